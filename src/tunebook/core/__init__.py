@@ -1,0 +1,1 @@
+"""Pure: text in, values out. No clock, no disk, no subprocess."""

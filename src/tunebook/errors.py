@@ -1,0 +1,118 @@
+"""Every error that tunebook raises on purpose, in one tree.
+
+TunebookError                 shown to a person as one message, never as a traceback
+├── UsageError                the command line asks for what cannot be            (exit code 2)
+├── PlanError                 the plan, the site or a run's settings are wrong    (exit code 3)
+├── LockedError               another tunebook works in this experiment           (exit code 4)
+├── ConflictError             a file that a person edited stands in the way       (exit code 4)
+├── ToolError                 a tool is missing or refused its work               (exit code 1)
+├── ExecutorError             jobs could not be started or asked for              (exit code 1)
+└── VerificationError         what was written is not what the plan says          (exit code 1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+__all__ = [
+    "ConflictError",
+    "ExecutorError",
+    "ExitCode",
+    "LockedError",
+    "PlanError",
+    "Problem",
+    "ToolError",
+    "TunebookError",
+    "UsageError",
+    "VerificationError",
+]
+
+
+class ExitCode(IntEnum):
+    """What a verb tells the shell."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    WRONG_PLAN = 3
+    UNFINISHED = 4
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, where it stands and what to do about it.
+
+    Attributes:
+        message: what is wrong and which values are allowed.
+        file: the file it stands in; ``None`` when it stands in no file.
+        line: one-based line in ``file``; ``None`` when the whole file is meant.
+        hint: what to do next; empty when the message says it all.
+    """
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = "" if self.file is None else f"{self.file}:" + (f"{self.line}:" if self.line else "")
+        return f"{place} {self.message}".strip() + (f" ({self.hint})" if self.hint else "")
+
+
+class TunebookError(Exception):
+    """The root: one or more problems that end a verb."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(
+        self,
+        message: str | Sequence[Problem],
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        hint: str = "",
+    ) -> None:
+        if isinstance(message, str):
+            self.problems: tuple[Problem, ...] = (Problem(message, file, line, hint),)
+        else:
+            self.problems = tuple(message)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(TunebookError):
+    """The command line, or a call of the API, asks for what cannot be."""
+
+    exit_code = ExitCode.USAGE
+
+
+class PlanError(TunebookError):
+    """The plan, the site or a run's settings are wrong; carries every problem found."""
+
+    exit_code = ExitCode.WRONG_PLAN
+
+
+class LockedError(TunebookError):
+    """Another tunebook works in this experiment."""
+
+    exit_code = ExitCode.UNFINISHED
+
+
+class ConflictError(TunebookError):
+    """A file that a person edited stands in the way."""
+
+    exit_code = ExitCode.UNFINISHED
+
+
+class ToolError(TunebookError):
+    """A tool is missing, or refused its work."""
+
+
+class ExecutorError(TunebookError):
+    """Jobs could not be started, or could not be asked for."""
+
+
+class VerificationError(TunebookError):
+    """What was written is not what the plan says."""

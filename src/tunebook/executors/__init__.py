@@ -1,0 +1,1 @@
+"""What runs jobs: this machine, a scheduler."""

@@ -1,0 +1,1 @@
+"""Submitting jobs in dependency order, and watching them to their end."""

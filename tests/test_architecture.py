@@ -1,0 +1,65 @@
+"""The import table of docs/explanation/architecture.md, held for every module at any depth of a function."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import tunebook
+
+PACKAGE = Path(tunebook.__file__).parent
+MAY_IMPORT = {
+    "errors": set(),
+    "core": {"errors"},
+    "disk": {"errors", "core"},
+    "tools": {"errors", "core"},
+    "executors": {"errors", "core", "disk"},
+    "scaffold": {"errors", "core", "disk", "tools"},
+    "run": {"errors", "core", "disk", "executors"},
+    "demo": {"errors", "core", "disk"},
+    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "demo"},
+    "cli": {"errors", "core", "api"},
+}
+JOB_SIDE = {"torchtune_components", "torchtune_job", "inspect_job", "chat"}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Dotted names below ``tunebook`` that the module imports, wherever in the file it does so."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import hides which room is entered"
+            module = node.module or ""
+            names |= {f"{module}.{alias.name}" for alias in node.names} if module == "tunebook" else {module}
+    return {name.removeprefix("tunebook.") for name in names if name.split(".")[0] == "tunebook"}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_rooms_import_only_what_the_table_allows(path: Path) -> None:
+    room = room_of(path)
+    if room in {"__init__", "__main__"}:
+        return
+    allowed = MAY_IMPORT[room] | {room, "__version__"}
+    assert {name.split(".")[0] for name in imported_modules(path)} <= allowed
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.stem in JOB_SIDE], ids=lambda path: path.stem)
+def test_what_runs_inside_a_job_needs_nothing_else_of_tunebook(path: Path) -> None:
+    assert {name.split(".")[-1] for name in imported_modules(path)} <= JOB_SIDE | {"tools"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_and_functions_stay_readable(path: Path) -> None:
+    source = path.read_text()
+    assert len(source.splitlines()) <= 400
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno
+            assert length <= 60, f"{path}:{node.lineno}: {node.name} has {length} lines"  # docstring included
