@@ -1,0 +1,59 @@
+"""Every file name that tunebook owns, in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+__all__ = [
+    "FINETUNE_CONFIG",
+    "FINETUNE_SCRIPT",
+    "LEDGER",
+    "LOCK",
+    "MANIFEST",
+    "RUN_LOG",
+    "SCAFFOLD_LOG",
+    "SETUP",
+    "STATE_DIRECTORY",
+    "checkpoint",
+    "evaluation_script",
+    "evaluation_stem",
+    "output_directory",
+    "tool_log",
+]
+
+STATE_DIRECTORY = ".tunebook"
+MANIFEST = f"{STATE_DIRECTORY}/manifest.json"
+LEDGER = f"{STATE_DIRECTORY}/ledger.jsonl"
+LOCK = f"{STATE_DIRECTORY}/lock"
+SCAFFOLD_LOG = "scaffold-experiment.log"
+RUN_LOG = "run-experiment.log"
+SETUP = "setup_finetune.yaml"
+FINETUNE_CONFIG = "finetune.yaml"
+FINETUNE_SCRIPT = "finetune.slurm"
+
+
+def tool_log(verb: str, tool: str) -> str:
+    """``scaffold-torchtune.log``, ``run-inspect.log``: ``tool`` is the short name of the tool."""
+    return f"{verb}-{tool}.log"
+
+
+def evaluation_stem(task: str, epoch: int | None) -> str:
+    """``capitalization_epoch0``, or ``capitalization_base`` for what was not trained here."""
+    return f"{task}_base" if epoch is None else f"{task}_epoch{epoch}"
+
+
+def evaluation_script(directory: str, task: str, epoch: int | None) -> str:
+    """The evaluation's script, relative to the experiment's directory."""
+    return str(PurePosixPath(directory, "eval", f"{evaluation_stem(task, epoch)}.slurm"))
+
+
+def output_directory(experiment: Path, name: str, directory: str, output_dir_base: str) -> Path:
+    """Where a run's checkpoints go: the experiment's name is part of it, since two experiments may share a base."""
+    if output_dir_base:
+        return Path(output_dir_base).expanduser() / name / f"ck-out-{directory}"
+    return experiment / directory / "artifacts"
+
+
+def checkpoint(output: Path, epoch: int) -> Path:
+    """The directory of one zero-based epoch's checkpoint."""
+    return output / f"epoch_{epoch}"

@@ -1,0 +1,56 @@
+"""Durations and sizes as people write them, as numbers with a unit, and as SLURM reads them."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["clock_minutes", "minutes", "sbatch_time", "spoken_duration"]
+
+_UNITS_MIN = {"s": 1 / 60, "m": 1.0, "h": 60.0, "d": 1440.0}
+_SPOKEN = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|m|s)(?:ays?|ours?|rs?|in(?:ute)?s?|ec(?:ond)?s?)?\b", re.IGNORECASE)
+
+
+def clock_minutes(text: str) -> float | None:
+    """Minutes in SLURM's notation: ``MM``, ``MM:SS``, ``HH:MM:SS``, ``D-HH``, ``D-HH:MM``, ``D-HH:MM:SS``."""
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text.strip())
+    if not match:
+        return None
+    days, *parts = (int(part) if part else None for part in match.groups())
+    first, second, third = (part or 0 for part in parts)
+    if days is not None:
+        return days * 1440 + first * 60 + second + third / 60
+    if parts[2] is not None:
+        return first * 60 + second + third / 60
+    return first + second / 60
+
+
+def minutes(text: str) -> float | None:
+    """Minutes of the first duration in a text such as ``~8 min``, ``1 h 30 min``, ``90 s`` or ``0:59:00``."""
+    text = text.strip().lstrip("~≈<").strip()
+    if ":" in text.split(" ")[0]:
+        return clock_minutes(text.split(" ")[0])
+    total, end = None, 0
+    for match in _SPOKEN.finditer(text):
+        if total is not None and text[end : match.start()].strip(" ,and") != "":
+            break
+        total = (total or 0.0) + float(match[1]) * _UNITS_MIN[match[2].lower()]
+        end = match.end()
+    return total
+
+
+def sbatch_time(duration_min: float) -> str:
+    """``[D-]HH:MM:SS`` for ``--time``, rounded up to whole minutes, at least one."""
+    whole = max(1, -int(-duration_min // 1))
+    days, rest = divmod(whole, 1440)
+    clock = f"{rest // 60:02d}:{rest % 60:02d}:00"
+    return f"{days}-{clock}" if days else clock
+
+
+def spoken_duration(seconds: float) -> str:
+    """``40s``, ``1m 20s``, ``2h 5m``."""
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004
+        return f"{whole}s"
+    if whole < 3600:  # noqa: PLR2004
+        return f"{whole // 60}m {whole % 60}s"
+    return f"{whole // 3600}h {whole % 3600 // 60}m"
