@@ -35,7 +35,8 @@ class JobStatus:
     """What an executor knows of a job.
 
     Attributes:
-        reason: why it waits or failed, in the page's words: ``TIMEOUT``, ``OUT_OF_MEMORY``, ``CANCELLED``, ``exit code 1``.
+        reason: why it waits or failed, in the page's words: ``TIMEOUT``, ``CANCELLED``,
+            ``exit code 1``.
         started: ISO 8601 with the time zone, or empty; so is ``ended``.
     """
 
