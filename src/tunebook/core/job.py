@@ -92,10 +92,10 @@ def job_to_json(job: Job) -> dict[str, Any]:
 def job_from_json(document: Mapping[str, Any]) -> Job:
     """The job out of what :func:`job_to_json` made."""
     known = {item.name for item in fields(Job)}
-    values = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in document.items() if key in known
-    }
-    return Job(**(values | {"stage": Stage(document["stage"])}))
+    values: dict[str, Any] = {key: value for key, value in document.items() if key in known}
+    values |= {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    values["stage"] = Stage(document["stage"])
+    return Job(**values)
 
 
 def outcome_from_json(text: str) -> Outcome | None:
