@@ -85,6 +85,8 @@ def _factors(plan: Plan) -> Iterator[Problem]:
             hint = suggestion(factor.name, known)
             yield Problem(f"unknown factor `{factor.name}`", plan.file, factor.line, hint)
             continue
+        elif parameter.key in plan.unreadable:
+            continue
         else:
             written = [plan.setting(run, parameter.key) for run in plan.fine_tuned]
             used = {item.value: item.text for item in written if item is not None}

@@ -53,7 +53,7 @@ def _required(plan: Plan, run: Run) -> Iterator[Problem]:
     if is_lora(str(effective(plan, run, "recipe"))):
         required.insert(0, "lora_rank")
     for key in required:
-        if effective(plan, run, key) is None:
+        if effective(plan, run, key) is None and key not in plan.unreadable:
             column = by_key(key).column
             hint = f"add a column `{column}`, or a bullet `- **{column}:** …` to `## Configuration`"
             yield Problem(f"run `{run.name}` has no {column}", plan.file, run.line, hint)
@@ -113,10 +113,9 @@ def _counts(plan: Plan, run: Run) -> Iterator[Problem]:
 
 def check_steps(plan: Plan, run: Run, examples: int) -> Iterator[Problem]:
     """Whether so many training examples make at least one step, and the warm-up fits into the steps."""
-    settings = {
-        key: effective(plan, run, key) for key in ("batch_size", "epochs", "gradient_accumulation_steps", "gpus")
-    }
-    batch, epochs, accumulation, gpus = (value if isinstance(value, int) else 0 for value in settings.values())
+    keys = ("batch_size", "epochs", "gradient_accumulation_steps", "gpus")
+    values = (effective(plan, run, key) for key in keys)
+    batch, epochs, accumulation, gpus = (value if isinstance(value, int) else 0 for value in values)
     if effective(plan, run, "packed") or batch < 1 or epochs < 1 or accumulation < 1:
         return
     limit = effective(plan, run, "max_steps_per_epoch")

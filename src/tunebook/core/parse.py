@@ -80,6 +80,7 @@ def parse_plan(text: str, *, file: str = PLAN_FILE) -> ParsedPlan:
         runs=runs.runs,
         runs_line=runs.line,
         columns=runs.keys,
+        unreadable=frozenset(read.unreadable),
         models=tuple(_models(models)),
         models_location=_bullet_text(models, "location") or None,
         dataset=_dataset(resources.find("Dataset") if resources else None, read),

@@ -79,7 +79,10 @@ def _place(index: int, cell: Cell, fixed: dict[str, int], columns: dict[int, Par
             f"`{cell.text}` cannot vary from run to run", cell.line, "give it once, as a bullet of `## Configuration`"
         )
     else:
-        read.problem(f"unknown column `{cell.text}`", cell.line, suggestion(cell.text, (*_FIXED, *_COLUMNS)))
+        hint = suggestion(cell.text, (*_FIXED, *_COLUMNS))
+        read.problem(f"unknown column `{cell.text}`", cell.line, hint)
+        meant = by_column(hint.partition("`")[2].partition("`")[0]) if hint.startswith("did") else None
+        read.unreadable.update([meant.key] if meant else [])
 
 
 def _run(row: Row, fixed: Mapping[str, int], columns: Mapping[int, Parameter], read: Reader) -> Run:
@@ -121,9 +124,11 @@ def _convert(parameter: Parameter, cell: Cell, prefix: str, read: Reader) -> Wri
         text = literal(cell.raw) if parameter.kind is Kind.LITERAL else cell.text
         return Written(parameter.convert(text) if parameter.kind is not Kind.LITERAL else text, text, cell.line)
     except json.JSONDecodeError as error:
+        read.unreadable.add(parameter.key)
         hint = r"inside double quotes write `\\` for a backslash and `\"` for a quote, or use backticks"
         read.problem(f"{prefix}{parameter.column} is not a valid quoted text: {error.msg}", cell.line, hint)
     except ValueError as error:
+        read.unreadable.add(parameter.key)
         read.problem(f"{prefix}{error}", cell.line)
     return None
 

@@ -142,6 +142,7 @@ class Plan:
         configuration: parameters that hold for every run; a row of the runs table wins over them.
         listed: values that ``## Configuration`` lists for a parameter that the runs table varies.
         matrix: ``None`` where the page has no matrix: all runs get all tasks.
+        unreadable: keys of parameters that stand on the page but could not be read: a problem was told already.
         epochs_to_evaluate: ``last``, ``all`` or zero-based epochs.
     """
 
@@ -156,6 +157,7 @@ class Plan:
     runs: tuple[Run, ...] = ()
     runs_line: int | None = None
     columns: tuple[str, ...] = ()
+    unreadable: frozenset[str] = frozenset()
     models: tuple[Model, ...] = ()
     models_location: str | None = None
     dataset: Dataset | None = None

@@ -34,7 +34,7 @@ def sbatch_value(option: str, value: str) -> str:
 
 
 def escape_interpolation(text: str) -> str:
-    """The text so that OmegaConf reads it as it is: ``${`` is an interpolation there, ``\\${`` is not.
+    r"""The text so that OmegaConf reads it as it is: ``${`` is an interpolation there, ``\${`` is not.
 
     Backslashes in front of an escaped ``${`` are doubled, as OmegaConf's grammar asks.
     """

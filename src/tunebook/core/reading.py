@@ -12,11 +12,12 @@ __all__ = ["Reader"]
 
 
 class Reader:
-    """Collects the problems of one file."""
+    """Collects the problems of one file, and the keys of parameters that could not be read."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
+        self.unreadable: set[str] = set()
 
     def problem(self, message: str, line: int | None, hint: str = "") -> None:
         """Notes a problem; reading goes on."""
