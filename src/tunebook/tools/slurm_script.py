@@ -1,0 +1,127 @@
+"""The text of a job's script: ``#SBATCH`` lines, quoted values, and a body that is the same for every run.
+
+No value is ever put into shell code: values are assigned, quoted, to variables at the top, and the body below them is a
+file of its own that ShellCheck reads as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+from tunebook.core.job import Job
+from tunebook.core.quoting import sbatch_value, shell_word
+from tunebook.core.site import Environment, Site
+from tunebook.errors import Problem
+
+__all__ = ["Request", "Shell", "gpu_line", "missing_files", "script_text", "verify_variables"]
+
+Shell = str | int | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job asks of the scheduler; empty values are left to the cluster's defaults.
+
+    Attributes:
+        time: SLURM's notation; ``mem`` too.
+    """
+
+    job_name: str
+    time: str
+    mem: str
+    cpus: int
+    gpus: int
+    account: str = ""
+    partition: str = ""
+    constraint: str = ""
+    qos: str = ""
+
+
+@lru_cache
+def _template(name: str) -> str:
+    return (files("tunebook.tools") / "templates" / f"{name}.sh").read_text(encoding="utf-8")
+
+
+def script_text(
+    request: Request,
+    *,
+    site: Site,
+    modules: Sequence[str],
+    environment: Environment,
+    variables: Mapping[str, Shell],
+    body: str,
+) -> str:
+    """The whole script.
+
+    Raises:
+        ValueError: a value cannot stand where it would have to: white space on an ``#SBATCH`` line, NUL in a shell
+            word, a line break in a module line.
+    """
+    lines = ["#!/usr/bin/env bash", *_sbatch_lines(request, site)]
+    lines += ["", "# Made by tunebook. The values of this job come first; below them every script is the same."]
+    lines += ["set -euo pipefail", ""]
+    lines += [f"{name}={_assigned(value)}" for name, value in variables.items()]
+    lines += [f"conda_env={shell_word(environment.conda_env)}", f"venv={shell_word(environment.venv)}"]
+    lines += ["load_modules() {", *(f"    {_module(line)}" for line in modules or (":",)), "}", ""]
+    return "\n".join(lines) + "\n" + _template("prologue") + _template(body)
+
+
+def _assigned(value: Shell) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return shell_word(value)
+    return "(" + " ".join(shell_word(item) for item in value) + ")"
+
+
+def _module(line: str) -> str:
+    if "\n" in line or "\r" in line:
+        raise ValueError(f"a module line holds a line break: {line!r}")
+    return line
+
+
+def _sbatch_lines(request: Request, site: Site) -> list[str]:
+    options = {
+        "job-name": request.job_name,
+        "output": "slurm-%j.out",
+        "nodes": "1",
+        "ntasks": "1",
+        "cpus-per-task": str(request.cpus),
+        "mem": request.mem,
+        "time": request.time,
+        "account": request.account,
+        "partition": request.partition,
+        "constraint": request.constraint,
+        "qos": request.qos,
+        "mail-user": site.mail_user,
+        "mail-type": (site.mail_type or "END,FAIL") if site.mail_user else "",
+    }
+    lines = [f"#SBATCH --{name}={sbatch_value('--' + name, value)}" for name, value in options.items() if value]
+    return [*lines, *([gpu_line(request.gpus, site.gpu_syntax)] if request.gpus else [])]
+
+
+def gpu_line(gpus: int, syntax: str) -> str:
+    """The line that asks for GPUs, in the syntax that the cluster wants."""
+    return f"#SBATCH --gpus={gpus}" if syntax == "gpus" else f"#SBATCH --gres=gpu:{gpus}"
+
+
+def verify_variables(run: str, script: str, text: str, variables: Mapping[str, Shell]) -> list[Problem]:
+    """Whether a script assigns to each variable the value that it should."""
+    return [
+        Problem(f"run `{run}`: {name} should be {value!r} in the script", script)
+        for name, value in variables.items()
+        if f"\n{name}={_assigned(value)}\n" not in text
+    ]
+
+
+def missing_files(run: str, job: Job, experiment: Path) -> list[Problem]:
+    """Files that decide what the job does and are not there."""
+    return [
+        Problem(f"run `{run}`: {path} is named by the script and is not there", job.script)
+        for path in job.inputs
+        if not (experiment / path).is_file()
+    ]

@@ -1,0 +1,14 @@
+
+# ---- evaluation ----
+python -c 'import tunebook.tools.inspect_job' ||
+    fail "this environment lacks tunebook[inspect]: install it there (pip install 'tunebook[inspect]')"
+run python -m tunebook.tools.inspect_job prepare \
+    --model-path "$model_path" --out "$scratch/model.json" "${prepare_options[@]}"
+printf '%s\n' "$task_arguments" >"$scratch/task.json"
+# What the environment says for inspect would win over nothing here silently.
+for name in "${!INSPECT_EVAL_@}"; do unset "$name"; done
+run inspect eval "$task" --model "$model" \
+    --model-config "$scratch/model.json" --task-config "$scratch/task.json" \
+    --log-dir "$log_directory" --display plain "${options[@]}"
+run python -m tunebook.tools.inspect_job verify \
+    --log-dir "$log_directory" --since "$started_epoch" --samples "$samples" --out "$result"

@@ -1,0 +1,65 @@
+# ---- the same in every script of tunebook: outcome, environment, caches ----
+started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+started_epoch=$(date +%s)
+inputs_digest=$(cat -- "${inputs[@]}" | sha256sum | cut -d' ' -f1) || inputs_digest=
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/tunebook.XXXXXXXX")
+child=
+
+# The exit trap: this job's own outcome, written whole or not at all, and the exit code of what was run.
+finish() {
+    local code=$?
+    trap - EXIT
+    rm -rf -- "$scratch"
+    printf '{"exit_code": %d, "started": "%s", "ended": "%s", "host": "%s", "tag": "%s", "inputs": "%s"}\n' \
+        "$code" "$started" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(uname -n)" \
+        "${TUNEBOOK_TAG:-}" "$inputs_digest" >"$outcome.part" &&
+        mv -f -- "$outcome.part" "$outcome"
+    exit "$code"
+}
+trap finish EXIT
+
+# A signal ends what runs now, so that the outcome is written before the scheduler loses patience.
+stop() {
+    if [ -n "$child" ]; then
+        kill -TERM "$child" 2>/dev/null || true
+        wait "$child" 2>/dev/null || true
+    fi
+    exit "$1"
+}
+trap 'stop 143' TERM
+trap 'stop 130' INT
+trap 'stop 138' USR2
+
+run() {
+    "$@" &
+    child=$!
+    local code=0
+    wait "$child" || code=$?
+    child=
+    return "$code"
+}
+
+fail() {
+    printf 'tunebook: %s\n' "$1" >&2
+    exit 1
+}
+
+rm -f -- "$outcome"
+cd -- "$directory"
+
+# Module files and activation scripts are not written for strict mode.
+set +eu
+load_modules || fail 'a module line of the site failed: see above'
+if [ -n "$conda_env" ]; then
+    eval "$(conda shell.bash hook)" || fail 'conda was not found: add its module to the site file'
+    conda activate "$conda_env" || fail "the conda environment $conda_env could not be activated"
+elif [ -n "$venv" ]; then
+    # shellcheck disable=SC1091
+    . "$venv/bin/activate" || fail "the virtual environment $venv could not be activated"
+fi
+set -eu
+
+# Models and data are local files: look-ups would cost a minute where there is no internet. Each job has its own cache.
+export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_DATASETS_OFFLINE=1
+export HF_DATASETS_CACHE="$scratch/datasets"
+export PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false WANDB_MODE="${WANDB_MODE:-offline}"

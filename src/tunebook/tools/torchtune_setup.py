@@ -1,0 +1,208 @@
+"""``setup_finetune.yaml``: one run's settings, as the plan gives them and as a person may edit them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from tunebook.core.parameters import by_key, suggestion
+from tunebook.errors import PlanError, Problem
+
+__all__ = ["Setup", "differences", "read_setup", "write_setup"]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Every key of ``setup_finetune.yaml``, in the file's order; ``None`` is "unset".
+
+    Attributes:
+        input_dir_base: where the data set is; its file is ``dataset_label`` + ``dataset_ext``, in the sub-folder
+            ``input_formatting`` if that is set.
+        model_checkpoint: the directory of the model that training starts from.
+        lora_rank: ``None`` trains all weights.
+        run_val_every_n_steps: steps between two validations, ``epoch`` for once an epoch, ``None`` for no validation.
+        output_dir_base: checkpoints go to ``{output_dir_base}/{experiment}/ck-out-{run directory}``; if it is empty to
+            ``artifacts`` in the run's directory.
+        time: SLURM's time limit; ``mem`` SLURM's memory.
+        custom_recipe: a module of the user's own in place of torchtune's recipe.
+    """
+
+    my_wandb_project: str | None
+    my_wandb_run_name: str | None
+    input_dir_base: str
+    input_formatting: str
+    dataset_label: str
+    dataset_ext: str
+    dataset_type: str
+    model_checkpoint: str
+    lora_rank: int | None
+    lora_alpha: float | None
+    lora_dropout: float | None
+    lr: float
+    batch_size: int
+    gradient_accumulation_steps: int
+    epochs: int
+    max_steps_per_epoch: int | None
+    max_seq_len: int | None
+    packed: bool
+    seed: int
+    weight_decay: float
+    lr_scheduler: str
+    num_warmup_steps: int
+    log_every_n_steps: int
+    run_val_every_n_steps: int | str | None
+    save_adapter_weights_only: bool
+    stash_adapter_weights: bool
+    train_on_input: bool
+    system_prompt: str
+    prompt: str
+    output_dir_base: str
+    conda_env: str
+    venv: str
+    modules: tuple[str, ...]
+    account: str
+    partition: str
+    constraint: str
+    qos: str
+    time: str
+    gpus: int
+    cpus: int
+    mem: str
+    custom_recipe: str | None
+
+    @property
+    def dataset_path(self) -> str:
+        """The data set's file or directory."""
+        name = self.dataset_label + self.dataset_ext
+        return str(PurePosixPath(self.input_dir_base, self.input_formatting, name))
+
+    @property
+    def recipe(self) -> str:
+        """The recipe that follows from the settings: a custom one, else torchtune's own."""
+        if self.custom_recipe:
+            return self.custom_recipe
+        kind = "full" if self.lora_rank is None else "lora"
+        return f"{kind}_finetune_{'distributed' if self.gpus > 1 else 'single_device'}"
+
+
+_KEYS = tuple(item.name for item in fields(Setup))
+_NULLABLE = {item.name for item in fields(Setup) if "None" in str(item.type)}
+_TEXTS = {item.name for item in fields(Setup) if str(item.type).startswith("str")}
+_HEADINGS = {
+    "my_wandb_project": "Weights & Biases: unset project means metrics.jsonl only",
+    "input_dir_base": "Data",
+    "model_checkpoint": "Model and adapters: lora_rank unset trains all weights",
+    "lr": "Training",
+    "system_prompt": "Prompts: evaluation takes the same",
+    "output_dir_base": "Where and how it runs",
+}
+_HEADER = """\
+# What a person edits. finetune.yaml and finetune.slurm are derived from it:
+# after a change, run `tunebook setup-finetune` on this directory, or `tunebook scaffold`.
+"""
+
+
+def write_setup(setup: Setup) -> str:
+    """The file's text."""
+    values = asdict(setup) | {"modules": list(setup.modules)}
+    dumped = yaml.dump(values, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1_000_000)
+    lines = []
+    for line in dumped.splitlines():
+        heading = _HEADINGS.get(line.partition(":")[0])
+        lines.extend(["", f"# {heading}"] if heading else [])
+        lines.append(line)
+    return _HEADER + "\n".join(lines) + "\n"
+
+
+def read_setup(text: str, *, file: str) -> Setup:
+    """The settings out of a file's text, every value converted to its type.
+
+    ``learning_rate`` is accepted for ``lr``. Keys that are missing take no default: a setting that is not there is not
+    known, and guessing one trains the wrong model.
+
+    Raises:
+        PlanError: unknown, repeated or missing keys, and values of the wrong type or range, all together.
+    """
+    nodes, problems = _nodes(text, file)
+    values: dict[str, Any] = {}
+    for key, node in nodes.items():
+        try:
+            values[key] = _convert(key, node)
+        except ValueError as error:
+            problems.append(Problem(str(error), file, node.start_mark.line + 1))
+    missing = [key for key in _KEYS if key not in nodes]
+    if missing and not problems:
+        hint = "scaffold the run again, or write them back"
+        problems.append(Problem("missing: " + ", ".join(missing), file, None, hint))
+    if problems:
+        raise PlanError(problems)
+    setup = Setup(**values)
+    if setup.packed and setup.max_seq_len is None:
+        raise PlanError("packed needs max_seq_len", file=file, line=nodes["packed"].start_mark.line + 1)
+    return setup
+
+
+def _nodes(text: str, file: str) -> tuple[dict[str, yaml.Node], list[Problem]]:
+    try:
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else None
+        reason = getattr(error, "problem", None) or "cannot be read"
+        raise PlanError(f"not valid YAML: {reason}", file=file, line=line) from None
+    if not isinstance(root, yaml.MappingNode):
+        raise PlanError("holds no settings", file=file, hint="scaffold the run again")
+    nodes: dict[str, yaml.Node] = {}
+    problems = []
+    for key_node, value_node in root.value:
+        line = key_node.start_mark.line + 1
+        key = {"learning_rate": "lr"}.get(str(key_node.value), str(key_node.value))
+        if key not in _KEYS:
+            problems.append(Problem(f"unknown key `{key}`", file, line, suggestion(key, _KEYS)))
+        elif key in nodes:
+            problems.append(Problem(f"`{key}` is given twice", file, line))
+        else:
+            nodes[key] = value_node
+    return nodes, problems
+
+
+def _convert(key: str, node: yaml.Node) -> Any:
+    if key == "modules":
+        return _texts(key, node)
+    if not isinstance(node, yaml.ScalarNode):
+        raise ValueError(f"{key} must be a single value")  # noqa: TRY004  all are told alike
+    text = str(node.value)
+    is_null = node.tag.endswith(":null") and node.style is None
+    if is_null and key in _NULLABLE:
+        return None
+    if is_null and key in _TEXTS:
+        return ""
+    if key == "lora_alpha" and not re.fullmatch(r"[+\d.eE-]+", text):
+        raise ValueError(f"lora_alpha is `{text}`; it must be a number above 0")
+    if key in {"cpus", "gpus"} and not re.fullmatch(r"\d{1,6}", text):
+        raise ValueError(f"{key} is `{text}`; it must be a whole number")
+    if key in {"cpus", "gpus"}:
+        return int(text)
+    if key in _TEXTS and key not in {"dataset_type", "lr_scheduler"}:
+        return text
+    value = by_key(key).convert(text)
+    return None if key == "run_val_every_n_steps" and value == 0 else value
+
+
+def _texts(key: str, node: yaml.Node) -> tuple[str, ...]:
+    if node.tag.endswith(":null"):
+        return ()
+    if not isinstance(node, yaml.SequenceNode) or not all(isinstance(item, yaml.ScalarNode) for item in node.value):
+        raise ValueError(f"{key} must be a list of lines, such as [module load anaconda3]")
+    return tuple(str(item.value) for item in node.value)
+
+
+def differences(planned: Setup, edited: Setup) -> Mapping[str, tuple[Any, Any]]:
+    """Key to (planned, edited) for every setting that was changed; numbers are compared as numbers."""
+    pairs = {key: (getattr(planned, key), getattr(edited, key)) for key in _KEYS}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
