@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
@@ -86,7 +86,7 @@ class Outcome:
 
 def job_to_json(job: Job) -> dict[str, Any]:
     """The job as a JSON object."""
-    return asdict(job) | {"stage": job.stage.value}
+    return vars(job) | {"stage": job.stage.value}
 
 
 def job_from_json(document: Mapping[str, Any]) -> Job:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -113,7 +116,7 @@ class _Evaluation:
         found: Mapping[str, TaskFacts | None] = self.context.facts[InspectTool.name]
         return found.get(self.task.script)
 
-    @property
+    @cached_property
     def job(self) -> Job:
         prepared = self.context.prepared.get(self.run.name)
         script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
@@ -164,27 +167,36 @@ class _Evaluation:
         return PlannedFile(job.script, text, executable=True), job
 
     def variables(self) -> dict[str, Any]:
-        root, job = self.context.experiment, self.job
+        root, job = str(self.context.experiment), self.job
         settings = evaluation_settings(self.context.plan)
         arguments = task_arguments(self.context, self.run, self.task, self.facts)
         temperature = settings["eval_temperature"]
         return {
-            "directory": str(root / job.directory),
-            "outcome": str(root / job.outcome),
-            "inputs": [str(root / path) for path in job.inputs],
-            "task": self._script_path() + (f"@{self.task.function}" if self.task.function else ""),
+            "directory": f"{root}/{job.directory}",
+            "outcome": f"{root}/{job.outcome}",
+            "inputs": [path if path.startswith("/") else f"{root}/{path}" for path in job.inputs],
+            "task": self._task_spec(),
             "task_arguments": json.dumps(arguments, ensure_ascii=False),
             "model": f"hf/{self._model_name()}",
             "model_path": self._model_path(),
             "prepare_options": ["--sample"] if temperature else [],
-            "log_directory": str(root / job.directory / "logs"),
+            "log_directory": f"{root}/{job.directory}/logs",
             "options": _options(settings),
             "samples": int(settings["eval_limit"] or 0),
-            "result": str(root / str(job.result)),
+            "result": f"{root}/{job.result}",
         }
 
     def _script_path(self) -> str:
         return str(self.context.experiment / Path(self.task.script).expanduser())
+
+    def _task_spec(self) -> str:
+        """``FILE@task``; inspect-ai 0.3 takes a file alone for a pattern, which must be relative."""
+        found = task_function(self.task, self.facts) if self.facts else None
+        name = found.name if found else self.task.function
+        if name:
+            return f"{self._script_path()}@{name}"
+        start = self.context.experiment / PurePosixPath(self.job.script).parent
+        return glob.escape(os.path.relpath(self._script_path(), start))
 
     def _model_name(self) -> str:
         """How logs and tables show the model: unique in the experiment, since the directory is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -28,7 +29,7 @@ from tunebook.tools.slurm_script import Request, script_text
 from tunebook.tools.torchtune_config import config_values, launched_recipe, metrics_path, write_config
 from tunebook.tools.torchtune_models import TorchtuneModel, read_model_facts, resolve_model
 from tunebook.tools.torchtune_plan import model_path, planned_setup
-from tunebook.tools.torchtune_setup import Setup, differences, read_setup, write_setup
+from tunebook.tools.torchtune_setup import Setup, differences, read_generated_setup, read_setup, write_setup
 from tunebook.tools.torchtune_survey import Facts, survey, survey_findings
 from tunebook.tools.torchtune_verify import setup_problems, verify_config, verify_script
 
@@ -81,7 +82,9 @@ class TorchtuneTool:
         """Reads the run's files back and compares them with the plan, or with the setup that a person edited."""
         directory = context.directories[run.name]
         try:
-            setup = read_setup(read(f"{directory}/{SETUP}"), file=f"{directory}/{SETUP}")
+            text = read(f"{directory}/{SETUP}")
+            setup = read_generated_setup(text) if text == unit.files[0].text else None
+            setup = setup or read_setup(text, file=f"{directory}/{SETUP}")
             values = read_config(read(f"{directory}/{FINETUNE_CONFIG}"))
         except PlanError as error:
             return error.problems
@@ -106,7 +109,7 @@ class _Derivation:
     def directory(self) -> str:
         return self.context.directories[self.run.name]
 
-    @property
+    @cached_property
     def output(self) -> Path:
         name, base = self.context.plan.name, self.setup.output_dir_base
         return output_directory(self.context.experiment, name, self.directory, base)
@@ -121,7 +124,7 @@ class _Derivation:
             PlannedFile(f"{self.directory}/{FINETUNE_CONFIG}", write_config(values, run=self.run.name)),
             PlannedFile(f"{self.directory}/{FINETUNE_SCRIPT}", self._script(), executable=True),
         )
-        job = self._job()
+        job = self.job
         checkpoints = dict(enumerate(job.checkpoints))
         config_dir = str(self.context.experiment / self.directory)
         settings = {"seed": self.setup.seed, "prompt": self.setup.prompt, "system_prompt": self.setup.system_prompt}
@@ -136,7 +139,8 @@ class _Derivation:
         facts = known.models[path] if path in known.models else read_model_facts(self.context.experiment / path)
         return resolve_model(PurePosixPath(path).name, facts, lora=self.setup.lora_rank is not None)
 
-    def _job(self) -> Job:
+    @cached_property
+    def job(self) -> Job:
         return Job(
             name=f"{self.directory}/finetune",
             run=self.run.name,
@@ -153,13 +157,13 @@ class _Derivation:
         )
 
     def _script(self) -> str:
-        setup, job, root = self.setup, self._job(), self.context.experiment
+        setup, job, root = self.setup, self.job, str(self.context.experiment)
         distributed = setup.gpus > 1
         variables: dict[str, Any] = {
-            "directory": str(root / self.directory),
-            "outcome": str(root / job.outcome),
-            "inputs": [str(root / path) for path in job.inputs],
-            "config": str(root / self.directory / FINETUNE_CONFIG),
+            "directory": f"{root}/{self.directory}",
+            "outcome": f"{root}/{job.outcome}",
+            "inputs": [f"{root}/{path}" for path in job.inputs],
+            "config": f"{root}/{self.directory}/{FINETUNE_CONFIG}",
             "output_directory": str(self.output),
             "recipe": launched_recipe(setup),
             "launcher": ["--nnodes", "1", "--nproc_per_node", str(setup.gpus)] if distributed else [],

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tunebook.core.paths import FINETUNE_CONFIG
 from tunebook.core.quoting import escape_interpolation
 from tunebook.core.site import Site
 from tunebook.tools.torchtune_models import TorchtuneModel
 from tunebook.tools.torchtune_setup import Setup
+from tunebook.tools.yaml_text import yaml_lines
 
 __all__ = ["VALIDATING_RECIPE", "config_values", "launched_recipe", "metrics_path", "write_config"]
 
@@ -139,8 +138,8 @@ def _of_recipe(setup: Setup) -> dict[str, Any]:
 
 def write_config(values: Mapping[str, Any], *, run: str) -> str:
     """The file's text; every text in it is escaped so that OmegaConf resolves nothing in it."""
-    dumped = yaml.dump(_escaped(values), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1_000_000)
-    return f"# {FINETUNE_CONFIG} of {run}: derived from setup_finetune.yaml; edit that one.\n{dumped}"
+    header = f"# {FINETUNE_CONFIG} of {run}: derived from setup_finetune.yaml; edit that one."
+    return "\n".join([header, *yaml_lines(_escaped(values))]) + "\n"
 
 
 def _escaped(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,8 +12,9 @@ import yaml
 
 from tunebook.core.parameters import by_key, suggestion
 from tunebook.errors import PlanError, Problem
+from tunebook.tools.yaml_text import yaml_lines
 
-__all__ = ["Setup", "differences", "read_setup", "write_setup"]
+__all__ = ["SETUP_KEYS", "TEXT_KEYS", "Setup", "differences", "read_generated_setup", "read_setup", "write_setup"]
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,9 @@ class Setup:
         return f"{kind}_finetune_{'distributed' if self.gpus > 1 else 'single_device'}"
 
 
-_KEYS = tuple(item.name for item in fields(Setup))
+SETUP_KEYS = tuple(item.name for item in fields(Setup))
 _NULLABLE = {item.name for item in fields(Setup) if "None" in str(item.type)}
-_TEXTS = {item.name for item in fields(Setup) if str(item.type).startswith("str")}
+TEXT_KEYS = {item.name for item in fields(Setup) if str(item.type).startswith("str")}
 _HEADINGS = {
     "my_wandb_project": "Weights & Biases: unset project means metrics.jsonl only",
     "input_dir_base": "Data",
@@ -109,10 +110,8 @@ _HEADER = """\
 
 def write_setup(setup: Setup) -> str:
     """The file's text."""
-    values = asdict(setup) | {"modules": list(setup.modules)}
-    dumped = yaml.dump(values, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1_000_000)
     lines = []
-    for line in dumped.splitlines():
+    for line in yaml_lines({key: getattr(setup, key) for key in SETUP_KEYS}):
         heading = _HEADINGS.get(line.partition(":")[0])
         lines.extend(["", f"# {heading}"] if heading else [])
         lines.append(line)
@@ -135,7 +134,7 @@ def read_setup(text: str, *, file: str) -> Setup:
             values[key] = _convert(key, node)
         except ValueError as error:
             problems.append(Problem(str(error), file, node.start_mark.line + 1))
-    missing = [key for key in _KEYS if key not in nodes]
+    missing = [key for key in SETUP_KEYS if key not in nodes]
     if missing and not problems:
         hint = "scaffold the run again, or write them back"
         problems.append(Problem("missing: " + ", ".join(missing), file, None, hint))
@@ -145,6 +144,17 @@ def read_setup(text: str, *, file: str) -> Setup:
     if setup.packed and setup.max_seq_len is None:
         raise PlanError("packed needs max_seq_len", file=file, line=nodes["packed"].start_mark.line + 1)
     return setup
+
+
+def read_generated_setup(text: str) -> Setup | None:
+    """The settings out of a text as :func:`write_setup` makes them, by a plain YAML reader and three times as fast.
+
+    ``None`` if it is not such a text; :func:`read_setup` then says what is wrong with it.
+    """
+    values = yaml.load(text, Loader=yaml.CSafeLoader)
+    if not isinstance(values, dict) or tuple(values) != SETUP_KEYS or not isinstance(values["modules"], list):
+        return None
+    return Setup(**(values | {"modules": tuple(values["modules"])}))
 
 
 def _nodes(text: str, file: str) -> tuple[dict[str, yaml.Node], list[Problem]]:
@@ -162,8 +172,8 @@ def _nodes(text: str, file: str) -> tuple[dict[str, yaml.Node], list[Problem]]:
     for key_node, value_node in root.value:
         line = key_node.start_mark.line + 1
         key = {"learning_rate": "lr"}.get(str(key_node.value), str(key_node.value))
-        if key not in _KEYS:
-            problems.append(Problem(f"unknown key `{key}`", file, line, suggestion(key, _KEYS)))
+        if key not in SETUP_KEYS:
+            problems.append(Problem(f"unknown key `{key}`", file, line, suggestion(key, SETUP_KEYS)))
         elif key in nodes:
             problems.append(Problem(f"`{key}` is given twice", file, line))
         else:
@@ -177,10 +187,10 @@ def _convert(key: str, node: yaml.Node) -> Any:
     if not isinstance(node, yaml.ScalarNode):
         raise ValueError(f"{key} must be a single value")  # noqa: TRY004  all are told alike
     text = str(node.value)
-    is_null = node.tag.endswith(":null") and node.style is None
+    is_null = node.tag.endswith(":null") and not node.style
     if is_null and key in _NULLABLE:
         return None
-    if is_null and key in _TEXTS:
+    if is_null and key in TEXT_KEYS:
         return ""
     if key == "lora_alpha" and not re.fullmatch(r"[+\d.eE-]+", text):
         raise ValueError(f"lora_alpha is `{text}`; it must be a number above 0")
@@ -188,7 +198,7 @@ def _convert(key: str, node: yaml.Node) -> Any:
         raise ValueError(f"{key} is `{text}`; it must be a whole number")
     if key in {"cpus", "gpus"}:
         return int(text)
-    if key in _TEXTS and key not in {"dataset_type", "lr_scheduler"}:
+    if key in TEXT_KEYS and key not in {"dataset_type", "lr_scheduler"}:
         return text
     value = by_key(key).convert(text)
     return None if key == "run_val_every_n_steps" and value == 0 else value
@@ -204,5 +214,5 @@ def _texts(key: str, node: yaml.Node) -> tuple[str, ...]:
 
 def differences(planned: Setup, edited: Setup) -> Mapping[str, tuple[Any, Any]]:
     """Key to (planned, edited) for every setting that was changed; numbers are compared as numbers."""
-    pairs = {key: (getattr(planned, key), getattr(edited, key)) for key in _KEYS}
+    pairs = {key: (getattr(planned, key), getattr(edited, key)) for key in SETUP_KEYS}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}

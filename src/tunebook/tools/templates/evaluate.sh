@@ -1,5 +1,6 @@
 
 # ---- evaluation ----
+since=$(date +%s)
 python -c 'import tunebook.tools.inspect_job' ||
     fail "this environment lacks tunebook[inspect]: install it there (pip install 'tunebook[inspect]')"
 run python -m tunebook.tools.inspect_job prepare \
@@ -11,4 +12,4 @@ run inspect eval "$task" --model "$model" \
     --model-config "$scratch/model.json" --task-config "$scratch/task.json" \
     --log-dir "$log_directory" --display plain "${options[@]}"
 run python -m tunebook.tools.inspect_job verify \
-    --log-dir "$log_directory" --since "$started_epoch" --samples "$samples" --out "$result"
+    --log-dir "$log_directory" --since "$since" --samples "$samples" --out "$result"

@@ -1,6 +1,5 @@
 # ---- the same in every script of tunebook: outcome, environment, caches ----
 started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-started_epoch=$(date +%s)
 inputs_digest=$(cat -- "${inputs[@]}" | sha256sum | cut -d' ' -f1) || inputs_digest=
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/tunebook.XXXXXXXX")
 child=

@@ -1,0 +1,78 @@
+"""Results for people (Rich; plain when not a terminal) or for programs (one JSON document on stdout)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from tunebook.errors import ExitCode, Problem, TunebookError
+
+__all__ = ["SCHEMA", "console", "failed", "print_json", "print_problems"]
+
+SCHEMA = 1
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that neither wraps nor colours what is not shown on a terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, soft_wrap=not stream.isatty(), highlight=False)
+
+
+def print_json(
+    command: str,
+    exit_code: ExitCode,
+    data: Mapping[str, Any],
+    *,
+    warnings: Iterable[Problem] = (),
+    errors: Iterable[Problem] = (),
+) -> None:
+    """The one document that ``--json`` prints."""
+    document = {
+        "schema": SCHEMA,
+        "command": command,
+        "ok": exit_code is ExitCode.DONE,
+        "exit_code": int(exit_code),
+        "data": dict(data),
+        "warnings": [_problem(problem) for problem in warnings],
+        "errors": [_problem(problem) for problem in errors],
+    }
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {"message": problem.message, "file": problem.file, "line": problem.line, "hint": problem.hint}
+
+
+def print_problems(problems: Sequence[Problem], *, kind: str) -> None:
+    """Problems on stderr, one a line, with their hint below."""
+    colour = "red" if kind == "error" else "yellow"
+    out = console(stderr=True)
+    for problem in problems:
+        place = f"{problem.file}:" if problem.file else ""
+        place += f"{problem.line}:" if problem.file and problem.line else ""
+        head = f"[bold]{escape(place)}[/bold] " if place else ""
+        out.print(f"{head}[{colour}]{kind}:[/{colour}] {escape(_visible(problem.message))}")
+        if problem.hint:
+            out.print(f"    → {escape(_visible(problem.hint))}")
+
+
+def _visible(text: str) -> str:
+    """A text whose control characters cannot steer the terminal."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def failed(error: TunebookError, *, arguments: Sequence[str]) -> ExitCode:
+    """Tells an error that ended a verb, as JSON if that was asked for; returns the exit code."""
+    if "--json" in arguments:
+        verb = next((argument for argument in arguments if not argument.startswith("-")), "")
+        print_json(verb, error.exit_code, {}, errors=error.problems)
+    else:
+        print_problems(error.problems, kind="error")
+    return error.exit_code

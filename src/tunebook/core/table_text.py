@@ -1,0 +1,105 @@
+"""A Markdown table's line as text: its cells with their place, and values that can forge neither cell nor row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tunebook.core.markdown import plain
+
+__all__ = ["TableLine", "escape_cell", "join_lines", "new_line", "split_lines"]
+
+_LINE_END = re.compile(r"\r\n?|\n")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>&~!])")
+_UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
+
+
+def split_lines(text: str) -> tuple[list[str], list[str]]:
+    """The lines as CommonMark counts them, and the line end of each; the last line's end may be empty."""
+    ends = _LINE_END.findall(text)
+    lines = _LINE_END.split(text)
+    if lines[-1]:
+        ends.append("")
+    else:
+        lines.pop()
+    return lines, ends
+
+
+def join_lines(lines: Sequence[str], ends: Sequence[str]) -> str:
+    """The inverse of :func:`split_lines`."""
+    return "".join(line + end for line, end in zip(lines, ends, strict=True))
+
+
+def escape_cell(value: str) -> str:
+    """A value as a table's cell that reads as this value; ``-`` if there is none.
+
+    Line breaks and runs of white space become one space, other control characters a replacement character.
+    """
+    text = "".join(character if character.isprintable() else "\ufffd" for character in " ".join(value.split()))
+    if not text:
+        return "-"
+    if plain(text) != text:
+        text = _SPECIAL.sub(r"\\\1", text)
+    return text.replace("|", "\\|")
+
+
+@dataclass(frozen=True)
+class TableLine:
+    """One line of a table: ``before``, then the cells with the white space around them, then ``after``."""
+
+    before: str
+    cells: tuple[str, ...]
+    after: str
+
+    @classmethod
+    def read(cls, line: str) -> TableLine:
+        """Splits a line where the Markdown parser does."""
+        start = len(line) - len(line.lstrip())
+        end = len(line.rstrip())
+        body = line[start:end] if start < end else ""
+        first, last = 0, len(body)
+        pipes = [match.start() for match in _UNESCAPED_PIPE.finditer(body)]
+        if pipes and pipes[0] == 0:
+            first = 1
+            pipes.pop(0)
+        if pipes and pipes[-1] == len(body) - 1:
+            last = pipes.pop()
+        bounds = [first - 1, *pipes, last]
+        cells = tuple(body[left + 1 : right] for left, right in pairwise(bounds))
+        return cls(line[:start] + body[:first], cells, body[last:] + line[end:] if body else line)
+
+    @property
+    def raw(self) -> tuple[str, ...]:
+        r"""The cells as the parser gives them: without the white space around them, and with ``\|`` as ``|``."""
+        return tuple(cell.strip().replace("\\|", "|") for cell in self.cells)
+
+    def with_cells(self, changes: Mapping[int, str]) -> str:
+        """The line with some cells replaced; all else stays as it is, and missing cells are added."""
+        if not changes:
+            return self.before + "|".join(self.cells) + self.after
+        cells = list(self.cells)
+        after = self.after
+        if max(changes) >= len(cells):
+            added = max(changes) + 1 - len(cells)
+            cells[-1] = cells[-1] if cells[-1].endswith(" ") else f"{cells[-1]} "
+            cells += [" - "] * added
+            after = after if after.startswith("|") else f"|{after}"
+        for index, content in changes.items():
+            cells[index] = _refill(cells[index], content)
+        return self.before + "|".join(cells) + after
+
+
+def _refill(cell: str, content: str) -> str:
+    """The cell with another content between its own white space, or one space where there was none."""
+    stripped = cell.strip()
+    if not stripped:
+        return f" {content} "
+    start = cell.index(stripped)
+    return (cell[:start] or " ") + content + (cell[start + len(stripped) :] or " ")
+
+
+def new_line(cells: Sequence[str], indent: str = "") -> str:
+    """A whole line of a table."""
+    return f"{indent}| {' | '.join(cells)} |"

@@ -1,0 +1,172 @@
+"""``.tunebook/ledger.jsonl``: every submission, written down before and after each step, and only ever appended to."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tunebook.core.job import JobState
+from tunebook.core.paths import LEDGER
+
+__all__ = ["Event", "EventKind", "Ledger", "LedgerEntry", "read_ledger", "record"]
+
+_LOCK = threading.Lock()
+
+
+class EventKind(Enum):
+    """What happened to a submission.
+
+    ``CANCELLED`` is written before the executor is told, so that the job may still be there; ``REFUSED`` says that the
+    executor did not take it; only ``ENDED`` says that it is over.
+    """
+
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    RUNNING = "running"
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the ledger; what is empty is not known, or was said by an earlier line of the same tag.
+
+    Attributes:
+        time: ISO 8601 with the time zone, of the monitor's clock; ``started`` and ``ended`` are the job's own.
+        tag: the submission.
+        job: the job's name.
+        executor: the executor's name.
+        host: the host that alone can see the job; empty if any can ask for it.
+        output: where the job's output goes.
+        inputs: the SHA-256 of the job's inputs when it was submitted.
+    """
+
+    time: str
+    tag: str
+    job: str
+    event: EventKind
+    job_id: str = ""
+    executor: str = ""
+    host: str = ""
+    output: str = ""
+    inputs: str = ""
+    state: JobState | None = None
+    reason: str = ""
+    started: str = ""
+    ended: str = ""
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What the ledger says of one submission.
+
+    Attributes:
+        number: submissions are numbered in their order; a higher number came later.
+        last: the latest event, with what earlier ones of the same tag said filled in.
+        submitted: time of the first event.
+        cancelled: whether tunebook set out to end it, whatever came of that.
+    """
+
+    number: int
+    last: Event
+    submitted: str
+    cancelled: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no end was recorded: the job may still be there."""
+        return self.last.event is not EventKind.ENDED
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The latest submission of each job, by the job's name.
+
+    Attributes:
+        unreadable: how many lines could not be read; a line that was torn by a crash is no loss, since each step is
+            found out again.
+    """
+
+    entries: Mapping[str, LedgerEntry] = field(default_factory=lambda: MappingProxyType({}))
+    unreadable: int = 0
+
+    def tag(self, tag: str) -> LedgerEntry | None:
+        """The submission with this tag, if it is the latest of its job."""
+        return next((entry for entry in self.entries.values() if entry.last.tag == tag), None)
+
+
+def record(experiment: Path, event: Event) -> None:
+    """Appends one event, and returns when the disk has it. A torn last line is closed first.
+
+    Raises:
+        OSError: it could not be written; then what it tells of must not be done.
+    """
+    document: dict[str, Any] = {key: value for key, value in asdict(event).items() if value}
+    document["event"] = event.event.value
+    if event.state is not None:
+        document["state"] = event.state.value
+    path = experiment / LEDGER
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _LOCK, path.open("a+b", buffering=0) as stream:
+        line = json.dumps(document).encode() + b"\n"
+        stream.write(line if _ends_a_line(stream.fileno()) else b"\n" + line)
+        os.fsync(stream.fileno())
+
+
+def _ends_a_line(descriptor: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+
+
+def read_ledger(experiment: Path) -> Ledger:
+    """Folds the ledger to the latest submission of each job; an empty one if there is no file.
+
+    A submission that was refused never was: the one before it counts again.
+    """
+    try:
+        data = (experiment / LEDGER).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return Ledger()
+    submissions: dict[str, LedgerEntry] = {}
+    unreadable = 0
+    for number, line in enumerate(data.split(b"\n")):
+        if not line.strip():
+            continue
+        event = _event(line)
+        if event is None:
+            unreadable += 1
+        elif event.event is EventKind.REFUSED:
+            submissions.pop(event.tag, None)
+        else:
+            submissions[event.tag] = _fold(submissions.get(event.tag), event, number)
+    latest = {entry.last.job: entry for entry in sorted(submissions.values(), key=lambda entry: entry.number)}
+    return Ledger(MappingProxyType(latest), unreadable)
+
+
+def _event(line: bytes) -> Event | None:
+    known = {item.name for item in fields(Event)}
+    try:
+        document = json.loads(line)
+        values = {key: value if isinstance(value, str) else str(value) for key, value in document.items()}
+        state = JobState(values["state"]) if "state" in values else None
+        texts = {key: value for key, value in values.items() if key in known - {"event", "state"}}
+        return Event(event=EventKind(values["event"]), state=state, **texts)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _fold(entry: LedgerEntry | None, event: Event, number: int) -> LedgerEntry:
+    cancelled = event.event is EventKind.CANCELLED
+    if entry is None:
+        return LedgerEntry(number, event, event.time, cancelled)
+    said = {item.name: getattr(entry.last, item.name) for item in fields(Event)}
+    missing = {name: value for name, value in said.items() if value and not getattr(event, name)}
+    return replace(entry, last=replace(event, **missing), cancelled=entry.cancelled or cancelled)

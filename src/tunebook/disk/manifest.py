@@ -1,0 +1,62 @@
+"""The manifest: what was generated last time, and the jobs that came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from tunebook.core.job import Job, job_from_json, job_to_json
+from tunebook.core.paths import MANIFEST
+from tunebook.disk.atomic import read_text, write_text
+from tunebook.errors import PlanError
+
+__all__ = ["Manifest", "read_manifest", "write_manifest"]
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What tunebook knows of an experiment's files.
+
+    Attributes:
+        generated: relative path to the SHA-256 of its text as generated; two while a write is under way, so that an
+            interrupted one leaves neither text looking like a person's.
+        jobs: the jobs whose scripts exist.
+    """
+
+    generated: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    jobs: tuple[Job, ...] = ()
+
+
+def read_manifest(experiment: Path) -> Manifest:
+    """The manifest; an empty one if the experiment was never scaffolded.
+
+    Raises:
+        PlanError: it is there and cannot be read.
+    """
+    text = read_text(experiment / MANIFEST)
+    if text is None:
+        return Manifest()
+    try:
+        document = json.loads(text)
+        generated = {str(path): tuple(map(str, digests)) for path, digests in document["generated"].items()}
+        return Manifest(MappingProxyType(generated), tuple(job_from_json(job) for job in document["jobs"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        hint = "restore it, or remove it: then every generated file that differs from the plan counts as edited"
+        raise PlanError(f"the manifest cannot be read: {error!r}", file=MANIFEST, hint=hint) from None
+
+
+def write_manifest(experiment: Path, manifest: Manifest) -> None:
+    """Writes the manifest if it says something new."""
+    document = {
+        "version": _VERSION,
+        "generated": {path: list(digests) for path, digests in sorted(manifest.generated.items())},
+        "jobs": [job_to_json(job) for job in manifest.jobs],
+    }
+    text = json.dumps(document, ensure_ascii=False, indent=0) + "\n"
+    if read_text(experiment / MANIFEST) != text:
+        write_text(experiment / MANIFEST, text)

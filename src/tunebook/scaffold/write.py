@@ -1,0 +1,97 @@
+"""The one place that writes scaffolded files, and the one that removes them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from tunebook.disk.atomic import write_text
+from tunebook.disk.manifest import Manifest, read_manifest, write_manifest
+from tunebook.errors import UsageError
+from tunebook.scaffold.reconcile import Action, Step, digest, is_edited
+
+__all__ = ["prune", "write_steps"]
+
+
+def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[str]) -> None:
+    """Writes what is to be created, updated or overwritten.
+
+    The new digests go to the manifest, beside the old ones, before the first file is written: after an interruption
+    neither the old nor the new text looks like a person's.
+    """
+    writing = [step for step in steps if step.writes and step.after is not None]
+    for folder in {os.path.dirname(step.path) for step in writing}:  # noqa: PTH120
+        _refuse_outside(experiment, folder)
+    if writing:
+        manifest = read_manifest(experiment)
+        coming = {step.path: (*manifest.generated.get(step.path, ()), digest(step.after or "")) for step in writing}
+        write_manifest(experiment, Manifest({**manifest.generated, **coming}, manifest.jobs))
+    for step in writing:
+        path = experiment / step.path
+        if step.action is Action.OVERWRITE and step.before is not None:
+            write_text(_original(path), step.before)
+        write_text(path, step.after or "", executable=step.executable)
+    for directory in directories:
+        path = os.path.join(experiment, directory)  # noqa: PTH118  a sweep has thousands
+        if not os.path.isdir(path):  # noqa: PTH112
+            os.makedirs(path, exist_ok=True)  # noqa: PTH103
+
+
+def _original(path: Path) -> Path:
+    """Where an edited file is kept: ``NAME.orig``, or the first free ``NAME.orig.N``."""
+    first = path.with_name(f"{path.name}.orig")
+    numbers = (path.with_name(f"{path.name}.orig.{number}") for number in range(1, 10_000))
+    return next(candidate for candidate in (first, *numbers) if not candidate.exists())
+
+
+def _refuse_outside(experiment: Path, folder: str) -> None:
+    """Names are one path component by the plan's rules; a link that leads elsewhere is the one way left."""
+    root = os.path.realpath(experiment)
+    real = os.path.realpath(os.path.join(experiment, folder))  # noqa: PTH118
+    if real != root and not real.startswith(root + os.sep):
+        raise UsageError(f"{folder} leads out of the experiment's directory", hint="remove the symbolic link")
+
+
+def prune(
+    experiment: Path, lost: Sequence[Step], generated: Mapping[str, tuple[str, ...]], wanted: set[str]
+) -> tuple[str, ...]:
+    """Removes orphans; those that were edited, or whose run holds results, stay. Returns what was removed."""
+    tops = {PurePosixPath(path).parts[0] for path in wanted}
+    removed = []
+    for step in lost:
+        if is_edited(step.before, generated.get(step.path, ())) or _holds_results(experiment, step.path, lost, tops):
+            continue
+        (experiment / step.path).unlink()
+        removed.append(step.path)
+    for path in removed:
+        _remove_empty(experiment, PurePosixPath(path).parent)
+    return tuple(removed)
+
+
+def _holds_results(experiment: Path, path: str, lost: Sequence[Step], tops: set[str]) -> bool:
+    """In a directory that is still planned: anything with the file's stem. In one that is not: anything at all."""
+    known = {str(step.path) for step in lost}
+    top = PurePosixPath(path).parts[0]
+    if top in tops:
+        file = experiment / path
+        beside = file.parent.glob(f"{_glob_escaped(file.stem)}.*")
+        return any(str(other.relative_to(experiment)) not in known for other in beside)
+    inside = (item for item in (experiment / top).rglob("*") if item.is_file())
+    return any(str(item.relative_to(experiment)) not in known for item in inside)
+
+
+def _glob_escaped(name: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+def _remove_empty(experiment: Path, directory: PurePosixPath) -> None:
+    """Removes the directories that pruning emptied, and the empty ``logs`` that scaffolding made."""
+    with contextlib.suppress(OSError):
+        (experiment / directory / "logs").rmdir()
+    for path in (directory, *directory.parents):
+        if path == PurePosixPath():
+            return
+        with contextlib.suppress(OSError):
+            (experiment / path).rmdir()

@@ -1,0 +1,130 @@
+"""What a training job does before and after ``tune run``: says early what is missing, and leaves clean checkpoints.
+
+Runs inside the job (``python -m tunebook.tools.torchtune_job``), and needs nothing of tunebook but its other job-side
+modules. Every failure is one line on stderr and exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tunebook.tools.training_data import load_records
+
+__all__ = ["finish", "main", "preflight"]
+
+_ADAPTER_FILES = ("adapter_model.pt", "adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
+
+
+class JobError(Exception):
+    """One line for the person who reads the job's output."""
+
+
+def preflight(config: Path) -> None:
+    """Looks at everything that the configuration names, before minutes are spent on starting up.
+
+    Raises:
+        JobError: something is not there, or cannot be used.
+    """
+    values = _config(config)
+    checkpointer = values["checkpointer"]
+    folder = Path(checkpointer["checkpoint_dir"])
+    if not folder.is_dir():
+        raise JobError(f"the model's directory {folder} is not there")
+    missing = [name for name in checkpointer["checkpoint_files"] if not (folder / name).is_file()]
+    if missing:
+        raise JobError(f"the model's directory {folder} lacks {', '.join(missing)}")
+    for key in ("dataset", "dataset_val"):
+        if key in values:
+            data = values[key]
+            load_records(Path(data["path"]), data["split"], data["dataset_type"])
+    if values["device"] == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise JobError("a GPU is asked for, and torch finds none: see the job's GPU request and the CUDA driver")
+
+
+def _config(path: Path) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    try:
+        values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except Exception as error:  # YAML's and OmegaConf's errors share no other ancestor
+        raise JobError(f"{path} cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise JobError(f"{path} holds no configuration")
+    return {str(key): value for key, value in values.items()}
+
+
+def finish(output: Path, *, epochs: int, adapter: str) -> None:
+    """Checks what training left, and puts each epoch's adapter into a folder of its own.
+
+    torchtune 0.6.1 writes merged weights and the adapter side by side; Transformers would load the adapter on top of
+    the weights that hold it already.
+
+    Args:
+        adapter: ``stash`` moves it to ``epoch_N/adapter``, ``keep`` leaves it, ``only`` is for checkpoints that hold
+            nothing else.
+
+    Raises:
+        JobError: no step was made, the loss is no number, or a checkpoint is missing.
+    """
+    _check_metrics(output / "metrics.jsonl")
+    for epoch in range(epochs):
+        folder = output / f"epoch_{epoch}"
+        weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.pt")]
+        merged = [file for file in weights if file.name not in _ADAPTER_FILES]
+        if not (weights if adapter == "only" else merged):
+            raise JobError(f"training has ended and left no weights in {folder}")
+        if adapter == "stash":
+            _stash(folder)
+
+
+def _stash(folder: Path) -> None:
+    found = [folder / name for name in _ADAPTER_FILES if (folder / name).exists()]
+    if found:
+        (folder / "adapter").mkdir(exist_ok=True)
+    for file in found:
+        file.replace(folder / "adapter" / file.name)
+
+
+def _check_metrics(path: Path) -> None:
+    """Custom recipes may log elsewhere; where there are metrics they must tell of training that worked."""
+    if not path.is_file():
+        return
+    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    losses = [entry for entry in entries if "loss" in entry]
+    if not losses:
+        raise JobError(f"training has ended without a single step: {path} is empty")
+    if losses[-1]["loss"] is None:
+        raise JobError(f"training diverged: the loss of step {losses[-1]['step']} is not finite")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``preflight --config FILE``, or ``finish --output-dir DIR --epochs N --adapter stash|keep|only``."""
+    parser = argparse.ArgumentParser(prog="tunebook.tools.torchtune_job")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    before = verbs.add_parser("preflight")
+    before.add_argument("--config", type=Path, required=True)
+    after = verbs.add_parser("finish")
+    after.add_argument("--output-dir", type=Path, required=True)
+    after.add_argument("--epochs", type=int, required=True)
+    after.add_argument("--adapter", choices=("stash", "keep", "only"), default="stash")
+    given = parser.parse_args(arguments)
+    try:
+        if given.verb == "preflight":
+            preflight(given.config)
+        else:
+            finish(given.output_dir, epochs=given.epochs, adapter=given.adapter)
+    except (JobError, OSError, ValueError) as error:
+        sys.stderr.write(f"tunebook: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
