@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "demo"},
     "cli": {"errors", "core", "api"},
 }
-JOB_SIDE = {"torchtune_components", "torchtune_job", "inspect_job", "chat"}
+JOB_SIDE = {"torchtune_components", "torchtune_job", "inspect_job", "chat", "training_data"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -18,7 +18,7 @@ def check_plan(plan: Plan, *, preparation_tools: Sequence[str], evaluation_tools
     """Every broken rule of the page, in the order of its lines."""
     rules: Iterable[Problem] = (
         *_names(plan),
-        *directory_problems(plan),
+        *(() if plan.unreadable else directory_problems(plan)),
         *_tools(plan, preparation_tools, evaluation_tools),
         *_counts(plan),
         *_factors(plan),
@@ -50,15 +50,15 @@ def _names(plan: Plan) -> Iterator[Problem]:
 
 
 def _tools(plan: Plan, preparation: Sequence[str], evaluation: Sequence[str]) -> Iterator[Problem]:
-    for stage, name, known in (
-        ("preparation", plan.tools.preparation, preparation),
-        ("evaluation", plan.tools.evaluation, evaluation),
+    for stage, name, known, line in (
+        ("preparation", plan.tools.preparation, preparation, plan.tools.line),
+        ("evaluation", plan.tools.evaluation, evaluation, plan.tools.evaluation_line),
     ):
         if name.lower() not in known:
             supported = "supported: " + ", ".join(known)
             near = suggestion(name, known)
             hint = f"{near} {supported}" if near.startswith("did") else supported
-            yield Problem(f"unknown {stage} tool `{name}`", plan.file, plan.tools.line, hint)
+            yield Problem(f"unknown {stage} tool `{name}`", plan.file, line, hint)
 
 
 def _counts(plan: Plan) -> Iterator[Problem]:
@@ -130,10 +130,12 @@ def _listed(plan: Plan) -> Iterator[Problem]:
 
 
 def _models(plan: Plan) -> Iterator[Problem]:
+    told: set[str] = set()
     for run in plan.runs:
         if not run.model:
             yield Problem(f"run `{run.name}` names no model", plan.file, run.line)
-        elif plan.model_of(run) is None and not run.checkpoint and not plan.models_location:
+        elif plan.model_of(run) is None and not run.checkpoint and not plan.models_location and run.model not in told:
+            told.add(run.model)
             known = [model.name for model in plan.models]
             hint = f"add `- {run.model}: PATH` under `### Models`"
             hint += f"; {suggestion(run.model, known)}" if known else ""

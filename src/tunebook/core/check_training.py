@@ -100,10 +100,10 @@ def _data(plan: Plan, run: Run) -> Iterator[Problem]:
     splits = plan.dataset.splits if plan.dataset else {}
     if splits and plan.dataset and effective(plan, run, "dataset") is None:
         if not splits.get("train"):
-            yield Problem("the data set has no training split", plan.file, plan.dataset.line, "add `train (N)`")
+            yield Problem("the data set has no training split", plan.file, plan.dataset.splits_line, "add `train (N)`")
         if effective(plan, run, "run_val_every_n_steps") and not splits.get("validation"):
             message = "validation during training is wanted, and the data set has no validation split"
-            yield Problem(message, plan.file, plan.dataset.line)
+            yield Problem(message, plan.file, plan.dataset.splits_line)
 
 
 def _counts(plan: Plan, run: Run) -> Iterator[Problem]:

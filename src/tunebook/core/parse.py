@@ -130,7 +130,8 @@ def _tools(section: Section | None) -> Tools:
         preparation.value.text if preparation else default.preparation,
         evaluation.value.text if evaluation else default.evaluation,
         assumed=False,
-        line=(preparation or evaluation).line,  # type: ignore[union-attr]  # one of them is there
+        line=preparation.line if preparation else None,
+        evaluation_line=evaluation.line if evaluation else None,
     )
 
 
@@ -167,8 +168,13 @@ def _dataset(section: Section | None, read: Reader) -> Dataset | None:
         if section is not None:
             read.problem("`### Dataset` has no path", section.line, "add `- **Path:** FILE`")
         return None
+    splits = _bullet(section, "splits")
     return Dataset(
-        path.value.text, path.line, _bullet_text(section, "format"), _splits(_bullet(section, "splits"), read)
+        path.value.text,
+        path.line,
+        _bullet_text(section, "format"),
+        _splits(splits, read),
+        splits.line if splits else None,
     )
 
 
@@ -194,7 +200,7 @@ def _tasks(section: Section | None, read: Reader) -> tuple[EvaluationTask, ...]:
         return ()
     tasks = []
     for row in table.rows:
-        script, _, function = row.cells[columns["script"]].text.partition("@")
+        script, _, function = (read.optional(row, columns, "script") or "").partition("@")
         dataset = read.optional(row, columns, "dataset")
         tasks.append(
             EvaluationTask(

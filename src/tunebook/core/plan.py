@@ -43,6 +43,7 @@ class Tools:
     evaluation: str = "inspect-ai"
     assumed: bool = True
     line: int | None = None
+    evaluation_line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Dataset:
     line: int
     format: str = ""
     splits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    splits_line: int | None = None
 
 
 @dataclass(frozen=True)

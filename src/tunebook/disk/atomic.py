@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 __all__ = ["read_text", "write_text"]
@@ -19,22 +20,39 @@ def read_text(path: str | os.PathLike[str]) -> str | None:
         return None
 
 
-def write_text(path: Path, text: str, *, executable: bool = False, durable: bool = False) -> None:
+def write_text(
+    path: Path,
+    text: str,
+    *,
+    executable: bool = False,
+    durable: bool = False,
+    only_if: Callable[[], bool] | None = None,
+) -> bool:
     """Replaces a file by way of a temporary one beside it; a symbolic link is written through.
 
     The mode of a file that is there stays. Only what cannot be generated again is ``durable``: a synced write costs
     milliseconds, and a sweep has thousands of files.
+
+    Args:
+        only_if: asked at the last moment; ``False`` leaves the file as it is.
+
+    Returns:
+        Whether the file was replaced.
     """
     target = os.path.realpath(path) if os.path.islink(path) else os.fspath(path)  # noqa: PTH114
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name[:100]}.{os.getpid()}.part")  # noqa: PTH118
     try:
         _fill(temporary, text, target, executable=executable, durable=durable)
+        if only_if is not None and not only_if():
+            os.unlink(temporary)  # noqa: PTH108
+            return False
         os.replace(temporary, target)  # noqa: PTH105
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108
         raise
+    return True
 
 
 def _fill(temporary: str, text: str, target: str, *, executable: bool, durable: bool) -> None:

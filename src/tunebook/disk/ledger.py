@@ -15,7 +15,7 @@ from typing import Any
 from tunebook.core.job import JobState
 from tunebook.core.paths import LEDGER
 
-__all__ = ["Event", "EventKind", "Ledger", "LedgerEntry", "read_ledger", "record"]
+__all__ = ["Event", "EventKind", "Ledger", "LedgerEntry", "LedgerReader", "read_ledger", "record"]
 
 _LOCK = threading.Lock()
 
@@ -98,10 +98,6 @@ class Ledger:
     entries: Mapping[str, LedgerEntry] = field(default_factory=lambda: MappingProxyType({}))
     unreadable: int = 0
 
-    def tag(self, tag: str) -> LedgerEntry | None:
-        """The submission with this tag, if it is the latest of its job."""
-        return next((entry for entry in self.entries.values() if entry.last.tag == tag), None)
-
 
 def record(experiment: Path, event: Event) -> None:
     """Appends one event, and returns when the disk has it. A torn last line is closed first.
@@ -127,28 +123,65 @@ def _ends_a_line(descriptor: int) -> bool:
 
 
 def read_ledger(experiment: Path) -> Ledger:
-    """Folds the ledger to the latest submission of each job; an empty one if there is no file.
+    """Folds the ledger to the latest submission of each job; an empty one if there is no file."""
+    return LedgerReader(experiment).read()
+
+
+class LedgerReader:
+    """Follows a ledger that others may append to: every reading takes in only what is new.
 
     A submission that was refused never was: the one before it counts again.
     """
-    try:
-        data = (experiment / LEDGER).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return Ledger()
-    submissions: dict[str, LedgerEntry] = {}
-    unreadable = 0
-    for number, line in enumerate(data.split(b"\n")):
-        if not line.strip():
-            continue
+
+    def __init__(self, experiment: Path) -> None:
+        self._path = experiment / LEDGER
+        self._offset = 0
+        self._lines = 0
+        self._unreadable = 0
+        self._torn = 0
+        self._submissions: dict[str, LedgerEntry] = {}
+        self._tags: dict[str, list[str]] = {}
+
+    def read(self) -> Ledger:
+        """The latest submission of every job."""
+        self._take_in()
+        latest = {job: self._submissions[tags[-1]] for job, tags in self._tags.items() if tags}
+        return Ledger(MappingProxyType(latest), self._unreadable + self._torn)
+
+    def latest(self, job: str) -> LedgerEntry | None:
+        """The latest submission of one job."""
+        self._take_in()
+        tags = self._tags.get(job)
+        return self._submissions[tags[-1]] if tags else None
+
+    def _take_in(self) -> None:
+        try:
+            with self._path.open("rb") as stream:
+                stream.seek(self._offset)
+                data = stream.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        whole, _, torn = data.rpartition(b"\n")
+        if whole:
+            self._offset += len(whole) + 1
+            for line in whole.split(b"\n"):
+                self._fold(line)
+        self._torn = 1 if torn.strip() else 0
+
+    def _fold(self, line: bytes) -> None:
+        self._lines += 1
         event = _event(line)
         if event is None:
-            unreadable += 1
-        elif event.event is EventKind.REFUSED:
-            submissions.pop(event.tag, None)
-        else:
-            submissions[event.tag] = _fold(submissions.get(event.tag), event, number)
-    latest = {entry.last.job: entry for entry in sorted(submissions.values(), key=lambda entry: entry.number)}
-    return Ledger(MappingProxyType(latest), unreadable)
+            self._unreadable += 1 if line.strip() else 0
+            return
+        tags = self._tags.setdefault(event.job, [])
+        if event.event is EventKind.REFUSED:
+            self._submissions.pop(event.tag, None)
+            self._tags[event.job] = [tag for tag in tags if tag != event.tag]
+            return
+        if event.tag not in self._submissions:
+            tags.append(event.tag)
+        self._submissions[event.tag] = _fold(self._submissions.get(event.tag), event, self._lines)
 
 
 def _event(line: bytes) -> Event | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunebook.core.job import Job, JobState, Outcome, outcome_from_json
+from tunebook.core.job import Job, Outcome, outcome_from_json
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger
 from tunebook.errors import PlanError
@@ -105,10 +105,5 @@ def _count(value: Any) -> int | None:
 
 def _headline(scores: Iterable[Mapping[str, Any]]) -> float | None:
     """The first score that is not a standard error."""
-    values = (score.get("value") for score in scores if score.get("metric") not in {"stderr", "std", "var"})
+    values = (score.get("value") for score in scores if score.get("name") not in {"stderr", "std", "var"})
     return next((float(value) for value in values if isinstance(value, int | float)), None)
-
-
-def unfinished(verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:
-    """The names of the jobs that are not completed."""
-    return tuple(name for name, verdict in verdicts.items() if verdict.state is not JobState.COMPLETED)

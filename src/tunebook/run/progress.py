@@ -107,7 +107,7 @@ def _seconds_left(records: Sequence[dict[str, Any]], total: float) -> float | No
     steps = last["step"] - first["step"]
     if begun is None or now is None or steps <= 0 or now < begun:
         return None
-    return max(0.0, (total - last["step"]) * (now - begun) / steps)
+    return max(0.0, (total - float(last["step"])) * (now - begun) / float(steps))
 
 
 def _time(record: dict[str, Any]) -> float | None:

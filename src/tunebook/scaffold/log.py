@@ -48,7 +48,7 @@ def log_tools(journal: Log, plan: Plan, site: Site, findings: Findings) -> None:
     journal.entry(
         "READ_TOOL_SPECS",
         "Parsing tool specifications",
-        details="No Tools section" if tools.assumed else f"Reading Tools section, line {tools.line}",
+        details="No Tools section" if tools.assumed else f"Reading Tools section, line {tools.line or tools.evaluation_line}",
         result=f"Preparation tool = {tools.preparation}, Evaluation tool = {tools.evaluation}",
         explanation=assumed or "Preparation comes first: evaluation is added to the run directories",
     )

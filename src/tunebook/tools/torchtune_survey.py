@@ -63,7 +63,7 @@ def _dataset_errors(context: Context, facts: Facts) -> Iterator[Problem]:
                 if found.splits.get(split) != count:
                     there = found.splits.get(split, "no such split")
                     message = f"the page says {split} ({count}), and {path} has {there}"
-                    yield Problem(message, plan.file, plan.dataset.line, "make the page say what the file holds")
+                    yield Problem(message, plan.file, plan.dataset.splits_line, "make the page say what the file holds")
 
 
 def _step_errors(context: Context, facts: Facts) -> Iterator[Problem]:

@@ -1,0 +1,60 @@
+"""Which jobs are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from tunebook.core.job import Job, Stage
+from tunebook.errors import UsageError
+
+__all__ = ["RunOptions", "select"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a person asks of a run.
+
+    Attributes:
+        stage: only this stage; ``None`` for both.
+        runs: names or globs of runs; none for all.
+        retry_failed: whether jobs that failed in an earlier run are done again.
+        max_jobs: how many jobs may be queued or running at a time; ``None`` leaves it to the executor.
+        poll_s: seconds between two polls; ``None`` leaves it to the executor.
+        stagger_s: seconds between two submissions.
+    """
+
+    stage: Stage | None = None
+    runs: tuple[str, ...] = ()
+    retry_failed: bool = False
+    max_jobs: int | None = None
+    poll_s: float | None = None
+    stagger_s: float = 0.0
+
+
+def select(jobs: Sequence[Job], options: RunOptions) -> frozenset[str]:
+    """The names of the jobs that are asked for.
+
+    Raises:
+        UsageError: there are none; says which there would be.
+    """
+    if not jobs:
+        raise UsageError("there are no jobs: nothing has been scaffolded here", hint="run `tunebook scaffold` first")
+    for pattern in options.runs:
+        if not any(_fits(job, pattern) for job in jobs):
+            names = ", ".join(dict.fromkeys(job.run for job in jobs))
+            raise UsageError(f"no run is called `{pattern}`", hint=f"runs: {names}")
+    chosen = [
+        job
+        for job in jobs
+        if options.stage in {None, job.stage} and (not options.runs or any(_fits(job, one) for one in options.runs))
+    ]
+    if not chosen:
+        stage = options.stage.value if options.stage else "any"
+        raise UsageError(f"none of these runs has a job of the stage {stage}")
+    return frozenset(job.name for job in chosen)
+
+
+def _fits(job: Job, pattern: str) -> bool:
+    return job.run == pattern or fnmatchcase(job.run, pattern)

@@ -1,0 +1,99 @@
+"""One job while a run lasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from tunebook.core.job import Job, JobState
+from tunebook.run.output import telling_lines
+from tunebook.run.progress import Progress, read_progress
+from tunebook.run.report import JobReport
+from tunebook.run.state import Evidence, Verdict
+
+__all__ = ["Track"]
+
+
+@dataclass
+class Track:
+    """What a run knows of a job, and does with it.
+
+    Attributes:
+        in_flight: whether the executor has it.
+        running: whether the executor says that it runs; else it waits in a queue.
+        submitted_here: whether this run started it, or tried to: it is not started twice.
+        watched: whether it ended while this run looked: then a failure is not one of an earlier run.
+        note: what its executor or this run says of it and is not written down, such as why it cannot start.
+        misses: how many times in a row the executor knew nothing of it.
+    """
+
+    job: Job
+    selected: bool
+    evidence: Evidence
+    verdict: Verdict
+    tag: str = ""
+    job_id: str = ""
+    output: str = ""
+    started: str = ""
+    ended: str = ""
+    in_flight: bool = False
+    running: bool = False
+    submitted_here: bool = False
+    watched: bool = False
+    note: str = ""
+    misses: int = 0
+    tail: tuple[str, ...] = field(default=())
+    loss: float | None = None
+
+    def learn(self, evidence: Evidence, verdict: Verdict) -> None:
+        """Takes over what was written down; reads the end of the metrics and of a failed job's output, once."""
+        self.evidence, self.verdict = evidence, verdict
+        entry, outcome = evidence.entry, evidence.own_outcome
+        if entry is not None:
+            self.tag, self.output = entry.last.tag, entry.last.output
+            self.job_id, self.started, self.ended = entry.last.job_id, entry.last.started, entry.last.ended
+        if outcome is not None:
+            self.started, self.ended = outcome.started, outcome.ended
+            if entry is not None and outcome.tag != entry.last.tag:
+                self.job_id, self.output = "", ""
+        failed = verdict.state is JobState.FAILED
+        self.tail = telling_lines(self.output) if failed else ()
+        progress = self._metrics() if verdict.state is JobState.COMPLETED else None
+        self.loss = progress.loss if progress else None
+
+    @property
+    def state(self) -> JobState:
+        """The state as it is shown."""
+        if self.in_flight:
+            return JobState.RUNNING if self.running else JobState.PENDING
+        return self.verdict.state
+
+    def report(self) -> JobReport:
+        """The job as a value."""
+        progress = self._metrics() if self.in_flight and self.running else None
+        result = self.evidence.result if self.state is JobState.COMPLETED else None
+        return JobReport(
+            self.job,
+            self.state,
+            self.selected,
+            self.note if self.in_flight else self.note or self.verdict.reason,
+            self.job_id,
+            self.started,
+            "" if self.in_flight else self.ended,
+            self.loss,
+            result.score if result else None,
+            self.output,
+            () if self.in_flight else self.tail,
+            progress,
+        )
+
+    def _metrics(self) -> Progress | None:
+        """What the training says of itself, unless an earlier one said it."""
+        if self.job.metrics is None:
+            return None
+        try:
+            since = datetime.fromisoformat(self.started) if self.started else None
+        except ValueError:
+            since = None
+        return read_progress(Path(self.job.metrics), since=since)
