@@ -24,6 +24,7 @@ class Track:
         running: whether the executor says that it runs; else it waits in a queue.
         submitted_here: whether this run started it, or tried to: it is not started twice.
         watched: whether it ended while this run looked: then a failure is not one of an earlier run.
+        given_up: whether an earlier run set out to cancel it: it is then done again without being asked.
         note: what its executor or this run says of it and is not written down, such as why it cannot start.
         misses: how many times in a row the executor knew nothing of it.
     """
@@ -41,6 +42,7 @@ class Track:
     running: bool = False
     submitted_here: bool = False
     watched: bool = False
+    given_up: bool = False
     note: str = ""
     misses: int = 0
     tail: tuple[str, ...] = field(default=())
@@ -71,7 +73,7 @@ class Track:
 
     def report(self) -> JobReport:
         """The job as a value."""
-        progress = self._metrics() if self.in_flight and self.running else None
+        progress = self._metrics() if self.state is JobState.RUNNING else None
         result = self.evidence.result if self.state is JobState.COMPLETED else None
         return JobReport(
             self.job,

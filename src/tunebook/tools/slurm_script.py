@@ -64,6 +64,7 @@ def script_text(
     """
     lines = ["#!/usr/bin/env bash", *_sbatch_lines(request, site)]
     lines += ["", "# Made by tunebook. The values of this job come first; below them every script is the same."]
+    lines += ["# shellcheck disable=SC2016  # nothing in a quoted value is to be expanded"]
     lines += ["set -euo pipefail", ""]
     lines += [f"{name}={_assigned(value)}" for name, value in variables.items()]
     lines += [f"conda_env={shell_word(environment.conda_env)}", f"venv={shell_word(environment.venv)}"]

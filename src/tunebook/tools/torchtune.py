@@ -24,10 +24,11 @@ from tunebook.core.site import Environment, Site
 from tunebook.core.units import clock_minutes
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Prepared, Unit
+from tunebook.tools.model_facts import read_model_facts
 from tunebook.tools.omegaconf_yaml import read_config
 from tunebook.tools.slurm_script import Request, script_text
 from tunebook.tools.torchtune_config import config_values, launched_recipe, metrics_path, write_config
-from tunebook.tools.torchtune_models import TorchtuneModel, read_model_facts, resolve_model
+from tunebook.tools.torchtune_models import TorchtuneModel, resolve_model
 from tunebook.tools.torchtune_plan import model_path, planned_setup
 from tunebook.tools.torchtune_setup import Setup, differences, read_generated_setup, read_setup, write_setup
 from tunebook.tools.torchtune_survey import Facts, survey, survey_findings

@@ -13,7 +13,7 @@ from tunebook.core.site import Site
 from tunebook.errors import Problem
 from tunebook.tools.base import Context, Findings
 from tunebook.tools.datasets import DatasetFacts, read_dataset_facts
-from tunebook.tools.torchtune_models import ModelFacts, read_model_facts
+from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.torchtune_plan import dataset_path, model_path
 
 __all__ = ["Facts", "survey", "survey_findings"]

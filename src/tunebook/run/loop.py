@@ -1,0 +1,218 @@
+"""Runs jobs in the order of what they need, watches them to their end, and can be taken up again at any time."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from tunebook.core.job import Job, JobState
+from tunebook.disk.ledger import EventKind
+from tunebook.disk.lock import exclusive
+from tunebook.errors import ExecutorError, UsageError
+from tunebook.executors.base import Executor, JobStatus
+from tunebook.run.board import Board
+from tunebook.run.evidence import survey
+from tunebook.run.journal import Journal
+from tunebook.run.page import Page
+from tunebook.run.report import JobReport, RunReport, Snapshot
+from tunebook.run.select import RunOptions, select
+from tunebook.run.submit import Submitter
+from tunebook.run.track import Track
+
+__all__ = ["run_jobs"]
+
+_PATIENCE = 3
+_LONGEST_WAIT = 16
+
+
+def _local_time() -> datetime:
+    return datetime.now().astimezone()
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    executor: Executor,
+    *,
+    experiment: Path,
+    options: RunOptions | None = None,
+    clock: Callable[[], datetime] = _local_time,
+    sleep: Callable[[float], None] = time.sleep,
+    on_event: Callable[[Snapshot], None] | None = None,
+) -> RunReport:
+    """Does what is asked for and not done yet, and returns when nothing more can be done.
+
+    Jobs that a killed monitor left are taken up first. Completed jobs are never run again, failed ones of earlier runs
+    only with ``options.retry_failed``, and cancelled ones and those whose inputs have changed without being asked. One
+    job's failure stops only what needs it. The page's status tables and the logs are kept current.
+
+    Raises:
+        UsageError: nothing is asked for.
+        LockedError: another run works in this experiment.
+        ExecutorError: jobs of an earlier run could not be asked for.
+        KeyboardInterrupt: a person left; jobs that do not survive that have been cancelled.
+    """
+    experiment = experiment.resolve()
+    options = options or RunOptions()
+    selected = select(jobs, options)
+    if options.max_jobs is not None and options.max_jobs < 1:
+        raise UsageError(f"{options.max_jobs} jobs at a time: there must be at least one")
+    with exclusive(experiment, "run"):
+        journal = Journal(experiment, executor.name, executor.host, clock)
+        surveyed = survey(jobs, experiment)
+        board = Board(surveyed, experiment, selected, retry_failed=options.retry_failed)
+        monitor = _Monitor(board, executor, journal, experiment, options)
+        page = Page(experiment, clock, monitor.warn)
+        if surveyed.ledger.unreadable:
+            monitor.warn(f"{surveyed.ledger.unreadable} lines of the ledger cannot be read, and are passed over")
+
+        def show(*, now: bool = False) -> None:
+            reports = board.reports()
+            page.show(reports, now=now)
+            if on_event is not None:
+                on_event(Snapshot(clock(), reports, monitor.note))
+
+        return monitor.run(show, sleep)
+
+
+class _Monitor:
+    """The loop of one run."""
+
+    def __init__(
+        self, board: Board, executor: Executor, journal: Journal, experiment: Path, options: RunOptions
+    ) -> None:
+        self._board = board
+        self._executor = executor
+        self._journal = journal
+        self._options = options
+        self._submitter = Submitter(board, executor, journal, experiment)
+        self._poll_s = executor.poll_s if options.poll_s is None else options.poll_s
+        self._wait_s = self._poll_s
+        self._submitted: list[str] = []
+        self._warnings: list[str] = []
+        self._not_retried: tuple[str, ...] = ()
+        self.note = ""
+
+    def warn(self, message: str) -> None:
+        """Goes into the log and the report; the run goes on."""
+        self._warnings.append(message)
+        self._journal.tell("WARNING", message)
+
+    def run(self, show: Callable[..., None], sleep: Callable[[float], None]) -> RunReport:
+        asked = sum(track.selected for track in self._board.tracks.values())
+        self._journal.tell("RUN_STARTED", f"{asked} jobs on {self._executor.name}", details=_counted(self._reports()))
+        try:
+            self._submitter.take_up()
+            if not self._options.retry_failed:
+                self._not_retried = tuple(track.job.name for track in self._board.not_retried())
+            self._loop(show, sleep)
+        except KeyboardInterrupt:
+            self._leave()
+            raise
+        finally:
+            show(now=True)
+        return self._report()
+
+    def _loop(self, show: Callable[..., None], sleep: Callable[[float], None]) -> None:
+        while True:
+            self._poll()
+            self._submit(sleep)
+            show()
+            if not self._board.in_flight() and not self._board.ready():
+                return
+            sleep(self._wait_s)
+
+    def _poll(self) -> None:
+        flying = self._board.in_flight()
+        if not flying:
+            return
+        try:
+            statuses = self._executor.poll([track.job_id for track in flying])
+        except ExecutorError as error:
+            self._wait_longer(str(error))
+            statuses = {}
+        else:
+            self.note, self._wait_s = "", self._poll_s
+        for track in flying:
+            self._apply(track, statuses.get(track.job_id))
+
+    def _wait_longer(self, message: str) -> None:
+        """An executor that does not answer is waited for; no job has failed by that."""
+        if not self.note:
+            self.warn(f"{self._executor.name} does not answer, and is asked again: {message}")
+        self.note = f"{self._executor.name} does not answer: {message}"
+        self._wait_s = min(2 * self._wait_s, _LONGEST_WAIT * self._poll_s)
+
+    def _apply(self, track: Track, status: JobStatus | None) -> None:
+        """Without an answer only the job's own outcome counts."""
+        if status is not None and status.state in {JobState.RUNNING, JobState.PENDING}:
+            track.misses = 0
+            self._goes_on(track, status)
+        elif self._submitter.has_ended(track):
+            self._submitter.finish(track, status or JobStatus(JobState.UNKNOWN))
+        elif status is not None:
+            track.misses += 1
+            if track.misses >= (1 if self._executor.host else _PATIENCE):
+                self._submitter.finish(track, _without_outcome(status))
+
+    def _goes_on(self, track: Track, status: JobStatus) -> None:
+        track.note = status.reason if status.state is JobState.PENDING else ""
+        if status.state is JobState.RUNNING and not track.running:
+            track.running = True
+            track.started = status.started or track.started or self._journal.now()
+            self._journal.record(track, EventKind.RUNNING)
+            self._journal.change(track, "running")
+
+    def _submit(self, sleep: Callable[[float], None]) -> None:
+        limit = self._options.max_jobs
+        for track in self._board.ready():
+            if limit is not None and len(self._board.in_flight()) >= limit:
+                return
+            if not self._submitter.has_room(track):
+                if track.submitted_here:  # refused for good: the next one may fit
+                    continue
+                return
+            if self._submitter.submit(track):
+                self._submitted.append(track.job.name)
+                if self._options.stagger_s > 0:
+                    sleep(self._options.stagger_s)
+
+    def _leave(self) -> None:
+        flying = [track.job.name for track in self._board.in_flight()]
+        if self._executor.survives_monitor:
+            self._journal.tell("RUN_LEFT", f"{len(flying)} jobs go on", details=", ".join(flying))
+            return
+        try:
+            self._submitter.cancel_all()
+        except ExecutorError as error:
+            self.warn(f"jobs could not be cancelled: {error}")
+        self._journal.tell("RUN_INTERRUPTED", f"{len(flying)} jobs were cancelled", details=", ".join(flying))
+
+    def _reports(self) -> tuple[JobReport, ...]:
+        return tuple(report for report in self._board.reports() if report.selected)
+
+    def _report(self) -> RunReport:
+        reports = self._board.reports()
+        selected = self._reports()
+        for tool in dict.fromkeys(report.job.tool for report in selected):
+            self._journal.tell_tool(
+                tool, "ALL_COMPLETE", _counted([report for report in selected if report.job.tool == tool])
+            )
+        result = RunReport(reports, tuple(self._submitted), self._not_retried, tuple(self._warnings))
+        self._journal.tell("COMPLETE", _counted(selected), result=f"exit code {result.exit_code.value}")
+        return result
+
+
+def _without_outcome(status: JobStatus) -> JobStatus:
+    if status.state is JobState.COMPLETED:
+        return JobStatus(JobState.FAILED, "it ended without an outcome file", ended=status.ended)
+    if status.state is JobState.UNKNOWN:
+        return JobStatus(JobState.FAILED, "its executor knows nothing of it, and it wrote no outcome file")
+    return status
+
+
+def _counted(reports: Sequence[JobReport]) -> str:
+    counts = Counter(report.state.value for report in reports)
+    return ", ".join(f"{counts[state.value]} {state.value}" for state in JobState if counts[state.value])

@@ -1,0 +1,56 @@
+"""What can be read of a model's directory: its configuration and its weight files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["ModelFacts", "read_model_facts"]
+
+_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+_PATTERNS = ("*.safetensors", "pytorch_model*.bin")
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A model's directory.
+
+    Attributes:
+        config: ``config.json``; ``None`` if it is not there or not JSON.
+        weight_files: the files that the index names, else those in the directory.
+        missing_files: those of them that are not there.
+    """
+
+    config: Mapping[str, Any] | None
+    weight_files: tuple[str, ...] = ()
+    missing_files: tuple[str, ...] = ()
+
+
+def read_model_facts(path: Path) -> ModelFacts | None:
+    """The facts, or ``None`` if there is no such directory (it may exist on compute nodes only)."""
+    if not path.is_dir():
+        return None
+    config = _json(path / "config.json")
+    for name in _INDEXES:
+        index = _json(path / name)
+        if index and isinstance(index.get("weight_map"), dict):
+            files = tuple(sorted({str(file) for file in index["weight_map"].values()}))
+            return ModelFacts(config, files, tuple(file for file in files if not (path / file).is_file()))
+    for pattern in _PATTERNS:
+        found = sorted(
+            file.name for file in path.glob(pattern) if not file.name.startswith(("adapter_", "consolidated"))
+        )
+        if found:
+            return ModelFacts(config, tuple(found))
+    return ModelFacts(config)
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None
