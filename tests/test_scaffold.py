@@ -12,6 +12,7 @@ import yaml
 
 from scaffolding import replace, scaffolded, stamps, tree
 from tunebook.core.job import Stage
+from tunebook.disk import atomic
 from tunebook.disk.lock import exclusive
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import ExitCode, LockedError, PlanError, UsageError
@@ -195,12 +196,10 @@ def test_one_stage_and_single_runs_can_be_selected(experiment: Path) -> None:
 
 def test_an_interrupted_run_is_taken_up_again(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed between two files of an update, and the plan changes again: no text looks like a person's."""
-    from tunebook.scaffold import write
-
     scaffolded(experiment)
     replace(experiment / PAGE, "- **Seed:** 14", "- **Seed:** 15")
     written = 0
-    real = write.write_text
+    real = atomic.write_text
 
     def failing(path: Path, text: str, *, executable: bool = False) -> None:
         nonlocal written
@@ -210,7 +209,7 @@ def test_an_interrupted_run_is_taken_up_again(experiment: Path, monkeypatch: pyt
         real(path, text, executable=executable)
 
     with monkeypatch.context() as patch:
-        patch.setattr(write, "write_text", failing)
+        patch.setattr("tunebook.scaffold.write.write_text", failing)
         with pytest.raises(KeyboardInterrupt):
             scaffolded(experiment)
     replace(experiment / PAGE, "- **Seed:** 15", "- **Seed:** 16")

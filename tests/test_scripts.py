@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from scaffolding import replace, scaffolded
 
+from scaffolding import replace, scaffolded
 from tunebook.core.job import Job, outcome_from_json
 from tunebook.core.quoting import sbatch_value, shell_word
 from tunebook.disk.inputs import inputs_digest
@@ -18,7 +18,7 @@ from tunebook.disk.manifest import read_manifest
 
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 PAGE = "experiment_summary.md"
-HOSTILE = "$(touch /tmp/owned) `id` \"quoted\" it's ${HOME} {braces} a, b: c # d\nnew line \\n é"
+HOSTILE = '$(touch /tmp/owned) `id` "quoted" it\'s ${HOME} {braces} a, b: c # d\nnew line \\n é'
 RECORDER = """#!{python}
 import json, sys
 from pathlib import Path
@@ -127,7 +127,7 @@ def test_hostile_prompts_reach_training_to_the_letter(experiment: Path) -> None:
     replace(experiment / PAGE, '"Capitalize the given word"', json.dumps(HOSTILE, ensure_ascii=False))
     scaffolded(experiment)
     config = OmegaConf.load(experiment / "rank8_lr1e-5" / "finetune.yaml")
-    assert config["dataset"]["system_prompt"] == HOSTILE
+    assert OmegaConf.select(config, "dataset.system_prompt") == HOSTILE
     setup = yaml.safe_load((experiment / "rank8_lr1e-5" / "setup_finetune.yaml").read_text())
     assert setup["system_prompt"] == HOSTILE
 
@@ -135,7 +135,7 @@ def test_hostile_prompts_reach_training_to_the_letter(experiment: Path) -> None:
 def test_a_signal_ends_the_child_and_is_written_down(experiment: Path, tmp_path: Path) -> None:
     scaffolded(local(experiment))
     environment, _ = recorders(tmp_path / "bin")
-    (tmp_path / "bin" / "tune").write_text(f'#!/bin/bash\necho $$ > {tmp_path}/pid\nexec sleep 60\n')
+    (tmp_path / "bin" / "tune").write_text(f"#!/bin/bash\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
     job = job_named(experiment, "rank8_lr1e-5/finetune")
     process = subprocess.Popen(["bash", str(experiment / job.script)], env=environment)
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
@@ -156,7 +156,10 @@ def test_a_missing_environment_is_told_in_one_line(experiment: Path, tmp_path: P
     (tmp_path / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
     done = run_script(experiment / "rank8_lr1e-5" / "finetune.slurm", environment)
     assert done.returncode == 1
-    assert done.stderr == "tunebook: this environment lacks tunebook[torchtune]: install it there (pip install 'tunebook[torchtune]')\n"
+    assert (
+        done.stderr
+        == "tunebook: this environment lacks tunebook[torchtune]: install it there (pip install 'tunebook[torchtune]')\n"
+    )
 
 
 def test_site_settings_reach_the_sbatch_lines(experiment: Path) -> None:

@@ -1,4 +1,4 @@
-"""The builder for a model makes the very same model: logits of Transformers and of torchtune compared, family by family."""
+"""The builder for a model makes the very same model: logits of Transformers and of torchtune, family by family."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ FAMILIES = [
     ("Qwen2", {"tie_word_embeddings": True}),
     ("Qwen2", {"tie_word_embeddings": False}),
     ("Mistral", {"sliding_window": None}),
-    ("Gemma2", {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 4096, "hidden_activation": "gelu_pytorch_tanh"}),
+    (
+        "Gemma2",
+        {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 4096, "hidden_activation": "gelu_pytorch_tanh"},
+    ),
     ("Phi3", {"pad_token_id": 0}),
     ("Phi3", {"pad_token_id": 0, "num_key_value_heads": 4}),
 ]
@@ -61,7 +64,10 @@ def lora(model: TorchtuneModel) -> dict[str, Any]:
 @pytest.mark.parametrize("with_lora", [True, False], ids=["lora", "full"])
 @pytest.mark.parametrize(("family", "settings"), FAMILIES, ids=[f"{name}-{i}" for i, (name, _) in enumerate(FAMILIES)])
 def test_torchtune_computes_what_transformers_computes(
-    family: str, settings: dict[str, Any], with_lora: bool, tmp_path: Path  # noqa: FBT001
+    family: str,
+    settings: dict[str, Any],
+    with_lora: bool,
+    tmp_path: Path,
 ) -> None:
     import torch
     import transformers
@@ -109,7 +115,13 @@ def test_every_well_known_model_is_built_with_torchtune(known: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "parameters_b"),
-    [("Llama-3.2-1B-Instruct", 1.24), ("Llama-3.1-8B", 8.03), ("Qwen2.5-0.5B", 0.49), ("phi-4", 14.7), ("gemma-2-2b-it", 2.6)],
+    [
+        ("Llama-3.2-1B-Instruct", 1.24),
+        ("Llama-3.1-8B", 8.03),
+        ("Qwen2.5-0.5B", 0.49),
+        ("phi-4", 14.7),
+        ("gemma-2-2b-it", 2.6),
+    ],
 )
 def test_sizes_are_those_of_the_model_cards(name: str, parameters_b: float) -> None:
     assert resolve_model(name, None, lora=True).parameters_b == pytest.approx(parameters_b, rel=0.02)
@@ -158,7 +170,9 @@ def test_an_unknown_model_gets_similar_names_and_what_to_write() -> None:
 
 def test_weight_files_follow_the_index_and_missing_ones_are_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "m-2.safetensors", "b": "m-1.safetensors"}}')
+    (tmp_path / "model.safetensors.index.json").write_text(
+        '{"weight_map": {"a": "m-2.safetensors", "b": "m-1.safetensors"}}'
+    )
     (tmp_path / "m-1.safetensors").write_text("")
     (tmp_path / "adapter_model.safetensors").write_text("")
     facts = read_model_facts(tmp_path)

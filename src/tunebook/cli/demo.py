@@ -1,4 +1,74 @@
+"""``tunebook demo``: a complete small experiment on a real model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from rich.table import Table
+
+from tunebook import api
+from tunebook.cli.jobs import jobs_data, watching
+from tunebook.cli.options import Json
+from tunebook.cli.output import console, print_json
+from tunebook.core.units import spoken_duration
+
+__all__ = ["register"]
 
 
-def register(app: typer.Typer) -> None: ...
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+
+    @app.command()
+    def demo(
+        *,
+        directory: Annotated[Path, typer.Option("--dir", help="Where to make the experiment.")] = Path("tunebook-demo"),
+        runs: Annotated[int, typer.Option(min=1, max=4, help="How many LoRA ranks to compare.")] = 2,
+        model: Annotated[
+            Path | None, typer.Option(help="A model's directory to use in place of SmolLM2-135M-Instruct.")
+        ] = None,
+        as_json: Json = False,
+    ) -> None:
+        """Fine-tune and evaluate a small real model on this machine, from the page to the comparison."""
+        out = console()
+
+        def tell(text: str) -> None:
+            if not as_json:
+                out.print(f"• {text}", markup=False)
+
+        with watching(quiet=as_json) as show:
+            report = api.demo(directory, runs=runs, model=model, progress=tell, on_event=show)
+        if as_json:
+            rows = [vars(row) for row in report.rows]
+            data = {"experiment": str(report.experiment), "comparison": rows, "jobs": jobs_data(report.result.jobs)}
+            print_json("demo", report.exit_code, data)
+        else:
+            out.print(_table(report))
+            _last_words(report)
+        raise typer.Exit(report.exit_code)
+
+
+def _table(report: api.DemoReport) -> Table:
+    table = Table("Run", "Training loss", "Accuracy", "Training", "Evaluation", title="Exact match on 40 test words")
+    for row in report.rows:
+        accuracy = "-" if row.accuracy is None else f"{row.accuracy:.1%} ± {row.stderr or 0:.1%}"
+        table.add_row(
+            row.run,
+            "-" if row.loss is None else f"{row.loss:.3f}",
+            accuracy,
+            "-" if row.training_s is None else spoken_duration(row.training_s),
+            "-" if row.evaluation_s is None else spoken_duration(row.evaluation_s),
+        )
+    return table
+
+
+def _last_words(report: api.DemoReport) -> None:
+    out = console()
+    if not report.result.submitted:
+        out.print("Everything was done already: nothing was run again.")
+    for job in report.result.selected:
+        if job.state is api.JobState.FAILED:
+            out.print(f"✗ {job.job.name}: {job.reason}; see {job.output}", markup=False)
+            out.print("\n".join(f"    {line}" for line in job.tail), markup=False)
+    out.print(f"The experiment: {report.experiment}", markup=False)

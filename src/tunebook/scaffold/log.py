@@ -44,11 +44,12 @@ def log_tools(journal: Log, plan: Plan, site: Site, findings: Findings) -> None:
         result=f"Could not be verified or needs a look: {unverified}" if unverified else "All prerequisites satisfied",
     )
     tools = plan.tools
+    line = tools.line or tools.evaluation_line
     assumed = "The page has no Tools section: torchtune and inspect-ai were assumed" if tools.assumed else ""
     journal.entry(
         "READ_TOOL_SPECS",
         "Parsing tool specifications",
-        details="No Tools section" if tools.assumed else f"Reading Tools section, line {tools.line or tools.evaluation_line}",
+        details="No Tools section" if tools.assumed else f"Reading Tools section, line {line}",
         result=f"Preparation tool = {tools.preparation}, Evaluation tool = {tools.evaluation}",
         explanation=assumed or "Preparation comes first: evaluation is added to the run directories",
     )

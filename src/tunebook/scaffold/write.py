@@ -34,9 +34,9 @@ def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[s
             write_text(_original(path), step.before)
         write_text(path, step.after or "", executable=step.executable)
     for directory in directories:
-        path = os.path.join(experiment, directory)  # noqa: PTH118  a sweep has thousands
-        if not os.path.isdir(path):  # noqa: PTH112
-            os.makedirs(path, exist_ok=True)  # noqa: PTH103
+        folder = os.path.join(experiment, directory)  # noqa: PTH118  a sweep has thousands
+        if not os.path.isdir(folder):  # noqa: PTH112
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
 
 
 def _original(path: Path) -> Path:

@@ -35,7 +35,8 @@ class _Layer(TransformerSelfAttentionLayer):  # type: ignore[misc]  # torchtune 
     def forward(self, x: torch.Tensor, *, mask: Any = None, input_pos: Any = None, **_: Any) -> torch.Tensor:
         normed = self.sa_norm(x)
         attended = self.sa_scale(self.attn(normed, normed, mask=mask, input_pos=input_pos)) + x
-        return attended + self.mlp_norm(self.mlp(self.mlp_scale(attended)))
+        out: torch.Tensor = attended + self.mlp_norm(self.mlp(self.mlp_scale(attended)))
+        return out
 
 
 def _put_right(model: Any, cap: float) -> Any:

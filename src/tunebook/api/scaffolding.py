@@ -1,4 +1,4 @@
-"""The verbs, composed here only: what the command line does, a program can do with typed results."""
+"""``check``, ``scaffold``, ``setup-finetune`` and ``tools``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.check import check_plan
+from tunebook.api.loading import find_experiment, load
 from tunebook.core.job import Stage
-from tunebook.core.naming import run_directories
-from tunebook.core.parse import parse_plan
 from tunebook.core.paths import SCAFFOLD_LOG, SETUP
-from tunebook.core.plan import PLAN_FILE, Evaluation, Plan
-from tunebook.core.settings import evaluations
-from tunebook.core.site import SITE_FILE, Site, parse_site
+from tunebook.core.plan import PLAN_FILE, Plan
+from tunebook.core.site import Site
 from tunebook.disk.atomic import read_text
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -25,8 +22,7 @@ from tunebook.scaffold.orchestrate import scaffold as orchestrate
 from tunebook.scaffold.rederive import Derived, rederive
 from tunebook.scaffold.report import ScaffoldReport
 from tunebook.scaffold.summary import summary
-from tunebook.tools.base import Context, Findings, Tool
-from tunebook.tools.registry import installed_tools, tool_names
+from tunebook.tools.registry import installed_tools
 from tunebook.tools.torchtune_edit import set_values
 
 __all__ = [
@@ -36,7 +32,6 @@ __all__ = [
     "ScaffoldReport",
     "ToolInfo",
     "check",
-    "find_experiment",
     "scaffold",
     "setup_finetune",
     "summary",
@@ -44,7 +39,8 @@ __all__ = [
 ]
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """Local time with its zone."""
     return datetime.now().astimezone()
 
 
@@ -65,34 +61,10 @@ class CheckReport:
         return ExitCode.WRONG_PLAN if self.errors else ExitCode.DONE
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    """An experiment as far as it could be read."""
-
-    context: Context
-    tools: tuple[Tool, ...]
-    findings: Findings
-
-
-def find_experiment(directory: Path) -> Path:
-    """The absolute path of an experiment's directory.
-
-    Raises:
-        UsageError: there is no ``experiment_summary.md`` in it.
-    """
-    directory = directory.expanduser().absolute()
-    if directory.name == PLAN_FILE and directory.is_file():
-        directory = directory.parent
-    if not (directory / PLAN_FILE).is_file():
-        hint = "go to the experiment's directory, or name it; a page has to be written first"
-        raise UsageError(f"no {PLAN_FILE} in {directory}", hint=hint)
-    return directory
-
-
 def check(directory: Path) -> CheckReport:
     """Reads the plan and the site and verifies what can be verified here; writes nothing."""
     experiment = find_experiment(directory)
-    loaded = _load(experiment)
+    loaded = load(experiment)
     findings = loaded.findings
     context = loaded.context
     return CheckReport(experiment, context.plan, context.site, findings.errors, findings.warnings, findings.notes)
@@ -107,7 +79,7 @@ def scaffold(
     prune: bool = False,
     dry_run: bool = False,
     on_failure: Callable[[str], bool] = lambda _: False,
-    clock: Callable[[], datetime] = _now,
+    clock: Callable[[], datetime] = now,
 ) -> ScaffoldReport:
     """Writes the run directories that the plan asks for; see :class:`tunebook.scaffold.orchestrate.Options`.
 
@@ -126,7 +98,7 @@ def scaffold(
 
 
 def _scaffold_locked(experiment: Path, options: Options, journal: Log, clock: Callable[[], datetime]) -> ScaffoldReport:
-    loaded = _load(experiment)
+    loaded = load(experiment)
     context, findings = loaded.context, loaded.findings
     log_discovery(journal, context.plan, str(experiment / PLAN_FILE))
     if findings.errors:
@@ -140,49 +112,6 @@ def _scaffold_locked(experiment: Path, options: Options, journal: Log, clock: Ca
 def _with_warnings(report: ScaffoldReport, warnings: tuple[Problem, ...]) -> ScaffoldReport:
     own = tuple(warning for part in report.parts for warning in part.warnings)
     return replace(report, warnings=(*warnings, *own))
-
-
-def _load(experiment: Path) -> _Loaded:
-    """Plan, site, the tools that the page names, and everything that is wrong with them, all together."""
-    text = read_text(experiment / PLAN_FILE) or ""
-    parsed = parse_plan(text)
-    plan = parsed.plan
-    site, site_warnings = _site(experiment)
-    known = installed_tools()
-    rules = check_plan(
-        plan,
-        preparation_tools=tool_names(known, Stage.PREPARATION),
-        evaluation_tools=tool_names(known, Stage.EVALUATION),
-    )
-    wanted = (plan.tools.preparation.lower(), plan.tools.evaluation.lower())
-    tools = tuple(tool for tool in known if tool.name in wanted)
-    errors = tuple(sorted((*parsed.problems, *rules), key=lambda problem: problem.line or 0))
-    findings = Findings(errors, site_warnings)
-    facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
-    context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), facts=facts)
-    for tool in tools:
-        findings += tool.check(context)
-    return _Loaded(context, tools, findings)
-
-
-def _evaluations(plan: Plan) -> dict[str, tuple[Evaluation, ...]]:
-    found: dict[str, list[Evaluation]] = {run.name: [] for run in plan.runs}
-    for evaluation in evaluations(plan):
-        found[evaluation.run].append(evaluation)
-    return {name: tuple(items) for name, items in found.items()}
-
-
-def _site(experiment: Path) -> tuple[Site, tuple[Problem, ...]]:
-    """The first site file: in the experiment, in the working directory and above it, in ``~/.claude``."""
-    here = Path.cwd()
-    for directory in (experiment, here, *here.parents, Path.home() / ".claude"):
-        text = read_text(directory / SITE_FILE)
-        if text is not None:
-            path = directory / SITE_FILE
-            shown = SITE_FILE if directory == experiment else str(path)
-            return parse_site(text, file=shown)
-    hint = "local defaults hold; without an account and an environment its scripts may not suit a cluster"
-    return Site(), (Problem(f"no site settings ({SITE_FILE}) were found", hint=hint),)
 
 
 @dataclass(frozen=True)
@@ -211,7 +140,7 @@ def setup_finetune(run_directory: Path, *, assignments: Sequence[str] = (), dry_
     """
     run_directory = run_directory.expanduser().absolute()
     experiment = find_experiment(run_directory.parent)
-    loaded = _load(experiment)
+    loaded = load(experiment)
     if loaded.findings.errors:
         raise PlanError(loaded.findings.errors)
     names = {directory: run for run, directory in loaded.context.directories.items()}

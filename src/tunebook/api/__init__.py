@@ -1,0 +1,36 @@
+"""The verbs, composed here only: what the command line does, a program can do with typed results."""
+
+from tunebook.api.demonstration import DemoReport, DemoRow, demo
+from tunebook.api.loading import find_experiment
+from tunebook.api.running import cancel, run, status
+from tunebook.api.scaffolding import CheckReport, ToolInfo, check, scaffold, setup_finetune, tools
+from tunebook.core.job import Job, JobState, Stage
+from tunebook.run.report import JobReport, RunReport, Snapshot
+from tunebook.scaffold.rederive import Derived
+from tunebook.scaffold.report import ScaffoldReport
+from tunebook.scaffold.summary import summary
+
+__all__ = [
+    "CheckReport",
+    "DemoReport",
+    "DemoRow",
+    "Derived",
+    "Job",
+    "JobReport",
+    "JobState",
+    "RunReport",
+    "ScaffoldReport",
+    "Snapshot",
+    "Stage",
+    "ToolInfo",
+    "cancel",
+    "check",
+    "demo",
+    "find_experiment",
+    "run",
+    "scaffold",
+    "setup_finetune",
+    "status",
+    "summary",
+    "tools",
+]

@@ -1,0 +1,142 @@
+"""``demo``: from nothing to a comparison, on a real model, on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tunebook.api.running import run
+from tunebook.api.scaffolding import now, scaffold
+from tunebook.core.job import Stage
+from tunebook.core.plan import PLAN_FILE
+from tunebook.core.site import SITE_FILE
+from tunebook.demo.data import capitalization_data, task_source
+from tunebook.demo.model import default_cache, fetch_model
+from tunebook.demo.plan import DemoPlan
+from tunebook.disk.atomic import read_text, write_text
+from tunebook.errors import ExitCode, ToolError
+from tunebook.run.report import JobReport, RunReport, Snapshot
+
+__all__ = ["DemoReport", "DemoRow", "demo"]
+
+_NEEDED = {"torch": "torch", "torchtune": "torchtune", "inspect_ai": "inspect-ai", "transformers": "transformers"}
+_SITE = """# Site settings
+
+This machine: no cluster, no modules, the environment that tunebook runs in.
+"""
+
+
+@dataclass(frozen=True)
+class DemoRow:
+    """One run of the comparison; times in seconds, ``None`` for what does not apply."""
+
+    run: str
+    loss: float | None
+    accuracy: float | None
+    stderr: float | None
+    training_s: float | None
+    evaluation_s: float | None
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """How the demo ended."""
+
+    experiment: Path
+    rows: tuple[DemoRow, ...]
+    result: RunReport
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """As the run's."""
+        return self.result.exit_code
+
+
+def demo(
+    directory: Path,
+    *,
+    runs: int = 2,
+    model: Path | None = None,
+    cache: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+    on_event: Callable[[Snapshot], None] | None = None,
+    clock: Callable[[], datetime] = now,
+) -> DemoReport:
+    """A small experiment from page to results; what is there already is not made again.
+
+    Args:
+        runs: how many LoRA ranks: 4, 16, 64, …
+        model: a model's directory in place of SmolLM2-135M-Instruct.
+
+    Raises:
+        ToolError: a program is not installed, or the model could not be had.
+    """
+    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
+    if missing:
+        raise ToolError(f"the demo needs {', '.join(missing)}", hint="pip install 'tunebook[demo]'")
+    directory = directory.expanduser().absolute()
+    if not (directory / PLAN_FILE).is_file():
+        found = model.expanduser().absolute() if model else fetch_model(cache or default_cache(), progress)
+        _write_inputs(directory, found, runs, clock())
+        progress(f"wrote {directory / PLAN_FILE}: the experiment as a page that people can read")
+    report = scaffold(directory, clock=clock)
+    trainings, evaluations = (len(part.scripts) for part in report.parts)
+    progress(f"scaffolded {trainings} trainings and {evaluations} evaluations: {len(report.steps)} files")
+    result = run(directory, executor="local", jobs=1, retry_failed=True, on_event=on_event)
+    return DemoReport(directory, _rows(directory, result), result)
+
+
+def _write_inputs(directory: Path, model: Path, runs: int, created: datetime) -> None:
+    data, task = directory / "data" / "words.json", directory / "cap_task.py"
+    write_text(data, json.dumps(capitalization_data(), indent=1) + "\n")
+    write_text(task, task_source())
+    write_text(directory / SITE_FILE, _SITE)
+    plan = DemoPlan(
+        name=directory.name,
+        directory=directory,
+        model=model,
+        dataset=data,
+        task=task,
+        created=f"{created:%Y-%m-%d %H:%M}",
+        ranks=tuple(4 ** (number + 1) for number in range(runs)),
+    )
+    write_text(directory / PLAN_FILE, plan.text())
+
+
+def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:
+    trainings = {job.job.run: job for job in result.jobs if job.job.stage is Stage.PREPARATION}
+    evaluations = [job for job in result.jobs if job.job.stage is Stage.EVALUATION]
+    return tuple(
+        sorted(
+            (_row(directory, trainings.get(job.job.run), job) for job in evaluations),
+            key=lambda row: (row.training_s is not None, row.run),
+        )
+    )
+
+
+def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> DemoRow:
+    scores = _scores(directory, evaluation)
+    return DemoRow(
+        evaluation.job.run,
+        training.loss if training else None,
+        scores.get("accuracy"),
+        scores.get("stderr"),
+        _seconds(training) if training else None,
+        _seconds(evaluation),
+    )
+
+
+def _scores(directory: Path, evaluation: JobReport) -> dict[str, Any]:
+    text = read_text(directory / evaluation.job.result) if evaluation.job.result else None
+    return {score["metric"]: score["value"] for score in json.loads(text)["scores"]} if text else {}
+
+
+def _seconds(job: JobReport) -> float | None:
+    if not job.started or not job.ended:
+        return None
+    return (datetime.fromisoformat(job.ended) - datetime.fromisoformat(job.started)).total_seconds()

@@ -1,0 +1,119 @@
+"""Jobs as a table: live on a terminal, one line a change elsewhere, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from tunebook import api
+from tunebook.cli.output import console
+from tunebook.core.units import spoken_duration
+
+__all__ = ["jobs_data", "jobs_table", "watching"]
+
+_COLOURS = {
+    api.JobState.PENDING: "dim",
+    api.JobState.RUNNING: "cyan",
+    api.JobState.COMPLETED: "green",
+    api.JobState.FAILED: "red",
+    api.JobState.UNKNOWN: "yellow",
+}
+
+
+def jobs_table(jobs: Sequence[api.JobReport], note: str = "") -> Table:
+    """A row a job."""
+    table = Table(box=None, pad_edge=False, caption=escape(note) or None)
+    for name in ("Run", "Job", "State", "Progress", "Notes"):
+        table.add_column(name, overflow="fold")
+    for job in jobs:
+        state = f"[{_COLOURS[job.state]}]{job.state.value}[/]"
+        table.add_row(escape(job.job.run), escape(_what(job.job)), state, escape(_progress(job)), escape(job.reason))
+    return table
+
+
+def _what(job: api.Job) -> str:
+    if job.task is None:
+        return "training"
+    return job.task if job.epoch is None else f"{job.task}, epoch {job.epoch}"
+
+
+def _progress(job: api.JobReport) -> str:
+    if job.progress is not None and job.state is api.JobState.RUNNING:
+        total = job.progress.total_steps
+        parts = [f"step {job.progress.step}" + (f"/{total}" if total else "")]
+        parts += [f"loss {job.progress.loss:.3f}"] if job.progress.loss is not None else []
+        parts += [f"{spoken_duration(job.progress.seconds_left)} left"] if job.progress.seconds_left else []
+        return ", ".join(parts)
+    parts = [f"loss {job.loss:.3f}"] if job.loss is not None else []
+    parts += [f"score {job.score:.3f}"] if job.score is not None else []
+    return ", ".join(parts)
+
+
+@contextmanager
+def watching(*, quiet: bool) -> Iterator[Callable[[api.Snapshot], None]]:
+    """What to call with each snapshot: a live table on a terminal, plain lines elsewhere, nothing if quiet."""
+    out = console()
+    if quiet:
+        yield lambda _: None
+    elif out.is_terminal:
+        with Live(console=out, refresh_per_second=4, transient=True) as live:
+            yield lambda snapshot: live.update(jobs_table(_asked(snapshot), snapshot.note))
+    else:
+        yield _Lines(out.print).show
+
+
+def _asked(snapshot: api.Snapshot) -> list[api.JobReport]:
+    return [job for job in snapshot.jobs if job.selected]
+
+
+class _Lines:
+    """Prints a line when a job's state changes, and at every fifth of a training."""
+
+    def __init__(self, write: Callable[..., None]) -> None:
+        self._write = write
+        self._seen: dict[str, object] = {}
+
+    def show(self, snapshot: api.Snapshot) -> None:
+        for job in _asked(snapshot):
+            fifth = 0
+            if job.progress and job.progress.total_steps:
+                fifth = 5 * job.progress.step // job.progress.total_steps
+            key = (job.state, fifth if job.state is api.JobState.RUNNING else 0)
+            if self._seen.get(job.job.name) == key:
+                continue
+            known = job.job.name in self._seen
+            self._seen[job.job.name] = key
+            if known or job.state is not api.JobState.PENDING:
+                details = ", ".join(part for part in (_progress(job), job.reason) if part)
+                line = f"[{snapshot.time:%H:%M:%S}] {job.job.name}: {job.state.value}"
+                self._write(line + (f" ({details})" if details else ""), markup=False)
+
+
+def jobs_data(jobs: Sequence[api.JobReport]) -> list[dict[str, Any]]:
+    """The jobs for ``--json``; times are ISO 8601 with the time zone."""
+    return [
+        {
+            "name": job.job.name,
+            "run": job.job.run,
+            "stage": job.job.stage.value,
+            "task": job.job.task,
+            "epoch": job.job.epoch,
+            "state": job.state.value,
+            "reason": job.reason,
+            "job_id": job.job_id,
+            "started": job.started or None,
+            "ended": job.ended or None,
+            "loss": job.loss,
+            "score": job.score,
+            "output": job.output or None,
+            "tail": list(job.tail),
+            "step": job.progress.step if job.progress else None,
+            "total_steps": job.progress.total_steps if job.progress else None,
+        }
+        for job in jobs
+    ]
