@@ -8,13 +8,16 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from tunebook.core.job import Job, Stage, job_from_json, job_to_json
+from tunebook.disk.ledger import read_ledger
+from tunebook.executors import processes
 
-__all__ = ["Experiment", "load_jobs", "start_monitor", "wait_until"]
+__all__ = ["Experiment", "experiment_at", "load_jobs", "start_monitor", "wait_until"]
 
 _SCRIPT = """\
 outcome={outcome}
@@ -79,6 +82,11 @@ class Experiment:
     def order(self) -> list[str]:
         log = self.path / "order.log"
         return log.read_text().splitlines() if log.exists() else []
+
+    def text(self, name: str) -> str:
+        """A file's text; empty if there is no such file yet."""
+        path = self.path / name
+        return path.read_text() if path.exists() else ""
 
     @property
     def page(self) -> str:
@@ -169,16 +177,27 @@ def load_jobs(experiment: Path) -> list[Job]:
     return [job_from_json(document) for document in json.loads((experiment / "jobs.json").read_text())]
 
 
-def start_monitor(experiment: Experiment, slots: int = 2) -> subprocess.Popen[str]:
-    """A real monitor in a process of its own."""
+@contextmanager
+def start_monitor(experiment: Experiment, slots: int = 2) -> Iterator[subprocess.Popen[str]]:
+    """A real monitor in a process of its own, which does not outlive the block."""
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-    return subprocess.Popen(
-        [sys.executable, "-c", _MONITOR, str(experiment.path), str(slots)],
-        env=env,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    command = [sys.executable, "-c", _MONITOR, str(experiment.path), str(slots)]
+    with subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as monitor:
+        try:
+            yield monitor
+        finally:
+            monitor.kill()
+
+
+@contextmanager
+def experiment_at(path: Path) -> Iterator[Experiment]:
+    """An experiment of whose jobs no process is left in the end."""
+    made = Experiment(path)
+    try:
+        yield made
+    finally:
+        tags = {entry.last.tag for entry in read_ledger(path).entries.values()}
+        processes.end([], tags, grace_s=1.0)
 
 
 def wait_until(what: Callable[[], object], timeout_s: float = 20.0) -> None:

@@ -73,6 +73,7 @@ def test_slots_and_gpus_are_handed_out_and_given_back(experiment: Experiment) ->
     first, second, third = (experiment.training(f"rank{rank}", experiment.until("go"), gpus=1) for rank in (1, 2, 3))
     with executor(3, ("4", "GPU-b")) as here:
         ids = [start(here, experiment, job, f"tunebook-{job.run}") for job in (first, second)]
+        wait_until(lambda: all(processes.environment_of(job_id) for job_id in ids))
         devices = [processes.environment_of(job_id)["CUDA_VISIBLE_DEVICES"] for job_id in ids]
         assert devices == ["4", "GPU-b"]
         assert not here.has_room(third)

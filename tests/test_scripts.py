@@ -156,10 +156,8 @@ def test_a_missing_environment_is_told_in_one_line(experiment: Path, tmp_path: P
     (tmp_path / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
     done = run_script(experiment / "rank8_lr1e-5" / "finetune.slurm", environment)
     assert done.returncode == 1
-    assert (
-        done.stderr
-        == "tunebook: this environment lacks tunebook[torchtune]: install it there (pip install 'tunebook[torchtune]')\n"
-    )
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("tunebook: this environment lacks tunebook[torchtune]: install it there")
 
 
 def test_site_settings_reach_the_sbatch_lines(experiment: Path) -> None:

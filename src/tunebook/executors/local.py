@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -103,8 +104,13 @@ class LocalExecutor:
         return Submitted(job_id, str(output))
 
     def _environment(self, tag: str, gpus: Sequence[str], output: Path) -> dict[str, str]:
-        """This process's environment without what a surrounding SLURM job says, and with what is the job's own."""
+        """This process's environment without what a surrounding SLURM job says, and with what is the job's own.
+
+        The programs beside the Python that runs tunebook come first: a script that activates no environment of its
+        own gets this one, whether or not it was activated in the shell.
+        """
         env = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
         if self.slots > 1:
             cores = len(os.sched_getaffinity(0))
             env.setdefault("OMP_NUM_THREADS", str(max(1, cores // self.slots)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import psutil
@@ -90,11 +90,25 @@ def _ours() -> Iterator[psutil.Process]:
 def member_processes(tags: Collection[str]) -> dict[str, list[psutil.Process]]:
     """Tag to the living processes that inherited it."""
     members: dict[str, list[psutil.Process]] = {}
-    for process in _ours() if tags else ():
-        tag = environment(process.pid).get(TAG, "")
-        if tag in tags:
-            members.setdefault(tag, []).append(process)
+    unreadable = _sort_in(_ours(), tags, members) if tags else []
+    if unreadable:
+        time.sleep(_STEP_S)  # a process has no environment for a moment while it starts another program
+        _sort_in(unreadable, tags, members)
     return members
+
+
+def _sort_in(
+    processes: Iterable[psutil.Process], tags: Collection[str], members: dict[str, list[psutil.Process]]
+) -> list[psutil.Process]:
+    """Adds to ``members``; returns those whose environment is empty."""
+    unreadable = []
+    for process in processes:
+        env = environment(process.pid)
+        if not env:
+            unreadable.append(process)
+        elif env.get(TAG) in tags:
+            members.setdefault(env[TAG], []).append(process)
+    return unreadable
 
 
 def leaders(tags: Collection[str]) -> dict[str, str]:
