@@ -20,7 +20,15 @@ MAY_IMPORT = {
     "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "demo"},
     "cli": {"errors", "core", "api"},
 }
-JOB_SIDE = {"torchtune_components", "torchtune_job", "inspect_job", "chat", "training_data"}
+JOB_SIDE = {
+    "torchtune_components",
+    "torchtune_job",
+    "inspect_job",
+    "chat",
+    "training_data",
+    "torchtune_gemma2",
+    "torchtune_recipe",
+}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -34,3 +34,7 @@ def main() -> None:
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         sys.exit(ExitCode.FAILED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        problem = TunebookError(f"{place}{error.strerror or error}", hint="is the disk full, or not writable?")
+        sys.exit(failed(problem, arguments=sys.argv[1:]))

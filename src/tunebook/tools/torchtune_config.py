@@ -26,10 +26,13 @@ _CHECKPOINTING_FROM_B = 6.0  # activations of models above fit into 80 GB only w
 
 
 def launched_recipe(setup: Setup) -> str:
-    """What ``tune run`` is given: torchtune's own recipe, or ours around it where validation is wanted."""
-    if setup.run_val_every_n_steps is not None and not setup.custom_recipe:
-        return VALIDATING_RECIPE
-    return setup.recipe
+    """What ``tune run`` is given: torchtune's own recipe by name, any other module as the path that it wants.
+
+    Where validation is wanted, that is our recipe around torchtune's. (A dotted name would lose its last part:
+    torchtune 0.6.1 takes it for a file's extension.)
+    """
+    module = setup.custom_recipe or (VALIDATING_RECIPE if setup.run_val_every_n_steps is not None else None)
+    return module.replace(".", "/") + ".py" if module else setup.recipe
 
 
 def metrics_path(output: Path) -> Path:
