@@ -142,7 +142,7 @@ def test_training_and_evaluation_ask_in_the_same_tokens(finished: Finished) -> N
         prompt="Capitalize the given word: {input}",
     )
     for index, sample in enumerate(samples[:4]):
-        messages = [message for message in sample.messages if message.role != "assistant"]
+        messages = list(sample.messages[:-1])
         asked = provider.tokenizer(provider.hf_chat(messages, []), add_special_tokens=False)["input_ids"]
         example = trained[index]
         learnt = [label for label in example["labels"] if label != -100]

@@ -29,7 +29,7 @@ def build_tiny_model(directory: Path, *, chat_template: str | None = CHAT_TEMPLA
         show_progress=False,
     )
     core.train_from_iterator([_TEXT], trainer)
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|endoftext|>"
     )
     tokenizer.chat_template = chat_template

@@ -111,12 +111,8 @@ def _write_inputs(directory: Path, model: Path, runs: int, created: datetime) ->
 def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:
     trainings = {job.job.run: job for job in result.jobs if job.job.stage is Stage.PREPARATION}
     evaluations = [job for job in result.jobs if job.job.stage is Stage.EVALUATION]
-    return tuple(
-        sorted(
-            (_row(directory, trainings.get(job.job.run), job) for job in evaluations),
-            key=lambda row: (row.training_s is not None, row.run),
-        )
-    )
+    rows = [_row(directory, trainings.get(job.job.run), job) for job in evaluations]
+    return tuple(sorted(rows, key=lambda row: row.training_s is not None))  # the base model first
 
 
 def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> DemoRow:

@@ -50,7 +50,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _table(report: api.DemoReport) -> Table:
-    table = Table("Run", "Training loss", "Accuracy", "Training", "Evaluation", title="Exact match on 40 test words")
+    table = Table("Run", "Loss", "Accuracy", "Training", "Evaluation", title="Exact match on 40 test words")
+    table.columns[0].overflow = "fold"
     for row in report.rows:
         accuracy = "-" if row.accuracy is None else f"{row.accuracy:.1%} ± {row.stderr or 0:.1%}"
         table.add_row(

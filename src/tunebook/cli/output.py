@@ -15,12 +15,13 @@ from tunebook.errors import ExitCode, Problem, TunebookError
 __all__ = ["SCHEMA", "console", "failed", "print_json", "print_problems"]
 
 SCHEMA = 1
+_PLAIN_WIDTH = 160  # of tables in files and pipes
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that neither wraps nor colours what is not shown on a terminal."""
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, soft_wrap=not stream.isatty(), highlight=False)
+    shown = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, soft_wrap=not shown, highlight=False, width=None if shown else _PLAIN_WIDTH)
 
 
 def print_json(

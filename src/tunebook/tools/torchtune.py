@@ -19,7 +19,7 @@ import yaml
 from tunebook.core.job import Job, Stage
 from tunebook.core.paths import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP, checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import effective
+from tunebook.core.settings import effective, steps_per_epoch
 from tunebook.core.site import Environment, Site
 from tunebook.core.units import clock_minutes
 from tunebook.errors import PlanError, Problem
@@ -76,6 +76,7 @@ class TorchtuneTool:
         setup, warnings = planned, tuple[Problem, ...]()
         if setup_path in context.edited:
             setup = read_setup(context.edited[setup_path], file=setup_path)
+            _check_steps(setup, facts, setup_path)
             warnings = tuple(_deviations(planned, setup, run, setup_path))
         return _Derivation(context, run, setup).unit(write_setup(planned), planned, planned_model, warnings)
 
@@ -193,6 +194,24 @@ class _Derivation:
             )
         except ValueError as error:
             raise PlanError(f"run `{self.run.name}`: {error}", file=f"{self.directory}/{SETUP}") from None
+
+
+def _check_steps(setup: Setup, facts: Facts, file: str) -> None:
+    """The rules on steps for settings that a person edited, where the number of examples is known."""
+    data = facts.datasets.get(setup.dataset_path)
+    examples = data.splits.get("train") if data else None
+    if not examples or setup.packed:
+        return
+    steps = setup.epochs * steps_per_epoch(
+        examples,
+        batch_size=setup.batch_size,
+        accumulation=setup.gradient_accumulation_steps,
+        gpus=max(1, setup.gpus),
+        max_steps=setup.max_steps_per_epoch,
+    )
+    if setup.num_warmup_steps >= steps:
+        message = f"{examples} examples make {steps} steps, and the warm-up takes {setup.num_warmup_steps}"
+        raise PlanError(message, file=file, hint="make the batch smaller or the warm-up shorter")
 
 
 def _adapter(setup: Setup) -> str:

@@ -77,7 +77,7 @@ def validating(stock: type[Any]) -> type[Any]:
             )
             self._val_every = cfg.get("run_val_every_n_steps")
             self._validated_at = 0
-            self._profiler = _AfterEachBatch(self._profiler, self._validate_if_due)
+            self._profiler: Any = _AfterEachBatch(self._profiler, self._validate_if_due)
 
         def _validate_if_due(self) -> None:
             if self._val_every and self.global_step % self._val_every == 0:
@@ -106,7 +106,7 @@ def validating(stock: type[Any]) -> type[Any]:
     return Validating
 
 
-@config.parse
+@config.parse  # type: ignore[untyped-decorator]  # torchtune is untyped
 def recipe_main(cfg: Any) -> None:
     """What ``tune run`` calls."""
     config.log_config(recipe_name=f"{cfg.stock_recipe} with validation", cfg=cfg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
 from typing import Any
@@ -141,9 +141,24 @@ def read_setup(text: str, *, file: str) -> Setup:
     if problems:
         raise PlanError(problems)
     setup = Setup(**values)
-    if setup.packed and setup.max_seq_len is None:
-        raise PlanError("packed needs max_seq_len", file=file, line=nodes["packed"].start_mark.line + 1)
+    broken = [
+        Problem(message, file, nodes[key].start_mark.line + 1, hint) for key, message, hint in _broken_rules(setup)
+    ]
+    if broken:
+        raise PlanError(broken)
     return setup
+
+
+def _broken_rules(setup: Setup) -> Iterator[tuple[str, str, str]]:
+    """Key, message and hint of every rule of the plan that these settings break: an edit is held to them too."""
+    if setup.packed and setup.max_seq_len is None:
+        yield "packed", "packed needs max_seq_len", "set it to a number of tokens"
+    if setup.dataset_type == "instruct" and "{input}" not in setup.prompt:
+        yield "prompt", "the prompt holds no `{input}`", "without it all examples train on one text"
+    if setup.run_val_every_n_steps is not None and setup.gpus > 1 and not setup.custom_recipe:
+        yield "run_val_every_n_steps", "torchtune 0.6.1 has no validation on several GPUs", "set it to null"
+    if setup.lora_rank is not None and setup.lora_alpha is None:
+        yield "lora_alpha", "lora_alpha is unset, and lora_rank is not", "twice the rank is usual"
 
 
 def read_generated_setup(text: str) -> Setup | None:
