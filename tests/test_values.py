@@ -37,7 +37,7 @@ SCALARS: st.SearchStrategy[Any] = st.one_of(
 
 @given(
     st.dictionaries(
-        st.from_regex(r"[a-z_]{1,8}", fullmatch=True), st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=5
+        st.from_regex(r"k_[a-z]{1,6}", fullmatch=True), st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=5
     )
 )
 @settings(max_examples=300, deadline=None)
@@ -183,6 +183,7 @@ SETUP = Setup(
 def test_settings_are_read_back_equal(system: str, prompt: str, lr: float, rank: int, modules: list[str]) -> None:
     from dataclasses import replace
 
+    prompt += "{input}"
     setup = replace(SETUP, system_prompt=system, prompt=prompt, lr=lr, lora_rank=rank, modules=tuple(modules))
     text = write_setup(setup)
     assert read_setup(text, file="setup_finetune.yaml") == setup
