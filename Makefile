@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint types bench format golden
+.PHONY: setup demo test lint types bench format reference
 
 setup: $(STAMP)
 
@@ -29,6 +29,9 @@ types: setup
 
 bench: setup
 	$(BIN)/python benchmarks/scaffold.py
+
+reference: setup
+	PYTHONPATH=tests $(BIN)/python tests/make_reference.py
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,39 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from make_reference import DOCS, cli_reference, page_reference
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize(("name", "text"), [("page.md", page_reference()), ("cli.md", cli_reference())])
+def test_the_reference_is_what_the_code_says(name: str, text: str) -> None:
+    """After a change: make reference."""
+    assert (DOCS / name).read_text() == text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_tests_that_the_documents_name_exist() -> None:
+    source = "\n".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    for page in PAGES:
+        for name in re.findall(r"`(test_\w+)`", page.read_text()):
+            assert f"def {name}(" in source, f"{page}: {name}"
+
+
+def test_verbs_that_the_documents_show_exist() -> None:
+    verbs = set(re.findall(r"## `tunebook ([\w-]+)", cli_reference()))
+    for page in PAGES:
+        shown = set(re.findall(r"^tunebook ([\w-]+)", page.read_text(), re.MULTILINE))
+        assert shown <= verbs
