@@ -9,6 +9,7 @@ from typing import Any
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from tunebook import api
 from tunebook.cli.output import console
@@ -32,8 +33,17 @@ def jobs_table(jobs: Sequence[api.JobReport], note: str = "") -> Table:
         table.add_column(name, overflow="fold")
     for job in jobs:
         state = f"[{_COLOURS[job.state]}]{job.state.value}[/]"
-        table.add_row(escape(job.job.run), escape(_what(job.job)), state, escape(_progress(job)), escape(job.reason))
+        progress = Text.assemble((_bar(job), "cyan"), _progress(job))
+        table.add_row(escape(job.job.run), escape(_what(job.job)), state, progress, escape(job.reason))
     return table
+
+
+def _bar(job: api.JobReport) -> str:
+    """Ten cells of a running training's steps."""
+    if job.state is not api.JobState.RUNNING or job.progress is None or not job.progress.total_steps:
+        return ""
+    full = min(10, 10 * job.progress.step // job.progress.total_steps)
+    return "█" * full + "░" * (10 - full) + " "
 
 
 def _what(job: api.Job) -> str:
