@@ -14,7 +14,7 @@ from bash_jobs import Experiment, wait_until
 from tunebook.core.job import Job, JobState, outcome_from_json
 from tunebook.errors import ExecutorError, UsageError
 from tunebook.executors import gpus, processes
-from tunebook.executors.base import ExecutorOptions, JobStatus, Submission
+from tunebook.executors.base import Batch, ExecutorOptions, JobStatus, Submission
 from tunebook.executors.local import LocalExecutor
 from tunebook.executors.registry import choose_executor, executor_names
 
@@ -36,8 +36,16 @@ def experiment(tmp_path: Path) -> Experiment:
     return Experiment(tmp_path / 'it\'s a\n"sweep" $(touch pwned)')
 
 
+def single(experiment: Experiment, job: Job, tag: str = TAG) -> Batch:
+    return Batch((Submission(job, experiment.path, tag),))
+
+
+def has_room(here: LocalExecutor, experiment: Experiment, job: Job) -> bool:
+    return bool(here.plan([Submission(job, experiment.path)]).batches)
+
+
 def start(here: LocalExecutor, experiment: Experiment, job: Job, tag: str = TAG) -> str:
-    return here.submit(Submission(job, tag, experiment.path)).job_id
+    return here.submit(single(experiment, job, tag))[0].job_id
 
 
 def ended(here: LocalExecutor, job_id: str) -> JobStatus:
@@ -55,7 +63,7 @@ def test_a_script_runs_in_its_directory_with_its_own_surroundings(
         'pwd | tail -1; cat; echo "$TUNEBOOK_TAG/${SLURM_JOB_ID-none}/$CUDA_VISIBLE_DEVICES/$OMP_NUM_THREADS"; exit 3',
     )
     with executor() as here:
-        submitted = here.submit(Submission(job, TAG, experiment.path))
+        submitted = here.submit(single(experiment, job))[0]
         assert ended(here, submitted.job_id).state is JobState.FAILED
     output = Path(submitted.output)
     threads = max(1, len(os.sched_getaffinity(0)) // 4)
@@ -76,21 +84,21 @@ def test_slots_and_gpus_are_handed_out_and_given_back(experiment: Experiment) ->
         wait_until(lambda: all(processes.environment_of(job_id) for job_id in ids))
         devices = [processes.environment_of(job_id)["CUDA_VISIBLE_DEVICES"] for job_id in ids]
         assert devices == ["4", "GPU-b"]
-        assert not here.has_room(third)
-        assert here.has_room(replace(third, gpus=0))
+        assert not has_room(here, experiment, third)
+        assert has_room(here, experiment, replace(third, gpus=0))
         with pytest.raises(ExecutorError, match="no room"):
             start(here, experiment, third)
-        with pytest.raises(ExecutorError, match="needs 3 GPUs, and this machine has 2"):
-            here.has_room(replace(third, gpus=3))
+        refused = here.plan([Submission(replace(third, gpus=3), experiment.path)]).refused[third.name]
+        assert "needs 3 GPUs, and this machine has 2" in refused
         experiment.let_go("go")
         ended(here, ids[0])
-        assert here.has_room(third)
+        assert has_room(here, experiment, third)
 
 
 def test_a_machine_without_gpus_says_so(experiment: Experiment) -> None:
     job = experiment.training("rank8", gpus=1)
-    with pytest.raises(ExecutorError, match="needs 1 GPU, and this machine has none"):
-        LocalExecutor(1).has_room(job)
+    refused = LocalExecutor(1).plan([Submission(job, experiment.path)]).refused
+    assert "needs 1 GPU, and this machine has none" in refused[job.name]
 
 
 @pytest.mark.parametrize("missing", ["script", "directory"])
@@ -104,16 +112,18 @@ def test_what_cannot_start_is_refused(experiment: Experiment, missing: str) -> N
 def test_another_executor_finds_a_running_job_and_its_gpu(experiment: Experiment) -> None:
     job = experiment.training("rank8", f"bash -c 'sleep 600' & {experiment.until('go')}; kill %1", gpus=1)
     with executor(2, ("0", "1")) as first:
-        submitted = first.submit(Submission(job, TAG, experiment.path))
+        submitted = first.submit(single(experiment, job))[0]
         second = LocalExecutor(2, ("0", "1"))
-        assert second.find([TAG, "tunebook-unknown"]) == {TAG: submitted}
+        assert second.find(
+            [one.members[0] for one in (single(experiment, job), single(experiment, job, "tunebook-unknown"))]
+        ) == {TAG: submitted}
         assert second.poll([submitted.job_id])[submitted.job_id].state is JobState.RUNNING
         other = start(second, experiment, experiment.training("rank9", gpus=1), "tunebook-rank9")
         assert second._held[other] == ("1",)
         ended(second, other)
         experiment.let_go("go")
         assert ended(second, submitted.job_id) == JobStatus(JobState.FAILED, "killed (no outcome file)", second.host)
-        assert second.find([TAG]) == {}
+        assert second.find(single(experiment, job).members) == {}
 
 
 def test_a_number_that_was_given_out_again_is_another_job() -> None:
@@ -167,7 +177,7 @@ def test_what_is_left_of_a_killed_job_is_found_and_ended(experiment: Experiment)
         os.killpg(int(job_id.split("-")[1]), signal.SIGKILL)
         ended(first, job_id)
         second = LocalExecutor(1, grace_s=3.0)
-        found = second.find([TAG])[TAG]
+        found = second.find(single(experiment, job).members)[TAG]
         second.cancel([found.job_id])
         assert not processes.member_processes({TAG})
 

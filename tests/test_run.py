@@ -15,7 +15,7 @@ from tunebook.core.job import Job, JobState, Stage
 from tunebook.core.paths import LEDGER
 from tunebook.disk.ledger import read_ledger
 from tunebook.errors import ExecutorError, ExitCode, LockedError, UsageError
-from tunebook.executors.base import JobStatus, Submission, Submitted
+from tunebook.executors.base import Batch, Intake, JobStatus, Submission, Submitted
 from tunebook.executors.local import LocalExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
@@ -360,6 +360,7 @@ class Scheduler:
     name = "scheduler"
     host = ""
     poll_s = 60.0
+    patience = 3
     holds_dependencies = False
     survives_monitor = True
 
@@ -367,19 +368,21 @@ class Scheduler:
         self.experiment = experiment
         self.answers = list(answers)
         self.cancelled: list[str] = []
+        self.waits = [0.0]
 
-    def has_room(self, job: Job) -> bool:
-        return bool(job)
+    def plan(self, waiting: Sequence[Submission]) -> Intake:
+        return Intake(tuple(Batch((one,)) for one in waiting))
 
-    def submit(self, submission: Submission) -> Submitted:
+    def submit(self, batch: Batch) -> Sequence[Submitted]:
         if self.answers[0] == "refuse":
             raise ExecutorError("sbatch: error: invalid account")
-        return Submitted(f"id-{submission.tag}")
+        return [Submitted(f"id-{one.tag}") for one in batch.members]
 
-    def find(self, tags: Sequence[str]) -> Mapping[str, Submitted]:
-        return {tag: Submitted(f"id-{tag}") for tag in tags}
+    def find(self, submissions: Sequence[Submission]) -> Mapping[str, Submitted]:
+        return {one.tag: Submitted(f"id-{one.tag}") for one in submissions}
 
     def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
+        self.waits.append(0.0)
         answer = self.answers.pop(0)
         if isinstance(answer, str):
             if answer == "leave":
@@ -397,23 +400,23 @@ class Scheduler:
 
 
 def watch(experiment: Experiment, *answers: JobStatus | str) -> tuple[RunReport, list[float], list[Snapshot]]:
-    waits: list[float] = []
+    scheduler = Scheduler(experiment, answers)
     seen: list[Snapshot] = []
     now = [datetime(2025, 10, 22, 12, tzinfo=UTC)]
 
     def sleep(seconds: float) -> None:
-        waits.append(seconds)
+        scheduler.waits[-1] += seconds
         now[0] += timedelta(seconds=seconds)
 
     report = run_jobs(
         experiment.jobs,
-        Scheduler(experiment, answers),
+        scheduler,
         experiment=experiment.path,
         clock=lambda: now[0],
         sleep=sleep,
         on_event=seen.append,
     )
-    return report, waits, seen
+    return report, scheduler.waits[:-1], seen
 
 
 RUNNING, QUEUED = JobStatus(JobState.RUNNING), JobStatus(JobState.PENDING, "Priority")
@@ -424,8 +427,8 @@ def test_a_scheduler_that_does_not_answer_is_waited_for_and_fails_no_job(experim
     experiment.training("rank8")
     report, waits, seen = watch(experiment, QUEUED, RUNNING, "down", "down", "down", RUNNING, "run")
     assert report.exit_code is ExitCode.DONE
-    assert waits == [60.0, 60.0, 60.0, 120.0, 240.0, 480.0, 60.0]
-    assert seen[1].jobs[0].reason == "Priority"
+    assert waits == [60.0, 90.0, 60.0, 5.0, 10.0, 20.0, 90.0]
+    assert "Priority" in [snapshot.jobs[0].reason for snapshot in seen]
     assert "scheduler does not answer: down" in [snapshot.note for snapshot in seen]
     assert len(report.warnings) == 2
 
@@ -433,7 +436,8 @@ def test_a_scheduler_that_does_not_answer_is_waited_for_and_fails_no_job(experim
 def test_a_job_that_nobody_knows_is_told_after_several_misses(experiment: Experiment) -> None:
     experiment.training("rank8")
     report, waits, _ = watch(experiment, RUNNING, UNKNOWN, UNKNOWN, RUNNING, UNKNOWN, UNKNOWN, UNKNOWN)
-    assert states(report)[TRAINED].startswith("failed its executor knows nothing of it")
+    assert states(report)[TRAINED].startswith("unknown its executor knows nothing of it")
+    assert report.exit_code is ExitCode.UNFINISHED
     assert len(waits) == 7
 
 

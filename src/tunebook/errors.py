@@ -7,6 +7,8 @@ TunebookError                 shown to a person as one message, never as a trace
 ├── ConflictError             a file that a person edited stands in the way       (exit code 4)
 ├── ToolError                 a tool is missing or refused its work               (exit code 1)
 ├── ExecutorError             jobs could not be started or asked for              (exit code 1)
+│   ├── QueueFullError        not now: the executor takes no more at the moment
+│   └── UnclearError          it did not answer, and may have done what it was asked
 └── VerificationError         what was written is not what the plan says          (exit code 1)
 """
 
@@ -23,8 +25,10 @@ __all__ = [
     "LockedError",
     "PlanError",
     "Problem",
+    "QueueFullError",
     "ToolError",
     "TunebookError",
+    "UnclearError",
     "UsageError",
     "VerificationError",
 ]
@@ -112,6 +116,14 @@ class ToolError(TunebookError):
 
 class ExecutorError(TunebookError):
     """Jobs could not be started, or could not be asked for."""
+
+
+class QueueFullError(ExecutorError):
+    """The executor takes no more jobs at the moment."""
+
+
+class UnclearError(ExecutorError):
+    """The executor did not answer: what it was asked may have been done or not."""
 
 
 class VerificationError(TunebookError):

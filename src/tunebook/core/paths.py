@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 __all__ = [
+    "ARRAYS",
     "FINETUNE_CONFIG",
     "FINETUNE_SCRIPT",
+    "GIVEN_UP",
     "LEDGER",
     "LOCK",
     "MANIFEST",
@@ -24,6 +26,8 @@ __all__ = [
 STATE_DIRECTORY = ".tunebook"
 MANIFEST = f"{STATE_DIRECTORY}/manifest.json"
 LEDGER = f"{STATE_DIRECTORY}/ledger.jsonl"
+ARRAYS = f"{STATE_DIRECTORY}/arrays"
+GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 LOCK = f"{STATE_DIRECTORY}/lock"
 SCAFFOLD_LOG = "scaffold-experiment.log"
 RUN_LOG = "run-experiment.log"

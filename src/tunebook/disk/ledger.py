@@ -15,9 +15,11 @@ from typing import Any
 from tunebook.core.job import JobState
 from tunebook.core.paths import LEDGER
 
-__all__ = ["Event", "EventKind", "Ledger", "LedgerEntry", "LedgerReader", "read_ledger", "record"]
+__all__ = ["INTERRUPTED", "Event", "EventKind", "Ledger", "LedgerEntry", "LedgerReader", "read_ledger", "record"]
 
 _LOCK = threading.Lock()
+INTERRUPTED = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"})
+"""First words of the reasons for which a job is submitted again without being asked."""
 
 
 class EventKind(Enum):
@@ -73,17 +75,24 @@ class LedgerEntry:
         last: the latest event, with what earlier ones of the same tag said filled in.
         submitted: time of the first event.
         cancelled: whether tunebook set out to end it, whatever came of that.
+        interruptions: how many submissions directly before it were ended by the cluster (:data:`INTERRUPTED`).
     """
 
     number: int
     last: Event
     submitted: str
     cancelled: bool = False
+    interruptions: int = 0
 
     @property
     def is_open(self) -> bool:
         """Whether no end was recorded: the job may still be there."""
         return self.last.event is not EventKind.ENDED
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether the cluster ended it, through no fault of its own."""
+        return not self.is_open and not self.cancelled and self.last.reason.partition(" ")[0] in INTERRUPTED
 
 
 @dataclass(frozen=True)
@@ -99,22 +108,26 @@ class Ledger:
     unreadable: int = 0
 
 
-def record(experiment: Path, event: Event) -> None:
-    """Appends one event, and returns when the disk has it. A torn last line is closed first.
+def record(experiment: Path, *events: Event) -> None:
+    """Appends events, and returns when the disk has them. A torn last line is closed first.
 
     Raises:
         OSError: it could not be written; then what it tells of must not be done.
     """
+    lines = b"".join(_line(event) for event in events)
+    path = experiment / LEDGER
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _LOCK, path.open("a+b", buffering=0) as stream:
+        stream.write(lines if _ends_a_line(stream.fileno()) else b"\n" + lines)
+        os.fsync(stream.fileno())
+
+
+def _line(event: Event) -> bytes:
     document: dict[str, Any] = {key: value for key, value in asdict(event).items() if value}
     document["event"] = event.event.value
     if event.state is not None:
         document["state"] = event.state.value
-    path = experiment / LEDGER
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _LOCK, path.open("a+b", buffering=0) as stream:
-        line = json.dumps(document).encode() + b"\n"
-        stream.write(line if _ends_a_line(stream.fileno()) else b"\n" + line)
-        os.fsync(stream.fileno())
+    return json.dumps(document).encode() + b"\n"
 
 
 def _ends_a_line(descriptor: int) -> bool:
@@ -179,9 +192,13 @@ class LedgerReader:
             self._submissions.pop(event.tag, None)
             self._tags[event.job] = [tag for tag in tags if tag != event.tag]
             return
+        before = self._submissions[tags[-1]] if tags and tags[-1] != event.tag else None
         if event.tag not in self._submissions:
             tags.append(event.tag)
-        self._submissions[event.tag] = _fold(self._submissions.get(event.tag), event, self._lines)
+        entry = _fold(self._submissions.get(event.tag), event, self._lines)
+        if before is not None and entry.last is event and before.was_interrupted:
+            entry = replace(entry, interruptions=before.interruptions + 1)
+        self._submissions[event.tag] = entry
 
 
 def _event(line: bytes) -> Event | None:

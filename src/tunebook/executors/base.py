@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from tunebook.core.job import Job, JobState
 
-__all__ = ["Executor", "ExecutorFactory", "ExecutorOptions", "JobStatus", "Submission", "Submitted"]
+__all__ = [
+    "NEVER_RAN",
+    "Batch",
+    "Executor",
+    "ExecutorFactory",
+    "ExecutorOptions",
+    "Intake",
+    "JobStatus",
+    "Submission",
+    "Submitted",
+]
+
+NEVER_RAN = "DependencyNeverSatisfied"
+"""The reason of a job that was ended because one that it waited for had failed."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +30,12 @@ class ExecutorOptions:
     """What a person asks of an executor.
 
     Attributes:
-        slots: how many jobs may run or wait at a time; ``None`` leaves it to the executor.
+        slots: how many jobs may run at a time; ``None`` leaves it to the executor.
+        array: whether like jobs are submitted as one array; ``None`` leaves it to the executor.
     """
 
     slots: int | None = None
+    array: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -28,17 +43,50 @@ class Submission:
     """One job on its way to an executor.
 
     Attributes:
-        tag: unique; written to the ledger before the executor hears of it, so that a monitor that dies in between
-            finds out what was submitted by asking for the tag.
         experiment: absolute path of the experiment's directory.
+        tag: unique; written to the ledger before the executor hears of it, so that a monitor that dies in between
+            finds out what was submitted by asking for the tag. Empty while it is only planned.
         after: the executor's ids of the jobs that must have completed before; only executors that hold dependencies
             themselves are given any.
+        resume: whether an earlier submission was interrupted: the job may go on from what that one left.
     """
 
     job: Job
-    tag: str
     experiment: Path
+    tag: str = ""
     after: tuple[str, ...] = ()
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Jobs that are handed over with one call.
+
+    Attributes:
+        indices: a number for each member, unique in the batch; none for a single job.
+    """
+
+    members: tuple[Submission, ...]
+    indices: tuple[int, ...] = ()
+
+    def tagged(self, tag: str) -> Batch:
+        """The batch with a tag for each member: ``tag`` itself for a single job, else with the member's number."""
+        tags = [f"{tag}.{index}" for index in self.indices] or [tag]
+        members = (replace(member, tag=one) for member, one in zip(self.members, tags, strict=True))
+        return Batch(tuple(members), self.indices)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What an executor takes now.
+
+    Attributes:
+        batches: what to submit, in this order.
+        refused: job name to why the executor can never take it.
+    """
+
+    batches: tuple[Batch, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,6 +131,8 @@ class Executor(Protocol):
     """The host that alone can see and end the jobs; empty if they can be asked for from anywhere."""
     poll_s: float
     """Seconds between two polls, unless a person asks for something else."""
+    patience: int
+    """How many times in a row it must know nothing of a job, or know that it ended without a trace, to be believed."""
     holds_dependencies: bool
     """Whether dependent jobs can be submitted at once (``Submission.after``); else only ready jobs are submitted."""
     survives_monitor: bool
@@ -91,26 +141,27 @@ class Executor(Protocol):
     Jobs whose monitor was killed go on in either case, and the next one takes them up.
     """
 
-    def has_room(self, job: Job) -> bool:
-        """Whether it takes this job now; if not, it is asked again once another job has ended.
+    def plan(self, waiting: Sequence[Submission]) -> Intake:
+        """Which of the jobs that could be submitted it takes now; asked again until it takes none."""
+        ...
+
+    def submit(self, batch: Batch) -> Sequence[Submitted]:
+        """Starts or queues the members of one batch, and answers in their order.
 
         Raises:
-            ExecutorError: it can never take it, and why.
+            QueueFullError: not now; nothing was submitted.
+            UnclearError: nobody knows whether they were submitted; :meth:`find` will tell.
+            ExecutorError: they were refused, in the executor's own words.
         """
         ...
 
-    def submit(self, submission: Submission) -> Submitted:
-        """Starts or queues one job.
-
-        Raises:
-            ExecutorError: it was refused, in the executor's own words.
-        """
-        ...
-
-    def find(self, tags: Sequence[str]) -> Mapping[str, Submitted]:
-        """Those of the tags that it knows of as queued or running: tells a resumed monitor what was submitted.
+    def find(self, submissions: Sequence[Submission]) -> Mapping[str, Submitted]:
+        """Those that it knows of, by their tags: tells a resumed monitor what was submitted.
 
         It is called before anything else is asked about jobs of an earlier monitor.
+
+        Raises:
+            UnclearError: one of them may still be on its way; ask again.
         """
         ...
 

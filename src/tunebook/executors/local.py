@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -14,16 +13,16 @@ from pathlib import Path
 
 from tunebook.core.job import Job, JobState
 from tunebook.disk.program import start_detached
-from tunebook.errors import ExecutorError, ToolError
+from tunebook.errors import ExecutorError, QueueFullError, ToolError
 from tunebook.executors import processes
-from tunebook.executors.base import ExecutorOptions, JobStatus, Submission, Submitted
+from tunebook.executors.base import Batch, ExecutorOptions, Intake, JobStatus, Submission, Submitted
+from tunebook.executors.environment import RESUME, job_environment
 from tunebook.executors.gpus import find_gpus
 
 __all__ = ["LocalExecutor"]
 
 _GPUS = "TUNEBOOK_GPUS"
 _OUTPUT = "TUNEBOOK_OUTPUT"
-_FOREIGN = ("SLURM_", "SBATCH_")
 
 
 class LocalExecutor:
@@ -37,6 +36,7 @@ class LocalExecutor:
 
     name = "local"
     poll_s = 0.5
+    patience = 1
     holds_dependencies = False
     survives_monitor = False
 
@@ -58,33 +58,41 @@ class LocalExecutor:
         slots = options.slots if options.slots is not None else max(1, len(gpus))
         return cls(slots, gpus)
 
-    def has_room(self, job: Job) -> bool:
-        """Whether a slot and enough GPUs are free.
+    def plan(self, waiting: Sequence[Submission]) -> Intake:
+        """The first job that there is a slot and enough GPUs for; later ones do not overtake it.
 
-        Raises:
-            ExecutorError: this machine has too few GPUs for it.
+        Jobs that need more GPUs than this machine has are refused.
         """
-        if job.gpus > len(self.gpus):
-            has = f"{len(self.gpus)}" if self.gpus else "none"
-            raise ExecutorError(
-                f"{job.name} needs {job.gpus} GPU{'s' if job.gpus > 1 else ''}, and this machine has {has}",
-                hint="set `gpus` to what there is (0 for the CPU), or run it elsewhere",
-            )
+        refused = {one.job.name: self._too_large(one.job) for one in waiting if one.job.gpus > len(self.gpus)}
+        fitting = [one for one in waiting if one.job.name not in refused]
+        batches = (Batch((fitting[0],)),) if fitting and self._has_room(fitting[0].job) else ()
+        return Intake(batches, refused)
+
+    def _too_large(self, job: Job) -> str:
+        has = f"{len(self.gpus)}" if self.gpus else "none"
+        wants = f"{job.name} needs {job.gpus} GPU{'s' if job.gpus > 1 else ''}, and this machine has {has}"
+        return f"{wants} (set `gpus` to what there is, 0 for the CPU, or run it elsewhere)"
+
+    def _has_room(self, job: Job) -> bool:
         return len(self._held) < self.slots and job.gpus <= len(self._free_gpus())
 
     def _free_gpus(self) -> list[str]:
         taken = {gpu for held in self._held.values() for gpu in held}
         return [gpu for gpu in self.gpus if gpu not in taken]
 
-    def submit(self, submission: Submission) -> Submitted:
-        """Starts the job's script with ``bash``.
+    def submit(self, batch: Batch) -> Sequence[Submitted]:
+        """Starts each job's script with ``bash``.
 
         Raises:
-            ExecutorError: there is no room, no script, no directory or no bash.
+            QueueFullError: there is no room.
+            ExecutorError: there is no script, no directory or no bash.
         """
+        return [self._start(submission) for submission in batch.members]
+
+    def _start(self, submission: Submission) -> Submitted:
         job = submission.job
-        if not self.has_room(job):
-            raise ExecutorError(f"{job.name}: there is no room for it now")
+        if not self._has_room(job):
+            raise QueueFullError(f"{job.name}: there is no room for it now")
         script = submission.experiment / job.script
         if not script.is_file():
             raise ExecutorError(f"{script} is missing", hint="scaffold again")
@@ -92,7 +100,7 @@ class LocalExecutor:
         short = submission.tag.rpartition("-")[2][:8]
         output = directory / f"slurm-local-{datetime.now().astimezone():%Y%m%d-%H%M%S}-{short}.out"
         gpus = tuple(self._free_gpus()[: job.gpus])
-        env = self._environment(submission.tag, gpus, output)
+        env = self._environment(submission.tag, gpus, output) | ({RESUME: "1"} if submission.resume else {})
         try:
             child = start_detached(["bash", str(script)], cwd=directory, env=env, output=output)
         except (ToolError, OSError) as error:
@@ -104,23 +112,18 @@ class LocalExecutor:
         return Submitted(job_id, str(output))
 
     def _environment(self, tag: str, gpus: Sequence[str], output: Path) -> dict[str, str]:
-        """This process's environment without what a surrounding SLURM job says, and with what is the job's own.
-
-        The programs beside the Python that runs tunebook come first: a script that activates no environment of its
-        own gets this one, whether or not it was activated in the shell.
-        """
-        env = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
+        """What the job's processes inherit, with what is the job's own."""
+        env = job_environment()
         if self.slots > 1:
             cores = len(os.sched_getaffinity(0))
             env.setdefault("OMP_NUM_THREADS", str(max(1, cores // self.slots)))
         own = {processes.TAG: tag, _OUTPUT: str(output), _GPUS: ",".join(gpus), "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
         return env | own
 
-    def find(self, tags: Sequence[str]) -> Mapping[str, Submitted]:
-        """The jobs with these tags that run here; they take part in the hand-out of slots and GPUs from now on."""
+    def find(self, submissions: Sequence[Submission]) -> Mapping[str, Submitted]:
+        """Those that run here; they take part in the hand-out of slots and GPUs from now on."""
         found: dict[str, Submitted] = {}
-        for tag, job_id in processes.leaders(set(tags)).items():
+        for tag, job_id in processes.leaders({submission.tag for submission in submissions}).items():
             env = processes.environment_of(job_id)
             found[tag] = Submitted(job_id, env.get(_OUTPUT, ""))
             self._tags[job_id] = tag

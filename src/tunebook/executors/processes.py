@@ -9,9 +9,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import psutil
+from psutil import Error, Process
 
 __all__ = [
     "TAG",
+    "Error",
+    "Process",
     "end",
     "environment",
     "environment_of",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tunebook.core.job import JobState, Stage
 from tunebook.disk.ledger import LedgerEntry
+from tunebook.executors.base import Submission
 from tunebook.run.evidence import Survey, gather
 from tunebook.run.report import JobReport
 from tunebook.run.state import judge
@@ -29,7 +30,7 @@ class Board:
         self._experiment = experiment
         self._retry_failed = retry_failed
         self.tracks: Mapping[str, Track] = {
-            job.name: Track(job, job.name in selected, survey.evidence[job.name], survey.verdicts[job.name])
+            job.name: Track(job, experiment, job.name in selected, survey.evidence[job.name], survey.verdicts[job.name])
             for job in survey.jobs
         }
         self._dependents: dict[str, list[Track]] = {}
@@ -42,15 +43,27 @@ class Board:
         """The jobs that the executor has."""
         return [track for track in self.tracks.values() if track.in_flight]
 
-    def ready(self) -> list[Track]:
-        """The jobs that may start now: evaluations first, since what they need is done."""
-        ready = [track for track in self.tracks.values() if self._is_wanted(track) and self._has_all(track)]
-        return sorted(ready, key=lambda track: track.job.stage is not Stage.EVALUATION)
+    def waiting(self, *, held: bool) -> list[Track]:
+        """The jobs that may be submitted now.
+
+        Evaluations come first, since what they need is done; last, if the executor has jobs ``held`` until others are
+        completed, come those that need a job which it has.
+        """
+        wanted = [track for track in self.tracks.values() if self._is_wanted(track)]
+        ready = [track for track in wanted if self._has_all(track)]
+        ready.sort(key=lambda track: track.job.stage is not Stage.EVALUATION)
+        return ready + [track for track in wanted if held and self._is_coming(track)]
+
+    def submission(self, track: Track) -> Submission:
+        """The job as an executor is given it."""
+        after = [need.job_id for name in track.job.needs if (need := self.tracks[name]).in_flight]
+        return Submission(track.job, self._experiment, track.tag, tuple(after), track.may_resume)
 
     def not_retried(self) -> Iterator[Track]:
         """The jobs that failed in an earlier run, and are left alone."""
         for track in self.tracks.values():
-            failed = track.verdict.state is JobState.FAILED and not track.verdict.rerun
+            ended = track.verdict.state in {JobState.FAILED, JobState.UNKNOWN}
+            failed = ended and not track.verdict.rerun
             if track.selected and failed and not (track.in_flight or track.submitted_here or track.watched):
                 yield track
 
@@ -58,13 +71,29 @@ class Board:
         if not track.selected or track.in_flight or track.submitted_here:
             return False
         verdict = track.verdict
-        if verdict.state is JobState.FAILED:
+        if verdict.state in {JobState.FAILED, JobState.UNKNOWN}:
             return not track.watched and (verdict.rerun or self._retry_failed)
         return verdict.state is JobState.PENDING and verdict.rerun
 
     def _has_all(self, track: Track) -> bool:
         needs = [self.tracks[need] for need in track.job.needs]
         return all(need.verdict.state is JobState.COMPLETED and not need.in_flight for need in needs)
+
+    def _is_coming(self, track: Track) -> bool:
+        """Whether all that it needs is done or in the executor's hands, and something is in those."""
+        needs = [self.tracks[need] for need in track.job.needs]
+        there = [need.in_flight and bool(need.job_id) for need in needs]
+        done = [need.verdict.state is JobState.COMPLETED and not need.in_flight for need in needs]
+        return any(there) and all(one or other for one, other in zip(there, done, strict=True))
+
+    def has_need_in_flight(self, track: Track) -> bool:
+        """Whether the executor has something that it needs."""
+        return any(self.tracks[need].in_flight for need in track.job.needs)
+
+    def has_failed_need(self, track: Track) -> bool:
+        """Whether something that it needs has failed."""
+        needs = [self.tracks[need] for need in track.job.needs]
+        return any(need.verdict.state is JobState.FAILED and not need.in_flight for need in needs)
 
     def look_again(self, track: Track, entry: LedgerEntry | None) -> None:
         """Reads anew what was written down of a job, and judges it and all that need it."""
@@ -95,6 +124,8 @@ class Board:
             return ""
         if self._is_wanted(need):
             return hopeless.get(need.job.name, "")
+        if need.verdict.state is JobState.UNKNOWN:
+            return f"nobody knows how {need.job.name} ended"
         if need.verdict.state is JobState.FAILED:
             return "training failed" if need.job.stage is Stage.PREPARATION else f"{need.job.name} failed"
         return f"waits for {need.job.name}, which is not asked for" if not need.selected else "its training is not done"

@@ -14,7 +14,7 @@ from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger
 from tunebook.errors import PlanError
 from tunebook.run.state import Evidence, Result, Verdict, judge
 
-__all__ = ["Survey", "gather", "in_order", "survey"]
+__all__ = ["Survey", "gather", "in_order", "read_outcome", "survey"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
         problem = f"{error.filename or 'an input'}: {error.strerror}"
     return Evidence(
         entry,
-        _outcome(experiment / job.outcome),
+        read_outcome(experiment / job.outcome),
         digest,
         problem,
         tuple(path for path in job.checkpoints if not (experiment / path).is_dir()),
@@ -79,7 +79,8 @@ def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
     )
 
 
-def _outcome(path: Path) -> Outcome | None:
+def read_outcome(path: Path) -> Outcome | None:
+    """What a job's script wrote about its end; ``None`` if there is nothing that can be read."""
     try:
         return outcome_from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):

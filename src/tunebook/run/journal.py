@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -56,7 +56,20 @@ class Journal:
         self, track: Track, event: EventKind, *, inputs: str = "", state: JobState | None = None, reason: str = ""
     ) -> None:
         """Appends to the ledger what happened to the job's present submission."""
-        document = Event(
+        record(self._experiment, self._event(track, event, inputs, state, reason))
+
+    def record_all(
+        self, tracks: Sequence[Track], event: EventKind, *, inputs: Sequence[str] = (), reason: str = ""
+    ) -> None:
+        """The same event for many jobs, at once."""
+        digests = inputs or [""] * len(tracks)
+        events = (
+            self._event(track, event, digest, None, reason) for track, digest in zip(tracks, digests, strict=True)
+        )
+        record(self._experiment, *events)
+
+    def _event(self, track: Track, event: EventKind, inputs: str, state: JobState | None, reason: str) -> Event:
+        return Event(
             time=self.now(),
             tag=track.tag,
             job=track.job.name,
@@ -71,7 +84,6 @@ class Journal:
             started=track.started,
             ended=track.ended if event is EventKind.ENDED else "",
         )
-        record(self._experiment, document)
 
     def change(self, track: Track, description: str, *, reason: str = "") -> None:
         """A ``STATE_CHANGE`` of the job in its tool's log."""

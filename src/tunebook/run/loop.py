@@ -12,10 +12,11 @@ from tunebook.core.job import Job, JobState
 from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
 from tunebook.errors import ExecutorError, UsageError
-from tunebook.executors.base import Executor, JobStatus
+from tunebook.executors.base import NEVER_RAN, Executor, JobStatus
 from tunebook.run.board import Board
 from tunebook.run.evidence import survey
 from tunebook.run.journal import Journal
+from tunebook.run.pace import Pace
 from tunebook.run.page import Page
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.run.select import RunOptions, select
@@ -23,9 +24,6 @@ from tunebook.run.submit import Submitter
 from tunebook.run.track import Track
 
 __all__ = ["run_jobs"]
-
-_PATIENCE = 3
-_LONGEST_WAIT = 16
 
 
 def _local_time() -> datetime:
@@ -88,12 +86,18 @@ class _Monitor:
         self._journal = journal
         self._options = options
         self._submitter = Submitter(board, executor, journal, experiment)
-        self._poll_s = executor.poll_s if options.poll_s is None else options.poll_s
-        self._wait_s = self._poll_s
+        self._pace = Pace(
+            executor.poll_s if options.poll_s is None else options.poll_s, patient=executor.survives_monitor
+        )
         self._submitted: list[str] = []
         self._warnings: list[str] = []
         self._not_retried: tuple[str, ...] = ()
-        self.note = ""
+        self._silence = ""
+
+    @property
+    def note(self) -> str:
+        """What is amiss: a scheduler that does not answer, a queue that is full."""
+        return self._silence or self._submitter.note
 
     def warn(self, message: str) -> None:
         """Goes into the log and the report; the run goes on."""
@@ -117,67 +121,97 @@ class _Monitor:
 
     def _loop(self, show: Callable[..., None], sleep: Callable[[float], None]) -> None:
         while True:
-            self._poll()
-            self._submit(sleep)
+            if self._poll():
+                taken = self._submitter.submit_waiting(self._options.max_jobs, lambda: self._stagger(sleep))
+                self._submitted += taken
+                self._pace.changed = self._pace.changed or bool(taken)
             show()
-            if not self._board.in_flight() and not self._board.ready():
+            waiting = self._board.waiting(held=self._executor.holds_dependencies)
+            if not self._board.in_flight() and not waiting:
                 return
-            sleep(self._wait_s)
+            if self._options.detach and not waiting and not self._silence:
+                self._leave()
+                return
+            self._rest(show, sleep)
 
-    def _poll(self) -> None:
+    def _stagger(self, sleep: Callable[[float], None]) -> None:
+        if self._options.stagger_s > 0:
+            sleep(self._options.stagger_s)
+
+    def _rest(self, show: Callable[..., None], sleep: Callable[[float], None]) -> None:
+        """Until the executor is asked again; meanwhile the jobs' own files tell what they can."""
+        ticks = self._pace.ticks()
+        for number, tick in enumerate(ticks, start=1):
+            sleep(tick)
+            done = [track for track in self._board.in_flight() if track.running and self._has_succeeded(track)]
+            for track in done:
+                self._submitter.finish(track, JobStatus(JobState.UNKNOWN))
+            if done and self._board.waiting(held=self._executor.holds_dependencies):
+                return
+            if number < len(ticks):
+                show()
+
+    def _poll(self) -> bool:
+        """Asks for all jobs at once; whether there was an answer."""
         flying = self._board.in_flight()
         if not flying:
-            return
+            return True
         try:
+            self._submitter.find()
+            flying = [track for track in self._board.in_flight() if track.job_id]
             statuses = self._executor.poll([track.job_id for track in flying])
         except ExecutorError as error:
-            self._wait_longer(str(error))
-            statuses = {}
-        else:
-            self.note, self._wait_s = "", self._poll_s
+            self._is_silent(error)
+            return False
+        self._silence = ""
+        self._pace.answered()
         for track in flying:
-            self._apply(track, statuses.get(track.job_id))
+            self._apply(track, statuses.get(track.job_id, JobStatus(JobState.UNKNOWN)))
+        return True
 
-    def _wait_longer(self, message: str) -> None:
+    def _has_succeeded(self, track: Track) -> bool:
+        """Whether it says so itself, and that is enough: of a job on this machine the process is waited for, too."""
+        return self._executor.survives_monitor and track.has_succeeded()
+
+    def _is_silent(self, error: ExecutorError) -> None:
         """An executor that does not answer is waited for; no job has failed by that."""
-        if not self.note:
-            self.warn(f"{self._executor.name} does not answer, and is asked again: {message}")
-        self.note = f"{self._executor.name} does not answer: {message}"
-        self._wait_s = min(2 * self._wait_s, _LONGEST_WAIT * self._poll_s)
+        if not self._silence:
+            self.warn(f"{self._executor.name} does not answer, and is asked again: {error}")
+        self._silence = f"{self._executor.name} does not answer: {error}"
+        self._pace.silent()
+        for track in self._board.in_flight():
+            if track.has_succeeded():
+                self._submitter.finish(track, JobStatus(JobState.UNKNOWN))
 
-    def _apply(self, track: Track, status: JobStatus | None) -> None:
-        """Without an answer only the job's own outcome counts."""
-        if status is not None and status.state in {JobState.RUNNING, JobState.PENDING}:
+    def _apply(self, track: Track, status: JobStatus) -> None:
+        """A job that ended without a trace is believed to have done so when that was seen some times."""
+        if self._has_succeeded(track):
+            self._submitter.finish(track, status)
+        elif status.state in {JobState.RUNNING, JobState.PENDING}:
             track.misses = 0
             self._goes_on(track, status)
+        elif status.reason == NEVER_RAN and self._board.has_need_in_flight(track):
+            return  # what it waited for is judged first
         elif self._submitter.has_ended(track):
-            self._submitter.finish(track, status or JobStatus(JobState.UNKNOWN))
-        elif status is not None:
+            self._submitter.finish(track, status)
+        else:
             track.misses += 1
-            if track.misses >= (1 if self._executor.host else _PATIENCE):
+            self._pace.hurried = status.state is not JobState.UNKNOWN
+            if track.misses >= self._executor.patience:
                 self._submitter.finish(track, _without_outcome(status))
+        self._pace.changed = self._pace.changed or not track.in_flight
 
     def _goes_on(self, track: Track, status: JobStatus) -> None:
         track.note = status.reason if status.state is JobState.PENDING else ""
+        track.node = status.node
         if status.state is JobState.RUNNING and not track.running:
-            track.running = True
+            track.running = self._pace.changed = True
             track.started = status.started or track.started or self._journal.now()
             self._journal.record(track, EventKind.RUNNING)
             self._journal.change(track, "running")
-
-    def _submit(self, sleep: Callable[[float], None]) -> None:
-        limit = self._options.max_jobs
-        for track in self._board.ready():
-            if limit is not None and len(self._board.in_flight()) >= limit:
-                return
-            if not self._submitter.has_room(track):
-                if track.submitted_here:  # refused for good: the next one may fit
-                    continue
-                return
-            if self._submitter.submit(track):
-                self._submitted.append(track.job.name)
-                if self._options.stagger_s > 0:
-                    sleep(self._options.stagger_s)
+        elif status.state is JobState.PENDING and track.running:
+            track.running = False
+            self._journal.change(track, "queued again", reason=status.reason)
 
     def _leave(self) -> None:
         flying = [track.job.name for track in self._board.in_flight()]
@@ -209,7 +243,7 @@ def _without_outcome(status: JobStatus) -> JobStatus:
     if status.state is JobState.COMPLETED:
         return JobStatus(JobState.FAILED, "it ended without an outcome file", ended=status.ended)
     if status.state is JobState.UNKNOWN:
-        return JobStatus(JobState.FAILED, "its executor knows nothing of it, and it wrote no outcome file")
+        return JobStatus(JobState.UNKNOWN, "its executor knows nothing of it, and it wrote no outcome file")
     return status
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from tunebook.core.job import Job, JobState
 from tunebook.disk.ledger import Event, EventKind, LedgerEntry, record
 from tunebook.errors import ExecutorError
-from tunebook.executors.base import Executor
+from tunebook.executors.base import NEVER_RAN, Executor, JobStatus, Submission
 from tunebook.run.board import Board
 from tunebook.run.evidence import survey
 from tunebook.run.report import JobReport
 from tunebook.run.select import RunOptions, select
 from tunebook.run.state import Verdict
+from tunebook.run.track import Track
 
 __all__ = ["cancel_jobs", "job_reports"]
 
@@ -44,15 +45,28 @@ def _ask(board: Board, executor: Executor) -> None:
     ]
     if not asked:
         return
-    found = executor.find([track.tag for track in asked])
-    statuses = executor.poll([submitted.job_id for submitted in found.values()])
+    found = executor.find([board.submission(track) for track in asked])
     for track in asked:
-        submitted = found.get(track.tag)
-        status = statuses.get(submitted.job_id) if submitted else None
-        if submitted is None or status is None or status.state not in {JobState.RUNNING, JobState.PENDING}:
-            track.verdict = Verdict(JobState.UNKNOWN, "gone without an outcome; the next run decides")
-            continue
-        track.job_id, track.in_flight, track.running = submitted.job_id, True, status.state is JobState.RUNNING
+        track.job_id = found[track.tag].job_id if track.tag in found else track.job_id
+    statuses = executor.poll([track.job_id for track in asked if track.job_id])
+    for track in asked:
+        _learn(track, statuses.get(track.job_id, JobStatus(JobState.UNKNOWN)))
+
+
+def _learn(track: Track, status: JobStatus) -> None:
+    """What an executor says of a job that has not said itself how it ended."""
+    if status.state in {JobState.RUNNING, JobState.PENDING}:
+        track.in_flight, track.running = True, status.state is JobState.RUNNING
+        track.node, track.started = status.node, status.started or track.started
+        track.note = status.reason
+    elif track.verdict.state is JobState.FAILED:
+        pass  # its own outcome says so, and it was not queued again
+    elif status.reason == NEVER_RAN:
+        track.verdict = Verdict(JobState.PENDING, "what it needs has failed")
+    elif status.state is JobState.FAILED and status.reason and track.job_id:
+        track.verdict = Verdict(JobState.FAILED, status.reason)
+    else:
+        track.verdict = Verdict(JobState.UNKNOWN, "gone without an outcome; the next run decides")
 
 
 def _is_of(entry: LedgerEntry, executor: Executor) -> bool:
@@ -88,10 +102,13 @@ def cancel_jobs(
         raise ExecutorError(
             f"{last.job} was handed to {last.executor} {f'on {last.host}' if last.host else ''}".strip()
         )
-    found = executor.find([entry.last.tag for entry in open_entries]) if open_entries else {}
+    jobs_by_name = {job.name: job for job in jobs}
+    asked = [Submission(jobs_by_name[entry.last.job], experiment, entry.last.tag) for entry in open_entries]
+    found = executor.find(asked) if asked else {}
     ended = [entry.last for entry in open_entries if entry.last.tag in found]
     now = clock().astimezone().isoformat(timespec="seconds")
-    for last in ended:
-        record(experiment, Event(now, last.tag, last.job, EventKind.CANCELLED, found[last.tag].job_id))
+    events = [Event(now, last.tag, last.job, EventKind.CANCELLED, found[last.tag].job_id) for last in ended]
+    if events:
+        record(experiment, *events)
     executor.cancel([found[last.tag].job_id for last in ended])
     return tuple(last.job for last in ended)

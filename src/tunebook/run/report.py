@@ -27,6 +27,7 @@ class JobReport:
         output: absolute path of the file with the job's output.
         tail: for a job that failed, the last lines of its output that say something.
         progress: of a training that runs.
+        node: where it runs.
     """
 
     job: Job
@@ -41,6 +42,7 @@ class JobReport:
     output: str = ""
     tail: tuple[str, ...] = ()
     progress: Progress | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class RunOptions:
         max_jobs: how many jobs may be queued or running at a time; ``None`` leaves it to the executor.
         poll_s: seconds between two polls; ``None`` leaves it to the executor.
         stagger_s: seconds between two submissions.
+        detach: whether to leave as soon as everything that can be is in the executor's hands.
     """
 
     stage: Stage | None = None
@@ -31,6 +32,7 @@ class RunOptions:
     max_jobs: int | None = None
     poll_s: float | None = None
     stagger_s: float = 0.0
+    detach: bool = False
 
 
 def select(jobs: Sequence[Job], options: RunOptions) -> frozenset[str]:

@@ -16,6 +16,7 @@ CANCELLED = "CANCELLED"
 _LOST = "killed (no outcome file)"
 _CHANGED = "its files changed since it ran"
 _SIGNALLED = 128
+_MOST_INTERRUPTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,22 @@ def _from_ledger(evidence: Evidence) -> Verdict:
         return _again("its outcome file is gone")
     if entry.last.inputs != evidence.digest:
         return _again(evidence.problem or _CHANGED)
-    return Verdict(JobState.FAILED, entry.last.reason or _LOST)
+    return _ended(entry)
+
+
+def _ended(entry: LedgerEntry) -> Verdict:
+    """What the monitor wrote down of the end of a job that has no outcome."""
+    if entry.was_interrupted:
+        return _interrupted(entry)
+    state = JobState.UNKNOWN if entry.last.state is JobState.UNKNOWN else JobState.FAILED
+    return Verdict(state, entry.last.reason or _LOST)
+
+
+def _interrupted(entry: LedgerEntry) -> Verdict:
+    """Done again without being asked, some times."""
+    if entry.interruptions < _MOST_INTERRUPTIONS:
+        return Verdict(JobState.FAILED, entry.last.reason, rerun=True)
+    return Verdict(JobState.FAILED, f"{entry.last.reason}, {entry.interruptions + 1} times in a row")
 
 
 def _from_outcome(job: Job, evidence: Evidence, outcome: Outcome) -> Verdict:
@@ -123,13 +139,22 @@ def _from_outcome(job: Job, evidence: Evidence, outcome: Outcome) -> Verdict:
     if ran_with != evidence.digest:
         return _again(evidence.problem or _CHANGED)
     if outcome.exit_code != 0:
-        if entry is not None and entry.cancelled and entry.last.tag == outcome.tag:
-            return Verdict(JobState.FAILED, CANCELLED, rerun=True)
-        return Verdict(JobState.FAILED, _told(entry, outcome) or _exit_reason(outcome.exit_code))
+        return _failed(entry, outcome)
     if evidence.missing:
         return Verdict(JobState.FAILED, f"its checkpoint {evidence.missing[0]} is missing")
     wrong = _wrong_result(evidence.result) if job.stage is Stage.EVALUATION and job.result else ""
     return Verdict(JobState.FAILED, wrong) if wrong else Verdict(JobState.COMPLETED)
+
+
+def _failed(entry: LedgerEntry | None, outcome: Outcome) -> Verdict:
+    """A script that did not end with 0; its executor may have queued it again since, if nobody has looked."""
+    mine = entry if entry is not None and entry.last.tag == outcome.tag else None
+    if mine is not None and mine.cancelled:
+        return Verdict(JobState.FAILED, CANCELLED, rerun=True)
+    if mine is not None and mine.was_interrupted:
+        return _interrupted(mine)
+    is_open = mine is not None and mine.is_open
+    return Verdict(JobState.FAILED, _told(entry, outcome) or _exit_reason(outcome.exit_code), ask=is_open)
 
 
 def _told(entry: LedgerEntry | None, outcome: Outcome) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tunebook.core.job import JobState
+from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.ledger import EventKind
-from tunebook.errors import ExecutorError
-from tunebook.executors.base import Executor, JobStatus, Submission, Submitted
+from tunebook.errors import ExecutorError, QueueFullError, UnclearError
+from tunebook.executors.base import NEVER_RAN, Batch, Executor, Intake, JobStatus, Submitted
 from tunebook.run.board import Board
 from tunebook.run.journal import Journal
 from tunebook.run.output import out_of_memory
@@ -29,6 +31,9 @@ class Submitter:
         executor: where they run.
         journal: where it is written down, before it is done.
         experiment: absolute path of the experiment's directory.
+
+    Attributes:
+        note: why what waits is not taken now; empty if nothing stands in the way.
     """
 
     def __init__(self, board: Board, executor: Executor, journal: Journal, experiment: Path) -> None:
@@ -36,47 +41,101 @@ class Submitter:
         self._executor = executor
         self._journal = journal
         self._experiment = experiment
+        self._adopting: set[str] = set()
+        self.note = ""
 
-    def has_room(self, track: Track) -> bool:
-        """Whether the executor takes the job now; a job that it can never take is refused."""
-        try:
-            return self._executor.has_room(track.job)
-        except ExecutorError as error:
-            self._refuse(track, str(error))
-            return False
+    def submit_waiting(self, limit: int | None, pause: Callable[[], None]) -> list[str]:
+        """Hands over what the executor takes now, and returns the names of those jobs.
 
-    def submit(self, track: Track) -> bool:
-        """Starts a job; whatever stands in the way is the job's own failure, and the others go on.
+        Whatever stands in the way of a job is its own failure, and the others go on.
 
-        The submission's tag is in the ledger before the executor hears of it.
+        Args:
+            limit: how many jobs the executor may have at a time; ``None`` is any number.
+            pause: called behind each submission.
         """
+        submitted: list[str] = []
+        self.note = ""
+        while True:
+            waiting = self._board.waiting(held=self._executor.holds_dependencies)
+            if limit is not None:
+                waiting = waiting[: max(0, limit - len(self._board.in_flight()))]
+            intake = self._executor.plan([self._board.submission(track) for track in waiting]) if waiting else Intake()
+            for name, reason in intake.refused.items():
+                self._refuse(self._board.tracks[name], reason)
+            if not intake.batches and not intake.refused:
+                return submitted
+            for batch in intake.batches:
+                taken, more = self._submit(batch)
+                submitted += taken
+                if not more:
+                    break
+                pause()
+            if self.note:
+                return submitted
+
+    def _submit(self, batch: Batch) -> tuple[list[str], bool]:
+        """One call of the executor; the names of what it took, and whether the next batch may be tried."""
+        batch, inputs = self._with_inputs(batch.tagged(f"tunebook-{secrets.token_hex(8)}"))
+        tracks = [self._board.tracks[member.job.name] for member in batch.members]
+        if not tracks:
+            return [], True
+        for track, member in zip(tracks, batch.members, strict=True):
+            track.begin(member.tag)
+        self._journal.record_all(tracks, EventKind.SUBMITTING, inputs=inputs)
         try:
-            inputs = inputs_digest(self._experiment, track.job)
-        except OSError as error:
-            self._refuse(track, f"{error.filename or 'an input'}: {error.strerror}")
-            return False
-        track.tag = f"tunebook-{secrets.token_hex(8)}"
-        track.job_id = track.output = track.started = track.ended = track.note = ""
-        track.submitted_here, track.given_up, track.running, track.misses = True, False, False, 0
-        self._journal.record(track, EventKind.SUBMITTING, inputs=inputs)
-        track.in_flight = True
-        try:
-            submitted = self._executor.submit(Submission(track.job, track.tag, self._experiment))
+            answers = self._executor.submit(batch)
+        except QueueFullError as error:
+            self._take_back(tracks, str(error))
+            self.note = str(error) if len(tracks) == 1 else ""
+            return [], False
+        except UnclearError as error:
+            self.note = str(error)
+            self._journal.tell("WARNING", f"nobody knows whether {len(tracks)} jobs were taken", explanation=self.note)
+            return [], False
         except ExecutorError as error:
-            self._journal.record(track, EventKind.REFUSED, reason=str(error))
-            track.in_flight = False
-            self._refuse(track, str(error))
-            return False
-        track.job_id, track.output = submitted.job_id, submitted.output
-        self._journal.record(track, EventKind.SUBMITTED)
+            self._journal.record_all(tracks, EventKind.REFUSED, reason=str(error))
+            for track in tracks:
+                track.in_flight = False
+                self._refuse(track, str(error))
+            return [], True
+        for track, answer in zip(tracks, answers, strict=True):
+            track.job_id, track.output = answer.job_id, answer.output
+        self._journal.record_all(tracks, EventKind.SUBMITTED)
+        self._tell_submitted(tracks)
+        return [track.job.name for track in tracks], True
+
+    def _with_inputs(self, batch: Batch) -> tuple[Batch, list[str]]:
+        """The members whose inputs can be read, and the inputs' digests; the others are refused."""
+        digests: dict[str, str] = {}
+        for member in batch.members:
+            try:
+                digests[member.job.name] = inputs_digest(self._experiment, member.job)
+            except OSError as error:
+                problem = f"{error.filename or 'an input'}: {error.strerror}"
+                self._refuse(self._board.tracks[member.job.name], problem)
+        keep = [number for number, member in enumerate(batch.members) if member.job.name in digests]
+        members = tuple(batch.members[number] for number in keep)
+        indices = tuple(batch.indices[number] for number in keep) if batch.indices else ()
+        return Batch(members, indices), [digests[member.job.name] for member in members]
+
+    def _take_back(self, tracks: Sequence[Track], reason: str) -> None:
+        """They were not taken, and wait again."""
+        self._journal.record_all(tracks, EventKind.REFUSED, reason=reason)
+        for track in tracks:
+            track.in_flight = track.submitted_here = False
+            self._board.look_again(track, self._journal.entry(track.job.name))
+
+    def _tell_submitted(self, tracks: Sequence[Track]) -> None:
+        first, last = tracks[0], tracks[-1]
+        if len(tracks) == 1:
+            what, details = first.job.name, f"script {first.job.script}, tag {first.tag}"
+            result = f"job {first.job_id}, output {first.output or 'unknown'}"
+        else:
+            what, details = f"{len(tracks)} jobs as one array", ", ".join(track.job.name for track in tracks)
+            result = f"jobs {first.job_id} to {last.job_id}"
         self._journal.tell_tool(
-            track.job.tool,
-            "SUBMIT_JOB",
-            f"{track.job.name} to {self._executor.name}",
-            details=f"script {track.job.script}, tag {track.tag}",
-            result=f"job {track.job_id}, output {track.output or 'unknown'}",
+            first.job.tool, "SUBMIT_JOB", f"{what} to {self._executor.name}", details=details, result=result
         )
-        return True
 
     def _refuse(self, track: Track, reason: str) -> None:
         """It cannot start: a failure of this run only, since nothing ran."""
@@ -86,37 +145,45 @@ class Submitter:
         self._journal.tell_tool(track.job.tool, "REFUSED_JOB", track.job.name, explanation=reason)
 
     def take_up(self) -> None:
-        """Finds out what became of the jobs that an earlier monitor left.
+        """Takes over the jobs that an earlier monitor left: from now on they are polled like this one's own."""
+        for track in self._board.tracks.values():
+            entry = track.evidence.entry
+            if entry is not None and entry.is_open and self._is_here(track):
+                track.in_flight, track.running, track.given_up = True, False, entry.cancelled
+                self._adopting.add(track.job.name)
+
+    def find(self) -> None:
+        """Asks for the jobs that were taken over, and for those that the executor gave no answer about.
+
+        A job without an id that the executor knows nothing of was never started; should it turn up yet, its script
+        sees that it was given up.
 
         Raises:
-            ExecutorError: the executor could not be asked; nothing is submitted then.
+            ExecutorError: the executor could not be asked.
         """
-        left = [track for track in self._board.tracks.values() if (entry := track.evidence.entry) and entry.is_open]
-        for track in left:
-            if track.evidence.own_outcome is not None:
-                self.finish(track, JobStatus(JobState.UNKNOWN))
-        here = [track for track in left if track.evidence.own_outcome is None and self._is_here(track)]
-        found = self._executor.find([track.tag for track in here]) if here else {}
-        for track in here:
-            self._take_up(track, found.get(track.tag))
-
-    def _take_up(self, track: Track, found: Submitted | None) -> None:
-        """A job without an id that the executor knows nothing of was never started, unless it has ended just now."""
-        entry = track.evidence.entry
-        track.given_up = entry is not None and entry.cancelled
-        if found is not None:
-            track.job_id, track.output = found.job_id, found.output or track.output
-            self._journal.record(track, EventKind.SUBMITTED)
-            details, result = f"tag {track.tag}", f"job {track.job_id}"
-            self._journal.tell_tool(track.job.tool, "ADOPT_JOB", track.job.name, details=details, result=result)
-        elif not track.job_id:
-            if self.has_ended(track):
-                self.finish(track, JobStatus(JobState.UNKNOWN))
-            else:
-                self._journal.record(track, EventKind.REFUSED, reason="never started")
-                self._board.look_again(track, self._journal.entry(track.job.name))
+        flying = self._board.in_flight()
+        asked = [track for track in flying if not track.job_id or track.job.name in self._adopting]
+        if not asked:
             return
-        track.in_flight, track.running = True, False
+        found = self._executor.find([self._board.submission(track) for track in asked])
+        for track in asked:
+            if track.tag in found:
+                self._adopt(track, found[track.tag])
+            elif not track.job_id and not self.has_ended(track):
+                self._give_up(track)
+        self._adopting.clear()
+
+    def _adopt(self, track: Track, found: Submitted) -> None:
+        track.job_id, track.output = found.job_id, found.output or track.output
+        self._journal.record(track, EventKind.SUBMITTED)
+        details, result = f"tag {track.tag}", f"job {track.job_id}"
+        self._journal.tell_tool(track.job.tool, "ADOPT_JOB", track.job.name, details=details, result=result)
+
+    def _give_up(self, track: Track) -> None:
+        marker = self._experiment / GIVEN_UP / track.tag
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+        self._take_back([track], "never started")
 
     def _is_here(self, track: Track) -> bool:
         """Whether this executor can be asked for a job; what another one has is neither lost nor started again."""
@@ -142,9 +209,14 @@ class Submitter:
         entry = self._journal.entry(track.job.name)
         self._board.look_again(track, entry)
         outcome = track.evidence.own_outcome
+        if outcome is None and self._was_in_vain(track, status):
+            self._take_back([track], "what it needs has failed")
+            return
         if outcome is None:
-            self._sweep(track)
-            state, reason = JobState.FAILED, status.reason or _LOST
+            state = JobState.UNKNOWN if status.state is JobState.UNKNOWN else JobState.FAILED
+            if state is JobState.FAILED:
+                self._sweep(track)
+            reason = status.reason or _LOST
             track.ended = status.ended or self._journal.now()
         else:
             state = JobState.COMPLETED if outcome.exit_code == 0 else JobState.FAILED
@@ -155,7 +227,16 @@ class Submitter:
         self._journal.record(track, EventKind.ENDED, state=state, reason=reason)
         track.in_flight, track.watched, track.note = False, not track.given_up, ""
         self._board.look_again(track, self._journal.entry(track.job.name))
+        if track.may_resume and track.verdict.rerun:  # the cluster ended it: it is submitted again
+            track.submitted_here = track.watched = False
         self._journal.change(track, track.verdict.state.value, reason=track.verdict.reason)
+
+    def _was_in_vain(self, track: Track, status: JobStatus) -> bool:
+        """Whether the executor dropped it before it began, because what it waited for had failed."""
+        entry = self._journal.entry(track.job.name)
+        if not track.job.needs or status.started or (entry is not None and entry.cancelled):
+            return False
+        return status.reason == NEVER_RAN or (status.state is JobState.FAILED and self._board.has_failed_need(track))
 
     def _sweep(self, track: Track) -> None:
         """A job that ended without its script's own end may have left processes behind."""
@@ -172,7 +253,7 @@ class Submitter:
         for track in flying:
             self._journal.record(track, EventKind.CANCELLED)
             self._journal.tell_tool(track.job.tool, "CANCEL_JOB", track.job.name, details=f"job {track.job_id or '-'}")
-        unknown = [track.tag for track in flying if not track.job_id]
+        unknown = [self._board.submission(track) for track in flying if not track.job_id]
         found = self._executor.find(unknown) if unknown else {}
         for track in flying:
             if track.tag in found:

@@ -7,12 +7,16 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.core.job import Job, JobState
+from tunebook.disk.ledger import INTERRUPTED
+from tunebook.run.evidence import read_outcome
 from tunebook.run.output import telling_lines
 from tunebook.run.progress import Progress, read_progress
 from tunebook.run.report import JobReport
 from tunebook.run.state import Evidence, Verdict
 
 __all__ = ["Track"]
+
+_RESUMABLE = INTERRUPTED | {"TIMEOUT"}
 
 
 @dataclass
@@ -26,10 +30,12 @@ class Track:
         watched: whether it ended while this run looked: then a failure is not one of an earlier run.
         given_up: whether an earlier run set out to cancel it: it is then done again without being asked.
         note: what its executor or this run says of it and is not written down, such as why it cannot start.
-        misses: how many times in a row the executor knew nothing of it.
+        misses: how many times in a row the executor knew nothing of it, or only that it has ended.
+        node: where it runs.
     """
 
     job: Job
+    experiment: Path
     selected: bool
     evidence: Evidence
     verdict: Verdict
@@ -45,8 +51,21 @@ class Track:
     given_up: bool = False
     note: str = ""
     misses: int = 0
+    node: str = ""
     tail: tuple[str, ...] = field(default=())
     loss: float | None = None
+
+    def begin(self, tag: str) -> None:
+        """A new submission."""
+        self.tag = tag
+        self.job_id = self.output = self.started = self.ended = self.note = self.node = ""
+        self.submitted_here, self.in_flight = True, True
+        self.given_up, self.running, self.misses = False, False, 0
+
+    def has_succeeded(self) -> bool:
+        """Whether this submission's script says that it ended well; that is final, whatever its executor says."""
+        outcome = read_outcome(self.experiment / self.job.outcome)
+        return outcome is not None and outcome.tag == self.tag and outcome.exit_code == 0
 
     def learn(self, evidence: Evidence, verdict: Verdict) -> None:
         """Takes over what was written down; reads the end of the metrics and of a failed job's output, once."""
@@ -63,6 +82,14 @@ class Track:
         self.tail = telling_lines(self.output) if failed else ()
         progress = self._metrics() if verdict.state is JobState.COMPLETED else None
         self.loss = progress.loss if progress else None
+
+    @property
+    def may_resume(self) -> bool:
+        """Whether the latest submission was cut short with the inputs as they are: the next one may go on from it."""
+        entry = self.evidence.entry
+        if entry is None or entry.is_open or entry.last.inputs != self.evidence.digest:
+            return False
+        return self.verdict.state is JobState.FAILED and entry.last.reason.partition(" ")[0] in _RESUMABLE
 
     @property
     def state(self) -> JobState:
@@ -88,6 +115,7 @@ class Track:
             self.output,
             () if self.in_flight else self.tail,
             progress,
+            self.node if self.state is JobState.RUNNING else "",
         )
 
     def _metrics(self) -> Progress | None:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tunebook.core.job import Job, Stage
-from tunebook.core.paths import evaluation_script, evaluation_stem
+from tunebook.core.paths import GIVEN_UP, evaluation_script, evaluation_stem
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.settings import evaluation_settings, evaluations
 from tunebook.core.site import Site
@@ -174,6 +174,7 @@ class _Evaluation:
         return {
             "directory": f"{root}/{job.directory}",
             "outcome": f"{root}/{job.outcome}",
+            "given_up": f"{root}/{GIVEN_UP}",
             "inputs": [path if path.startswith("/") else f"{root}/{path}" for path in job.inputs],
             "task": self._task_spec(),
             "task_arguments": json.dumps(arguments, ensure_ascii=False),

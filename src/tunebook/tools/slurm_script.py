@@ -90,6 +90,7 @@ def _sbatch_lines(request: Request, site: Site) -> list[str]:
     options = {
         "job-name": request.job_name,
         "output": "slurm-%j.out",
+        "open-mode": "append",
         "nodes": "1",
         "ntasks": "1",
         "cpus-per-task": str(request.cpus),
@@ -103,6 +104,7 @@ def _sbatch_lines(request: Request, site: Site) -> list[str]:
         "mail-type": (site.mail_type or "END,FAIL") if site.mail_user else "",
     }
     lines = [f"#SBATCH --{name}={sbatch_value('--' + name, value)}" for name, value in options.items() if value]
+    lines.append("#SBATCH --requeue")  # by the cluster itself, when it has interrupted the job
     return [*lines, *([gpu_line(request.gpus, site.gpu_syntax)] if request.gpus else [])]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from tunebook.core.job import Job, Stage
-from tunebook.core.paths import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP, checkpoint, output_directory
+from tunebook.core.paths import FINETUNE_CONFIG, FINETUNE_SCRIPT, GIVEN_UP, SETUP, checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.settings import effective, steps_per_epoch
 from tunebook.core.site import Environment, Site
@@ -164,6 +164,7 @@ class _Derivation:
         variables: dict[str, Any] = {
             "directory": f"{root}/{self.directory}",
             "outcome": f"{root}/{job.outcome}",
+            "given_up": f"{root}/{GIVEN_UP}",
             "inputs": [f"{root}/{path}" for path in job.inputs],
             "config": f"{root}/{self.directory}/{FINETUNE_CONFIG}",
             "output_directory": str(self.output),

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 from tunebook.tools.training_data import load_records
 
-__all__ = ["finish", "main", "preflight"]
+__all__ = ["begin", "finish", "main", "preflight"]
 
 _ADAPTER_FILES = ("adapter_model.pt", "adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
+
+_RECIPE_STATE = "recipe_state"
 
 
 class JobError(Exception):
@@ -104,12 +108,72 @@ def _check_metrics(path: Path) -> None:
         raise JobError(f"training diverged: the loss of step {losses[-1]['step']} is not finite")
 
 
+def begin(config: Path, *, inputs: str, interrupted: bool) -> str:
+    """Makes sure that training starts from nothing, or goes on from what an interrupted attempt left.
+
+    Args:
+        inputs: the digest of the job's inputs: what was trained with others is never gone on from.
+        interrupted: whether the cluster ended an earlier attempt of this job.
+
+    Returns:
+        The override for ``tune run``; empty if training starts from nothing.
+    """
+    output = Path(_config(config)["output_dir"])
+    mark = output / "inputs.sha256"
+    if interrupted and inputs and mark.is_file() and mark.read_text() == inputs and _has_rewound(output):
+        return "resume_from_checkpoint=True"
+    shutil.rmtree(output / _RECIPE_STATE, ignore_errors=True)
+    output.mkdir(parents=True, exist_ok=True)
+    mark.write_text(inputs)
+    return ""
+
+
+def _has_rewound(output: Path) -> bool:
+    """Goes back to the last epoch whose checkpoint is whole: torchtune 0.6.1 writes its recipe state behind it.
+
+    What later epochs left is removed, and so are their metrics.
+    """
+    import torch
+
+    try:
+        state = torch.load(output / _RECIPE_STATE / "recipe_state.pt", map_location="cpu", weights_only=True)
+        done = int(state["epochs_run"])
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError):
+        return False  # torn, or never written
+    if done < 1 or not any((output / f"epoch_{done - 1}").glob("*.*")):
+        return False
+    for folder in output.glob("epoch_*"):
+        number = folder.name.removeprefix("epoch_")
+        if number.isdecimal() and int(number) >= done:
+            shutil.rmtree(folder)
+    _forget_from(output / "metrics.jsonl", done)
+    return True
+
+
+def _forget_from(metrics: Path, epoch: int) -> None:
+    """Keeps the metrics of the epochs before this one."""
+    if not metrics.is_file():
+        return
+    kept = []
+    for line in metrics.read_text(encoding="utf-8").splitlines():
+        try:
+            before = json.loads(line)["epoch"] < epoch
+        except (ValueError, KeyError, TypeError):
+            before = False  # a torn line
+        kept += [line] if before else []
+    metrics.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """``preflight --config FILE``, or ``finish --output-dir DIR --epochs N --adapter stash|keep|only``."""
+    """``preflight``, ``begin`` or ``finish``, each with its options."""
     parser = argparse.ArgumentParser(prog="tunebook.tools.torchtune_job")
     verbs = parser.add_subparsers(dest="verb", required=True)
     before = verbs.add_parser("preflight")
     before.add_argument("--config", type=Path, required=True)
+    start = verbs.add_parser("begin")
+    start.add_argument("--config", type=Path, required=True)
+    start.add_argument("--inputs", default="")
+    start.add_argument("--interrupted", action="store_true")
     after = verbs.add_parser("finish")
     after.add_argument("--output-dir", type=Path, required=True)
     after.add_argument("--epochs", type=int, required=True)
@@ -118,6 +182,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.verb == "preflight":
             preflight(given.config)
+        elif given.verb == "begin":
+            sys.stdout.write(begin(given.config, inputs=given.inputs, interrupted=given.interrupted))
         else:
             finish(given.output_dir, epochs=given.epochs, adapter=given.adapter)
     except (JobError, OSError, ValueError) as error:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tunebook.core.paths import GIVEN_UP
 from tunebook.core.plan import Run
 from tunebook.core.settings import run_settings
 from tunebook.errors import Problem
@@ -86,6 +87,7 @@ def verify_script(unit: Unit, setup: Setup, text: str, experiment: Path) -> list
     variables: dict[str, Shell] = {
         "directory": str(experiment / job.directory),
         "outcome": str(experiment / job.outcome),
+        "given_up": str(experiment / GIVEN_UP),
         "inputs": [str(experiment / path) for path in job.inputs],
         "config": str(experiment / job.inputs[0]),
         "epochs": setup.epochs,

@@ -1,4 +1,9 @@
 # ---- the same in every script of tunebook: outcome, environment, caches ----
+# A submission that was given up, since nobody knew of it, and turns up late: its job was submitted again.
+if [ -n "${TUNEBOOK_TAG:-}" ] && [ -e "$given_up/$TUNEBOOK_TAG" ]; then
+    printf 'tunebook: this submission was given up, and its job was submitted again\n' >&2
+    exit 75
+fi
 started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 inputs_digest=$(cat -- "${inputs[@]}" | sha256sum | cut -d' ' -f1) || inputs_digest=
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/tunebook.XXXXXXXX")
@@ -43,6 +48,9 @@ fail() {
     exit 1
 }
 
+if [ "${SLURM_RESTART_COUNT:-0}" -gt 3 ]; then
+    fail 'the cluster has interrupted this job more than three times'
+fi
 rm -f -- "$outcome"
 cd -- "$directory"
 
