@@ -172,8 +172,17 @@ def cluster_at(
         (folder / f"fakegpu{number}").touch()
     cluster = Cluster(folder, f"tune{secrets.token_hex(3)}", accounting)
     dbd_port = _free_port()
-    values = {"folder": folder, "munge": folder / "munge", "host": host, "name": cluster.name, "port": dbd_port, "sql_port": _free_port()}
-    node = " ".join(re.findall(r"(?:CPUs|Boards|SocketsPerBoard|CoresPerSocket|ThreadsPerCore|RealMemory)=\d+", _hardware()))
+    values = {
+        "folder": folder,
+        "munge": folder / "munge",
+        "host": host,
+        "name": cluster.name,
+        "port": dbd_port,
+        "sql_port": _free_port(),
+    }
+    node = " ".join(
+        re.findall(r"(?:CPUs|Boards|SocketsPerBoard|CoresPerSocket|ThreadsPerCore|RealMemory)=\d+", _hardware())
+    )
     text = _CONF.format(
         **values,
         ctld_port=_free_port(),
@@ -231,9 +240,18 @@ def _start_accounting(cluster: Cluster, conf: str, port: object) -> None:
     sock = folder / "mysql.sock"
     options = ["--no-defaults", "--user=root", f"--datadir={data}"]
     install, server, client = (_find(name) for name in ("mariadb-install-db", "mariadbd", "mariadb"))
-    assert install and server and client
+    assert install is not None
+    assert server is not None
+    assert client is not None
     subprocess.run([install, *options], check=True, capture_output=True, timeout=120)
-    run = [server, *options, f"--socket={sock}", "--bind-address=127.0.0.1", f"--port={port}", f"--pid-file={folder}/mariadb.pid"]
+    run = [
+        server,
+        *options,
+        f"--socket={sock}",
+        "--bind-address=127.0.0.1",
+        f"--port={port}",
+        f"--pid-file={folder}/mariadb.pid",
+    ]
     with (folder / "mariadb.log").open("w") as log:
         subprocess.Popen(run, stdout=log, stderr=log, start_new_session=True)
     deadline = time.monotonic() + 60

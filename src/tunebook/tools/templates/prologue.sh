@@ -7,7 +7,6 @@ fi
 started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 inputs_digest=$(cat -- "${inputs[@]}" | sha256sum | cut -d' ' -f1) || inputs_digest=
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/tunebook.XXXXXXXX")
-child=
 
 # The exit trap: this job's own outcome, written whole or not at all, and the exit code of what was run.
 finish() {
@@ -24,10 +23,11 @@ trap finish EXIT
 
 # A signal ends what runs now, so that the outcome is written before the scheduler loses patience.
 stop() {
-    if [ -n "$child" ]; then
-        kill -TERM "$child" 2>/dev/null || true
-        wait "$child" 2>/dev/null || true
-    fi
+    local pid
+    for pid in $(jobs -p); do
+        kill -TERM "$pid" 2>/dev/null || true
+    done
+    wait
     exit "$1"
 }
 trap 'stop 143' TERM
@@ -36,11 +36,7 @@ trap 'stop 138' USR2
 
 run() {
     "$@" &
-    child=$!
-    local code=0
-    wait "$child" || code=$?
-    child=
-    return "$code"
+    wait "$!"
 }
 
 fail() {
