@@ -20,6 +20,7 @@ from tunebook.executors import processes
 __all__ = ["Experiment", "experiment_at", "load_jobs", "start_monitor", "wait_until"]
 
 _SCRIPT = """\
+#!/usr/bin/env bash
 outcome={outcome}
 inputs=({inputs})
 started=$(date -u +%Y-%m-%dT%H:%M:%SZ)

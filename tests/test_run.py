@@ -303,7 +303,7 @@ def test_a_job_can_be_cancelled_beside_its_monitor(experiment: Experiment) -> No
     small(experiment, experiment.until("go"))
     with start_monitor(experiment) as monitor:
         wait_until(lambda: experiment.order)
-        running = job_reports(experiment.jobs, experiment=experiment.path, executor=LocalExecutor(1))
+        running = job_reports(experiment.jobs, experiment=experiment.path, executors=[LocalExecutor(1)])
         assert running[0].state is JobState.RUNNING
         assert cancel_jobs(experiment.jobs, LocalExecutor(1, grace_s=3.0), experiment=experiment.path) == (TRAINED,)
         assert monitor.wait(timeout=20) == 1, monitor.communicate()
@@ -322,8 +322,8 @@ def test_a_killed_script_has_failed_and_says_how(experiment: Experiment) -> None
 
 def test_out_of_memory_is_told_in_the_pages_words(experiment: Experiment) -> None:
     small(experiment, "echo 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB' >&2; exit 1")
-    assert states(run(experiment))[TRAINED] == "failed OUT_OF_MEMORY"
-    assert "| OUT_OF_MEMORY |" in experiment.page
+    assert states(run(experiment))[TRAINED] == "failed OUT_OF_GPU_MEMORY"
+    assert "| OUT_OF_GPU_MEMORY |" in experiment.page
 
 
 @pytest.mark.parametrize("damage", ["missing", "not text", "unclosed"])

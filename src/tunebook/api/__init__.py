@@ -5,6 +5,7 @@ from tunebook.api.loading import find_experiment
 from tunebook.api.running import cancel, run, status
 from tunebook.api.scaffolding import CheckReport, ToolInfo, check, scaffold, setup_finetune, tools
 from tunebook.core.job import Job, JobState, Stage
+from tunebook.executors.registry import Choice
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.scaffold.rederive import Derived
 from tunebook.scaffold.report import ScaffoldReport
@@ -12,6 +13,7 @@ from tunebook.scaffold.summary import summary
 
 __all__ = [
     "CheckReport",
+    "Choice",
     "DemoReport",
     "DemoRow",
     "Derived",

@@ -8,14 +8,15 @@ from pathlib import Path
 from tunebook.api.loading import Loaded, find_experiment, load
 from tunebook.api.scaffolding import now
 from tunebook.core.job import Job, Stage
+from tunebook.disk.ledger import read_ledger
 from tunebook.disk.manifest import read_manifest
-from tunebook.errors import ConflictError, PlanError, Problem
+from tunebook.errors import ConflictError, PlanError, Problem, UsageError
 from tunebook.executors.base import ExecutorOptions
-from tunebook.executors.registry import choose_executor
+from tunebook.executors.registry import Choice, choose_executor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import JobReport, RunReport, Snapshot
-from tunebook.run.select import RunOptions
+from tunebook.run.select import RunOptions, select
 from tunebook.scaffold.orchestrate import Options
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
 
@@ -30,14 +31,22 @@ def run(
     runs: Sequence[str] = (),
     retry_failed: bool = False,
     jobs: int | None = None,
+    max_jobs: int | None = None,
+    array: bool | None = None,
+    stagger_s: float = 0.0,
+    detach: bool = False,
     poll_s: float | None = None,
     on_event: Callable[[Snapshot], None] | None = None,
-    on_choice: Callable[[str], None] | None = None,
+    on_choice: Callable[[Choice], None] | None = None,
 ) -> RunReport:
     """Runs what is not done, each evaluation as soon as its own training is, and returns when nothing is left to do.
 
     Args:
-        jobs: how many at a time.
+        jobs: how many run at a time.
+        max_jobs: how many are queued or running at a time; the others are submitted as those end.
+        array: whether like jobs go as one array; ``None`` leaves it to the executor, but staggered jobs go one by one.
+        stagger_s: seconds between two submissions.
+        detach: returns as soon as everything that can be is in the executor's hands.
         poll_s: seconds between two looks at them.
         on_event: called with the state of all jobs.
         on_choice: told which executor it is, and why.
@@ -47,16 +56,21 @@ def run(
         ConflictError: the page asks for other files than were scaffolded: what would run is not what it says.
         LockedError: another run works in this experiment.
         ExecutorError: the executor does not work here.
+        UsageError: the executor's jobs end with what watches them, and ``detach`` was asked for.
     """
     experiment = find_experiment(directory)
     loaded = load(experiment)
     if loaded.findings.errors:
         raise PlanError(loaded.findings.errors)
     _refuse_stale(loaded, stage, runs)
-    choice = choose_executor(executor, ExecutorOptions(jobs))
+    one_by_one = array is None and stagger_s > 0
+    choice = choose_executor(executor, ExecutorOptions(jobs, False if one_by_one else array))
+    if detach and not choice.executor.survives_monitor:
+        message = f"the jobs of the executor `{choice.executor.name}` end with what watches them"
+        raise UsageError(message, hint="leave `--detach` out; `nohup` or `tmux` keep a run going without a terminal")
     if on_choice:
-        on_choice(f"{choice.executor.name} ({choice.reason})")
-    options = RunOptions(stage, tuple(runs), retry_failed, jobs, poll_s)
+        on_choice(choice)
+    options = RunOptions(stage, tuple(runs), retry_failed, max_jobs, poll_s, stagger_s, detach)
     return run_jobs(_jobs(experiment), choice.executor, experiment=experiment, options=options, on_event=on_event)
 
 
@@ -78,20 +92,37 @@ def _jobs(experiment: Path) -> tuple[Job, ...]:
 
 
 def status(directory: Path) -> tuple[JobReport, ...]:
-    """Every scaffolded job as it stands, from one query; writes nothing.
+    """Every scaffolded job as it stands, from one query of each executor that has some; writes nothing.
 
     Raises:
         PlanError: nothing was scaffolded here.
+        ExecutorError: an executor that has jobs does not answer.
     """
     experiment = find_experiment(directory)
     jobs = _jobs(experiment)
     if not jobs:
         raise PlanError([Problem("nothing was scaffolded here", hint="run `tunebook scaffold` first")])
-    return job_reports(jobs, experiment=experiment, executor=choose_executor("auto").executor)
+    executors = [choose_executor(name).executor for name in _open_jobs(experiment)]
+    return job_reports(jobs, experiment=experiment, executors=executors)
+
+
+def _open_jobs(experiment: Path) -> dict[str, set[str]]:
+    """The names of the jobs that an executor may still have, by the executor's name."""
+    found: dict[str, set[str]] = {}
+    for job, entry in sorted(read_ledger(experiment).entries.items()):
+        if entry.is_open and entry.last.executor:
+            found.setdefault(entry.last.executor, set()).add(job)
+    return found
 
 
 def cancel(directory: Path, *, runs: Sequence[str] = ()) -> tuple[str, ...]:
     """Ends what is queued or running, and returns the names of those jobs."""
     experiment = find_experiment(directory)
-    executor = choose_executor("auto").executor
-    return cancel_jobs(_jobs(experiment), executor, experiment=experiment, options=RunOptions(runs=tuple(runs)))
+    jobs = _jobs(experiment)
+    asked = select(jobs, RunOptions(runs=tuple(runs)))
+    ended: list[str] = []
+    for name, theirs in _open_jobs(experiment).items():
+        if theirs & asked:
+            executor = choose_executor(name).executor
+            ended += cancel_jobs(jobs, executor, experiment=experiment, only=theirs & asked)
+    return tuple(ended)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -26,15 +27,33 @@ _COLOURS = {
 }
 
 
-def jobs_table(jobs: Sequence[api.JobReport], note: str = "") -> Table:
-    """A row a job."""
+_FIRST = (
+    api.JobState.RUNNING,
+    api.JobState.FAILED,
+    api.JobState.UNKNOWN,
+    api.JobState.PENDING,
+    api.JobState.COMPLETED,
+)
+_FEWEST_ROWS = 5
+_OTHER_LINES = 4
+
+
+def jobs_table(jobs: Sequence[api.JobReport], note: str = "", *, height: int | None = None) -> Table:
+    """A row a job; where ``height`` lines are too few, what runs and what failed comes first, and all are counted."""
+    rows = max(_FEWEST_ROWS, height - _OTHER_LINES) if height is not None else len(jobs)
+    if rows < len(jobs):
+        counts = Counter(job.state for job in jobs)
+        note = ", ".join([f"{counts[state]} {state.value}" for state in _FIRST if counts[state]] + [note] * bool(note))
+        jobs = sorted(jobs, key=lambda job: _FIRST.index(job.state))[:rows]
     table = Table(box=None, pad_edge=False, caption=escape(note) or None)
-    for name in ("Run", "Job", "State", "Progress", "Notes"):
-        table.add_column(name, overflow="fold")
+    for name in ("Run", "Job", "State", "Node", "Progress", "Notes"):
+        if name != "Node" or any(job.node for job in jobs):
+            table.add_column(name, overflow="fold")
     for job in jobs:
         state = f"[{_COLOURS[job.state]}]{job.state.value}[/]"
         progress = Text.assemble((_bar(job), "cyan"), _progress(job))
-        table.add_row(escape(job.job.run), escape(_what(job.job)), state, progress, escape(job.reason))
+        node = [escape(job.node)] if any(other.node for other in jobs) else []
+        table.add_row(escape(job.job.run), escape(_what(job.job)), state, *node, progress, escape(job.reason))
     return table
 
 
@@ -72,7 +91,7 @@ def watching(*, quiet: bool) -> Iterator[Callable[[api.Snapshot], None]]:
         yield lambda _: None
     elif out.is_terminal:
         with Live(console=out, refresh_per_second=4, transient=True) as live:
-            yield lambda snapshot: live.update(jobs_table(_asked(snapshot), snapshot.note))
+            yield lambda snapshot: live.update(jobs_table(_asked(snapshot), snapshot.note, height=out.size.height))
     else:
         yield _Lines(out.print).show
 
@@ -122,6 +141,9 @@ def jobs_data(jobs: Sequence[api.JobReport]) -> list[dict[str, Any]]:
             "score": job.score,
             "output": job.output or None,
             "tail": list(job.tail),
+            "kind": job.kind or None,
+            "advice": job.advice or None,
+            "node": job.node or None,
             "step": job.progress.step if job.progress else None,
             "total_steps": job.progress.total_steps if job.progress else None,
         }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shlex
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -14,9 +16,20 @@ from tunebook.errors import ExitCode, Problem
 
 __all__ = ["register"]
 
-Executor = Annotated[str, typer.Option(help="Where to run: `local` is this machine, `auto` chooses and says why.")]
+Executor = Annotated[
+    str, typer.Option(help="Where to run: `slurm`, `local` (this machine), or `auto`, which chooses and says why.")
+]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="Run again what failed in an earlier run.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", "--max-jobs", min=1, help="How many jobs at a time.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Submit, and leave the jobs to the cluster.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="How many jobs run at a time.")]
+MaxJobs = Annotated[
+    int | None,
+    typer.Option("--max-jobs", min=1, help="How many are queued or running at a time; the others wait here."),
+]
+Array = Annotated[
+    bool | None, typer.Option("--array/--no-array", help="Submit like jobs as one array. [default: from five on]")
+]
+Stagger = Annotated[float, typer.Option(min=0, help="Seconds between two submissions.")]
 Poll = Annotated[float | None, typer.Option(min=0.05, help="Seconds between two looks at the jobs.")]
 
 
@@ -27,17 +40,21 @@ def register(app: typer.Typer) -> None:
     def run(
         directory: Directory = None,
         *,
-        executor: Executor = "auto",
         stage: Annotated[StageName | None, typer.Option(help="Only this stage.")] = None,
+        executor: Executor = "auto",
         only: RunNames = None,
+        detach: Detach = False,
         retry_failed: Retry = False,
         jobs: Jobs = None,
+        max_jobs: MaxJobs = None,
+        array: Array = None,
+        stagger_s: Stagger = 0.0,
         poll_s: Poll = None,
         as_json: Json = False,
     ) -> None:
         """Run what is not done yet: trainings, and each evaluation as soon as its own training is completed."""
-        chosen = stages(stage)[0] if stage else None
-        _run("run", directory, chosen, executor, only, retry_failed=retry_failed, jobs=jobs, poll=poll_s, json=as_json)
+        options = _Options(executor, only, detach, retry_failed, jobs, max_jobs, array, stagger_s, poll_s)
+        _run("run", directory, stages(stage)[0] if stage else None, options, as_json=as_json)
 
     _register_stage(app, "run-torchtune", api.Stage.PREPARATION, "Run the trainings only.")
     _register_stage(app, "run-inspect", api.Stage.EVALUATION, "Run the evaluations only.")
@@ -50,55 +67,76 @@ def _register_stage(app: typer.Typer, name: str, stage: api.Stage, text: str) ->
         *,
         executor: Executor = "auto",
         only: RunNames = None,
+        detach: Detach = False,
         retry_failed: Retry = False,
         jobs: Jobs = None,
+        max_jobs: MaxJobs = None,
+        array: Array = None,
+        stagger_s: Stagger = 0.0,
         poll_s: Poll = None,
         as_json: Json = False,
     ) -> None:
-        _run(name, directory, stage, executor, only, retry_failed=retry_failed, jobs=jobs, poll=poll_s, json=as_json)
+        options = _Options(executor, only, detach, retry_failed, jobs, max_jobs, array, stagger_s, poll_s)
+        _run(name, directory, stage, options, as_json=as_json)
 
 
-def _run(
-    command: str,
-    directory: Directory,
-    stage: api.Stage | None,
-    executor: str,
-    only: list[str] | None,
-    *,
-    retry_failed: bool,
-    jobs: int | None,
-    poll: float | None,
-    json: bool,
-) -> None:
+class _Options(NamedTuple):
+    """What the three verbs have in common."""
+
+    executor: str
+    runs: list[str] | None
+    detach: bool
+    retry_failed: bool
+    jobs: int | None
+    max_jobs: int | None
+    array: bool | None
+    stagger_s: float
+    poll_s: float | None
+
+
+def _run(command: str, directory: Directory, stage: api.Stage | None, options: _Options, *, as_json: bool) -> None:
     experiment = located(directory)
-    with watching(quiet=json) as show:
-        report = api.run(
-            experiment,
-            executor=executor,
-            stage=stage,
-            runs=only or (),
-            retry_failed=retry_failed,
-            jobs=jobs,
-            poll_s=poll,
-            on_event=show,
-            on_choice=None if json else lambda text: console().print(f"executor: {text}", markup=False),
-        )
+    chosen: list[api.Choice] = []
+
+    def say(choice: api.Choice) -> None:
+        chosen.append(choice)
+        if not as_json:
+            console().print(f"executor: {choice.executor.name} ({choice.reason})", markup=False)
+
+    try:
+        with watching(quiet=as_json) as show:
+            words = options._asdict() | {"runs": options.runs or ()}
+            report = api.run(experiment, stage=stage, on_event=show, on_choice=say, **words)
+    except KeyboardInterrupt:
+        if chosen and chosen[0].executor.survives_monitor:
+            typer.echo("\n" + _come_back(experiment), err=True)
+        raise
     problems = [Problem(text) for text in report.warnings]
-    if json:
-        failed = [Problem(f"{job.job.name}: {job.reason}", job.output or None) for job in _failed(report)]
+    if as_json:
+        failed = [
+            Problem(f"{job.job.name}: {job.reason}", job.output or None, hint=job.advice) for job in _failed(report)
+        ]
         data = {"jobs": jobs_data(report.jobs), "submitted": list(report.submitted)}
         print_json(command, report.exit_code, data, warnings=problems, errors=failed)
     else:
         print_problems(problems, kind="warning")
-        _show(report)
+        _show(report, experiment)
     raise typer.Exit(report.exit_code)
+
+
+def _come_back(experiment: Path) -> str:
+    where = shlex.quote(str(experiment))
+    return (
+        f"The jobs go on without this command.\n  tunebook status {where}   shows them\n"
+        f"  tunebook run {where}      watches them again and goes on\n  tunebook cancel {where}   ends them"
+    )
 
 
 def _failed(report: api.RunReport) -> list[api.JobReport]:
     return [job for job in report.selected if job.state is api.JobState.FAILED]
 
 
-def _show(report: api.RunReport) -> None:
+def _show(report: api.RunReport, experiment: Path) -> None:
     out = console()
     out.print(jobs_table(report.selected))
     for job in _failed(report):
@@ -107,6 +145,10 @@ def _show(report: api.RunReport) -> None:
             out.print(f"    {line}", markup=False)
         if job.output:
             out.print(f"    output: {job.output}", markup=False)
+        if job.advice:
+            out.print(f"    what to do: {job.advice}", markup=False)
+    if any(job.state in {api.JobState.RUNNING, api.JobState.PENDING} and job.job_id for job in report.selected):
+        out.print("\n" + _come_back(experiment), markup=False)
     if report.not_retried:
         out.print(f"\n{len(report.not_retried)} job(s) failed earlier; --retry-failed runs them again", markup=False)
     if report.exit_code is ExitCode.DONE:

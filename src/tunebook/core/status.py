@@ -16,7 +16,7 @@ __all__ = ["EvaluationRow", "TrainingRow", "update_status"]
 
 _OURS = re.compile(
     r"exit code \d+( \([A-Z0-9]+\))?|killed by SIG[A-Z0-9]+|killed \(no outcome file\)|training failed|tunebook: .*"
-    r"|(TIMEOUT|OUT_OF_MEMORY|CANCELLED|NODE_FAIL|PREEMPTED|BOOT_FAIL|DEADLINE)( by \d+)?"
+    r"|(TIMEOUT|OUT_OF_GPU_MEMORY|OUT_OF_MEMORY|DIVERGED|CANCELLED|NODE_FAIL|PREEMPTED|BOOT_FAIL|DEADLINE)( by \d+)?"
 )
 _TRAINING = ("Run Name", "Status", "Job ID", "Started", "Completed", "Notes")
 _EVALUATION = ("Run Name", "Task", "Epoch", "Status", "Job ID", "Completed", "Notes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -20,11 +20,10 @@ from tunebook.run.track import Track
 __all__ = ["cancel_jobs", "job_reports"]
 
 
-def job_reports(jobs: Sequence[Job], *, experiment: Path, executor: Executor | None = None) -> tuple[JobReport, ...]:
+def job_reports(jobs: Sequence[Job], *, experiment: Path, executors: Sequence[Executor] = ()) -> tuple[JobReport, ...]:
     """Every job as it stands; writes nothing.
 
-    With an executor, its jobs are asked for in one query. Without one, or for jobs of another executor, the state is
-    what was written down last.
+    Each executor's jobs are asked for in one query. For jobs of others the state is what was written down last.
 
     Raises:
         PlanError: the jobs wait for each other.
@@ -32,7 +31,7 @@ def job_reports(jobs: Sequence[Job], *, experiment: Path, executor: Executor | N
     """
     surveyed = survey(jobs, experiment.resolve())
     board = Board(surveyed, experiment.resolve(), frozenset(job.name for job in jobs), retry_failed=False)
-    if executor is not None:
+    for executor in executors:
         _ask(board, executor)
     return board.reports()
 
@@ -79,9 +78,13 @@ def cancel_jobs(
     *,
     experiment: Path,
     options: RunOptions | None = None,
+    only: Collection[str] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
 ) -> tuple[str, ...]:
     """Ends what is queued or running of the jobs that are asked for; a run that watches them sees it.
+
+    Args:
+        only: the names of the jobs that it is about; ``None`` for all.
 
     Returns:
         The names of the jobs that were ended.
@@ -91,7 +94,9 @@ def cancel_jobs(
         UsageError: nothing is asked for.
     """
     experiment = experiment.resolve()
-    selected = select(jobs, options or RunOptions())
+    selected = select(jobs, options or RunOptions()) & frozenset(
+        job.name for job in jobs if only is None or job.name in only
+    )
     surveyed = survey(jobs, experiment)
     open_entries = [
         entry for name, entry in surveyed.ledger.entries.items() if name in selected and surveyed.verdicts[name].ask

@@ -25,9 +25,11 @@ class JobReport:
         loss: the last training loss.
         score: the evaluation's first score.
         output: absolute path of the file with the job's output.
-        tail: for a job that failed, the last lines of its output that say something.
+        tail: for a job that failed, the two lines of its output that show it best.
         progress: of a training that runs.
         node: where it runs.
+        kind: of a failure, in one word; empty if it is none that is known.
+        advice: what to do about it.
     """
 
     job: Job
@@ -43,6 +45,8 @@ class JobReport:
     tail: tuple[str, ...] = ()
     progress: Progress | None = None
     node: str = ""
+    kind: str = ""
+    advice: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from tunebook.disk.ledger import EventKind
 from tunebook.errors import ExecutorError, QueueFullError, UnclearError
 from tunebook.executors.base import NEVER_RAN, Batch, Executor, Intake, JobStatus, Submitted
 from tunebook.run.board import Board
+from tunebook.run.failures import word_for
 from tunebook.run.journal import Journal
-from tunebook.run.output import out_of_memory
+from tunebook.run.output import last_lines
 from tunebook.run.state import Verdict
 from tunebook.run.track import Track
 
@@ -222,8 +223,8 @@ class Submitter:
             state = JobState.COMPLETED if outcome.exit_code == 0 else JobState.FAILED
             reason = status.reason if _is_schedulers_word(status.reason) else ""
             reason = "" if state is JobState.COMPLETED else reason
-        if state is JobState.FAILED and out_of_memory(track.output):
-            reason = "OUT_OF_MEMORY"
+        if state is JobState.FAILED and not _is_schedulers_word(reason):
+            reason = word_for(last_lines(track.output)) or reason
         self._journal.record(track, EventKind.ENDED, state=state, reason=reason)
         track.in_flight, track.watched, track.note = False, not track.given_up, ""
         self._board.look_again(track, self._journal.entry(track.job.name))
@@ -234,9 +235,11 @@ class Submitter:
     def _was_in_vain(self, track: Track, status: JobStatus) -> bool:
         """Whether the executor dropped it before it began, because what it waited for had failed."""
         entry = self._journal.entry(track.job.name)
-        if not track.job.needs or status.started or (entry is not None and entry.cancelled):
+        if not track.job.needs or (entry is not None and entry.cancelled):
             return False
-        return status.reason == NEVER_RAN or (status.state is JobState.FAILED and self._board.has_failed_need(track))
+        if status.reason == NEVER_RAN:  # of a task of an array SLURM then tells a time at which it began, all the same
+            return True
+        return not status.started and status.state is JobState.FAILED and self._board.has_failed_need(track)
 
     def _sweep(self, track: Track) -> None:
         """A job that ended without its script's own end may have left processes behind."""

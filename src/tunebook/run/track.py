@@ -9,7 +9,8 @@ from pathlib import Path
 from tunebook.core.job import Job, JobState
 from tunebook.disk.ledger import INTERRUPTED
 from tunebook.run.evidence import read_outcome
-from tunebook.run.output import telling_lines
+from tunebook.run.failures import Diagnosis, diagnose
+from tunebook.run.output import last_lines
 from tunebook.run.progress import Progress, read_progress
 from tunebook.run.report import JobReport
 from tunebook.run.state import Evidence, Verdict
@@ -52,7 +53,7 @@ class Track:
     note: str = ""
     misses: int = 0
     node: str = ""
-    tail: tuple[str, ...] = field(default=())
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
     loss: float | None = None
 
     def begin(self, tag: str) -> None:
@@ -79,7 +80,7 @@ class Track:
             if entry is not None and outcome.tag != entry.last.tag:
                 self.job_id, self.output = "", ""
         failed = verdict.state is JobState.FAILED
-        self.tail = telling_lines(self.output) if failed else ()
+        self.diagnosis = diagnose(verdict.reason, last_lines(self.output)) if failed else Diagnosis()
         progress = self._metrics() if verdict.state is JobState.COMPLETED else None
         self.loss = progress.loss if progress else None
 
@@ -102,6 +103,7 @@ class Track:
         """The job as a value."""
         progress = self._metrics() if self.state is JobState.RUNNING else None
         result = self.evidence.result if self.state is JobState.COMPLETED else None
+        diagnosis = Diagnosis() if self.in_flight else self.diagnosis
         return JobReport(
             self.job,
             self.state,
@@ -113,9 +115,11 @@ class Track:
             self.loss,
             result.score if result else None,
             self.output,
-            () if self.in_flight else self.tail,
+            diagnosis.lines,
             progress,
             self.node if self.state is JobState.RUNNING else "",
+            diagnosis.kind,
+            diagnosis.advice,
         )
 
     def _metrics(self) -> Progress | None:
