@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from slurm_cluster import Cluster, cluster_at, empty_queue, why_not
 from tunebook.core.check import check_plan
 from tunebook.core.parse import parse_plan
 from tunebook.core.plan import Plan
@@ -47,6 +48,34 @@ def edited(page: str) -> Callable[..., str]:
         return text
 
     return edit
+
+
+@pytest.fixture(scope="session")
+def plain_slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A running SLURM without accounting."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with cluster_at(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def accounted_slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A running SLURM with accounting, which forgets jobs soon: then only ``sacct`` knows them."""
+    if reason := why_not(accounting=True):
+        pytest.skip(reason)
+    with cluster_at(tmp_path_factory.mktemp("cluster"), accounting=True, min_job_age=2) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["without accounting", "with accounting"])
+def cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """One cluster and then the other, with nothing in its queue."""
+    running: Cluster = request.getfixturevalue(
+        "accounted_slurm" if request.param == "with accounting" else "plain_slurm"
+    )
+    with empty_queue(running, monkeypatch) as empty:
+        yield empty
 
 
 def problems_of(text: str) -> tuple[Problem, ...]:

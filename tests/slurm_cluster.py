@@ -15,7 +15,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Cluster", "cluster_at", "why_not"]
+import pytest
+
+__all__ = ["Cluster", "cluster_at", "empty_queue", "why_not"]
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 _ACCOUNTING = ("slurmdbd", "sacctmgr", "sacct", "mariadbd", "mariadb-install-db", "mariadb")
@@ -61,6 +63,7 @@ _WITH_DBD = """\
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=localhost
 AccountingStoragePort={port}
+AccountingStoragePass={munge}/munge.socket
 AccountingStorageEnforce=limits,qos
 AccountingStoreFlags=job_comment
 """
@@ -101,7 +104,7 @@ class Cluster:
 
     folder: Path
     name: str
-    has_accounting: bool = False
+    database: subprocess.Popen[bytes] | None = None
 
     @property
     def conf(self) -> Path:
@@ -133,6 +136,15 @@ class Cluster:
                 os.kill(pid, 0)
                 time.sleep(0.05)
             os.kill(pid, signal.SIGKILL)
+
+    def release(self, job_id: str) -> None:
+        """Lets a requeued job start, which SLURM holds back for two minutes: in the same second it would be refused."""
+        deadline = time.monotonic() + 20
+        while self.ask("squeue", "-h", "--format=%T", f"--jobs={job_id}").strip() != "PENDING":
+            assert time.monotonic() < deadline, "it was not requeued"
+            time.sleep(0.05)
+        time.sleep(1.1)
+        self.ask("scontrol", "update", f"JobId={job_id}", "StartTime=now", check=False)
 
     def until_up(self) -> None:
         """Waits until the node takes jobs."""
@@ -170,7 +182,7 @@ def cluster_at(
         (folder / name).mkdir(parents=True)
     for number in range(2):
         (folder / f"fakegpu{number}").touch()
-    cluster = Cluster(folder, f"tune{secrets.token_hex(3)}", accounting)
+    cluster = Cluster(folder, f"tune{secrets.token_hex(3)}")
     dbd_port = _free_port()
     values = {
         "folder": folder,
@@ -206,6 +218,8 @@ def cluster_at(
             cluster.clear()
             for daemon in ("slurmd", "slurmctld", "slurmdbd", "mariadb"):
                 cluster.stop(daemon)
+            if cluster.database:
+                cluster.database.wait(timeout=30)
 
 
 def _hardware() -> str:
@@ -253,7 +267,7 @@ def _start_accounting(cluster: Cluster, conf: str, port: object) -> None:
         f"--pid-file={folder}/mariadb.pid",
     ]
     with (folder / "mariadb.log").open("w") as log:
-        subprocess.Popen(run, stdout=log, stderr=log, start_new_session=True)
+        cluster.database = subprocess.Popen(run, stdout=log, stderr=log, start_new_session=True)
     deadline = time.monotonic() + 60
     sql = "CREATE OR REPLACE USER slurm@'%' IDENTIFIED BY 'slurm'; GRANT ALL ON *.* TO slurm@'%';"
     sql += "CREATE OR REPLACE USER slurm@localhost IDENTIFIED BY 'slurm'; GRANT ALL ON *.* TO slurm@localhost;"
@@ -273,3 +287,12 @@ def _start_accounting(cluster: Cluster, conf: str, port: object) -> None:
         ("add", "user", "root", "account=lab"),
     ):
         cluster.ask("sacctmgr", "-i", *words, check=False)
+
+
+@contextmanager
+def empty_queue(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """The cluster as the one that this process's programs ask; no job is left behind."""
+    for name in ("SLURM_CONF", "PATH"):
+        monkeypatch.setenv(name, cluster.env[name])
+    yield cluster
+    cluster.clear()

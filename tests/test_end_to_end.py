@@ -15,13 +15,10 @@ from typing import Any
 
 import pytest
 
-from tiny_model import build_tiny_model
-from tunebook.demo.data import task_source
-from tunebook.demo.plan import DemoPlan
+from tiny_model import MODEL, build_tiny_model, write_tiny_experiment
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 TUNEBOOK = Path(sys.executable).with_name("tunebook")
-MODEL = "SmolLM2-135M-Instruct"  # the name in the demo's page; the weights are the tiny model's
 
 
 @dataclass(frozen=True)
@@ -46,15 +43,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     root = tmp_path_factory.mktemp("end to end")
     model = build_tiny_model(root / MODEL)
     directory = root / "tiny"
-    directory.mkdir()
-    words = [{"input": word, "output": word.capitalize()} for word in ("house", "table", "water", "stone")]
-    data = {"train": words * 80, "validation": words * 10, "test": words * 10}
-    (directory / "words.json").write_text(json.dumps(data))
-    (directory / "cap_task.py").write_text(task_source())
-    (directory / "claude.local.md").write_text("# Site\n")
-    plan = DemoPlan("tiny", directory, model, directory / "words.json", directory / "cap_task.py", "2026-01-01 00:00")
-    page = plan.text().replace("3e-4", "1e-2")
-    (directory / "experiment_summary.md").write_text(page)
+    page = write_tiny_experiment(directory, model)
     assert tunebook(directory, "scaffold").returncode == 0
     done = tunebook(directory, "run", "--jobs", "2", "--json")
     assert done.returncode == 0, done.stdout + done.stderr

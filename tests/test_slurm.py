@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bash_jobs import Experiment, experiment_at, wait_until
-from slurm_cluster import Cluster, cluster_at, why_not
+from slurm_cluster import Cluster
 from tunebook.core.job import JobState
 from tunebook.errors import ExitCode
 from tunebook.executors.base import ExecutorOptions
@@ -19,22 +19,6 @@ from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import RunOptions
-
-
-@pytest.fixture(scope="module")
-def running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    if reason := why_not():
-        pytest.skip(reason)
-    with cluster_at(tmp_path_factory.mktemp("cluster")) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def cluster(running_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    for name in ("SLURM_CONF", "PATH"):
-        monkeypatch.setenv(name, running_cluster.env[name])
-    yield running_cluster
-    running_cluster.clear()
 
 
 @pytest.fixture
@@ -158,15 +142,9 @@ def test_a_job_that_the_cluster_requeues_is_waited_for(cluster: Cluster, experim
     report = run(experiment, detach=True)
     wait_until(lambda: experiment.order == ["a/finetune"])
     cluster.ask("scontrol", "requeue", report.jobs[0].job_id)
-    assert states(run_released(cluster, experiment, report.jobs[0].job_id)) == {"a/finetune": "completed"}
+    cluster.release(report.jobs[0].job_id)
+    assert states(run(experiment)) == {"a/finetune": "completed"}
     assert experiment.order == ["a/finetune"] * 2
-
-
-def run_released(cluster: Cluster, experiment: Experiment, job_id: str) -> RunReport:
-    """SLURM holds a requeued job back for two minutes; the test does not."""
-    wait_until(lambda: "PENDING" in cluster.ask("squeue", "-h", "--format=%T", f"--jobs={job_id}"))
-    cluster.ask("scontrol", "update", f"JobId={job_id}", "StartTime=now", check=False)
-    return run(experiment)
 
 
 def test_a_controller_that_is_away_for_a_while_is_waited_for(cluster: Cluster, experiment: Experiment) -> None:

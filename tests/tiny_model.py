@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-__all__ = ["CHAT_TEMPLATE", "build_tiny_model"]
+from tunebook.demo.data import task_source
+from tunebook.demo.plan import DemoPlan
+
+__all__ = ["CHAT_TEMPLATE", "MODEL", "build_tiny_model", "write_tiny_experiment"]
+
+MODEL = "SmolLM2-135M-Instruct"  # the name in the demo's page; the weights are the tiny model's
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -51,3 +57,22 @@ def build_tiny_model(directory: Path, *, chat_template: str | None = CHAT_TEMPLA
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
+
+
+def write_tiny_experiment(directory: Path, model: Path, *replacements: tuple[str, str]) -> str:
+    """Page, data, task and site of two trainings and their base model; returns the page's text."""
+    directory.mkdir()
+    words = [{"input": word, "output": word.capitalize()} for word in ("house", "table", "water", "stone")]
+    data = {"train": words * 80, "validation": words * 10, "test": words * 10}
+    (directory / "words.json").write_text(json.dumps(data))
+    (directory / "cap_task.py").write_text(task_source())
+    (directory / "claude.local.md").write_text("# Site\n")
+    plan = DemoPlan(
+        directory.name, directory, model, directory / "words.json", directory / "cap_task.py", "2026-01-01 00:00"
+    )
+    page = plan.text()
+    for old, new in (("3e-4", "1e-2"), *replacements):
+        assert old in page
+        page = page.replace(old, new)
+    (directory / "experiment_summary.md").write_text(page)
+    return page

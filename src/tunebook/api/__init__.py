@@ -7,6 +7,7 @@ from tunebook.api.scaffolding import CheckReport, ToolInfo, check, scaffold, set
 from tunebook.core.job import Job, JobState, Stage
 from tunebook.executors.registry import Choice
 from tunebook.run.report import JobReport, RunReport, Snapshot
+from tunebook.run.summary import run_summary
 from tunebook.scaffold.rederive import Derived
 from tunebook.scaffold.report import ScaffoldReport
 from tunebook.scaffold.summary import summary
@@ -30,6 +31,7 @@ __all__ = [
     "demo",
     "find_experiment",
     "run",
+    "run_summary",
     "scaffold",
     "setup_finetune",
     "status",

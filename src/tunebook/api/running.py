@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from tunebook.api.loading import Loaded, find_experiment, load
+from tunebook.api.remedies import halve_batch
 from tunebook.api.scaffolding import now
 from tunebook.core.job import Job, Stage
 from tunebook.disk.ledger import read_ledger
@@ -30,6 +32,7 @@ def run(
     stage: Stage | None = None,
     runs: Sequence[str] = (),
     retry_failed: bool = False,
+    retry_oom: bool = False,
     jobs: int | None = None,
     max_jobs: int | None = None,
     array: bool | None = None,
@@ -42,6 +45,9 @@ def run(
     """Runs what is not done, each evaluation as soon as its own training is, and returns when nothing is left to do.
 
     Args:
+        retry_failed: whether what failed in an earlier run is done again.
+        retry_oom: whether trainings that were out of GPU memory, in an earlier run or in this one, are done again with
+            half the batch and twice the gradient accumulation, down to a batch of 1.
         jobs: how many run at a time.
         max_jobs: how many are queued or running at a time; the others are submitted as those end.
         array: whether like jobs go as one array; ``None`` leaves it to the executor, but staggered jobs go one by one.
@@ -71,7 +77,10 @@ def run(
     if on_choice:
         on_choice(choice)
     options = RunOptions(stage, tuple(runs), retry_failed, max_jobs, poll_s, stagger_s, detach)
-    return run_jobs(_jobs(experiment), choice.executor, experiment=experiment, options=options, on_event=on_event)
+    remedy = partial(halve_batch, experiment, clock=now) if retry_oom else None
+    return run_jobs(
+        _jobs(experiment), choice.executor, experiment=experiment, options=options, on_event=on_event, remedy=remedy
+    )
 
 
 def _refuse_stale(loaded: Loaded, stage: Stage | None, runs: Sequence[str]) -> None:

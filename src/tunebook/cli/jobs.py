@@ -53,8 +53,12 @@ def jobs_table(jobs: Sequence[api.JobReport], note: str = "", *, height: int | N
         state = f"[{_COLOURS[job.state]}]{job.state.value}[/]"
         progress = Text.assemble((_bar(job), "cyan"), _progress(job))
         node = [escape(job.node)] if any(other.node for other in jobs) else []
-        table.add_row(escape(job.job.run), escape(_what(job.job)), state, *node, progress, escape(job.reason))
+        table.add_row(escape(job.job.run), escape(_what(job.job)), state, *node, progress, escape(_notes(job)))
     return table
+
+
+def _notes(job: api.JobReport) -> str:
+    return ", ".join(part for part in (job.reason, job.deviation) if part)
 
 
 def _bar(job: api.JobReport) -> str:
@@ -143,6 +147,7 @@ def jobs_data(jobs: Sequence[api.JobReport]) -> list[dict[str, Any]]:
             "tail": list(job.tail),
             "kind": job.kind or None,
             "advice": job.advice or None,
+            "deviation": job.deviation or None,
             "node": job.node or None,
             "step": job.progress.step if job.progress else None,
             "total_steps": job.progress.total_steps if job.progress else None,

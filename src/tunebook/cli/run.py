@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from tunebook import api
-from tunebook.cli.jobs import jobs_data, jobs_table, watching
+from tunebook.cli.jobs import jobs_data, watching
 from tunebook.cli.options import Directory, Json, RunNames, StageName, located, stages
 from tunebook.cli.output import console, print_json, print_problems
 from tunebook.errors import ExitCode, Problem
@@ -20,6 +20,13 @@ Executor = Annotated[
     str, typer.Option(help="Where to run: `slurm`, `local` (this machine), or `auto`, which chooses and says why.")
 ]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="Run again what failed in an earlier run.")]
+RetryOom = Annotated[
+    bool,
+    typer.Option(
+        "--retry-oom",
+        help="Run trainings that were out of GPU memory again with half the batch and twice the gradient accumulation.",
+    ),
+]
 Detach = Annotated[bool, typer.Option("--detach", help="Submit, and leave the jobs to the cluster.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="How many jobs run at a time.")]
 MaxJobs = Annotated[
@@ -45,6 +52,7 @@ def register(app: typer.Typer) -> None:
         only: RunNames = None,
         detach: Detach = False,
         retry_failed: Retry = False,
+        retry_oom: RetryOom = False,
         jobs: Jobs = None,
         max_jobs: MaxJobs = None,
         array: Array = None,
@@ -53,7 +61,7 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Run what is not done yet: trainings, and each evaluation as soon as its own training is completed."""
-        options = _Options(executor, only, detach, retry_failed, jobs, max_jobs, array, stagger_s, poll_s)
+        options = _Options(executor, only, detach, retry_failed, retry_oom, jobs, max_jobs, array, stagger_s, poll_s)
         _run("run", directory, stages(stage)[0] if stage else None, options, as_json=as_json)
 
     _register_stage(app, "run-torchtune", api.Stage.PREPARATION, "Run the trainings only.")
@@ -69,6 +77,7 @@ def _register_stage(app: typer.Typer, name: str, stage: api.Stage, text: str) ->
         only: RunNames = None,
         detach: Detach = False,
         retry_failed: Retry = False,
+        retry_oom: RetryOom = False,
         jobs: Jobs = None,
         max_jobs: MaxJobs = None,
         array: Array = None,
@@ -76,7 +85,7 @@ def _register_stage(app: typer.Typer, name: str, stage: api.Stage, text: str) ->
         poll_s: Poll = None,
         as_json: Json = False,
     ) -> None:
-        options = _Options(executor, only, detach, retry_failed, jobs, max_jobs, array, stagger_s, poll_s)
+        options = _Options(executor, only, detach, retry_failed, retry_oom, jobs, max_jobs, array, stagger_s, poll_s)
         _run(name, directory, stage, options, as_json=as_json)
 
 
@@ -87,6 +96,7 @@ class _Options(NamedTuple):
     runs: list[str] | None
     detach: bool
     retry_failed: bool
+    retry_oom: bool
     jobs: int | None
     max_jobs: int | None
     array: bool | None
@@ -116,7 +126,12 @@ def _run(command: str, directory: Directory, stage: api.Stage | None, options: _
         failed = [
             Problem(f"{job.job.name}: {job.reason}", job.output or None, hint=job.advice) for job in _failed(report)
         ]
-        data = {"jobs": jobs_data(report.jobs), "submitted": list(report.submitted)}
+        data = {
+            "executor": chosen[0].executor.name,
+            "jobs": jobs_data(report.jobs),
+            "submitted": list(report.submitted),
+            "not_retried": list(report.not_retried),
+        }
         print_json(command, report.exit_code, data, warnings=problems, errors=failed)
     else:
         print_problems(problems, kind="warning")
@@ -138,19 +153,9 @@ def _failed(report: api.RunReport) -> list[api.JobReport]:
 
 def _show(report: api.RunReport, experiment: Path) -> None:
     out = console()
-    out.print(jobs_table(report.selected))
-    for job in _failed(report):
-        out.print(f"\n✗ {job.job.name}: {job.reason}", markup=False)
-        for line in job.tail:
-            out.print(f"    {line}", markup=False)
-        if job.output:
-            out.print(f"    output: {job.output}", markup=False)
-        if job.advice:
-            out.print(f"    what to do: {job.advice}", markup=False)
-    if any(job.state in {api.JobState.RUNNING, api.JobState.PENDING} and job.job_id for job in report.selected):
-        out.print("\n" + _come_back(experiment), markup=False)
+    out.print(api.run_summary(report, experiment), markup=False, end="")
     if report.not_retried:
         out.print(f"\n{len(report.not_retried)} job(s) failed earlier; --retry-failed runs them again", markup=False)
     if report.exit_code is ExitCode.DONE:
-        what = f"{len(report.submitted)} of them now" if report.submitted else "nothing was left to do"
-        out.print(f"\n✓ all {len(report.selected)} jobs are completed, {what}", markup=False)
+        what = f"{len(report.submitted)} of them" if report.submitted else "none"
+        out.print(f"\n✓ all {len(report.selected)} jobs are completed, {what} submitted now", markup=False)

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 __all__ = [
     "ARRAYS",
+    "DEVIATIONS",
     "FINETUNE_CONFIG",
     "FINETUNE_SCRIPT",
     "GIVEN_UP",
@@ -32,6 +33,7 @@ LOCK = f"{STATE_DIRECTORY}/lock"
 SCAFFOLD_LOG = "scaffold-experiment.log"
 RUN_LOG = "run-experiment.log"
 SETUP = "setup_finetune.yaml"
+DEVIATIONS = "deviations.jsonl"
 FINETUNE_CONFIG = "finetune.yaml"
 FINETUNE_SCRIPT = "finetune.slurm"
 

@@ -37,6 +37,8 @@ _REASONS = {
     "JobLaunchFailure": "could not be started",
     "launch failed requeued held": "held: it could not be started; `scontrol release` tries again",
     "ReqNodeNotAvail": "a node that it needs is not available",
+    "PartitionConfig": "it asks for more than a node of its partition has: it will not start",
+    "BadConstraints": "no node has what it asks for: it will not start",
     "PartitionDown": "its partition is down",
     "PartitionTimeLimit": "its time limit is above that of its partition: it will not start",
     "PartitionNodeLimit": "it asks for more nodes than its partition allows: it will not start",

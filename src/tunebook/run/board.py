@@ -86,10 +86,6 @@ class Board:
         done = [need.verdict.state is JobState.COMPLETED and not need.in_flight for need in needs]
         return any(there) and all(one or other for one, other in zip(there, done, strict=True))
 
-    def has_need_in_flight(self, track: Track) -> bool:
-        """Whether the executor has something that it needs."""
-        return any(self.tracks[need].in_flight for need in track.job.needs)
-
     def has_failed_need(self, track: Track) -> bool:
         """Whether something that it needs has failed."""
         needs = [self.tracks[need] for need in track.job.needs]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunebook.core.job import Job, Outcome, outcome_from_json
+from tunebook.core.job import Job, Outcome, Stage, outcome_from_json
+from tunebook.disk.deviations import read_deviation
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger
 from tunebook.errors import PlanError
@@ -69,6 +70,7 @@ def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
         digest = inputs_digest(experiment, job)
     except OSError as error:
         problem = f"{error.filename or 'an input'}: {error.strerror}"
+    deviation = read_deviation(experiment / job.directory, digest) if job.stage is Stage.PREPARATION else None
     return Evidence(
         entry,
         read_outcome(experiment / job.outcome),
@@ -76,6 +78,7 @@ def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
         problem,
         tuple(path for path in job.checkpoints if not (experiment / path).is_dir()),
         _result(experiment / job.result) if job.result else None,
+        str(deviation or ""),
     )
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from tunebook.run.output import telling
 
-__all__ = ["Diagnosis", "diagnose", "word_for"]
+__all__ = ["OUT_OF_GPU_MEMORY", "Diagnosis", "diagnose", "word_for"]
+
+OUT_OF_GPU_MEMORY = "OUT_OF_GPU_MEMORY"
 
 _LINES = 2
 
@@ -45,10 +47,10 @@ def _rule(kind: str, pattern: str, advice: str, *, told: bool = False) -> _Rule:
 _AGAIN = "then `tunebook run --retry-failed`"
 _RULES = (
     _rule(
-        "OUT_OF_GPU_MEMORY",
+        OUT_OF_GPU_MEMORY,
         r"CUDA out of memory|torch\.(cuda\.)?OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED|CUDA error: out of memory",
-        "halve `batch_size` and double `gradient_accumulation_steps` (`tunebook setup-finetune RUN --set …`), "
-        f"or use a larger GPU; {_AGAIN}",
+        "`tunebook run --retry-oom` halves a training's batch and doubles its gradient accumulation; "
+        f"or ask for a larger GPU, {_AGAIN}",
         told=True,
     ),
     _rule(

@@ -39,12 +39,14 @@ def run_jobs(
     clock: Callable[[], datetime] = _local_time,
     sleep: Callable[[float], None] = time.sleep,
     on_event: Callable[[Snapshot], None] | None = None,
+    remedy: Callable[[JobReport], str] | None = None,
 ) -> RunReport:
     """Does what is asked for and not done yet, and returns when nothing more can be done.
 
     Jobs that a killed monitor left are taken up first. Completed jobs are never run again, failed ones of earlier runs
     only with ``options.retry_failed``, and cancelled ones and those whose inputs have changed without being asked. One
-    job's failure stops only what needs it. The page's status tables and the logs are kept current.
+    job's failure stops only what needs it. The page's status tables and the logs are kept current. What a ``remedy``
+    changes so that a failed job may succeed is done again at once.
 
     Raises:
         UsageError: nothing is asked for.
@@ -61,7 +63,8 @@ def run_jobs(
         journal = Journal(experiment, executor.name, executor.host, clock)
         surveyed = survey(jobs, experiment)
         board = Board(surveyed, experiment, selected, retry_failed=options.retry_failed)
-        monitor = _Monitor(board, executor, journal, experiment, options)
+        submitter = Submitter(board, executor, journal, experiment, remedy)
+        monitor = _Monitor(board, executor, journal, submitter, options)
         page = Page(experiment, clock, monitor.warn)
         if surveyed.ledger.unreadable:
             monitor.warn(f"{surveyed.ledger.unreadable} lines of the ledger cannot be read, and are passed over")
@@ -79,13 +82,13 @@ class _Monitor:
     """The loop of one run."""
 
     def __init__(
-        self, board: Board, executor: Executor, journal: Journal, experiment: Path, options: RunOptions
+        self, board: Board, executor: Executor, journal: Journal, submitter: Submitter, options: RunOptions
     ) -> None:
         self._board = board
         self._executor = executor
         self._journal = journal
         self._options = options
-        self._submitter = Submitter(board, executor, journal, experiment)
+        self._submitter = submitter
         self._pace = Pace(
             executor.poll_s if options.poll_s is None else options.poll_s, patient=executor.survives_monitor
         )
@@ -190,7 +193,7 @@ class _Monitor:
         elif status.state in {JobState.RUNNING, JobState.PENDING}:
             track.misses = 0
             self._goes_on(track, status)
-        elif status.reason == NEVER_RAN and self._board.has_need_in_flight(track):
+        elif status.reason == NEVER_RAN and self._submitter.awaits_judgement(track):
             return  # what it waited for is judged first
         elif self._submitter.has_ended(track):
             self._submitter.finish(track, status)

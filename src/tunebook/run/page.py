@@ -91,9 +91,10 @@ def _row(report: JobReport) -> TrainingRow | EvaluationRow:
     state = JobState.RUNNING if report.state is JobState.UNKNOWN else report.state
     started = _local(report.started)
     ended = _local(report.ended) if state in {JobState.COMPLETED, JobState.FAILED} else ""
+    notes = ", ".join(part for part in (report.reason, report.deviation) if part)
     if job.stage is Stage.PREPARATION:
-        return TrainingRow(job.run, state, report.job_id, started, ended, report.reason)
-    return EvaluationRow(job.run, job.task or "", job.epoch, state, report.job_id, ended, report.reason)
+        return TrainingRow(job.run, state, report.job_id, started, ended, notes)
+    return EvaluationRow(job.run, job.task or "", job.epoch, state, report.job_id, ended, notes)
 
 
 def _local(time_text: str) -> str:

@@ -30,6 +30,7 @@ class JobReport:
         node: where it runs.
         kind: of a failure, in one word; empty if it is none that is known.
         advice: what to do about it.
+        deviation: which of the page's settings it did not get, in words; empty if it got all.
     """
 
     job: Job
@@ -47,6 +48,7 @@ class JobReport:
     node: str = ""
     kind: str = ""
     advice: str = ""
+    deviation: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Evidence:
         problem: which input is missing.
         missing: checkpoints that do not exist.
         result: an evaluation's result file.
+        deviation: which of the page's settings a training did not get, in words.
     """
 
     entry: LedgerEntry | None = None
@@ -48,6 +49,7 @@ class Evidence:
     problem: str = ""
     missing: tuple[str, ...] = ()
     result: Result | None = None
+    deviation: str = ""
 
     @property
     def own_outcome(self) -> Outcome | None:

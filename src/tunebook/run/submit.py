@@ -10,12 +10,13 @@ from tunebook.core.job import JobState
 from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.ledger import EventKind
-from tunebook.errors import ExecutorError, QueueFullError, UnclearError
+from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError
 from tunebook.executors.base import NEVER_RAN, Batch, Executor, Intake, JobStatus, Submitted
 from tunebook.run.board import Board
 from tunebook.run.failures import word_for
 from tunebook.run.journal import Journal
 from tunebook.run.output import last_lines
+from tunebook.run.report import JobReport
 from tunebook.run.state import Verdict
 from tunebook.run.track import Track
 
@@ -32,16 +33,26 @@ class Submitter:
         executor: where they run.
         journal: where it is written down, before it is done.
         experiment: absolute path of the experiment's directory.
+        remedy: is shown each job that has failed, may change its files so that it can succeed, and says what it
+            changed; nothing, if it knows no help.
 
     Attributes:
         note: why what waits is not taken now; empty if nothing stands in the way.
     """
 
-    def __init__(self, board: Board, executor: Executor, journal: Journal, experiment: Path) -> None:
+    def __init__(
+        self,
+        board: Board,
+        executor: Executor,
+        journal: Journal,
+        experiment: Path,
+        remedy: Callable[[JobReport], str] | None = None,
+    ) -> None:
         self._board = board
         self._executor = executor
         self._journal = journal
         self._experiment = experiment
+        self._remedy = remedy
         self._adopting: set[str] = set()
         self.note = ""
 
@@ -152,6 +163,8 @@ class Submitter:
             if entry is not None and entry.is_open and self._is_here(track):
                 track.in_flight, track.running, track.given_up = True, False, entry.cancelled
                 self._adopting.add(track.job.name)
+            else:
+                self._help(track)
 
     def find(self) -> None:
         """Asks for the jobs that were taken over, and for those that the executor gave no answer about.
@@ -231,6 +244,27 @@ class Submitter:
         if track.may_resume and track.verdict.rerun:  # the cluster ended it: it is submitted again
             track.submitted_here = track.watched = False
         self._journal.change(track, track.verdict.state.value, reason=track.verdict.reason)
+        self._help(track)
+
+    def _help(self, track: Track) -> None:
+        """Has a failure's cause removed, if that can be: the job is then submitted again."""
+        if self._remedy is None or not track.selected or track.verdict.state is not JobState.FAILED:
+            return
+        try:
+            change = self._remedy(track.report())
+        except (TunebookError, OSError) as error:
+            self._journal.tell("WARNING", f"{track.job.name} could not be helped", explanation=str(error))
+            return
+        if change:
+            self._journal.change(track, "its settings were changed, and it is done again", reason=change)
+            track.submitted_here = track.watched = False
+            self._board.look_again(track, self._journal.entry(track.job.name))
+
+    def awaits_judgement(self, track: Track) -> bool:
+        """Whether a job that it needs, and that was submitted before it, has not been judged yet."""
+        mine = self._journal.entry(track.job.name)
+        needs = [self._journal.entry(name) for name in track.job.needs if self._board.tracks[name].in_flight]
+        return any(mine is None or need is None or need.number < mine.number for need in needs)
 
     def _was_in_vain(self, track: Track, status: JobStatus) -> bool:
         """Whether the executor dropped it before it began, because what it waited for had failed."""

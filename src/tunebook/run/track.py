@@ -120,6 +120,7 @@ class Track:
             self.node if self.state is JobState.RUNNING else "",
             diagnosis.kind,
             diagnosis.advice,
+            self.evidence.deviation,
         )
 
     def _metrics(self) -> Progress | None:

@@ -10,7 +10,7 @@ from tunebook.core.parameters import suggestion
 from tunebook.errors import UsageError
 from tunebook.tools.torchtune_setup import SETUP_KEYS, TEXT_KEYS, read_setup
 
-__all__ = ["set_values"]
+__all__ = ["set_values", "smaller_batch"]
 
 
 def set_values(text: str, assignments: list[str], *, file: str) -> str:
@@ -30,6 +30,27 @@ def set_values(text: str, assignments: list[str], *, file: str) -> str:
         text = _replace(text, key, _scalar(key, value))
     read_setup(text, file=file)
     return text
+
+
+def smaller_batch(text: str, *, file: str) -> tuple[dict[str, int], dict[str, int]] | None:
+    """Batch size and gradient accumulation as they are, and with a batch that needs half the memory at the most.
+
+    The effective batch, which is their product, stays what it is: the larger of the divisors that are small enough is
+    taken.
+
+    Returns:
+        The settings before and after, or ``None`` if the batch is 1 already.
+
+    Raises:
+        PlanError: the file cannot be read.
+    """
+    setup = read_setup(text, file=file)
+    size, steps = setup.batch_size, setup.gradient_accumulation_steps
+    smaller = next((number for number in range(size // 2, 0, -1) if size * steps % number == 0), None)
+    if smaller is None:
+        return None
+    before = {"batch_size": size, "gradient_accumulation_steps": steps}
+    return before, {"batch_size": smaller, "gradient_accumulation_steps": size * steps // smaller}
 
 
 def _scalar(key: str, value: str) -> str:
