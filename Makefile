@@ -28,7 +28,9 @@ types: setup
 	$(BIN)/mypy
 
 bench: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/scaffold.py
+	$(BIN)/python benchmarks/submit.py
 
 reference: setup
 	PYTHONPATH=tests $(BIN)/python tests/make_reference.py

@@ -6,7 +6,7 @@ from tunebook.api.running import cancel, run, status
 from tunebook.api.scaffolding import CheckReport, ToolInfo, check, scaffold, setup_finetune, tools
 from tunebook.core.job import Job, JobState, Stage
 from tunebook.executors.registry import Choice
-from tunebook.run.report import JobReport, RunReport, Snapshot
+from tunebook.run.report import JobReport, RunReport, Snapshot, StatusReport
 from tunebook.run.summary import run_summary
 from tunebook.scaffold.rederive import Derived
 from tunebook.scaffold.report import ScaffoldReport
@@ -25,6 +25,7 @@ __all__ = [
     "ScaffoldReport",
     "Snapshot",
     "Stage",
+    "StatusReport",
     "ToolInfo",
     "cancel",
     "check",

@@ -12,12 +12,12 @@ from tunebook.api.scaffolding import now
 from tunebook.core.job import Job, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.disk.manifest import read_manifest
-from tunebook.errors import ConflictError, PlanError, Problem, UsageError
+from tunebook.errors import ConflictError, PlanError, Problem, TunebookError, UsageError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import Choice, choose_executor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
-from tunebook.run.report import JobReport, RunReport, Snapshot
+from tunebook.run.report import RunReport, Snapshot, StatusReport
 from tunebook.run.select import RunOptions, select
 from tunebook.scaffold.orchestrate import Options
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
@@ -100,19 +100,28 @@ def _jobs(experiment: Path) -> tuple[Job, ...]:
     return read_manifest(experiment).jobs
 
 
-def status(directory: Path) -> tuple[JobReport, ...]:
+def status(directory: Path) -> StatusReport:
     """Every scaffolded job as it stands, from one query of each executor that has some; writes nothing.
+
+    Of the jobs of an executor that does not answer, or that there is not on this machine, it tells what was written
+    down last, and says so.
 
     Raises:
         PlanError: nothing was scaffolded here.
-        ExecutorError: an executor that has jobs does not answer.
     """
     experiment = find_experiment(directory)
     jobs = _jobs(experiment)
     if not jobs:
         raise PlanError([Problem("nothing was scaffolded here", hint="run `tunebook scaffold` first")])
-    executors = [choose_executor(name).executor for name in _open_jobs(experiment)]
-    return job_reports(jobs, experiment=experiment, executors=executors)
+    warnings: list[str] = []
+    executors = []
+    for name in _open_jobs(experiment):
+        try:
+            executors.append(choose_executor(name).executor)
+        except TunebookError as error:
+            warnings.append(f"{name} could not be asked, and its jobs are shown as they were last seen: {error}")
+    reports = job_reports(jobs, experiment=experiment, executors=executors, warn=warnings.append)
+    return StatusReport(reports, tuple(warnings))
 
 
 def _open_jobs(experiment: Path) -> dict[str, set[str]]:

@@ -9,16 +9,20 @@ from typing import Annotated
 
 import typer
 from rich.live import Live
+from rich.table import Table
 
 from tunebook import api
 from tunebook.cli.jobs import jobs_data, jobs_table
 from tunebook.cli.options import Directory, Json, RunNames, located
-from tunebook.cli.output import console, print_json
-from tunebook.errors import ExitCode
+from tunebook.cli.output import console, print_json, print_problems
+from tunebook.errors import ExitCode, Problem
 
 __all__ = ["register"]
 
-_WATCH_S = 2.0
+_WATCH_S = 5.0
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Look again every few seconds until nothing is queued or running.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,22 +32,24 @@ def register(app: typer.Typer) -> None:
     def status(
         directory: Directory = None,
         *,
-        watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds until all is done.")] = False,
+        watch: Watch = False,
         as_json: Json = False,
     ) -> None:
         """Show every run and evaluation as it stands. Writes nothing."""
         experiment = located(directory)
-        reports = api.status(experiment)
-        code = _exit_code(reports)
+        report = api.status(experiment)
+        if watch and not as_json:
+            report = _watch(experiment, report)
+        warnings = [Problem(text) for text in report.warnings]
         if as_json:
-            print_json("status", code, {"jobs": jobs_data(reports), "counts": _counts(reports)})
-        elif watch:
-            reports = _watch(experiment, reports)
-            code = _exit_code(reports)
+            data = {"jobs": jobs_data(report.jobs), "counts": _counts(report.jobs)}
+            print_json("status", report.exit_code, data, warnings=warnings)
         else:
-            console().print(jobs_table(reports))
-            console().print(", ".join(f"{count} {state}" for state, count in _counts(reports).items()))
-        raise typer.Exit(code)
+            print_problems(warnings, kind="warning")
+            if not watch:
+                console().print(jobs_table(report.jobs))
+            console().print(", ".join(f"{count} {state}" for state, count in _counts(report.jobs).items()))
+        raise typer.Exit(report.exit_code)
 
     @app.command()
     def cancel(directory: Directory = None, *, run: RunNames = None, as_json: Json = False) -> None:
@@ -55,21 +61,19 @@ def register(app: typer.Typer) -> None:
             console().print(f"cancelled {len(ended)} job(s)" + "".join(f"\n  {name}" for name in ended), markup=False)
 
 
-def _watch(experiment: Path, reports: tuple[api.JobReport, ...]) -> tuple[api.JobReport, ...]:
-    with Live(jobs_table(reports), console=console(), refresh_per_second=2) as live:
-        while any(job.state in {api.JobState.RUNNING, api.JobState.PENDING} for job in reports):
+def _watch(experiment: Path, report: api.StatusReport) -> api.StatusReport:
+    out = console()
+
+    def table() -> Table:
+        return jobs_table(report.jobs, "; ".join(report.warnings), height=out.size.height if out.is_terminal else None)
+
+    with Live(table(), console=out, refresh_per_second=2) as live:
+        while any(job.state in {api.JobState.RUNNING, api.JobState.PENDING} and job.job_id for job in report.jobs):
             time.sleep(_WATCH_S)
-            reports = api.status(experiment)
-            live.update(jobs_table(reports))
-    return reports
+            report = api.status(experiment)
+            live.update(table())
+    return report
 
 
 def _counts(reports: tuple[api.JobReport, ...]) -> dict[str, int]:
     return dict(Counter(job.state.value for job in reports))
-
-
-def _exit_code(reports: tuple[api.JobReport, ...]) -> ExitCode:
-    states = {job.state for job in reports}
-    if states == {api.JobState.COMPLETED}:
-        return ExitCode.DONE
-    return ExitCode.FAILED if api.JobState.FAILED in states else ExitCode.UNFINISHED

@@ -1,4 +1,7 @@
-"""Which executor runs the jobs: the one that is named, or the one that fits."""
+"""Which executor runs the jobs: the one that is named, or the one that fits.
+
+Executors are found through the entry point group ``tunebook.executors``, so that a package can add one.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,6 @@ __all__ = ["AUTO", "Choice", "choose_executor", "executor_names"]
 
 AUTO = "auto"
 _GROUP = "tunebook.executors"
-_BUILT_IN: dict[str, ExecutorFactory] = {
-    LocalExecutor.name: LocalExecutor.create,
-    SlurmExecutor.name: SlurmExecutor.create,
-}
 _NOT_SET_UP = re.compile(r"was not found|configuration source|No such file|resolve.*slurm", re.IGNORECASE)
 
 
@@ -32,7 +31,7 @@ class Choice:
 
 def executor_names() -> tuple[str, ...]:
     """All that can be named, ``auto`` first."""
-    return (AUTO, *sorted({*_BUILT_IN, *_installed()}))
+    return (AUTO, *sorted(_installed()))
 
 
 def choose_executor(name: str, options: ExecutorOptions | None = None) -> Choice:
@@ -45,7 +44,7 @@ def choose_executor(name: str, options: ExecutorOptions | None = None) -> Choice
     options = options or ExecutorOptions()
     if name == AUTO:
         return _fitting(options)
-    factory = _BUILT_IN.get(name) or _load(name)
+    factory = _load(name)
     if factory is None:
         names = ", ".join(executor_names())
         raise UsageError(f"the executor `{name}` is not available in this version", hint=f"available: {names}")

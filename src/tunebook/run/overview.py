@@ -20,19 +20,31 @@ from tunebook.run.track import Track
 __all__ = ["cancel_jobs", "job_reports"]
 
 
-def job_reports(jobs: Sequence[Job], *, experiment: Path, executors: Sequence[Executor] = ()) -> tuple[JobReport, ...]:
+def job_reports(
+    jobs: Sequence[Job],
+    *,
+    experiment: Path,
+    executors: Sequence[Executor] = (),
+    warn: Callable[[str], None] = lambda _: None,
+) -> tuple[JobReport, ...]:
     """Every job as it stands; writes nothing.
 
-    Each executor's jobs are asked for in one query. For jobs of others the state is what was written down last.
+    Each executor's jobs are asked for in one query. For jobs of others, and of an executor that does not answer, the
+    state is what was written down last.
+
+    Args:
+        warn: is told of an executor that does not answer.
 
     Raises:
         PlanError: the jobs wait for each other.
-        ExecutorError: the executor could not be asked.
     """
     surveyed = survey(jobs, experiment.resolve())
     board = Board(surveyed, experiment.resolve(), frozenset(job.name for job in jobs), retry_failed=False)
     for executor in executors:
-        _ask(board, executor)
+        try:
+            _ask(board, executor)
+        except ExecutorError as error:
+            warn(f"{executor.name} does not answer, and its jobs are shown as they were last seen: {error}")
     return board.reports()
 
 

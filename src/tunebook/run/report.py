@@ -10,7 +10,7 @@ from tunebook.core.job import Job, JobState
 from tunebook.errors import ExitCode
 from tunebook.run.progress import Progress
 
-__all__ = ["JobReport", "RunReport", "Snapshot", "exit_code_of"]
+__all__ = ["JobReport", "RunReport", "Snapshot", "StatusReport"]
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,23 @@ class RunReport:
     @property
     def exit_code(self) -> ExitCode:
         """``DONE`` only if everything that was asked for is completed."""
-        return exit_code_of(self.selected)
+        return _exit_code_of(self.selected)
 
 
-def exit_code_of(jobs: Sequence[JobReport]) -> ExitCode:
+@dataclass(frozen=True)
+class StatusReport:
+    """Every job as it stands; ``warnings`` say which executor could not be asked."""
+
+    jobs: tuple[JobReport, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """``DONE`` only if everything is completed."""
+        return _exit_code_of(self.jobs)
+
+
+def _exit_code_of(jobs: Sequence[JobReport]) -> ExitCode:
     """``DONE`` if all are completed, ``FAILED`` if one failed, else ``UNFINISHED``; so is nothing at all."""
     states = {job.state for job in jobs}
     if states == {JobState.COMPLETED}:
