@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bash_jobs import Experiment, experiment_at
 from slurm_cluster import Cluster, cluster_at, empty_queue, why_not
 from tunebook.core.check import check_plan
 from tunebook.core.parse import parse_plan
@@ -76,6 +77,14 @@ def cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     )
     with empty_queue(running, monkeypatch) as empty:
         yield empty
+
+
+@pytest.fixture
+def experiment_on_slurm(cluster: Cluster, tmp_path: Path) -> Iterator[Experiment]:
+    """An experiment without jobs yet, in a directory whose name needs quoting."""
+    assert cluster.conf.is_file()
+    with experiment_at(tmp_path / 'it\'s a "sweep"') as made:
+        yield made
 
 
 def problems_of(text: str) -> tuple[Problem, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
-from bash_jobs import Experiment, experiment_at, wait_until
+from bash_jobs import Experiment, wait_until
 from slurm_cluster import Cluster
+from slurm_runs import run, states
 from tunebook.core.job import JobState
 from tunebook.errors import ExitCode
 from tunebook.executors.base import ExecutorOptions
@@ -17,34 +17,13 @@ from tunebook.executors.registry import choose_executor
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
-from tunebook.run.report import RunReport, Snapshot
+from tunebook.run.report import Snapshot
 from tunebook.run.select import RunOptions
 
 
 @pytest.fixture
-def experiment(cluster: Cluster, tmp_path: Path) -> Iterator[Experiment]:
-    assert cluster.conf.is_file()
-    with experiment_at(tmp_path / 'it\'s a "sweep"') as made:
-        yield made
-
-
-def run(
-    experiment: Experiment,
-    *,
-    array: bool | None = None,
-    detach: bool = False,
-    max_jobs: int | None = None,
-    retry_failed: bool = False,
-    seen: list[Snapshot] | None = None,
-) -> RunReport:
-    options = RunOptions(poll_s=0.3, detach=detach, max_jobs=max_jobs, retry_failed=retry_failed)
-    executor = SlurmExecutor.create(ExecutorOptions(None, array))
-    on_event = seen.append if seen is not None else None
-    return run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=on_event)
-
-
-def states(report: RunReport) -> dict[str, str]:
-    return {job.job.name: f"{job.state.value} {job.reason}".strip() for job in report.jobs}
+def experiment(experiment_on_slurm: Experiment) -> Experiment:
+    return experiment_on_slurm
 
 
 def sweep(experiment: Experiment, names: Sequence[str], body: str = "true") -> None:
@@ -173,7 +152,7 @@ def test_no_more_are_queued_at_a_time_than_is_asked_for(experiment: Experiment) 
     for number in range(6):
         experiment.training(f"rank{number}")
     seen: list[Snapshot] = []
-    report = run(experiment, max_jobs=2, seen=seen)
+    report = run(experiment, max_jobs=2, on_event=seen.append)
     assert set(states(report).values()) == {"completed"}
     out = [sum(bool(job.job_id) and not job.ended for job in snapshot.jobs) for snapshot in seen]
     assert max(out) <= 2

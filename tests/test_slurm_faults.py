@@ -7,20 +7,19 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from bash_jobs import Experiment, experiment_at, wait_until
 from slurm_cluster import Cluster, empty_queue
+from slurm_runs import run, states
 from tunebook.disk.ledger import read_ledger
 from tunebook.errors import LockedError
-from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.executors.slurm_commands import configuration
 from tunebook.run.loop import run_jobs
-from tunebook.run.report import RunReport, Snapshot
+from tunebook.run.report import Snapshot
 from tunebook.run.select import RunOptions
 
 _MONITOR = """\
@@ -51,26 +50,8 @@ exit "$code"
 
 
 @pytest.fixture
-def experiment(cluster: Cluster, tmp_path: Path) -> Iterator[Experiment]:
-    assert cluster.conf.is_file()
-    with experiment_at(tmp_path / 'it\'s a "sweep"') as made:
-        yield made
-
-
-def run(
-    experiment: Experiment,
-    *,
-    array: bool | None = None,
-    options: RunOptions | None = None,
-    on_event: Callable[[Snapshot], None] | None = None,
-) -> RunReport:
-    executor = SlurmExecutor.create(ExecutorOptions(None, array))
-    options = options or RunOptions(poll_s=0.3)
-    return run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=on_event)
-
-
-def states(report: RunReport) -> Mapping[str, str]:
-    return {job.job.name: f"{job.state.value} {job.reason}".strip() for job in report.jobs}
+def experiment(experiment_on_slurm: Experiment) -> Experiment:
+    return experiment_on_slurm
 
 
 def replaced(folder: Path, monkeypatch: pytest.MonkeyPatch, program: str, text: str) -> None:
@@ -153,7 +134,7 @@ def test_a_time_limit_is_told_and_its_evaluation_does_not_run(
     with empty_queue(plain_slurm, monkeypatch) as cluster, experiment_at(tmp_path / "slow") as experiment:
         experiment.training("slow", "sleep 300")
         experiment.evaluation("slow")
-        left = run(experiment, options=RunOptions(detach=True))
+        left = run(experiment, detach=True)
         wait_until(lambda: experiment.order)
         cluster.ask("scontrol", "update", f"JobId={left.jobs[0].job_id}", "EndTime=now")  # SLURM looks twice a minute
         report = run(experiment)
@@ -166,7 +147,7 @@ def test_a_time_limit_is_told_and_its_evaluation_does_not_run(
 
 def test_a_preempted_job_is_taken_up_by_the_cluster_and_goes_on(cluster: Cluster, experiment: Experiment) -> None:
     experiment.training("a", f'[ "${{SLURM_RESTART_COUNT:-0}}" -gt 0 ] || {experiment.until("never")}')
-    report = run(experiment, options=RunOptions(detach=True))
+    report = run(experiment, detach=True)
     wait_until(lambda: experiment.order == ["a/finetune"])
     urgent = cluster.ask("sbatch", "--parsable", "--partition=urgent", "--exclusive", "--wrap", "sleep 1").strip()
     wait_until(lambda: "RUNNING" in cluster.ask("squeue", "-h", "--format=%T", f"--jobs={urgent}"))
@@ -212,7 +193,7 @@ def test_accounting_that_fails_or_hangs_or_babbles_holds_nothing_up(
         replaced(tmp_path / "bin", monkeypatch, "sacct", f"#!/usr/bin/env bash\n{fault}\n")
         experiment.training("good")
         experiment.training("killed", 'rm -f -- "$outcome"; trap - EXIT; kill -KILL $$')
-        run(experiment, options=RunOptions(detach=True))
+        run(experiment, detach=True)
         wait_until(lambda: not cluster.ask("squeue", "-h", "--states=all").strip())
         told = states(run(experiment))
         assert told["good/finetune"] == "completed"
@@ -224,7 +205,7 @@ def test_accounting_tells_what_the_queue_has_forgotten(
 ) -> None:
     with empty_queue(accounted_slurm, monkeypatch) as cluster, experiment_at(tmp_path / "told") as experiment:
         experiment.training("killed", "trap - EXIT; kill -KILL $$")
-        run(experiment, options=RunOptions(detach=True))
+        run(experiment, detach=True)
         wait_until(lambda: not cluster.ask("squeue", "-h", "--states=all").strip())
         assert re.fullmatch(r"failed (exit code \d+|killed by signal 9)", states(run(experiment))["killed/finetune"])
 

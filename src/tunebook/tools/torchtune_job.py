@@ -21,6 +21,9 @@ __all__ = ["begin", "finish", "main", "preflight"]
 _ADAPTER_FILES = ("adapter_model.pt", "adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
 
 _RECIPE_STATE = "recipe_state"
+_RESUMING = "tunebook/tools/torchtune_recipe.py"
+_MISCOUNTING = ("lora_finetune_single_device",)
+"""Recipes of torchtune 0.6.1 that begin at step 0 again when they resume, and with it their learning rate."""
 
 
 class JobError(Exception):
@@ -108,24 +111,27 @@ def _check_metrics(path: Path) -> None:
         raise JobError(f"training diverged: the loss of step {losses[-1]['step']} is not finite")
 
 
-def begin(config: Path, *, inputs: str, interrupted: bool) -> str:
+def begin(config: Path, *, inputs: str, interrupted: bool, recipe: str) -> tuple[str, ...]:
     """Makes sure that training starts from nothing, or goes on from what an interrupted attempt left.
 
     Args:
         inputs: the digest of the job's inputs: what was trained with others is never gone on from.
         interrupted: whether the cluster ended an earlier attempt of this job.
+        recipe: what ``tune run`` is given when training starts from nothing.
 
     Returns:
-        The override for ``tune run``; empty if training starts from nothing.
+        What ``tune run`` is given instead: a recipe, and overrides of the configuration; nothing if training starts
+        from nothing.
     """
     output = Path(_config(config)["output_dir"])
     mark = output / "inputs.sha256"
     if interrupted and inputs and mark.is_file() and mark.read_text() == inputs and _has_rewound(output):
-        return "resume_from_checkpoint=True"
+        resumed = ("resume_from_checkpoint=True",)
+        return (_RESUMING, *resumed, f"stock_recipe={recipe}") if recipe in _MISCOUNTING else (recipe, *resumed)
     shutil.rmtree(output / _RECIPE_STATE, ignore_errors=True)
     output.mkdir(parents=True, exist_ok=True)
     mark.write_text(inputs)
-    return ""
+    return ()
 
 
 def _has_rewound(output: Path) -> bool:
@@ -173,6 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     start = verbs.add_parser("begin")
     start.add_argument("--config", type=Path, required=True)
     start.add_argument("--inputs", default="")
+    start.add_argument("--recipe", required=True)
     start.add_argument("--interrupted", action="store_true")
     after = verbs.add_parser("finish")
     after.add_argument("--output-dir", type=Path, required=True)
@@ -183,7 +190,8 @@ def main(arguments: list[str] | None = None) -> int:
         if given.verb == "preflight":
             preflight(given.config)
         elif given.verb == "begin":
-            sys.stdout.write(begin(given.config, inputs=given.inputs, interrupted=given.interrupted))
+            words = begin(given.config, inputs=given.inputs, interrupted=given.interrupted, recipe=given.recipe)
+            sys.stdout.write("\n".join(words))
         else:
             finish(given.output_dir, epochs=given.epochs, adapter=given.adapter)
     except (JobError, OSError, ValueError) as error:

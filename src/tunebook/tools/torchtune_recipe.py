@@ -1,7 +1,8 @@
-"""torchtune's stock single-device recipes with validation, which 0.6.1 has in none of them.
+"""torchtune's stock single-device recipes with what 0.6.1 lacks: validation, and going on at the right step.
 
 Started by ``tune run`` in place of the stock recipe that ``stock_recipe`` in the configuration names. Validation runs
-every ``run_val_every_n_steps`` steps if that is set, and before every epoch's checkpoint. It draws no random numbers
+every ``run_val_every_n_steps`` steps if that is set, and before every epoch's checkpoint, where there is a
+``dataset_val``. It draws no random numbers
 and leaves no gradients, so that training comes out the same, bit for bit, with it and without it.
 Runs inside the training job, and needs nothing else of tunebook.
 """
@@ -20,7 +21,7 @@ from torch.utils.data import DataLoader
 from torchtune import config, utils
 from torchtune.data import padded_collate_sft
 
-__all__ = ["RECIPES", "recipe_main", "validating"]
+__all__ = ["RECIPES", "continuing", "recipe_main", "validating"]
 
 RECIPES = {
     "lora_finetune_single_device": "LoRAFinetuneRecipeSingleDevice",
@@ -57,6 +58,26 @@ class _AfterEachBatch:
     def step(self) -> None:
         self._profiler.step()
         self._act()
+
+
+def continuing(stock: type[Any]) -> type[Any]:
+    """The stock recipe's class that counts its steps on where it resumes.
+
+    0.6.1's LoRA recipe begins at 0 again unless ``max_steps_per_epoch`` cuts the epochs short, and with it the learning
+    rate's schedule: an interrupted training would go on, silently, with the rates of its first epoch.
+    """
+
+    class Continuing(stock):  # type: ignore[misc]  # torchtune is untyped
+        def _setup_lr_scheduler(self, cfg_lr_scheduler: Any, num_training_steps: int, last_epoch: int) -> Any:
+            del last_epoch
+            self.global_step = self.epochs_run * self._steps_per_epoch
+            return super()._setup_lr_scheduler(
+                cfg_lr_scheduler=cfg_lr_scheduler,
+                num_training_steps=num_training_steps,
+                last_epoch=self.global_step - 1,
+            )
+
+    return Continuing
 
 
 def validating(stock: type[Any]) -> type[Any]:
@@ -109,8 +130,9 @@ def validating(stock: type[Any]) -> type[Any]:
 @config.parse  # type: ignore[untyped-decorator]  # torchtune is untyped
 def recipe_main(cfg: Any) -> None:
     """What ``tune run`` calls."""
-    config.log_config(recipe_name=f"{cfg.stock_recipe} with validation", cfg=cfg)
-    recipe = validating(_stock_class(cfg.stock_recipe))(cfg=cfg)
+    config.log_config(recipe_name=f"{cfg.stock_recipe} in tunebook's hands", cfg=cfg)
+    stock = continuing(_stock_class(cfg.stock_recipe))
+    recipe = (validating(stock) if "dataset_val" in cfg else stock)(cfg=cfg)
     recipe.setup(cfg=cfg)
     recipe.train()
     recipe.cleanup()

@@ -3,13 +3,17 @@
 python -c 'import tunebook.tools.torchtune_components' ||
     fail "this environment lacks tunebook[torchtune]: install it there (pip install 'tunebook[torchtune]')"
 run python -m tunebook.tools.torchtune_job preflight --config "$config"
-begin=(--config "$config" --inputs "$inputs_digest")
+begin=(--config "$config" --inputs "$inputs_digest" --recipe "$recipe")
 if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || [ -n "${TUNEBOOK_RESUME:-}" ]; then
     begin+=(--interrupted)
 fi
-resume=()
-override=$(python -m tunebook.tools.torchtune_job begin "${begin[@]}")
-[ -z "$override" ] || resume=("$override")
-run tune run "${launcher[@]}" "$recipe" --config "$config" "${resume[@]}"
+resumed=$(python -m tunebook.tools.torchtune_job begin "${begin[@]}")
+overrides=()
+if [ -n "$resumed" ]; then
+    mapfile -t overrides <<<"$resumed"
+    recipe=${overrides[0]}
+    overrides=("${overrides[@]:1}")
+fi
+run tune run "${launcher[@]}" "$recipe" --config "$config" "${overrides[@]}"
 run python -m tunebook.tools.torchtune_job finish \
     --output-dir "$output_directory" --epochs "$epochs" --adapter "$adapter"
