@@ -258,6 +258,24 @@ def test_a_monitor_that_is_killed_before_it_could_write_the_id_down_finds_the_jo
     assert "1 lines of the ledger cannot be read" in (experiment.path / "run-experiment.log").read_text()
 
 
+def test_a_job_that_ended_before_anybody_wrote_its_id_down_has_ended(experiment: Experiment) -> None:
+    small(experiment)
+    run(experiment, stage=Stage.PREPARATION)
+    ledger = experiment.path / LEDGER
+    ledger.write_text(ledger.read_text().splitlines(keepends=True)[0])
+    looks: list[Snapshot] = []
+
+    def looked(snapshot: Snapshot) -> None:
+        looks.append(snapshot)
+        assert len(looks) < 500, "it is waited for without end"
+
+    options = RunOptions(poll_s=0.01)
+    executor = LocalExecutor(2, grace_s=3.0)
+    report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=looked)
+    assert set(states(report).values()) == {"completed"}
+    assert experiment.order == [TRAINED, EVALUATED]
+
+
 def test_a_job_that_was_never_started_is_started(experiment: Experiment) -> None:
     small(experiment)
     (experiment.path / LEDGER).parent.mkdir()

@@ -183,7 +183,9 @@ class Submitter:
         for track in asked:
             if track.tag in found:
                 self._adopt(track, found[track.tag])
-            elif not track.job_id and not self.has_ended(track):
+            elif not track.job_id and self.has_ended(track):
+                self.finish(track, JobStatus(JobState.UNKNOWN))
+            elif not track.job_id:
                 self._give_up(track)
         self._adopting.clear()
 
