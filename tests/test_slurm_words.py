@@ -88,6 +88,8 @@ def test_a_queue_is_read_with_all_that_its_fields_may_hold(monkeypatch: pytest.M
         "104|OUT_OF_MEMORY|OutOfMemory|gpu-a03|2026-03-01T10:00:00|2026-03-01T10:20:00|tunebook-dd",
         "105|HIBERNATING|None|gpu-a03|2026-03-01T10:00:00|N/A|a comment of somebody | else",
         "106|FAILED|DependencyNeverSatisfied||N/A|2026-03-01T10:20:00|tunebook-ee",
+        "107|RUNNING|None|gpu-a01|2026-03-01T10:00:00|N/A|tunebook-ff",
+        "107|REVOKED|None||N/A|N/A|tunebook-ff",
         "slurm_load_jobs: a message that is no row",
     ]
     recorded(monkeypatch, tmp_path / "bin", "squeue", "\n".join(lines) + "\n")
@@ -100,6 +102,7 @@ def test_a_queue_is_read_with_all_that_its_fields_may_hold(monkeypatch: pytest.M
         "104": (FAILED, "OUT_OF_MEMORY"),
         "105": (UNKNOWN, "SLURM says HIBERNATING, which is not known here"),
         "106": (FAILED, "DependencyNeverSatisfied"),
+        "107": (RUNNING, ""),
     }
     assert rows["101"].status.node == "gpu-a[01-02]"
     assert rows["105"].comment == "a comment of somebody | else"
@@ -152,6 +155,26 @@ def test_a_refusal_a_full_queue_and_no_answer_are_told_apart(
         SlurmExecutor().submit(Batch((Submission(job, experiment.path, "tunebook-ab"),)))
     assert type(caught.value) is kind
     assert words.rpartition(": ")[2] in str(caught.value)
+
+
+@pytest.mark.parametrize("printed", ["7\n", "7;c1\n", "Welcome to 1st cluster\n--> Verifying 12 limits ...OK\n\n7\n"])
+def test_a_jobs_number_is_read_behind_what_a_cluster_greets_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: str
+) -> None:
+    recorded(monkeypatch, tmp_path / "bin", "sbatch", printed)
+    experiment = Experiment(tmp_path / "experiment")
+    submission = Submission(experiment.training("a"), experiment.path, "tunebook-ab")
+    assert SlurmExecutor().submit(Batch((submission,)))[0].job_id == "7"
+
+
+def test_where_sbatch_tells_no_number_nobody_knows_whether_it_took_the_job(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recorded(monkeypatch, tmp_path / "bin", "sbatch", "Submitted\n")
+    experiment = Experiment(tmp_path / "experiment")
+    submission = Submission(experiment.training("a"), experiment.path, "tunebook-ab")
+    with pytest.raises(UnclearError, match="did not tell"):
+        SlurmExecutor().submit(Batch((submission,)))
 
 
 def submissions(experiment: Experiment, runs: Sequence[str], after: Sequence[str] = ()) -> list[Submission]:

@@ -24,6 +24,7 @@ _SUBMIT_S = 120.0
 _HANDFUL = 5
 _MAX_ARRAY = 1001
 _FULL = re.compile(r"MaxSubmit|GrpSubmit", re.IGNORECASE)
+_NUMBER = re.compile(r"^(\d+)(?:;\S*)?\s*\Z", re.MULTILINE)
 _UNCLEAR = re.compile(
     r"contact slurm controller|timed out|connection refused|zero bytes|temporarily unable|temporarily unavailable"
     r"|communication|authentication|munge|connect failure",
@@ -112,7 +113,7 @@ class SlurmExecutor:
         words = told(answer)
         if answer.returncode == 0:
             self._largest = min(self._most, 2 * self._largest)
-            return answer.stdout.strip().partition(";")[0]
+            return _number(answer.stdout)
         if _FULL.search(words):
             self._largest = max(1, size // 2)
             raise QueueFullError(f"the queue takes no more of your jobs now: {words}")
@@ -177,6 +178,18 @@ def _sbatch_line(tag: str, options: Sequence[str], script: Path) -> list[str]:
 
 def _environment(tag: str) -> dict[str, str]:
     return job_environment() | {processes.TAG: tag}
+
+
+def _number(printed: str) -> str:
+    """The job's number: the last line, since clusters greet people before it.
+
+    Raises:
+        UnclearError: there is none.
+    """
+    found = _NUMBER.search(printed)
+    if found is None:
+        raise UnclearError(f"`sbatch` did not tell the job's number: {printed.strip()[:200]}")
+    return found[1]
 
 
 def _output(submission: Submission, job_id: str) -> str:
