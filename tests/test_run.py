@@ -459,6 +459,39 @@ def test_a_job_that_nobody_knows_is_told_after_several_misses(experiment: Experi
     assert len(waits) == 7
 
 
+def test_an_outcome_that_a_shared_disk_shows_late_is_waited_for(experiment: Experiment) -> None:
+    training = experiment.training("rank8")
+    scheduler = Scheduler(experiment, [RUNNING, *[JobStatus(JobState.COMPLETED)] * 9])
+    slept = [0.0]
+
+    def sleep(seconds: float) -> None:
+        slept[0] += seconds
+        if slept[0] >= 90 and not (experiment.path / training.outcome).exists():
+            tag = read_ledger(experiment.path).entries[TRAINED].last.tag
+            script = experiment.path / training.script
+            subprocess.run(["bash", script], env=os.environ | {"TUNEBOOK_TAG": tag}, check=True)
+
+    report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=sleep)
+    assert states(report) == {TRAINED: "completed"}
+    assert slept[0] <= 120
+
+
+def test_a_job_that_ends_while_it_is_asked_for_is_shown_as_it_ended(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    with pytest.raises(KeyboardInterrupt):
+        watch(experiment, RUNNING, "leave")
+
+    class Late(Scheduler):
+        def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
+            with pytest.raises(ExecutorError):
+                super().poll(ids)
+            return dict.fromkeys(ids, JobStatus(JobState.COMPLETED))
+
+    asked = [Late(experiment, ["run"])]
+    reports = job_reports(experiment.jobs, experiment=experiment.path, executors=asked)
+    assert [(report.state, report.reason) for report in reports] == [(JobState.COMPLETED, "")]
+
+
 def test_a_schedulers_own_word_is_the_reason(experiment: Experiment) -> None:
     experiment.training("rank8")
     report, _, _ = watch(experiment, RUNNING, GONE, GONE, GONE)
