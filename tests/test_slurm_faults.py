@@ -171,7 +171,9 @@ def test_a_preempted_job_is_taken_up_by_the_cluster_and_goes_on(cluster: Cluster
     experiment.training("a", f'[ "${{SLURM_RESTART_COUNT:-0}}" -gt 0 ] || {experiment.until("never")}')
     report = run(experiment, options=RunOptions(detach=True))
     wait_until(lambda: experiment.order == ["a/finetune"])
-    urgent = cluster.ask("sbatch", "--parsable", "--partition=urgent", "--exclusive", "--wrap", "sleep 1").strip()
+    urgent = cluster.ask(
+        "sbatch", "--parsable", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap", "sleep 1"
+    ).strip()
     wait_until(lambda: "RUNNING" in cluster.ask("squeue", "-h", "--format=%T", f"--jobs={urgent}"))
     cluster.release(report.jobs[0].job_id)
     assert states(run(experiment)) == {"a/finetune": "completed"}
@@ -335,6 +337,27 @@ def test_an_evaluation_that_was_dropped_has_no_job_that_goes_on(experiment: Expe
     report = run(experiment)
     assert [bool(job.job_id) for job in report.jobs] == [True, False]
     assert "tunebook cancel" not in run_summary(report, experiment.path)
+
+
+@pytest.mark.parametrize("array", [True, False])
+def test_a_directorys_percent_signs_are_no_pattern(
+    plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, array: bool
+) -> None:
+    with empty_queue(plain_slurm, monkeypatch), experiment_at(tmp_path / "50%jobs %A %% x") as experiment:
+        experiment.training("a", "echo heard")
+        experiment.training("b", "echo heard")
+        report = run(experiment, array=array)
+        assert set(states(report).values()) == {"completed"}
+        assert ["heard" in Path(job.output).read_text() for job in report.jobs] == [True, True]
+
+
+def test_a_directory_that_slurm_cannot_write_output_into_is_told(
+    plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with empty_queue(plain_slurm, monkeypatch), experiment_at(tmp_path / "back\\slash") as experiment:
+        experiment.training("a")
+        assert "has a backslash" in states(run(experiment))["a/finetune"]
+        assert experiment.order == []
 
 
 def test_a_second_monitor_is_refused_while_the_first_one_works(experiment: Experiment) -> None:

@@ -99,7 +99,7 @@ class SlurmExecutor:
         script = folder / f"{base}.sh"
         write_text(script, array_script(batch), durable=True)
         limit = f"%{self._slots}" if self._slots else ""
-        options = [f"--array={array_ranges(batch.indices)}{limit}", "--output=%A_%a.out"]
+        options = [f"--array={array_ranges(batch.indices)}{limit}", _output_to(folder, "%A_%a.out")]
         options += [f"--job-name={_plain(first.experiment.name)}-{first.job.stage.value}"]
         if first.after:
             options += [f"--dependency=aftercorr:{first.after[0].partition('_')[0]}", "--kill-on-invalid-dep=yes"]
@@ -164,11 +164,24 @@ def _single(submission: Submission) -> tuple[list[str], Path, dict[str, str]]:
     script = submission.experiment / submission.job.script
     if not script.is_file():
         raise ExecutorError(f"{script} is missing (scaffold again)")
-    options = ["--output=slurm-%j.out"]
+    directory = submission.experiment / submission.job.directory
+    options = [_output_to(directory, "slurm-%j.out")]
     if submission.after:
         options += [f"--dependency=afterok:{':'.join(submission.after)}", "--kill-on-invalid-dep=yes"]
     env = _environment(submission.tag) | ({RESUME: "1"} if submission.resume else {})
-    return _sbatch_line(submission.tag, options, script), submission.experiment / submission.job.directory, env
+    return _sbatch_line(submission.tag, options, script), directory, env
+
+
+def _output_to(directory: Path, name: str) -> str:
+    """SLURM reads ``%`` in the directory, too, as a pattern; with a backslash anywhere it reads none at all.
+
+    Raises:
+        ExecutorError: no output could be written there.
+    """
+    folder = str(directory)
+    if "\\" in folder:
+        raise ExecutorError(f"SLURM writes no output into {folder}: its path has a backslash (rename the directory)")
+    return f"--output={folder.replace('%', '%%')}/{name}"
 
 
 def _sbatch_line(tag: str, options: Sequence[str], script: Path) -> list[str]:
