@@ -195,6 +195,12 @@ def test_like_jobs_are_one_array_and_unlike_ones_are_not(tmp_path: Path) -> None
     assert header_of(large) == ("--mem=90G",)
 
 
+def test_how_many_run_at_a_time_holds_for_fewer_than_a_handful_too(tmp_path: Path) -> None:
+    waiting = submissions(Experiment(tmp_path / "experiment"), ["a", "b", "c"])
+    assert [len(batch.members) for batch in SlurmExecutor(slots=1).plan(waiting).batches] == [3]
+    assert [len(batch.members) for batch in SlurmExecutor().plan(waiting).batches] == [1, 1, 1]
+
+
 def test_an_evaluation_gets_the_number_of_its_training_in_the_array(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path / "experiment")
     waiting = submissions(experiment, ["a", "b", "c", "d"], after=["7_4", "7_1", "7_9", "8"])

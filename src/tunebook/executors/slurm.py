@@ -39,7 +39,7 @@ class SlurmExecutor:
         cluster: its name: jobs of another cluster cannot be asked for here.
         max_array: one more than the highest number that a task of an array may have.
         slots: how many tasks of an array run at a time (``%N``).
-        array: whether like jobs go as arrays; ``None`` is from a handful on.
+        array: whether like jobs go as arrays; ``None`` is from a handful on, or from two if ``slots`` hold.
     """
 
     name = "slurm"
@@ -53,7 +53,7 @@ class SlurmExecutor:
     ) -> None:
         self.host = cluster
         self._slots = slots
-        self._smallest = {None: _HANDFUL, True: 2}.get(array, max_array + 1)
+        self._smallest = {None: 2 if slots else _HANDFUL, True: 2}.get(array, max_array + 1)
         self._most = max(1, max_array)
         self._largest = self._most
         self._accounting = Accounting()
