@@ -14,14 +14,14 @@ import pytest
 
 from bash_jobs import Experiment, experiment_at, wait_until
 from slurm_cluster import Cluster, empty_queue
-from tunebook.core.job import Stage
+from tunebook.core.job import JobState, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.errors import LockedError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.executors.slurm_commands import configuration
 from tunebook.run.loop import run_jobs
-from tunebook.run.overview import cancel_jobs
+from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.run.select import RunOptions
 from tunebook.run.summary import run_summary
@@ -253,11 +253,32 @@ def test_what_was_dropped_and_forgotten_overnight_waits_for_its_training(forgetf
         experiment.evaluation("a")
         run(experiment, options=RunOptions(detach=True))
         forget(forgetful)
+        executors = [SlurmExecutor(forgetful.name)]
+        seen = job_reports(experiment.jobs, experiment=experiment.path, executors=executors)
+        assert [(job.state, job.reason) for job in seen] == [
+            (JobState.FAILED, "exit code 1"),
+            (JobState.PENDING, "what it needs has failed"),
+        ]
         told = {"a/finetune": "failed exit code 1", "a/eval/caps_epoch0": "pending training failed"}
         assert states(run(experiment)) == told
         experiment.let_go("repaired")
         report = run(experiment, options=RunOptions(poll_s=0.3, retry_failed=True))
         assert set(states(report).values()) == {"completed"}
+
+
+def test_what_was_cancelled_and_forgotten_was_cancelled(forgetful: Cluster, tmp_path: Path) -> None:
+    with experiment_at(tmp_path / "cancelled") as experiment:
+        experiment.training("a", experiment.until("go"))
+        experiment.evaluation("a")
+        run(experiment, options=RunOptions(detach=True))
+        wait_until(lambda: experiment.order)
+        assert len(cancel_jobs(experiment.jobs, SlurmExecutor(forgetful.name), experiment=experiment.path)) == 2
+        forget(forgetful)
+        executors = [SlurmExecutor(forgetful.name)]
+        seen = job_reports(experiment.jobs, experiment=experiment.path, executors=executors)
+        assert [(job.state, job.reason) for job in seen] == [(JobState.FAILED, "CANCELLED")] * 2
+        experiment.let_go("go")
+        assert set(states(run(experiment)).values()) == {"completed"}
 
 
 def test_what_was_dropped_and_forgotten_follows_a_training_that_was_helped(forgetful: Cluster, tmp_path: Path) -> None:

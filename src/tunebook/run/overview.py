@@ -14,7 +14,7 @@ from tunebook.run.board import Board
 from tunebook.run.evidence import survey
 from tunebook.run.report import JobReport
 from tunebook.run.select import RunOptions, select
-from tunebook.run.state import Verdict
+from tunebook.run.state import CANCELLED, Verdict
 from tunebook.run.track import Track
 
 __all__ = ["cancel_jobs", "job_reports"]
@@ -68,10 +68,10 @@ def _ask(board: Board, executor: Executor) -> None:
             job_id = track.job_id
             board.look_again(track, track.evidence.entry)
             track.job_id = track.job_id or job_id
-        _learn(track, status)
+        _learn(track, status, in_vain=board.has_failed_need(track) and not track.started)
 
 
-def _learn(track: Track, status: JobStatus) -> None:
+def _learn(track: Track, status: JobStatus, *, in_vain: bool) -> None:
     """What an executor says of a job that has not said itself how it ended."""
     if status.state in _GOING:
         track.in_flight, track.running = True, status.state is JobState.RUNNING
@@ -79,7 +79,9 @@ def _learn(track: Track, status: JobStatus) -> None:
         track.note = status.reason
     elif track.evidence.own_outcome is not None:
         pass  # it says itself how it ended, and it was not queued again
-    elif status.reason == NEVER_RAN:
+    elif track.evidence.entry is not None and track.evidence.entry.cancelled:
+        track.verdict = Verdict(JobState.FAILED, CANCELLED, rerun=True)
+    elif status.reason == NEVER_RAN or (in_vain and status.state is JobState.UNKNOWN):
         track.verdict = Verdict(JobState.PENDING, "what it needs has failed")
     elif status.state is JobState.FAILED and status.reason and track.job_id:
         track.verdict = Verdict(JobState.FAILED, status.reason)
