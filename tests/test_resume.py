@@ -95,6 +95,8 @@ def config(tmp_path: Path) -> Path:
     for name in ("recipe_state", "epoch_0", "epoch_1"):
         (output / name).mkdir(parents=True)
         (output / name / "part.safetensors").touch()
+    (output / "epoch_0" / "adapter").mkdir()
+    (output / "epoch_0" / "adapter" / "adapter_model.pt").touch()
     torch.save({"epochs_run": 1}, output / "recipe_state" / "recipe_state.pt")
     entries = [{"step": step, "epoch": (step - 1) // 2} for step in range(1, 5)]
     (output / "metrics.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries) + '{"step": 5, "ep')
@@ -122,6 +124,7 @@ def test_what_a_half_written_epoch_left_is_removed(config: Path, recipe: str, wo
     assert begin(config, inputs="abc", interrupted=True, recipe=recipe) == words
     output = config.parent / "artifacts"
     assert sorted(path.name for path in output.glob("epoch_*")) == ["epoch_0"]
+    assert (output / "epoch_0" / "adapter_model.pt").is_file()
     assert [json.loads(line)["step"] for line in (output / "metrics.jsonl").read_text().splitlines()] == [1, 2]
 
 

@@ -258,6 +258,24 @@ def test_a_monitor_that_is_killed_before_it_could_write_the_id_down_finds_the_jo
     assert "1 lines of the ledger cannot be read" in (experiment.path / "run-experiment.log").read_text()
 
 
+def test_a_job_that_ended_before_anybody_wrote_its_id_down_has_ended(experiment: Experiment) -> None:
+    small(experiment)
+    run(experiment, stage=Stage.PREPARATION)
+    ledger = experiment.path / LEDGER
+    ledger.write_text(ledger.read_text().splitlines(keepends=True)[0])
+    looks: list[Snapshot] = []
+
+    def looked(snapshot: Snapshot) -> None:
+        looks.append(snapshot)
+        assert len(looks) < 500, "it is waited for without end"
+
+    options = RunOptions(poll_s=0.01)
+    executor = LocalExecutor(2, grace_s=3.0)
+    report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=looked)
+    assert set(states(report).values()) == {"completed"}
+    assert experiment.order == [TRAINED, EVALUATED]
+
+
 def test_a_job_that_was_never_started_is_started(experiment: Experiment) -> None:
     small(experiment)
     (experiment.path / LEDGER).parent.mkdir()
@@ -439,6 +457,39 @@ def test_a_job_that_nobody_knows_is_told_after_several_misses(experiment: Experi
     assert states(report)[TRAINED].startswith("unknown its executor knows nothing of it")
     assert report.exit_code is ExitCode.UNFINISHED
     assert len(waits) == 7
+
+
+def test_an_outcome_that_a_shared_disk_shows_late_is_waited_for(experiment: Experiment) -> None:
+    training = experiment.training("rank8")
+    scheduler = Scheduler(experiment, [RUNNING, *[JobStatus(JobState.COMPLETED)] * 9])
+    slept = [0.0]
+
+    def sleep(seconds: float) -> None:
+        slept[0] += seconds
+        if slept[0] >= 90 and not (experiment.path / training.outcome).exists():
+            tag = read_ledger(experiment.path).entries[TRAINED].last.tag
+            script = experiment.path / training.script
+            subprocess.run(["bash", script], env=os.environ | {"TUNEBOOK_TAG": tag}, check=True)
+
+    report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=sleep)
+    assert states(report) == {TRAINED: "completed"}
+    assert slept[0] <= 120
+
+
+def test_a_job_that_ends_while_it_is_asked_for_is_shown_as_it_ended(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    with pytest.raises(KeyboardInterrupt):
+        watch(experiment, RUNNING, "leave")
+
+    class Late(Scheduler):
+        def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
+            with pytest.raises(ExecutorError):
+                super().poll(ids)
+            return dict.fromkeys(ids, JobStatus(JobState.COMPLETED))
+
+    asked = [Late(experiment, ["run"])]
+    reports = job_reports(experiment.jobs, experiment=experiment.path, executors=asked)
+    assert [(report.state, report.reason) for report in reports] == [(JobState.COMPLETED, "")]
 
 
 def test_a_schedulers_own_word_is_the_reason(experiment: Experiment) -> None:

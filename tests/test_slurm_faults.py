@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,17 @@ import pytest
 from bash_jobs import Experiment, experiment_at, wait_until
 from slurm_cluster import Cluster, empty_queue
 from slurm_runs import run, states
+from tunebook.core.job import JobState, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.errors import LockedError
+from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.executors.slurm_commands import configuration
 from tunebook.run.loop import run_jobs
-from tunebook.run.report import Snapshot
+from tunebook.run.overview import cancel_jobs, job_reports
+from tunebook.run.report import JobReport, Snapshot
 from tunebook.run.select import RunOptions
+from tunebook.run.summary import run_summary
 
 _MONITOR = """\
 import sys
@@ -149,7 +154,9 @@ def test_a_preempted_job_is_taken_up_by_the_cluster_and_goes_on(cluster: Cluster
     experiment.training("a", f'[ "${{SLURM_RESTART_COUNT:-0}}" -gt 0 ] || {experiment.until("never")}')
     report = run(experiment, detach=True)
     wait_until(lambda: experiment.order == ["a/finetune"])
-    urgent = cluster.ask("sbatch", "--parsable", "--partition=urgent", "--exclusive", "--wrap", "sleep 1").strip()
+    urgent = cluster.ask(
+        "sbatch", "--parsable", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap", "sleep 1"
+    ).strip()
     wait_until(lambda: "RUNNING" in cluster.ask("squeue", "-h", "--format=%T", f"--jobs={urgent}"))
     cluster.release(report.jobs[0].job_id)
     assert states(run(experiment)) == {"a/finetune": "completed"}
@@ -208,6 +215,153 @@ def test_accounting_tells_what_the_queue_has_forgotten(
         run(experiment, detach=True)
         wait_until(lambda: not cluster.ask("squeue", "-h", "--states=all").strip())
         assert re.fullmatch(r"failed (exit code \d+|killed by signal 9)", states(run(experiment))["killed/finetune"])
+
+
+@pytest.fixture
+def forgetful(accounted_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster that forgets jobs within seconds, and whose accounting does not answer."""
+    with empty_queue(accounted_slurm, monkeypatch) as cluster:
+        replaced(tmp_path / "bin", monkeypatch, "sacct", "#!/usr/bin/env bash\nexit 1\n")
+        yield cluster
+
+
+def forget(cluster: Cluster) -> None:
+    """Waits until the queue knows nothing of any job."""
+    wait_until(lambda: not cluster.ask("squeue", "-h", "--states=all").strip(), timeout_s=60)
+
+
+def test_what_was_dropped_and_forgotten_overnight_waits_for_its_training(forgetful: Cluster, tmp_path: Path) -> None:
+    with experiment_at(tmp_path / "overnight") as experiment:
+        experiment.training("a", "[ -e ../repaired ] || exit 1")
+        experiment.evaluation("a")
+        run(experiment, detach=True)
+        forget(forgetful)
+        executors = [SlurmExecutor(forgetful.name)]
+        seen = job_reports(experiment.jobs, experiment=experiment.path, executors=executors)
+        assert [(job.state, job.reason) for job in seen] == [
+            (JobState.FAILED, "exit code 1"),
+            (JobState.PENDING, "what it needs has failed"),
+        ]
+        told = {"a/finetune": "failed exit code 1", "a/eval/caps_epoch0": "pending training failed"}
+        assert states(run(experiment)) == told
+        experiment.let_go("repaired")
+        report = run(experiment, options=RunOptions(poll_s=0.3, retry_failed=True))
+        assert set(states(report).values()) == {"completed"}
+
+
+def test_what_was_cancelled_and_forgotten_was_cancelled(forgetful: Cluster, tmp_path: Path) -> None:
+    with experiment_at(tmp_path / "cancelled") as experiment:
+        experiment.training("a", experiment.until("go"))
+        experiment.evaluation("a")
+        run(experiment, detach=True)
+        wait_until(lambda: experiment.order)
+        assert len(cancel_jobs(experiment.jobs, SlurmExecutor(forgetful.name), experiment=experiment.path)) == 2
+        forget(forgetful)
+        executors = [SlurmExecutor(forgetful.name)]
+        seen = job_reports(experiment.jobs, experiment=experiment.path, executors=executors)
+        assert [(job.state, job.reason) for job in seen] == [(JobState.FAILED, "CANCELLED")] * 2
+        experiment.let_go("go")
+        assert set(states(run(experiment)).values()) == {"completed"}
+
+
+def test_what_was_dropped_and_forgotten_follows_a_training_that_was_helped(forgetful: Cluster, tmp_path: Path) -> None:
+    with experiment_at(tmp_path / "helped") as experiment:
+        experiment.training("a", "grep -q smaller finetune.yaml || exit 1")
+        experiment.evaluation("a")
+        run(experiment, detach=True)
+        forget(forgetful)
+
+        def remedy(report: JobReport) -> str:
+            (experiment.path / report.job.inputs[0]).write_text("smaller")
+            return "smaller" if report.job.name == "a/finetune" else ""
+
+        executor = SlurmExecutor.create(ExecutorOptions())
+        options = RunOptions(poll_s=0.3)
+        report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, remedy=remedy)
+        assert set(states(report).values()) == {"completed"}
+        assert experiment.order == ["a/finetune", "a/finetune", "a/eval/caps_epoch0"]
+
+
+def test_nothing_is_submitted_behind_a_training_that_the_cluster_has_forgotten(
+    forgetful: Cluster, tmp_path: Path
+) -> None:
+    with experiment_at(tmp_path / "late") as experiment:
+        experiment.training("a", "trap - EXIT; kill -KILL $$")
+        experiment.evaluation("a")
+        run(experiment, options=RunOptions(detach=True, stage=Stage.PREPARATION))
+        forget(forgetful)
+        report = run(experiment)
+        assert states(report)["a/finetune"].startswith("unknown")
+        assert report.submitted == ()
+        assert experiment.order == ["a/finetune"]
+
+
+def test_a_staggered_submission_looks_at_its_trainings_before_it_submits_behind_them(
+    forgetful: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tunebook.run.loop._FRESH_S", 1.0)
+    assert forgetful.conf.is_file()
+    with experiment_at(tmp_path / "staggered") as experiment:
+        experiment.training("a", "exit 1")
+        experiment.evaluation("a")
+        experiment.training("b")
+        experiment.training("c")
+        told = states(run(experiment, array=False, options=RunOptions(poll_s=0.3, stagger_s=7.0)))
+        assert told["a/eval/caps_epoch0"] == "pending training failed"
+        assert "a/eval/caps_epoch0" not in experiment.order
+
+
+def test_a_job_that_has_failed_before_it_was_cancelled_has_failed(cluster: Cluster, experiment: Experiment) -> None:
+    assert cluster.conf.is_file()
+    job = experiment.training("a", "exit 3")
+    run(experiment, detach=True)
+    wait_until((experiment.path / job.outcome).exists)
+    wait_until(lambda: not cluster.ask("squeue", "-h").strip())
+    assert cancel_jobs(experiment.jobs, SlurmExecutor(cluster.name), experiment=experiment.path) == ()
+    assert states(run(experiment)) == {"a/finetune": "failed exit code 3"}
+    assert experiment.order == ["a/finetune"]
+
+
+def test_what_a_shell_has_slurms_programs_filter_hides_no_job(
+    cluster: Cluster, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SQUEUE_PARTITION", "urgent")
+    monkeypatch.setenv("SCANCEL_PARTITION", "urgent")
+    experiment.training("a", "sleep 60")
+    run(experiment, detach=True)
+    wait_until(lambda: experiment.order)
+    assert cancel_jobs(experiment.jobs, SlurmExecutor(cluster.name), experiment=experiment.path) == ("a/finetune",)
+    monkeypatch.delenv("SQUEUE_PARTITION")
+    wait_until(lambda: not cluster.ask("squeue", "-h").strip())
+
+
+def test_an_evaluation_that_was_dropped_has_no_job_that_goes_on(experiment: Experiment) -> None:
+    experiment.training("a", "exit 1")
+    experiment.evaluation("a")
+    report = run(experiment)
+    assert [bool(job.job_id) for job in report.jobs] == [True, False]
+    assert "tunebook cancel" not in run_summary(report, experiment.path)
+
+
+@pytest.mark.parametrize("array", [True, False])
+def test_a_directorys_percent_signs_are_no_pattern(
+    plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, array: bool
+) -> None:
+    with empty_queue(plain_slurm, monkeypatch), experiment_at(tmp_path / "50%jobs %A %% x") as experiment:
+        experiment.training("a", "echo heard")
+        experiment.training("b", "echo heard")
+        report = run(experiment, array=array)
+        assert set(states(report).values()) == {"completed"}
+        assert ["heard" in Path(job.output).read_text() for job in report.jobs] == [True, True]
+
+
+def test_a_directory_that_slurm_cannot_write_output_into_is_told(
+    plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with empty_queue(plain_slurm, monkeypatch), experiment_at(tmp_path / "back\\slash") as experiment:
+        experiment.training("a")
+        assert "has a backslash" in states(run(experiment))["a/finetune"]
+        assert experiment.order == []
 
 
 def test_a_second_monitor_is_refused_while_the_first_one_works(experiment: Experiment) -> None:

@@ -88,6 +88,8 @@ def test_a_queue_is_read_with_all_that_its_fields_may_hold(monkeypatch: pytest.M
         "104|OUT_OF_MEMORY|OutOfMemory|gpu-a03|2026-03-01T10:00:00|2026-03-01T10:20:00|tunebook-dd",
         "105|HIBERNATING|None|gpu-a03|2026-03-01T10:00:00|N/A|a comment of somebody | else",
         "106|FAILED|DependencyNeverSatisfied||N/A|2026-03-01T10:20:00|tunebook-ee",
+        "107|RUNNING|None|gpu-a01|2026-03-01T10:00:00|N/A|tunebook-ff",
+        "107|REVOKED|None||N/A|N/A|tunebook-ff",
         "slurm_load_jobs: a message that is no row",
     ]
     recorded(monkeypatch, tmp_path / "bin", "squeue", "\n".join(lines) + "\n")
@@ -100,6 +102,7 @@ def test_a_queue_is_read_with_all_that_its_fields_may_hold(monkeypatch: pytest.M
         "104": (FAILED, "OUT_OF_MEMORY"),
         "105": (UNKNOWN, "SLURM says HIBERNATING, which is not known here"),
         "106": (FAILED, "DependencyNeverSatisfied"),
+        "107": (RUNNING, ""),
     }
     assert rows["101"].status.node == "gpu-a[01-02]"
     assert rows["105"].comment == "a comment of somebody | else"
@@ -154,6 +157,26 @@ def test_a_refusal_a_full_queue_and_no_answer_are_told_apart(
     assert words.rpartition(": ")[2] in str(caught.value)
 
 
+@pytest.mark.parametrize("printed", ["7\n", "7;c1\n", "Welcome to 1st cluster\n--> Verifying 12 limits ...OK\n\n7\n"])
+def test_a_jobs_number_is_read_behind_what_a_cluster_greets_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: str
+) -> None:
+    recorded(monkeypatch, tmp_path / "bin", "sbatch", printed)
+    experiment = Experiment(tmp_path / "experiment")
+    submission = Submission(experiment.training("a"), experiment.path, "tunebook-ab")
+    assert SlurmExecutor().submit(Batch((submission,)))[0].job_id == "7"
+
+
+def test_where_sbatch_tells_no_number_nobody_knows_whether_it_took_the_job(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recorded(monkeypatch, tmp_path / "bin", "sbatch", "Submitted\n")
+    experiment = Experiment(tmp_path / "experiment")
+    submission = Submission(experiment.training("a"), experiment.path, "tunebook-ab")
+    with pytest.raises(UnclearError, match="did not tell"):
+        SlurmExecutor().submit(Batch((submission,)))
+
+
 def submissions(experiment: Experiment, runs: Sequence[str], after: Sequence[str] = ()) -> list[Submission]:
     made = [experiment.training(run) if not after else experiment.evaluation(run) for run in runs]
     needs: list[tuple[str, ...]] = [(one,) for one in after]
@@ -170,6 +193,12 @@ def test_like_jobs_are_one_array_and_unlike_ones_are_not(tmp_path: Path) -> None
     assert [len(batch.members) for batch in batches] == [4, 1, 1]
     assert batches[0].indices == (0, 1, 2, 3)
     assert header_of(large) == ("--mem=90G",)
+
+
+def test_how_many_run_at_a_time_holds_for_fewer_than_a_handful_too(tmp_path: Path) -> None:
+    waiting = submissions(Experiment(tmp_path / "experiment"), ["a", "b", "c"])
+    assert [len(batch.members) for batch in SlurmExecutor(slots=1).plan(waiting).batches] == [3]
+    assert [len(batch.members) for batch in SlurmExecutor().plan(waiting).batches] == [1, 1, 1]
 
 
 def test_an_evaluation_gets_the_number_of_its_training_in_the_array(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ _SUBMIT_S = 120.0
 _HANDFUL = 5
 _MAX_ARRAY = 1001
 _FULL = re.compile(r"MaxSubmit|GrpSubmit", re.IGNORECASE)
+_NUMBER = re.compile(r"^(\d+)(?:;\S*)?\s*\Z", re.MULTILINE)
 _UNCLEAR = re.compile(
     r"contact slurm controller|timed out|connection refused|zero bytes|temporarily unable|temporarily unavailable"
     r"|communication|authentication|munge|connect failure",
@@ -38,7 +39,7 @@ class SlurmExecutor:
         cluster: its name: jobs of another cluster cannot be asked for here.
         max_array: one more than the highest number that a task of an array may have.
         slots: how many tasks of an array run at a time (``%N``).
-        array: whether like jobs go as arrays; ``None`` is from a handful on.
+        array: whether like jobs go as arrays; ``None`` is from a handful on, or from two if ``slots`` hold.
     """
 
     name = "slurm"
@@ -52,7 +53,7 @@ class SlurmExecutor:
     ) -> None:
         self.host = cluster
         self._slots = slots
-        self._smallest = {None: _HANDFUL, True: 2}.get(array, max_array + 1)
+        self._smallest = {None: 2 if slots else _HANDFUL, True: 2}.get(array, max_array + 1)
         self._most = max(1, max_array)
         self._largest = self._most
         self._accounting = Accounting()
@@ -98,7 +99,7 @@ class SlurmExecutor:
         script = folder / f"{base}.sh"
         write_text(script, array_script(batch), durable=True)
         limit = f"%{self._slots}" if self._slots else ""
-        options = [f"--array={array_ranges(batch.indices)}{limit}", "--output=%A_%a.out"]
+        options = [f"--array={array_ranges(batch.indices)}{limit}", _output_to(folder, "%A_%a.out")]
         options += [f"--job-name={_plain(first.experiment.name)}-{first.job.stage.value}"]
         if first.after:
             options += [f"--dependency=aftercorr:{first.after[0].partition('_')[0]}", "--kill-on-invalid-dep=yes"]
@@ -112,7 +113,7 @@ class SlurmExecutor:
         words = told(answer)
         if answer.returncode == 0:
             self._largest = min(self._most, 2 * self._largest)
-            return answer.stdout.strip().partition(";")[0]
+            return _number(answer.stdout)
         if _FULL.search(words):
             self._largest = max(1, size // 2)
             raise QueueFullError(f"the queue takes no more of your jobs now: {words}")
@@ -163,11 +164,24 @@ def _single(submission: Submission) -> tuple[list[str], Path, dict[str, str]]:
     script = submission.experiment / submission.job.script
     if not script.is_file():
         raise ExecutorError(f"{script} is missing (scaffold again)")
-    options = ["--output=slurm-%j.out"]
+    directory = submission.experiment / submission.job.directory
+    options = [_output_to(directory, "slurm-%j.out")]
     if submission.after:
         options += [f"--dependency=afterok:{':'.join(submission.after)}", "--kill-on-invalid-dep=yes"]
     env = _environment(submission.tag) | ({RESUME: "1"} if submission.resume else {})
-    return _sbatch_line(submission.tag, options, script), submission.experiment / submission.job.directory, env
+    return _sbatch_line(submission.tag, options, script), directory, env
+
+
+def _output_to(directory: Path, name: str) -> str:
+    """SLURM reads ``%`` in the directory, too, as a pattern; with a backslash anywhere it reads none at all.
+
+    Raises:
+        ExecutorError: no output could be written there.
+    """
+    folder = str(directory)
+    if "\\" in folder:
+        raise ExecutorError(f"SLURM writes no output into {folder}: its path has a backslash (rename the directory)")
+    return f"--output={folder.replace('%', '%%')}/{name}"
 
 
 def _sbatch_line(tag: str, options: Sequence[str], script: Path) -> list[str]:
@@ -177,6 +191,18 @@ def _sbatch_line(tag: str, options: Sequence[str], script: Path) -> list[str]:
 
 def _environment(tag: str) -> dict[str, str]:
     return job_environment() | {processes.TAG: tag}
+
+
+def _number(printed: str) -> str:
+    """The job's number: the last line, since clusters greet people before it.
+
+    Raises:
+        UnclearError: there is none.
+    """
+    found = _NUMBER.search(printed)
+    if found is None:
+        raise UnclearError(f"`sbatch` did not tell the job's number: {printed.strip()[:200]}")
+    return found[1]
 
 
 def _output(submission: Submission, job_id: str) -> str:

@@ -74,7 +74,15 @@ def queue() -> list[QueueRow]:
     Raises:
         ExecutorError: SLURM does not answer.
     """
-    command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", f"--format={_FIELDS}"]
+    command = [
+        "squeue",
+        "--noheader",
+        "--all",
+        "--array",
+        "--states=all",
+        f"--user={os.getuid()}",
+        f"--format={_FIELDS}",
+    ]
     return [row for line in ask(command).splitlines() if (row := _row(line)) is not None]
 
 
@@ -84,6 +92,8 @@ def _row(line: str) -> QueueRow | None:
         return None
     job_id, state_word, reason, node, start, end, comment = (part.strip() for part in parts)
     state = job_state(state_word)
+    if state_word == "REVOKED":  # of a federation: it runs on another cluster
+        return None
     if state is JobState.PENDING:
         return QueueRow(job_id, comment, JobStatus(state, spoken_reason(reason)))
     started = zoned(start)

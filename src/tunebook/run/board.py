@@ -80,16 +80,21 @@ class Board:
         return all(need.verdict.state is JobState.COMPLETED and not need.in_flight for need in needs)
 
     def _is_coming(self, track: Track) -> bool:
-        """Whether all that it needs is done or in the executor's hands, and something is in those."""
+        """Whether all that it needs is done or in the executor's hands, and something is in those.
+
+        A job that the executor did not know, or that has ended without a trace, is in nobody's hands: what is submitted
+        behind it might start at once.
+        """
         needs = [self.tracks[need] for need in track.job.needs]
-        there = [need.in_flight and bool(need.job_id) for need in needs]
+        there = [need.in_flight and bool(need.job_id) and not need.misses for need in needs]
         done = [need.verdict.state is JobState.COMPLETED and not need.in_flight for need in needs]
         return any(there) and all(one or other for one, other in zip(there, done, strict=True))
 
     def has_failed_need(self, track: Track) -> bool:
-        """Whether something that it needs has failed."""
+        """Whether something that it needs has failed, or is gone."""
         needs = [self.tracks[need] for need in track.job.needs]
-        return any(need.verdict.state is JobState.FAILED and not need.in_flight for need in needs)
+        lost = {JobState.FAILED, JobState.UNKNOWN}
+        return any(need.verdict.state in lost and not need.in_flight for need in needs)
 
     def look_again(self, track: Track, entry: LedgerEntry | None) -> None:
         """Reads anew what was written down of a job, and judges it and all that need it."""

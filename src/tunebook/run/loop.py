@@ -25,6 +25,9 @@ from tunebook.run.track import Track
 
 __all__ = ["run_jobs"]
 
+_FRESH_S = 30.0
+"""Schedulers forget jobs that have ended: how long an answer counts when another job is submitted behind them."""
+
 
 def _local_time() -> datetime:
     return datetime.now().astimezone()
@@ -96,6 +99,7 @@ class _Monitor:
         self._warnings: list[str] = []
         self._not_retried: tuple[str, ...] = ()
         self._silence = ""
+        self._asked_at = time.monotonic()
 
     @property
     def note(self) -> str:
@@ -124,29 +128,36 @@ class _Monitor:
 
     def _loop(self, show: Callable[..., None], sleep: Callable[[float], None]) -> None:
         while True:
+            more = False
             if self._poll():
-                taken = self._submitter.submit_waiting(self._options.max_jobs, lambda: self._stagger(sleep))
+                taken, more = self._submitter.submit_waiting(self._options.max_jobs, lambda: self._stagger(sleep))
                 self._submitted += taken
                 self._pace.changed = self._pace.changed or bool(taken)
             show()
+            if more:
+                continue
             waiting = self._board.waiting(held=self._executor.holds_dependencies)
             if not self._board.in_flight() and not waiting:
                 return
-            if self._options.detach and not waiting and not self._silence:
+            unclear = any(track.misses for track in self._board.in_flight())
+            if self._options.detach and not (waiting or unclear or self._silence):
                 self._leave()
                 return
             self._rest(show, sleep)
 
-    def _stagger(self, sleep: Callable[[float], None]) -> None:
+    def _stagger(self, sleep: Callable[[float], None]) -> bool:
+        """Between two submissions; whether the executor's last answer still holds."""
         if self._options.stagger_s > 0:
             sleep(self._options.stagger_s)
+        return time.monotonic() - self._asked_at < _FRESH_S
 
     def _rest(self, show: Callable[..., None], sleep: Callable[[float], None]) -> None:
         """Until the executor is asked again; meanwhile the jobs' own files tell what they can."""
         ticks = self._pace.ticks()
         for number, tick in enumerate(ticks, start=1):
             sleep(tick)
-            done = [track for track in self._board.in_flight() if track.running and self._has_succeeded(track)]
+            looked_for = [track for track in self._board.in_flight() if track.running or track.misses]
+            done = [track for track in looked_for if self._has_succeeded(track)]
             for track in done:
                 self._submitter.finish(track, JobStatus(JobState.UNKNOWN))
             if done and self._board.waiting(held=self._executor.holds_dependencies):
@@ -157,6 +168,7 @@ class _Monitor:
     def _poll(self) -> bool:
         """Asks for all jobs at once; whether there was an answer."""
         flying = self._board.in_flight()
+        self._asked_at = time.monotonic()
         if not flying:
             return True
         try:
@@ -199,7 +211,7 @@ class _Monitor:
             self._submitter.finish(track, status)
         else:
             track.misses += 1
-            self._pace.hurried = status.state is not JobState.UNKNOWN
+            self._pace.hurried = status.state is JobState.FAILED  # a shared disk may show success half a minute late
             if track.misses >= self._executor.patience:
                 self._submitter.finish(track, _without_outcome(status))
         self._pace.changed = self._pace.changed or not track.in_flight

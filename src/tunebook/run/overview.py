@@ -14,10 +14,12 @@ from tunebook.run.board import Board
 from tunebook.run.evidence import survey
 from tunebook.run.report import JobReport
 from tunebook.run.select import RunOptions, select
-from tunebook.run.state import Verdict
+from tunebook.run.state import CANCELLED, Verdict
 from tunebook.run.track import Track
 
 __all__ = ["cancel_jobs", "job_reports"]
+
+_GOING = frozenset({JobState.RUNNING, JobState.PENDING})
 
 
 def job_reports(
@@ -61,18 +63,25 @@ def _ask(board: Board, executor: Executor) -> None:
         track.job_id = found[track.tag].job_id if track.tag in found else track.job_id
     statuses = executor.poll([track.job_id for track in asked if track.job_id])
     for track in asked:
-        _learn(track, statuses.get(track.job_id, JobStatus(JobState.UNKNOWN)))
+        status = statuses.get(track.job_id, JobStatus(JobState.UNKNOWN))
+        if status.state not in _GOING:  # what it wrote may be newer than what was read
+            job_id = track.job_id
+            board.look_again(track, track.evidence.entry)
+            track.job_id = track.job_id or job_id
+        _learn(track, status, in_vain=board.has_failed_need(track) and not track.started)
 
 
-def _learn(track: Track, status: JobStatus) -> None:
+def _learn(track: Track, status: JobStatus, *, in_vain: bool) -> None:
     """What an executor says of a job that has not said itself how it ended."""
-    if status.state in {JobState.RUNNING, JobState.PENDING}:
+    if status.state in _GOING:
         track.in_flight, track.running = True, status.state is JobState.RUNNING
         track.node, track.started = status.node, status.started or track.started
         track.note = status.reason
-    elif track.verdict.state is JobState.FAILED:
-        pass  # its own outcome says so, and it was not queued again
-    elif status.reason == NEVER_RAN:
+    elif track.evidence.own_outcome is not None:
+        pass  # it says itself how it ended, and it was not queued again
+    elif track.evidence.entry is not None and track.evidence.entry.cancelled:
+        track.verdict = Verdict(JobState.FAILED, CANCELLED, rerun=True)
+    elif status.reason == NEVER_RAN or (in_vain and status.state is JobState.UNKNOWN):
         track.verdict = Verdict(JobState.PENDING, "what it needs has failed")
     elif status.state is JobState.FAILED and status.reason and track.job_id:
         track.verdict = Verdict(JobState.FAILED, status.reason)
@@ -122,10 +131,13 @@ def cancel_jobs(
     jobs_by_name = {job.name: job for job in jobs}
     asked = [Submission(jobs_by_name[entry.last.job], experiment, entry.last.tag) for entry in open_entries]
     found = executor.find(asked) if asked else {}
-    ended = [entry.last for entry in open_entries if entry.last.tag in found]
+    ids = [found[entry.last.tag].job_id for entry in open_entries if entry.last.tag in found]
+    statuses = executor.poll(ids) if ids else {}
+    going = {job_id for job_id in ids if statuses[job_id].state in _GOING}
+    ended = [entry.last for entry in open_entries if entry.last.tag in found and found[entry.last.tag].job_id in going]
     now = clock().astimezone().isoformat(timespec="seconds")
     events = [Event(now, last.tag, last.job, EventKind.CANCELLED, found[last.tag].job_id) for last in ended]
     if events:
         record(experiment, *events)
-    executor.cancel([found[last.tag].job_id for last in ended])
+    executor.cancel(ids)
     return tuple(last.job for last in ended)

@@ -56,14 +56,17 @@ class Submitter:
         self._adopting: set[str] = set()
         self.note = ""
 
-    def submit_waiting(self, limit: int | None, pause: Callable[[], None]) -> list[str]:
-        """Hands over what the executor takes now, and returns the names of those jobs.
+    def submit_waiting(self, limit: int | None, pause: Callable[[], bool]) -> tuple[list[str], bool]:
+        """Hands over what the executor takes now.
 
         Whatever stands in the way of a job is its own failure, and the others go on.
 
         Args:
             limit: how many jobs the executor may have at a time; ``None`` is any number.
-            pause: called behind each submission.
+            pause: called behind each submission; ``False`` ends this, so that the executor is asked how its jobs are.
+
+        Returns:
+            The names of the jobs that it took, and whether ``pause`` has ended this.
         """
         submitted: list[str] = []
         self.note = ""
@@ -75,15 +78,16 @@ class Submitter:
             for name, reason in intake.refused.items():
                 self._refuse(self._board.tracks[name], reason)
             if not intake.batches and not intake.refused:
-                return submitted
+                return submitted, False
             for batch in intake.batches:
                 taken, more = self._submit(batch)
                 submitted += taken
                 if not more:
                     break
-                pause()
+                if not pause():
+                    return submitted, True
             if self.note:
-                return submitted
+                return submitted, False
 
     def _submit(self, batch: Batch) -> tuple[list[str], bool]:
         """One call of the executor; the names of what it took, and whether the next batch may be tried."""
@@ -183,7 +187,9 @@ class Submitter:
         for track in asked:
             if track.tag in found:
                 self._adopt(track, found[track.tag])
-            elif not track.job_id and not self.has_ended(track):
+            elif not track.job_id and self.has_ended(track):
+                self.finish(track, JobStatus(JobState.UNKNOWN))
+            elif not track.job_id:
                 self._give_up(track)
         self._adopting.clear()
 
@@ -271,9 +277,20 @@ class Submitter:
         entry = self._journal.entry(track.job.name)
         if not track.job.needs or (entry is not None and entry.cancelled):
             return False
-        if status.reason == NEVER_RAN:  # of a task of an array SLURM then tells a time at which it began, all the same
+        if status.reason == NEVER_RAN:
             return True
-        return not status.started and status.state is JobState.FAILED and self._board.has_failed_need(track)
+        if track.started or not (self._board.has_failed_need(track) or self._has_newer_need(track)):
+            return False
+        if status.state is JobState.UNKNOWN:  # dropped, and forgotten before anybody looked
+            return True
+        # Of a task of an array SLURM tells a time at which it began, all the same.
+        return not status.started or status.reason.startswith("CANCELLED")
+
+    def _has_newer_need(self, track: Track) -> bool:
+        """Whether something that it needs was submitted again after it: what it waited for has failed."""
+        mine = self._journal.entry(track.job.name)
+        needs = [self._journal.entry(name) for name in track.job.needs]
+        return any(mine is not None and need is not None and need.number > mine.number for need in needs)
 
     def _sweep(self, track: Track) -> None:
         """A job that ended without its script's own end may have left processes behind."""

@@ -75,6 +75,8 @@ class Track:
         if entry is not None:
             self.tag, self.output = entry.last.tag, entry.last.output
             self.job_id, self.started, self.ended = entry.last.job_id, entry.last.started, entry.last.ended
+        else:
+            self.tag = self.job_id = self.output = self.started = self.ended = ""
         if outcome is not None:
             self.started, self.ended = outcome.started, outcome.ended
             if entry is not None and outcome.tag != entry.last.tag:

@@ -146,8 +146,11 @@ def _has_rewound(output: Path) -> bool:
         done = int(state["epochs_run"])
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError):
         return False  # torn, or never written
-    if done < 1 or not any((output / f"epoch_{done - 1}").glob("*.*")):
+    last = output / f"epoch_{done - 1}"
+    if done < 1 or not any(last.glob("*.*")):
         return False
+    for file in (last / "adapter").glob("*"):  # put apart by a job that was ended while it did so
+        file.replace(last / file.name)
     for folder in output.glob("epoch_*"):
         number = folder.name.removeprefix("epoch_")
         if number.isdecimal() and int(number) >= done:
