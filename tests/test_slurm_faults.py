@@ -245,7 +245,7 @@ def test_what_was_dropped_and_forgotten_overnight_waits_for_its_training(forgetf
         told = {"a/finetune": "failed exit code 1", "a/eval/caps_epoch0": "pending training failed"}
         assert states(run(experiment)) == told
         experiment.let_go("repaired")
-        report = run(experiment, options=RunOptions(poll_s=0.3, retry_failed=True))
+        report = run(experiment, retry_failed=True)
         assert set(states(report).values()) == {"completed"}
 
 
@@ -288,7 +288,7 @@ def test_nothing_is_submitted_behind_a_training_that_the_cluster_has_forgotten(
     with experiment_at(tmp_path / "late") as experiment:
         experiment.training("a", "trap - EXIT; kill -KILL $$")
         experiment.evaluation("a")
-        run(experiment, options=RunOptions(detach=True, stage=Stage.PREPARATION))
+        run(experiment, detach=True, stage=Stage.PREPARATION)
         forget(forgetful)
         report = run(experiment)
         assert states(report)["a/finetune"].startswith("unknown")
@@ -306,7 +306,7 @@ def test_a_staggered_submission_looks_at_its_trainings_before_it_submits_behind_
         experiment.evaluation("a")
         experiment.training("b")
         experiment.training("c")
-        told = states(run(experiment, array=False, options=RunOptions(poll_s=0.3, stagger_s=7.0)))
+        told = states(run(experiment, array=False, stagger_s=7.0))
         assert told["a/eval/caps_epoch0"] == "pending training failed"
         assert "a/eval/caps_epoch0" not in experiment.order
 
