@@ -11,7 +11,7 @@ from bash_jobs import Experiment, wait_until
 from slurm_cluster import Cluster
 from slurm_runs import run, states
 from tunebook.core.job import JobState
-from tunebook.errors import ExitCode
+from tunebook.errors import ExitCode, ToolError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import choose_executor
 from tunebook.executors.slurm import SlurmExecutor
@@ -164,3 +164,20 @@ def test_five_hundred_jobs_end(experiment: Experiment) -> None:
     report = run(experiment, array=True)
     assert set(states(report).values()) == {"completed"}, f"after {time.monotonic() - begun:.0f} s"
     assert sorted(experiment.order) == sorted(job.name for job in experiment.jobs)
+
+
+def test_where_the_scheduler_cannot_be_asked_status_tells_what_was_seen_last_and_says_so(
+    cluster: Cluster, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep(experiment, ["a"], experiment.until("go"))
+    run(experiment, detach=True)
+    monkeypatch.setattr("tunebook.executors.slurm_commands.run_program", _not_there)
+    warnings: list[str] = []
+    executor = SlurmExecutor(cluster.name)
+    reports = job_reports(experiment.jobs, experiment=experiment.path, executors=[executor], warn=warnings.append)
+    assert {report.state for report in reports} <= {JobState.PENDING, JobState.RUNNING}
+    assert "slurm does not answer, and its jobs are shown as they were last seen" in warnings[0]
+
+
+def _not_there(argv: Sequence[str], **_: object) -> None:
+    raise ToolError(f"the program `{argv[0]}` was not found")
