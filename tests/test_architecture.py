@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "scaffold": {"errors", "core", "disk", "tools"},
     "run": {"errors", "core", "disk", "executors"},
     "demo": {"errors", "core", "disk"},
-    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "demo"},
+    "design": {"errors", "core", "disk", "tools"},
+    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "demo", "design"},
     "cli": {"errors", "core", "api"},
 }
 JOB_SIDE = {

@@ -1,6 +1,16 @@
 """The verbs, composed here only: what the command line does, a program can do with typed results."""
 
 from tunebook.api.demonstration import DemoReport, DemoRow, demo
+from tunebook.api.designing import (
+    DEFAULTS,
+    Design,
+    DesignReport,
+    Totals,
+    design,
+    design_of_page,
+    missing_answers,
+    read_given,
+)
 from tunebook.api.loading import find_experiment
 from tunebook.api.running import cancel, run, status
 from tunebook.api.scaffolding import CheckReport, ToolInfo, check, scaffold, setup_finetune, tools
@@ -12,11 +22,14 @@ from tunebook.scaffold.report import ScaffoldReport
 from tunebook.scaffold.summary import summary
 
 __all__ = [
+    "DEFAULTS",
     "CheckReport",
     "Choice",
     "DemoReport",
     "DemoRow",
     "Derived",
+    "Design",
+    "DesignReport",
     "Job",
     "JobReport",
     "JobState",
@@ -25,10 +38,15 @@ __all__ = [
     "Snapshot",
     "Stage",
     "ToolInfo",
+    "Totals",
     "cancel",
     "check",
     "demo",
+    "design",
+    "design_of_page",
     "find_experiment",
+    "missing_answers",
+    "read_given",
     "run",
     "scaffold",
     "setup_finetune",

@@ -152,6 +152,7 @@ class Plan:
     file: str
     line: int = 1
     question: str = ""
+    created: str = ""
     tools: Tools = field(default_factory=Tools)
     total_runs: Written | None = None
     total_evaluations: Written | None = None
