@@ -20,12 +20,14 @@ from tunebook.design.complete import DEFAULTS, Completed, complete
 from tunebook.design.given import from_options, from_values, from_yaml
 from tunebook.design.history import find_history
 from tunebook.design.log import design_entries
-from tunebook.design.naming import experiment_name
+from tunebook.design.naming import experiment_name as name_of
 from tunebook.design.proposal import Totals, propose
 from tunebook.design.reader import Read
 from tunebook.design.reading import read_design
 from tunebook.design.resources import Entry, survey
-from tunebook.design.runs import plan_of
+from tunebook.design.runs import alike, plan_of
+from tunebook.design.suggest import Suggestions
+from tunebook.design.suggest import suggestions as suggest
 from tunebook.design.update import carried_over, design_of, notes_of, page_diff
 from tunebook.design.values import Design
 from tunebook.design.verify import page_differences
@@ -34,7 +36,21 @@ from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
 from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, UsageError
 
-__all__ = ["DEFAULTS", "Design", "DesignReport", "Totals", "design", "design_of_page", "missing_answers", "read_given"]
+__all__ = [
+    "DEFAULTS",
+    "Design",
+    "DesignReport",
+    "Read",
+    "Suggestions",
+    "Totals",
+    "answer_problem",
+    "design",
+    "design_of_page",
+    "experiment_name",
+    "missing_answers",
+    "read_given",
+    "suggestions",
+]
 
 
 @dataclass(frozen=True)
@@ -117,6 +133,23 @@ def design_of_page(directory: Path) -> Design:
     return replace(design_of(parsed.plan), matrix_notes=notes_of(text))
 
 
+def suggestions() -> Suggestions:
+    """Models, data sets and tasks that lie about here, and in the site's models directory."""
+    return suggest(Path.cwd(), find_site(Path.cwd())[0])
+
+
+def answer_problem(name: str, text: str) -> str:
+    """Why a text cannot be the answer to an option by itself; empty if it can."""
+    read = read_given(options={name: [text]})
+    found = [*read.problems, *(problem for problem in design_problems(read) if problem.file == f"--{name}")]
+    return f"{found[0].message}{f' ({found[0].hint})' if found[0].hint else ''}" if found else ""
+
+
+def experiment_name(value: Design, clock: Callable[[], datetime] = now) -> str:
+    """The name that an experiment gets where nobody gives one: task, factors and date."""
+    return name_of(value, clock())
+
+
 def missing_answers(read: Read) -> tuple[str, ...]:
     """What has to be answered still; what :data:`DEFAULTS` has can be left to it."""
     return missing(read.design)
@@ -176,7 +209,7 @@ def _experiment(value: Design, directory: Path | None, moment: datetime, *, upda
     """The experiment's directory: with a page if that is to be updated, else without."""
     if update:
         return find_experiment(directory or Path())
-    name = value.name or experiment_name(value, moment)
+    name = value.name or name_of(value, moment)
     experiment = (directory or Path(name)).expanduser().absolute()
     if (experiment / PLAN_FILE).exists():
         hint = "`--update` plans it again and shows what changes; else name another directory"
@@ -206,7 +239,8 @@ def _planned(
         text = carried_over(before, old, text, proposal.plan)
     loaded = load(experiment, text=text)
     errors += [problem for problem in loaded.findings.errors if problem not in errors]
-    warnings = (*design_warnings(read), *proposal.warnings, *loaded.findings.warnings)
+    same = [Problem(f"runs `{a}` and `{b}` are one and the same training") for a, b in alike(plan)]
+    warnings = (*design_warnings(read), *same, *proposal.warnings, *loaded.findings.warnings)
     entries = design_entries(done, proposal, found, history, errors=errors, warnings=warnings)
     report = DesignReport(
         experiment,

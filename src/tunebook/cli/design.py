@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tunebook import api
+from tunebook.cli.design_session import ask_answers, ask_directory, ask_write, confirmed, on_terminal
 from tunebook.cli.design_show import show_design
 from tunebook.cli.options import Json
-from tunebook.cli.output import print_json
+from tunebook.cli.output import console, print_json
+from tunebook.cli.scaffold import finish_scaffold
+from tunebook.core.plan import PLAN_FILE
 from tunebook.errors import UsageError
 
 __all__ = ["register"]
@@ -134,14 +138,41 @@ def _design(
     yes: bool,
     as_json: bool,
 ) -> None:
+    asking = on_terminal() and not yes and not as_json
     base = api.design_of_page(directory or Path()) if update else None
     read = api.read_given(options=options, config=config, base=base)
-    report = api.design(directory, given=read, update=update, defaults=yes, dry_run=dry_run)
+    if asking and not read.problems:
+        options = ask_answers(options, config=config, base=base)
+        read = api.read_given(options=options, config=config, base=base)
+        directory = directory if directory or update or dry_run else ask_directory(read)
+    report = api.design(
+        directory,
+        given=read,
+        update=update,
+        defaults=yes,
+        dry_run=dry_run,
+        confirm=ask_write if asking else lambda _: True,
+    )
     if as_json:
         print_json("design", report.exit_code, _data(report), warnings=report.warnings, errors=report.errors)
+    elif asking and not dry_run and not report.errors:
+        _last_words(report)
     else:
         show_design(report, dry_run=dry_run)
     raise typer.Exit(report.exit_code)
+
+
+def _last_words(report: api.DesignReport) -> None:
+    """After a session, which has shown everything else: the page, and whether to go on."""
+    out = console()
+    if not report.written:
+        out.print("Nothing was written.")
+        return
+    out.print(f"✓ {report.experiment / PLAN_FILE}", markup=False)
+    if confirmed("Scaffold now?"):
+        finish_scaffold("scaffold", api.scaffold(report.experiment), as_json=False)
+    else:
+        out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False)
 
 
 def _data(report: api.DesignReport) -> dict[str, Any]:

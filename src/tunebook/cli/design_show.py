@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from tunebook import api
 from tunebook.cli.output import console, print_problems
 from tunebook.core.plan import PLAN_FILE
@@ -26,9 +28,7 @@ def show_design(report: api.DesignReport, *, dry_run: bool) -> None:
         out.print(f"\n{len(report.errors)} error(s): nothing was written", markup=False)
     elif report.written:
         out.print(f"✓ {page}", markup=False)
-        out.print(f"  next: tunebook scaffold {report.experiment}", markup=False)
-    else:
-        out.print("Nothing was written.")
+        out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False)
 
 
 def show_totals(report: api.DesignReport) -> None:

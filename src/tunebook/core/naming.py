@@ -11,15 +11,28 @@ from tunebook.core.parameters import PARAMETERS, Kind, Parameter, Written
 from tunebook.core.plan import Plan, Run, RunType
 from tunebook.errors import Problem
 
-__all__ = ["directory_problems", "is_one_component", "run_directories", "run_labels", "short_model_name"]
+__all__ = [
+    "as_component",
+    "directory_problems",
+    "is_one_component",
+    "run_directories",
+    "run_labels",
+    "short_model_name",
+]
 
 _COMPONENT = re.compile(r"[\w+=@,][\w.+=@,-]*")
+_NOT_IN_NAMES = re.compile(r"[^\w.+=@,-]")
 _LONGEST = 200  # file systems allow 255 bytes; SLURM and our suffixes want some of them
 
 
 def is_one_component(name: str) -> bool:
     """Whether a name can be a directory's, a job's and a column's: letters, digits and ``. _ + = @ , -``."""
     return bool(_COMPONENT.fullmatch(name)) and name not in {".", ".."} and len(name.encode()) <= _LONGEST
+
+
+def as_component(text: str) -> str:
+    """The text with a dash for every character that a name cannot hold."""
+    return _NOT_IN_NAMES.sub("-", text)
 
 
 def short_model_name(name: str) -> str:
@@ -99,7 +112,7 @@ def _text(parameter: Parameter, written: Written | None, number: int) -> str:
         return "-default"
     if parameter.kind is Kind.ALPHA and isinstance(written.value, str):
         return written.value.replace("*", "x")
-    return PurePosixPath(written.text).stem if parameter.key == "dataset" else written.text
+    return as_component(PurePosixPath(written.text).stem) if parameter.key == "dataset" else written.text
 
 
 def directory_problems(plan: Plan) -> list[Problem]:

@@ -8,9 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tunebook.core.markdown import plain
+from tunebook.core.markdown import Cell, plain
 
-__all__ = ["TableLine", "code_span", "escape_cell", "escape_text", "join_lines", "new_line", "quoted", "split_lines"]
+__all__ = [
+    "TableLine",
+    "code_span",
+    "escape_cell",
+    "escape_text",
+    "join_lines",
+    "new_line",
+    "prose",
+    "quoted",
+    "split_lines",
+]
 
 _LINE_END = re.compile(r"\r\n?|\n")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&~!])")
@@ -45,6 +55,14 @@ def escape_text(value: str) -> str:
     """A value as inline Markdown that reads as this value, on one line; empty if there is none."""
     text = _visible(" ".join(value.split()))
     return _SPECIAL.sub(r"\\\1", text) if plain(text) != text else text
+
+
+def prose(value: str) -> str:
+    """A text for people as a page says it: one line, without a tick at its end; a dash or ``N/A`` says nothing."""
+    text, before = value, None
+    while text != before:
+        before, text = text, plain(escape_text(text))
+    return "" if Cell(escape_text(text), 0).is_empty else text
 
 
 def _visible(text: str) -> str:

@@ -11,6 +11,7 @@ from tunebook.core.naming import is_one_component
 from tunebook.core.parameters import Kind, by_key, suggestion
 from tunebook.core.parse_matrix import parse_epochs
 from tunebook.core.settings import is_lora
+from tunebook.core.table_text import prose
 from tunebook.design.combine import combinations, excluded, level_value
 from tunebook.design.reader import Read
 from tunebook.design.runs import LORA_KEYS, rows
@@ -32,7 +33,7 @@ _MOST_RUNS = 20_000
 
 def missing(design: Design) -> tuple[str, ...]:
     """What has to be answered still: keys of the design, and of parameters that every training needs."""
-    found = [] if design.question.strip() else ["question"]
+    found = [] if prose(design.question) else ["question"]
     found += [] if design.models or (design.eval_only and not design.train) else ["model"]
     found += [] if design.dataset or not design.train or design.factor("dataset") else ["dataset"]
     found += [] if design.tasks else ["task"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 
+from tunebook.core.naming import as_component
 from tunebook.core.parameters import by_key
 from tunebook.design.values import MODEL, Design
 
@@ -24,4 +24,4 @@ def experiment_name(design: Design, day: date) -> str:
     what = "_".join(words[:_MOST]) or ("finetuning" if design.train else "models")
     kind = {0: [], 1: ["comparison"]}.get(len(words), ["sweep"])
     parts = [*(task.name for task in design.tasks[:1]), what, *kind, f"{day:%Y-%m-%d}"]
-    return re.sub(r"[^\w.+=@,-]", "-", "_".join(parts))
+    return as_component("_".join(parts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -10,15 +9,16 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core import plan as page
-from tunebook.core.naming import run_labels
+from tunebook.core.naming import as_component, run_labels
 from tunebook.core.parameters import PARAMETERS, Kind, Parameter, Value, Written, by_key
 from tunebook.core.parse_matrix import parse_epochs
 from tunebook.core.plan import MatrixEntry, Plan, Run, RunType, Tools
 from tunebook.core.settings import effective, is_lora, run_settings
+from tunebook.core.table_text import prose
 from tunebook.design.combine import combinations, level_value
 from tunebook.design.values import MODEL, Design, DesignModel, EvalOnly, ListedRun
 
-__all__ = ["LORA_KEYS", "columns", "default_text", "identity", "plan_of", "rows", "usual_epochs"]
+__all__ = ["LORA_KEYS", "alike", "columns", "default_text", "identity", "plan_of", "rows", "usual_epochs"]
 
 LORA_KEYS = ("lora_rank", "lora_alpha", "lora_dropout")
 _TOLD = (
@@ -99,14 +99,14 @@ def plan_of(design: Design, *, name: str) -> Plan:
     plan = Plan(
         name=name,
         file=page.PLAN_FILE,
-        question=" ".join(design.question.split()),
+        question=prose(design.question),
         tools=Tools(design.preparation, design.evaluation, assumed=False),
         runs=tuple(_run(design, row, keys, number) for number, row in enumerate(trained)),
         columns=keys,
         models=tuple(page.Model(model.name, model.path, 0) for model in _used_models(design, trained)),
         dataset=page.Dataset(data, 0, design.dataset_format) if data else None,
         tasks=tuple(
-            page.EvaluationTask(task.name, task.script, 0, task.function, task.dataset, task.description)
+            page.EvaluationTask(task.name, task.script, 0, task.function, task.dataset, prose(task.description))
             for task in design.tasks
         ),
         epochs_to_evaluate=parse_epochs(design.epochs) or "last",
@@ -193,7 +193,7 @@ class _Names:
 
 def _stem(model: str) -> str:
     """A model's name as it may stand in a run's name."""
-    return re.sub(r"[^\w.+=@,-]", "-", PurePosixPath(model).name).lstrip(".-") or "model"
+    return as_component(PurePosixPath(model).name).lstrip(".-") or "model"
 
 
 def _named(design: Design, plan: Plan, trained: tuple[ListedRun, ...]) -> tuple[Run, ...]:
@@ -220,9 +220,22 @@ def identity(plan: Plan, run: Run) -> tuple[str, ...]:
         return (run.type.value, run.model, run.checkpoint or "")
     if run.type is RunType.CONTROL:
         return (run.type.value, run.model)
-    settings = run_settings(plan, run)
-    settings = {**settings, "dataset": settings["dataset"] or (plan.dataset.path if plan.dataset else None)}
+    settings = {
+        item.key: written.value if (written := plan.setting(run, item.key)) else item.default for item in PARAMETERS
+    }
+    settings["dataset"] = settings["dataset"] or (plan.dataset.path if plan.dataset else None)
     return (run.type.value, run.model, *(f"{key}={value!r}" for key, value in settings.items() if key != "gpus"))
+
+
+def alike(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Pairs of runs that would be one and the same training: an alpha of 16 is one of ``2 × rank`` at rank 8."""
+    first: dict[object, str] = {}
+    found = []
+    for run in plan.fine_tuned:
+        key = (run.model, *sorted((key, repr(value)) for key, value in run_settings(plan, run).items()))
+        if first.setdefault(key, run.name) != run.name:
+            found.append((first[key], run.name))
+    return tuple(found)
 
 
 def _controls(design: Design, plan: Plan) -> Iterator[Run]:
@@ -249,7 +262,7 @@ def _model_of(item: EvalOnly, models: list[str]) -> str:
 
 
 def _with_notes(design: Design, runs: tuple[Run, ...]) -> tuple[Run, ...]:
-    return tuple(replace(run, notes=design.run_notes.get(run.name, "")) for run in runs)
+    return tuple(replace(run, notes=prose(design.run_notes.get(run.name, ""))) for run in runs)
 
 
 def _matrix(design: Design, plan: Plan) -> Iterator[MatrixEntry]:
