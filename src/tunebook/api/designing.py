@@ -24,7 +24,7 @@ from tunebook.design.naming import experiment_name as name_of
 from tunebook.design.proposal import Totals, propose
 from tunebook.design.reader import Read
 from tunebook.design.reading import read_design
-from tunebook.design.resources import Entry, survey
+from tunebook.design.resources import Entry, Resources, survey
 from tunebook.design.runs import alike, plan_of
 from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
@@ -231,7 +231,7 @@ def _planned(
     history = find_history(_roots(experiment, site))
     created = (old.created if old else "") or f"{moment:%Y-%m-%d %H:%M}"
     proposal = propose(
-        done.design, plan, site=site, experiment=experiment, created=created, found=found, history=history
+        done.design, plan, site=site, experiment=experiment, created=created, found=found, history=history, old=old
     )
     text = page_text(proposal.plan, proposal.details)
     errors = list(page_differences(proposal.plan, text))
@@ -240,7 +240,7 @@ def _planned(
     loaded = load(experiment, text=text)
     errors += [problem for problem in loaded.findings.errors if problem not in errors]
     same = [Problem(f"runs `{a}` and `{b}` are one and the same training") for a, b in alike(plan)]
-    warnings = (*design_warnings(read), *same, *proposal.warnings, *loaded.findings.warnings)
+    warnings = (*design_warnings(read), *same, *proposal.warnings, *_untold(loaded.findings.warnings, found))
     entries = design_entries(done, proposal, found, history, errors=errors, warnings=warnings)
     report = DesignReport(
         experiment,
@@ -256,6 +256,14 @@ def _planned(
         warnings=warnings,
     )
     return report, entries
+
+
+def _untold(warnings: tuple[Problem, ...], found: Resources) -> tuple[Problem, ...]:
+    """Without what the prerequisites say already."""
+    absent = {f"model {model.path} is not there" for model in found.models.values() if model.facts is None}
+    absent |= {f"data set {path} is not there" for path, facts in found.datasets.items() if facts is None}
+    absent |= {f"task script {path} is not there" for path, facts in found.tasks.items() if facts is None}
+    return tuple(warning for warning in warnings if warning.message not in absent)
 
 
 def _roots(experiment: Path, site: Site) -> list[Path]:

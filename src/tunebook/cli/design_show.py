@@ -38,10 +38,11 @@ def show_totals(report: api.DesignReport) -> None:
         out.print(f"• {what} ({why})", markup=False)
     for item in report.prerequisites:
         out.print(f"☐ {item}", markup=False)
+    free = "free space unknown here" if totals.free_gib is None else f"{totals.free_gib:,.0f} GiB free"
     out.print(
         f"{totals.runs} runs ({totals.fine_tuned} fine-tuned), {totals.evaluations} evaluations; "
         f"about {_hours(totals.training_h)} of training and {_hours(totals.evaluation_h)} of evaluation, "
-        f"{totals.gpu_h:.1f} GPU hours; {totals.disk_gib:.1f} GiB of {totals.free_gib:,.0f} GiB free",
+        f"{totals.gpu_h:.1f} GPU hours; {totals.disk_gib:.1f} GiB of checkpoints, {free}",
         markup=False,
     )
 

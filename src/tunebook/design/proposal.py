@@ -27,6 +27,7 @@ from tunebook.design.estimate import (
 )
 from tunebook.design.history import History
 from tunebook.design.resources import Entry, Resources, free_bytes
+from tunebook.design.runs import identity
 from tunebook.design.values import Design
 from tunebook.design.words import design_words, naming_facts
 from tunebook.errors import Problem
@@ -44,7 +45,7 @@ _BYTES_PER_TOKEN = 4.0
 
 @dataclass(frozen=True)
 class Totals:
-    """What the whole experiment takes; times in hours of jobs, ``gpu_h`` in hours of GPUs, sizes in GiB."""
+    """What the whole experiment takes: hours of jobs and of GPUs, GiB of checkpoints and what is free (if known)."""
 
     runs: int
     fine_tuned: int
@@ -53,7 +54,7 @@ class Totals:
     evaluation_h: float
     gpu_h: float
     disk_gib: float
-    free_gib: float
+    free_gib: float | None
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,27 @@ class Proposal:
 
 
 def propose(
-    design: Design, plan: Plan, *, site: Site, experiment: Path, created: str, found: Resources, history: History
+    design: Design,
+    plan: Plan,
+    *,
+    site: Site,
+    experiment: Path,
+    created: str,
+    found: Resources,
+    history: History,
+    old: Plan | None = None,
 ) -> Proposal:
-    """Adds splits, estimates and everything that a reader of the page wants to know."""
+    """Adds splits, estimates and everything that a reader of the page wants to know.
+
+    Args:
+        old: the page that is planned again: what stays keeps its estimate, since time limits follow from it, and a job
+            is done only for the script that it ran with.
+    """
     plan = _with_splits(plan, found)
     make = _Maker(plan, site, experiment, found, history)
     training = {run.name: make.training(run) for run in plan.fine_tuned}
     evaluation = make.evaluation()
-    plan = _with_estimates(plan, training, evaluation)
+    plan = _with_estimates(plan, training, evaluation, old)
     totals = make.totals(plan)
     details = PageDetails(
         design=design_words(design, plan),
@@ -101,10 +115,13 @@ def _with_splits(plan: Plan, found: Resources) -> Plan:
     return replace(plan, dataset=replace(plan.dataset, splits=MappingProxyType(splits)))
 
 
-def _with_estimates(plan: Plan, training: dict[str, Estimate], evaluation: Estimate | None) -> Plan:
+def _with_estimates(plan: Plan, training: dict[str, Estimate], evaluation: Estimate | None, old: Plan | None) -> Plan:
     """Rounded as the page writes them, so that the page and this plan say the same."""
+    kept = {identity(old, run): run.estimate_min for run in old.fine_tuned if run.estimate_min} if old else {}
     runs = tuple(
-        replace(run, estimate_min=_rounded(training[run.name].minutes)) if run.name in training else run
+        replace(run, estimate_min=kept.get(identity(plan, run)) or _rounded(training[run.name].minutes))
+        if run.name in training
+        else run
         for run in plan.runs
     )
     models: dict[str, float] = {}
@@ -112,6 +129,8 @@ def _with_estimates(plan: Plan, training: dict[str, Estimate], evaluation: Estim
         if run.estimate_min:
             models[run.model] = max(run.estimate_min, models.get(run.model, 0.0))
     minutes = _rounded(evaluation.minutes) if evaluation else None
+    if minutes and old and old.estimates.evaluation_min:
+        minutes = old.estimates.evaluation_min
     return replace(plan, runs=runs, estimates=Estimates(MappingProxyType(models), minutes))
 
 
@@ -223,8 +242,7 @@ class _Maker:
         training = sum(run.estimate_min or 0 for run in plan.fine_tuned) / 60
         count = len(evaluations(plan))
         evaluation = count * (plan.estimates.evaluation_min or 0) / 60
-        where = output_directory(self.experiment, plan.name, "run", self.site.output_dir_base)
-        _, free = free_bytes(where)
+        free = self._free(plan)
         return Totals(
             runs=len(plan.runs),
             fine_tuned=len(plan.fine_tuned),
@@ -233,8 +251,11 @@ class _Maker:
             evaluation_h=evaluation,
             gpu_h=training * self.gpus + evaluation * min(1, self.gpus),
             disk_gib=self._checkpoints(plan) * _BUFFER / _GIB,
-            free_gib=free / _GIB,
+            free_gib=free[1] / _GIB if free else None,
         )
+
+    def _free(self, plan: Plan) -> tuple[Path, int] | None:
+        return free_bytes(output_directory(self.experiment, plan.name, "run", self.site.output_dir_base))
 
     def _checkpoints(self, plan: Plan) -> float:
         total = 0.0
@@ -250,10 +271,20 @@ class _Maker:
             total = totals.training_h * 60
             yield "Total training time", f"{spoken_minutes(total)}, one run at a time"
             yield "Total GPU hours", f"{totals.gpu_h:.1f} with evaluations" if self.gpus else "0: no GPU is asked for"
-            bases = dict.fromkeys(training[run.name].basis for run in self.plan.fine_tuned)
-            yield "Basis", "; ".join(list(bases)[:3])
-            self.entries += [("ESTIMATE_TRAINING", name, _estimate_lines(each)) for name, each in training.items()]
+            yield "Basis", "; ".join(self._bases(training))
             yield from self._memory_facts()
+
+    def _bases(self, training: dict[str, Estimate]) -> Iterator[str]:
+        """What the estimates rest on, once for each model and figure; the log tells it run by run."""
+        models = _by_model(self.plan)
+        for model, runs in models.items():
+            estimates = {training[run.name].minutes: training[run.name] for run in runs}
+            longest = estimates[max(estimates)]
+            yield longest.basis if len(models) == 1 else f"{model}: {longest.basis}"
+            for minutes, estimate in sorted(estimates.items()):
+                names = ", ".join(run.name for run in runs if training[run.name].minutes == minutes)
+                lines = {"details": names, "result": f"~{spoken_minutes(minutes)}", "explanation": estimate.basis}
+                self.entries.append(("ESTIMATE_TRAINING", f"{model}, {names.count(',') + 1} runs", lines))
 
     def _memory_facts(self) -> Iterator[Fact]:
         """What the largest batch of each model needs, and what would fit."""
@@ -280,24 +311,29 @@ class _Maker:
     def disk_facts(self, plan: Plan, totals: Totals) -> Iterator[Fact]:
         if not plan.fine_tuned:
             return
-        where = output_directory(self.experiment, plan.name, "run", self.site.output_dir_base)
-        there, _ = free_bytes(where)
-        enough = totals.disk_gib < totals.free_gib
         count = sum(value for run in plan.fine_tuned if isinstance(value := effective(plan, run, "epochs"), int))
-        yield (
-            "Checkpoints",
-            f"~{_gib(totals.disk_gib)} for {count} epochs of all runs, {_BUFFER - 1:.0%} buffer included",
-        )
+        needed = _gib(totals.disk_gib)
+        yield "Checkpoints", f"~{needed} for {count} epochs of all runs, {_BUFFER - 1:.0%} buffer included"
+        free = self._free(plan)
+        if free is None or totals.free_gib is None:
+            self.entries.append(
+                ("ESTIMATE_DISK", f"{needed} for {count} checkpoints", {"result": "space unknown here"})
+            )
+            yield "Available", "unknown: the output directory cannot be seen from here"
+            return
+        enough = totals.disk_gib < totals.free_gib
         yield "Available", f"{_gib(totals.free_gib)} {'✓' if enough else '✗ not enough'}"
-        lines = {"command": f"free space of {there}", "result": _gib(totals.free_gib)}
-        self.entries.append(("ESTIMATE_DISK", f"{_gib(totals.disk_gib)} for {count} checkpoints", lines))
+        lines = {"command": f"free space of {free[0]}", "result": _gib(totals.free_gib)}
+        self.entries.append(("ESTIMATE_DISK", f"{needed} for {count} checkpoints", lines))
         if not enough:
-            message = f"the checkpoints need {_gib(totals.disk_gib)}, and {there} has {_gib(totals.free_gib)}"
+            message = f"the checkpoints need {needed}, and {free[0]} has {_gib(totals.free_gib)}"
             hint = "evaluate in stages and remove checkpoints, or name another `Output base directory` for the site"
             self.warnings.append(Problem(message, hint=hint))
 
 
 def _gib(size: float) -> str:
+    if size < 0.1:  # noqa: PLR2004
+        return f"{size * 1024:,.0f} MiB"
     return f"{size:,.1f} GiB" if size < 10 else f"{size:,.0f} GiB"  # noqa: PLR2004
 
 
@@ -306,7 +342,3 @@ def _by_model(plan: Plan) -> dict[str, list[Run]]:
     for run in plan.fine_tuned:
         found.setdefault(run.model, []).append(run)
     return found
-
-
-def _estimate_lines(estimate: Estimate) -> dict[str, str]:
-    return {"result": f"~{spoken_minutes(estimate.minutes)}", "explanation": estimate.basis}

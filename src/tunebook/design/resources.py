@@ -215,7 +215,7 @@ def _probe(environment: Environment, package: str) -> list[str] | None:
     return None
 
 
-def free_bytes(path: Path) -> tuple[Path, int]:
-    """The nearest directory that exists, and what is free there."""
+def free_bytes(path: Path) -> tuple[Path, int] | None:
+    """The nearest directory that exists, and what is free there; ``None`` if only the root of its disk does."""
     there = next(parent for parent in (path, *path.parents) if parent.is_dir())
-    return there, shutil.disk_usage(there).free
+    return None if there == Path(there.anchor) else (there, shutil.disk_usage(there).free)

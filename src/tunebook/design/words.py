@@ -22,11 +22,8 @@ def design_words(design: Design, plan: Plan) -> str:
     if len(models) > 1 and design.factor(MODEL) is None:
         parts.append(f"{len(models)} models")
     if design.exclusions:
-        rules = [
-            "with ".join(["", " and ".join(f"{key}={text}" for key, text in rule.items())])
-            for rule in design.exclusions
-        ]
-        parts.append("without those " + " or ".join(rules))
+        rules = [" and ".join(f"{_column(key)} {text}" for key, text in rule.items()) for rule in design.exclusions]
+        parts.append("without " + " or ".join(rules))
     controls = sum(run.type is RunType.CONTROL for run in plan.runs)
     if controls:
         parts.append("the base model as control" if controls == 1 else f"{controls} base models as controls")
@@ -66,7 +63,11 @@ def _group_names(design: Design) -> list[str]:
 
 
 def _name(factor: Factor) -> str:
-    return "Model" if factor.key == MODEL else by_key(factor.key).column
+    return _column(factor.key)
+
+
+def _column(key: str) -> str:
+    return "Model" if key == MODEL else by_key(key).column
 
 
 def naming_facts(plan: Plan) -> tuple[Fact, ...]:
