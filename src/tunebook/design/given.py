@@ -14,6 +14,8 @@ from tunebook.errors import PlanError, Problem, UsageError
 
 __all__ = ["Given", "Place", "assignments", "from_options", "from_values", "from_yaml", "levels"]
 
+_MOST_NODES = 100_000
+_DEEPEST = 20
 _PART = re.compile(r"""\s*(?P<text>`[^`]*`|"(?:[^"\\]|\\.)*"|[^,]*?)\s*(?:,|$)""", re.DOTALL)
 _PAIR = re.compile(r"\s*(?P<key>[\w .-]+?)\s*=")
 
@@ -84,25 +86,35 @@ def from_yaml(text: str, *, file: str) -> dict[str, list[Given]]:
         return {}
     if not isinstance(root, yaml.MappingNode):
         raise PlanError("the file holds no mapping of keys to values", file=file, line=1)
-    found = _node(root, file)
+    found = _Nodes(file).read(root)
     assert isinstance(found.value, Mapping)  # noqa: S101  a mapping node makes a mapping
     return {key.replace("_", "-"): [value] for key, value in found.value.items()}
 
 
-def _node(node: yaml.Node, file: str) -> Given:
-    place = Place(file, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        pairs: dict[str, Given] = {}
-        for key, value in node.value:
-            name = str(key.value)
-            if name in pairs:
-                raise PlanError(f"`{name}` is given twice", file=file, line=key.start_mark.line + 1)
-            pairs[name] = _node(value, file)
-        return Given(pairs, place)
-    if isinstance(node, yaml.SequenceNode):
-        return Given(tuple(_node(item, file) for item in node.value), place)
-    absent = node.tag == "tag:yaml.org,2002:null"
-    return Given("" if absent else str(node.value), place)
+class _Nodes:
+    """YAML's nodes as what was given; aliases are followed, within reason."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._left = _MOST_NODES
+
+    def read(self, node: yaml.Node, depth: int = 0) -> Given:
+        place = Place(self._file, node.start_mark.line + 1)
+        self._left -= 1
+        if self._left < 0 or depth > _DEEPEST:
+            raise PlanError([place.problem("the file is nested too deeply, or refers to itself")])
+        if isinstance(node, yaml.MappingNode):
+            pairs: dict[str, Given] = {}
+            for key, value in node.value:
+                name = str(key.value)
+                if name in pairs:
+                    raise PlanError(f"`{name}` is given twice", file=self._file, line=key.start_mark.line + 1)
+                pairs[name] = self.read(value, depth + 1)
+            return Given(pairs, place)
+        if isinstance(node, yaml.SequenceNode):
+            return Given(tuple(self.read(item, depth + 1) for item in node.value), place)
+        absent = node.tag == "tag:yaml.org,2002:null"
+        return Given("" if absent else str(node.value), place)
 
 
 def levels(given: Given) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from tunebook.core.naming import is_one_component
 from tunebook.core.table_text import code_span
 from tunebook.tools.known_models import known_model
 
@@ -36,6 +37,6 @@ def _repository(name: str, path: str) -> str:
     last = path.rstrip("/").rsplit("/", 1)[-1]
     if name.count("/") == 1:
         return shlex.quote(name)
-    model = next((item for item in (name, last) if known_model(item)), last)
+    model = next((item for item in (name, last) if known_model(item)), last if is_one_component(last) else name)
     owner = next((owner for prefix, owner in _OWNERS.items() if model.lower().startswith(prefix)), "OWNER")
     return shlex.quote(f"{owner}/{model}")

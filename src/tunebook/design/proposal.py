@@ -99,7 +99,7 @@ def propose(
         dataset=tuple(_dataset_facts(plan, experiment)),
         prerequisites=tuple(found.prerequisites),
         training=tuple(make.training_facts(training, totals)),
-        evaluation=(("Basis", evaluation.basis),) if evaluation else (),
+        evaluation=(("Basis", _evaluation_basis(plan, evaluation)),) if evaluation else (),
         disk=tuple(make.disk_facts(plan, totals)),
         naming=naming_facts(plan),
         matrix_notes=MappingProxyType(_matrix_notes(plan) | dict(design.matrix_notes)),
@@ -132,6 +132,11 @@ def _with_estimates(plan: Plan, training: dict[str, Estimate], evaluation: Estim
     if minutes and old and old.estimates.evaluation_min:
         minutes = old.estimates.evaluation_min
     return replace(plan, runs=runs, estimates=Estimates(MappingProxyType(models), minutes))
+
+
+def _evaluation_basis(plan: Plan, estimate: Estimate) -> str:
+    kept = plan.estimates.evaluation_min != _rounded(estimate.minutes)
+    return "as before, since time limits follow from it" if kept else estimate.basis
 
 
 def _rounded(minutes: float) -> float:

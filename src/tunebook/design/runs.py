@@ -158,19 +158,19 @@ def _configuration(design: Design, trained: tuple[ListedRun, ...], keys: Iterabl
 
 def _factors(design: Design, trained: tuple[ListedRun, ...], keys: tuple[str, ...]) -> tuple[page.Factor, ...]:
     """``## Variables``: the levels that the runs have, as they were written first."""
-    order = [key for key in dict.fromkeys(factor.key for factor in design.factors) if key in (*keys, MODEL)]
+    shown = {**design.level_order, **{factor.key: factor.levels for factor in design.factors}}
+    order = [key for key in shown if key in (*keys, MODEL)]
     order += [key for key in keys if key not in order]
     if MODEL not in order and len({row.values[MODEL] for row in trained}) > 1:
         order.insert(0, MODEL)
     factors = []
     for key in order:
         levels: dict[Value, str] = {}
-        given = design.factor(key)
         for row in trained:
             text = row.values.get(key, design.settings.get(key, default_text(by_key(key)) if key != MODEL else None))
             if text is not None:
                 levels.setdefault(level_value(key, text), text)
-        ranks = {level_value(key, text): index for index, text in enumerate(given.levels if given else ())}
+        ranks = {level_value(key, text): index for index, text in enumerate(shown.get(key, ()))}
         ordered = sorted(levels, key=lambda value: ranks.get(value, len(ranks)))
         name = "Model" if key == MODEL else by_key(key).column
         factors.append(page.Factor(name, tuple(levels[value] for value in ordered), 0))

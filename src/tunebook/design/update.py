@@ -74,7 +74,15 @@ def design_of(plan: Plan) -> Design:
         run_names=MappingProxyType({identity(plan, run): run.name for run in plan.runs}),
         run_notes=MappingProxyType({run.name: run.notes for run in plan.runs if run.notes}),
     )
-    return design if _is_factorial(design, plan) else replace(design, factors=(), listed=listed)
+    return (
+        design if _is_factorial(design, plan) else replace(design, factors=(), listed=listed, level_order=_shown(plan))
+    )
+
+
+def _shown(plan: Plan) -> Mapping[str, tuple[str, ...]]:
+    """Key to the levels that ``## Variables`` lists, in its order."""
+    keys = {_column(key): key for key in (MODEL, *plan.columns)}
+    return {keys[factor.name.lower()]: factor.levels for factor in plan.factors if factor.name.lower() in keys}
 
 
 def _models(plan: Plan) -> Iterator[DesignModel]:

@@ -118,6 +118,7 @@ class Design:
         matrix: exceptions from "every run gets every task at ``epochs``"; later rules win.
         notes: texts for the end of the page, such as what another plan said that has no place here.
         run_names: names that stay as they were, by the run's identity; see :func:`tunebook.design.runs.identity`.
+        level_order: for listed runs: key to its levels, in the order in which ``## Variables`` shows them.
         run_notes: run name to its remark, and likewise ``matrix_notes`` in the evaluation matrix.
     """
 
@@ -147,6 +148,7 @@ class Design:
     matrix: tuple[MatrixRule, ...] = ()
     notes: tuple[str, ...] = ()
     run_names: Mapping[tuple[str, ...], str] = field(default_factory=lambda: MappingProxyType({}))
+    level_order: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     run_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 

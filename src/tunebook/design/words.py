@@ -33,7 +33,7 @@ def design_words(design: Design, plan: Plan) -> str:
 def _combined(design: Design) -> str:
     names = " × ".join(_group_names(design))
     if not design.factors:
-        return f"List of {len(design.listed)} runs" if design.listed else "One configuration"
+        return f"List of {_runs(len(design.listed))}" if design.listed else "One configuration"
     if design.combine is Combine.ONE_AT_A_TIME:
         text = f"One factor at a time ({', '.join(_name(factor) for factor in design.factors)})"
     else:
@@ -41,7 +41,7 @@ def _combined(design: Design) -> str:
         text = f"{sizes} factorial ({names})" if len(_group_sizes(design)) > 1 else f"{sizes} levels of {names}"
     if design.sample is not None:
         text = f"{len(combinations(design))} random combinations (seed {design.sample_seed}) of {text}"
-    return text + (f", {len(design.listed)} runs of a list" if design.listed else "")
+    return text + (f" and {_runs(len(design.listed))} by itself" if design.listed else "")
 
 
 def _groups(design: Design) -> list[list[Factor]]:
@@ -60,6 +60,10 @@ def _group_sizes(design: Design) -> list[int]:
 
 def _group_names(design: Design) -> list[str]:
     return [" with ".join(_name(factor) for factor in group) for group in _groups(design)]
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _name(factor: Factor) -> str:
