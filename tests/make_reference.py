@@ -26,7 +26,8 @@ the two tables of `## Status`, and nothing else in the file.
 | section | what is read |
 |---|---|
 | `# Experiment: NAME` | the experiment's name: it becomes part of paths |
-| `## Overview` | `**Total Runs:**`, checked against the table |
+| `## Overview` | `**Scientific Question:**`, `**Created:**`; `**Total Runs:**`, checked against the table |
+| `## Prerequisites` | nothing: what `tunebook design` found missing, for people |
 | `## Tools` | `**Model Preparation:** torchtune`, `**Evaluation:** inspect-ai`; without the section these two |
 | `## Variables` | table Factor, Levels: checked against the runs |
 | `## All Runs` | a row a run: Run Name, Model, Type (`Fine-tuned`, `Control`, `Eval-only`), parameter columns, Est. Time, Notes, Checkpoint (of eval-only runs); `-` is "not applicable" |

@@ -72,6 +72,7 @@ def parse_plan(text: str, *, file: str = PLAN_FILE) -> ParsedPlan:
         name=_name(title, read),
         file=file,
         line=title.line if title else 1,
+        kind=_bullet_text(overview, "type"),
         question=_bullet_text(overview, "scientific question"),
         created=_bullet_text(overview, "created"),
         tools=_tools(page.find("Tools")),

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core.page import Fact, PageDetails
+from tunebook.core.parameters import Kind, by_key
 from tunebook.core.paths import output_directory
 from tunebook.core.plan import Estimates, Plan, Run, RunType
 from tunebook.core.settings import effective, evaluations, is_lora
@@ -92,7 +93,7 @@ def propose(
     plan = _with_estimates(plan, training, evaluation, old)
     totals = make.totals(plan)
     details = PageDetails(
-        design=design_words(design, plan),
+        design=_kind(design, plan, old),
         created=created,
         directory=str(experiment),
         verified=frozenset(found.verified),
@@ -106,6 +107,13 @@ def propose(
         notes=design.notes,
     )
     return Proposal(plan, details, totals, tuple(make.entries), tuple(make.warnings))
+
+
+def _kind(design: Design, plan: Plan, old: Plan | None) -> str:
+    """The design in words: those of the page while its runs are the same."""
+    if old and old.kind and [identity(old, run) for run in old.runs] == [identity(plan, run) for run in plan.runs]:
+        return old.kind
+    return design_words(design, plan)
 
 
 def _with_splits(plan: Plan, found: Resources) -> Plan:
@@ -160,7 +168,9 @@ def _size(path: Path) -> int:
 
 
 def _matrix_notes(plan: Plan) -> dict[str, str]:
-    words = {RunType.CONTROL: "Base model, once", RunType.EVAL_ONLY: "Weights as they are, once"}
+    varied = any(by_key(key).kind is Kind.LITERAL for key in plan.columns)
+    asked = ", with the prompts of the configuration" if varied else ""
+    words = {RunType.CONTROL: f"Base model, once{asked}", RunType.EVAL_ONLY: "Weights as they are, once"}
     evaluated = {item.run for item in evaluations(plan)}
     return {run.name: words[run.type] for run in plan.runs if run.type in words and run.name in evaluated}
 

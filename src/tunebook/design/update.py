@@ -15,7 +15,7 @@ from tunebook.core.plan import PLAN_FILE, Plan, Run, RunType
 from tunebook.core.settings import evaluations
 from tunebook.core.status import update_status
 from tunebook.core.table_text import split_lines
-from tunebook.design.combine import level_value
+from tunebook.design.infer import inferred
 from tunebook.design.runs import identity, plan_of, usual_epochs
 from tunebook.design.values import (
     MODEL,
@@ -24,7 +24,6 @@ from tunebook.design.values import (
     DesignModel,
     DesignTask,
     EvalOnly,
-    Factor,
     ListedRun,
     MatrixRule,
 )
@@ -48,9 +47,7 @@ _OURS = {
 
 
 def design_of(plan: Plan) -> Design:
-    """The design that a page means: all combinations of its variables if its runs are these, else a list of runs."""
-    listed = tuple(ListedRun(_values(plan, run), run.name) for run in plan.fine_tuned)
-    factors = tuple(_factors(plan))
+    """The design that a page means: its runs as combinations of factors where they are, else one by one."""
     design = Design(
         question=plan.question,
         name=plan.name,
@@ -62,7 +59,6 @@ def design_of(plan: Plan) -> Design:
         tasks=tuple(
             DesignTask(task.name, task.script, task.function, task.dataset, task.description) for task in plan.tasks
         ),
-        factors=factors,
         train=bool(plan.fine_tuned),
         controls=tuple(Control(run.model, run.name) for run in plan.runs if run.type is RunType.CONTROL),
         eval_only=tuple(
@@ -74,9 +70,22 @@ def design_of(plan: Plan) -> Design:
         run_names=MappingProxyType({identity(plan, run): run.name for run in plan.runs}),
         run_notes=MappingProxyType({run.name: run.notes for run in plan.runs if run.notes}),
     )
-    return (
-        design if _is_factorial(design, plan) else replace(design, factors=(), listed=listed, level_order=_shown(plan))
-    )
+    runs = [_values(plan, run) for run in plan.fine_tuned]
+    found = inferred(design, runs, _order(plan), _shown(plan))
+    if found is not None and _same_runs(plan, plan_of(found, name=plan.name)):
+        return found
+    listed = tuple(ListedRun(values, run.name) for values, run in zip(runs, plan.fine_tuned, strict=True))
+    return replace(design, listed=listed, level_order=_shown(plan))
+
+
+def _same_runs(plan: Plan, again: Plan) -> bool:
+    return {identity(again, run) for run in again.fine_tuned} == {identity(plan, run) for run in plan.fine_tuned}
+
+
+def _order(plan: Plan) -> list[str]:
+    """The model and the columns, in the order of ``## Variables`` where that has them."""
+    names = {factor.name.lower(): index for index, factor in enumerate(plan.factors)}
+    return sorted((MODEL, *plan.columns), key=lambda key: names.get(_column(key), len(names) if key != MODEL else -1))
 
 
 def _shown(plan: Plan) -> Mapping[str, tuple[str, ...]]:
@@ -96,35 +105,8 @@ def _values(plan: Plan, run: Run) -> Mapping[str, str]:
     return {MODEL: run.model} | {key: run.parameters[key].text for key in plan.columns if key in run.parameters}
 
 
-def _factors(plan: Plan) -> Iterator[Factor]:
-    """The columns as factors, in the order of ``## Variables`` where that has them."""
-    columns = {MODEL: [run.model for run in plan.fine_tuned]}
-    columns |= {
-        key: [run.parameters[key].text for run in plan.fine_tuned if key in run.parameters] for key in plan.columns
-    }
-    names = {factor.name.lower(): index for index, factor in enumerate(plan.factors)}
-    order = sorted(columns, key=lambda key: names.get(_column(key), len(names) if key != MODEL else -1))
-    for key in order:
-        levels: dict[object, str] = {}
-        for text in columns[key]:
-            levels.setdefault(level_value(key, text), text)
-        if key != MODEL or len(levels) > 1 or "model" in names:
-            yield Factor(key, tuple(levels.values()))
-
-
 def _column(key: str) -> str:
     return "model" if key == MODEL else by_key(key).column.lower()
-
-
-def _is_factorial(design: Design, plan: Plan) -> bool:
-    """Whether all combinations of the factors are the page's runs, in whatever order."""
-    size = 1
-    for factor in design.factors:
-        size *= len(factor.levels)
-    if size != len(plan.fine_tuned):
-        return False
-    again = plan_of(design, name=plan.name)
-    return {identity(again, run) for run in again.fine_tuned} == {identity(plan, run) for run in plan.fine_tuned}
 
 
 def _epochs_text(epochs: str | tuple[int, ...]) -> str:
