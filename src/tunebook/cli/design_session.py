@@ -16,7 +16,8 @@ __all__ = ["ask_answers", "ask_directory", "ask_write", "confirmed", "on_termina
 
 Options = dict[str, list[str]]
 _OTHER = "another path …"
-_FACTOR = "What varies? A factor and its levels, such as lora_rank=8,16 (empty: nothing more)"
+_FACTOR = "What varies? Such as lora_rank=8,16 (empty: nothing)"
+_MORE = "What else varies? (empty: nothing)"
 
 
 def on_terminal() -> bool:
@@ -69,8 +70,10 @@ class _Session:
     def _factors(self) -> None:
         design = self.read().design
         if design.train and not design.factors and not design.listed:
-            while text := _text(_FACTOR, check=lambda text: not text or _option_problem("factor")(text)):
+            question = _FACTOR
+            while text := _text(question, check=lambda text: not text or _option_problem("factor")(text)):
                 self.answers.setdefault("factor", []).append(text)
+                question = _MORE
 
     def _parameters(self) -> None:
         """What every training needs and nothing has said yet."""
@@ -102,15 +105,20 @@ def _models(known: tuple[str, ...]) -> list[str]:
     import questionary
 
     if known:
-        chosen: list[str] = questionary.checkbox(
-            "Which models?", [*known, _OTHER], validate=lambda picked: bool(picked) or "choose at least one"
-        ).unsafe_ask()
+        chosen: list[str] = _answer(
+            questionary.checkbox(
+                "Which models?", [*known, _OTHER], validate=lambda picked: bool(picked) or "choose at least one"
+            )
+        )
         models = [path for path in chosen if path != _OTHER]
         if _OTHER not in chosen:
             return models
     else:
         models = []
-    return [*models, _text("The model: a directory, or NAME=PATH?", needed=True, check=_option_problem("model"))]
+    return [
+        *models,
+        _text("The model: a directory, or NAME=PATH?", needed=True, path=True, check=_option_problem("model")),
+    ]
 
 
 def _choice(message: str, known: list[str], words: dict[str, str] | None = None) -> str:
@@ -119,21 +127,37 @@ def _choice(message: str, known: list[str], words: dict[str, str] | None = None)
 
     if known:
         described = [questionary.Choice(f"{path}  {(words or {}).get(path, '')}".rstrip(), path) for path in known]
-        chosen = str(questionary.select(message, [*described, _OTHER]).unsafe_ask())
+        chosen = str(_answer(questionary.select(message, [*described, _OTHER])))
         if chosen != _OTHER:
             return chosen
-    return _text(message, needed=True)
+    return _text(message, needed=True, path=True)
+
+
+def _answer(question: Any) -> Any:
+    """What a person answers; the end of the input is as good as an interrupt."""
+    try:
+        return question.unsafe_ask()
+    except EOFError:
+        raise KeyboardInterrupt from None
 
 
 def _text(
-    message: str, default: str = "", *, needed: bool = False, check: Callable[[str], Any] = lambda _: True
+    message: str,
+    default: str = "",
+    *,
+    needed: bool = False,
+    path: bool = False,
+    check: Callable[[str], Any] = lambda _: True,
 ) -> str:
+    """A text; ``path`` completes names of files with the tabulator."""
     import questionary
+
+    kind = questionary.path if path else questionary.text
 
     def validate(text: str) -> Any:
         return "an answer is needed" if needed and not text.strip() else check(text)
 
-    return str(questionary.text(message, default=default, validate=validate).unsafe_ask()).strip()
+    return str(_answer(kind(message, default=default, validate=validate))).strip()
 
 
 def _option_problem(name: str) -> Callable[[str], Any]:
@@ -165,4 +189,4 @@ def confirmed(question: str) -> bool:
     """Yes or no; yes is what an empty answer means."""
     import questionary
 
-    return bool(questionary.confirm(question, default=True).unsafe_ask())
+    return bool(_answer(questionary.confirm(question, default=True)))
