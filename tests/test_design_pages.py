@@ -298,6 +298,29 @@ def test_a_model_by_name_is_looked_for_in_the_sites_directory(work: Path) -> Non
         designed("other", model=[MODEL], set=fixed)
 
 
+def test_a_model_that_no_tool_can_train_is_an_error(work: Path) -> None:
+    config = work / "models" / MODEL / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_type": "mamba"}))
+    fixed = {"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1}
+    assert any("its model_type is mamba" in problem.message for problem in designed(set=fixed).errors)
+    report = api.design(Path("only"), given={**BASIS, "set": {}, "train": False})
+    assert report.errors == ()
+
+
+def test_the_environments_of_the_jobs_are_asked_for_their_tools(work: Path) -> None:
+    python = work / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho 0.6.1\n")
+    python.chmod(0o755)
+    site = f"# Site\n- **Training virtual environment**: `{work / 'venv'}`\n"
+    (work / "claude.local.md").write_text(f"{site}- **Evaluation virtual environment**: `/nowhere`\n")
+    found = prerequisites()
+    assert "inspect-ai could not be found in the evaluation environment `/nowhere`" in found
+    assert "torchtune" not in found
+    journal = (work / "exp" / "design-experiment.log").read_text()
+    assert f"VERIFY_ENVIRONMENT: torchtune (preparation)\nDetails: {work / 'venv'}\nResult: 0.6.1" in journal
+
+
 def test_contradictions_are_errors_and_nothing_is_written(work: Path) -> None:
     (work / "words.json").write_text('{"test": []}')
     report = designed(set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1})
@@ -398,6 +421,16 @@ def test_an_update_keeps_notes_and_the_status_of_runs_that_stay(work: Path) -> N
     assert text.endswith("## Notes\n- why 64\n\n## Thoughts\nKeep me.\n")
     assert f"-| {MODEL}_rank16 |" in report.diff
     assert [run.name for run in plan_of(text).runs] == [f"{MODEL}_rank8", f"{MODEL}_rank64", f"{MODEL}_base"]
+
+
+def test_an_update_takes_other_replicates_and_gives_a_new_model_its_control(work: Path) -> None:
+    fixed = {"lr": "1e-4", "batch_size": 4, "epochs": 1}
+    designed(factor={"rank": [8, 16]}, replicates=2, set=fixed)
+    report = designed(update=True, replicates=3, model={"Qwen2.5-0.5B": "models/Qwen2.5-0.5B"})
+    assert len(report.plan.fine_tuned) == 12
+    assert [run.name for run in report.plan.runs[-2:]] == [f"{MODEL}_base", "Qwen2.5-0.5B_base"]
+    journal = (work / "exp" / "design-experiment.log").read_text()
+    assert "UPDATE_PAGE: exp\nResult: 5 runs stay, 9 come, 0 go" in journal
 
 
 def test_a_run_that_is_trained_otherwise_now_starts_anew(work: Path) -> None:

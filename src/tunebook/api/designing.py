@@ -235,13 +235,15 @@ def _planned(
     )
     text = page_text(proposal.plan, proposal.details)
     errors = list(page_differences(proposal.plan, text))
+    trained = {run.model for run in plan.fine_tuned}
     if before is not None and old is not None:
         text = carried_over(before, old, text, proposal.plan)
     loaded = load(experiment, text=text)
+    errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
     errors += [problem for problem in loaded.findings.errors if problem not in errors]
     same = [Problem(f"runs `{a}` and `{b}` are one and the same training") for a, b in alike(plan)]
     warnings = (*design_warnings(read), *same, *proposal.warnings, *_untold(loaded.findings.warnings, found))
-    entries = design_entries(done, proposal, found, history, errors=errors, warnings=warnings)
+    entries = design_entries(done, proposal, found, history, errors=errors, warnings=warnings, old=old)
     report = DesignReport(
         experiment,
         loaded.context.plan,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tunebook.core.plan import RunType
+from tunebook.core.plan import Plan, RunType
 from tunebook.design.complete import Completed
 from tunebook.design.history import History
 from tunebook.design.proposal import Proposal
 from tunebook.design.resources import Entry, Resources
+from tunebook.design.runs import identity
 from tunebook.errors import Problem
 
 __all__ = ["design_entries"]
@@ -22,10 +23,12 @@ def design_entries(
     *,
     errors: Sequence[Problem],
     warnings: Sequence[Problem],
+    old: Plan | None = None,
 ) -> list[Entry]:
     """The entries of one design, from the question to its end."""
     plan, totals = proposal.plan, proposal.totals
     entries: list[Entry] = [("DESIGN_EXPERIMENT", plan.name, {"details": plan.question})]
+    entries += [_update(old, plan)] if old else []
     entries += [("DECIDE", what, {"explanation": why}) for what, why in done.decisions]
     counts = {kind: sum(run.type is kind for run in plan.runs) for kind in RunType}
     entries.append(
@@ -60,6 +63,16 @@ def design_entries(
     entries += [("PREREQUISITE", item, {}) for item in found.prerequisites]
     entries.append(("COMPLETE", "the page is written", {"result": plan.file}))
     return entries
+
+
+def _update(old: Plan, new: Plan) -> Entry:
+    """Which runs stay, come and go on a page that is planned again."""
+    before, after = ({identity(plan, run): run.name for run in plan.runs} for plan in (old, new))
+    stay = [name for key, name in after.items() if key in before]
+    come = [name for key, name in after.items() if key not in before]
+    go = [name for key, name in before.items() if key not in after]
+    result = f"{len(stay)} runs stay, {len(come)} come, {len(go)} go"
+    return ("UPDATE_PAGE", old.name, {"result": result, "come": ", ".join(come), "go": ", ".join(go)})
 
 
 def _told(problems: Sequence[Problem]) -> str:

@@ -85,7 +85,10 @@ def _factors(reader: Reader, given: Given) -> Changes:
         if ("set", key) not in reader.read.places:
             settings.pop(key, None)  # the page that is updated had one value for all
     listed = reader.design.listed if ("with",) in reader.read.places else ()  # those of the page that is updated
-    return {"factors": tuple(factors.values()), "settings": settings, "listed": listed}
+    changes: Changes = {"factors": tuple(factors.values()), "settings": settings, "listed": listed}
+    if "seed" in factors and ("seeds",) not in reader.read.places:
+        changes["seeds"] = ()
+    return changes
 
 
 def _settings(reader: Reader, given: Given) -> Changes:
@@ -163,7 +166,8 @@ def _seeds(reader: Reader, given: Given) -> Changes:
 
 
 def _replicates(reader: Reader, given: Given) -> Changes:
-    return number("replicates")(reader, given) | {"factors": _without_seed(reader)}
+    seeds = reader.design.seeds if ("seeds",) in reader.read.places else ()  # those of the page that is updated
+    return number("replicates")(reader, given) | {"factors": _without_seed(reader), "seeds": seeds}
 
 
 def _without_seed(reader: Reader) -> tuple[Factor, ...]:

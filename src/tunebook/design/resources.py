@@ -46,11 +46,16 @@ class ModelResource:
 
 @dataclass
 class Resources:
-    """What was found; the entries go to the log, the prerequisites to the page."""
+    """What was found; the entries go to the log, the prerequisites to the page.
+
+    Attributes:
+        refused: model to the reason why its configuration cannot be trained with.
+    """
 
     models: dict[str, ModelResource] = field(default_factory=dict)
     datasets: dict[str, DatasetFacts | None] = field(default_factory=dict)
     tasks: dict[str, TaskFacts | None] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
     prerequisites: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
@@ -88,7 +93,7 @@ def survey(plan: Plan, site: Site, experiment: Path) -> Resources:
 def _model(found: Resources, name: str, experiment: Path, path: str) -> None:
     directory = experiment / Path(path).expanduser()
     facts = read_model_facts(directory)
-    resource = ModelResource(path, facts, _size(name, facts), _weight_bytes(directory, facts))
+    resource = ModelResource(path, facts, _size(found, name, facts), _weight_bytes(directory, facts))
     found.models[name] = resource
     if facts is None:
         found.prerequisites.append(f"Model {code_span(name)} is not at {code_span(path)}: {how_to_get(name, path)}")
@@ -109,11 +114,13 @@ def _model(found: Resources, name: str, experiment: Path, path: str) -> None:
     )
 
 
-def _size(name: str, facts: ModelFacts | None) -> float | None:
+def _size(found: Resources, name: str, facts: ModelFacts | None) -> float | None:
     try:
         return resolve_model(name, facts, lora=True).parameters_b
-    except PlanError:
-        return None  # told by `check`, with its reason
+    except PlanError as error:
+        if facts is not None and facts.config is not None:
+            found.refused[name] = str(error)
+        return None
 
 
 def _weight_bytes(directory: Path, facts: ModelFacts | None) -> int:
@@ -188,12 +195,15 @@ def _environment(found: Resources, stage: str, name: str, environment: Environme
     if tool is None:
         return  # told by `check`
     argv = _probe(environment, tool.name)
+    where = f"conda environment {environment.conda_env}" if environment.conda_env else environment.venv
+    if argv is None and where:
+        found.told("VERIFY_ENVIRONMENT", f"{name} ({stage})", details=where, result="not verified: no conda here")
+        return
     if argv is None:
         installed = tool.version()
         result = installed or "not installed here, which only running needs"
         found.told("VERIFY_ENVIRONMENT", f"{name} ({stage})", details="this environment", result=result)
         return
-    where = f"conda environment {environment.conda_env}" if environment.conda_env else environment.venv
     try:
         done = run_program(argv, timeout_s=_PROBE_S)
         result = done.stdout.strip() if done.returncode == 0 else ""

@@ -60,7 +60,7 @@ def design_of(plan: Plan) -> Design:
             DesignTask(task.name, task.script, task.function, task.dataset, task.description) for task in plan.tasks
         ),
         train=bool(plan.fine_tuned),
-        controls=tuple(Control(run.model, run.name) for run in plan.runs if run.type is RunType.CONTROL),
+        controls=_controls(plan),
         eval_only=tuple(
             EvalOnly(run.name, run.checkpoint or "", run.model) for run in plan.runs if run.type is RunType.EVAL_ONLY
         ),
@@ -76,6 +76,12 @@ def design_of(plan: Plan) -> Design:
         return found
     listed = tuple(ListedRun(values, run.name) for values, run in zip(runs, plan.fine_tuned, strict=True))
     return replace(design, listed=listed, level_order=_shown(plan))
+
+
+def _controls(plan: Plan) -> tuple[Control, ...] | None:
+    """``None`` where every model that is trained has one, so that a model that is added gets its own."""
+    controls = tuple(Control(run.model, run.name) for run in plan.runs if run.type is RunType.CONTROL)
+    return None if {item.model for item in controls} == {run.model for run in plan.fine_tuned} else controls
 
 
 def _same_runs(plan: Plan, again: Plan) -> bool:
