@@ -221,6 +221,7 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
         ({"factor": {"rank": [8, 16], "alpha": [1]}, "pair": ["rank", "alpha"]}, "lora_rank has 2, lora_alpha has 1"),
         ({"pair": ["rank", "lr"]}, "is paired and is no factor"),
         ({"combine": "one-at-a-time"}, "one-at-a-time needs factors"),
+        ({"train": False, "factor": {"rank": [8, 16]}}, "nothing is trained, and runs are to vary"),
         ({"combine": "all"}, "`all` is no way to combine"),
         ({"factor": {"rank": [8]}, "exclude": ["rank=8"]}, "no run is left to train"),
         ({"exclude": ["dropout=1"]}, "`lora_dropout` is excluded and is no factor"),

@@ -433,6 +433,19 @@ def test_an_update_takes_other_replicates_and_gives_a_new_model_its_control(work
     assert "UPDATE_PAGE: exp\nResult: 5 runs stay, 9 come, 0 go" in journal
 
 
+def test_an_update_keeps_what_is_a_persons_wherever_it_stands(work: Path) -> None:
+    designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
+    page = work / "exp" / PAGE
+    title, rest = page.read_text().split("\n", 1)
+    page.write_text(f"{title}\n\nFor the *thesis*.\n{rest}\n# Appendix\n## Status\nof nothing\n")
+    before = page.read_text()
+    assert designed(update=True).diff == ""
+    designed(update=True, factor={"rank": [8, 32]})
+    assert page.read_text().startswith(f"{title}\n\nFor the *thesis*.\n\n## Overview")
+    assert page.read_text().endswith("\n\n# Appendix\n## Status\nof nothing\n")
+    assert page.read_text() != before
+
+
 def test_a_run_that_is_trained_otherwise_now_starts_anew(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
     page = work / "exp" / PAGE

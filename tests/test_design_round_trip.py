@@ -48,6 +48,8 @@ HOSTILE = [
     "`",
     "``` \\| |",
     ": colon",
+    "# heading",
+    "1. > ``` <!-- ",
     "none",
 ]
 LEVELS = {

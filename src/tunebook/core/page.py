@@ -6,6 +6,7 @@ come from (``PageDetails``); nobody reads that back.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -317,4 +318,9 @@ def _paths(plan: Plan, details: PageDetails) -> Iterator[str]:
 def _notes(_: Plan, details: PageDetails) -> Iterator[str]:
     if details.notes:
         yield "## Notes"
-        yield from (f"- {escape_text(note)}" for note in details.notes)
+        yield from (f"- {_paragraph(note)}" for note in details.notes)
+
+
+def _paragraph(text: str) -> str:
+    """A text at the start of a block, where ``#`` would make a heading and ``1.`` a list."""
+    return re.sub(r"^(\d*)([#>+=|~<.)-])", r"\1\\\2", escape_text(text))

@@ -133,6 +133,9 @@ def _factors(read: Read) -> Iterator[Problem]:
         if conflicting and design.combine is Combine.FACTORIAL and not _literal(factor.key):
             message = f"`{factor.key}` is a factor and has the setting {design.settings[factor.key]}"
             yield place.problem(message, "give only one of the two")
+    if not design.train and (design.factors or design.listed):
+        name = "factor" if design.factors else "with"
+        yield read.place(name).problem("nothing is trained, and runs are to vary", "leave `--no-training` out")
     if design.combine is Combine.ONE_AT_A_TIME and not design.factors:
         yield read.place("combine").problem("one-at-a-time needs factors")
     for key, text in design.base.items():

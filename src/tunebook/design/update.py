@@ -142,11 +142,14 @@ def page_diff(before: str, after: str) -> str:
 def carried_over(before: str, old: Plan, text: str, new: Plan) -> str:
     """The new page with the old one's status of runs that stay, and with its sections that are a person's."""
     text = _with_status(before, old, text, new)
-    page = parse_page(before)
-    top = [section for part in page.sections for section in ((part, *part.sections) if part.level == 1 else (part,))]
-    kept = [section for section in top if section.level == 2 and section.title.lower() not in _OURS]  # noqa: PLR2004
     lines, _ = split_lines(before)
-    for section in kept:
+    title, *others = parse_page(before).sections or [Section("", 1, 0)]
+    beginning = title.sections[0].line - 1 if title.sections else title.end_line
+    first, *rest = text.split("\n")
+    text = "\n".join([first, *_trimmed(lines[title.line : beginning]), *rest])
+    for section in (*title.sections, *others):
+        if section.level > 1 and section.title.lower() in _OURS:
+            continue
         text = _with_section(text, section.title, lines[section.line - 1 : section.end_line])
     return text
 
