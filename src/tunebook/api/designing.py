@@ -243,7 +243,7 @@ def _planned(
     errors += [problem for problem in loaded.findings.errors if problem not in errors]
     same = [Problem(f"runs `{a}` and `{b}` are one and the same training") for a, b in alike(plan)]
     warnings = (*design_warnings(read), *same, *proposal.warnings, *_untold(loaded.findings.warnings, found))
-    entries = design_entries(done, proposal, found, history, errors=errors, warnings=warnings, old=old)
+    entries = design_entries(done, proposal, found, history, errors=errors, warnings=warnings)
     report = DesignReport(
         experiment,
         loaded.context.plan,

@@ -23,12 +23,11 @@ def design_entries(
     *,
     errors: Sequence[Problem],
     warnings: Sequence[Problem],
-    old: Plan | None = None,
 ) -> list[Entry]:
     """The entries of one design, from the question to its end."""
     plan, totals = proposal.plan, proposal.totals
     entries: list[Entry] = [("DESIGN_EXPERIMENT", plan.name, {"details": plan.question})]
-    entries += [_update(old, plan)] if old else []
+    entries += [_update(proposal.old, plan)] if proposal.old else []
     entries += [("DECIDE", what, {"explanation": why}) for what, why in done.decisions]
     counts = {kind: sum(run.type is kind for run in plan.runs) for kind in RunType}
     entries.append(

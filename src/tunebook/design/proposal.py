@@ -60,13 +60,14 @@ class Totals:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A plan and what the page tells beside it; the entries go to the log."""
+    """A plan and what the page tells beside it; the entries go to the log; ``old`` is the page that it replaces."""
 
     plan: Plan
     details: PageDetails
     totals: Totals
     entries: tuple[Entry, ...]
     warnings: tuple[Problem, ...]
+    old: Plan | None = None
 
 
 def propose(
@@ -106,7 +107,7 @@ def propose(
         matrix_notes=MappingProxyType(_matrix_notes(plan) | dict(design.matrix_notes)),
         notes=design.notes,
     )
-    return Proposal(plan, details, totals, tuple(make.entries), tuple(make.warnings))
+    return Proposal(plan, details, totals, tuple(make.entries), tuple(make.warnings), old)
 
 
 def _kind(design: Design, plan: Plan, old: Plan | None) -> str:
