@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from tunebook.core.plan import Plan, RunType
 from tunebook.core.settings import effective, evaluations
 from tunebook.design.check import design_problems, design_warnings
 from tunebook.design.combine import combinations
+from tunebook.design.estimate import Workload, largest_batch, memory_gb, training_estimate
+from tunebook.design.history import History, PriorTraining
 from tunebook.design.hub import how_to_get
 from tunebook.design.naming import experiment_name
 from tunebook.design.runs import alike, plan_of
 from tunebook.design.values import Design
 from tunebook.errors import PlanError
+from tunebook.tools.known_models import known_model
 
 BASIS: dict[str, Any] = {
     "question": "What matters?",
@@ -339,3 +343,35 @@ def test_how_to_get_a_model(name: str, repository: str) -> None:
     told = how_to_get(name, f"/my models/{name}")
     assert f"`hf download {repository} --local-dir '/my models/{name}'`" in told
     assert f"`tune download {repository} --output-dir '/my models/{name}'`" in told
+
+
+# --- arithmetic ----------------------------------------------------------------------------------------------------
+
+
+def test_memory_grows_with_the_batch_and_several_gpus_share_the_weights() -> None:
+    known = known_model("Llama-3.1-8B")
+    assert known is not None
+    one, two = (memory_gb(known.config, 8.0, batch_size=size, tokens=1024, lora=True) for size in (1, 2))
+    assert one < two < 2 * one
+    assert memory_gb(known.config, 8.0, batch_size=1, tokens=1024, lora=True, gpus=4) < one - 12
+    assert largest_batch(known.config, 8.0, tokens=2048, lora=True, gpu_gb=80) == 16
+    assert largest_batch(known.config, 8.0, tokens=2048, lora=False, gpu_gb=40) == 0
+
+
+def test_an_estimate_without_prior_runs_says_so_and_grows_with_the_work() -> None:
+    work = Workload("m", 1.0, 1000, 100.0, 1, 4, 1, 1, "gpu80", lora=True)
+    first = training_estimate(work, History())
+    twice = training_estimate(replace(work, epochs=10), History())
+    on_cpu = training_estimate(replace(work, gpus=0), History())
+    assert first.preliminary
+    assert first.minutes < twice.minutes < 10 * first.minutes
+    assert on_cpu.minutes > 10 * first.minutes
+
+
+def test_the_nearest_prior_run_is_the_measure() -> None:
+    prior = PriorTraining("e", "r", "m", 1, "gpu80", True, 4, 0, 100.0, 60.0, 600.0, 10.0)
+    history = History((prior, replace(prior, batch_size=32, tokens_per_second=900.0), replace(prior, model="n")))
+    work = Workload("m", 1.0, 1000, 100.0, 1, 4, 1, 1, "gpu80", lora=True)
+    assert training_estimate(work, history).minutes == pytest.approx((60 + 1000 * 100 / 100) / 60)
+    assert training_estimate(replace(work, batch_size=64), history).minutes == pytest.approx((60 + 1e5 / 900) / 60)
+    assert training_estimate(replace(work, gpus=0), history).preliminary

@@ -197,6 +197,8 @@ def test_a_dry_run_prints_the_page_and_writes_nothing(work: Path) -> None:
     done = tunebook("design", "exp", *OPTIONS, "--dry-run", cwd=work)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "# Experiment: exp")
     assert plan_of(done.stdout).name == "exp"
+    odd = tunebook("design", "exp", *OPTIONS, "--prompt=:fire: [bold]{input}[/bold]", "--dry-run", cwd=work)
+    assert plan_of(odd.stdout).value("prompt") == ":fire: [bold]{input}[/bold]"
     assert not (work / "exp").exists()
 
 

@@ -17,6 +17,7 @@ from tunebook.core.parse import parse_plan
 from tunebook.core.plan import Plan
 from tunebook.core.settings import evaluation_settings, evaluations, run_settings
 from tunebook.core.table_text import quoted
+from tunebook.core.units import minutes, spoken_minutes
 from tunebook.design.check import design_problems
 from tunebook.design.combine import level_value
 from tunebook.design.reader import Read
@@ -160,6 +161,11 @@ def test_a_page_that_is_planned_again_stays_as_it_is(value: Design) -> None:
     }
     details = PageDetails(directory="/x", created="2026-01-01 00:00")
     assert carried_over(text, plan, page_text(plan, details), plan) == text
+
+
+@given(st.integers(1, 10**7))
+def test_a_duration_is_written_as_it_is_read(seconds: int) -> None:
+    assert minutes(spoken_minutes(seconds / 60)) == pytest.approx(seconds / 60)
 
 
 @given(st.one_of(texts, st.text()))

@@ -168,11 +168,11 @@ def _last_words(report: api.DesignReport) -> None:
     if not report.written:
         out.print("Nothing was written.")
         return
-    out.print(f"✓ {report.experiment / PLAN_FILE}", markup=False)
+    out.print(f"✓ {report.experiment / PLAN_FILE}", markup=False, emoji=False)
     if confirmed("Scaffold now?"):
         finish_scaffold("scaffold", api.scaffold(report.experiment), as_json=False)
     else:
-        out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False)
+        out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False, emoji=False)
 
 
 def _data(report: api.DesignReport) -> dict[str, Any]:

@@ -122,12 +122,15 @@ def evaluation_estimate(
     return Estimate(seconds / 60, f"preliminary, no prior evaluations: {each:.2g} s a sample assumed", preliminary=True)
 
 
-def memory_gb(config: Mapping[str, Any], parameters_b: float, *, batch_size: int, tokens: int, lora: bool) -> float:
-    """GPU memory in GB of a training step in bf16: weights, gradients and AdamW's states, activations, logits.
+def memory_gb(
+    config: Mapping[str, Any], parameters_b: float, *, batch_size: int, tokens: int, lora: bool, gpus: int = 1
+) -> float:
+    """Memory in GB of each GPU in a training step in bf16: weights, gradients and AdamW's states, activations, logits.
 
-    From 6B parameters on, activations are computed again, and each layer keeps only its input.
+    From 6B parameters on, activations are computed again, and each layer keeps only its input. Several GPUs share what
+    does not depend on the batch.
     """
-    fixed = parameters_b * (2.2 if lora else 8.0)
+    fixed = parameters_b * (2.2 if lora else 8.0) / max(1, gpus)
     return fixed + batch_size * tokens * _token_bytes(config, parameters_b) / 1e9
 
 
@@ -139,14 +142,13 @@ def _token_bytes(config: Mapping[str, Any], parameters_b: float) -> float:
     return layers * hidden * _ACTIVATION_BYTES + vocabulary * _LOGIT_BYTES
 
 
-def largest_batch(config: Mapping[str, Any], parameters_b: float, *, tokens: int, lora: bool, gpu_gb: float) -> int:
+def largest_batch(
+    config: Mapping[str, Any], parameters_b: float, *, tokens: int, lora: bool, gpu_gb: float, gpus: int = 1
+) -> int:
     """The largest power of two that fits into nine tenths of a GPU's memory; 0 if not even one example does."""
-    fits = 0
-    while fits < 1024 and memory_gb(config, parameters_b, batch_size=max(1, fits * 2), tokens=tokens, lora=lora) < (  # noqa: PLR2004
-        0.9 * gpu_gb
-    ):
-        fits = max(1, fits * 2)
-    return fits
+    sizes = [2**power for power in range(11)]
+    needed = [memory_gb(config, parameters_b, batch_size=size, tokens=tokens, lora=lora, gpus=gpus) for size in sizes]
+    return max((size for size, memory in zip(sizes, needed, strict=True) if memory < 0.9 * gpu_gb), default=0)
 
 
 def checkpoint_bytes(parameters_b: float | None, *, gpus: int) -> float:

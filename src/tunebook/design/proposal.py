@@ -284,8 +284,7 @@ class _Maker:
 
     def training_facts(self, training: dict[str, Estimate], totals: Totals) -> Iterator[Fact]:
         if training:
-            total = totals.training_h * 60
-            yield "Total training time", f"{spoken_minutes(total)}, one run at a time"
+            yield "Total training time", f"{spoken_minutes(totals.training_h * 60)}, one run at a time"
             yield "Total GPU hours", f"{totals.gpu_h:.1f} with evaluations" if self.gpus else "0: no GPU is asked for"
             yield "Basis", "; ".join(self._bases(training))
             yield from self._memory_facts()
@@ -314,8 +313,9 @@ class _Maker:
             work = max((self._workload(run) for run in runs), key=lambda work: work.batch_size)
             config = resource.facts.config or {}
             tokens = work.max_seq_len or math.ceil(2 * work.tokens_per_example)
-            needed = memory_gb(config, resource.parameters_b, batch_size=work.batch_size, tokens=tokens, lora=work.lora)
-            fits = largest_batch(config, resource.parameters_b, tokens=tokens, lora=work.lora, gpu_gb=memory)
+            size, shape = resource.parameters_b, {"tokens": tokens, "gpus": self.gpus}
+            needed = memory_gb(config, size, batch_size=work.batch_size, lora=work.lora, **shape)
+            fits = largest_batch(config, size, lora=work.lora, gpu_gb=memory, **shape)
             text = f"batch {work.batch_size} needs about {needed:.0f} GB at {tokens} tokens; up to {fits} fits into "
             text += f"{memory:.0f} GB ({known})"
             self.entries.append(("ESTIMATE_MEMORY", model, {"result": text}))

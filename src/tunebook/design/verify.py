@@ -35,7 +35,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, object]]:
     yield "the columns", plan.columns
     yield "the models", tuple((model.name, model.path) for model in plan.models)
     yield "the epochs to evaluate", plan.epochs_to_evaluate
-    yield "the estimates", (dict(plan.estimates.training_min), plan.estimates.evaluation_min)
+    yield "the estimates", _estimates(plan)
     if plan.dataset:
         yield "the data set", (plan.dataset.path, plan.dataset.format, dict(plan.dataset.splits))
     for factor in plan.factors:
@@ -51,7 +51,13 @@ def _facts(plan: Plan) -> Iterator[tuple[str, object]]:
 
 
 def _run(run: Run) -> object:
-    return (run.model, run.type, _texts(run.parameters), run.checkpoint, run.estimate_min, run.notes)
+    estimate = round(run.estimate_min or 0.0, 6)
+    return (run.model, run.type, _texts(run.parameters), run.checkpoint, estimate, run.notes)
+
+
+def _estimates(plan: Plan) -> object:
+    training = {model: round(minutes, 6) for model, minutes in plan.estimates.training_min.items()}
+    return training, round(plan.estimates.evaluation_min or 0.0, 6)
 
 
 def _texts(parameters: Mapping[str, Written]) -> dict[str, tuple[object, str]]:
