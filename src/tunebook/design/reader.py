@@ -67,7 +67,8 @@ class Reader:
             return MODEL
         found = _named(lowered)
         if found is None:
-            known = [*_BY_KEY, *_BY_SHORT, MODEL] if factor else list(_BY_KEY)
+            varying = [item for parameter in _BY_SHORT.values() for item in (parameter.key, parameter.short)]
+            known = [*dict.fromkeys(varying), MODEL] if factor else list(_BY_KEY)
             hint = suggestion(name, known)
             self.read.problems.append(place.problem(f"unknown {'factor' if factor else 'setting'} `{name}`", hint))
             meant = _named(hint.split("`")[1]) if hint.startswith("did") else None
