@@ -96,6 +96,22 @@ def test_leaving_in_the_midst_writes_nothing(inputs: Path, key: str) -> None:
     assert sorted(path.name for path in inputs.iterdir()) == ["cap_task.py", "models", "words.json"]
 
 
+def test_several_factors_are_combined_as_asked(inputs: Path) -> None:
+    options = [option for option in OPTIONS if not option.startswith(("--factor", "--set=lr"))]
+    session = Session(inputs, "exp", *options, "--prompt={input}", "--system-prompt=", "--replicates=1")
+    session.answers("What varies?", f"rank=8,16{ENTER}")
+    session.answers("What else varies?", f"lr=1e-5,5e-5{ENTER}")
+    session.answers("What else varies?", ENTER)
+    session.answers("How are they combined?", ENTER)
+    session.answers("Combinations to leave out?", f"alpha=2{ENTER}")
+    session.sees("is excluded and is no factor")
+    session.process.send(f"{CLEAR}rank=16,lr=5e-5{ENTER}")
+    session.answers("Others to leave out?", ENTER)
+    session.sees("4 runs (3 fine-tuned)")
+    session.answers("Write the page?", "n")
+    assert session.ends() == 0
+
+
 def test_what_the_options_say_is_not_asked(inputs: Path) -> None:
     session = Session(inputs, "exp", *OPTIONS)
     session.sees("3 runs (2 fine-tuned), 3 evaluations")

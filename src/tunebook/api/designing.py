@@ -138,9 +138,9 @@ def suggestions() -> Suggestions:
     return suggest(Path.cwd(), find_site(Path.cwd())[0])
 
 
-def answer_problem(name: str, text: str) -> str:
-    """Why a text cannot be the answer to an option by itself; empty if it can."""
-    read = read_given(options={name: [text]})
+def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Why a text cannot be the answer to an option, beside what other options say; empty if it can."""
+    read = read_given(options={**(beside or {}), name: [text]})
     found = [*read.problems, *(problem for problem in design_problems(read) if problem.file == f"--{name}")]
     return f"{found[0].message}{f' ({found[0].hint})' if found[0].hint else ''}" if found else ""
 

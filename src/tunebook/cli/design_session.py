@@ -74,6 +74,27 @@ class _Session:
             while text := _text(question, check=lambda text: not text or _option_problem("factor")(text)):
                 self.answers.setdefault("factor", []).append(text)
                 question = _MORE
+            self._combination()
+
+    def _combination(self) -> None:
+        """How several factors make runs."""
+        import questionary
+
+        if len(self.answers.get("factor", ())) > 1 and "combine" not in self.answers:
+            ways = [questionary.Choice("all combinations", "factorial")]
+            ways += [questionary.Choice("one factor at a time, around each factor's first level", "one-at-a-time")]
+            self.answers["combine"] = [str(_answer(questionary.select("How are they combined?", ways)))]
+            if self.answers["combine"] == ["factorial"] and "exclude" not in self.answers:
+                self._exclusions()
+
+    def _exclusions(self) -> None:
+        def check(text: str) -> Any:
+            return not text or api.answer_problem("exclude", text, beside=self.answers) or True
+
+        message = "Combinations to leave out? Such as rank=64,lr=5e-5 (empty: none)"
+        while text := _text(message, check=check):
+            self.answers.setdefault("exclude", []).append(text)
+            message = "Others to leave out? (empty: none)"
 
     def _parameters(self) -> None:
         """What every training needs and nothing has said yet."""
