@@ -61,6 +61,7 @@ _WITH_DBD = """\
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=localhost
 AccountingStoragePort={port}
+AccountingStoragePass={munge}/munge.socket
 AccountingStorageEnforce=limits,qos
 AccountingStoreFlags=job_comment
 """
@@ -101,7 +102,7 @@ class Cluster:
 
     folder: Path
     name: str
-    has_accounting: bool = False
+    database: subprocess.Popen[bytes] | None = None
 
     @property
     def conf(self) -> Path:
@@ -170,7 +171,7 @@ def cluster_at(
         (folder / name).mkdir(parents=True)
     for number in range(2):
         (folder / f"fakegpu{number}").touch()
-    cluster = Cluster(folder, f"tune{secrets.token_hex(3)}", accounting)
+    cluster = Cluster(folder, f"tune{secrets.token_hex(3)}")
     dbd_port = _free_port()
     values = {
         "folder": folder,
@@ -204,8 +205,11 @@ def cluster_at(
             yield cluster
         finally:
             cluster.clear()
-            for daemon in ("slurmd", "slurmctld", "slurmdbd", "mariadb"):
+            for daemon in ("slurmd", "slurmctld", "slurmdbd"):
                 cluster.stop(daemon)
+            if cluster.database is not None:
+                cluster.database.terminate()
+                cluster.database.wait(timeout=60)
 
 
 def _hardware() -> str:
@@ -253,7 +257,7 @@ def _start_accounting(cluster: Cluster, conf: str, port: object) -> None:
         f"--pid-file={folder}/mariadb.pid",
     ]
     with (folder / "mariadb.log").open("w") as log:
-        subprocess.Popen(run, stdout=log, stderr=log, start_new_session=True)
+        cluster.database = subprocess.Popen(run, stdout=log, stderr=log, start_new_session=True)
     deadline = time.monotonic() + 60
     sql = "CREATE OR REPLACE USER slurm@'%' IDENTIFIED BY 'slurm'; GRANT ALL ON *.* TO slurm@'%';"
     sql += "CREATE OR REPLACE USER slurm@localhost IDENTIFIED BY 'slurm'; GRANT ALL ON *.* TO slurm@localhost;"
