@@ -31,6 +31,7 @@ from tunebook.design.suggest import suggestions as suggest
 from tunebook.design.update import carried_over, design_of, notes_of, page_diff
 from tunebook.design.values import Design
 from tunebook.design.verify import page_differences
+from tunebook.design.yaml_plan import read_yaml_plan
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -96,6 +97,7 @@ def read_given(
     config: Path | None = None,
     values: Mapping[str, Any] | None = None,
     base: Design | None = None,
+    yaml_plan: Path | None = None,
 ) -> Read:
     """A design out of a YAML file, a program's values and options, later ones over earlier ones.
 
@@ -103,19 +105,29 @@ def read_given(
         options: option name, without the dashes, to its occurrences.
         values: the same keys with lists, mappings and numbers.
         base: what holds where nothing is given; :func:`design_of_page` gives the one of a page.
+        yaml_plan: an ``experiment_summary.yaml``, which takes the place of ``base``.
 
     Raises:
-        UsageError: the file is not there.
-        PlanError: it is not YAML.
+        UsageError: a file is not there, or there are both a base and a YAML plan.
+        PlanError: it is not YAML, or no such plan.
     """
+    start: Read | Design | None = base
+    if yaml_plan is not None:
+        if base is not None:
+            raise UsageError("a page cannot be updated from a YAML plan", hint="give only one of the two")
+        start = read_yaml_plan(_existing(yaml_plan), file=str(yaml_plan))
     documents = []
     if config is not None:
-        text = read_text(config)
-        if text is None:
-            raise UsageError(f"there is no file {config}")
-        documents.append(from_yaml(text, file=str(config)))
+        documents.append(from_yaml(_existing(config), file=str(config)))
     documents += [from_values(values or {}), from_options(options or {})]
-    return read_design(documents, base=base, here=Path.cwd())
+    return read_design(documents, base=start, here=Path.cwd())
+
+
+def _existing(path: Path) -> str:
+    text = read_text(path)
+    if text is None:
+        raise UsageError(f"there is no file {path}")
+    return text
 
 
 def design_of_page(directory: Path) -> Design:
@@ -182,10 +194,12 @@ def design(
         ConflictError: there is a page already, and it is not to be updated; or it changed in the meantime.
     """
     read = _read(given, directory, update=update)
+    directory = directory or _directory_of(read)
     moment = clock()
     experiment = _experiment(read.design, directory, moment, update=update)
     site, _ = find_site(experiment)
     done = complete(read, site, defaults=defaults)
+    done = replace(done, decisions=(*read.decisions, *done.decisions))
     read = replace(read, design=done.design)
     problems = (*read.problems, *done.problems, *design_problems(read))
     if problems:
@@ -203,6 +217,16 @@ def _read(given: Read | Design | Mapping[str, Any], directory: Path | None, *, u
     if isinstance(given, Design):
         return Read(given)
     return read_given(values=given, base=design_of_page(directory or Path()) if update else None)
+
+
+def _directory_of(read: Read) -> Path | None:
+    """The directory that a YAML plan names, where there is one of this name; a plan may come from elsewhere."""
+    if read.directory is None or read.directory.is_dir():
+        return read.directory
+    message = f"the plan's directory {read.directory} is not here"
+    warning = read.place("directory").problem(message, "name the experiment's directory to choose another")
+    read.warnings += [] if warning in read.warnings else [warning]
+    return None
 
 
 def _experiment(value: Design, directory: Path | None, moment: datetime, *, update: bool) -> Path:
@@ -242,7 +266,8 @@ def _planned(
     errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
     errors += [problem for problem in loaded.findings.errors if problem not in errors]
     same = [Problem(f"runs `{a}` and `{b}` are one and the same training") for a, b in alike(plan)]
-    warnings = (*design_warnings(read), *same, *proposal.warnings, *_untold(loaded.findings.warnings, found))
+    own = (*read.warnings, *design_warnings(read))
+    warnings = (*own, *same, *proposal.warnings, *_untold(loaded.findings.warnings, found))
     entries = design_entries(done, proposal, found, history, errors=errors, warnings=warnings)
     report = DesignReport(
         experiment,

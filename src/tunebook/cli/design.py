@@ -25,6 +25,10 @@ Where = Annotated[
     typer.Argument(help="The experiment's directory. (default: one here, named by task, factors and date)"),
 ]
 Config = Annotated[Path | None, typer.Option(help="A YAML file with these options as keys; options win over it.")]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="A plan in YAML, experiment_summary.yaml, to take over; options win over it."),
+]
 Question = Annotated[str | None, typer.Option(help="The scientific question, in a sentence.")]
 Name = Annotated[str | None, typer.Option(help="The experiment's name. (default: the directory's)")]
 Preparation = Annotated[str | None, typer.Option(help="The tool that trains. (default: torchtune)")]
@@ -71,6 +75,7 @@ def register(app: typer.Typer) -> None:
         directory: Where = None,
         *,
         config: Config = None,
+        from_: From = None,
         question: Question = None,
         name: Name = None,
         model: Model = None,
@@ -109,8 +114,9 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Plan an experiment: write its page, with what it needs and what it takes. Asks for what is missing."""
         given = dict(locals())
+        yaml_plan = given.pop("from_")
         flags = {key: given.pop(key) for key in ("directory", "config", "update", "dry_run", "yes", "as_json")}
-        _design(_options(given), **flags)
+        _design(_options(given), yaml_plan=yaml_plan, **flags)
 
 
 def _options(given: dict[str, Any]) -> dict[str, list[str]]:
@@ -133,6 +139,7 @@ def _design(
     *,
     directory: Path | None,
     config: Path | None,
+    yaml_plan: Path | None,
     update: bool,
     dry_run: bool,
     yes: bool,
@@ -140,11 +147,11 @@ def _design(
 ) -> None:
     asking = on_terminal() and not yes and not as_json
     base = api.design_of_page(directory or Path()) if update else None
-    read = api.read_given(options=options, config=config, base=base)
+    read = api.read_given(options=options, config=config, base=base, yaml_plan=yaml_plan)
     if asking and not read.problems:
-        options = ask_answers(options, config=config, base=base)
-        read = api.read_given(options=options, config=config, base=base)
-        directory = directory if directory or update or dry_run else ask_directory(read)
+        options = ask_answers(options, config=config, base=base, yaml_plan=yaml_plan)
+        read = api.read_given(options=options, config=config, base=base, yaml_plan=yaml_plan)
+        directory = directory if directory or update or dry_run or yaml_plan else ask_directory(read)
     report = api.design(
         directory,
         given=read,

@@ -25,25 +25,29 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def ask_answers(options: Options, *, config: Path | None = None, base: api.Design | None = None) -> Options:
+def ask_answers(
+    options: Options, *, config: Path | None = None, base: api.Design | None = None, yaml_plan: Path | None = None
+) -> Options:
     """The options with answers for everything that is missing, and for what usually is a decision.
 
     Args:
-        config: the file that was given, and ``base`` the design of the page that is updated: nothing they say is asked.
+        config: the file that was given, ``base`` the design of the page that is updated, ``yaml_plan`` the plan that is
+            taken over: nothing they say is asked.
     """
-    return _Session(options, config, base).ask()
+    return _Session(options, config, base, yaml_plan).ask()
 
 
 class _Session:
     """The options as they grow with the answers."""
 
-    def __init__(self, options: Options, config: Path | None, base: api.Design | None) -> None:
+    def __init__(self, options: Options, config: Path | None, base: api.Design | None, yaml_plan: Path | None) -> None:
         self.answers = {name: list(texts) for name, texts in options.items()}
         self._config = config
         self._base = base
+        self._yaml_plan = yaml_plan
 
     def read(self) -> api.Read:
-        return api.read_given(options=self.answers, config=self._config, base=self._base)
+        return api.read_given(options=self.answers, config=self._config, base=self._base, yaml_plan=self._yaml_plan)
 
     def ask(self) -> Options:
         missing = api.missing_answers(self.read())

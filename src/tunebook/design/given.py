@@ -82,6 +82,8 @@ def from_yaml(text: str, *, file: str) -> dict[str, list[Given]]:
         raise PlanError(f"this is not YAML: {error.problem or error.context}", file=file, line=line) from None
     except yaml.YAMLError as error:
         raise PlanError(f"this is not YAML: {error}", file=file) from None
+    except RecursionError:
+        raise PlanError("this YAML is nested too deeply", file=file) from None
     if root is None:
         return {}
     if not isinstance(root, yaml.MappingNode):
@@ -98,8 +100,9 @@ class _Nodes:
         self._file = file
         self._left = _MOST_NODES
 
-    def read(self, node: yaml.Node, depth: int = 0) -> Given:
-        place = Place(self._file, node.start_mark.line + 1)
+    def read(self, node: yaml.Node, depth: int = 0, line: int | None = None) -> Given:
+        """A value of a mapping stands on the line of its key."""
+        place = Place(self._file, line or node.start_mark.line + 1)
         self._left -= 1
         if self._left < 0 or depth > _DEEPEST:
             raise PlanError([place.problem("the file is nested too deeply, or refers to itself")])
@@ -109,7 +112,7 @@ class _Nodes:
                 name = str(key.value)
                 if name in pairs:
                     raise PlanError(f"`{name}` is given twice", file=self._file, line=key.start_mark.line + 1)
-                pairs[name] = self.read(value, depth + 1)
+                pairs[name] = self.read(value, depth + 1, key.start_mark.line + 1)
             return Given(pairs, place)
         if isinstance(node, yaml.SequenceNode):
             return Given(tuple(self.read(item, depth + 1) for item in node.value), place)

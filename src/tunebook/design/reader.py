@@ -27,12 +27,18 @@ class Read:
     Attributes:
         meant: parameters that a misspelt name seems to mean: they are not missing as well.
         places: the part's name (``factor``), or this and a key (``lora_rank``), to where it was given.
+        directory: the experiment's, as another plan gives it.
+        decisions: what that plan says in other words, with the reason.
+        warnings: what it says and could not be carried over.
     """
 
     design: Design
     places: dict[tuple[str, ...], Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     meant: set[str] = field(default_factory=set)
+    directory: Path | None = None
+    decisions: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
     def place(self, *part: str) -> Place:
         """Where a part was given, or what it belongs to."""

@@ -39,14 +39,14 @@ _PLURALS = {
 }
 
 
-def read_design(documents: list[dict[str, list[Given]]], *, base: Design | None = None, here: Path) -> Read:
+def read_design(documents: list[dict[str, list[Given]]], *, base: Read | Design | None = None, here: Path) -> Read:
     """Reads all documents, later ones over earlier ones: by name for models, tasks, factors and settings.
 
     Args:
         base: what holds where nothing is given.
         here: what relative paths are relative to.
     """
-    read = Read(base or Design())
+    read = base if isinstance(base, Read) else Read(base or Design())
     for document in documents:
         for name, occurrences in document.items():
             key = _PLURALS.get(name, name)
