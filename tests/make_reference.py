@@ -77,13 +77,22 @@ def cli_reference() -> str:
         "# The command line\n",
         f"Exit codes: {codes}. With `--json` a verb prints one document on stdout and nothing else.\n",
     ]
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         arguments = [item for item in command.params if item.param_type_name == "argument"]
         usage = " ".join([f"tunebook {name}", *(f"[{(item.name or '').upper()}]" for item in arguments)])
         options = [item for item in command.params if item.param_type_name == "option" and item.name != "help"]
         lines = [f"- `{', '.join(item.opts)}`: {item.help}\n" for item in options]
         parts.append(f"\n## `{usage}`\n\n{(command.help or '').strip()}\n\n{''.join(lines)}")
     return "".join(parts)
+
+
+def _commands(group: Any) -> list[tuple[str, Any]]:
+    """Every command by the words that call it."""
+    found: list[tuple[str, Any]] = []
+    for name, command in group.commands.items():
+        below = _commands(command) if hasattr(command, "commands") else []
+        found += [(f"{name} {inner}", item) for inner, item in below] or [(name, command)]
+    return found
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "run": {"errors", "core", "disk", "executors"},
     "demo": {"errors", "core", "disk"},
     "design": {"errors", "core", "disk", "tools"},
-    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "demo", "design"},
+    "site": {"errors", "core", "disk"},
+    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "demo", "design", "site"},
     "cli": {"errors", "core", "api"},
 }
 JOB_SIDE = {

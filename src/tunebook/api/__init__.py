@@ -19,6 +19,7 @@ from tunebook.api.designing import (
 from tunebook.api.loading import find_experiment
 from tunebook.api.running import cancel, run, status
 from tunebook.api.scaffolding import CheckReport, ToolInfo, check, scaffold, setup_finetune, tools
+from tunebook.api.sites import Candidate, Finding, SettingInForce, SiteDraft, SiteReport, site, site_init
 from tunebook.core.job import Job, JobState, Stage
 from tunebook.executors.registry import Choice
 from tunebook.run.report import JobReport, RunReport, Snapshot
@@ -28,6 +29,7 @@ from tunebook.scaffold.summary import summary
 
 __all__ = [
     "DEFAULTS",
+    "Candidate",
     "CheckReport",
     "Choice",
     "DemoReport",
@@ -35,12 +37,16 @@ __all__ = [
     "Derived",
     "Design",
     "DesignReport",
+    "Finding",
     "Job",
     "JobReport",
     "JobState",
     "Read",
     "RunReport",
     "ScaffoldReport",
+    "SettingInForce",
+    "SiteDraft",
+    "SiteReport",
     "Snapshot",
     "Stage",
     "Suggestions",
@@ -59,6 +65,8 @@ __all__ = [
     "run",
     "scaffold",
     "setup_finetune",
+    "site",
+    "site_init",
     "status",
     "suggestions",
     "summary",
