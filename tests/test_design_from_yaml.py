@@ -68,6 +68,7 @@ def stable(text: str) -> str:
 def test_a_complete_plan_becomes_this_page(work: Path) -> None:
     report = designed(work / "complete.yaml")
     assert report.written
+    assert any(item.line == 12 and "is not here" in item.message for item in report.warnings)
     assert stable(report.text) == GOLDEN.read_text()
 
 
@@ -160,6 +161,7 @@ def test_older_keys_are_read_and_retired_ones_told(work: Path) -> None:
         "evaluation.scorer",
     ]
     assert report.experiment == work / "caps_older"
+    assert not any("is not here" in item.message for item in report.warnings)
 
 
 def test_the_directory_is_the_plans_where_it_is_here(work: Path) -> None:

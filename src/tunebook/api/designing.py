@@ -220,8 +220,8 @@ def _read(given: Read | Design | Mapping[str, Any], directory: Path | None, *, u
 
 
 def _directory_of(read: Read) -> Path | None:
-    """The directory that a YAML plan names, where there is one of this name; a plan may come from elsewhere."""
-    if read.directory is None or read.directory.is_dir():
+    """The directory that a YAML plan names, where it is or can be here; a plan may come from elsewhere."""
+    if read.directory is None or read.directory.parent.is_dir():
         return read.directory
     message = f"the plan's directory {read.directory} is not here"
     warning = read.place("directory").problem(message, "name the experiment's directory to choose another")
