@@ -26,7 +26,8 @@ the two tables of `## Status`, and nothing else in the file.
 | section | what is read |
 |---|---|
 | `# Experiment: NAME` | the experiment's name: it becomes part of paths |
-| `## Overview` | `**Total Runs:**`, checked against the table |
+| `## Overview` | `**Scientific Question:**`, `**Created:**`; `**Total Runs:**`, checked against the table |
+| `## Prerequisites` | nothing: what `tunebook design` found missing, for people |
 | `## Tools` | `**Model Preparation:** torchtune`, `**Evaluation:** inspect-ai`; without the section these two |
 | `## Variables` | table Factor, Levels: checked against the runs |
 | `## All Runs` | a row a run: Run Name, Model, Type (`Fine-tuned`, `Control`, `Eval-only`), parameter columns, Est. Time, Notes, Checkpoint (of eval-only runs); `-` is "not applicable" |
@@ -76,13 +77,22 @@ def cli_reference() -> str:
         "# The command line\n",
         f"Exit codes: {codes}. With `--json` a verb prints one document on stdout and nothing else.\n",
     ]
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         arguments = [item for item in command.params if item.param_type_name == "argument"]
         usage = " ".join([f"tunebook {name}", *(f"[{(item.name or '').upper()}]" for item in arguments)])
         options = [item for item in command.params if item.param_type_name == "option" and item.name != "help"]
         lines = [f"- `{', '.join(item.opts)}`: {item.help}\n" for item in options]
         parts.append(f"\n## `{usage}`\n\n{(command.help or '').strip()}\n\n{''.join(lines)}")
     return "".join(parts)
+
+
+def _commands(group: Any) -> list[tuple[str, Any]]:
+    """Every command by the words that call it."""
+    found: list[tuple[str, Any]] = []
+    for name, command in group.commands.items():
+        below = _commands(command) if hasattr(command, "commands") else []
+        found += [(f"{name} {inner}", item) for inner, item in below] or [(name, command)]
+    return found
 
 
 if __name__ == "__main__":

@@ -216,10 +216,11 @@ def cluster_at(
             yield cluster
         finally:
             cluster.clear()
-            for daemon in ("slurmd", "slurmctld", "slurmdbd", "mariadb"):
+            for daemon in ("slurmd", "slurmctld", "slurmdbd"):
                 cluster.stop(daemon)
-            if cluster.database:
-                cluster.database.wait(timeout=30)
+            if cluster.database is not None:
+                cluster.database.terminate()
+                cluster.database.wait(timeout=60)
 
 
 def _hardware() -> str:

@@ -17,7 +17,9 @@ MAY_IMPORT = {
     "scaffold": {"errors", "core", "disk", "tools"},
     "run": {"errors", "core", "disk", "executors"},
     "demo": {"errors", "core", "disk"},
-    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "demo"},
+    "design": {"errors", "core", "disk", "tools"},
+    "site": {"errors", "core", "disk"},
+    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "demo", "design", "site"},
     "cli": {"errors", "core", "api"},
 }
 JOB_SIDE = {

@@ -1,9 +1,25 @@
 """The verbs, composed here only: what the command line does, a program can do with typed results."""
 
 from tunebook.api.demonstration import DemoReport, DemoRow, demo
+from tunebook.api.designing import (
+    DEFAULTS,
+    Design,
+    DesignReport,
+    Read,
+    Suggestions,
+    Totals,
+    answer_problem,
+    design,
+    design_of_page,
+    experiment_name,
+    missing_answers,
+    read_given,
+    suggestions,
+)
 from tunebook.api.loading import find_experiment
 from tunebook.api.running import cancel, run, status
 from tunebook.api.scaffolding import CheckReport, ToolInfo, check, scaffold, setup_finetune, tools
+from tunebook.api.sites import Candidate, Finding, SettingInForce, SiteDraft, SiteReport, site, site_init
 from tunebook.core.job import Job, JobState, Stage
 from tunebook.executors.registry import Choice
 from tunebook.run.report import JobReport, RunReport, Snapshot, StatusReport
@@ -13,29 +29,49 @@ from tunebook.scaffold.report import ScaffoldReport
 from tunebook.scaffold.summary import summary
 
 __all__ = [
+    "DEFAULTS",
+    "Candidate",
     "CheckReport",
     "Choice",
     "DemoReport",
     "DemoRow",
     "Derived",
+    "Design",
+    "DesignReport",
+    "Finding",
     "Job",
     "JobReport",
     "JobState",
+    "Read",
     "RunReport",
     "ScaffoldReport",
+    "SettingInForce",
+    "SiteDraft",
+    "SiteReport",
     "Snapshot",
     "Stage",
     "StatusReport",
+    "Suggestions",
     "ToolInfo",
+    "Totals",
+    "answer_problem",
     "cancel",
     "check",
     "demo",
+    "design",
+    "design_of_page",
+    "experiment_name",
     "find_experiment",
+    "missing_answers",
+    "read_given",
     "run",
     "run_summary",
     "scaffold",
     "setup_finetune",
+    "site",
+    "site_init",
     "status",
+    "suggestions",
     "summary",
     "tools",
 ]

@@ -17,7 +17,7 @@ from tunebook.errors import Problem, UsageError
 from tunebook.tools.base import Context, Findings, Tool
 from tunebook.tools.registry import installed_tools, tool_names
 
-__all__ = ["Loaded", "find_experiment", "load"]
+__all__ = ["Loaded", "find_experiment", "find_site", "load"]
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,16 @@ def find_experiment(directory: Path) -> Path:
     return directory
 
 
-def load(experiment: Path) -> Loaded:
-    """Plan, site, the tools that the page names, and everything that is wrong with them, all together."""
-    text = read_text(experiment / PLAN_FILE) or ""
+def load(experiment: Path, *, text: str | None = None) -> Loaded:
+    """Plan, site, the tools that the page names, and everything that is wrong with them, all together.
+
+    Args:
+        text: a page that is not written yet, in place of the one that is there.
+    """
+    text = read_text(experiment / PLAN_FILE) or "" if text is None else text
     parsed = parse_plan(text)
     plan = parsed.plan
-    site, site_warnings = _site(experiment)
+    site, site_warnings = find_site(experiment)
     known = installed_tools()
     rules = check_plan(
         plan,
@@ -74,7 +78,7 @@ def _evaluations(plan: Plan) -> dict[str, tuple[Evaluation, ...]]:
     return {name: tuple(items) for name, items in found.items()}
 
 
-def _site(experiment: Path) -> tuple[Site, tuple[Problem, ...]]:
+def find_site(experiment: Path) -> tuple[Site, tuple[Problem, ...]]:
     """The first site file: in the experiment, in the working directory and above it, in ``~/.claude``."""
     here = Path.cwd()
     for directory in (experiment, here, *here.parents, Path.home() / ".claude"):

@@ -12,7 +12,7 @@ from tunebook import api
 from tunebook.cli.options import Directory, Json, OnFailure, RunNames, StageName, located, stages
 from tunebook.cli.output import console, print_json, print_problems
 
-__all__ = ["register"]
+__all__ = ["finish_scaffold", "register"]
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, with a diff; write nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace edited files; each is kept as .orig.")]
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
             dry_run=dry_run,
             on_failure=_decision(on_failure),
         )
-        _finish("scaffold", report, as_json=as_json)
+        finish_scaffold("scaffold", report, as_json=as_json)
 
     _register_stage(
         app, "scaffold-torchtune", StageName.PREPARATION, "Write the training configurations and scripts only."
@@ -72,7 +72,7 @@ def _register_stage(app: typer.Typer, name: str, stage: StageName, text: str) ->
             prune=prune,
             dry_run=dry_run,
         )
-        _finish(name, report, as_json=as_json)
+        finish_scaffold(name, report, as_json=as_json)
 
 
 def _decision(choice: OnFailure) -> Callable[[str], bool]:
@@ -84,7 +84,8 @@ def _decision(choice: OnFailure) -> Callable[[str], bool]:
     return decide
 
 
-def _finish(command: str, report: api.ScaffoldReport, *, as_json: bool) -> None:
+def finish_scaffold(command: str, report: api.ScaffoldReport, *, as_json: bool) -> None:
+    """Tells how scaffolding ended, and ends the verb with its exit code."""
     if as_json:
         print_json(command, report.exit_code, _data(report), warnings=report.warnings, errors=report.errors)
     else:

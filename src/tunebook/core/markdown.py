@@ -147,8 +147,12 @@ def literal(raw: str) -> str:
     return text
 
 
+@lru_cache(maxsize=4)
 def parse_page(text: str) -> Section:
-    """The page as a tree of sections; the root has level 0, no title, and what stands before the first heading."""
+    """The page as a tree of sections; the root has level 0, no title, and what stands before the first heading.
+
+    The same text gives the same tree, which is only to be read.
+    """
     root = Section("", 0, 1, text.count("\n") + 1)
     _Builder(root).read(_block_parser().parse(text))
     return root

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from tunebook.core.parameters import PARAMETERS, Kind, Parameter, Written
 from tunebook.core.plan import Plan, Run, RunType
 from tunebook.errors import Problem
 
-__all__ = ["directory_problems", "is_one_component", "run_directories", "short_model_name"]
+__all__ = [
+    "as_component",
+    "directory_problems",
+    "is_one_component",
+    "run_directories",
+    "run_labels",
+    "short_model_name",
+]
 
 _COMPONENT = re.compile(r"[\w+=@,][\w.+=@,-]*")
+_NOT_IN_NAMES = re.compile(r"[^\w.+=@,-]")
 _LONGEST = 200  # file systems allow 255 bytes; SLURM and our suffixes want some of them
 
 
 def is_one_component(name: str) -> bool:
     """Whether a name can be a directory's, a job's and a column's: letters, digits and ``. _ + = @ , -``."""
     return bool(_COMPONENT.fullmatch(name)) and name not in {".", ".."} and len(name.encode()) <= _LONGEST
+
+
+def as_component(text: str) -> str:
+    """The text with a dash for every character that a name cannot hold."""
+    return _NOT_IN_NAMES.sub("-", text)
 
 
 def short_model_name(name: str) -> str:
@@ -28,21 +42,33 @@ def short_model_name(name: str) -> str:
 
 def run_directories(plan: Plan) -> Mapping[str, str]:
     """Run name to the name of its directory, for every run of the plan."""
-    trained = plan.fine_tuned
-    varied = _varied(plan)
-    models = list(dict.fromkeys(run.model for run in trained))
-    labels = {parameter.key: _labels(plan, parameter) for parameter in varied}
+    several = len({run.model for run in plan.fine_tuned}) > 1
+    models = _short_models(plan)
+    labels = run_labels(plan)
     names: dict[str, str] = {}
     for run in plan.runs:
         if run.type is RunType.CONTROL:
-            names[run.name] = f"{short_model_name(run.model)}_base"
+            names[run.name] = f"{models[run.model]}_base"
         elif run.type is RunType.EVAL_ONLY:
             names[run.name] = run.name
         else:
-            parts = [short_model_name(run.model)] if len(models) > 1 else []
-            parts += [labels[parameter.key][run.name] for parameter in varied]
-            names[run.name] = "_".join(parts) or run.name
+            parts = [models[run.model]] if several else []
+            names[run.name] = "_".join([*parts, *labels[run.name]]) or run.name
     return names
+
+
+def run_labels(plan: Plan) -> Mapping[str, tuple[str, ...]]:
+    """Name of a fine-tuned run to ``rank8``, ``lr1e-5``: what varies, in the table's order."""
+    labels = [_labels(plan, parameter) for parameter in _varied(plan)]
+    return {run.name: tuple(label[run.name] for label in labels) for run in plan.fine_tuned}
+
+
+def _short_models(plan: Plan) -> Mapping[str, str]:
+    """Model to its short name; two models of the plan that would share it (base and ``-Instruct``) keep their own."""
+    models = dict.fromkeys(run.model for run in plan.runs)
+    short = {model: short_model_name(model) for model in models}
+    counts = Counter(name.lower() for name in short.values())
+    return {model: name if counts[name.lower()] == 1 else PurePosixPath(model).name for model, name in short.items()}
 
 
 def _varied(plan: Plan) -> list[Parameter]:
@@ -67,9 +93,16 @@ def _labels(plan: Plan, parameter: Parameter) -> dict[str, str]:
         written = plan.setting(run, parameter.key)
         value = _value(written)
         if value not in first:
-            first[value] = _text(parameter, written, len(first))
+            first[value] = _unlike(_text(parameter, written, len(first)), first.values())
         labels[run.name] = f"{parameter.short}{first[value]}"
     return labels
+
+
+def _unlike(text: str, taken: Iterable[str]) -> str:
+    """The text, or ``text-2`` where another value is written alike: two files of one name in two directories."""
+    lowered = {other.lower() for other in taken}
+    candidates = (text, *(f"{text}-{number}" for number in range(2, len(lowered) + 2)))
+    return next(candidate for candidate in candidates if candidate.lower() not in lowered)
 
 
 def _text(parameter: Parameter, written: Written | None, number: int) -> str:
@@ -79,7 +112,7 @@ def _text(parameter: Parameter, written: Written | None, number: int) -> str:
         return "-default"
     if parameter.kind is Kind.ALPHA and isinstance(written.value, str):
         return written.value.replace("*", "x")
-    return PurePosixPath(written.text).stem if parameter.key == "dataset" else written.text
+    return as_component(PurePosixPath(written.text).stem) if parameter.key == "dataset" else written.text
 
 
 def directory_problems(plan: Plan) -> list[Problem]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tunebook.core.markdown import Bullet, Cell, Section, Table, parse_page
+from tunebook.core.markdown import Bullet, Cell, Section, Table, literal, parse_page
 from tunebook.core.parameters import Written
 from tunebook.core.parse_matrix import parse_epochs, read_matrix
 from tunebook.core.parse_runs import read_configuration, read_runs
@@ -72,7 +72,9 @@ def parse_plan(text: str, *, file: str = PLAN_FILE) -> ParsedPlan:
         name=_name(title, read),
         file=file,
         line=title.line if title else 1,
+        kind=_bullet_text(overview, "type"),
         question=_bullet_text(overview, "scientific question"),
+        created=_bullet_text(overview, "created"),
         tools=_tools(page.find("Tools")),
         total_runs=_count(overview, "total runs"),
         total_evaluations=_count(evaluation.find("Configuration") if evaluation else None, "total evaluations"),
@@ -150,10 +152,17 @@ def _factors(section: Section | None, read: Reader) -> tuple[Factor, ...]:
 
 def split_levels(cell: Cell) -> tuple[str, ...]:
     """The levels of a factor: separated by commas, or quoted one by one where they hold commas themselves."""
-    quoted = re.findall(r"`([^`]*)`|\"((?:[^\"\\]|\\.)*)\"", cell.raw)
+    quoted = re.findall(r"`[^`]*`|\"(?:[^\"\\]|\\.)*\"", cell.raw)
     if quoted:
-        return tuple(tick or quote for tick, quote in quoted)
+        return tuple(_quoted_level(text) for text in quoted)
     return tuple(part.strip() for part in cell.text.split(",") if part.strip())
+
+
+def _quoted_level(text: str) -> str:
+    try:
+        return literal(text)
+    except ValueError:
+        return text[1:-1]
 
 
 def _models(section: Section | None) -> Iterable[Model]:
@@ -200,19 +209,25 @@ def _tasks(section: Section | None, read: Reader) -> tuple[EvaluationTask, ...]:
         return ()
     tasks = []
     for row in table.rows:
-        script, _, function = (read.optional(row, columns, "script") or "").partition("@")
+        script, function = _script(read.optional(row, columns, "script") or "")
         dataset = read.optional(row, columns, "dataset")
         tasks.append(
             EvaluationTask(
                 row.cells[columns["task name"]].text,
-                script.strip(),
+                script,
                 row.line,
-                function.strip() or None,
+                function,
                 dataset,
                 read.optional(row, columns, "description") or "",
             )
         )
     return tuple(tasks)
+
+
+def _script(text: str) -> tuple[str, str | None]:
+    """``FILE.py@task`` in its two parts; a directory's name may hold an ``@`` too."""
+    script, _, function = text.rpartition("@") if re.search(r"@\s*\w*\s*$", text) else (text, "", "")
+    return script.strip(), function.strip() or None
 
 
 def _epochs_to_evaluate(section: Section | None, read: Reader) -> tuple[str | tuple[int, ...], int | None]:
@@ -232,7 +247,7 @@ def _estimates(section: Section | None) -> Estimates:
     training: dict[str, float] = {}
     for bullet in (section.find("Training") or Section("", 0, 0)).bullets if section else ():
         duration = minutes(bullet.value.text) if bullet.name else None
-        if duration and not bullet.key.startswith("total"):
+        if duration and not bullet.key.startswith(("total", "basis")):
             training[bullet.name] = duration
     evaluation = _bullet(section.find("Evaluation") if section else None, "per evaluation")
     return Estimates(MappingProxyType(training), minutes(evaluation.value.text) if evaluation else None)

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 __all__ = [
     "ARRAYS",
+    "DESIGN_LOG",
     "DEVIATIONS",
     "FINETUNE_CONFIG",
     "FINETUNE_SCRIPT",
@@ -30,6 +31,7 @@ LEDGER = f"{STATE_DIRECTORY}/ledger.jsonl"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 LOCK = f"{STATE_DIRECTORY}/lock"
+DESIGN_LOG = "design-experiment.log"
 SCAFFOLD_LOG = "scaffold-experiment.log"
 RUN_LOG = "run-experiment.log"
 SETUP = "setup_finetune.yaml"

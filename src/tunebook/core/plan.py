@@ -141,6 +141,7 @@ class Plan:
 
     Attributes:
         file: how messages name the page.
+        kind: the design in words, as ``## Overview`` has it.
         configuration: parameters that hold for every run; a row of the runs table wins over them.
         listed: values that ``## Configuration`` lists for a parameter that the runs table varies.
         matrix: ``None`` where the page has no matrix: all runs get all tasks.
@@ -151,7 +152,9 @@ class Plan:
     name: str
     file: str
     line: int = 1
+    kind: str = ""
     question: str = ""
+    created: str = ""
     tools: Tools = field(default_factory=Tools)
     total_runs: Written | None = None
     total_evaluations: Written | None = None

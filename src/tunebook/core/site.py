@@ -119,7 +119,9 @@ def parse_site(text: str, *, file: str = SITE_FILE) -> tuple[Site, tuple[Problem
     for section in parse_page(text).walk():
         for bullet in section.bullets:
             _take(bullet, found, lines, problems, file)
-        modules.extend(_module_lines(section))
+        if found_here := _module_lines(section):
+            lines.setdefault("modules", section.code_blocks[0].line)
+            modules.extend(found_here)
     _check_values(found, lines, problems, file)
     names = {item.name for item in fields(Site)}
     site = Site(

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tunebook.core.markdown import plain
+from tunebook.core.markdown import Cell, plain
 
-__all__ = ["TableLine", "escape_cell", "join_lines", "new_line", "split_lines"]
+__all__ = [
+    "TableLine",
+    "code_span",
+    "escape_cell",
+    "escape_text",
+    "join_lines",
+    "new_line",
+    "prose",
+    "quoted",
+    "split_lines",
+]
 
 _LINE_END = re.compile(r"\r\n?|\n")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&~!])")
@@ -37,12 +48,46 @@ def escape_cell(value: str) -> str:
 
     Line breaks and runs of white space become one space, other control characters a replacement character.
     """
-    text = "".join(character if character.isprintable() else "\ufffd" for character in " ".join(value.split()))
-    if not text:
-        return "-"
-    if plain(text) != text:
-        text = _SPECIAL.sub(r"\\\1", text)
-    return text.replace("|", "\\|")
+    return escape_text(value).replace("|", "\\|") or "-"
+
+
+def escape_text(value: str) -> str:
+    """A value as inline Markdown that reads as this value, on one line; empty if there is none."""
+    text = _visible(" ".join(value.split()))
+    return _SPECIAL.sub(r"\\\1", text) if plain(text) != text else text
+
+
+def prose(value: str) -> str:
+    """A text for people as a page says it: one line, without a tick at its end; a dash or ``N/A`` says nothing."""
+    text, before = value, None
+    while text != before:
+        before, text = text, plain(escape_text(text))
+    return "" if Cell(escape_text(text), 0).is_empty else text
+
+
+def _visible(text: str) -> str:
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def code_span(value: str) -> str:
+    """A value between backticks, more of them than it holds in a row; in a table ``|`` has to be escaped still."""
+    text = _visible(value)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    pad = " " if text.startswith("`") or text.endswith("`") or (text[:1] == text[-1:] == " ") else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def quoted(value: str) -> str:
+    r"""A text to the letter: a JSON string (``\n`` is a new line), or verbatim between backticks if that reads better.
+
+    It is the inverse of :func:`tunebook.core.markdown.literal`.
+    """
+    text = "".join(
+        character if character.isprintable() else json.dumps(character)[1:-1]
+        for character in json.dumps(value, ensure_ascii=False)
+    )
+    as_is = value and value.isprintable() and "`" not in value and value == value.strip()
+    return f"`{value}`" if as_is and (text != f'"{value}"' or plain(value) != value) else text
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 
-__all__ = ["clock_minutes", "minutes", "sbatch_time", "spoken_duration"]
+__all__ = ["clock_minutes", "minutes", "sbatch_time", "spoken_duration", "spoken_minutes"]
 
 _UNITS_MIN = {"s": 1 / 60, "m": 1.0, "h": 60.0, "d": 1440.0}
 _SPOKEN = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|m|s)(?:ays?|ours?|rs?|in(?:ute)?s?|ec(?:ond)?s?)?\b", re.IGNORECASE)
@@ -54,3 +55,11 @@ def spoken_duration(seconds: float) -> str:
     if whole < 3600:  # noqa: PLR2004
         return f"{whole // 60}m {whole % 60}s"
     return f"{whole // 3600}h {whole % 3600 // 60}m"
+
+
+def spoken_minutes(duration_min: float) -> str:
+    """``30 s``, ``8 min``, ``2 min 30 s``, ``2 h 5 min``, as :func:`minutes` reads them; rounded up to seconds."""
+    whole, seconds = divmod(max(1, math.ceil(duration_min * 60 - 1e-6)), 60)
+    hours, rest = divmod(whole, 60) if whole > 90 else (0, whole)  # noqa: PLR2004
+    parts = [(hours, "h"), (rest, "min"), (seconds, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)

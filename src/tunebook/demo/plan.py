@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+from tunebook.core.page import PageDetails, page_text
+from tunebook.core.parameters import Written, by_key
+from tunebook.core.plan import (
+    PLAN_FILE,
+    Dataset,
+    Estimates,
+    EvaluationTask,
+    Factor,
+    MatrixEntry,
+    Model,
+    Plan,
+    Run,
+    RunType,
+    Tools,
+)
 from tunebook.demo.data import SPLITS
 from tunebook.demo.model import MODEL
 from tunebook.errors import UsageError
 
 __all__ = ["DemoPlan"]
 
-_EPOCHS = 1
-_BATCH_SIZE = 8
-_TRAINING_MIN = 4
-_EVALUATION_MIN = 1
+_TASK = "capitalization"
+_TRAINING_MIN = 4.0
+_EVALUATION_MIN = 1.0
+_CONFIGURATION = {
+    "recipe": "lora_finetune_single_device",
+    "gpus": "0",
+    "epochs": "1",
+    "batch_size": "8",
+    "packed": "no",
+    "lora_alpha": "2 × rank",
+    "system_prompt": "",
+    "prompt": "Capitalize the given word: {input}",
+    "run_val_every_n_steps": "no",
+    "seed": "14",
+    "eval_seed": "14",
+    "eval_max_tokens": "12",
+}
 
 
 @dataclass(frozen=True)
@@ -40,143 +69,43 @@ class DemoPlan:
         for value in (self.name, *map(str, (self.directory, self.model, self.dataset, self.task))):
             if any(character in "`|\n\r" for character in value):
                 raise UsageError(f"{value!r} cannot stand in a plan: it holds a backtick, a bar or a line break")
-        return "\n".join(
-            [*self._head(), *self._runs(), *self._resources(), *self._evaluation(), *self._rest(), *self._status()]
+        details = PageDetails(
+            design=f"LoRA rank, {len(self.ranks)} levels, and the base model as control",
+            created=self.created,
+            directory=str(self.directory),
+            training=(("Basis", "two CPU cores"),),
+            matrix_notes=MappingProxyType({f"{MODEL}_base": "Base model, once"}),
+        )
+        return page_text(self._plan(), details)
+
+    def _plan(self) -> Plan:
+        question = f"Does a 135M model learn to capitalize a word from {SPLITS['train']} examples, "
+        runs = (*(self._run(rank) for rank in self.ranks), Run(f"{MODEL}_base", MODEL, RunType.CONTROL, 0))
+        return Plan(
+            name=self.name,
+            file=PLAN_FILE,
+            question=f"{question}and does the LoRA rank matter?",
+            tools=Tools(assumed=False),
+            factors=(Factor("LoRA Rank", tuple(map(str, self.ranks)), 0),),
+            runs=runs,
+            columns=("lora_rank", "lr"),
+            models=(Model(MODEL, str(self.model), 0),),
+            dataset=Dataset(str(self.dataset), 0, splits=MappingProxyType(dict(SPLITS))),
+            tasks=(
+                EvaluationTask(
+                    _TASK, str(self.task), 0, None, str(self.dataset), "Exact match on the capitalized word"
+                ),
+            ),
+            matrix=tuple(MatrixEntry(run.name, _TASK, 0, (0,) if run.parameters else None) for run in runs),
+            configuration=_written(_CONFIGURATION),
+            estimates=Estimates(MappingProxyType({MODEL: _TRAINING_MIN}), _EVALUATION_MIN),
         )
 
-    @property
-    def _tuned(self) -> list[str]:
-        return [f"{MODEL}_rank{rank}" for rank in self.ranks]
+    def _run(self, rank: int) -> Run:
+        parameters = _written({"lora_rank": str(rank), "lr": self.learning_rate})
+        name = f"{MODEL}_rank{rank}"
+        return Run(name, MODEL, RunType.FINE_TUNED, 0, parameters, estimate_min=_TRAINING_MIN)
 
-    @property
-    def _base(self) -> str:
-        return f"{MODEL}_base"
 
-    def _head(self) -> list[str]:
-        count = len(self.ranks)
-        return [
-            f"# Experiment: {self.name}",
-            "",
-            "## Overview",
-            f"- **Type:** LoRA rank, {count} levels, and the base model as control",
-            f"- **Total Runs:** {count + 1} ({count} fine-tuned + 1 control)",
-            (
-                f"- **Scientific Question:** Does a 135M model learn to capitalize a word from {SPLITS['train']} "
-                "examples, and does the LoRA rank matter?"
-            ),
-            f"- **Created:** {self.created}",
-            "",
-            "## Tools",
-            "- **Model Preparation:** torchtune",
-            "- **Evaluation:** inspect-ai",
-            "",
-            "## Variables",
-            "| Factor | Levels |",
-            "|--------|--------|",
-            f"| LoRA Rank | {', '.join(map(str, self.ranks))} |",
-            "",
-        ]
-
-    def _runs(self) -> list[str]:
-        rows = [
-            f"| {name} | {MODEL} | {rank} | {self.learning_rate} | Fine-tuned | ~{_TRAINING_MIN} min |"
-            for name, rank in zip(self._tuned, self.ranks, strict=True)
-        ]
-        return [
-            "## All Runs",
-            "| Run Name | Model | LoRA Rank | Learning Rate | Type | Est. Time |",
-            "|----------|-------|-----------|---------------|------|-----------|",
-            *rows,
-            f"| {self._base} | {MODEL} | - | - | Control | N/A |",
-            "",
-        ]
-
-    def _resources(self) -> list[str]:
-        splits = ", ".join(f"{split} ({count})" for split, count in SPLITS.items())
-        return [
-            "## Resources",
-            "",
-            "### Models",
-            f"- **Location:** `{self.model.parent}`",
-            "- **Models Used:**",
-            f"  - {MODEL}: `{self.model}`",
-            "",
-            "### Dataset",
-            f"- **Path:** `{self.dataset}`",
-            f"- **Splits:** {splits}",
-            "",
-            "### Evaluation Tasks",
-            "| Task Name | Script | Dataset | Description |",
-            "|-----------|--------|---------|-------------|",
-            f"| capitalization | `{self.task}` | `{self.dataset}` | Exact match on the capitalized word |",
-            "",
-        ]
-
-    def _evaluation(self) -> list[str]:
-        return [
-            "## Evaluation Plan",
-            "",
-            "### Configuration",
-            "- **Epochs to evaluate:** last",
-            f"- **Total evaluations:** {len(self.ranks) + 1}",
-            "",
-            "### Evaluation Matrix",
-            "| Run Name | capitalization | Notes |",
-            "|----------|----------------|-------|",
-            *[f"| {name} | ✓ epoch {_EPOCHS - 1} | |" for name in self._tuned],
-            f"| {self._base} | ✓ | Base model, once |",
-            "",
-        ]
-
-    def _rest(self) -> list[str]:
-        count = len(self.ranks)
-        return [
-            "## Configuration",
-            "- **Recipe:** `lora_finetune_single_device`",
-            "- **GPUs:** 0",
-            f"- **Epochs:** {_EPOCHS}",
-            f"- **Batch size:** {_BATCH_SIZE}",
-            "- **Dataset packing:** false",
-            "- **LoRA alpha:** Auto-set to 2 × rank",
-            '- **System prompt:** ""',
-            '- **Prompt:** "Capitalize the given word: {input}"',
-            "- **Validation during training:** no",
-            "- **Seed:** 14",
-            "- **Evaluation seed:** 14",
-            "- **Evaluation max tokens:** 12",
-            "",
-            "## Compute Estimates",
-            "",
-            "### Training",
-            f"- **{MODEL}:** ~{_TRAINING_MIN} min per run × {count} runs = {count * _TRAINING_MIN} min",
-            "- **Basis:** two CPU cores",
-            "",
-            "### Evaluation",
-            f"- **Per evaluation:** ~{_EVALUATION_MIN} min",
-            "",
-        ]
-
-    def _status(self) -> list[str]:
-        evaluations = [f"| {name} | capitalization | {_EPOCHS - 1} | pending | - | - | - |" for name in self._tuned]
-        return [
-            "## Status",
-            "",
-            "### Fine-tuning",
-            "| Run Name | Status | Job ID | Started | Completed | Notes |",
-            "|----------|--------|--------|---------|-----------|-------|",
-            *[f"| {name} | pending | - | - | - | - |" for name in self._tuned],
-            "",
-            "### Evaluations",
-            "| Run Name | Task | Epoch | Status | Job ID | Completed | Notes |",
-            "|----------|------|-------|--------|--------|-----------|-------|",
-            *evaluations,
-            f"| {self._base} | capitalization | - | pending | - | - | Base model |",
-            "",
-            "## Quick Reference",
-            "",
-            "**Paths:**",
-            f"- Experiment: `{self.directory}`",
-            f"- Models: `{self.model.parent}`",
-            f"- Dataset: `{self.dataset}`",
-            "",
-        ]
+def _written(texts: Mapping[str, str]) -> Mapping[str, Written]:
+    return MappingProxyType({key: Written(by_key(key).convert(text), text) for key, text in texts.items()})

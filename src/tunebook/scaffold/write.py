@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tunebook.disk.atomic import write_text
 from tunebook.disk.manifest import Manifest, read_manifest, write_manifest
+from tunebook.disk.originals import original_of
 from tunebook.errors import UsageError
 from tunebook.scaffold.reconcile import Action, Step, digest, is_edited
 
@@ -31,19 +32,12 @@ def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[s
     for step in writing:
         path = experiment / step.path
         if step.action is Action.OVERWRITE and step.before is not None:
-            write_text(_original(path), step.before)
+            write_text(original_of(path), step.before)
         write_text(path, step.after or "", executable=step.executable)
     for directory in directories:
         folder = os.path.join(experiment, directory)  # noqa: PTH118  a sweep has thousands
         if not os.path.isdir(folder):  # noqa: PTH112
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-
-
-def _original(path: Path) -> Path:
-    """Where an edited file is kept: ``NAME.orig``, or the first free ``NAME.orig.N``."""
-    first = path.with_name(f"{path.name}.orig")
-    numbers = (path.with_name(f"{path.name}.orig.{number}") for number in range(1, 10_000))
-    return next(candidate for candidate in (first, *numbers) if not candidate.exists())
 
 
 def _refuse_outside(experiment: Path, folder: str) -> None:

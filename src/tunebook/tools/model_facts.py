@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ModelFacts", "read_model_facts"]
+__all__ = ["ModelFacts", "read_chat_template", "read_model_facts"]
 
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _PATTERNS = ("*.safetensors", "pytorch_model*.bin")
@@ -46,6 +46,18 @@ def read_model_facts(path: Path) -> ModelFacts | None:
         if found:
             return ModelFacts(config, tuple(found))
     return ModelFacts(config)
+
+
+def read_chat_template(path: Path) -> str | None:
+    """The tokenizer's chat template: a file of its own, or part of its configuration; ``None`` if it has none."""
+    own = path / "chat_template.jinja"
+    if own.is_file():
+        return own.read_text(encoding="utf-8", errors="replace")
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        template = (_json(path / name) or {}).get("chat_template")
+        if template:
+            return template if isinstance(template, str) else json.dumps(template)
+    return None
 
 
 def _json(path: Path) -> dict[str, Any] | None:

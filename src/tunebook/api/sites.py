@@ -1,0 +1,218 @@
+"""``site`` and ``site init``: the settings in force, and writing ``claude.local.md`` for this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+
+from tunebook.api.loading import find_site
+from tunebook.core.site import SITE_FILE, Site
+from tunebook.core.site_settings import SETTINGS, line_of, read_assignments, values_of
+from tunebook.core.site_text import site_text
+from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.originals import original_of
+from tunebook.errors import ConflictError, ExitCode, Problem, ToolError, UsageError
+from tunebook.site.cluster import Cluster
+from tunebook.site.detect import settle
+from tunebook.site.detect_slurm import partition_table
+from tunebook.site.finding import Candidate, Finding, Machine
+from tunebook.site.slurm import NoClusterError, find_cluster
+from tunebook.site.surroundings import Surroundings
+from tunebook.site.verify import verify
+
+__all__ = ["Candidate", "Finding", "SettingInForce", "SiteDraft", "SiteReport", "site", "site_init"]
+
+
+@dataclass(frozen=True)
+class SettingInForce:
+    """One setting: its value, empty if it is unset, and where that comes from."""
+
+    key: str
+    label: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class SiteReport:
+    """The settings in force and whether they fit; ``cluster`` is empty where there is no SLURM."""
+
+    site: Site
+    cluster: str
+    settings: tuple[SettingInForce, ...]
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """3 if a setting is wrong."""
+        return ExitCode.WRONG_PLAN if self.errors else ExitCode.DONE
+
+
+def site(directory: Path = Path(), *, quick: bool = False) -> SiteReport:
+    """The settings that hold in a directory, where each comes from, and what is wrong with them; writes nothing.
+
+    Args:
+        quick: leaves the environments unstarted, which takes seconds otherwise.
+
+    Raises:
+        UsageError: there is no such directory.
+    """
+    directory = _directory(directory)
+    found, warnings = find_site(directory)
+    here = Surroundings.here(directory)
+    cluster, why = _cluster(here)
+    verdict = verify(found, here, cluster, no_cluster=why, start_environments=not quick)
+    local = () if cluster or found.file else (f"{why}, and no {SITE_FILE}: this is a local site",)
+    return SiteReport(
+        found,
+        cluster.name if cluster else "",
+        tuple(_in_force(found)),
+        verdict.errors,
+        (*warnings, *verdict.warnings),
+        (*local, *verdict.notes),
+    )
+
+
+def _in_force(found: Site) -> list[SettingInForce]:
+    values = values_of(found)
+    settings = []
+    for item in SETTINGS:
+        line = line_of(found, item.key)
+        is_read = bool(values[item.key]) and line is not None
+        source = f"{found.file}:{line}" if is_read else f"default: {item.default}"
+        value = values[item.key] if is_read else ""
+        settings.append(SettingInForce(item.key, item.label, value, source))
+    return settings
+
+
+def _cluster(here: Surroundings) -> tuple[Cluster | None, str]:
+    try:
+        return find_cluster(here.user), ""
+    except NoClusterError as error:
+        return None, f"SLURM does not answer ({error})" if error.silent else "there is no SLURM on this machine"
+
+
+def _directory(directory: Path) -> Path:
+    directory = directory.expanduser().absolute()
+    if not directory.is_dir():
+        raise UsageError(f"{directory} is not a directory")
+    return directory
+
+
+@dataclass(frozen=True)
+class SiteDraft:
+    """A site file for this machine, written or not.
+
+    Attributes:
+        text: the whole file.
+        before: what was there; ``None`` if nothing was.
+        original: where that is kept now.
+        chosen: each finding and the value that it got, in the order of the questions.
+        cluster: its name; empty for a local site.
+        notes: what to know about it.
+    """
+
+    path: Path
+    text: str
+    before: str | None
+    written: bool
+    chosen: tuple[tuple[Finding, Candidate], ...]
+    cluster: str
+    original: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    def diff(self) -> str:
+        """What changes in the file that is there."""
+        before = (self.before or "").splitlines(keepends=True)
+        after = self.text.splitlines(keepends=True)
+        return "".join(unified_diff(before, after, str(self.path), str(self.path)))
+
+
+def site_init(
+    directory: Path = Path(),
+    *,
+    assignments: Sequence[str] = (),
+    choose: Callable[[Finding], str] | None = None,
+    for_user: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> SiteDraft:
+    """Looks at this machine and its cluster, and writes what it finds to ``claude.local.md``.
+
+    Args:
+        directory: where the file goes.
+        assignments: ``key=value`` settings that are not looked for; an empty value leaves one unset.
+        choose: answers findings that are not certain; without it the first candidate is taken.
+        for_user: writes to ``~/.claude/``, where every experiment finds it, in place of ``directory``.
+        overwrite: replaces a file that is there, and keeps it as ``.orig``.
+
+    Raises:
+        UsageError: an assignment cannot be read, or there is no such directory.
+        ConflictError: there is such a file, and ``overwrite`` is not set.
+        PlanError: a value cannot stand in the file.
+        ToolError: SLURM is set up here and does not answer.
+    """
+    target = Path.home() / ".claude" if for_user else _directory(directory)
+    path = target / SITE_FILE
+    before = read_text(path)
+    if before is not None and not (overwrite or dry_run):
+        raise ConflictError(f"{path} exists", hint="`--overwrite` replaces it and keeps it as .orig")
+    given = _assigned(assignments)
+    machine = _machine(target if target.is_dir() else Path.cwd())
+
+    def chosen(finding: Finding) -> Candidate:
+        if finding.key in given:
+            return Candidate(given[finding.key], "--set")
+        if not finding.question or choose is None:
+            return finding.first
+        answer = choose(finding)
+        return next((item for item in finding.candidates if item.value == answer), Candidate(answer, "answered"))
+
+    settled = settle(machine, chosen)
+    asked = {finding.key for finding, _ in settled}
+    settled += tuple((Finding(key), Candidate(value, "--set")) for key, value in given.items() if key not in asked)
+    seen = {"Partitions seen": partition_table(machine.cluster)} if machine.cluster else {}
+    text = site_text({**machine.values, **given}, has_slurm=machine.cluster is not None, tables=seen)
+    name = machine.cluster.name if machine.cluster else ""
+    draft = SiteDraft(path, text, before, False, settled, name, notes=_notes(machine, path))
+    return draft if dry_run else _written(draft)
+
+
+def _assigned(assignments: Sequence[str]) -> dict[str, str]:
+    try:
+        return read_assignments(tuple(assignments))
+    except ValueError as error:
+        raise UsageError(str(error), hint="write --set KEY=VALUE") from None
+
+
+def _machine(directory: Path) -> Machine:
+    here = Surroundings.here(directory)
+    try:
+        return Machine(here, find_cluster(here.user))
+    except NoClusterError as error:
+        if error.silent:
+            hint = "wait until it does: what it says belongs into the file"
+            raise ToolError(f"SLURM is set up here and does not answer: {error}", hint=hint) from error
+        return Machine(here)
+
+
+def _notes(machine: Machine, path: Path) -> tuple[str, ...]:
+    notes = [] if machine.cluster else ["there is no SLURM on this machine: this is a local site"]
+    found, _ = find_site(path.parent)
+    if found.file and path.parent == Path.home() / ".claude" and Path(found.file).resolve() != path.resolve():
+        notes.append(f"here {found.file} comes before it")
+    return tuple(notes)
+
+
+def _written(draft: SiteDraft) -> SiteDraft:
+    original = None
+    if draft.before is not None:
+        original = original_of(draft.path)
+        write_text(original, draft.before)
+    draft.path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(draft.path, draft.text)
+    return SiteDraft(draft.path, draft.text, draft.before, True, draft.chosen, draft.cluster, original, draft.notes)

@@ -1,0 +1,217 @@
+"""Asking on a terminal for what a design leaves open; every answer is what an option would have said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tunebook import api
+from tunebook.cli.design_show import show_design
+from tunebook.cli.output import console
+from tunebook.core.parameters import by_key
+
+__all__ = ["ask_answers", "ask_directory", "ask_write", "confirmed", "on_terminal"]
+
+Options = dict[str, list[str]]
+_OTHER = "another path …"
+_FACTOR = "What varies? Such as lora_rank=8,16 (empty: nothing)"
+_MORE = "What else varies? (empty: nothing)"
+
+
+def on_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def ask_answers(
+    options: Options, *, config: Path | None = None, base: api.Design | None = None, yaml_plan: Path | None = None
+) -> Options:
+    """The options with answers for everything that is missing, and for what usually is a decision.
+
+    Args:
+        config: the file that was given, ``base`` the design of the page that is updated, ``yaml_plan`` the plan that is
+            taken over: nothing they say is asked.
+    """
+    return _Session(options, config, base, yaml_plan).ask()
+
+
+class _Session:
+    """The options as they grow with the answers."""
+
+    def __init__(self, options: Options, config: Path | None, base: api.Design | None, yaml_plan: Path | None) -> None:
+        self.answers = {name: list(texts) for name, texts in options.items()}
+        self._config = config
+        self._base = base
+        self._yaml_plan = yaml_plan
+
+    def read(self) -> api.Read:
+        return api.read_given(options=self.answers, config=self._config, base=self._base, yaml_plan=self._yaml_plan)
+
+    def ask(self) -> Options:
+        missing = api.missing_answers(self.read())
+        if missing:
+            console().print("Enter takes the answer that is shown; Ctrl-C leaves without writing anything.\n")
+            self._resources(missing)
+            self._factors()
+            self._parameters()
+            self._decisions()
+        return self.answers
+
+    def _resources(self, missing: tuple[str, ...]) -> None:
+        found = api.suggestions()
+        if "question" in missing:
+            self.answers["question"] = [_text("The scientific question, in a sentence?", needed=True)]
+        if "model" in missing:
+            self.answers["model"] = _models(found.models)
+        if "dataset" in missing:
+            paths = [path for path, _ in found.datasets]
+            self.answers["dataset"] = [_choice("The data set?", paths, dict(found.datasets))]
+        if "task" in missing:
+            self.answers["task"] = [_choice("The evaluation task? SCRIPT.py or SCRIPT.py@task", list(found.tasks))]
+
+    def _factors(self) -> None:
+        design = self.read().design
+        if design.train and not design.factors and not design.listed:
+            question = _FACTOR
+            while text := _text(question, check=lambda text: not text or _option_problem("factor")(text)):
+                self.answers.setdefault("factor", []).append(text)
+                question = _MORE
+            self._combination()
+
+    def _combination(self) -> None:
+        """How several factors make runs."""
+        import questionary
+
+        if len(self.answers.get("factor", ())) > 1 and "combine" not in self.answers:
+            ways = [questionary.Choice("all combinations", "factorial")]
+            ways += [questionary.Choice("one factor at a time, around each factor's first level", "one-at-a-time")]
+            self.answers["combine"] = [str(_answer(questionary.select("How are they combined?", ways)))]
+            if self.answers["combine"] == ["factorial"] and "exclude" not in self.answers:
+                self._exclusions()
+
+    def _exclusions(self) -> None:
+        def check(text: str) -> Any:
+            return not text or api.answer_problem("exclude", text, beside=self.answers) or True
+
+        message = "Combinations to leave out? Such as rank=64,lr=5e-5 (empty: none)"
+        while text := _text(message, check=check):
+            self.answers.setdefault("exclude", []).append(text)
+            message = "Others to leave out? (empty: none)"
+
+    def _parameters(self) -> None:
+        """What every training needs and nothing has said yet."""
+        for key in api.missing_answers(self.read()):
+            if key in api.DEFAULTS:
+                text = _text(f"{by_key(key).column}?", api.DEFAULTS[key], check=_setting_problem(key))
+                self.answers.setdefault("set", []).append(f"{key}={text}")
+
+    def _decisions(self) -> None:
+        """Prompts, replicates and epochs, unless they were given."""
+        read = self.read()
+        settings = read.design.settings
+        said = {*settings, *(factor.key for factor in read.design.factors), *(part[0] for part in read.places)}
+        if "system_prompt" not in said:
+            message = "The system prompt, for training and evaluation? (empty: none)"
+            self.answers["system-prompt"] = [_text(message)]
+        if "prompt" not in said:
+            message = "The prompt, with {input} where the example's input goes?"
+            self.answers["prompt"] = [_text(message, "{input}", check=_holds_input)]
+        if read.design.train and not {"replicates", "seeds", "seed"} & said:
+            message = "How many runs of each combination, with different seeds?"
+            self.answers["replicates"] = [_text(message, "1", check=_option_problem("replicates"))]
+        if "evaluate-epochs" not in said and settings.get("epochs") != "1" and read.design.train:
+            message = "Which epochs are evaluated: last, all, or zero-based ones such as 0,2?"
+            self.answers["evaluate-epochs"] = [_text(message, "last", check=_option_problem("evaluate-epochs"))]
+
+
+def _models(known: tuple[str, ...]) -> list[str]:
+    import questionary
+
+    if known:
+        chosen: list[str] = _answer(
+            questionary.checkbox(
+                "Which models?", [*known, _OTHER], validate=lambda picked: bool(picked) or "choose at least one"
+            )
+        )
+        models = [path for path in chosen if path != _OTHER]
+        if _OTHER not in chosen:
+            return models
+    else:
+        models = []
+    return [
+        *models,
+        _text("The model: a directory, or NAME=PATH?", needed=True, path=True, check=_option_problem("model")),
+    ]
+
+
+def _choice(message: str, known: list[str], words: dict[str, str] | None = None) -> str:
+    """One of what was found, or a path of one's own."""
+    import questionary
+
+    if known:
+        described = [questionary.Choice(f"{path}  {(words or {}).get(path, '')}".rstrip(), path) for path in known]
+        chosen = str(_answer(questionary.select(message, [*described, _OTHER])))
+        if chosen != _OTHER:
+            return chosen
+    return _text(message, needed=True, path=True)
+
+
+def _answer(question: Any) -> Any:
+    """What a person answers; the end of the input is as good as an interrupt."""
+    try:
+        return question.unsafe_ask()
+    except EOFError:
+        raise KeyboardInterrupt from None
+
+
+def _text(
+    message: str,
+    default: str = "",
+    *,
+    needed: bool = False,
+    path: bool = False,
+    check: Callable[[str], Any] = lambda _: True,
+) -> str:
+    """A text; ``path`` completes names of files with the tabulator."""
+    import questionary
+
+    kind = questionary.path if path else questionary.text
+
+    def validate(text: str) -> Any:
+        return "an answer is needed" if needed and not text.strip() else check(text)
+
+    return str(_answer(kind(message, default=default, validate=validate))).strip()
+
+
+def _option_problem(name: str) -> Callable[[str], Any]:
+    return lambda text: api.answer_problem(name, text) or True
+
+
+def _setting_problem(key: str) -> Callable[[str], Any]:
+    return lambda text: api.answer_problem("set", f"{key}={text}") or True
+
+
+def _holds_input(text: str) -> Any:
+    return "{input}" in text or "without {input} all examples would be one text"
+
+
+def ask_directory(read: api.Read) -> Path:
+    """Where the experiment goes."""
+    name = read.design.name or api.experiment_name(read.design)
+    return Path(_text("The experiment's directory?", default=name, needed=True))
+
+
+def ask_write(report: api.DesignReport) -> bool:
+    """Shows what would be written, and asks."""
+    show_design(report, dry_run=False)
+    question = "Write these changes to the page?" if report.before is not None else "Write the page?"
+    return confirmed(question)
+
+
+def confirmed(question: str) -> bool:
+    """Yes or no; yes is what an empty answer means."""
+    import questionary
+
+    return bool(_answer(questionary.confirm(question, default=True)))

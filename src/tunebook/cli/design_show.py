@@ -1,0 +1,52 @@
+"""What ``tunebook design`` tells a person: the page or its changes, what was found, and the totals."""
+
+from __future__ import annotations
+
+import shlex
+
+from tunebook import api
+from tunebook.cli.output import console, print_problems
+from tunebook.core.plan import PLAN_FILE
+
+__all__ = ["show_design", "show_totals"]
+
+
+def show_design(report: api.DesignReport, *, dry_run: bool) -> None:
+    """The page in a dry run, the changes of an update; then everything that was found, and the totals."""
+    out = console()
+    if report.before is not None:
+        out.print(report.diff or "Nothing changes.", markup=False, emoji=False, end="" if report.diff else "\n")
+    elif dry_run:
+        out.print(report.text, markup=False, emoji=False, end="")
+    print_problems(report.errors, kind="error")
+    print_problems(report.warnings, kind="warning")
+    if dry_run and report.before is None:
+        return
+    show_totals(report)
+    page = report.experiment / PLAN_FILE
+    if report.errors:
+        out.print(f"\n{len(report.errors)} error(s): nothing was written", markup=False, emoji=False)
+    elif report.written:
+        out.print(f"✓ {page}", markup=False, emoji=False)
+        out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False, emoji=False)
+
+
+def show_totals(report: api.DesignReport) -> None:
+    """Runs, hours and disk, and what is to be got first."""
+    out, totals = console(), report.totals
+    for what, why in report.decisions:
+        out.print(f"• {what} ({why})", markup=False, emoji=False)
+    for item in report.prerequisites:
+        out.print(f"☐ {item}", markup=False, emoji=False)
+    free = "free space unknown here" if totals.free_gib is None else f"{totals.free_gib:,.0f} GiB free"
+    out.print(
+        f"{totals.runs} runs ({totals.fine_tuned} fine-tuned), {totals.evaluations} evaluations; "
+        f"about {_hours(totals.training_h)} of training and {_hours(totals.evaluation_h)} of evaluation, "
+        f"{totals.gpu_h:.1f} GPU hours; {totals.disk_gib:.1f} GiB of checkpoints, {free}",
+        markup=False,
+        emoji=False,
+    )
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"

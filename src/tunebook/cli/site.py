@@ -1,0 +1,185 @@
+"""``tunebook site`` and ``tunebook site init``: the settings of one cluster and one person."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
+
+from tunebook import api
+from tunebook.cli.options import Json
+from tunebook.cli.output import console, print_json, print_problems
+from tunebook.core.site import SITE_FILE
+from tunebook.core.site_settings import SETTINGS, setting
+from tunebook.core.site_text import site_text
+from tunebook.errors import ExitCode, PlanError
+
+__all__ = ["register"]
+
+_OTHER = "another value …"
+
+
+class _ShowFirst(TyperGroup):
+    """``tunebook site [DIRECTORY]`` is ``tunebook site show [DIRECTORY]``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts the command that is meant in front."""
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb and its command."""
+    group = typer.Typer(cls=_ShowFirst, add_completion=False)
+    group.command("show")(show)
+    group.command("init")(init)
+    app.add_typer(group, name="site", help="The settings of this cluster and person: `site [DIRECTORY]`, `site init`.")
+
+
+def show(
+    directory: Annotated[Path, typer.Argument(help="Where the settings are to hold.")] = Path(),
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not start the Python environments.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show each setting in force and where it comes from, and check it against the cluster. Writes nothing.
+
+    `tunebook site` alone does this.
+    """
+    report = api.site(directory, quick=quick)
+    if as_json:
+        settings = [vars(item) for item in report.settings]
+        data = {"file": report.site.file, "cluster": report.cluster, "settings": settings, "verified": report.notes}
+        print_json("site", report.exit_code, data, warnings=report.warnings, errors=report.errors)
+    else:
+        _show(report)
+    raise typer.Exit(report.exit_code)
+
+
+def _show(report: api.SiteReport) -> None:
+    out = console()
+    out.print(_table([(item.label, item.value, item.source) for item in report.settings], "From"))
+    print_problems(report.errors, kind="error")
+    print_problems(report.warnings, kind="warning")
+    for note in report.notes:
+        out.print(f"✓ {note}", markup=False)
+    if report.errors:
+        out.print(f"\n{len(report.errors)} error(s) in {report.site.file or 'the defaults'}", markup=False)
+
+
+def _table(rows: list[tuple[str, str, str]], last: str) -> Table:
+    table = Table("Setting", "Value", last, box=None)
+    for column in table.columns:
+        column.overflow = "fold"
+    for label, value, source in rows:
+        table.add_row(Text(label), Text(value or "-"), Text(source, style="dim" if not value else ""))
+    return table
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(help=f"Where {SITE_FILE} goes.")] = Path(),
+    *,
+    for_user: Annotated[
+        bool, typer.Option("--user", help="Write to ~/.claude, where every experiment finds it.")
+    ] = False,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting that is not looked for. Repeatable."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the likeliest value.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file; it is kept as .orig.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the file; write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find out what this machine and its cluster are, ask for what cannot be found, and write claude.local.md."""
+    is_asking = not (yes or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
+    draft = api.site_init(
+        directory,
+        assignments=assignments or (),
+        choose=_ask if is_asking else None,
+        for_user=for_user,
+        overwrite=overwrite,
+        dry_run=dry_run,
+    )
+    if as_json:
+        print_json("site init", ExitCode.DONE, _data(draft))
+    else:
+        _tell(draft)
+
+
+def _ask(finding: api.Finding) -> str:
+    """One question; the candidates to choose from, or a line of text."""
+    import questionary
+
+    if not finding.candidates:
+        answer = questionary.text(finding.question, validate=_check(finding.key)).ask()
+    else:
+        choices = [
+            questionary.Choice(f"{item.value or '(any)'} – {item.basis}", value=item.value)
+            for item in finding.candidates
+        ]
+        answer = questionary.select(finding.question, choices=[*choices, questionary.Choice(_OTHER, _OTHER)]).ask()
+        if answer == _OTHER:
+            answer = questionary.text(finding.question, validate=_check(finding.key)).ask()
+    if answer is None:
+        raise KeyboardInterrupt
+    return str(answer).strip()
+
+
+def _check(key: str) -> Callable[[str], bool | str]:
+    """Whether the file can hold an answer; else why not."""
+
+    def check(text: str) -> bool | str:
+        try:
+            site_text({key: text.strip()})
+        except PlanError as error:
+            return f"{error.problems[0].message}: {error.problems[0].hint}"
+        return True
+
+    return check
+
+
+def _data(draft: api.SiteDraft) -> dict[str, Any]:
+    settings = [
+        {
+            "key": finding.key,
+            "value": chosen.value,
+            "basis": chosen.basis,
+            "candidates": [{"value": item.value, "basis": item.basis} for item in finding.candidates],
+        }
+        for finding, chosen in draft.chosen
+    ]
+    return {
+        "path": str(draft.path),
+        "written": draft.written,
+        "original": draft.original,
+        "cluster": draft.cluster,
+        "settings": settings,
+        "text": draft.text,
+        "notes": draft.notes,
+    }
+
+
+def _tell(draft: api.SiteDraft) -> None:
+    out, aside = console(), console(stderr=True)
+    if not draft.written:
+        out.print(draft.text, markup=False, end="")
+        if draft.before is not None:
+            aside.print(f"{draft.path} exists: `--overwrite` would replace it", markup=False)
+        return
+    order = {item.key: number for number, item in enumerate(SETTINGS)}
+    chosen_in_order = sorted(draft.chosen, key=lambda pair: order[pair[0].key])
+    rows = [(setting(finding.key).label, chosen.value, chosen.basis) for finding, chosen in chosen_in_order]
+    out.print(_table(rows, "How it was found"))
+    for note in draft.notes:
+        out.print(f"• {note}", markup=False)
+    if draft.original:
+        out.print(f"• the file that was there is kept as {draft.original}", markup=False)
+    out.print(f"✓ wrote {draft.path}; `tunebook site` checks it", markup=False)

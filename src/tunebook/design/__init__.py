@@ -1,0 +1,1 @@
+"""From a question to the page: factors to runs, resources, estimates."""

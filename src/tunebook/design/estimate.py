@@ -1,0 +1,156 @@
+"""Times, memory and disk of coming runs, each with what it rests on. Pure arithmetic.
+
+Without prior runs the figures are stated defaults and marked preliminary. They were chosen to be of the right order for
+LoRA in bf16 on an A100-class GPU, and measured on two CPU cores; a prior run of the same model replaces them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from tunebook.design.history import History, PriorTraining
+
+__all__ = [
+    "Estimate",
+    "Workload",
+    "checkpoint_bytes",
+    "evaluation_estimate",
+    "largest_batch",
+    "memory_gb",
+    "training_estimate",
+]
+
+GPU_TOKENS_PER_S_B = 12_000.0  # tokens a second × billions of parameters
+CPU_TOKENS_PER_S_B = 20.0
+_FULL_SHARE = 0.7  # training all weights computes their gradients too
+_SHORTEST_STEP_S = 0.15
+_START_S = 60.0
+_LOAD_S_PER_B = 20.0
+_SAVE_S_PER_B = 10.0
+_SAMPLE_TOKENS = 64
+_GPU_SAMPLE_S_PER_B = 0.05
+_CPU_SAMPLE_S_PER_B = 4.0
+_UNKNOWN_B = 8.0
+_ACTIVATION_BYTES = 34  # a layer's activations a token and hidden unit, in 16 bits (Korthikanti et al. 2022, eq. 2)
+_LOGIT_BYTES = 8
+_RECOMPUTED_FROM_B = 6.0
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a training has to do; ``examples`` is what one epoch sees."""
+
+    model: str
+    parameters_b: float | None
+    examples: int
+    tokens_per_example: float
+    epochs: int
+    batch_size: int
+    accumulation: int
+    gpus: int
+    gpu: str
+    lora: bool
+    max_seq_len: int = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Minutes, and what they rest on; ``preliminary`` where no run has been measured."""
+
+    minutes: float
+    basis: str
+    preliminary: bool
+
+
+def training_estimate(work: Workload, history: History) -> Estimate:
+    """The time of one training: what it does beside its steps, and its tokens by the speed of the nearest prior run."""
+    tokens = work.examples * work.tokens_per_example * work.epochs / max(1, work.gpus)
+    prior = _nearest(work, history)
+    if prior:
+        speed = median(run.tokens_per_second for run in prior)
+        overhead = median(run.overhead_s for run in prior)
+        seconds = overhead + tokens / speed
+        basis = f"{len(prior)} prior run(s) of {work.model}, such as {prior[0].experiment}/{prior[0].run}: "
+        basis += f"{speed:,.0f} tokens/s ({prior[0].precision}, batch {prior[0].batch_size})"
+        return Estimate(seconds / 60, basis, preliminary=False)
+    size = work.parameters_b or _UNKNOWN_B
+    speed = (GPU_TOKENS_PER_S_B if work.gpus else CPU_TOKENS_PER_S_B) / size * (1.0 if work.lora else _FULL_SHARE)
+    steps = work.epochs * math.ceil(work.examples / max(1, work.batch_size * max(1, work.gpus)))
+    stepping = max(tokens / speed, steps * _SHORTEST_STEP_S)
+    beside = _START_S + size * (_LOAD_S_PER_B + _SAVE_S_PER_B * work.epochs)
+    basis = f"preliminary, no prior runs: {speed:,.0f} tokens/s assumed"
+    return Estimate((beside + stepping) / 60, basis, preliminary=True)
+
+
+def _nearest(work: Workload, history: History) -> list[PriorTraining]:
+    """Prior runs of this model on such hardware, those nearest in batch size and length, the same GPU first."""
+    same = [
+        run
+        for run in history.trainings
+        if run.model.lower() == work.model.lower() and bool(run.gpus) == bool(work.gpus) and run.lora == work.lora
+    ]
+    same = [run for run in same if run.gpu == work.gpu] or same
+    if not same:
+        return []
+    distances = [_distance(work, run) for run in same]
+    return [run for run, distance in zip(same, distances, strict=True) if distance == min(distances)]
+
+
+def _distance(work: Workload, run: PriorTraining) -> float:
+    distance = abs(math.log2(run.batch_size / work.batch_size))
+    if work.max_seq_len and run.max_seq_len:
+        distance += abs(math.log2(run.max_seq_len / work.max_seq_len))
+    return distance
+
+
+def evaluation_estimate(
+    *, model: str, parameters_b: float | None, samples: int, max_tokens: int | None, gpus: int, history: History
+) -> Estimate:
+    """The time of one evaluation of ``samples`` samples: loading the model, and answering."""
+    prior = [run for run in history.evaluations if bool(run.gpus) == bool(gpus) and run.model.lower() == model.lower()]
+    if prior:
+        longest = max(run.duration_s * max(1.0, samples / run.samples) for run in prior)
+        basis = f"{len(prior)} prior evaluation(s) of {model}, such as {prior[0].experiment}: the longest"
+        return Estimate(longest / 60, basis, preliminary=False)
+    size = parameters_b or _UNKNOWN_B
+    each = size * (_GPU_SAMPLE_S_PER_B if gpus else _CPU_SAMPLE_S_PER_B) * (max_tokens or _SAMPLE_TOKENS) / 32
+    seconds = _START_S + size * _LOAD_S_PER_B + samples * each
+    return Estimate(seconds / 60, f"preliminary, no prior evaluations: {each:.2g} s a sample assumed", preliminary=True)
+
+
+def memory_gb(
+    config: Mapping[str, Any], parameters_b: float, *, batch_size: int, tokens: int, lora: bool, gpus: int = 1
+) -> float:
+    """Memory in GB of each GPU in a training step in bf16: weights, gradients and AdamW's states, activations, logits.
+
+    From 6B parameters on, activations are computed again, and each layer keeps only its input. Several GPUs share what
+    does not depend on the batch.
+    """
+    fixed = parameters_b * (2.2 if lora else 8.0) / max(1, gpus)
+    return fixed + batch_size * tokens * _token_bytes(config, parameters_b) / 1e9
+
+
+def _token_bytes(config: Mapping[str, Any], parameters_b: float) -> float:
+    hidden, layers = int(config.get("hidden_size") or 4096), int(config.get("num_hidden_layers") or 32)
+    vocabulary = int(config.get("vocab_size") or 128_000)
+    if parameters_b >= _RECOMPUTED_FROM_B:
+        return layers * hidden * 2 + hidden * _ACTIVATION_BYTES + vocabulary * _LOGIT_BYTES
+    return layers * hidden * _ACTIVATION_BYTES + vocabulary * _LOGIT_BYTES
+
+
+def largest_batch(
+    config: Mapping[str, Any], parameters_b: float, *, tokens: int, lora: bool, gpu_gb: float, gpus: int = 1
+) -> int:
+    """The largest power of two that fits into nine tenths of a GPU's memory; 0 if not even one example does."""
+    sizes = [2**power for power in range(11)]
+    needed = [memory_gb(config, parameters_b, batch_size=size, tokens=tokens, lora=lora, gpus=gpus) for size in sizes]
+    return max((size for size, memory in zip(sizes, needed, strict=True) if memory < 0.9 * gpu_gb), default=0)
+
+
+def checkpoint_bytes(parameters_b: float | None, *, gpus: int) -> float:
+    """One epoch's merged weights: 16 bits each after training on GPUs, else 32, and 2 % for what lies beside them."""
+    return (parameters_b or _UNKNOWN_B) * 1e9 * (2 if gpus else 4) * 1.02

@@ -1,0 +1,42 @@
+"""How to get a model that is not there: commands for a person to run; nothing here downloads."""
+
+from __future__ import annotations
+
+import shlex
+
+from tunebook.core.naming import is_one_component
+from tunebook.core.table_text import code_span
+from tunebook.tools.known_models import known_model
+
+__all__ = ["how_to_get"]
+
+_OWNERS = {
+    "meta-llama": "meta-llama",
+    "llama": "meta-llama",
+    "qwen": "Qwen",
+    "mistral": "mistralai",
+    "gemma": "google",
+    "phi": "microsoft",
+    "smollm": "HuggingFaceTB",
+}
+_GATED = ("meta-llama", "google")
+
+
+def how_to_get(name: str, path: str) -> str:
+    """The commands that put a model there, as inline Markdown."""
+    repository = _repository(name, path)
+    target = shlex.quote(path)
+    hugging_face = code_span(f"hf download {repository} --local-dir {target}")
+    torchtune = code_span(f"tune download {repository} --output-dir {target}")
+    gated = " (gated: ask for access first, then `hf auth login`)" if repository.split("/")[0] in _GATED else ""
+    return f"{hugging_face}, or {torchtune}{gated}"
+
+
+def _repository(name: str, path: str) -> str:
+    """The Hub's name of a model: as given, else its owner's by the family, else a place to fill in."""
+    last = path.rstrip("/").rsplit("/", 1)[-1]
+    if name.count("/") == 1:
+        return shlex.quote(name)
+    model = next((item for item in (name, last) if known_model(item)), last if is_one_component(last) else name)
+    owner = next((owner for prefix, owner in _OWNERS.items() if model.lower().startswith(prefix)), "OWNER")
+    return shlex.quote(f"{owner}/{model}")

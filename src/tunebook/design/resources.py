@@ -1,0 +1,231 @@
+"""What a design needs of the world, verified: models, data, task scripts, disk, the tools' environments."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from tunebook.core.plan import Plan
+from tunebook.core.site import Environment, Site
+from tunebook.core.table_text import code_span
+from tunebook.design.hub import how_to_get
+from tunebook.disk.program import run_program
+from tunebook.errors import PlanError, ToolError
+from tunebook.tools.datasets import DatasetFacts, read_dataset_facts
+from tunebook.tools.inspect_arguments import task_function
+from tunebook.tools.model_facts import ModelFacts, read_chat_template, read_model_facts
+from tunebook.tools.registry import installed_tools
+from tunebook.tools.task_source import TaskFacts, read_task_facts
+from tunebook.tools.torchtune_models import resolve_model
+
+__all__ = ["Entry", "ModelResource", "Resources", "free_bytes", "survey"]
+
+Entry = tuple[str, str, dict[str, str]]
+"""A log entry: action, description and its lines."""
+
+_PROBE_S = 60.0
+
+
+@dataclass(frozen=True)
+class ModelResource:
+    """A model as far as the disk knows it.
+
+    Attributes:
+        parameters_b: billions of parameters; ``None`` if neither its configuration nor its name tells.
+        weight_bytes: what its weight files take; 0 if they are not there.
+    """
+
+    path: str
+    facts: ModelFacts | None
+    parameters_b: float | None
+    weight_bytes: int = 0
+
+
+@dataclass
+class Resources:
+    """What was found; the entries go to the log, the prerequisites to the page.
+
+    Attributes:
+        refused: model to the reason why its configuration cannot be trained with.
+    """
+
+    models: dict[str, ModelResource] = field(default_factory=dict)
+    datasets: dict[str, DatasetFacts | None] = field(default_factory=dict)
+    tasks: dict[str, TaskFacts | None] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    verified: set[str] = field(default_factory=set)
+    prerequisites: list[str] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+
+    def told(self, action: str, description: str, **lines: str) -> None:
+        """Notes an entry for the log."""
+        self.entries.append((action, description, lines))
+
+    def splits(self, path: str) -> Mapping[str, int]:
+        """A data set's splits; empty if they could not be counted."""
+        found = self.datasets.get(path)
+        return found.splits if found else MappingProxyType({})
+
+
+def survey(plan: Plan, site: Site, experiment: Path) -> Resources:
+    """Reads everything that the plan names; what is not there is a prerequisite, never an error."""
+    found = Resources()
+    for model in plan.models:
+        _model(found, model.name, experiment, model.path)
+    for path in _datasets(plan):
+        _dataset(found, path)
+    for task in plan.tasks:
+        _task(found, plan, task.script)
+    for run in plan.runs:
+        if run.checkpoint:
+            _checkpoint(found, run.name, run.checkpoint)
+    for stage, name, environment in (
+        ("preparation", plan.tools.preparation, site.training),
+        ("evaluation", plan.tools.evaluation, site.evaluation),
+    ):
+        _environment(found, stage, name, environment)
+    return found
+
+
+def _model(found: Resources, name: str, experiment: Path, path: str) -> None:
+    directory = experiment / Path(path).expanduser()
+    facts = read_model_facts(directory)
+    resource = ModelResource(path, facts, _size(found, name, facts), _weight_bytes(directory, facts))
+    found.models[name] = resource
+    if facts is None:
+        found.prerequisites.append(f"Model {code_span(name)} is not at {code_span(path)}: {how_to_get(name, path)}")
+        found.told("VERIFY_MODEL", name, details=path, result="not there", explanation="a prerequisite of the page")
+        return
+    problems = list(_model_problems(directory, facts))
+    found.prerequisites += [f"Model {code_span(name)} at {code_span(path)}: {problem}" for problem in problems]
+    if not problems:
+        found.verified.add(path)
+    size = f"{resource.parameters_b:.2f}B parameters" if resource.parameters_b else "size unknown"
+    weights = f"{len(facts.weight_files)} weight file(s), {resource.weight_bytes / 2**30:.2f} GiB"
+    found.told(
+        "VERIFY_MODEL",
+        name,
+        details=path,
+        command="read config.json, the tokenizer's files and the weights' index",
+        result="; ".join(problems) or f"complete: {size}, {weights}, chat template",
+    )
+
+
+def _size(found: Resources, name: str, facts: ModelFacts | None) -> float | None:
+    try:
+        return resolve_model(name, facts, lora=True).parameters_b
+    except PlanError as error:
+        if facts is not None and facts.config is not None:
+            found.refused[name] = str(error)
+        return None
+
+
+def _weight_bytes(directory: Path, facts: ModelFacts | None) -> int:
+    files = [directory / name for name in (facts.weight_files if facts else ())]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _model_problems(directory: Path, facts: ModelFacts) -> Iterator[str]:
+    if facts.config is None:
+        yield "`config.json` is missing or cannot be read"
+    if not any((directory / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        yield "its tokenizer is missing"
+    elif read_chat_template(directory) is None:
+        yield "its tokenizer has no chat template, which training and evaluation both need"
+    if not facts.weight_files:
+        yield "it has no weight files"
+    elif facts.missing_files:
+        yield "weight files are missing: " + ", ".join(code_span(name) for name in facts.missing_files)
+
+
+def _datasets(plan: Plan) -> Iterable[str]:
+    paths = [plan.dataset.path] if plan.dataset else []
+    paths += [str(run.parameters["dataset"].value) for run in plan.runs if "dataset" in run.parameters]
+    return dict.fromkeys([*paths, *(task.dataset for task in plan.tasks if task.dataset)])
+
+
+def _dataset(found: Resources, path: str) -> None:
+    facts = read_dataset_facts(Path(path))
+    found.datasets[path] = facts
+    if facts is None:
+        shape = "JSON with the keys `train`, `validation` and `test`, each a list of `{input, output}`"
+        found.prerequisites.append(f"Data set {code_span(path)} is not there: make it ({shape})")
+        found.told("VERIFY_DATASET", path, result="not there", explanation="a prerequisite of the page")
+        return
+    if not facts.problem:
+        found.verified.add(path)
+    counts = ", ".join(f"{split} ({count})" for split, count in facts.splits.items())
+    overlaps = "; ".join(f"{count} inputs in both {a} and {b}" for (a, b), count in facts.overlaps.items())
+    result = facts.problem or facts.unread or counts
+    found.told("VERIFY_DATASET", path, command="read the file, count its splits", result=result, explanation=overlaps)
+
+
+def _task(found: Resources, plan: Plan, script: str) -> None:
+    facts = read_task_facts(Path(script))
+    found.tasks[script] = facts
+    if facts is None:
+        accepts = "an inspect-ai task that accepts `config_dir`, and `dataset_path`, `system_prompt` and `prompt`"
+        found.prerequisites.append(f"Task script {code_span(script)} is not there: write it ({accepts})")
+        found.told("VERIFY_TASK", script, result="not there", explanation="a prerequisite of the page")
+        return
+    task = next(task for task in plan.tasks if task.script == script)
+    function = task_function(task, facts)
+    if not facts.problem and function:
+        found.verified.add(script)
+    accepted = f"{function.name}({', '.join(function.parameters)})" if function else "no such task in it"
+    result = facts.problem or accepted
+    found.told("VERIFY_TASK", script, command="read its source, without importing it", result=result)
+
+
+def _checkpoint(found: Resources, run: str, path: str) -> None:
+    if Path(path).is_dir():
+        found.verified.add(path)
+        found.told("VERIFY_CHECKPOINT", run, details=path, result="there")
+        return
+    found.prerequisites.append(f"The weights of eval-only run {code_span(run)} are not at {code_span(path)}")
+    found.told("VERIFY_CHECKPOINT", run, details=path, result="not there", explanation="a prerequisite of the page")
+
+
+def _environment(found: Resources, stage: str, name: str, environment: Environment) -> None:
+    """The tool's version in the environment that jobs activate, else in this one."""
+    tool = next((tool for tool in installed_tools() if tool.name == name.lower()), None)
+    if tool is None:
+        return  # told by `check`
+    argv = _probe(environment, tool.name)
+    where = f"conda environment {environment.conda_env}" if environment.conda_env else environment.venv
+    if argv is None and where:
+        found.told("VERIFY_ENVIRONMENT", f"{name} ({stage})", details=where, result="not verified: no conda here")
+        return
+    if argv is None:
+        installed = tool.version()
+        result = installed or "not installed here, which only running needs"
+        found.told("VERIFY_ENVIRONMENT", f"{name} ({stage})", details="this environment", result=result)
+        return
+    try:
+        done = run_program(argv, timeout_s=_PROBE_S)
+        result = done.stdout.strip() if done.returncode == 0 else ""
+    except ToolError as error:
+        result = ""
+        found.told("VERIFY_ENVIRONMENT", where, command=" ".join(argv), result="not verified", explanation=str(error))
+    if not result:
+        found.prerequisites.append(f"{name} could not be found in the {stage} environment {code_span(where)}")
+    found.told("VERIFY_ENVIRONMENT", f"{name} ({stage})", details=where, result=result or "not found")
+
+
+def _probe(environment: Environment, package: str) -> list[str] | None:
+    code = ["-c", f"import importlib.metadata as m; print(m.version({package!r}))"]
+    if environment.conda_env:
+        conda = shutil.which("conda")
+        return [conda, "run", "-n", environment.conda_env, "python", *code] if conda else None
+    if environment.venv:
+        return [str(Path(environment.venv).expanduser() / "bin" / "python"), *code]
+    return None
+
+
+def free_bytes(path: Path) -> tuple[Path, int] | None:
+    """The nearest directory that exists, and what is free there; ``None`` if only the root of its disk does."""
+    there = next(parent for parent in (path, *path.parents) if parent.is_dir())
+    return None if there == Path(there.anchor) else (there, shutil.disk_usage(there).free)

@@ -1,0 +1,78 @@
+"""What lies about that a design could use: the site's models; data sets and task scripts near the working directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunebook.core.site import Site
+from tunebook.tools.datasets import read_dataset_facts
+from tunebook.tools.task_source import read_task_facts
+
+__all__ = ["Suggestions", "suggestions"]
+
+_MOST = 200
+_LARGEST_BYTES = 16 * 2**20
+_SKIPPED = {"node_modules", "site-packages", "artifacts", "__pycache__", "venv"}
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """Paths as a person would type them here.
+
+    Attributes:
+        models: directories with a ``config.json`` and weights.
+        datasets: path to its splits in words.
+        tasks: ``SCRIPT.py@task``.
+    """
+
+    models: tuple[str, ...]
+    datasets: tuple[tuple[str, str], ...]
+    tasks: tuple[str, ...]
+
+
+def suggestions(here: Path, site: Site) -> Suggestions:
+    """Looks at most two directories deep, and at the site's models directory."""
+    files = list(_files(here))
+    models = [file.parent for file in files if file.name == "config.json" and any(file.parent.glob("*.safetensors"))]
+    if site.models_dir:
+        models += [config.parent for config in sorted(Path(site.models_dir).expanduser().glob("*/config.json"))]
+    return Suggestions(
+        tuple(_shown(path, here) for path in dict.fromkeys(models)),
+        tuple((_shown(path, here), words) for path in files if (words := _splits(path))),
+        tuple(f"{_shown(path, here)}@{name}" for path in files for name in _tasks(path)),
+    )
+
+
+def _files(here: Path) -> Iterator[Path]:
+    count = 0
+    for pattern in ("*", "*/*", "*/*/*"):
+        for path in sorted(here.glob(pattern)):
+            if any(part.startswith(".") or part in _SKIPPED for part in path.relative_to(here).parts):
+                continue
+            if path.suffix in {".json", ".jsonl", ".py"} and path.is_file():
+                count += 1
+                if count > _MOST:
+                    return
+                yield path
+
+
+def _shown(path: Path, here: Path) -> str:
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _splits(path: Path) -> str:
+    """A data set's splits in words; empty for any other file."""
+    if path.suffix not in {".json", ".jsonl"} or path.stat().st_size > _LARGEST_BYTES:
+        return ""
+    facts = read_dataset_facts(path)
+    if facts is None or facts.problem or "train" not in facts.splits:
+        return ""
+    return ", ".join(f"{name} ({count})" for name, count in facts.splits.items())
+
+
+def _tasks(path: Path) -> Iterator[str]:
+    if path.suffix == ".py":
+        facts = read_task_facts(path)
+        yield from (function.name for function in facts.functions) if facts else ()

@@ -1,0 +1,14 @@
+"""Where a file is kept that a person edited and that is to be replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["original_of"]
+
+
+def original_of(path: Path) -> Path:
+    """``NAME.orig``, or the first free ``NAME.orig.N``."""
+    first = path.with_name(f"{path.name}.orig")
+    numbers = (path.with_name(f"{path.name}.orig.{number}") for number in range(1, 10_000))
+    return next(candidate for candidate in (first, *numbers) if not candidate.exists())

@@ -1,0 +1,63 @@
+"""What was found for one setting, and what the findings look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from tunebook.site.cluster import Cluster
+from tunebook.site.python import Found, find_environments
+from tunebook.site.surroundings import Surroundings
+
+__all__ = ["Candidate", "Finding", "Machine", "Step"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A value that a setting could have, and how it was found; an empty value leaves it unset."""
+
+    value: str
+    basis: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Candidates for a setting, the likeliest first.
+
+    Attributes:
+        question: what a person is asked, where the first candidate is not certain; empty otherwise.
+        missing: why there is no candidate, or what holds without one.
+    """
+
+    key: str
+    candidates: tuple[Candidate, ...] = ()
+    question: str = ""
+    missing: str = ""
+
+    @property
+    def first(self) -> Candidate:
+        """What is taken where nobody is asked."""
+        return self.candidates[0] if self.candidates else Candidate("", self.missing)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the settings are for, and what was chosen so far.
+
+    Attributes:
+        cluster: ``None`` where there is no SLURM.
+        values: by key.
+    """
+
+    here: Surroundings
+    cluster: Cluster | None = None
+    values: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def environments(self) -> tuple[Found, ...]:
+        """Looked for once."""
+        return find_environments(self.here)
+
+
+Step = Callable[[Machine], Finding | None]

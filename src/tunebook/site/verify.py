@@ -1,0 +1,152 @@
+"""Whether the settings in force fit the cluster, the disk and the environments: all problems at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunebook.core.quoting import sbatch_value
+from tunebook.core.site import Environment, Site
+from tunebook.core.site_settings import environment_text, line_of, setting, values_of
+from tunebook.errors import Problem
+from tunebook.site.cluster import Cluster
+from tunebook.site.probe import Probed, probe
+from tunebook.site.python import PACKAGES
+from tunebook.site.surroundings import Surroundings
+from tunebook.site.verify_slurm import Complaint, slurm_complaints
+
+__all__ = ["Verdict", "verify"]
+
+_EXTRAS = {"training": "torchtune", "evaluation": "inspect"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong, what may be, and what was verified."""
+
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def verify(
+    site: Site,
+    here: Surroundings,
+    cluster: Cluster | None,
+    *,
+    no_cluster: str = "there is no SLURM on this machine",
+    start_environments: bool = True,
+) -> Verdict:
+    """Compares each setting with what this machine says; nothing is written or submitted.
+
+    Args:
+        cluster: ``None`` where there is no SLURM: its settings are then only told to be unverified.
+        no_cluster: why there is none.
+        start_environments: also imports the tools in the environments, which takes seconds.
+    """
+    complaints = [*_of_person(site, here), *_of_paths(site), *_of_scripts(site)]
+    notes: list[str] = []
+    if cluster is not None:
+        found, notes = slurm_complaints(site, here, cluster)
+        complaints += found
+    else:
+        complaints += _without_cluster(site, no_cluster)
+    if start_environments:
+        found, told = _of_environments(site)
+        complaints += found
+        notes += told
+    told_of = [(complaint.is_error, _problem(site, complaint)) for complaint in complaints]
+    return Verdict(
+        tuple(problem for is_error, problem in told_of if is_error),
+        tuple(problem for is_error, problem in told_of if not is_error),
+        tuple(notes),
+    )
+
+
+def _problem(site: Site, complaint: Complaint) -> Problem:
+    return Problem(complaint.message, site.file, line_of(site, complaint.key), complaint.hint)
+
+
+def _of_person(site: Site, here: Surroundings) -> Iterator[Complaint]:
+    if site.username and site.username != here.user:
+        yield Complaint("username", f"the settings are {site.username}'s, and you are {here.user}", is_error=False)
+
+
+def _of_scripts(site: Site) -> Iterator[Complaint]:
+    """What could not stand in a job's script, wherever it is submitted."""
+    for key in ("account", "partition", "constraint", "qos", "mail_user", "mail_type"):
+        value = getattr(site, key)
+        try:
+            if value:
+                sbatch_value(f"--{key.replace('_', '-')}", value)
+        except ValueError as error:
+            yield Complaint(key, str(error))
+
+
+def _of_paths(site: Site) -> Iterator[Complaint]:
+    for key in ("scratch", "models_dir"):
+        value = getattr(site, key)
+        if value and not Path(value).expanduser().is_dir():
+            yield Complaint(key, f"{setting(key).label} {value} is not a directory here", is_error=False)
+    if site.output_dir_base:
+        path = Path(site.output_dir_base).expanduser()
+        existing = next((item for item in (path, *path.parents) if item.exists()), Path("/"))
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            message = f"{path} cannot be made or written: {existing} is not a directory that you can write to"
+            yield Complaint("output_dir_base", message, "checkpoints go there: name a directory of your own")
+
+
+def _without_cluster(site: Site, why: str) -> Iterator[Complaint]:
+    values = values_of(site)
+    keys = [key for key in ("cluster", "account", "partition", "constraint", "qos") if values[key]]
+    if keys:
+        names = ", ".join(setting(key).label.lower() for key in keys)
+        hint = "run this on a login node of the cluster"
+        yield Complaint(keys[0], f"{why}: {names} could not be verified", hint, is_error=False)
+
+
+def _of_environments(site: Site) -> tuple[list[Complaint], list[str]]:
+    """One start for each environment, both at a time."""
+    wanted = {stage: getattr(site, stage) for stage in PACKAGES}
+    environments: dict[Environment, list[str]] = {}
+    for stage, environment in wanted.items():
+        environments.setdefault(environment, ["tunebook"]).append(PACKAGES[stage])
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        jobs = {
+            environment: pool.submit(probe, environment, modules=site.modules, names=names)
+            for environment, names in environments.items()
+        }
+        results = {environment: job.result() for environment, job in jobs.items()}
+    complaints, notes = [], []
+    for stage, environment in wanted.items():
+        probed = results[environment]
+        complaints += list(_of_environment(stage, environment, probed))
+        if PACKAGES[stage] in probed.versions:
+            name = environment_text(environment) or probed.python
+            notes.append(f"{stage}: {name} imports {PACKAGES[stage]} {probed.versions[PACKAGES[stage]]}")
+    return list(dict.fromkeys(complaints)), notes
+
+
+def _of_environment(stage: str, environment: Environment, probed: Probed) -> Iterable[Complaint]:
+    """What a site does not name may be missing: pages are written and scaffolded without the tools."""
+    named = environment != Environment()
+    name = environment_text(environment) if named else "the Python that runs tunebook"
+    if probed.failed:
+        yield Complaint(stage, f"{stage}: {name} cannot be started: {_short(probed.failed)}")
+        return
+    for module in ("tunebook", PACKAGES[stage]):
+        if module in probed.errors:
+            extra = f"'tunebook[{_EXTRAS[stage]}]'"
+            hint = f"in this environment: pip install {extra}" if named else f"pip install {extra}, or name another"
+            message = f"{stage}: {name} cannot import {module}: {_short(probed.errors[module])}"
+            yield Complaint(stage, message, hint, is_error=named)
+
+
+def _short(text: str) -> str:
+    words: Sequence[str] = re.split(r"\s+", text.strip())
+    line = " ".join(words)
+    return line if len(line) <= 300 else line[:300] + " …"  # noqa: PLR2004  a message, not a log
