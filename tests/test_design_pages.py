@@ -300,6 +300,13 @@ def test_a_model_by_name_is_looked_for_in_the_sites_directory(work: Path) -> Non
         designed("other", model=[MODEL], set=fixed)
 
 
+def test_a_directory_here_is_a_model_by_its_name_alone(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work / "models")
+    given = GOLDEN_DESIGNS["factorial"] | {"dataset": str(work / "words.json"), "task": str(work / "cap_task.py")}
+    report = designed(str(work / "exp"), **given | {"model": [MODEL]})
+    assert report.plan.models[0].path == str(work / "models" / MODEL)
+
+
 def test_a_model_that_no_tool_can_train_is_an_error(work: Path) -> None:
     config = work / "models" / MODEL / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"model_type": "mamba"}))

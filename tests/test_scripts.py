@@ -203,3 +203,17 @@ def test_what_an_sbatch_line_cannot_hold_is_refused(value: str) -> None:
 def test_a_nul_is_refused_in_a_shell_word() -> None:
     with pytest.raises(ValueError, match="NUL"):
         shell_word("a\0b")
+
+
+def test_an_activation_that_leaves_another_python_in_charge_is_an_error(experiment: Path, tmp_path: Path) -> None:
+    venv = tmp_path / "it's an environment"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(sys.executable)
+    (venv / "bin" / "activate").write_text("export VIRTUAL_ENV=elsewhere\n")
+    (experiment / "claude.local.md").write_text(f"# Site\n- **Virtual environment:** `{venv}`\n")
+    scaffolded(experiment)
+    environment, log = recorders(tmp_path / "bin")
+    done = run_script(experiment / "rank8_lr1e-5" / "finetune.slurm", environment)
+    assert done.returncode == 1
+    assert f"activating {venv} leaves {tmp_path / 'bin' / 'python'} in charge" in done.stderr
+    assert not log.exists()

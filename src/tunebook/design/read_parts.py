@@ -24,7 +24,7 @@ __all__ = [
 
 
 def read_models(reader: Reader, given: Given) -> Changes:
-    """``NAME=PATH``, a path, a name, or a mapping of names to paths."""
+    """``NAME=PATH``, a path (a name that is a directory here is one), a name, or a mapping of names to paths."""
     models = {model.name: model for model in reader.design.models}
     for item in given.items():
         if isinstance(item.value, Mapping):
@@ -32,7 +32,8 @@ def read_models(reader: Reader, given: Given) -> Changes:
         else:
             name, sign, path = item.text.partition("=")
             if not sign:
-                name, path = (Path(item.text).name, item.text) if "/" in item.text else (item.text, "")
+                is_path = "/" in item.text or Path(reader.path(item.text)).is_dir()
+                name, path = (Path(item.text).name, item.text) if is_path else (item.text, "")
             pairs = {name.strip(): (path.strip(), item.place)}
         for name, (path, place) in pairs.items():
             reader.at(name, place)

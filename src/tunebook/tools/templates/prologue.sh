@@ -59,6 +59,9 @@ if [ -n "$conda_env" ]; then
 elif [ -n "$venv" ]; then
     # shellcheck disable=SC1091
     . "$venv/bin/activate" || fail "the virtual environment $venv could not be activated"
+    # Scripts of older Pythons fail silently where the path needs quoting, and leave another Python in charge.
+    [ "$(dirname -- "$(command -v python)")" -ef "$venv/bin" ] ||
+        fail "activating $venv leaves $(command -v python) in charge: move it to a path without special characters"
 fi
 set -eu
 
