@@ -153,7 +153,7 @@ def _failed(report: api.RunReport) -> list[api.JobReport]:
 
 def _show(report: api.RunReport, experiment: Path) -> None:
     out = console()
-    out.print(api.run_summary(report, experiment), markup=False, end="")
+    out.print(api.run_summary(report, experiment), markup=False, end="", soft_wrap=True)
     if report.not_retried:
         out.print(f"\n{len(report.not_retried)} job(s) failed earlier; --retry-failed runs them again", markup=False)
     if report.exit_code is ExitCode.DONE:

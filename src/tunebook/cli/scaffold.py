@@ -95,8 +95,8 @@ def finish_scaffold(command: str, report: api.ScaffoldReport, *, as_json: bool) 
         if report.dry_run:
             for step in report.steps:
                 out.print(f"{step.action.value:>12}  {step.path}", markup=False)
-                out.print(step.diff(), markup=False, end="")
-        out.print(api.summary(report), markup=False, end="")
+                out.print(step.diff(), markup=False, end="", soft_wrap=True)
+        out.print(api.summary(report), markup=False, end="", soft_wrap=True)
     raise typer.Exit(report.exit_code)
 
 
