@@ -16,8 +16,9 @@ MAY_IMPORT = {
     "executors": {"errors", "core", "disk"},
     "scaffold": {"errors", "core", "disk", "tools"},
     "run": {"errors", "core", "disk", "executors"},
+    "analysis": {"errors", "core", "disk", "tools"},
     "demo": {"errors", "core", "disk"},
-    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "demo"},
+    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "analysis", "demo"},
     "cli": {"errors", "core", "api"},
 }
 JOB_SIDE = {
