@@ -217,6 +217,7 @@ class Samples:
         repeats: from 1; inspect-ai calls them epochs.
         prompts: at most 1,000 characters of each, as inspect-ai's sample summaries keep them; so are the targets.
         values: measure to each sample's score; ``None`` where there is none.
+        tokens: all that the model read and wrote.
     """
 
     ids: tuple[str, ...] = ()
@@ -226,3 +227,4 @@ class Samples:
     answers: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     values: Mapping[str, tuple[float | None, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    tokens: int = 0

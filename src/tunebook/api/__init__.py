@@ -1,5 +1,8 @@
 """The verbs, composed here only: what the command line does, a program can do with typed results."""
 
+from tunebook.analysis.records import Interval, Score
+from tunebook.analysis.values import Analysis, Finding
+from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.demonstration import DemoReport, DemoRow, demo
 from tunebook.api.loading import find_experiment
 from tunebook.api.running import cancel, run, status
@@ -12,19 +15,25 @@ from tunebook.scaffold.report import ScaffoldReport
 from tunebook.scaffold.summary import summary
 
 __all__ = [
+    "Analysis",
+    "AnalyzeReport",
     "CheckReport",
     "Choice",
     "DemoReport",
     "DemoRow",
     "Derived",
+    "Finding",
+    "Interval",
     "Job",
     "JobReport",
     "JobState",
     "RunReport",
     "ScaffoldReport",
+    "Score",
     "Snapshot",
     "Stage",
     "ToolInfo",
+    "analyze",
     "cancel",
     "check",
     "demo",

@@ -17,7 +17,7 @@ from tunebook.errors import Problem, UsageError
 from tunebook.tools.base import Context, Findings, Tool
 from tunebook.tools.registry import installed_tools, tool_names
 
-__all__ = ["Loaded", "find_experiment", "load"]
+__all__ = ["Loaded", "find_experiment", "load", "read_site"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def load(experiment: Path) -> Loaded:
     text = read_text(experiment / PLAN_FILE) or ""
     parsed = parse_plan(text)
     plan = parsed.plan
-    site, site_warnings = _site(experiment)
+    site, site_warnings = read_site(experiment)
     known = installed_tools()
     rules = check_plan(
         plan,
@@ -74,7 +74,7 @@ def _evaluations(plan: Plan) -> dict[str, tuple[Evaluation, ...]]:
     return {name: tuple(items) for name, items in found.items()}
 
 
-def _site(experiment: Path) -> tuple[Site, tuple[Problem, ...]]:
+def read_site(experiment: Path) -> tuple[Site, tuple[Problem, ...]]:
     """The first site file: in the experiment, in the working directory and above it, in ``~/.claude``."""
     here = Path.cwd()
     for directory in (experiment, here, *here.parents, Path.home() / ".claude"):

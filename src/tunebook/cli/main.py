@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from tunebook.cli import check, demo, run, scaffold, setup_finetune, status, tools
+from tunebook.cli import analyze, check, demo, run, scaffold, setup_finetune, status, tools
 from tunebook.cli.output import failed
 from tunebook.errors import ExitCode, TunebookError
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (check, scaffold, setup_finetune, run, status, tools, demo):
+for module in (check, scaffold, setup_finetune, run, status, analyze, tools, demo):
     module.register(app)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 __all__ = [
+    "ANALYSIS",
+    "ANALYZE_LOG",
     "ARRAYS",
     "FINETUNE_CONFIG",
     "FINETUNE_SCRIPT",
@@ -31,6 +33,8 @@ GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 LOCK = f"{STATE_DIRECTORY}/lock"
 SCAFFOLD_LOG = "scaffold-experiment.log"
 RUN_LOG = "run-experiment.log"
+ANALYZE_LOG = "analyze-experiment.log"
+ANALYSIS = "analysis"
 SETUP = "setup_finetune.yaml"
 FINETUNE_CONFIG = "finetune.yaml"
 FINETUNE_SCRIPT = "finetune.slurm"

@@ -1,0 +1,345 @@
+"""Sentences that the numbers bear out: each carries its numbers, and no ranking is without its uncertainty. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from tunebook.analysis.comparing import Table, best_of, final_scores
+from tunebook.analysis.inference import Comparison, CostPoint, Effect, Replicates
+from tunebook.analysis.paired import paired_test
+from tunebook.analysis.records import RunRecord, Score
+from tunebook.analysis.values import Case, FactorUse, Finding
+from tunebook.analysis.wording import Scale, p_text, plural, scale_of
+from tunebook.core.plan import RunType
+
+__all__ = ["Evidence", "findings_of", "training_findings"]
+
+_FEW_RUNS = 4
+_FEW_SAMPLES = 30
+_ALPHA = 0.05
+_TURNED = 1.02  # times the lowest validation loss
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The statistics of one measure of one task."""
+
+    table: Table
+    runs: tuple[RunRecord, ...]
+    factors: tuple[FactorUse, ...]
+    comparisons: tuple[Comparison, ...]
+    effects: tuple[Effect, ...]
+    replicates: tuple[Replicates, ...]
+    costs: tuple[CostPoint, ...]
+    cases: tuple[Case, ...]
+
+    @property
+    def scale(self) -> Scale:
+        """How the measure's values are written."""
+        return scale_of(score.value for score in self.table.scores)
+
+    def label(self, run: str) -> str:
+        """A run's short name: its directory's."""
+        return next((record.directory for record in self.runs if record.name == run), run)
+
+
+def findings_of(evidence: Evidence) -> tuple[Finding, ...]:
+    """What one measure of one task says, the comparison with the base model first."""
+    parts = (_base, _best, _effects, _seeds, _epochs, _cost, _samples, _cautions)
+    found = [finding for part in parts for finding in part(evidence)]
+    return tuple(Finding(finding.kind, finding.text, finding.significant, evidence.table.task) for finding in found)
+
+
+def _finals(evidence: Evidence) -> dict[str, Score]:
+    return {score.evaluation.run: score for score in final_scores(evidence.table, evidence.runs)}
+
+
+def _against_base(evidence: Evidence) -> list[Comparison]:
+    finals = _finals(evidence)
+    return [
+        comparison
+        for comparison in evidence.comparisons
+        if comparison.against == "base" and finals[comparison.run].evaluation.epoch == comparison.epoch
+    ]
+
+
+def _base(evidence: Evidence) -> Iterator[Finding]:
+    comparisons = _against_base(evidence)
+    if not comparisons:
+        return
+    better = [item for item in comparisons if item.significant and item.difference > 0]
+    worse = [item for item in comparisons if item.significant and item.difference < 0]
+    if len(comparisons) > _FEW_RUNS:
+        unclear = len(comparisons) - len(better) - len(worse)
+        text = (
+            f"Of {plural(len(comparisons), 'run')}, {len(better)} score significantly higher on {evidence.table.task} "
+            f"than their base model, {len(worse)} significantly lower; for {unclear} the difference could be chance "
+            f"(paired tests on the same samples, Holm's correction over {comparisons[0].family} tests)."
+        )
+        yield Finding("base", text, bool(better or worse))
+        comparisons = [max(comparisons, key=lambda item: item.value)]
+    for comparison in comparisons:
+        yield Finding("base", _sentence(evidence, comparison), comparison.significant)
+
+
+def _sentence(evidence: Evidence, item: Comparison) -> str:
+    """One run against another, with both scores, the difference and the test."""
+    scale = evidence.scale
+    finals = _finals(evidence)
+    ours, theirs = finals[item.run], finals[item.other]
+    verdict = "significantly " if item.significant else ""
+    word = "higher than" if item.difference > 0 else "lower than" if item.difference < 0 else "the same as"
+    head = f"{evidence.label(item.run)} scores {scale.with_interval(ours.value, ours.interval)} on {item.task}, "
+    what = "its base model" if item.against == "base" else "the best run"
+    head += f"{verdict}{word} {what} {evidence.label(item.other)} with "
+    head += f"{scale.value(theirs.value)}" + (f" ({scale.interval(theirs.interval)})" if theirs.interval else "")
+    numbers = f"{scale.difference(item.difference, item.interval)}, {item.test}, {p_text(item.p_holm)}, n = {item.n}"
+    tail = "" if item.significant else " This difference could be chance."
+    return f"{head}: {numbers}.{tail}"
+
+
+def _best(evidence: Evidence) -> Iterator[Finding]:
+    """The highest score, and which others it can and cannot be told from."""
+    best = best_of(evidence.table, evidence.runs)
+    others = [item for item in evidence.comparisons if item.against == "best"]
+    if best is None or not others:
+        return
+    same = [item for item in others if item.value == item.other_value]
+    lower = [item for item in others if item.significant]
+    unclear = [item for item in others if not item.significant and item not in same]
+    names = [evidence.label(best.evaluation.run), *(evidence.label(item.run) for item in same)]
+    if len(names) > _FEW_RUNS:
+        text = f"{len(names)} runs share the highest score"
+    elif same:
+        text = f"{_joined(names)} share the highest score"
+    else:
+        text = f"{names[0]} has the highest score"
+    text += f" on {evidence.table.task}: {_shown(evidence, best)}."
+    if lower:
+        text += f" {_listed(evidence, lower)} {'is' if len(lower) == 1 else 'are'} significantly lower."
+    if unclear:
+        largest = evidence.scale.difference(min(item.difference for item in unclear))
+        text += f" {_listed(evidence, unclear)} cannot be told apart from it (largest difference {largest})."
+    text += " The best run was picked by these same samples, so its own score is likely to be a little too high."
+    yield Finding("best", text, bool(lower))
+
+
+def _joined(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _shown(evidence: Evidence, score: Score) -> str:
+    return evidence.scale.with_interval(score.value, score.interval)
+
+
+def _listed(evidence: Evidence, items: Sequence[Comparison]) -> str:
+    if len(items) > _FEW_RUNS:
+        return f"{len(items)} other runs"
+    return _joined([evidence.label(item.run) for item in items])
+
+
+def _effects(evidence: Evidence) -> Iterator[Finding]:
+    for effect in evidence.effects:
+        is_main = len(effect.factors) == 1
+        label = " × ".join(effect.labels)
+        if effect.p is None:
+            if is_main:
+                yield Finding("effect", f"{label}: {_levels(evidence, effect)}; not tested: {effect.note}.")
+            continue
+        df = f"F({effect.df[0]:g}, {effect.df[1]:g}) = {effect.statistic:.2f}" if effect.df else ""
+        numbers = f"{df}, {p_text(effect.p_holm)}"
+        if is_main:
+            verdict = "makes a difference" if effect.significant else "makes no difference that can be shown"
+            text = f"{label} {verdict} on {effect.task}: {_levels(evidence, effect)}; {numbers}, {_scope(effect)}."
+            yield Finding("effect", text, effect.significant)
+        else:
+            verdict = "depend on each other" if effect.significant else "show no interaction"
+            one, two = effect.labels
+            text = f"The effects of {one} and {two} on {effect.task} {verdict}: {numbers}, {_scope(effect)}."
+            yield Finding("interaction", text, effect.significant)
+
+
+def _levels(evidence: Evidence, effect: Effect) -> str:
+    parts = [f"{_short(level.level)} → {evidence.scale.value(level.mean)}" for level in effect.levels]
+    return "mean " + ", ".join(parts)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004  a prompt may be a level
+
+
+def _scope(effect: Effect) -> str:
+    if effect.generalizes == "seeds":
+        return "tested against the spread between seeds"
+    return "tested over samples: it speaks of these trained models, not of other trainings"
+
+
+def _seeds(evidence: Evidence) -> Iterator[Finding]:
+    if not evidence.replicates:
+        return
+    scale = evidence.scale
+    if len(evidence.replicates) > _FEW_RUNS:
+        deviations = [item.sd for item in evidence.replicates if item.sd is not None]
+        low, high = scale.value(min(deviations)), scale.value(max(deviations))
+        text = f"Between seeds, scores on {evidence.table.task} spread with standard deviations from {low} to {high} "
+        text += f"over {len(evidence.replicates)} settings."
+        yield Finding("seeds", text)
+        return
+    for item in evidence.replicates:
+        text = (
+            f"{item.setting}: {plural(len(item.runs), 'seed')} score {scale.value(item.mean)} on average on "
+            f"{item.task}, standard deviation {scale.value(item.sd)}"
+        )
+        if item.interval:
+            text += f", {100 * item.interval.level:g} % interval over seeds {scale.interval(item.interval)}"
+        yield Finding("seeds", text + ".")
+
+
+def _epochs(evidence: Evidence) -> Iterator[Finding]:
+    """The first evaluated epoch against the last, each sample averaged over the runs that have both."""
+    by_run: dict[str, list[Score]] = {}
+    for score in evidence.table.scores:
+        if score.evaluation.epoch >= 0 and score.value is not None:
+            by_run.setdefault(score.evaluation.run, []).append(score)
+    several = {run: sorted(own, key=lambda item: item.evaluation.epoch) for run, own in by_run.items() if len(own) > 1}
+    if not several:
+        return
+    pairs = [
+        (evidence.table.values(own[0].evaluation), evidence.table.values(own[-1].evaluation))
+        for own in several.values()
+    ]
+    shared = [sample for sample in pairs[0][0] if all(sample in one and sample in two for one, two in pairs)]
+    if not shared:
+        return
+    before = [fmean(one[sample] for one, _ in pairs) for sample in shared]
+    after = [fmean(two[sample] for _, two in pairs) for sample in shared]
+    test = paired_test(after, before)
+    significant = test.p < _ALPHA
+    epochs = sorted(
+        {own[0].evaluation.epoch for own in several.values()} | {own[-1].evaluation.epoch for own in several.values()}
+    )
+    verdict = "" if significant else " This difference could be chance."
+    scale = evidence.scale
+    text = (
+        f"From epoch {epochs[0]} to epoch {epochs[-1]}, the mean score of {plural(len(several), 'run')} on "
+        f"{evidence.table.task} goes from {scale.value(fmean(before))} to {scale.value(fmean(after))}: "
+        f"{evidence.scale.difference(test.difference, test.interval)}, {test.name}, {p_text(test.p)}, "
+        f"n = {len(shared)}.{verdict}"
+    )
+    yield Finding("epochs", text, significant)
+
+
+def _cost(evidence: Evidence) -> Iterator[Finding]:
+    tuned = {run.name for run in evidence.runs if run.type is RunType.FINE_TUNED}
+    points = [point for point in evidence.costs if point.run in tuned]
+    front = sorted((point for point in points if point.on_front), key=lambda point: point.cost)
+    if len(points) < 2 or not front:  # noqa: PLR2004  one run has no front
+        return
+    scale = evidence.scale
+    shown = [
+        f"{evidence.label(point.run)} ({_cost_text(point)}, {scale.with_interval(point.score, point.interval)})"
+        for point in front[:_FEW_RUNS]
+    ]
+    more = f" and {len(front) - _FEW_RUNS} more" if len(front) > _FEW_RUNS else ""
+    text = f"No other run is both cheaper to train and at least as good on {evidence.table.task} as "
+    yield Finding("cost", text + ", ".join(shown) + more + ".")
+
+
+def _cost_text(point: CostPoint) -> str:
+    if point.unit == "GPU hours":
+        return f"{point.cost:.3g} GPU hours"
+    minutes = point.cost * 60
+    return f"{minutes:.3g} min" if minutes >= 1 else f"{60 * minutes:.3g} s"
+
+
+def _samples(evidence: Evidence) -> Iterator[Finding]:
+    finals = list(_finals(evidence).values())
+    if not finals or not all(score.is_binary for score in finals):
+        return
+    values = {score.evaluation.run: evidence.table.values(score.evaluation) for score in finals}
+    every = [sample for sample in next(iter(values.values())) if all(sample in own for own in values.values())]
+    wrong = [sample for sample in every if not any(own[sample] for own in values.values())]
+    text = f"Every run got {len(wrong)} of {len(every)} samples of {evidence.table.task} wrong"
+    changed = _changed(evidence, values)
+    if changed is not None:
+        text += f"; fine-tuning fixed {changed[0]} in at least one run, and broke {changed[1]} in at least one"
+    yield Finding("samples", text + ".")
+
+
+def _changed(evidence: Evidence, values: Mapping[str, Mapping[str, float]]) -> tuple[int, int] | None:
+    """How many samples at least one run fixed, and how many at least one broke; ``None`` without a base model."""
+    fixed: set[str] = set()
+    broken: set[str] = set()
+    pairs = [
+        (values[run.name], values[run.base])
+        for run in evidence.runs
+        if run.base and run.name in values and run.base in values
+    ]
+    for ours, base in pairs:
+        fixed |= {sample for sample in base.keys() & ours.keys() if ours[sample] > base[sample]}
+        broken |= {sample for sample in base.keys() & ours.keys() if ours[sample] < base[sample]}
+    return (len(fixed), len(broken)) if pairs else None
+
+
+def _cautions(evidence: Evidence) -> Iterator[Finding]:
+    finals = _finals(evidence)
+    tuned = [run for run in evidence.runs if run.type is RunType.FINE_TUNED and run.name in finals]
+    few = min((finals[run].n for run in finals), default=0)
+    if few and few < _FEW_SAMPLES:
+        text = f"{evidence.table.task} has {plural(few, 'sample')}: only large differences can be shown."
+        yield Finding("caution", text)
+    if len(tuned) > 1 and not evidence.replicates:
+        text = (
+            "Each setting was trained once, with one seed: a difference between two settings may be one between two "
+            "trainings. Only several seeds can tell."
+        )
+        yield Finding("caution", text)
+    unpaired = [item for item in evidence.comparisons if item.unpaired]
+    if unpaired:
+        count = max(item.unpaired for item in unpaired)
+        text = (
+            f"{plural(len(unpaired), 'comparison')} on {evidence.table.task} left out up to {plural(count, 'sample')} "
+        )
+        yield Finding("caution", text + "that only one side has.")
+    top = [run for run in tuned if finals[run.name].is_binary and finals[run.name].value == 1]
+    if len(top) > 1:
+        text = f"{len(top)} runs got every sample of {evidence.table.task} right: the task is too easy to rank them."
+        yield Finding("caution", text)
+
+
+def training_findings(runs: Sequence[RunRecord]) -> tuple[Finding, ...]:
+    """What the curves say: how far losses fell, and where validation turned."""
+    trainings = [(run, run.training) for run in runs if run.training is not None and run.training.steps]
+    falls = [
+        (training.first_loss, training.tail_loss)
+        for _, training in trainings
+        if training.first_loss is not None and training.tail_loss is not None
+    ]
+    found = []
+    if falls:
+        fell = sum(1 for first, last in falls if last < first)
+        firsts, lasts = [first for first, _ in falls], [last for _, last in falls]
+        text = f"The training loss fell in {fell} of {plural(len(falls), 'training')}: from "
+        text += f"{_range(firsts)} at the first step to {_range(lasts)} over the last tenth of the steps."
+        found.append(Finding("training", text))
+    turned = [
+        run.directory
+        for run, training in trainings
+        if training.best_validation_loss is not None
+        and training.final_validation_loss is not None
+        and training.final_validation_loss > _TURNED * training.best_validation_loss
+    ]
+    if turned:
+        names = ", ".join(turned[:_FEW_RUNS]) + (
+            f" and {len(turned) - _FEW_RUNS} more" if len(turned) > _FEW_RUNS else ""
+        )
+        text = f"The validation loss ended more than 2 % above its lowest value in {names}: later steps did not help."
+        found.append(Finding("training", text))
+    return tuple(found)
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g}–{high:.3g}"

@@ -1,0 +1,372 @@
+"""``report.md``: the analysis for people, and for whoever reads it on GitHub. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tunebook.analysis.inference import Comparison
+from tunebook.analysis.markdown_text import markdown_table, text
+from tunebook.analysis.records import EvaluationRecord, RunRecord, Score
+from tunebook.analysis.values import Analysis, Case, Finding
+from tunebook.analysis.wording import Scale, p_text, plural, scale_of
+from tunebook.core.job import JobState
+from tunebook.core.plan import RunType
+from tunebook.core.units import spoken_duration
+
+__all__ = ["markdown_report"]
+
+_MOST_ROWS = 60
+_MOST_CASES = 10
+
+
+def markdown_report(analysis: Analysis, *, figures: Mapping[str, str] | None = None) -> str:
+    """The whole report.
+
+    Args:
+        figures: a figure's title to its path, relative to the report.
+    """
+    return "\n".join(_Report(analysis, figures or {}).lines()) + "\n"
+
+
+class _Report:
+    """One report on its way to lines."""
+
+    def __init__(self, analysis: Analysis, figures: Mapping[str, str]) -> None:
+        self._analysis = analysis
+        self._figures = figures
+        self._labels = {run.name: run.directory for run in analysis.runs}
+
+    def lines(self) -> Iterator[str]:
+        parts = (
+            self._head(),
+            self._findings(),
+            self._varied(),
+            self._runs(),
+            self._scores(),
+            self._effects(),
+            self._pictures(),
+            self._cases(),
+            self._departures(),
+            self._steps(),
+            self._provenance(),
+        )
+        for part in parts:
+            yield from part
+
+    def _head(self) -> Iterator[str]:
+        analysis = self._analysis
+        yield f"# {text(analysis.name)}"
+        yield ""
+        if analysis.question:
+            yield f"**Question:** {text(analysis.question, most=2000)}"
+            yield ""
+        done = sum(1 for item in analysis.evaluations if item.log is not None)
+        trained = [run.training for run in analysis.runs if run.training is not None]
+        ready = sum(1 for item in trained if item.state in {JobState.COMPLETED, JobState.UNKNOWN} and item.steps)
+        evaluations = plural(len(analysis.evaluations), "evaluation")
+        state = f"{ready} of {plural(len(trained), 'training')} and {done} of {evaluations} are in"
+        yield (
+            f"{state}."
+            if analysis.is_finished
+            else f"**Not complete:** {state}; see [what is missing](#what-is-missing)."
+        )
+        yield ""
+
+    def _findings(self) -> Iterator[str]:
+        yield "## Findings"
+        yield ""
+        if not self._analysis.findings:
+            yield "Nothing can be said yet: no evaluation has a log that counts."
+        for finding in self._analysis.findings:
+            yield f"- {_finding(finding)}"
+        yield ""
+        yield (
+            f"Intervals are {100 * self._analysis.level:g} % intervals; a difference is called significant if its "
+            f"p-value, corrected for the number of tests by Holm's method, is below {1 - self._analysis.level:.2g}."
+        )
+        yield ""
+
+    def _varied(self) -> Iterator[str]:
+        yield "## What was varied"
+        yield ""
+        factors = self._analysis.factors
+        if not factors:
+            yield "Nothing was varied between fine-tuned runs."
+        else:
+            rows = [
+                [
+                    text(factor.label),
+                    text(", ".join(factor.levels)),
+                    "repetitions" if factor.is_seed else str(len(factor.levels)),
+                ]
+                for factor in factors
+            ]
+            yield from markdown_table(("Factor", "Levels", "Number"), rows)
+            yield ""
+            balanced = (
+                "every combination has the same number of runs"
+                if self._analysis.balanced
+                else ("not every combination has the same number of runs")
+            )
+            yield f"{balanced[0].upper()}{balanced[1:]}."
+        yield ""
+
+    def _runs(self) -> Iterator[str]:
+        runs = self._analysis.runs
+        yield "## Runs"
+        yield ""
+        factors = self._analysis.factors
+        header = [
+            "Run",
+            *(text(factor.label) for factor in factors),
+            "Training",
+            "Loss",
+            "Validation loss",
+            "Time",
+            "GPU hours",
+            "Peak memory",
+        ]
+        rows = [self._run(run) for run in runs[:_MOST_ROWS]]
+        used = [place for place in range(len(header)) if place < 2 or any(row[place] for row in rows)]  # noqa: PLR2004
+        yield from markdown_table(
+            [header[place] for place in used],
+            [[row[place] for place in used] for row in rows],
+            right=[index for index, place in enumerate(used) if place > len(factors) + 1],
+        )
+        if len(runs) > _MOST_ROWS:
+            yield ""
+            yield f"{len(runs) - _MOST_ROWS} more in [runs.csv](runs.csv)."
+        yield ""
+
+    def _run(self, run: RunRecord) -> list[str]:
+        levels = [text(run.levels.get(factor.key, ""), most=60) for factor in self._analysis.factors]
+        training = run.training
+        if training is None:
+            return [
+                text(run.directory),
+                *levels,
+                "not trained here" if run.type is not RunType.CONTROL else "base model",
+                *[""] * 5,
+            ]
+        state = "completed" if training.state is JobState.UNKNOWN and training.steps else training.state.value
+        return [
+            text(run.directory),
+            *levels,
+            state,
+            "" if training.tail_loss is None else f"{training.tail_loss:.4g}",
+            "" if training.final_validation_loss is None else f"{training.final_validation_loss:.4g}",
+            "" if training.elapsed_s is None else spoken_duration(training.elapsed_s),
+            "" if training.gpu_hours is None else f"{training.gpu_hours:.3g}",
+            "" if training.peak_memory_gb is None else f"{training.peak_memory_gb:.3g} GB",
+        ]
+
+    def _scores(self) -> Iterator[str]:
+        for task in self._analysis.tasks:
+            for measure in task.measures:
+                scores = [score for score in self._analysis.scores(task.name, measure) if score.value is not None]
+                if scores:
+                    yield f"## Scores: {text(task.name)}, {text(measure)}"
+                    yield ""
+                    if task.description and measure == task.measures[0]:
+                        yield text(task.description)
+                        yield ""
+                    yield from self._score_table(scores)
+
+    def _score_table(self, scores: Sequence[Score]) -> Iterator[str]:
+        scale = scale_of(score.value for score in scores)
+        records = {evaluation.key: evaluation for evaluation in self._analysis.evaluations}
+        ordered = sorted(scores, key=lambda score: -(score.value or 0.0))
+        header = (
+            "Run",
+            "Epoch",
+            "Score",
+            f"{100 * self._analysis.level:g} % interval",
+            "n",
+            "Against the base model",
+            "Against the best run",
+            "Log",
+        )
+        rows = [self._score(score, scale, records[score.evaluation]) for score in ordered[:_MOST_ROWS]]
+        yield from markdown_table(header, rows, right=(1, 2, 3, 4))
+        yield ""
+        methods = ", ".join(sorted({score.interval.method for score in scores if score.interval}))
+        tests = ", ".join(
+            sorted({item.test for item in self._analysis.comparisons if item.task == scores[0].evaluation.task})
+        )
+        notes = f"Intervals: {methods}." if methods else ""
+        yield (
+            f"{notes} Comparisons are on the same samples ({tests}); p-values are corrected by Holm."
+            if tests
+            else notes
+        )
+        if len(ordered) > _MOST_ROWS:
+            yield ""
+            yield f"{len(ordered) - _MOST_ROWS} more in [evaluations.csv](evaluations.csv)."
+        yield ""
+
+    def _score(self, score: Score, scale: Scale, record: EvaluationRecord) -> list[str]:
+        key = score.evaluation
+        found = {
+            item.against: item
+            for item in self._analysis.comparisons
+            if (item.run, item.task, item.epoch, item.measure) == (key.run, key.task, key.epoch, score.measure)
+        }
+        return [
+            text(self._labels[key.run]),
+            str(key.epoch) if key.epoch >= 0 else "",
+            scale.value(score.value),
+            scale.interval(score.interval),
+            str(score.n),
+            _comparison(scale, found.get("base")),
+            _comparison(scale, found.get("best")),
+            f"[log](<{_link('../' + record.log)}>)" if record.log else "",
+        ]
+
+    def _effects(self) -> Iterator[str]:
+        effects = self._analysis.effects
+        if not effects:
+            return
+        yield "## Effects of what was varied"
+        yield ""
+        rows = []
+        for effect in effects:
+            scale = scale_of([*(level.mean for level in effect.levels), *(cell.mean for cell in effect.cells)])
+            means = [f"{text(level.level, most=40)}: {scale.value(level.mean)}" for level in effect.levels]
+            test = (
+                f"F({effect.df[0]:g}, {effect.df[1]:g}) = {effect.statistic:.2f}, {p_text(effect.p_holm)}"
+                if effect.df
+                else text(effect.note)
+            )
+            verdict = {True: "significant", False: "not significant", None: "not tested"}[effect.significant]
+            rows.append(
+                [
+                    text(effect.task),
+                    text(effect.measure),
+                    text(" × ".join(effect.labels)),
+                    ", ".join(means),
+                    test,
+                    verdict,
+                ]
+            )
+        yield from markdown_table(("Task", "Measure", "Effect", "Means", "Test", "Verdict"), rows)
+        yield ""
+        yield from dict.fromkeys(_scope_of(effect.generalizes, effect.test) for effect in effects if effect.test)
+        yield ""
+
+    def _pictures(self) -> Iterator[str]:
+        if not self._figures:
+            return
+        yield "## Figures"
+        yield ""
+        for title, path in self._figures.items():
+            yield f"![{text(title)}](<{_link(path)}>)"
+            yield ""
+
+    def _cases(self) -> Iterator[str]:
+        titles = {
+            "all wrong": "Samples that every run got wrong",
+            "fixed": "Samples that fine-tuning fixed",
+            "broken": "Samples that fine-tuning broke",
+        }
+        for kind, title in titles.items():
+            cases = [case for case in self._analysis.cases if case.kind == kind]
+            if not cases:
+                continue
+            yield f"## {title}"
+            yield ""
+            rows = [self._case(case) for case in cases[:_MOST_CASES]]
+            yield from markdown_table(("Task", "Sample", "Prompt", "Target", "Answers", "Runs"), rows, right=(5,))
+            if len(cases) > _MOST_CASES:
+                yield ""
+                yield f"{len(cases) - _MOST_CASES} more or further ones in [samples.parquet](samples.parquet)."
+            yield ""
+
+    def _case(self, case: Case) -> list[str]:
+        answers = [
+            f"{text(self._labels[run])}: {text(answer, most=80) or '(empty)'}" for run, answer in case.answers.items()
+        ]
+        return [
+            text(case.task),
+            text(case.sample),
+            text(case.prompt, most=200),
+            text(case.target, most=100),
+            "<br>".join(answers[:3]),
+            str(len(case.runs)),
+        ]
+
+    def _departures(self) -> Iterator[str]:
+        analysis = self._analysis
+        yield "## What is missing"
+        yield ""
+        if not analysis.gaps:
+            yield "Nothing: every training and every evaluation that was planned is in."
+        for gap in analysis.gaps[:_MOST_ROWS]:
+            yield f"- {text(gap.subject)}: {text(gap.what)}" + (f" ({text(gap.hint)})" if gap.hint else "")
+        yield from _more(len(analysis.gaps))
+        yield ""
+        yield "## Deviations from the page"
+        yield ""
+        if not analysis.deviations:
+            yield "None: nothing was retried, edited or set otherwise than the page says."
+        for item in analysis.deviations[:_MOST_ROWS]:
+            yield f"- {text(item.subject)}: {text(item.what)}"
+        yield from _more(len(analysis.deviations))
+        yield ""
+
+    def _steps(self) -> Iterator[str]:
+        if not self._analysis.next_steps:
+            return
+        yield "## Next steps"
+        yield ""
+        for step in self._analysis.next_steps:
+            yield f"- {text(step, most=1000)}"
+        yield ""
+
+    def _provenance(self) -> Iterator[str]:
+        facts = self._analysis.provenance
+        yield "## Where this comes from"
+        yield ""
+        rows = [
+            ["Page", f"SHA-256 {facts.page_sha256[:16]}… (without its status tables)"],
+            ["Created", text(self._analysis.created)],
+            ["First job", text(facts.first)],
+            ["Last job", text(facts.last)],
+            *[[f"Model {text(name)}", text(path)] for name, path in facts.models.items()],
+            ["Data set", text(facts.dataset)],
+            ["Hosts", text(", ".join(facts.hosts))],
+            ["Git commits", text(", ".join(facts.commits))],
+            *[[text(package), text(number)] for package, number in facts.versions.items()],
+        ]
+        yield from markdown_table(("What", "Value"), [row for row in rows if row[1]])
+        yield ""
+        yield (
+            "The numbers stand in [runs.csv](runs.csv), [evaluations.csv](evaluations.csv), "
+            "[comparisons.csv](comparisons.csv), [effects.csv](effects.csv) and [samples.parquet](samples.parquet)."
+        )
+
+
+def _finding(finding: Finding) -> str:
+    return f"{text(finding.text, most=2000)}"
+
+
+def _comparison(scale: Scale, item: Comparison | None) -> str:
+    if item is None:
+        return ""
+    verdict = "" if item.significant else ", not significant"
+    return f"{scale.difference(item.difference, item.interval)}, {p_text(item.p_holm)}{verdict}"
+
+
+def _scope_of(generalizes: str, test: str) -> str:
+    if generalizes == "seeds":
+        return f"{test[0].upper()}{test[1:]}: it speaks of other trainings (seeds), on these samples."
+    return f"{test[0].upper()}{test[1:]}: it speaks of these trained models on other samples, not of other trainings."
+
+
+def _more(count: int) -> Iterator[str]:
+    if count > _MOST_ROWS:
+        yield f"- and {count - _MOST_ROWS} more"
+
+
+def _link(path: str) -> str:
+    """A path as a link's target between ``<`` and ``>``."""
+    return path.replace("\\", "%5C").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C").replace("\n", "%0A")
