@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,10 +13,10 @@ __all__ = ["write_log"]
 
 
 @lru_cache
-def _template(folder: str) -> Any:
+def _template() -> Any:
     """What inspect-ai itself logs of two samples; its outputs carry their usage, so that no tokenizer is wanted."""
-    from inspect_ai import Task, eval_async
-    from inspect_ai._util._async import run_coroutine
+    from inspect_ai import Task
+    from inspect_ai import eval as evaluate
     from inspect_ai.dataset import Sample
     from inspect_ai.model import ModelOutput, ModelUsage, get_model
     from inspect_ai.scorer import exact
@@ -27,7 +27,7 @@ def _template(folder: str) -> Any:
     samples = [Sample(id=1, input="house", target="House"), Sample(id=2, input="table", target="Table")]
     task = Task(dataset=samples, scorer=exact(), name="template")
     model = get_model("mockllm/model", custom_outputs=outputs)
-    (log,) = run_coroutine(eval_async(task, model=model, log_dir=folder, max_samples=1))
+    (log,) = evaluate(task, model=model, log_dir=tempfile.mkdtemp(), max_samples=1, display="none")
     return log
 
 
@@ -47,34 +47,37 @@ def write_log(  # noqa: PLR0913
     created: str = "2026-01-02T10:00:00+00:00",
     epochs: int = 1,
     commit: str | None = None,
+    unique: str = "",
 ) -> Path:
     """Writes an ``.eval`` file in which each sample has the given score values (a list of lists with several epochs).
 
     Args:
         model: as the log names it: ``hf/rank4_epoch0``.
+        unique: the evaluation's own id; copies of one log have the same.
         values: what the scorer said of each sample: ``C``, ``I``, a number, or a mapping.
     """
     from inspect_ai.log import EvalMetric, EvalResults, EvalScore, write_eval_log
     from inspect_ai.scorer import Score, value_to_float
 
-    template = _template(os.environ.get("TMPDIR", "/tmp") + f"/eval-template-{os.getpid()}")  # noqa: S108
-    log = template.model_copy(deep=True)
+    template = _template()
+    log = template.model_copy(update={"eval": template.eval.model_copy(deep=True)})
     keys = list(ids) if ids is not None else list(range(1, len(values) + 1))
     samples = []
     for index, key in enumerate(keys):
         for repeat in range(1, epochs + 1):
-            sample = template.samples[0].model_copy(deep=True)
+            sample = template.samples[0].model_copy()
             value = values[index][repeat - 1] if epochs > 1 else values[index]
             answer = answers[index] if answers else f"answer {key}"
             sample.id, sample.epoch, sample.uuid = key, repeat, f"{path.name}-{key}-{repeat}"
             sample.input = prompts[index] if prompts else f"prompt {key}"
             sample.target = targets[index] if targets else f"target {key}"
             sample.scores = {} if value is None else {scorer: Score(value=value, answer=answer)}
-            sample.events = []
+            sample.events, sample.messages, sample.attachments = [], [], {}
             samples.append(sample)
     log.samples, log.status = samples, status
     log.eval.model, log.eval.task, log.eval.task_file, log.eval.created = model, task, task_file, created
-    log.eval.eval_id, log.eval.task_id, log.eval.run_id = f"eval-{path.name}", f"task-{path.name}", f"run-{path.name}"
+    unique = unique or "/".join(path.parts[-4:])
+    log.eval.eval_id, log.eval.task_id, log.eval.run_id = f"eval-{unique}", f"task-{unique}", f"run-{unique}"
     log.eval.dataset.samples, log.eval.dataset.sample_ids = len(keys), keys
     log.eval.config.epochs = epochs
     if commit:

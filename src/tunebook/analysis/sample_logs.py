@@ -104,8 +104,11 @@ def _read(experiment: Path, headers: Sequence[LogHeader]) -> tuple[dict[str, lis
         try:
             rows: Iterable[tuple[str, _Row]] = _frame_rows(list(logs.values()))
         except Exception:  # noqa: BLE001  one log's samples are torn: each by itself then
-            rows = _one_by_one(logs, names, bad)
+            rows = ()
         for location, row in rows:
+            found[names[location]].append(row)
+        left = {location: log for location, log in logs.items() if not found[names[location]]}
+        for location, row in _one_by_one(left, names, bad):  # torn, or a copy, which the common frame leaves out
             found[names[location]].append(row)
         _add_answers(experiment, found)
     unreadable = {log.path for log in bad}
@@ -118,9 +121,14 @@ def _one_by_one(
     rows: list[tuple[str, _Row]] = []
     for location, log in logs.items():
         try:
-            rows += _frame_rows([log])
-        except Exception as error:  # noqa: BLE001
+            own = _frame_rows([log])
+        except Exception as error:  # noqa: BLE001  zip, JSON and pydantic each fail in their own way
             bad.append(UnreadableLog(names[location], first_line(error)))
+            continue
+        if own:
+            rows += own
+        else:
+            bad.append(UnreadableLog(names[location], "it has no samples, though its header says so"))
     return rows
 
 
