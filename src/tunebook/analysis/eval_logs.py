@@ -85,7 +85,7 @@ def read_headers(
             fresh[name] = path
     read, unreadable = _read(fresh) if fresh else ({}, [])
     found |= read
-    if read or found.keys() != known.keys():
+    if use_cache and (read or found.keys() != known.keys()):
         _remember(experiment, found)
     ordered = tuple(found[name] for path in paths if (name := path.relative_to(experiment).as_posix()) in found)
     return ordered, (*bad, *unreadable)

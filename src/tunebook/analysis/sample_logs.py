@@ -45,8 +45,8 @@ def read_samples(
     rows = _cached(experiment, wanted) if use_cache else {}
     fresh = [header for header in headers if header.path not in rows]
     read, bad = _read(experiment, fresh) if fresh else ({}, ())
-    if read:
-        rows |= read
+    rows |= read
+    if read and use_cache:
         _remember(experiment, rows, wanted)
     return {path: _samples(rows[path]) for path in wanted if path in rows}, bad
 
