@@ -60,6 +60,9 @@ def _run_row(
     for name in _TRAINING:
         value = getattr(run.training, name) if run.training is not None else None
         row[f"training_{name}"] = getattr(value, "value", value)
+    slurm = run.training.slurm if run.training is not None else None
+    for name in ("memory_gb", "gpu_utilization_percent", "gpu_memory_gb"):
+        row[f"slurm_{name}"] = getattr(slurm, name) if slurm is not None else None
     for task in analysis.tasks:
         score = finals.get((run.name, task.name))
         row |= {f"{task.name}": score.value if score else None}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = ["SAMPLE_CACHE", "as_number", "read_samples"]
 
 SAMPLE_CACHE = f"{STATE_DIRECTORY}/analysis/samples.parquet"
 _WORDS = {"c": 1.0, "i": 0.0, "p": 0.5, "n": 0.0, "yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
+_AT_ONCE = 100  # a process may have 1,024 files open
 _COLUMNS = ("log", "stamp", "id", "repeat", "prompt", "target", "error", "tokens", "scores", "answer")
 
 
@@ -101,11 +103,7 @@ def _read(experiment: Path, headers: Sequence[LogHeader]) -> tuple[dict[str, lis
                 logs[log.location] = log
                 found[header.path] = []
         names = dict(zip(logs, found, strict=True))
-        try:
-            rows: Iterable[tuple[str, _Row]] = _frame_rows(list(logs.values()))
-        except Exception:  # noqa: BLE001  one log's samples are torn: each by itself then
-            rows = ()
-        for location, row in rows:
+        for location, row in _many(list(logs.values())):
             found[names[location]].append(row)
         left = {location: log for location, log in logs.items() if not found[names[location]]}
         for location, row in _one_by_one(left, names, bad):  # torn, or a copy, which the common frame leaves out
@@ -113,6 +111,13 @@ def _read(experiment: Path, headers: Sequence[LogHeader]) -> tuple[dict[str, lis
         _add_answers(experiment, found)
     unreadable = {log.path for log in bad}
     return {path: items for path, items in found.items() if path not in unreadable}, tuple(bad)
+
+
+def _many(logs: Sequence[Any]) -> Iterator[tuple[str, _Row]]:
+    """The rows of logs, some at a time, since inspect-ai opens all that it is given at once; none if one is torn."""
+    for start in range(0, len(logs), _AT_ONCE):
+        with suppress(Exception):  # zip, JSON and pydantic each fail in their own way; who is torn is found out later
+            yield from _frame_rows(logs[start : start + _AT_ONCE])
 
 
 def _one_by_one(

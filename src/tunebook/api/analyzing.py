@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tunebook.analysis.accounting import read_accounting
 from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.collect import Source
 from tunebook.analysis.frames import (
@@ -20,6 +21,7 @@ from tunebook.analysis.frames import (
     runs_frame,
     samples_frame,
 )
+from tunebook.analysis.records import SlurmUse
 from tunebook.analysis.training import JobFacts
 from tunebook.analysis.values import Analysis, Finding
 from tunebook.analysis.write import write_analysis
@@ -176,11 +178,17 @@ def _job_facts(experiment: Path, *, ask: bool) -> tuple[tuple[JobFacts, ...], tu
     except ExecutorError as error:
         warnings = tuple(Problem(f"states are as they were written down last: {item}") for item in error.problems)
         reports = job_reports(jobs, experiment=experiment)
-    attempts = LedgerReader(experiment).submissions()
-    return tuple(_facts(report, attempts.get(report.job.name, 0)) for report in reports), warnings
+    ledger = LedgerReader(experiment)
+    attempts = ledger.submissions()
+    slurm = {name: entry.last.job_id for name, entry in ledger.read().entries.items() if entry.last.executor == "slurm"}
+    counted = read_accounting([job_id for job_id in slurm.values() if job_id]) if slurm and ask else {}
+    facts = (
+        _facts(item, attempts.get(item.job.name, 0), counted.get(slurm.get(item.job.name, ""))) for item in reports
+    )
+    return tuple(facts), warnings
 
 
-def _facts(report: JobReport, attempts: int) -> JobFacts:
+def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts:
     return JobFacts(
         report.job,
         report.state,
@@ -189,8 +197,9 @@ def _facts(report: JobReport, attempts: int) -> JobFacts:
         report.started,
         report.ended,
         report.output,
-        report.node,
+        report.node or (slurm.node if slurm else ""),
         attempts,
+        slurm,
     )
 
 
