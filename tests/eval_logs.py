@@ -61,6 +61,7 @@ def write_log(  # noqa: PLR0913
 
     template = _template()
     log = template.model_copy(update={"eval": template.eval.model_copy(deep=True)})
+    unique = unique or "/".join(path.parts[-4:])
     keys = list(ids) if ids is not None else list(range(1, len(values) + 1))
     samples = []
     for index, key in enumerate(keys):
@@ -68,7 +69,7 @@ def write_log(  # noqa: PLR0913
             sample = template.samples[0].model_copy()
             value = values[index][repeat - 1] if epochs > 1 else values[index]
             answer = answers[index] if answers else f"answer {key}"
-            sample.id, sample.epoch, sample.uuid = key, repeat, f"{path.name}-{key}-{repeat}"
+            sample.id, sample.epoch, sample.uuid = key, repeat, f"{unique}-{key}-{repeat}"
             sample.input = prompts[index] if prompts else f"prompt {key}"
             sample.target = targets[index] if targets else f"target {key}"
             sample.scores = {} if value is None else {scorer: Score(value=value, answer=answer)}
@@ -76,7 +77,6 @@ def write_log(  # noqa: PLR0913
             samples.append(sample)
     log.samples, log.status = samples, status
     log.eval.model, log.eval.task, log.eval.task_file, log.eval.created = model, task, task_file, created
-    unique = unique or "/".join(path.parts[-4:])
     log.eval.eval_id, log.eval.task_id, log.eval.run_id = f"eval-{unique}", f"task-{unique}", f"run-{unique}"
     log.eval.dataset.samples, log.eval.dataset.sample_ids = len(keys), keys
     log.eval.config.epochs = epochs

@@ -12,6 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from eval_logs import write_log
+from scaffolding import CLOCK
 from sweeps import Sweep, SweepRun
 from tunebook import api
 from tunebook.core.job import JobState
@@ -34,7 +35,7 @@ def half(count: int = 40) -> list[str]:
 
 
 def analyzed(directory: Path, **options: Any) -> api.AnalyzeReport:
-    return api.analyze(directory, **options)
+    return api.analyze(directory, clock=lambda: CLOCK, **options)
 
 
 def texts(report: api.AnalyzeReport, kind: str) -> list[str]:
@@ -273,6 +274,9 @@ def test_hostile_samples_are_text_in_the_report(tmp_path: Path) -> None:
     assert "<script>alert(1)</script>" in text
     assert "\x1b" not in page
     assert "\u202e" not in page
+    shown = analyzed(directory, write=False)._repr_html_()
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
     header = next(line for line in page.splitlines() if line.startswith("| Task | Sample"))
     row = page.splitlines()[page.splitlines().index(header) + 3]
     assert row.replace("\\|", "").count("|") == header.count("|")
@@ -305,6 +309,9 @@ def test_the_frames_show_themselves_in_a_notebook(sweep: Path) -> None:
     report = analyzed(sweep)
     for frame in (report.runs, report.evaluations, report.samples, report.curves, report.comparisons, report.effects):
         assert frame._repr_html_().startswith("<div>")
+    shown = report._repr_html_()
+    assert "✓ rank16 scores 90.0 %" in shown
+    assert "<td>76.9 to 96.0 %</td>" in shown
 
 
 def test_the_command_says_what_was_learnt(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:

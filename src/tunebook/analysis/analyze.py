@@ -11,10 +11,12 @@ from tunebook import __version__
 from tunebook.analysis.collect import Collected, Source, collect
 from tunebook.analysis.comparing import Table, compare_all
 from tunebook.analysis.departures import deviations_of, gaps_of
+from tunebook.analysis.evidence import Evidence
 from tunebook.analysis.factors import effects_of, is_balanced
-from tunebook.analysis.findings import Evidence, findings_of, training_findings
+from tunebook.analysis.findings import findings_of
 from tunebook.analysis.intervals import LEVEL
 from tunebook.analysis.records import RunRecord
+from tunebook.analysis.remarks import training_findings
 from tunebook.analysis.steps import next_steps
 from tunebook.analysis.summarizing import cases_of, costs_of, replicates_of
 from tunebook.analysis.values import Analysis, Provenance

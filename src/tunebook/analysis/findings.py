@@ -2,62 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from tunebook.analysis.comparing import Table, best_of, final_scores
-from tunebook.analysis.inference import Comparison, CostPoint, Effect, Replicates
+from tunebook.analysis.comparing import best_of
+from tunebook.analysis.evidence import Evidence
+from tunebook.analysis.inference import Comparison, CostPoint, Effect
 from tunebook.analysis.paired import paired_test
-from tunebook.analysis.records import RunRecord, Score
-from tunebook.analysis.values import Case, FactorUse, Finding
-from tunebook.analysis.wording import Scale, p_text, plural, scale_of
+from tunebook.analysis.records import Score
+from tunebook.analysis.remarks import cautions, sample_findings
+from tunebook.analysis.values import Finding
+from tunebook.analysis.wording import p_text, plural
 from tunebook.core.plan import RunType
 
-__all__ = ["Evidence", "findings_of", "training_findings"]
+__all__ = ["findings_of"]
 
 _FEW_RUNS = 4
-_FEW_SAMPLES = 30
 _ALPHA = 0.05
-_TURNED = 1.02  # times the lowest validation loss
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The statistics of one measure of one task."""
-
-    table: Table
-    runs: tuple[RunRecord, ...]
-    factors: tuple[FactorUse, ...]
-    comparisons: tuple[Comparison, ...]
-    effects: tuple[Effect, ...]
-    replicates: tuple[Replicates, ...]
-    costs: tuple[CostPoint, ...]
-    cases: tuple[Case, ...]
-
-    @property
-    def scale(self) -> Scale:
-        """How the measure's values are written."""
-        return scale_of(score.value for score in self.table.scores)
-
-    def label(self, run: str) -> str:
-        """A run's short name: its directory's."""
-        return next((record.directory for record in self.runs if record.name == run), run)
 
 
 def findings_of(evidence: Evidence) -> tuple[Finding, ...]:
     """What one measure of one task says, the comparison with the base model first."""
-    parts = (_base, _best, _effects, _seeds, _epochs, _cost, _samples, _cautions)
+    parts = (_base, _best, _effects, _seeds, _epochs, _cost, sample_findings, cautions)
     found = [finding for part in parts for finding in part(evidence)]
     return tuple(Finding(finding.kind, finding.text, finding.significant, evidence.table.task) for finding in found)
 
 
-def _finals(evidence: Evidence) -> dict[str, Score]:
-    return {score.evaluation.run: score for score in final_scores(evidence.table, evidence.runs)}
-
-
 def _against_base(evidence: Evidence) -> list[Comparison]:
-    finals = _finals(evidence)
+    finals = evidence.finals()
     return [
         comparison
         for comparison in evidence.comparisons
@@ -87,7 +59,7 @@ def _base(evidence: Evidence) -> Iterator[Finding]:
 def _sentence(evidence: Evidence, item: Comparison) -> str:
     """One run against another, with both scores, the difference and the test."""
     scale = evidence.scale
-    finals = _finals(evidence)
+    finals = evidence.finals()
     ours, theirs = finals[item.run], finals[item.other]
     verdict = "significantly " if item.significant else ""
     word = "higher than" if item.difference > 0 else "lower than" if item.difference < 0 else "the same as"
@@ -96,7 +68,7 @@ def _sentence(evidence: Evidence, item: Comparison) -> str:
     head += f"{verdict}{word} {what} {evidence.label(item.other)} with "
     head += f"{scale.value(theirs.value)}" + (f" ({scale.interval(theirs.interval)})" if theirs.interval else "")
     numbers = f"{scale.difference(item.difference, item.interval)}, {item.test}, {p_text(item.p_holm)}, n = {item.n}"
-    tail = "" if item.significant else " This difference could be chance."
+    tail = "" if item.significant or not item.difference else " This difference could be chance."
     return f"{head}: {numbers}.{tail}"
 
 
@@ -122,7 +94,8 @@ def _best(evidence: Evidence) -> Iterator[Finding]:
     if unclear:
         largest = evidence.scale.difference(min(item.difference for item in unclear))
         text += f" {_listed(evidence, unclear)} cannot be told apart from it (largest difference {largest})."
-    text += " The best run was picked by these same samples, so its own score is likely to be a little too high."
+    if lower or unclear:
+        text += " The best run was picked by these same samples, so its own score is likely to be a little too high."
     yield Finding("best", text, bool(lower))
 
 
@@ -252,94 +225,3 @@ def _cost_text(point: CostPoint) -> str:
         return f"{point.cost:.3g} GPU hours"
     minutes = point.cost * 60
     return f"{minutes:.3g} min" if minutes >= 1 else f"{60 * minutes:.3g} s"
-
-
-def _samples(evidence: Evidence) -> Iterator[Finding]:
-    finals = list(_finals(evidence).values())
-    if not finals or not all(score.is_binary for score in finals):
-        return
-    values = {score.evaluation.run: evidence.table.values(score.evaluation) for score in finals}
-    every = [sample for sample in next(iter(values.values())) if all(sample in own for own in values.values())]
-    wrong = [sample for sample in every if not any(own[sample] for own in values.values())]
-    text = f"Every run got {len(wrong)} of {len(every)} samples of {evidence.table.task} wrong"
-    changed = _changed(evidence, values)
-    if changed is not None:
-        text += f"; fine-tuning fixed {changed[0]} in at least one run, and broke {changed[1]} in at least one"
-    yield Finding("samples", text + ".")
-
-
-def _changed(evidence: Evidence, values: Mapping[str, Mapping[str, float]]) -> tuple[int, int] | None:
-    """How many samples at least one run fixed, and how many at least one broke; ``None`` without a base model."""
-    fixed: set[str] = set()
-    broken: set[str] = set()
-    pairs = [
-        (values[run.name], values[run.base])
-        for run in evidence.runs
-        if run.base and run.name in values and run.base in values
-    ]
-    for ours, base in pairs:
-        fixed |= {sample for sample in base.keys() & ours.keys() if ours[sample] > base[sample]}
-        broken |= {sample for sample in base.keys() & ours.keys() if ours[sample] < base[sample]}
-    return (len(fixed), len(broken)) if pairs else None
-
-
-def _cautions(evidence: Evidence) -> Iterator[Finding]:
-    finals = _finals(evidence)
-    tuned = [run for run in evidence.runs if run.type is RunType.FINE_TUNED and run.name in finals]
-    few = min((finals[run].n for run in finals), default=0)
-    if few and few < _FEW_SAMPLES:
-        text = f"{evidence.table.task} has {plural(few, 'sample')}: only large differences can be shown."
-        yield Finding("caution", text)
-    if len(tuned) > 1 and not evidence.replicates:
-        text = (
-            "Each setting was trained once, with one seed: a difference between two settings may be one between two "
-            "trainings. Only several seeds can tell."
-        )
-        yield Finding("caution", text)
-    unpaired = [item for item in evidence.comparisons if item.unpaired]
-    if unpaired:
-        count = max(item.unpaired for item in unpaired)
-        text = (
-            f"{plural(len(unpaired), 'comparison')} on {evidence.table.task} left out up to {plural(count, 'sample')} "
-        )
-        yield Finding("caution", text + "that only one side has.")
-    top = [run for run in tuned if finals[run.name].is_binary and finals[run.name].value == 1]
-    if len(top) > 1:
-        text = f"{len(top)} runs got every sample of {evidence.table.task} right: the task is too easy to rank them."
-        yield Finding("caution", text)
-
-
-def training_findings(runs: Sequence[RunRecord]) -> tuple[Finding, ...]:
-    """What the curves say: how far losses fell, and where validation turned."""
-    trainings = [(run, run.training) for run in runs if run.training is not None and run.training.steps]
-    falls = [
-        (training.first_loss, training.tail_loss)
-        for _, training in trainings
-        if training.first_loss is not None and training.tail_loss is not None
-    ]
-    found = []
-    if falls:
-        fell = sum(1 for first, last in falls if last < first)
-        firsts, lasts = [first for first, _ in falls], [last for _, last in falls]
-        text = f"The training loss fell in {fell} of {plural(len(falls), 'training')}: from "
-        text += f"{_range(firsts)} at the first step to {_range(lasts)} over the last tenth of the steps."
-        found.append(Finding("training", text))
-    turned = [
-        run.directory
-        for run, training in trainings
-        if training.best_validation_loss is not None
-        and training.final_validation_loss is not None
-        and training.final_validation_loss > _TURNED * training.best_validation_loss
-    ]
-    if turned:
-        names = ", ".join(turned[:_FEW_RUNS]) + (
-            f" and {len(turned) - _FEW_RUNS} more" if len(turned) > _FEW_RUNS else ""
-        )
-        text = f"The validation loss ended more than 2 % above its lowest value in {names}: later steps did not help."
-        found.append(Finding("training", text))
-    return tuple(found)
-
-
-def _range(values: Sequence[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g}–{high:.3g}"

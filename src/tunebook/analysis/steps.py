@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.findings import Evidence
+from tunebook.analysis.evidence import Evidence
 from tunebook.analysis.values import Gap
 from tunebook.core.plan import RunType
 

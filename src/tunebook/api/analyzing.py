@@ -21,6 +21,7 @@ from tunebook.analysis.frames import (
     runs_frame,
     samples_frame,
 )
+from tunebook.analysis.notebook import notebook_html
 from tunebook.analysis.records import SlurmUse
 from tunebook.analysis.training import JobFacts
 from tunebook.analysis.values import Analysis, Finding
@@ -89,6 +90,10 @@ class AnalyzeReport:
     def exit_code(self) -> ExitCode:
         """``UNFINISHED`` if something that was planned is missing."""
         return ExitCode.DONE if self.analysis.is_finished else ExitCode.UNFINISHED
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the findings and the runs."""
+        return notebook_html(self.analysis)
 
     @property
     def runs(self) -> Any:
