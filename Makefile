@@ -29,6 +29,7 @@ types: setup
 
 bench: setup
 	$(BIN)/python benchmarks/scaffold.py
+	$(BIN)/python benchmarks/analyze.py
 
 reference: setup
 	PYTHONPATH=tests $(BIN)/python tests/make_reference.py
