@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
@@ -48,6 +48,7 @@ def write_log(  # noqa: PLR0913
     epochs: int = 1,
     commit: str | None = None,
     unique: str = "",
+    arguments: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes an ``.eval`` file in which each sample has the given score values (a list of lists with several epochs).
 
@@ -78,6 +79,7 @@ def write_log(  # noqa: PLR0913
     log.samples, log.status = samples, status
     log.eval.model, log.eval.task, log.eval.task_file, log.eval.created = model, task, task_file, created
     log.eval.eval_id, log.eval.task_id, log.eval.run_id = f"eval-{unique}", f"task-{unique}", f"run-{unique}"
+    log.eval.task_args = dict(arguments or {})
     log.eval.dataset.samples, log.eval.dataset.sample_ids = len(keys), keys
     log.eval.config.epochs = epochs
     if commit:

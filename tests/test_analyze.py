@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -339,3 +340,49 @@ def test_a_page_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["analyze", str(tmp_path)])
     assert isinstance(done.exception, TunebookError)
     assert done.exception.exit_code == 3
+
+
+def test_two_tasks_of_one_function_are_told_by_their_data(sweep: Path) -> None:
+    """A log that may be of either counts for neither."""
+    page = sweep / "experiment_summary.md"
+    row = "| capitalization | `cap_task.py` | `words.json` | exact match |"
+    two = row.replace("`cap_task.py`", "`cap_task.py@capitalization`")
+    page.write_text(
+        page.read_text().replace(row, f"{two}\n{two.replace('| capitalization', '| other').replace('words', 'more')}")
+    )
+    report = analyzed(sweep)
+    assert report.analysis.scores("capitalization") == ()
+    assert sum(item.what == "of no planned evaluation: it does not count" for item in report.analysis.deviations) == 3
+    for name in ("rank4", "rank16"):
+        path = next((sweep / name / "eval" / "logs").glob("*.eval"))
+        write_log(path, model=f"hf/{name}_epoch0", values=half(), arguments={"dataset_path": "/data/more.json"})
+    report = analyzed(sweep)
+    assert [score.value for score in report.analysis.scores("other")] == [0.5, 0.5]
+    assert report.analysis.scores("capitalization") == ()
+
+
+def test_watching_ends_with_the_last_job(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from tunebook.cli.main import app
+
+    done = analyzed(sweep)
+    waiting = tuple(replace(item, state=JobState.RUNNING) for item in done.analysis.evaluations)
+    running = replace(done, analysis=replace(done.analysis, evaluations=waiting))
+    answers = [running, running, done]
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr(api, "analyze", lambda *_, **__: answers.pop(0))
+    result = CliRunner().invoke(app, ["analyze", str(sweep), "--watch", "--every-s", "7"])
+    assert (result.exit_code, slept, answers) == (0, [7, 7], [])
+    assert result.stdout.count("3 running") == 2
+
+
+def test_a_page_that_gives_two_runs_one_directory_is_refused(sweep: Path) -> None:
+    from tunebook.errors import PlanError
+
+    page = sweep / "experiment_summary.md"
+    row = "| tiny_base | tiny | - | Control |"
+    page.write_text(page.read_text().replace(row, f"{row}\n{row.replace('tiny_base', 'again')}"))
+    with pytest.raises(PlanError, match="would share the directory"):
+        analyzed(sweep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -26,7 +27,7 @@ from tunebook.tools.torchtune_plan import site_gpus
 
 __all__ = ["Collected", "Source", "collect"]
 
-_LOG_SUFFIXES = {".eval", ".json"}
+_LOG_NAME = re.compile(r".*\.eval|\d{4}-\d\d-\d\dT.*\.json", re.DOTALL)  # inspect-ai keeps lists as JSON there too
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,9 @@ def _read_logs(source: Source, runs: Sequence[RunRecord]) -> _Logs:
     )
     facts = {_key(item.job): item for item in source.jobs if item.job.stage is Stage.EVALUATION}
     headers, unreadable = read_headers(source.experiment, _paths(source, runs), use_cache=source.use_cache)
-    mine, strays = _sorted_out(source, runs, planned, headers)
-    choices = {key: choose_log(mine.get(key, ()), facts.get(key), _verified(source, facts.get(key))) for key in planned}
+    verified = {key: _verified(source, facts.get(key)) for key in planned}
+    mine, strays = _sorted_out(source, runs, verified, headers)
+    choices = {key: choose_log(mine.get(key, ()), facts.get(key), verified[key]) for key in planned}
     counting = [choice.log for choice in choices.values() if choice.log is not None]
     samples, torn = read_samples(source.experiment, counting, use_cache=source.use_cache)
     records, by_key, used = [], {}, {}
@@ -152,23 +154,29 @@ def _paths(source: Source, runs: Sequence[RunRecord]) -> list[Path]:
     found: list[Path] = []
     for run in runs:
         folder = source.experiment / run.directory / "eval" / "logs"
-        found += sorted(path for path in folder.glob("*") if path.suffix in _LOG_SUFFIXES and path.is_file())
+        found += sorted(path for path in folder.glob("*") if _LOG_NAME.fullmatch(path.name) and path.is_file())
     return found
 
 
 def _sorted_out(
-    source: Source, runs: Sequence[RunRecord], planned: Sequence[EvaluationKey], headers: Sequence[LogHeader]
+    source: Source, runs: Sequence[RunRecord], verified: Mapping[EvaluationKey, str], headers: Sequence[LogHeader]
 ) -> tuple[dict[EvaluationKey, list[LogHeader]], list[LogHeader]]:
-    """The logs by the evaluation that they are of, and those that are of none."""
+    """The logs by the evaluation that they are of, and those that are of none.
+
+    Args:
+        verified: every planned evaluation, and the name of the log that its own script verified.
+    """
     names = {run.directory: run.name for run in runs}
     by_run: dict[str, list[EvaluationKey]] = {}
-    for key in planned:
+    named = {(key.run, name): key for key, name in verified.items() if name}
+    for key in verified:
         by_run.setdefault(key.run, []).append(key)
     mine: dict[EvaluationKey, list[LogHeader]] = {}
     strays: list[LogHeader] = []
     for header in headers:
         run = names[PurePosixPath(header.path).parts[0]]
-        found = key_of(header, run, source.plan.tasks, by_run.get(run, ()))
+        found = named.get((run, PurePosixPath(header.path).name))
+        found = found or key_of(header, run, source.plan.tasks, by_run.get(run, ()))
         if found is None:
             strays.append(header)
         else:

@@ -18,7 +18,7 @@ from tunebook.errors import ToolError
 __all__ = ["HEADER_CACHE", "LogHeader", "UnreadableLog", "first_line", "quiet", "read_headers"]
 
 HEADER_CACHE = f"{STATE_DIRECTORY}/analysis/headers.json"
-_VERSION = 1
+_VERSION = 2
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError)
 
 
@@ -30,7 +30,8 @@ class LogHeader:
         path: relative to the experiment's directory.
         size: in bytes; with ``mtime_ns`` it tells whether the file has changed.
         samples: how many the evaluation has; ``completed`` of them were.
-        metrics: ``scorer/metric`` to its value.
+        dataset: the task's argument ``dataset_path``.
+        metrics: ``SCORER_METRIC`` to its value.
         packages: by name, the versions that the log names.
     """
 
@@ -42,6 +43,7 @@ class LogHeader:
     model: str
     task: str
     task_file: str = ""
+    dataset: str = ""
     samples: int = 0
     completed: int = 0
     error: str = ""
@@ -139,7 +141,7 @@ def _rows(logs: Sequence[Any]) -> dict[str, dict[str, Any]]:
     """
     from inspect_ai.analysis import EvalDataset, EvalInfo, EvalModel, EvalResults, EvalScores, EvalTask, evals_df
 
-    wanted = {"model", "task_name", "task_file", "dataset_samples"}
+    wanted = {"model", "task_name", "task_file", "task_arg_*", "dataset_samples"}
     some = [column for column in (*EvalTask, *EvalModel, *EvalDataset) if column.name in wanted]
     columns = [*EvalInfo, *some, *EvalResults, *EvalScores]
     rows: dict[str, dict[str, Any]] = {}
@@ -173,6 +175,7 @@ def _header(name: str, path: Path, row: Mapping[str, Any]) -> LogHeader:
         model=_string(row, "model"),
         task=_string(row, "task_name"),
         task_file=_string(row, "task_file"),
+        dataset=_string(row, "task_arg_dataset_path"),
         samples=_count(row, "total_samples") or _count(row, "dataset_samples"),
         completed=_count(row, "completed_samples"),
         error=_string(row, "error_message"),

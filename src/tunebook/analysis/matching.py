@@ -32,9 +32,9 @@ class Choice:
 def key_of(
     log: LogHeader, run: str, tasks: Sequence[EvaluationTask], planned: Sequence[EvaluationKey]
 ) -> EvaluationKey | None:
-    """The planned evaluation of a run that a log in its directory is of; ``None`` if it is of none.
+    """The planned evaluation of a run that a log in its directory is of; ``None`` if it is of none, or may be of two.
 
-    The task is told by its script's name and its function, the epoch by the end of the model's name
+    The task is told by its script's name, its function and its data set, the epoch by the end of the model's name
     (``hf/rank4_epoch0``).
     """
     task = _task(log, tasks)
@@ -48,14 +48,16 @@ def key_of(
 
 
 def _task(log: LogHeader, tasks: Sequence[EvaluationTask]) -> EvaluationTask | None:
+    """The one task that fits best; two that fit alike are none."""
     name = log.task.rpartition("/")[2]
+    script, data = PurePosixPath(log.task_file).name, PurePosixPath(log.dataset).name
     named = [task for task in tasks if name in {task.function or task.name, task.name}]
-    script = PurePosixPath(log.task_file).name
     same_file = [task for task in tasks if script and PurePosixPath(task.script).name == script]
-    both = [task for task in named if task in same_file]
-    if both or named:
-        return (both or named)[0]
-    return same_file[0] if len(same_file) == 1 and not same_file[0].function else None
+    fitting = [task for task in named if task in same_file] or named
+    fitting = fitting or [task for task in same_file if not task.function]
+    if len(fitting) > 1 and data:
+        fitting = [task for task in fitting if task.dataset and PurePosixPath(task.dataset).name == data]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def choose_log(logs: Sequence[LogHeader], facts: JobFacts | None, result_log: str = "") -> Choice:
@@ -72,8 +74,9 @@ def choose_log(logs: Sequence[LogHeader], facts: JobFacts | None, result_log: st
         why = facts.reason or facts.state.value
         others = tuple(_other(log, wrong[log.path] or f"the evaluation is {_state(facts)}") for log in ordered)
         return Choice(None, others, why)
-    good = [log for log in ordered if not wrong[log.path] and _is_current(log, facts)]
-    verified = [log for log in good if PurePosixPath(log.path).name == result_log]
+    complete = [log for log in ordered if not wrong[log.path]]
+    good = [log for log in complete if _is_current(log, facts)]
+    verified = [log for log in complete if PurePosixPath(log.path).name == result_log]
     chosen = next(iter(verified or good), None)
     others = tuple(_other(log, wrong[log.path] or _why_not(log, chosen, facts)) for log in ordered if log is not chosen)
     why = "" if chosen else (others[0].why if others else "there is no log")

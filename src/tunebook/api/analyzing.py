@@ -30,6 +30,7 @@ from tunebook.api.loading import find_experiment, read_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
 from tunebook.core.job import JobState
+from tunebook.core.naming import directory_problems
 from tunebook.core.parse import parse_plan
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
 from tunebook.core.plan import PLAN_FILE
@@ -142,7 +143,7 @@ def analyze(
         ask: whether to ask executors what became of their jobs.
 
     Raises:
-        PlanError: the page cannot be read.
+        PlanError: the page is wrong: which run a directory is of may not be sure then.
         LockedError: another analysis writes here.
         ToolError: a package that it needs is not installed.
     """
@@ -150,11 +151,11 @@ def analyze(
     experiment = find_experiment(directory)
     _need_packages()
     parsed = parse_plan(read_text(experiment / PLAN_FILE) or "")
-    if parsed.problems and not parsed.plan.runs:
-        raise PlanError(parsed.problems)
+    problems = (*parsed.problems, *directory_problems(parsed.plan))
+    if problems:
+        raise PlanError(problems)
     site, _ = read_site(experiment)
     facts, warnings = _job_facts(experiment, ask=ask)
-    warnings = (*parsed.problems, *warnings)
     source = Source(experiment, parsed.plan, site, facts, use_cache=write)
     if not write:
         return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
