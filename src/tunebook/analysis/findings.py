@@ -7,12 +7,12 @@ from statistics import fmean
 
 from tunebook.analysis.comparing import best_of
 from tunebook.analysis.evidence import Evidence
-from tunebook.analysis.inference import Comparison, CostPoint, Effect
+from tunebook.analysis.inference import Comparison, CostPoint, Effect, Replicates
 from tunebook.analysis.paired import paired_test
 from tunebook.analysis.records import Score
 from tunebook.analysis.remarks import cautions, sample_findings
 from tunebook.analysis.values import Finding
-from tunebook.analysis.wording import p_text, plural
+from tunebook.analysis.wording import Scale, p_text, plural
 from tunebook.core.plan import RunType
 
 __all__ = ["findings_of"]
@@ -157,8 +157,9 @@ def _seeds(evidence: Evidence) -> Iterator[Finding]:
         deviations = [item.sd for item in evidence.replicates if item.sd is not None]
         low, high = scale.value(min(deviations)), scale.value(max(deviations))
         text = f"Between seeds, scores on {evidence.table.task} spread with standard deviations from {low} to {high} "
-        text += f"over {len(evidence.replicates)} settings."
-        yield Finding("seeds", text)
+        first, second = sorted(evidence.replicates, key=lambda item: -item.mean)[:2]
+        text += f"over {len(evidence.replicates)} settings. The highest mean has {_setting(scale, first)}, "
+        yield Finding("seeds", text + f"the next {_setting(scale, second)}.")
         return
     for item in evidence.replicates:
         text = (
@@ -168,6 +169,11 @@ def _seeds(evidence: Evidence) -> Iterator[Finding]:
         if item.interval:
             text += f", {100 * item.interval.level:g} % interval over seeds {scale.interval(item.interval)}"
         yield Finding("seeds", text + ".")
+
+
+def _setting(scale: Scale, item: Replicates) -> str:
+    interval = f", {100 * item.interval.level:g} % interval {scale.interval(item.interval)}" if item.interval else ""
+    return f"{item.setting} with {scale.value(item.mean)} ({plural(len(item.runs), 'seed')}{interval})"
 
 
 def _epochs(evidence: Evidence) -> Iterator[Finding]:

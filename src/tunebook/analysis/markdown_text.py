@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["code_block", "markdown_table", "text"]
+__all__ = ["link", "markdown_table", "text"]
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#|[A-Za-z]+[0-9]*;)")
 _START = re.compile(r"^([#+=-]|\d{1,9}(?=[.)](\s|$)))")
@@ -43,8 +43,6 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell or "–" for cell in cells) + " |"
 
 
-def code_block(content: str) -> list[str]:
-    """Lines as code, in a fence that the content cannot close."""
-    longest = max((len(run) for run in re.findall(r"`+", content)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return [fence, content, fence]
+def link(path: str) -> str:
+    """A path as a link's target between ``<`` and ``>``."""
+    return path.replace("\\", "%5C").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C").replace("\n", "%0A")
