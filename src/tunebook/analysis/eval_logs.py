@@ -7,6 +7,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +17,7 @@ from tunebook.core.paths import STATE_DIRECTORY
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.errors import ToolError
 
-__all__ = ["HEADER_CACHE", "LogHeader", "UnreadableLog", "first_line", "quiet", "read_headers"]
+__all__ = ["HEADER_CACHE", "LogHeader", "UnreadableLog", "first_line", "opened", "quiet", "read_headers"]
 
 HEADER_CACHE = f"{STATE_DIRECTORY}/analysis/headers.json"
 _VERSION = 2
@@ -116,22 +118,34 @@ def _remember(experiment: Path, headers: Mapping[str, LogHeader]) -> None:
 
 def _read(paths: Mapping[str, Path]) -> tuple[dict[str, LogHeader], list[UnreadableLog]]:
     """Every header by itself, so that one torn file does not hide the others; then one data frame of all."""
-    try:
-        from inspect_ai.log import read_eval_log
-    except ImportError:
+    if find_spec("inspect_ai") is None:
         hint = "pip install 'tunebook[analysis]'"
-        raise ToolError("inspect-ai, which reads evaluation logs, is not installed here", hint=hint) from None
+        raise ToolError("inspect-ai, which reads evaluation logs, is not installed here", hint=hint)
     logs: dict[str, Any] = {}
     bad: list[UnreadableLog] = []
     with quiet():
         for name, path in paths.items():
             try:
-                logs[name] = read_eval_log(str(path), header_only=True)
+                logs[name] = opened(path)
             except Exception as error:  # noqa: BLE001  zip, JSON and pydantic each fail in their own way on a torn file
                 bad.append(UnreadableLog(name, first_line(error)))
         rows = _rows(list(logs.values()))
         headers = {name: _header(name, paths[name], rows[log.location]) for name, log in logs.items()}
     return headers, bad
+
+
+def opened(path: Path) -> Any:
+    """A log without its samples; the same value while the file is the same, since headers and samples both want it."""
+    stat = path.stat()
+    return _open(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=2_048)
+def _open(path: Path, size: int, mtime_ns: int) -> Any:
+    from inspect_ai.log import read_eval_log
+
+    del size, mtime_ns  # they tell one state of a file from another
+    return read_eval_log(str(path), header_only=True)
 
 
 def _rows(logs: Sequence[Any]) -> dict[str, dict[str, Any]]:

@@ -9,14 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tunebook.analysis.eval_logs import LogHeader, UnreadableLog, first_line, quiet
+from tunebook.analysis.eval_logs import LogHeader, UnreadableLog, first_line, opened, quiet
 from tunebook.analysis.records import Samples
 from tunebook.core.paths import STATE_DIRECTORY
 
 __all__ = ["SAMPLE_CACHE", "as_number", "read_samples"]
 
 SAMPLE_CACHE = f"{STATE_DIRECTORY}/analysis/samples.parquet"
-_WORDS = {"c": 1.0, "i": 0.0, "p": 0.5, "n": 0.0, "yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
+_LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
+_WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 _AT_ONCE = 100  # a process may have 1,024 files open
 _COLUMNS = ("log", "stamp", "id", "repeat", "prompt", "target", "error", "tokens", "scores", "answer")
 
@@ -27,11 +28,12 @@ def as_number(value: Any) -> float | None:
     What is none is ``None``, where inspect-ai's own ``value_to_float`` makes it 0 with a warning.
     """
     if isinstance(value, str):
-        text = value.strip().lower()
-        if text in _WORDS:
-            return _WORDS[text]
+        if value in _LETTERS:
+            return _LETTERS[value]
+        if value.lower() in _WORDS:
+            return _WORDS[value.lower()]
         try:
-            value = float(text)
+            value = float(value)
         except ValueError:
             return None
     if isinstance(value, int | float) and math.isfinite(value):
@@ -88,15 +90,13 @@ def _remember(experiment: Path, rows: Mapping[str, list[_Row]], stamps: Mapping[
 
 
 def _read(experiment: Path, headers: Sequence[LogHeader]) -> tuple[dict[str, list[_Row]], tuple[UnreadableLog, ...]]:
-    from inspect_ai.log import read_eval_log
-
     bad: list[UnreadableLog] = []
     logs: dict[str, Any] = {}
     found: dict[str, list[_Row]] = {}
     with quiet():
         for header in headers:
             try:
-                log = read_eval_log(str(experiment / header.path), header_only=True)
+                log = opened(experiment / header.path)
             except Exception as error:  # noqa: BLE001  it was replaced or torn since its header was read
                 bad.append(UnreadableLog(header.path, first_line(error)))
             else:
