@@ -8,6 +8,7 @@ from tunebook.analysis.evidence import Evidence
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.values import Finding
 from tunebook.analysis.wording import plural
+from tunebook.core.job import JobState
 from tunebook.core.plan import RunType
 
 __all__ = ["cautions", "sample_findings", "training_findings"]
@@ -20,7 +21,7 @@ _TURNED = 1.02  # times the lowest validation loss
 def sample_findings(evidence: Evidence) -> Iterator[Finding]:
     """How many samples every run got wrong, and how many fine-tuning fixed and broke."""
     finals = list(evidence.finals().values())
-    if not finals or not all(score.is_binary for score in finals):
+    if len(finals) < 2 or not all(score.is_binary for score in finals):  # noqa: PLR2004  one run is not every run
         return
     values = {score.evaluation.run: evidence.table.values(score.evaluation) for score in finals}
     every = [sample for sample in next(iter(values.values())) if all(sample in own for own in values.values())]
@@ -76,7 +77,9 @@ def cautions(evidence: Evidence) -> Iterator[Finding]:
 
 def training_findings(runs: Sequence[RunRecord]) -> tuple[Finding, ...]:
     """What the curves say: how far losses fell, and where validation turned."""
-    trainings = [(run, run.training) for run in runs if run.training is not None and run.training.steps]
+    ended = {JobState.COMPLETED, JobState.UNKNOWN}
+    trained = [(run, run.training) for run in runs if run.training is not None]
+    trainings = [(run, training) for run, training in trained if training.steps and training.state in ended]
     falls = [
         (training.first_loss, training.tail_loss)
         for _, training in trainings

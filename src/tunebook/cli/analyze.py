@@ -17,6 +17,7 @@ from tunebook.core.job import JobState
 __all__ = ["register", "show_findings"]
 
 _WATCH_S = 30.0
+_MOST_GAPS = 5  # of one kind; the report has all
 
 
 def register(app: typer.Typer) -> None:
@@ -76,12 +77,17 @@ def show_findings(report: api.AnalyzeReport) -> None:
     out = console()
     for finding in report.findings:
         out.print(f"{_mark(finding)} {finding.text}", markup=False)
-    if report.analysis.gaps:
-        out.print(f"\n{len(report.analysis.gaps)} planned result(s) missing:", markup=False)
-        for gap in report.analysis.gaps[:10]:
-            out.print(f"  {gap.subject}: {gap.what}" + (f"\n    → {gap.hint}" if gap.hint else ""), markup=False)
-        if len(report.analysis.gaps) > 10:  # noqa: PLR2004
-            out.print(f"  and {len(report.analysis.gaps) - 10} more", markup=False)
+    gaps = report.analysis.gaps
+    if gaps:
+        out.print(f"\n{len(gaps)} planned result(s) missing:", markup=False)
+    for hint in dict.fromkeys(gap.hint for gap in gaps):
+        same = [gap for gap in gaps if gap.hint == hint]
+        for gap in same[:_MOST_GAPS]:
+            out.print(f"  {gap.subject}: {gap.what}", markup=False)
+        if len(same) > _MOST_GAPS:
+            out.print(f"  and {len(same) - _MOST_GAPS} more", markup=False)
+        if hint:
+            out.print(f"    → {hint}", markup=False)
     if report.analysis.deviations:
         out.print(f"{len(report.analysis.deviations)} deviation(s) from the page: see the report", markup=False)
     out.print(f"\nThe report: {report.page}", markup=False)
