@@ -65,7 +65,7 @@ def test_scores_intervals_and_findings_are_those_of_the_logs(sweep: Path) -> Non
     )
     assert "+85.0 points" in second
     (best,) = texts(report, "best")
-    assert best.startswith("rank16 has the highest score on capitalization: 90.0 %")
+    assert best.startswith("Of the fine-tuned runs, rank16 has the highest score on capitalization: 90.0 %")
     assert "rank4 is significantly lower" in best
     assert "broke 2 in at least one" in texts(report, "samples")[0]
 
@@ -386,3 +386,40 @@ def test_a_page_that_gives_two_runs_one_directory_is_refused(sweep: Path) -> Non
     page.write_text(page.read_text().replace(row, f"{row}\n{row.replace('tiny_base', 'again')}"))
     with pytest.raises(PlanError, match="would share the directory"):
         analyzed(sweep)
+
+
+def test_runs_that_are_not_evaluated_as_far_are_told(tmp_path: Path) -> None:
+    tuned = (
+        SweepRun("run4", {"LoRA Rank": "4"}, {0: half(), 1: half()}),
+        SweepRun("run16", {"LoRA Rank": "16"}, {0: half()}),
+    )
+    report = analyzed(Sweep(tuned, base=half()).write(tmp_path / "uneven"))
+    assert any("after its last evaluated epoch, from epoch 0 to epoch 1" in text for text in texts(report, "caution"))
+    assert any(gap.subject == "rank16, capitalization, epoch 1" for gap in report.analysis.gaps)
+
+
+def test_each_model_is_compared_with_its_own_base(tmp_path: Path) -> None:
+    directory = Sweep(runs(half(), [RIGHT] * 40), base=[WRONG] * 40).write(tmp_path / "two models")
+    page = directory / "experiment_summary.md"
+    text = (
+        page.read_text()
+        .replace("| run1 | tiny |", "| run1 | small |")
+        .replace("- tiny: `models/tiny`", "- tiny: `models/tiny`\n- small: `models/small`")
+    )
+    base = "| tiny_base | tiny | - | Control |"
+    page.write_text(text.replace(base, f"{base}\n{base.replace('tiny', 'small')}"))
+    for old, new in (("rank4", "tiny_rank4"), ("rank16", "small_rank16")):
+        (directory / old).rename(directory / new)
+        path = next((directory / new / "eval" / "logs").glob("*.eval"))
+        write_log(path, model=f"hf/{new}_epoch0", values=half() if old == "rank4" else [RIGHT] * 40)
+    write_log(
+        directory / "small_base" / "eval" / "logs" / "a.eval", model="hf/small_base", values=[RIGHT] * 39 + [WRONG]
+    )
+    report = analyzed(directory)
+    against = {
+        (item.run, item.other): item.significant for item in report.analysis.comparisons if item.against == "base"
+    }
+    assert against == {("run0", "tiny_base"): True, ("run1", "small_base"): False}
+    assert {effect.note for effect in report.analysis.effects} == {
+        "the factors were varied together: their effects cannot be told apart"
+    }

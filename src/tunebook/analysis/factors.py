@@ -169,7 +169,9 @@ def _tested(effects: Sequence[Effect], terms: Sequence[_Term], cells: _Cells, le
     for effect in effects:
         term = by_factors.get(effect.factors)
         if term is None:
-            tested.append(replace(effect, note="not every combination of their levels has runs, or there are too many"))
+            one = "only one of its levels has scores"
+            two = "not every combination of their levels has runs, or there are too many"
+            tested.append(replace(effect, note=one if len(effect.factors) == 1 else two))
         elif repeated:
             tested.append(_anova(effect, term, terms, cells, columns, level))
         else:

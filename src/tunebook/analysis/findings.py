@@ -83,11 +83,11 @@ def _best(evidence: Evidence) -> Iterator[Finding]:
     unclear = [item for item in others if not item.significant and item not in same]
     names = [evidence.label(best.evaluation.run), *(evidence.label(item.run) for item in same)]
     if len(names) > _FEW_RUNS:
-        text = f"{len(names)} runs share the highest score"
+        text = f"Of the fine-tuned runs, {len(names)} share the highest score"
     elif same:
-        text = f"{_joined(names)} share the highest score"
+        text = f"Of the fine-tuned runs, {_joined(names)} share the highest score"
     else:
-        text = f"{names[0]} has the highest score"
+        text = f"Of the fine-tuned runs, {names[0]} has the highest score"
     text += f" on {evidence.table.task}: {_shown(evidence, best)}."
     if lower:
         text += f" {_listed(evidence, lower)} {'is' if len(lower) == 1 else 'are'} significantly lower."

@@ -62,6 +62,11 @@ def cautions(evidence: Evidence) -> Iterator[Finding]:
             "trainings. Only several seeds can tell."
         )
         yield Finding("caution", text)
+    epochs = {finals[run.name].evaluation.epoch for run in tuned}
+    if len(epochs) > 1 and not any(factor.key == "epochs" for factor in evidence.factors):
+        shown = f"from epoch {min(epochs)} to epoch {max(epochs)}"
+        text = f"Not all runs are evaluated on {evidence.table.task} as far: each is compared after its last evaluated"
+        yield Finding("caution", f"{text} epoch, {shown}.")
     unpaired = [item for item in evidence.comparisons if item.unpaired]
     if unpaired:
         count = max(item.unpaired for item in unpaired)
