@@ -186,6 +186,17 @@ def test_unchanged_logs_are_not_read_again(sweep: Path, monkeypatch: pytest.Monk
     assert analyzed(sweep).analysis.scores("capitalization")[0].value == 1
 
 
+def test_a_broken_memory_is_forgotten(sweep: Path) -> None:
+    first = analyzed(sweep)
+    memory = sweep / ".tunebook" / "analysis"
+    assert sorted(path.name for path in memory.iterdir()) == ["headers.json", "samples.parquet"]
+    for path in memory.iterdir():
+        path.write_bytes(b"\x00 torn")
+    assert analyzed(sweep).analysis.findings == first.analysis.findings
+    (memory / "headers.json").write_text('{"version": 2, "logs": [{"path": 1}]}')
+    assert analyzed(sweep).analysis.findings == first.analysis.findings
+
+
 def test_numbers_of_a_scorer_are_compared_by_the_bootstrap(tmp_path: Path) -> None:
     low, high = [0.1 + 0.01 * (index % 7) for index in range(30)], [0.3 + 0.02 * (index % 5) for index in range(30)]
     report = analyzed(Sweep(runs(high, low), base=low).write(tmp_path / "numbers"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tunebook.analysis.markdown_text import link, markdown_table, text
-from tunebook.analysis.records import RunRecord
+from tunebook.analysis.records import RunRecord, SlurmUse
 from tunebook.analysis.report_results import Results
 from tunebook.analysis.values import Analysis, Finding
 from tunebook.analysis.wording import plural
@@ -125,6 +125,7 @@ class _Report:
             "Validation loss",
             "Time",
             "GPU hours",
+            "GPU use",
             "Peak memory",
         ]
         rows = [self._run(run) for run in runs[:_MOST_ROWS]]
@@ -147,7 +148,7 @@ class _Report:
                 text(run.directory),
                 *levels,
                 "not trained here" if run.type is not RunType.CONTROL else "base model",
-                *[""] * 5,
+                *[""] * 6,
             ]
         state = "completed" if training.state is JobState.UNKNOWN and training.steps else training.state.value
         return [
@@ -158,6 +159,7 @@ class _Report:
             "" if training.final_validation_loss is None else f"{training.final_validation_loss:.4g}",
             "" if training.elapsed_s is None else spoken_duration(training.elapsed_s),
             "" if training.gpu_hours is None else f"{training.gpu_hours:.3g}",
+            _gpu_use(training.slurm),
             "" if training.peak_memory_gb is None else f"{training.peak_memory_gb:.3g} GB",
         ]
 
@@ -219,6 +221,12 @@ class _Report:
             "The numbers stand in [runs.csv](runs.csv), [evaluations.csv](evaluations.csv), "
             "[comparisons.csv](comparisons.csv), [effects.csv](effects.csv) and [samples.parquet](samples.parquet)."
         )
+
+
+def _gpu_use(slurm: SlurmUse | None) -> str:
+    """SLURM's mean utilization, where it counts it."""
+    used = slurm.gpu_utilization_percent if slurm is not None else None
+    return "" if used is None else f"{used:.0f} %"
 
 
 def _finding(finding: Finding) -> str:

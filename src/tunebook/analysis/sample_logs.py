@@ -70,8 +70,10 @@ def _cached(experiment: Path, wanted: Mapping[str, str]) -> dict[str, list[_Row]
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=list(_COLUMNS))
-    except (OSError, pa.ArrowException, KeyError):
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException):
+        return {}
+    if set(table.column_names) != set(_COLUMNS):  # of another version
         return {}
     found: dict[str, list[_Row]] = {}
     for row in table.to_pylist():
