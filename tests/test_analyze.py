@@ -434,3 +434,30 @@ def test_each_model_is_compared_with_its_own_base(tmp_path: Path) -> None:
     assert {effect.note for effect in report.analysis.effects} == {
         "the factors were varied together: their effects cannot be told apart"
     }
+
+
+def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
+    """Each run alone cannot be told from the base model here; the mean over three seeds can."""
+    base = [RIGHT] * 10 + [WRONG] * 30
+
+    def values(rank: str, seed: int) -> list[str]:
+        more = 4 + seed if rank == "16" else 0
+        return [*base[: 40 - more], *[RIGHT] * more]
+
+    tuned = tuple(
+        SweepRun(f"rank{rank}s{seed}", {"LoRA Rank": rank, "Seed": str(seed)}, {0: values(rank, seed)})
+        for rank in ("4", "16")
+        for seed in (0, 1, 2)
+    )
+    report = analyzed(Sweep(tuned, base=base).write(tmp_path / "seeds"))
+    same, better = report.analysis.replicates
+    assert (same.setting, same.difference, same.significant) == ("LoRA Rank 4", 0, False)
+    assert (better.setting, better.significant, len(better.runs)) == ("LoRA Rank 16", True, 3)
+    assert better.difference == pytest.approx(5 / 40)
+    assert better.mean == pytest.approx(15 / 40)
+    assert not any(item.significant for item in report.analysis.comparisons if item.against == "base")
+    first, *rest = texts(report, "seeds")
+    assert first.startswith("Over their seeds, 1 of 2 settings score significantly higher on capitalization")
+    assert any("LoRA Rank 16 with 37.5 % (3 seeds, 95 % interval" in text for text in rest)
+    (effect,) = report.analysis.effects
+    assert effect.generalizes == "seeds"

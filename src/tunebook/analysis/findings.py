@@ -150,25 +150,41 @@ def _scope(effect: Effect) -> str:
 
 
 def _seeds(evidence: Evidence) -> Iterator[Finding]:
-    if not evidence.replicates:
+    """How far seeds spread, and each setting over its seeds against the base model."""
+    groups, scale = evidence.replicates, evidence.scale
+    if not groups:
         return
-    scale = evidence.scale
-    if len(evidence.replicates) > _FEW_RUNS:
-        deviations = [item.sd for item in evidence.replicates if item.sd is not None]
-        low, high = scale.value(min(deviations)), scale.value(max(deviations))
-        text = f"Between seeds, scores on {evidence.table.task} spread with standard deviations from {low} to {high} "
-        first, second = sorted(evidence.replicates, key=lambda item: -item.mean)[:2]
-        text += f"over {len(evidence.replicates)} settings. The highest mean has {_setting(scale, first)}, "
-        yield Finding("seeds", text + f"the next {_setting(scale, second)}.")
-        return
-    for item in evidence.replicates:
+    tested = [item for item in groups if item.difference is not None]
+    better = [item for item in tested if item.significant and (item.difference or 0) > 0]
+    worse = [item for item in tested if item.significant and (item.difference or 0) < 0]
+    if len(tested) > 1:
         text = (
-            f"{item.setting}: {plural(len(item.runs), 'seed')} score {scale.value(item.mean)} on average on "
-            f"{item.task}, standard deviation {scale.value(item.sd)}"
+            f"Over their seeds, {len(better)} of {len(tested)} settings score significantly higher on "
+            f"{evidence.table.task} than their base model, {len(worse)} significantly lower "
+            "(each sample's mean over the seeds, paired tests, Holm's correction)."
         )
-        if item.interval:
-            text += f", {100 * item.interval.level:g} % interval over seeds {scale.interval(item.interval)}"
-        yield Finding("seeds", text + ".")
+        yield Finding("seeds", text, bool(better or worse))
+    if len(groups) <= _FEW_RUNS:
+        for item in groups:
+            spread = f"standard deviation {scale.value(item.sd)}"
+            yield Finding("seeds", f"{_setting(scale, item)} on {item.task}, {spread}{_base_text(scale, item)}.")
+        return
+    deviations = [item.sd for item in groups if item.sd is not None]
+    first, second = sorted(groups, key=lambda item: -item.mean)[:2]
+    text = (
+        f"Between seeds, scores on {evidence.table.task} spread with standard deviations from "
+        f"{scale.value(min(deviations))} to {scale.value(max(deviations))} over {len(groups)} settings. "
+        f"The highest mean has {_setting(scale, first)}, the next {_setting(scale, second)}."
+    )
+    yield Finding("seeds", text)
+
+
+def _base_text(scale: Scale, item: Replicates) -> str:
+    if item.difference is None:
+        return ""
+    verdict = "" if item.significant else ", which could be chance"
+    difference = scale.difference(item.difference, item.difference_interval)
+    return f"; {difference} from the base model, {p_text(item.p_holm)}{verdict}"
 
 
 def _setting(scale: Scale, item: Replicates) -> str:

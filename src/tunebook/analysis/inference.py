@@ -101,7 +101,12 @@ class Effect:
 
 @dataclass(frozen=True)
 class Replicates:
-    """Runs that differ in their seed only: mean, standard deviation (n - 1) and Student t interval over the seeds."""
+    """Runs that differ in their seed only: mean, standard deviation (n - 1) and Student t interval over the seeds.
+
+    Attributes:
+        difference: from the base model, sample by sample over the mean of the seeds, with the interval and p-values of
+            a paired test over the samples, corrected over all settings; ``None`` without a base model.
+    """
 
     task: str
     measure: str
@@ -110,6 +115,11 @@ class Replicates:
     mean: float
     sd: float | None
     interval: Interval | None
+    difference: float | None = None
+    difference_interval: Interval | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    significant: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.inference import Comparison
+from tunebook.analysis.inference import Comparison, Replicates
 from tunebook.analysis.markdown_text import link, markdown_table, text
 from tunebook.analysis.records import EvaluationRecord, Score
 from tunebook.analysis.values import Analysis, Case
@@ -98,12 +98,25 @@ class Results:
         for item in sorted(groups, key=lambda item: (item.task, item.measure, -item.mean))[:_MOST_ROWS]:
             scale = scale_of(score.value for score in self._analysis.scores(item.task, item.measure))
             numbers = [str(len(item.runs)), scale.value(item.mean), scale.value(item.sd), scale.interval(item.interval)]
+            numbers.append(_against_base(scale, item))
             rows.append([text(item.task), text(item.measure), text(item.setting), *numbers])
         interval = f"{100 * self._analysis.level:g} % interval"
-        header = ("Task", "Measure", "Setting", "Seeds", "Mean", "Standard deviation", interval)
+        header = (
+            "Task",
+            "Measure",
+            "Setting",
+            "Seeds",
+            "Mean",
+            "Standard deviation",
+            interval,
+            "Against the base model",
+        )
         yield from markdown_table(header, rows, right=(3, 4, 5, 6))
         yield ""
-        yield "Means, deviations (n − 1) and Student's t intervals are over the runs that differ in their seed only."
+        yield (
+            "Means, deviations (n − 1) and Student's t intervals are over the runs that differ in their seed only; the "
+            "difference from the base model is tested over the samples, each with its mean over the seeds."
+        )
         yield ""
 
     def effects(self) -> Iterator[str]:
@@ -177,6 +190,13 @@ def _comparison(scale: Scale, item: Comparison | None) -> str:
         return ""
     verdict = "" if item.significant else ", not significant"
     return f"{scale.difference(item.difference, item.interval)}, {p_text(item.p_holm)}{verdict}"
+
+
+def _against_base(scale: Scale, item: Replicates) -> str:
+    if item.difference is None:
+        return ""
+    verdict = "" if item.significant else ", not significant"
+    return f"{scale.difference(item.difference, item.difference_interval)}, {p_text(item.p_holm)}{verdict}"
 
 
 def _scope_of(generalizes: str, test: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
 
-from tunebook.analysis.comparing import Table, final_scores
+from tunebook.analysis.comparing import Table, final_scores, shared_samples
 from tunebook.analysis.inference import CostPoint, Replicates
 from tunebook.analysis.intervals import LEVEL, student_interval
+from tunebook.analysis.paired import holm, paired_test
 from tunebook.analysis.records import RunRecord, Samples, Score
 from tunebook.analysis.values import Case, FactorUse
 from tunebook.core.plan import RunType
@@ -21,31 +23,57 @@ _MOST_ANSWERS = 6
 def replicates_of(
     table: Table, runs: Sequence[RunRecord], factors: Sequence[FactorUse], *, level: float = LEVEL
 ) -> tuple[Replicates, ...]:
-    """The runs that differ in their seed only, in groups of two and more: mean, deviation and interval over them."""
+    """The runs that differ in their seed only, in groups of two and more, each group against its base model too."""
     treatments = [factor for factor in factors if not factor.is_seed]
-    scores = {score.evaluation.run: score.value for score in final_scores(table, runs)}
-    groups: dict[tuple[str, ...], list[str]] = {}
+    scores = {score.evaluation.run: score for score in final_scores(table, runs)}
+    groups: dict[tuple[str, ...], list[RunRecord]] = {}
     for run in runs:
         if run.type is RunType.FINE_TUNED and run.name in scores:
-            groups.setdefault(tuple(run.levels.get(factor.key, "") for factor in treatments), []).append(run.name)
+            groups.setdefault(tuple(run.levels.get(factor.key, "") for factor in treatments), []).append(run)
     found = []
-    for levels, names in groups.items():
-        values = [value for name in names if (value := scores[name]) is not None]
-        if len(values) < 2:  # noqa: PLR2004  one run has no deviation
+    for levels, members in groups.items():
+        if len(members) < 2:  # noqa: PLR2004  one run has no deviation
             continue
         setting = ", ".join(f"{factor.label} {text}" for factor, text in zip(treatments, levels, strict=True))
-        found.append(
-            Replicates(
-                table.task,
-                table.measure,
-                setting or "all settings alike",
-                tuple(names),
-                fmean(values),
-                stdev(values),
-                student_interval(values, level=level),
-            )
+        values = [scores[run.name].value or 0.0 for run in members]
+        group = Replicates(
+            table.task,
+            table.measure,
+            setting or "all settings alike",
+            tuple(run.name for run in members),
+            fmean(values),
+            stdev(values),
+            student_interval(values, level=level),
         )
-    return tuple(found)
+        found.append(_against_base(group, members, table, scores, level))
+    corrected = iter(holm([group.p for group in found if group.p is not None]))
+    return tuple(group if group.p is None else _corrected(group, next(corrected), level) for group in found)
+
+
+def _corrected(group: Replicates, p: float, level: float) -> Replicates:
+    return replace(group, p_holm=p, significant=p < 1 - level)
+
+
+def _against_base(
+    group: Replicates, members: Sequence[RunRecord], table: Table, scores: Mapping[str, Score], level: float
+) -> Replicates:
+    """Each sample's mean over the seeds, against the base model's value of the same sample."""
+    base = scores.get(members[0].base or "")
+    if base is None:
+        return group
+    theirs = table.values(base.evaluation)
+    own = [table.values(scores[run.name].evaluation) for run in members]
+    shared = [
+        shared_samples(table.samples[scores[run.name].evaluation], table.samples[base.evaluation], values, theirs)
+        for run, values in zip(members, own, strict=True)
+    ]
+    sets = [set(samples) for samples in shared]
+    common = [sample for sample in shared[0] if all(sample in others for others in sets)]
+    if not common:
+        return group
+    means = [fmean(values[sample] for values in own) for sample in common]
+    test = paired_test(means, [theirs[sample] for sample in common], level=level)
+    return replace(group, difference=test.difference, difference_interval=test.interval, p=test.p)
 
 
 def costs_of(table: Table, runs: Sequence[RunRecord]) -> tuple[CostPoint, ...]:
