@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from tunebook.analysis.design import base_of, factors_of, levels_of
+from tunebook.analysis.design import bases_of, factors_of, levels_of
 from tunebook.analysis.eval_logs import LogHeader, UnreadableLog, read_headers
 from tunebook.analysis.matching import Choice, choose_log, key_of
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Samples
@@ -90,12 +90,12 @@ def _measures(records: Sequence[EvaluationRecord], task: str) -> tuple[str, ...]
 def _runs(source: Source, factors: Sequence[FactorUse]) -> tuple[RunRecord, ...]:
     plan, site = source.plan, source.site
     directories = run_directories(plan)
-    levels = levels_of(plan, factors)
+    levels, bases = levels_of(plan, factors), bases_of(plan)
     facts = {facts.job.run: facts for facts in source.jobs if facts.job.stage is Stage.PREPARATION}
     gpus = site_gpus(plan, site)
     found = []
     for run in plan.runs:
-        record = RunRecord(run.name, directories[run.name], run.type, run.model, base_of(plan, run), line=run.line)
+        record = RunRecord(run.name, directories[run.name], run.type, run.model, bases[run.name], line=run.line)
         record = replace(record, notes=run.notes)
         if run.type is RunType.FINE_TUNED:
             training = read_training(

@@ -8,7 +8,7 @@ from tunebook.analysis.values import FactorUse
 from tunebook.core.parameters import PARAMETERS, Value
 from tunebook.core.plan import Plan, Run, RunType
 
-__all__ = ["base_of", "factors_of", "levels_of"]
+__all__ = ["bases_of", "factors_of", "levels_of"]
 
 _UNSET = "default"
 
@@ -63,8 +63,10 @@ def levels_of(plan: Plan, factors: Sequence[FactorUse]) -> dict[str, dict[str, s
     return levels
 
 
-def base_of(plan: Plan, run: Run) -> str | None:
-    """The control with the run's model: what it was before it was trained; ``None`` for controls themselves."""
-    if run.type is RunType.CONTROL:
-        return None
-    return next((other.name for other in plan.runs if other.type is RunType.CONTROL and other.model == run.model), None)
+def bases_of(plan: Plan) -> dict[str, str | None]:
+    """Run name to the control with the run's model: what it was before it was trained; ``None`` for controls."""
+    controls: dict[str, str] = {}
+    for run in plan.runs:
+        if run.type is RunType.CONTROL:
+            controls.setdefault(run.model, run.name)
+    return {run.name: None if run.type is RunType.CONTROL else controls.get(run.model) for run in plan.runs}

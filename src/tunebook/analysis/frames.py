@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, Interval, RunRecord, Score
@@ -150,30 +149,22 @@ def samples_frame(analysis: Analysis) -> Any:
     """A row a sample, repetition and measure: prompt, target, answer and value, of every evaluation that counts."""
     import pandas as pd
 
-    parts = [part for key in analysis.samples for part in _sample_parts(analysis, key)]
-    if not parts:
-        names = ["run", "task", "epoch", "measure", "sample", "repeat", "value", "answer", "target", "prompt", "error"]
-        return pd.DataFrame(columns=names)
-    frame = pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)
-    return frame.astype({"epoch": "Int64", "value": "Float64"})
-
-
-def _sample_parts(analysis: Analysis, key: EvaluationKey) -> Iterator[dict[str, Any]]:
-    samples = analysis.samples[key]
-    for measure, values in samples.values.items():  # noqa: PD011  not a frame
-        yield {
-            "run": key.run,
-            "task": key.task,
-            "epoch": [_epoch(key)] * len(values),
-            "measure": measure,
-            "sample": samples.ids,
-            "repeat": samples.repeats,
-            "value": [None if value is None else float(value) for value in values],
-            "answer": samples.answers,
-            "target": samples.targets,
-            "prompt": samples.prompts,
-            "error": samples.errors,
-        }
+    names = ("run", "task", "epoch", "measure", "sample", "repeat", "value", "answer", "target", "prompt", "error")
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for key, samples in analysis.samples.items():
+        for measure, values in samples.values.items():  # noqa: PD011  not a frame
+            count = len(values)
+            same = {"run": key.run, "task": key.task, "epoch": _epoch(key), "measure": measure}
+            for name, value in same.items():
+                columns[name] += [value] * count
+            columns["sample"] += samples.ids
+            columns["repeat"] += samples.repeats
+            columns["value"] += values
+            columns["answer"] += samples.answers
+            columns["target"] += samples.targets
+            columns["prompt"] += samples.prompts
+            columns["error"] += samples.errors
+    return pd.DataFrame(columns).astype({"epoch": "Int64", "value": "Float64"})
 
 
 def curves_frame(analysis: Analysis) -> Any:

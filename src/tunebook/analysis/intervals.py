@@ -41,9 +41,7 @@ def wilson_interval(successes: float, n: int, *, level: float = LEVEL) -> Interv
     """
     if n <= 0:
         return None
-    from scipy.stats import norm
-
-    z = float(norm.ppf(0.5 + level / 2))
+    z = _normal_quantile(0.5 + level / 2)
     share = successes / n
     centre = share + z * z / (2 * n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -51,6 +49,13 @@ def wilson_interval(successes: float, n: int, *, level: float = LEVEL) -> Interv
     low = 0.0 if successes == 0 else (centre - half) / scale
     high = 1.0 if successes == n else (centre + half) / scale
     return Interval(low, high, "Wilson", level)
+
+
+@lru_cache
+def _normal_quantile(share: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri(share))
 
 
 def bootstrap_interval(values: Sequence[float], *, level: float = LEVEL) -> Interval | None:

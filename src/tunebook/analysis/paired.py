@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tunebook.analysis.intervals import BOOTSTRAP_DRAWS, LEVEL, bootstrap_means, wilson_interval
 from tunebook.analysis.records import Interval
@@ -51,16 +52,22 @@ def mcnemar(first: Sequence[float], second: Sequence[float], *, level: float = L
     Source: Q. McNemar (1947), Psychometrika 12:153-157; the exact form in A. Agresti (2013), Categorical Data
     Analysis, 3rd edition, section 11.1.
     """
-    from scipy.stats import binomtest
-
     pairs = list(zip(first, second, strict=True))
     gained = sum(1 for one, other in pairs if one > other)
     lost = sum(1 for one, other in pairs if one < other)
-    p = float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+    p = _sign_test(gained, lost)
     interval = paired_difference_interval(
         sum(1 for one, other in pairs if one and other), gained, lost, len(pairs), level=level
     )
     return PairedTest((gained - lost) / len(pairs), interval, "McNemar, exact", min(1.0, p), gained, lost)
+
+
+@lru_cache(maxsize=4_096)
+def _sign_test(gained: int, lost: int) -> float:
+    """The exact two-sided p-value of as many heads and tails; a sweep asks for the same ones again and again."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
 
 
 def paired_difference_interval(both: int, gained: int, lost: int, n: int, *, level: float = LEVEL) -> Interval | None:
@@ -130,10 +137,7 @@ def _all_alike(differences: Sequence[float], mean: float, level: float) -> Paire
     """Every pair differs by the same: no spread, so only the signs speak."""
     if mean == 0:
         return PairedTest(0.0, Interval(0.0, 0.0, "bootstrap", level), "paired bootstrap", 1.0)
-    from scipy.stats import binomtest
-
-    count = len(differences)
-    return PairedTest(mean, None, "sign test", float(binomtest(count, count, 0.5).pvalue))
+    return PairedTest(mean, None, "sign test", _sign_test(len(differences), 0))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
