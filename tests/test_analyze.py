@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -461,3 +462,20 @@ def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
     assert any("LoRA Rank 16 with 37.5 % (3 seeds, 95 % interval" in text for text in rest)
     (effect,) = report.analysis.effects
     assert effect.generalizes == "seeds"
+
+
+def test_bytes_that_are_no_text_are_no_crash(sweep: Path) -> None:
+    page = sweep / "experiment_summary.md"
+    text = page.read_bytes().replace(b"Does it help?", b"Does it help \xff?")
+    page.write_bytes(text.replace(b"- **Recipe:**", b'- **Prompt:** "caf\xe9 {input}"\n- **Recipe:**'))
+    (sweep / "rank4" / "setup_finetune.yaml").write_bytes(b'prompt: "caf\xe9 {input}"\n')
+    (sweep / "rank4" / "artifacts" / "metrics.jsonl").open("ab").write(b"\xff\n")
+    (log,) = (sweep / "rank16" / "eval" / "logs").iterdir()
+    Path(os.fsdecode(bytes(log.parent) + b"/\xff.eval")).write_bytes(log.read_bytes())
+    report = analyzed(sweep)
+    assert [(gap.subject, gap.what) for gap in report.analysis.gaps] == [
+        ("rank16/eval/logs/\ufffd.eval", "the log cannot be read: its name is no text")
+    ]
+    assert "Does it help \ufffd?" in (sweep / "analysis" / "report.md").read_text()
+    assert report.runs["prompt"][0] == "caf\ufffd {input}"
+    assert not [item for item in report.analysis.deviations if item.kind == "setting"]

@@ -15,6 +15,7 @@ from tunebook.analysis.evidence import Evidence
 from tunebook.analysis.factors import effects_of, is_balanced
 from tunebook.analysis.findings import findings_of
 from tunebook.analysis.intervals import LEVEL
+from tunebook.analysis.reading import read_readable
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.remarks import training_findings
 from tunebook.analysis.steps import next_steps
@@ -22,7 +23,6 @@ from tunebook.analysis.summarizing import cases_of, costs_of, replicates_of
 from tunebook.analysis.values import Analysis, Provenance
 from tunebook.core.markdown import parse_page
 from tunebook.core.plan import PLAN_FILE
-from tunebook.disk.atomic import read_text
 
 __all__ = ["analyze_experiment"]
 
@@ -38,7 +38,7 @@ def analyze_experiment(source: Source) -> Analysis:
     headline = {(task.name, task.measures[0]) for task in found.tasks if task.measures}
     telling = [item for item in evidence if (item.table.task, item.table.measure) in headline]
     gaps = gaps_of(found)
-    page = read_text(source.experiment / PLAN_FILE) or ""
+    page = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(page)
     return Analysis(
         experiment=str(source.experiment),
@@ -105,7 +105,7 @@ def _provenance(source: Source, found: Collected, page: str) -> Provenance:
     commits = {f"{log.origin}@{log.commit}".strip("@") for log in found.headers.values() if log.commit}
     dataset = source.plan.dataset.path if source.plan.dataset else ""
     return Provenance(
-        page_sha256=hashlib.sha256(_without_status(page).encode("utf-8", "surrogateescape")).hexdigest(),
+        page_sha256=hashlib.sha256(_without_status(page).encode()).hexdigest(),
         first=min(times, default=""),
         last=max(times, default=""),
         versions=MappingProxyType(_versions(found)),

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from tunebook.analysis.design import bases_of, factors_of, levels_of
 from tunebook.analysis.eval_logs import LogHeader, UnreadableLog, read_headers
 from tunebook.analysis.matching import Choice, choose_log, key_of
+from tunebook.analysis.reading import read_readable
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Samples
 from tunebook.analysis.sample_logs import read_samples
 from tunebook.analysis.scoring import score_of
@@ -22,7 +23,6 @@ from tunebook.core.naming import run_directories
 from tunebook.core.plan import Plan, RunType
 from tunebook.core.settings import evaluations, run_settings
 from tunebook.core.site import Site
-from tunebook.disk.atomic import read_text
 from tunebook.tools.torchtune_plan import site_gpus
 
 __all__ = ["Collected", "Source", "collect"]
@@ -186,7 +186,7 @@ def _sorted_out(
 
 def _verified(source: Source, facts: JobFacts | None) -> str:
     """The name of the log that the evaluation's own script verified."""
-    text = read_text(source.experiment / facts.job.result) if facts is not None and facts.job.result else None
+    text = read_readable(source.experiment / facts.job.result) if facts is not None and facts.job.result else None
     try:
         return PurePosixPath(str(json.loads(text)["log"])).name if text else ""
     except (ValueError, KeyError, TypeError):

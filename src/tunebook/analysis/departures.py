@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from tunebook.analysis.collect import Collected, Source
+from tunebook.analysis.reading import read_readable
 from tunebook.analysis.records import EvaluationRecord, RunRecord
 from tunebook.analysis.values import Deviation, Gap
 from tunebook.core.job import JobState
@@ -133,7 +134,7 @@ def _changed_settings(source: Source, run: RunRecord) -> Iterator[Deviation]:
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.load(read_text(path) or "", Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        document = yaml.load(read_readable(path) or "", Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except (yaml.YAMLError, OSError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -77,10 +77,14 @@ def read_headers(
     bad: list[UnreadableLog] = []
     for path in paths:
         name = path.relative_to(experiment).as_posix()
+        shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         try:
             stat = path.stat()
         except OSError as error:
-            bad.append(UnreadableLog(name, error.strerror or str(error)))
+            bad.append(UnreadableLog(shown, error.strerror or str(error)))
+            continue
+        if shown != name:
+            bad.append(UnreadableLog(shown, "its name is no text"))
             continue
         header = known.get(name)
         if header is not None and (header.size, header.mtime_ns) == (stat.st_size, stat.st_mtime_ns):

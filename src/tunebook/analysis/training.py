@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import fmean, median
 
 from tunebook.analysis.curves import CurveText, read_job_output, read_metrics, read_torchtune_log
+from tunebook.analysis.reading import read_readable
 from tunebook.analysis.records import Curve, SlurmUse, Training
 from tunebook.core.job import Job, JobState
 from tunebook.core.paths import output_directory
-from tunebook.disk.atomic import read_text
 
 __all__ = ["JobFacts", "elapsed_s", "read_training"]
 
@@ -99,7 +99,7 @@ def _read_curve(metrics: Path, output: Path, run: Path, facts: JobFacts | None) 
 
 def _text(path: Path) -> str:
     try:
-        return read_text(path) or ""
+        return read_readable(path) or ""
     except OSError:
         return ""
 

@@ -22,6 +22,7 @@ from tunebook.analysis.frames import (
     samples_frame,
 )
 from tunebook.analysis.notebook import notebook_html
+from tunebook.analysis.reading import read_readable
 from tunebook.analysis.records import SlurmUse
 from tunebook.analysis.training import JobFacts
 from tunebook.analysis.values import Analysis, Finding
@@ -34,7 +35,6 @@ from tunebook.core.naming import directory_problems
 from tunebook.core.parse import parse_plan
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
 from tunebook.core.plan import PLAN_FILE
-from tunebook.disk.atomic import read_text
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -150,7 +150,7 @@ def analyze(
     started = time.perf_counter()
     experiment = find_experiment(directory)
     _need_packages()
-    parsed = parse_plan(read_text(experiment / PLAN_FILE) or "")
+    parsed = parse_plan(read_readable(experiment / PLAN_FILE) or "")
     problems = (*parsed.problems, *directory_problems(parsed.plan))
     if problems:
         raise PlanError(problems)
