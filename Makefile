@@ -31,6 +31,7 @@ bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/scaffold.py
 	$(BIN)/python benchmarks/submit.py
+	$(BIN)/python benchmarks/analyze.py
 
 reference: setup
 	PYTHONPATH=tests $(BIN)/python tests/make_reference.py

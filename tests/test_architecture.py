@@ -16,10 +16,11 @@ MAY_IMPORT = {
     "executors": {"errors", "core", "disk"},
     "scaffold": {"errors", "core", "disk", "tools"},
     "run": {"errors", "core", "disk", "executors"},
+    "analysis": {"errors", "core", "disk", "tools"},
     "demo": {"errors", "core", "disk"},
     "design": {"errors", "core", "disk", "tools"},
     "site": {"errors", "core", "disk"},
-    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "demo", "design", "site"},
+    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "analysis", "demo", "design", "site"},
     "cli": {"errors", "core", "api"},
 }
 JOB_SIDE = {

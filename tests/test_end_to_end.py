@@ -190,3 +190,23 @@ def test_a_page_that_changed_since_is_not_run(finished: Finished, tmp_path: Path
     assert done.returncode == 4
     assert "are not what the page asks for" in done.stderr
     assert "tunebook scaffold" in done.stderr
+
+
+def test_what_was_learnt_is_what_the_logs_say(finished: Finished, tmp_path: Path) -> None:
+    """Real trainings and real evaluations, analyzed: every number from its source, nothing missing."""
+    directory = tmp_path / "analyzed"
+    shutil.copytree(finished.directory, directory, ignore=shutil.ignore_patterns("*.safetensors", "*.pt"))
+    done = tunebook(directory, "analyze", "--json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["data"]["gaps"]) == (0, []), done.stdout + done.stderr
+    jobs = {job["run"]: job["score"] for job in finished.document["data"]["jobs"] if job["stage"] == "evaluation"}
+    assert {row["run"]: row["score"] for row in document["data"]["scores"]} == jobs
+    assert {row["n"] for row in document["data"]["scores"]} == {40}
+    against = [row for row in document["data"]["comparisons"] if row["against"] == "base"]
+    assert [row["other"] for row in against] == [f"{MODEL}_base"] * 2
+    for row in against:
+        assert row["difference"] == pytest.approx(jobs[row["run"]] - jobs[f"{MODEL}_base"])
+    lines = (directory / "analysis" / "runs.csv").read_text().splitlines()
+    last = json.loads((directory / "rank4" / "artifacts" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert str(last["loss"]) in lines[1]
+    assert ",completed," in lines[1]

@@ -21,7 +21,7 @@ from tunebook.site.cluster import (
 )
 from tunebook.site.detect import settle
 from tunebook.site.detect_slurm import partition_table
-from tunebook.site.finding import Candidate, Finding, Machine
+from tunebook.site.finding import Candidate, Detected, Machine
 from tunebook.site.surroundings import Surroundings
 
 
@@ -38,8 +38,8 @@ def surroundings(tmp_path: Path, env: Mapping[str, str] | None = None) -> Surrou
     return Surroundings("ada", ("ada", "lab"), tmp_path / "home", tmp_path / "work", env, tmp_path, tmp_path / "python")
 
 
-def settled(machine: Machine, answers: Mapping[str, str] | None = None) -> dict[str, tuple[Finding, Candidate]]:
-    def choose(finding: Finding) -> Candidate:
+def settled(machine: Machine, answers: Mapping[str, str] | None = None) -> dict[str, tuple[Detected, Candidate]]:
+    def choose(finding: Detected) -> Candidate:
         answer = (answers or {}).get(finding.key)
         return finding.first if answer is None else Candidate(answer, "answered")
 

@@ -1,5 +1,10 @@
 """The verbs, composed here only: what the command line does, a program can do with typed results."""
 
+from tunebook.analysis.charts.draw import FigureSize
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.records import Interval, Score
+from tunebook.analysis.values import Analysis, Finding
+from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.demonstration import DemoReport, DemoRow, demo
 from tunebook.api.designing import (
     DEFAULTS,
@@ -19,7 +24,7 @@ from tunebook.api.designing import (
 from tunebook.api.loading import find_experiment
 from tunebook.api.running import cancel, run, status
 from tunebook.api.scaffolding import CheckReport, ToolInfo, check, scaffold, setup_finetune, tools
-from tunebook.api.sites import Candidate, Finding, SettingInForce, SiteDraft, SiteReport, site, site_init
+from tunebook.api.sites import Candidate, Detected, SettingInForce, SiteDraft, SiteReport, site, site_init
 from tunebook.core.job import Job, JobState, Stage
 from tunebook.executors.registry import Choice
 from tunebook.run.report import JobReport, RunReport, Snapshot, StatusReport
@@ -30,6 +35,8 @@ from tunebook.scaffold.summary import summary
 
 __all__ = [
     "DEFAULTS",
+    "Analysis",
+    "AnalyzeReport",
     "Candidate",
     "CheckReport",
     "Choice",
@@ -38,13 +45,18 @@ __all__ = [
     "Derived",
     "Design",
     "DesignReport",
+    "Detected",
+    "Figure",
+    "FigureSize",
     "Finding",
+    "Interval",
     "Job",
     "JobReport",
     "JobState",
     "Read",
     "RunReport",
     "ScaffoldReport",
+    "Score",
     "SettingInForce",
     "SiteDraft",
     "SiteReport",
@@ -54,6 +66,7 @@ __all__ = [
     "Suggestions",
     "ToolInfo",
     "Totals",
+    "analyze",
     "answer_problem",
     "cancel",
     "check",

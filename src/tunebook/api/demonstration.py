@@ -1,4 +1,4 @@
-"""``demo``: from nothing to a comparison, on a real model, on this machine."""
+"""``demo``: from nothing to a report, on a real model, on this machine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.running import run
 from tunebook.api.scaffolding import now, scaffold
 from tunebook.core.job import Stage
@@ -24,7 +25,16 @@ from tunebook.run.report import JobReport, RunReport, Snapshot
 
 __all__ = ["DemoReport", "DemoRow", "demo"]
 
-_NEEDED = {"torch": "torch", "torchtune": "torchtune", "inspect_ai": "inspect-ai", "transformers": "transformers"}
+_NEEDED = {
+    "torch": "torch",
+    "torchtune": "torchtune",
+    "inspect_ai": "inspect-ai",
+    "transformers": "transformers",
+    "pandas": "pandas",
+    "pyarrow": "pyarrow",
+    "scipy": "scipy",
+    "statsmodels": "statsmodels",
+}
 _SITE = """# Site settings
 
 This machine: no cluster, no modules, the environment that tunebook runs in.
@@ -45,11 +55,12 @@ class DemoRow:
 
 @dataclass(frozen=True)
 class DemoReport:
-    """How the demo ended."""
+    """How the demo ended, and what was learnt."""
 
     experiment: Path
     rows: tuple[DemoRow, ...]
     result: RunReport
+    analysis: AnalyzeReport
 
     @property
     def exit_code(self) -> ExitCode:
@@ -88,7 +99,8 @@ def demo(
     trainings, evaluations = (len(part.scripts) for part in report.parts)
     progress(f"scaffolded {trainings} trainings and {evaluations} evaluations: {len(report.steps)} files")
     result = run(directory, executor="local", jobs=1, retry_failed=True, on_event=on_event)
-    return DemoReport(directory, _rows(directory, result), result)
+    progress("analyzing: scores with intervals, paired tests against the base model")
+    return DemoReport(directory, _rows(directory, result), result, analyze(directory, clock=clock))
 
 
 def _write_inputs(directory: Path, model: Path, runs: int, created: datetime) -> None:

@@ -17,12 +17,12 @@ from tunebook.errors import ConflictError, ExitCode, Problem, ToolError, UsageEr
 from tunebook.site.cluster import Cluster
 from tunebook.site.detect import settle
 from tunebook.site.detect_slurm import partition_table
-from tunebook.site.finding import Candidate, Finding, Machine
+from tunebook.site.finding import Candidate, Detected, Machine
 from tunebook.site.slurm import NoClusterError, find_cluster
 from tunebook.site.surroundings import Surroundings
 from tunebook.site.verify import verify
 
-__all__ = ["Candidate", "Finding", "SettingInForce", "SiteDraft", "SiteReport", "site", "site_init"]
+__all__ = ["Candidate", "Detected", "SettingInForce", "SiteDraft", "SiteReport", "site", "site_init"]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class SiteDraft:
     text: str
     before: str | None
     written: bool
-    chosen: tuple[tuple[Finding, Candidate], ...]
+    chosen: tuple[tuple[Detected, Candidate], ...]
     cluster: str
     original: Path | None = None
     notes: tuple[str, ...] = ()
@@ -136,7 +136,7 @@ def site_init(
     directory: Path = Path(),
     *,
     assignments: Sequence[str] = (),
-    choose: Callable[[Finding], str] | None = None,
+    choose: Callable[[Detected], str] | None = None,
     for_user: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -164,7 +164,7 @@ def site_init(
     given = _assigned(assignments)
     machine = _machine(target if target.is_dir() else Path.cwd())
 
-    def chosen(finding: Finding) -> Candidate:
+    def chosen(finding: Detected) -> Candidate:
         if finding.key in given:
             return Candidate(given[finding.key], "--set")
         if not finding.question or choose is None:
@@ -174,7 +174,7 @@ def site_init(
 
     settled = settle(machine, chosen)
     asked = {finding.key for finding, _ in settled}
-    settled += tuple((Finding(key), Candidate(value, "--set")) for key, value in given.items() if key not in asked)
+    settled += tuple((Detected(key), Candidate(value, "--set")) for key, value in given.items() if key not in asked)
     seen = {"Partitions seen": partition_table(machine.cluster)} if machine.cluster else {}
     text = site_text({**machine.values, **given}, has_slurm=machine.cluster is not None, tables=seen)
     name = machine.cluster.name if machine.cluster else ""

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from tunebook import api
+from tunebook.cli.analyze import show_findings
 from tunebook.cli.jobs import jobs_data, watching
 from tunebook.cli.options import Json
 from tunebook.cli.output import console, print_json
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
         if as_json:
             rows = [vars(row) for row in report.rows]
             data = {"experiment": str(report.experiment), "comparison": rows, "jobs": jobs_data(report.result.jobs)}
+            data |= {"report": str(report.analysis.page), "findings": [item.text for item in report.analysis.findings]}
             print_json("demo", report.exit_code, data)
         else:
             out.print(_table(report))
@@ -72,4 +74,5 @@ def _last_words(report: api.DemoReport) -> None:
         if job.state is api.JobState.FAILED:
             out.print(f"✗ {job.job.name}: {job.reason}; see {job.output}", markup=False)
             out.print("\n".join(f"    {line}" for line in job.tail), markup=False)
-    out.print(f"The experiment: {report.experiment}", markup=False)
+    out.print(f"The experiment: {report.experiment}\n", markup=False)
+    show_findings(report.analysis)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from tunebook.cli import check, demo, design, run, scaffold, setup_finetune, site, status, tools
+from tunebook.cli import analyze, check, demo, design, run, scaffold, setup_finetune, site, status, tools
 from tunebook.cli.output import failed
 from tunebook.errors import ExitCode, TunebookError
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (design, check, scaffold, setup_finetune, run, status, site, tools, demo):
+for module in (design, check, scaffold, setup_finetune, run, status, analyze, site, tools, demo):
     module.register(app)
 
 

@@ -114,7 +114,7 @@ def init(
         _tell(draft)
 
 
-def _ask(finding: api.Finding) -> str:
+def _ask(finding: api.Detected) -> str:
     """One question; the candidates to choose from, or a line of text."""
     import questionary
 

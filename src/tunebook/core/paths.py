@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 __all__ = [
+    "ANALYSIS",
+    "ANALYZE_LOG",
     "ARRAYS",
     "DESIGN_LOG",
     "DEVIATIONS",
@@ -34,6 +36,8 @@ LOCK = f"{STATE_DIRECTORY}/lock"
 DESIGN_LOG = "design-experiment.log"
 SCAFFOLD_LOG = "scaffold-experiment.log"
 RUN_LOG = "run-experiment.log"
+ANALYZE_LOG = "analyze-experiment.log"
+ANALYSIS = "analysis"
 SETUP = "setup_finetune.yaml"
 DEVIATIONS = "deviations.jsonl"
 FINETUNE_CONFIG = "finetune.yaml"

@@ -167,6 +167,11 @@ class LedgerReader:
         tags = self._tags.get(job)
         return self._submissions[tags[-1]] if tags else None
 
+    def submissions(self) -> dict[str, int]:
+        """How many times each job was submitted, by the job's name; refused submissions do not count."""
+        self._take_in()
+        return {job: len(tags) for job, tags in self._tags.items()}
+
     def _take_in(self) -> None:
         try:
             with self._path.open("rb") as stream:

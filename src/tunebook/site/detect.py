@@ -10,7 +10,7 @@ from pathlib import Path
 from tunebook.disk.program import run_program
 from tunebook.errors import ToolError
 from tunebook.site.detect_slurm import SLURM_STEPS
-from tunebook.site.finding import Candidate, Finding, Machine, Step
+from tunebook.site.finding import Candidate, Detected, Machine, Step
 from tunebook.site.python import PACKAGES, conda_modules, loaded_pythons
 from tunebook.site.storage import models_directory, scratch_directories
 
@@ -20,7 +20,7 @@ _ANSWER_S = 20.0
 _OUTPUTS = "tunebook-outputs"
 
 
-def settle(machine: Machine, choose: Callable[[Finding], Candidate]) -> tuple[tuple[Finding, Candidate], ...]:
+def settle(machine: Machine, choose: Callable[[Detected], Candidate]) -> tuple[tuple[Detected, Candidate], ...]:
     """Finds one setting after the other, since later ones depend on what was chosen for earlier ones.
 
     Args:
@@ -39,34 +39,34 @@ def settle(machine: Machine, choose: Callable[[Finding], Candidate]) -> tuple[tu
     return tuple(settled)
 
 
-def _username(machine: Machine) -> Finding:
-    return Finding("username", (Candidate(machine.here.user, "the account of this session"),))
+def _username(machine: Machine) -> Detected:
+    return Detected("username", (Candidate(machine.here.user, "the account of this session"),))
 
 
-def _group(machine: Machine) -> Finding:
+def _group(machine: Machine) -> Detected:
     names = [name for name in machine.here.groups if name != machine.here.user]
-    return Finding("group", tuple(Candidate(name, "a group of this session") for name in names))
+    return Detected("group", tuple(Candidate(name, "a group of this session") for name in names))
 
 
-def _local_gpus(machine: Machine) -> Finding:
+def _local_gpus(machine: Machine) -> Detected:
     try:
         answer = run_program(["nvidia-smi", "--list-gpus"], timeout_s=_ANSWER_S, env=machine.here.env)
     except ToolError:
-        return Finding("gpus", (Candidate("0", "nvidia-smi is not installed: no GPU"),))
+        return Detected("gpus", (Candidate("0", "nvidia-smi is not installed: no GPU"),))
     count = sum(line.startswith("GPU ") for line in answer.stdout.splitlines()) if answer.returncode == 0 else 0
-    return Finding("gpus", (Candidate(str(min(1, count)), f"nvidia-smi lists {count} GPU(s)"),))
+    return Detected("gpus", (Candidate(str(min(1, count)), f"nvidia-smi lists {count} GPU(s)"),))
 
 
-def _scratch(machine: Machine) -> Finding | None:
+def _scratch(machine: Machine) -> Detected | None:
     found = tuple(Candidate(str(path), basis) for path, basis in scratch_directories(machine.here))
     if machine.cluster is None and not found:
         return None
     named = bool(found) and found[0].basis.startswith("$")
     question = "" if named or len(found) == 1 else "Which directory is your scratch space, for large outputs?"
-    return Finding("scratch", found, question, "no writable scratch directory was found")
+    return Detected("scratch", found, question, "no writable scratch directory was found")
 
 
-def _models(machine: Machine) -> Finding:
+def _models(machine: Machine) -> Detected:
     here = machine.here
     scratch = machine.values.get("scratch", "")
     places = [here.directory, here.directory / "models", here.home, here.home / "models"]
@@ -75,39 +75,39 @@ def _models(machine: Machine) -> Finding:
     found = models_directory(places)
     if found is None:
         question = "Which directory holds the base models?" if machine.cluster else ""
-        return Finding("models_dir", (), question, "no directory with models was found near scratch and home")
+        return Detected("models_dir", (), question, "no directory with models was found near scratch and home")
     directory, names = found
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004  in a line
-    return Finding("models_dir", (Candidate(str(directory), f"it holds {shown}"),))
+    return Detected("models_dir", (Candidate(str(directory), f"it holds {shown}"),))
 
 
-def _environment(machine: Machine, stage: str) -> Finding:
+def _environment(machine: Machine, stage: str) -> Detected:
     fitting = [item for item in machine.environments if item.fits(stage)]
     trained = machine.values.get("training")
     package = PACKAGES[stage]
     own = next((item for item in fitting if item.prefix == machine.here.python), None)
     if machine.cluster is None and own is not None and not trained:
-        return Finding(stage, (), missing=f"the Python that runs tunebook has {package}")
+        return Detected(stage, (), missing=f"the Python that runs tunebook has {package}")
     fitting.sort(key=lambda item: item.text != trained)
     candidates = tuple(Candidate(item.text, item.told) for item in fitting)
     if not fitting:
         question = f"Which environment has {package}? A conda environment's name, or a virtual environment's path:"
         hint = f"no environment with {package} was found; jobs get the Python that runs tunebook"
-        return Finding(stage, (), question if machine.cluster else "", hint)
+        return Detected(stage, (), question if machine.cluster else "", hint)
     first = fitting[0]
     clear = len(fitting) == 1 or first.is_active or first.text == trained
-    return Finding(stage, candidates, "" if clear else f"Which environment is for the {stage}?")
+    return Detected(stage, candidates, "" if clear else f"Which environment is for the {stage}?")
 
 
-def _training(machine: Machine) -> Finding:
+def _training(machine: Machine) -> Detected:
     return _environment(machine, "training")
 
 
-def _evaluation(machine: Machine) -> Finding:
+def _evaluation(machine: Machine) -> Detected:
     return _environment(machine, "evaluation")
 
 
-def _modules(machine: Machine) -> Finding | None:
+def _modules(machine: Machine) -> Detected | None:
     """Conda has to come from somewhere, and so has the Python that a virtual environment was made with."""
     chosen = {machine.values.get(stage, "").partition(":")[0] for stage in PACKAGES}
     found = conda_modules(machine.here) if "conda" in chosen else ()
@@ -116,35 +116,35 @@ def _modules(machine: Machine) -> Finding | None:
         return None
     candidates = tuple(Candidate(line, basis) for line, basis in found)
     clear = len(found) == 1 or found[0][1].startswith("loaded")
-    return Finding("modules", candidates, "" if clear else "Which module brings conda?")
+    return Detected("modules", candidates, "" if clear else "Which module brings conda?")
 
 
-def _outputs(machine: Machine) -> Finding | None:
+def _outputs(machine: Machine) -> Detected | None:
     scratch = machine.values.get("scratch")
     if not scratch:
         return None
-    return Finding("output_dir_base", (Candidate(str(Path(scratch) / _OUTPUTS), "below the scratch directory"),))
+    return Detected("output_dir_base", (Candidate(str(Path(scratch) / _OUTPUTS), "below the scratch directory"),))
 
 
-def _wandb(machine: Machine, key: str) -> Finding | None:
+def _wandb(machine: Machine, key: str) -> Detected | None:
     """The shell's, else what ``wandb`` keeps in its settings file; its key is never looked at."""
     name = key.removeprefix("wandb_")
     variable = f"WANDB_{name.upper()}"
     if value := machine.here.env.get(variable):
-        return Finding(key, (Candidate(value, f"${variable}"),))
+        return Detected(key, (Candidate(value, f"${variable}"),))
     reader = configparser.ConfigParser(interpolation=None)
     path = machine.here.home / ".config" / "wandb" / "settings"
     with suppress(configparser.Error, UnicodeDecodeError):
         reader.read(path, encoding="utf-8")
     value = reader.get("default", name, fallback="")
-    return Finding(key, (Candidate(value, str(path)),)) if value else None
+    return Detected(key, (Candidate(value, str(path)),)) if value else None
 
 
-def _wandb_entity(machine: Machine) -> Finding | None:
+def _wandb_entity(machine: Machine) -> Detected | None:
     return _wandb(machine, "wandb_entity")
 
 
-def _wandb_project(machine: Machine) -> Finding | None:
+def _wandb_project(machine: Machine) -> Detected | None:
     return _wandb(machine, "wandb_project")
 
 

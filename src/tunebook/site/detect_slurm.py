@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from tunebook.site.cluster import Accounts, Cluster, Gpus, Partition
-from tunebook.site.finding import Candidate, Finding, Machine, Step
+from tunebook.site.finding import Candidate, Detected, Machine, Step
 from tunebook.site.slurm import NoClusterError, refusal
 
 __all__ = ["SLURM_STEPS", "partition_table", "spoken_gpus"]
@@ -15,42 +15,42 @@ _LEAST_MEMORY_MB = 16 * 1024
 _HOUR_MIN = 60.0
 
 
-def _cluster(machine: Machine) -> Finding:
-    return Finding("cluster", (Candidate(_of(machine).name, "scontrol show config"),))
+def _cluster(machine: Machine) -> Detected:
+    return Detected("cluster", (Candidate(_of(machine).name, "scontrol show config"),))
 
 
-def _account(machine: Machine) -> Finding:
+def _account(machine: Machine) -> Detected:
     accounts = _of(machine).accounts
     if accounts is None:
-        return Finding("account", missing="there is no accounting here: no account is needed")
+        return Detected("account", missing="there is no accounting here: no account is needed")
     if not accounts.own:
         question = "Which account do your jobs run under?" if _of(machine).needs_account else ""
-        return Finding("account", (), question, f"accounting knows no account of {machine.here.user}")
+        return Detected("account", (), question, f"accounting knows no account of {machine.here.user}")
     names = sorted(accounts.own, key=lambda name: name != accounts.default)
     candidates = tuple(
         Candidate(name, f"sacctmgr: {'the default' if name == accounts.default else 'an'} account of this user")
         for name in names
     )
     clear = accounts.default or len(names) == 1
-    return Finding("account", candidates, "" if clear else "Which account do your jobs run under?")
+    return Detected("account", candidates, "" if clear else "Which account do your jobs run under?")
 
 
-def _partition(machine: Machine) -> Finding:
+def _partition(machine: Machine) -> Detected:
     cluster = _of(machine)
     usable = [item for item in cluster.partitions if not _why_not(machine, item)]
     with_gpus = [item for item in usable if item.gpus]
     default = cluster.default_partition
     if not any(item.gpus for item in cluster.partitions):
-        return Finding("partition", missing="no partition has GPUs: jobs go to the cluster's default partition")
+        return Detected("partition", missing="no partition has GPUs: jobs go to the cluster's default partition")
     if default in with_gpus:
-        return Finding("partition", missing=f"the default partition `{default.name}` has GPUs" if default else "")
+        return Detected("partition", missing=f"the default partition `{default.name}` has GPUs" if default else "")
     if not with_gpus:
         closed = [f"{item.name} ({_why_not(machine, item)})" for item in cluster.partitions if item.gpus]
-        return Finding("partition", missing=f"no partition with GPUs is open to you: {', '.join(closed)}")
+        return Detected("partition", missing=f"no partition with GPUs is open to you: {', '.join(closed)}")
     candidates = tuple(
         Candidate(item.name, f"{spoken_gpus(item.gpus)}, up to {item.max_time or 'any time'}") for item in with_gpus
     )
-    return Finding("partition", candidates, "" if len(candidates) == 1 else "Which partition do your jobs go to?")
+    return Detected("partition", candidates, "" if len(candidates) == 1 else "Which partition do your jobs go to?")
 
 
 def _why_not(machine: Machine, partition: Partition) -> str:
@@ -59,32 +59,32 @@ def _why_not(machine: Machine, partition: Partition) -> str:
     return partition.why_not(accounts=[chosen] if chosen else accounts.own, groups=machine.here.groups)
 
 
-def _constraint(machine: Machine) -> Finding | None:
+def _constraint(machine: Machine) -> Detected | None:
     partition = _chosen(machine)
     if partition is None or len(partition.gpus) < 2 or not partition.features:  # noqa: PLR2004  two kinds
         return None
     anything = Candidate("", f"any node: {spoken_gpus(partition.gpus)}")
     features = (Candidate(name, f"a feature of nodes of {partition.name}") for name in partition.features)
-    return Finding("constraint", (anything, *features), f"{partition.name} has several kinds of GPUs. Which nodes?")
+    return Detected("constraint", (anything, *features), f"{partition.name} has several kinds of GPUs. Which nodes?")
 
 
-def _time(machine: Machine) -> Finding | None:
+def _time(machine: Machine) -> Detected | None:
     partition = _chosen(machine)
     limit = partition.max_time_min if partition else None
     if partition is None or limit is None or limit >= _HOUR_MIN:
         return None
-    return Finding("time", (Candidate(partition.max_time, f"the longest that {partition.name} allows"),))
+    return Detected("time", (Candidate(partition.max_time, f"the longest that {partition.name} allows"),))
 
 
-def _gpus(machine: Machine) -> Finding:
+def _gpus(machine: Machine) -> Detected:
     partition = _chosen(machine)
     if partition is not None and partition.gpus:
-        return Finding("gpus", (Candidate("1", f"{partition.name} has {spoken_gpus(partition.gpus)}"),))
+        return Detected("gpus", (Candidate("1", f"{partition.name} has {spoken_gpus(partition.gpus)}"),))
     where = f"{partition.name} has no GPUs" if partition else "no partition is known"
-    return Finding("gpus", (Candidate("0", where),)) if partition else Finding("gpus", missing=where)
+    return Detected("gpus", (Candidate("0", where),)) if partition else Detected("gpus", missing=where)
 
 
-def _cpus(machine: Machine) -> Finding | None:
+def _cpus(machine: Machine) -> Detected | None:
     partition = _chosen(machine)
     if partition is None or not partition.cpus:
         return None
@@ -92,36 +92,36 @@ def _cpus(machine: Machine) -> Finding | None:
     if share >= _CPUS_OF_A_GPU:
         return None
     basis = f"{partition.cpus} CPUs and {partition.most_gpus} GPUs on a node of {partition.name}"
-    return Finding("cpus", (Candidate(str(share), basis),))
+    return Detected("cpus", (Candidate(str(share), basis),))
 
 
-def _mem(machine: Machine) -> Finding | None:
+def _mem(machine: Machine) -> Detected | None:
     partition = _chosen(machine)
     if partition is None or not partition.memory_mb or partition.memory_mb >= _LEAST_MEMORY_MB:
         return None
     basis = f"a node of {partition.name} has {partition.memory_mb} MB"
-    return Finding("mem", (Candidate(f"{partition.memory_mb * 9 // 10}M", basis),))
+    return Detected("mem", (Candidate(f"{partition.memory_mb * 9 // 10}M", basis),))
 
 
-def _gpu_syntax(machine: Machine) -> Finding:
+def _gpu_syntax(machine: Machine) -> Detected:
     """What the scheduler takes is asked, not guessed: some clusters accept only one of the two."""
     if machine.values.get("gpus", "0") in {"", "0"}:
-        return Finding("gpu_syntax", (Candidate("--gres", "no GPUs are asked for"),))
+        return Detected("gpu_syntax", (Candidate("--gres", "no GPUs are asked for"),))
     options = {key: machine.values.get(key, "") for key in ("account", "partition", "constraint")}
     options["time"] = "1"
     with suppress(NoClusterError):
         first = refusal({**options, "gres": "gpu:1"})
         if not first:
-            return Finding("gpu_syntax", (Candidate("--gres", "sbatch --test-only takes --gres=gpu:1"),))
+            return Detected("gpu_syntax", (Candidate("--gres", "sbatch --test-only takes --gres=gpu:1"),))
         if _of(machine).has_gpus_option and not refusal({**options, "gpus": "1"}):
-            return Finding("gpu_syntax", (Candidate("--gpus", "sbatch --test-only takes --gpus=1 only"),))
-        return Finding("gpu_syntax", (Candidate("--gres", f"not confirmed, sbatch --test-only says: {first}"),))
-    return Finding("gpu_syntax", (Candidate("--gres", "not confirmed: sbatch does not answer"),))
+            return Detected("gpu_syntax", (Candidate("--gpus", "sbatch --test-only takes --gpus=1 only"),))
+        return Detected("gpu_syntax", (Candidate("--gres", f"not confirmed, sbatch --test-only says: {first}"),))
+    return Detected("gpu_syntax", (Candidate("--gres", "not confirmed: sbatch does not answer"),))
 
 
-def _mail(machine: Machine) -> Finding:
+def _mail(machine: Machine) -> Detected:
     question = f"Where should {_of(machine).name} send mail about jobs? Empty for no mail."
-    return Finding("mail_user", (), question, "no mail")
+    return Detected("mail_user", (), question, "no mail")
 
 
 def _of(machine: Machine) -> Cluster:

@@ -10,7 +10,7 @@ from tunebook.site.cluster import Cluster
 from tunebook.site.python import Found, find_environments
 from tunebook.site.surroundings import Surroundings
 
-__all__ = ["Candidate", "Finding", "Machine", "Step"]
+__all__ = ["Candidate", "Detected", "Machine", "Step"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Detected:
     """Candidates for a setting, the likeliest first.
 
     Attributes:
@@ -60,4 +60,4 @@ class Machine:
         return find_environments(self.here)
 
 
-Step = Callable[[Machine], Finding | None]
+Step = Callable[[Machine], Detected | None]

@@ -1,0 +1,1 @@
+"""From what the jobs left to what was learnt: collecting, statistics, tables, reports."""

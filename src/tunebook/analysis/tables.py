@@ -1,0 +1,32 @@
+"""Writes tables: CSV and Parquet, whole or not at all, the same bytes for the same rows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from tunebook.disk.atomic import write_text
+
+__all__ = ["write_csv", "write_parquet"]
+
+
+def write_csv(path: Path, frame: Any) -> None:
+    """Writes a data frame as UTF-8 CSV with a header; missing values are empty, floats have all their digits."""
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def write_parquet(path: Path, table: Any) -> None:
+    """Writes a pyarrow table or a data frame as Parquet (Zstandard), by way of a temporary file beside it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not isinstance(table, pa.Table):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        pq.write_table(table, part, compression="zstd")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,216 @@
+"""Intervals, paired tests and corrections, against published examples, SciPy and statsmodels."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tunebook.analysis.intervals import (
+    bootstrap_interval,
+    bootstrap_means,
+    mean_interval,
+    student_interval,
+    wilson_interval,
+)
+from tunebook.analysis.paired import holm, mcnemar, paired_bootstrap, paired_difference_interval, paired_test
+from tunebook.analysis.records import Interval
+
+ZERO_ONE = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1, max_size=60)
+
+
+def rounded(interval: Interval | None, digits: int = 4) -> tuple[float, float]:
+    assert interval is not None
+    return round(interval.low, digits), round(interval.high, digits)
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "expected"),
+    [
+        (81, 263, (0.2553, 0.3662)),
+        (15, 148, (0.0624, 0.1605)),
+        (0, 20, (0.0, 0.1611)),
+        (1, 29, (0.0061, 0.1718)),
+    ],
+)
+def test_wilsons_interval_is_newcombes_method_3(successes: int, n: int, expected: tuple[float, float]) -> None:
+    """R. G. Newcombe (1998), Statistics in Medicine 17:857-872, table I, method 3."""
+    assert rounded(wilson_interval(successes, n)) == expected
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 1), (1, 1), (0, 40), (40, 40), (7, 40), (500, 1000)])
+def test_wilsons_interval_is_statsmodels_and_scipys(successes: int, n: int) -> None:
+    from scipy.stats import binomtest
+    from statsmodels.stats.proportion import proportion_confint
+
+    interval = wilson_interval(successes, n)
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx(proportion_confint(successes, n, method="wilson"), abs=1e-12)
+    other = binomtest(successes, n).proportion_ci(0.95, "wilson")
+    assert (interval.low, interval.high) == pytest.approx((other.low, other.high), abs=1e-12)
+
+
+def test_no_observation_has_no_interval() -> None:
+    assert wilson_interval(0, 0) is None
+    assert mean_interval([], is_binary=True) is None
+    assert mean_interval([], is_binary=False) is None
+    assert bootstrap_interval([0.5]) is None
+    assert student_interval([0.5]) is None
+
+
+def test_the_bootstraps_interval_is_scipys_but_for_chance() -> None:
+    from scipy.stats import bootstrap
+
+    values = [math.sin(number) ** 2 for number in range(80)]
+    ours = bootstrap_interval(values)
+    theirs = bootstrap((values,), lambda x, axis: x.mean(axis=axis), method="percentile", n_resamples=9999, rng=1)
+    assert ours is not None
+    assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=0.005)
+    assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.005)
+
+
+def test_the_bootstrap_draws_the_same_every_time_and_for_every_size() -> None:
+    import numpy as np
+
+    from tunebook.analysis import intervals
+
+    values = [float(number) for number in range(50)]
+    first = bootstrap_means(values)
+    intervals._kept_draws.cache_clear()
+    assert np.array_equal(first, bootstrap_means(values))
+    assert first.shape == (9_999,)
+    large = bootstrap_means([0.0, 1.0] * 1_500)
+    assert large.mean() == pytest.approx(0.5, abs=0.001)
+    assert large.std() == pytest.approx(0.5 / math.sqrt(3_000), rel=0.03)
+
+
+def test_students_interval_is_students_own_example() -> None:
+    """Student (1908), Biometrika 6, the additional hours of sleep with laevo-hyoscyamine: mean 2.33, s 2.002, n 10."""
+    sleep = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+    assert rounded(student_interval(sleep)) == (0.8977, 3.7623)
+
+
+def test_mcnemars_test_is_agrestis_example_made_exact() -> None:
+    """A. Agresti (2013), Categorical Data Analysis, table 11.1: approval of a leader, asked twice."""
+    from scipy.stats import binomtest
+    from statsmodels.stats.contingency_tables import mcnemar as reference
+
+    first = [1.0] * (794 + 150) + [0.0] * (86 + 570)
+    second = [1.0] * 794 + [0.0] * 150 + [1.0] * 86 + [0.0] * 570
+    test = mcnemar(first, second)
+    assert (test.gained, test.lost) == (150, 86)
+    assert test.p == pytest.approx(reference([[794, 150], [86, 570]], exact=True).pvalue)
+    assert test.p == pytest.approx(binomtest(86, 236).pvalue)
+    assert test.p < 0.0001  # Agresti: z = -4.17
+    assert test.difference == pytest.approx(0.04)
+    assert test.interval is not None
+    assert (test.interval.low, test.interval.high) == pytest.approx((0.02, 0.06), abs=0.002)  # Agresti: 0.02 to 0.06
+
+
+@pytest.mark.parametrize(
+    ("both", "gained", "lost", "neither", "expected"),
+    [(36, 12, 2, 0, (0.0569, 0.3404)), (54, 0, 0, 0, (-0.0664, 0.0664))],
+)
+def test_the_interval_of_a_paired_difference_is_newcombes_method_10(
+    both: int, gained: int, lost: int, neither: int, expected: tuple[float, float]
+) -> None:
+    """R. G. Newcombe (1998), Statistics in Medicine 17:2635-2650, table II, method 10."""
+    n = both + gained + lost + neither
+    assert rounded(paired_difference_interval(both, gained, lost, n)) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(ZERO_ONE)
+def test_mcnemar_is_statsmodels_for_any_table(pairs: list[tuple[float, float]]) -> None:
+    from statsmodels.stats.contingency_tables import mcnemar as reference
+
+    first, second = [one for one, _ in pairs], [two for _, two in pairs]
+    counts = [[pairs.count((1.0, 1.0)), pairs.count((1.0, 0.0))], [pairs.count((0.0, 1.0)), pairs.count((0.0, 0.0))]]
+    test = paired_test(first, second)
+    assert test.name == "McNemar, exact"
+    assert test.p == pytest.approx(min(1.0, reference(counts, exact=True).pvalue))
+    assert test.interval is not None
+    assert -1 <= test.interval.low <= test.difference + 1e-12
+    assert test.difference - 1e-12 <= test.interval.high <= 1
+    back = paired_test(second, first)
+    assert (back.difference, back.p) == (-test.difference, test.p)
+    assert back.interval is not None
+    assert (back.interval.low, back.interval.high) == pytest.approx((-test.interval.high, -test.interval.low))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "p", "difference"),
+    [
+        ([1.0], [1.0], 1.0, 0.0),  # one sample
+        ([1.0], [0.0], 1.0, 1.0),
+        ([1.0] * 40, [1.0] * 40, 1.0, 0.0),  # all right
+        ([0.0] * 40, [0.0] * 40, 1.0, 0.0),  # all wrong
+        ([1.0] * 6, [0.0] * 6, 0.03125, 1.0),
+    ],
+)
+def test_edges_of_right_and_wrong(first: list[float], second: list[float], p: float, difference: float) -> None:
+    test = paired_test(first, second)
+    assert test.p == pytest.approx(p)
+    assert test.difference == pytest.approx(difference)
+
+
+def test_the_paired_bootstrap_agrees_with_scipys_permutation_test_and_t_test() -> None:
+    from scipy.stats import permutation_test, ttest_rel
+
+    rng = random.Random(3)  # noqa: S311
+    first = [rng.gauss(0.6, 0.2) for _ in range(60)]
+    second = [value - rng.gauss(0.04, 0.15) for value in first]
+    test = paired_bootstrap(first, second)
+    assert test.name == "paired bootstrap"
+    reference = permutation_test(
+        (first, second), lambda x, y, axis: (x - y).mean(axis=axis), permutation_type="samples", n_resamples=9999, rng=1
+    )
+    assert test.p == pytest.approx(reference.pvalue, abs=0.02)
+    against = ttest_rel(first, second)
+    assert test.p == pytest.approx(against.pvalue, abs=0.02)
+    assert test.interval is not None
+    limits = against.confidence_interval()
+    assert (test.interval.low, test.interval.high) == pytest.approx((limits.low, limits.high), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "p", "name"),
+    [
+        ([0.5, 0.25], [0.5, 0.25], 1.0, "paired bootstrap"),  # all ties
+        ([0.5], [0.25], 1.0, "sign test"),  # one pair
+        ([0.75] * 8, [0.5] * 8, 2 / 2**8, "sign test"),  # all alike: nothing to draw from
+    ],
+)
+def test_edges_of_other_scores(first: list[float], second: list[float], p: float, name: str) -> None:
+    test = paired_test(first, second)
+    assert test.p == pytest.approx(p)
+    assert test.name == name
+
+
+def test_a_bootstraps_p_is_never_zero() -> None:
+    test = paired_bootstrap([1.0, 1.1, 0.9, 1.2] * 20, [0.0, 0.1, 0.05, 0.02] * 20)
+    assert test.p == 1 / 10_000
+
+
+def test_scores_that_cannot_be_paired_are_an_error() -> None:
+    with pytest.raises(ValueError, match="cannot be paired"):
+        paired_test([1.0], [1.0, 0.0])
+    with pytest.raises(ValueError, match="cannot be paired"):
+        paired_test([], [])
+
+
+def test_holms_correction_by_hand() -> None:
+    """The step-down of S. Holm (1979): 0.005·4, 0.01·3, 0.03·2, 0.04·1 and never downwards."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(0, 1), max_size=30))
+def test_holms_correction_is_statsmodels(p_values: list[float]) -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    expected = multipletests(p_values, method="holm")[1] if p_values else []
+    assert holm(p_values) == pytest.approx(tuple(expected))
