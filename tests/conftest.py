@@ -23,6 +23,17 @@ for _name in ("HF_HUB_OFFLINE", "INSPECT_LOG_DIR", "WANDB_MODE", "TUNEBOOK_TAG")
     os.environ.pop(_name, None)
 
 
+_CLUSTERS = {"plain_slurm", "accounted_slurm", "cluster"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run beside each other, those of one module share its fixtures, and all of SLURM's its clusters."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("slurm" if names & _CLUSTERS else item.path.name))
+
+
 @pytest.fixture
 def page() -> str:
     """The text of the example's page."""

@@ -38,11 +38,8 @@ def accounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="module")
-def unaccounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    if reason := why_not():
-        pytest.skip(reason)
-    with cluster_at(tmp_path_factory.mktemp("unaccounted")) as cluster:
-        yield cluster
+def unaccounted(plain_slurm: Cluster) -> Cluster:
+    return plain_slurm
 
 
 @pytest.fixture
