@@ -1,0 +1,1 @@
+"""Figures of an analysis: one Vega-Lite specification each, for paper, page and notebook."""

@@ -1,0 +1,67 @@
+"""How every figure looks, in light and in dark: colours, lines, letters.
+
+Categories have the colours of Okabe and Ito (2008, "Color universal design"), which people with any kind of colour
+blindness tell apart; their order here keeps neighbours apart in lightness too. Ordered values run along viridis,
+without its ends that vanish on white or on black.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["CATEGORIES", "DARK", "LIGHT", "config"]
+
+CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # the first comes with the program that draws the files
+_FONT_SIZE = 11
+
+
+def config(*, dark: bool = False, font_size: int = _FONT_SIZE) -> dict[str, Any]:
+    """Vega-Lite's configuration: what is the same for all figures.
+
+    Args:
+        font_size: of axis labels, in pixels; a pixel is 1/96 inch on paper.
+    """
+    ink, muted, line, paper = (
+        ("#e8eaed", "#a7afb8", "#363c43", "#14171a") if dark else ("#1a1d21", "#565d66", "#e3e6ea", "#ffffff")
+    )
+    letters = {"labelColor": ink, "titleColor": ink, "labelFontSize": font_size, "titleFontSize": font_size + 1}
+    return {
+        "background": paper,
+        "font": _FONT,
+        "padding": 4,
+        "aria": False,  # a figure is one image with a caption and a table of its numbers, not a thousand marks
+        "view": {"stroke": None},
+        "axis": letters
+        | {
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+            "gridColor": line,
+            "domainColor": muted,
+            "tickColor": muted,
+            "labelLimit": 190,
+            "titleLimit": 600,
+            "labelOverlap": "greedy",
+            "labelSeparation": 4,
+            "labelFlush": False,
+        },
+        "legend": letters
+        | {"titleFontWeight": "normal", "orient": "top", "labelLimit": 400, "symbolLimit": 12, "symbolSize": 90},
+        "header": letters,
+        "range": {
+            "category": list(CATEGORIES),
+            "ordinal": {"scheme": "viridis", "extent": [0.25, 1.0] if dark else [0.0, 0.88]},
+            "heatmap": {"scheme": "viridis"},
+            "ramp": {"scheme": "viridis"},
+        },
+        "style": {
+            "reference": {"stroke": ink, "strokeDash": [5, 3], "strokeWidth": 1.3},
+            "annotation": {"fill": ink, "fontSize": font_size},
+            "quiet": {"stroke": muted, "fill": muted},
+            "one-colour": {"stroke": CATEGORIES[4] if dark else CATEGORIES[0]},
+        },
+    }
+
+
+LIGHT = config()
+DARK = config(dark=True)

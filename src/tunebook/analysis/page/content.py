@@ -1,0 +1,216 @@
+"""What the page says, as values: its facts, sections and lists, in the order of the page."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.scores import Scale, final_scores
+from tunebook.analysis.page.cells import share
+from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run_table
+from tunebook.analysis.records import OtherLog
+from tunebook.analysis.values import Analysis, Case, Deviation, FactorUse, Finding, Gap, TaskUse
+from tunebook.core.job import JobState
+from tunebook.core.plan import RunType
+
+__all__ = ["CaseGroup", "Content", "Fact", "content_of"]
+
+_CASES = 30  # of a kind; the page would be slow with thousands
+_KINDS = {
+    "all wrong": "Every run got these wrong",
+    "fixed": "Fine-tuning fixed these",
+    "broken": "Fine-tuning broke these",
+}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number at the head of the page."""
+
+    name: str
+    value: str
+    more: str = ""
+    css: str = ""
+
+
+@dataclass(frozen=True)
+class CaseGroup:
+    """Samples of a kind; ``more`` are not shown."""
+
+    title: str
+    cases: tuple[Case, ...]
+    total: int
+
+    @property
+    def more(self) -> int:
+        """How many are left out."""
+        return self.total - len(self.cases)
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that the template shows."""
+
+    name: str
+    file: str
+    kicker: str
+    question: str
+    level: str
+    as_of: str
+    is_finished: bool
+    state_words: str
+    many_tasks: bool
+    design: str
+    view_command: str
+    facts: tuple[Fact, ...]
+    gaps: tuple[Gap, ...]
+    findings: tuple[Finding, ...]
+    factors: tuple[FactorUse, ...]
+    tasks: tuple[TaskUse, ...]
+    best: tuple[Best, ...]
+    figures: tuple[Figure, ...]
+    runs: Table
+    cases: tuple[CaseGroup, ...]
+    deviations: tuple[Deviation, ...]
+    jobs: Table
+    other_logs: tuple[tuple[str, OtherLog], ...]
+    next_steps: tuple[str, ...]
+    provenance: tuple[tuple[str, str], ...]
+
+    @property
+    def left_out(self) -> tuple[Figure, ...]:
+        """The figures that have no data."""
+        return tuple(figure for figure in self.figures if not figure.spec)
+
+    @property
+    def contents(self) -> tuple[tuple[str, str], ...]:
+        """The sections: their ids and titles."""
+        state = () if self.is_finished else (("state", "Where it stands"),)
+        return (
+            *state,
+            ("findings", "Findings"),
+            ("varied", "What was varied"),
+            ("best", "Best"),
+            ("figures-section", "Figures"),
+            ("runs-section", "All runs"),
+            ("samples", "Samples"),
+            ("deviations", "Deviations"),
+            ("jobs-section", "Jobs and logs"),
+            ("next", "Next steps"),
+            ("provenance", "Provenance"),
+        )
+
+
+def content_of(analysis: Analysis, figures: Sequence[Figure], *, as_of: str = "") -> Content:
+    """The page of an analysis."""
+    best = tuple(found for task in analysis.tasks if (found := best_runs(analysis, task)))
+    return Content(
+        name=analysis.name,
+        file=_file_stem(analysis.name),
+        kicker=" · ".join(filter(None, (analysis.type, analysis.created))) or "Experiment",
+        question=analysis.question,
+        level=f"{analysis.level:.0%}",
+        as_of=as_of,
+        is_finished=analysis.is_finished,
+        state_words=_state_words(analysis),
+        many_tasks=len(analysis.tasks) > 1,
+        design=_design(analysis),
+        view_command=shlex.join(["inspect", "view", "--log-dir", analysis.experiment]),
+        facts=_facts(analysis),
+        gaps=analysis.gaps,
+        findings=analysis.findings,
+        factors=analysis.factors,
+        tasks=analysis.tasks,
+        best=best,
+        figures=tuple(figures),
+        runs=run_table(analysis),
+        cases=_cases(analysis),
+        deviations=analysis.deviations,
+        jobs=job_table(analysis),
+        other_logs=tuple((each.key.run, other) for each in analysis.evaluations for other in each.others),
+        next_steps=analysis.next_steps,
+        provenance=_provenance(analysis),
+    )
+
+
+def _file_stem(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:80] or "experiment"
+
+
+def _states(analysis: Analysis) -> tuple[Counter[JobState], Counter[JobState]]:
+    trainings = Counter(run.training.state for run in analysis.runs if run.training)
+    return trainings, Counter(each.state for each in analysis.evaluations)
+
+
+def _state_words(analysis: Analysis) -> str:
+    parts = []
+    for noun, states in zip(("trainings", "evaluations"), _states(analysis), strict=True):
+        if states:
+            words = ", ".join(f"{states[state]} {state.value}" for state in JobState if states[state])
+            parts.append(f"{states.total()} {noun}: {words}.")
+    return " ".join(parts)
+
+
+def _design(analysis: Analysis) -> str:
+    runs = sum(run.type is RunType.FINE_TUNED for run in analysis.runs)
+    if len(analysis.factors) == 1:
+        return f"{runs} fine-tuned runs."
+    full = "every combination, equally often" if analysis.balanced else "not every combination equally often"
+    return f"{runs} fine-tuned runs; {full}."
+
+
+def _facts(analysis: Analysis) -> tuple[Fact, ...]:
+    trainings, evaluations = _states(analysis)
+    controls = sum(run.type is RunType.CONTROL for run in analysis.runs)
+    facts = [Fact("Runs", str(len(analysis.runs)), f"{controls} of them base model{'' if controls == 1 else 's'}")]
+    for name, states in (("Trainings", trainings), ("Evaluations", evaluations)):
+        if states:
+            failed = f"{states[JobState.FAILED]} failed" if states[JobState.FAILED] else ""
+            running = f"{states[JobState.RUNNING]} running" if states[JobState.RUNNING] else ""
+            done = f"{states[JobState.COMPLETED]} of {states.total()}"
+            facts.append(Fact(name, done, ", ".join(filter(None, ("completed", running, failed)))))
+    for task in analysis.tasks[:3]:
+        facts += _best_fact(analysis, task)
+    return tuple(facts)
+
+
+def _best_fact(analysis: Analysis, task: TaskUse) -> list[Fact]:
+    scores = final_scores(analysis, task)
+    if not scores:
+        return []
+    best = max(scores.values(), key=lambda score: score.value or 0.0)
+    is_share = Scale.of(analysis, task).is_share
+    more = ""
+    if best.interval:
+        ends = (share(end, is_share=is_share) for end in (best.interval.low, best.interval.high))
+        more = f"{analysis.level:.0%} interval {' to '.join(ends)}"
+    name = f"Best {best.measure}" + (f", {task.name}" if len(analysis.tasks) > 1 else "")
+    return [Fact(name, share(best.value or 0.0, is_share=is_share), more)]
+
+
+def _cases(analysis: Analysis) -> tuple[CaseGroup, ...]:
+    groups = []
+    for kind, title in _KINDS.items():
+        found = tuple(case for case in analysis.cases if case.kind == kind)
+        if found:
+            groups.append(CaseGroup(title, found[:_CASES], len(found)))
+    return tuple(groups)
+
+
+def _provenance(analysis: Analysis) -> tuple[tuple[str, str], ...]:
+    source = analysis.provenance
+    facts = [
+        ("Experiment", analysis.experiment),
+        ("Page (SHA-256)", source.page_sha256),
+        ("First job started", source.first),
+        ("Last job ended", source.last),
+        ("Data set", source.dataset),
+        *((f"Model {name}", path) for name, path in source.models.items()),
+        ("Versions", ", ".join(f"{package} {version}" for package, version in source.versions.items())),
+        ("Commits", ", ".join(source.commits)),
+        ("Hosts", ", ".join(source.hosts)),
+    ]
+    return tuple((name, value) for name, value in facts if value)
