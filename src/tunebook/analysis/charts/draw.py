@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from tunebook.analysis.charts.figure import Figure
@@ -11,7 +13,9 @@ from tunebook.analysis.charts.theme import config
 __all__ = ["FigureSize", "png_of", "svg_of"]
 
 _PER_CM = 96 / 2.54  # pixels, as CSS and SVG count them
+_PNG_SCALE = 72 / 96  # a PNG's inch has 72 pixels of an SVG there, and 96 everywhere else
 _VEGA_LITE = "6.4"
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -32,18 +36,28 @@ class FigureSize:
 
 
 def svg_of(figure: Figure, size: FigureSize = FigureSize()) -> str:
-    """The figure as SVG, in its light colours."""
+    """The figure as SVG, in its light colours, with its title and caption for those who cannot see it."""
     import vl_convert
 
     height = None if size.height_cm is None else size.height_cm * _PER_CM
     spec: dict[str, Any] = figure.static(round(size.width_cm * _PER_CM), height)
-    spec["config"] = config(font_size=round(size.font_pt * 96 / 72))
-    svg: str = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[])
-    return svg + "\n"
+    look = config(font_size=round(size.font_pt * 96 / 72))
+    svg: str = vl_convert.vegalite_to_svg(_writable(spec), vl_version=_VEGA_LITE, config=look, allowed_base_urls=[])
+    words = f"<title>{escape(_writable(figure.title))}</title><desc>{escape(_writable(figure.caption))}</desc>"
+    return svg.replace(">", f' role="img">{words}', 1) + "\n"
+
+
+def _writable(value: Any) -> Any:
+    """A specification whose texts hold no character that XML, or the program that draws, cannot."""
+    if isinstance(value, str):
+        return _NOT_IN_XML.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {key: _writable(each) for key, each in value.items()}
+    return [_writable(each) for each in value] if isinstance(value, list) else value
 
 
 def png_of(svg: str, size: FigureSize = FigureSize()) -> bytes:
     """The picture of an SVG."""
     import vl_convert
 
-    return bytes(vl_convert.svg_to_png(svg, ppi=size.ppi))
+    return bytes(vl_convert.svg_to_png(svg, scale=_PNG_SCALE, ppi=size.ppi))

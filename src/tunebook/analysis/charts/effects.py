@@ -93,7 +93,13 @@ def _test_words(effect: Effect | None) -> str:
 
 def _layers(factor: FactorUse, scale: Scale) -> list[Spec]:
     steep = sum(map(len, factor.levels)) > _LETTERS
-    x = axis("level", "ordinal", factor.label, sort=list(factor.levels), axis={"labelAngle": -30 if steep else 0})
+    x = axis(
+        "level",
+        "ordinal",
+        factor.label,
+        scale={"domain": list(factor.levels)},
+        axis={"labelAngle": -30 if steep else 0},
+    )
     runs = {
         "transform": [shown_only()],
         "params": [hover("pointed", "run")],

@@ -20,6 +20,7 @@ __all__ = [
     "compact",
     "hover",
     "layered",
+    "one_line",
     "shown_only",
     "tooltip",
 ]
@@ -28,6 +29,7 @@ Spec = dict[str, Any]
 Row = dict[str, Any]  # one mark's numbers and texts, by field
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+_LETTER_PX, _SYMBOL_PX = 6.2, 34  # of a legend's entry
 SHOWN: Spec = {"name": "shown", "value": []}  # the page's table sets it: which runs its filter leaves
 POINTED: Spec = {"param": "pointed", "empty": False}  # what :func:`hover` makes, as a condition
 
@@ -60,9 +62,14 @@ class Figure:
         return rows
 
     def static(self, width: float, height: float | None = None) -> Spec:
-        """As :meth:`sized`, without the invisible marks that are there for a pointer."""
+        """As :meth:`sized`, without the invisible marks that are there for a pointer, and with a legend that fits."""
         spec = self.sized(width, height)
-        return spec | {"layer": [layer for layer in spec["layer"] if layer.get("name") != "pointers"]}
+        longest = max((len(str(entry)) for layer in spec["layer"] for entry in _legend(layer)), default=1)
+        columns = max(1, int(width / (_LETTER_PX * longest + _SYMBOL_PX)))
+        return spec | {
+            "config": {"legend": {"columns": columns}},
+            "layer": [layer for layer in spec["layer"] if layer.get("name") != "pointers"],
+        }
 
     def sized(self, width: float | str, height: float | None = None) -> Spec:
         """The specification at a width in pixels, or ``container`` for a page."""
@@ -74,6 +81,11 @@ class Figure:
             return {"text/plain": f"{self.title}: {self.reason}"}
         full = self.sized(640) | {"config": LIGHT}
         return {"application/vnd.vegalite.v6+json": full, "text/plain": f"{self.title}: {self.caption}"}
+
+
+def _legend(layer: Spec) -> list[Any]:
+    entries: list[Any] = layer["encoding"].get("color", {}).get("scale", {}).get("domain", [])
+    return entries
 
 
 def layered(rows: Iterable[Mapping[str, Any]], *layers: Spec, **others: Any) -> Spec:
@@ -89,9 +101,12 @@ def layered(rows: Iterable[Mapping[str, Any]], *layers: Spec, **others: Any) -> 
 
 
 def axis(field_name: str, kind: str, title: str, **others: Any) -> Spec:
-    """A channel that shows a field; its title is text, never an expression."""
+    """A channel that shows a field.
+
+    An order of levels is given as the scale's domain: Vega-Lite makes an expression of a list to sort by.
+    """
     scale = others.pop("scale", None)
-    channel: Spec = {"field": field_name, "type": kind, "title": title}
+    channel: Spec = {"field": field_name, "type": kind, "title": one_line(title)}
     if scale:
         channel["scale"] = scale
     return channel | others
@@ -101,9 +116,14 @@ def tooltip(*entries: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:
     """``(field, title)`` or ``(field, title, number format)`` each."""
     channels: list[Spec] = []
     for name, title, *form in entries:
-        channel: Spec = {"field": name, "title": title, "type": "quantitative" if form else "nominal"}
+        channel: Spec = {"field": name, "title": one_line(title), "type": "quantitative" if form else "nominal"}
         channels.append(channel | ({"format": form[0]} if form else {}))
     return channels
+
+
+def one_line(title: str) -> str:
+    """A title without line ends and control characters: Vega-Lite quotes it into expressions that cannot hold them."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in title).split())
 
 
 def hover(name: str, *fields: str) -> Spec:

@@ -61,8 +61,8 @@ def _layers(rows: list[Row], across: FactorUse, down: FactorUse, scale: Scale) -
         ("runs", "Runs", "d"),
     )
     shared = {
-        "x": axis("across", "ordinal", across.label, sort=list(across.levels), axis={"labelAngle": angle}),
-        "y": axis("down", "ordinal", down.label, sort=list(down.levels)),
+        "x": axis("across", "ordinal", across.label, scale={"domain": list(across.levels)}, axis={"labelAngle": angle}),
+        "y": axis("down", "ordinal", down.label, scale={"domain": list(down.levels)}),
         "tooltip": words,
     }
     legend = {"format": scale.ticks, "orient": "right", "gradientLength": 110}

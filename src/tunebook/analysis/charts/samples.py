@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from statistics import fmean
-from typing import Any
 
-from tunebook.analysis.charts.figure import SHOWN, Figure, Spec, axis, compact, layered, shown_only, tooltip
-from tunebook.analysis.charts.scores import Scale, final_scores
+from tunebook.analysis.charts.figure import SHOWN, Figure, Row, axis, compact, layered, shown_only, tooltip
+from tunebook.analysis.charts.scores import Scale, final_scores, of_task
 from tunebook.analysis.charts.series import short_names
 from tunebook.analysis.values import Analysis, TaskUse
 
@@ -23,15 +22,14 @@ _Table = Mapping[str, Mapping[str, float]]  # run to sample to its mean score ov
 
 def agreement(analysis: Analysis, task: TaskUse, suffix: str) -> Figure:
     """Each sample's score in each run, the samples by how often they are right, the runs by their score."""
-    name, title = f"sample_agreement{suffix}", f"Agreement by sample{f': {task.name}' if suffix else ''}"
+    name, title = f"sample_agreement{suffix}", f"Agreement by sample{of_task(task, suffix)}"
     table = _table(analysis, task)
     if len(table) < 2:  # noqa: PLR2004
         return Figure(name, title, reason="fewer than two evaluations have samples to compare")
-    samples = {
-        sample: [scores[sample] for scores in table.values() if sample in scores]
-        for scores in table.values()
-        for sample in scores
-    }
+    samples: dict[str, list[float]] = {}
+    for scores in table.values():
+        for sample, value in scores.items():
+            samples.setdefault(sample, []).append(value)
     means = {sample: fmean(values) for sample, values in samples.items()}
     scale = Scale.of(analysis, task)
     if len(table) <= _RUNS and len(table) * len(means) <= _CELLS:
@@ -44,9 +42,10 @@ def _table(analysis: Analysis, task: TaskUse) -> _Table:
     table: dict[str, dict[str, float]] = {}
     for run, score in final_scores(analysis, task).items():
         samples = analysis.samples.get(score.evaluation)
-        values = samples.values.get(score.measure, ()) if samples else ()
+        if samples is None or score.measure not in samples.values:
+            continue
         found: dict[str, list[float]] = {}
-        for sample, value in zip(samples.ids if samples else (), values, strict=True):
+        for sample, value in zip(samples.ids, samples.values[score.measure], strict=True):
             if value is not None:
                 found.setdefault(sample, []).append(value)
         if found:
@@ -55,55 +54,53 @@ def _table(analysis: Analysis, task: TaskUse) -> _Table:
 
 
 def _matrix(figure: Figure, analysis: Analysis, table: _Table, means: Mapping[str, float], scale: Scale) -> Figure:
-    names = short_names(analysis)
-    numbers = {run.name: number for number, run in enumerate(analysis.runs)}
-    order = sorted(means, key=lambda sample: (-means[sample], sample))
-    places = {sample: place for place, sample in enumerate(order, start=1)}
-    rows: list[dict[str, Any]] = [
-        {
-            "run": numbers[run],
-            "name": names[run],
-            "sample": sample,
-            "place": places[sample],
-            "score": compact(value, 4),
-            "word": "right" if value == 1 else "wrong" if value == 0 else "in part",
-            "mean": compact(means[sample], 4),
-        }
-        for run, scores in table.items()
-        for sample, value in scores.items()
-    ]
-    runs = sorted(table, key=lambda run: (-fmean(table[run].values()), numbers[run]))
-    x = axis(
-        "place",
-        "ordinal",
-        "Samples, from those most often right to those most often wrong",
-        axis={"labels": False, "ticks": False},
-    )
-    y = axis("name", "nominal", "", sort=[names[run] for run in runs], axis={"labelOverlap": False, "ticks": False})
+    rows = list(_cells(analysis, table, means))
     is_binary = all(row["word"] != "in part" for row in rows)
     if is_binary:
-        colour: Spec = {
-            "field": "word",
-            "type": "nominal",
-            "title": None,
-            "scale": {"domain": ["right", "wrong"], "range": [_RIGHT, _WRONG]},
-        }
+        colour = axis("word", "nominal", "", scale={"domain": ["right", "wrong"], "range": [_RIGHT, _WRONG]})
+        colour["legend"] = {"title": None}
     else:
         colour = axis("score", "quantitative", scale.measure, scale={"scheme": "viridis"})
-    words = tooltip(
-        ("name", "Run"),
-        ("sample", "Sample"),
-        ("word", "Answer") if is_binary else ("score", scale.measure, ".3~g"),
-        ("mean", "Mean of all runs", scale.number),
-    )
+    along = {"labels": False, "ticks": False}
+    by_rank = {"field": "rank", "op": "min"}
     cells = {
         "transform": [shown_only()],
         "mark": {"type": "rect", "stroke": None},
-        "encoding": {"x": x, "y": y, "color": colour, "tooltip": words},
+        "encoding": {
+            "x": axis("place", "ordinal", "Samples, most often right to most often wrong", axis=along),
+            "y": axis("name", "nominal", "", sort=by_rank, axis={"labelOverlap": False, "ticks": False}),
+            "color": colour,
+            "tooltip": tooltip(
+                ("name", "Run"),
+                ("sample", "Sample"),
+                ("word", "Answer") if is_binary else ("score", scale.measure, ".3~g"),
+                ("mean", "Mean of all runs", scale.number),
+            ),
+        },
     }
     caption = "A column a sample, a row a run (after its last evaluated epoch). Columns of one colour: all runs agree."
     spec = layered(rows, cells, params=[SHOWN])
     return Figure(figure.name, figure.title, caption, spec, 78 + 15 * max(len(table), 3), is_wide=True)
+
+
+def _cells(analysis: Analysis, table: _Table, means: Mapping[str, float]) -> Iterator[Row]:
+    names = short_names(analysis)
+    numbers = {run.name: number for number, run in enumerate(analysis.runs)}
+    order = sorted(means, key=lambda sample: (-means[sample], sample))
+    places = {sample: place for place, sample in enumerate(order, start=1)}
+    runs = sorted(table, key=lambda run: (-fmean(table[run].values()), numbers[run]))
+    for rank, run in enumerate(runs, start=1):
+        for sample, value in table[run].items():
+            yield {
+                "run": numbers[run],
+                "name": names[run],
+                "rank": rank,
+                "sample": sample,
+                "place": places[sample],
+                "score": compact(value, 4),
+                "word": {0.0: "wrong", 1.0: "right"}.get(value, "in part"),
+                "mean": compact(means[sample], 4),
+            }
 
 
 def _distribution(figure: Figure, means: Mapping[str, float], runs: int, scale: Scale) -> Figure:

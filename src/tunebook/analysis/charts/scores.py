@@ -193,7 +193,7 @@ def _verdict_channels(rows: Sequence[Row]) -> Spec:
 
 def _rows_spec(rows: list[Row], scale: Scale) -> Spec:
     """A row a run."""
-    y = axis("name", "nominal", "", sort=[row["name"] for row in rows], axis={"grid": False, "labelOverlap": False})
+    y = axis("name", "nominal", "", sort={"field": "rank", "op": "min"}, axis={"grid": False, "labelOverlap": False})
     return _with_intervals(rows, scale, "x", {"y": y}, size=80)
 
 

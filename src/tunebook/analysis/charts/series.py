@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from tunebook.analysis.charts.figure import Spec
+from tunebook.analysis.charts.figure import Spec, one_line
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.values import Analysis, FactorUse
 
@@ -44,7 +44,7 @@ class Series:
         channel: Spec = {
             "field": "series",
             "type": "ordinal" if self.is_ordered else "nominal",
-            "title": self.title,
+            "title": one_line(self.title),
             "scale": {"domain": list(self.order)},
             "sort": None,
         }

@@ -9,9 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["CATEGORIES", "DARK", "LIGHT", "config"]
+__all__ = ["CATEGORIES", "DARK", "IN_DARK", "LIGHT", "config"]
 
 CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+IN_DARK = {  # the same hues, light enough for a dark page: 4.5:1 at least
+    "#0072B2": "#4BA6E0",
+    "#D55E00": "#F08A45",
+    "#009E73": "#2FC79B",
+    "#CC79A7": "#DD93BB",
+    "#8a8f96": "#9aa1a9",
+    "#E69F00": "#E9AE2B",
+    "#56B4E9": "#8FD0F5",
+}
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # the first comes with the program that draws the files
 _FONT_SIZE = 11
 
@@ -23,7 +32,7 @@ def config(*, dark: bool = False, font_size: int = _FONT_SIZE) -> dict[str, Any]
         font_size: of axis labels, in pixels; a pixel is 1/96 inch on paper.
     """
     ink, muted, line, paper = (
-        ("#e8eaed", "#a7afb8", "#363c43", "#14171a") if dark else ("#1a1d21", "#565d66", "#e3e6ea", "#ffffff")
+        ("#e8eaed", "#a7afb8", "#2b3036", "#14171a") if dark else ("#1a1d21", "#565d66", "#e3e6ea", "#ffffff")
     )
     letters = {"labelColor": ink, "titleColor": ink, "labelFontSize": font_size, "titleFontSize": font_size + 1}
     return {
@@ -49,16 +58,16 @@ def config(*, dark: bool = False, font_size: int = _FONT_SIZE) -> dict[str, Any]
         | {"titleFontWeight": "normal", "orient": "top", "labelLimit": 400, "symbolLimit": 12, "symbolSize": 90},
         "header": letters,
         "range": {
-            "category": list(CATEGORIES),
+            "category": [IN_DARK[colour] for colour in CATEGORIES] if dark else list(CATEGORIES),
             "ordinal": {"scheme": "viridis", "extent": [0.25, 1.0] if dark else [0.0, 0.88]},
             "heatmap": {"scheme": "viridis"},
             "ramp": {"scheme": "viridis"},
         },
         "style": {
-            "reference": {"stroke": ink, "strokeDash": [5, 3], "strokeWidth": 1.3},
-            "annotation": {"fill": ink, "fontSize": font_size},
-            "quiet": {"stroke": muted, "fill": muted},
-            "one-colour": {"stroke": CATEGORIES[4] if dark else CATEGORIES[0]},
+            "reference": {"color": ink, "strokeDash": [5, 3], "strokeWidth": 1.3},
+            "annotation": {"color": ink, "fontSize": font_size},
+            "quiet": {"color": muted},
+            "one-colour": {"color": IN_DARK[CATEGORIES[0]] if dark else CATEGORIES[0]},
         },
     }
 

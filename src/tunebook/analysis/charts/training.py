@@ -74,7 +74,8 @@ def learning_rates(analysis: Analysis) -> Figure:
     y = axis("rate", "quantitative", "Learning rate", scale=_scale(is_log), axis={"format": "~e", "tickCount": 5})
     if len(schedules) <= _OWN_SCHEDULE:
         rows = _rate_rows(_shared(schedules, short_names(analysis)), lowest)
-        colour: Spec = {"title": "Run", "type": "nominal", "sort": None}
+        names = list(dict.fromkeys(row["name"] for row in rows))
+        colour: Spec = {"title": "Run", "type": "nominal", "sort": None, "scale": {"domain": names}}
     else:
         rows = _rate_rows(_distinct(schedules), lowest)
         few = len(set(peaks.values())) <= _PEAKS

@@ -47,21 +47,33 @@ function fail(element, error) {
 
 const rowsOf = (name) => figures.figures[name].spec.datasets.rows;
 
-/** The colours that the reader's system asks for; names take less room on a phone. */
-function look() {
+/** The longest entry of a figure's legend, in letters. */
+function longestEntry(spec) {
+  const domains = spec.layer.map((layer) => layer.encoding.color?.scale?.domain ?? []);
+  return Math.max(1, ...domains.flat().map((entry) => String(entry).length));
+}
+
+/** How a figure looks here: a legend that fits; names with less room on a phone. */
+function look(spec, width) {
   const theme = dark.matches ? figures.dark : figures.light;
-  if (!narrow.matches) return theme;
-  return {
-    ...theme, axis: { ...theme.axis, labelLimit: 105 }, legend: { ...theme.legend, columns: 2, labelLimit: 260 }, axisX: { labelLimit: 90 },
-  };
+  const columns = Math.max(1, Math.floor(width / (6.2 * longestEntry(spec) + 34)));
+  const legend = { ...theme.legend, columns, labelLimit: Math.min(theme.legend.labelLimit, width - 60) };
+  return narrow.matches ? { ...theme, legend, axis: { ...theme.axis, labelLimit: 105 } } : { ...theme, legend };
+}
+
+/** A specification's own colours are those of a light page; a dark one has the same hues, lighter. */
+function coloured(spec) {
+  if (!dark.matches) return spec;
+  const layer = JSON.parse(JSON.stringify(spec.layer), (_, value) => (typeof value === "string" && figures.inDark[value]) || value);
+  return { ...spec, layer };
 }
 
 async function draw(element) {
   const figure = figures.figures[element.dataset.figure];
   try {
     views.get(element)?.finalize();
-    const result = await vegaEmbed(element, figure.spec, {
-      mode: "vega-lite", ast: true, actions: false, defaultStyle: false, renderer: figure.renderer, tooltip: showTip, config: look(),
+    const result = await vegaEmbed(element, coloured(figure.spec), {
+      mode: "vega-lite", ast: true, actions: false, defaultStyle: false, renderer: figure.renderer, tooltip: showTip, config: look(figure.spec, element.clientWidth),
       loader: { load: () => Promise.reject(new Error("nothing is loaded")), sanitize: () => Promise.reject(new Error("no links")) },
     });
     views.set(element, result);

@@ -17,7 +17,7 @@ from typing import Any
 
 from tunebook import __version__
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.charts.theme import DARK, LIGHT
+from tunebook.analysis.charts.theme import DARK, IN_DARK, LIGHT
 from tunebook.analysis.page.content import content_of
 from tunebook.analysis.page.tables import log_href, viewer_href
 from tunebook.analysis.values import Analysis
@@ -87,6 +87,7 @@ def _data(analysis: Analysis, figures: Sequence[Figure]) -> str:
         "runs": len(analysis.runs),
         "light": LIGHT,
         "dark": DARK,
+        "inDark": IN_DARK,
         "figures": {figure.name: _drawable(figure) for figure in figures if figure.spec},
     }
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
