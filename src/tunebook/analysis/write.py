@@ -1,9 +1,10 @@
-"""Writes ``analysis/``: the tables and the reports, each whole or not at all."""
+"""Writes ``analysis/``: tables, figures and reports, each whole or not at all."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.frames import (
     comparisons_frame,
     curves_frame,
@@ -13,6 +14,7 @@ from tunebook.analysis.frames import (
     samples_frame,
 )
 from tunebook.analysis.latex import effects_table, scores_table
+from tunebook.analysis.pictures import Look, write_figures, write_page
 from tunebook.analysis.report_markdown import markdown_report
 from tunebook.analysis.tables import write_csv, write_parquet
 from tunebook.analysis.values import Analysis
@@ -22,8 +24,8 @@ from tunebook.disk.atomic import read_text, write_text
 __all__ = ["write_analysis"]
 
 
-def write_analysis(analysis: Analysis, *, latex: bool = False) -> tuple[str, ...]:
-    """Writes every table and the report; returns their paths, relative to the experiment's directory.
+def write_analysis(analysis: Analysis, *, latex: bool = False, look: Look | None = None) -> tuple[str, ...]:
+    """Writes every table, figure and report; returns their paths, relative to the experiment's directory.
 
     Tables are both CSV, for every spreadsheet, and Parquet, which keeps types; samples are Parquet only.
     """
@@ -42,12 +44,15 @@ def write_analysis(analysis: Analysis, *, latex: bool = False) -> tuple[str, ...
     for name, frame in (("curves", curves_frame(analysis)), ("samples", samples_frame(analysis))):
         write_parquet(experiment / ANALYSIS / f"{name}.parquet", frame)
         written.append(f"{ANALYSIS}/{name}.parquet")
-    _write(experiment / ANALYSIS / "report.md", markdown_report(analysis))
+    look, drawn = look or Look(), figures(analysis)
+    paths = write_figures(experiment, drawn, look.size)
+    written += [f"{ANALYSIS}/{Path(path).with_suffix(end)}" for path in paths.values() for end in (".svg", ".png")]
+    _write(experiment / ANALYSIS / "report.md", markdown_report(analysis, figures=paths))
     if latex:
         for name, content in _latex(analysis).items():
             _write(experiment / ANALYSIS / "latex" / name, content)
             written.append(f"{ANALYSIS}/latex/{name}")
-    return (f"{ANALYSIS}/report.md", *written)
+    return (f"{ANALYSIS}/report.md", write_page(analysis, drawn, look), *written)
 
 
 def _latex(analysis: Analysis) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The verbs, composed here only: what the command line does, a program can do with typed results."""
 
+from tunebook.analysis.charts.draw import FigureSize
+from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.records import Interval, Score
 from tunebook.analysis.values import Analysis, Finding
 from tunebook.api.analyzing import AnalyzeReport, analyze
@@ -22,6 +24,8 @@ __all__ = [
     "DemoReport",
     "DemoRow",
     "Derived",
+    "Figure",
+    "FigureSize",
     "Finding",
     "Interval",
     "Job",

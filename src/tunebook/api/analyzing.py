@@ -12,6 +12,9 @@ from typing import Any
 
 from tunebook.analysis.accounting import read_accounting
 from tunebook.analysis.analyze import analyze_experiment
+from tunebook.analysis.charts.catalogue import figures
+from tunebook.analysis.charts.draw import FigureSize
+from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.collect import Source
 from tunebook.analysis.frames import (
     comparisons_frame,
@@ -22,6 +25,7 @@ from tunebook.analysis.frames import (
     samples_frame,
 )
 from tunebook.analysis.notebook import notebook_html
+from tunebook.analysis.pictures import Look
 from tunebook.analysis.reading import read_readable
 from tunebook.analysis.records import SlurmUse
 from tunebook.analysis.training import JobFacts
@@ -51,6 +55,8 @@ _NEEDED = {
     "scipy": "scipy",
     "statsmodels": "statsmodels",
     "inspect_ai": "inspect-ai",
+    "vl_convert": "vl-convert-python",
+    "jinja2": "Jinja2",
 }
 
 
@@ -122,6 +128,11 @@ class AnalyzeReport:
         return comparisons_frame(self.analysis)
 
     @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Every figure; a notebook shows them as they are."""
+        return figures(self.analysis)
+
+    @property
     def effects(self) -> Any:
         """A data frame with a row a level of a factor."""
         return effects_frame(self.analysis)
@@ -132,6 +143,8 @@ def analyze(
     *,
     write: bool = True,
     latex: bool = False,
+    size: FigureSize | None = None,
+    refresh_s: int | None = None,
     ask: bool = True,
     clock: Callable[[], datetime] = now,
 ) -> AnalyzeReport:
@@ -140,6 +153,8 @@ def analyze(
     Args:
         write: whether to write the tables, the report and the log.
         latex: whether to write LaTeX tables too.
+        size: of the figures; ``None`` for a page's width.
+        refresh_s: how often the page of an unfinished experiment loads itself again; ``None`` for never.
         ask: whether to ask executors what became of their jobs.
 
     Raises:
@@ -161,7 +176,8 @@ def analyze(
         return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
     with exclusive(experiment, "analyze", wait_s=30.0):
         analysis = analyze_experiment(source)
-        files = write_analysis(analysis, latex=latex)
+        look = Look(size or FigureSize(), f"{clock():%Y-%m-%d %H:%M %Z}", refresh_s)
+        files = write_analysis(analysis, latex=latex, look=look)
         report = AnalyzeReport(experiment, analysis, files, warnings, time.perf_counter() - started)
         _log(report, clock)
     return report

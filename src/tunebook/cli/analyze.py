@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +28,15 @@ def register(app: typer.Typer) -> None:
         *,
         open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
         latex: Annotated[bool, typer.Option("--latex", help="Write tables for LaTeX too (booktabs).")] = False,
+        width_cm: Annotated[float, typer.Option("--figure-width", min=4, max=100, help="Of figures, in cm.")] = 17.0,
+        height_cm: Annotated[
+            float | None,
+            typer.Option("--figure-height", min=2, max=100, help="Of figures, in cm. [default: each its own]"),
+        ] = None,
+        font_pt: Annotated[
+            float, typer.Option("--figure-font", min=4, max=40, help="Size of letters on axes, in points.")
+        ] = 8.25,
+        ppi: Annotated[int, typer.Option("--figure-ppi", min=50, max=1200, help="A PNG's pixels per inch.")] = 200,
         watch: Annotated[
             bool, typer.Option("--watch", help="Analyze again and again until no job is waiting or running.")
         ] = False,
@@ -37,11 +45,16 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Compare what was trained: tables, statistics and reports in `analysis/`."""
         experiment = located(directory)
-        report = api.analyze(experiment, latex=latex)
+        size = api.FigureSize(width_cm, height_cm, font_pt, ppi)
+
+        def again() -> api.AnalyzeReport:
+            return api.analyze(experiment, latex=latex, size=size, refresh_s=round(every_s) if watch else None)
+
+        report = again()
         if open_report:
             typer.launch(report.page.as_uri())
         if watch:
-            report = _watch(experiment, report, latex=latex, every_s=every_s, quiet=as_json)
+            report = _watch(report, again, every_s=every_s, quiet=as_json)
         if as_json:
             print_json("analyze", report.exit_code, _data(report), warnings=report.warnings)
         else:
@@ -51,14 +64,14 @@ def register(app: typer.Typer) -> None:
 
 
 def _watch(
-    experiment: Path, report: api.AnalyzeReport, *, latex: bool, every_s: float, quiet: bool
+    report: api.AnalyzeReport, again: Callable[[], api.AnalyzeReport], *, every_s: float, quiet: bool
 ) -> api.AnalyzeReport:
     """Looks again until every job has ended, whatever its end."""
     while _is_running(report):
         if not quiet:
             console().print(_progress(report), markup=False)
         time.sleep(every_s)
-        report = api.analyze(experiment, latex=latex)
+        report = again()
     return report
 
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["read_text", "write_text"]
+__all__ = ["read_text", "write_bytes", "write_text"]
 
 
 def read_text(path: str | os.PathLike[str]) -> str | None:
@@ -39,11 +39,23 @@ def write_text(
     Returns:
         Whether the file was replaced.
     """
+    content = text.encode("utf-8", "surrogateescape")
+    return _replace(path, content, executable=executable, durable=durable, only_if=only_if)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """As :func:`write_text`, for what is not text."""
+    _replace(path, content, executable=False, durable=False, only_if=None)
+
+
+def _replace(
+    path: Path, content: bytes, *, executable: bool, durable: bool, only_if: Callable[[], bool] | None
+) -> bool:
     target = os.path.realpath(path) if os.path.islink(path) else os.fspath(path)  # noqa: PTH114
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name[:100]}.{os.getpid()}.part")  # noqa: PTH118
     try:
-        _fill(temporary, text, target, executable=executable, durable=durable)
+        _fill(temporary, content, target, executable=executable, durable=durable)
         if only_if is not None and not only_if():
             os.unlink(temporary)  # noqa: PTH108
             return False
@@ -55,10 +67,10 @@ def write_text(
     return True
 
 
-def _fill(temporary: str, text: str, target: str, *, executable: bool, durable: bool) -> None:
+def _fill(temporary: str, content: bytes, target: str, *, executable: bool, durable: bool) -> None:
     handle = _create(temporary, 0o777 if executable else 0o666)
     with os.fdopen(handle, "wb") as file:
-        file.write(text.encode("utf-8", "surrogateescape"))
+        file.write(content)
         with contextlib.suppress(FileNotFoundError):
             os.fchmod(file.fileno(), stat.S_IMODE(os.stat(target).st_mode))  # noqa: PTH116
         if durable:

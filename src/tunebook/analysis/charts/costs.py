@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunebook.analysis.charts.figure import POINTED, SHOWN, Figure, Row, Spec, axis, compact, hover, layered, shown_only
-from tunebook.analysis.charts.scores import Scale, base_rule, base_scores, of_task, score_words
+from tunebook.analysis.charts.scores import ScoreAxis, base_rule, base_scores, of_task, score_words
 from tunebook.analysis.charts.series import short_names
 from tunebook.analysis.inference import CostPoint
 from tunebook.analysis.values import Analysis, TaskUse
+from tunebook.core.plan import RunType
 
 __all__ = ["score_by_cost"]
 
@@ -23,12 +24,17 @@ _ORANGE, _GREY = "#D55E00", "#8a8f96"
 def score_by_cost(analysis: Analysis, task: TaskUse, suffix: str) -> Figure:
     """Training cost against the score after the last evaluated epoch."""
     name, title = f"score_by_cost{suffix}", f"Score against training cost{of_task(task, suffix)}"
-    points = [each for each in analysis.costs if each.task == task.name and each.measure in task.measures[:1]]
+    trained = {run.name for run in analysis.runs if run.type is RunType.FINE_TUNED}
+    points = [
+        each
+        for each in analysis.costs
+        if each.task == task.name and each.measure in task.measures[:1] and each.run in trained
+    ]
     if not points:
         return Figure(name, title, reason="no run has both a training time and a score")
     unit, in_an_hour = _unit(points)
     rows, bases = _rows(analysis, points, in_an_hour), base_scores(analysis, task)
-    layers = _layers(rows, Scale.of(analysis, task), unit)
+    layers = _layers(rows, ScoreAxis.of(analysis, task), unit)
     spec = layered(rows, *layers, params=[SHOWN], datasets={"bases": bases})
     caption = f"Cost is what training took, in {unit}. The line joins the Pareto front: no other run is cheaper and"
     caption += " at least as good."
@@ -66,7 +72,7 @@ def _front(rows: Sequence[Row]) -> list[str]:
     return [row["name"] for row in sorted(rows, key=lambda row: row["cost"]) if row["front"] == _FRONT]
 
 
-def _layers(rows: Sequence[Row], scale: Scale, unit: str) -> list[Spec]:
+def _layers(rows: Sequence[Row], scale: ScoreAxis, unit: str) -> list[Spec]:
     costs = [row["cost"] for row in rows]
     is_log = min(costs) > 0 and max(costs) > _SPREAD * min(costs)
     along: Spec = {"type": "log"} if is_log else {"zero": False, "padding": 12}
@@ -86,7 +92,7 @@ def _layers(rows: Sequence[Row], scale: Scale, unit: str) -> list[Spec]:
     return [base_rule(scale), bars, front | line, points, *([front | names] if has_names else [])]
 
 
-def _points(x: Spec, scale: Scale, unit: str, *, is_crowded: bool) -> tuple[Spec, Spec]:
+def _points(x: Spec, scale: ScoreAxis, unit: str, *, is_crowded: bool) -> tuple[Spec, Spec]:
     channel: Spec = {
         "field": "front",
         "type": "nominal",

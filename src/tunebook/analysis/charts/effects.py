@@ -18,7 +18,7 @@ from tunebook.analysis.charts.figure import (
     shown_only,
     tooltip,
 )
-from tunebook.analysis.charts.scores import Scale, final_scores, of_task
+from tunebook.analysis.charts.scores import ScoreAxis, final_scores, of_task
 from tunebook.analysis.charts.series import is_number, short_names
 from tunebook.analysis.inference import Effect
 from tunebook.analysis.values import Analysis, FactorUse, TaskUse
@@ -42,7 +42,7 @@ def by_factor(analysis: Analysis, task: TaskUse, suffix: str) -> tuple[Figure, .
 
 
 def _by_factor(analysis: Analysis, task: TaskUse, factor: FactorUse, suffix: str) -> Figure:
-    scores, names, scale = final_scores(analysis, task), short_names(analysis), Scale.of(analysis, task)
+    scores, names, scale = final_scores(analysis, task), short_names(analysis), ScoreAxis.of(analysis, task)
     rows: list[Row] = [
         {
             "run": number,
@@ -91,7 +91,7 @@ def _test_words(effect: Effect | None) -> str:
     return f" {effect.note[:1].upper()}{effect.note[1:].rstrip('.')}." if effect.note else ""
 
 
-def _layers(factor: FactorUse, scale: Scale) -> list[Spec]:
+def _layers(factor: FactorUse, scale: ScoreAxis) -> list[Spec]:
     steep = sum(map(len, factor.levels)) > _LETTERS
     x = axis(
         "level",
@@ -115,7 +115,7 @@ def _layers(factor: FactorUse, scale: Scale) -> list[Spec]:
     return [runs, *_mean_layers(factor, scale, x)]
 
 
-def _mean_layers(factor: FactorUse, scale: Scale, x: Spec) -> list[Spec]:
+def _mean_layers(factor: FactorUse, scale: ScoreAxis, x: Spec) -> list[Spec]:
     mean = scale.channel("mean")
     words = tooltip(
         ("level", factor.label),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from tunebook.analysis.charts.figure import POINTED, SHOWN, Figure, Row, Spec, axis, compact, hover, layered, shown_only
-from tunebook.analysis.charts.scores import Scale, base_rule, base_scores, of_task, score_words
+from tunebook.analysis.charts.scores import ScoreAxis, base_rule, base_scores, of_task, score_words
 from tunebook.analysis.charts.series import Series, series_of, short_names
 from tunebook.analysis.records import Score
 from tunebook.analysis.values import Analysis, TaskUse
@@ -29,7 +29,7 @@ def by_epoch(analysis: Analysis, task: TaskUse, suffix: str) -> Figure:
         return Figure(name, title, reason="no run has been evaluated after more than one epoch")
     runs = [run for run in analysis.runs if run.name in epochs]
     series = series_of(analysis, runs, {run: scores[-1].value or 0.0 for run, scores in epochs.items()})
-    scale, bases = Scale.of(analysis, task), base_scores(analysis, task)
+    scale, bases = ScoreAxis.of(analysis, task), base_scores(analysis, task)
     rows = list(_rows(analysis, epochs, series))
     spec = layered(rows, base_rule(scale), *_layers(series, scale), params=[SHOWN], datasets={"bases": bases})
     caption = "Scores after each evaluated epoch" + ("; dashed: base model." if bases else ".") + series.caption
@@ -51,7 +51,7 @@ def _rows(analysis: Analysis, epochs: Mapping[str, Sequence[Score]], series: Ser
             }
 
 
-def _layers(series: Series, scale: Scale) -> tuple[Spec, Spec]:
+def _layers(series: Series, scale: ScoreAxis) -> tuple[Spec, Spec]:
     x = axis("epoch", "ordinal", "Epoch (from 0)", axis={"labelAngle": 0, "grid": True})
     shared = {"x": x, "y": scale.channel("score"), "detail": {"field": "run", "type": "nominal"}} | series.colour()
     opacity = {"condition": POINTED | {"value": 1}, "value": series.opacity}

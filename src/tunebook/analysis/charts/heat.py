@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tunebook.analysis.charts.figure import Figure, Row, Spec, axis, compact, layered, tooltip
-from tunebook.analysis.charts.scores import Scale, of_task
+from tunebook.analysis.charts.scores import ScoreAxis, of_task
 from tunebook.analysis.inference import Effect
 from tunebook.analysis.values import Analysis, FactorUse, TaskUse
 
@@ -27,14 +27,14 @@ def heat_maps(analysis: Analysis, task: TaskUse, suffix: str) -> tuple[Figure, .
     pairs.sort(key=lambda effect: (effect.p is None, effect.p or 0.0))
     if not pairs:
         return (Figure(name, title, reason="no cell of two factors has a score yet"),)
-    scale = Scale.of(analysis, task)
+    scale = ScoreAxis.of(analysis, task)
     return tuple(
         _heat_map(analysis, effect, scale, f"{name}{f'-{number}' if len(pairs) > 1 else ''}", of_task(task, suffix))
         for number, effect in enumerate(pairs[:_MOST], start=1)
     )
 
 
-def _heat_map(analysis: Analysis, effect: Effect, scale: Scale, name: str, of: str) -> Figure:
+def _heat_map(analysis: Analysis, effect: Effect, scale: ScoreAxis, name: str, of: str) -> Figure:
     across, down = (next(each for each in analysis.factors if each.key == key) for key in effect.factors)
     rows: list[Row] = [
         {"across": cell.first, "down": cell.second, "mean": compact(cell.mean), "runs": cell.runs}
@@ -52,7 +52,7 @@ def _heat_map(analysis: Analysis, effect: Effect, scale: Scale, name: str, of: s
     return Figure(name, f"{across.label} × {down.label}{of}", caption, spec, 90 + 34 * max(2, len(down.levels)))
 
 
-def _layers(rows: list[Row], across: FactorUse, down: FactorUse, scale: Scale) -> list[Spec]:
+def _layers(rows: list[Row], across: FactorUse, down: FactorUse, scale: ScoreAxis) -> list[Spec]:
     angle = 0 if len(across.levels) <= _UPRIGHT else -40
     words = tooltip(
         ("across", across.label),
@@ -77,7 +77,7 @@ def _layers(rows: list[Row], across: FactorUse, down: FactorUse, scale: Scale) -
         "mark": {"type": "text", "fontSize": 12},
         "encoding": shared
         | {
-            "text": axis("mean", "quantitative", "", format=".0%" if scale.is_share else ".3~g"),
+            "text": axis("mean", "quantitative", "", format=".0%" if scale.is_percent else ".3~g"),
             "color": {"condition": on_bright, "value": "#ffffff"},
         },
     }

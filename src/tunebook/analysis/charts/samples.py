@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from statistics import fmean
 
 from tunebook.analysis.charts.figure import SHOWN, Figure, Row, axis, compact, layered, shown_only, tooltip
-from tunebook.analysis.charts.scores import Scale, final_scores, of_task
+from tunebook.analysis.charts.scores import ScoreAxis, final_scores, of_task
 from tunebook.analysis.charts.series import short_names
 from tunebook.analysis.values import Analysis, TaskUse
 
@@ -31,7 +31,7 @@ def agreement(analysis: Analysis, task: TaskUse, suffix: str) -> Figure:
         for sample, value in scores.items():
             samples.setdefault(sample, []).append(value)
     means = {sample: fmean(values) for sample, values in samples.items()}
-    scale = Scale.of(analysis, task)
+    scale = ScoreAxis.of(analysis, task)
     if len(table) <= _RUNS and len(table) * len(means) <= _CELLS:
         return _matrix(Figure(name, title, is_wide=True), analysis, table, means, scale)
     return _distribution(Figure(name, title), means, len(table), scale)
@@ -53,7 +53,7 @@ def _table(analysis: Analysis, task: TaskUse) -> _Table:
     return table
 
 
-def _matrix(figure: Figure, analysis: Analysis, table: _Table, means: Mapping[str, float], scale: Scale) -> Figure:
+def _matrix(figure: Figure, analysis: Analysis, table: _Table, means: Mapping[str, float], scale: ScoreAxis) -> Figure:
     rows = list(_cells(analysis, table, means))
     is_binary = all(row["word"] != "in part" for row in rows)
     if is_binary:
@@ -103,8 +103,8 @@ def _cells(analysis: Analysis, table: _Table, means: Mapping[str, float]) -> Ite
             }
 
 
-def _distribution(figure: Figure, means: Mapping[str, float], runs: int, scale: Scale) -> Figure:
-    low, high = (0.0, 1.0) if scale.is_share else (min(means.values()), max(means.values()))
+def _distribution(figure: Figure, means: Mapping[str, float], runs: int, scale: ScoreAxis) -> Figure:
+    low, high = (0.0, 1.0) if scale.is_percent else (min(means.values()), max(means.values()))
     width = (high - low) / _BINS or 1.0
     counts = [0] * _BINS
     for mean in means.values():
@@ -116,7 +116,7 @@ def _distribution(figure: Figure, means: Mapping[str, float], runs: int, scale: 
     ]
     title = (
         "Share of runs that get the sample right"
-        if scale.is_share
+        if scale.is_percent
         else f"Mean {scale.measure} of the sample over all runs"
     )
     x = axis("from", "quantitative", title, scale={"domain": [low, high], "nice": False}, axis={"format": scale.ticks})
@@ -128,5 +128,5 @@ def _distribution(figure: Figure, means: Mapping[str, float], runs: int, scale: 
     }
     never, always = (sum(mean == end for mean in means.values()) for end in (0.0, 1.0))
     caption = f"{len(means)} samples over {runs} runs, after the last evaluated epoch of each."
-    caption += f" {always} are right in every run, {never} in none." if scale.is_share else ""
+    caption += f" {always} are right in every run, {never} in none." if scale.is_percent else ""
     return Figure(figure.name, figure.title, caption, layered(rows, bars), 280)

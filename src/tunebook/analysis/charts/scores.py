@@ -23,9 +23,10 @@ from tunebook.analysis.charts.series import short_names
 from tunebook.analysis.inference import Comparison
 from tunebook.analysis.records import RunRecord, Score
 from tunebook.analysis.values import Analysis, TaskUse
+from tunebook.analysis.wording import Scale, scale_of
 from tunebook.core.plan import RunType
 
-__all__ = ["Scale", "base_rule", "base_scores", "by_run", "final_scores", "of_task", "score_words"]
+__all__ = ["ScoreAxis", "base_rule", "base_scores", "by_run", "final_scores", "of_task", "score_words"]
 
 _ROWS = 60  # with more, runs have no row of their own, but a rank
 _ROW_PX = 19
@@ -35,39 +36,38 @@ _SHAPES = ("circle", "circle", "circle", "circle", "diamond")
 
 
 @dataclass(frozen=True)
-class Scale:
-    """How a task's headline measure is shown: shares of samples as percentages, other numbers as they are."""
+class ScoreAxis:
+    """How a task's headline measure is shown: as percent or as numbers, as all reports write it."""
 
     task: str
     measure: str
-    is_share: bool
+    words: Scale
 
     @classmethod
-    def of(cls, analysis: Analysis, task: TaskUse) -> Scale:
+    def of(cls, analysis: Analysis, task: TaskUse) -> ScoreAxis:
         """As its scores are."""
-        scores = analysis.scores(task.name)
         measure = task.measures[0] if task.measures else ""
-        return cls(task.name, measure, bool(scores) and all(score.is_binary for score in scores))
+        return cls(task.name, measure, scale_of(score.value for score in analysis.scores(task.name)))
 
     @property
-    def title(self) -> str:
-        """Of the axis."""
-        return f"{self.measure} (share of samples)" if self.is_share else self.measure
+    def is_percent(self) -> bool:
+        """Whether scores are shares."""
+        return self.words.is_percent
 
     @property
     def ticks(self) -> str:
         """The axis's number format."""
-        return ".0%" if self.is_share else "~g"
+        return ".0%" if self.is_percent else "~g"
 
     @property
     def number(self) -> str:
         """The tooltip's number format."""
-        return ".1%" if self.is_share else ".4~g"
+        return ".1%" if self.is_percent else ".4~g"
 
     def channel(self, field: str, **others: Any) -> Spec:
-        """The axis: shares from 0 to 1, other numbers as they come."""
-        scale: Spec = {"domain": [0, 1], "clamp": True} if self.is_share else {"zero": False, "nice": True}
-        return axis(field, "quantitative", self.title, scale=scale, axis={"format": self.ticks}) | others
+        """The axis, as long as the scores and their intervals need."""
+        scale: Spec = {"zero": False, "nice": True}
+        return axis(field, "quantitative", self.measure, scale=scale, axis={"format": self.ticks}) | others
 
 
 def final_scores(analysis: Analysis, task: TaskUse) -> dict[str, Score]:
@@ -86,11 +86,11 @@ def by_run(analysis: Analysis, task: TaskUse, suffix: str) -> Figure:
     scores = final_scores(analysis, task)
     if not scores:
         return Figure(f"score_by_run{suffix}", title, reason=f"no evaluation of {task.name} has a score yet")
-    scale = Scale.of(analysis, task)
+    scale = ScoreAxis.of(analysis, task)
     rows = sorted(_score_rows(analysis, scores), key=lambda row: (-row["score"], row["number"]))
     for rank, row in enumerate(rows, start=1):
         row["rank"] = rank
-    level = f"{analysis.level:.0%}"
+    level = f"{100 * analysis.level:g} %"
     method = next((score.interval.method for score in scores.values() if score.interval), "")
     caption = f"Points: scores after the last evaluated epoch; bars: {level} intervals ({method}). " if method else ""
     caption += (
@@ -113,7 +113,7 @@ def base_scores(analysis: Analysis, task: TaskUse) -> list[Row]:
     ]
 
 
-def base_rule(scale: Scale, channel: str = "y") -> Spec:
+def base_rule(scale: ScoreAxis, channel: str = "y") -> Spec:
     """A dashed line at every base model's score, out of the data set ``bases``."""
     words = tooltip(("name", "Base model"), ("score", scale.measure, scale.number))
     return {
@@ -123,7 +123,7 @@ def base_rule(scale: Scale, channel: str = "y") -> Spec:
     }
 
 
-def score_words(scale: Scale, *others: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:
+def score_words(scale: ScoreAxis, *others: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:
     """A tooltip with the run, its score and its interval."""
     return tooltip(
         ("name", "Run"),
@@ -191,13 +191,13 @@ def _verdict_channels(rows: Sequence[Row]) -> Spec:
     }
 
 
-def _rows_spec(rows: list[Row], scale: Scale) -> Spec:
+def _rows_spec(rows: list[Row], scale: ScoreAxis) -> Spec:
     """A row a run."""
     y = axis("name", "nominal", "", sort={"field": "rank", "op": "min"}, axis={"grid": False, "labelOverlap": False})
     return _with_intervals(rows, scale, "x", {"y": y}, size=80)
 
 
-def _ranks_spec(rows: list[Row], scale: Scale) -> Spec:
+def _ranks_spec(rows: list[Row], scale: ScoreAxis) -> Spec:
     """A rank a run."""
     x = axis(
         "rank", "quantitative", "Rank", scale={"nice": False, "domain": [0.3, len(rows) + 0.7]}, axis={"grid": False}
@@ -205,7 +205,7 @@ def _ranks_spec(rows: list[Row], scale: Scale) -> Spec:
     return _with_intervals(rows, scale, "y", {"x": x}, size=26)
 
 
-def _with_intervals(rows: list[Row], scale: Scale, channel: str, other: Spec, size: int) -> Spec:
+def _with_intervals(rows: list[Row], scale: ScoreAxis, channel: str, other: Spec, size: int) -> Spec:
     channels = _verdict_channels(rows)
     bars = {
         "transform": [shown_only()],

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tunebook.analysis.records import Interval
+from tunebook.analysis.wording import Scale, p_text
 from tunebook.core.units import spoken_duration
 
-__all__ = ["Cell", "Column", "duration", "missing", "number", "p_value", "score", "signed", "text"]
-
-_PERCENT = 100.0
-_SMALL_P = 0.001
+__all__ = ["Cell", "Column", "difference", "duration", "missing", "number", "p_value", "score", "text"]
 
 
 @dataclass(frozen=True)
@@ -61,31 +59,17 @@ def duration(seconds: float | None) -> Cell:
     return missing() if seconds is None else Cell(spoken_duration(seconds), repr(seconds))
 
 
-def share(value: float, *, is_share: bool) -> str:
-    """A score: as a percentage if it is a share of samples."""
-    return f"{value * _PERCENT:.1f}%" if is_share else f"{value:.4g}"
-
-
-def score(value: float | None, interval: Interval | None, *, is_share: bool) -> Cell:
+def score(value: float | None, interval: Interval | None, scale: Scale) -> Cell:
     """A score with its interval."""
-    if value is None:
-        return missing()
-    ends = ""
-    if interval:
-        ends = f"{share(interval.low, is_share=is_share)} to {share(interval.high, is_share=is_share)}"
-    return Cell(share(value, is_share=is_share), repr(value), ends)
+    return missing() if value is None else Cell(scale.value(value), repr(value), scale.interval(interval))
 
 
-def signed(value: float, interval: Interval | None, *, is_share: bool) -> Cell:
-    """A difference with its interval; of shares in percentage points."""
-
-    def shown(number: float) -> str:
-        return f"{number * _PERCENT:+.1f}" if is_share else f"{number:+.4g}"
-
-    ends = f"{shown(interval.low)} to {shown(interval.high)}" if interval else ""
-    return Cell(shown(value) + (" points" if is_share else ""), repr(value), ends)
+def difference(value: float, interval: Interval | None, scale: Scale, note: str = "") -> Cell:
+    """A difference of scores with its interval and a note."""
+    text, _, inside = scale.difference(value, interval).partition(" (")
+    return Cell(text, repr(value), "; ".join(filter(None, (inside.removesuffix(")"), note))))
 
 
 def p_value(p: float) -> Cell:
     """``0.032``; below 0.001 it says so."""
-    return Cell("< 0.001" if p < _SMALL_P else f"{p:.3f}", repr(p))
+    return Cell(p_text(p).removeprefix("p ").removeprefix("= "), repr(p))

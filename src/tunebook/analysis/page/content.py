@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.charts.scores import Scale, final_scores
-from tunebook.analysis.page.cells import share
+from tunebook.analysis.charts.scores import ScoreAxis, final_scores
 from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run_table
 from tunebook.analysis.records import OtherLog
 from tunebook.analysis.values import Analysis, Case, Deviation, FactorUse, Finding, Gap, TaskUse
@@ -112,7 +111,7 @@ def content_of(analysis: Analysis, figures: Sequence[Figure], *, as_of: str = ""
         file=_file_stem(analysis.name),
         kicker=" · ".join(filter(None, (analysis.type, analysis.created))) or "Experiment",
         question=analysis.question,
-        level=f"{analysis.level:.0%}",
+        level=_level(analysis),
         as_of=as_of,
         is_finished=analysis.is_finished,
         state_words=_state_words(analysis),
@@ -182,13 +181,14 @@ def _best_fact(analysis: Analysis, task: TaskUse) -> list[Fact]:
     if not scores:
         return []
     best = max(scores.values(), key=lambda score: score.value or 0.0)
-    is_share = Scale.of(analysis, task).is_share
-    more = ""
-    if best.interval:
-        ends = (share(end, is_share=is_share) for end in (best.interval.low, best.interval.high))
-        more = f"{analysis.level:.0%} interval {' to '.join(ends)}"
+    words = ScoreAxis.of(analysis, task).words
+    more = f"{_level(analysis)} interval {words.interval(best.interval)}" if best.interval else ""
     name = f"Best {best.measure}" + (f", {task.name}" if len(analysis.tasks) > 1 else "")
-    return [Fact(name, share(best.value or 0.0, is_share=is_share), more)]
+    return [Fact(name, words.value(best.value), more)]
+
+
+def _level(analysis: Analysis) -> str:
+    return f"{100 * analysis.level:g} %"
 
 
 def _cases(analysis: Analysis) -> tuple[CaseGroup, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -26,6 +27,7 @@ __all__ = ["report_html"]
 
 _SCRIPTS = ("tables.js", "charts.js")
 _SVG_ROWS = 3_000  # with more, a canvas is quicker
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _IN_SCRIPT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
@@ -43,7 +45,7 @@ def report_html(analysis: Analysis, figures: Sequence[Figure], *, as_of: str = "
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, auto_reload=False)
     template = environment.from_string(_text("report.html.j2"))
     library, script, style = _library(), "".join(map(_text, _SCRIPTS)), _text("report.css")
-    return template.render(
+    page: str = template.render(
         page=content_of(analysis, figures, as_of=as_of),
         version=__version__,
         policy=_policy([library, script], style),
@@ -55,6 +57,7 @@ def report_html(analysis: Analysis, figures: Sequence[Figure], *, as_of: str = "
         script=Markup(script),  # noqa: S704
         style=Markup(style),  # noqa: S704
     )
+    return _LONE_SURROGATE.sub("\ufffd", page)  # of JSON: they have no bytes in UTF-8
 
 
 def _text(name: str) -> str:

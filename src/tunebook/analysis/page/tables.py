@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from tunebook.analysis.charts.scores import Scale, final_scores
+from tunebook.analysis.charts.scores import ScoreAxis, final_scores
 from tunebook.analysis.charts.series import is_number
 from tunebook.analysis.inference import Comparison
 from tunebook.analysis.page import cells
 from tunebook.analysis.page.cells import Cell, Column
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, Training
 from tunebook.analysis.values import Analysis, FactorUse, TaskUse
+from tunebook.analysis.wording import Scale, p_text
 from tunebook.core.job import JobState
 
 __all__ = ["Best", "Row", "Table", "best_runs", "comparisons", "job_table", "log_href", "run_table", "viewer_href"]
@@ -75,14 +76,14 @@ def run_table(analysis: Analysis) -> Table:
     if _has_models(analysis):
         columns.insert(3, Column("Model", options=_options([run.model for run in analysis.runs])))
     for task in tasks:
-        name = task.name if many else Scale.of(analysis, task).measure or task.name
+        name = task.name if many else ScoreAxis.of(analysis, task).measure or task.name
         columns += [
             Column(f"{name}", "number", "descending"),
             Column(f"{name} − base" if many else "− base", "number", "descending"),
         ]
     columns += [Column("Loss", "number"), Column("Validation loss", "number")]
     columns += [Column("Training time", "number"), Column("Peak memory", "number"), Column("Notes")]
-    scores = [(Scale.of(analysis, task).is_share, final_scores(analysis, task)) for task in tasks]
+    scores = [(ScoreAxis.of(analysis, task).words, final_scores(analysis, task)) for task in tasks]
     best = {_best_of(final) for _, final in scores}
     compared = comparisons(analysis, "base")
     states = _states(analysis)
@@ -133,13 +134,13 @@ def _levels(analysis: Analysis, run: RunRecord) -> list[Cell]:
 
 
 def _scored(
-    run: RunRecord, scores: list[tuple[bool, dict[str, Score]]], compared: Mapping[EvaluationKey, Comparison]
+    run: RunRecord, scores: list[tuple[Scale, dict[str, Score]]], compared: Mapping[EvaluationKey, Comparison]
 ) -> list[Cell]:
     row = []
-    for is_share, final in scores:
+    for scale, final in scores:
         score = final.get(run.name)
-        row.append(cells.score(score.value, score.interval, is_share=is_share) if score else cells.missing())
-        row.append(_against_base(compared.get(score.evaluation) if score else None, is_share=is_share))
+        row.append(cells.score(score.value, score.interval, scale) if score else cells.missing())
+        row.append(_against_base(compared.get(score.evaluation) if score else None, scale))
     return row
 
 
@@ -165,13 +166,10 @@ def comparisons(analysis: Analysis, against: str) -> dict[EvaluationKey, Compari
     }
 
 
-def _against_base(comparison: Comparison | None, *, is_share: bool) -> Cell:
+def _against_base(comparison: Comparison | None, scale: Scale) -> Cell:
     if comparison is None:
         return cells.missing()
-    cell = cells.signed(comparison.difference, comparison.interval, is_share=is_share)
-    p = cells.p_value(comparison.p_holm).text
-    words = f"p {p if p.startswith('<') else f'= {p}'}"
-    return replace(cell, range=f"{cell.range}; {words}" if cell.range else words)
+    return cells.difference(comparison.difference, comparison.interval, scale, p_text(comparison.p_holm))
 
 
 def _states(analysis: Analysis) -> dict[str, JobState]:
@@ -195,7 +193,7 @@ def best_runs(analysis: Analysis, task: TaskUse) -> Best | None:
     ranked = sorted(scores, key=lambda name: -(scores[name].value or 0.0))
     if not ranked:
         return None
-    scale = Scale.of(analysis, task)
+    scale = ScoreAxis.of(analysis, task)
     columns = (
         Column("Run", css="name"),
         *(Column(factor.label) for factor in analysis.factors),
@@ -215,15 +213,15 @@ def best_runs(analysis: Analysis, task: TaskUse) -> Best | None:
     return Best(task, scale.measure, table, len(rows), len(ranked), ties, has_comparisons)
 
 
-def _best_row(analysis: Analysis, score: Score, scale: Scale, *compared: Mapping[EvaluationKey, Comparison]) -> Row:
+def _best_row(analysis: Analysis, score: Score, scale: ScoreAxis, *compared: Mapping[EvaluationKey, Comparison]) -> Row:
     run = analysis.run(score.evaluation.run)
     row = [cells.text(run.name), *_levels(analysis, run)]
-    row.append(cells.score(score.value, score.interval, is_share=scale.is_share))
+    row.append(cells.score(score.value, score.interval, scale.words))
     for found in (of.get(score.evaluation) for of in compared):
         if found is None:
             row += [cells.missing(), cells.missing()]
         else:
-            row.append(cells.signed(found.difference, found.interval, is_share=scale.is_share))
+            row.append(cells.difference(found.difference, found.interval, scale.words))
             row.append(cells.p_value(found.p_holm))
     return Row(tuple(row))
 
