@@ -56,7 +56,7 @@ def _by_factor(analysis: Analysis, task: TaskUse, factor: FactorUse, suffix: str
     wanted = (task.name, scale.measure, (factor.key,))
     effect = next((each for each in analysis.effects if (each.task, each.measure, each.factors) == wanted), None)
     levels = _levels(factor, rows, effect)
-    spec = layered(rows, *_layers(factor, scale), params=[SHOWN], datasets={"levels": levels})
+    spec = layered(rows, *_layers(factor, levels, scale), params=[SHOWN], datasets={"levels": levels})
     caption = "Small points: runs; diamonds: the mean of each level"
     caption += "; bars: its interval." if any("low" in row for row in levels) else "."
     return Figure(
@@ -91,7 +91,7 @@ def _test_words(effect: Effect | None) -> str:
     return f" {effect.note[:1].upper()}{effect.note[1:].rstrip('.')}." if effect.note else ""
 
 
-def _layers(factor: FactorUse, scale: ScoreAxis) -> list[Spec]:
+def _layers(factor: FactorUse, levels: Sequence[Row], scale: ScoreAxis) -> list[Spec]:
     steep = sum(map(len, factor.levels)) > _LETTERS
     x = axis(
         "level",
@@ -112,10 +112,10 @@ def _layers(factor: FactorUse, scale: ScoreAxis) -> list[Spec]:
             "tooltip": tooltip(("name", "Run"), ("level", factor.label), ("score", scale.measure, scale.number)),
         },
     }
-    return [runs, *_mean_layers(factor, scale, x)]
+    return [runs, *_mean_layers(factor, levels, scale, x)]
 
 
-def _mean_layers(factor: FactorUse, scale: ScoreAxis, x: Spec) -> list[Spec]:
+def _mean_layers(factor: FactorUse, levels: Sequence[Row], scale: ScoreAxis, x: Spec) -> list[Spec]:
     mean = scale.channel("mean")
     words = tooltip(
         ("level", factor.label),
@@ -124,18 +124,20 @@ def _mean_layers(factor: FactorUse, scale: ScoreAxis, x: Spec) -> list[Spec]:
         ("high", "to", scale.number),
         ("runs", "Runs", "d"),
     )
-    bars = {
+    bars: Spec = {
         "transform": [{"filter": "isValid(datum.low)"}],
         "mark": {"type": "rule", "color": _ORANGE, "strokeWidth": 2},
         "encoding": {"x": x, "y": scale.channel("low"), "y2": {"field": "high"}},
     }
-    line = {
+    line: Spec = {
         "mark": {"type": "line", "color": _ORANGE, "strokeWidth": 1.2, "strokeOpacity": 0.6},
         "encoding": {"x": x, "y": mean},
     }
-    points = {
+    points: Spec = {
         "mark": {"type": "point", "filled": True, "shape": "diamond", "color": _ORANGE, "size": 110, "opacity": 1},
         "encoding": {"x": x, "y": mean, "tooltip": words},
     }
-    is_scale = all(map(is_number, factor.levels)) and not factor.is_seed
-    return [{"data": {"name": "levels"}} | layer for layer in ((bars, line, points) if is_scale else (bars, points))]
+    has_bars = any("low" in level for level in levels)
+    has_line = all(map(is_number, factor.levels)) and not factor.is_seed
+    layers = [*([bars] if has_bars else []), *([line] if has_line else []), points]
+    return [{"data": {"name": "levels"}} | layer for layer in layers]

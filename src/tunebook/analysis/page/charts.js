@@ -73,7 +73,7 @@ async function draw(element) {
   try {
     views.get(element)?.finalize();
     const result = await vegaEmbed(element, coloured(figure.spec), {
-      mode: "vega-lite", ast: true, actions: false, defaultStyle: false, renderer: figure.renderer, tooltip: showTip, config: look(figure.spec, element.clientWidth),
+      mode: "vega-lite", ast: true, logLevel: 1, actions: false, defaultStyle: false, renderer: figure.renderer, tooltip: showTip, config: look(figure.spec, element.clientWidth),
       loader: { load: () => Promise.reject(new Error("nothing is loaded")), sanitize: () => Promise.reject(new Error("no links")) },
     });
     views.set(element, result);
