@@ -53,6 +53,17 @@ class Visit:
             charts.nth(number).scroll_into_view_if_needed()
         self.until(lambda: drawn.count() == charts.count())
 
+    def point_at(self, selector: str) -> None:
+        """Moves the pointer to the middle of the first that the selector finds, once the page has stopped scrolling."""
+        mark = self.page.locator(selector).first
+        boxes: list[dict[str, float]] = [{}, {"x": 0.0}]
+        mark.scroll_into_view_if_needed()
+        while boxes[-1] != boxes[-2]:
+            self.page.wait_for_timeout(50)
+            boxes.append(mark.bounding_box())
+        box = boxes[-1]
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
     def until(self, condition: Callable[[], object]) -> None:
         """Waits for a condition; Playwright's own waiting needs ``eval``, which the page does not allow."""
         end = time.monotonic() + _PATIENCE_S

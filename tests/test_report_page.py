@@ -125,8 +125,7 @@ def test_figures_follow_the_filter(chromium: Any, file_of: Callable[[str], Path]
 def test_pointing_at_a_mark_tells_its_run_and_numbers(chromium: Any, file_of: Callable[[str], Path]) -> None:
     with visiting(chromium, file_of("few")) as visit:
         visit.draw_all()
-        box = visit.page.locator(".chart[data-figure=score_by_run] .mark-symbol.role-mark path").first.bounding_box()
-        visit.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        visit.point_at(".chart[data-figure=score_by_run] .mark-symbol.role-mark path")
         tip = visit.page.locator("#tip")
         tip.wait_for(state="visible")
         words = tip.inner_text().split("\n")

@@ -76,6 +76,7 @@ async function draw(element) {
       mode: "vega-lite", ast: true, logLevel: 1, actions: false, defaultStyle: false, renderer: figure.renderer, tooltip: showTip, config: look(figure.spec, element.clientWidth),
       loader: { load: () => Promise.reject(new Error("nothing is loaded")), sanitize: () => Promise.reject(new Error("no links")) },
     });
+    element.querySelector("svg, canvas").setAttribute("aria-hidden", "true"); // the element says what it shows
     views.set(element, result);
     tellShown(result.view);
     element.dataset.drawn = "yes";
