@@ -225,7 +225,10 @@ def test_what_slips_into_the_page_is_still_not_run(chromium: Any, file_of: Calla
         "() => fetch('http://127.0.0.1:9/')",
     ):
         tried = f"async () => {{ try {{ await ({code})(); return 'ran' }} catch (error) {{ return error.name }} }}"
-        assert page.evaluate(tried) in {"EvalError", "TypeError"}, code
+        later = (
+            f"() => new Promise(done => setTimeout(() => ({tried})().then(done)))"  # what is evaluated itself may eval
+        )
+        assert page.evaluate(later) in {"EvalError", "TypeError"}, code
     page.wait_for_timeout(100)
     assert page.evaluate("window.hacked ?? null") is None
     assert requests == [path.as_uri()]
@@ -234,12 +237,12 @@ def test_what_slips_into_the_page_is_still_not_run(chromium: Any, file_of: Calla
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["dozens", "running"])
+@pytest.mark.parametrize("name", ["few", "running"])
 def test_it_is_accessible(chromium: Any, file_of: Callable[[str], Path], name: str, scheme: str, size: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     with visiting(chromium, file_of(name), size=size, scheme=scheme) as visit:
         visit.draw_all()
-        for summary in visit.page.locator("#samples summary, .numbers summary").all():
+        for summary in visit.page.locator("#samples summary, figure:has(#title-score_by_run) summary").all():
             summary.click()
         results = axe.run(visit.page)
         assert [

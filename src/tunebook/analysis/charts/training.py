@@ -26,7 +26,7 @@ from tunebook.analysis.values import Analysis
 __all__ = ["learning_rates", "losses"]
 
 _POINTS = 9_000  # of all runs together: what a browser draws at once, and a page carries
-_LEAST, _MOST = 25, 300  # points of one run
+_LEAST, _MOST = 12, 300  # points of one run
 _RATE_POINTS = 60
 _SPREAD = 20  # from here on a linear axis would hide most of what is to be seen
 _OWN_SCHEDULE = 6
