@@ -55,6 +55,11 @@ class ScoreAxis:
         return self.words.is_percent
 
     @property
+    def axis(self) -> Spec:
+        """The axis itself: no tick between two whole percents, which would be written alike."""
+        return {"format": self.ticks} | ({"tickMinStep": 0.01} if self.is_percent else {})
+
+    @property
     def ticks(self) -> str:
         """The axis's number format."""
         return ".0%" if self.is_percent else "~g"
@@ -67,7 +72,7 @@ class ScoreAxis:
     def channel(self, field: str, **others: Any) -> Spec:
         """The axis, as long as the scores and their intervals need."""
         scale: Spec = {"zero": False, "nice": True}
-        return axis(field, "quantitative", self.measure, scale=scale, axis={"format": self.ticks}) | others
+        return axis(field, "quantitative", self.measure, scale=scale, axis=self.axis) | others
 
 
 def final_scores(analysis: Analysis, task: TaskUse) -> dict[str, Score]:

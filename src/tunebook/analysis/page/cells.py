@@ -10,6 +10,8 @@ from tunebook.core.units import spoken_duration
 
 __all__ = ["Cell", "Column", "difference", "duration", "missing", "number", "p_value", "score", "text"]
 
+_SHORT = 28  # letters
+
 
 @dataclass(frozen=True)
 class Column:
@@ -45,8 +47,8 @@ def missing() -> Cell:
 
 
 def text(value: str, css: str = "") -> Cell:
-    """A text, or that there is none."""
-    return Cell(value, value, css=css) if value else missing()
+    """A text, or that there is none; a short one stays on its line."""
+    return Cell(value, value, css=css or ("nowrap" if len(value) <= _SHORT else "")) if value else missing()
 
 
 def number(value: float | None, form: str = ".4g") -> Cell:
