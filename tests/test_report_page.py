@@ -304,6 +304,7 @@ def test_a_finished_experiment_is_not_loaded_again_and_has_the_same_bytes() -> N
 
 def test_logs_are_reached_whatever_their_names() -> None:
     assert log_href("javascript:alert(1)/a b?c#d.eval") == "../javascript%3Aalert%281%29/a%20b%3Fc%23d.eval"
+    assert viewer_href("a.eval", sample="4/2 #").endswith("/#/logs/a.eval/samples/sample/4%2F2%20%23/1/")
     assert viewer_href("rank4/eval/logs/a b.eval") == "http://127.0.0.1:7575/#/logs/rank4/eval/logs/a%20b.eval"
 
 

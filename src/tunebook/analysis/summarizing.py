@@ -14,9 +14,9 @@ from tunebook.analysis.records import RunRecord, Samples, Score
 from tunebook.analysis.values import Case, FactorUse
 from tunebook.core.plan import RunType
 
-__all__ = ["cases_of", "costs_of", "replicates_of"]
+__all__ = ["MOST_CASES", "cases_of", "costs_of", "replicates_of"]
 
-_MOST_CASES = 100
+MOST_CASES = 100  # of a kind
 _MOST_ANSWERS = 6
 
 
@@ -133,10 +133,10 @@ def cases_of(table: Table, runs: Sequence[RunRecord]) -> tuple[Case, ...]:
     shown = _Shown(table, samples, {run.name: run.base for run in runs})
     every = [sample for sample in values[scores[0].evaluation.run] if all(sample in own for own in values.values())]
     wrong = [sample for sample in every if not any(own[sample] for own in values.values())]
-    cases = [shown.case("all wrong", sample, tuple(values)) for sample in wrong[:_MOST_CASES]]
+    cases = [shown.case("all wrong", sample, tuple(values)) for sample in wrong[:MOST_CASES]]
     for kind in ("fixed", "broken"):
         changed = _changed(kind, runs, values)
-        ordered = sorted(changed.items(), key=lambda item: -len(item[1]))[:_MOST_CASES]
+        ordered = sorted(changed.items(), key=lambda item: -len(item[1]))[:MOST_CASES]
         cases += [shown.case(kind, sample, tuple(names)) for sample, names in ordered]
     return tuple(cases)
 

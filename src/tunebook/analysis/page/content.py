@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.scores import ScoreAxis, final_scores
-from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run_table
+from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run_table, viewer_href
 from tunebook.analysis.records import OtherLog
+from tunebook.analysis.summarizing import MOST_CASES
 from tunebook.analysis.values import Analysis, Case, Deviation, FactorUse, Finding, Gap, TaskUse
 from tunebook.core.job import JobState
 from tunebook.core.plan import RunType
 
-__all__ = ["CaseGroup", "Content", "Fact", "content_of"]
+__all__ = ["CaseGroup", "Content", "Fact", "ShownCase", "content_of"]
 
 _CASES = 30  # of a kind; the page would be slow with thousands
 _KINDS = {
@@ -36,17 +37,21 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class ShownCase:
+    """A sample with, for each run that has a log, where the viewer shows the sample."""
+
+    case: Case
+    addresses: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class CaseGroup:
-    """Samples of a kind; ``more`` are not shown."""
+    """Samples of a kind; ``count`` says how many there are, and ``has_more`` whether some are not shown."""
 
     title: str
-    cases: tuple[Case, ...]
-    total: int
-
-    @property
-    def more(self) -> int:
-        """How many are left out."""
-        return self.total - len(self.cases)
+    cases: tuple[ShownCase, ...]
+    count: str
+    has_more: bool
 
 
 @dataclass(frozen=True)
@@ -192,12 +197,26 @@ def _level(analysis: Analysis) -> str:
 
 
 def _cases(analysis: Analysis) -> tuple[CaseGroup, ...]:
-    groups = []
+    groups, logs = [], _last_logs(analysis)
     for kind, title in _KINDS.items():
         found = tuple(case for case in analysis.cases if case.kind == kind)
         if found:
-            groups.append(CaseGroup(title, found[:_CASES], len(found)))
+            shown = tuple(ShownCase(case, _addresses(case, logs)) for case in found[:_CASES])
+            count = f"{len(found)}{' or more' if len(found) >= MOST_CASES else ''}"
+            groups.append(CaseGroup(title, shown, count, len(found) > len(shown)))
     return tuple(groups)
+
+
+def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:
+    """The log of each run's last evaluated epoch, by task and run."""
+    counted = sorted((each for each in analysis.evaluations if each.log), key=lambda each: each.key.epoch)
+    return {(each.key.task, each.key.run): each.log or "" for each in counted}
+
+
+def _addresses(case: Case, logs: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    return {
+        run: viewer_href(logs[case.task, run], sample=case.sample) for run in case.answers if (case.task, run) in logs
+    }
 
 
 def _provenance(analysis: Analysis) -> tuple[tuple[str, str], ...]:

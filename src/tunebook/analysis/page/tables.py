@@ -58,9 +58,9 @@ def log_href(log: str) -> str:
     return "../" + quote(log)
 
 
-def viewer_href(log: str) -> str:
-    """The log's address in a running ``inspect view --log-dir EXPERIMENT``."""
-    return _VIEWER + quote(log)
+def viewer_href(log: str, *, sample: str | None = None) -> str:
+    """The address of a log, or of a sample's first repetition, in a running ``inspect view --log-dir EXPERIMENT``."""
+    return _VIEWER + quote(log) + ("" if sample is None else f"/samples/sample/{quote(sample, safe='')}/1/")
 
 
 def run_table(analysis: Analysis) -> Table:
