@@ -188,7 +188,7 @@ def _best_fact(analysis: Analysis, task: TaskUse) -> list[Fact]:
     best = max(scores.values(), key=lambda score: score.value or 0.0)
     words = ScoreAxis.of(analysis, task).words
     more = f"{_level(analysis)} interval {words.interval(best.interval)}" if best.interval else ""
-    name = f"Best {best.measure}" + (f", {task.name}" if len(analysis.tasks) > 1 else "")
+    name = "Best score" + (f", {task.name}" if len(analysis.tasks) > 1 else "")
     return [Fact(name, words.value(best.value), more)]
 
 
