@@ -151,6 +151,16 @@ def test_many_runs_have_the_colours_of_the_factor_that_tells_them_apart() -> Non
     assert {row["series"] for row in figure.rows} == {"4", "8", "16", "32", "64"}
 
 
+def test_a_factor_that_explains_nothing_is_not_said_to() -> None:
+    analysis = dozens()
+    curve = Curve((1, 2), (0, 0), (2.0, 1.0), (1e-4, 1e-4))
+    runs = tuple(
+        replace(run, training=replace(run.training, curve=curve)) if run.training else run for run in analysis.runs
+    )
+    caption = named(replace(analysis, runs=runs))["loss"].caption
+    assert "36 runs, coloured by Model; point at one" in caption
+
+
 def test_the_same_figure_has_the_same_bytes() -> None:
     one, other = named(made_up())["loss"], named(made_up())["loss"]
     assert svg_of(one) == svg_of(other)

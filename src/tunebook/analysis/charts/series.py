@@ -29,6 +29,7 @@ class Series:
         order: the legend's entries.
         is_ordered: whether they are steps on a scale.
         runs: how many runs there are.
+        explains: whether what they are told apart by has to do with what the figure shows.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Series:
     order: tuple[str, ...]
     is_ordered: bool
     runs: int
+    explains: bool = False
 
     def colour(self) -> Spec:
         """The colour channel."""
@@ -71,7 +73,8 @@ class Series:
         """What the colours mean, where the legend does not name runs."""
         if self.title == "Run":
             return ""
-        by = f", coloured by {self.title}, the factor that tells them apart most" if self.title else ""
+        by = f", coloured by {self.title}" if self.title else ""
+        by += ", the factor that tells them apart most" if self.explains else ""
         return f" {self.runs} runs{by}; point at one to see which it is."
 
 
@@ -87,10 +90,12 @@ def series_of(analysis: Analysis, runs: Sequence[RunRecord], outcomes: Mapping[s
     factors = [each for each in analysis.factors if not each.is_seed and 1 < len(each.levels) <= _LEVELS]
     if not factors:
         return Series("", names, (), is_ordered=False, runs=len(runs))
-    factor = max(factors, key=lambda each: _explained(each, runs, outcomes))  # the first of several equals
+    explained = [_explained(each, runs, outcomes) for each in factors]
+    factor = factors[explained.index(max(explained))]
     values = {run.name: run.levels.get(factor.key, _NO_LEVEL) for run in runs}
     used = tuple(level for level in (*factor.levels, _NO_LEVEL) if level in values.values())
-    return Series(factor.label, values, used, is_ordered=all(map(is_number, factor.levels)), runs=len(runs))
+    is_ordered = all(map(is_number, factor.levels))
+    return Series(factor.label, values, used, is_ordered=is_ordered, runs=len(runs), explains=max(explained) > 0)
 
 
 def _explained(factor: FactorUse, runs: Sequence[RunRecord], outcomes: Mapping[str, float]) -> float:

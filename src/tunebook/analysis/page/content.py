@@ -19,6 +19,7 @@ from tunebook.core.plan import RunType
 __all__ = ["CaseGroup", "Content", "Fact", "ShownCase", "content_of"]
 
 _CASES = 30  # of a kind; the page would be slow with thousands
+_SAID = (JobState.RUNNING, JobState.FAILED, JobState.UNKNOWN)  # what is pending is the rest
 _KINDS = {
     "all wrong": "Every run got these wrong",
     "fixed": "Fine-tuning fixed these",
@@ -172,10 +173,9 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
     facts = [Fact("Runs", str(len(analysis.runs)), f"{controls} of them base model{'' if controls == 1 else 's'}")]
     for name, states in (("Trainings", trainings), ("Evaluations", evaluations)):
         if states:
-            failed = f"{states[JobState.FAILED]} failed" if states[JobState.FAILED] else ""
-            running = f"{states[JobState.RUNNING]} running" if states[JobState.RUNNING] else ""
+            others = [f"{states[state]} {state.value}" for state in _SAID if states[state]]
             done = f"{states[JobState.COMPLETED]} of {states.total()}"
-            facts.append(Fact(name, done, ", ".join(filter(None, ("completed", running, failed)))))
+            facts.append(Fact(name, done, ", ".join(("completed", *others))))
     for task in analysis.tasks[:3]:
         facts += _best_fact(analysis, task)
     return tuple(facts)
