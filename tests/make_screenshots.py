@@ -14,7 +14,6 @@ _COLOURS = 200  # a page of few colours needs no more
 _PICTURES = {  # size, colours, the section on top, height in pixels
     "report.png": ("desktop", "light", "main", 1150),
     "report-figures.png": ("desktop", "dark", "#figures-section", 1150),
-    "report-phone.png": ("phone", "light", "body", 844),
 }
 
 

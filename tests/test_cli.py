@@ -15,7 +15,19 @@ from scaffolding import replace
 
 TUNEBOOK = Path(sys.executable).with_name("tunebook")
 PAGE = "experiment_summary.md"
-HEAVY = ("torch", "transformers", "inspect_ai", "pandas", "altair", "torchtune", "datasets", "scipy", "statsmodels")
+HEAVY = (
+    "torch",
+    "transformers",
+    "inspect_ai",
+    "pandas",
+    "altair",
+    "torchtune",
+    "datasets",
+    "scipy",
+    "statsmodels",
+    "vl_convert",
+    "jinja2",
+)
 WRONG = [
     ("misspelt column", "| Learning Rate | Batch", "| Learning Rat | Batch", 30, "did you mean `Learning Rate`?"),
     ("unknown tool", "Model Preparation:** torchtune", "Model Preparation:** axolotl", 13, "supported: torchtune"),

@@ -85,6 +85,25 @@ def test_a_run_that_is_not_told_apart_from_its_base_is_not_called_better() -> No
     assert set(words.values()) == {"better than base", "not told apart from base", "base model"}
 
 
+def test_scores_that_are_no_shares_are_shown_as_numbers() -> None:
+    analysis = made_up()
+    evaluations = tuple(
+        replace(
+            each, scores=tuple(replace(score, value=7 * (score.value or 0), is_binary=False) for score in each.scores)
+        )
+        for each in analysis.evaluations
+    )
+    samples = {
+        key: replace(own, values={measure: tuple(7.5 for _ in values) for measure, values in own.values.items()})
+        for key, own in analysis.samples.items()
+    }
+    made = named(replace(analysis, evaluations=evaluations, samples=samples))
+    assert max(row["score"] for row in made["score_by_run"].rows) == pytest.approx(6.825)
+    assert not any("%" in text for text in texts_of(svg_of(made["score_by_run"])))
+    assert {row["word"] for row in made["sample_agreement"].rows} == {"in part"}
+    assert "Samples, highest mean first" in texts_of(svg_of(made["sample_agreement"]))
+
+
 def test_two_tasks_have_figures_of_their_own() -> None:
     analysis = made_up()
     other = TaskUse("capitalization, again", measures=("exact",))

@@ -14,7 +14,7 @@ from tunebook.analysis.accounting import read_accounting
 from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize
-from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.notebook import NotebookFigure, for_notebook
 from tunebook.analysis.collect import Source
 from tunebook.analysis.frames import (
     comparisons_frame,
@@ -128,9 +128,9 @@ class AnalyzeReport:
         return comparisons_frame(self.analysis)
 
     @property
-    def figures(self) -> tuple[Figure, ...]:
+    def figures(self) -> tuple[NotebookFigure, ...]:
         """Every figure; a notebook shows them as they are."""
-        return figures(self.analysis)
+        return tuple(map(for_notebook, figures(self.analysis)))
 
     @property
     def effects(self) -> Any:

@@ -18,7 +18,7 @@ from tunebook.analysis.charts.figure import (
     shown_only,
     tooltip,
 )
-from tunebook.analysis.charts.scores import ScoreAxis, final_scores, of_task
+from tunebook.analysis.charts.scores import ScoreAxis, base_rule, base_scores, final_scores, of_task
 from tunebook.analysis.charts.series import is_number, short_names
 from tunebook.analysis.inference import Effect
 from tunebook.analysis.values import Analysis, FactorUse, TaskUse
@@ -56,9 +56,12 @@ def _by_factor(analysis: Analysis, task: TaskUse, factor: FactorUse, suffix: str
     wanted = (task.name, scale.measure, (factor.key,))
     effect = next((each for each in analysis.effects if (each.task, each.measure, each.factors) == wanted), None)
     levels = _levels(factor, rows, effect)
-    spec = layered(rows, *_layers(factor, levels, scale), params=[SHOWN], datasets={"levels": levels})
+    bases = base_scores(analysis, task)
+    layers = [base_rule(scale), *_layers(factor, levels, scale)]
+    spec = layered(rows, *layers, params=[SHOWN], datasets={"levels": levels, "bases": bases})
     caption = "Small points: runs; diamonds: the mean of each level"
-    caption += "; bars: its interval." if any("low" in row for row in levels) else "."
+    caption += "; bars: its interval" if any("low" in row for row in levels) else ""
+    caption += "; dashed: base model." if bases else "."
     return Figure(
         f"score_by_{factor.key}{suffix}",
         f"Score by {factor.label}{of_task(task, suffix)}",

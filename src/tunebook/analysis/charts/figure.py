@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from tunebook.analysis.charts.theme import LIGHT
-
 __all__ = [
     "POINTED",
     "SHOWN",
@@ -74,13 +72,6 @@ class Figure:
     def sized(self, width: float | str, height: float | None = None) -> Spec:
         """The specification at a width in pixels, or ``container`` for a page."""
         return {**self.spec, "width": width, "height": self.height if height is None else height}
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        """How a notebook shows it: interactive where it can, else its title."""
-        if not self.spec:
-            return {"text/plain": f"{self.title}: {self.reason}"}
-        full = self.sized(640) | {"config": LIGHT}
-        return {"application/vnd.vegalite.v6+json": full, "text/plain": f"{self.title}: {self.caption}"}
 
 
 def _legend(layer: Spec) -> list[Any]:

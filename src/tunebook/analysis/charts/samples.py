@@ -62,12 +62,13 @@ def _matrix(figure: Figure, analysis: Analysis, table: _Table, means: Mapping[st
     else:
         colour = axis("score", "quantitative", scale.measure, scale={"scheme": "viridis"})
     along = {"labels": False, "ticks": False}
+    words = "Samples, most often right to most often wrong" if is_binary else "Samples, highest mean first"
     by_rank = {"field": "rank", "op": "min"}
     cells = {
         "transform": [shown_only()],
         "mark": {"type": "rect", "stroke": None},
         "encoding": {
-            "x": axis("place", "ordinal", "Samples, most often right to most often wrong", axis=along),
+            "x": axis("place", "ordinal", words, axis=along),
             "y": axis("name", "nominal", "", sort=by_rank, axis={"labelOverlap": False, "ticks": False}),
             "color": colour,
             "tooltip": tooltip(

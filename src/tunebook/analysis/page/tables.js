@@ -109,12 +109,15 @@ function remember() {
 function recall() {
   let state = null;
   try { state = JSON.parse(sessionStorage.getItem(memory)); } catch { /* nothing remembered */ }
-  if (!state) return;
-  filters().forEach((field, index) => { field.value = state.filters[index] ?? ""; if (field.value === "" && field.options) field.selectedIndex = 0; });
+  if (!Array.isArray(state?.filters) || !Array.isArray(state?.sorted)) return;
+  filters().forEach((field, index) => {
+    field.value = state.filters[index] ?? "";
+    if (field.options && field.selectedIndex < 0) field.selectedIndex = 0;
+  });
   document.querySelectorAll("table[data-sortable]").forEach((table, index) => {
     const [column, direction] = state.sorted[index] ?? [];
     const heading = table.tHead.rows[0].cells[column];
-    while (heading && heading.getAttribute("aria-sort") !== direction) sortTable(table, heading);
+    for (let turn = 0; turn < 2 && heading && heading.getAttribute("aria-sort") !== direction; turn += 1) sortTable(table, heading);
   });
 }
 

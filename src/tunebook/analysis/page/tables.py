@@ -82,7 +82,7 @@ def run_table(analysis: Analysis) -> Table:
             Column(f"{name} − base" if many else "− base", "number", "descending"),
         ]
     columns += [Column("Loss", "number"), Column("Validation loss", "number")]
-    columns += [Column("Training time", "number"), Column("Peak memory", "number"), Column("Notes")]
+    columns += [Column("Time", "number"), Column("Memory", "number"), Column("Notes")]
     scores = [(ScoreAxis.of(analysis, task).words, final_scores(analysis, task)) for task in tasks]
     best = {_best_of(final) for _, final in scores}
     compared = comparisons(analysis, "base")
