@@ -41,11 +41,15 @@ def run_on_a_terminal_that_is_closed(directory: Path) -> str:
         command, cwd=directory, stdin=inside, stdout=inside, stderr=inside, start_new_session=True
     )
     os.close(inside)
-    wait_until(lambda: "running" in states(directory).values(), timeout_s=60)
-    shown = os.read(terminal, 1 << 16).decode(errors="replace")
-    process.send_signal(signal.SIGHUP)
-    os.close(terminal)
-    assert process.wait(timeout=30) != 0
+    with process:
+        try:
+            wait_until(lambda: "running" in states(directory).values(), timeout_s=120)
+            shown = os.read(terminal, 1 << 16).decode(errors="replace")
+            process.send_signal(signal.SIGHUP)
+            os.close(terminal)
+            assert process.wait(timeout=60) != 0
+        finally:
+            process.kill()
     return shown
 
 

@@ -53,7 +53,7 @@ def test_validation_runs_and_training_is_the_same_bit_for_bit(tmp_path: Path) ->
     from tunebook.tools.torchtune_recipe import _stock_class, validating
 
     experiment = experiment_with(
-        tmp_path, ("Validation during training:** no", "Validation during training:** every 2 steps")
+        tmp_path, ("Validation During Training:** no", "Validation During Training:** every 2 steps")
     )
     assert scaffolded(experiment).exit_code is ExitCode.DONE
     config: Any = OmegaConf.load(experiment / "rank4" / "finetune.yaml")
@@ -69,7 +69,7 @@ def test_validation_runs_and_training_is_the_same_bit_for_bit(tmp_path: Path) ->
 
 
 def test_validation_after_every_epoch(tmp_path: Path) -> None:
-    experiment = experiment_with(tmp_path, ("Validation during training:** no", "Validation during training:** yes"))
+    experiment = experiment_with(tmp_path, ("Validation During Training:** no", "Validation During Training:** yes"))
     scaffolded(experiment)
     script = (experiment / "rank4" / "finetune.slurm").read_text()
     assert "\nrecipe=tunebook/tools/torchtune_recipe.py\n" in script
@@ -79,7 +79,7 @@ def test_validation_after_every_epoch(tmp_path: Path) -> None:
 def test_validation_without_a_validation_split_is_refused(tmp_path: Path) -> None:
     experiment = experiment_with(
         tmp_path,
-        ("Validation during training:** no", "Validation during training:** yes"),
+        ("Validation During Training:** no", "Validation During Training:** yes"),
         ("train (40), validation (7), test (5)", "train (40), test (5)"),
     )
     with pytest.raises(PlanError, match="has no validation split"):
@@ -89,7 +89,7 @@ def test_validation_without_a_validation_split_is_refused(tmp_path: Path) -> Non
 def test_validation_with_several_gpus_is_refused(tmp_path: Path) -> None:
     experiment = experiment_with(
         tmp_path,
-        ("Validation during training:** no", "Validation during training:** yes"),
+        ("Validation During Training:** no", "Validation During Training:** yes"),
         ("lora_finetune_single_device", "lora_finetune_distributed"),
         ("- **GPUs:** 0", "- **GPUs:** 2"),
     )
