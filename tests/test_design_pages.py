@@ -476,6 +476,22 @@ def test_what_stays_keeps_its_name_and_its_estimate(work: Path) -> None:
     assert {path: path.read_bytes() for path in (work / "exp").glob("rank8/*.*")} == before
 
 
+@pytest.mark.parametrize(("status", "is_longer"), [("pending | -", True), ("pending | 4711", False)])
+def test_more_data_makes_longer_estimates_of_what_has_not_begun(work: Path, status: str, *, is_longer: bool) -> None:
+    """Time limits follow from them; the script of a job that was submitted stays."""
+    data = (work / "words.json").rename(work / "later.json")
+    before = designed(set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1, "gpus": 1})
+    replace(work / "exp" / PAGE, f"| {MODEL}_rank8_lr1e-4 | pending | - |", f"| {MODEL}_rank8_lr1e-4 | {status} |")
+    splits = json.loads(data.read_text())
+    (work / "words.json").write_text(json.dumps({**splits, "train": splits["train"] * 500}))
+    after = designed(update=True)
+    run, was = after.plan.runs[0], before.plan.runs[0]
+    assert run.estimate_min is not None
+    assert was.estimate_min is not None
+    assert (run.estimate_min > 3 * was.estimate_min) is is_longer
+    assert (run.estimate_min == was.estimate_min) is not is_longer
+
+
 def test_an_update_in_a_dry_run_shows_what_would_change(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
     before = (work / "exp" / PAGE).read_bytes()

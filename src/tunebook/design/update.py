@@ -28,7 +28,7 @@ from tunebook.design.values import (
     MatrixRule,
 )
 
-__all__ = ["carried_over", "design_of", "notes_of", "page_diff"]
+__all__ = ["begun", "carried_over", "design_of", "notes_of", "page_diff"]
 
 _OURS = {
     "overview",
@@ -201,6 +201,22 @@ def _with_status(before: str, old: Plan, text: str, new: Plan) -> str:
     )
 
 
+def begun(before: str) -> tuple[frozenset[str], bool]:
+    """Names of the runs whose training was submitted by a page's word, and whether any evaluation was."""
+    trained: set[str] = set()
+    evaluated = False
+    for table in _tables(_status(before)):
+        told = [index for index, name in enumerate(_names(table)) if name in {"status", "job id"}]
+        for key, row in _keyed_rows(table):
+            if all(row.cells[index].is_empty or row.cells[index].text == "pending" for index in told):
+                continue
+            if len(key) == 1:
+                trained.add(key[0])
+            else:
+                evaluated = True
+    return frozenset(trained), evaluated
+
+
 def _text(epoch: int | None) -> str:
     return "" if epoch is None else str(epoch)
 
@@ -221,9 +237,13 @@ def _tables(section: Section | None) -> Iterator[Table]:
         yield from part.tables
 
 
+def _names(table: Table) -> list[str]:
+    return [" ".join(cell.text.lower().split()) for cell in table.header]
+
+
 def _keyed_rows(table: Table) -> Iterator[tuple[tuple[str, ...], Row]]:
     """Rows of a status table by run, or by run, task and epoch."""
-    names = [" ".join(cell.text.lower().split()) for cell in table.header]
+    names = _names(table)
     if "run name" not in names or "status" not in names:
         return
     wanted = [names.index(name) for name in ("run name", "task", "epoch") if name in names]
@@ -237,7 +257,7 @@ def notes_of(before: str) -> Mapping[str, str]:
     matrix = next((part for part in parse_page(before).walk() if part.title.lower() == "evaluation matrix"), None)
     notes: dict[str, str] = {}
     for table in matrix.tables[:1] if matrix else ():
-        names = [" ".join(cell.text.lower().split()) for cell in table.header]
+        names = _names(table)
         if {"run name", "notes"} <= set(names):
             run, note = names.index("run name"), names.index("notes")
             notes |= {row.cells[run].text: row.cells[note].text for row in table.rows if not row.cells[note].is_empty}
