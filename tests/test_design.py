@@ -375,3 +375,10 @@ def test_the_nearest_prior_run_is_the_measure() -> None:
     assert training_estimate(work, history).minutes == pytest.approx((60 + 1000 * 100 / 100) / 60)
     assert training_estimate(replace(work, batch_size=64), history).minutes == pytest.approx((60 + 1e5 / 900) / 60)
     assert training_estimate(replace(work, gpus=0), history).preliminary
+
+
+def test_what_every_epoch_takes_beside_its_steps_grows_with_the_epochs() -> None:
+    prior = PriorTraining("e", "r", "m", 1, "gpu80", True, 4, 0, 100.0, 60.0, 600.0, 10.0, epochs=2)
+    work = Workload("m", 1.0, 1000, 100.0, 10, 4, 1, 1, "gpu80", lora=True)
+    assert training_estimate(work, History((prior,))).minutes == pytest.approx((5 * 60 + 10 * 1000 * 100 / 100) / 60)
+    assert training_estimate(replace(work, epochs=1), History((prior,))).minutes == pytest.approx((60 + 1000) / 60)

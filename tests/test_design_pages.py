@@ -22,6 +22,7 @@ from conftest import plan_of
 from design_inputs import MODEL, OPTIONS, make_inputs, make_model
 from scaffolding import replace
 from tunebook import api
+from tunebook.design.history import find_history
 from tunebook.errors import ConflictError, ExitCode, UsageError
 
 TUNEBOOK = Path(sys.executable).with_name("tunebook")
@@ -387,6 +388,36 @@ def test_prior_runs_are_the_measure_of_new_ones(work: Path) -> None:
     tokens = (work / "words.json").stat().st_size / 400 / 4 + 7 / 4 + 24
     expected = (60 + 320 * tokens / 500) / 60
     assert second.plan.runs[0].estimate_min == pytest.approx(expected, abs=1.0)
+
+
+def test_saving_between_epochs_is_part_of_an_estimate(work: Path) -> None:
+    """A minute after every ten steps; a second for each step: the same training takes as long again."""
+    fixed = {"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 4, "gpus": 1}
+    designed("first", set=fixed)
+    api.scaffold(work / "first")
+    run = next((work / "first").glob("*/finetune.yaml")).parent
+    finish(work / "first", run.name, speed=1.0, seconds=40 + 4 * 60)
+    metrics = run / "artifacts" / "metrics.jsonl"
+    steps = [json.loads(line) for line in metrics.read_text().splitlines()]
+    for index, step in enumerate(steps):
+        minute, second = index // 10, index
+        seconds = 60 * minute + second
+        step["time"] = f"2025-10-22T10:{seconds // 60:02}:{seconds % 60:02}+00:00"
+    metrics.write_text("".join(json.dumps(step) + "\n" for step in steps))
+    (prior,) = find_history([work / "first"]).trainings
+    assert prior.overhead_s == pytest.approx(4 * 60)
+
+
+@pytest.mark.parametrize("speed", ["NaN", "Infinity", '"fast"', "[]", "-1"])
+def test_metrics_that_are_no_numbers_are_no_measure(work: Path, speed: str) -> None:
+    fixed = {"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1, "gpus": 1}
+    designed("first", set=fixed)
+    api.scaffold(work / "first")
+    run = next((work / "first").glob("*/finetune.yaml")).parent
+    finish(work / "first", run.name, speed=500.0, seconds=100)
+    metrics = run / "artifacts" / "metrics.jsonl"
+    metrics.write_text(metrics.read_text().replace("500.0", speed))
+    assert "preliminary, no prior runs" in designed("second", set=fixed).text
 
 
 @pytest.mark.usefixtures("work")
