@@ -251,6 +251,13 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
         ({"name": "a/b"}, "the name `a/b` cannot be a directory"),
         ({"modle": {"m": "/m"}}, "unknown key `modle` (did you mean `model`?)"),
         ({"question": "- "}, "`question` is missing"),
+        ({"factor": {"rank": [8], "lora_rank": [16]}}, "`lora_rank` is given twice"),
+        ({"set": {"epochs": 1, "Epochs": 2}}, "`epochs` is given twice"),
+        ({"set": {"prompt": "{input}"}, "prompt": "Say {input}"}, "`prompt` is given twice"),
+        ({"model": ["/a/m", "/b/m"]}, "`m` is given twice"),
+        ({"task": ["cap=/a.py", "cap=/b.py"]}, "`cap` is given twice"),
+        ({"factor": {"rank": [8, 16]}, "exclude": ["rank=8,rank=16"]}, "`rank` is given twice"),
+        ({"with": ["rank=8,lora_rank=16"]}, "`lora_rank` is given twice"),
     ],
 )
 def test_what_cannot_be_is_said(given: Mapping[str, Any], message: str) -> None:

@@ -152,7 +152,8 @@ def suggestions() -> Suggestions:
 
 def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] | None = None) -> str:
     """Why a text cannot be the answer to an option, beside what other options say; empty if it can."""
-    read = read_given(options={**(beside or {}), name: [text]})
+    others = beside or {}
+    read = read_given(options={**others, name: [*others.get(name, ()), text]})
     found = [*read.problems, *(problem for problem in design_problems(read) if problem.file == f"--{name}")]
     return f"{found[0].message}{f' ({found[0].hint})' if found[0].hint else ''}" if found else ""
 

@@ -36,7 +36,7 @@ def read_models(reader: Reader, given: Given) -> Changes:
                 name, path = (Path(item.text).name, item.text) if is_path else (item.text, "")
             pairs = {name.strip(): (path.strip(), item.place)}
         for name, (path, place) in pairs.items():
-            reader.at(name, place)
+            reader.once(name, place)
             models[name] = DesignModel(name, reader.path(path))
     return {"models": tuple(models.values())}
 
@@ -48,7 +48,7 @@ def read_tasks(reader: Reader, given: Given) -> Changes:
     items = [(name, item) for name, item in given.value.items()] if named else [("", item) for item in given.items()]  # type: ignore[union-attr]
     for name, item in items:
         task = _task(reader, name, item)
-        reader.at(task.name, item.place)
+        reader.once(task.name, item.place)
         tasks[task.name] = task
     return {"tasks": tuple(tasks.values())}
 

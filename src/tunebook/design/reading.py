@@ -48,6 +48,7 @@ def read_design(documents: list[dict[str, list[Given]]], *, base: Read | Design 
     """
     read = base if isinstance(base, Read) else Read(base or Design())
     for document in documents:
+        named: set[tuple[str, str]] = set()
         for name, occurrences in document.items():
             key = _PLURALS.get(name, name)
             reader = _READERS.get(key)
@@ -58,7 +59,7 @@ def read_design(documents: list[dict[str, list[Given]]], *, base: Read | Design 
             for given in occurrences:
                 read.places.setdefault((key,), given.place)
                 try:
-                    read.design = replace(read.design, **reader(Reader(read, key, here), given))
+                    read.design = replace(read.design, **reader(Reader(read, key, here, named), given))
                 except TunebookError as error:
                     read.problems.extend(error.problems)
                 except ValueError as error:
@@ -80,7 +81,7 @@ def _factors(reader: Reader, given: Given) -> Changes:
         key = reader.parameter(name, item.place, factor=True)
         if key is None:
             continue
-        reader.at(key, item.place)
+        reader.once(key, item.place)
         factors[key] = Factor(key, tuple(reader.level(key, level) for level in levels(item)))
         if ("set", key) not in reader.read.places:
             settings.pop(key, None)  # the page that is updated had one value for all
@@ -98,7 +99,7 @@ def _settings(reader: Reader, given: Given) -> Changes:
         key = reader.parameter(name, item.place, factor=False)
         if key is None:
             continue
-        reader.at(key, item.place)
+        reader.once(key, item.place)
         settings[key] = reader.level(key, one(item))
         if ("factor", key) not in reader.read.places:
             factors = tuple(factor for factor in factors if factor.key != key)
