@@ -251,6 +251,14 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
         ({"name": "a/b"}, "the name `a/b` cannot be a directory"),
         ({"modle": {"m": "/m"}}, "unknown key `modle` (did you mean `model`?)"),
         ({"question": "- "}, "`question` is missing"),
+        (
+            {"factor": {"rank": [8, 16], "lr": [1, 2]}, "combine": "one-at-a-time", "set": {"lora_rank": 4}},
+            "is a factor and has the setting 4 (give only one of the two; around which level it varies is --base)",
+        ),
+        ({"factor": {"rank": [8, 16]}, "base": {"rank": 16}}, "there is a base, and all levels are combined"),
+        ({"with": ["rank=8", "rank=16"], "set": {"lora_rank": 4}}, "every run of the list has its own LoRA Rank"),
+        ({"seeds": [1, 2], "replicates": 3}, "there are 2 seeds for 3 replicates"),
+        ({"replicates": 1_000_000_000}, "the factors make 1,000,000,000 runs, more than 20,000"),
         ({"factor": {"rank": [8], "lora_rank": [16]}}, "`lora_rank` is given twice"),
         ({"set": {"epochs": 1, "Epochs": 2}}, "`epochs` is given twice"),
         ({"set": {"prompt": "{input}"}, "prompt": "Say {input}"}, "`prompt` is given twice"),
@@ -262,6 +270,34 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
 )
 def test_what_cannot_be_is_said(given: Mapping[str, Any], message: str) -> None:
     assert any(message in problem for problem in told(**given)), told(**given)
+
+
+def test_paired_levels_are_as_many_runs_as_there_are_pairs() -> None:
+    levels = list(range(1, 201))
+    assert len(plan(factor={"rank": levels, "alpha": levels}, pair=["rank", "alpha"]).fine_tuned) == 200
+
+
+def test_a_rule_of_the_matrix_for_nothing_is_said() -> None:
+    found = read(factor={"rank": [8, 16]}, matrix=["rank8*:cap=all", "*:capp=all", "m_rank8:*=all"])
+    messages = [str(problem) for problem in design_warnings(found)]
+    assert [message.split(" (")[0] for message in messages] == [
+        "matrix: the matrix has a rule for `rank8*`, and that is no run",
+        "matrix: the matrix has a rule for `capp`, and that is no task",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "seeds"),
+    [({"replicates": ["3"]}, 3), ({"seeds": ["5,6"]}, 2), ({"seeds": ["5,6"], "replicates": ["2"]}, 2)],
+)
+def test_replicates_and_seeds_of_options_win_over_those_of_the_file(
+    tmp_path: Path, options: dict[str, list[str]], seeds: int
+) -> None:
+    for text in ("replicates: 4\n", "seeds: [1, 2, 3, 4]\n"):
+        file = tmp_path / "design.yaml"
+        file.write_text(text)
+        design = api.read_given(config=file, options=options, values=None, base=read().design).design
+        assert (len(design.seeds) or design.replicates) == seeds
 
 
 def test_everything_that_is_missing_is_listed_at_once() -> None:

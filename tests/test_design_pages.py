@@ -473,6 +473,14 @@ def test_an_update_takes_other_replicates_and_gives_a_new_model_its_control(work
     assert "UPDATE_PAGE: exp\nResult: 5 runs stay, 9 come, 0 go" in journal
 
 
+@pytest.mark.usefixtures("work")
+def test_more_replicates_come_to_the_seeds_of_the_page() -> None:
+    designed(seeds=[3, 7], set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1})
+    for count, seeds in ((3, [3, 7, 8]), (1, [3])):
+        report = designed(update=True, replicates=count)
+        assert [run.parameters["seed"].value for run in report.plan.fine_tuned] == seeds
+
+
 def test_an_update_keeps_what_is_a_persons_wherever_it_stands(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
     page = work / "exp" / PAGE

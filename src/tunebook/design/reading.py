@@ -18,7 +18,7 @@ from tunebook.design.read_parts import (
     read_tasks,
 )
 from tunebook.design.reader import Changes, Read, Reader, number, one, text, yes
-from tunebook.design.values import Combine, Design, Factor, ListedRun
+from tunebook.design.values import MOST_RUNS, Combine, Design, Factor, ListedRun
 from tunebook.errors import TunebookError
 
 __all__ = ["KEYS", "Read", "read_design"]
@@ -163,12 +163,25 @@ def _exclusions(reader: Reader, given: Given) -> Changes:
 
 
 def _seeds(reader: Reader, given: Given) -> Changes:
-    return {"seeds": tuple(levels(given)), "factors": _without_seed(reader)}
+    reader.named.add(("seeds", ""))
+    replicates = reader.design.replicates if ("replicates", "") in reader.named else 1
+    return {"seeds": tuple(levels(given)), "factors": _without_seed(reader), "replicates": replicates}
 
 
 def _replicates(reader: Reader, given: Given) -> Changes:
-    seeds = reader.design.seeds if ("seeds",) in reader.read.places else ()  # those of the page that is updated
-    return number("replicates")(reader, given) | {"factors": _without_seed(reader), "seeds": seeds}
+    reader.named.add(("replicates", ""))
+    changes = number("replicates")(reader, given)
+    seeds = reader.design.seeds if ("seeds", "") in reader.named else ()
+    if ("seeds",) not in reader.read.places:
+        seeds = _extended(reader.design.seeds, changes["replicates"])
+    return changes | {"factors": _without_seed(reader), "seeds": seeds}
+
+
+def _extended(seeds: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """The seeds of a page that is updated, the first ones or with others after the largest."""
+    largest = max((int(seed) for seed in seeds if seed.isdecimal()), default=0)
+    more = min(count, MOST_RUNS + 1) - len(seeds)
+    return (*seeds[:count], *(str(largest + number + 1) for number in range(more))) if seeds else ()
 
 
 def _without_seed(reader: Reader) -> tuple[Factor, ...]:
