@@ -474,6 +474,33 @@ def test_an_update_takes_other_replicates_and_gives_a_new_model_its_control(work
 
 
 @pytest.mark.usefixtures("work")
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"factor": {"rank": [8, 16], "alpha": [16, 32]}, "pair": ["rank", "alpha"]},
+        {"factor": {"rank": [8, 16], "lr": ["1e-4", "1e-5"]}, "exclude": ["rank=16,lr=1e-5"], "replicates": 2},
+        {"factor": {"rank": [8, 16]}, "eval-only": {"published": "weights/published"}, "control": [MODEL]},
+    ],
+)
+def test_a_design_that_is_said_again_changes_nothing(said: dict[str, Any]) -> None:
+    fixed = {} if "lr" in said["factor"] else {"lr": "1e-4"}
+    designed(**said, set={"batch_size": 4, "epochs": 1, **fixed})
+    assert designed(update=True, **said).diff == ""
+
+
+@pytest.mark.usefixtures("work")
+def test_pairs_and_exclusions_of_a_page_end_with_their_factors() -> None:
+    fixed = {"batch_size": 4, "epochs": 1}
+    designed(factor={"rank": [8, 16], "lr": ["1e-4", "1e-5"]}, exclude=["rank=16,lr=1e-5"], set=fixed)
+    report = designed(update=True, set={"lora_rank": 32})
+    assert len(report.plan.fine_tuned) == 2
+    assert any("lora_rank are left out" in what for what, _ in report.decisions)
+    designed("paired", factor={"rank": [8, 16], "alpha": [16, 32]}, pair=["rank", "alpha"], set={**fixed, "lr": "1e-4"})
+    report = designed("paired", update=True, set={"lora_alpha": 64})
+    assert len(report.plan.fine_tuned) == 2
+
+
+@pytest.mark.usefixtures("work")
 def test_more_replicates_come_to_the_seeds_of_the_page() -> None:
     designed(seeds=[3, 7], set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1})
     for count, seeds in ((3, [3, 7, 8]), (1, [3])):

@@ -100,7 +100,8 @@ def read_controls(reader: Reader, given: Given) -> Changes:
     """``yes``, ``no``, or the models that are controls."""
     if given.text.lower() in {"yes", "no", "true", "false"}:
         return {"controls": None if yes(given) else ()}
-    found = list(reader.design.controls or ())
+    found = list(reader.design.controls or ()) if ("control", "") in reader.named else []
+    reader.named.add(("control", ""))
     for item in given.items():
         if isinstance(item.value, Mapping):
             name = item.value["name"].text if "name" in item.value else ""
@@ -128,6 +129,8 @@ def read_eval_only(reader: Reader, given: Given) -> Changes:
                 raise TunebookError(
                     [item.place.problem(f"`{item.text}` names no weights", "write NAME=PATH or NAME@MODEL=PATH")]
                 )
+        found = [other for other in found if other.name != name or ("eval-only", name) in reader.named]
+        reader.named.add(("eval-only", name))
         reader.at(name, item.place)
         found.append(EvalOnly(name, reader.path(path.strip()), model))
     return {"eval_only": tuple(found)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from tunebook.core.parameters import suggestion
@@ -18,7 +19,7 @@ from tunebook.design.read_parts import (
     read_tasks,
 )
 from tunebook.design.reader import Changes, Read, Reader, number, one, text, yes
-from tunebook.design.values import MOST_RUNS, Combine, Design, Factor, ListedRun
+from tunebook.design.values import MODEL, MOST_RUNS, Combine, Design, Factor, ListedRun
 from tunebook.errors import TunebookError
 
 __all__ = ["KEYS", "Read", "read_design"]
@@ -64,7 +65,23 @@ def read_design(documents: list[dict[str, list[Given]]], *, base: Read | Design 
                     read.problems.extend(error.problems)
                 except ValueError as error:
                     read.problems.append(given.place.problem(str(error)))
+    _leave_moot(read, base if isinstance(base, Design) else Design())
     return read
+
+
+def _leave_moot(read: Read, base: Design) -> None:
+    """Drops pairs and exclusions of the page that is updated whose factors it has no longer."""
+    design = read.design
+    factors = {MODEL, *(factor.key for factor in design.factors)}
+    gone = [keys for keys in base.paired if keys in design.paired and not factors.issuperset(keys)]
+    rules = [rule for rule in base.exclusions if not factors.issuperset(rule)]
+    for key in dict.fromkeys(key for keys in (*gone, *rules) for key in keys if key not in factors):
+        read.decisions.append((f"pairs and exclusions of the page with {key} are left out", "it is no factor now"))
+    read.design = replace(
+        design,
+        paired=tuple(keys for keys in design.paired if keys not in gone),
+        exclusions=tuple(rule for rule in design.exclusions if not any(rule is other for other in rules)),
+    )
 
 
 def _factors(reader: Reader, given: Given) -> Changes:
@@ -140,7 +157,11 @@ def _pairs(reader: Reader, given: Given) -> Changes:
     nested = isinstance(given.value, tuple) and any(isinstance(item.value, tuple) for item in given.value)
     groups = given.items() if nested else iter((given,))
     named = [[reader.parameter(name, group.place, factor=True) for name in levels(group)] for group in groups]
-    return {"paired": (*reader.design.paired, *(tuple(key for key in keys if key) for keys in named))}
+    found = [tuple(key for key in keys if key) for keys in named]
+    kept = [keys for keys in reader.design.paired if ("pair", ",".join(keys)) in reader.named]
+    kept += [keys for keys in reader.design.paired if keys not in kept and not {*keys} & {*chain(*found)}]
+    reader.named |= {("pair", ",".join(keys)) for keys in found}
+    return {"paired": (*kept, *found)}
 
 
 def _listed(reader: Reader, given: Given) -> Changes:
