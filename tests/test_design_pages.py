@@ -521,6 +521,23 @@ def test_an_update_keeps_what_is_a_persons_wherever_it_stands(work: Path) -> Non
     assert page.read_text() != before
 
 
+def test_an_update_keeps_paragraphs_facts_and_subsections_within_its_own_sections(work: Path) -> None:
+    designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
+    page = work / "exp" / PAGE
+    replace(page, "- **Created:**", "- **PI:** Jane Doe,\n  of the lab\n- **Created:**")
+    replace(page, "## Tools\n", "For a paper.\n\n### Hypotheses\n- More is better\n\n## Tools\n")
+    replace(page, "## Configuration\n", "## Configuration\nAs in prior work.\n\n")
+    replace(page, "### Dataset\n", "### Dataset\n```\n| made\n\n- by **hand:**\n```\n\n")
+    page.write_text(f"<!-- draft -->\n\n{page.read_text()}")
+    designed(update=True, factor={"rank": [8, 32]})
+    text = page.read_text()
+    assert text.startswith("<!-- draft -->\n\n# Experiment: exp\n")
+    assert "- **PI:** Jane Doe,\n  of the lab\n\nFor a paper.\n\n### Hypotheses\n- More is better\n\n## Tools" in text
+    assert "## Configuration\nAs in prior work.\n\n- **Recipe:**" in text
+    assert "### Dataset\n```\n| made\n\n- by **hand:**\n```\n\n- **Path:**" in text
+    assert designed(update=True).diff == ""
+
+
 def test_a_run_that_is_trained_otherwise_now_starts_anew(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
     page = work / "exp" / PAGE

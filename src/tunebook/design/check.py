@@ -316,8 +316,10 @@ def _moot_rules(read: Read) -> Iterator[Problem]:
         for index, rule in enumerate(read.design.matrix)
         if ("matrix", str(index)) in read.places
     ]
-    plan = plan_of(read.design, name="-") if given else None
-    for rule, place in given if plan else ():
+    if not given:
+        return
+    plan = plan_of(read.design, name="-")
+    for rule, place in given:
         for kind, pattern, names in (
             ("run", rule.run, [run.name for run in plan.runs]),
             ("task", rule.task, [task.name for task in plan.tasks]),

@@ -16,6 +16,7 @@ from tunebook.core.settings import evaluations
 from tunebook.core.status import update_status
 from tunebook.core.table_text import split_lines
 from tunebook.design.infer import inferred
+from tunebook.design.own_text import with_own_text
 from tunebook.design.runs import identity, plan_of, usual_epochs
 from tunebook.design.values import (
     MODEL,
@@ -141,7 +142,7 @@ def page_diff(before: str, after: str) -> str:
 
 def carried_over(before: str, old: Plan, text: str, new: Plan) -> str:
     """The new page with the old one's status of runs that stay, and with its sections that are a person's."""
-    text = _with_status(before, old, text, new)
+    text = with_own_text(before, _with_status(before, old, text, new), _OURS - {"status"})
     lines, _ = split_lines(before)
     title, *others = parse_page(before).sections or [Section("", 1, 0)]
     beginning = title.sections[0].line - 1 if title.sections else title.end_line
@@ -151,7 +152,8 @@ def carried_over(before: str, old: Plan, text: str, new: Plan) -> str:
         if section.level > 1 and section.title.lower() in _OURS:
             continue
         text = _with_section(text, section.title, lines[section.line - 1 : section.end_line])
-    return text
+    beginning = _trimmed(lines[: title.line - 1])
+    return "\n".join([*beginning, "", text] if beginning else [text])
 
 
 def _with_section(text: str, title: str, own: list[str]) -> str:
