@@ -22,6 +22,7 @@ from conftest import plan_of
 from design_inputs import MODEL, OPTIONS, make_inputs, make_model
 from scaffolding import replace
 from tunebook import api
+from tunebook.core.units import spoken_minutes
 from tunebook.design.history import find_history
 from tunebook.errors import ConflictError, ExitCode, UsageError
 
@@ -418,6 +419,15 @@ def test_metrics_that_are_no_numbers_are_no_measure(work: Path, speed: str) -> N
     metrics = run / "artifacts" / "metrics.jsonl"
     metrics.write_text(metrics.read_text().replace("500.0", speed))
     assert "preliminary, no prior runs" in designed("second", set=fixed).text
+
+
+@pytest.mark.usefixtures("work")
+def test_the_time_of_unlike_runs_is_no_product() -> None:
+    report = designed(factor={"epochs": [1, 30]}, set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "gpus": 0})
+    short, long = (run.estimate_min or 0.0 for run in report.plan.fine_tuned)
+    total, longest = spoken_minutes(short + long), spoken_minutes(long)
+    assert f"~{longest} per run at most, 2 runs = {total}" in report.text
+    assert report.plan.estimates.training_min[MODEL] == long
 
 
 @pytest.mark.usefixtures("work")
