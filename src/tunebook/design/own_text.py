@@ -115,7 +115,7 @@ def _put(text: str, title: str, subtitle: str, first: list[list[str]], facts: li
     return "\n".join([*lines[: section.line], *body, "", *lines[end:]]).rstrip("\n") + "\n"
 
 
-def _append(text: str, title: str, own: list[str]) -> str:
+def _append(text: str, title: str, own: Sequence[str]) -> str:
     section = _found(text, title, title)
     lines, _ = split_lines(text)
     end = section.end_line if section else len(lines)

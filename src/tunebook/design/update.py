@@ -152,8 +152,8 @@ def carried_over(before: str, old: Plan, text: str, new: Plan) -> str:
         if section.level > 1 and section.title.lower() in _OURS:
             continue
         text = _with_section(text, section.title, lines[section.line - 1 : section.end_line])
-    beginning = _trimmed(lines[: title.line - 1])
-    return "\n".join([*beginning, "", text] if beginning else [text])
+    above = _trimmed(lines[: title.line - 1])
+    return "\n".join([*above, "", text] if above else [text])
 
 
 def _with_section(text: str, title: str, own: list[str]) -> str:
