@@ -290,6 +290,12 @@ def test_weights_are_complete_against_their_index(work: Path) -> None:
     assert "weight files are missing: `model-00002-of-00002.safetensors`" in prerequisites()
 
 
+def test_pointers_in_the_place_of_weights_are_no_weights(work: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 2471645608\n"
+    (work / "models" / MODEL / "model.safetensors").write_text(pointer)
+    assert "Git LFS pointers stand in the place of its weights (`model.safetensors`)" in prerequisites()
+
+
 def test_a_model_by_name_is_looked_for_in_the_sites_directory(work: Path) -> None:
     (work / "claude.local.md").write_text(
         f"# Site\n- **Models directory**: `{work / 'models'}`\n- **Default GPUs**: 2\n"
@@ -555,6 +561,29 @@ def test_a_run_that_is_trained_otherwise_now_starts_anew(work: Path) -> None:
     designed(update=True, set={"epochs": 2})
     assert f"| {MODEL}_rank8 | pending | - |" in page.read_text()
     assert plan_of(page.read_text()).value("epochs") == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_kept"),
+    [
+        ({"task": {"capitalization": "other.py"}}, False),
+        ({"set": {"eval_temperature": "0.7"}}, False),
+        ({"task-description": "capitalization=as before"}, True),
+        ({"set": {"eval_temperature": "0.0"}}, True),
+    ],
+)
+def test_an_evaluation_that_asks_otherwise_now_starts_anew(
+    work: Path, changed: dict[str, Any], *, is_kept: bool
+) -> None:
+    designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
+    (work / "other.py").write_text((work / "cap_task.py").read_text())
+    page = work / "exp" / PAGE
+    replace(page, f"| {MODEL}_rank8 | pending | - |", f"| {MODEL}_rank8 | completed | 4711 |")
+    replace(page, "_rank8 | capitalization | 0 | pending | - |", "_rank8 | capitalization | 0 | completed | 4712 |")
+    designed(update=True, **changed)
+    assert f"| {MODEL}_rank8 | completed | 4711 |" in page.read_text()
+    assert ("| completed | 4712 |" in page.read_text()) is is_kept
+    assert page.read_text().count("_rank8 | capitalization | 0 | ") == 1
 
 
 def test_what_stays_keeps_its_name_and_its_estimate(work: Path) -> None:

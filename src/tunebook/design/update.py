@@ -10,9 +10,9 @@ from types import MappingProxyType
 
 from tunebook.core.markdown import Row, Section, Table, parse_page
 from tunebook.core.page_status import pending_rows
-from tunebook.core.parameters import by_key
+from tunebook.core.parameters import EVALUATION_PARAMETERS, by_key
 from tunebook.core.plan import PLAN_FILE, Plan, Run, RunType
-from tunebook.core.settings import evaluations
+from tunebook.core.settings import effective, evaluations
 from tunebook.core.status import update_status
 from tunebook.core.table_text import split_lines
 from tunebook.design.infer import inferred
@@ -181,11 +181,13 @@ def _with_status(before: str, old: Plan, text: str, new: Plan) -> str:
         return text
     staying = {run.name for run in new.runs} & _same(old, new)
     planned = {(item.run, item.task, "" if item.epoch is None else str(item.epoch)) for item in evaluations(new)}
+    before_asked, now_asked = _asked(old), _asked(new)
+    asked_alike = {key for key, asked in now_asked.items() if before_asked.get(key) == asked}
     gone = {
         row.line
         for table in _tables(then)
         for key, row in _keyed_rows(table)
-        if key[0] not in staying or (len(key) > 1 and key not in planned)
+        if key[0] not in staying or (len(key) > 1 and (key not in planned or key[:2] not in asked_alike))
     }
     lines, _ = split_lines(before)
     numbered = enumerate(lines[then.line - 1 : then.end_line], start=then.line)
@@ -221,6 +223,24 @@ def begun(before: str) -> tuple[frozenset[str], bool]:
 
 def _text(epoch: int | None) -> str:
     return "" if epoch is None else str(epoch)
+
+
+def _asked(plan: Plan) -> Mapping[tuple[str, ...], tuple[object, ...]]:
+    """What each run is asked in each task, and how: the script, its data, the prompts, the evaluation's settings."""
+    shared = tuple(plan.value(parameter.key) for parameter in EVALUATION_PARAMETERS)
+    data = plan.dataset.path if plan.dataset else None
+    return {
+        (run.name, task.name): (
+            task.script,
+            task.function,
+            task.dataset or effective(plan, run, "dataset") or data,
+            effective(plan, run, "prompt"),
+            effective(plan, run, "system_prompt"),
+            *shared,
+        )
+        for run in plan.runs
+        for task in plan.tasks
+    }
 
 
 def _same(old: Plan, new: Plan) -> set[str]:
