@@ -237,9 +237,15 @@ class _Maker:
             max_seq_len=numbers["max_seq_len"],
         )
 
+    def _path(self, run: Run) -> str:
+        return str(effective(self.plan, run, "dataset") or (self.plan.dataset.path if self.plan.dataset else ""))
+
+    def _is_counted(self, run: Run) -> bool:
+        return bool(self.found.splits(self._path(run)).get("train"))
+
     def _data(self, run: Run) -> tuple[int, float]:
         """Training examples, and tokens of one: four bytes of the file a token, the prompts, and the template."""
-        path = str(effective(self.plan, run, "dataset") or (self.plan.dataset.path if self.plan.dataset else ""))
+        path = self._path(run)
         splits = self.found.splits(path)
         total = sum(splits.values())
         each = _size(self.experiment / path) / total if total else _EXAMPLE_BYTES
@@ -313,7 +319,8 @@ class _Maker:
         for model, runs in models.items():
             estimates = {training[run.name].minutes: training[run.name] for run in runs}
             longest = estimates[max(estimates)]
-            yield longest.basis if len(models) == 1 else f"{model}: {longest.basis}"
+            basis = longest.basis + ("" if all(map(self._is_counted, runs)) else f", {_EXAMPLES:,} examples assumed")
+            yield basis if len(models) == 1 else f"{model}: {basis}"
             for minutes, estimate in sorted(estimates.items()):
                 names = ", ".join(run.name for run in runs if training[run.name].minutes == minutes)
                 lines = {"details": names, "result": f"~{spoken_minutes(minutes)}", "explanation": estimate.basis}
