@@ -257,6 +257,16 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
         ),
         ({"factor": {"rank": [8, 16]}, "base": {"rank": 16}}, "there is a base, and all levels are combined"),
         ({"with": ["rank=8", "rank=16"], "set": {"lora_rank": 4}}, "every run of the list has its own LoRA Rank"),
+        (
+            {
+                "factor": {"rank": [8, 16], "alpha": [16, 32]},
+                "pair": ["rank", "alpha"],
+                "combine": "one-at-a-time",
+                "base": {"rank": 99},
+            },
+            "the base has lora_rank=99, and nothing that goes with it in the pair lora_rank, lora_alpha",
+        ),
+        ({"factor": {"rank": [8, 16]}, "pair": ["rank"]}, "a pair has at least two factors"),
         ({"seeds": [1, 2], "replicates": 3}, "there are 2 seeds for 3 replicates"),
         ({"replicates": 1_000_000_000}, "the factors make 1,000,000,000 runs, more than 20,000"),
         ({"factor": {"rank": [8], "lora_rank": [16]}}, "`lora_rank` is given twice"),

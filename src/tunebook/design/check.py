@@ -160,6 +160,21 @@ def _base(read: Read) -> Iterator[Problem]:
             yield read.place("base").problem(f"the base has `{key}`, which is no factor", _known(design))
         elif reason := _convertible(key, text):
             yield read.place("base").problem(reason)
+    for keys in design.paired:
+        given = {key: design.base[key] for key in keys if key in design.base}
+        if given and len(given) < len(keys) and not _paired_levels(design, given):
+            message = f"the base has {_told(given)}, and nothing that goes with it in the pair {', '.join(keys)}"
+            yield read.place("base").problem(message, "give the base for all of the pair")
+
+
+def _paired_levels(design: Design, given: Mapping[str, str]) -> set[int]:
+    """The positions in a pair's levels that have all of these values."""
+    matching = [
+        {index for index, level in enumerate(factor.levels) if level_value(key, level) == level_value(key, text)}
+        for key, text in given.items()
+        if (factor := design.factor(key))
+    ]
+    return set.intersection(*matching) if matching else set()
 
 
 def _literal(key: str) -> bool:
@@ -191,6 +206,8 @@ def _pairs(read: Read) -> Iterator[Problem]:
         unknown = [key for key, factor in zip(keys, members, strict=True) if factor is None]
         if unknown:
             yield place.problem(f"`{unknown[0]}` is paired and is no factor", _known(design))
+        elif len(keys) < 2:  # noqa: PLR2004
+            yield place.problem("a pair has at least two factors", "write lora_rank,lora_alpha")
         elif len({len(factor.levels) for factor in members if factor}) > 1:
             lengths = ", ".join(f"{factor.key} has {len(factor.levels)}" for factor in members if factor)
             yield place.problem(f"paired factors need as many levels each: {lengths}")
