@@ -251,10 +251,63 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
         ({"name": "a/b"}, "the name `a/b` cannot be a directory"),
         ({"modle": {"m": "/m"}}, "unknown key `modle` (did you mean `model`?)"),
         ({"question": "- "}, "`question` is missing"),
+        (
+            {"factor": {"rank": [8, 16], "lr": [1, 2]}, "combine": "one-at-a-time", "set": {"lora_rank": 4}},
+            "is a factor and has the setting 4 (give only one of the two; around which level it varies is --base)",
+        ),
+        ({"factor": {"rank": [8, 16]}, "base": {"rank": 16}}, "there is a base, and all levels are combined"),
+        ({"with": ["rank=8", "rank=16"], "set": {"lora_rank": 4}}, "every run of the list has its own LoRA Rank"),
+        (
+            {
+                "factor": {"rank": [8, 16], "alpha": [16, 32]},
+                "pair": ["rank", "alpha"],
+                "combine": "one-at-a-time",
+                "base": {"rank": 99},
+            },
+            "the base has lora_rank=99, and nothing that goes with it in the pair lora_rank, lora_alpha",
+        ),
+        ({"factor": {"rank": [8, 16]}, "pair": ["rank"]}, "a pair has at least two factors"),
+        ({"seeds": [1, 2], "replicates": 3}, "there are 2 seeds for 3 replicates"),
+        ({"replicates": 1_000_000_000}, "the factors make 1,000,000,000 runs, more than 20,000"),
+        ({"factor": {"rank": [8], "lora_rank": [16]}}, "`lora_rank` is given twice"),
+        ({"set": {"epochs": 1, "Epochs": 2}}, "`epochs` is given twice"),
+        ({"set": {"prompt": "{input}"}, "prompt": "Say {input}"}, "`prompt` is given twice"),
+        ({"model": ["/a/m", "/b/m"]}, "`m` is given twice"),
+        ({"task": ["cap=/a.py", "cap=/b.py"]}, "`cap` is given twice"),
+        ({"factor": {"rank": [8, 16]}, "exclude": ["rank=8,rank=16"]}, "`rank` is given twice"),
+        ({"with": ["rank=8,lora_rank=16"]}, "`lora_rank` is given twice"),
     ],
 )
 def test_what_cannot_be_is_said(given: Mapping[str, Any], message: str) -> None:
     assert any(message in problem for problem in told(**given)), told(**given)
+
+
+def test_paired_levels_are_as_many_runs_as_there_are_pairs() -> None:
+    levels = list(range(1, 201))
+    assert len(plan(factor={"rank": levels, "alpha": levels}, pair=["rank", "alpha"]).fine_tuned) == 200
+
+
+def test_a_rule_of_the_matrix_for_nothing_is_said() -> None:
+    found = read(factor={"rank": [8, 16]}, matrix=["rank8*:cap=all", "*:capp=all", "m_rank8:*=all"])
+    messages = [str(problem) for problem in design_warnings(found)]
+    assert [message.split(" (")[0] for message in messages] == [
+        "matrix: the matrix has a rule for `rank8*`, and that is no run",
+        "matrix: the matrix has a rule for `capp`, and that is no task",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "seeds"),
+    [({"replicates": ["3"]}, 3), ({"seeds": ["5,6"]}, 2), ({"seeds": ["5,6"], "replicates": ["2"]}, 2)],
+)
+def test_replicates_and_seeds_of_options_win_over_those_of_the_file(
+    tmp_path: Path, options: dict[str, list[str]], seeds: int
+) -> None:
+    for text in ("replicates: 4\n", "seeds: [1, 2, 3, 4]\n"):
+        file = tmp_path / "design.yaml"
+        file.write_text(text)
+        design = api.read_given(config=file, options=options, values=None, base=read().design).design
+        assert (len(design.seeds) or design.replicates) == seeds
 
 
 def test_everything_that_is_missing_is_listed_at_once() -> None:
@@ -375,3 +428,10 @@ def test_the_nearest_prior_run_is_the_measure() -> None:
     assert training_estimate(work, history).minutes == pytest.approx((60 + 1000 * 100 / 100) / 60)
     assert training_estimate(replace(work, batch_size=64), history).minutes == pytest.approx((60 + 1e5 / 900) / 60)
     assert training_estimate(replace(work, gpus=0), history).preliminary
+
+
+def test_what_every_epoch_takes_beside_its_steps_grows_with_the_epochs() -> None:
+    prior = PriorTraining("e", "r", "m", 1, "gpu80", True, 4, 0, 100.0, 60.0, 600.0, 10.0, epochs=2)
+    work = Workload("m", 1.0, 1000, 100.0, 10, 4, 1, 1, "gpu80", lora=True)
+    assert training_estimate(work, History((prior,))).minutes == pytest.approx((5 * 60 + 10 * 1000 * 100 / 100) / 60)
+    assert training_estimate(replace(work, epochs=1), History((prior,))).minutes == pytest.approx((60 + 1000) / 60)

@@ -22,6 +22,8 @@ from conftest import plan_of
 from design_inputs import MODEL, OPTIONS, make_inputs, make_model
 from scaffolding import replace
 from tunebook import api
+from tunebook.core.units import spoken_minutes
+from tunebook.design.history import find_history
 from tunebook.errors import ConflictError, ExitCode, UsageError
 
 TUNEBOOK = Path(sys.executable).with_name("tunebook")
@@ -288,6 +290,12 @@ def test_weights_are_complete_against_their_index(work: Path) -> None:
     assert "weight files are missing: `model-00002-of-00002.safetensors`" in prerequisites()
 
 
+def test_pointers_in_the_place_of_weights_are_no_weights(work: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 2471645608\n"
+    (work / "models" / MODEL / "model.safetensors").write_text(pointer)
+    assert "Git LFS pointers stand in the place of its weights (`model.safetensors`)" in prerequisites()
+
+
 def test_a_model_by_name_is_looked_for_in_the_sites_directory(work: Path) -> None:
     (work / "claude.local.md").write_text(
         f"# Site\n- **Models directory**: `{work / 'models'}`\n- **Default GPUs**: 2\n"
@@ -389,6 +397,45 @@ def test_prior_runs_are_the_measure_of_new_ones(work: Path) -> None:
     assert second.plan.runs[0].estimate_min == pytest.approx(expected, abs=1.0)
 
 
+def test_saving_between_epochs_is_part_of_an_estimate(work: Path) -> None:
+    """A minute after every ten steps; a second for each step: the same training takes as long again."""
+    fixed = {"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 4, "gpus": 1}
+    designed("first", set=fixed)
+    api.scaffold(work / "first")
+    run = next((work / "first").glob("*/finetune.yaml")).parent
+    finish(work / "first", run.name, speed=1.0, seconds=40 + 4 * 60)
+    metrics = run / "artifacts" / "metrics.jsonl"
+    steps = [json.loads(line) for line in metrics.read_text().splitlines()]
+    for index, step in enumerate(steps):
+        minute, second = index // 10, index
+        seconds = 60 * minute + second
+        step["time"] = f"2025-10-22T10:{seconds // 60:02}:{seconds % 60:02}+00:00"
+    metrics.write_text("".join(json.dumps(step) + "\n" for step in steps))
+    (prior,) = find_history([work / "first"]).trainings
+    assert prior.overhead_s == pytest.approx(4 * 60)
+
+
+@pytest.mark.parametrize("speed", ["NaN", "Infinity", '"fast"', "[]", "-1"])
+def test_metrics_that_are_no_numbers_are_no_measure(work: Path, speed: str) -> None:
+    fixed = {"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1, "gpus": 1}
+    designed("first", set=fixed)
+    api.scaffold(work / "first")
+    run = next((work / "first").glob("*/finetune.yaml")).parent
+    finish(work / "first", run.name, speed=500.0, seconds=100)
+    metrics = run / "artifacts" / "metrics.jsonl"
+    metrics.write_text(metrics.read_text().replace("500.0", speed))
+    assert "preliminary, no prior runs" in designed("second", set=fixed).text
+
+
+@pytest.mark.usefixtures("work")
+def test_the_time_of_unlike_runs_is_no_product() -> None:
+    report = designed(factor={"epochs": [1, 30]}, set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "gpus": 0})
+    short, long = (run.estimate_min or 0.0 for run in report.plan.fine_tuned)
+    total, longest = spoken_minutes(short + long), spoken_minutes(long)
+    assert f"~{longest} per run at most, 2 runs = {total}" in report.text
+    assert report.plan.estimates.training_min[MODEL] == long
+
+
 @pytest.mark.usefixtures("work")
 def test_a_batch_that_does_not_fit_is_said() -> None:
     fixed = {"lora_rank": 8, "lr": "1e-4", "batch_size": 64, "epochs": 1, "gpus": 1, "max_seq_len": 8192}
@@ -442,6 +489,41 @@ def test_an_update_takes_other_replicates_and_gives_a_new_model_its_control(work
     assert "UPDATE_PAGE: exp\nResult: 5 runs stay, 9 come, 0 go" in journal
 
 
+@pytest.mark.usefixtures("work")
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"factor": {"rank": [8, 16], "alpha": [16, 32]}, "pair": ["rank", "alpha"]},
+        {"factor": {"rank": [8, 16], "lr": ["1e-4", "1e-5"]}, "exclude": ["rank=16,lr=1e-5"], "replicates": 2},
+        {"factor": {"rank": [8, 16]}, "eval-only": {"published": "weights/published"}, "control": [MODEL]},
+    ],
+)
+def test_a_design_that_is_said_again_changes_nothing(said: dict[str, Any]) -> None:
+    fixed = {} if "lr" in said["factor"] else {"lr": "1e-4"}
+    designed(**said, set={"batch_size": 4, "epochs": 1, **fixed})
+    assert designed(update=True, **said).diff == ""
+
+
+@pytest.mark.usefixtures("work")
+def test_pairs_and_exclusions_of_a_page_end_with_their_factors() -> None:
+    fixed = {"batch_size": 4, "epochs": 1}
+    designed(factor={"rank": [8, 16], "lr": ["1e-4", "1e-5"]}, exclude=["rank=16,lr=1e-5"], set=fixed)
+    report = designed(update=True, set={"lora_rank": 32})
+    assert len(report.plan.fine_tuned) == 2
+    assert any("lora_rank are left out" in what for what, _ in report.decisions)
+    designed("paired", factor={"rank": [8, 16], "alpha": [16, 32]}, pair=["rank", "alpha"], set={**fixed, "lr": "1e-4"})
+    report = designed("paired", update=True, set={"lora_alpha": 64})
+    assert len(report.plan.fine_tuned) == 2
+
+
+@pytest.mark.usefixtures("work")
+def test_more_replicates_come_to_the_seeds_of_the_page() -> None:
+    designed(seeds=[3, 7], set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1})
+    for count, seeds in ((3, [3, 7, 8]), (1, [3])):
+        report = designed(update=True, replicates=count)
+        assert [run.parameters["seed"].value for run in report.plan.fine_tuned] == seeds
+
+
 def test_an_update_keeps_what_is_a_persons_wherever_it_stands(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
     page = work / "exp" / PAGE
@@ -455,6 +537,23 @@ def test_an_update_keeps_what_is_a_persons_wherever_it_stands(work: Path) -> Non
     assert page.read_text() != before
 
 
+def test_an_update_keeps_paragraphs_facts_and_subsections_within_its_own_sections(work: Path) -> None:
+    designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
+    page = work / "exp" / PAGE
+    replace(page, "- **Created:**", "- **PI:** Jane Doe,\n  of the lab\n- **Created:**")
+    replace(page, "## Tools\n", "For a paper.\n\n### Hypotheses\n- More is better\n\n## Tools\n")
+    replace(page, "## Configuration\n", "## Configuration\nAs in prior work.\n\n")
+    replace(page, "### Dataset\n", "### Dataset\n```\n| made\n\n- by **hand:**\n```\n\n")
+    page.write_text(f"<!-- draft -->\n\n{page.read_text()}")
+    designed(update=True, factor={"rank": [8, 32]})
+    text = page.read_text()
+    assert text.startswith("<!-- draft -->\n\n# Experiment: exp\n")
+    assert "- **PI:** Jane Doe,\n  of the lab\n\nFor a paper.\n\n### Hypotheses\n- More is better\n\n## Tools" in text
+    assert "## Configuration\nAs in prior work.\n\n- **Recipe:**" in text
+    assert "### Dataset\n```\n| made\n\n- by **hand:**\n```\n\n- **Path:**" in text
+    assert designed(update=True).diff == ""
+
+
 def test_a_run_that_is_trained_otherwise_now_starts_anew(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
     page = work / "exp" / PAGE
@@ -462,6 +561,29 @@ def test_a_run_that_is_trained_otherwise_now_starts_anew(work: Path) -> None:
     designed(update=True, set={"epochs": 2})
     assert f"| {MODEL}_rank8 | pending | - |" in page.read_text()
     assert plan_of(page.read_text()).value("epochs") == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_kept"),
+    [
+        ({"task": {"capitalization": "other.py"}}, False),
+        ({"set": {"eval_temperature": "0.7"}}, False),
+        ({"task-description": "capitalization=as before"}, True),
+        ({"set": {"eval_temperature": "0.0"}}, True),
+    ],
+)
+def test_an_evaluation_that_asks_otherwise_now_starts_anew(
+    work: Path, changed: dict[str, Any], *, is_kept: bool
+) -> None:
+    designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
+    (work / "other.py").write_text((work / "cap_task.py").read_text())
+    page = work / "exp" / PAGE
+    replace(page, f"| {MODEL}_rank8 | pending | - |", f"| {MODEL}_rank8 | completed | 4711 |")
+    replace(page, "_rank8 | capitalization | 0 | pending | - |", "_rank8 | capitalization | 0 | completed | 4712 |")
+    designed(update=True, **changed)
+    assert f"| {MODEL}_rank8 | completed | 4711 |" in page.read_text()
+    assert ("| completed | 4712 |" in page.read_text()) is is_kept
+    assert page.read_text().count("_rank8 | capitalization | 0 | ") == 1
 
 
 def test_what_stays_keeps_its_name_and_its_estimate(work: Path) -> None:
@@ -474,6 +596,22 @@ def test_what_stays_keeps_its_name_and_its_estimate(work: Path) -> None:
     before = {path: path.read_bytes() for path in (work / "exp").glob("rank8/*.*")}
     api.scaffold(work / "exp")
     assert {path: path.read_bytes() for path in (work / "exp").glob("rank8/*.*")} == before
+
+
+@pytest.mark.parametrize(("status", "is_longer"), [("pending | -", True), ("pending | 4711", False)])
+def test_more_data_makes_longer_estimates_of_what_has_not_begun(work: Path, status: str, *, is_longer: bool) -> None:
+    """Time limits follow from them; the script of a job that was submitted stays."""
+    data = (work / "words.json").rename(work / "later.json")
+    before = designed(set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1, "gpus": 1})
+    replace(work / "exp" / PAGE, f"| {MODEL}_rank8_lr1e-4 | pending | - |", f"| {MODEL}_rank8_lr1e-4 | {status} |")
+    splits = json.loads(data.read_text())
+    (work / "words.json").write_text(json.dumps({**splits, "train": splits["train"] * 500}))
+    after = designed(update=True)
+    run, was = after.plan.runs[0], before.plan.runs[0]
+    assert run.estimate_min is not None
+    assert was.estimate_min is not None
+    assert (run.estimate_min > 3 * was.estimate_min) is is_longer
+    assert (run.estimate_min == was.estimate_min) is not is_longer
 
 
 def test_an_update_in_a_dry_run_shows_what_would_change(work: Path) -> None:

@@ -100,7 +100,9 @@ def test_several_factors_are_combined_as_asked(inputs: Path) -> None:
     options = [option for option in OPTIONS if not option.startswith(("--factor", "--set=lr"))]
     session = Session(inputs, "exp", *options, "--prompt={input}", "--system-prompt=", "--replicates=1")
     session.answers("What varies?", f"rank=8,16{ENTER}")
-    session.answers("What else varies?", f"lr=1e-5,5e-5{ENTER}")
+    session.answers("What else varies?", f"lora_rank=32{ENTER}")
+    session.sees("is given twice")
+    session.process.send(f"{CLEAR}lr=1e-5,5e-5{ENTER}")
     session.answers("What else varies?", ENTER)
     session.answers("How are they combined?", ENTER)
     session.answers("Combinations to leave out?", f"alpha=2{ENTER}")

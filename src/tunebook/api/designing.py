@@ -28,7 +28,7 @@ from tunebook.design.resources import Entry, Resources, survey
 from tunebook.design.runs import alike, plan_of
 from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
-from tunebook.design.update import carried_over, design_of, notes_of, page_diff
+from tunebook.design.update import begun, carried_over, design_of, notes_of, page_diff
 from tunebook.design.values import Design
 from tunebook.design.verify import page_differences
 from tunebook.design.yaml_plan import read_yaml_plan
@@ -152,7 +152,8 @@ def suggestions() -> Suggestions:
 
 def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] | None = None) -> str:
     """Why a text cannot be the answer to an option, beside what other options say; empty if it can."""
-    read = read_given(options={**(beside or {}), name: [text]})
+    others = beside or {}
+    read = read_given(options={**others, name: [*others.get(name, ()), text]})
     found = [*read.problems, *(problem for problem in design_problems(read) if problem.file == f"--{name}")]
     return f"{found[0].message}{f' ({found[0].hint})' if found[0].hint else ''}" if found else ""
 
@@ -255,7 +256,15 @@ def _planned(
     history = find_history(_roots(experiment, site))
     created = (old.created if old else "") or f"{moment:%Y-%m-%d %H:%M}"
     proposal = propose(
-        done.design, plan, site=site, experiment=experiment, created=created, found=found, history=history, old=old
+        done.design,
+        plan,
+        site=site,
+        experiment=experiment,
+        created=created,
+        found=found,
+        history=history,
+        old=old,
+        begun=begun(before or ""),
     )
     text = page_text(proposal.plan, proposal.details)
     errors = list(page_differences(proposal.plan, text))

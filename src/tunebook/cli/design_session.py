@@ -74,8 +74,13 @@ class _Session:
     def _factors(self) -> None:
         design = self.read().design
         if design.train and not design.factors and not design.listed:
+
+            def check(text: str) -> Any:
+                given = {"factor": self.answers.get("factor", [])}
+                return not text or api.answer_problem("factor", text, beside=given) or True
+
             question = _FACTOR
-            while text := _text(question, check=lambda text: not text or _option_problem("factor")(text)):
+            while text := _text(question, check=check):
                 self.answers.setdefault("factor", []).append(text)
                 question = _MORE
             self._combination()

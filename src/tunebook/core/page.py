@@ -286,7 +286,9 @@ def _training_estimates(plan: Plan, details: PageDetails) -> Iterator[str]:
     for model, duration in plan.estimates.training_min.items():
         runs = [run for run in plan.fine_tuned if run.model == model]
         total = sum(run.estimate_min or duration for run in runs)
-        text = f"~{spoken_minutes(duration)} per run × {len(runs)} runs = {spoken_minutes(total)}"
+        is_even = all(run.estimate_min in {None, duration} for run in runs)
+        times = " ×" if is_even else " at most,"
+        text = f"~{spoken_minutes(duration)} per run{times} {len(runs)} runs = {spoken_minutes(total)}"
         yield _bullet(escape_text(model), text)
     yield from (_bullet(name, text) for name, text in details.training)
 

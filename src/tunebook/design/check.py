@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from tunebook.core.check_training import STOCK_RECIPES
 from tunebook.core.naming import is_one_component
@@ -12,10 +14,10 @@ from tunebook.core.parameters import Kind, by_key, suggestion
 from tunebook.core.parse_matrix import parse_epochs
 from tunebook.core.settings import is_lora
 from tunebook.core.table_text import prose
-from tunebook.design.combine import combinations, excluded, level_value
+from tunebook.design.combine import combinations, excluded, group_sizes, level_value
 from tunebook.design.reader import Read
-from tunebook.design.runs import LORA_KEYS, rows
-from tunebook.design.values import MODEL, Combine, Design, Factor
+from tunebook.design.runs import LORA_KEYS, plan_of, rows
+from tunebook.design.values import MODEL, MOST_RUNS, Combine, Design, Factor
 from tunebook.errors import Problem
 
 __all__ = ["design_problems", "design_warnings", "missing"]
@@ -28,7 +30,7 @@ _ANSWERS = {
 }
 _REQUIRED = ("lora_rank", "lr", "batch_size", "epochs")
 _NOT_IN_MATRIX = {"-", "no", "none", "default", "yes", "✓"}
-_MOST_RUNS = 20_000
+_MOST_NAMES = 10
 
 
 def missing(design: Design) -> tuple[str, ...]:
@@ -54,7 +56,15 @@ def _missing_parameters(design: Design) -> Iterator[str]:
 
 def design_problems(read: Read) -> tuple[Problem, ...]:
     """Everything that is missing or wrong."""
-    found = [*_missing(read), *_names(read), *_settings(read), *_factors(read), *_pairs(read), *_listed(read)]
+    found = [
+        *_missing(read),
+        *_names(read),
+        *_settings(read),
+        *_factors(read),
+        *_base(read),
+        *_pairs(read),
+        *_listed(read),
+    ]
     found += [*_exclusions(read), *_replication(read), *_models(read), *_evaluation(read)]
     if not found:
         found += _result(read)
@@ -129,20 +139,42 @@ def _factors(read: Read) -> Iterator[Problem]:
             yield place.problem(f"factor `{factor.key}` has no levels")
         yield from (place.problem(reason) for level in factor.levels if (reason := _convertible(factor.key, level)))
         yield from _twice(read, factor)
-        conflicting = factor.key in design.settings and factor.key not in design.base
-        if conflicting and design.combine is Combine.FACTORIAL and not _literal(factor.key):
+        if factor.key in design.settings and not _literal(factor.key):
             message = f"`{factor.key}` is a factor and has the setting {design.settings[factor.key]}"
-            yield place.problem(message, "give only one of the two")
+            hint = "give only one of the two"
+            is_around = design.combine is Combine.ONE_AT_A_TIME
+            yield place.problem(message, f"{hint}; around which level it varies is --base" if is_around else hint)
     if not design.train and (design.factors or design.listed):
         name = "factor" if design.factors else "with"
         yield read.place(name).problem("nothing is trained, and runs are to vary", "leave `--no-training` out")
     if design.combine is Combine.ONE_AT_A_TIME and not design.factors:
         yield read.place("combine").problem("one-at-a-time needs factors")
+
+
+def _base(read: Read) -> Iterator[Problem]:
+    design = read.design
+    if design.base and design.combine is Combine.FACTORIAL and ("base",) in read.places:
+        yield read.place("base").problem("there is a base, and all levels are combined", "--combine one-at-a-time")
     for key, text in design.base.items():
         if design.factor(key) is None:
             yield read.place("base").problem(f"the base has `{key}`, which is no factor", _known(design))
         elif reason := _convertible(key, text):
             yield read.place("base").problem(reason)
+    for keys in design.paired:
+        given = {key: design.base[key] for key in keys if key in design.base}
+        if given and len(given) < len(keys) and not _paired_levels(design, given):
+            message = f"the base has {_told(given)}, and nothing that goes with it in the pair {', '.join(keys)}"
+            yield read.place("base").problem(message, "give the base for all of the pair")
+
+
+def _paired_levels(design: Design, given: Mapping[str, str]) -> set[int]:
+    """The positions in a pair's levels that have all of these values."""
+    matching = [
+        {index for index, level in enumerate(factor.levels) if level_value(key, level) == level_value(key, text)}
+        for key, text in given.items()
+        if (factor := design.factor(key))
+    ]
+    return set.intersection(*matching) if matching else set()
 
 
 def _literal(key: str) -> bool:
@@ -174,6 +206,8 @@ def _pairs(read: Read) -> Iterator[Problem]:
         unknown = [key for key, factor in zip(keys, members, strict=True) if factor is None]
         if unknown:
             yield place.problem(f"`{unknown[0]}` is paired and is no factor", _known(design))
+        elif len(keys) < 2:  # noqa: PLR2004
+            yield place.problem("a pair has at least two factors", "write lora_rank,lora_alpha")
         elif len({len(factor.levels) for factor in members if factor}) > 1:
             lengths = ", ".join(f"{factor.key} has {len(factor.levels)}" for factor in members if factor)
             yield place.problem(f"paired factors need as many levels each: {lengths}")
@@ -195,6 +229,11 @@ def _listed(read: Read) -> Iterator[Problem]:
             parameter = by_key(key)
             if key not in design.settings and parameter.default is None and key in _REQUIRED:
                 yield place.problem(f"run {number + 1} of the list has no {parameter.column}, and others have one")
+    for key, text in design.settings.items():
+        is_moot = design.listed and not design.factors and all(key in run.values for run in design.listed)
+        if is_moot and ("set", key) in read.places and not _literal(key):
+            message = f"every run of the list has its own {by_key(key).column}, and the setting {text} is for none"
+            yield read.place("set", key).problem(message, "leave it out, or change the runs")
 
 
 def _exclusions(read: Read) -> Iterator[Problem]:
@@ -216,6 +255,9 @@ def _replication(read: Read) -> Iterator[Problem]:
             yield read.place("seeds").problem(reason)
     if len({level_value("seed", seed) for seed in design.seeds}) < len(design.seeds):
         yield read.place("seeds").problem("a seed is given twice: its replicates would be one and the same run")
+    if design.seeds and design.replicates not in {1, len(design.seeds)}:
+        message = f"there are {len(design.seeds)} seeds for {design.replicates} replicates"
+        yield read.place("replicates").problem(message, "give only one of the two")
     if design.replicates < 1:
         yield read.place("replicates").problem("there is at least one replicate")
     if (design.seeds or design.replicates > 1) and design.factor("seed"):
@@ -255,18 +297,19 @@ def _evaluation(read: Read) -> Iterator[Problem]:
 def _result(read: Read) -> Iterator[Problem]:
     """What only the combinations themselves show."""
     size = _size(read.design)
-    if size > _MOST_RUNS:
-        message = f"the factors make {size:,} combinations, more than {_MOST_RUNS:,}"
-        yield read.place("factor").problem(message, "vary less, or one-at-a-time")
+    if size > MOST_RUNS:
+        message = f"the factors make {size:,} runs, more than {MOST_RUNS:,}"
+        yield read.place("factor").problem(message, "vary less, or one-at-a-time; or fewer replicates")
     elif read.design.train and not rows(read.design):
         yield read.place("exclude").problem("no run is left to train", "exclude less; --no-training only evaluates")
 
 
 def _size(design: Design) -> int:
-    size = 1
-    for factor in design.factors:
-        size *= max(1, len(factor.levels))
-    return size if design.combine is Combine.FACTORIAL else 1
+    """How many runs there are before any is excluded; one factor at a time, as few as there are levels."""
+    sizes = group_sizes(design)
+    size = math.prod(sizes) if design.combine is Combine.FACTORIAL else sum(sizes)
+    models = 1 if design.factor(MODEL) else max(1, len(design.models))
+    return size * models * max(1, len(design.seeds) or design.replicates)
 
 
 def design_warnings(read: Read) -> tuple[Problem, ...]:
@@ -280,7 +323,27 @@ def design_warnings(read: Read) -> tuple[Problem, ...]:
     ]
     if design.sample is not None and design.sample >= len(combinations(replace(design, sample=None))):
         found.append(read.place("sample").problem(f"a sample of {design.sample} is all there is: nothing is left out"))
-    return tuple(found)
+    return (*found, *_moot_rules(read))
+
+
+def _moot_rules(read: Read) -> Iterator[Problem]:
+    """Rules of the matrix for runs or tasks that there are none of; a page's own may outlive its runs."""
+    given = [
+        (rule, read.places["matrix", str(index)])
+        for index, rule in enumerate(read.design.matrix)
+        if ("matrix", str(index)) in read.places
+    ]
+    if not given:
+        return
+    plan = plan_of(read.design, name="-")
+    for rule, place in given:
+        for kind, pattern, names in (
+            ("run", rule.run, [run.name for run in plan.runs]),
+            ("task", rule.task, [task.name for task in plan.tasks]),
+        ):
+            if not any(fnmatchcase(name, pattern) for name in names):
+                message = f"the matrix has a rule for `{pattern}`, and that is no {kind}"
+                yield place.problem(message, suggestion(pattern, names[:_MOST_NAMES]))
 
 
 def _told(rule: Mapping[str, str]) -> str:

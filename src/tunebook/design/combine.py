@@ -9,7 +9,7 @@ from itertools import product
 from tunebook.core.parameters import Kind, Value, by_key
 from tunebook.design.values import MODEL, Combine, Design, Factor
 
-__all__ = ["Combination", "combinations", "excluded", "level_value", "levels_used", "same_level"]
+__all__ = ["Combination", "combinations", "excluded", "group_sizes", "level_value", "levels_used", "same_level"]
 
 Combination = Mapping[str, str]
 """Key to text; always with :data:`MODEL`."""
@@ -52,6 +52,11 @@ def _groups(design: Design) -> list[list[Combination]]:
             ]
         )
     return groups
+
+
+def group_sizes(design: Design) -> list[int]:
+    """How many levels each factor has, or each pair of factors together."""
+    return [len(group) for group in _groups(design)]
 
 
 def _one_at_a_time(groups: list[list[Combination]], base: Mapping[str, str]) -> Iterator[Combination]:

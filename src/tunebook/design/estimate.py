@@ -72,7 +72,7 @@ def training_estimate(work: Workload, history: History) -> Estimate:
     prior = _nearest(work, history)
     if prior:
         speed = median(run.tokens_per_second for run in prior)
-        overhead = median(run.overhead_s for run in prior)
+        overhead = median(run.overhead_s * max(1.0, work.epochs / run.epochs) for run in prior)
         seconds = overhead + tokens / speed
         basis = f"{len(prior)} prior run(s) of {work.model}, such as {prior[0].experiment}/{prior[0].run}: "
         basis += f"{speed:,.0f} tokens/s ({prior[0].precision}, batch {prior[0].batch_size})"

@@ -157,6 +157,8 @@ def assignments(given: Given) -> dict[str, Given]:
         if match is None:
             message = f"`{part.strip()}` is no assignment"
             raise UsageError([given.place.problem(message, "write name=value, several with commas between")])
+        if match["key"] in found:
+            raise UsageError([given.place.problem(f"`{match['key']}` is given twice", "give it once")])
         found[match["key"]] = Given(_unquoted(part[match.end() :].strip(), given.place), given.place)
     return found
 

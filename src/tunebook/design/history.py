@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -35,8 +37,9 @@ class PriorTraining:
         model: the last part of its model's path.
         gpu: what tells one kind of GPU from another here: the constraint or the partition; empty without GPU.
         tokens_per_second: of one GPU, the median over its steps.
-        overhead_s: what it took beside its steps: starting, loading, saving.
+        overhead_s: what it took beside its steps: starting, loading, validating, saving.
         peak_memory_gb: of the GPU; 0 if it was not measured.
+        epochs: how many it made; each is saved.
     """
 
     experiment: str
@@ -51,6 +54,7 @@ class PriorTraining:
     overhead_s: float
     duration_s: float
     peak_memory_gb: float
+    epochs: int = 1
 
     @property
     def precision(self) -> str:
@@ -143,7 +147,7 @@ def _training(experiment: Path, job: Job, models: dict[str, str]) -> PriorTraini
     models[job.run] = Path(str(setup.get("model_checkpoint", ""))).name
     duration = _elapsed_s(experiment, job)
     steps = list(_steps(Path(job.metrics))) if job.metrics else []
-    speeds = [float(step["tokens_per_second"]) for step in steps if step.get("tokens_per_second")]
+    speeds = [speed for step in steps if (speed := _measured(step.get("tokens_per_second")))]
     if duration is None or not speeds or not setup:
         return None
     try:
@@ -154,12 +158,13 @@ def _training(experiment: Path, job: Job, models: dict[str, str]) -> PriorTraini
             gpus=job.gpus,
             gpu=str(setup.get("constraint") or setup.get("partition") or "") if job.gpus else "",
             lora=setup.get("lora_rank") is not None,
-            batch_size=int(setup["batch_size"]),
+            batch_size=max(1, int(setup["batch_size"])),
             max_seq_len=int(setup.get("max_seq_len") or 0),
             tokens_per_second=median(speeds),
             overhead_s=max(0.0, duration - _stepping_s(steps)),
             duration_s=duration,
-            peak_memory_gb=max((float(step.get("peak_memory_gb") or 0) for step in steps), default=0.0),
+            peak_memory_gb=max(_measured(step.get("peak_memory_gb")) for step in steps),
+            epochs=max(1, int(setup.get("epochs") or 1)),
         )
     except (KeyError, ValueError, TypeError):
         return None
@@ -192,14 +197,23 @@ def _steps(path: Path) -> Iterator[Mapping[str, Any]]:
             yield entry
 
 
+def _measured(value: object) -> float:
+    """A measured figure; 0 for anything else that a file may hold."""
+    is_number = isinstance(value, int | float) and math.isfinite(value)
+    return max(0.0, float(value)) if is_number else 0.0  # type: ignore[arg-type]
+
+
 def _stepping_s(steps: list[Mapping[str, Any]]) -> float:
-    """Seconds from before the first to after the last step, by the steps' own numbers and times."""
+    """Seconds in all steps by the usual time of one; what lies between two epochs is none of it."""
+    each = []
     try:
-        first, last = (datetime.fromisoformat(str(step["time"])) for step in (steps[0], steps[-1]))
-        made = int(steps[-1]["step"]) - int(steps[0]["step"])
-        return (last - first).total_seconds() / made * int(steps[-1]["step"]) if made else 0.0
+        moments = [(int(step["step"]), datetime.fromisoformat(str(step["time"]))) for step in steps]
+        for (before, start), (after, end) in pairwise(moments):
+            if after > before:
+                each.append((end - start).total_seconds() / (after - before))
     except (KeyError, ValueError, TypeError):
         return 0.0
+    return median(each) * moments[-1][0] if each else 0.0
 
 
 def _evaluation(experiment: Path, job: Job, models: Mapping[str, str]) -> PriorEvaluation | None:

@@ -80,18 +80,20 @@ def propose(
     found: Resources,
     history: History,
     old: Plan | None = None,
+    begun: tuple[frozenset[str], bool] = (frozenset(), False),
 ) -> Proposal:
     """Adds splits, estimates and everything that a reader of the page wants to know.
 
     Args:
         old: the page that is planned again: what stays keeps its estimate, since time limits follow from it, and a job
-            is done only for the script that it ran with.
+            is done only for the script that it ran with. What has not begun gets a longer one where it needs it.
+        begun: the runs whose training was submitted by that page's word, and whether any evaluation was.
     """
     plan = _with_splits(plan, found)
     make = _Maker(plan, site, experiment, found, history)
     training = {run.name: make.training(run) for run in plan.fine_tuned}
     evaluation = make.evaluation()
-    plan = _with_estimates(plan, training, evaluation, old)
+    plan = _with_estimates(plan, training, evaluation, old, begun)
     totals = make.totals(plan)
     details = PageDetails(
         design=_kind(design, plan, old),
@@ -124,23 +126,39 @@ def _with_splits(plan: Plan, found: Resources) -> Plan:
     return replace(plan, dataset=replace(plan.dataset, splits=MappingProxyType(splits)))
 
 
-def _with_estimates(plan: Plan, training: dict[str, Estimate], evaluation: Estimate | None, old: Plan | None) -> Plan:
+def _with_estimates(
+    plan: Plan,
+    training: dict[str, Estimate],
+    evaluation: Estimate | None,
+    old: Plan | None,
+    begun: tuple[frozenset[str], bool],
+) -> Plan:
     """Rounded as the page writes them, so that the page and this plan say the same."""
-    kept = {identity(old, run): run.estimate_min for run in old.fine_tuned if run.estimate_min} if old else {}
-    runs = tuple(
-        replace(run, estimate_min=kept.get(identity(plan, run)) or _rounded(training[run.name].minutes))
-        if run.name in training
-        else run
-        for run in plan.runs
-    )
+    kept = {identity(old, run): run for run in old.fine_tuned if run.estimate_min} if old else {}
+    trained, evaluated = begun
+
+    def minutes(run: Run) -> float:
+        before = kept.get(identity(plan, run))
+        now = _rounded(training[run.name].minutes)
+        if before is None:
+            return now
+        return _kept(before.estimate_min, now, has_begun=before.name in trained)
+
+    runs = tuple(replace(run, estimate_min=minutes(run)) if run.name in training else run for run in plan.runs)
     models: dict[str, float] = {}
     for run in runs:
         if run.estimate_min:
             models[run.model] = max(run.estimate_min, models.get(run.model, 0.0))
-    minutes = _rounded(evaluation.minutes) if evaluation else None
-    if minutes and old and old.estimates.evaluation_min:
-        minutes = old.estimates.evaluation_min
-    return replace(plan, runs=runs, estimates=Estimates(MappingProxyType(models), minutes))
+    before = old.estimates.evaluation_min if old else None
+    each = _kept(before, _rounded(evaluation.minutes), has_begun=evaluated) if evaluation else None
+    return replace(plan, runs=runs, estimates=Estimates(MappingProxyType(models), each))
+
+
+def _kept(before: float | None, now: float, *, has_begun: bool) -> float:
+    """The page's own minutes, unless they are too few by now and nothing ran with them."""
+    if not before:
+        return now
+    return before if has_begun else max(before, now)
 
 
 def _evaluation_basis(plan: Plan, estimate: Estimate) -> str:
@@ -219,9 +237,15 @@ class _Maker:
             max_seq_len=numbers["max_seq_len"],
         )
 
+    def _path(self, run: Run) -> str:
+        return str(effective(self.plan, run, "dataset") or (self.plan.dataset.path if self.plan.dataset else ""))
+
+    def _is_counted(self, run: Run) -> bool:
+        return bool(self.found.splits(self._path(run)).get("train"))
+
     def _data(self, run: Run) -> tuple[int, float]:
         """Training examples, and tokens of one: four bytes of the file a token, the prompts, and the template."""
-        path = str(effective(self.plan, run, "dataset") or (self.plan.dataset.path if self.plan.dataset else ""))
+        path = self._path(run)
         splits = self.found.splits(path)
         total = sum(splits.values())
         each = _size(self.experiment / path) / total if total else _EXAMPLE_BYTES
@@ -295,7 +319,8 @@ class _Maker:
         for model, runs in models.items():
             estimates = {training[run.name].minutes: training[run.name] for run in runs}
             longest = estimates[max(estimates)]
-            yield longest.basis if len(models) == 1 else f"{model}: {longest.basis}"
+            basis = longest.basis + ("" if all(map(self._is_counted, runs)) else f", {_EXAMPLES:,} examples assumed")
+            yield basis if len(models) == 1 else f"{model}: {basis}"
             for minutes, estimate in sorted(estimates.items()):
                 names = ", ".join(run.name for run in runs if training[run.name].minutes == minutes)
                 lines = {"details": names, "result": f"~{spoken_minutes(minutes)}", "explanation": estimate.basis}

@@ -36,7 +36,7 @@ def read_models(reader: Reader, given: Given) -> Changes:
                 name, path = (Path(item.text).name, item.text) if is_path else (item.text, "")
             pairs = {name.strip(): (path.strip(), item.place)}
         for name, (path, place) in pairs.items():
-            reader.at(name, place)
+            reader.once(name, place)
             models[name] = DesignModel(name, reader.path(path))
     return {"models": tuple(models.values())}
 
@@ -48,7 +48,7 @@ def read_tasks(reader: Reader, given: Given) -> Changes:
     items = [(name, item) for name, item in given.value.items()] if named else [("", item) for item in given.items()]  # type: ignore[union-attr]
     for name, item in items:
         task = _task(reader, name, item)
-        reader.at(task.name, item.place)
+        reader.once(task.name, item.place)
         tasks[task.name] = task
     return {"tasks": tuple(tasks.values())}
 
@@ -100,7 +100,8 @@ def read_controls(reader: Reader, given: Given) -> Changes:
     """``yes``, ``no``, or the models that are controls."""
     if given.text.lower() in {"yes", "no", "true", "false"}:
         return {"controls": None if yes(given) else ()}
-    found = list(reader.design.controls or ())
+    found = list(reader.design.controls or ()) if ("control", "") in reader.named else []
+    reader.named.add(("control", ""))
     for item in given.items():
         if isinstance(item.value, Mapping):
             name = item.value["name"].text if "name" in item.value else ""
@@ -128,6 +129,8 @@ def read_eval_only(reader: Reader, given: Given) -> Changes:
                 raise TunebookError(
                     [item.place.problem(f"`{item.text}` names no weights", "write NAME=PATH or NAME@MODEL=PATH")]
                 )
+        found = [other for other in found if other.name != name or ("eval-only", name) in reader.named]
+        reader.named.add(("eval-only", name))
         reader.at(name, item.place)
         found.append(EvalOnly(name, reader.path(path.strip()), model))
     return {"eval_only": tuple(found)}

@@ -47,11 +47,17 @@ class Read:
 
 @dataclass
 class Reader:
-    """Reads one key into changes of the design."""
+    """Reads one key into changes of the design.
+
+    Attributes:
+        here: what relative paths are relative to.
+        named: the parts that this document has given so far, which another document may give again.
+    """
 
     read: Read
     key: str
     here: Path
+    named: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def design(self) -> Design:
@@ -61,6 +67,14 @@ class Reader:
     def at(self, name: str, place: Place) -> None:
         """Notes where a part of this key was given."""
         self.read.places[self.key, name] = place
+
+    def once(self, name: str, place: Place) -> None:
+        """Notes a part that can be given once by each of the options, the file and the program."""
+        if (self.key, name) in self.named:
+            hint = "give it once, under a name of its own"
+            self.read.problems.append(place.problem(f"`{name}` is given twice", hint))
+        self.named.add((self.key, name))
+        self.at(name, place)
 
     def path(self, text: str) -> str:
         """An absolute path, so that the page means the same from everywhere."""
@@ -87,6 +101,8 @@ class Reader:
         values: dict[str, str] = {}
         for name, item in assignments(given).items():
             key = self.parameter(name, item.place, factor=True)
+            if key in values:
+                self.read.problems.append(item.place.problem(f"`{key}` is given twice", "give it once"))
             values |= {key: self.level(name, item.text)} if key else {}
         return values
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from tunebook.core.parameters import suggestion
@@ -18,7 +19,7 @@ from tunebook.design.read_parts import (
     read_tasks,
 )
 from tunebook.design.reader import Changes, Read, Reader, number, one, text, yes
-from tunebook.design.values import Combine, Design, Factor, ListedRun
+from tunebook.design.values import MODEL, MOST_RUNS, Combine, Design, Factor, ListedRun
 from tunebook.errors import TunebookError
 
 __all__ = ["KEYS", "Read", "read_design"]
@@ -48,6 +49,7 @@ def read_design(documents: list[dict[str, list[Given]]], *, base: Read | Design 
     """
     read = base if isinstance(base, Read) else Read(base or Design())
     for document in documents:
+        named: set[tuple[str, str]] = set()
         for name, occurrences in document.items():
             key = _PLURALS.get(name, name)
             reader = _READERS.get(key)
@@ -58,12 +60,28 @@ def read_design(documents: list[dict[str, list[Given]]], *, base: Read | Design 
             for given in occurrences:
                 read.places.setdefault((key,), given.place)
                 try:
-                    read.design = replace(read.design, **reader(Reader(read, key, here), given))
+                    read.design = replace(read.design, **reader(Reader(read, key, here, named), given))
                 except TunebookError as error:
                     read.problems.extend(error.problems)
                 except ValueError as error:
                     read.problems.append(given.place.problem(str(error)))
+    _leave_moot(read, base if isinstance(base, Design) else Design())
     return read
+
+
+def _leave_moot(read: Read, base: Design) -> None:
+    """Drops pairs and exclusions of the page that is updated whose factors it has no longer."""
+    design = read.design
+    factors = {MODEL, *(factor.key for factor in design.factors)}
+    gone = [keys for keys in base.paired if keys in design.paired and not factors.issuperset(keys)]
+    rules = [rule for rule in base.exclusions if not factors.issuperset(rule)]
+    for key in dict.fromkeys(key for keys in (*gone, *rules) for key in keys if key not in factors):
+        read.decisions.append((f"pairs and exclusions of the page with {key} are left out", "it is no factor now"))
+    read.design = replace(
+        design,
+        paired=tuple(keys for keys in design.paired if keys not in gone),
+        exclusions=tuple(rule for rule in design.exclusions if not any(rule is other for other in rules)),
+    )
 
 
 def _factors(reader: Reader, given: Given) -> Changes:
@@ -80,7 +98,7 @@ def _factors(reader: Reader, given: Given) -> Changes:
         key = reader.parameter(name, item.place, factor=True)
         if key is None:
             continue
-        reader.at(key, item.place)
+        reader.once(key, item.place)
         factors[key] = Factor(key, tuple(reader.level(key, level) for level in levels(item)))
         if ("set", key) not in reader.read.places:
             settings.pop(key, None)  # the page that is updated had one value for all
@@ -98,7 +116,7 @@ def _settings(reader: Reader, given: Given) -> Changes:
         key = reader.parameter(name, item.place, factor=False)
         if key is None:
             continue
-        reader.at(key, item.place)
+        reader.once(key, item.place)
         settings[key] = reader.level(key, one(item))
         if ("factor", key) not in reader.read.places:
             factors = tuple(factor for factor in factors if factor.key != key)
@@ -139,7 +157,11 @@ def _pairs(reader: Reader, given: Given) -> Changes:
     nested = isinstance(given.value, tuple) and any(isinstance(item.value, tuple) for item in given.value)
     groups = given.items() if nested else iter((given,))
     named = [[reader.parameter(name, group.place, factor=True) for name in levels(group)] for group in groups]
-    return {"paired": (*reader.design.paired, *(tuple(key for key in keys if key) for keys in named))}
+    found = [tuple(key for key in keys if key) for keys in named]
+    kept = [keys for keys in reader.design.paired if ("pair", ",".join(keys)) in reader.named]
+    kept += [keys for keys in reader.design.paired if keys not in kept and not {*keys} & {*chain(*found)}]
+    reader.named |= {("pair", ",".join(keys)) for keys in found}
+    return {"paired": (*kept, *found)}
 
 
 def _listed(reader: Reader, given: Given) -> Changes:
@@ -162,12 +184,25 @@ def _exclusions(reader: Reader, given: Given) -> Changes:
 
 
 def _seeds(reader: Reader, given: Given) -> Changes:
-    return {"seeds": tuple(levels(given)), "factors": _without_seed(reader)}
+    reader.named.add(("seeds", ""))
+    replicates = reader.design.replicates if ("replicates", "") in reader.named else 1
+    return {"seeds": tuple(levels(given)), "factors": _without_seed(reader), "replicates": replicates}
 
 
 def _replicates(reader: Reader, given: Given) -> Changes:
-    seeds = reader.design.seeds if ("seeds",) in reader.read.places else ()  # those of the page that is updated
-    return number("replicates")(reader, given) | {"factors": _without_seed(reader), "seeds": seeds}
+    reader.named.add(("replicates", ""))
+    changes = number("replicates")(reader, given)
+    seeds = reader.design.seeds if ("seeds", "") in reader.named else ()
+    if ("seeds",) not in reader.read.places:
+        seeds = _extended(reader.design.seeds, changes["replicates"])
+    return changes | {"factors": _without_seed(reader), "seeds": seeds}
+
+
+def _extended(seeds: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """The seeds of a page that is updated, the first ones or with others after the largest."""
+    largest = max((int(seed) for seed in seeds if seed.isdecimal()), default=0)
+    more = min(count, MOST_RUNS + 1) - len(seeds)
+    return (*seeds[:count], *(str(largest + number + 1) for number in range(more))) if seeds else ()
 
 
 def _without_seed(reader: Reader) -> tuple[Factor, ...]:

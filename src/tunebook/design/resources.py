@@ -27,6 +27,7 @@ Entry = tuple[str, str, dict[str, str]]
 """A log entry: action, description and its lines."""
 
 _PROBE_S = 60.0
+_POINTER = b"version https://git-lfs."
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,17 @@ def _model_problems(directory: Path, facts: ModelFacts) -> Iterator[str]:
         yield "it has no weight files"
     elif facts.missing_files:
         yield "weight files are missing: " + ", ".join(code_span(name) for name in facts.missing_files)
+    elif pointers := [name for name in facts.weight_files if _is_pointer(directory / name)]:
+        names = ", ".join(code_span(name) for name in pointers)
+        yield f"Git LFS pointers stand in the place of its weights ({names}): `git lfs pull` there gets them"
+
+
+def _is_pointer(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(_POINTER)) == _POINTER
+    except OSError:
+        return False
 
 
 def _datasets(plan: Plan) -> Iterable[str]:

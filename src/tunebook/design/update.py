@@ -10,12 +10,13 @@ from types import MappingProxyType
 
 from tunebook.core.markdown import Row, Section, Table, parse_page
 from tunebook.core.page_status import pending_rows
-from tunebook.core.parameters import by_key
+from tunebook.core.parameters import EVALUATION_PARAMETERS, by_key
 from tunebook.core.plan import PLAN_FILE, Plan, Run, RunType
-from tunebook.core.settings import evaluations
+from tunebook.core.settings import effective, evaluations
 from tunebook.core.status import update_status
 from tunebook.core.table_text import split_lines
 from tunebook.design.infer import inferred
+from tunebook.design.own_text import with_own_text
 from tunebook.design.runs import identity, plan_of, usual_epochs
 from tunebook.design.values import (
     MODEL,
@@ -28,7 +29,7 @@ from tunebook.design.values import (
     MatrixRule,
 )
 
-__all__ = ["carried_over", "design_of", "notes_of", "page_diff"]
+__all__ = ["begun", "carried_over", "design_of", "notes_of", "page_diff"]
 
 _OURS = {
     "overview",
@@ -141,7 +142,7 @@ def page_diff(before: str, after: str) -> str:
 
 def carried_over(before: str, old: Plan, text: str, new: Plan) -> str:
     """The new page with the old one's status of runs that stay, and with its sections that are a person's."""
-    text = _with_status(before, old, text, new)
+    text = with_own_text(before, _with_status(before, old, text, new), _OURS - {"status"})
     lines, _ = split_lines(before)
     title, *others = parse_page(before).sections or [Section("", 1, 0)]
     beginning = title.sections[0].line - 1 if title.sections else title.end_line
@@ -151,7 +152,8 @@ def carried_over(before: str, old: Plan, text: str, new: Plan) -> str:
         if section.level > 1 and section.title.lower() in _OURS:
             continue
         text = _with_section(text, section.title, lines[section.line - 1 : section.end_line])
-    return text
+    above = _trimmed(lines[: title.line - 1])
+    return "\n".join([*above, "", text] if above else [text])
 
 
 def _with_section(text: str, title: str, own: list[str]) -> str:
@@ -179,11 +181,13 @@ def _with_status(before: str, old: Plan, text: str, new: Plan) -> str:
         return text
     staying = {run.name for run in new.runs} & _same(old, new)
     planned = {(item.run, item.task, "" if item.epoch is None else str(item.epoch)) for item in evaluations(new)}
+    before_asked, now_asked = _asked(old), _asked(new)
+    asked_alike = {key for key, asked in now_asked.items() if before_asked.get(key) == asked}
     gone = {
         row.line
         for table in _tables(then)
         for key, row in _keyed_rows(table)
-        if key[0] not in staying or (len(key) > 1 and key not in planned)
+        if key[0] not in staying or (len(key) > 1 and (key not in planned or key[:2] not in asked_alike))
     }
     lines, _ = split_lines(before)
     numbered = enumerate(lines[then.line - 1 : then.end_line], start=then.line)
@@ -201,8 +205,42 @@ def _with_status(before: str, old: Plan, text: str, new: Plan) -> str:
     )
 
 
+def begun(before: str) -> tuple[frozenset[str], bool]:
+    """Names of the runs whose training was submitted by a page's word, and whether any evaluation was."""
+    trained: set[str] = set()
+    evaluated = False
+    for table in _tables(_status(before)):
+        told = [index for index, name in enumerate(_names(table)) if name in {"status", "job id"}]
+        for key, row in _keyed_rows(table):
+            if all(row.cells[index].is_empty or row.cells[index].text == "pending" for index in told):
+                continue
+            if len(key) == 1:
+                trained.add(key[0])
+            else:
+                evaluated = True
+    return frozenset(trained), evaluated
+
+
 def _text(epoch: int | None) -> str:
     return "" if epoch is None else str(epoch)
+
+
+def _asked(plan: Plan) -> Mapping[tuple[str, ...], tuple[object, ...]]:
+    """What each run is asked in each task, and how: the script, its data, the prompts, the evaluation's settings."""
+    shared = tuple(plan.value(parameter.key) for parameter in EVALUATION_PARAMETERS)
+    data = plan.dataset.path if plan.dataset else None
+    return {
+        (run.name, task.name): (
+            task.script,
+            task.function,
+            task.dataset or effective(plan, run, "dataset") or data,
+            effective(plan, run, "prompt"),
+            effective(plan, run, "system_prompt"),
+            *shared,
+        )
+        for run in plan.runs
+        for task in plan.tasks
+    }
 
 
 def _same(old: Plan, new: Plan) -> set[str]:
@@ -221,9 +259,13 @@ def _tables(section: Section | None) -> Iterator[Table]:
         yield from part.tables
 
 
+def _names(table: Table) -> list[str]:
+    return [" ".join(cell.text.lower().split()) for cell in table.header]
+
+
 def _keyed_rows(table: Table) -> Iterator[tuple[tuple[str, ...], Row]]:
     """Rows of a status table by run, or by run, task and epoch."""
-    names = [" ".join(cell.text.lower().split()) for cell in table.header]
+    names = _names(table)
     if "run name" not in names or "status" not in names:
         return
     wanted = [names.index(name) for name in ("run name", "task", "epoch") if name in names]
@@ -237,7 +279,7 @@ def notes_of(before: str) -> Mapping[str, str]:
     matrix = next((part for part in parse_page(before).walk() if part.title.lower() == "evaluation matrix"), None)
     notes: dict[str, str] = {}
     for table in matrix.tables[:1] if matrix else ():
-        names = [" ".join(cell.text.lower().split()) for cell in table.header]
+        names = _names(table)
         if {"run name", "notes"} <= set(names):
             run, note = names.index("run name"), names.index("notes")
             notes |= {row.cells[run].text: row.cells[note].text for row in table.rows if not row.cells[note].is_empty}

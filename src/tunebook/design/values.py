@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 __all__ = [
     "MODEL",
+    "MOST_RUNS",
     "Combine",
     "Control",
     "Design",
@@ -22,6 +23,9 @@ __all__ = [
 
 MODEL = "model"
 """The key of the factor that is no parameter."""
+
+MOST_RUNS = 20_000
+"""More runs than this are a mistake."""
 
 
 class Combine(Enum):

@@ -6,7 +6,7 @@ from tunebook.core.naming import run_labels
 from tunebook.core.page import Fact
 from tunebook.core.parameters import by_key
 from tunebook.core.plan import Plan, RunType
-from tunebook.design.combine import combinations
+from tunebook.design.combine import combinations, group_sizes
 from tunebook.design.values import MODEL, Combine, Design, Factor
 
 __all__ = ["design_words", "naming_facts"]
@@ -37,8 +37,8 @@ def _combined(design: Design) -> str:
     if design.combine is Combine.ONE_AT_A_TIME:
         text = f"One factor at a time ({', '.join(_name(factor) for factor in design.factors)})"
     else:
-        sizes = "×".join(str(size) for size in _group_sizes(design))
-        text = f"{sizes} factorial ({names})" if len(_group_sizes(design)) > 1 else f"{sizes} levels of {names}"
+        sizes = "×".join(str(size) for size in group_sizes(design))
+        text = f"{sizes} factorial ({names})" if len(group_sizes(design)) > 1 else f"{sizes} levels of {names}"
     if design.sample is not None:
         text = f"{len(combinations(design))} random combinations (seed {design.sample_seed}) of {text}"
     return text + (f" and {_runs(len(design.listed))} by itself" if design.listed else "")
@@ -52,10 +52,6 @@ def _groups(design: Design) -> list[list[Factor]]:
         keys = next((keys for keys in design.paired if factor.key in keys), (factor.key,))
         groups.append([member for key in keys if (member := design.factor(key))])
     return groups
-
-
-def _group_sizes(design: Design) -> list[int]:
-    return [len(group[0].levels) for group in _groups(design)]
 
 
 def _group_names(design: Design) -> list[str]:
