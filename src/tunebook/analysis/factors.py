@@ -283,10 +283,12 @@ def clustered_wald(matrix: Any, columns: Any, restriction: Any) -> Wald | None:
     ``matrix`` holds the scores, runs × samples; ``columns`` is X for the runs, the same for each sample, since every
     run answers every sample. Then β̂ = (X'X)⁻¹ X'ȳ with the runs' means ȳ; sample i contributes uᵢ = X'(yᵢ - Xβ̂) to the
     middle of the sandwich V = c (nX'X)⁻¹ (Σ uᵢuᵢ') (nX'X)⁻¹, with the usual c = n/(n - 1) · (N - 1)/(N - K) for N
-    scores, K columns and n clusters. F = (Rβ̂)'(RVR')⁻¹(Rβ̂)/q on q and n - 1 degrees of freedom. It is what
-    statsmodels' ``OLS(...).fit(cov_type="cluster")`` computes from all N rows, without making them.
+    scores, K columns and n clusters. It is what statsmodels' ``OLS(...).fit(cov_type="cluster")`` computes from all N
+    rows, without making them. Since the q tested coefficients are means over the samples, W = (Rβ̂)'(RVR')⁻¹(Rβ̂) is
+    Hotelling's T²: F = W (n - q)/(q (n - 1)) on q and n - q degrees of freedom. W/q on q and n - 1 would find effects
+    that are not there: with 8 levels and 20 samples in 17 % of all cases, not in 5 %.
 
-    Source: K.-Y. Liang and S. L. Zeger (1986), Biometrika 73:13-22; A. C. Cameron and D. L. Miller (2015), A
+    Source: H. Hotelling (1931), Annals of Mathematical Statistics 2:360-378; K.-Y. Liang and S. L. Zeger (1986), Biometrika 73:13-22; A. C. Cameron and D. L. Miller (2015), A
     Practitioner's Guide to Cluster-Robust Inference, Journal of Human Resources 50:317-372, equations 10 to 12.
 
     Returns:
@@ -312,8 +314,9 @@ def clustered_wald(matrix: Any, columns: Any, restriction: Any) -> Wald | None:
     if scale < 1e-18 or np.linalg.matrix_rank(middle / scale, tol=1e-10) < tested:  # noqa: PLR2004  rounding
         return None
     effect = restriction @ beta
-    f = float(effect @ np.linalg.solve(middle, effect)) / tested
-    df = (float(tested), float(samples - 1))
+    squared = float(effect @ np.linalg.solve(middle, effect))
+    f = squared * (samples - tested) / (tested * (samples - 1))
+    df = (float(tested), float(samples - tested))
     return Wald(f, df, float(f_distribution.sf(f, *df)))
 
 
