@@ -238,6 +238,25 @@ def test_other_samples_are_not_compared(tmp_path: Path) -> None:
     assert any("30 samples, 30 of them shared" in item.what for item in report.analysis.deviations)
 
 
+def test_other_data_under_the_same_ids_enters_no_statistic(tmp_path: Path) -> None:
+    """Ids that are numbers are alike in every data set: effects, cases and counts must not mix them."""
+    directory = Sweep(runs(half(), [RIGHT] * 40), base=[WRONG] * 40).write(tmp_path / "other data")
+    path = next((directory / "rank16" / "eval" / "logs").glob("*.eval"))
+    others = [f"another {index}" for index in range(40)]
+    write_log(path, model="hf/rank16_epoch0", values=[RIGHT] * 40, targets=others, prompts=others)
+    report = analyzed(directory)
+    (effect,) = report.analysis.effects
+    assert (effect.p, effect.note) == (None, "no sample was answered by every run")
+    assert {run for case in report.analysis.cases for run in case.runs} == {"run0"}
+    (text,) = texts(report, "samples")
+    assert "0 of 0 samples" not in text
+    assert "fixed 20 in at least one run" in text
+    assert any(
+        item.what == "its targets differ from most other runs' in 40 of 40 samples: they are not compared"
+        for item in report.analysis.deviations
+    )
+
+
 def test_repetitions_of_a_sample_count_once(tmp_path: Path) -> None:
     values = [[RIGHT, WRONG], [RIGHT, RIGHT], [WRONG, WRONG], [RIGHT, RIGHT]] * 5
     report = analyzed(Sweep(runs(values, values), base=values).write(tmp_path / "repeats", epochs=2))
@@ -442,7 +461,7 @@ def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
     base = [RIGHT] * 10 + [WRONG] * 30
 
     def values(rank: str, seed: int) -> list[str]:
-        more = 4 + seed if rank == "16" else 0
+        more = 5 + seed if rank == "16" else 0
         return [*base[: 40 - more], *[RIGHT] * more]
 
     tuned = tuple(
@@ -454,12 +473,12 @@ def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
     same, better = report.analysis.replicates
     assert (same.setting, same.difference, same.significant) == ("LoRA Rank 4", 0, False)
     assert (better.setting, better.significant, len(better.runs)) == ("LoRA Rank 16", True, 3)
-    assert better.difference == pytest.approx(5 / 40)
-    assert better.mean == pytest.approx(15 / 40)
+    assert better.difference == pytest.approx(6 / 40)
+    assert better.mean == pytest.approx(16 / 40)
     assert not any(item.significant for item in report.analysis.comparisons if item.against == "base")
     first, *rest = texts(report, "seeds")
     assert first.startswith("Over their seeds, 1 of 2 settings score significantly higher on capitalization")
-    assert any("LoRA Rank 16 with 37.5 % (3 seeds, 95 % interval" in text for text in rest)
+    assert any("LoRA Rank 16 with 40.0 % (3 seeds, 95 % interval" in text for text in rest)
     (effect,) = report.analysis.effects
     assert effect.generalizes == "seeds"
 

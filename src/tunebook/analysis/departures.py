@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,12 @@ def deviations_of(source: Source, found: Collected) -> tuple[Deviation, ...]:
     for evaluation in found.evaluations:
         deviations += _evaluation_deviations(evaluation, shown_evaluation(evaluation, directories))
     deviations += [Deviation("log", log.path, "of no planned evaluation: it does not count") for log in found.strays]
-    return (*deviations, *_sample_counts(found, directories), *_prompts(found, directories))
+    return (
+        *deviations,
+        *_sample_counts(found, directories),
+        *_targets(found, directories),
+        *_prompts(found, directories),
+    )
 
 
 def _training_deviations(run: RunRecord) -> Iterator[Deviation]:
@@ -183,6 +189,26 @@ def _sample_counts(found: Collected, directories: Mapping[str, str]) -> Iterator
                 for evaluation in evaluations:
                     what = f"it has {len(ids)} samples, {len(ids & most)} of them shared with most other runs"
                     yield Deviation("samples", shown_evaluation(evaluation, directories), what)
+
+
+def _targets(found: Collected, directories: Mapping[str, str]) -> Iterator[Deviation]:
+    """Evaluations whose samples have other targets than most runs have for the same ids: other data, or none alike."""
+    for task in found.tasks:
+        wanted = {key: dict(zip(own.ids, own.targets, strict=True)) for key, own in found.samples.items()}
+        mine = [item for item in found.evaluations if item.key.task == task.name and item.key in wanted]
+        counts: dict[str, Counter[str]] = {}
+        for evaluation in mine:
+            for sample, target in wanted[evaluation.key].items():
+                counts.setdefault(sample, Counter())[target] += 1
+        usual = {sample: count.most_common(1)[0][0] for sample, count in counts.items()}
+        for evaluation in mine:
+            own = wanted[evaluation.key]
+            other = sum(1 for sample, target in own.items() if target != usual[sample])
+            if other:
+                what = (
+                    f"its targets differ from most other runs' in {other} of {len(own)} samples: they are not compared"
+                )
+                yield Deviation("samples", shown_evaluation(evaluation, directories), what)
 
 
 def _prompts(found: Collected, directories: Mapping[str, str]) -> Iterator[Deviation]:

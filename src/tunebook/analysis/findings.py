@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from tunebook.analysis.comparing import best_of
+from tunebook.analysis.comparing import best_of, common_samples
 from tunebook.analysis.evidence import Evidence
 from tunebook.analysis.inference import Comparison, CostPoint, Effect, Replicates
 from tunebook.analysis.paired import paired_test
@@ -205,7 +205,7 @@ def _epochs(evidence: Evidence) -> Iterator[Finding]:
         (evidence.table.values(own[0].evaluation), evidence.table.values(own[-1].evaluation))
         for own in several.values()
     ]
-    shared = [sample for sample in pairs[0][0] if all(sample in one and sample in two for one, two in pairs)]
+    shared = common_samples(evidence.table, [own[end].evaluation for own in several.values() for end in (0, -1)])
     if not shared:
         return
     before = [fmean(one[sample] for one, _ in pairs) for sample in shared]
