@@ -262,6 +262,59 @@ def test_repetitions_of_a_sample_count_once(tmp_path: Path) -> None:
     report = analyzed(Sweep(runs(values, values), base=values).write(tmp_path / "repeats", epochs=2))
     score = report.analysis.scores("capitalization")[0]
     assert (score.n, score.value, score.is_binary) == (20, 0.625, False)
+    assert report.analysis.deviations == ()
+
+
+def test_a_repetition_without_a_value_is_told(tmp_path: Path) -> None:
+    values = [[RIGHT, WRONG], [RIGHT, None], [WRONG, WRONG], [RIGHT, RIGHT]] * 5
+    report = analyzed(Sweep(runs(values, values)).write(tmp_path / "torn repeats", epochs=2))
+    assert any("5 of 40 samples have no usable value" in item.what for item in report.analysis.deviations)
+
+
+def test_a_control_that_no_row_asks_for_leaves_nothing_unfinished(tmp_path: Path) -> None:
+    directory = Sweep(runs(half(), half())).write(tmp_path / "no control")
+    report = analyzed(directory)
+    assert [gap.subject for gap in report.analysis.gaps] == ["tiny"]
+    assert report.exit_code == 0
+    assert "Not complete" not in (directory / "analysis" / "report.md").read_text()
+
+
+def test_a_torn_log_beside_one_that_counts_leaves_nothing_unfinished(sweep: Path) -> None:
+    (sweep / "rank4" / "eval" / "logs" / "torn.eval").write_bytes(b"PK\x03\x04 torn")
+    report = analyzed(sweep)
+    assert [gap.subject for gap in report.analysis.gaps] == ["rank4/eval/logs/torn.eval"]
+    assert report.exit_code == 0
+    for path in (sweep / "rank4" / "eval" / "logs").glob("2026*"):
+        path.unlink()
+    assert analyzed(sweep).exit_code == 4
+
+
+def test_a_training_that_logs_every_tenth_step_is_whole(sweep: Path) -> None:
+    """The steps after the last logged one are no gap, and a validation after them is kept."""
+    page = sweep / "experiment_summary.md"
+    page.write_text(page.read_text().replace("- **Batch size:**", "- **Log Every N Steps:** 10\n- **Batch size:**"))
+    times = {"epoch": 0, "total_steps": 25, "lr": 1e-4}
+    records = [{"step": step, "loss": 2.0, **times} for step in (10, 20)] + [{"step": 25, "val_loss": 1.5}]
+    metrics = sweep / "rank4" / "artifacts" / "metrics.jsonl"
+    metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
+    report = analyzed(sweep)
+    assert report.analysis.gaps == ()
+    own = report.curves[report.curves["run"] == "run0"]
+    assert list(own["step"]) == [10, 20, 25]
+    assert own["validation_loss"].iloc[2] == 1.5
+    metrics.write_text(json.dumps(records[0]) + "\n")
+    assert [gap.what for gap in analyzed(sweep).analysis.gaps] == ["its curve has 10 of 25 steps"]
+
+
+def test_a_task_named_like_a_column_does_not_replace_it(sweep: Path) -> None:
+    page = sweep / "experiment_summary.md"
+    page.write_text(page.read_text().replace("| capitalization | `cap_task.py`", "| lora_rank | `cap_task.py`"))
+    for path in sweep.rglob("*.eval"):
+        suffix = "" if "base" in str(path) else "_epoch0"
+        write_log(path, model=f"hf/{path.parts[-4]}{suffix}", values=half(), task="lora_rank")
+    frame = analyzed(sweep).runs
+    assert list(frame["lora_rank"].dropna()) == [4, 16]
+    assert list(frame["task lora_rank"]) == [0.5, 0.5, 0.5]
 
 
 def test_epochs_are_compared_and_the_last_is_the_runs_score(tmp_path: Path) -> None:
