@@ -257,6 +257,60 @@ def test_other_data_under_the_same_ids_enters_no_statistic(tmp_path: Path) -> No
     )
 
 
+def test_a_run_that_is_higher_where_both_have_samples_is_not_called_lower(tmp_path: Path) -> None:
+    """The best run's score may come from samples that the other one does not have."""
+    best = [RIGHT] * 7 + [WRONG] * 13 + [RIGHT] * 20
+    directory = Sweep(runs(best, half()), base=half()).write(tmp_path / "higher")
+    path = next((directory / "rank16" / "eval" / "logs").glob("*.eval"))
+    write_log(path, model="hf/rank16_epoch0", values=[RIGHT] * 13 + [WRONG] * 7)
+    report = analyzed(directory)
+    (item,) = [item for item in report.analysis.comparisons if item.against == "best" and item.run == "run1"]
+    assert (item.difference > 0, item.significant) == (True, True)
+    (text,) = texts(report, "best")
+    assert "significantly lower" not in text
+    assert "On the samples that both have, rank16 is significantly higher." in text
+
+
+def test_the_best_run_is_called_fine_tuned_only_where_all_are(sweep: Path) -> None:
+    from tunebook.core.naming import run_directories
+    from tunebook.core.parse import parse_plan
+
+    page = sweep / "experiment_summary.md"
+    lines = page.read_text().replace("| Type |", "| Type | Checkpoint |").replace("| --- |\n", "| --- | --- |\n")
+    lines = lines.replace("| Fine-tuned |", "| Fine-tuned | - |")
+    row = "| tiny_base | tiny | - | Control |"
+    page.write_text(lines.replace(row, f"| mine | tiny | - | Eval-only | `ck/mine` |\n{row} - |"))
+    parsed = parse_plan(page.read_text())
+    assert parsed.problems == ()
+    folder = run_directories(parsed.plan)["mine"]
+    write_log(sweep / folder / "eval" / "logs" / "a.eval", model=f"hf/{folder}", values=[RIGHT] * 40)
+    (text,) = texts(analyzed(sweep), "best")
+    assert text.startswith(f"Of the runs that are no base model, {folder} has the highest score")
+
+
+def test_a_text_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
+    import pandas as pd
+
+    from tunebook.analysis.tables import write_csv
+
+    texts = ['=HYPERLINK("x")', "+1+cmd|' /C calc'!A0", "@SUM(A1)", "-2e-5", "-", "plain"]
+    frame = pd.DataFrame({"a": texts, "=b": [-0.5, 1.0, 2.0, 3.0, 4.0, 5.0]}).convert_dtypes()
+    write_csv(tmp_path / "a.csv", frame)
+    again = pd.read_csv(tmp_path / "a.csv", dtype=str)
+    assert list(again["a"]) == [f"'{texts[0]}", f"'{texts[1]}", f"'{texts[2]}", *texts[3:]]
+    assert list(again["'=b"])[:2] == ["-0.5", "1.0"]
+
+
+def test_runs_that_end_at_different_epochs_are_not_said_to_end_at_one(tmp_path: Path) -> None:
+    tuned = (
+        SweepRun("run4", {"LoRA Rank": "4"}, {0: half(), 1: half(), 2: half()}),
+        SweepRun("run16", {"LoRA Rank": "16"}, {0: half(), 1: half()}),
+    )
+    report = analyzed(Sweep(tuned, base=half()).write(tmp_path / "ends"))
+    (text,) = texts(report, "epochs")
+    assert text.startswith("From first to last epoch, the mean score of 2 runs")
+
+
 def test_repetitions_of_a_sample_count_once(tmp_path: Path) -> None:
     values = [[RIGHT, WRONG], [RIGHT, RIGHT], [WRONG, WRONG], [RIGHT, RIGHT]] * 5
     report = analyzed(Sweep(runs(values, values), base=values).write(tmp_path / "repeats", epochs=2))

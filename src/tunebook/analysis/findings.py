@@ -78,25 +78,32 @@ def _best(evidence: Evidence) -> Iterator[Finding]:
     others = [item for item in evidence.comparisons if item.against == "best"]
     if best is None or not others:
         return
-    same = [item for item in others if item.value == item.other_value]
-    lower = [item for item in others if item.significant]
+    finals = evidence.finals()
+    same = [item for item in others if item.difference == 0 and finals[item.run].value == best.value]
+    lower = [item for item in others if item.significant and item.difference < 0]
+    higher = [item for item in others if item.significant and item.difference > 0]
     unclear = [item for item in others if not item.significant and item not in same]
     names = [evidence.label(best.evaluation.run), *(evidence.label(item.run) for item in same)]
+    is_tuned = all(run.type is not RunType.EVAL_ONLY for run in evidence.runs if run.name in finals)
+    among = "Of the fine-tuned runs" if is_tuned else "Of the runs that are no base model"
     if len(names) > _FEW_RUNS:
-        text = f"Of the fine-tuned runs, {len(names)} share the highest score"
+        text = f"{among}, {len(names)} share the highest score"
     elif same:
-        text = f"Of the fine-tuned runs, {_joined(names)} share the highest score"
+        text = f"{among}, {_joined(names)} share the highest score"
     else:
-        text = f"Of the fine-tuned runs, {names[0]} has the highest score"
+        text = f"{among}, {names[0]} has the highest score"
     text += f" on {evidence.table.task}: {_shown(evidence, best)}."
     if lower:
         text += f" {_listed(evidence, lower)} {'is' if len(lower) == 1 else 'are'} significantly lower."
+    if higher:
+        verb = "is" if len(higher) == 1 else "are"
+        text += f" On the samples that both have, {_listed(evidence, higher)} {verb} significantly higher."
     if unclear:
-        largest = evidence.scale.difference(min(item.difference for item in unclear))
+        largest = evidence.scale.difference(max((item.difference for item in unclear), key=abs))
         text += f" {_listed(evidence, unclear)} cannot be told apart from it (largest difference {largest})."
-    if lower or unclear:
+    if lower or higher or unclear:
         text += " The best run was picked by these same samples, so its own score is likely to be a little too high."
-    yield Finding("best", text, bool(lower))
+    yield Finding("best", text, bool(lower or higher))
 
 
 def _joined(names: Sequence[str]) -> str:
@@ -212,13 +219,12 @@ def _epochs(evidence: Evidence) -> Iterator[Finding]:
     after = [fmean(two[sample] for _, two in pairs) for sample in shared]
     test = paired_test(after, before)
     significant = test.p < _ALPHA
-    epochs = sorted(
-        {own[0].evaluation.epoch for own in several.values()} | {own[-1].evaluation.epoch for own in several.values()}
-    )
+    spans = {(own[0].evaluation.epoch, own[-1].evaluation.epoch) for own in several.values()}
+    span = "From epoch {} to epoch {}".format(*next(iter(spans))) if len(spans) == 1 else "From first to last epoch"
     verdict = "" if significant else " This difference could be chance."
     scale = evidence.scale
     text = (
-        f"From epoch {epochs[0]} to epoch {epochs[-1]}, the mean score of {plural(len(several), 'run')} on "
+        f"{span}, the mean score of {plural(len(several), 'run')} on "
         f"{evidence.table.task} goes from {scale.value(fmean(before))} to {scale.value(fmean(after))}: "
         f"{evidence.scale.difference(test.difference, test.interval)}, {test.name}, {p_text(test.p)}, "
         f"n = {len(shared)}.{verdict}"
