@@ -585,6 +585,7 @@ def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
     assert not any(item.significant for item in report.analysis.comparisons if item.against == "base")
     first, *rest = texts(report, "seeds")
     assert first.startswith("Over their seeds, 1 of 2 settings score significantly higher on capitalization")
+    assert "it speaks of these trained models, not of other trainings" in first
     assert any("LoRA Rank 16 with 40.0 % (3 seeds, 95 % interval" in text for text in rest)
     (effect,) = report.analysis.effects
     assert effect.generalizes == "seeds"

@@ -168,7 +168,8 @@ def _seeds(evidence: Evidence) -> Iterator[Finding]:
         text = (
             f"Over their seeds, {len(better)} of {len(tested)} settings score significantly higher on "
             f"{evidence.table.task} than their base model, {len(worse)} significantly lower "
-            "(each sample's mean over the seeds, paired tests, Holm's correction)."
+            "(each sample's mean over the seeds, paired tests over the samples, Holm's correction: it speaks of these "
+            "trained models, not of other trainings)."
         )
         yield Finding("seeds", text, bool(better or worse))
     if len(groups) <= _FEW_RUNS:
@@ -191,7 +192,7 @@ def _base_text(scale: Scale, item: Replicates) -> str:
         return ""
     verdict = "" if item.significant else ", which could be chance"
     difference = scale.difference(item.difference, item.difference_interval)
-    return f"; {difference} from the base model, {p_text(item.p_holm)}{verdict}"
+    return f"; {difference} from the base model over the samples, {p_text(item.p_holm)}{verdict}"
 
 
 def _setting(scale: Scale, item: Replicates) -> str:
