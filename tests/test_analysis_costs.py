@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from test_analysis_factors import table_of
 from tunebook.analysis.records import RunRecord, Training
 from tunebook.analysis.steps import next_steps
@@ -77,3 +79,15 @@ def test_gaps_come_first_among_the_next_steps() -> None:
     ]
     assert next_steps([], gaps) == ("`tunebook run` runs what is not done (2 gaps).",)
     assert next_steps([], []) == ()
+
+
+def test_the_samples_that_are_asked_for_have_a_power_of_four_fifths() -> None:
+    from statsmodels.stats.power import NormalIndPower
+
+    from tunebook.analysis.steps import samples_wanted
+
+    n, deviation, difference = 400, 0.6, 0.02
+    half = 1.959964 * deviation / n**0.5
+    wanted = samples_wanted(n, half, difference)
+    power = NormalIndPower(ddof=0).power(difference / deviation, wanted, 0.05, ratio=0)
+    assert power == pytest.approx(0.8, abs=0.001)

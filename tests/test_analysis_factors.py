@@ -153,8 +153,9 @@ def test_without_seeds_it_is_statsmodels_clustered_by_sample() -> None:
         ("LoRA Rank × Learning Rate", "C(rank, Sum):C(lr, Sum)"),
     ):
         effect = effects[label]
-        assert effect.statistic == pytest.approx(reference.loc[row, "statistic"])
-        assert effect.p == pytest.approx(reference.loc[row, "pvalue"])
+        tested = int(reference.loc[row, "df_constraint"])
+        assert effect.df == (tested, 120 - tested)
+        assert effect.statistic == pytest.approx(reference.loc[row, "statistic"] * (120 - tested) / 119)
         assert effect.generalizes == "samples"
     assert effects["Learning Rate"].significant is True
     assert effects["LoRA Rank"].significant is False
@@ -171,6 +172,25 @@ def test_no_effect_is_found_about_as_often_as_the_level_says() -> None:
         assert wald is not None
         found += wald.p < 0.05
     assert 6 <= found <= 36
+
+
+def test_many_levels_and_few_samples_are_hotellings_test() -> None:
+    """The p-value is T²'s but for statsmodels' (N - 1)/(N - K), and no effect is found in about 5 % of all cases."""
+    from scipy.stats import f as f_distribution
+
+    rng = np.random.default_rng(2)
+    columns = np.column_stack([np.ones(8), np.vstack([np.eye(7), -np.ones(7)])])
+    found = 0
+    for _ in range(400):
+        matrix = (rng.random((8, 20)) < 0.3 + 0.4 * rng.random(20)).astype(float)
+        wald = clustered_wald(matrix, columns, np.eye(8)[1:])
+        assert wald is not None
+        contrasts = (matrix[:-1] - matrix[-1]).T
+        squared = 20 * contrasts.mean(axis=0) @ np.linalg.solve(np.cov(contrasts.T), contrasts.mean(axis=0))
+        f = squared * 13 / (7 * 19) / (159 / 152)
+        assert (wald.f, wald.p) == pytest.approx((f, f_distribution.sf(f, 7, 13)))
+        found += wald.p < 0.05
+    assert found <= 32
 
 
 def test_what_the_design_cannot_tell_apart_is_said() -> None:

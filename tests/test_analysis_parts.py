@@ -234,3 +234,10 @@ def test_numbers_are_written_one_way() -> None:
     assert (p_text(0.0004), p_text(0.032), p_text(1.0), p_text(None)) == ("p < 0.001", "p = 0.032", "p = 1.000", "")
     assert scale_of([0.5, None, 1.0]).is_percent
     assert not scale_of([0.5, 1.2]).is_percent
+
+
+def test_the_first_job_is_the_first_in_any_time_zone() -> None:
+    from tunebook.analysis.analyze import _moment
+
+    times = ["2026-01-02T09:30:00+00:00", "2026-01-02T10:00:00+01:00", "2026-01-02T08:00:00-05:00"]
+    assert sorted(times, key=_moment) == [times[1], times[0], times[2]]

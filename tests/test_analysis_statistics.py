@@ -195,6 +195,36 @@ def test_a_bootstraps_p_is_never_zero() -> None:
     assert test.p == 1 / 10_000
 
 
+def test_few_pairs_have_the_p_of_all_their_signs() -> None:
+    """Two pairs that differ cannot be significant, whatever they are; five cannot be below 2/32."""
+    from scipy.stats import permutation_test
+
+    assert paired_bootstrap([0.1, 0.2], [0.0, 0.0]).p == 0.5
+    first, second = [0.3, 0.9, 0.4, 1.0, 0.5, 0.25, 0.75], [0.0, 0.5, 0.5, 0.25, 0.0, 0.25, 0.0]
+    reference = permutation_test(
+        (first, second),
+        lambda x, y, axis: (x - y).mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=100_000,
+    )
+    assert paired_bootstrap(first, second).p == pytest.approx(reference.pvalue)
+    ones = ([1.0] * 9 + [0.0] * 31, [0.0] * 8 + [1.0] * 2 + [0.0] * 30)
+    assert paired_bootstrap(*ones).p == pytest.approx(mcnemar(*ones).p)
+
+
+@pytest.mark.parametrize("count", [5, 10, 20])
+def test_no_difference_is_found_no_more_often_than_the_level_says(count: int) -> None:
+    """Under no difference p is below 0.05 in at most about 5 % of all data sets, and the interval holds 0 in 95 %."""
+    import numpy as np
+
+    rng = np.random.default_rng(4)
+    tests = [paired_bootstrap(rng.normal(size=count).tolist(), [0.0] * count) for _ in range(200)]
+    assert sum(test.p < 0.05 for test in tests) <= 18
+    held = sum(test.interval is not None and test.interval.low <= 0 <= test.interval.high for test in tests)
+    assert 178 <= held <= 199
+
+
 def test_scores_that_cannot_be_paired_are_an_error() -> None:
     with pytest.raises(ValueError, match="cannot be paired"):
         paired_test([1.0], [1.0, 0.0])

@@ -238,11 +238,137 @@ def test_other_samples_are_not_compared(tmp_path: Path) -> None:
     assert any("30 samples, 30 of them shared" in item.what for item in report.analysis.deviations)
 
 
+def test_other_data_under_the_same_ids_enters_no_statistic(tmp_path: Path) -> None:
+    """Ids that are numbers are alike in every data set: effects, cases and counts must not mix them."""
+    directory = Sweep(runs(half(), [RIGHT] * 40), base=[WRONG] * 40).write(tmp_path / "other data")
+    path = next((directory / "rank16" / "eval" / "logs").glob("*.eval"))
+    others = [f"another {index}" for index in range(40)]
+    write_log(path, model="hf/rank16_epoch0", values=[RIGHT] * 40, targets=others, prompts=others)
+    report = analyzed(directory)
+    (effect,) = report.analysis.effects
+    assert (effect.p, effect.note) == (None, "no sample was answered by every run")
+    assert {run for case in report.analysis.cases for run in case.runs} == {"run0"}
+    (text,) = texts(report, "samples")
+    assert "0 of 0 samples" not in text
+    assert "fixed 20 in at least one run" in text
+    assert any(
+        item.what == "its targets differ from most other runs' in 40 of 40 samples: they are not compared"
+        for item in report.analysis.deviations
+    )
+
+
+def test_a_run_that_is_higher_where_both_have_samples_is_not_called_lower(tmp_path: Path) -> None:
+    """The best run's score may come from samples that the other one does not have."""
+    best = [RIGHT] * 7 + [WRONG] * 13 + [RIGHT] * 20
+    directory = Sweep(runs(best, half()), base=half()).write(tmp_path / "higher")
+    path = next((directory / "rank16" / "eval" / "logs").glob("*.eval"))
+    write_log(path, model="hf/rank16_epoch0", values=[RIGHT] * 13 + [WRONG] * 7)
+    report = analyzed(directory)
+    (item,) = [item for item in report.analysis.comparisons if item.against == "best" and item.run == "run1"]
+    assert (item.difference > 0, item.significant) == (True, True)
+    (text,) = texts(report, "best")
+    assert "significantly lower" not in text
+    assert "On the samples that both have, rank16 is significantly higher." in text
+
+
+def test_the_best_run_is_called_fine_tuned_only_where_all_are(sweep: Path) -> None:
+    from tunebook.core.naming import run_directories
+    from tunebook.core.parse import parse_plan
+
+    page = sweep / "experiment_summary.md"
+    lines = page.read_text().replace("| Type |", "| Type | Checkpoint |").replace("| --- |\n", "| --- | --- |\n")
+    lines = lines.replace("| Fine-tuned |", "| Fine-tuned | - |")
+    row = "| tiny_base | tiny | - | Control |"
+    page.write_text(lines.replace(row, f"| mine | tiny | - | Eval-only | `ck/mine` |\n{row} - |"))
+    parsed = parse_plan(page.read_text())
+    assert parsed.problems == ()
+    folder = run_directories(parsed.plan)["mine"]
+    write_log(sweep / folder / "eval" / "logs" / "a.eval", model=f"hf/{folder}", values=[RIGHT] * 40)
+    (text,) = texts(analyzed(sweep), "best")
+    assert text.startswith(f"Of the runs that are no base model, {folder} has the highest score")
+
+
+def test_a_text_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
+    import pandas as pd
+
+    from tunebook.analysis.tables import write_csv
+
+    texts = ['=HYPERLINK("x")', "+1+cmd|' /C calc'!A0", "@SUM(A1)", "-2e-5", "-", "plain"]
+    frame = pd.DataFrame({"a": texts, "=b": [-0.5, 1.0, 2.0, 3.0, 4.0, 5.0]}).convert_dtypes()
+    write_csv(tmp_path / "a.csv", frame)
+    again = pd.read_csv(tmp_path / "a.csv", dtype=str)
+    assert list(again["a"]) == [f"'{texts[0]}", f"'{texts[1]}", f"'{texts[2]}", *texts[3:]]
+    assert list(again["'=b"])[:2] == ["-0.5", "1.0"]
+
+
+def test_runs_that_end_at_different_epochs_are_not_said_to_end_at_one(tmp_path: Path) -> None:
+    tuned = (
+        SweepRun("run4", {"LoRA Rank": "4"}, {0: half(), 1: half(), 2: half()}),
+        SweepRun("run16", {"LoRA Rank": "16"}, {0: half(), 1: half()}),
+    )
+    report = analyzed(Sweep(tuned, base=half()).write(tmp_path / "ends"))
+    (text,) = texts(report, "epochs")
+    assert text.startswith("From first to last epoch, the mean score of 2 runs")
+
+
 def test_repetitions_of_a_sample_count_once(tmp_path: Path) -> None:
     values = [[RIGHT, WRONG], [RIGHT, RIGHT], [WRONG, WRONG], [RIGHT, RIGHT]] * 5
     report = analyzed(Sweep(runs(values, values), base=values).write(tmp_path / "repeats", epochs=2))
     score = report.analysis.scores("capitalization")[0]
     assert (score.n, score.value, score.is_binary) == (20, 0.625, False)
+    assert report.analysis.deviations == ()
+
+
+def test_a_repetition_without_a_value_is_told(tmp_path: Path) -> None:
+    values = [[RIGHT, WRONG], [RIGHT, None], [WRONG, WRONG], [RIGHT, RIGHT]] * 5
+    report = analyzed(Sweep(runs(values, values)).write(tmp_path / "torn repeats", epochs=2))
+    assert any("5 of 40 samples have no usable value" in item.what for item in report.analysis.deviations)
+
+
+def test_a_control_that_no_row_asks_for_leaves_nothing_unfinished(tmp_path: Path) -> None:
+    directory = Sweep(runs(half(), half())).write(tmp_path / "no control")
+    report = analyzed(directory)
+    assert [gap.subject for gap in report.analysis.gaps] == ["tiny"]
+    assert report.exit_code == 0
+    assert "Not complete" not in (directory / "analysis" / "report.md").read_text()
+
+
+def test_a_torn_log_beside_one_that_counts_leaves_nothing_unfinished(sweep: Path) -> None:
+    (sweep / "rank4" / "eval" / "logs" / "torn.eval").write_bytes(b"PK\x03\x04 torn")
+    report = analyzed(sweep)
+    assert [gap.subject for gap in report.analysis.gaps] == ["rank4/eval/logs/torn.eval"]
+    assert report.exit_code == 0
+    for path in (sweep / "rank4" / "eval" / "logs").glob("2026*"):
+        path.unlink()
+    assert analyzed(sweep).exit_code == 4
+
+
+def test_a_training_that_logs_every_tenth_step_is_whole(sweep: Path) -> None:
+    """The steps after the last logged one are no gap, and a validation after them is kept."""
+    page = sweep / "experiment_summary.md"
+    page.write_text(page.read_text().replace("- **Batch size:**", "- **Log Every N Steps:** 10\n- **Batch size:**"))
+    times = {"epoch": 0, "total_steps": 25, "lr": 1e-4}
+    records = [{"step": step, "loss": 2.0, **times} for step in (10, 20)] + [{"step": 25, "val_loss": 1.5}]
+    metrics = sweep / "rank4" / "artifacts" / "metrics.jsonl"
+    metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
+    report = analyzed(sweep)
+    assert report.analysis.gaps == ()
+    own = report.curves[report.curves["run"] == "run0"]
+    assert list(own["step"]) == [10, 20, 25]
+    assert own["validation_loss"].iloc[2] == 1.5
+    metrics.write_text(json.dumps(records[0]) + "\n")
+    assert [gap.what for gap in analyzed(sweep).analysis.gaps] == ["its curve has 10 of 25 steps"]
+
+
+def test_a_task_named_like_a_column_does_not_replace_it(sweep: Path) -> None:
+    page = sweep / "experiment_summary.md"
+    page.write_text(page.read_text().replace("| capitalization | `cap_task.py`", "| lora_rank | `cap_task.py`"))
+    for path in sweep.rglob("*.eval"):
+        suffix = "" if "base" in str(path) else "_epoch0"
+        write_log(path, model=f"hf/{path.parts[-4]}{suffix}", values=half(), task="lora_rank")
+    frame = analyzed(sweep).runs
+    assert list(frame["lora_rank"].dropna()) == [4, 16]
+    assert list(frame["task lora_rank"]) == [0.5, 0.5, 0.5]
 
 
 def test_epochs_are_compared_and_the_last_is_the_runs_score(tmp_path: Path) -> None:
@@ -442,7 +568,7 @@ def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
     base = [RIGHT] * 10 + [WRONG] * 30
 
     def values(rank: str, seed: int) -> list[str]:
-        more = 4 + seed if rank == "16" else 0
+        more = 5 + seed if rank == "16" else 0
         return [*base[: 40 - more], *[RIGHT] * more]
 
     tuned = tuple(
@@ -454,12 +580,13 @@ def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
     same, better = report.analysis.replicates
     assert (same.setting, same.difference, same.significant) == ("LoRA Rank 4", 0, False)
     assert (better.setting, better.significant, len(better.runs)) == ("LoRA Rank 16", True, 3)
-    assert better.difference == pytest.approx(5 / 40)
-    assert better.mean == pytest.approx(15 / 40)
+    assert better.difference == pytest.approx(6 / 40)
+    assert better.mean == pytest.approx(16 / 40)
     assert not any(item.significant for item in report.analysis.comparisons if item.against == "base")
     first, *rest = texts(report, "seeds")
     assert first.startswith("Over their seeds, 1 of 2 settings score significantly higher on capitalization")
-    assert any("LoRA Rank 16 with 37.5 % (3 seeds, 95 % interval" in text for text in rest)
+    assert "it speaks of these trained models, not of other trainings" in first
+    assert any("LoRA Rank 16 with 40.0 % (3 seeds, 95 % interval" in text for text in rest)
     (effect,) = report.analysis.effects
     assert effect.generalizes == "seeds"
 

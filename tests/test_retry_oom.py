@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tiny_model import MODEL, build_tiny_model, write_tiny_experiment
+from tunebook import api
 from tunebook.core.paths import DEVIATIONS
 from tunebook.disk.deviations import Deviation, read_deviation, record_deviation
 from tunebook.tools.torchtune_edit import set_values, smaller_batch
@@ -59,6 +60,11 @@ def tunebook(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
     return subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, check=False)
 
 
+def settings_told(sweep: Path) -> list[str]:
+    """What an analysis says of settings that are not the page's."""
+    return [item.what for item in api.analyze(sweep, write=False).analysis.deviations if item.kind == "setting"]
+
+
 def training(document: dict[str, Any]) -> dict[str, Any]:
     return next(job for job in document["data"]["jobs"] if job["stage"] == "preparation")
 
@@ -78,12 +84,22 @@ def test_the_effective_batch_stays_and_the_deviation_is_recorded(sweep: Path) ->
     config = yaml.safe_load((sweep / "rank4" / "finetune.yaml").read_text())
     assert (config["batch_size"], config["gradient_accumulation_steps"]) == (2, 4)
     assert len((sweep / "rank4" / DEVIATIONS).read_text().splitlines()) == 2
+
+    changed = "(changed by `tunebook run`: OUT_OF_GPU_MEMORY)"
+    assert settings_told(sweep) == [
+        f"setup_finetune.yaml says batch_size: 2, the page says 8 {changed}",
+        f"setup_finetune.yaml says gradient_accumulation_steps: 4, the page says 1 {changed}",
+    ]
     assert f"| tunebook: {told} |" in (sweep / "experiment_summary.md").read_text()
     assert f"Explanation: {told}" in (sweep / "run-torchtune.log").read_text()
 
     again = json.loads(tunebook(sweep, "run-torchtune", "--run", "rank4", "--executor", "local", "--json").stdout)
     assert again["data"]["submitted"] == []
     assert training(again)["deviation"] == told
+
+    setup = sweep / "rank4" / "setup_finetune.yaml"
+    setup.write_text(setup.read_text().replace("batch_size: 2", "batch_size: 1"))
+    assert settings_told(sweep)[0] == "setup_finetune.yaml says batch_size: 1, the page says 8"
 
 
 def test_a_batch_of_one_is_not_halved_and_the_failure_stays(sweep: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 
@@ -106,14 +107,22 @@ def _provenance(source: Source, found: Collected, page: str) -> Provenance:
     dataset = source.plan.dataset.path if source.plan.dataset else ""
     return Provenance(
         page_sha256=hashlib.sha256(_without_status(page).encode()).hexdigest(),
-        first=min(times, default=""),
-        last=max(times, default=""),
+        first=min(times, key=_moment, default=""),
+        last=max(times, key=_moment, default=""),
         versions=MappingProxyType(_versions(found)),
         commits=tuple(sorted(commits)),
         hosts=tuple(sorted({host for run in found.runs if run.training and (host := run.training.host)})),
         models=MappingProxyType(_models(source, found.runs)),
         dataset=dataset,
     )
+
+
+def _moment(time: str) -> float:
+    """Seconds since the epoch: jobs and logs may be of different time zones."""
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _without_status(page: str) -> str:

@@ -13,7 +13,7 @@ from tunebook.analysis.records import EvaluationKey, RunRecord, Samples, Score
 from tunebook.analysis.scoring import by_sample
 from tunebook.core.plan import RunType
 
-__all__ = ["Table", "best_of", "compare_all", "final_scores", "shared_samples"]
+__all__ = ["Table", "best_of", "common_samples", "compare_all", "final_scores", "shared_samples"]
 
 _MISMATCH = 0.2  # of shared ids: beyond it, the ids are of two different data sets
 
@@ -131,3 +131,13 @@ def shared_samples(
     right = dict(zip(second.ids, second.targets, strict=True))
     same = tuple(sample for sample in both if left.get(sample) == right.get(sample))
     return same if len(both) - len(same) <= _MISMATCH * len(both) else ()
+
+
+def common_samples(table: Table, keys: Sequence[EvaluationKey]) -> tuple[str, ...]:
+    """The ids that all of these evaluations have a value for, in the first's order; none if two have other data."""
+    values = [table.values(key) for key in keys]
+    pairs = [
+        frozenset(shared_samples(table.samples[keys[0]], table.samples[key], values[0], own))
+        for key, own in zip(keys, values, strict=True)
+    ]
+    return tuple(sample for sample in values[0] if all(sample in shared for shared in pairs)) if pairs else ()

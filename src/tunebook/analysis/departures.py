@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -13,10 +14,13 @@ from tunebook.analysis.collect import Collected, Source
 from tunebook.analysis.reading import read_readable
 from tunebook.analysis.records import EvaluationRecord, RunRecord
 from tunebook.analysis.values import Deviation, Gap
-from tunebook.core.job import JobState
+from tunebook.core.job import JobState, Stage
 from tunebook.core.paths import SETUP
 from tunebook.core.plan import RunType
 from tunebook.disk.atomic import read_text
+from tunebook.disk.deviations import Deviation as SettingsChange
+from tunebook.disk.deviations import read_deviation
+from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.manifest import read_manifest
 
 __all__ = ["deviations_of", "gaps_of", "shown_evaluation"]
@@ -61,14 +65,17 @@ def gaps_of(found: Collected) -> tuple[Gap, ...]:
             state = JobState.PENDING if evaluation.state is JobState.COMPLETED else evaluation.state
             why = evaluation.reason or state.value
             gaps.append(Gap(shown_evaluation(evaluation, directories), f"no score: {why}", _HINTS.get(state, "")))
-    gaps += [
-        Gap(log.path, f"the log cannot be read: {log.why}", "run its evaluation again") for log in found.unreadable
-    ]
+    open_ones = {directories[item.key.run] for item in found.evaluations if item.log is None}
+    for log in found.unreadable:
+        hint, is_wanted = "run its evaluation again", PurePosixPath(log.path).parts[0] in open_ones
+        why = f"the log cannot be read: {log.why}"
+        gaps.append(Gap(log.path, why, hint if is_wanted else "", planned=is_wanted))
     controls = {run.model for run in found.runs if run.type is RunType.CONTROL}
     for model in dict.fromkeys(run.model for run in found.runs if run.type is RunType.FINE_TUNED):
         if model not in controls:
             hint = "add a `Control` row for it to the runs table"
-            gaps.append(Gap(model, "no control run: nothing says what the model scored before it was trained", hint))
+            what = "no control run: nothing says what the model scored before it was trained"
+            gaps.append(Gap(model, what, hint, planned=False))
     return tuple(gaps)
 
 
@@ -81,9 +88,15 @@ def _training_gaps(run: RunRecord) -> Iterator[Gap]:
         yield Gap(run.directory, f"its training is {why}", _HINTS[training.state])
     elif not training.curve.steps:
         yield Gap(run.directory, "no curve of its training was found", "")
-    elif training.total_steps and training.steps and training.curve.steps[-1] < training.total_steps:
+    elif training.total_steps and training.curve.steps[-1] + _stride(run) <= training.total_steps:
         done = f"{training.curve.steps[-1]} of {training.total_steps}"
         yield Gap(run.directory, f"its curve has {done} steps", "")
+
+
+def _stride(run: RunRecord) -> int:
+    """How many steps lie between two that are logged: what is left after the last one is none that is missing."""
+    every = run.parameters.get("log_every_n_steps")
+    return every if isinstance(every, int) and every > 0 else 1
 
 
 def deviations_of(source: Source, found: Collected) -> tuple[Deviation, ...]:
@@ -91,11 +104,17 @@ def deviations_of(source: Source, found: Collected) -> tuple[Deviation, ...]:
     directories = {run.name: run.directory for run in found.runs}
     deviations = [item for run in found.runs for item in _training_deviations(run)]
     deviations += _edited(source)
-    deviations += [item for run in found.runs for item in _changed_settings(source, run)]
+    changes = {run.name: _own_change(source, run) for run in found.runs}
+    deviations += [item for run in found.runs for item in _changed_settings(source, run, changes[run.name])]
     for evaluation in found.evaluations:
         deviations += _evaluation_deviations(evaluation, shown_evaluation(evaluation, directories))
     deviations += [Deviation("log", log.path, "of no planned evaluation: it does not count") for log in found.strays]
-    return (*deviations, *_sample_counts(found, directories), *_prompts(found, directories))
+    return (
+        *deviations,
+        *_sample_counts(found, directories),
+        *_targets(found, directories),
+        *_prompts(found, directories),
+    )
 
 
 def _training_deviations(run: RunRecord) -> Iterator[Deviation]:
@@ -119,8 +138,21 @@ def _edited(source: Source) -> Iterator[Deviation]:
             yield Deviation("edited", path, "it was edited after it was scaffolded")
 
 
-def _changed_settings(source: Source, run: RunRecord) -> Iterator[Deviation]:
-    """Settings in a run's own file that are not the page's."""
+def _own_change(source: Source, run: RunRecord) -> SettingsChange | None:
+    """What tunebook itself changed of a run's settings, if that holds for the files as they are."""
+    job = next(
+        (item.job for item in source.jobs if item.job.run == run.name and item.job.stage is Stage.PREPARATION), None
+    )
+    if job is None:
+        return None
+    try:
+        return read_deviation(source.experiment / job.directory, inputs_digest(source.experiment, job))
+    except OSError:
+        return None
+
+
+def _changed_settings(source: Source, run: RunRecord, change: SettingsChange | None) -> Iterator[Deviation]:
+    """Settings in a run's own file that are not the page's, with the reason where tunebook itself changed them."""
     if run.type is not RunType.FINE_TUNED:
         return
     setup = _yaml(source.experiment / run.directory / SETUP)
@@ -129,6 +161,8 @@ def _changed_settings(source: Source, run: RunRecord) -> Iterator[Deviation]:
         planned = run.parameters.get(key)
         if key in setup and planned is not None and not _same(setup[key], planned):
             what = f"{SETUP} says {key}: {_shown(setup[key])}, the page says {_shown(planned)}"
+            if change is not None and _same(setup[key], change.used.get(key, "")):
+                what += f" (changed by `tunebook run`: {change.reason})"
             yield Deviation("setting", run.directory, what)
 
 
@@ -160,8 +194,8 @@ def _evaluation_deviations(evaluation: EvaluationRecord, subject: str) -> Iterat
     for other in evaluation.others:
         yield Deviation("log", subject, f"{other.path} does not count: {other.why}")
     for score in evaluation.scores:
-        if score.n < evaluation.samples:
-            missing = f"{evaluation.samples - score.n} of {evaluation.samples} samples"
+        if score.answers < evaluation.samples:
+            missing = f"{evaluation.samples - score.answers} of {evaluation.samples} samples"
             what = f"{missing} have no usable value of {score.measure}"
             yield Deviation("samples", subject, what)
         elif score.logged is not None and score.value is not None and abs(score.logged - score.value) > _TOLERANCE:
@@ -183,6 +217,26 @@ def _sample_counts(found: Collected, directories: Mapping[str, str]) -> Iterator
                 for evaluation in evaluations:
                     what = f"it has {len(ids)} samples, {len(ids & most)} of them shared with most other runs"
                     yield Deviation("samples", shown_evaluation(evaluation, directories), what)
+
+
+def _targets(found: Collected, directories: Mapping[str, str]) -> Iterator[Deviation]:
+    """Evaluations whose samples have other targets than most runs have for the same ids: other data, or none alike."""
+    for task in found.tasks:
+        wanted = {key: dict(zip(own.ids, own.targets, strict=True)) for key, own in found.samples.items()}
+        mine = [item for item in found.evaluations if item.key.task == task.name and item.key in wanted]
+        counts: dict[str, Counter[str]] = {}
+        for evaluation in mine:
+            for sample, target in wanted[evaluation.key].items():
+                counts.setdefault(sample, Counter())[target] += 1
+        usual = {sample: count.most_common(1)[0][0] for sample, count in counts.items()}
+        for evaluation in mine:
+            own = wanted[evaluation.key]
+            other = sum(1 for sample, target in own.items() if target != usual[sample])
+            if other:
+                what = (
+                    f"its targets differ from most other runs' in {other} of {len(own)} samples: they are not compared"
+                )
+                yield Deviation("samples", shown_evaluation(evaluation, directories), what)
 
 
 def _prompts(found: Collected, directories: Mapping[str, str]) -> Iterator[Deviation]:

@@ -19,7 +19,7 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
-from tunebook.analysis.comparing import Table, final_scores
+from tunebook.analysis.comparing import Table, common_samples, final_scores
 from tunebook.analysis.inference import Cell, Effect, Level
 from tunebook.analysis.intervals import LEVEL, bootstrap_interval
 from tunebook.analysis.paired import holm
@@ -46,7 +46,7 @@ class _Cells:
     """The runs that have a score, with their levels, and the values of the samples that all of them have.
 
     Attributes:
-        matrix: runs × shared samples; ``None`` if no sample is shared by all.
+        matrix: runs × shared samples; ``None`` if no sample is shared by all, or if they were asked different data.
     """
 
     runs: tuple[RunRecord, ...]
@@ -79,7 +79,7 @@ def effects_of(
     cells = _cells(table, runs)
     if not treatments or len(cells.runs) < 2:  # noqa: PLR2004  nothing to compare
         return ()
-    terms, note = _terms(cells, treatments)
+    terms, note = _terms(cells, treatments) if cells.matrix is not None else ([], "no sample was answered by every run")
     effects = [_described(table, cells, factors_of) for factors_of in _wanted(treatments)]
     if note:
         return tuple(replace(effect, note=note) for effect in effects)
@@ -92,7 +92,7 @@ def _cells(table: Table, runs: Sequence[RunRecord]) -> _Cells:
     tuned = {run.name: run for run in runs if run.type is RunType.FINE_TUNED}
     scores = [score for score in final_scores(table, runs) if score.evaluation.run in tuned]
     values = [table.values(score.evaluation) for score in scores]
-    shared = [sample for sample in values[0] if all(sample in own for own in values)] if values else []
+    shared = common_samples(table, [score.evaluation for score in scores])
     matrix = np.array([[own[sample] for sample in shared] for own in values]) if shared else None
     return _Cells(
         tuple(tuned[score.evaluation.run] for score in scores),
@@ -243,8 +243,6 @@ def _clustered(
     effect: Effect, term: _Term, terms: Sequence[_Term], cells: _Cells, columns: Any, level: float
 ) -> Effect:
     """A Wald test of the term's columns over the samples, and bootstrap intervals of its levels over the samples."""
-    if cells.matrix is None:
-        return replace(effect, note="no sample was answered by every run")
     wald = clustered_wald(cells.matrix, columns, _restriction(term, terms, columns.shape[1]))
     levels = tuple(
         replace(item, interval=bootstrap_interval(_level_means(effect, item, cells), level=level))
@@ -283,11 +281,14 @@ def clustered_wald(matrix: Any, columns: Any, restriction: Any) -> Wald | None:
     ``matrix`` holds the scores, runs × samples; ``columns`` is X for the runs, the same for each sample, since every
     run answers every sample. Then β̂ = (X'X)⁻¹ X'ȳ with the runs' means ȳ; sample i contributes uᵢ = X'(yᵢ - Xβ̂) to the
     middle of the sandwich V = c (nX'X)⁻¹ (Σ uᵢuᵢ') (nX'X)⁻¹, with the usual c = n/(n - 1) · (N - 1)/(N - K) for N
-    scores, K columns and n clusters. F = (Rβ̂)'(RVR')⁻¹(Rβ̂)/q on q and n - 1 degrees of freedom. It is what
-    statsmodels' ``OLS(...).fit(cov_type="cluster")`` computes from all N rows, without making them.
+    scores, K columns and n clusters. It is what statsmodels' ``OLS(...).fit(cov_type="cluster")`` computes from all N
+    rows, without making them. Since the q tested coefficients are means over the samples, W = (Rβ̂)'(RVR')⁻¹(Rβ̂) is
+    Hotelling's T²: F = W (n - q)/(q (n - 1)) on q and n - q degrees of freedom. W/q on q and n - 1 would find effects
+    that are not there: with 8 levels and 20 samples in 17 % of all cases, not in 5 %.
 
-    Source: K.-Y. Liang and S. L. Zeger (1986), Biometrika 73:13-22; A. C. Cameron and D. L. Miller (2015), A
-    Practitioner's Guide to Cluster-Robust Inference, Journal of Human Resources 50:317-372, equations 10 to 12.
+    Source: H. Hotelling (1931), Annals of Mathematical Statistics 2:360-378; K.-Y. Liang and S. L. Zeger (1986),
+    Biometrika 73:13-22; A. C. Cameron and D. L. Miller (2015), A Practitioner's Guide to Cluster-Robust Inference,
+    Journal of Human Resources 50:317-372, equations 10 to 12.
 
     Returns:
         ``None`` with fewer samples than the test needs, or where the samples' scores do not vary in its direction.
@@ -312,8 +313,9 @@ def clustered_wald(matrix: Any, columns: Any, restriction: Any) -> Wald | None:
     if scale < 1e-18 or np.linalg.matrix_rank(middle / scale, tol=1e-10) < tested:  # noqa: PLR2004  rounding
         return None
     effect = restriction @ beta
-    f = float(effect @ np.linalg.solve(middle, effect)) / tested
-    df = (float(tested), float(samples - 1))
+    squared = float(effect @ np.linalg.solve(middle, effect))
+    f = squared * (samples - tested) / (tested * (samples - 1))
+    df = (float(tested), float(samples - tested))
     return Wald(f, df, float(f_distribution.sf(f, *df)))
 
 

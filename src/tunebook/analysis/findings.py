@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from tunebook.analysis.comparing import best_of
+from tunebook.analysis.comparing import best_of, common_samples
 from tunebook.analysis.evidence import Evidence
 from tunebook.analysis.inference import Comparison, CostPoint, Effect, Replicates
 from tunebook.analysis.paired import paired_test
@@ -78,25 +78,32 @@ def _best(evidence: Evidence) -> Iterator[Finding]:
     others = [item for item in evidence.comparisons if item.against == "best"]
     if best is None or not others:
         return
-    same = [item for item in others if item.value == item.other_value]
-    lower = [item for item in others if item.significant]
+    finals = evidence.finals()
+    same = [item for item in others if item.difference == 0 and finals[item.run].value == best.value]
+    lower = [item for item in others if item.significant and item.difference < 0]
+    higher = [item for item in others if item.significant and item.difference > 0]
     unclear = [item for item in others if not item.significant and item not in same]
     names = [evidence.label(best.evaluation.run), *(evidence.label(item.run) for item in same)]
+    is_tuned = all(run.type is not RunType.EVAL_ONLY for run in evidence.runs if run.name in finals)
+    among = "Of the fine-tuned runs" if is_tuned else "Of the runs that are no base model"
     if len(names) > _FEW_RUNS:
-        text = f"Of the fine-tuned runs, {len(names)} share the highest score"
+        text = f"{among}, {len(names)} share the highest score"
     elif same:
-        text = f"Of the fine-tuned runs, {_joined(names)} share the highest score"
+        text = f"{among}, {_joined(names)} share the highest score"
     else:
-        text = f"Of the fine-tuned runs, {names[0]} has the highest score"
+        text = f"{among}, {names[0]} has the highest score"
     text += f" on {evidence.table.task}: {_shown(evidence, best)}."
     if lower:
         text += f" {_listed(evidence, lower)} {'is' if len(lower) == 1 else 'are'} significantly lower."
+    if higher:
+        verb = "is" if len(higher) == 1 else "are"
+        text += f" On the samples that both have, {_listed(evidence, higher)} {verb} significantly higher."
     if unclear:
-        largest = evidence.scale.difference(min(item.difference for item in unclear))
+        largest = evidence.scale.difference(max((item.difference for item in unclear), key=abs))
         text += f" {_listed(evidence, unclear)} cannot be told apart from it (largest difference {largest})."
-    if lower or unclear:
+    if lower or higher or unclear:
         text += " The best run was picked by these same samples, so its own score is likely to be a little too high."
-    yield Finding("best", text, bool(lower))
+    yield Finding("best", text, bool(lower or higher))
 
 
 def _joined(names: Sequence[str]) -> str:
@@ -161,7 +168,8 @@ def _seeds(evidence: Evidence) -> Iterator[Finding]:
         text = (
             f"Over their seeds, {len(better)} of {len(tested)} settings score significantly higher on "
             f"{evidence.table.task} than their base model, {len(worse)} significantly lower "
-            "(each sample's mean over the seeds, paired tests, Holm's correction)."
+            "(each sample's mean over the seeds, paired tests over the samples, Holm's correction: it speaks of these "
+            "trained models, not of other trainings)."
         )
         yield Finding("seeds", text, bool(better or worse))
     if len(groups) <= _FEW_RUNS:
@@ -184,7 +192,7 @@ def _base_text(scale: Scale, item: Replicates) -> str:
         return ""
     verdict = "" if item.significant else ", which could be chance"
     difference = scale.difference(item.difference, item.difference_interval)
-    return f"; {difference} from the base model, {p_text(item.p_holm)}{verdict}"
+    return f"; {difference} from the base model over the samples, {p_text(item.p_holm)}{verdict}"
 
 
 def _setting(scale: Scale, item: Replicates) -> str:
@@ -205,20 +213,19 @@ def _epochs(evidence: Evidence) -> Iterator[Finding]:
         (evidence.table.values(own[0].evaluation), evidence.table.values(own[-1].evaluation))
         for own in several.values()
     ]
-    shared = [sample for sample in pairs[0][0] if all(sample in one and sample in two for one, two in pairs)]
+    shared = common_samples(evidence.table, [own[end].evaluation for own in several.values() for end in (0, -1)])
     if not shared:
         return
     before = [fmean(one[sample] for one, _ in pairs) for sample in shared]
     after = [fmean(two[sample] for _, two in pairs) for sample in shared]
     test = paired_test(after, before)
     significant = test.p < _ALPHA
-    epochs = sorted(
-        {own[0].evaluation.epoch for own in several.values()} | {own[-1].evaluation.epoch for own in several.values()}
-    )
+    spans = {(own[0].evaluation.epoch, own[-1].evaluation.epoch) for own in several.values()}
+    span = "From epoch {} to epoch {}".format(*next(iter(spans))) if len(spans) == 1 else "From first to last epoch"
     verdict = "" if significant else " This difference could be chance."
     scale = evidence.scale
     text = (
-        f"From epoch {epochs[0]} to epoch {epochs[-1]}, the mean score of {plural(len(several), 'run')} on "
+        f"{span}, the mean score of {plural(len(several), 'run')} on "
         f"{evidence.table.task} goes from {scale.value(fmean(before))} to {scale.value(fmean(after))}: "
         f"{evidence.scale.difference(test.difference, test.interval)}, {test.name}, {p_text(test.p)}, "
         f"n = {len(shared)}.{verdict}"

@@ -64,8 +64,10 @@ def _run_row(
         row[f"slurm_{name}"] = getattr(slurm, name) if slurm is not None else None
     for task in analysis.tasks:
         score = finals.get((run.name, task.name))
-        row |= {f"{task.name}": score.value if score else None}
-        row |= _interval(score.interval if score else None, f"{task.name}_")
+        name = (
+            task.name if not {task.name, f"{task.name}_low", f"{task.name}_high"} & row.keys() else f"task {task.name}"
+        )
+        row |= {name: score.value if score else None, **_interval(score.interval if score else None, f"{name}_")}
     return row
 
 
@@ -168,26 +170,22 @@ def samples_frame(analysis: Analysis) -> Any:
 
 
 def curves_frame(analysis: Analysis) -> Any:
-    """A row a logged step of a training: run, step, epoch, loss, learning rate, and the validation loss where it is."""
+    """A row a logged step of a training: run, step, epoch, loss, learning rate, and the validation loss where it is.
+
+    A validation after a step that was not logged has a row of its own.
+    """
     rows = []
     for run in analysis.runs:
         if run.training is None:
             continue
         curve = run.training.curve
+        names = ("epoch", "loss", "learning_rate", "seconds")
+        columns = zip(curve.epochs, curve.losses, curve.learning_rates, curve.seconds, strict=True)
+        logged = dict(zip(curve.steps, columns, strict=True))
         validation = dict(zip(curve.validation_steps, curve.validation_losses, strict=True))
-        columns = (curve.steps, curve.epochs, curve.losses, curve.learning_rates, curve.seconds)
-        for step, epoch, loss, rate, seconds in zip(*columns, strict=True):
-            rows.append(
-                {
-                    "run": run.name,
-                    "step": step,
-                    "epoch": epoch,
-                    "loss": loss,
-                    "learning_rate": rate,
-                    "seconds": seconds,
-                    "validation_loss": validation.get(step),
-                }
-            )
+        for step in sorted(logged.keys() | validation.keys()):
+            values = dict(zip(names, logged.get(step, (None,) * len(names)), strict=True))
+            rows.append({"run": run.name, "step": step, **values, "validation_loss": validation.get(step)})
     return _frame(rows, ["run", "step", "epoch", "loss", "learning_rate", "seconds", "validation_loss"])
 
 

@@ -18,7 +18,10 @@ __all__ = [
     "LEVEL",
     "bootstrap_interval",
     "bootstrap_means",
+    "expanded_share",
     "mean_interval",
+    "quantile_interval",
+    "sign_patterns",
     "student_interval",
     "wilson_interval",
 ]
@@ -26,6 +29,7 @@ __all__ = [
 LEVEL = 0.95
 BOOTSTRAP_DRAWS = 9_999
 _SEED = 20_260_101
+_MOST_BITS = 32  # beyond it, patterns are not counted
 _CHUNK = 1 << 22  # numbers drawn at a time, 32 MB
 _KEEP = 1 << 24  # numbers that are kept for the next run, 128 MB
 
@@ -59,19 +63,41 @@ def _normal_quantile(share: float) -> float:
 
 
 def bootstrap_interval(values: Sequence[float], *, level: float = LEVEL) -> Interval | None:
-    """Percentile bootstrap interval of the mean of independent values; ``None`` for fewer than two.
+    """Percentile bootstrap interval of the mean of independent values, expanded; ``None`` for fewer than two.
 
-    The values are drawn with replacement 9,999 times; the interval lies between the (1 ± level)/2 quantiles of the
-    drawn means. All values alike give an interval of width 0, which says nothing about values that were not seen.
+    The values are drawn with replacement 9,999 times; the interval lies between the quantiles ``expanded_share`` and 1
+    less it of the drawn means. All values alike give an interval of width 0, which says nothing about values that were
+    not seen.
 
     Source: B. Efron and R. J. Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
     """
     if len(values) < 2:  # noqa: PLR2004  a single value has no spread
         return None
+    return quantile_interval(bootstrap_means(values), len(values), level=level)
+
+
+def quantile_interval(means: Any, count: int, *, level: float = LEVEL) -> Interval:
+    """The expanded percentile interval out of the drawn means of ``count`` values."""
     import numpy as np
 
-    low, high = np.quantile(bootstrap_means(values), [(1 - level) / 2, (1 + level) / 2])
+    share = expanded_share(count, level=level)
+    low, high = np.quantile(means, [share, 1 - share])
     return Interval(float(low), float(high), "bootstrap", level)
+
+
+@lru_cache
+def expanded_share(count: int, *, level: float = LEVEL) -> float:
+    """The part of the drawn means of ``count`` values that lies outside on each side: Φ(-√(n/(n - 1)) t(n - 1)).
+
+    With t the (1 + level)/2 quantile of Student's distribution. Drawn means spread less than means do, by
+    √((n - 1)/n), and plain percentiles have a normal's tails: of 5 values they hold the mean in 84 % of all cases.
+
+    Source: T. C. Hesterberg (2015), What Teachers Should Know About the Bootstrap, The American Statistician
+    69:371-386, the expanded percentile interval.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    return float(ndtr(-math.sqrt(count / (count - 1)) * stdtrit(count - 1, 0.5 + level / 2)))
 
 
 def bootstrap_means(values: Sequence[float]) -> Any:
@@ -100,6 +126,38 @@ def _draws(count: int) -> Iterator[Any]:
         rows = min(left, max(1, _CHUNK // count))
         drawn = random.integers(0, count, size=(rows, count)) + count * np.arange(rows)[:, None]
         yield np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count).astype(float)
+        left -= rows
+
+
+def sign_patterns(count: int) -> Iterator[Any]:
+    """Signs for ``count`` values, a row a pattern, in chunks: all where they are at most 9,999, else random ones.
+
+    The first row changes nothing; 9,999 random ones follow it.
+    """
+    if count * (BOOTSTRAP_DRAWS + 1) <= _KEEP:
+        yield from _kept_signs(count)
+    else:
+        yield from _signs(count)
+
+
+@lru_cache(maxsize=4)
+def _kept_signs(count: int) -> tuple[Any, ...]:
+    """A sweep's runs differ from their base model on about as many samples: their signs are made once."""
+    return tuple(rows.astype("int8") for rows in _signs(count))
+
+
+def _signs(count: int) -> Iterator[Any]:
+    import numpy as np
+
+    if 1 << min(count, _MOST_BITS) <= BOOTSTRAP_DRAWS:
+        yield 1 - 2 * ((np.arange(1 << count)[:, None] >> np.arange(count)) & 1)
+        return
+    yield np.ones((1, count), dtype=int)
+    random = np.random.default_rng(_SEED)
+    left = BOOTSTRAP_DRAWS
+    while left > 0:
+        rows = min(left, max(1, _CHUNK // count))
+        yield 1 - 2 * random.integers(0, 2, size=(rows, count), dtype=np.int8)
         left -= rows
 
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-from tunebook.analysis.intervals import BOOTSTRAP_DRAWS, LEVEL, bootstrap_means, wilson_interval
+from tunebook.analysis.intervals import LEVEL, bootstrap_means, quantile_interval, sign_patterns, wilson_interval
 from tunebook.analysis.records import Interval
 
 __all__ = ["PairedTest", "holm", "mcnemar", "paired_bootstrap", "paired_difference_interval", "paired_test"]
@@ -108,15 +109,18 @@ def _phi(both: int, gained: int, lost: int, neither: int) -> float:
 
 
 def paired_bootstrap(first: Sequence[float], second: Sequence[float], *, level: float = LEVEL) -> PairedTest:
-    """Bootstrap of the mean difference of paired scores: interval by percentiles, p-value by the centred differences.
+    """Bootstrap of the mean difference of paired scores: interval by drawn pairs, p-value by drawn signs.
 
-    The differences d are drawn with replacement B = 9,999 times, with a fixed seed. Under the hypothesis of no
-    difference, d less its mean is drawn; p = (1 + #{|mean of draw| ≥ |mean of d|}) / (B + 1), so that no p is 0. All
-    differences 0 give p = 1; all alike and not 0, or a single pair, carry no spread to draw from, and a sign test
-    stands in.
+    The differences d are drawn with replacement B = 9,999 times, with a fixed seed, for the interval (expanded
+    percentiles). Under the hypothesis of no difference each d could as well be -d (the wild bootstrap with
+    Rademacher's weights, or sign-flip permutation test): p is the part of all 2ⁿ patterns of signs, or of B random
+    ones and the one that was seen, whose |mean| is at least the |mean of d|. So no p is 0, it holds its level
+    however few the samples, and of right and wrong it is McNemar's exact test. All differences alike and not 0, or a
+    single pair, carry no spread to draw an interval from, and a sign test stands in.
 
-    Source: B. Efron and R. J. Tibshirani (1993), An Introduction to the Bootstrap, chapters 13 and 16; the 1 in the
-    p-value: A. C. Davison and D. V. Hinkley (1997), Bootstrap Methods and their Application, section 4.2.
+    Source: B. Efron and R. J. Tibshirani (1993), An Introduction to the Bootstrap, chapters 13 and 15; E. Mammen
+    (1993), Annals of Statistics 21:255-285; the pattern that was seen counts: A. C. Davison and D. V. Hinkley (1997),
+    Bootstrap Methods and their Application, section 4.2.
     """
     import numpy as np
 
@@ -124,13 +128,18 @@ def paired_bootstrap(first: Sequence[float], second: Sequence[float], *, level: 
     mean = float(differences.mean())
     if np.ptp(differences) == 0:
         return _all_alike(differences.tolist(), mean, level)
-    means = bootstrap_means(differences)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    tolerance = 1e-12 * max(1.0, abs(mean))
-    extreme = int(np.count_nonzero(np.abs(means - mean) >= abs(mean) - tolerance))
-    p = (1 + extreme) / (BOOTSTRAP_DRAWS + 1)
-    interval = Interval(float(low), float(high), "bootstrap", level)
-    return PairedTest(mean, interval, "paired bootstrap", p)
+    interval = quantile_interval(bootstrap_means(differences), len(differences), level=level)
+    return PairedTest(mean, interval, "paired bootstrap", _sign_flips(differences))
+
+
+def _sign_flips(differences: Any) -> float:
+    """The part of the patterns of signs whose sum is at least as far from 0; pairs without a difference have no say."""
+    import numpy as np
+
+    differing = differences[differences != 0]
+    sums = np.concatenate([rows.astype(float) @ differing for rows in sign_patterns(len(differing))])
+    seen = abs(float(differing.sum()))
+    return float(np.count_nonzero(np.abs(sums) >= seen - 1e-12 * max(1.0, float(np.abs(differing).sum())))) / len(sums)
 
 
 def _all_alike(differences: Sequence[float], mean: float, level: float) -> PairedTest:

@@ -155,6 +155,7 @@ class Score:
         measure: the scorer's name, with ``/key`` if it gives several values.
         value: the mean over the samples; ``None`` if there are none.
         n: how many samples were scored (repetitions of a sample count once, by their mean).
+        answers: how many answers were scored, each repetition by itself.
         is_binary: whether every sample is right (1) or wrong (0).
         stderr: of the mean over the samples.
         logged: the metric that the log itself gives under ``logged_metric``; it should be ``value``.
@@ -169,6 +170,7 @@ class Score:
     stderr: float | None = None
     logged: float | None = None
     logged_metric: str = ""
+    answers: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from tunebook.analysis.comparing import common_samples
 from tunebook.analysis.evidence import Evidence
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.values import Finding
@@ -24,9 +25,11 @@ def sample_findings(evidence: Evidence) -> Iterator[Finding]:
     if len(finals) < 2 or not all(score.is_binary for score in finals):  # noqa: PLR2004  one run is not every run
         return
     values = {score.evaluation.run: evidence.table.values(score.evaluation) for score in finals}
-    every = [sample for sample in next(iter(values.values())) if all(sample in own for own in values.values())]
+    every = common_samples(evidence.table, [score.evaluation for score in finals])
     wrong = [sample for sample in every if not any(own[sample] for own in values.values())]
     text = f"Every run got {len(wrong)} of {len(every)} samples of {evidence.table.task} wrong"
+    if not every:
+        text = f"No sample of {evidence.table.task} was answered by every run"
     changed = _changed(evidence, values)
     if changed is not None:
         text += f"; fine-tuning fixed {changed[0]} in at least one run, and broke {changed[1]} in at least one"
@@ -37,14 +40,16 @@ def _changed(evidence: Evidence, values: Mapping[str, Mapping[str, float]]) -> t
     """How many samples at least one run fixed, and how many at least one broke; ``None`` without a base model."""
     fixed: set[str] = set()
     broken: set[str] = set()
+    finals = evidence.finals()
     pairs = [
-        (values[run.name], values[run.base])
+        (values[run.name], values[run.base], (finals[run.name].evaluation, finals[run.base].evaluation))
         for run in evidence.runs
         if run.base and run.name in values and run.base in values
     ]
-    for ours, base in pairs:
-        fixed |= {sample for sample in base.keys() & ours.keys() if ours[sample] > base[sample]}
-        broken |= {sample for sample in base.keys() & ours.keys() if ours[sample] < base[sample]}
+    for ours, base, keys in pairs:
+        shared = common_samples(evidence.table, keys)
+        fixed |= {sample for sample in shared if ours[sample] > base[sample]}
+        broken |= {sample for sample in shared if ours[sample] < base[sample]}
     return (len(fixed), len(broken)) if pairs else None
 
 

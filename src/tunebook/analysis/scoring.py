@@ -50,4 +50,5 @@ def score_of(
         stderr=stdev(numbers) / math.sqrt(len(numbers)) if len(numbers) > 1 else None,
         logged=metrics.get(f"{measure}_{metric}") if metric else None,
         logged_metric=metric,
+        answers=sum(1 for value in samples.values.get(measure, ()) if value is not None),
     )

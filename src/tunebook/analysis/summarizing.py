@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 
-from tunebook.analysis.comparing import Table, final_scores, shared_samples
+from tunebook.analysis.comparing import Table, common_samples, final_scores, shared_samples
 from tunebook.analysis.inference import CostPoint, Replicates
 from tunebook.analysis.intervals import LEVEL, student_interval
 from tunebook.analysis.paired import holm, paired_test
-from tunebook.analysis.records import RunRecord, Samples, Score
+from tunebook.analysis.records import EvaluationKey, RunRecord, Samples, Score
 from tunebook.analysis.values import Case, FactorUse
 from tunebook.core.plan import RunType
 
@@ -131,26 +131,29 @@ def cases_of(table: Table, runs: Sequence[RunRecord]) -> tuple[Case, ...]:
     values = {score.evaluation.run: table.values(score.evaluation) for score in scores}
     samples = {score.evaluation.run: table.samples[score.evaluation] for score in scores}
     shown = _Shown(table, samples, {run.name: run.base for run in runs})
-    every = [sample for sample in values[scores[0].evaluation.run] if all(sample in own for own in values.values())]
+    keys = {score.evaluation.run: score.evaluation for score in scores}
+    every = common_samples(table, tuple(keys.values()))
     wrong = [sample for sample in every if not any(own[sample] for own in values.values())]
     cases = [shown.case("all wrong", sample, tuple(values)) for sample in wrong[:MOST_CASES]]
     for kind in ("fixed", "broken"):
-        changed = _changed(kind, runs, values)
+        changed = _changed(kind, table, runs, keys)
         ordered = sorted(changed.items(), key=lambda item: -len(item[1]))[:MOST_CASES]
         cases += [shown.case(kind, sample, tuple(names)) for sample, names in ordered]
     return tuple(cases)
 
 
-def _changed(kind: str, runs: Sequence[RunRecord], values: Mapping[str, Mapping[str, float]]) -> dict[str, list[str]]:
+def _changed(
+    kind: str, table: Table, runs: Sequence[RunRecord], keys: Mapping[str, EvaluationKey]
+) -> dict[str, list[str]]:
     """Sample to the runs that fixed, or broke, what their base model had wrong, or right."""
     before = 0.0 if kind == "fixed" else 1.0
     found: dict[str, list[str]] = {}
     for run in runs:
-        if run.base is None or run.name not in values or run.base not in values:
+        if run.base is None or run.name not in keys or run.base not in keys:
             continue
-        for sample, value in values[run.base].items():
-            after = values[run.name].get(sample)
-            if value == before and after is not None and after != before:
+        base, own = table.values(keys[run.base]), table.values(keys[run.name])
+        for sample in common_samples(table, (keys[run.base], keys[run.name])):
+            if base[sample] == before and own[sample] != before:
                 found.setdefault(sample, []).append(run.name)
     return found
 

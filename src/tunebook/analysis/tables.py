@@ -10,10 +10,28 @@ from tunebook.disk.atomic import write_text
 
 __all__ = ["write_csv", "write_parquet"]
 
+_FORMULA = "=+-@\t\r"
+
 
 def write_csv(path: Path, frame: Any) -> None:
-    """Writes a data frame as UTF-8 CSV with a header; missing values are empty, floats have all their digits."""
-    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+    """Writes a data frame as UTF-8 CSV with a header; missing values are empty, floats have all their digits.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it; Parquet has it as it is.
+    """
+    texts = frame.select_dtypes(include=["object", "string"])
+    safe = frame.assign(**{name: frame[name].map(_as_text) for name in texts.columns}).rename(columns=_as_text)
+    write_text(path, safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _as_text(value: Any) -> Any:
+    """A cell that no spreadsheet computes; numbers with a sign stay what they are."""
+    if not isinstance(value, str) or len(value) < 2 or value[0] not in _FORMULA:  # noqa: PLR2004  a lone sign is none
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def write_parquet(path: Path, table: Any) -> None:
