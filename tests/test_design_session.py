@@ -29,9 +29,10 @@ class Session:
             cwd=str(directory),
             env=environment,
             dimensions=(50, 120),
-            timeout=30,
+            timeout=90,
             encoding="utf-8",
         )
+        self.process.delaybeforesend = 0.5  # a prompt is drawn before it takes keys, and nobody is as quick as that
 
     def sees(self, text: str) -> None:
         self.process.expect(re.escape(text))
