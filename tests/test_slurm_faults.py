@@ -163,14 +163,22 @@ def test_a_preempted_job_is_taken_up_by_the_cluster_and_goes_on(cluster: Cluster
     assert experiment.order == ["a/finetune"] * 2
 
 
-def test_a_job_that_the_cluster_interrupts_for_good_is_submitted_again_three_times(
-    plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with empty_queue(plain_slurm, monkeypatch), experiment_at(tmp_path / "interrupted") as experiment:
-        experiment.training("a", "trap - EXIT; kill -KILL $$")
-        experiment.evaluation("a")
+@pytest.fixture
+def preempting(plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster that says of what has failed that it took its place: preempted jobs that it does not requeue."""
+    with empty_queue(plain_slurm, monkeypatch) as cluster:
         text = f"#!/usr/bin/env bash\n{_program('squeue')} \"$@\" | sed 's/|FAILED|[^|]*|/|PREEMPTED|None|/'\n"
         replaced(tmp_path / "bin", monkeypatch, "squeue", text)
+        yield cluster
+
+
+def test_a_job_that_the_cluster_interrupts_for_good_is_submitted_again_three_times(
+    preempting: Cluster, tmp_path: Path
+) -> None:
+    assert preempting.conf.is_file()
+    with experiment_at(tmp_path / "interrupted") as experiment:
+        experiment.training("a", "trap - EXIT; kill -KILL $$")
+        experiment.evaluation("a")
         report = run(experiment)
         assert states(report) == {
             "a/finetune": "failed PREEMPTED, 4 times in a row",
@@ -180,13 +188,12 @@ def test_a_job_that_the_cluster_interrupts_for_good_is_submitted_again_three_tim
 
 
 def test_what_waits_for_a_training_that_was_interrupted_waits_for_its_next_attempt(
-    plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    preempting: Cluster, tmp_path: Path
 ) -> None:
-    with empty_queue(plain_slurm, monkeypatch), experiment_at(tmp_path / "interrupted") as experiment:
+    assert preempting.conf.is_file()
+    with experiment_at(tmp_path / "interrupted") as experiment:
         experiment.training("a", "[ -e ../again ] || { touch ../again; trap - EXIT; kill -KILL $$; }")
         experiment.evaluation("a")
-        text = f"#!/usr/bin/env bash\n{_program('squeue')} \"$@\" | sed 's/|FAILED|[^|]*|/|PREEMPTED|None|/'\n"
-        replaced(tmp_path / "bin", monkeypatch, "squeue", text)
         assert set(states(run(experiment)).values()) == {"completed"}
         assert experiment.order == ["a/finetune", "a/finetune", "a/eval/caps_epoch0"]
 

@@ -70,10 +70,7 @@ def run(
         raise PlanError(loaded.findings.errors)
     _refuse_stale(loaded, stage, runs)
     one_by_one = array is None and stagger_s > 0
-    choice = choose_executor(executor, ExecutorOptions(jobs, False if one_by_one else array))
-    if detach and not choice.executor.survives_monitor:
-        message = f"the jobs of the executor `{choice.executor.name}` end with what watches them"
-        raise UsageError(message, hint="leave `--detach` out; `nohup` or `tmux` keep a run going without a terminal")
+    choice = _choose(executor, ExecutorOptions(jobs, False if one_by_one else array), detach=detach)
     if on_choice:
         on_choice(choice)
     options = RunOptions(stage, tuple(runs), retry_failed, max_jobs, poll_s, stagger_s, detach)
@@ -81,6 +78,14 @@ def run(
     return run_jobs(
         _jobs(experiment), choice.executor, experiment=experiment, options=options, on_event=on_event, remedy=remedy
     )
+
+
+def _choose(name: str, options: ExecutorOptions, *, detach: bool) -> Choice:
+    choice = choose_executor(name, options)
+    if detach and not choice.executor.survives_monitor:
+        message = f"the jobs of the executor `{choice.executor.name}` end with what watches them"
+        raise UsageError(message, hint="leave `--detach` out; `nohup` or `tmux` keep a run going without a terminal")
+    return choice
 
 
 def _refuse_stale(loaded: Loaded, stage: Stage | None, runs: Sequence[str]) -> None:
