@@ -22,13 +22,13 @@ class Session:
     """``tunebook design`` on a terminal; reads what a person reads, without escape sequences."""
 
     def __init__(self, directory: Path, *arguments: str) -> None:
-        environment = os.environ | {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "COLUMNS": "120", "LINES": "50"}
+        environment = os.environ | {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "COLUMNS": "400", "LINES": "50"}
         self.process = pexpect.spawn(
             str(TUNEBOOK),
             ["design", *arguments],
             cwd=str(directory),
             env=environment,
-            dimensions=(50, 120),
+            dimensions=(50, 400),
             timeout=90,
             encoding="utf-8",
         )

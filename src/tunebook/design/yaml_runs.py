@@ -148,6 +148,16 @@ def _carried(carrying: Carrying, runs: list[YamlRun]) -> Iterator[YamlRun]:
     carrying.set(
         listed=tuple(listed), controls=tuple(controls.values()), eval_only=tuple(eval_only), train=bool(listed)
     )
+    _overruled(carrying)
+
+
+def _overruled(carrying: Carrying) -> None:
+    """What `controls` say and every run says for itself: usual in such plans, and no error as it would be elsewhere."""
+    design = carrying.read.design
+    for key, text in design.settings.items():
+        if design.listed and all(key in run.values for run in design.listed):
+            carrying.read.places.pop(("set", key), None)
+            carrying.decide(f"`controls` give {key} {text}, which holds for no run", "every run has its own")
 
 
 def _leave_values(carrying: Carrying, run: YamlRun, values: Mapping[str, str]) -> None:
