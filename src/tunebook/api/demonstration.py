@@ -22,6 +22,7 @@ from tunebook.demo.plan import DemoPlan
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.errors import ExitCode, ToolError
 from tunebook.run.report import JobReport, RunReport, Snapshot
+from tunebook.run.summary import duration_s
 
 __all__ = ["DemoReport", "DemoRow", "demo"]
 
@@ -134,17 +135,11 @@ def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> 
         training.loss if training else None,
         scores.get("accuracy"),
         scores.get("stderr"),
-        _seconds(training) if training else None,
-        _seconds(evaluation),
+        duration_s(training) if training else None,
+        duration_s(evaluation),
     )
 
 
 def _scores(directory: Path, evaluation: JobReport) -> dict[str, Any]:
     text = read_text(directory / evaluation.job.result) if evaluation.job.result else None
     return {score["metric"]: score["value"] for score in json.loads(text)["scores"]} if text else {}
-
-
-def _seconds(job: JobReport) -> float | None:
-    if not job.started or not job.ended:
-        return None
-    return (datetime.fromisoformat(job.ended) - datetime.fromisoformat(job.started)).total_seconds()
