@@ -34,7 +34,7 @@ bench: setup
 	$(BIN)/python benchmarks/analyze.py
 
 reference: setup
-	PYTHONPATH=tests $(BIN)/python tests/make_reference.py
+	PYTHONPATH=tests $(BIN)/python -m support.make_reference
 
 format: setup
 	$(BIN)/ruff check --fix .

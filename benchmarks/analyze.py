@@ -17,8 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from scaffold import timed  # the other benchmark, beside this one
-
-from sweeps import Sweep, SweepRun
+from support.sweeps import Sweep, SweepRun
 
 _RATES = ("1e-5", "5e-5", "1e-4", "3e-4")
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from bash_jobs import Experiment
-from slurm_cluster import Cluster, cluster_at, why_not
+from support.bash_jobs import Experiment
+from support.slurm_cluster import Cluster, cluster_at, why_not
 from tunebook.core.job import Job, Stage
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor

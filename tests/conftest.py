@@ -9,14 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bash_jobs import Experiment, experiment_at
-from slurm_cluster import Cluster, cluster_at, empty_queue, why_not
-from tunebook.core.check import check_plan
-from tunebook.core.parse import parse_plan
-from tunebook.core.plan import Plan
-from tunebook.errors import Problem
-
-EXAMPLE = Path(__file__).parents[1] / "examples" / "capitalization_sweep"
+from support.bash_jobs import Experiment, experiment_at
+from support.plans import EXAMPLE
+from support.slurm_cluster import Cluster, cluster_at, empty_queue, why_not
 
 # What a person's shell says must not reach the jobs and the tools under test.
 for _name in ("HF_HUB_OFFLINE", "INSPECT_LOG_DIR", "WANDB_MODE", "TUNEBOOK_TAG"):
@@ -96,16 +91,3 @@ def experiment_on_slurm(cluster: Cluster, tmp_path: Path) -> Iterator[Experiment
     assert cluster.conf.is_file()
     with experiment_at(tmp_path / 'it\'s a "sweep"') as made:
         yield made
-
-
-def problems_of(text: str) -> tuple[Problem, ...]:
-    """Everything that reading and the rules find in a page."""
-    parsed = parse_plan(text)
-    rules = check_plan(parsed.plan, preparation_tools=["torchtune"], evaluation_tools=["inspect-ai"])
-    return (*parsed.problems, *rules)
-
-
-def plan_of(text: str) -> Plan:
-    """The plan of a page without problems."""
-    assert [str(problem) for problem in problems_of(text)] == []
-    return parse_plan(text).plan

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from make_reference import DOCS, cli_reference, page_reference
+from support.make_reference import DOCS, cli_reference, page_reference
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -26,7 +26,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_tests_that_the_documents_name_exist() -> None:
-    source = "\n".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    source = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     for page in PAGES:
         for name in re.findall(r"`(test_\w+)`", page.read_text()):
             assert f"def {name}(" in source, f"{page}: {name}"

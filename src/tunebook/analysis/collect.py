@@ -23,7 +23,7 @@ from tunebook.core.naming import run_directories
 from tunebook.core.plan import Plan, RunType
 from tunebook.core.settings import evaluations, run_settings
 from tunebook.core.site import Site
-from tunebook.tools.torchtune_plan import site_gpus
+from tunebook.tools.torchtune.planned_setup import site_gpus
 
 __all__ = ["Collected", "Source", "collect"]
 

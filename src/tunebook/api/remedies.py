@@ -15,7 +15,7 @@ from tunebook.disk.inputs import inputs_digest
 from tunebook.errors import ConflictError, ExitCode
 from tunebook.run.failures import OUT_OF_GPU_MEMORY
 from tunebook.run.report import JobReport
-from tunebook.tools.torchtune_edit import smaller_batch
+from tunebook.tools.torchtune.edit_setup import smaller_batch
 
 __all__ = ["halve_batch"]
 

@@ -23,7 +23,7 @@ from tunebook.scaffold.rederive import Derived, rederive
 from tunebook.scaffold.report import ScaffoldReport
 from tunebook.scaffold.summary import summary
 from tunebook.tools.registry import installed_tools
-from tunebook.tools.torchtune_edit import set_values
+from tunebook.tools.torchtune.edit_setup import set_values
 
 __all__ = [
     "CheckReport",

@@ -6,7 +6,7 @@ import shlex
 
 from tunebook.core.naming import is_one_component
 from tunebook.core.table_text import code_span
-from tunebook.tools.known_models import known_model
+from tunebook.tools.torchtune.known_models import known_model
 
 __all__ = ["how_to_get"]
 

@@ -15,11 +15,11 @@ from tunebook.design.hub import how_to_get
 from tunebook.disk.program import run_program
 from tunebook.errors import PlanError, ToolError
 from tunebook.tools.datasets import DatasetFacts, read_dataset_facts
-from tunebook.tools.inspect_arguments import task_function
+from tunebook.tools.inspect.arguments import task_function
+from tunebook.tools.inspect.task_source import TaskFacts, read_task_facts
 from tunebook.tools.model_facts import ModelFacts, read_chat_template, read_model_facts
 from tunebook.tools.registry import installed_tools
-from tunebook.tools.task_source import TaskFacts, read_task_facts
-from tunebook.tools.torchtune_models import resolve_model
+from tunebook.tools.torchtune.models import resolve_model
 
 __all__ = ["Entry", "ModelResource", "Resources", "free_bytes", "survey"]
 

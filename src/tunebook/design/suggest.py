@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tunebook.core.site import Site
 from tunebook.tools.datasets import read_dataset_facts
-from tunebook.tools.task_source import read_task_facts
+from tunebook.tools.inspect.task_source import read_task_facts
 
 __all__ = ["Suggestions", "suggestions"]
 

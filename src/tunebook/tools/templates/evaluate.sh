@@ -1,9 +1,9 @@
 
 # ---- evaluation ----
 since=$(date +%s)
-python -c 'import tunebook.tools.inspect_job' ||
+python -c 'import tunebook.tools.runtime.inspect_job' ||
     fail "this environment lacks tunebook[inspect]: install it there (pip install 'tunebook[inspect]')"
-run python -m tunebook.tools.inspect_job prepare \
+run python -m tunebook.tools.runtime.inspect_job prepare \
     --model-path "$model_path" --out "$scratch/model.json" "${prepare_options[@]}"
 printf '%s\n' "$task_arguments" >"$scratch/task.json"
 # What the environment says for inspect would win over nothing here silently.
@@ -11,5 +11,5 @@ for name in "${!INSPECT_EVAL_@}"; do unset "$name"; done
 run inspect eval "$task" --model "$model" \
     --model-config "$scratch/model.json" --task-config "$scratch/task.json" \
     --log-dir "$log_directory" --display plain "${options[@]}"
-run python -m tunebook.tools.inspect_job verify \
+run python -m tunebook.tools.runtime.inspect_job verify \
     --log-dir "$log_directory" --since "$since" --samples "$samples" --out "$result"

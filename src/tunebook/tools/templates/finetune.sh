@@ -1,13 +1,13 @@
 
 # ---- training ----
-python -c 'import tunebook.tools.torchtune_components' ||
+python -c 'import tunebook.tools.runtime.torchtune_components' ||
     fail "this environment lacks tunebook[torchtune]: install it there (pip install 'tunebook[torchtune]')"
-run python -m tunebook.tools.torchtune_job preflight --config "$config"
+run python -m tunebook.tools.runtime.torchtune_job preflight --config "$config"
 begin=(--config "$config" --inputs "$inputs_digest" --recipe "$recipe")
 if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || [ -n "${TUNEBOOK_RESUME:-}" ]; then
     begin+=(--interrupted)
 fi
-resumed=$(python -m tunebook.tools.torchtune_job begin "${begin[@]}")
+resumed=$(python -m tunebook.tools.runtime.torchtune_job begin "${begin[@]}")
 overrides=()
 if [ -n "$resumed" ]; then
     mapfile -t overrides <<<"$resumed"
@@ -15,5 +15,5 @@ if [ -n "$resumed" ]; then
     overrides=("${overrides[@]:1}")
 fi
 run tune run "${launcher[@]}" "$recipe" --config "$config" "${overrides[@]}"
-run python -m tunebook.tools.torchtune_job finish \
+run python -m tunebook.tools.runtime.torchtune_job finish \
     --output-dir "$output_directory" --epochs "$epochs" --adapter "$adapter"

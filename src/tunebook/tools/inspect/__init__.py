@@ -1,0 +1,1 @@
+"""The evaluation tool ``inspect-ai``: from the evaluation matrix to scripts and jobs."""

@@ -1,0 +1,227 @@
+"""inspect-ai: from the evaluation matrix to ``eval/{task}_epoch{N}.slurm`` and their jobs."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tunebook.core.job import Job, Stage
+from tunebook.core.paths import GIVEN_UP, evaluation_script, evaluation_stem
+from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
+from tunebook.core.settings import evaluation_settings, evaluations
+from tunebook.core.site import Site
+from tunebook.core.units import clock_minutes
+from tunebook.errors import PlanError, Problem
+from tunebook.tools.base import Context, Findings, PlannedFile, Unit
+from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors, task_function
+from tunebook.tools.inspect.task_source import TaskFacts, read_task_facts
+from tunebook.tools.job_script import Request, missing_files, script_text, verify_variables
+from tunebook.tools.torchtune.planned_setup import evaluation_time, memory_gb, model_path, site_gpus
+
+__all__ = ["InspectTool"]
+
+_SIZE_UNKNOWN_B = 8.0  # asks for enough memory for an 8B model when nothing is known of it
+
+
+class InspectTool:
+    """The evaluation tool ``inspect-ai``."""
+
+    name = "inspect-ai"
+    short = "inspect"
+    stage = Stage.EVALUATION
+    editable: tuple[str, ...] = ()
+
+    def version(self) -> str | None:
+        """The installed version."""
+        try:
+            return version("inspect-ai")
+        except PackageNotFoundError:
+            return None
+
+    def survey(self, plan: Plan, site: Site, experiment: Path) -> Mapping[str, TaskFacts | None]:  # noqa: ARG002
+        """Script path to what it accepts, read from its source."""
+        scripts = {task.script for task in plan.tasks if task.script}
+        return {script: read_task_facts(experiment / Path(script).expanduser()) for script in sorted(scripts)}
+
+    def check(self, context: Context) -> Findings:
+        """Scripts that are missing (warnings) or cannot take what they would be given (errors)."""
+        facts: Mapping[str, TaskFacts | None] = context.facts[self.name]
+        errors: list[Problem] = []
+        warnings: list[Problem] = []
+        notes: list[str] = []
+        for task in context.plan.tasks:
+            found = facts.get(task.script)
+            if found is None:
+                hint = "it may exist on compute nodes only; its parameters could not be read here"
+                warnings.append(Problem(f"task script {task.script} is not there", context.plan.file, task.line, hint))
+                continue
+            errors.extend(task_errors(context.plan, task, found))
+            warnings.extend(prompt_warnings(context.plan, task, found))
+            function = task_function(task, found)
+            if function:
+                notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
+        return Findings(tuple(errors), tuple(warnings), tuple(notes))
+
+    def runs(self, plan: Plan) -> tuple[Run, ...]:
+        """The runs that the matrix evaluates."""
+        wanted = {evaluation.run for evaluation in evaluations(plan)}
+        return tuple(run for run in plan.runs if run.name in wanted)
+
+    def build(self, context: Context, run: Run) -> Unit:
+        """One run's evaluation scripts and their jobs."""
+        directory = context.directories[run.name]
+        built = [_Evaluation(context, run, evaluation).built() for evaluation in context.evaluations[run.name]]
+        return Unit(
+            run.name,
+            tuple(file for file, _ in built),
+            tuple(job for _, job in built),
+            directories=(f"{directory}/eval/logs",),
+        )
+
+    def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
+        """Reads each script back and compares it with the plan, the checkpoint and the files that it names."""
+        problems: list[Problem] = []
+        for evaluation, job in zip(context.evaluations[run.name], unit.jobs, strict=True):
+            variables = _Evaluation(context, run, evaluation).variables()
+            problems += verify_variables(run.name, job.script, read(job.script), variables)
+            problems += missing_files(run.name, job, context.experiment)
+        return tuple(problems)
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """One cell of the matrix on its way to a script and a job."""
+
+    context: Context
+    run: Run
+    evaluation: Evaluation
+
+    @property
+    def directory(self) -> str:
+        return self.context.directories[self.run.name]
+
+    @property
+    def task(self) -> EvaluationTask:
+        return next(task for task in self.context.plan.tasks if task.name == self.evaluation.task)
+
+    @property
+    def facts(self) -> TaskFacts | None:
+        found: Mapping[str, TaskFacts | None] = self.context.facts[InspectTool.name]
+        return found.get(self.task.script)
+
+    @cached_property
+    def job(self) -> Job:
+        prepared = self.context.prepared.get(self.run.name)
+        script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
+        stem = str(PurePosixPath(script).with_suffix(""))
+        task_file = self._script_path()
+        return Job(
+            name=stem,
+            run=self.run.name,
+            stage=Stage.EVALUATION,
+            tool=InspectTool.short,
+            directory=str(PurePosixPath(script).parent),
+            script=script,
+            outcome=f"{stem}.outcome.json",
+            inputs=(script, task_file) if self.facts is not None else (script,),
+            needs=(prepared.job,) if prepared and self.evaluation.epoch is not None else (),
+            task=self.task.name,
+            epoch=self.evaluation.epoch,
+            result=f"{stem}.result.json",
+            gpus=min(1, site_gpus(self.context.plan, self.context.site)),
+            time_min=clock_minutes(evaluation_time(self.context.plan, self.context.site)) or 60.0,
+        )
+
+    def built(self) -> tuple[PlannedFile, Job]:
+        site, job = self.context.site, self.job
+        request = Request(
+            job_name=f"{self.context.plan.name}.{self.directory}.{evaluation_stem(self.task.name, job.epoch)}",
+            time=evaluation_time(self.context.plan, site),
+            mem=site.mem or f"{memory_gb(_SIZE_UNKNOWN_B if job.gpus else 1.0, job.gpus)}G",
+            cpus=int(site.cpus or 4),
+            gpus=job.gpus,
+            account=site.account,
+            partition=site.partition,
+            constraint=site.constraint,
+            qos=site.qos,
+        )
+        try:
+            text = script_text(
+                request,
+                site=site,
+                modules=site.modules,
+                environment=site.evaluation,
+                variables=self.variables(),
+                body="evaluate",
+            )
+        except ValueError as error:
+            message = f"run `{self.run.name}`: {error}"
+            raise PlanError(message, file=self.context.plan.file, line=self.run.line) from None
+        return PlannedFile(job.script, text, executable=True), job
+
+    def variables(self) -> dict[str, Any]:
+        root, job = str(self.context.experiment), self.job
+        settings = evaluation_settings(self.context.plan)
+        arguments = task_arguments(self.context, self.run, self.task, self.facts)
+        temperature = settings["eval_temperature"]
+        return {
+            "directory": f"{root}/{job.directory}",
+            "outcome": f"{root}/{job.outcome}",
+            "given_up": f"{root}/{GIVEN_UP}",
+            "inputs": [path if path.startswith("/") else f"{root}/{path}" for path in job.inputs],
+            "task": self._task_spec(),
+            "task_arguments": json.dumps(arguments, ensure_ascii=False),
+            "model": f"hf/{self._model_name()}",
+            "model_path": self._model_path(),
+            "prepare_options": ["--sample"] if temperature else [],
+            "log_directory": f"{root}/{job.directory}/logs",
+            "options": _options(settings),
+            "samples": int(settings["eval_limit"] or 0),
+            "result": f"{root}/{job.result}",
+        }
+
+    def _script_path(self) -> str:
+        return str(self.context.experiment / Path(self.task.script).expanduser())
+
+    def _task_spec(self) -> str:
+        """``FILE@task``; inspect-ai 0.3 takes a file alone for a pattern, which must be relative."""
+        found = task_function(self.task, self.facts) if self.facts else None
+        name = found.name if found else self.task.function
+        if name:
+            return f"{self._script_path()}@{name}"
+        start = self.context.experiment / PurePosixPath(self.job.script).parent
+        return glob.escape(os.path.relpath(self._script_path(), start))
+
+    def _model_name(self) -> str:
+        """How logs and tables show the model: unique in the experiment, since the directory is."""
+        if self.evaluation.epoch is None:
+            return self.directory
+        return f"{self.directory}_epoch{self.evaluation.epoch}"
+
+    def _model_path(self) -> str:
+        if self.evaluation.epoch is not None:
+            prepared = self.context.prepared.get(self.run.name)
+            if prepared is None or self.evaluation.epoch not in prepared.checkpoints:
+                message = f"run `{self.run.name}`: no training leaves a checkpoint of epoch {self.evaluation.epoch}"
+                raise PlanError(message, file=self.context.plan.file, line=self.evaluation.line)
+            return prepared.checkpoints[self.evaluation.epoch]
+        path = self.run.checkpoint or model_path(self.context.plan, self.context.site, self.run)
+        return str(self.context.experiment / Path(path).expanduser())
+
+
+def _options(settings: Mapping[str, Any]) -> list[str]:
+    options = ["--seed", str(settings["eval_seed"])]
+    if settings["eval_max_tokens"] is not None:
+        options += ["--max-tokens", str(settings["eval_max_tokens"])]
+    if settings["eval_temperature"]:
+        options += ["--temperature", repr(float(settings["eval_temperature"]))]
+    if settings["eval_limit"] is not None:
+        options += ["--limit", str(settings["eval_limit"])]
+    return options

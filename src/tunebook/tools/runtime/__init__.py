@@ -1,0 +1,1 @@
+"""Modules that run inside jobs. They import nothing else of tunebook."""

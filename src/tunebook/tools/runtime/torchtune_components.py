@@ -1,0 +1,295 @@
+"""What a torchtune 0.6.1 configuration names: tokenizer, data set, metric logger and learning-rate schedules.
+
+Runs inside the training job, and needs nothing of tunebook but its other job-side modules.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+from torchtune.datasets import PackedDataset
+from torchtune.utils import get_world_size_and_rank
+
+from tunebook.tools.runtime.chat import answer_text, instruct_messages, render_prompt
+from tunebook.tools.runtime.training_data import Record, load_records
+
+__all__ = [
+    "ChatTokenizer",
+    "MetricsLogger",
+    "chat_tokenizer",
+    "constant_schedule_with_warmup",
+    "dataset",
+    "linear_schedule_with_warmup",
+]
+
+_IGNORE = -100
+_sizes: dict[str, int] = {}  # split to its examples: the logger is made before the data set, and counts its steps
+
+
+class ChatTokenizer:
+    """A Hugging Face tokenizer as torchtune's recipes use one, and the rendering of conversations."""
+
+    def __init__(self, path: str, max_seq_len: int | None = None) -> None:
+        from transformers import AutoTokenizer
+
+        self.hf = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        if self.hf.eos_token_id is None:
+            raise ValueError(f"the tokenizer in {path} has no end-of-text token")
+        self.max_seq_len = max_seq_len
+        self.eos_id = int(self.hf.eos_token_id)
+        self.bos_id = self.hf.bos_token_id
+        self.pad_id = int(self.hf.pad_token_id if self.hf.pad_token_id is not None else self.eos_id)
+
+    def encode(self, text: str, *, add_bos: bool = False, add_eos: bool = False) -> list[int]:
+        """The tokens of a text, with no special token but those that are asked for or written out in it."""
+        tokens = list(self.hf.encode(text, add_special_tokens=False))
+        start = [int(self.bos_id)] if add_bos and self.bos_id is not None else []
+        return [*start, *tokens, *([self.eos_id] if add_eos else [])]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of tokens."""
+        return str(self.hf.decode(list(tokens)))
+
+
+def chat_tokenizer(path: str, max_seq_len: int | None = None) -> ChatTokenizer:
+    """The tokenizer in a model's directory; ``max_seq_len`` is in tokens."""
+    return ChatTokenizer(path, max_seq_len)
+
+
+class _Examples(torch.utils.data.Dataset[dict[str, Any]]):
+    """Tokenized examples: ``tokens`` and ``labels`` of equal length, ``-100`` where nothing is to be learnt.
+
+    All are tokenized at the start: an example that cannot be used ends the job in its first minute.
+    """
+
+    def __init__(self, examples: Sequence[tuple[list[int], list[int]]]) -> None:
+        self._examples = [(array("q", tokens), array("q", labels)) for tokens, labels in examples]
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        tokens, labels = self._examples[index]
+        return {"tokens": list(tokens), "labels": list(labels)}
+
+
+def dataset(
+    tokenizer: ChatTokenizer,
+    *,
+    path: str,
+    split: str = "train",
+    dataset_type: str = "instruct",
+    system_prompt: str = "",
+    prompt: str = "{input}",
+    train_on_input: bool = False,
+    packed: bool = False,
+) -> Any:
+    """One split of a data set, tokenized, with the loss on the answers only unless ``train_on_input``.
+
+    Raises:
+        ValueError: the data cannot be read or used; the message names file, split and example.
+    """
+    records = load_records(Path(path), split, dataset_type)
+    convert = partial(_example, tokenizer, dataset_type=dataset_type, system_prompt=system_prompt, prompt=prompt)
+    examples = []
+    truncated = 0
+    for number, record in enumerate(records):
+        tokens, labels = convert(record)
+        labels = list(tokens) if train_on_input else labels
+        if tokenizer.max_seq_len and len(tokens) > tokenizer.max_seq_len:
+            tokens, labels = tokens[: tokenizer.max_seq_len], labels[: tokenizer.max_seq_len]
+            truncated += 1
+        if all(label == _IGNORE for label in labels):
+            limit = f"a maximum sequence length of {tokenizer.max_seq_len}"
+            raise ValueError(f"{path}, {split}, example {number}: nothing of its answer is left by {limit}")
+        examples.append((tokens, labels))
+    if truncated:
+        sys.stderr.write(f"tunebook: {truncated} of {len(records)} examples of {split} were cut to max_seq_len\n")
+    ready: Any = _Examples(examples)
+    if packed:
+        ready = PackedDataset(
+            ready, max_seq_len=tokenizer.max_seq_len, split_across_pack=dataset_type == "text_completion"
+        )
+    _sizes[split] = len(ready)
+    return ready
+
+
+def _example(
+    tokenizer: ChatTokenizer, record: Record, *, dataset_type: str, system_prompt: str, prompt: str
+) -> tuple[list[int], list[int]]:
+    if dataset_type == "text_completion":
+        tokens = tokenizer.encode(record["text"], add_bos=True, add_eos=True)
+        return tokens, list(tokens)
+    if dataset_type == "chat":
+        return _conversation(tokenizer, record["messages"], system_prompt)
+    return _turn(tokenizer, instruct_messages(system_prompt, prompt, record["input"]), record["output"])
+
+
+def _turn(tokenizer: ChatTokenizer, messages: Sequence[Mapping[str, str]], answer: str) -> tuple[list[int], list[int]]:
+    """Prompt and answer are tokenized apart, as they are when the model answers."""
+    asked = tokenizer.encode(render_prompt(tokenizer.hf, messages))
+    answered = tokenizer.encode(answer_text(tokenizer.hf, messages, answer))
+    return [*asked, *answered], [_IGNORE] * len(asked) + answered
+
+
+def _conversation(
+    tokenizer: ChatTokenizer, messages: Sequence[Mapping[str, str]], system_prompt: str
+) -> tuple[list[int], list[int]]:
+    """Every turn of the assistant is learnt, each after the conversation so far as the template renders it."""
+    if system_prompt and messages[0]["role"] != "system":
+        messages = [{"role": "system", "content": system_prompt}, *messages]
+    text = ""
+    tokens: list[int] = []
+    labels: list[int] = []
+    for index, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        asked = render_prompt(tokenizer.hf, messages[:index])
+        if not asked.startswith(text):
+            raise ValueError("the chat template renders earlier turns otherwise than the model has seen them")
+        answer = answer_text(tokenizer.hf, messages[:index], message["content"])
+        before, after = tokenizer.encode(asked[len(text) :]), tokenizer.encode(answer)
+        tokens += before + after
+        labels += [_IGNORE] * len(before) + after
+        text = asked + answer
+    return tokens, labels
+
+
+class MetricsLogger:
+    """Writes ``metrics.jsonl``: one JSON object a line, at once, and to Weights & Biases too if a project is named.
+
+    Keys: ``step`` (from 1), ``epoch`` (from 0), ``total_steps``, ``loss``, ``lr``, ``tokens_per_second``,
+    ``peak_memory_gb`` (of the GPU, or of the process without one), ``time`` (ISO 8601, UTC); validation adds lines with
+    ``val_loss``. A loss that is no finite number is ``null`` with ``"diverged": true``.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        wandb_project: str | None = None,
+        wandb_entity: str | None = None,
+        wandb_run_name: str | None = None,
+    ) -> None:
+        _, self._rank = get_world_size_and_rank()
+        self._path = Path(path)
+        self._steps_per_epoch: int | None = None
+        self._config: Any = None
+        self._wandb: Any = None
+        self._file: Any = None
+        if self._rank == 0:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if wandb_project:
+                self._wandb = _start_wandb(wandb_project, wandb_entity, wandb_run_name, self._path.parent)
+
+    def log_config(self, config: Any) -> None:
+        """Takes the recipe's configuration: it decides how many steps an epoch has."""
+        self._config = config
+        if self._rank == 0:
+            mode = "a" if config.get("resume_from_checkpoint") else "w"
+            self._file = self._path.open(mode, encoding="utf-8")
+            if self._wandb:
+                from omegaconf import OmegaConf
+
+                self._wandb.config.update(OmegaConf.to_container(config, resolve=True), allow_val_change=True)
+
+    def log(self, name: str, data: Any, step: int) -> None:
+        """One scalar of a step."""
+        self.log_dict({name: data}, step)
+
+    def log_dict(self, payload: Mapping[str, Any], step: int) -> None:
+        """The scalars of a step, counted from 1."""
+        if self._rank != 0:
+            return
+        values: dict[str, Any] = {"step": step, **self._progress(step)}
+        for name, data in payload.items():
+            values |= _entry(name, float(data))
+        values.setdefault("peak_memory_gb", round(_process_peak_gb(), 3))
+        values["time"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        if self._file is None:
+            self._file = self._path.open("a", encoding="utf-8")
+        self._file.write(json.dumps(values) + "\n")
+        self._file.flush()
+        if self._wandb:
+            self._wandb.log({key: value for key, value in values.items() if key != "time"}, step=step)
+
+    def close(self) -> None:
+        """Ends the files."""
+        if self._file is not None:
+            self._file.close()
+        if self._wandb:
+            self._wandb.finish()
+
+    def _progress(self, step: int) -> dict[str, int]:
+        """Epoch and number of steps, by the stock recipes' own arithmetic."""
+        if self._steps_per_epoch is None and self._config is not None and "train" in _sizes:
+            world, _ = get_world_size_and_rank()
+            batches = math.ceil(_sizes["train"] / world) // self._config.batch_size
+            steps = batches // self._config.gradient_accumulation_steps
+            limit = self._config.get("max_steps_per_epoch")
+            self._steps_per_epoch = min(steps, limit) if limit else steps
+        if not self._steps_per_epoch:
+            return {}
+        return {
+            "epoch": (step - 1) // self._steps_per_epoch,
+            "total_steps": self._steps_per_epoch * self._config.epochs,
+        }
+
+
+def _entry(name: str, value: float) -> dict[str, Any]:
+    renamed = {"tokens_per_second_per_gpu": "tokens_per_second", "peak_memory_active": "peak_memory_gb"}
+    if not math.isfinite(value):
+        return {name: None, "diverged": True}
+    return {renamed.get(name, name): value}
+
+
+def _process_peak_gb() -> float:
+    """The largest resident size of this process; Linux counts in KiB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)
+
+
+def _start_wandb(project: str, entity: str | None, name: str | None, folder: Path) -> Any:
+    try:
+        import wandb
+    except ImportError:
+        sys.stderr.write("tunebook: wandb is not installed here; metrics go to metrics.jsonl only\n")
+        return None
+    os.environ.setdefault("WANDB_MODE", "offline")
+    return wandb.init(project=project, entity=entity, name=name, dir=str(folder))
+
+
+def constant_schedule_with_warmup(
+    optimizer: torch.optim.Optimizer, num_warmup_steps: int, num_training_steps: int, last_epoch: int = -1
+) -> LambdaLR:
+    """Linear from 0 over the warm-up, then constant."""
+    del num_training_steps  # the recipes pass it to every schedule
+
+    def factor(step: int) -> float:
+        return min(1.0, step / max(1, num_warmup_steps)) if num_warmup_steps else 1.0
+
+    return LambdaLR(optimizer, factor, last_epoch)
+
+
+def linear_schedule_with_warmup(
+    optimizer: torch.optim.Optimizer, num_warmup_steps: int, num_training_steps: int, last_epoch: int = -1
+) -> LambdaLR:
+    """Linear from 0 over the warm-up, then linear to 0 at the last step."""
+
+    def factor(step: int) -> float:
+        if step < num_warmup_steps:
+            return step / max(1, num_warmup_steps)
+        return max(0.0, (num_training_steps - step) / max(1, num_training_steps - num_warmup_steps))
+
+    return LambdaLR(optimizer, factor, last_epoch)

@@ -1,0 +1,220 @@
+"""From a model's configuration to the torchtune builder that makes the very same model, or a clear refusal.
+
+A wrong architecture still trains, and says nothing: what a builder of torchtune 0.6.1 cannot represent is an error
+here. A test builds a small random model of each family with Transformers and with torchtune and compares their logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from tunebook.errors import PlanError
+from tunebook.tools.model_facts import ModelFacts
+from tunebook.tools.torchtune.known_models import KNOWN_MODELS, known_model
+
+__all__ = ["TorchtuneModel", "resolve_model"]
+
+_ATTENTION = ("q_proj", "v_proj", "output_proj")
+_OLD_CONTEXT = 8192  # torchtune's Llama 3.1 scaling has it and both frequency factors built in
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TorchtuneModel:
+    """How torchtune builds and loads a model.
+
+    Attributes:
+        builder: dotted name of the builder; ``arguments`` what it takes beside LoRA's own.
+        model_type: how ``FullModelHFCheckpointer`` converts the weights.
+        lora_attn_modules: the attention projections that get adapters.
+        parameters_b: billions of parameters, for memory and time.
+        source: where this was read, for the log.
+    """
+
+    builder: str
+    arguments: Mapping[str, Any]
+    model_type: str
+    checkpoint_files: tuple[str, ...]
+    parameters_b: float
+    source: str
+    lora_attn_modules: tuple[str, ...] = _ATTENTION
+    apply_lora_to_mlp: bool = True
+
+
+def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> TorchtuneModel:
+    """The builder for a model: by its ``config.json``, else by its name.
+
+    Raises:
+        PlanError: neither is known, or torchtune cannot build it.
+    """
+    known = known_model(name)
+    if facts is not None and facts.config is not None:
+        config, source = facts.config, "config.json"
+    elif known is not None:
+        config, source = known.config, "the table of well-known models"
+    else:
+        raise PlanError(_unknown(name), hint="give a directory whose config.json can be read here, or a known name")
+    files = facts.weight_files if facts and facts.weight_files else _files(known.files if known else 1)
+    try:
+        family = _family(config)
+        builder, arguments, model_type = family(config, "lora_" if lora else "")
+    except (KeyError, ValueError) as error:
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        raise PlanError(f"model {name} cannot be built by torchtune: {reason} ({source})") from None
+    return TorchtuneModel(builder, arguments, model_type, files, _parameters_b(config), source)
+
+
+def _unknown(name: str) -> str:
+    names = {known.lower(): known for model in KNOWN_MODELS for known in model.names}
+    near = get_close_matches(name.rsplit("/", 1)[-1].lower(), names, n=3, cutoff=0.5)
+    meant = f"; similar names: {', '.join(names[item] for item in near)}" if near else ""
+    return f"model {name} is not a well-known one, and its config.json could not be read{meant}"
+
+
+def _files(count: int) -> tuple[str, ...]:
+    if count == 1:
+        return ("model.safetensors",)
+    return tuple(f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1))
+
+
+def _family(config: Config) -> Callable[[Config, str], tuple[str, dict[str, Any], str]]:
+    families = {"llama": _llama, "qwen2": _qwen2, "mistral": _mistral, "gemma2": _gemma2, "phi3": _phi3}
+    kind = str(config.get("model_type", "unknown"))
+    if kind not in families:
+        raise ValueError(f"its model_type is {kind}; torchtune 0.6.1 builds {', '.join(families)}")
+    if config.get("quantization_config"):
+        raise ValueError("its weights are quantized")
+    return families[kind]
+
+
+def _dimensions(config: Config) -> dict[str, Any]:
+    heads = int(config["num_attention_heads"])
+    return {
+        "vocab_size": int(config["vocab_size"]),
+        "num_layers": int(config["num_hidden_layers"]),
+        "num_heads": heads,
+        "num_kv_heads": int(config.get("num_key_value_heads") or heads),
+        "embed_dim": int(config["hidden_size"]),
+        "intermediate_dim": int(config["intermediate_size"]),
+        "max_seq_len": int(config["max_position_embeddings"]),
+        "norm_eps": float(config["rms_norm_eps"]),
+        "rope_base": _rope_base(config),
+    }
+
+
+def _rope(config: Config) -> Mapping[str, Any]:
+    """Rotary settings: ``rope_parameters`` as Transformers 5 writes them, else ``rope_theta`` and ``rope_scaling``."""
+    settings = config.get("rope_parameters") or {
+        "rope_theta": config.get("rope_theta", 10_000.0),
+        **(config.get("rope_scaling") or {}),
+    }
+    return {"rope_type": settings.get("type", "default"), **settings}
+
+
+def _rope_base(config: Config) -> int | float:
+    base = float(_rope(config)["rope_theta"])
+    return int(base) if base.is_integer() else base
+
+
+def _refuse(config: Config, **allowed: object) -> None:
+    """Every named field must have the allowed value, or be absent."""
+    for key, value in allowed.items():
+        if config.get(key, value) != value:
+            raise ValueError(f"its {key} is {config[key]!r}, and torchtune's builder has {value!r}")
+
+
+def _plain_rope(config: Config) -> None:
+    kind = _rope(config)["rope_type"]
+    if kind != "default":
+        raise ValueError(f"its rotary embedding is of type {kind}, and torchtune's builder has none of that type")
+
+
+def _square_heads(config: Config) -> None:
+    implied = int(config["hidden_size"]) // int(config["num_attention_heads"])
+    if (config.get("head_dim") or implied) != implied:
+        raise ValueError(f"its head_dim is {config['head_dim']}, and torchtune's builder has {implied}")
+
+
+def _llama(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
+    _refuse(config, attention_bias=False, mlp_bias=False, hidden_act="silu")
+    _square_heads(config)
+    arguments = _llama_arguments(config)
+    model_type = "LLAMA3_2" if arguments["tie_word_embeddings"] else "LLAMA3"
+    for size in ("1b", "3b"):
+        known = known_model(f"Llama-3.2-{size}")
+        if known and arguments == _llama_arguments(known.config):
+            return f"torchtune.models.llama3_2.{prefix}llama3_2_{size}", {}, model_type
+    return f"torchtune.models.llama3_2.{prefix}llama3_2", arguments, model_type
+
+
+def _llama_arguments(config: Config) -> dict[str, Any]:
+    tied = bool(config.get("tie_word_embeddings", False))
+    return _dimensions(config) | {"scale_factor": _llama_scaling(config), "tie_word_embeddings": tied}
+
+
+def _llama_scaling(config: Config) -> int | float:
+    rope = _rope(config)
+    if rope["rope_type"] == "default":
+        return 1
+    wanted = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": _OLD_CONTEXT}
+    if rope["rope_type"] != "llama3" or any(float(rope[key]) != value for key, value in wanted.items()):
+        raise ValueError(f"its rotary scaling {dict(rope)} is not the one of Llama 3.1")
+    factor = float(rope["factor"])
+    return int(factor) if factor.is_integer() else factor
+
+
+def _qwen2(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
+    _refuse(config, hidden_act="silu", use_sliding_window=False)
+    _plain_rope(config)
+    _square_heads(config)
+    arguments = _dimensions(config) | {"tie_word_embeddings": bool(config.get("tie_word_embeddings", False))}
+    return f"torchtune.models.qwen2.{prefix}qwen2", arguments, "QWEN2"
+
+
+def _mistral(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
+    """Mistral 7B v0.1 has a window of 4096 tokens, which torchtune leaves out: the same model up to that length."""
+    _refuse(config, hidden_act="silu", tie_word_embeddings=False)
+    _plain_rope(config)
+    _square_heads(config)
+    arguments = _dimensions(config)
+    if config.get("sliding_window"):
+        arguments["max_seq_len"] = min(arguments["max_seq_len"], int(config["sliding_window"]))
+    return f"torchtune.models.mistral.{prefix}mistral", arguments, "MISTRAL"
+
+
+def _gemma2(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
+    """Torchtune's own Gemma 2 caps the wrong things with each other's values: ours puts that right."""
+    _refuse(config, hidden_act="gelu_pytorch_tanh", attention_bias=False, tie_word_embeddings=True)
+    _plain_rope(config)
+    arguments = _dimensions(config) | {
+        "head_dim": int(config["head_dim"]),
+        "attention_capping": float(config["attn_logit_softcapping"]),
+        "logit_capping": float(config["final_logit_softcapping"]),
+        "sliding_window_size": int(config["sliding_window"]),
+        "query_pre_attn_scalar": int(config["query_pre_attn_scalar"]),
+    }
+    return f"tunebook.tools.runtime.torchtune_gemma2.{prefix}gemma2", arguments, "GEMMA2"
+
+
+def _phi3(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
+    _refuse(config, hidden_act="silu", tie_word_embeddings=False, partial_rotary_factor=1.0)
+    _plain_rope(config)
+    _square_heads(config)
+    arguments = _dimensions(config)
+    grouped = arguments["num_kv_heads"] != arguments["num_heads"]
+    return f"torchtune.models.phi3.{prefix}phi3", arguments, "PHI4" if grouped else "PHI3_MINI"
+
+
+def _parameters_b(config: Config) -> float:
+    """Billions of weights: embeddings, and per layer the attention's and the three MLP matrices."""
+    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+    head = int(config.get("head_dim") or hidden // heads)
+    kv = int(config.get("num_key_value_heads") or heads)
+    attention = hidden * head * (2 * heads + 2 * kv)
+    layer = attention + 3 * hidden * int(config["intermediate_size"])
+    embeddings = hidden * int(config["vocab_size"]) * (1 if config.get("tie_word_embeddings") else 2)
+    return (int(config["num_hidden_layers"]) * layer + embeddings) / 1e9

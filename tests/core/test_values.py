@@ -1,0 +1,200 @@
+"""Values on their way: names, units, quoting, YAML and log entries, much of it as properties."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from support.plans import plan_of
+from tunebook.core.log_entry import format_entry
+from tunebook.core.naming import is_one_component, run_directories, short_model_name
+from tunebook.core.quoting import escape_interpolation, shell_word
+from tunebook.core.units import clock_minutes, minutes, sbatch_time, spoken_duration
+from tunebook.errors import PlanError
+from tunebook.tools.torchtune.omegaconf_yaml import read_config
+from tunebook.tools.torchtune.setup_file import Setup, read_setup, write_setup
+from tunebook.tools.yaml_text import yaml_lines
+
+TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=40)
+TRICKY = st.text(alphabet="${}\\ab'\": #-\n,%&*!|>?1e.~", max_size=25)
+SCALARS: st.SearchStrategy[Any] = st.one_of(
+    TEXT,
+    TRICKY,
+    st.integers(-(10**9), 10**9),
+    st.booleans(),
+    st.none(),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"k_[a-z]{1,6}", fullmatch=True), st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=5
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_yaml_is_read_back_equal_by_yaml_1_1_and_by_omegaconf(values: dict[str, Any]) -> None:
+    text = "\n".join(yaml_lines(values)) + "\n"
+    assert (yaml.safe_load(text) or {}) == values
+    escaped = {key: _escaped(value) for key, value in values.items()}
+    text = "\n".join(yaml_lines(escaped)) + "\n"
+    assert (read_config(text) or {}) == values
+    assert OmegaConf.to_container(OmegaConf.create(text), resolve=True) == values
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return escape_interpolation(value)
+    return [_escaped(item) for item in value] if isinstance(value, list) else value
+
+
+@given(st.one_of(st.from_regex(r"[+-]?[0-9_.]{0,6}([eE][+-]?[0-9]{1,2})?", fullmatch=True), TRICKY))
+@settings(max_examples=300, deadline=None)
+def test_our_reader_takes_every_plain_scalar_as_omegaconf_does(scalar: str) -> None:
+    """Whatever a person writes into a configuration: our fast reader and OmegaConf see the same value."""
+    text = f"a: {scalar}\n"
+    try:
+        expected: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
+    except Exception:  # noqa: BLE001  what OmegaConf cannot read need not be read equal
+        return
+    assert repr(read_config(text)) == repr(expected)
+
+
+@given(TRICKY)
+@settings(max_examples=300, deadline=None)
+def test_no_text_is_an_interpolation(text: str) -> None:
+    assert OmegaConf.create({"a": escape_interpolation(text)})["a"] == text
+
+
+@given(TEXT)
+@settings(max_examples=40, deadline=None)
+def test_a_shell_word_is_one_word_to_bash(text: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'value={shell_word(text)}; printf %s "$value"'], capture_output=True, check=True
+    )
+    assert done.stdout.decode() == text
+
+
+@given(
+    st.dictionaries(st.sampled_from(["details", "result", "explanation"]), st.text(max_size=60)), st.text(max_size=30)
+)
+@settings(max_examples=100, deadline=None)
+def test_no_value_can_forge_a_log_entry(lines: dict[str, str], description: str) -> None:
+    text = format_entry(datetime(2025, 1, 2, 3, 4, 5), "ACTION", description, **lines)  # noqa: DTZ001
+    assert text.startswith("[2025-01-02 03:04:05] ACTION: ")
+    assert text.endswith("\n\n")
+    assert len(text.rstrip("\n").splitlines()) <= 1 + len(lines)
+
+
+def test_an_entry_reads_as_the_seed_has_it() -> None:
+    when = datetime(2025, 10, 24, 17, 30)  # noqa: DTZ001
+    text = format_entry(when, "READ_TOOL_SPECS", "Parsing", details="a\nb", result="c", explanation="")
+    assert text == "[2025-10-24 17:30:00] READ_TOOL_SPECS: Parsing\nDetails: a\\nb\nResult: c\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("~8 min", 8),
+        ("1 h 30 min", 90),
+        ("90 s", 1.5),
+        ("0:59:00", 59),
+        ("~10 min per run × 8 runs = 80 min", 10),
+        ("2 hours", 120),
+        ("N/A", None),
+    ],
+)
+def test_durations_as_people_write_them(text: str, expected: float | None) -> None:
+    assert minutes(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90", 90), ("0:59:00", 59), ("1-00", 1440), ("1-02:30", 1590), ("10:30", 10.5), ("x", None)]
+)
+def test_slurm_times(text: str, expected: float | None) -> None:
+    assert clock_minutes(text) == expected
+
+
+def test_times_for_sbatch_are_rounded_up() -> None:
+    assert [sbatch_time(value) for value in (0.2, 16, 59.5, 1500)] == ["00:01:00", "00:16:00", "01:00:00", "1-01:00:00"]
+    assert [spoken_duration(value) for value in (40, 80, 7500)] == ["40s", "1m 20s", "2h 5m"]
+
+
+@pytest.mark.parametrize("name", ["a/b", "", ".", "..", ".hidden", "-rf", "a b", "a\nb", "x" * 300, "a;b", "$(x)"])
+def test_names_that_are_no_path_component(name: str) -> None:
+    assert not is_one_component(name)
+
+
+def test_short_model_names() -> None:
+    assert short_model_name("meta-llama/Llama-3.2-1B-Instruct") == "Llama-3.2-1B"
+    assert short_model_name("Qwen2.5-0.5B") == "Qwen2.5-0.5B"
+
+
+def test_directories_hold_only_what_varies_and_models_come_first(edited: Callable[..., str]) -> None:
+    rows = "".join(
+        f"| {model}_r{rank} | {model} | {rank} | 1e-5 | 4 | Fine-tuned | 1 min |\n"
+        for model in ("Llama-3.2-1B", "Llama-3.2-3B")
+        for rank in (8, 16)
+    )
+    page = (
+        "# x\n\n## All Runs\n| Run Name | Model | LoRA Rank | Learning Rate | Batch Size | Type | Est. Time |\n"
+        f"|--|--|--|--|--|--|--|\n{rows}\n## Resources\n### Models\n- **Location:** `/m`\n\n### Dataset\n- **Path:** `/d.json`\n\n"
+        "## Configuration\n- **Epochs:** 1\n"
+    )
+    assert list(run_directories(plan_of(page)).values()) == [
+        "Llama-3.2-1B_rank8",
+        "Llama-3.2-1B_rank16",
+        "Llama-3.2-3B_rank8",
+        "Llama-3.2-3B_rank16",
+    ]
+    del edited
+
+
+def test_prompts_are_numbered_and_a_single_run_keeps_its_name() -> None:
+    head = "# x\n\n## All Runs\n| Run Name | Model | LoRA Rank | Prompt | Learning Rate | Batch Size | Type |\n|--|--|--|--|--|--|--|\n"
+    tail = "\n## Resources\n### Models\n- **Location:** `/m`\n\n### Dataset\n- **Path:** `/d.json`\n\n## Configuration\n- **Epochs:** 1\n"
+    rows = [f'| r{i} | m | 8 | "{text} {{input}}" | 1e-5 | 4 | Fine-tuned |\n' for i, text in enumerate(("Say", "Do"))]
+    assert list(run_directories(plan_of(head + "".join(rows) + tail)).values()) == ["prompt1", "prompt2"]
+    assert list(run_directories(plan_of(head + rows[0] + tail)).values()) == ["r0"]
+
+
+SETUP = Setup(
+    None, None, "/d", "", "words", ".json", "instruct", "/m/x", 8, 16, 0.0, 1e-5, 4, 1, 1, None, None, False, 14, 0.01,
+    "cosine", 0, 1, None, False, True, False, "", "{input}", "", "", "", (), "", "", "", "", "00:15:00", 0, 4, "16G", None,
+)  # fmt: skip
+
+
+@given(
+    TEXT,
+    TEXT,
+    st.floats(1e-9, 1.0),
+    st.integers(1, 4096),
+    st.lists(st.from_regex(r"[a-z /.0-9]{1,12}", fullmatch=True), max_size=2),
+)
+@settings(max_examples=150, deadline=None)
+def test_settings_are_read_back_equal(system: str, prompt: str, lr: float, rank: int, modules: list[str]) -> None:
+    from dataclasses import replace
+
+    prompt += "{input}"
+    setup = replace(SETUP, system_prompt=system, prompt=prompt, lr=lr, lora_rank=rank, modules=tuple(modules))
+    text = write_setup(setup)
+    assert read_setup(text, file="setup_finetune.yaml") == setup
+    assert yaml.safe_load(text)["prompt"] == prompt
+
+
+def test_learning_rate_is_taken_for_lr_and_nothing_else_is_guessed() -> None:
+    text = write_setup(SETUP)
+    assert read_setup(text.replace("\nlr: 1.0e-05", "\nlearning_rate: 1e-5"), file="s").lr == 1e-5
+    with pytest.raises(PlanError, match="missing: seed"):
+        read_setup(text.replace("seed: 14\n", ""), file="s")
+    with pytest.raises(PlanError) as caught:
+        read_setup(text.replace("seed: 14\n", "seed: 14\nsede: 1\nlr: 2\n"), file="s.yaml")
+    assert [(item.file, item.line) for item in caught.value.problems] == [("s.yaml", 30), ("s.yaml", 31)]

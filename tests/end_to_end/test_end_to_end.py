@@ -1,0 +1,212 @@
+"""From the page to scores, with real torchtune and real inspect-ai on a tiny model, through the command line."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.tiny_model import MODEL, build_tiny_model, write_tiny_experiment
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
+TUNEBOOK = Path(sys.executable).with_name("tunebook")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An experiment after its run, and what the command line said."""
+
+    directory: Path
+    page_before: str
+    document: dict[str, Any]
+
+
+def tunebook(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "INSPECT"))}
+    return subprocess.run(
+        [str(TUNEBOOK), *arguments], cwd=directory, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Two ranks and the base model, trained and evaluated once for all the tests here."""
+    root = tmp_path_factory.mktemp("end to end")
+    model = build_tiny_model(root / MODEL)
+    directory = root / "tiny"
+    page = write_tiny_experiment(directory, model)
+    assert tunebook(directory, "scaffold").returncode == 0
+    done = tunebook(directory, "run", "--jobs", "2", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Finished(directory, page, json.loads(done.stdout))
+
+
+def test_everything_planned_is_completed(finished: Finished) -> None:
+    states = {job["name"]: job["state"] for job in finished.document["data"]["jobs"]}
+    assert states == {
+        "rank4/finetune": "completed",
+        "rank16/finetune": "completed",
+        "rank4/eval/capitalization_epoch0": "completed",
+        "rank16/eval/capitalization_epoch0": "completed",
+        "SmolLM2-135M_base/eval/capitalization_base": "completed",
+    }
+    assert finished.document["ok"] is True
+
+
+def test_training_learns_and_writes_its_metrics(finished: Finished) -> None:
+    lines = (finished.directory / "rank16" / "artifacts" / "metrics.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert [entry["step"] for entry in entries] == list(range(1, 41))
+    assert {entry["epoch"] for entry in entries} == {0}
+    assert {entry["total_steps"] for entry in entries} == {40}
+    assert entries[-1]["loss"] < 0.9 * entries[0]["loss"]  # adapters on random weights cannot learn much more
+    assert all(entry["tokens_per_second"] > 0 and entry["peak_memory_gb"] > 0 for entry in entries)
+    assert entries[0]["lr"] == pytest.approx(1e-2 * (1 + math.cos(math.pi / 40)) / 2)
+
+
+def test_the_adapter_lies_apart_and_transformers_loads_the_merged_weights(finished: Finished) -> None:
+    from transformers import AutoModelForCausalLM
+
+    checkpoint = finished.directory / "rank4" / "artifacts" / "epoch_0"
+    assert not list(checkpoint.glob("adapter_*"))
+    assert (checkpoint / "adapter" / "adapter_model.safetensors").is_file()
+    merged = AutoModelForCausalLM.from_pretrained(checkpoint)
+    base = AutoModelForCausalLM.from_pretrained(finished.directory.parent / MODEL)
+    name = "model.layers.0.self_attn.q_proj.weight"
+    assert not merged.state_dict()[name].equal(base.state_dict()[name])
+
+
+def test_what_was_trained_is_what_is_evaluated(finished: Finished) -> None:
+    from inspect_ai.log import read_eval_log
+
+    scores = {job["run"]: job["score"] for job in finished.document["data"]["jobs"] if job["stage"] == "evaluation"}
+    answers = {}
+    for directory in ("rank16", "SmolLM2-135M_base"):
+        (path,) = (finished.directory / directory / "eval" / "logs").glob("*.eval")
+        log = read_eval_log(str(path))
+        answers[directory] = [sample.output.completion for sample in log.samples or []]
+        right = [sample.output.completion.strip() == sample.target for sample in log.samples or []]
+        run = f"{MODEL}_{directory.removeprefix('SmolLM2-135M_')}"
+        assert scores[run] == sum(right) / len(right)
+    assert answers["rank16"] != answers["SmolLM2-135M_base"]
+
+
+def test_evaluation_is_greedy_seeded_and_offline(finished: Finished) -> None:
+    from inspect_ai.log import read_eval_log
+
+    (path,) = (finished.directory / "rank4" / "eval" / "logs").glob("*.eval")
+    log = read_eval_log(str(path))
+    assert log.eval.model == "hf/rank4_epoch0"
+    assert log.eval.model_args["do_sample"] is False
+    assert log.eval.model_args["tokenizer_call_args"] == {"add_special_tokens": False}
+    assert (log.eval.model_generate_config.seed, log.eval.model_generate_config.max_tokens) == (14, 12)
+    assert log.eval.task_args_passed == {"config_dir": str(finished.directory / "rank4")}
+
+
+def test_training_and_evaluation_ask_in_the_same_tokens(finished: Finished) -> None:
+    """The prompt that inspect-ai logs, rendered as its provider does, against the tokens that were trained on."""
+    from inspect_ai.log import read_eval_log
+    from inspect_ai.model._providers.hf import HuggingFaceAPI
+
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    checkpoint = finished.directory / "rank4" / "artifacts" / "epoch_0"
+    (path,) = (finished.directory / "rank4" / "eval" / "logs").glob("*.eval")
+    samples = read_eval_log(str(path)).samples or []
+    provider = HuggingFaceAPI("tiny", model_path=str(checkpoint), device="cpu")
+    tokenizer = chat_tokenizer(str(checkpoint))
+    trained = dataset(
+        tokenizer,
+        path=str(finished.directory / "words.json"),
+        split="test",
+        prompt="Capitalize the given word: {input}",
+    )
+    for index, sample in enumerate(samples[:4]):
+        messages = list(sample.messages[:-1])
+        asked = provider.tokenizer(provider.hf_chat(messages, []), add_special_tokens=False)["input_ids"]
+        example = trained[index]
+        learnt = [label for label in example["labels"] if label != -100]
+        assert example["tokens"][: len(asked)] == asked
+        assert example["labels"][: len(asked)] == [-100] * len(asked)
+        assert tokenizer.decode(learnt) == f"{sample.target}<|im_end|>"
+
+
+def test_the_status_tables_are_current_and_not_one_other_byte_has_changed(finished: Finished) -> None:
+    page = (finished.directory / "experiment_summary.md").read_text()
+    head, _, rest = page.partition("## Status")
+    head_before, _, rest_before = finished.page_before.partition("## Status")
+    assert head == head_before
+    assert rest.partition("## Quick Reference")[2] == rest_before.partition("## Quick Reference")[2]
+    assert rest.count("| completed |") == 5
+    assert "pending" not in rest
+
+
+def test_three_logs_tell_of_the_run(finished: Finished) -> None:
+    for name in ("run-experiment.log", "run-torchtune.log", "run-inspect.log"):
+        text = (finished.directory / name).read_text()
+        assert re.match(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] [A-Z_]+: ", text)
+    assert "rank4/finetune" in (finished.directory / "run-torchtune.log").read_text()
+
+
+def test_what_is_completed_is_not_run_again(finished: Finished) -> None:
+    done = tunebook(finished.directory, "run", "--json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["data"]["submitted"]) == (0, [])
+    again = tunebook(finished.directory, "status", "--json")
+    assert json.loads(again.stdout)["data"]["counts"] == {"completed": 5}
+
+
+def test_a_missing_checkpoint_is_one_clear_line(finished: Finished, tmp_path: Path) -> None:
+    """The evaluation's script alone, before its training has ended."""
+    directory = tmp_path / "early"
+    shutil.copytree(finished.directory, directory, ignore=shutil.ignore_patterns("artifacts", "*.json", ".tunebook"))
+    shutil.copy(finished.directory / "words.json", directory)
+    assert tunebook(directory, "scaffold", "--overwrite").returncode == 0
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    script = directory / "rank4" / "eval" / "capitalization_epoch0.slurm"
+    done = subprocess.run(["bash", str(script)], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("tunebook: the model ")
+    assert line.endswith("epoch_0 is not there: its training has not ended, or has failed")
+
+
+def test_a_page_that_changed_since_is_not_run(finished: Finished, tmp_path: Path) -> None:
+    directory = tmp_path / "changed"
+    shutil.copytree(finished.directory, directory, ignore=shutil.ignore_patterns("artifacts"))
+    assert tunebook(directory, "scaffold", "--overwrite").returncode == 0
+    page = directory / "experiment_summary.md"
+    page.write_text(page.read_text().replace("- **Seed:** 14", "- **Seed:** 15"))
+    done = tunebook(directory, "run")
+    assert done.returncode == 4
+    assert "are not what the page asks for" in done.stderr
+    assert "tunebook scaffold" in done.stderr
+
+
+def test_what_was_learnt_is_what_the_logs_say(finished: Finished, tmp_path: Path) -> None:
+    """Real trainings and real evaluations, analyzed: every number from its source, nothing missing."""
+    directory = tmp_path / "analyzed"
+    shutil.copytree(finished.directory, directory, ignore=shutil.ignore_patterns("*.safetensors", "*.pt"))
+    done = tunebook(directory, "analyze", "--json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["data"]["gaps"]) == (0, []), done.stdout + done.stderr
+    jobs = {job["run"]: job["score"] for job in finished.document["data"]["jobs"] if job["stage"] == "evaluation"}
+    assert {row["run"]: row["score"] for row in document["data"]["scores"]} == jobs
+    assert {row["n"] for row in document["data"]["scores"]} == {40}
+    against = [row for row in document["data"]["comparisons"] if row["against"] == "base"]
+    assert [row["other"] for row in against] == [f"{MODEL}_base"] * 2
+    for row in against:
+        assert row["difference"] == pytest.approx(jobs[row["run"]] - jobs[f"{MODEL}_base"])
+    lines = (directory / "analysis" / "runs.csv").read_text().splitlines()
+    last = json.loads((directory / "rank4" / "artifacts" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert str(last["loss"]) in lines[1]
+    assert ",completed," in lines[1]

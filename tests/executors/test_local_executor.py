@@ -1,0 +1,215 @@
+"""Jobs on this machine: started apart, found again, and ended for good."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.bash_jobs import Experiment, wait_until
+from tunebook.core.job import Job, JobState, outcome_from_json
+from tunebook.errors import ExecutorError, UsageError
+from tunebook.executors import gpus, processes
+from tunebook.executors.base import Batch, ExecutorOptions, JobStatus, Submission
+from tunebook.executors.local import LocalExecutor
+from tunebook.executors.registry import choose_executor, executor_names
+
+TAG = "tunebook-0123456789abcdef"
+
+
+@contextmanager
+def executor(slots: int = 4, gpus: Sequence[str] = (), *, grace_s: float = 3.0) -> Iterator[LocalExecutor]:
+    """An executor that leaves nothing behind."""
+    made = LocalExecutor(slots, gpus, grace_s=grace_s)
+    try:
+        yield made
+    finally:
+        made.cancel(list(made._tags))
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    return Experiment(tmp_path / 'it\'s a\n"sweep" $(touch pwned)')
+
+
+def single(experiment: Experiment, job: Job, tag: str = TAG) -> Batch:
+    return Batch((Submission(job, experiment.path, tag),))
+
+
+def has_room(here: LocalExecutor, experiment: Experiment, job: Job) -> bool:
+    return bool(here.plan([Submission(job, experiment.path)]).batches)
+
+
+def start(here: LocalExecutor, experiment: Experiment, job: Job, tag: str = TAG) -> str:
+    return here.submit(single(experiment, job, tag))[0].job_id
+
+
+def ended(here: LocalExecutor, job_id: str) -> JobStatus:
+    wait_until(lambda: here.poll([job_id])[job_id].state is not JobState.RUNNING)
+    return here.poll([job_id])[job_id]
+
+
+def test_a_script_runs_in_its_directory_with_its_own_surroundings(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    job = experiment.training(
+        "rank8",
+        'pwd | tail -1; cat; echo "$TUNEBOOK_TAG/${SLURM_JOB_ID-none}/$CUDA_VISIBLE_DEVICES/$OMP_NUM_THREADS"; exit 3',
+    )
+    with executor() as here:
+        submitted = here.submit(single(experiment, job))[0]
+        assert ended(here, submitted.job_id).state is JobState.FAILED
+    output = Path(submitted.output)
+    threads = max(1, len(os.sched_getaffinity(0)) // 4)
+    assert output.read_text().splitlines()[-1] == f"{TAG}/none//{threads}"
+    assert output.parent == experiment.path / "rank8"
+    assert output.name.startswith("slurm-local-20")
+    assert output.name.endswith("-01234567.out")
+    outcome = outcome_from_json((experiment.path / job.outcome).read_text())
+    assert outcome is not None
+    assert (outcome.exit_code, outcome.tag) == (3, TAG)
+    assert not list(experiment.path.parent.rglob("pwned"))
+
+
+def test_slots_and_gpus_are_handed_out_and_given_back(experiment: Experiment) -> None:
+    first, second, third = (experiment.training(f"rank{rank}", experiment.until("go"), gpus=1) for rank in (1, 2, 3))
+    with executor(3, ("4", "GPU-b")) as here:
+        ids = [start(here, experiment, job, f"tunebook-{job.run}") for job in (first, second)]
+        wait_until(lambda: all(processes.environment_of(job_id) for job_id in ids))
+        devices = [processes.environment_of(job_id)["CUDA_VISIBLE_DEVICES"] for job_id in ids]
+        assert devices == ["4", "GPU-b"]
+        assert not has_room(here, experiment, third)
+        assert has_room(here, experiment, replace(third, gpus=0))
+        with pytest.raises(ExecutorError, match="no room"):
+            start(here, experiment, third)
+        refused = here.plan([Submission(replace(third, gpus=3), experiment.path)]).refused[third.name]
+        assert "needs 3 GPUs, and this machine has 2" in refused
+        experiment.let_go("go")
+        ended(here, ids[0])
+        assert has_room(here, experiment, third)
+
+
+def test_a_machine_without_gpus_says_so(experiment: Experiment) -> None:
+    job = experiment.training("rank8", gpus=1)
+    refused = LocalExecutor(1).plan([Submission(job, experiment.path)]).refused
+    assert "needs 1 GPU, and this machine has none" in refused[job.name]
+
+
+@pytest.mark.parametrize("missing", ["script", "directory"])
+def test_what_cannot_start_is_refused(experiment: Experiment, missing: str) -> None:
+    job = experiment.training("rank8")
+    changed = replace(job, script="gone.slurm") if missing == "script" else replace(job, directory="gone")
+    with pytest.raises(ExecutorError, match="gone"):
+        start(LocalExecutor(1), experiment, changed)
+
+
+def test_another_executor_finds_a_running_job_and_its_gpu(experiment: Experiment) -> None:
+    job = experiment.training("rank8", f"bash -c 'sleep 600' & {experiment.until('go')}; kill %1", gpus=1)
+    with executor(2, ("0", "1")) as first:
+        submitted = first.submit(single(experiment, job))[0]
+        second = LocalExecutor(2, ("0", "1"))
+        assert second.find(
+            [one.members[0] for one in (single(experiment, job), single(experiment, job, "tunebook-unknown"))]
+        ) == {TAG: submitted}
+        assert second.poll([submitted.job_id])[submitted.job_id].state is JobState.RUNNING
+        other = start(second, experiment, experiment.training("rank9", gpus=1), "tunebook-rank9")
+        assert second._held[other] == ("1",)
+        ended(second, other)
+        experiment.let_go("go")
+        assert ended(second, submitted.job_id) == JobStatus(JobState.FAILED, "killed (no outcome file)", second.host)
+        assert second.find(single(experiment, job).members) == {}
+
+
+def test_a_number_that_was_given_out_again_is_another_job() -> None:
+    mine = processes.write_id(os.getpid())
+    assert processes.is_alive(mine)
+    assert not processes.is_alive(f"local-{os.getpid()}-{int(mine.rpartition('-')[2]) - 60_000}")
+    assert not processes.is_alive("local-x-y")
+    assert not processes.is_alive("7")
+
+
+def test_a_script_that_is_killed_is_told_by_its_signal(experiment: Experiment) -> None:
+    job = experiment.training("rank8", experiment.until("go"))
+    with executor() as here:
+        job_id = start(here, experiment, job)
+        os.killpg(int(job_id.split("-")[1]), signal.SIGKILL)
+        assert ended(here, job_id).reason == "killed by SIGKILL"
+
+
+def test_cancel_lets_the_script_write_its_outcome(experiment: Experiment) -> None:
+    job = experiment.training("rank8", f"touch started; {experiment.until('go')}")
+    with executor() as here:
+        job_id = start(here, experiment, job)
+        wait_until((experiment.path / "rank8" / "started").exists)
+        here.cancel([job_id, "local-1-2", "17"])
+    outcome = outcome_from_json((experiment.path / job.outcome).read_text())
+    assert outcome is not None
+    assert (outcome.exit_code, outcome.tag) == (143, TAG)
+
+
+def test_cancel_ends_what_ignores_it_and_what_left_the_session(experiment: Experiment) -> None:
+    body = f"trap '' TERM; setsid sleep 600 & echo $! >stray; {experiment.until('go')}"
+    job = experiment.training("rank8", body)
+    stray = experiment.path / "rank8" / "stray"
+    with executor(grace_s=0.2) as here:
+        job_id = start(here, experiment, job)
+        wait_until(lambda: stray.exists() and stray.read_text().endswith("\n"))
+        here.cancel([job_id])
+        assert not processes.is_alive(job_id)
+        assert not processes.member_processes({TAG})
+    number = int(stray.read_text())
+    assert not psutil.pid_exists(number) or psutil.Process(number).status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_is_left_of_a_killed_job_is_found_and_ended(experiment: Experiment) -> None:
+    job = experiment.training("rank8", "setsid sleep 600 & echo $! >stray; wait")
+    stray = experiment.path / "rank8" / "stray"
+    with executor() as first:
+        job_id = start(first, experiment, job)
+        wait_until(lambda: stray.exists() and stray.read_text().endswith("\n"))
+        wait_until(lambda: os.getsid(int(stray.read_text())) == int(stray.read_text()))
+        os.killpg(int(job_id.split("-")[1]), signal.SIGKILL)
+        ended(first, job_id)
+        second = LocalExecutor(1, grace_s=3.0)
+        found = second.find(single(experiment, job).members)[TAG]
+        second.cancel([found.job_id])
+        assert not processes.member_processes({TAG})
+
+
+def test_divided_gpus_count_as_their_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    listing = (
+        "GPU 0: H200 (UUID: GPU-1)\n  MIG 1g.18gb Device 0: (UUID: MIG-a)\n  MIG 1g.18gb Device 1: (UUID: MIG-b)\n"
+    )
+    listing += "GPU 1: H200 (UUID: GPU-2)\n"
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\nprintf '{listing}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert gpus.find_gpus() == ("MIG-a", "MIG-b", "1")
+    assert LocalExecutor.create(ExecutorOptions()).slots == 3
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
+    assert gpus.find_gpus() == ("2", "5")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpus.find_gpus() == ()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    program.write_text("#!/bin/sh\necho no driver >&2; exit 9\n")
+    assert gpus.find_gpus() == ()
+
+
+def test_an_executor_is_chosen_by_name() -> None:
+    choice = choose_executor("auto", ExecutorOptions(slots=2))
+    assert isinstance(choice.executor, LocalExecutor)
+    assert choice.executor.slots == 2
+    assert "auto" in choice.reason
+    assert set(executor_names()) >= {"auto", "local"}
+    with pytest.raises(UsageError, match=r"`pbs` is not available.*available: auto, local"):
+        choose_executor("pbs")
+    with pytest.raises(ExecutorError, match="at least one"):
+        choose_executor("local", ExecutorOptions(slots=0))

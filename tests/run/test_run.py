@@ -1,0 +1,544 @@
+"""Jobs run in their order, once, whatever happens to the monitor."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from support.bash_jobs import Experiment, experiment_at, load_jobs, start_monitor, wait_until
+from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.paths import LEDGER
+from tunebook.disk.ledger import read_ledger
+from tunebook.errors import ExecutorError, ExitCode, LockedError, UsageError
+from tunebook.executors.base import Batch, Intake, JobStatus, Submission, Submitted
+from tunebook.executors.local import LocalExecutor
+from tunebook.run.loop import run_jobs
+from tunebook.run.overview import cancel_jobs, job_reports
+from tunebook.run.progress import read_progress
+from tunebook.run.report import RunReport, Snapshot
+from tunebook.run.select import RunOptions
+
+TRAINED = "rank8/finetune"
+EVALUATED = "rank8/eval/caps_epoch0"
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Iterator[Experiment]:
+    with experiment_at(tmp_path / 'it\'s a\n"sweep" $(touch pwned)') as made:
+        yield made
+
+
+def run(
+    experiment: Experiment,
+    *,
+    slots: int = 2,
+    retry_failed: bool = False,
+    stage: Stage | None = None,
+    runs: tuple[str, ...] = (),
+    seen: list[Snapshot] | None = None,
+) -> RunReport:
+    options = RunOptions(stage=stage, runs=runs, retry_failed=retry_failed, poll_s=0.01)
+    return run_jobs(
+        experiment.jobs,
+        LocalExecutor(slots, grace_s=3.0),
+        experiment=experiment.path,
+        options=options,
+        on_event=seen.append if seen is not None else None,
+    )
+
+
+def states(report: RunReport) -> dict[str, str]:
+    return {job.job.name: f"{job.state.value} {job.reason}".strip() for job in report.jobs}
+
+
+def small(experiment: Experiment, body: str = "true") -> tuple[Job, Job]:
+    return experiment.training("rank8", body), experiment.evaluation("rank8")
+
+
+def test_everything_runs_once_and_in_order(experiment: Experiment) -> None:
+    evaluation = experiment.evaluation("rank8")
+    training = experiment.training("rank8")
+    base = experiment.evaluation("base", epoch=None)
+    report = run(experiment, slots=1)
+    assert set(states(report).values()) == {"completed"}
+    assert report.exit_code is ExitCode.DONE
+    assert experiment.order.index(training.name) < experiment.order.index(evaluation.name)
+    assert sorted(experiment.order) == sorted([training.name, evaluation.name, base.name])
+    assert next(job for job in report.jobs if job.job == evaluation).score == 0.75
+    again = run(experiment)
+    assert again.exit_code is ExitCode.DONE
+    assert again.submitted == ()
+    assert len(experiment.order) == 3
+    assert not list(experiment.path.parent.rglob("pwned"))
+
+
+def test_as_many_run_at_a_time_as_there_are_slots(experiment: Experiment) -> None:
+    (experiment.path / "now").mkdir()
+    for rank in range(4):
+        # Each waits until two have begun, which would be for ever if they ran one by one.
+        wait = "until [ $(wc -l <../order.log) -ge 2 ]; do sleep 0.01; done"
+        experiment.training(
+            f"rank{rank}", f"touch ../now/{rank}; {wait}; ls ../now | wc -l >>../counts; rm ../now/{rank}"
+        )
+    assert run(experiment, slots=2).exit_code is ExitCode.DONE
+    assert max(map(int, experiment.text("counts").split())) <= 2
+
+
+def test_an_evaluation_does_not_wait_for_other_trainings(experiment: Experiment) -> None:
+    small(experiment)
+    experiment.training("slow", f"until [ -e ../{EVALUATED}.result.json ]; do sleep 0.01; done")
+    assert run(experiment).exit_code is ExitCode.DONE
+
+
+def test_one_failure_stops_only_what_needs_it(experiment: Experiment) -> None:
+    small(experiment, "echo step 1; echo 'ValueError: no such model' >&2; echo bye; exit 7")
+    experiment.training("rank9")
+    report = run(experiment)
+    assert report.exit_code is ExitCode.FAILED
+    assert states(report) == {
+        TRAINED: "failed exit code 7",
+        EVALUATED: "pending training failed",
+        "rank9/finetune": "completed",
+    }
+    failed = report.jobs[0]
+    assert failed.tail == ("ValueError: no such model",)
+    assert "bye" in Path(failed.output).read_text()
+    assert f"| rank8 | failed | {failed.job_id} |" in experiment.page
+    assert "| exit code 7 |" in experiment.page
+    assert "| rank8 | caps | 0 | pending | - | - | training failed |" in experiment.page
+    assert experiment.page.endswith("## Quick Reference\nThe last words.\n")
+
+
+def test_failed_jobs_are_run_again_only_if_asked_for(experiment: Experiment) -> None:
+    training, _ = small(experiment, "exit 7")
+    run(experiment)
+    again = run(experiment)
+    assert (again.exit_code, again.submitted, again.not_retried) == (ExitCode.FAILED, (), (TRAINED,))
+    experiment.write_script(training, "mkdir -p artifacts/epoch_0")
+    report = run(experiment, retry_failed=True)
+    assert report.exit_code is ExitCode.DONE
+    assert report.submitted == (TRAINED, EVALUATED)
+    assert "exit code 7" not in experiment.page
+
+
+def test_changed_inputs_run_again_and_so_does_what_needs_them(experiment: Experiment) -> None:
+    small(experiment)
+    run(experiment)
+    (experiment.path / "rank8" / "finetune.yaml").write_text("seed: 2\n")
+    before = {report.job.name: report.reason for report in job_reports(experiment.jobs, experiment=experiment.path)}
+    assert before == {TRAINED: "its files changed since it ran", EVALUATED: "what it needs is to be done again"}
+    report = run(experiment)
+    assert report.exit_code is ExitCode.DONE
+    assert experiment.order == [TRAINED, EVALUATED] * 2
+    assert run(experiment).submitted == ()
+
+
+def test_a_failed_job_whose_files_changed_runs_again(experiment: Experiment) -> None:
+    small(experiment, "grep 2 finetune.yaml")
+    assert run(experiment).exit_code is ExitCode.FAILED
+    (experiment.path / "rank8" / "finetune.yaml").write_text("seed: 2\n")
+    assert run(experiment).exit_code is ExitCode.DONE
+
+
+def test_files_that_change_while_the_job_runs_are_told(experiment: Experiment) -> None:
+    small(experiment, "echo 'seed: 3' >finetune.yaml")
+    report = run(experiment)
+    assert report.exit_code is ExitCode.UNFINISHED
+    assert states(report)[TRAINED] == "pending its files changed since it ran"
+    assert experiment.order == [TRAINED]
+
+
+@pytest.mark.parametrize(("status", "reason"), [("error", "its log says error"), ("started", "its log says started")])
+def test_an_evaluation_counts_by_its_log_not_by_its_exit_code(experiment: Experiment, status: str, reason: str) -> None:
+    experiment.evaluation("base", epoch=None, status=status)
+    assert list(states(run(experiment)).values()) == [f"failed {reason}"]
+
+
+def test_a_training_without_its_checkpoint_has_failed(experiment: Experiment) -> None:
+    training, _ = small(experiment)
+    experiment.without_checkpoint(training)
+    report = run(experiment)
+    assert states(report)[TRAINED] == f"failed its checkpoint {experiment.path}/nowhere is missing"
+    assert experiment.order == [TRAINED]
+
+
+def test_scripts_that_were_started_by_hand_count(experiment: Experiment) -> None:
+    training, evaluation = small(experiment)
+    for job in (training, evaluation):
+        subprocess.run(["bash", experiment.path / job.script], check=True)
+    report = run(experiment)
+    assert (report.exit_code, report.submitted) == (ExitCode.DONE, ())
+
+
+def test_a_script_that_is_gone_fails_alone_and_is_tried_again(experiment: Experiment) -> None:
+    training, _ = small(experiment)
+    script = experiment.path / training.script
+    text = script.read_text()
+    script.unlink()
+    report = run(experiment)
+    assert report.exit_code is ExitCode.FAILED
+    assert "is missing" in states(report)[TRAINED]
+    assert "tunebook: " in experiment.page
+    script.write_text(text)
+    assert run(experiment).exit_code is ExitCode.DONE
+    assert "is missing" not in experiment.page
+
+
+def test_a_missing_input_is_named(experiment: Experiment) -> None:
+    small(experiment)
+    (experiment.path / "rank8" / "finetune.yaml").unlink()
+    report = run(experiment)
+    assert "finetune.yaml: No such file or directory" in states(report)[TRAINED]
+    assert experiment.order == []
+
+
+def test_stage_and_run_are_selected(experiment: Experiment) -> None:
+    small(experiment)
+    experiment.training("rank16")
+    report = run(experiment, stage=Stage.EVALUATION)
+    assert report.exit_code is ExitCode.UNFINISHED
+    assert states(report)[EVALUATED] == f"pending waits for {TRAINED}, which is not asked for"
+    assert run(experiment, runs=("rank1*",)).submitted == ("rank16/finetune",)
+    assert run(experiment, stage=Stage.PREPARATION, runs=("rank8",)).submitted == (TRAINED,)
+    assert run(experiment).submitted == (EVALUATED,)
+    with pytest.raises(UsageError, match=r"no run is called `rank7`.*rank8, rank16"):
+        run(experiment, runs=("rank7",))
+    with pytest.raises(UsageError, match="none of these runs has a job of the stage evaluation"):
+        run(experiment, runs=("rank16",), stage=Stage.EVALUATION)
+    with pytest.raises(UsageError, match="nothing has been scaffolded"):
+        run_jobs([], LocalExecutor(1), experiment=experiment.path)
+
+
+def test_two_monitors_at_once_are_refused(experiment: Experiment) -> None:
+    small(experiment, experiment.until("go"))
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: experiment.order)
+        with pytest.raises(LockedError, match=f"process {monitor.pid} on"):
+            run(experiment)
+        experiment.let_go("go")
+        assert monitor.wait(timeout=20) == 0, monitor.communicate()
+    assert experiment.order == [TRAINED, EVALUATED]
+
+
+def test_a_killed_monitors_jobs_go_on_and_are_neither_lost_nor_doubled(experiment: Experiment) -> None:
+    small(experiment, experiment.until("go"))
+    experiment.training("quick", experiment.until("go-quick"))
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: len(experiment.order) == 2)
+        monitor.send_signal(signal.SIGKILL)
+    experiment.let_go("go-quick")
+    wait_until((experiment.path / "quick" / "finetune.outcome.json").exists)
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: "ADOPT_JOB: rank8" in experiment.text("run-torchtune.log"))
+        experiment.let_go("go")
+        assert monitor.wait(timeout=20) == 0, monitor.communicate()
+    assert sorted(experiment.order) == sorted([TRAINED, "quick/finetune", EVALUATED])
+    assert run(experiment).submitted == ()
+
+
+def test_a_monitor_that_is_killed_before_it_could_write_the_id_down_finds_the_job(experiment: Experiment) -> None:
+    small(experiment, experiment.until("go"))
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: experiment.order)
+        monitor.send_signal(signal.SIGKILL)
+    ledger = experiment.path / LEDGER
+    lines = ledger.read_text().splitlines(keepends=True)
+    assert [json.loads(line)["event"] for line in lines][:2] == ["submitting", "submitted"]
+    ledger.write_text(lines[0] + lines[1][:20])
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: "ADOPT_JOB" in experiment.text("run-torchtune.log"))
+        experiment.let_go("go")
+        assert monitor.wait(timeout=20) == 0, monitor.communicate()
+    assert experiment.order == [TRAINED, EVALUATED]
+    assert "1 lines of the ledger cannot be read" in (experiment.path / "run-experiment.log").read_text()
+
+
+def test_a_job_that_ended_before_anybody_wrote_its_id_down_has_ended(experiment: Experiment) -> None:
+    small(experiment)
+    run(experiment, stage=Stage.PREPARATION)
+    ledger = experiment.path / LEDGER
+    ledger.write_text(ledger.read_text().splitlines(keepends=True)[0])
+    looks: list[Snapshot] = []
+
+    def looked(snapshot: Snapshot) -> None:
+        looks.append(snapshot)
+        assert len(looks) < 500, "it is waited for without end"
+
+    options = RunOptions(poll_s=0.01)
+    executor = LocalExecutor(2, grace_s=3.0)
+    report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=looked)
+    assert set(states(report).values()) == {"completed"}
+    assert experiment.order == [TRAINED, EVALUATED]
+
+
+def test_a_job_that_was_never_started_is_started(experiment: Experiment) -> None:
+    small(experiment)
+    (experiment.path / LEDGER).parent.mkdir()
+    line = {"time": "2025-10-22T12:00:00+00:00", "tag": "t1", "job": TRAINED, "event": "submitting"}
+    here = {"executor": "local", "host": LocalExecutor(1).host}
+    (experiment.path / LEDGER).write_text(json.dumps(line | here) + "\n")
+    assert run(experiment).exit_code is ExitCode.DONE
+
+
+def test_a_job_of_another_host_is_neither_lost_nor_doubled(experiment: Experiment) -> None:
+    small(experiment)
+    (experiment.path / LEDGER).parent.mkdir()
+    line = {
+        "time": "2025-10-22T12:00:00+00:00",
+        "tag": "t1",
+        "job": TRAINED,
+        "event": "submitted",
+        "job_id": "local-1-2",
+    }
+    (experiment.path / LEDGER).write_text(json.dumps(line | {"executor": "local", "host": "elsewhere"}) + "\n")
+    report = run(experiment)
+    assert states(report)[TRAINED].startswith("failed was handed to local on elsewhere")
+    assert experiment.order == []
+    assert run(experiment, retry_failed=True).exit_code is ExitCode.DONE
+
+
+def test_control_c_cancels_and_the_next_run_goes_on(experiment: Experiment) -> None:
+    training, _ = small(experiment, experiment.until("go"))
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: '"running"' in experiment.text(LEDGER) and experiment.order)
+        monitor.send_signal(signal.SIGINT)
+        assert monitor.wait(timeout=20) == 130, monitor.communicate()
+    assert json.loads((experiment.path / training.outcome).read_text())["exit_code"] == 143
+    assert read_ledger(experiment.path).entries[TRAINED].cancelled
+    assert "| rank8 | failed | local-" in experiment.page
+    assert "| CANCELLED |" in experiment.page
+    experiment.let_go("go")
+    assert run(experiment).exit_code is ExitCode.DONE
+    assert experiment.order == [TRAINED, TRAINED, EVALUATED]
+
+
+def test_a_job_can_be_cancelled_beside_its_monitor(experiment: Experiment) -> None:
+    small(experiment, experiment.until("go"))
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: experiment.order)
+        running = job_reports(experiment.jobs, experiment=experiment.path, executors=[LocalExecutor(1)])
+        assert running[0].state is JobState.RUNNING
+        assert cancel_jobs(experiment.jobs, LocalExecutor(1, grace_s=3.0), experiment=experiment.path) == (TRAINED,)
+        assert monitor.wait(timeout=20) == 1, monitor.communicate()
+    assert "| CANCELLED |" in experiment.page
+    assert cancel_jobs(experiment.jobs, LocalExecutor(1), experiment=experiment.path) == ()
+    experiment.let_go("go")
+    assert run(experiment).exit_code is ExitCode.DONE
+
+
+def test_a_killed_script_has_failed_and_says_how(experiment: Experiment) -> None:
+    small(experiment, "kill -KILL $$")
+    report = run(experiment)
+    assert states(report)[TRAINED] == "failed killed by SIGKILL"
+    assert run(experiment).not_retried == (TRAINED,)
+
+
+def test_out_of_memory_is_told_in_the_pages_words(experiment: Experiment) -> None:
+    small(experiment, "echo 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB' >&2; exit 1")
+    assert states(run(experiment))[TRAINED] == "failed OUT_OF_GPU_MEMORY"
+    assert "| OUT_OF_GPU_MEMORY |" in experiment.page
+
+
+@pytest.mark.parametrize("damage", ["missing", "not text", "unclosed"])
+def test_a_page_that_cannot_be_written_stops_nothing(experiment: Experiment, damage: str) -> None:
+    small(experiment)
+    page = experiment.path / "experiment_summary.md"
+    if damage == "missing":
+        page.unlink()
+    else:
+        page.write_bytes({"not text": b"# x\n\xff\xfe", "unclosed": b"# x\n```\ncode\n"}[damage])
+    before = page.read_bytes() if page.exists() else None
+    report = run(experiment)
+    assert report.exit_code is ExitCode.DONE
+    assert len(report.warnings) == 1
+    assert "were not updated" in report.warnings[0]
+    assert (page.read_bytes() if page.exists() else None) == before
+
+
+def test_the_logs_tell_what_happened(experiment: Experiment) -> None:
+    small(experiment)
+    run(experiment)
+    training = (experiment.path / "run-torchtune.log").read_text()
+    submitted, completed = training.index("SUBMIT_JOB: rank8/finetune to local"), training.index("finetune: completed")
+    assert submitted < completed < training.index("ALL_COMPLETE: 1 completed")
+    assert "SUBMIT_JOB: rank8/eval/caps_epoch0" in (experiment.path / "run-inspect.log").read_text()
+    whole = (experiment.path / "run-experiment.log").read_text()
+    assert "RUN_STARTED: 2 jobs on local\nDetails: 2 pending" in whole
+    assert "COMPLETE: 2 completed\nResult: exit code 0" in whole
+
+
+class Scheduler:
+    """Any executor that any host can ask; what it answers is a list, one item a poll."""
+
+    name = "scheduler"
+    host = ""
+    poll_s = 60.0
+    patience = 3
+    holds_dependencies = False
+    survives_monitor = True
+
+    def __init__(self, experiment: Experiment, answers: Sequence[JobStatus | str]) -> None:
+        self.experiment = experiment
+        self.answers = list(answers)
+        self.cancelled: list[str] = []
+        self.waits = [0.0]
+
+    def plan(self, waiting: Sequence[Submission]) -> Intake:
+        return Intake(tuple(Batch((one,)) for one in waiting))
+
+    def submit(self, batch: Batch) -> Sequence[Submitted]:
+        if self.answers[0] == "refuse":
+            raise ExecutorError("sbatch: error: invalid account")
+        return [Submitted(f"id-{one.tag}") for one in batch.members]
+
+    def find(self, submissions: Sequence[Submission]) -> Mapping[str, Submitted]:
+        return {one.tag: Submitted(f"id-{one.tag}") for one in submissions}
+
+    def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
+        self.waits.append(0.0)
+        answer = self.answers.pop(0)
+        if isinstance(answer, str):
+            if answer == "leave":
+                raise KeyboardInterrupt
+            if answer == "run":
+                tag = ids[0].removeprefix("id-")
+                script = self.experiment.path / self.experiment.jobs[0].script
+                subprocess.run(["bash", script], env=os.environ | {"TUNEBOOK_TAG": tag}, check=True)
+                answer = "slurm_load_jobs error: Unable to contact slurm controller"
+            raise ExecutorError(answer)
+        return dict.fromkeys(ids, answer)
+
+    def cancel(self, ids: Sequence[str]) -> None:
+        self.cancelled += ids
+
+
+def watch(experiment: Experiment, *answers: JobStatus | str) -> tuple[RunReport, list[float], list[Snapshot]]:
+    scheduler = Scheduler(experiment, answers)
+    seen: list[Snapshot] = []
+    now = [datetime(2025, 10, 22, 12, tzinfo=UTC)]
+
+    def sleep(seconds: float) -> None:
+        scheduler.waits[-1] += seconds
+        now[0] += timedelta(seconds=seconds)
+
+    report = run_jobs(
+        experiment.jobs,
+        scheduler,
+        experiment=experiment.path,
+        clock=lambda: now[0],
+        sleep=sleep,
+        on_event=seen.append,
+    )
+    return report, scheduler.waits[:-1], seen
+
+
+RUNNING, QUEUED = JobStatus(JobState.RUNNING), JobStatus(JobState.PENDING, "Priority")
+UNKNOWN, GONE = JobStatus(JobState.UNKNOWN), JobStatus(JobState.FAILED, "TIMEOUT")
+
+
+def test_a_scheduler_that_does_not_answer_is_waited_for_and_fails_no_job(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    report, waits, seen = watch(experiment, QUEUED, RUNNING, "down", "down", "down", RUNNING, "run")
+    assert report.exit_code is ExitCode.DONE
+    assert waits == [60.0, 90.0, 60.0, 5.0, 10.0, 20.0, 90.0]
+    assert "Priority" in [snapshot.jobs[0].reason for snapshot in seen]
+    assert "scheduler does not answer: down" in [snapshot.note for snapshot in seen]
+    assert len(report.warnings) == 2
+
+
+def test_a_job_that_nobody_knows_is_told_after_several_misses(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    report, waits, _ = watch(experiment, RUNNING, UNKNOWN, UNKNOWN, RUNNING, UNKNOWN, UNKNOWN, UNKNOWN)
+    assert states(report)[TRAINED].startswith("unknown its executor knows nothing of it")
+    assert report.exit_code is ExitCode.UNFINISHED
+    assert len(waits) == 7
+
+
+def test_an_outcome_that_a_shared_disk_shows_late_is_waited_for(experiment: Experiment) -> None:
+    training = experiment.training("rank8")
+    scheduler = Scheduler(experiment, [RUNNING, *[JobStatus(JobState.COMPLETED)] * 9])
+    slept = [0.0]
+
+    def sleep(seconds: float) -> None:
+        slept[0] += seconds
+        if slept[0] >= 90 and not (experiment.path / training.outcome).exists():
+            tag = read_ledger(experiment.path).entries[TRAINED].last.tag
+            script = experiment.path / training.script
+            subprocess.run(["bash", script], env=os.environ | {"TUNEBOOK_TAG": tag}, check=True)
+
+    report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=sleep)
+    assert states(report) == {TRAINED: "completed"}
+    assert slept[0] <= 120
+
+
+def test_a_job_that_ends_while_it_is_asked_for_is_shown_as_it_ended(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    with pytest.raises(KeyboardInterrupt):
+        watch(experiment, RUNNING, "leave")
+
+    class Late(Scheduler):
+        def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
+            with pytest.raises(ExecutorError):
+                super().poll(ids)
+            return dict.fromkeys(ids, JobStatus(JobState.COMPLETED))
+
+    asked = [Late(experiment, ["run"])]
+    reports = job_reports(experiment.jobs, experiment=experiment.path, executors=asked)
+    assert [(report.state, report.reason) for report in reports] == [(JobState.COMPLETED, "")]
+
+
+def test_a_schedulers_own_word_is_the_reason(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    report, _, _ = watch(experiment, RUNNING, GONE, GONE, GONE)
+    assert states(report)[TRAINED] == "failed TIMEOUT"
+    assert "| TIMEOUT |" in experiment.page
+
+
+def test_a_refusal_is_the_jobs_own_failure_and_is_tried_again(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    report, _, _ = watch(experiment, "refuse")
+    assert states(report)[TRAINED] == "failed sbatch: error: invalid account"
+    assert watch(experiment, RUNNING, "run")[0].exit_code is ExitCode.DONE
+
+
+def test_jobs_that_survive_are_left_and_taken_up_again(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    with pytest.raises(KeyboardInterrupt):
+        watch(experiment, RUNNING, "leave")
+    assert "| rank8 | running |" in experiment.page
+    report, _, _ = watch(experiment, RUNNING, "run")
+    assert (report.exit_code, report.submitted) == (ExitCode.DONE, ())
+
+
+def test_progress_comes_from_the_tail_of_a_long_and_torn_file(tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    assert read_progress(metrics) is None
+    start = datetime(2025, 10, 22, 12, tzinfo=UTC)
+    lines = [
+        json.dumps(
+            {"step": step, "epoch": 0, "total_steps": 6000, "loss": 5000 / step, "tokens_per_second": 9.5}
+            | {"time": (start + timedelta(seconds=2 * step)).isoformat()}
+        )
+        for step in range(1, 5001)
+    ]
+    lines.insert(4990, json.dumps({"step": 4990, "val_loss": 1.5}))
+    metrics.write_text("\n".join(lines) + '\n{"step": 5001, "lo')
+    progress = read_progress(metrics)
+    assert progress is not None
+    assert (progress.step, progress.total_steps, progress.epoch) == (5000, 6000, 0)
+    assert (progress.loss, progress.val_loss, progress.seconds_left) == (1.0, 1.5, 2000.0)
+    assert read_progress(metrics, since=datetime.now(UTC) + timedelta(hours=1)) is None
+    metrics.write_text(json.dumps({"step": 3, "loss": None, "diverged": True}))
+    progress = read_progress(metrics)
+    assert progress is not None
+    assert (progress.step, progress.loss, progress.seconds_left) == (3, None, None)
+
+
+def test_jobs_come_back_from_json(experiment: Experiment) -> None:
+    small(experiment)
+    assert load_jobs(experiment.path) == experiment.jobs

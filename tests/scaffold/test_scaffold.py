@@ -1,0 +1,275 @@
+"""Scaffolding, as a person sees it: the tree, what happens the second time, and what an edit survives."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.scaffolding import replace, scaffolded, stamps, tree
+from tunebook.core.job import Stage
+from tunebook.disk import atomic
+from tunebook.disk.lock import exclusive
+from tunebook.disk.manifest import read_manifest
+from tunebook.errors import ExitCode, LockedError, PlanError, UsageError
+from tunebook.scaffold.reconcile import Action
+from tunebook.scaffold.summary import summary
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "capitalization_sweep"
+PAGE = "experiment_summary.md"
+FIRST = "rank8_lr1e-5"
+
+
+def test_the_example_makes_its_golden_tree(experiment: Path, tmp_path: Path) -> None:
+    """After a deliberate change: TUNEBOOK_UPDATE_GOLDEN=1 pytest -k golden, and read the difference."""
+    plain = tmp_path / "plain"
+    shutil.copytree(experiment, plain)
+    report = scaffolded(plain)
+    assert report.exit_code is ExitCode.DONE
+    found = {path: text.replace(str(plain), "/EXPERIMENT") for path, text in tree(plain).items()}
+    # Inspect takes only a relative path to a task, and how far up that goes is the temporary directory's affair.
+    found = {path: re.sub(r"(\.\./)+scratch", "../scratch", text) for path, text in found.items()}
+    if os.environ.get("TUNEBOOK_UPDATE_GOLDEN"):
+        shutil.rmtree(GOLDEN, ignore_errors=True)
+        for path, text in found.items():
+            (GOLDEN / path).parent.mkdir(parents=True, exist_ok=True)
+            (GOLDEN / path).write_text(text)
+    assert found == tree(GOLDEN)
+
+
+def test_three_logs_and_the_summary_tell_the_same(experiment: Path) -> None:
+    report = scaffolded(experiment)
+    journal = (experiment / "scaffold-experiment.log").read_text()
+    actions = [line.split("] ")[1].split(":")[0] for line in journal.splitlines() if line.startswith("[2025")]
+    assert actions == [
+        "DISCOVER_EXPERIMENT",
+        "VERIFY_PREREQUISITES",
+        "READ_TOOL_SPECS",
+        "INVOKE_SCAFFOLD_TORCHTUNE",
+        "SCAFFOLD_TORCHTUNE_COMPLETE",
+        "INVOKE_SCAFFOLD_INSPECT",
+        "SCAFFOLD_INSPECT_COMPLETE",
+        "COMPLETE",
+    ]
+    assert "Preparation tool = torchtune, Evaluation tool = inspect-ai" in journal
+    assert "/scratch/gpfs/LAB/tasks/cap_task.py is not there" in journal
+    assert "8 run(s), 8 script(s)" in (experiment / "scaffold-torchtune.log").read_text()
+    assert "9 run(s), 9 script(s)" in (experiment / "scaffold-inspect.log").read_text()
+    text = summary(report)
+    assert "## Scaffold Experiment Complete" in text
+    assert "- rank64_lr5e-5/\n" in text
+    assert "- Llama-3.2-1B_base/eval/capitalization_base.slurm\n" in text
+
+
+def test_the_next_steps_are_commands_that_run(experiment: Path, tmp_path: Path) -> None:
+    """The manual commands of the summary, with a recording sbatch, in a directory full of quotes."""
+    text = summary(scaffolded(experiment))
+    commands = text.partition("**Manual execution (alternative):**\n```bash\n")[2].partition("```")[0]
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    (fake / "sbatch").write_text(f'#!/bin/sh\necho "$PWD/$1" >> {tmp_path / "sent"}\ntest -f "$1"\n')
+    (fake / "sbatch").chmod(0o755)
+    environment = os.environ | {"PATH": f"{fake}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-euc", commands], check=True, env=environment)
+    sent = (tmp_path / "sent").read_text().splitlines()
+    assert len(sent) == 17
+    assert f"{experiment}/{FIRST}/finetune.slurm" in sent
+    assert f"{experiment}/Llama-3.2-1B_base/eval/capitalization_base.slurm" in sent
+
+
+def test_the_second_time_nothing_is_touched(experiment: Path) -> None:
+    scaffolded(experiment)
+    before = stamps(experiment)
+    report = scaffolded(experiment)
+    assert {step.action for step in report.steps} == {Action.UNCHANGED}
+    assert stamps(experiment) == before
+    assert "Everything is unchanged" in summary(report)
+
+
+def test_a_changed_plan_updates_what_it_changes(experiment: Path) -> None:
+    scaffolded(experiment)
+    replace(experiment / PAGE, "- **Seed:** 14", "- **Seed:** 15")
+    report = scaffolded(experiment)
+    updated = {step.path for step in report.steps if step.action is Action.UPDATE}
+    assert updated == {
+        f"{run}/{name}" for run in report.parts[0].runs for name in ("setup_finetune.yaml", "finetune.yaml")
+    }
+    assert yaml.safe_load((experiment / FIRST / "finetune.yaml").read_text())["seed"] == 15
+
+
+def test_an_edited_setup_survives_and_reaches_the_configuration(experiment: Path) -> None:
+    scaffolded(experiment)
+    setup = experiment / FIRST / "setup_finetune.yaml"
+    replace(setup, "lr: 1.0e-05", "learning_rate: 3e-4  # mine")
+    report = scaffolded(experiment)
+    assert "learning_rate: 3e-4  # mine" in setup.read_text()
+    assert yaml.safe_load((experiment / FIRST / "finetune.yaml").read_text())["optimizer"]["lr"] == 3e-4
+    assert report.conflicts == (f"{FIRST}/setup_finetune.yaml",)
+    assert report.exit_code is ExitCode.UNFINISHED
+    assert any("lr is 0.0003 here and 1e-05 in the plan" in warning.message for warning in report.warnings)
+
+
+def test_an_edited_setup_that_is_wrong_fails_its_run_and_no_other(experiment: Path) -> None:
+    scaffolded(experiment)
+    setup = experiment / FIRST / "setup_finetune.yaml"
+    replace(setup, "lora_rank: 8", "lora_rnk: 8")
+    report = scaffolded(experiment, on_failure=lambda _: True)
+    (failure,) = report.parts[0].failures
+    (problem, *_) = failure.problems
+    assert (problem.file, problem.line) == (f"{FIRST}/setup_finetune.yaml", 17)
+    assert "did you mean `lora_rank`?" in problem.hint
+    assert len(report.parts[0].runs) == 7
+    assert report.exit_code is ExitCode.FAILED
+
+
+def test_an_edited_file_is_kept_unless_overwritten_and_then_kept_beside(experiment: Path) -> None:
+    scaffolded(experiment)
+    script = experiment / FIRST / "finetune.slurm"
+    replace(script, "#SBATCH --nodes=1", "#SBATCH --nodes=2")
+    edited = script.read_text()
+    assert scaffolded(experiment).conflicts == (f"{FIRST}/finetune.slurm",)
+    assert script.read_text() == edited
+    report = scaffolded(experiment, overwrite=True)
+    assert report.exit_code is ExitCode.DONE
+    assert "--nodes=1" in script.read_text()
+    assert script.with_name("finetune.slurm.orig").read_text() == edited
+    assert scaffolded(experiment).exit_code is ExitCode.DONE
+
+
+def test_verification_names_run_and_parameter(experiment: Path) -> None:
+    """An edited finetune.yaml is kept, and what it changes is told."""
+    scaffolded(experiment)
+    replace(experiment / FIRST / "finetune.yaml", "lr: 1.0e-05", "lr: 1.0e-04")
+    report = scaffolded(experiment)
+    assert any("rank8_lr1e-5`: optimizer.lr is 0.0001, and lr is 1e-05" in item.message for item in report.warnings)
+
+
+def test_runs_that_left_the_plan_are_told_and_pruned_only_on_request(experiment: Path) -> None:
+    scaffolded(experiment)
+    (experiment / "rank64_lr1e-5" / "artifacts").mkdir()
+    (experiment / "rank64_lr1e-5" / "artifacts" / "metrics.jsonl").write_text("{}\n")
+    page = experiment / PAGE
+    text = "".join(line for line in page.read_text().splitlines(keepends=True) if "rank64" not in line)
+    text = text.replace("8, 16, 32, 64", "8, 16, 32").replace("Total Runs:** 9 (8", "Total Runs:** 7 (6")
+    page.write_text(text.replace("Total evaluations:** 9", "Total evaluations:** 7"))
+    report = scaffolded(experiment)
+    assert len(report.orphans) == 8
+    assert (experiment / "rank64_lr5e-5" / "finetune.yaml").exists()
+    report = scaffolded(experiment, prune=True)
+    assert len(report.pruned) == 4
+    assert not (experiment / "rank64_lr5e-5").exists()
+    assert len(report.kept) == 4
+    assert (experiment / "rank64_lr1e-5" / "finetune.yaml").exists()
+
+
+def test_an_edited_orphan_is_never_removed(experiment: Path) -> None:
+    scaffolded(experiment)
+    replace(experiment / FIRST / "eval" / "capitalization_epoch0.slurm", "--ntasks=1", "--ntasks=2")
+    replace(experiment / PAGE, f"| Llama-3.2-1B-Instruct_{FIRST} | ✓ epoch 0", f"| Llama-3.2-1B-Instruct_{FIRST} | -")
+    replace(experiment / PAGE, "**Total evaluations:** 9\n\n###", "**Total evaluations:** 8\n\n###")
+    report = scaffolded(experiment, prune=True)
+    assert report.kept == (f"{FIRST}/eval/capitalization_epoch0.slurm",)
+
+
+def test_a_dry_run_shows_differences_and_writes_nothing(experiment: Path) -> None:
+    report = scaffolded(experiment, dry_run=True)
+    assert {step.action for step in report.steps} == {Action.CREATE}
+    assert sorted(path.name for path in experiment.iterdir()) == ["claude.local.md", PAGE]
+    scaffolded(experiment)
+    replace(experiment / PAGE, "- **Seed:** 14", "- **Seed:** 15")
+    before = stamps(experiment)
+    report = scaffolded(experiment, dry_run=True)
+    diff = next(step.diff() for step in report.steps if step.path == f"{FIRST}/finetune.yaml")
+    assert "-seed: 14\n+seed: 15\n" in diff
+    assert stamps(experiment) == before
+
+
+def test_one_stage_and_single_runs_can_be_selected(experiment: Path) -> None:
+    scaffolded(experiment, stages=(Stage.PREPARATION,), runs=("rank8*", "Llama-3.2-1B-Instruct_rank16_lr1e-5"))
+    assert {path.partition("/")[0] for path in tree(experiment)} == {"rank8_lr1e-5", "rank8_lr5e-5", "rank16_lr1e-5"}
+    assert not any("/eval/" in path for path in tree(experiment))
+    with pytest.raises(UsageError, match="no run is called `rank9`"):
+        scaffolded(experiment, runs=("rank9",))
+
+
+def test_an_interrupted_run_is_taken_up_again(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between two files of an update, and the plan changes again: no text looks like a person's."""
+    scaffolded(experiment)
+    replace(experiment / PAGE, "- **Seed:** 14", "- **Seed:** 15")
+    written = 0
+    real = atomic.write_text
+
+    def failing(path: Path, text: str, *, executable: bool = False) -> None:
+        nonlocal written
+        written += 1
+        if written > 5:
+            raise KeyboardInterrupt
+        real(path, text, executable=executable)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tunebook.scaffold.write.write_text", failing)
+        with pytest.raises(KeyboardInterrupt):
+            scaffolded(experiment)
+    replace(experiment / PAGE, "- **Seed:** 15", "- **Seed:** 16")
+    report = scaffolded(experiment)
+    assert report.conflicts == ()
+    assert report.exit_code is ExitCode.DONE
+    assert "seed: 16" in (experiment / FIRST / "finetune.yaml").read_text()
+
+
+def test_a_lost_manifest_takes_equal_files_for_ours_and_others_for_edited(experiment: Path) -> None:
+    scaffolded(experiment)
+    shutil.rmtree(experiment / ".tunebook")
+    assert {step.action for step in scaffolded(experiment).steps} == {Action.UNCHANGED}
+    assert len(read_manifest(experiment).generated) == 33
+
+
+def test_a_damaged_manifest_is_an_error_that_says_what_to_do(experiment: Path) -> None:
+    scaffolded(experiment)
+    (experiment / ".tunebook" / "manifest.json").write_text("{")
+    with pytest.raises(PlanError, match="manifest cannot be read"):
+        scaffolded(experiment)
+
+
+def test_a_second_scaffolder_is_kept_out(experiment: Path) -> None:
+    with exclusive(experiment, "scaffold"), pytest.raises(LockedError, match=f"process {os.getpid()}"):
+        scaffolded(experiment)
+
+
+def test_a_wrong_plan_writes_nothing_and_tells_everything(experiment: Path) -> None:
+    replace(experiment / PAGE, "| Learning Rate | Batch", "| Learning Rat | Batch")
+    replace(experiment / PAGE, '"{input}"', '"x"')
+    with pytest.raises(PlanError) as caught:
+        scaffolded(experiment)
+    assert len(caught.value.problems) == 2
+    assert tree(experiment) == {}
+    assert "nothing was written" in (experiment / "scaffold-experiment.log").read_text()
+
+
+def test_a_failed_stage_stops_the_next_unless_it_is_to_go_on(experiment: Path) -> None:
+    scaffolded(experiment)
+    replace(experiment / FIRST / "setup_finetune.yaml", "lora_rank: 8", "lora_rank: x")
+    report = scaffolded(experiment)
+    assert "not done, since torchtune failed" in report.parts[1].skipped
+    assert "SCAFFOLD_INSPECT_SKIPPED" in (experiment / "scaffold-experiment.log").read_text()
+    report = scaffolded(experiment, on_failure=lambda _: True)
+    assert len(report.parts[1].scripts) == 8
+    assert report.exit_code is ExitCode.FAILED
+
+
+def test_a_link_out_of_the_experiment_is_refused(experiment: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (experiment / FIRST).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="leads out of the experiment"):
+        scaffolded(experiment)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_no_page_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no experiment_summary\.md"):
+        scaffolded(tmp_path)

@@ -1,0 +1,44 @@
+"""What designs need on the disk: a model's directory that looks whole, data with splits, a task script."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tunebook.demo.data import capitalization_data, task_source
+from tunebook.tools.torchtune.known_models import known_model
+
+__all__ = ["OPTIONS", "make_inputs", "make_model"]
+
+MODEL = "Llama-3.2-1B-Instruct"
+OPTIONS = (
+    "--question=Does rank matter?",
+    "--model=models/Llama-3.2-1B-Instruct",
+    "--dataset=words.json",
+    "--task=capitalization=cap_task.py",
+    "--factor=lora_rank=8,16",
+    "--set=lr=1e-4",
+    "--set=batch_size=4",
+    "--set=epochs=1",
+)
+
+
+def make_inputs(directory: Path) -> Path:
+    """``models/``, ``words.json`` and ``cap_task.py``."""
+    make_model(directory / "models" / MODEL)
+    (directory / "words.json").write_text(json.dumps(capitalization_data()))
+    (directory / "cap_task.py").write_text(task_source())
+    return directory
+
+
+def make_model(directory: Path, *, chat_template: str | None = "{{ messages }}") -> Path:
+    """A model's directory as far as a design reads it; its weights are empty files."""
+    directory.mkdir(parents=True)
+    known = known_model(directory.name)
+    assert known is not None
+    (directory / "config.json").write_text(json.dumps(known.config))
+    (directory / "model.safetensors").write_bytes(b"")
+    (directory / "tokenizer.json").write_text("{}")
+    template = {} if chat_template is None else {"chat_template": chat_template}
+    (directory / "tokenizer_config.json").write_text(json.dumps(template))
+    return directory

@@ -1,0 +1,338 @@
+"""What runs inside jobs: data, prompts, checks before and after, on the tiny model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.tiny_model import CHAT_TEMPLATE, build_tiny_model
+from tunebook.tools.runtime import inspect_job, torchtune_job
+from tunebook.tools.runtime.chat import pinned_template
+from tunebook.tools.runtime.training_data import load_records
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
+PAIRS = [{"input": "a {b}", "output": "A"}, {"input": "c", "output": "C"}]
+DATED = "{% set today = strftime_now('%d %b %Y') %}{{ today }}\n" + CHAT_TEMPLATE
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, Any], Path]:
+    def to(name: str, document: Any) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = document if isinstance(document, str) else json.dumps(document)
+        path.write_text(text)
+        return path
+
+    return to
+
+
+def texts(tokenizer: Any, example: dict[str, list[int]]) -> tuple[str, str]:
+    """An example's whole text, and the part that is learnt."""
+    learnt = [label for label in example["labels"] if label != -100]
+    return tokenizer.decode(example["tokens"]), tokenizer.decode(learnt)
+
+
+def test_the_loss_is_on_the_answer_only_and_ends_with_the_turn(model: Path, write: Callable[..., Path]) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    tokenizer = chat_tokenizer(str(model))
+    data = dataset(
+        tokenizer, path=str(write("d.json", {"train": PAIRS})), system_prompt="Say {it}", prompt="Word: {input}"
+    )
+    whole, learnt = texts(tokenizer, data[0])
+    assert learnt == "A<|im_end|>"
+    assert whole == (
+        "<|im_start|>system\nSay {it}<|im_end|>\n<|im_start|>user\nWord: a {b}<|im_end|>\n<|im_start|>assistant\nA<|im_end|>"
+    )
+
+
+def test_an_empty_system_prompt_is_no_message(model: Path, write: Callable[..., Path]) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    tokenizer = chat_tokenizer(str(model))
+    whole, _ = texts(tokenizer, dataset(tokenizer, path=str(write("d.json", {"train": PAIRS})))[1])
+    assert whole == "<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\nC<|im_end|>"
+
+
+def test_training_on_input_learns_everything(model: Path, write: Callable[..., Path]) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    tokenizer = chat_tokenizer(str(model))
+    example = dataset(tokenizer, path=str(write("d.json", {"train": PAIRS})), train_on_input=True)[0]
+    assert example["labels"] == example["tokens"]
+
+
+def test_chats_learn_every_turn_of_the_assistant(model: Path, write: Callable[..., Path]) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    turns = [("user", "x"), ("assistant", "X"), ("user", "y"), ("assistant", "Y")]
+    record = {"messages": [{"role": role, "content": content} for role, content in turns]}
+    tokenizer = chat_tokenizer(str(model))
+    data = dataset(tokenizer, path=str(write("d.jsonl", json.dumps(record))), dataset_type="chat", system_prompt="S")
+    whole, learnt = texts(tokenizer, data[0])
+    assert learnt == "X<|im_end|>Y<|im_end|>"
+    assert whole.startswith("<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nx<|im_end|>")
+
+
+def test_text_completion_learns_all_of_it(model: Path, write: Callable[..., Path]) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    tokenizer = chat_tokenizer(str(model))
+    data = dataset(tokenizer, path=str(write("d.json", [{"text": "abc"}])), dataset_type="text_completion")
+    assert texts(tokenizer, data[0]) == ("<|im_start|>abc<|im_end|>", "<|im_start|>abc<|im_end|>")
+
+
+def test_an_answer_that_is_cut_away_is_an_error(model: Path, write: Callable[..., Path]) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    path = write("d.json", {"train": [{"input": "long " * 50, "output": "A"}]})
+    with pytest.raises(ValueError, match=r"d\.json, train, example 0: nothing of its answer is left"):
+        dataset(chat_tokenizer(str(model), max_seq_len=20), path=str(path))
+
+
+def test_packing_fills_sequences(model: Path, write: Callable[..., Path]) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    tokenizer = chat_tokenizer(str(model), max_seq_len=128)
+    packed = dataset(tokenizer, path=str(write("d.json", {"train": PAIRS * 10})), packed=True)
+    assert 1 <= len(packed) < 20
+    assert len(packed[0]["tokens"]) == 128
+
+
+def test_splits_in_one_file_a_file_a_split_and_parquet(write: Callable[..., Path], tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    one = write("one.json", {"train": PAIRS, "val": PAIRS[:1]})
+    assert len(load_records(one, "validation", "instruct")) == 1
+    write("many/train.jsonl", "\n".join(map(json.dumps, PAIRS)))
+    parquet.write_table(pa.Table.from_pylist(PAIRS[:1]), tmp_path / "many" / "test.parquet")
+    assert len(load_records(tmp_path / "many", "train", "instruct")) == 2
+    assert load_records(tmp_path / "many", "test", "instruct") == PAIRS[:1]
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "split", "kind", "message"),
+    [
+        ("d.json", PAIRS, "validation", "instruct", "has no splits, and is all training data"),
+        ("d.json", {"train": PAIRS}, "validation", "instruct", "has no split validation; it has train"),
+        ("d.json", {"train": []}, "train", "instruct", "holds no list of examples"),
+        ("d.json", {"train": [{"input": "a"}]}, "train", "instruct", "example 0 has no text `output`; it has input"),
+        (
+            "d.json",
+            {"train": [*PAIRS, {"input": "a", "output": ""}]},
+            "train",
+            "instruct",
+            "example 2 has an empty output",
+        ),
+        ("d.json", {"train": [["a"]]}, "train", "instruct", "example 0 is no object"),
+        ("d.json", {"train": PAIRS}, "train", "chat", "example 0 has no list `messages`"),
+        ("d.json", [{"messages": [{"role": "user", "content": "x"}]}], "train", "chat", "no message of the assistant"),
+        ("d.json", [{"messages": [{"role": "human", "content": "x"}]}], "train", "chat", "every message needs a role"),
+        ("d.json", "{", "train", "instruct", "cannot be read"),
+        ("d.jsonl", '{"input": "a"', "train", "instruct", "cannot be read"),
+    ],
+)
+def test_wrong_data_is_named(
+    write: Callable[..., Path], name: str, document: Any, split: str, kind: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_records(write(name, document), split, kind)
+
+
+def test_todays_date_in_a_template_is_pinned_for_training_and_evaluation(
+    tmp_path: Path, write: Callable[..., Path]
+) -> None:
+    """A template that asks for today's date renders the same in both, whatever the day."""
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    model = build_tiny_model(tmp_path / "dated", chat_template=DATED)
+    tokenizer = chat_tokenizer(str(model))
+    whole, _ = texts(tokenizer, dataset(tokenizer, path=str(write("d.json", {"train": PAIRS})))[1])
+    assert whole.startswith("26 Jul 2024\n<|im_start|>user")
+    assert inspect_job.main(["prepare", "--model-path", str(model), "--out", str(tmp_path / "m.json")]) == 0
+    arguments = json.loads((tmp_path / "m.json").read_text())
+    asked = tokenizer.hf.apply_chat_template(
+        [{"role": "user", "content": "c"}],
+        chat_template=arguments["chat_template"],
+        tokenize=False,
+        add_generation_prompt=True,
+    )
+    assert whole.startswith(str(asked))
+    assert pinned_template(CHAT_TEMPLATE) == CHAT_TEMPLATE
+
+
+def test_a_model_without_a_chat_template_is_asked_as_inspect_asks_it(
+    tmp_path: Path, write: Callable[..., Path]
+) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    tokenizer = chat_tokenizer(str(build_tiny_model(tmp_path / "plain", chat_template=None)))
+    data = dataset(tokenizer, path=str(write("d.json", {"train": PAIRS})), system_prompt="S")
+    assert texts(tokenizer, data[1]) == ("system: S\nuser: c\nC<|im_end|>", "C<|im_end|>")
+
+
+def test_learning_rate_schedules() -> None:
+    import torch
+
+    from tunebook.tools.runtime.torchtune_components import constant_schedule_with_warmup, linear_schedule_with_warmup
+
+    def rates(schedule: Any) -> list[float]:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        scheduler = schedule(optimizer, 2, 6)
+        found = []
+        for _ in range(6):
+            found.append(round(optimizer.param_groups[0]["lr"], 3))
+            optimizer.step()
+            scheduler.step()
+        return found
+
+    assert rates(constant_schedule_with_warmup) == [0.0, 0.5, 1.0, 1.0, 1.0, 1.0]
+    assert rates(linear_schedule_with_warmup) == [0.0, 0.5, 1.0, 0.75, 0.5, 0.25]
+
+
+def test_a_loss_that_is_no_number_is_valid_json_and_said(tmp_path: Path) -> None:
+    from tunebook.tools.runtime.torchtune_components import MetricsLogger
+
+    logger = MetricsLogger(str(tmp_path / "out" / "metrics.jsonl"))
+    logger.log_dict({"loss": float("nan"), "lr": 0.1}, step=1)
+    logger.close()
+    entry = json.loads((tmp_path / "out" / "metrics.jsonl").read_text())
+    assert (entry["loss"], entry["diverged"], entry["lr"]) == (None, True, 0.1)
+
+
+def checkpoint(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_text("{}")
+
+
+def finish(output: Path, epochs: int = 1, adapter: str = "stash") -> int:
+    arguments = ["finish", "--output-dir", str(output), "--epochs", str(epochs), "--adapter", adapter]
+    return torchtune_job.main(arguments)
+
+
+def test_adapters_move_apart_and_again_is_fine(tmp_path: Path) -> None:
+    names = ("model.safetensors", "adapter_model.pt", "adapter_model.safetensors", "adapter_config.json")
+    checkpoint(tmp_path / "epoch_0", *names)
+    assert finish(tmp_path) == 0
+    assert finish(tmp_path) == 0
+    assert sorted(path.name for path in (tmp_path / "epoch_0").iterdir()) == ["adapter", "model.safetensors"]
+    assert len(list((tmp_path / "epoch_0" / "adapter").iterdir())) == 3
+
+
+def test_a_missing_epoch_no_step_and_divergence_are_failures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint(tmp_path / "epoch_0", "model.safetensors")
+    assert finish(tmp_path, epochs=2) == 1
+    assert "left no weights in" in capsys.readouterr().err
+    (tmp_path / "metrics.jsonl").write_text("")
+    assert finish(tmp_path) == 1
+    assert "without a single step" in capsys.readouterr().err
+    (tmp_path / "metrics.jsonl").write_text('{"step": 3, "loss": null, "diverged": true}\n')
+    assert finish(tmp_path) == 1
+    assert "training diverged: the loss of step 3" in capsys.readouterr().err
+
+
+def test_adapters_alone_count_only_where_that_is_wanted(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "epoch_0", "adapter_model.pt", "adapter_config.json")
+    assert finish(tmp_path) == 1
+    assert finish(tmp_path, adapter="only") == 0
+
+
+def test_preflight_names_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "finetune.yaml"
+    config.write_text("checkpointer: {checkpoint_dir: /nowhere, checkpoint_files: [m]}\ndevice: cpu\n")
+    assert torchtune_job.main(["preflight", "--config", str(config)]) == 1
+    assert capsys.readouterr().err == "tunebook: the model's directory /nowhere is not there\n"
+    config.write_text("a: ${b\n")
+    assert torchtune_job.main(["preflight", "--config", str(config)]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ((), "is not there: its training has not ended, or has failed"),
+        (("config.json",), "holds no complete model"),
+        (("config.json", "model.safetensors", "adapter_config.json", "tokenizer.json"), "side by side"),
+        (("config.json", "model.safetensors"), "holds no tokenizer"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_evaluated_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], files: tuple[str, ...], message: str
+) -> None:
+    folder = tmp_path / "epoch_0"
+    if files:
+        checkpoint(folder, *files)
+    code = inspect_job.main(["prepare", "--model-path", str(folder), "--out", str(tmp_path / "m.json")])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (code, message in line) == (1, True)
+
+
+def evaluate(folder: Path, *, fails: bool) -> Path:
+    """A real log of inspect-ai's own, two samples of which one may fail."""
+    from inspect_ai import Task, eval  # noqa: A004
+    from inspect_ai.dataset import Sample
+    from inspect_ai.model import ModelOutput, ModelUsage, get_model
+    from inspect_ai.scorer import includes
+    from inspect_ai.solver import Solver, generate, solver
+
+    @solver
+    def breaking() -> Solver:
+        async def solve(state: Any, _: Any) -> Any:
+            if fails and state.sample_id == 2:
+                raise RuntimeError("broken sample")
+            return state
+
+        return solve  # type: ignore[return-value]  # inspect's own types would have to be imported up there
+
+    outputs = [ModelOutput.from_content("mockllm/model", "yes") for _ in range(2)]
+    for output in outputs:
+        output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
+    task = Task(
+        dataset=[Sample(input="a", target="yes"), Sample(input="b", target="yes")],
+        solver=[breaking(), generate()],
+        scorer=includes(),
+    )
+    model = get_model("mockllm/model", custom_outputs=outputs)
+    eval(task, model=model, log_dir=str(folder), display="none", fail_on_error=False)
+    return folder
+
+
+@pytest.mark.parametrize(("fails", "samples", "code"), [(False, 0, 0), (False, 2, 0), (False, 3, 1), (True, 0, 1)])
+def test_an_evaluation_counts_only_with_all_its_samples(tmp_path: Path, fails: bool, samples: int, code: int) -> None:
+    """inspect-ai's own exit code is 0 in every one of these."""
+    logs = evaluate(tmp_path / "logs", fails=fails)
+    arguments = [
+        "verify",
+        "--log-dir",
+        str(logs),
+        "--since",
+        "0",
+        "--samples",
+        str(samples),
+        "--out",
+        str(tmp_path / "r"),
+    ]
+    assert inspect_job.main(arguments) == code
+    result = json.loads((tmp_path / "r").read_text())
+    assert (result["status"], result["failed"]) == ("success", int(fails))
+
+
+def test_no_log_since_the_start_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logs = evaluate(tmp_path / "logs", fails=False)
+    arguments = ["verify", "--log-dir", str(logs), "--since", "99999999999", "--out", str(tmp_path / "r")]
+    assert inspect_job.main(arguments) == 1
+    assert "left no log in" in capsys.readouterr().err
