@@ -7,9 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tunebook.core.job import JobState
-from tunebook.core.markdown import Cell, Row, Section, Table, parse_page
-from tunebook.core.plan import PLAN_FILE
-from tunebook.core.table_text import TableLine, escape_cell, join_lines, new_line, split_lines
+from tunebook.core.markdown import (
+    Cell,
+    MarkdownSection,
+    Row,
+    Table,
+    TableLine,
+    escape_cell,
+    join_lines,
+    parse_markdown,
+    split_lines,
+    table_row,
+)
+from tunebook.core.plan.values import PLAN_FILE
 from tunebook.errors import PlanError
 
 __all__ = ["EvaluationRow", "TrainingRow", "update_status"]
@@ -78,7 +88,7 @@ def update_status(text: str, training: Sequence[TrainingRow], evaluations: Seque
     Raises:
         PlanError: the page ends in the midst of something, a code block for example, so that no table can be added.
     """
-    page = _Page(text)
+    page = _Text(text)
     for kind, rows in ((_FINE_TUNING, _training_rows(training)), (_EVALUATIONS, _evaluation_rows(evaluations))):
         if rows:
             page.update(kind, rows)
@@ -123,14 +133,14 @@ def _cell_text(cell: Cell) -> str:
     return "" if cell.is_empty else cell.text
 
 
-class _Page:
+class _Text:
     """The page's lines while they are changed."""
 
     def __init__(self, text: str) -> None:
         self.bom = _BOM if text.startswith(_BOM) else ""
         self.lines, self.ends = split_lines(text.removeprefix(_BOM))
         self.end = next((end for end in self.ends if end), "\n")
-        self._tree: Section | None = None
+        self._tree: MarkdownSection | None = None
 
     def text(self) -> str:
         return self.bom + join_lines(self.lines, self.ends)
@@ -159,14 +169,14 @@ class _Page:
         self.lines[position:position] = new
         self.ends[position:position] = ends
 
-    def _status(self) -> Section | None:
+    def _status(self) -> MarkdownSection | None:
         sections = [section for section in self._root().walk() if section.title.lower() == "status"]
         return next((section for section in sections if section.level == 2), None)  # noqa: PLR2004  ## Status
 
-    def _root(self) -> Section:
+    def _root(self) -> MarkdownSection:
         """The page's structure, which only new lines change."""
         if self._tree is None:
-            self._tree = parse_page("\n".join(self.lines))
+            self._tree = parse_markdown("\n".join(self.lines))
         return self._tree
 
     def _find(self, kind: _Kind) -> Table | None:
@@ -181,7 +191,7 @@ class _Page:
         return here and {column.lower() for column in (*kind.key, "Status")} <= names
 
     def _add_table(self, kind: _Kind) -> None:
-        lines = [new_line(kind.columns), "|" + "|".join("-" * (len(name) + 2) for name in kind.columns) + "|"]
+        lines = [table_row(kind.columns), "|" + "|".join("-" * (len(name) + 2) for name in kind.columns) + "|"]
         status = self._status()
         section = (
             next((part for part in status.sections if part.title.lower() in kind.titles), None) if status else None
@@ -206,7 +216,7 @@ def _name(cell: Cell) -> str:
 class _TableUpdate:
     """One table's rows while they are changed."""
 
-    def __init__(self, page: _Page, kind: _Kind, table: Table) -> None:
+    def __init__(self, page: _Text, kind: _Kind, table: Table) -> None:
         self.page = page
         self.kind = kind
         self.table = table
@@ -253,7 +263,7 @@ class _TableUpdate:
         head = self.page.lines[self.table.line - 1]
         indent = head[: len(head) - len(head.lstrip())]
         last = self.table.rows[-1].line if self.table.rows else self.table.line + 1
-        self.page.insert(last, [new_line(self._cells(row), indent) for row in rows])
+        self.page.insert(last, [table_row(self._cells(row), indent) for row in rows])
 
     def _cells(self, values: Mapping[str, str]) -> list[str]:
         cells = ["-"] * len(self.header)

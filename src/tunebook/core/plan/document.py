@@ -1,0 +1,108 @@
+"""The whole plan: ``experiment_summary.md`` to a Plan with every problem found, and a Plan to text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tunebook.core.markdown import MarkdownSection, escape_text, parse_markdown
+from tunebook.core.plan.all_runs import AllRunsSection
+from tunebook.core.plan.compute_estimates import ComputeEstimatesSection
+from tunebook.core.plan.configuration import ConfigurationSection
+from tunebook.core.plan.evaluation_plan import EvaluationPlanSection
+from tunebook.core.plan.for_people import NamingConventionsSection, NotesSection, PrerequisitesSection
+from tunebook.core.plan.overview import OverviewSection
+from tunebook.core.plan.parameter_table import PARAMETER_TABLE, ParameterTable
+from tunebook.core.plan.quick_reference import QuickReferenceSection
+from tunebook.core.plan.reading import Reading, SectionReader, UnreadBlock, unread_blocks
+from tunebook.core.plan.resources import ResourcesSection
+from tunebook.core.plan.section import PlanDetails, Section, Writing
+from tunebook.core.plan.status import StatusSection
+from tunebook.core.plan.tools import ToolsSection
+from tunebook.core.plan.values import PLAN_FILE, Plan
+from tunebook.core.plan.variables import VariablesSection
+from tunebook.errors import Problem
+
+__all__ = ["SECTIONS", "ParsedPlan", "parse_plan", "write_plan"]
+
+# In the order in which they are read and written: Configuration needs the columns of All Runs, the matrix needs tasks.
+SECTIONS: Sequence[Section] = (
+    OverviewSection(),
+    PrerequisitesSection(),
+    ToolsSection(),
+    VariablesSection(),
+    AllRunsSection(),
+    ResourcesSection(),
+    EvaluationPlanSection(),
+    ConfigurationSection(),
+    ComputeEstimatesSection(),
+    NamingConventionsSection(),
+    StatusSection(),
+    QuickReferenceSection(),
+    NotesSection(),
+)
+
+
+@dataclass(frozen=True)
+class ParsedPlan:
+    """A plan as far as it could be read.
+
+    Attributes:
+        problems: what is wrong with the text, in the order of its lines.
+        unread: the blocks of known sections that nothing read, in the order of their lines.
+    """
+
+    plan: Plan
+    problems: tuple[Problem, ...] = ()
+    unread: tuple[UnreadBlock, ...] = ()
+
+
+def parse_plan(text: str, *, file: str = PLAN_FILE, parameters: ParameterTable = PARAMETER_TABLE) -> ParsedPlan:
+    """Reads every section; a section that cannot be read leaves its default and a problem."""
+    reading = Reading(file, parameters)
+    root = parse_markdown(text)
+    plan = _read_title(root, reading)
+    headings = _top_headings(root)
+    matching: dict[str, list[MarkdownSection]] = {section.title: [] for section in SECTIONS}
+    for section in SECTIONS:
+        found = [heading for heading in headings if heading.title.lower() == section.title.lower()]
+        matching[section.title] = found
+        plan = section.read(SectionReader(found[0] if found else None, reading), plan)
+    # Only after all are read: a section below a first-level heading that is one itself lies inside another.
+    unread = [block for title, found in matching.items() for block in unread_blocks(title, found, reading)]
+    return ParsedPlan(
+        replace(plan, unreadable=frozenset(reading.unreadable)),
+        tuple(sorted(reading.problems, key=lambda problem: problem.line or 0)),
+        tuple(sorted(unread, key=lambda block: block.line)),
+    )
+
+
+def _top_headings(root: MarkdownSection) -> list[MarkdownSection]:
+    """The headings of sections; deeper ones do not count, since several are named Configuration."""
+    headings = []
+    for section in root.sections:
+        headings.append(section)
+        if section.level == 1:
+            headings += section.sections
+    return headings
+
+
+def _read_title(root: MarkdownSection, reading: Reading) -> Plan:
+    for section in root.sections:
+        if section.level == 1:
+            name = re.sub(r"^experiment\s*:", "", section.title, flags=re.IGNORECASE).strip()
+            return Plan(name, reading.file, section.line)
+    reading.problems.append(Problem("the plan has no title", reading.file, 1, "start it with `# Experiment: NAME`"))
+    return Plan("", reading.file)
+
+
+def write_plan(plan: Plan, details: PlanDetails, *, parameters: ParameterTable = PARAMETER_TABLE) -> str:
+    """The text of a plan, which :func:`parse_plan` reads back as this plan. Same arguments, same bytes."""
+    target = Writing(plan, details, parameters)
+    lines = [f"# Experiment: {escape_text(plan.name)}"]
+    for section in SECTIONS:
+        body = list(section.write(target))
+        if body:
+            lines += ["", f"## {section.title}", *body]
+    return "\n".join(lines) + "\n"
