@@ -1,18 +1,19 @@
 """The plan of an experiment as values, read from ``experiment_summary.md`` and written to it section by section."""
 
 from tunebook.core.plan.document import ParsedPlan, parse_plan, write_plan
-from tunebook.core.plan.reading import UnreadBlock
-from tunebook.core.plan.section import Fact, PlanDetails
+from tunebook.core.plan.section import UnreadBlock
 from tunebook.core.plan.values import (
     PLAN_FILE,
     Dataset,
     Estimates,
     Evaluation,
     EvaluationTask,
+    Fact,
     Factor,
     MatrixEntry,
     Model,
     Plan,
+    PlanDetails,
     Run,
     RunType,
     Tools,

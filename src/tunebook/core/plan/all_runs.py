@@ -9,8 +9,7 @@ from types import MappingProxyType
 from tunebook.core.markdown import Cell, Row, Table, code_cell, escape_cell, table_lines
 from tunebook.core.parameters import Parameter, Written, suggestion
 from tunebook.core.plan.parameter_values import read_value, value_text
-from tunebook.core.plan.reading import SectionReader, cell_text
-from tunebook.core.plan.section import Section, Writing
+from tunebook.core.plan.section import Section, SectionReader, Writing, cell_text
 from tunebook.core.plan.values import Plan, Run, RunType
 from tunebook.core.units import minutes, spoken_minutes
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tunebook.core.markdown import escape_text, fact_line
-from tunebook.core.plan.reading import SectionReader
-from tunebook.core.plan.section import Section, SectionOfParts, Writing
+from tunebook.core.plan.for_people import SectionForPeople
+from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.plan.values import Plan
 from tunebook.core.units import minutes, spoken_minutes
@@ -67,14 +67,10 @@ class _EvaluationSection(Section):
             yield fact_line(name, text)
 
 
-class _DiskSpaceSection(Section):
-    """Facts for people."""
+class _DiskSpaceSection(SectionForPeople):
+    """The space that checkpoints need."""
 
     title = "Disk Space"
-
-    def read(self, source: SectionReader, plan: Plan) -> Plan:
-        source.ignore_all()
-        return plan
 
     def write(self, target: Writing) -> Iterator[str]:
         for name, text in target.details.disk:

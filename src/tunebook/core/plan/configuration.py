@@ -9,8 +9,7 @@ from types import MappingProxyType
 from tunebook.core.markdown import Bullet, fact_line
 from tunebook.core.parameters import Kind, Parameter, Written, suggestion
 from tunebook.core.plan.parameter_values import read_value, value_text
-from tunebook.core.plan.reading import SectionReader
-from tunebook.core.plan.section import Section, Writing
+from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan
 
 __all__ = ["ConfigurationSection"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tunebook.core.markdown import MarkdownSection, escape_text, parse_markdown
@@ -15,12 +15,11 @@ from tunebook.core.plan.for_people import NamingConventionsSection, NotesSection
 from tunebook.core.plan.overview import OverviewSection
 from tunebook.core.plan.parameter_table import PARAMETER_TABLE, ParameterTable
 from tunebook.core.plan.quick_reference import QuickReferenceSection
-from tunebook.core.plan.reading import Reading, SectionReader, UnreadBlock, unread_blocks
 from tunebook.core.plan.resources import ResourcesSection
-from tunebook.core.plan.section import PlanDetails, Section, Writing
+from tunebook.core.plan.section import Reading, Section, SectionReader, UnreadBlock, Writing
 from tunebook.core.plan.status import StatusSection
 from tunebook.core.plan.tools import ToolsSection
-from tunebook.core.plan.values import PLAN_FILE, Plan
+from tunebook.core.plan.values import PLAN_FILE, Plan, PlanDetails
 from tunebook.core.plan.variables import VariablesSection
 from tunebook.errors import Problem
 
@@ -63,29 +62,26 @@ def parse_plan(text: str, *, file: str = PLAN_FILE, parameters: ParameterTable =
     reading = Reading(file, parameters)
     root = parse_markdown(text)
     plan = _read_title(root, reading)
-    headings = _top_headings(root)
-    matching: dict[str, list[MarkdownSection]] = {section.title: [] for section in SECTIONS}
+    known: list[tuple[Section, MarkdownSection]] = []
     for section in SECTIONS:
-        found = [heading for heading in headings if heading.title.lower() == section.title.lower()]
-        matching[section.title] = found
+        found = [heading for heading in _headings(root) if heading.title.lower() == section.title.lower()]
         plan = section.read(SectionReader(found[0] if found else None, reading), plan)
-    # Only after all are read: a section below a first-level heading that is one itself lies inside another.
-    unread = [block for title, found in matching.items() for block in unread_blocks(title, found, reading)]
+        known += [(section, heading) for heading in found]
+    # Only now, since below a first-level heading one known section can lie inside another.
+    unread = [block for section, heading in known for block in reading.unread(section.title, heading)]
     return ParsedPlan(
         replace(plan, unreadable=frozenset(reading.unreadable)),
         tuple(sorted(reading.problems, key=lambda problem: problem.line or 0)),
-        tuple(sorted(unread, key=lambda block: block.line)),
+        tuple(sorted(unread, key=lambda item: item.block.line)),
     )
 
 
-def _top_headings(root: MarkdownSection) -> list[MarkdownSection]:
+def _headings(root: MarkdownSection) -> Iterator[MarkdownSection]:
     """The headings of sections; deeper ones do not count, since several are named Configuration."""
-    headings = []
     for section in root.sections:
-        headings.append(section)
+        yield section
         if section.level == 1:
-            headings += section.sections
-    return headings
+            yield from section.sections
 
 
 def _read_title(root: MarkdownSection, reading: Reading) -> Plan:
@@ -93,7 +89,7 @@ def _read_title(root: MarkdownSection, reading: Reading) -> Plan:
         if section.level == 1:
             name = re.sub(r"^experiment\s*:", "", section.title, flags=re.IGNORECASE).strip()
             return Plan(name, reading.file, section.line)
-    reading.problems.append(Problem("the plan has no title", reading.file, 1, "start it with `# Experiment: NAME`"))
+    reading.problem("the plan has no title", 1, "start it with `# Experiment: NAME`")
     return Plan("", reading.file)
 
 

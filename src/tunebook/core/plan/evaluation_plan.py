@@ -9,8 +9,7 @@ from itertools import groupby
 
 from tunebook.core.markdown import Cell, escape_cell, fact_line, name_key, table_lines
 from tunebook.core.parameters import Written
-from tunebook.core.plan.reading import SectionReader
-from tunebook.core.plan.section import Section, SectionOfParts, Writing
+from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.plan.values import MatrixEntry, Plan
 
@@ -143,8 +142,8 @@ class EvaluationPlanSection(SectionOfParts):
         if epochs is None:
             hint = "write `last`, `all` or zero-based epochs such as `0, 2`"
             source.problem(f"epochs to evaluate `{bullet.value.text}` cannot be read", bullet.line, hint)
-            return replace(plan, epochs_line=bullet.line)
-        return replace(plan, epochs_to_evaluate=epochs, epochs_line=bullet.line)
+            return plan
+        return replace(plan, epochs_to_evaluate=epochs)
 
     def write(self, target: Writing) -> Iterator[str]:
         if target.plan.tasks:

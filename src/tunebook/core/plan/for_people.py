@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterator
 
 from tunebook.core.markdown import code_span, escape_text, fact_line
-from tunebook.core.plan.reading import SectionReader
-from tunebook.core.plan.section import Section, Writing
+from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan
 
-__all__ = ["NamingConventionsSection", "NotesSection", "PrerequisitesSection"]
+__all__ = ["NamingConventionsSection", "NotesSection", "PrerequisitesSection", "SectionForPeople"]
 
 
-class _SectionForPeople(Section):
+class SectionForPeople(Section):
     """Nothing in it decides what runs."""
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
@@ -21,7 +20,7 @@ class _SectionForPeople(Section):
         return plan
 
 
-class PrerequisitesSection(_SectionForPeople):
+class PrerequisitesSection(SectionForPeople):
     """A checklist of the resources that are still missing."""
 
     title = "Prerequisites"
@@ -34,7 +33,7 @@ class PrerequisitesSection(_SectionForPeople):
                 yield f"- [ ] {item}"
 
 
-class NamingConventionsSection(_SectionForPeople):
+class NamingConventionsSection(SectionForPeople):
     """How the experiment and its runs are named."""
 
     title = "Naming Conventions"
@@ -44,16 +43,12 @@ class NamingConventionsSection(_SectionForPeople):
             yield fact_line(name, code_span(text))
 
 
-class NotesSection(_SectionForPeople):
+class NotesSection(SectionForPeople):
     """A bullet per note."""
 
     title = "Notes"
 
     def write(self, target: Writing) -> Iterator[str]:
         for note in target.details.notes:
-            yield f"- {_as_paragraph(note)}"
-
-
-def _as_paragraph(text: str) -> str:
-    """A text at the start of a block, where ``#`` would begin a heading and ``1.`` a list."""
-    return re.sub(r"^(\d*)([#>+=|~<.)-])", r"\1\\\2", escape_text(text))
+            # At the start of a block, `#` would begin a heading and `1.` a list.
+            yield "- " + re.sub(r"^(\d*)([#>+=|~<.)-])", r"\1\\\2", escape_text(note))

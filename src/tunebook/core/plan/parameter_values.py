@@ -6,7 +6,7 @@ import json
 
 from tunebook.core.markdown import Cell, code_span, escape_text, literal, quoted
 from tunebook.core.parameters import Kind, Parameter, Written
-from tunebook.core.plan.reading import SectionReader
+from tunebook.core.plan.section import SectionReader
 
 __all__ = ["read_value", "value_text"]
 

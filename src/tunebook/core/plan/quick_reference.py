@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core.markdown import code_span
-from tunebook.core.plan.reading import SectionReader
-from tunebook.core.plan.section import Section, Writing
+from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan
 
 __all__ = ["QuickReferenceSection"]

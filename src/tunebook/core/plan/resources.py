@@ -9,8 +9,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core.markdown import Bullet, code_cell, code_span, escape_cell, escape_text, fact_line, table_lines
-from tunebook.core.plan.reading import SectionReader, cell_text
-from tunebook.core.plan.section import Section, SectionOfParts, Writing
+from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing, cell_text
 from tunebook.core.plan.values import Dataset, EvaluationTask, Model, Plan
 
 __all__ = ["ResourcesSection"]

@@ -1,4 +1,4 @@
-"""The status tables of the experiment's page: rewritten, and not one other byte of it."""
+"""The status tables in the text of a plan: rewritten without changing any other byte."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ from tunebook.core.markdown import (
     join_lines,
     parse_markdown,
     split_lines,
+    table_lines,
     table_row,
 )
 from tunebook.core.plan.values import PLAN_FILE
 from tunebook.errors import PlanError
 
-__all__ = ["EvaluationRow", "TrainingRow", "update_status"]
+__all__ = ["STATUS_TITLES", "EvaluationRow", "TrainingRow", "update_status"]
 
 _OURS = re.compile(
     r"exit code \d+( \([A-Z0-9]+\))?|killed by SIG[A-Z0-9]+|killed \(no outcome file\)|training failed|tunebook: .*"
     r"|(TIMEOUT|OUT_OF_GPU_MEMORY|OUT_OF_MEMORY|DIVERGED|CANCELLED|NODE_FAIL|PREEMPTED|BOOT_FAIL|DEADLINE)( by \d+)?"
 )
-_TRAINING = ("Run Name", "Status", "Job ID", "Started", "Completed", "Notes")
-_EVALUATION = ("Run Name", "Task", "Epoch", "Status", "Job ID", "Completed", "Notes")
 _BOM = "\ufeff"
+_STATUS_LEVEL = 2
 
 _Key = tuple[str, ...]
+_Cells = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class TrainingRow:
-    """A row of ``### Fine-tuning``; times are written as they are given, what is empty as ``-``."""
+    """A row of ``### Fine-tuning``; times are written as they are given, an empty text as ``-``."""
 
     run: str
     status: JobState
@@ -49,7 +50,7 @@ class TrainingRow:
 
 @dataclass(frozen=True)
 class EvaluationRow:
-    """A row of ``### Evaluations``; ``epoch`` is zero-based, ``None`` for what was not trained here."""
+    """A row of ``### Evaluations``; ``epoch`` is zero-based, ``None`` for models that were not trained here."""
 
     run: str
     task: str
@@ -62,7 +63,7 @@ class EvaluationRow:
 
 @dataclass(frozen=True)
 class _Kind:
-    """One of the two tables: how it is found, and what identifies a row."""
+    """One of the two tables: its heading (``titles``: all spellings), and the columns that identify a row."""
 
     title: str
     titles: frozenset[str]
@@ -70,61 +71,52 @@ class _Kind:
     key: tuple[str, ...]
 
 
-_FINE_TUNING = _Kind("Fine-tuning", frozenset({"fine-tuning", "finetuning", "fine tuning"}), _TRAINING, ("Run Name",))
-_EVALUATIONS = _Kind(
-    "Evaluations", frozenset({"evaluations", "evaluation"}), _EVALUATION, ("Run Name", "Task", "Epoch")
+_FINE_TUNING = _Kind(
+    "Fine-tuning",
+    frozenset({"fine-tuning", "finetuning", "fine tuning"}),
+    ("Run Name", "Status", "Job ID", "Started", "Completed", "Notes"),
+    ("Run Name",),
 )
+_EVALUATIONS = _Kind(
+    "Evaluations",
+    frozenset({"evaluations", "evaluation"}),
+    ("Run Name", "Task", "Epoch", "Status", "Job ID", "Completed", "Notes"),
+    ("Run Name", "Task", "Epoch"),
+)
+STATUS_TITLES = _FINE_TUNING.titles | _EVALUATIONS.titles
 
 
 def update_status(text: str, training: Sequence[TrainingRow], evaluations: Sequence[EvaluationRow]) -> str:
-    """The page with these rows in the two tables of ``## Status``, and every other byte as it was.
+    """The text of a plan with these rows in the two tables of ``## Status``, and every other byte as it was.
 
-    Rows that the page does not have are added; rows, columns and notes of a person's stay. In Notes, what tunebook said
-    before is replaced and everything else is kept, in front of what it says now (separated by ``; ``). A table or a
-    section that is missing is added at the end of what it belongs to. Notes that are none of the words of the status
-    tables (``exit code 1``, ``TIMEOUT``, ``training failed`` …) are written as ``tunebook: …``, so that they are known
-    again.
+    Rows that the plan lacks are added; rows, columns and notes of a person stay. In Notes, an earlier note of tunebook
+    is replaced and everything else is kept, in front of the new note (separated by ``; ``). A missing table or section
+    is added at the end of the section, or of the plan. A note that is none of the words of the status tables
+    (``exit code 1``, ``TIMEOUT``, ``training failed`` …) is written as ``tunebook: …``, so that it is recognized later.
 
     Raises:
-        PlanError: the page ends in the midst of something, a code block for example, so that no table can be added.
+        PlanError: the plan ends inside something, a code block for example, so that no table can be added.
     """
-    page = _Text(text)
-    for kind, rows in ((_FINE_TUNING, _training_rows(training)), (_EVALUATIONS, _evaluation_rows(evaluations))):
-        if rows:
-            page.update(kind, rows)
-    return page.text()
+    plan = _Text(text)
+    if training:
+        plan.update(_FINE_TUNING, [_training_cells(row) for row in training])
+    if evaluations:
+        plan.update(_EVALUATIONS, [_evaluation_cells(row) for row in evaluations])
+    return plan.text()
 
 
-def _training_rows(rows: Sequence[TrainingRow]) -> dict[_Key, dict[str, str]]:
-    return {
-        (_seen(row.run),): {
-            "Run Name": row.run,
-            "Status": row.status.value,
-            "Job ID": row.job_id,
-            "Started": row.started,
-            "Completed": row.completed,
-            "Notes": row.notes,
-        }
-        for row in rows
-    }
+def _training_cells(row: TrainingRow) -> _Cells:
+    values = (row.run, row.status.value, row.job_id, row.started, row.completed, row.notes)
+    return dict(zip(_FINE_TUNING.columns, values, strict=True))
 
 
-def _evaluation_rows(rows: Sequence[EvaluationRow]) -> dict[_Key, dict[str, str]]:
-    return {
-        (_seen(row.run), _seen(row.task), "" if row.epoch is None else str(row.epoch)): {
-            "Run Name": row.run,
-            "Task": row.task,
-            "Epoch": "" if row.epoch is None else str(row.epoch),
-            "Status": row.status.value,
-            "Job ID": row.job_id,
-            "Completed": row.completed,
-            "Notes": row.notes,
-        }
-        for row in rows
-    }
+def _evaluation_cells(row: EvaluationRow) -> _Cells:
+    epoch = "" if row.epoch is None else str(row.epoch)
+    values = (row.run, row.task, epoch, row.status.value, row.job_id, row.completed, row.notes)
+    return dict(zip(_EVALUATIONS.columns, values, strict=True))
 
 
-def _seen(value: str) -> str:
+def _as_read(value: str) -> str:
     """The value as it reads once it is a cell."""
     return _cell_text(Cell(escape_cell(value).replace("\\|", "|"), 0))
 
@@ -134,7 +126,7 @@ def _cell_text(cell: Cell) -> str:
 
 
 class _Text:
-    """The page's lines while they are changed."""
+    """The lines of the plan while they are changed."""
 
     def __init__(self, text: str) -> None:
         self.bom = _BOM if text.startswith(_BOM) else ""
@@ -145,131 +137,133 @@ class _Text:
     def text(self) -> str:
         return self.bom + join_lines(self.lines, self.ends)
 
-    def update(self, kind: _Kind, rows: Mapping[_Key, Mapping[str, str]]) -> None:
+    def update(self, kind: _Kind, rows: Sequence[_Cells]) -> None:
         table = self._find(kind)
         if table is None:
             self._add_table(kind)
             table = self._find(kind)
         if table is None:
-            message = (
-                f"`### {kind.title}` cannot be added under `## Status`: the page ends inside a code block, a comment"
-            )
-            raise PlanError(f"{message} or the like", file=PLAN_FILE, hint="close it, or add the section by hand")
+            message = f"`### {kind.title}` cannot be added under `## Status`: the plan ends inside a code block, "
+            hint = "close it, or add the section by hand"
+            raise PlanError(f"{message}a comment or the like", file=PLAN_FILE, hint=hint)
         _TableUpdate(self, kind, table).apply(rows)
 
     def insert(self, position: int, new: Sequence[str]) -> None:
-        """Adds lines in front of the zero-based ``position``; whether the page ends with a line end stays as it was."""
+        """Adds lines in front of the zero-based ``position``; whether the plan ends with a line end stays as it was."""
+        ends = [self.end] * len(new)
         if position == len(self.lines) and self.lines:
-            last = self.ends[-1]
+            ends[-1] = self.ends[-1]
             self.ends[-1] = self.end
-            ends = [self.end] * (len(new) - 1) + [last]
-        else:
-            ends = [self.end] * len(new)
         self._tree = None
         self.lines[position:position] = new
         self.ends[position:position] = ends
 
     def _status(self) -> MarkdownSection | None:
-        sections = [section for section in self._root().walk() if section.title.lower() == "status"]
-        return next((section for section in sections if section.level == 2), None)  # noqa: PLR2004  ## Status
+        for section in self._root().walk():
+            if section.level == _STATUS_LEVEL and section.title.lower() == "status":
+                return section
+        return None
 
     def _root(self) -> MarkdownSection:
-        """The page's structure, which only new lines change."""
+        """The structure of the plan, which only new lines change."""
         if self._tree is None:
             self._tree = parse_markdown("\n".join(self.lines))
         return self._tree
 
     def _find(self, kind: _Kind) -> Table | None:
         status = self._status()
-        parts = [part for part in status.walk() if part.title.lower() in kind.titles] if status else []
-        return next((table for part in parts for table in part.tables if self._is_ours(table, kind)), None)
+        for part in status.walk() if status else ():
+            if part.title.lower() in kind.titles:
+                for table in part.tables:
+                    if self._is_updated(table, kind):
+                        return table
+        return None
 
-    def _is_ours(self, table: Table, kind: _Kind) -> bool:
-        """Whether it has the columns, and stands on the page as lines of its own (not in a quotation)."""
-        names = {_name(cell) for cell in table.header}
-        here = TableLine.read(self.lines[table.line - 1]).raw == tuple(cell.raw for cell in table.header)
-        return here and {column.lower() for column in (*kind.key, "Status")} <= names
+    def _is_updated(self, table: Table, kind: _Kind) -> bool:
+        """Whether the table has the columns, and is on lines of its own (not in a quotation)."""
+        line = TableLine.read(self.lines[table.line - 1])
+        required = {column.lower() for column in (*kind.key, "Status")}
+        return line.raw == tuple(cell.raw for cell in table.header) and required <= {cell.key for cell in table.header}
 
     def _add_table(self, kind: _Kind) -> None:
-        lines = [table_row(kind.columns), "|" + "|".join("-" * (len(name) + 2) for name in kind.columns) + "|"]
+        lines = list(table_lines(kind.columns))
         status = self._status()
-        section = (
-            next((part for part in status.sections if part.title.lower() in kind.titles), None) if status else None
-        )
+        parts = status.sections if status else ()
+        section = next((part for part in parts if part.title.lower() in kind.titles), None)
         if section is None:
             lines = [f"### {kind.title}", *lines]
         if status is None:
             lines = ["## Status", "", *lines]
-        whole = section or status
-        start, stop = (whole.line, min(whole.end_line, len(self.lines))) if whole else (0, len(self.lines))
+        around = section or status
+        start, stop = 0, len(self.lines)
+        if around is not None:
+            start, stop = around.line, min(around.end_line, stop)
         while stop > start and not self.lines[stop - 1].strip():
             stop -= 1
-        before = [""] if stop > 0 else []
-        after = [""] if stop < len(self.lines) and self.lines[stop].strip() else []
-        self.insert(stop, [*before, *lines, *after])
-
-
-def _name(cell: Cell) -> str:
-    return " ".join(cell.text.lower().split())
+        if stop > 0:
+            lines.insert(0, "")
+        if stop < len(self.lines) and self.lines[stop].strip():
+            lines.append("")
+        self.insert(stop, lines)
 
 
 class _TableUpdate:
-    """One table's rows while they are changed."""
+    """The rows of one table while they are changed."""
 
-    def __init__(self, page: _Text, kind: _Kind, table: Table) -> None:
-        self.page = page
+    def __init__(self, plan: _Text, kind: _Kind, table: Table) -> None:
+        self.plan = plan
         self.kind = kind
         self.table = table
-        self.header = [_name(cell) for cell in table.header]
-        known = {column.lower(): column for column in kind.columns}
-        self.columns = {known[name]: self.header.index(name) for name in self.header if name in known}
+        header = [cell.key for cell in table.header]
+        self.columns = {name: header.index(name.lower()) for name in kind.columns if name.lower() in header}
 
-    def apply(self, rows: Mapping[_Key, Mapping[str, str]]) -> None:
-        left = dict(rows)
+    def apply(self, rows: Sequence[_Cells]) -> None:
+        wanted = {tuple(_as_read(row[name]) for name in self.kind.key): row for row in rows}
+        missing = dict(wanted)
         for row in self.table.rows:
             key = self._key(row)
-            if key in rows:
-                self._rewrite(row, rows[key])
-                left.pop(key, None)
-        if left:
-            self._append(list(left.values()))
+            if key in wanted:
+                self._rewrite(row, wanted[key])
+                missing.pop(key, None)
+        if missing:
+            self._append(list(missing.values()))
 
     def _key(self, row: Row) -> _Key:
-        texts = [_cell_text(row.cells[self.columns[name]]) for name in self.kind.key]
-        if len(texts) == len(_EVALUATIONS.key):
-            texts[-1] = _epoch(texts[-1])
+        texts = []
+        for name in self.kind.key:
+            text = _cell_text(row.cells[self.columns[name]])
+            texts.append(_epoch(text) if name == "Epoch" else text)
         return tuple(texts)
 
-    def _rewrite(self, row: Row, values: Mapping[str, str]) -> None:
+    def _rewrite(self, row: Row, values: _Cells) -> None:
         index = row.line - 1
-        line = TableLine.read(self.page.lines[index])
+        line = TableLine.read(self.plan.lines[index])
         changes: dict[int, str] = {}
         for column, place in self.columns.items():
             if column in self.kind.key:
                 continue
-            cell = row.cells[place]
             if column == "Notes":
                 written = line.cells[place].strip() if place < len(line.cells) else ""
                 content = _notes(written, values[column])
                 if content != (written or "-"):
                     changes[place] = content
-            elif _cell_text(cell) != _seen(values[column]):
+            elif _cell_text(row.cells[place]) != _as_read(values[column]):
                 changes[place] = escape_cell(values[column])
         if changes:
-            self.page.lines[index] = line.with_cells(changes)
+            self.plan.lines[index] = line.with_cells(changes)
 
-    def _append(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Adds rows after the last one; columns that are a person's get ``-``."""
-        head = self.page.lines[self.table.line - 1]
+    def _append(self, rows: Sequence[_Cells]) -> None:
+        """Adds rows after the last one; in columns that a person added they get ``-``."""
+        head = self.plan.lines[self.table.line - 1]
         indent = head[: len(head) - len(head.lstrip())]
+        lines = []
+        for row in rows:
+            cells = ["-"] * len(self.table.header)
+            for column, place in self.columns.items():
+                cells[place] = _notes("", row[column]) if column == "Notes" else escape_cell(row[column])
+            lines.append(table_row(cells, indent))
         last = self.table.rows[-1].line if self.table.rows else self.table.line + 1
-        self.page.insert(last, [table_row(self._cells(row), indent) for row in rows])
-
-    def _cells(self, values: Mapping[str, str]) -> list[str]:
-        cells = ["-"] * len(self.header)
-        for column, place in self.columns.items():
-            cells[place] = _notes("", values[column]) if column == "Notes" else escape_cell(values[column])
-        return cells
+        self.plan.insert(last, lines)
 
 
 def _epoch(text: str) -> str:
@@ -280,13 +274,13 @@ def _epoch(text: str) -> str:
 
 
 def _notes(written: str, ours: str) -> str:
-    """What a person wrote, and then what tunebook says now; both as they stand in the table."""
-    segments: list[str] = [] if written in {"", "-"} else written.split("; ")
-    kept = [segment for segment in segments if not _is_ours(segment)]
-    note = escape_cell(ours).replace(";", ",") if ours.strip() else ""
-    if note and not _is_ours(note):
-        note = f"tunebook: {note}"
-    return "; ".join([*kept, *([note] if note else [])]) or "-"
+    """A person's notes, followed by tunebook's; both as Markdown."""
+    segments = [] if written in {"", "-"} else written.split("; ")
+    notes = [segment for segment in segments if not _is_ours(segment)]
+    if ours.strip():
+        note = escape_cell(ours).replace(";", ",")
+        notes.append(note if _is_ours(note) else f"tunebook: {note}")
+    return "; ".join(notes) or "-"
 
 
 def _is_ours(segment: str) -> bool:

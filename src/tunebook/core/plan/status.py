@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tunebook.core.job import JobState
-from tunebook.core.plan.reading import SectionReader
-from tunebook.core.plan.rewrite import EvaluationRow, TrainingRow, update_status
-from tunebook.core.plan.section import Section, Writing
+from tunebook.core.plan.rewrite import STATUS_TITLES, EvaluationRow, TrainingRow, update_status
+from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.plan.values import Plan
 
@@ -22,14 +21,15 @@ def pending_rows(plan: Plan) -> tuple[tuple[TrainingRow, ...], tuple[EvaluationR
 
 
 class StatusSection(Section):
-    """Two tables that the plan does not hold: :func:`update_status` reads and writes them."""
+    """Two tables that are no part of the Plan: :func:`update_status` reads and writes them."""
 
     title = "Status"
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        for table in source.tables_below():
-            if {"run name", "status"} <= {cell.key for cell in table.header}:
-                source.take(table)
+        for title in STATUS_TITLES:
+            part = source.subsection(title)
+            if part is not None:
+                part.table()
         return plan
 
     def write(self, target: Writing) -> Iterator[str]:

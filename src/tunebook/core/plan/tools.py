@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tunebook.core.markdown import escape_text, fact_line
-from tunebook.core.plan.reading import SectionReader
-from tunebook.core.plan.section import Section, Writing
+from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan, Tools
 
 __all__ = ["ToolsSection"]

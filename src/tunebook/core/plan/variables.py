@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from tunebook.core.markdown import Cell, escape_cell, escape_text, literal, quoted, table_lines
 from tunebook.core.parameters import Kind
-from tunebook.core.plan.reading import SectionReader
-from tunebook.core.plan.section import Section, Writing
+from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Factor, Plan
 
 __all__ = ["VariablesSection"]
