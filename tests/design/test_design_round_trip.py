@@ -125,6 +125,7 @@ def test_the_page_reads_as_the_design(value: Design) -> None:
     text = write_plan(plan, PlanDetails(notes=value.notes, directory="/x"))
     read = parse_plan(text)
     assert [str(problem) for problem in page_differences(plan, text)] == []
+    assert read.unread == ()
     assert [run_settings(plan, run) for run in plan.runs] == [run_settings(read.plan, run) for run in read.plan.runs]
     assert evaluation_settings(plan) == evaluation_settings(read.plan)
     assert [vars(item) | {"line": 0} for item in evaluations(plan)] == [

@@ -1,6 +1,6 @@
 """The plan of an experiment as values, read from ``experiment_summary.md`` and written to it section by section."""
 
-from tunebook.core.plan.document import ParsedPlan, parse_plan, write_plan
+from tunebook.core.plan.document import ParsedPlan, parse_plan, read_tools, write_plan
 from tunebook.core.plan.section import UnreadBlock
 from tunebook.core.plan.values import (
     PLAN_FILE,
@@ -37,5 +37,6 @@ __all__ = [
     "Tools",
     "UnreadBlock",
     "parse_plan",
+    "read_tools",
     "write_plan",
 ]

@@ -53,7 +53,7 @@ class AllRunsSection(Section):
 
     def write(self, target: Writing) -> Iterator[str]:
         plan = target.plan
-        parameters = [target.parameters.by_key(key) for key in plan.columns]
+        parameters = [plan.parameters.by_key(key) for key in plan.columns]
         has_checkpoint = any(run.checkpoint for run in plan.runs)
         has_notes = any(run.notes for run in plan.runs)
         header = ["Run Name", "Model", *(parameter.column for parameter in parameters), "Type", "Est. Time"]
@@ -92,7 +92,8 @@ def _place(index: int, cell: Cell, columns: _Columns, source: SectionReader) -> 
     elif name in {fixed.lower() for fixed in _FIXED}:
         columns.fixed[name] = index
     elif parameter is None:
-        _report_unknown(cell, source)
+        if source.parameters.is_complete:
+            _report_unknown(cell, source)
     elif parameter.short:
         columns.parameters[index] = parameter
     else:
@@ -101,11 +102,10 @@ def _place(index: int, cell: Cell, columns: _Columns, source: SectionReader) -> 
 
 
 def _report_unknown(cell: Cell, source: SectionReader) -> None:
-    names = [parameter.column for parameter in source.parameters.training if parameter.short]
-    hint = suggestion(cell.text, (*_FIXED, *names))
+    hint = source.parameters.suggest(cell.text, *_FIXED, varying=True)
     source.problem(f"unknown column `{cell.text}`", cell.line, hint)
     # The parameter that is probably meant counts as unreadable, so that no rule calls it missing as well.
-    for parameter in source.parameters.training:
+    for parameter in source.parameters.varying:
         if hint == f"did you mean `{parameter.column}`?":
             source.unreadable(parameter.key)
 

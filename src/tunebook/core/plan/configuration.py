@@ -7,14 +7,14 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tunebook.core.markdown import Bullet, fact_line
-from tunebook.core.parameters import Kind, Parameter, Written, suggestion
+from tunebook.core.parameters import Kind, Parameter, Written
 from tunebook.core.plan.parameter_values import read_value, value_text
 from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan
 
 __all__ = ["ConfigurationSection"]
 
-_REMARKS = ("notes", "note", "optimizer notes")
+_REMARKS = {"notes", "note", "optimizer notes"}
 _UNSET = {"none", "null", "unset", "auto", "default"}
 _FIRST = ("recipe", "gpus", "epochs", "batch_size", "packed", "lora_rank", "lora_alpha", "lr")
 
@@ -31,16 +31,10 @@ class ConfigurationSection(Section):
         settings: dict[str, Written] = {}
         listed: dict[str, tuple[Written, ...]] = {}
         for bullet in source.bullets:
-            if bullet.depth > 0 or not bullet.name:
-                continue
-            source.take(bullet)
-            if bullet.key in _REMARKS:
-                continue
-            parameter = source.parameters.by_column(bullet.name)
+            parameter = _find_parameter(bullet, source)
             if parameter is None:
-                hint = suggestion(bullet.name, [known.column for known in source.parameters.all])
-                source.problem(f"unknown configuration `{bullet.name}`", bullet.line, hint)
-            elif parameter.key in settings or parameter.key in listed:
+                continue
+            if parameter.key in settings or parameter.key in listed:
                 source.problem(f"`{bullet.name}` is given twice", bullet.line)
             elif parameter.key in plan.columns and parameter.kind is not Kind.LITERAL:
                 listed[parameter.key] = _read_list(bullet, parameter, source)
@@ -51,12 +45,27 @@ class ConfigurationSection(Section):
         return replace(plan, configuration=MappingProxyType(settings), listed=MappingProxyType(listed))
 
     def write(self, target: Writing) -> Iterator[str]:
-        order = [target.parameters.by_key(key) for key in _FIRST]
-        order += [parameter for parameter in target.parameters.all if parameter not in order]
-        for parameter in order:
-            written = target.plan.configuration.get(parameter.key)
+        plan = target.plan
+        in_table = [parameter.key for parameter in plan.parameters.rows]
+        for key in dict.fromkeys((*_FIRST, *in_table)):
+            written = plan.configuration.get(key)
             if written is not None:
+                parameter = plan.parameters.by_key(key)
                 yield fact_line(parameter.column, value_text(parameter, written))
+
+
+def _find_parameter(bullet: Bullet, source: SectionReader) -> Parameter | None:
+    """The parameter that a bullet names; an unknown name is a problem, a nested or nameless bullet stays unread."""
+    if bullet.depth > 0 or not bullet.name:
+        return None
+    parameter = source.parameters.by_column(bullet.name)
+    is_known = parameter is not None or bullet.key in _REMARKS
+    if is_known or source.parameters.is_complete:
+        source.take(bullet)
+    if not is_known and source.parameters.is_complete:
+        hint = source.parameters.suggest(bullet.name)
+        source.problem(f"unknown configuration `{bullet.name}`", bullet.line, hint)
+    return parameter
 
 
 def _read_setting(bullet: Bullet, parameter: Parameter, source: SectionReader) -> Written | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tunebook.core.markdown import MarkdownSection, escape_text, parse_markdown
@@ -19,11 +19,11 @@ from tunebook.core.plan.resources import ResourcesSection
 from tunebook.core.plan.section import Reading, Section, SectionReader, UnreadBlock, Writing
 from tunebook.core.plan.status import StatusSection
 from tunebook.core.plan.tools import ToolsSection
-from tunebook.core.plan.values import PLAN_FILE, Plan, PlanDetails
+from tunebook.core.plan.values import PLAN_FILE, Plan, PlanDetails, Tools
 from tunebook.core.plan.variables import VariablesSection
 from tunebook.errors import Problem
 
-__all__ = ["SECTIONS", "ParsedPlan", "parse_plan", "write_plan"]
+__all__ = ["SECTIONS", "ParsedPlan", "parse_plan", "read_tools", "write_plan"]
 
 # In the order in which they are read and written: Configuration needs the columns of All Runs, the matrix needs tasks.
 SECTIONS: Sequence[Section] = (
@@ -57,14 +57,22 @@ class ParsedPlan:
     unread: tuple[UnreadBlock, ...] = ()
 
 
-def parse_plan(text: str, *, file: str = PLAN_FILE, parameters: ParameterTable = PARAMETER_TABLE) -> ParsedPlan:
+def read_tools(text: str) -> Tools:
+    """The tools that a plan names; they decide the parameters that the plan is read with."""
+    section = ToolsSection()
+    found = _find(parse_markdown(text), section)
+    source = SectionReader(found[0] if found else None, Reading(PLAN_FILE, PARAMETER_TABLE))
+    return section.read(source, Plan("", PLAN_FILE)).tools
+
+
+def parse_plan(text: str, parameters: ParameterTable = PARAMETER_TABLE, *, file: str = PLAN_FILE) -> ParsedPlan:
     """Reads every section; a section that cannot be read leaves its default and a problem."""
     reading = Reading(file, parameters)
     root = parse_markdown(text)
     plan = _read_title(root, reading)
     known: list[tuple[Section, MarkdownSection]] = []
     for section in SECTIONS:
-        found = [heading for heading in _headings(root) if heading.title.lower() == section.title.lower()]
+        found = _find(root, section)
         plan = section.read(SectionReader(found[0] if found else None, reading), plan)
         known += [(section, heading) for heading in found]
     # Only now, since below a first-level heading one known section can lie inside another.
@@ -76,26 +84,28 @@ def parse_plan(text: str, *, file: str = PLAN_FILE, parameters: ParameterTable =
     )
 
 
-def _headings(root: MarkdownSection) -> Iterator[MarkdownSection]:
-    """The headings of sections; deeper ones do not count, since several are named Configuration."""
-    for section in root.sections:
-        yield section
-        if section.level == 1:
-            yield from section.sections
+def _find(root: MarkdownSection, section: Section) -> list[MarkdownSection]:
+    """The headings with the section's title; deeper ones do not count, since several are named Configuration."""
+    headings = []
+    for heading in root.sections:
+        headings.append(heading)
+        if heading.level == 1:
+            headings += heading.sections
+    return [heading for heading in headings if heading.title.lower() == section.title.lower()]
 
 
 def _read_title(root: MarkdownSection, reading: Reading) -> Plan:
     for section in root.sections:
         if section.level == 1:
             name = re.sub(r"^experiment\s*:", "", section.title, flags=re.IGNORECASE).strip()
-            return Plan(name, reading.file, section.line)
+            return Plan(name, reading.file, reading.parameters, section.line)
     reading.problem("the plan has no title", 1, "start it with `# Experiment: NAME`")
-    return Plan("", reading.file)
+    return Plan("", reading.file, reading.parameters)
 
 
-def write_plan(plan: Plan, details: PlanDetails, *, parameters: ParameterTable = PARAMETER_TABLE) -> str:
+def write_plan(plan: Plan, details: PlanDetails) -> str:
     """The text of a plan, which :func:`parse_plan` reads back as this plan. Same arguments, same bytes."""
-    target = Writing(plan, details, parameters)
+    target = Writing(plan, details)
     lines = [f"# Experiment: {escape_text(plan.name)}"]
     for section in SECTIONS:
         body = list(section.write(target))

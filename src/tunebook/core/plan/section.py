@@ -160,7 +160,6 @@ class Writing:
 
     plan: Plan
     details: PlanDetails
-    parameters: ParameterTable
 
     def tick(self, path: str | None, text: str = " ✓") -> str:
         """A mark after the path of a file or directory that was found."""

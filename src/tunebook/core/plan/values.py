@@ -8,6 +8,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from tunebook.core.parameters import Value, Written
+from tunebook.core.plan.parameter_table import PARAMETER_TABLE, ParameterTable
 
 __all__ = [
     "PLAN_FILE",
@@ -146,6 +147,7 @@ class Plan:
 
     Attributes:
         file: the name of the plan in messages.
+        parameters: the parameters that the plan's tools have.
         kind: the design in words, as in ``## Overview``.
         configuration: parameters that apply to every run, unless its row in the runs table has another value.
         listed: values that ``## Configuration`` lists for a parameter that the runs table varies.
@@ -156,6 +158,7 @@ class Plan:
 
     name: str
     file: str
+    parameters: ParameterTable = PARAMETER_TABLE
     line: int = 1
     kind: str = ""
     question: str = ""

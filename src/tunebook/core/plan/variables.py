@@ -57,7 +57,7 @@ def _unquoted(text: str) -> str:
 
 def _levels_text(factor: Factor, target: Writing) -> str:
     """All levels are quoted if one of them could be taken for something else."""
-    parameter = target.parameters.by_column(factor.name)
+    parameter = target.plan.parameters.by_column(factor.name)
     is_literal = parameter is not None and parameter.kind is Kind.LITERAL
     if is_literal or not all(map(_is_simple, factor.levels)):
         levels = [quoted(level) for level in factor.levels]
