@@ -14,7 +14,8 @@ import pytest
 
 from support.played_machine import CONFIG, PARTITIONS, SINFO, conda_environment, program
 from tunebook import api
-from tunebook.core.site import Environment, parse_site
+from tunebook.core.site import Environment
+from tunebook.core.site_file import parse_site
 from tunebook.errors import ExitCode
 from tunebook.site.probe import probe
 
