@@ -115,7 +115,9 @@ def _read_run(row: Row, columns: _Columns, source: SectionReader) -> Run:
     parameters: dict[str, Written] = {}
     for index, parameter in columns.parameters.items():
         cell = row.cells[index]
-        written = None if cell.is_empty else read_value(parameter, cell, source, owner=f"run `{name}`: ")
+        if cell.is_empty:
+            continue
+        written = read_value(parameter, cell, source, owner=f"run `{name}`: ")
         if written is not None:
             parameters[parameter.key] = written
     return Run(

@@ -74,7 +74,9 @@ class SectionReader:
     def subsection(self, title: str) -> SectionReader | None:
         """The first section with this title inside this one."""
         found = self._heading.find(title)
-        return None if found is None else SectionReader(found, self._reading)
+        if found is None:
+            return None
+        return SectionReader(found, self._reading)
 
     def take(self, block: Block) -> None:
         """Notes that a block was read, or is a remark for people that may be ignored."""
@@ -82,11 +84,13 @@ class SectionReader:
 
     def bullet(self, *keys: str, also_below: bool = False) -> Bullet | None:
         """Takes the first bullet with one of these names (in lower case); ``also_below``: from subsections as well."""
-        for heading in self._heading.walk() if also_below else (self._heading,):
-            for bullet in heading.bullets:
-                if bullet.key in keys:
-                    self.take(bullet)
-                    return bullet
+        bullets = self.bullets
+        if also_below:
+            bullets = [bullet for heading in self._heading.walk() for bullet in heading.bullets]
+        for bullet in bullets:
+            if bullet.key in keys:
+                self.take(bullet)
+                return bullet
         return None
 
     def text(self, *keys: str) -> str:
@@ -97,8 +101,10 @@ class SectionReader:
     def count(self, key: str) -> Written | None:
         """Takes a bullet and returns the number that its value starts with."""
         bullet = self.bullet(key)
-        match = re.match(r"~?\s*(\d+)", bullet.value.text) if bullet else None
-        return Written(int(match[1]), match[1], bullet.line) if bullet and match else None
+        if bullet is None:
+            return None
+        match = re.match(r"~?\s*(\d+)", bullet.value.text)
+        return Written(int(match[1]), match[1], bullet.line) if match else None
 
     def table(self) -> Table | None:
         """Takes the first table."""
