@@ -38,7 +38,7 @@ class Site:
     """The site settings; an empty text is "unset".
 
     Attributes:
-        file: the file that they were read from; ``None`` if there is none.
+        file: the path of the file that they were read from; ``None`` without a file.
         lines: setting to its line in ``file``.
         time: in SLURM's notation, as the file has it.
         gpu_syntax: ``gres`` or ``gpus``: the option with which this cluster's jobs request GPUs.

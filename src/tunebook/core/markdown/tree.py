@@ -36,7 +36,7 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """What a reader sees: without markup and without a trailing tick."""
+        """The text as a reader sees it: without markup and without a trailing tick."""
         return plain(self.raw)
 
     @property

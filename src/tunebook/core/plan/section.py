@@ -1,4 +1,4 @@
-"""The contract of a section of the plan: one object reads it, writes it, and leaves the blocks that it did not read."""
+"""The contract of a section of the plan: one object reads it, writes it, and leaves the blocks that it does not know."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Reading:
     read_lines: set[int] = field(default_factory=set)
 
     def problem(self, message: str, line: int | None, hint: str = "") -> None:
-        """Notes a problem; reading goes on."""
+        """Records a problem; reading continues."""
         self.problems.append(Problem(message, self.file, line, hint))
 
     def unread(self, title: str, heading: MarkdownSection) -> Iterator[UnreadBlock]:
@@ -79,7 +79,7 @@ class SectionReader:
         return SectionReader(found, self._reading)
 
     def take(self, block: Block) -> None:
-        """Notes that a block was read, or is a remark for people that may be ignored."""
+        """Records that a block was read, or is a remark for people that may be ignored."""
         self._reading.read_lines.add(block.line)
 
     def bullet(self, *keys: str, also_below: bool = False) -> Bullet | None:
@@ -94,12 +94,12 @@ class SectionReader:
         return None
 
     def text(self, *keys: str) -> str:
-        """Takes a bullet and returns its value; empty if there is no such bullet."""
+        """Takes a bullet and returns its value; an empty text if the bullet is missing."""
         bullet = self.bullet(*keys)
         return bullet.value.text if bullet else ""
 
     def count(self, key: str) -> Written | None:
-        """Takes a bullet and returns the number that its value starts with."""
+        """Takes a bullet and returns the number at the start of its value; ``None`` if there is no number."""
         bullet = self.bullet(key)
         if bullet is None:
             return None
@@ -114,7 +114,7 @@ class SectionReader:
         return None
 
     def ignore(self, *prefixes: str) -> None:
-        """Takes the bullets whose names start so: remarks for people."""
+        """Takes the bullets whose names have one of these prefixes: remarks for people."""
         for bullet in self.bullets:
             if bullet.key.startswith(prefixes):
                 self.take(bullet)
@@ -126,7 +126,7 @@ class SectionReader:
                 self.take(block)
 
     def unreadable(self, key: str) -> None:
-        """Notes that the plan gives a parameter, but that its value could not be read."""
+        """Records that the plan gives a parameter whose value could not be read."""
         self._reading.unreadable.add(key)
 
     def columns(
@@ -153,7 +153,7 @@ class SectionReader:
 
 
 def cell_text(row: Row, columns: Mapping[str, int], name: str) -> str:
-    """The text of a row's cell; empty if the cell is, or if there is no such column."""
+    """The text of a row's cell; an empty text if the cell is blank or the column is missing."""
     index = columns.get(name)
     if index is None or row.cells[index].is_empty:
         return ""
@@ -162,7 +162,7 @@ def cell_text(row: Row, columns: Mapping[str, int], name: str) -> str:
 
 @dataclass(frozen=True)
 class Writing:
-    """What the sections are written from."""
+    """The values that sections are written from."""
 
     plan: Plan
     details: PlanDetails
