@@ -1,4 +1,4 @@
-"""The contract of a section of the plan: one object reads it, writes it, and leaves the blocks that it does not know."""
+"""The contract of a section of the plan: one object reads and writes it, and leaves the blocks that it does not know."""
 
 from __future__ import annotations
 
