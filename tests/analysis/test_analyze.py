@@ -17,7 +17,7 @@ from support.eval_logs import write_log
 from support.scaffolding import CLOCK
 from support.sweeps import Sweep, SweepRun
 from tunebook import api
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai's and pandas' own
 RIGHT, WRONG = "C", "I"

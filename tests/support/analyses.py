@@ -22,7 +22,7 @@ from tunebook.analysis.records import (
     Training,
 )
 from tunebook.analysis.values import Analysis, Case, Deviation, FactorUse, Finding, Gap, Provenance, TaskUse
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
 __all__ = ["HOSTILE", "Texts", "dozens", "hundreds", "made_up"]

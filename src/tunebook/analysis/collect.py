@@ -18,7 +18,7 @@ from tunebook.analysis.sample_logs import read_samples
 from tunebook.analysis.scoring import score_of
 from tunebook.analysis.training import JobFacts, elapsed_s, read_training
 from tunebook.analysis.values import FactorUse, TaskUse
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.plan import Plan, RunType
 from tunebook.core.settings import evaluations, run_settings

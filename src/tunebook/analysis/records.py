@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.parameters import Value
 from tunebook.core.plan import RunType
 

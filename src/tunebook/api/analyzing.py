@@ -34,7 +34,7 @@ from tunebook.analysis.write import write_analysis
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
 from tunebook.core.parse import parse_plan
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import Plan
 from tunebook.core.settings import evaluations
 from tunebook.core.status import EvaluationRow, TrainingRow, update_status

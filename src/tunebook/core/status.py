@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.markdown import Cell, Row, Section, Table, parse_page
 from tunebook.core.plan import PLAN_FILE
 from tunebook.core.table_text import TableLine, escape_cell, join_lines, new_line, split_lines

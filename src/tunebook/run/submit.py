@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.ledger import EventKind

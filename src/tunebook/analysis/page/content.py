@@ -13,7 +13,7 @@ from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run
 from tunebook.analysis.records import OtherLog
 from tunebook.analysis.summarizing import MOST_CASES
 from tunebook.analysis.values import Analysis, Case, Deviation, FactorUse, Finding, Gap, TaskUse
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
 __all__ = ["CaseGroup", "Content", "Fact", "ShownCase", "content_of"]

@@ -1,14 +1,16 @@
-"""A job: one script, what it waits for, and how to tell whether it is done."""
+"""Jobs as values: a script, its resources, the jobs that it waits for, and how its end is recorded."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-__all__ = ["Job", "JobState", "Outcome", "Stage", "job_from_json", "job_to_json", "outcome_from_json"]
+from tunebook.core.units import clock_minutes
+
+__all__ = ["Job", "JobState", "Outcome", "Resources", "Stage", "job_from_json", "job_to_json", "outcome_from_json"]
 
 
 class Stage(Enum):
@@ -29,6 +31,41 @@ class JobState(Enum):
 
 
 @dataclass(frozen=True)
+class Resources:
+    """The resources that a job asks a scheduler for; an empty value leaves the choice to the cluster.
+
+    Attributes:
+        time: the time limit in SLURM's notation (``D-HH:MM:SS``), as the plan, the site or a person wrote it.
+        memory: host memory with its unit, such as ``48G``.
+        cpus: CPU cores; 0 leaves the number to the cluster.
+        gpu_type: the kind of GPU as the cluster names it, such as ``a100``.
+        gpu_syntax: ``gres`` or ``gpus``: the option of ``sbatch`` with which this cluster takes requests for GPUs.
+        mail_type: the events that are mailed to ``mail_user``; empty is the job's end and its failure.
+    """
+
+    time: str = ""
+    memory: str = ""
+    cpus: int = 0
+    gpus: int = 0
+    gpu_type: str = ""
+    gpu_syntax: str = "gres"
+    account: str = ""
+    partition: str = ""
+    constraint: str = ""
+    qos: str = ""
+    mail_user: str = ""
+    mail_type: str = ""
+
+    @property
+    def time_min(self) -> float | None:
+        """The time limit in minutes; ``None`` if it is left to the cluster."""
+        return clock_minutes(self.time)
+
+
+_ANY_RESOURCES = Resources()
+
+
+@dataclass(frozen=True)
 class Job:
     """One script to run; paths are relative to the experiment's directory unless said otherwise.
 
@@ -44,8 +81,7 @@ class Job:
         metrics: absolute path of the training's ``metrics.jsonl``.
         result: what an evaluation's script writes about its log.
         checkpoints: absolute paths of directories that a completed training leaves.
-        gpus: how many GPUs it needs.
-        time_min: its time limit in minutes.
+        resources: what it asks a scheduler for; the header of its script is written from these values.
     """
 
     name: str
@@ -62,8 +98,7 @@ class Job:
     metrics: str | None = None
     result: str | None = None
     checkpoints: tuple[str, ...] = ()
-    gpus: int = 0
-    time_min: float = 60.0
+    resources: Resources = _ANY_RESOURCES
 
 
 @dataclass(frozen=True)
@@ -85,16 +120,24 @@ class Outcome:
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
-    """The job as a JSON object."""
-    return vars(job) | {"stage": job.stage.value}
+    """Converts the job to a JSON object, whose resources are those that differ from the cluster's choice."""
+    resources = {name: value for name, value in vars(job.resources).items() if value != getattr(_ANY_RESOURCES, name)}
+    return vars(job) | {"stage": job.stage.value, "resources": resources}
 
 
 def job_from_json(document: Mapping[str, Any]) -> Job:
-    """The job out of what :func:`job_to_json` made."""
-    known = {item.name for item in fields(Job)}
-    values: dict[str, Any] = {key: value for key, value in document.items() if key in known}
-    values |= {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    """Converts an object of :func:`job_to_json` back to the job.
+
+    Raises:
+        TypeError: a field is missing or unknown.
+        KeyError: the stage is missing.
+        ValueError: there is no such stage.
+    """
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
+    }
     values["stage"] = Stage(document["stage"])
+    values["resources"] = Resources(**document.get("resources", {}))
     return Job(**values)
 
 
