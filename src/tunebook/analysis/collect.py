@@ -21,7 +21,7 @@ from tunebook.analysis.values import FactorUse, TaskUse
 from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.plan import Plan, RunType
-from tunebook.core.settings import evaluations, run_settings
+from tunebook.core.plan.settings import evaluations, run_settings
 from tunebook.core.site import Site
 from tunebook.tools.torchtune.planned_setup import site_gpus
 

@@ -36,9 +36,8 @@ from tunebook.api.running import status
 from tunebook.api.scaffolding import now
 from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
-from tunebook.core.parse import parse_plan
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.plan import PLAN_FILE, parse_plan
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log

@@ -15,7 +15,7 @@ from typing import Any
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import GIVEN_UP, evaluation_script, evaluation_stem
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
-from tunebook.core.settings import evaluation_settings, evaluations
+from tunebook.core.plan.settings import evaluation_settings, evaluations
 from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Unit

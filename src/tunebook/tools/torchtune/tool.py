@@ -19,7 +19,7 @@ import yaml
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import FINETUNE_CONFIG, FINETUNE_SCRIPT, GIVEN_UP, SETUP, checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import effective, steps_per_epoch
+from tunebook.core.plan.settings import effective, steps_per_epoch
 from tunebook.core.site import Environment, Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Prepared, Unit

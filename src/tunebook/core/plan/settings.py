@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS, Value, by_key
-from tunebook.core.plan import Evaluation, MatrixEntry, Plan, Run, RunType
+from tunebook.core.plan.values import Evaluation, MatrixEntry, Plan, Run, RunType
 
 __all__ = [
     "effective",
