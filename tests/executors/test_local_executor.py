@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from support.bash_jobs import Experiment, wait_until
-from tunebook.core.jobs import Job, JobState, Resources, outcome_from_json
+from tunebook.core.jobs import Job, JobState, JobStatus, Resources, outcome_from_json
 from tunebook.errors import ExecutorError, UsageError
 from tunebook.executors import gpus, processes
-from tunebook.executors.base import Batch, ExecutorOptions, JobStatus, Submission
+from tunebook.executors.base import Batch, ExecutorOptions, Submission
 from tunebook.executors.local import LocalExecutor
 from tunebook.executors.registry import choose_executor, executor_names
 

@@ -9,9 +9,10 @@ from statistics import fmean, median
 
 from tunebook.analysis.curves import CurveText, read_job_output, read_metrics, read_torchtune_log
 from tunebook.analysis.reading import read_readable
-from tunebook.analysis.records import Curve, SlurmUse, Training
+from tunebook.analysis.records import Curve, Training
 from tunebook.core.jobs import Job, JobState
 from tunebook.core.paths import output_directory
+from tunebook.slurm.accounting import SlurmUse
 
 __all__ = ["JobFacts", "elapsed_s", "read_training"]
 

@@ -1,4 +1,4 @@
-"""A cluster as its own programs describe it: pure readers of what ``sinfo``, ``scontrol`` and ``sacctmgr`` print."""
+"""A cluster as values, read from the output of ``sinfo``, ``scontrol`` and ``sacctmgr``."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ __all__ = [
     "Cluster",
     "Gpus",
     "Partition",
+    "cluster_of",
     "read_accounts",
-    "read_config",
     "read_gpus",
     "read_partitions",
 ]
 
-SINFO_FORMAT = "%R|%c|%m|%f|%G"  # the GPUs last: the name of a kind may hold anything
+SINFO_FORMAT = "%R|%c|%m|%f|%G"  # the GPUs come last: the name of a kind may hold anything
+_SINFO_FIELDS = 5
+_ASSOCIATION_FIELDS = 4
 _EMPTY = {"", "(null)", "N/A", "n/a", "NONE", "None"}
 _GPUS = re.compile(r"(?:^|,)gpu(?::(?P<kind>[^:,()=]+))?(?::(?P<count>\d+))(?:\([^)]*\))?(?=,|$)")
 _PAIR = re.compile(r"(?:^|\s)([A-Za-z]\w*)=(\S*)")
@@ -36,21 +38,20 @@ class Gpus:
 
 @dataclass(frozen=True)
 class Partition:
-    """One partition and its nodes; ``None`` for a limit means that there is none.
+    """One partition, with the largest numbers of its nodes.
 
     Attributes:
-        gpus: by kind, the most that one node has.
-        cpus: the most that one node has.
-        memory_mb: the most that one node has.
-        accounts: the only accounts that may use it; empty is everybody.
-        denied: accounts that may not; ``groups`` and ``qos`` as ``accounts``.
+        max_time: the longest time limit; empty without a limit.
+        gpus: for each kind, the number on the node that has most of them.
+        cpus: on the node with most CPUs; ``None`` if unknown, as is ``memory_mb``.
+        accounts: the only accounts that may use it; empty is everybody. So are ``groups`` and ``qos``.
+        denied: accounts that may not use it.
     """
 
     name: str
     is_default: bool = False
     is_up: bool = True
     max_time: str = ""
-    default_time: str = ""
     gpus: tuple[Gpus, ...] = ()
     features: tuple[str, ...] = ()
     cpus: int | None = None
@@ -62,18 +63,18 @@ class Partition:
 
     @property
     def max_time_min(self) -> float | None:
-        """The longest time limit, in minutes."""
+        """The longest time limit in minutes; ``None`` without a limit."""
         return clock_minutes(self.max_time) if self.max_time else None
 
     @property
     def most_gpus(self) -> int:
-        """How many GPUs a node has at most."""
+        """The number of GPUs on the node that has most."""
         return max((item.count for item in self.gpus), default=0)
 
     def why_not(self, *, accounts: Sequence[str], groups: Sequence[str]) -> str:
-        """Why somebody with these accounts and groups cannot use it; empty if it can be used.
+        """Returns why somebody with these accounts and groups cannot use it; empty if they can.
 
-        No account is "not known": then accounts do not decide.
+        Without accounts, which are then unknown, the partition's accounts do not decide.
         """
         if not self.is_up:
             return "it is not up"
@@ -89,7 +90,7 @@ class Partition:
 
 @dataclass(frozen=True)
 class Accounts:
-    """What accounting says; ``all_accounts`` and ``all_qos`` are the cluster's, the rest is this user's."""
+    """The accounts in SLURM's accounting: ``all_accounts`` and ``all_qos`` are the cluster's, the rest this user's."""
 
     default: str = ""
     own: tuple[str, ...] = ()
@@ -100,7 +101,7 @@ class Accounts:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Everything that SLURM says of itself; ``accounts`` is ``None`` where accounting does not answer."""
+    """SLURM's description of itself; ``accounts`` is ``None`` where accounting does not answer."""
 
     name: str
     partitions: tuple[Partition, ...] = ()
@@ -110,7 +111,7 @@ class Cluster:
 
     @property
     def default_partition(self) -> Partition | None:
-        """Where jobs go that name no partition."""
+        """The partition of jobs that name none."""
         return next((partition for partition in self.partitions if partition.is_default), None)
 
     def partition(self, name: str) -> Partition | None:
@@ -118,28 +119,35 @@ class Cluster:
         return next((partition for partition in self.partitions if partition.name == name), None)
 
 
-def read_config(text: str) -> Cluster:
-    """From ``scontrol show config``."""
-    found = dict(re.findall(r"^(\w+)[ \t]*=[ \t]*(.*?)[ \t]*$", text, re.MULTILINE))
-    enforced = {word.strip().lower() for word in found.get("AccountingStorageEnforce", "").split(",")}
+def cluster_of(settings: Mapping[str, str]) -> Cluster:
+    """Returns the cluster with the settings of ``scontrol show config``, without partitions and accounts."""
+    enforced = {word.strip().lower() for word in settings.get("AccountingStorageEnforce", "").split(",")}
     return Cluster(
-        _present(found.get("ClusterName", "")),
+        _present(settings.get("ClusterName", "")),
         needs_account=bool(enforced & {"associations", "limits", "qos", "safe", "all"}),
-        has_gpus_option="cons_tres" in found.get("SelectType", "cons_tres"),
+        has_gpus_option="cons_tres" in settings.get("SelectType", "cons_tres"),
     )
 
 
 def read_partitions(nodes: str, limits: str) -> tuple[Partition, ...]:
-    """From ``sinfo --format`` with :data:`SINFO_FORMAT`, and from ``scontrol show partition --oneliner``.
+    """Reads the partitions.
 
-    A partition of several kinds of nodes has a line of ``sinfo`` for each.
+    Args:
+        nodes: the output of ``sinfo --format`` with :data:`SINFO_FORMAT`: a line for each kind of node of a partition.
+        limits: the output of ``scontrol show partition --oneliner``.
     """
-    partitions = {partition.name: partition for partition in map(_limits, limits.splitlines()) if partition}
+    partitions: dict[str, Partition] = {}
+    for line in limits.splitlines():
+        partition = _limits(line)
+        if partition is not None:
+            partitions[partition.name] = partition
     for line in nodes.splitlines():
-        name, *rest = line.split("|", 4)
-        if len(rest) == 4:  # noqa: PLR2004  the fields that were asked for
-            name = name.strip().removesuffix("*")
-            partitions[name] = _with_nodes(partitions.get(name, Partition(name)), *map(str.strip, rest))
+        fields = [field.strip() for field in line.split("|", _SINFO_FIELDS - 1)]
+        if len(fields) == _SINFO_FIELDS:
+            name, cpus, memory, features, gres = fields
+            name = name.removesuffix("*")  # some versions mark the default partition
+            known = partitions.get(name, Partition(name))
+            partitions[name] = _with_nodes(known, cpus, memory, features, gres)
     return tuple(partitions.values())
 
 
@@ -152,7 +160,6 @@ def _limits(line: str) -> Partition | None:
         is_default=found.get("Default", "").upper() == "YES",
         is_up=found.get("State", "UP").upper() == "UP",
         max_time=_limit(found, "MaxTime"),
-        default_time=_limit(found, "DefaultTime"),
         accounts=_names(found, "AllowAccounts"),
         denied=_names(found, "DenyAccounts"),
         groups=_names(found, "AllowGroups"),
@@ -175,19 +182,19 @@ def _with_nodes(partition: Partition, cpus: str, memory: str, features: str, gre
         partition,
         cpus=_most(partition.cpus, cpus),
         memory_mb=_most(partition.memory_mb, memory),
-        features=_merged(partition.features, _present(features).split(",")),
+        features=_distinct((*partition.features, *_present(features).split(","))),
         gpus=_most_gpus((*partition.gpus, *read_gpus(gres))),
     )
 
 
 def _most(known: int | None, text: str) -> int | None:
-    """``sinfo`` writes ``64+`` for nodes that differ."""
+    """``sinfo`` writes ``64+`` where nodes differ."""
     digits = re.match(r"\d+", text)
     return known if digits is None else max(known or 0, int(digits[0]))
 
 
-def _merged(known: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word.strip() for word in (*known, *more) if word.strip()))
+def _distinct(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
 
 
 def _most_gpus(gpus: Iterable[Gpus]) -> tuple[Gpus, ...]:
@@ -198,30 +205,34 @@ def _most_gpus(gpus: Iterable[Gpus]) -> tuple[Gpus, ...]:
 
 
 def read_gpus(gres: str) -> tuple[Gpus, ...]:
-    """From a node's generic resources: ``gpu:4``, ``gpu:a100:4(S:0-1),shard:8``, ``gpu:1g.5gb:7``."""
+    """Reads a node's generic resources: ``gpu:4``, ``gpu:a100:4(S:0-1),shard:8``, ``gpu:1g.5gb:7``."""
     return tuple(Gpus(match["kind"] or "", int(match["count"])) for match in _GPUS.finditer(gres.strip()))
 
 
 def read_accounts(users: str, associations: str, accounts: str, qos: str, *, cluster: str) -> Accounts:
-    """From ``sacctmgr --noheader --parsable2``.
+    """Reads a user's accounts from the output of ``sacctmgr --noheader --parsable2``.
 
     Args:
         users: ``format=User,DefaultAccount``.
         associations: of this user, ``format=Cluster,Account,QOS,DefaultQOS``.
         accounts: ``format=Account``.
         qos: ``format=Name``.
-        cluster: only its associations count.
+        cluster: the cluster whose associations count.
     """
-    rows = [line.split("|") for line in associations.splitlines()]
-    own = [row for row in rows if len(row) >= 4 and row[0] in {cluster, ""}]  # noqa: PLR2004  the fields
-    default = next((row[1] for row in (line.split("|") for line in users.splitlines()) if len(row) > 1), "")
-    names = _merged((), (row[1] for row in own))
+    names: list[str] = []
+    own_qos: list[str] = []
+    for line in associations.splitlines():
+        row = line.split("|")
+        if len(row) >= _ASSOCIATION_FIELDS and row[0] in {cluster, ""}:
+            names.append(row[1])
+            own_qos += [*row[2].split(","), row[3]]
+    default = users.partition("\n")[0].partition("|")[2].partition("|")[0]
     return Accounts(
         default=default if default in names else "",
-        own=names,
-        own_qos=_merged((), (name for row in own for name in (*row[2].split(","), row[3]))),
-        all_accounts=_merged((), accounts.splitlines()),
-        all_qos=_merged((), qos.splitlines()),
+        own=_distinct(names),
+        own_qos=_distinct(own_qos),
+        all_accounts=_distinct(accounts.splitlines()),
+        all_qos=_distinct(qos.splitlines()),
     )
 
 

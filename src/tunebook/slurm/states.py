@@ -1,4 +1,4 @@
-"""SLURM's words: its job states and its reasons for waiting (``man squeue``, JOB STATE CODES and JOB REASON CODES)."""
+"""SLURM's words: its job states and reasons (``man squeue``, JOB STATE CODES and JOB REASON CODES), and its times."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tunebook.core.jobs import JobState
 
-__all__ = ["job_state", "spoken_reason", "zoned"]
+__all__ = ["ended_because", "job_state", "reason_in_words", "zoned"]
 
 _RUNNING = ("RUNNING", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED", "UPDATE_DB")
 _PENDING = (
@@ -26,12 +26,12 @@ _STATES = {
 _REASONS = {
     "None": "",
     "Resources": "waits for free resources",
-    "Priority": "jobs of higher priority are before it",
+    "Priority": "jobs of higher priority come first",
     "Dependency": "waits for its training",
     "DependencyNeverSatisfied": "its training failed",
-    "JobArrayTaskLimit": "as many tasks of its array run as may at a time",
-    "BeginTime": "its begin time lies ahead, as after a requeue",
-    "JobHeldUser": "held: `scontrol release` lets it go",
+    "JobArrayTaskLimit": "the limit of tasks of its array at a time is reached",
+    "BeginTime": "its begin time is in the future, as after a requeue",
+    "JobHeldUser": "held: `scontrol release` releases it",
     "JobHeldAdmin": "held by an administrator",
     "JobHoldMaxRequeue": "held: it was requeued too often",
     "JobLaunchFailure": "could not be started",
@@ -49,9 +49,9 @@ _REASONS = {
     "InvalidQOS": "its QOS is not valid: it will not start",
 }
 _LIMITS = (
-    ("MaxJobs", "as many of your jobs run as may at a time"),
-    ("MaxSubmit", "as many of your jobs wait as may"),
-    ("GrpJobs", "as many jobs of your group run as may at a time"),
+    ("MaxJobs", "the limit of your running jobs is reached"),
+    ("MaxSubmit", "the limit of your submitted jobs is reached"),
+    ("GrpJobs", "the limit of your group's running jobs is reached"),
     ("GRES", "the limit for GPUs is reached"),
     ("Cpu", "the limit for CPUs is reached"),
     ("CPU", "the limit for CPUs is reached"),
@@ -62,24 +62,44 @@ _LIMITS = (
 
 
 def job_state(text: str) -> JobState:
-    """The state behind SLURM's word, by its first word (``CANCELLED by 1000``); ``UNKNOWN`` if it is none."""
+    """Returns the state by its first word (``CANCELLED by 1000``); ``UNKNOWN`` for a word that SLURM does not have."""
     words = text.split()
-    return _STATES.get(words[0].rstrip("+").upper(), JobState.UNKNOWN) if words else JobState.UNKNOWN
+    if not words:
+        return JobState.UNKNOWN
+    return _STATES.get(words[0].rstrip("+").upper(), JobState.UNKNOWN)
 
 
-def spoken_reason(reason: str) -> str:
-    """Why a job waits, in words; SLURM's own where there are none here."""
+def ended_because(state_word: str, reason: str = "None") -> str:
+    """Returns why a job has ended: ``TIMEOUT``, ``CANCELLED by 1000``; empty after a success or a plain failure.
+
+    The exit code says more about a plain failure.
+    """
+    if job_state(state_word) is JobState.UNKNOWN:
+        return f"SLURM says {state_word}, which is not known here"
+    if state_word.startswith("COMPLETED"):
+        return ""
+    if not state_word.startswith("FAILED"):
+        return state_word
+    if reason in {"None", "NonZeroExitCode"}:
+        return ""
+    return f"FAILED {reason}"
+
+
+def reason_in_words(reason: str) -> str:
+    """Returns why a job waits in words; SLURM's own word for a reason that is not in the table."""
     short = reason.strip("()").partition(",")[0]
     if short in _REASONS:
         return _REASONS[short]
-    if short.startswith(("QOS", "Assoc")):
-        meaning = next((words for part, words in _LIMITS if part in short), "a limit is reached")
-        return f"{meaning} ({short})"
-    return reason
+    if not short.startswith(("QOS", "Assoc")):
+        return reason
+    for part, words in _LIMITS:
+        if part in short:
+            return f"{words} ({short})"
+    return f"a limit is reached ({short})"
 
 
 def zoned(time: str) -> str:
-    """A time as SLURM's programs print it, in this machine's time, as ISO 8601 with the zone; empty if it is none."""
+    """Returns a time of SLURM's programs, which is this machine's, as ISO 8601 with the zone; empty for other text."""
     try:
         return datetime.fromisoformat(time).astimezone().isoformat(timespec="seconds")
     except ValueError:

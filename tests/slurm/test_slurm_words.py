@@ -12,11 +12,13 @@ import pytest
 from support.bash_jobs import Experiment
 from tunebook.core.jobs import JobState, Resources
 from tunebook.errors import ExecutorError, QueueFullError, UnclearError
-from tunebook.executors import slurm_commands
 from tunebook.executors.base import Batch, Submission
 from tunebook.executors.slurm import SlurmExecutor
-from tunebook.executors.slurm_arrays import array_ranges, array_script, into_batches
-from tunebook.executors.slurm_states import job_state, spoken_reason
+from tunebook.executors.slurm_batches import into_batches
+from tunebook.slurm.accounting import Accounting
+from tunebook.slurm.arrays import ArrayTask, array_ranges, array_script
+from tunebook.slurm.queue import read_queue
+from tunebook.slurm.states import job_state, reason_in_words
 
 PENDING, RUNNING, COMPLETED, FAILED, UNKNOWN = (
     JobState.PENDING,
@@ -56,10 +58,10 @@ def test_a_word_that_is_none_is_unknown_and_neither_success_nor_failure(text: st
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("(Priority)", "jobs of higher priority are before it"),
+        ("(Priority)", "jobs of higher priority come first"),
         ("Resources", "waits for free resources"),
         ("(ReqNodeNotAvail, UnavailableNodes:gpu[1-4])", "a node that it needs is not available"),
-        ("QOSMaxSubmitJobPerUserLimit", "as many of your jobs wait as may (QOSMaxSubmitJobPerUserLimit)"),
+        ("QOSMaxSubmitJobPerUserLimit", "the limit of your submitted jobs is reached (QOSMaxSubmitJobPerUserLimit)"),
         ("AssocGrpGRESRunMinutes", "the limit for GPUs is reached (AssocGrpGRESRunMinutes)"),
         ("QOSGrpSomethingNew", "a limit is reached (QOSGrpSomethingNew)"),
         ("(launch failed requeued held)", "held: it could not be started; `scontrol release` tries again"),
@@ -68,7 +70,7 @@ def test_a_word_that_is_none_is_unknown_and_neither_success_nor_failure(text: st
     ],
 )
 def test_why_a_job_waits_is_told_in_words(reason: str, words: str) -> None:
-    assert spoken_reason(reason) == words
+    assert reason_in_words(reason) == words
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str, output: str, code: int = 0) -> None:
@@ -94,7 +96,7 @@ def test_a_queue_is_read_with_all_that_its_fields_may_hold(monkeypatch: pytest.M
         "slurm_load_jobs: a message that is no row",
     ]
     recorded(monkeypatch, tmp_path / "bin", "squeue", "\n".join(lines) + "\n")
-    rows = {row.job_id: row for row in slurm_commands.queue()}
+    rows = {row.job_id: row for row in read_queue()}
     told = {job_id: (row.status.state, row.status.reason) for job_id, row in rows.items()}
     assert told == {
         "101": (RUNNING, ""),
@@ -119,7 +121,7 @@ def test_accounting_is_read_by_first_word_signal_and_exit_code(monkeypatch: pyte
         "6_3|TIMEOUT|0:0|2026-03-01T10:00:00|2026-03-01T10:20:00|gpu-a01",
     ]
     recorded(monkeypatch, tmp_path / "bin", "sacct", "\n".join(lines) + "\n")
-    found = slurm_commands.Accounting().ask([str(number) for number in range(1, 8)])
+    found = Accounting().ask([str(number) for number in range(1, 8)])
     assert {job_id: (status.state, status.reason) for job_id, status in found.items()} == {
         "1": (COMPLETED, ""),
         "2": (FAILED, "CANCELLED by 12345"),
@@ -174,7 +176,7 @@ def test_where_sbatch_tells_no_number_nobody_knows_whether_it_took_the_job(
     recorded(monkeypatch, tmp_path / "bin", "sbatch", "Submitted\n")
     experiment = Experiment(tmp_path / "experiment")
     submission = Submission(experiment.training("a"), experiment.path, "tunebook-ab")
-    with pytest.raises(UnclearError, match="did not tell"):
+    with pytest.raises(UnclearError, match="did not print"):
         SlurmExecutor().submit(Batch((submission,)))
 
 
@@ -196,13 +198,11 @@ def test_like_jobs_are_one_array_and_unlike_ones_are_not(tmp_path: Path) -> None
 
 
 def test_an_arrays_header_is_written_from_the_resources_of_its_jobs(tmp_path: Path) -> None:
-    experiment = Experiment(tmp_path / "experiment")
     asked = Resources(
         time="1-00:00:00", memory="90G", cpus=8, gpus=2, gpu_type="a100", account="lab", mail_user="a@b.c"
     )
-    waiting = [replace(one, job=replace(one.job, resources=asked)) for one in submissions(experiment, ["a", "b"])]
-    (batch,) = into_batches(waiting, smallest=2, largest=4)
-    lines = array_script(batch.tagged("tunebook-ab")).splitlines()
+    tasks = [ArrayTask(number, f"t-{number}", tmp_path, tmp_path / "finetune.slurm") for number in range(2)]
+    lines = array_script(asked, tasks).splitlines()
     assert [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH")] == [
         "--open-mode=append",
         "--nodes=1",
@@ -259,5 +259,5 @@ def test_an_evaluation_gets_the_number_of_its_training_in_the_array(tmp_path: Pa
 def test_no_output_of_a_cluster_is_read_where_no_program_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ExecutorError, match="`squeue` was not found"):
-        slurm_commands.queue()
+        read_queue()
     assert subprocess.run(["/bin/sh", "-c", "command -v squeue"], check=False).returncode != 0
