@@ -13,13 +13,17 @@ from tunebook.slurm.accounting import SlurmUse
 
 __all__ = [
     "Curve",
+    "Deviation",
     "EvaluationKey",
     "EvaluationRecord",
+    "FactorUse",
+    "Gap",
     "Interval",
     "OtherLog",
     "RunRecord",
     "Samples",
     "Score",
+    "TaskUse",
     "Training",
 ]
 
@@ -99,6 +103,11 @@ class Training:
     ended: str = ""
     host: str = ""
     slurm: SlurmUse | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it ended well; without a known job, whether it logged a step."""
+        return self.state is JobState.COMPLETED or (self.state is JobState.UNKNOWN and self.steps > 0)
 
 
 @dataclass(frozen=True)
@@ -196,6 +205,11 @@ class EvaluationRecord:
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     slurm: SlurmUse | None = None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it has a log that counts."""
+        return self.log is not None
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -217,3 +231,52 @@ class Samples:
     errors: tuple[str, ...] = ()
     values: Mapping[str, tuple[float | None, ...]] = field(default_factory=lambda: MappingProxyType({}))
     tokens: int = 0
+
+
+@dataclass(frozen=True)
+class FactorUse:
+    """A parameter that was varied over the fine-tuned runs.
+
+    Attributes:
+        key: the parameter's key, such as ``lora_rank``.
+        label: its column in the plan, such as ``LoRA Rank``.
+        levels: its values as the plan writes them, sorted as numbers where they are numbers.
+        is_seed: whether its levels are repetitions and not treatments.
+    """
+
+    key: str
+    label: str
+    levels: tuple[str, ...]
+    is_seed: bool = False
+
+
+@dataclass(frozen=True)
+class TaskUse:
+    """An evaluation task; ``measures`` are its scorers' values of a sample, the headline one first."""
+
+    name: str
+    description: str = ""
+    measures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that is missing; ``hint`` is how to get it.
+
+    Attributes:
+        planned: whether the plan contains it; a missing control run that no row asks for leaves nothing unfinished.
+    """
+
+    subject: str
+    what: str
+    hint: str = ""
+    planned: bool = True
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A deviation from the plan: ``retry``, ``setting``, ``edited``, ``log``, ``diverged``."""
+
+    kind: str
+    subject: str
+    what: str

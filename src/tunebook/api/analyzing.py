@@ -15,6 +15,7 @@ from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.notebook import NotebookFigure, for_notebook
 from tunebook.analysis.collect import Source
+from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.frames import (
     comparisons_frame,
     curves_frame,
@@ -27,7 +28,7 @@ from tunebook.analysis.notebook import notebook_html
 from tunebook.analysis.pictures import Look
 from tunebook.analysis.reading import read_readable
 from tunebook.analysis.training import JobFacts
-from tunebook.analysis.values import Analysis, Finding
+from tunebook.analysis.values import Analysis
 from tunebook.analysis.write import write_analysis
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
@@ -221,9 +222,9 @@ def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts
 def _log(report: AnalyzeReport, clock: Callable[[], datetime]) -> None:
     analysis = report.analysis
     log = Log(report.experiment / ANALYZE_LOG, clock)
-    counted = sum(1 for evaluation in analysis.evaluations if evaluation.log is not None)
+    counted = sum(evaluation.is_done for evaluation in analysis.evaluations)
     trained = sum(1 for run in analysis.runs if run.training is not None and run.training.steps)
-    done = sum(1 for run in analysis.runs if run.training is not None and run.training.state is JobState.COMPLETED)
+    done = sum(run.training is not None and run.training.is_done for run in analysis.runs)
     log.entries(
         [
             (

@@ -1,22 +1,19 @@
-"""Effects of factors against a published analysis of variance and against statsmodels."""
+"""Effects of factors against a published analysis of variance and against statsmodels; which designs allow a test."""
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from support.tables import table_of
-from tunebook.analysis.comparing import Table
-from tunebook.analysis.factors import clustered_wald, effects_of, is_balanced
-from tunebook.analysis.inference import Effect
-from tunebook.analysis.records import EvaluationKey, RunRecord
-from tunebook.analysis.summarizing import replicates_of
-from tunebook.analysis.values import FactorUse
-from tunebook.core.plan import RunType
+from support.tables import run_of, table_of
+from tunebook.analysis.records import FactorUse
+from tunebook.analysis.statistics.effects import Effect, estimate_effects, is_balanced
+from tunebook.analysis.statistics.scores import ScoreTable
+from tunebook.analysis.statistics.seeds import summarize_seeds
 
 SUPPLEMENT = FactorUse("dataset", "Supplement", ("VC", "OJ"))
 DOSE = FactorUse("lr", "Dose", ("0.5", "1", "2"))
@@ -32,28 +29,23 @@ TOOTH_GROWTH = {
 """E. W. Crampton (1947), The growth of the odontoblasts of the incisor tooth, The Journal of Nutrition 33:491-504."""
 
 
-def run_of(name: str, levels: Mapping[str, str]) -> RunRecord:
-    return RunRecord(name, name, RunType.FINE_TUNED, "model", levels=levels)
-
-
 def by_label(effects: Sequence[Effect]) -> dict[str, Effect]:
     return {" × ".join(effect.labels): effect for effect in effects}
 
 
-def tooth_growth() -> tuple[Table, list[RunRecord]]:
+def tooth_growth() -> ScoreTable:
     values, runs = {}, []
     for (supplement, dose), lengths in TOOTH_GROWTH.items():
         for seed, length in enumerate(lengths):
             name = f"{supplement}{dose}-{seed}"
             values[name] = [length]
             runs.append(run_of(name, {"dataset": supplement, "lr": dose, "seed": str(seed)}))
-    return table_of(values), runs
+    return table_of(values, runs)
 
 
 def test_the_analysis_of_variance_is_the_published_one() -> None:
     """R's documentation of ToothGrowth: F = 15.572, 91.999 and 4.107; p = 0.00023, < 2e-16 and 0.02186."""
-    table, runs = tooth_growth()
-    effects = by_label(effects_of(table, runs, (SUPPLEMENT, DOSE, SEED)))
+    effects = by_label(estimate_effects(tooth_growth(), (SUPPLEMENT, DOSE, SEED)))
     expected = {
         "Supplement": (15.572, (1, 54), 0.000231),
         "Dose": (92.000, (2, 54), 4.046e-18),
@@ -75,10 +67,11 @@ def test_the_analysis_of_variance_is_the_published_one() -> None:
 
 
 def test_it_is_balanced_until_a_run_is_missing() -> None:
-    table, runs = tooth_growth()
-    assert is_balanced(runs, (SUPPLEMENT, DOSE, SEED))
-    assert not is_balanced(runs[:-1], (SUPPLEMENT, DOSE, SEED))
-    effects = by_label(effects_of(table, runs[:-1], (SUPPLEMENT, DOSE, SEED)))
+    table = tooth_growth()
+    assert is_balanced(table.runs, (SUPPLEMENT, DOSE, SEED))
+    table = replace(table, runs=table.runs[:-1])
+    assert not is_balanced(table.runs, (SUPPLEMENT, DOSE, SEED))
+    effects = by_label(estimate_effects(table, (SUPPLEMENT, DOSE, SEED)))
     assert effects["Dose"].df == (2, 53)
 
 
@@ -87,9 +80,9 @@ def test_unbalanced_runs_are_analyzed_as_statsmodels_type_three() -> None:
     from statsmodels.formula.api import ols
     from statsmodels.stats.anova import anova_lm
 
-    table, runs = tooth_growth()
-    kept = [run for number, run in enumerate(runs) if number % 7]
-    effects = by_label(effects_of(table, kept, (SUPPLEMENT, DOSE, SEED)))
+    table = tooth_growth()
+    kept = [run for number, run in enumerate(table.runs) if number % 7]
+    effects = by_label(estimate_effects(replace(table, runs=kept), (SUPPLEMENT, DOSE, SEED)))
     lengths = {score.evaluation.run: score.value for score in table.scores}
     frame = pd.DataFrame([{**run.levels, "length": lengths[run.name]} for run in kept])
     reference = anova_lm(ols("length ~ C(dataset, Sum) * C(lr, Sum)", frame).fit(), typ=3)
@@ -102,7 +95,7 @@ def test_unbalanced_runs_are_analyzed_as_statsmodels_type_three() -> None:
         assert effects[label].p == pytest.approx(reference.loc[row, "PR(>F)"])
 
 
-def one_run_a_cell(samples: int, effect: float = 0.3) -> tuple[Table, list[RunRecord]]:
+def one_run_per_cell(samples: int, effect: float = 0.3) -> ScoreTable:
     rng = random.Random(5)  # noqa: S311
     ease = [rng.random() for _ in range(samples)]
     values, runs = {}, []
@@ -112,7 +105,7 @@ def one_run_a_cell(samples: int, effect: float = 0.3) -> tuple[Table, list[RunRe
             name = f"rank{rank}_lr{lr}"
             values[name] = [float(rng.random() < min(1.0, one * 0.6 + lift)) for one in ease]
             runs.append(run_of(name, {"lora_rank": rank, "lr": lr}))
-    return table_of(values), runs
+    return table_of(values, runs)
 
 
 RANK = FactorUse("lora_rank", "LoRA Rank", ("4", "16", "64"))
@@ -123,12 +116,12 @@ def test_without_seeds_it_is_statsmodels_clustered_by_sample() -> None:
     import pandas as pd
     from statsmodels.formula.api import ols
 
-    table, runs = one_run_a_cell(120)
-    effects = by_label(effects_of(table, runs, (RANK, RATE)))
+    table = one_run_per_cell(120)
+    effects = by_label(estimate_effects(table, (RANK, RATE)))
     rows = [
         {"rank": run.levels["lora_rank"], "lr": run.levels["lr"], "sample": int(sample), "right": value}
-        for run in runs
-        for sample, value in table.values(EvaluationKey(run.name, "task", 0)).items()
+        for run in table.runs
+        for sample, value in table.final_values(run.name).items()
     ]
     frame = pd.DataFrame(rows)
     fit = ols("right ~ C(rank, Sum) * C(lr, Sum)", frame).fit(
@@ -149,38 +142,6 @@ def test_without_seeds_it_is_statsmodels_clustered_by_sample() -> None:
     assert effects["LoRA Rank"].significant is False
 
 
-def test_no_effect_is_found_about_as_often_as_the_level_says() -> None:
-    """Under no effect, p is below 0.05 in about 5 % of all data sets."""
-    rng = np.random.default_rng(8)
-    columns = np.column_stack([np.ones(4), [1, 1, -1, -1], [1, -1, 1, -1]])
-    found = 0
-    for _ in range(400):
-        matrix = (rng.random((4, 60)) < rng.random(60)).astype(float)
-        wald = clustered_wald(matrix, columns, np.eye(3)[1:2])
-        assert wald is not None
-        found += wald.p < 0.05
-    assert 6 <= found <= 36
-
-
-def test_many_levels_and_few_samples_are_hotellings_test() -> None:
-    """The p-value is T²'s but for statsmodels' (N - 1)/(N - K), and no effect is found in about 5 % of all cases."""
-    from scipy.stats import f as f_distribution
-
-    rng = np.random.default_rng(2)
-    columns = np.column_stack([np.ones(8), np.vstack([np.eye(7), -np.ones(7)])])
-    found = 0
-    for _ in range(400):
-        matrix = (rng.random((8, 20)) < 0.3 + 0.4 * rng.random(20)).astype(float)
-        wald = clustered_wald(matrix, columns, np.eye(8)[1:])
-        assert wald is not None
-        contrasts = (matrix[:-1] - matrix[-1]).T
-        squared = 20 * contrasts.mean(axis=0) @ np.linalg.solve(np.cov(contrasts.T), contrasts.mean(axis=0))
-        f = squared * 13 / (7 * 19) / (159 / 152)
-        assert (wald.f, wald.p) == pytest.approx((f, f_distribution.sf(f, 7, 13)))
-        found += wald.p < 0.05
-    assert found <= 32
-
-
 def test_what_the_design_cannot_tell_apart_is_said() -> None:
     values = {"a": [0.0, 1.0, 1.0, 0.0], "b": [1.0, 1.0, 0.0, 0.0], "c": [1.0, 0.0, 1.0, 1.0]}
     runs = [
@@ -188,35 +149,34 @@ def test_what_the_design_cannot_tell_apart_is_said() -> None:
         run_of("b", {"lora_rank": "16", "lr": "1e-4"}),
         run_of("c", {"lora_rank": "16", "lr": "1e-4"}),
     ]
-    effects = effects_of(table_of(values), runs, (RANK, RATE))
+    effects = estimate_effects(table_of(values, runs), (RANK, RATE))
     assert {effect.note for effect in effects} == {
-        "the factors were varied together: their effects cannot be told apart"
+        "the factors were varied together, so their effects cannot be separated"
     }
     assert all(effect.p is None and effect.significant is None for effect in effects)
 
 
 def test_alike_scores_and_missing_samples_are_no_test_and_no_crash() -> None:
     runs = [run_of("a", {"lr": "1e-5"}), run_of("b", {"lr": "1e-4"})]
-    (alike,) = effects_of(table_of({"a": [1.0] * 9, "b": [1.0] * 9}), runs, (RATE,))
-    assert (alike.p, alike.note) == (None, "every run scored alike on every sample")
-    apart = table_of({"a": [1.0, 0.0], "b": [1.0, 1.0]}, {"a": ("1", "2"), "b": ("3", "4")})
-    (nothing,) = effects_of(apart, runs, (RATE,))
+    (alike,) = estimate_effects(table_of({"a": [1.0] * 9, "b": [1.0] * 9}, runs), (RATE,))
+    assert (alike.p, alike.note) == (None, "every run has the same score on every sample")
+    apart = table_of({"a": [1.0, 0.0], "b": [1.0, 1.0]}, runs, ids={"a": ("1", "2"), "b": ("3", "4")})
+    (nothing,) = estimate_effects(apart, (RATE,))
     assert (nothing.p, nothing.note) == (None, "no sample was answered by every run")
-    assert effects_of(table_of({"a": [1.0]}), runs[:1], (RATE,)) == ()
-    assert effects_of(table_of({}), (), (RATE,)) == ()
+    assert estimate_effects(table_of({"a": [1.0]}, runs[:1]), (RATE,)) == ()
+    assert estimate_effects(table_of({}), (RATE,)) == ()
 
 
 def test_seeds_that_score_exactly_alike_leave_no_variance() -> None:
     runs = [run_of(f"{lr}-{seed}", {"lr": lr, "seed": str(seed)}) for lr in ("1e-5", "1e-4") for seed in (0, 1)]
-    table = table_of({run.name: [1.0, float(run.levels["lr"] == "1e-4")] for run in runs})
-    (effect,) = effects_of(table, runs, (RATE, SEED))
+    table = table_of({run.name: [1.0, float(run.levels["lr"] == "1e-4")] for run in runs}, runs)
+    (effect,) = estimate_effects(table, (RATE, SEED))
     assert effect.p is None
-    assert "exactly alike" in effect.note
+    assert "identical scores" in effect.note
 
 
 def test_seeds_are_repetitions_with_mean_deviation_and_interval() -> None:
-    table, runs = tooth_growth()
-    groups = {item.setting: item for item in replicates_of(table, runs, (SUPPLEMENT, DOSE, SEED))}
+    groups = {item.setting: item for item in summarize_seeds(tooth_growth(), (SUPPLEMENT, DOSE, SEED))}
     item = groups["Supplement VC, Dose 0.5"]
     assert len(item.runs) == 10
     assert item.mean == pytest.approx(7.98)
