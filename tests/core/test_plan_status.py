@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.markdown import Table, parse_markdown
 from tunebook.core.plan.status import EvaluationRow, TrainingRow, update_status
 from tunebook.errors import PlanError

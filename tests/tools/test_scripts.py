@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.scaffolding import replace, scaffolded
-from tunebook.core.job import Job, outcome_from_json
+from tunebook.core.jobs import Job, outcome_from_json
 from tunebook.core.quoting import sbatch_value, shell_word
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.manifest import read_manifest

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.core.check import check_plan
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.plan import PLAN_FILE, Evaluation, Plan, parse_plan
 from tunebook.core.plan.settings import evaluations

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.job import JobState, Stage
+from tunebook.core.jobs import JobState, Stage
 from tunebook.core.markdown import escape_cell, table_row
 from tunebook.core.paths import RUN_LOG, tool_log
 from tunebook.core.units import spoken_duration

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.markdown import (
     Cell,
     MarkdownSection,
