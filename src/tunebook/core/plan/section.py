@@ -1,4 +1,4 @@
-"""The contract of a section of the plan: one object reads and writes it, and leaves the blocks that it does not know."""
+"""The contract of a section of the plan: one object reads, writes and accounts for its blocks."""
 
 from __future__ import annotations
 
