@@ -78,12 +78,14 @@ def parse_plan(text: str, parameters: ParameterTable = PARAMETER_TABLE, *, file:
         found = _find(root, section)
         plan = section.read(SectionReader(next(iter(found), None), reading), plan)
         known += [(section, heading) for heading in found]
-    # Only now, since below a first-level heading one known section can lie inside another.
-    unread = [block for section, heading in known for block in reading.unread(section.title, heading)]
+    # Below a first-level heading, one known section can lie inside another: its blocks belong to the inner one.
+    unread: dict[int, UnreadBlock] = {}
+    for section, heading in sorted(known, key=lambda item: item[1].level):
+        unread |= {item.block.line: item for item in reading.unread(section.title, heading)}
     return ParsedPlan(
         replace(plan, unreadable=frozenset(reading.unreadable)),
         tuple(sorted(reading.problems, key=lambda problem: problem.line or 0)),
-        tuple(sorted(unread, key=lambda item: item.block.line)),
+        tuple(unread[line] for line in sorted(unread)),
     )
 
 
