@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tunebook.analysis.accounting import parse_accounting, read_accounting
-from tunebook.analysis.records import SlurmUse
+from tunebook.analysis.collect.records import SlurmUse
 
 SAID = """\
 4711|COMPLETED|754||billing=8,cpu=8,gres/gpu:a100=1,gres/gpu=1,mem=64G,node=1|||della-g7

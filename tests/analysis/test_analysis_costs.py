@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from support.tables import table_of
-from tunebook.analysis.records import RunRecord, Training
+from tunebook.analysis.collect.records import RunRecord, Training
 from tunebook.analysis.steps import next_steps
 from tunebook.analysis.summarizing import cases_of, costs_of
 from tunebook.analysis.values import Gap

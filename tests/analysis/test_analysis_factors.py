@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from support.tables import table_of
+from tunebook.analysis.collect.records import EvaluationKey, RunRecord
 from tunebook.analysis.comparing import Table
 from tunebook.analysis.factors import clustered_wald, effects_of, is_balanced
 from tunebook.analysis.inference import Effect
-from tunebook.analysis.records import EvaluationKey, RunRecord
 from tunebook.analysis.summarizing import replicates_of
 from tunebook.analysis.values import FactorUse
 from tunebook.core.plan import RunType

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunebook.analysis.collect.records import Interval
 from tunebook.analysis.intervals import (
     bootstrap_interval,
     bootstrap_means,
@@ -17,7 +18,6 @@ from tunebook.analysis.intervals import (
     wilson_interval,
 )
 from tunebook.analysis.paired import holm, mcnemar, paired_bootstrap, paired_difference_interval, paired_test
-from tunebook.analysis.records import Interval
 
 ZERO_ONE = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1, max_size=60)
 

@@ -15,8 +15,9 @@ from tunebook.analysis.charts.draw import FigureSize, png_of, svg_of
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.scores import final_scores
 from tunebook.analysis.charts.theme import CATEGORIES
-from tunebook.analysis.records import Curve, RunRecord
+from tunebook.analysis.collect.records import RunRecord
 from tunebook.analysis.values import Analysis, TaskUse
+from tunebook.artifacts.curve import Curve
 
 pytest.importorskip("vl_convert")
 

@@ -9,21 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist, fmean
 
-from tunebook.analysis.inference import Cell, Comparison, CostPoint, Effect, Level
-from tunebook.analysis.records import (
-    Curve,
+from tunebook.analysis.collect.records import (
     EvaluationKey,
     EvaluationRecord,
     Interval,
     OtherLog,
     RunRecord,
-    Samples,
     Score,
     Training,
 )
+from tunebook.analysis.inference import Cell, Comparison, CostPoint, Effect, Level
 from tunebook.analysis.values import Analysis, Case, Deviation, FactorUse, Finding, Gap, Provenance, TaskUse
+from tunebook.artifacts.curve import Curve
 from tunebook.core.job import JobState
 from tunebook.core.plan import RunType
+from tunebook.tools.inspect.results import INSPECT_VIEWER
+from tunebook.tools.results import Samples
 
 __all__ = ["HOSTILE", "Texts", "dozens", "hundreds", "made_up"]
 
@@ -261,6 +262,7 @@ class _Maker:
                 say("/data/words.json"),
             ),
             balanced=True,
+            viewer=INSPECT_VIEWER,
         )
 
     def compared(self, run: RunRecord, final: dict[str, Score]) -> Comparison:

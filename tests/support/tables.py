@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tunebook.analysis.collect.records import EvaluationKey
 from tunebook.analysis.comparing import Table
-from tunebook.analysis.records import EvaluationKey, Samples
 from tunebook.analysis.scoring import score_of
+from tunebook.tools.results import Samples
 
 __all__ = ["table_of"]
 

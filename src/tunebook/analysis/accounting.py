@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from tunebook.analysis.records import SlurmUse
+from tunebook.analysis.collect.records import SlurmUse
 from tunebook.disk.program import run_program
 from tunebook.errors import ToolError
 

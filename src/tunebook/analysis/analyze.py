@@ -9,19 +9,22 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 
 from tunebook import __version__
-from tunebook.analysis.collect import Collected, Source, collect
+from tunebook.analysis.collect.deviations import deviations_of
+from tunebook.analysis.collect.experiment import Collected, collect
+from tunebook.analysis.collect.gaps import gaps_of
+from tunebook.analysis.collect.records import RunRecord
+from tunebook.analysis.collect.source import Source
 from tunebook.analysis.comparing import Table, compare_all
-from tunebook.analysis.departures import deviations_of, gaps_of
 from tunebook.analysis.evidence import Evidence
 from tunebook.analysis.factors import effects_of, is_balanced
 from tunebook.analysis.findings import findings_of
 from tunebook.analysis.intervals import LEVEL
-from tunebook.analysis.reading import read_readable
-from tunebook.analysis.records import RunRecord
 from tunebook.analysis.remarks import training_findings
+from tunebook.analysis.scoring import with_scores
 from tunebook.analysis.steps import next_steps
 from tunebook.analysis.summarizing import cases_of, costs_of, replicates_of
 from tunebook.analysis.values import Analysis, Provenance
+from tunebook.artifacts.text_files import read_readable
 from tunebook.core.markdown import parse_page
 from tunebook.core.plan import PLAN_FILE
 
@@ -32,9 +35,9 @@ def analyze_experiment(source: Source) -> Analysis:
     """Collects and analyzes; what an experiment does not have is told among its gaps.
 
     Raises:
-        ToolError: there are logs, and inspect-ai is not installed here to read them.
+        ToolError: there are logs, and a package that reads them is not installed here.
     """
-    found = collect(source)
+    found = with_scores(collect(source))
     evidence = [_evidence(found, table) for table in _tables(found)]
     headline = {(task.name, task.measures[0]) for task in found.tasks if task.measures}
     telling = [item for item in evidence if (item.table.task, item.table.measure) in headline]
@@ -62,6 +65,7 @@ def analyze_experiment(source: Source) -> Analysis:
         gaps=gaps,
         deviations=deviations_of(source, found),
         provenance=_provenance(source, found, page),
+        viewer=source.evaluation_results.viewer,
         level=LEVEL,
         balanced=is_balanced(found.runs, found.factors),
     )
@@ -109,7 +113,7 @@ def _provenance(source: Source, found: Collected, page: str) -> Provenance:
         page_sha256=hashlib.sha256(_without_status(page).encode()).hexdigest(),
         first=min(times, key=_moment, default=""),
         last=max(times, key=_moment, default=""),
-        versions=MappingProxyType(_versions(found)),
+        versions=MappingProxyType(_versions(found, source.evaluation_results.package)),
         commits=tuple(sorted(commits)),
         hosts=tuple(sorted({host for run in found.runs if run.training and (host := run.training.host)})),
         models=MappingProxyType(_models(source, found.runs)),
@@ -137,7 +141,7 @@ def _models(source: Source, runs: Sequence[RunRecord]) -> dict[str, str]:
     return {model: paths.get(model, "") for model in dict.fromkeys(run.model for run in runs)}
 
 
-def _versions(found: Collected) -> dict[str, str]:
+def _versions(found: Collected, log_reader: str) -> dict[str, str]:
     """What the logs were made with, and what analyzed them."""
     versions = {"tunebook": __version__}
     logged: dict[str, set[str]] = {}
@@ -145,7 +149,7 @@ def _versions(found: Collected) -> dict[str, str]:
         for package, number in log.packages.items():
             logged.setdefault(package, set()).add(number)
     versions |= {f"{package} (evaluations)": ", ".join(sorted(numbers)) for package, numbers in sorted(logged.items())}
-    for package in ("inspect-ai", "scipy", "statsmodels", "pandas"):
+    for package in (log_reader, "scipy", "statsmodels", "pandas"):
         try:
             versions[f"{package} (analysis)"] = version(package)
         except PackageNotFoundError:

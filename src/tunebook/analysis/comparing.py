@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from tunebook.analysis.collect.records import EvaluationKey, RunRecord, Score
 from tunebook.analysis.inference import Comparison
 from tunebook.analysis.intervals import LEVEL
 from tunebook.analysis.paired import holm, paired_test
-from tunebook.analysis.records import EvaluationKey, RunRecord, Samples, Score
 from tunebook.analysis.scoring import by_sample
 from tunebook.core.plan import RunType
+from tunebook.tools.results import Samples
 
 __all__ = ["Table", "best_of", "common_samples", "compare_all", "final_scores", "shared_samples"]
 

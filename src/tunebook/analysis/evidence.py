@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tunebook.analysis.collect.records import RunRecord, Score
 from tunebook.analysis.comparing import Table, final_scores
 from tunebook.analysis.inference import Comparison, CostPoint, Effect, Replicates
-from tunebook.analysis.records import RunRecord, Score
 from tunebook.analysis.values import Case, FactorUse
 from tunebook.analysis.wording import Scale, scale_of
 

@@ -19,11 +19,11 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
+from tunebook.analysis.collect.records import Interval, RunRecord
 from tunebook.analysis.comparing import Table, common_samples, final_scores
 from tunebook.analysis.inference import Cell, Effect, Level
 from tunebook.analysis.intervals import LEVEL, bootstrap_interval
 from tunebook.analysis.paired import holm
-from tunebook.analysis.records import Interval, RunRecord
 from tunebook.analysis.values import FactorUse
 from tunebook.core.plan import RunType
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tunebook.analysis.records import EvaluationKey, EvaluationRecord, Interval, RunRecord, Score
+from tunebook.analysis.collect.records import EvaluationKey, EvaluationRecord, Interval, RunRecord, Score
 from tunebook.analysis.values import Analysis
 
 __all__ = ["comparisons_frame", "curves_frame", "effects_frame", "evaluations_frame", "runs_frame", "samples_frame"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tunebook.analysis.records import Interval
+from tunebook.analysis.collect.records import Interval
 
 __all__ = ["Cell", "Comparison", "CostPoint", "Effect", "Level", "Replicates"]
 

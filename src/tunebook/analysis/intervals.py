@@ -11,7 +11,7 @@ from functools import lru_cache
 from statistics import fmean, stdev
 from typing import Any
 
-from tunebook.analysis.records import Interval
+from tunebook.analysis.collect.records import Interval
 
 __all__ = [
     "BOOTSTRAP_DRAWS",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from tunebook.analysis.collect.records import Interval
 from tunebook.analysis.intervals import LEVEL, bootstrap_means, quantile_interval, sign_patterns, wilson_interval
-from tunebook.analysis.records import Interval
 
 __all__ = ["PairedTest", "holm", "mcnemar", "paired_bootstrap", "paired_difference_interval", "paired_test"]
 

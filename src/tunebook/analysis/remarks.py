@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from tunebook.analysis.collect.records import RunRecord
 from tunebook.analysis.comparing import common_samples
 from tunebook.analysis.evidence import Evidence
-from tunebook.analysis.records import RunRecord
 from tunebook.analysis.values import Finding
 from tunebook.analysis.wording import plural
 from tunebook.core.job import JobState

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tunebook.analysis.collect.records import RunRecord, SlurmUse
 from tunebook.analysis.markdown_text import link, markdown_table, text
-from tunebook.analysis.records import RunRecord, SlurmUse
 from tunebook.analysis.report_results import Results
 from tunebook.analysis.values import Analysis, Finding
 from tunebook.analysis.wording import plural

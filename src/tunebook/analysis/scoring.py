@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from statistics import fmean, stdev
 
+from tunebook.analysis.collect.experiment import Collected
+from tunebook.analysis.collect.records import EvaluationKey, Score
 from tunebook.analysis.intervals import LEVEL, mean_interval
-from tunebook.analysis.records import EvaluationKey, Samples, Score
+from tunebook.tools.results import Samples
 
-__all__ = ["by_sample", "is_binary", "score_of"]
-
-_METRICS = ("accuracy", "mean")  # what inspect-ai calls a plain mean
+__all__ = ["by_sample", "is_binary", "score_of", "with_scores"]
 
 
 def by_sample(samples: Samples, measure: str) -> Mapping[str, float]:
@@ -28,18 +29,37 @@ def is_binary(values: Mapping[str, float]) -> bool:
     return bool(values) and set(values.values()) <= {0.0, 1.0}
 
 
+def with_scores(found: Collected) -> Collected:
+    """Scores every evaluation that has a log that counts, by each of its measures."""
+    evaluations = []
+    for evaluation in found.evaluations:
+        key = evaluation.key
+        if key in found.samples:
+            samples, means = found.samples[key], found.headers[key].means
+            scores = tuple(score_of(key, measure, samples, means) for measure in samples.values)
+            evaluations.append(replace(evaluation, scores=scores))
+        else:
+            evaluations.append(evaluation)
+    return replace(found, evaluations=tuple(evaluations))
+
+
 def score_of(
-    key: EvaluationKey, measure: str, samples: Samples, metrics: Mapping[str, float], *, level: float = LEVEL
+    key: EvaluationKey,
+    measure: str,
+    samples: Samples,
+    means: Mapping[str, tuple[str, float]],
+    *,
+    level: float = LEVEL,
 ) -> Score:
     """One measure of one evaluation.
 
     Args:
-        metrics: ``SCORER_METRIC`` to the value that the log itself gives.
+        means: measure to the name and the value of the mean that the log itself gives.
     """
     values = by_sample(samples, measure)
     numbers = list(values.values())
     binary = is_binary(values)
-    metric = next((name for name in _METRICS if f"{measure}_{name}" in metrics), "")
+    metric, logged = means.get(measure, ("", None))
     return Score(
         evaluation=key,
         measure=measure,
@@ -48,7 +68,7 @@ def score_of(
         interval=mean_interval(numbers, is_binary=binary, level=level) if numbers else None,
         is_binary=binary,
         stderr=stdev(numbers) / math.sqrt(len(numbers)) if len(numbers) > 1 else None,
-        logged=metrics.get(f"{measure}_{metric}") if metric else None,
+        logged=logged,
         logged_metric=metric,
         answers=sum(1 for value in samples.values.get(measure, ()) if value is not None),
     )

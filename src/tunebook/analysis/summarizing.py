@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 
+from tunebook.analysis.collect.records import EvaluationKey, RunRecord, Score
 from tunebook.analysis.comparing import Table, common_samples, final_scores, shared_samples
 from tunebook.analysis.inference import CostPoint, Replicates
 from tunebook.analysis.intervals import LEVEL, student_interval
 from tunebook.analysis.paired import holm, paired_test
-from tunebook.analysis.records import EvaluationKey, RunRecord, Samples, Score
 from tunebook.analysis.values import Case, FactorUse
 from tunebook.core.plan import RunType
+from tunebook.tools.results import Samples
 
 __all__ = ["MOST_CASES", "cases_of", "costs_of", "replicates_of"]
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from tunebook.analysis.collect.records import EvaluationKey, EvaluationRecord, RunRecord, Score
 from tunebook.analysis.inference import Comparison, CostPoint, Effect, Replicates
-from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Samples, Score
+from tunebook.tools.results import LogViewer, Samples
 
 __all__ = [
     "Analysis",
@@ -145,6 +146,7 @@ class Analysis:
         samples: the samples of each evaluation that has a log that counts.
         comparisons: of each run with its base model and with the best run, on the same samples.
         level: of every interval, and one minus the level of significance.
+        viewer: the program that shows the evaluations' logs, if there is one.
         balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
     """
 
@@ -170,6 +172,7 @@ class Analysis:
     provenance: Provenance
     level: float = 0.95
     balanced: bool = False
+    viewer: LogViewer | None = None
 
     @property
     def is_finished(self) -> bool:

@@ -2,7 +2,7 @@
 
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.records import Interval, Score
+from tunebook.analysis.collect.records import Interval, Score
 from tunebook.analysis.values import Analysis, Finding
 from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.demonstration import DemoReport, DemoRow, demo

@@ -15,7 +15,8 @@ from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.notebook import NotebookFigure, for_notebook
-from tunebook.analysis.collect import Source
+from tunebook.analysis.collect.records import SlurmUse
+from tunebook.analysis.collect.source import JobFacts, source_of
 from tunebook.analysis.frames import (
     comparisons_frame,
     curves_frame,
@@ -26,14 +27,12 @@ from tunebook.analysis.frames import (
 )
 from tunebook.analysis.notebook import notebook_html
 from tunebook.analysis.pictures import Look
-from tunebook.analysis.reading import read_readable
-from tunebook.analysis.records import SlurmUse
-from tunebook.analysis.training import JobFacts
 from tunebook.analysis.values import Analysis, Finding
 from tunebook.analysis.write import write_analysis
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
+from tunebook.artifacts.text_files import read_readable
 from tunebook.core.job import JobState
 from tunebook.core.naming import directory_problems
 from tunebook.core.parse import parse_plan
@@ -54,7 +53,6 @@ _NEEDED = {
     "pyarrow": "pyarrow",
     "scipy": "scipy",
     "statsmodels": "statsmodels",
-    "inspect_ai": "inspect-ai",
     "vl_convert": "vl-convert-python",
     "jinja2": "Jinja2",
 }
@@ -171,7 +169,7 @@ def analyze(
         raise PlanError(problems)
     site, _ = find_site(experiment)
     facts, warnings = _job_facts(experiment, ask=ask)
-    source = Source(experiment, parsed.plan, site, facts, use_cache=write)
+    source = source_of(experiment, parsed.plan, site, jobs=facts, use_cache=write)
     if not write:
         return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
     with exclusive(experiment, "analyze", wait_s=30.0):

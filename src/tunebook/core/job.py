@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
-__all__ = ["Job", "JobState", "Outcome", "Stage", "job_from_json", "job_to_json", "outcome_from_json"]
+__all__ = ["Job", "JobState", "Stage", "job_from_json", "job_to_json"]
 
 
 class Stage(Enum):
@@ -66,24 +65,6 @@ class Job:
     time_min: float = 60.0
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a job's script wrote about its end.
-
-    Attributes:
-        tag: the submission it belongs to; empty if the script was started by hand.
-        started: ISO 8601 with the time zone; so is ``ended``.
-        inputs: the SHA-256 over the job's inputs as they were when the script started.
-    """
-
-    exit_code: int
-    started: str
-    ended: str
-    host: str
-    tag: str = ""
-    inputs: str = ""
-
-
 def job_to_json(job: Job) -> dict[str, Any]:
     """The job as a JSON object."""
     return vars(job) | {"stage": job.stage.value}
@@ -96,19 +77,3 @@ def job_from_json(document: Mapping[str, Any]) -> Job:
     values |= {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
     values["stage"] = Stage(document["stage"])
     return Job(**values)
-
-
-def outcome_from_json(text: str) -> Outcome | None:
-    """The outcome, or ``None`` if the text is not one: then the job's end is unknown."""
-    try:
-        document = json.loads(text)
-        return Outcome(
-            int(document["exit_code"]),
-            str(document["started"]),
-            str(document["ended"]),
-            str(document["host"]),
-            str(document.get("tag", "")),
-            str(document.get("inputs", "")),
-        )
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -20,8 +20,8 @@ from tunebook.analysis.charts.figure import (
     tooltip,
 )
 from tunebook.analysis.charts.series import short_names
+from tunebook.analysis.collect.records import RunRecord, Score
 from tunebook.analysis.inference import Comparison
-from tunebook.analysis.records import RunRecord, Score
 from tunebook.analysis.values import Analysis, TaskUse
 from tunebook.analysis.wording import Scale, scale_of
 from tunebook.core.plan import RunType

@@ -15,15 +15,16 @@ from typing import Any
 from tunebook.core.job import Job, Stage
 from tunebook.core.paths import GIVEN_UP, evaluation_script, evaluation_stem
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
-from tunebook.core.settings import evaluation_settings, evaluations
+from tunebook.core.settings import evaluation_settings, evaluations, site_gpus
 from tunebook.core.site import Site
 from tunebook.core.units import clock_minutes
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Unit
 from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors, task_function
+from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import TaskFacts, read_task_facts
 from tunebook.tools.job_script import Request, missing_files, script_text, verify_variables
-from tunebook.tools.torchtune.planned_setup import evaluation_time, memory_gb, model_path, site_gpus
+from tunebook.tools.torchtune.planned_setup import evaluation_time, memory_gb, model_path
 
 __all__ = ["InspectTool"]
 
@@ -37,6 +38,7 @@ class InspectTool:
     short = "inspect"
     stage = Stage.EVALUATION
     editable: tuple[str, ...] = ()
+    results = InspectResults()
 
     def version(self) -> str | None:
         """The installed version."""
