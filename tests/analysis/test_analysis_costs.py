@@ -11,7 +11,7 @@ from tunebook.analysis.collect.records import RunRecord, Training
 from tunebook.analysis.steps import next_steps
 from tunebook.analysis.summarizing import cases_of, costs_of
 from tunebook.analysis.values import Gap
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
 

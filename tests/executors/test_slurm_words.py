@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from support.bash_jobs import Experiment
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState, Resources
 from tunebook.errors import ExecutorError, QueueFullError, UnclearError
 from tunebook.executors import slurm_commands
 from tunebook.executors.base import Batch, Submission
 from tunebook.executors.slurm import SlurmExecutor
-from tunebook.executors.slurm_arrays import array_ranges, header_of, into_batches
+from tunebook.executors.slurm_arrays import array_ranges, array_script, into_batches
 from tunebook.executors.slurm_states import job_state, spoken_reason
 
 PENDING, RUNNING, COMPLETED, FAILED, UNKNOWN = (
@@ -187,12 +188,55 @@ def submissions(experiment: Experiment, runs: Sequence[str], after: Sequence[str
 def test_like_jobs_are_one_array_and_unlike_ones_are_not(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path / "experiment")
     waiting = submissions(experiment, [f"rank{number}" for number in range(6)])
-    large = tmp_path / "experiment" / "rank5" / "finetune.slurm"
-    large.write_text(large.read_text().replace("\n", "\n#SBATCH --mem=90G\n", 1))
+    large = waiting.pop()
+    waiting.append(replace(large, job=replace(large.job, resources=Resources(memory="90G"))))
     batches = into_batches(waiting, smallest=2, largest=4)
     assert [len(batch.members) for batch in batches] == [4, 1, 1]
     assert batches[0].indices == (0, 1, 2, 3)
-    assert header_of(large) == ("--mem=90G",)
+
+
+def test_an_arrays_header_is_written_from_the_resources_of_its_jobs(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path / "experiment")
+    asked = Resources(
+        time="1-00:00:00", memory="90G", cpus=8, gpus=2, gpu_type="a100", account="lab", mail_user="a@b.c"
+    )
+    waiting = [replace(one, job=replace(one.job, resources=asked)) for one in submissions(experiment, ["a", "b"])]
+    (batch,) = into_batches(waiting, smallest=2, largest=4)
+    lines = array_script(batch.tagged("tunebook-ab")).splitlines()
+    assert [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH")] == [
+        "--open-mode=append",
+        "--nodes=1",
+        "--ntasks=1",
+        "--cpus-per-task=8",
+        "--mem=90G",
+        "--time=1-00:00:00",
+        "--account=lab",
+        "--mail-user=a@b.c",
+        "--mail-type=END,FAIL",
+        "--requeue",
+        "--gres=gpu:a100:2",
+    ]
+
+
+def test_a_script_that_a_person_edited_is_submitted_by_itself_so_that_the_edit_applies(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path / "experiment")
+    waiting = submissions(experiment, [f"rank{number}" for number in range(7)])
+    experiment.edit_script(waiting[3].job, "#SBATCH --mem=90G")
+    (tmp_path / "experiment" / waiting[5].job.script).unlink()
+    batches = SlurmExecutor().plan(waiting).batches
+    assert [[one.job.run for one in batch.members] for batch in batches] == [
+        ["rank0", "rank1", "rank2", "rank4", "rank6"],
+        ["rank3"],
+        ["rank5"],
+    ]
+
+
+def test_a_script_generated_again_for_other_resources_is_submitted_by_itself(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path / "experiment")
+    waiting = submissions(experiment, [f"rank{number}" for number in range(6)])
+    experiment.jobs[0] = replace(experiment.jobs[0], resources=Resources(memory="90G"))
+    experiment.write_script(experiment.jobs[0], "true")
+    assert [len(batch.members) for batch in SlurmExecutor().plan(waiting).batches] == [5, 1]
 
 
 def test_how_many_run_at_a_time_holds_for_fewer_than_a_handful_too(tmp_path: Path) -> None:

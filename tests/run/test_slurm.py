@@ -10,7 +10,7 @@ import pytest
 from support.bash_jobs import Experiment, wait_until
 from support.slurm_cluster import Cluster
 from support.slurm_runs import run, states
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.errors import ExitCode, ToolError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import choose_executor

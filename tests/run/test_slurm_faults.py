@@ -15,7 +15,7 @@ import pytest
 from support.bash_jobs import Experiment, experiment_at, wait_until
 from support.slurm_cluster import Cluster, empty_queue
 from support.slurm_runs import run, states
-from tunebook.core.job import JobState, Stage
+from tunebook.core.jobs import JobState, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.errors import LockedError
 from tunebook.executors.base import ExecutorOptions
@@ -391,8 +391,7 @@ def test_a_second_monitor_is_refused_while_the_first_one_works(experiment: Exper
 
 def test_what_sbatch_refuses_is_told_in_its_own_words_and_the_others_go_on(experiment: Experiment) -> None:
     job = experiment.training("bad")
-    script = experiment.path / job.script
-    script.write_text(script.read_text().replace("\n", "\n#SBATCH --partition=nowhere\n", 1))
+    experiment.edit_script(job, "#SBATCH --partition=nowhere")
     experiment.evaluation("bad")
     experiment.training("good")
     report = run(experiment)

@@ -21,7 +21,7 @@ from tunebook.analysis.collect.records import (
 from tunebook.analysis.inference import Cell, Comparison, CostPoint, Effect, Level
 from tunebook.analysis.values import Analysis, Case, Deviation, FactorUse, Finding, Gap, Provenance, TaskUse
 from tunebook.artifacts.curve import Curve
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 from tunebook.tools.inspect.results import INSPECT_VIEWER
 from tunebook.tools.results import Samples

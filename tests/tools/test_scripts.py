@@ -12,7 +12,7 @@ import pytest
 
 from support.scaffolding import replace, scaffolded
 from tunebook.artifacts.outcome import read_outcome
-from tunebook.core.job import Job
+from tunebook.core.jobs import Job
 from tunebook.core.quoting import sbatch_value, shell_word
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.manifest import read_manifest

@@ -25,7 +25,7 @@ from tunebook.analysis.steps import next_steps
 from tunebook.analysis.summarizing import cases_of, costs_of, replicates_of
 from tunebook.analysis.values import Analysis, Provenance
 from tunebook.artifacts.text_files import read_readable
-from tunebook.core.markdown import parse_page
+from tunebook.core.markdown import parse_markdown
 from tunebook.core.plan import PLAN_FILE
 
 __all__ = ["analyze_experiment"]
@@ -94,7 +94,7 @@ def _evidence(found: Collected, table: Table) -> Evidence:
 
 def _overview(page: str) -> dict[str, str]:
     """The overview's bullets, as text."""
-    overview = [section for section in parse_page(page).walk() if section.title.lower() == "overview"]
+    overview = [section for section in parse_markdown(page).walk() if section.title.lower() == "overview"]
     return {bullet.key: bullet.value.text for section in overview[:1] for bullet in section.bullets}
 
 

@@ -9,7 +9,7 @@ from tunebook.analysis.comparing import common_samples
 from tunebook.analysis.evidence import Evidence
 from tunebook.analysis.values import Finding
 from tunebook.analysis.wording import plural
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
 __all__ = ["cautions", "sample_findings", "training_findings"]

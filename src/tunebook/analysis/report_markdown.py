@@ -9,7 +9,7 @@ from tunebook.analysis.markdown_text import link, markdown_table, text
 from tunebook.analysis.report_results import Results
 from tunebook.analysis.values import Analysis, Finding
 from tunebook.analysis.wording import plural
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 from tunebook.core.units import spoken_duration
 

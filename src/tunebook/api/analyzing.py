@@ -33,11 +33,10 @@ from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
 from tunebook.artifacts.text_files import read_readable
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
-from tunebook.core.parse import parse_plan
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.plan import PLAN_FILE, parse_plan
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log

@@ -14,7 +14,7 @@ from tunebook.api.running import run
 from tunebook.api.scaffolding import now, scaffold
 from tunebook.artifacts.result import read_result
 from tunebook.artifacts.times import elapsed_s
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.plan import PLAN_FILE
 from tunebook.core.site import SITE_FILE
 from tunebook.demo.data import capitalization_data, task_source

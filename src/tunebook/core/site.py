@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from tunebook.core.markdown import Bullet, Section, parse_page
+from tunebook.core.markdown import Bullet, MarkdownSection, parse_markdown
 from tunebook.core.units import clock_minutes, minutes
 from tunebook.errors import Problem
 
@@ -116,7 +116,7 @@ def parse_site(text: str, *, file: str = SITE_FILE) -> tuple[Site, tuple[Problem
     lines: dict[str, int] = {}
     modules: list[str] = []
     problems: list[Problem] = []
-    for section in parse_page(text).walk():
+    for section in parse_markdown(text).walk():
         for bullet in section.bullets:
             _take(bullet, found, lines, problems, file)
         if found_here := _module_lines(section):
@@ -150,7 +150,7 @@ def _take(bullet: Bullet, found: dict[str, str], lines: dict[str, int], problems
         lines[key] = bullet.line
 
 
-def _module_lines(section: Section) -> list[str]:
+def _module_lines(section: MarkdownSection) -> list[str]:
     if "module" not in section.title.lower():
         return []
     lines = [line.strip() for block in section.code_blocks for line in block.raw.splitlines()]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
+from tunebook.core.markdown import escape_cell, table_row
 from tunebook.core.site import SITE_FILE, Environment, Site, parse_site
 from tunebook.core.site_settings import SETTINGS, Setting, site_of, values_of
-from tunebook.core.table_text import escape_cell, new_line
 from tunebook.errors import PlanError, Problem
 
 __all__ = ["site_text"]
@@ -101,7 +101,7 @@ def _longest_run(text: str) -> int:
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     header, *body = ([escape_cell(cell) for cell in row] for row in rows)
-    return "\n".join([new_line(header), new_line(["---"] * len(header)), *map(new_line, body)]) + "\n"
+    return "\n".join([table_row(header), table_row(["---"] * len(header)), *map(table_row, body)]) + "\n"
 
 
 def _prove(site: Site, text: str) -> None:

@@ -12,7 +12,7 @@ from statistics import median
 from tunebook.artifacts.metrics import MetricsRecord, read_last_metrics
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.artifacts.result import read_result
-from tunebook.core.job import Job, Stage
+from tunebook.core.jobs import Job, Stage
 from tunebook.core.paths import MANIFEST
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import PlanError
@@ -135,22 +135,22 @@ def _training(experiment: Path, job: Job, settings: Mapping[str, object]) -> Pri
     duration = _duration_s(experiment, job)
     batch_size = _whole(settings.get("batch_size"))
     steps = _last_steps(job)
-    speeds = [step.tokens_per_second for step in steps if step.tokens_per_second]
+    speeds = [speed for step in steps if (speed := step.tokens_per_second or 0.0) > 0]
     if duration is None or not speeds or not batch_size:
         return None
     return PriorTraining(
         experiment=experiment.name,
         run=job.run,
         model=Path(str(settings.get("model_checkpoint", ""))).name,
-        gpus=job.gpus,
-        gpu=str(settings.get("constraint") or settings.get("partition") or "") if job.gpus else "",
+        gpus=job.resources.gpus,
+        gpu=str(settings.get("constraint") or settings.get("partition") or "") if job.resources.gpus else "",
         lora=settings.get("lora_rank") is not None,
         batch_size=batch_size,
         max_seq_len=_whole(settings.get("max_seq_len")),
         tokens_per_second=median(speeds),
         overhead_s=max(0.0, duration - _stepping_s(steps)),
         duration_s=duration,
-        peak_memory_gb=max(step.peak_memory_gb or 0.0 for step in steps),
+        peak_memory_gb=max(0.0, *(step.peak_memory_gb or 0.0 for step in steps)),
         epochs=max(1, _whole(settings.get("epochs"))),
     )
 
@@ -185,4 +185,4 @@ def _evaluation(experiment: Path, job: Job, model: str) -> PriorEvaluation | Non
     result = read_result(experiment / job.result) if job.result else None
     if duration is None or result is None or result.status != "success" or not result.completed:
         return None
-    return PriorEvaluation(experiment.name, job.task or "", model, job.gpus, result.completed, duration)
+    return PriorEvaluation(experiment.name, job.task or "", model, job.resources.gpus, result.completed, duration)

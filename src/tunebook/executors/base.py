@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from tunebook.core.job import Job, JobState
+from tunebook.core.jobs import Job, JobState
 
 __all__ = [
     "NEVER_RAN",

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.job import Job, JobState
+from tunebook.core.jobs import Job, JobState
 from tunebook.disk.program import start_detached
 from tunebook.errors import ExecutorError, QueueFullError, ToolError
 from tunebook.executors import processes
@@ -63,18 +63,19 @@ class LocalExecutor:
 
         Jobs that need more GPUs than this machine has are refused.
         """
-        refused = {one.job.name: self._too_large(one.job) for one in waiting if one.job.gpus > len(self.gpus)}
+        refused = {one.job.name: self._too_large(one.job) for one in waiting if one.job.resources.gpus > len(self.gpus)}
         fitting = [one for one in waiting if one.job.name not in refused]
         batches = (Batch((fitting[0],)),) if fitting and self._has_room(fitting[0].job) else ()
         return Intake(batches, refused)
 
     def _too_large(self, job: Job) -> str:
+        needed = job.resources.gpus
         has = f"{len(self.gpus)}" if self.gpus else "none"
-        wants = f"{job.name} needs {job.gpus} GPU{'s' if job.gpus > 1 else ''}, and this machine has {has}"
+        wants = f"{job.name} needs {needed} GPU{'s' if needed > 1 else ''}, and this machine has {has}"
         return f"{wants} (set `gpus` to what there is, 0 for the CPU, or run it elsewhere)"
 
     def _has_room(self, job: Job) -> bool:
-        return len(self._held) < self.slots and job.gpus <= len(self._free_gpus())
+        return len(self._held) < self.slots and job.resources.gpus <= len(self._free_gpus())
 
     def _free_gpus(self) -> list[str]:
         taken = {gpu for held in self._held.values() for gpu in held}
@@ -99,7 +100,7 @@ class LocalExecutor:
         directory = submission.experiment / job.directory
         short = submission.tag.rpartition("-")[2][:8]
         output = directory / f"slurm-local-{datetime.now().astimezone():%Y%m%d-%H%M%S}-{short}.out"
-        gpus = tuple(self._free_gpus()[: job.gpus])
+        gpus = tuple(self._free_gpus()[: job.resources.gpus])
         env = self._environment(submission.tag, gpus, output) | ({RESUME: "1"} if submission.resume else {})
         try:
             child = start_detached(["bash", str(script)], cwd=directory, env=env, output=output)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.paths import ARRAYS
 from tunebook.disk.atomic import write_text
+from tunebook.disk.manifest import changed_scripts
 from tunebook.disk.program import run_program
 from tunebook.errors import ExecutorError, QueueFullError, ToolError, UnclearError
 from tunebook.executors import processes
@@ -74,7 +75,10 @@ class SlurmExecutor:
 
     def plan(self, waiting: Sequence[Submission]) -> Intake:
         """All of them: SLURM queues what it cannot run. As few batches as can be, none larger than it took of late."""
-        return Intake(into_batches(waiting, smallest=self._smallest, largest=self._largest))
+        if not waiting:
+            return Intake()
+        alone = changed_scripts(waiting[0].experiment, (one.job for one in waiting))
+        return Intake(into_batches(waiting, alone=alone, smallest=self._smallest, largest=self._largest))
 
     def submit(self, batch: Batch) -> Sequence[Submitted]:
         """Hands a job, or an array of them, to ``sbatch``.

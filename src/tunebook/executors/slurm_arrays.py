@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 
+from tunebook.core.jobs import Resources
 from tunebook.core.quoting import shell_word
+from tunebook.core.script_header import header_lines
 from tunebook.executors.base import Batch, Submission
 
-__all__ = ["array_ranges", "array_script", "header_of", "into_batches"]
+__all__ = ["array_ranges", "array_script", "into_batches"]
 
-_HEADER = re.compile(r"^#SBATCH\s+(.*\S)\s*$")
-_OWN = ("--job-name", "-J", "--output", "-o", "--error", "-e", "--array", "-a", "--comment", "--dependency", "-d")
 _ARRAY_ID = re.compile(r"(\d+)_(\d+)")
 
 
@@ -23,44 +22,31 @@ _ARRAY_ID = re.compile(r"(\d+)_(\d+)")
 class _Key:
     """What the tasks of one array share."""
 
-    header: tuple[str, ...]
+    resources: Resources
     stage: str
     parent: str = ""
     ordinal: int = 0
 
 
-def header_of(script: Path) -> tuple[str, ...]:
-    """What a script asks SLURM for: its ``#SBATCH`` options, without those that are the job's own.
-
-    Raises:
-        OSError: the script cannot be read.
-    """
-    options = []
-    with script.open(encoding="utf-8", errors="surrogateescape") as lines:
-        for line in lines:
-            if not line.startswith("#") and line.strip():
-                break
-            found = _HEADER.match(line)
-            if found and not re.split(r"[=\s]", found[1])[0].startswith(_OWN):
-                options.append(found[1])
-    return tuple(options)
-
-
-def into_batches(waiting: Sequence[Submission], *, smallest: int, largest: int) -> tuple[Batch, ...]:
+def into_batches(
+    waiting: Sequence[Submission], *, alone: Collection[str] = (), smallest: int, largest: int
+) -> tuple[Batch, ...]:
     """The jobs in the order given, like ones together.
 
-    Like are jobs of one stage that ask for the same; of those that wait for another job, the ones whose other jobs are
-    tasks of one array: each then gets its parent's number, which is what ``aftercorr`` goes by.
+    Like are jobs of one stage that ask for the same resources; of those that wait for another job, the ones whose
+    other jobs are tasks of one array: each then gets its parent's number, which is what ``aftercorr`` goes by.
 
     Args:
+        alone: the names of jobs that are submitted one by one. An array's header is written from the resources, so
+            that a person's edit of a script's own header applies only where that script itself is submitted.
         smallest: fewer jobs than that are no array.
         largest: more than that are several.
     """
     groups: dict[_Key, list[tuple[int, Submission]]] = {}
     singles: list[Submission] = []
-    seen: dict[tuple[tuple[str, ...], str], int] = {}
+    seen: dict[tuple[Resources, str], int] = {}
     for one in waiting:
-        key, index = _key(one, seen)
+        key, index = (None, None) if one.job.name in alone else _key(one, seen)
         if key is None:
             singles.append(one)
             continue
@@ -78,20 +64,17 @@ def into_batches(waiting: Sequence[Submission], *, smallest: int, largest: int) 
     return (*batches, *(Batch((one,)) for one in singles))
 
 
-def _key(one: Submission, seen: dict[tuple[tuple[str, ...], str], int]) -> tuple[_Key | None, int | None]:
+def _key(one: Submission, seen: dict[tuple[Resources, str], int]) -> tuple[_Key | None, int | None]:
     """The array that a job could be in, and its number if that is given by its parent's."""
-    try:
-        header = header_of(one.experiment / one.job.script)
-    except OSError:
-        return None, None  # submitting it says why
+    resources, stage = one.job.resources, one.job.stage.value
     if not one.after:
-        return _Key(header, one.job.stage.value), None
+        return _Key(resources, stage), None
     parent = _ARRAY_ID.fullmatch(one.after[0]) if len(one.after) == 1 else None
     if parent is None:
         return None, None
-    place = (header, one.after[0])
+    place = (resources, one.after[0])
     seen[place] = seen.get(place, 0) + 1
-    return _Key(header, one.job.stage.value, parent[1], seen[place]), int(parent[2])
+    return _Key(resources, stage, parent[1], seen[place]), int(parent[2])
 
 
 def array_ranges(indices: Iterable[int]) -> str:
@@ -111,13 +94,9 @@ def _body() -> str:
 
 
 def array_script(batch: Batch) -> str:
-    """A script whose task N runs the script of the member with the number N in that member's own directory.
-
-    Raises:
-        OSError: a member's script cannot be read.
-    """
+    """A script whose task N runs the script of the member with the number N in that member's own directory."""
     first = batch.members[0]
-    lines = ["#!/usr/bin/env bash", *(f"#SBATCH {line}" for line in header_of(first.experiment / first.job.script))]
+    lines = ["#!/usr/bin/env bash", *header_lines(first.job.resources)]
     lines += ["set -euo pipefail", 'case "$SLURM_ARRAY_TASK_ID" in']
     for index, member in zip(batch.indices, batch.members, strict=True):
         directory = shell_word(str(member.experiment / member.job.directory))

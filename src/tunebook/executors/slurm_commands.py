@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.disk.program import Completed, run_program
 from tunebook.errors import ExecutorError, ToolError
 from tunebook.executors.base import NEVER_RAN, JobStatus

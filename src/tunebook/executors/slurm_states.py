@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 
 __all__ = ["job_state", "spoken_reason", "zoned"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tunebook.artifacts.checkpoints import missing_checkpoints
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.artifacts.result import read_result
-from tunebook.core.job import Job, Stage
+from tunebook.core.jobs import Job, Stage
 from tunebook.disk.deviations import read_deviation
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger

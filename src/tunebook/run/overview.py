@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.job import Job, JobState
+from tunebook.core.jobs import Job, JobState
 from tunebook.disk.ledger import Event, EventKind, LedgerEntry, record
 from tunebook.errors import ExecutorError
 from tunebook.executors.base import NEVER_RAN, Executor, JobStatus, Submission

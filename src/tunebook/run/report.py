@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tunebook.artifacts.progress import Progress
-from tunebook.core.job import Job, JobState
+from tunebook.core.jobs import Job, JobState
 from tunebook.errors import ExitCode
 
 __all__ = ["JobReport", "RunReport", "Snapshot", "StatusReport"]

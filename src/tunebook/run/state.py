@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tunebook.artifacts.outcome import Outcome
 from tunebook.artifacts.result import EvaluationResult
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.disk.ledger import EventKind, LedgerEntry
 
 __all__ = ["CANCELLED", "Evidence", "Verdict", "judge"]

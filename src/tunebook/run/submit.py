@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tunebook.artifacts.output import last_lines
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.ledger import EventKind

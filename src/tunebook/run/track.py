@@ -9,7 +9,7 @@ from pathlib import Path
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.artifacts.output import last_lines
 from tunebook.artifacts.progress import Progress, read_progress
-from tunebook.core.job import Job, JobState
+from tunebook.core.jobs import Job, JobState
 from tunebook.disk.ledger import INTERRUPTED
 from tunebook.run.failures import Diagnosis, diagnose
 from tunebook.run.report import JobReport

@@ -11,7 +11,7 @@ from tunebook.analysis.collect.gaps import shown_evaluation
 from tunebook.analysis.collect.records import EvaluationKey, EvaluationRecord, RunRecord
 from tunebook.analysis.collect.source import Source
 from tunebook.analysis.values import Deviation
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.plan import RunType
 from tunebook.disk.atomic import read_text
 from tunebook.disk.deviations import Deviation as SettingsChange

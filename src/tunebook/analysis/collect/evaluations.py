@@ -12,8 +12,8 @@ from tunebook.analysis.collect.read_logs import EvaluationLog, LogReader, Unread
 from tunebook.analysis.collect.records import EvaluationKey, EvaluationRecord, RunRecord
 from tunebook.analysis.collect.source import NO_JOB, JobFacts, Source
 from tunebook.artifacts.result import read_result
-from tunebook.core.job import JobState, Stage
-from tunebook.core.settings import evaluations
+from tunebook.core.jobs import JobState, Stage
+from tunebook.core.plan.settings import evaluations
 from tunebook.tools.results import LogHeader, Samples
 
 __all__ = ["Evaluations", "collect_evaluations"]

@@ -13,10 +13,10 @@ from tunebook.analysis.collect.records import EvaluationKey, EvaluationRecord, R
 from tunebook.analysis.collect.source import Source
 from tunebook.analysis.collect.trainings import training_of
 from tunebook.analysis.values import FactorUse, TaskUse
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.plan import RunType
-from tunebook.core.settings import run_settings
+from tunebook.core.plan.settings import run_settings
 from tunebook.tools.results import LogHeader, Samples
 
 __all__ = ["Collected", "collect"]

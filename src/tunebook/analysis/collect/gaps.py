@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from tunebook.analysis.collect.experiment import Collected
 from tunebook.analysis.collect.records import EvaluationRecord, RunRecord
 from tunebook.analysis.values import Gap
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
 __all__ = ["gaps_of", "shown_evaluation"]

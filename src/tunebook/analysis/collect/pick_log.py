@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from tunebook.analysis.collect.read_logs import EvaluationLog
 from tunebook.analysis.collect.records import EvaluationKey, OtherLog
 from tunebook.analysis.collect.source import JobFacts
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.tools.results import LogSubject
 
 __all__ = ["PickedLog", "key_of", "pick_log"]

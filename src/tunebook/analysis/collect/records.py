@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tunebook.artifacts.curve import Curve
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.parameters import Value
 from tunebook.core.plan import RunType
 

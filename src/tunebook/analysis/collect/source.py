@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tunebook.analysis.collect.records import SlurmUse
 from tunebook.artifacts.times import elapsed_s
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.plan import Plan
 from tunebook.core.site import Site
 from tunebook.errors import PlanError

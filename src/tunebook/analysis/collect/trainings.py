@@ -11,8 +11,8 @@ from tunebook.analysis.collect.source import NO_JOB, JobFacts, Source
 from tunebook.artifacts.curve import Curve, TrainingCurve
 from tunebook.artifacts.output import job_outputs
 from tunebook.core.paths import METRICS, output_directory
-from tunebook.core.settings import site_gpus
 from tunebook.tools.results import TrainingFiles
+from tunebook.tools.torchtune.planned_setup import site_gpus
 
 __all__ = ["training_of"]
 
@@ -27,7 +27,7 @@ def training_of(source: Source, directory: str, facts: JobFacts | None) -> Train
         facts: of its job; ``None`` if it was not scaffolded here.
     """
     found = source.training_results.read_curve(_files(source, directory, facts))
-    gpus = facts.job.gpus if facts else site_gpus(source.plan, source.site)
+    gpus = facts.job.resources.gpus if facts else site_gpus(source.plan, source.site)
     return _training(found, facts or NO_JOB, gpus)
 
 

@@ -13,7 +13,7 @@ from tunebook.analysis.collect.records import OtherLog
 from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run_table
 from tunebook.analysis.summarizing import MOST_CASES
 from tunebook.analysis.values import Analysis, Case, Deviation, FactorUse, Finding, Gap, TaskUse
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 from tunebook.tools.results import LogViewer
 

@@ -14,7 +14,7 @@ from tunebook.analysis.page import cells
 from tunebook.analysis.page.cells import Cell, Column
 from tunebook.analysis.values import Analysis, FactorUse, TaskUse
 from tunebook.analysis.wording import Scale, p_text
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 
 __all__ = ["Best", "Row", "Table", "best_runs", "comparisons", "job_table", "log_href", "run_table"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tunebook.core.check_training import STOCK_RECIPES
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import is_lora, run_settings, site_gpus
+from tunebook.core.plan.settings import is_lora, run_settings
 from tunebook.core.site import Site
 from tunebook.core.units import clock_minutes, sbatch_time
 from tunebook.errors import PlanError
@@ -16,7 +16,7 @@ from tunebook.tools.base import Context
 from tunebook.tools.torchtune.models import TorchtuneModel
 from tunebook.tools.torchtune.setup_file import Setup
 
-__all__ = ["dataset_path", "evaluation_time", "memory_gb", "model_path", "planned_setup"]
+__all__ = ["dataset_path", "evaluation_time", "memory_gb", "model_path", "planned_setup", "site_gpus"]
 
 _HEAD_ROOM = 2.0  # a job that runs longer than estimated is worth more than the queue time saved
 _SHORTEST_MIN = 15.0
@@ -37,6 +37,12 @@ def dataset_path(plan: Plan, run: Run) -> str:
     """The run's data set: its own column, else the page's."""
     written = plan.setting(run, "dataset")
     return str(written.value) if written else (plan.dataset.path if plan.dataset else "")
+
+
+def site_gpus(plan: Plan, site: Site) -> int:
+    """How many GPUs a job gets: the page's number, else the site's, else one."""
+    gpus = plan.value("gpus")
+    return gpus if isinstance(gpus, int) else int(site.gpus or 1)
 
 
 def memory_gb(parameters_b: float, gpus: int) -> int:

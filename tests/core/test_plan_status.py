@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunebook.core.job import JobState
-from tunebook.core.markdown import Table, parse_page
-from tunebook.core.status import EvaluationRow, TrainingRow, update_status
+from tunebook.core.jobs import JobState
+from tunebook.core.markdown import Table, parse_markdown
+from tunebook.core.plan.rewrite import EvaluationRow, TrainingRow, update_status
 from tunebook.errors import PlanError
 
 PAGE = """\
@@ -42,7 +42,7 @@ RUNNING = TrainingRow("rank8", JobState.RUNNING, "local-1", "2025-10-22 14:26:00
 
 
 def tables(text: str) -> dict[str, Table]:
-    status = parse_page(text.removeprefix("\ufeff")).find("Status")
+    status = parse_markdown(text.removeprefix("\ufeff")).find("Status")
     assert status is not None
     return {section.title: section.tables[0] for section in status.sections}
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS, Value, by_key
-from tunebook.core.plan import Evaluation, MatrixEntry, Plan, Run, RunType
-from tunebook.core.site import Site
+from tunebook.core.plan.values import Evaluation, MatrixEntry, Plan, Run, RunType
 
 __all__ = [
     "effective",
@@ -15,7 +14,6 @@ __all__ = [
     "is_distributed",
     "is_lora",
     "run_settings",
-    "site_gpus",
     "steps_per_epoch",
 ]
 
@@ -43,12 +41,6 @@ def run_settings(plan: Plan, run: Run) -> Mapping[str, Value]:
 def evaluation_settings(plan: Plan) -> Mapping[str, Value]:
     """The evaluation's temperature, length, seed and limit, by key."""
     return {parameter.key: plan.value(parameter.key, parameter.default) for parameter in EVALUATION_PARAMETERS}
-
-
-def site_gpus(plan: Plan, site: Site) -> int:
-    """How many GPUs a job gets: the plan's number, else that of the site settings, else one."""
-    gpus = plan.value("gpus")
-    return gpus if isinstance(gpus, int) else int(site.gpus or 1)
 
 
 def is_lora(recipe: str) -> bool:

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.plans import plan_of, problems_of
-from tunebook.core.markdown import literal, parse_page, plain
-from tunebook.core.parse import parse_plan
-from tunebook.core.parse_matrix import parse_epochs
-from tunebook.core.plan import RunType
-from tunebook.core.settings import effective, evaluations
+from tunebook.core.markdown import literal, parse_markdown, plain
+from tunebook.core.plan import RunType, parse_plan
+from tunebook.core.plan.evaluation_plan import parse_epochs
+from tunebook.core.plan.settings import effective, evaluations
 
 Edit = Callable[..., str]
 
@@ -139,7 +138,7 @@ def test_ticks_and_markup_are_not_part_of_values() -> None:
 
 
 def test_escaped_pipes_stay_in_cells() -> None:
-    section = parse_page("| a |\n|---|\n| x \\| y |\n")
+    section = parse_markdown("| a |\n|---|\n| x \\| y |\n")
     assert section.tables[0].rows[0].cells[0].text == "x | y"
 
 

@@ -1,4 +1,4 @@
-"""The plan of an experiment as values: what ``experiment_summary.md`` says, each with its line."""
+"""The plan of an experiment as values: the content of ``experiment_summary.md``, each part with its line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from tunebook.core.parameters import Value, Written
+from tunebook.core.plan.parameter_table import PARAMETER_TABLE, ParameterTable
 
 __all__ = [
     "PLAN_FILE",
@@ -15,16 +16,21 @@ __all__ = [
     "Estimates",
     "Evaluation",
     "EvaluationTask",
+    "Fact",
     "Factor",
     "MatrixEntry",
     "Model",
     "Plan",
+    "PlanDetails",
     "Run",
     "RunType",
     "Tools",
 ]
 
 PLAN_FILE = "experiment_summary.md"
+
+Fact = tuple[str, str]
+"""The name of a bullet, and its text as Markdown."""
 
 
 class RunType(Enum):
@@ -37,7 +43,7 @@ class RunType(Enum):
 
 @dataclass(frozen=True)
 class Tools:
-    """Which tools the page names; ``assumed`` if it names none and the defaults hold."""
+    """The tools that the plan names; ``assumed`` if it names none, so that the defaults apply."""
 
     preparation: str = "torchtune"
     evaluation: str = "inspect-ai"
@@ -60,8 +66,8 @@ class Run:
     """A row of ``## All Runs``.
 
     Attributes:
-        parameters: key to value, only what the row itself gives.
-        checkpoint: where an eval-only run's weights are; ``None`` elsewhere.
+        parameters: key to value, only those in the row itself.
+        checkpoint: the path of an eval-only run's weights; ``None`` for other runs.
         estimate_min: the row's estimated training time in minutes.
     """
 
@@ -86,7 +92,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Dataset:
-    """``### Dataset``; ``splits`` holds the number of examples of each named split."""
+    """``### Dataset``; ``splits`` maps the name of each split to its number of examples."""
 
     path: str
     line: int
@@ -97,7 +103,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class EvaluationTask:
-    """A row of ``### Evaluation Tasks``; ``function`` is what follows ``@`` in the script."""
+    """A row of ``### Evaluation Tasks``; ``function`` is the text after ``@`` in the script."""
 
     name: str
     script: str
@@ -119,7 +125,7 @@ class MatrixEntry:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation to be made; ``epoch`` is zero-based, and ``None`` for models that were not trained here."""
+    """One planned evaluation; ``epoch`` is zero-based, and ``None`` for models that were not trained here."""
 
     run: str
     task: str
@@ -137,20 +143,22 @@ class Estimates:
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole page.
+    """The whole plan.
 
     Attributes:
-        file: how messages name the page.
-        kind: the design in words, as ``## Overview`` has it.
-        configuration: parameters that hold for every run; a row of the runs table wins over them.
+        file: the name of the plan in messages.
+        parameters: the parameters that the plan's tools have.
+        kind: the design in words, as in ``## Overview``.
+        configuration: parameters that apply to every run, unless its row in the runs table has another value.
         listed: values that ``## Configuration`` lists for a parameter that the runs table varies.
-        matrix: ``None`` where the page has no matrix: all runs get all tasks.
-        unreadable: keys of parameters that stand on the page but could not be read: a problem was told already.
+        matrix: ``None`` if the plan has no matrix: all runs get all tasks.
+        unreadable: keys of parameters that the plan gives, but whose value could not be read: already a problem.
         epochs_to_evaluate: ``last``, ``all`` or zero-based epochs.
     """
 
     name: str
     file: str
+    parameters: ParameterTable = PARAMETER_TABLE
     line: int = 1
     kind: str = ""
     question: str = ""
@@ -170,7 +178,6 @@ class Plan:
     matrix: tuple[MatrixEntry, ...] | None = None
     matrix_runs: tuple[Written, ...] = ()
     epochs_to_evaluate: str | tuple[int, ...] = "last"
-    epochs_line: int | None = None
     configuration: Mapping[str, Written] = field(default_factory=lambda: MappingProxyType({}))
     listed: Mapping[str, tuple[Written, ...]] = field(default_factory=lambda: MappingProxyType({}))
     estimates: Estimates = field(default_factory=Estimates)
@@ -182,14 +189,45 @@ class Plan:
         return tuple(run for run in self.runs if run.type is RunType.FINE_TUNED)
 
     def model_of(self, run: Run) -> Model | None:
-        """Where the run's model is; ``None`` if ``### Models`` does not list it."""
+        """The run's model; ``None`` if ``### Models`` does not list it."""
         return next((model for model in self.models if model.name == run.model), None)
 
     def setting(self, run: Run, key: str) -> Written | None:
-        """What the page says of a parameter for a run: its row, else the configuration, else nothing."""
+        """A parameter of a run: from its row, otherwise from the configuration; ``None`` if neither has it."""
         return run.parameters.get(key) or self.configuration.get(key)
 
     def value(self, key: str, default: Value = None) -> Value:
-        """What the configuration says of a parameter."""
+        """A parameter's value in the configuration."""
         written = self.configuration.get(key)
         return default if written is None else written.value
+
+
+@dataclass(frozen=True)
+class PlanDetails:
+    """What the text of a plan tells people besides the plan; nothing reads it back.
+
+    Attributes:
+        design: the kind of design in words: ``4×2 factorial``.
+        created: date and time.
+        directory: the experiment's.
+        verified: paths that were found, and get a tick.
+        dataset: facts on the data set, such as its size.
+        prerequisites: what to do before the experiment can run; one line of Markdown each.
+        training: facts below the estimates of training; ``evaluation`` and ``disk`` likewise.
+        naming: facts on names.
+        matrix_notes: run to its note in the evaluation matrix.
+        notes: lines for people at the end of the plan.
+    """
+
+    design: str = ""
+    created: str = ""
+    directory: str = ""
+    verified: frozenset[str] = frozenset()
+    dataset: tuple[Fact, ...] = ()
+    prerequisites: tuple[str, ...] = ()
+    training: tuple[Fact, ...] = ()
+    evaluation: tuple[Fact, ...] = ()
+    disk: tuple[Fact, ...] = ()
+    naming: tuple[Fact, ...] = ()
+    matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()
