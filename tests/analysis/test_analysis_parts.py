@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tunebook.analysis.collect.records import Interval
 from tunebook.analysis.latex import escape
 from tunebook.analysis.markdown_text import markdown_table, text
+from tunebook.analysis.records import Interval
 from tunebook.analysis.wording import Scale, p_text, scale_of
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
@@ -77,7 +77,7 @@ def test_numbers_are_written_one_way() -> None:
 
 
 def test_the_first_job_is_the_first_in_any_time_zone() -> None:
-    from tunebook.analysis.analyze import _moment
+    from tunebook.analysis.analyze import _timestamp
 
     times = ["2026-01-02T09:30:00+00:00", "2026-01-02T10:00:00+01:00", "2026-01-02T08:00:00-05:00"]
-    assert sorted(times, key=_moment) == [times[1], times[0], times[2]]
+    assert sorted(times, key=_timestamp) == [times[1], times[0], times[2]]

@@ -9,9 +9,10 @@ import pytest
 
 from tunebook.analysis.collect.pick_log import key_of, pick_log
 from tunebook.analysis.collect.read_logs import EvaluationLog
-from tunebook.analysis.collect.records import EvaluationKey, SlurmUse
 from tunebook.analysis.collect.source import JobFacts
+from tunebook.analysis.records import EvaluationKey
 from tunebook.core.jobs import Job, JobState, Stage
+from tunebook.slurm.accounting import SlurmUse
 from tunebook.tools.results import LogHeader, LogSubject
 
 JOB = Job("r/eval/t_epoch0", "run", Stage.EVALUATION, "inspect", "r/eval", "r/eval/t.slurm", "r/eval/t.outcome.json")

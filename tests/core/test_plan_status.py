@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tunebook.core.jobs import JobState
 from tunebook.core.markdown import Table, parse_markdown
-from tunebook.core.plan.rewrite import EvaluationRow, TrainingRow, update_status
+from tunebook.core.plan.status import EvaluationRow, TrainingRow, update_status
 from tunebook.errors import PlanError
 
 PAGE = """\

@@ -12,10 +12,10 @@ import pytest
 
 from support.bash_jobs import Experiment, wait_until
 from tunebook.artifacts.outcome import read_outcome
-from tunebook.core.jobs import Job, JobState, Resources
+from tunebook.core.jobs import Job, JobState, JobStatus, Resources
 from tunebook.errors import ExecutorError, UsageError
 from tunebook.executors import gpus, processes
-from tunebook.executors.base import Batch, ExecutorOptions, JobStatus, Submission
+from tunebook.executors.base import Batch, ExecutorOptions, Submission
 from tunebook.executors.local import LocalExecutor
 from tunebook.executors.registry import choose_executor, executor_names
 

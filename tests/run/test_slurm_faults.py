@@ -20,12 +20,12 @@ from tunebook.disk.ledger import read_ledger
 from tunebook.errors import LockedError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
-from tunebook.executors.slurm_commands import configuration
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import JobReport, Snapshot
 from tunebook.run.select import RunOptions
 from tunebook.run.summary import run_summary
+from tunebook.slurm.programs import configuration
 
 _MONITOR = """\
 import sys
@@ -204,7 +204,7 @@ def test_what_waits_for_a_training_that_was_interrupted_waits_for_its_next_attem
 def test_accounting_that_fails_or_hangs_or_babbles_holds_nothing_up(
     accounted_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr("tunebook.executors.slurm_commands._SACCT_S", 1.0)
+    monkeypatch.setattr("tunebook.slurm.accounting._ANSWER_S", 1.0)
     with empty_queue(accounted_slurm, monkeypatch) as cluster, experiment_at(tmp_path / "mute") as experiment:
         replaced(tmp_path / "bin", monkeypatch, "sacct", f"#!/usr/bin/env bash\n{fault}\n")
         experiment.training("good")

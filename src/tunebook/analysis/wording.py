@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tunebook.analysis.collect.records import Interval
+from tunebook.analysis.records import Interval
 
 __all__ = ["Scale", "p_text", "plural", "scale_of"]
 

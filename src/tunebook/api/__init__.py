@@ -2,8 +2,9 @@
 
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.collect.records import Interval, Score
-from tunebook.analysis.values import Analysis, Finding
+from tunebook.analysis.findings.finding import Finding
+from tunebook.analysis.records import Interval, Score
+from tunebook.analysis.values import Analysis
 from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.demonstration import DemoReport, DemoRow, demo
 from tunebook.api.designing import (

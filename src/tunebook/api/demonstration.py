@@ -16,7 +16,7 @@ from tunebook.artifacts.result import read_result
 from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Stage
 from tunebook.core.plan import PLAN_FILE
-from tunebook.core.site import SITE_FILE
+from tunebook.core.site_file import SITE_FILE
 from tunebook.demo.data import capitalization_data, task_source
 from tunebook.demo.model import default_cache, fetch_model
 from tunebook.demo.plan import DemoPlan

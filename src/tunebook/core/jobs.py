@@ -9,7 +9,19 @@ from typing import Any
 
 from tunebook.core.units import clock_minutes
 
-__all__ = ["Job", "JobState", "Resources", "Stage", "job_from_json", "job_to_json"]
+__all__ = [
+    "NEVER_RAN",
+    "Job",
+    "JobState",
+    "JobStatus",
+    "Resources",
+    "Stage",
+    "job_from_json",
+    "job_to_json",
+]
+
+NEVER_RAN = "DependencyNeverSatisfied"
+"""The reason of a job that a scheduler dropped because a job that it waited for had failed."""
 
 
 class Stage(Enum):
@@ -20,7 +32,7 @@ class Stage(Enum):
 
 
 class JobState(Enum):
-    """What is known of a job; the values are the words of the page's status tables, and one more."""
+    """The state of a job; the values are the words of the plan's status tables, and ``unknown``."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -66,21 +78,21 @@ _ANY_RESOURCES = Resources()
 
 @dataclass(frozen=True)
 class Job:
-    """One script to run; paths are relative to the experiment's directory unless said otherwise.
+    """One script to run; paths are relative to the experiment's directory except where stated.
 
     Attributes:
         name: unique in the experiment: the script's path without its suffix.
-        tool: the tool whose log tells of it (``torchtune``, ``inspect``).
-        directory: where the script is started and where its output goes.
-        outcome: what the script's exit trap writes: exit code, start, end, host.
-        inputs: the files that decide what the job does; a job is done only for the bytes it ran with.
+        tool: the short name of the tool in whose log the job is recorded (``torchtune``, ``inspect``).
+        directory: the directory in which the script starts and into which its output goes.
+        outcome: the file that the script's exit trap writes: exit code, start, end, host.
+        inputs: the files that decide what the job does; a job is completed only for the bytes that it ran with.
         needs: names of the jobs that must have completed before.
         task: the evaluation's task; ``None`` for training.
         epoch: the zero-based epoch that is evaluated; ``None`` for training and for base models.
         metrics: absolute path of the training's ``metrics.jsonl``.
-        result: what an evaluation's script writes about its log.
-        checkpoints: absolute paths of directories that a completed training leaves.
-        resources: what it asks a scheduler for; the header of its script is written from these values.
+        result: the file that an evaluation's script writes about its log.
+        checkpoints: absolute paths of the directories that a completed training leaves.
+        resources: the resources that it asks a scheduler for; the script's header is written from these values.
     """
 
     name: str
@@ -98,6 +110,22 @@ class Job:
     result: str | None = None
     checkpoints: tuple[str, ...] = ()
     resources: Resources = _ANY_RESOURCES
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """The state of a job as its executor reports it.
+
+    Attributes:
+        reason: why it waits or failed, as the plan's status tables say it: ``TIMEOUT``, ``exit code 1``.
+        started: ISO 8601 with the time zone, or empty; so is ``ended``.
+    """
+
+    state: JobState
+    reason: str = ""
+    node: str = ""
+    started: str = ""
+    ended: str = ""
 
 
 def job_to_json(job: Job) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from types import MappingProxyType
 from tunebook.core.markdown import MarkdownSection, Row, Table, parse_markdown, split_lines
 from tunebook.core.parameters import EVALUATION_PARAMETERS, by_key
 from tunebook.core.plan import PLAN_FILE, Plan, Run, RunType
-from tunebook.core.plan.rewrite import update_status
 from tunebook.core.plan.settings import effective, evaluations
-from tunebook.core.plan.status import pending_rows
+from tunebook.core.plan.status import pending_rows, update_status
 from tunebook.design.infer import inferred
 from tunebook.design.own_text import with_own_text
 from tunebook.design.runs import identity, plan_of, usual_epochs

@@ -20,7 +20,7 @@ from tunebook.analysis.charts.figure import (
     tooltip,
 )
 from tunebook.analysis.charts.series import Series, series_of, short_names
-from tunebook.analysis.collect.records import RunRecord
+from tunebook.analysis.records import RunRecord
 from tunebook.analysis.values import Analysis
 from tunebook.artifacts.curve import Curve
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from tunebook.analysis.collect.experiment import Collected
 from tunebook.analysis.collect.gaps import shown_evaluation
-from tunebook.analysis.collect.records import EvaluationKey, EvaluationRecord, RunRecord
 from tunebook.analysis.collect.source import Source
-from tunebook.analysis.values import Deviation
+from tunebook.analysis.records import Deviation, EvaluationKey, EvaluationRecord, RunRecord
 from tunebook.core.jobs import Stage
 from tunebook.core.plan import RunType
 from tunebook.disk.atomic import read_text

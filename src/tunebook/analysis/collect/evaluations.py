@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from tunebook.analysis.collect.pick_log import PickedLog, key_of, pick_log
 from tunebook.analysis.collect.read_logs import EvaluationLog, LogReader, UnreadableLog
-from tunebook.analysis.collect.records import EvaluationKey, EvaluationRecord, RunRecord
 from tunebook.analysis.collect.source import NO_JOB, JobFacts, Source
+from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord
 from tunebook.artifacts.result import read_result
 from tunebook.core.jobs import JobState, Stage
 from tunebook.core.plan.settings import evaluations

@@ -9,10 +9,9 @@ from types import MappingProxyType
 from tunebook.analysis.collect.evaluations import collect_evaluations
 from tunebook.analysis.collect.factors import bases_of, factors_of, levels_of
 from tunebook.analysis.collect.read_logs import EvaluationLog, UnreadableLog
-from tunebook.analysis.collect.records import EvaluationKey, EvaluationRecord, RunRecord
 from tunebook.analysis.collect.source import Source
 from tunebook.analysis.collect.trainings import training_of
-from tunebook.analysis.values import FactorUse, TaskUse
+from tunebook.analysis.records import EvaluationKey, EvaluationRecord, FactorUse, RunRecord, TaskUse
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.plan import RunType

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from tunebook.analysis.collect.experiment import Collected
-from tunebook.analysis.collect.records import EvaluationRecord, RunRecord
-from tunebook.analysis.values import Gap
+from tunebook.analysis.records import EvaluationRecord, Gap, RunRecord
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
@@ -61,7 +60,7 @@ def _logging_interval(run: RunRecord) -> int:
 def _missing_scores(found: Collected) -> Iterator[Gap]:
     directories = {run.name: run.directory for run in found.runs}
     for evaluation in found.evaluations:
-        if evaluation.log is None:
+        if not evaluation.is_done:
             state = JobState.PENDING if evaluation.state is JobState.COMPLETED else evaluation.state
             what = f"no score: {evaluation.reason or state.value}"
             yield Gap(shown_evaluation(evaluation, directories), what, _HINTS.get(state, ""))
@@ -70,7 +69,7 @@ def _missing_scores(found: Collected) -> Iterator[Gap]:
 def _unreadable_logs(found: Collected) -> Iterator[Gap]:
     """A torn log leaves something unfinished only where the run has an evaluation without a log that counts."""
     directories = {run.name: run.directory for run in found.runs}
-    unfinished = {directories[evaluation.key.run] for evaluation in found.evaluations if evaluation.log is None}
+    unfinished = {directories[evaluation.key.run] for evaluation in found.evaluations if not evaluation.is_done}
     for log in found.unreadable:
         is_needed = PurePosixPath(log.path).parts[0] in unfinished
         hint = "run its evaluation again" if is_needed else ""

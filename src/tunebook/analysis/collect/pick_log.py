@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 from tunebook.analysis.collect.read_logs import EvaluationLog
-from tunebook.analysis.collect.records import EvaluationKey, OtherLog
 from tunebook.analysis.collect.source import JobFacts
+from tunebook.analysis.records import EvaluationKey, OtherLog
 from tunebook.core.jobs import JobState
 from tunebook.tools.results import LogSubject
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunebook.analysis.collect.records import SlurmUse
 from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.plan import Plan
 from tunebook.core.site import Site
 from tunebook.errors import PlanError
+from tunebook.slurm.accounting import SlurmUse
 from tunebook.tools.base import Tool
 from tunebook.tools.registry import installed_tools, tool_names
 from tunebook.tools.results import EvaluationResults, TrainingResults

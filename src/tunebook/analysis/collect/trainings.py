@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean, median
 
-from tunebook.analysis.collect.records import Training
 from tunebook.analysis.collect.source import NO_JOB, JobFacts, Source
+from tunebook.analysis.records import Training
 from tunebook.artifacts.curve import Curve, TrainingCurve
 from tunebook.artifacts.output import job_outputs
 from tunebook.core.paths import METRICS, output_directory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tunebook.analysis.collect.records import Interval
+from tunebook.analysis.records import Interval
 from tunebook.analysis.wording import Scale, p_text
 from tunebook.core.units import spoken_duration
 

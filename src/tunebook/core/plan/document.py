@@ -11,14 +11,17 @@ from tunebook.core.plan.all_runs import AllRunsSection
 from tunebook.core.plan.compute_estimates import ComputeEstimatesSection
 from tunebook.core.plan.configuration import ConfigurationSection
 from tunebook.core.plan.evaluation_plan import EvaluationPlanSection
-from tunebook.core.plan.for_people import NamingConventionsSection, NotesSection, PrerequisitesSection
-from tunebook.core.plan.overview import OverviewSection
+from tunebook.core.plan.for_people import (
+    NamingConventionsSection,
+    NotesSection,
+    PrerequisitesSection,
+    QuickReferenceSection,
+)
+from tunebook.core.plan.overview import OverviewSection, ToolsSection
 from tunebook.core.plan.parameter_table import PARAMETER_TABLE, ParameterTable
-from tunebook.core.plan.quick_reference import QuickReferenceSection
 from tunebook.core.plan.resources import ResourcesSection
 from tunebook.core.plan.section import Reading, Section, SectionReader, UnreadBlock, Writing
 from tunebook.core.plan.status import StatusSection
-from tunebook.core.plan.tools import ToolsSection
 from tunebook.core.plan.values import PLAN_FILE, Plan, PlanDetails, Tools
 from tunebook.core.plan.variables import VariablesSection
 from tunebook.errors import Problem

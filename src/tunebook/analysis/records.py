@@ -1,0 +1,235 @@
+"""What was collected of each run and each evaluation: training, curves, scores, samples, logs. Frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from tunebook.artifacts.curve import Curve
+from tunebook.core.jobs import JobState
+from tunebook.core.parameters import Value
+from tunebook.core.plan import RunType
+from tunebook.slurm.accounting import SlurmUse
+
+__all__ = [
+    "Deviation",
+    "EvaluationKey",
+    "EvaluationRecord",
+    "FactorUse",
+    "Gap",
+    "Interval",
+    "OtherLog",
+    "RunRecord",
+    "Score",
+    "TaskUse",
+    "Training",
+]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval; ``method`` is ``Wilson``, ``bootstrap`` or ``Student t``."""
+
+    low: float
+    high: float
+    method: str
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a run was trained.
+
+    Attributes:
+        state: of its job, ``UNKNOWN`` where there is no job.
+        reason: why it failed or waits.
+        source: what the curve was read from: ``metrics.jsonl``, ``torchtune log``, ``job output``, or empty.
+        steps: optimizer steps logged; ``total_steps`` were planned.
+        final_loss: the last logged one; ``tail_loss`` is the mean of the last tenth of the steps.
+        best_validation_loss: the lowest, after ``best_validation_step``.
+        diverged_steps: how many logged losses were no finite number.
+        elapsed_s: wall time of the job; of the curve if the job did not write its times.
+        gpus: how many it was given; 0 on a machine without.
+        gpu_hours: ``elapsed_s × gpus / 3600``; ``None`` without GPUs.
+        attempts: how many times it was submitted.
+    """
+
+    state: JobState
+    reason: str = ""
+    source: str = ""
+    curve: Curve = field(default_factory=Curve)
+    steps: int = 0
+    total_steps: int | None = None
+    first_loss: float | None = None
+    final_loss: float | None = None
+    tail_loss: float | None = None
+    final_validation_loss: float | None = None
+    best_validation_loss: float | None = None
+    best_validation_step: int | None = None
+    diverged_steps: int = 0
+    tokens_per_second: float | None = None
+    peak_memory_gb: float | None = None
+    elapsed_s: float | None = None
+    gpus: int = 0
+    gpu_hours: float | None = None
+    attempts: int = 0
+    started: str = ""
+    ended: str = ""
+    host: str = ""
+    slurm: SlurmUse | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it ended well; without a known job, whether it logged a step."""
+        return self.state is JobState.COMPLETED or (self.state is JobState.UNKNOWN and self.steps > 0)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A row of the page with what became of it.
+
+    Attributes:
+        directory: its directory's name, which is its short name too.
+        base: the name of the control run with the same model that it is compared with; ``None`` if there is none.
+        parameters: every parameter's value by key, what the page leaves to defaults too; only of fine-tuned runs.
+        levels: the varied factors' levels by key, as the page writes them; empty for controls.
+        training: ``None`` for what was not trained here.
+    """
+
+    name: str
+    directory: str
+    type: RunType
+    model: str
+    base: str | None = None
+    parameters: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
+    levels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    notes: str = ""
+    line: int = 0
+    training: Training | None = None
+
+
+@dataclass(frozen=True, order=True)
+class EvaluationKey:
+    """An evaluation of the matrix; ``epoch`` is zero-based, and -1 for what was not trained here."""
+
+    run: str
+    task: str
+    epoch: int = -1
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measure of one evaluation.
+
+    Attributes:
+        measure: the scorer's name, with ``/key`` if it gives several values.
+        value: the mean over the samples; ``None`` if there are none.
+        n: how many samples were scored (repetitions of a sample count once, by their mean).
+        answers: how many answers were scored, each repetition by itself.
+        is_binary: whether every sample is right (1) or wrong (0).
+        stderr: of the mean over the samples.
+        logged: the metric that the log itself gives under ``logged_metric``; it should be ``value``.
+    """
+
+    evaluation: EvaluationKey
+    measure: str
+    value: float | None
+    n: int
+    interval: Interval | None = None
+    is_binary: bool = False
+    stderr: float | None = None
+    logged: float | None = None
+    logged_metric: str = ""
+    answers: int = 0
+
+
+@dataclass(frozen=True)
+class OtherLog:
+    """A log that does not count, and why."""
+
+    path: str
+    status: str
+    created: str
+    why: str
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """An evaluation with the log that counts.
+
+    Attributes:
+        state: of its job; ``UNKNOWN`` where there is no job.
+        log: the log's path, relative to the experiment's directory; ``None`` if no log counts.
+        others: logs of the same evaluation that do not count.
+        elapsed_s: wall time of the job, else from the log.
+        metadata: what the log says of itself: ``model``, ``created``, ``git_commit``, ``task_file`` and the like.
+    """
+
+    key: EvaluationKey
+    state: JobState
+    reason: str = ""
+    log: str | None = None
+    scores: tuple[Score, ...] = ()
+    samples: int = 0
+    completed: int = 0
+    others: tuple[OtherLog, ...] = ()
+    elapsed_s: float | None = None
+    total_tokens: int | None = None
+    attempts: int = 0
+    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    slurm: SlurmUse | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has a log that counts."""
+        return self.log is not None
+
+
+@dataclass(frozen=True)
+class FactorUse:
+    """A parameter that was varied over the fine-tuned runs.
+
+    Attributes:
+        key: the parameter's key, such as ``lora_rank``.
+        label: its column in the plan, such as ``LoRA Rank``.
+        levels: its values as the plan writes them, sorted as numbers where they are numbers.
+        is_seed: whether its levels are repetitions and not treatments.
+    """
+
+    key: str
+    label: str
+    levels: tuple[str, ...]
+    is_seed: bool = False
+
+
+@dataclass(frozen=True)
+class TaskUse:
+    """An evaluation task; ``measures`` are its scorers' values of a sample, the headline one first."""
+
+    name: str
+    description: str = ""
+    measures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that is missing; ``hint`` is how to get it.
+
+    Attributes:
+        planned: whether the plan contains it; a missing control run that no row asks for leaves nothing unfinished.
+    """
+
+    subject: str
+    what: str
+    hint: str = ""
+    planned: bool = True
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A deviation from the plan: ``retry``, ``setting``, ``edited``, ``log``, ``diverged``."""
+
+    kind: str
+    subject: str
+    what: str
