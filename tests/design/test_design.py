@@ -12,7 +12,7 @@ import pytest
 from support.design_inputs import inputs_of
 from tunebook import api
 from tunebook.core.plan import Plan, RunType
-from tunebook.core.settings import effective, evaluations
+from tunebook.core.plan.settings import effective, evaluations
 from tunebook.design.build_plan import build_plan, same_trainings
 from tunebook.design.check import design_problems, design_warnings
 from tunebook.design.combine import combinations

@@ -11,13 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tunebook.core.check import check_plan
-from tunebook.core.markdown import literal
+from tunebook.core.markdown import literal, quoted
 from tunebook.core.naming import run_directories
-from tunebook.core.page import PageDetails, page_text
-from tunebook.core.parse import parse_plan
-from tunebook.core.plan import Plan
-from tunebook.core.settings import evaluation_settings, evaluations, run_settings
-from tunebook.core.table_text import quoted
+from tunebook.core.plan import Plan, PlanDetails, parse_plan, write_plan
+from tunebook.core.plan.settings import evaluation_settings, evaluations, run_settings
 from tunebook.core.units import minutes, spoken_minutes
 from tunebook.design.build_plan import build_plan, trained_runs
 from tunebook.design.check import design_problems
@@ -128,7 +125,7 @@ def wanted(value: Design) -> Plan:
 @given(designs())
 def test_the_plan_reads_as_the_design(value: Design) -> None:
     plan = wanted(value)
-    text = page_text(plan, PageDetails(notes=value.notes, directory="/x"))
+    text = write_plan(plan, PlanDetails(notes=value.notes, directory="/x"))
     read = parse_plan(text)
     assert [str(problem) for problem in plan_differences(plan, text)] == []
     assert [run_settings(plan, run) for run in plan.runs] == [run_settings(read.plan, run) for run in read.plan.runs]
@@ -163,14 +160,14 @@ def test_a_stored_design_is_read_as_it_was(value: Design) -> None:
 @given(designs())
 def test_a_plan_that_is_updated_without_a_change_stays_as_it_is(value: Design) -> None:
     plan = wanted(value)
-    text = page_text(plan, PageDetails(notes=value.notes, directory="/x", created="2026-01-01 00:00"))
+    text = write_plan(plan, PlanDetails(notes=value.notes, directory="/x", created="2026-01-01 00:00"))
     read = parse_plan(text).plan
     stored, kept = design_from_json(design_to_json(value)), keep_from(text, read)
     again = build_plan(stored, name=plan.name, kept=kept)
     assert replace(again, file=plan.file) == plan
     assert lost_edits(read, stored=again, updated=again) == ()
-    details = PageDetails(directory="/x", created="2026-01-01 00:00")
-    assert updated_text(text, plan, page_text(plan, details), plan) == text
+    details = PlanDetails(directory="/x", created="2026-01-01 00:00")
+    assert updated_text(text, plan, write_plan(plan, details), plan) == text
 
 
 @given(st.integers(1, 10**7))

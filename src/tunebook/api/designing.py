@@ -10,10 +10,8 @@ from types import MappingProxyType
 
 from tunebook.api.loading import find_experiment, find_site, load
 from tunebook.api.scaffolding import now
-from tunebook.core.page import page_text
-from tunebook.core.parse import parse_plan
 from tunebook.core.paths import DESIGN, DESIGN_LOG
-from tunebook.core.plan import PLAN_FILE, Plan
+from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, write_plan
 from tunebook.core.site import Site
 from tunebook.design.build_plan import Kept, build_plan, same_trainings
 from tunebook.design.check import design_problems, design_warnings, missing_parts
@@ -276,7 +274,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
     created = (old.created if old else "") or f"{moment:%Y-%m-%d %H:%M}"
     proposal = propose(inputs.design, plan, around=around, created=created, previous=_previous(before, old, kept))
-    text = page_text(proposal.plan, proposal.details)
+    text = write_plan(proposal.plan, proposal.details)
     errors = list(plan_differences(proposal.plan, text))
     if before is not None and old is not None:
         text = updated_text(before, old, text, proposal.plan)

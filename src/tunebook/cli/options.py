@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.plan import PLAN_FILE
 
 __all__ = ["Directory", "Json", "OnFailure", "RunNames", "StageName", "located", "stages", "takes_options"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tunebook.core.page_status import pending_rows
+from tunebook.core.markdown import split_lines
 from tunebook.core.parameters import EVALUATION_PARAMETERS
 from tunebook.core.plan import Plan
-from tunebook.core.settings import effective, evaluations
-from tunebook.core.status import update_status
-from tunebook.core.table_text import split_lines
+from tunebook.core.plan.settings import effective, evaluations
+from tunebook.core.plan.status import pending_rows, update_status
 from tunebook.design.build_plan import identity
 from tunebook.design.preserve import trimmed
 from tunebook.design.status_tables import RowKey, keyed_rows, status_section

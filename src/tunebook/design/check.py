@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+from tunebook.core.markdown import prose
 from tunebook.core.naming import is_one_component
 from tunebook.core.parameters import by_key, suggestion
-from tunebook.core.parse_matrix import parse_epochs
-from tunebook.core.table_text import prose
+from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.design.build_plan import build_plan
 from tunebook.design.combine import combinations, has_values
 from tunebook.design.factor_rules import conversion_problem, factor_problems, required_parameters, size_problems

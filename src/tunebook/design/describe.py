@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tunebook.core.naming import run_labels
-from tunebook.core.page import Fact
 from tunebook.core.parameters import by_key
-from tunebook.core.plan import Plan, RunType
+from tunebook.core.plan import Fact, Plan, RunType
 from tunebook.design.combine import combinations, factor_groups
 from tunebook.design.parameter_names import column_of
 from tunebook.design.values import MODEL, Design, Factor

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tunebook.core.page import Fact
-from tunebook.core.plan import Plan, Run
+from tunebook.core.plan import Fact, Plan, Run
 from tunebook.core.site import Site
 from tunebook.core.units import spoken_minutes
 from tunebook.design.defaults import gpu_memory_gb

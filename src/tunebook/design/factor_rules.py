@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from tunebook.core.check_training import STOCK_RECIPES
 from tunebook.core.parameters import PARAMETERS, Kind, by_key
-from tunebook.core.settings import is_lora
+from tunebook.core.plan.settings import is_lora
 from tunebook.design.build_plan import trained_runs
 from tunebook.design.combine import factor_groups, has_values, level_value
 from tunebook.design.parameter_names import column_of, varies

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS
 from tunebook.core.plan import Plan, Run, RunType
-from tunebook.core.settings import evaluations
+from tunebook.core.plan.settings import evaluations
 from tunebook.errors import Problem
 
 __all__ = ["lost_edits"]
@@ -68,7 +68,7 @@ def _overview(plan: Plan) -> Iterator[tuple[str, _Fact]]:
     yield "the evaluation tool", _told(plan.tools.evaluation, plan.tools.evaluation_line, "--evaluation")
     epochs = plan.epochs_to_evaluate
     text = epochs if isinstance(epochs, str) else ",".join(map(str, epochs))
-    yield "the epochs to evaluate", _told(text, plan.epochs_line, "--evaluate-epochs")
+    yield "the epochs to evaluate", _told(text, None, "--evaluate-epochs")
 
 
 def _told(text: str, line: int | None, option: str) -> _Fact:

@@ -9,34 +9,16 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
-from tunebook.core.markdown import Section, parse_page
-from tunebook.core.table_text import split_lines
+from tunebook.core.markdown import MarkdownSection, parse_markdown, split_lines
+from tunebook.core.plan.document import SECTIONS
+from tunebook.core.plan.section import SectionOfParts
 
 __all__ = ["trimmed", "with_own_sections", "with_own_text"]
 
-_SECTIONS = {
-    "overview",
-    "prerequisites",
-    "tools",
-    "variables",
-    "all runs",
-    "resources",
-    "evaluation plan",
-    "configuration",
-    "compute estimates",
-    "naming conventions",
-    "status",
-    "quick reference",
-}
+# A person may write in Notes, so it is kept like a section of one's own.
+_SECTIONS = {section.title.lower() for section in SECTIONS} - {"notes"}
 _SUBSECTIONS = {
-    "models",
-    "dataset",
-    "evaluation tasks",
-    "configuration",
-    "evaluation matrix",
-    "training",
-    "evaluation",
-    "disk space",
+    part.title.lower() for section in SECTIONS if isinstance(section, SectionOfParts) for part in section.parts
 }
 _FACTS = {"type", "total runs", "total experiments", "scientific question", "created"}
 _WRITTEN = ("To be done before this experiment can run;",)
@@ -63,7 +45,7 @@ def trimmed(lines: Sequence[str]) -> list[str]:
 def with_own_sections(before: str, text: str) -> str:
     """The new plan with a person's own sections, and with what is above and directly below the old title."""
     lines, _ = split_lines(before)
-    title, *others = parse_page(before).sections or [Section("", 1, 0)]
+    title, *others = parse_markdown(before).sections or [MarkdownSection("", 1, 0)]
     first_section = title.sections[0].line - 1 if title.sections else title.end_line
     heading, *rest = text.split("\n")
     text = "\n".join([heading, *trimmed(lines[title.line : first_section]), *rest])
@@ -78,7 +60,7 @@ def with_own_sections(before: str, text: str) -> str:
 def _with_section(text: str, title: str, own: list[str]) -> str:
     """Adds a person's section at the end; if the new plan has one of this title, its bullets follow the old ones."""
     lines, _ = split_lines(text)
-    for section in parse_page(text).walk():
+    for section in parse_markdown(text).walk():
         if section.level == _TOP and section.title == title:
             added = [line for line in lines[section.line : section.end_line] if line.strip() and line not in own]
             del lines[section.line - 1 : section.end_line]
@@ -97,7 +79,7 @@ def with_own_text(before: str, text: str) -> str:
     What was at a section's beginning stays there; everything else comes to its end.
     """
     old, _ = split_lines(before)
-    for section in parse_page(before).walk():
+    for section in parse_markdown(before).walk():
         title = section.title.lower()
         # The status section is carried over as a whole.
         if section.level != _TOP or title not in _SECTIONS or title == "status":
@@ -111,7 +93,7 @@ def with_own_text(before: str, text: str) -> str:
     return text
 
 
-def _with_blocks(text: str, section: Section, part: Section, old: Sequence[str]) -> str:
+def _with_blocks(text: str, section: MarkdownSection, part: MarkdownSection, old: Sequence[str]) -> str:
     """Puts a person's blocks of one part of a section into the same part of the new plan."""
     blocks = list(_blocks(old[part.line : _own_end(part)]))
     first = list(takewhile(_is_own, blocks))
@@ -134,7 +116,7 @@ def _with_blocks(text: str, section: Section, part: Section, old: Sequence[str])
     return "\n".join([*lines[: target.line], *body, "", *lines[end:]]).rstrip("\n") + "\n"
 
 
-def _own_end(section: Section) -> int:
+def _own_end(section: MarkdownSection) -> int:
     """The last line before a section's first subsection."""
     return section.sections[0].line - 1 if section.sections else section.end_line
 
@@ -174,9 +156,9 @@ def _own_facts(block: _Block) -> Iterator[str]:
             yield line
 
 
-def _find(text: str, title: str, subtitle: str) -> Section | None:
+def _find(text: str, title: str, subtitle: str) -> MarkdownSection | None:
     """The subsection in the new plan; its section if that has no such subsection."""
-    for section in parse_page(text).walk():
+    for section in parse_markdown(text).walk():
         if section.level != _TOP or section.title.lower() != title.lower():
             continue
         for part in section.sections:

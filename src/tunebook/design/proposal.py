@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from tunebook.core.page import Fact, PageDetails
 from tunebook.core.parameters import Kind, by_key
-from tunebook.core.plan import Estimates, Plan, Run, RunType
-from tunebook.core.settings import evaluations
+from tunebook.core.plan import Estimates, Fact, Plan, PlanDetails, Run, RunType
+from tunebook.core.plan.settings import evaluations
 from tunebook.core.units import spoken_minutes
 from tunebook.design.build_plan import identity
 from tunebook.design.describe import describe_design, naming_facts
@@ -63,7 +62,7 @@ class Proposal:
     """A plan with its details; the entries go to the log; ``old`` is the plan that it replaces."""
 
     plan: Plan
-    details: PageDetails
+    details: PlanDetails
     totals: Totals
     entries: tuple[Entry, ...]
     warnings: tuple[Problem, ...]
@@ -88,7 +87,7 @@ def propose(
     facts = estimate_facts(work, training, site=around.site, disk_gib=totals.disk_gib)
     old = previous.plan if previous else None
     kept_notes = previous.matrix_notes if previous else {}
-    details = PageDetails(
+    details = PlanDetails(
         design=_kind(design, plan, old),
         created=created,
         directory=str(around.experiment),

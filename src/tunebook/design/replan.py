@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from types import MappingProxyType
 
-from tunebook.core.markdown import parse_page
+from tunebook.core.markdown import parse_markdown
 from tunebook.core.plan import PLAN_FILE, Plan
 from tunebook.design.build_plan import Kept, identity
 from tunebook.design.carry_status import with_status
@@ -26,7 +26,7 @@ def keep_from(text: str, plan: Plan) -> Kept:
 
 def _matrix_notes(text: str) -> dict[str, str]:
     """Run to its remark in the evaluation matrix."""
-    sections = (part for part in parse_page(text).walk() if part.title.lower() == "evaluation matrix")
+    sections = (part for part in parse_markdown(text).walk() if part.title.lower() == "evaluation matrix")
     matrix = next(sections, None)
     if matrix is None or not matrix.tables:
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tunebook.core.markdown import Row, Section, Table, parse_page
+from tunebook.core.markdown import MarkdownSection, Row, Table, parse_markdown
 
 __all__ = ["RowKey", "column_names", "keyed_rows", "status_section", "submitted"]
 
@@ -14,9 +14,9 @@ RowKey = tuple[str, ...]
 """The run; or the run, the task and the zero-based epoch, which is empty for a model that is not trained."""
 
 
-def status_section(text: str) -> Section | None:
+def status_section(text: str) -> MarkdownSection | None:
     """``## Status``, if the plan has it."""
-    for part in parse_page(text).walk():
+    for part in parse_markdown(text).walk():
         if part.level == _LEVEL and part.title.lower() == "status":
             return part
     return None
@@ -27,13 +27,13 @@ def column_names(table: Table) -> list[str]:
     return [" ".join(cell.text.lower().split()) for cell in table.header]
 
 
-def keyed_rows(section: Section | None) -> Iterator[tuple[RowKey, Row]]:
+def keyed_rows(section: MarkdownSection | None) -> Iterator[tuple[RowKey, Row]]:
     """The rows of the status tables in a section."""
     for key, row, _ in _rows(section):
         yield key, row
 
 
-def _rows(section: Section | None) -> Iterator[tuple[RowKey, Row, list[str]]]:
+def _rows(section: MarkdownSection | None) -> Iterator[tuple[RowKey, Row, list[str]]]:
     if section is None:
         return
     for part in section.walk():

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tunebook.core.paths import output_directory
 from tunebook.core.plan import EvaluationTask, Plan, Run
-from tunebook.core.settings import effective, evaluations, is_lora
+from tunebook.core.plan.settings import effective, evaluations, is_lora
 from tunebook.core.site import Site
 from tunebook.design.estimate import (
     Estimate,
