@@ -8,6 +8,7 @@ __all__ = [
     "ANALYSIS",
     "ANALYZE_LOG",
     "ARRAYS",
+    "DESIGN",
     "DESIGN_LOG",
     "DEVIATIONS",
     "FINETUNE_CONFIG",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 STATE_DIRECTORY = ".tunebook"
+DESIGN = f"{STATE_DIRECTORY}/design.json"
 MANIFEST = f"{STATE_DIRECTORY}/manifest.json"
 LEDGER = f"{STATE_DIRECTORY}/ledger.jsonl"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"

@@ -1,4 +1,4 @@
-"""The page read back: what it says must be what was planned, to the letter. Pure."""
+"""Compares plans: the one that was written with the one that is read back, fact by fact. Pure."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from tunebook.core.plan import Plan, Run, parse_plan
 from tunebook.core.plan.settings import evaluations
 from tunebook.errors import Problem
 
-__all__ = ["page_differences"]
+__all__ = ["plan_differences"]
 
-_MEANT = "the page cannot say this: leave out back quotes, ticks at an end, control characters or the like"
+_HINT = "the plan cannot hold this text: leave out back quotes, ticks at an end, control characters and the like"
 
 
-def page_differences(plan: Plan, text: str) -> tuple[Problem, ...]:
-    """Everything in which the page, as it will be read, is not the plan that was meant; reading problems too."""
+def plan_differences(plan: Plan, text: str) -> tuple[Problem, ...]:
+    """Everything that would be read from the text otherwise than the plan says, with the problems of reading it."""
     parsed = parse_plan(text)
     found = [*parsed.problems]
     wanted, read = dict(_facts(plan)), dict(_facts(parsed.plan))
     for name in wanted.keys() | read.keys():
         if wanted.get(name) != read.get(name):
-            message = f"{name} would be read as {read.get(name)!r}, and {wanted.get(name)!r} is meant"
-            found.append(Problem(message, plan.file, hint=_MEANT))
+            message = f"{name} would be read as {read.get(name)!r} instead of {wanted.get(name)!r}"
+            found.append(Problem(message, plan.file, hint=_HINT))
     return tuple(sorted(found, key=lambda problem: (problem.line or 0, problem.message)))
 
 
@@ -41,11 +41,11 @@ def _facts(plan: Plan) -> Iterator[tuple[str, object]]:
         yield f"factor {factor.name}", factor.levels
     for run in plan.runs:
         yield f"run `{run.name}`", _run(run)
-    yield "the runs' order", tuple(run.name for run in plan.runs)
+    yield "the order of runs", tuple(run.name for run in plan.runs)
     for task in plan.tasks:
         yield f"task `{task.name}`", (task.script, task.function, task.dataset, task.description)
     for key, written in plan.configuration.items():
-        yield f"setting `{key}`", (written.value, written.text)
+        yield f"setting `{key}`", (written.value, str(written.text))
     yield "the evaluations", tuple((item.run, item.task, item.epoch) for item in evaluations(plan))
 
 
@@ -60,4 +60,4 @@ def _estimates(plan: Plan) -> object:
 
 
 def _texts(parameters: Mapping[str, Written]) -> dict[str, tuple[object, str]]:
-    return {key: (written.value, written.text) for key, written in parameters.items()}
+    return {key: (written.value, str(written.text)) for key, written in parameters.items()}

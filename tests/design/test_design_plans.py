@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from support.design_inputs import MODEL, OPTIONS, make_inputs, make_model
+from support.design_inputs import MODEL, OPTIONS, inputs_of, make_inputs, make_model
 from support.plans import plan_of
 from support.scaffolding import replace
 from tunebook import api
@@ -85,8 +85,8 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def designed(directory: str = "exp", *, update: bool = False, **given: Any) -> api.DesignReport:
-    values = {} if update else {**BASIS, **given}
-    return api.design(Path(directory), given=values or given, update=update, clock=lambda: CLOCK)
+    inputs = inputs_of(given, updated=Path(directory)) if update else inputs_of({**BASIS, **given})
+    return api.design(Path(directory), given=inputs, update=update, clock=lambda: CLOCK)
 
 
 def tunebook(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -148,7 +148,7 @@ def test_options_file_and_program_say_the_same(work: Path) -> None:
         "factor": {"rank": [8, 16]},
         "set": {"lr": "1e-4", "batch_size": 4, "epochs": 1},
     }
-    api.design(Path("c/exp"), given=values, clock=lambda: CLOCK)
+    api.design(Path("c/exp"), given=inputs_of(values), clock=lambda: CLOCK)
     assert tunebook("design", "a/exp", *OPTIONS, cwd=work).returncode == 0
     assert tunebook("design", "b/exp", "--config", file, cwd=work).returncode == 0
     pages = [without_what_moves((work / name / "exp" / PAGE).read_text()) for name in "abc"]
@@ -191,7 +191,7 @@ def test_yes_takes_the_usual_values_and_says_so(work: Path) -> None:
     assert tunebook("design", "exp", *options, cwd=work).returncode == 2
     done = tunebook("design", "exp", *options, "--yes", cwd=work)
     assert done.returncode == 0
-    assert "Learning Rate = 1e-4 (nothing was said: the usual default)" in done.stdout
+    assert "Learning Rate = 1e-4 (the usual default, since none was given)" in done.stdout
     assert plan_of((work / "exp" / PAGE).read_text()).value("lr") == 1e-4
 
 
@@ -223,7 +223,7 @@ def test_an_existing_page_is_never_overwritten(work: Path) -> None:
     assert "--update" in done.stderr
     assert (work / "exp" / PAGE).read_bytes() == before
     with pytest.raises(ConflictError, match="is a file"):
-        api.design(Path("words.json"), given=BASIS | {"set": {"lora_rank": 8, "lr": 1, "batch_size": 4, "epochs": 1}})
+        designed("words.json", set={"lora_rank": 8, "lr": 1, "batch_size": 4, "epochs": 1})
 
 
 def test_what_the_page_cannot_say_is_an_error_and_nothing_is_written(work: Path) -> None:
@@ -320,7 +320,7 @@ def test_a_model_that_no_tool_can_train_is_an_error(work: Path) -> None:
     config.write_text(json.dumps(json.loads(config.read_text()) | {"model_type": "mamba"}))
     fixed = {"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1}
     assert any("its model_type is mamba" in problem.message for problem in designed(set=fixed).errors)
-    report = api.design(Path("only"), given={**BASIS, "set": {}, "train": False})
+    report = designed("only", set={}, train=False)
     assert report.errors == ()
 
 
