@@ -8,7 +8,7 @@ from tunebook.analysis.records import EvaluationKey, RunRecord, Samples
 from tunebook.analysis.statistics.scores import ScoreTable, compute_score
 from tunebook.core.plan import RunType
 
-__all__ = ["run_of", "table_of"]
+__all__ = ["Values", "run_of", "table_of"]
 
 Values = Sequence[float | None]
 
