@@ -19,7 +19,7 @@ from tunebook.analysis.records import EvaluationKey, Interval
 from tunebook.analysis.sample_logs import as_number
 from tunebook.analysis.training import JobFacts, elapsed_s
 from tunebook.analysis.wording import Scale, p_text, scale_of
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.plan import EvaluationTask
 
 JOB = Job("r/eval/t_epoch0", "run", Stage.EVALUATION, "inspect", "r/eval", "r/eval/t.slurm", "r/eval/t.outcome.json")

@@ -30,7 +30,7 @@ from tunebook.analysis.statistics.effects import CellMean, Effect, LevelMean
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.pareto import CostPoint
 from tunebook.analysis.values import Analysis, Provenance
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
 __all__ = ["HOSTILE", "Texts", "dozens", "hundreds", "made_up"]

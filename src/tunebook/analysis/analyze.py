@@ -22,7 +22,7 @@ from tunebook.analysis.statistics.intervals import LEVEL
 from tunebook.analysis.statistics.measure_results import analyze_measures
 from tunebook.analysis.statistics.scores import score_evaluations
 from tunebook.analysis.values import Analysis, Provenance
-from tunebook.core.markdown import parse_page
+from tunebook.core.markdown import parse_markdown
 from tunebook.core.plan import PLAN_FILE
 
 __all__ = ["analyze_experiment"]
@@ -71,7 +71,7 @@ def analyze_experiment(source: Source) -> Analysis:
 
 def _overview(plan_text: str) -> dict[str, str]:
     """The values of the Overview section by name."""
-    for section in parse_page(plan_text).walk():
+    for section in parse_markdown(plan_text).walk():
         if section.title.lower() == "overview":
             return {bullet.key: bullet.value.text for bullet in section.bullets}
     return {}

@@ -16,10 +16,10 @@ from tunebook.analysis.reading import read_readable
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, FactorUse, RunRecord, Samples, TaskUse
 from tunebook.analysis.sample_logs import read_samples
 from tunebook.analysis.training import JobFacts, elapsed_s, read_training
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.plan import Plan, RunType
-from tunebook.core.settings import evaluations, run_settings
+from tunebook.core.plan.settings import evaluations, run_settings
 from tunebook.core.site import Site
 from tunebook.tools.torchtune.planned_setup import site_gpus
 

@@ -13,7 +13,7 @@ import yaml
 from tunebook.analysis.collect import Collected, Source
 from tunebook.analysis.reading import read_readable
 from tunebook.analysis.records import Deviation, EvaluationRecord, Gap, RunRecord
-from tunebook.core.job import JobState, Stage
+from tunebook.core.jobs import JobState, Stage
 from tunebook.core.paths import SETUP
 from tunebook.core.plan import RunType
 from tunebook.disk.atomic import read_text

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.parameters import Value
 from tunebook.core.plan import RunType
+from tunebook.slurm.accounting import SlurmUse
 
 __all__ = [
     "Curve",
@@ -22,7 +23,6 @@ __all__ = [
     "RunRecord",
     "Samples",
     "Score",
-    "SlurmUse",
     "TaskUse",
     "Training",
 ]
@@ -60,19 +60,6 @@ class Curve:
     seconds: tuple[float | None, ...] = ()
     validation_steps: tuple[int, ...] = ()
     validation_losses: tuple[float | None, ...] = ()
-
-
-@dataclass(frozen=True)
-class SlurmUse:
-    """What SLURM's accounting says of a job; ``None`` for what it does not say."""
-
-    elapsed_s: float | None = None
-    memory_gb: float | None = None
-    gpus: int | None = None
-    gpu_utilization_percent: float | None = None
-    gpu_memory_gb: float | None = None
-    state: str = ""
-    node: str = ""
 
 
 @dataclass(frozen=True)

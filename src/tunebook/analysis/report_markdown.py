@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.markdown_text import link, markdown_table, text
-from tunebook.analysis.records import RunRecord, SlurmUse
+from tunebook.analysis.records import RunRecord
 from tunebook.analysis.report_results import Results
 from tunebook.analysis.values import Analysis
 from tunebook.analysis.wording import plural
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 from tunebook.core.units import spoken_duration
+from tunebook.slurm.accounting import SlurmUse
 
 __all__ = ["markdown_report"]
 

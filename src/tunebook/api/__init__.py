@@ -26,7 +26,7 @@ from tunebook.api.loading import find_experiment
 from tunebook.api.running import cancel, run, status
 from tunebook.api.scaffolding import CheckReport, ToolInfo, check, scaffold, setup_finetune, tools
 from tunebook.api.sites import Candidate, Detected, SettingInForce, SiteDraft, SiteReport, site, site_init
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.executors.registry import Choice
 from tunebook.run.report import JobReport, RunReport, Snapshot, StatusReport
 from tunebook.run.summary import run_summary

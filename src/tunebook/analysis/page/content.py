@@ -14,7 +14,7 @@ from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run
 from tunebook.analysis.records import Deviation, FactorUse, Gap, OtherLog, TaskUse
 from tunebook.analysis.statistics.cases import MOST_CASES, Case
 from tunebook.analysis.values import Analysis
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
 __all__ = ["CaseGroup", "Content", "Fact", "ShownCase", "content_of"]

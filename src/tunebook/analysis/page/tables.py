@@ -14,7 +14,7 @@ from tunebook.analysis.records import EvaluationKey, EvaluationRecord, FactorUse
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
 from tunebook.analysis.wording import Scale, p_text
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 
 __all__ = ["Best", "Row", "Table", "best_runs", "comparisons", "job_table", "log_href", "run_table", "viewer_href"]
 
