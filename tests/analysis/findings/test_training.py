@@ -9,7 +9,7 @@ import pytest
 from support.tables import run_of
 from tunebook.analysis.findings.training import state_training
 from tunebook.analysis.records import RunRecord, Training
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 
 DONE = Training(JobState.COMPLETED, steps=20, first_loss=2.0, tail_loss=1.0)
 
