@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from support.tables import run_of, table_of
-from tunebook.analysis.records import EvaluationKey, Samples
+from tunebook.analysis.records import EvaluationKey
 from tunebook.analysis.statistics.scores import compute_score, sample_values
+from tunebook.tools.results import Samples
 
 KEY = EvaluationKey("run", "task", 0)
 
@@ -19,7 +20,7 @@ def samples_of(ids: tuple[str, ...], values: tuple[float | None, ...]) -> Sample
 def test_a_sample_counts_once_by_the_mean_of_its_repetitions() -> None:
     samples = samples_of(("a", "a", "b", "b", "c"), (1.0, 0.0, 1.0, None, None))
     assert sample_values(samples, "m") == {"a": 0.5, "b": 1.0}
-    score = compute_score(KEY, "m", samples, {"m_accuracy": 0.7, "m_stderr": 0.1})
+    score = compute_score(KEY, "m", samples, {"m": ("accuracy", 0.7)})
     assert (score.value, score.n, score.answers, score.is_binary) == (0.75, 2, 3, False)
     assert (score.logged, score.logged_metric) == (0.7, "accuracy")
 

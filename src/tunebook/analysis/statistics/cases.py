@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 from tunebook.analysis.statistics.pairwise import common_samples, pair_samples
 from tunebook.analysis.statistics.scores import ScoreTable
-from tunebook.tools.results import Samples
 
 __all__ = ["MOST_CASES", "Case", "SampleChanges", "find_changes", "select_cases"]
 
