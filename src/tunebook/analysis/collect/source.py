@@ -9,13 +9,15 @@ from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.plan import Plan
 from tunebook.core.site import Site
-from tunebook.errors import PlanError
+from tunebook.errors import PlanError, ToolError
 from tunebook.slurm.accounting import SlurmUse
 from tunebook.tools.base import Tool
 from tunebook.tools.registry import installed_tools, tool_names
 from tunebook.tools.results import EvaluationResults, TrainingResults
 
 __all__ = ["NO_JOB", "JobFacts", "Source", "source_of"]
+
+_PLUGIN_HINT = "report it to the author of the tool's package"
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,17 @@ def source_of(
 
     Raises:
         PlanError: the plan names a tool that is not installed here.
+        ToolError: a tool's ``results`` are not of its stage.
     """
     tools = installed_tools()
-    training_results = TrainingResults()
+    training_results: object = TrainingResults()
     if plan.fine_tuned:
-        training = _tool(tools, plan, Stage.PREPARATION).results
-        training_results = training if isinstance(training, TrainingResults) else training_results
+        training_results = _tool(tools, plan, Stage.PREPARATION).results
     evaluation_results = _tool(tools, plan, Stage.EVALUATION).results
-    assert isinstance(evaluation_results, EvaluationResults)  # noqa: S101
+    if not isinstance(training_results, TrainingResults):
+        raise ToolError(f"the results of `{plan.tools.preparation}` are not a TrainingResults", hint=_PLUGIN_HINT)
+    if not isinstance(evaluation_results, EvaluationResults):
+        raise ToolError(f"the results of `{plan.tools.evaluation}` are not an EvaluationResults", hint=_PLUGIN_HINT)
     return Source(experiment, plan, site, training_results, evaluation_results, jobs, use_cache)
 
 
