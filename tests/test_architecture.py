@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "analysis": {"errors", "core", "disk", "tools"},
     "demo": {"errors", "core", "disk"},
     "design": {"errors", "core", "disk", "tools"},
-    "site": {"errors", "core", "disk"},
+    "site": {"errors", "core", "disk", "tools"},
     "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "analysis", "demo", "design", "site"},
     "cli": {"errors", "core", "api"},
 }

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tunebook.demo.data import capitalization_data, task_source
-from tunebook.tools.torchtune.known_models import known_model
+from tunebook.tools.known_models import known_model
 
 __all__ = ["OPTIONS", "make_inputs", "make_model"]
 

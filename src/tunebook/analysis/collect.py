@@ -23,7 +23,7 @@ from tunebook.core.naming import run_directories
 from tunebook.core.plan import Plan, RunType
 from tunebook.core.settings import evaluations, run_settings
 from tunebook.core.site import Site
-from tunebook.tools.torchtune.planned_setup import site_gpus
+from tunebook.tools.plan_inputs import planned_gpus
 
 __all__ = ["Collected", "Source", "collect"]
 
@@ -92,7 +92,7 @@ def _runs(source: Source, factors: Sequence[FactorUse]) -> tuple[RunRecord, ...]
     directories = run_directories(plan)
     levels, bases = levels_of(plan, factors), bases_of(plan)
     facts = {facts.job.run: facts for facts in source.jobs if facts.job.stage is Stage.PREPARATION}
-    gpus = site_gpus(plan, site)
+    gpus = planned_gpus(plan, site)
     found = []
     for run in plan.runs:
         record = RunRecord(run.name, directories[run.name], run.type, run.model, bases[run.name], line=run.line)

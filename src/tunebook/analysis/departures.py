@@ -15,13 +15,13 @@ from tunebook.analysis.reading import read_readable
 from tunebook.analysis.records import EvaluationRecord, RunRecord
 from tunebook.analysis.values import Deviation, Gap
 from tunebook.core.job import JobState, Stage
-from tunebook.core.paths import SETUP
 from tunebook.core.plan import RunType
 from tunebook.disk.atomic import read_text
 from tunebook.disk.deviations import Deviation as SettingsChange
 from tunebook.disk.deviations import read_deviation
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.manifest import read_manifest
+from tunebook.tools.torchtune.files import SETUP
 
 __all__ = ["deviations_of", "gaps_of", "shown_evaluation"]
 

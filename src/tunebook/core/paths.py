@@ -10,15 +10,12 @@ __all__ = [
     "ARRAYS",
     "DESIGN_LOG",
     "DEVIATIONS",
-    "FINETUNE_CONFIG",
-    "FINETUNE_SCRIPT",
     "GIVEN_UP",
     "LEDGER",
     "LOCK",
     "MANIFEST",
     "RUN_LOG",
     "SCAFFOLD_LOG",
-    "SETUP",
     "STATE_DIRECTORY",
     "checkpoint",
     "evaluation_script",
@@ -38,10 +35,7 @@ SCAFFOLD_LOG = "scaffold-experiment.log"
 RUN_LOG = "run-experiment.log"
 ANALYZE_LOG = "analyze-experiment.log"
 ANALYSIS = "analysis"
-SETUP = "setup_finetune.yaml"
 DEVIATIONS = "deviations.jsonl"
-FINETUNE_CONFIG = "finetune.yaml"
-FINETUNE_SCRIPT = "finetune.slurm"
 
 
 def tool_log(verb: str, tool: str) -> str:

@@ -16,10 +16,11 @@ from typing import Any
 import yaml
 
 from tunebook.core.job import Job, Stage, outcome_from_json
-from tunebook.core.paths import MANIFEST, SETUP
+from tunebook.core.paths import MANIFEST
 from tunebook.disk.atomic import read_text
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import PlanError
+from tunebook.tools.torchtune.files import SETUP
 
 __all__ = ["History", "PriorEvaluation", "PriorTraining", "find_history"]
 
