@@ -41,7 +41,7 @@ class BrokenTool:
 
 @dataclass(frozen=True)
 class Registry:
-    """The tools that a plan can name, each kind sorted by name, and the entry points that give none."""
+    """The tools that a plan can name, tunebook's own first, and the entry points that give none."""
 
     preparation: tuple[PreparationTool, ...] = ()
     evaluation: tuple[EvaluationTool, ...] = ()
@@ -80,12 +80,13 @@ def installed_tools() -> Registry:
     evaluation: list[EvaluationTool] = []
     broken: list[BrokenTool] = []
     taken: set[str] = set()
-    for point in sorted(entry_points(group=_GROUP), key=lambda point: point.name):
+    # Tunebook's own tools come first: no plug-in takes their names.
+    for point in sorted(entry_points(group=_GROUP), key=lambda point: (_distribution(point) != "tunebook", point.name)):
         tool, reason = _load(point)
         if not reason and not taken.isdisjoint({tool.name, tool.short}):
             reason = f"another tool has the name {tool.name} already"
         if reason:
-            broken.append(BrokenTool(point.name, point.dist.name if point.dist else "unknown", reason))
+            broken.append(BrokenTool(point.name, _distribution(point), reason))
             continue
         taken |= {tool.name, tool.short}
         if tool.stage is Stage.PREPARATION:
@@ -93,6 +94,10 @@ def installed_tools() -> Registry:
         else:
             evaluation.append(tool)
     return Registry(tuple(preparation), tuple(evaluation), tuple(broken))
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "unknown"
 
 
 def _load(point: EntryPoint) -> tuple[Any, str]:

@@ -21,7 +21,7 @@ from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, EvaluationTool, FileKind, Findings, Package, PlannedFile, TaskScript, Unit
 from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors
 from tunebook.tools.inspect.task_source import read_task_script
-from tunebook.tools.job_script import Request, missing_files, script_text, verify_variables
+from tunebook.tools.job_script import Request, missing_files, script_text, shell_body, verify_variables
 from tunebook.tools.plan_inputs import evaluation_time, memory_gb, model_path, planned_gpus
 
 __all__ = ["InspectTool"]
@@ -159,7 +159,7 @@ class _Evaluation:
                 modules=site.modules,
                 environment=site.evaluation,
                 variables=self.variables(),
-                body="evaluate",
+                body=shell_body("evaluate"),
             )
         except ValueError as error:
             message = f"run `{self.run.name}`: {error}"

@@ -34,7 +34,7 @@ from tunebook.tools.base import (
     Shrunk,
     Unit,
 )
-from tunebook.tools.job_script import Request, script_text
+from tunebook.tools.job_script import Request, script_text, shell_body
 from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.plan_inputs import model_path
@@ -240,7 +240,7 @@ class _Derivation:
                 modules=setup.modules,
                 environment=Environment(setup.conda_env, setup.venv),
                 variables=variables,
-                body="finetune",
+                body=shell_body("finetune"),
             )
         except ValueError as error:
             raise PlanError(f"run `{self.run.name}`: {error}", file=f"{self.directory}/{SETUP}") from None
