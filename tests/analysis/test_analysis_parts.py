@@ -19,7 +19,7 @@ from tunebook.analysis.records import EvaluationKey, Interval
 from tunebook.analysis.sample_logs import as_number
 from tunebook.analysis.training import JobFacts, elapsed_s
 from tunebook.analysis.wording import Scale, p_text, scale_of
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.plan import EvaluationTask
 
 JOB = Job("r/eval/t_epoch0", "run", Stage.EVALUATION, "inspect", "r/eval", "r/eval/t.slurm", "r/eval/t.outcome.json")
@@ -237,7 +237,7 @@ def test_numbers_are_written_one_way() -> None:
 
 
 def test_the_first_job_is_the_first_in_any_time_zone() -> None:
-    from tunebook.analysis.analyze import _moment
+    from tunebook.analysis.analyze import _timestamp
 
     times = ["2026-01-02T09:30:00+00:00", "2026-01-02T10:00:00+01:00", "2026-01-02T08:00:00-05:00"]
-    assert sorted(times, key=_moment) == [times[1], times[0], times[2]]
+    assert sorted(times, key=_timestamp) == [times[1], times[0], times[2]]

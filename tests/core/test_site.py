@@ -8,7 +8,7 @@ import pytest
 
 from support.plans import EXAMPLE
 from tunebook import api
-from tunebook.core.site import parse_site
+from tunebook.core.site_file import parse_site
 
 
 def test_the_example_site_is_read() -> None:
@@ -37,7 +37,7 @@ def test_a_misspelt_setting_and_a_wrong_value_are_told_with_their_line() -> None
     _, problems = parse_site("# Site\n- **Acount:** lab\n- **Default GPUs:** two\n- **Colour:** red\n")
     assert [(problem.line, problem.message.partition("`")[0]) for problem in problems] == [
         (2, "unknown setting "),
-        (3, "gpus is "),
+        (3, "Default GPUs is "),
     ]
 
 

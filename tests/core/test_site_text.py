@@ -6,9 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tunebook.core.site import Environment, Site, parse_site
-from tunebook.core.site_settings import SETTINGS, line_of, read_assignments, site_of, values_of
-from tunebook.core.site_text import site_text
+from tunebook.core.site import SETTINGS, Environment, Site, line_of, read_assignments, site_of, values_of
+from tunebook.core.site_file import parse_site, site_text
 from tunebook.errors import PlanError
 
 TYPED = {

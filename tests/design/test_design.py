@@ -11,7 +11,7 @@ import pytest
 
 from tunebook import api
 from tunebook.core.plan import Plan, RunType
-from tunebook.core.settings import effective, evaluations
+from tunebook.core.plan.settings import effective, evaluations
 from tunebook.design.check import design_problems, design_warnings
 from tunebook.design.combine import combinations
 from tunebook.design.estimate import Workload, largest_batch, memory_gb, training_estimate

@@ -17,9 +17,8 @@ import yaml
 import tunebook
 from support.tiny_model import build_tiny_model
 from tunebook import api
-from tunebook.core.parse import parse_plan
-from tunebook.core.plan import Plan, RunType
-from tunebook.core.settings import effective, evaluations
+from tunebook.core.plan import Plan, RunType, parse_plan
+from tunebook.core.plan.settings import effective, evaluations
 from tunebook.errors import ExitCode, PlanError, Problem, UsageError
 
 PLANS = Path(__file__).parents[1] / "yaml_plans"

@@ -10,13 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tunebook.core.check import check_plan
-from tunebook.core.markdown import literal
+from tunebook.core.markdown import literal, quoted
 from tunebook.core.naming import run_directories
-from tunebook.core.page import PageDetails, page_text
-from tunebook.core.parse import parse_plan
-from tunebook.core.plan import Plan
-from tunebook.core.settings import evaluation_settings, evaluations, run_settings
-from tunebook.core.table_text import quoted
+from tunebook.core.plan import Plan, PlanDetails, parse_plan, write_plan
+from tunebook.core.plan.settings import evaluation_settings, evaluations, run_settings
 from tunebook.core.units import minutes, spoken_minutes
 from tunebook.design.check import design_problems
 from tunebook.design.combine import level_value
@@ -125,9 +122,10 @@ def wanted(value: Design) -> Plan:
 @given(designs())
 def test_the_page_reads_as_the_design(value: Design) -> None:
     plan = wanted(value)
-    text = page_text(plan, PageDetails(notes=value.notes, directory="/x"))
+    text = write_plan(plan, PlanDetails(notes=value.notes, directory="/x"))
     read = parse_plan(text)
     assert [str(problem) for problem in page_differences(plan, text)] == []
+    assert read.unread == ()
     assert [run_settings(plan, run) for run in plan.runs] == [run_settings(read.plan, run) for run in read.plan.runs]
     assert evaluation_settings(plan) == evaluation_settings(read.plan)
     assert [vars(item) | {"line": 0} for item in evaluations(plan)] == [
@@ -151,7 +149,7 @@ def test_no_two_runs_share_a_name_or_a_directory(value: Design) -> None:
 @given(designs())
 def test_a_page_that_is_planned_again_stays_as_it_is(value: Design) -> None:
     plan = wanted(value)
-    text = page_text(plan, PageDetails(notes=value.notes, directory="/x", created="2026-01-01 00:00"))
+    text = write_plan(plan, PlanDetails(notes=value.notes, directory="/x", created="2026-01-01 00:00"))
     again = plan_of(design_of(parse_plan(text).plan), name=plan.name)
     assert {run.name: run_settings(plan, run) for run in plan.runs} == {
         run.name: run_settings(again, run) for run in again.runs
@@ -159,8 +157,8 @@ def test_a_page_that_is_planned_again_stays_as_it_is(value: Design) -> None:
     assert {(item.run, item.task, item.epoch) for item in evaluations(plan)} == {
         (item.run, item.task, item.epoch) for item in evaluations(again)
     }
-    details = PageDetails(directory="/x", created="2026-01-01 00:00")
-    assert carried_over(text, plan, page_text(plan, details), plan) == text
+    details = PlanDetails(directory="/x", created="2026-01-01 00:00")
+    assert carried_over(text, plan, write_plan(plan, details), plan) == text
 
 
 @given(st.integers(1, 10**7))

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from support.bash_jobs import Experiment, wait_until
-from tunebook.core.job import Job, JobState, outcome_from_json
+from tunebook.core.jobs import Job, JobState, JobStatus, Resources, outcome_from_json
 from tunebook.errors import ExecutorError, UsageError
 from tunebook.executors import gpus, processes
-from tunebook.executors.base import Batch, ExecutorOptions, JobStatus, Submission
+from tunebook.executors.base import Batch, ExecutorOptions, Submission
 from tunebook.executors.local import LocalExecutor
 from tunebook.executors.registry import choose_executor, executor_names
 
@@ -85,10 +85,12 @@ def test_slots_and_gpus_are_handed_out_and_given_back(experiment: Experiment) ->
         devices = [processes.environment_of(job_id)["CUDA_VISIBLE_DEVICES"] for job_id in ids]
         assert devices == ["4", "GPU-b"]
         assert not has_room(here, experiment, third)
-        assert has_room(here, experiment, replace(third, gpus=0))
+        assert has_room(here, experiment, replace(third, resources=Resources()))
         with pytest.raises(ExecutorError, match="no room"):
             start(here, experiment, third)
-        refused = here.plan([Submission(replace(third, gpus=3), experiment.path)]).refused[third.name]
+        refused = here.plan([Submission(replace(third, resources=Resources(gpus=3)), experiment.path)]).refused[
+            third.name
+        ]
         assert "needs 3 GPUs, and this machine has 2" in refused
         experiment.let_go("go")
         ended(here, ids[0])

@@ -41,7 +41,7 @@ def train(run: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         ["bash", str(run / "finetune.slurm")],
         cwd=run,
-        env=job_environment() | environment,
+        env=job_environment("") | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -11,7 +11,7 @@ import pytest
 from support.plugins import write_distribution
 from support.scaffolding import replace, scaffolded
 from tunebook import api
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.errors import ExitCode, PlanError
 from tunebook.tools.registry import installed_tools, registered_names
 
@@ -58,7 +58,7 @@ BROKEN = [
     (TOOL.replace('"mine"\n', '"torchtune"\n', 1), "its `short` is 'torchtune'"),
     (TOOL.replace('name = short = "mine"', 'name, short = "torchtune", "mine"'), "another tool has the name torchtune"),
     (
-        "from tunebook.core.job import Stage\nclass Mine:\n    name = short = 'mine'\n    stage = Stage.EVALUATION",
+        "from tunebook.core.jobs import Stage\nclass Mine:\n    name = short = 'mine'\n    stage = Stage.EVALUATION",
         "it lacks `task_form`, `read_tasks`, `package`, `files`",
     ),
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.scaffolding import replace, scaffolded
-from tunebook.core.job import Job, outcome_from_json
+from tunebook.core.jobs import Job, outcome_from_json
 from tunebook.core.quoting import sbatch_value, shell_word
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.manifest import read_manifest
@@ -191,12 +191,12 @@ def test_a_site_value_that_would_add_a_line_is_refused(experiment: Path) -> None
     replace(experiment / "claude.local.md", "**Account**: `lab`", "**Account**: `lab --wrap=x`")
     report = scaffolded(experiment)
     assert len(report.parts[0].failures) == 8
-    assert "cannot stand on an #SBATCH line" in report.parts[0].failures[0].problems[0].message
+    assert "a value on an #SBATCH line may contain only" in report.parts[0].failures[0].problems[0].message
 
 
 @pytest.mark.parametrize("value", ["a\n#SBATCH --x", "a b", "a'b", 'a"b', "", "$(x)", "a`b"])
 def test_what_an_sbatch_line_cannot_hold_is_refused(value: str) -> None:
-    with pytest.raises(ValueError, match="cannot stand on an #SBATCH line"):
+    with pytest.raises(ValueError, match="a value on an #SBATCH line may contain only"):
         sbatch_value("--account", value)
 
 

@@ -13,15 +13,13 @@ from tunebook.analysis.design import bases_of, factors_of, levels_of
 from tunebook.analysis.eval_logs import LogHeader, UnreadableLog, read_headers
 from tunebook.analysis.matching import Choice, choose_log, key_of
 from tunebook.analysis.reading import read_readable
-from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Samples
+from tunebook.analysis.records import EvaluationKey, EvaluationRecord, FactorUse, RunRecord, Samples, TaskUse
 from tunebook.analysis.sample_logs import read_samples
-from tunebook.analysis.scoring import score_of
 from tunebook.analysis.training import JobFacts, elapsed_s, read_training
-from tunebook.analysis.values import FactorUse, TaskUse
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.plan import Plan, RunType
-from tunebook.core.settings import evaluations, run_settings
+from tunebook.core.plan.settings import evaluations, run_settings
 from tunebook.core.site import Site
 from tunebook.tools.plan_inputs import planned_gpus
 
@@ -76,14 +74,14 @@ def collect(source: Source) -> Collected:
     factors = factors_of(plan)
     runs = _runs(source, factors)
     logs = _read_logs(source, runs)
-    measures = {task.name: _measures(logs.records, task.name) for task in plan.tasks}
+    measures = {task.name: _measures(logs.samples, task.name) for task in plan.tasks}
     tasks = tuple(TaskUse(task.name, task.description, measures[task.name]) for task in plan.tasks)
     return Collected(factors, tasks, runs, logs.records, logs.samples, logs.headers, logs.unreadable, logs.strays)
 
 
-def _measures(records: Sequence[EvaluationRecord], task: str) -> tuple[str, ...]:
-    """What the task's scorers say, in the order in which they say it first."""
-    names = (score.measure for record in records if record.key.task == task for score in record.scores)
+def _measures(samples: Mapping[EvaluationKey, Samples], task: str) -> tuple[str, ...]:
+    """What the task's scorers measure, in the order in which the evaluations have it first."""
+    names = (measure for key, own in samples.items() if key.task == task for measure in own.values)
     return tuple(dict.fromkeys(names))
 
 
@@ -195,17 +193,11 @@ def _verified(source: Source, facts: JobFacts | None) -> str:
 
 def _record(key: EvaluationKey, choice: Choice, facts: JobFacts | None, samples: Samples | None) -> EvaluationRecord:
     log = choice.log if samples is not None else None
-    scores = (
-        tuple(score_of(key, measure, samples, log.metrics) for measure in samples.values)
-        if samples is not None and log is not None
-        else ()
-    )
     return EvaluationRecord(
         key,
         state=facts.state if facts else (JobState.COMPLETED if log else JobState.UNKNOWN),
         reason=(facts.reason if facts else "") or choice.why,
         log=log.path if log else None,
-        scores=scores,
         samples=log.samples if log else 0,
         completed=log.completed if log else 0,
         others=choice.others,

@@ -12,9 +12,8 @@ import yaml
 
 from tunebook.analysis.collect import Collected, Source
 from tunebook.analysis.reading import read_readable
-from tunebook.analysis.records import EvaluationRecord, RunRecord
-from tunebook.analysis.values import Deviation, Gap
-from tunebook.core.job import JobState, Stage
+from tunebook.analysis.records import Deviation, EvaluationRecord, Gap, RunRecord
+from tunebook.core.jobs import JobState, Stage
 from tunebook.core.plan import RunType
 from tunebook.disk.atomic import read_text
 from tunebook.disk.deviations import Deviation as SettingsChange
@@ -61,11 +60,11 @@ def gaps_of(found: Collected) -> tuple[Gap, ...]:
     directories = {run.name: run.directory for run in found.runs}
     gaps = [gap for run in found.runs for gap in _training_gaps(run)]
     for evaluation in found.evaluations:
-        if evaluation.log is None:
+        if not evaluation.is_done:
             state = JobState.PENDING if evaluation.state is JobState.COMPLETED else evaluation.state
             why = evaluation.reason or state.value
             gaps.append(Gap(shown_evaluation(evaluation, directories), f"no score: {why}", _HINTS.get(state, "")))
-    open_ones = {directories[item.key.run] for item in found.evaluations if item.log is None}
+    open_ones = {directories[item.key.run] for item in found.evaluations if not item.is_done}
     for log in found.unreadable:
         hint, is_wanted = "run its evaluation again", PurePosixPath(log.path).parts[0] in open_ones
         why = f"the log cannot be read: {log.why}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tunebook.analysis.values import FactorUse
+from tunebook.analysis.records import FactorUse
 from tunebook.core.parameters import PARAMETERS, Value
 from tunebook.core.plan import Plan, Run, RunType
 

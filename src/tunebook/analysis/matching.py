@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from tunebook.analysis.eval_logs import LogHeader
 from tunebook.analysis.records import EvaluationKey, OtherLog
 from tunebook.analysis.training import JobFacts
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import EvaluationTask
 
 __all__ = ["Choice", "choose_log", "key_of"]

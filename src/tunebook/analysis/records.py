@@ -6,20 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.parameters import Value
 from tunebook.core.plan import RunType
+from tunebook.slurm.accounting import SlurmUse
 
 __all__ = [
     "Curve",
+    "Deviation",
     "EvaluationKey",
     "EvaluationRecord",
+    "FactorUse",
+    "Gap",
     "Interval",
     "OtherLog",
     "RunRecord",
     "Samples",
     "Score",
-    "SlurmUse",
+    "TaskUse",
     "Training",
 ]
 
@@ -56,19 +60,6 @@ class Curve:
     seconds: tuple[float | None, ...] = ()
     validation_steps: tuple[int, ...] = ()
     validation_losses: tuple[float | None, ...] = ()
-
-
-@dataclass(frozen=True)
-class SlurmUse:
-    """What SLURM's accounting says of a job; ``None`` for what it does not say."""
-
-    elapsed_s: float | None = None
-    memory_gb: float | None = None
-    gpus: int | None = None
-    gpu_utilization_percent: float | None = None
-    gpu_memory_gb: float | None = None
-    state: str = ""
-    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +103,11 @@ class Training:
     ended: str = ""
     host: str = ""
     slurm: SlurmUse | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it ended well; without a known job, whether it logged a step."""
+        return self.state is JobState.COMPLETED or (self.state is JobState.UNKNOWN and self.steps > 0)
 
 
 @dataclass(frozen=True)
@@ -209,6 +205,11 @@ class EvaluationRecord:
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     slurm: SlurmUse | None = None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it has a log that counts."""
+        return self.log is not None
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -230,3 +231,52 @@ class Samples:
     errors: tuple[str, ...] = ()
     values: Mapping[str, tuple[float | None, ...]] = field(default_factory=lambda: MappingProxyType({}))
     tokens: int = 0
+
+
+@dataclass(frozen=True)
+class FactorUse:
+    """A parameter that was varied over the fine-tuned runs.
+
+    Attributes:
+        key: the parameter's key, such as ``lora_rank``.
+        label: its column in the plan, such as ``LoRA Rank``.
+        levels: its values as the plan writes them, sorted as numbers where they are numbers.
+        is_seed: whether its levels are repetitions and not treatments.
+    """
+
+    key: str
+    label: str
+    levels: tuple[str, ...]
+    is_seed: bool = False
+
+
+@dataclass(frozen=True)
+class TaskUse:
+    """An evaluation task; ``measures`` are its scorers' values of a sample, the headline one first."""
+
+    name: str
+    description: str = ""
+    measures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that is missing; ``hint`` is how to get it.
+
+    Attributes:
+        planned: whether the plan contains it; a missing control run that no row asks for leaves nothing unfinished.
+    """
+
+    subject: str
+    what: str
+    hint: str = ""
+    planned: bool = True
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A deviation from the plan: ``retry``, ``setting``, ``edited``, ``log``, ``diverged``."""
+
+    kind: str
+    subject: str
+    what: str

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.inference import Comparison, Replicates
 from tunebook.analysis.markdown_text import link, markdown_table, text
 from tunebook.analysis.records import EvaluationRecord, Score
-from tunebook.analysis.values import Analysis, Case
+from tunebook.analysis.statistics.cases import Case
+from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.seeds import Replicates
+from tunebook.analysis.values import Analysis
 from tunebook.analysis.wording import Scale, p_text, scale_of
 
 __all__ = ["Results"]

@@ -9,9 +9,10 @@ from statistics import fmean, median
 
 from tunebook.analysis.curves import CurveText, read_job_output, read_metrics, read_torchtune_log
 from tunebook.analysis.reading import read_readable
-from tunebook.analysis.records import Curve, SlurmUse, Training
-from tunebook.core.job import Job, JobState
+from tunebook.analysis.records import Curve, Training
+from tunebook.core.jobs import Job, JobState
 from tunebook.core.paths import output_directory
+from tunebook.slurm.accounting import SlurmUse
 
 __all__ = ["JobFacts", "elapsed_s", "read_training"]
 
@@ -69,7 +70,7 @@ def read_training(
     metrics = Path(facts.job.metrics) if facts and facts.job.metrics else None
     output = output_directory(experiment, name, directory, output_base)
     text, source = _read_curve(metrics or output / "metrics.jsonl", output, experiment / directory, facts)
-    given = facts.job.gpus if facts else gpus
+    given = facts.job.resources.gpus if facts else gpus
     return _training(text, source, facts, _gpus(facts, given))
 
 

@@ -2,8 +2,9 @@
 
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.records import Interval, Score
-from tunebook.analysis.values import Analysis, Finding
+from tunebook.analysis.values import Analysis
 from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.demonstration import DemoReport, DemoRow, demo
 from tunebook.api.designing import (
@@ -25,7 +26,7 @@ from tunebook.api.loading import find_experiment
 from tunebook.api.running import cancel, run, status
 from tunebook.api.scaffolding import CheckReport, ToolInfo, ToolsReport, check, scaffold, setup_finetune, tools
 from tunebook.api.sites import Candidate, Detected, SettingInForce, SiteDraft, SiteReport, site, site_init
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.executors.registry import Choice
 from tunebook.run.report import JobReport, RunReport, Snapshot, StatusReport
 from tunebook.run.summary import run_summary

@@ -13,9 +13,9 @@ from typing import Any
 from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.running import run
 from tunebook.api.scaffolding import now, scaffold
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.plan import PLAN_FILE, Tools
-from tunebook.core.site import SITE_FILE
+from tunebook.core.site_file import SITE_FILE
 from tunebook.demo.data import capitalization_data, task_source
 from tunebook.demo.model import default_cache, fetch_model
 from tunebook.demo.plan import DemoPlan

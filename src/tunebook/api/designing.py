@@ -10,10 +10,8 @@ from typing import Any
 
 from tunebook.api.loading import find_experiment, find_site, load
 from tunebook.api.scaffolding import now
-from tunebook.core.page import page_text
-from tunebook.core.parse import parse_plan
 from tunebook.core.paths import DESIGN_LOG
-from tunebook.core.plan import PLAN_FILE, Plan
+from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, write_plan
 from tunebook.core.site import Site
 from tunebook.design.check import design_problems, design_warnings, missing
 from tunebook.design.complete import DEFAULTS, Completed, complete
@@ -266,7 +264,7 @@ def _planned(
         old=old,
         begun=begun(before or ""),
     )
-    text = page_text(proposal.plan, proposal.details)
+    text = write_plan(proposal.plan, proposal.details)
     errors = list(page_differences(proposal.plan, text))
     trained = {run.model for run in plan.fine_tuned}
     if before is not None and old is not None:

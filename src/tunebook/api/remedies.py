@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tunebook.api.loading import load_correct
 from tunebook.api.scaffolding import setup_finetune
-from tunebook.core.job import JobState, Stage
+from tunebook.core.jobs import JobState, Stage
 from tunebook.disk.atomic import read_text
 from tunebook.disk.deviations import Deviation, read_deviation, record_deviation
 from tunebook.disk.inputs import inputs_digest

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.api.loading import Loaded, find_experiment, load, load_correct
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.paths import SCAFFOLD_LOG
 from tunebook.core.plan import PLAN_FILE, Plan, Run
 from tunebook.core.site import Site

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.plan import PLAN_FILE
 
 __all__ = ["Directory", "Json", "OnFailure", "RunNames", "StageName", "located", "stages"]

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them, as numbers with a unit, and as SLURM reads them."""
+"""Durations: as people write them, as numbers with a unit, and as SLURM reads them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ def clock_minutes(text: str) -> float | None:
     match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text.strip())
     if not match:
         return None
-    days, *parts = (int(part) if part else None for part in match.groups())
-    first, second, third = (part or 0 for part in parts)
-    if days is not None:
-        return days * 1440 + first * 60 + second + third / 60
-    if parts[2] is not None:
-        return first * 60 + second + third / 60
-    return first + second / 60
+    days, *clock = match.groups()
+    first, second, third = (int(part or 0) for part in clock)
+    if days is None and clock[2] is None:
+        return first + second / 60
+    return int(days or 0) * 1440 + first * 60 + second + third / 60
 
 
 def minutes(text: str) -> float | None:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from tunebook.core.check_training import STOCK_RECIPES
+from tunebook.core.markdown import prose
 from tunebook.core.naming import is_one_component
 from tunebook.core.parameters import Kind, by_key, suggestion
-from tunebook.core.parse_matrix import parse_epochs
-from tunebook.core.settings import is_lora
-from tunebook.core.table_text import prose
+from tunebook.core.plan.evaluation_plan import parse_epochs
+from tunebook.core.plan.settings import is_lora
 from tunebook.design.combine import combinations, excluded, group_sizes, level_value
 from tunebook.design.reader import Read
 from tunebook.design.runs import LORA_KEYS, plan_of, rows

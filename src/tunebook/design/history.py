@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from tunebook.core.job import Job, Stage, outcome_from_json
+from tunebook.core.jobs import Job, Stage, outcome_from_json
 from tunebook.core.paths import MANIFEST
 from tunebook.disk.atomic import read_text
 from tunebook.disk.manifest import read_manifest
@@ -156,8 +156,8 @@ def _training(experiment: Path, job: Job, models: dict[str, str]) -> PriorTraini
             experiment=experiment.name,
             run=job.run,
             model=models[job.run],
-            gpus=job.gpus,
-            gpu=str(setup.get("constraint") or setup.get("partition") or "") if job.gpus else "",
+            gpus=job.resources.gpus,
+            gpu=str(setup.get("constraint") or setup.get("partition") or "") if job.resources.gpus else "",
             lora=setup.get("lora_rank") is not None,
             batch_size=max(1, int(setup["batch_size"])),
             max_seq_len=int(setup.get("max_seq_len") or 0),
@@ -229,4 +229,4 @@ def _evaluation(experiment: Path, job: Job, models: Mapping[str, str]) -> PriorE
     if result.get("status") != "success" or not samples:
         return None
     model = models.get(job.run, job.run.removesuffix("_base"))
-    return PriorEvaluation(experiment.name, job.task or "", model, job.gpus, samples, duration)
+    return PriorEvaluation(experiment.name, job.task or "", model, job.resources.gpus, samples, duration)

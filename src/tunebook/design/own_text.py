@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
-from tunebook.core.markdown import Section, parse_page
-from tunebook.core.table_text import split_lines
+from tunebook.core.markdown import MarkdownSection, parse_markdown, split_lines
 
 __all__ = ["with_own_text"]
 
@@ -36,13 +35,13 @@ def with_own_text(before: str, text: str, titles: set[str]) -> str:
     at a section's beginning stays there, everything else comes to its end. Values and tables are the new page's.
     """
     old, _ = split_lines(before)
-    for section in parse_page(before).walk():
+    for section in parse_markdown(before).walk():
         if section.level == _TOP and section.title.lower() in titles:
             text = _with_section(text, section, old)
     return text
 
 
-def _with_section(text: str, section: Section, old: Sequence[str]) -> str:
+def _with_section(text: str, section: MarkdownSection, old: Sequence[str]) -> str:
     for part in section.walk():
         if part is section or part.title.lower() in _SUBSECTIONS:
             body = old[part.line : part.sections[0].line - 1 if part.sections else part.end_line]
@@ -90,8 +89,8 @@ def _own_facts(block: Sequence[str]) -> Iterator[str]:
             yield line
 
 
-def _found(text: str, title: str, subtitle: str) -> Section | None:
-    sections = (part for part in parse_page(text).walk() if part.level == _TOP)
+def _found(text: str, title: str, subtitle: str) -> MarkdownSection | None:
+    sections = (part for part in parse_markdown(text).walk() if part.level == _TOP)
     section = next((part for part in sections if part.title.lower() == title.lower()), None)
     if section is None or subtitle.lower() == title.lower():
         return section

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from tunebook.core.page import Fact, PageDetails
 from tunebook.core.parameters import Kind, by_key
 from tunebook.core.paths import output_directory
-from tunebook.core.plan import Estimates, Plan, Run, RunType
-from tunebook.core.settings import effective, evaluations, is_lora
+from tunebook.core.plan import Estimates, Fact, Plan, PlanDetails, Run, RunType
+from tunebook.core.plan.settings import effective, evaluations, is_lora
 from tunebook.core.site import Site
 from tunebook.core.units import spoken_minutes
 from tunebook.design.complete import gpu_memory_gb
@@ -63,7 +62,7 @@ class Proposal:
     """A plan and what the page tells beside it; the entries go to the log; ``old`` is the page that it replaces."""
 
     plan: Plan
-    details: PageDetails
+    details: PlanDetails
     totals: Totals
     entries: tuple[Entry, ...]
     warnings: tuple[Problem, ...]
@@ -95,7 +94,7 @@ def propose(
     evaluation = make.evaluation()
     plan = _with_estimates(plan, training, evaluation, old, begun)
     totals = make.totals(plan)
-    details = PageDetails(
+    details = PlanDetails(
         design=_kind(design, plan, old),
         created=created,
         directory=str(experiment),

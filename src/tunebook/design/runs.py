@@ -9,12 +9,12 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core import plan as page
+from tunebook.core.markdown import prose
 from tunebook.core.naming import as_component, run_labels
 from tunebook.core.parameters import PARAMETERS, Kind, Parameter, Value, Written, by_key
-from tunebook.core.parse_matrix import parse_epochs
 from tunebook.core.plan import MatrixEntry, Plan, Run, RunType, Tools
-from tunebook.core.settings import effective, is_lora, run_settings
-from tunebook.core.table_text import prose
+from tunebook.core.plan.evaluation_plan import parse_epochs
+from tunebook.core.plan.settings import effective, is_lora, run_settings
 from tunebook.design.combine import combinations, level_value
 from tunebook.design.values import MODEL, Design, DesignModel, EvalOnly, ListedRun
 

@@ -8,13 +8,11 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from tunebook.core.markdown import Row, Section, Table, parse_page
-from tunebook.core.page_status import pending_rows
+from tunebook.core.markdown import MarkdownSection, Row, Table, parse_markdown, split_lines
 from tunebook.core.parameters import EVALUATION_PARAMETERS, by_key
 from tunebook.core.plan import PLAN_FILE, Plan, Run, RunType
-from tunebook.core.settings import effective, evaluations
-from tunebook.core.status import update_status
-from tunebook.core.table_text import split_lines
+from tunebook.core.plan.settings import effective, evaluations
+from tunebook.core.plan.status import pending_rows, update_status
 from tunebook.design.infer import inferred
 from tunebook.design.own_text import with_own_text
 from tunebook.design.runs import identity, plan_of, usual_epochs
@@ -144,7 +142,7 @@ def carried_over(before: str, old: Plan, text: str, new: Plan) -> str:
     """The new page with the old one's status of runs that stay, and with its sections that are a person's."""
     text = with_own_text(before, _with_status(before, old, text, new), _OURS - {"status"})
     lines, _ = split_lines(before)
-    title, *others = parse_page(before).sections or [Section("", 1, 0)]
+    title, *others = parse_markdown(before).sections or [MarkdownSection("", 1, 0)]
     beginning = title.sections[0].line - 1 if title.sections else title.end_line
     first, *rest = text.split("\n")
     text = "\n".join([first, *_trimmed(lines[title.line : beginning]), *rest])
@@ -159,7 +157,7 @@ def carried_over(before: str, old: Plan, text: str, new: Plan) -> str:
 def _with_section(text: str, title: str, own: list[str]) -> str:
     """Adds a person's section at the end; where the new page has one of this title, its bullets go below the old."""
     new, _ = split_lines(text)
-    there = next((part for part in parse_page(text).walk() if part.level == 2 and part.title == title), None)  # noqa: PLR2004
+    there = next((part for part in parse_markdown(text).walk() if part.level == 2 and part.title == title), None)  # noqa: PLR2004
     if there:
         added = [line for line in new[there.line : there.end_line] if line.strip() and line not in own]
         new[there.line - 1 : there.end_line] = []
@@ -249,12 +247,12 @@ def _same(old: Plan, new: Plan) -> set[str]:
     return {run.name for run in new.runs if before.get(run.name) == identity(new, run)}
 
 
-def _status(text: str) -> Section | None:
-    found = (part for part in parse_page(text).walk() if part.level == 2 and part.title.lower() == "status")  # noqa: PLR2004
+def _status(text: str) -> MarkdownSection | None:
+    found = (part for part in parse_markdown(text).walk() if part.level == 2 and part.title.lower() == "status")  # noqa: PLR2004
     return next(found, None)
 
 
-def _tables(section: Section | None) -> Iterator[Table]:
+def _tables(section: MarkdownSection | None) -> Iterator[Table]:
     for part in section.walk() if section else ():
         yield from part.tables
 
@@ -276,7 +274,7 @@ def _keyed_rows(table: Table) -> Iterator[tuple[tuple[str, ...], Row]]:
 
 def notes_of(before: str) -> Mapping[str, str]:
     """Run to its remark in the page's evaluation matrix."""
-    matrix = next((part for part in parse_page(before).walk() if part.title.lower() == "evaluation matrix"), None)
+    matrix = next((part for part in parse_markdown(before).walk() if part.title.lower() == "evaluation matrix"), None)
     notes: dict[str, str] = {}
     for table in matrix.tables[:1] if matrix else ():
         names = _names(table)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tunebook.core.parameters import Written
-from tunebook.core.parse import parse_plan
-from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import evaluations
+from tunebook.core.plan import Plan, Run, parse_plan
+from tunebook.core.plan.settings import evaluations
 from tunebook.errors import Problem
 
 __all__ = ["page_differences"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from tunebook.core.naming import run_labels
-from tunebook.core.page import Fact
 from tunebook.core.parameters import by_key
-from tunebook.core.plan import Plan, RunType
+from tunebook.core.plan import Fact, Plan, RunType
 from tunebook.design.combine import combinations, group_sizes
 from tunebook.design.values import MODEL, Combine, Design, Factor
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunebook.core.job import Job, Outcome, Stage, outcome_from_json
+from tunebook.core.jobs import Job, Outcome, Stage, outcome_from_json
 from tunebook.disk.deviations import read_deviation
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tunebook.core.job import Job, JobState, Outcome, Stage
+from tunebook.core.jobs import Job, JobState, Outcome, Stage
 from tunebook.disk.ledger import EventKind, LedgerEntry
 
 __all__ = ["CANCELLED", "Evidence", "Result", "Verdict", "judge"]

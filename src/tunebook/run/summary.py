@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.job import JobState, Stage
+from tunebook.core.jobs import JobState, Stage
+from tunebook.core.markdown import escape_cell, table_row
 from tunebook.core.paths import RUN_LOG, tool_log
-from tunebook.core.table_text import escape_cell, new_line
 from tunebook.core.units import spoken_duration
 from tunebook.errors import ExitCode
 from tunebook.run.failures import OUT_OF_GPU_MEMORY
@@ -64,10 +64,10 @@ def _table(stage: Stage, jobs: Sequence[JobReport]) -> Iterator[str]:
     header = [*what, "Status", "Job ID", "Duration", result, "Notes"]
     rows = [[escape_cell(cell) or "-" for cell in _cells(stage, job)] for job in jobs]
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    yield new_line([name.ljust(width) for name, width in zip(header, widths, strict=True)])
+    yield table_row([name.ljust(width) for name, width in zip(header, widths, strict=True)])
     yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     for row in rows:
-        yield new_line([cell.ljust(width) for cell, width in zip(row, widths, strict=True)])
+        yield table_row([cell.ljust(width) for cell, width in zip(row, widths, strict=True)])
 
 
 def _cells(stage: Stage, job: JobReport) -> Iterator[str]:

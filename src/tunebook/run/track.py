@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.job import Job, JobState
+from tunebook.core.jobs import Job, JobState
 from tunebook.disk.ledger import INTERRUPTED
 from tunebook.run.evidence import read_outcome
 from tunebook.run.failures import Diagnosis, diagnose

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.paths import SCAFFOLD_LOG
 from tunebook.errors import ExitCode
 from tunebook.scaffold.reconcile import Action

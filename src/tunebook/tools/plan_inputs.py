@@ -5,11 +5,20 @@ from __future__ import annotations
 import math
 from pathlib import PurePosixPath
 
+from tunebook.core.jobs import Resources
 from tunebook.core.plan import Plan, Run
 from tunebook.core.site import Site
 from tunebook.core.units import clock_minutes, sbatch_time
 
-__all__ = ["dataset_path", "evaluation_time", "memory_gb", "model_path", "planned_gpus", "training_time"]
+__all__ = [
+    "dataset_path",
+    "evaluation_time",
+    "job_resources",
+    "memory_gb",
+    "model_path",
+    "planned_gpus",
+    "training_time",
+]
 
 _HEAD_ROOM = 2.0  # losing a job that runs longer than estimated costs more than a longer wait in the queue
 _SHORTEST_MIN = 15.0
@@ -48,6 +57,27 @@ def memory_gb(parameters_b: float, gpus: int) -> int:
     """
     per_process = parameters_b * (5.0 if gpus else 12.0)
     return max(16, 8 * math.ceil((per_process * max(1, gpus) + 8) / 8))
+
+
+def job_resources(site: Site, *, time: str, memory_gb: int, cpus: int, gpus: int) -> Resources:
+    """A job's resources: the tool's estimates of time and size, and what the site settings say about the rest.
+
+    Args:
+        memory_gb: used unless the site settings give the memory of every job; so is ``cpus``.
+    """
+    return Resources(
+        time=time,
+        memory=site.mem or f"{memory_gb}G",
+        cpus=int(site.cpus or cpus),
+        gpus=gpus,
+        gpu_syntax=site.gpu_syntax,
+        account=site.account,
+        partition=site.partition,
+        constraint=site.constraint,
+        qos=site.qos,
+        mail_user=site.mail_user,
+        mail_type=site.mail_type,
+    )
 
 
 def training_time(plan: Plan, site: Site, run: Run) -> str:

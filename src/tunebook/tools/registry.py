@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from inspect import get_annotations
 from typing import Any
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.errors import Problem
 from tunebook.tools.base import EvaluationTool, Package, PreparationTool, Tool
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tunebook.core.job import Job, Stage
+from tunebook.core.jobs import Job, Stage
 from tunebook.core.paths import GIVEN_UP, checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import effective
+from tunebook.core.plan.settings import effective
 from tunebook.core.site import Site
-from tunebook.core.units import clock_minutes
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import (
     Context,
@@ -25,9 +24,9 @@ from tunebook.tools.base import (
     Prepared,
     Unit,
 )
-from tunebook.tools.job_script import Request, Shell, missing_files, script_text, verify_variables
+from tunebook.tools.job_script import Shell, missing_files, script_text, verify_header, verify_variables
 from tunebook.tools.model_facts import ModelFacts, parameters_b
-from tunebook.tools.plan_inputs import dataset_path, model_path, training_time
+from tunebook.tools.plan_inputs import dataset_path, job_resources, model_path, training_time
 from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
 
 __all__ = ["ToyTrainer"]
@@ -104,7 +103,9 @@ class ToyTrainer(PreparationTool):
             return error.problems
         if path not in context.edited:
             problems += _differences(_planned(context, run), settings, path)
-        problems += verify_variables(run.name, job.script, read(job.script), _variables(context, job))
+        script = read(job.script)
+        problems += verify_variables(run.name, job.script, script, _variables(context, job))
+        problems += verify_header(job, script)
         problems += missing_files(run.name, job, context.experiment)
         return tuple(problems)
 
@@ -186,8 +187,9 @@ def _job(context: Context, run: Run, settings: dict[str, Any]) -> Job:
         inputs=(f"{directory}/{SETTINGS}", script),
         metrics=str(output / "metrics.jsonl"),
         checkpoints=tuple(str(checkpoint(output, epoch)) for epoch in range(settings["epochs"])),
-        gpus=0,
-        time_min=clock_minutes(training_time(context.plan, context.site, run)) or 60.0,
+        resources=job_resources(
+            context.site, time=training_time(context.plan, context.site, run), memory_gb=2, cpus=1, gpus=0
+        ),
     )
 
 
@@ -205,20 +207,9 @@ def _variables(context: Context, job: Job) -> dict[str, Shell]:
 
 def _script(context: Context, job: Job) -> str:
     site = context.site
-    request = Request(
-        job_name=f"{context.plan.name}.{job.directory}",
-        time="00:15:00",
-        mem="2G",
-        cpus=1,
-        gpus=0,
-        account=site.account,
-        partition=site.partition,
-        constraint=site.constraint,
-        qos=site.qos,
-    )
     return script_text(
-        request,
-        site=site,
+        job,
+        job_name=f"{context.plan.name}.{job.directory}",
         modules=site.modules,
         environment=site.training,
         variables=_variables(context, job),

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.charts.scores import ScoreAxis, final_scores
+from tunebook.analysis.charts.scores import ScoreAxis
+from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run_table, viewer_href
-from tunebook.analysis.records import OtherLog
-from tunebook.analysis.summarizing import MOST_CASES
-from tunebook.analysis.values import Analysis, Case, Deviation, FactorUse, Finding, Gap, TaskUse
-from tunebook.core.job import JobState
+from tunebook.analysis.records import Deviation, FactorUse, Gap, OtherLog, TaskUse
+from tunebook.analysis.statistics.cases import MOST_CASES, Case
+from tunebook.analysis.values import Analysis
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
 __all__ = ["CaseGroup", "Content", "Fact", "ShownCase", "content_of"]
@@ -182,10 +183,9 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
 
 
 def _best_fact(analysis: Analysis, task: TaskUse) -> list[Fact]:
-    scores = final_scores(analysis, task)
-    if not scores:
+    best = analysis.best_score(task.name)
+    if best is None:
         return []
-    best = max(scores.values(), key=lambda score: score.value or 0.0)
     words = ScoreAxis.of(analysis, task).words
     more = f"{_level(analysis)} interval {words.interval(best.interval)}" if best.interval else ""
     name = "Best score" + (f", {task.name}" if len(analysis.tasks) > 1 else "")
@@ -209,8 +209,9 @@ def _cases(analysis: Analysis) -> tuple[CaseGroup, ...]:
 
 def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:
     """The log of each run's last evaluated epoch, by task and run."""
-    counted = sorted((each for each in analysis.evaluations if each.log), key=lambda each: each.key.epoch)
-    return {(each.key.task, each.key.run): each.log or "" for each in counted}
+    logs = {each.key: each.log or "" for each in analysis.evaluations}
+    finals = [score for task in analysis.tasks for score in analysis.final_scores(task.name).values()]
+    return {(score.evaluation.task, score.evaluation.run): logs[score.evaluation] for score in finals}
 
 
 def _addresses(case: Case, logs: Mapping[tuple[str, str], str]) -> dict[str, str]:
@@ -223,7 +224,7 @@ def _provenance(analysis: Analysis) -> tuple[tuple[str, str], ...]:
     source = analysis.provenance
     facts = [
         ("Experiment", analysis.experiment),
-        ("Page (SHA-256)", source.page_sha256),
+        ("Page (SHA-256)", source.plan_sha256),
         ("First job started", source.first),
         ("Last job ended", source.last),
         ("Data set", source.dataset),

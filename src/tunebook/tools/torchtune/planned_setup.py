@@ -7,7 +7,7 @@ from typing import Any
 
 from tunebook.core.check_training import STOCK_RECIPES
 from tunebook.core.plan import Run
-from tunebook.core.settings import is_lora, run_settings
+from tunebook.core.plan.settings import is_lora, run_settings
 from tunebook.errors import PlanError
 from tunebook.tools.base import Context
 from tunebook.tools.plan_inputs import dataset_path, memory_gb, model_path, planned_gpus, training_time
