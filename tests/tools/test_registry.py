@@ -54,12 +54,13 @@ BROKEN = [
     ("def Mine(): return None", "its `stage` is not a Stage"),
     (TOOL.replace('"mine"\n', '"other"\n', 1), "its `short` is 'other', but its entry point is called 'mine'"),
     (TOOL.replace("files = ()", "files = None"), "its `files` is not of the type tuple"),
+    (TOOL.replace("files = ()", "files = (); results = None"), "its `results` is not of the type TrainingResults"),
     (TOOL.replace("def runs(self, plan): return plan.fine_tuned", "runs = ()"), "its `runs` is not a method"),
     (TOOL.replace('"mine"\n', '"torchtune"\n', 1), "its `short` is 'torchtune'"),
     (TOOL.replace('name = short = "mine"', 'name, short = "torchtune", "mine"'), "another tool has the name torchtune"),
     (
         "from tunebook.core.jobs import Stage\nclass Mine:\n    name = short = 'mine'\n    stage = Stage.EVALUATION",
-        "it lacks `task_form`, `read_tasks`, `package`, `files`",
+        "it lacks `results`, `task_form`, `read_tasks`, `package`, `files`",
     ),
 ]
 

@@ -8,12 +8,14 @@ __all__ = [
     "ANALYSIS",
     "ANALYZE_LOG",
     "ARRAYS",
+    "DESIGN",
     "DESIGN_LOG",
     "DEVIATIONS",
     "GIVEN_UP",
     "LEDGER",
     "LOCK",
     "MANIFEST",
+    "METRICS",
     "RUN_LOG",
     "SCAFFOLD_LOG",
     "STATE_DIRECTORY",
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 STATE_DIRECTORY = ".tunebook"
+DESIGN = f"{STATE_DIRECTORY}/design.json"
 MANIFEST = f"{STATE_DIRECTORY}/manifest.json"
 LEDGER = f"{STATE_DIRECTORY}/ledger.jsonl"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
@@ -36,6 +39,7 @@ RUN_LOG = "run-experiment.log"
 ANALYZE_LOG = "analyze-experiment.log"
 ANALYSIS = "analysis"
 DEVIATIONS = "deviations.jsonl"
+METRICS = "metrics.jsonl"
 
 
 def tool_log(verb: str, tool: str) -> str:

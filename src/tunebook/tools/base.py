@@ -19,6 +19,7 @@ from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.site import Site
 from tunebook.errors import Problem, UsageError
 from tunebook.tools.model_facts import ModelFacts
+from tunebook.tools.results import EvaluationResults, TrainingResults
 
 __all__ = [
     "Context",
@@ -262,6 +263,9 @@ class PreparationTool(Tool, Protocol):
 
     stage: Stage = Stage.PREPARATION
 
+    results: TrainingResults = TrainingResults()
+    """Reads the training's curve and settings; the default is enough for a tool whose jobs write ``metrics.jsonl``."""
+
     def model_size_b(self, name: str, facts: ModelFacts | None) -> float | None:
         """Billions of parameters of a model; ``None`` if unknown.
 
@@ -309,6 +313,9 @@ class EvaluationTool(Tool, Protocol):
     """A tool that evaluates checkpoints and base models on the plan's tasks."""
 
     stage: Stage = Stage.EVALUATION
+
+    results: EvaluationResults
+    """Reads the evaluations' logs: their headers, samples and scores."""
 
     task_form: str
     """What a task script must be and accept, as a noun phrase in Markdown for a person who has to write one."""

@@ -11,12 +11,14 @@ from typing import Any
 from tunebook.core.jobs import Stage
 from tunebook.errors import Problem
 from tunebook.tools.base import EvaluationTool, Package, PreparationTool, Tool
+from tunebook.tools.results import EvaluationResults, TrainingResults
 
 __all__ = ["BrokenTool", "Registry", "installed_tools", "registered_names"]
 
 _GROUP = "tunebook.tools"
 _CONTRACTS: dict[Stage, type] = {Stage.PREPARATION: PreparationTool, Stage.EVALUATION: EvaluationTool}
 _VALUES = {"name": str, "short": str, "package": Package, "files": tuple, "editable": tuple, "task_form": str}
+_RESULTS = {Stage.PREPARATION: TrainingResults, Stage.EVALUATION: EvaluationResults}
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,11 @@ def _breaches(tool: Any, entry_point: str) -> Iterator[str]:
         return
     if tool.short != entry_point:
         yield f"its `short` is {tool.short!r}, but its entry point is called {entry_point!r}"
+    types: dict[str, type] = {**_VALUES, "results": _RESULTS[stage]}
     for name in members:
         value = getattr(tool, name)
-        if name in _VALUES and not isinstance(value, _VALUES[name]):
-            yield f"its `{name}` is not of the type {_VALUES[name].__name__}"
+        if name in types and not isinstance(value, types[name]):
+            yield f"its `{name}` is not of the type {types[name].__name__}"
         if callable(getattr(contract, name, None)) and not callable(value):
             yield f"its `{name}` is not a method"
 

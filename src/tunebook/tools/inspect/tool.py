@@ -19,6 +19,7 @@ from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, EvaluationTool, FileKind, Findings, Package, PlannedFile, TaskScript, Unit
 from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors
+from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import missing_files, script_text, shell_body, verify_header, verify_variables
 from tunebook.tools.plan_inputs import evaluation_time, job_resources, memory_gb, model_path, planned_gpus
@@ -38,6 +39,7 @@ class InspectTool(EvaluationTool):
         FileKind("{task}_epoch{N}.slurm, or {task}_base.slurm for base models", "SLURM script"),
         FileKind("logs/", "for inspect-ai output"),
     )
+    results = InspectResults()
     task_form = "an inspect-ai task that accepts `config_dir`, and `dataset_path`, `system_prompt` and `prompt`"
 
     def read_tasks(self, script: Path) -> TaskScript | None:

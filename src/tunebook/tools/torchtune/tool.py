@@ -43,6 +43,7 @@ from tunebook.tools.torchtune.files import FINETUNE_CONFIG, FINETUNE_SCRIPT, SET
 from tunebook.tools.torchtune.models import TorchtuneModel, resolve_model
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
 from tunebook.tools.torchtune.planned_setup import planned_setup
+from tunebook.tools.torchtune.results import TorchtuneResults
 from tunebook.tools.torchtune.setup_file import Setup, differences, read_generated_setup, read_setup, write_setup
 from tunebook.tools.torchtune.survey import step_errors
 from tunebook.tools.torchtune.verify import setup_problems, verify_config, verify_script
@@ -63,6 +64,7 @@ class TorchtuneTool(PreparationTool):
         FileKind(FINETUNE_SCRIPT, "SLURM script"),
     )
     editable = (SETUP,)
+    results = TorchtuneResults()
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> TrainingInputs:
         """The files of each model and each data set."""

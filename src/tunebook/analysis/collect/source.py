@@ -1,0 +1,97 @@
+"""The facts that an analysis is given: plan, site settings, jobs, and the tools that read the jobs' results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunebook.artifacts.times import elapsed_s
+from tunebook.core.jobs import Job, JobState, Stage
+from tunebook.core.plan import Plan
+from tunebook.core.site import Site
+from tunebook.errors import PlanError
+from tunebook.slurm.accounting import SlurmUse
+from tunebook.tools.registry import Registry, installed_tools
+from tunebook.tools.results import EvaluationResults, TrainingResults
+
+__all__ = ["NO_JOB", "JobFacts", "Source", "source_of"]
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """What is known of a job, as ``status`` reports it.
+
+    Attributes:
+        state: as judged from ledger, outcome and inputs.
+        started: ISO 8601; ``ended`` too; empty if unknown.
+        output: absolute path of the file with the job's output.
+        attempts: how many times it was submitted.
+    """
+
+    job: Job
+    state: JobState
+    reason: str = ""
+    job_id: str = ""
+    started: str = ""
+    ended: str = ""
+    output: str = ""
+    host: str = ""
+    attempts: int = 0
+    slurm: SlurmUse | None = None
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Wall seconds of the latest submission; SLURM's own count comes first."""
+        if self.slurm is not None and self.slurm.elapsed_s is not None:
+            return self.slurm.elapsed_s
+        return elapsed_s(self.started, self.ended)
+
+
+NO_JOB = JobFacts(Job("", "", Stage.PREPARATION, "", "", "", ""), JobState.UNKNOWN)
+"""The facts of a job that was not scaffolded here: nothing is known of it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an analysis takes its facts from.
+
+    Attributes:
+        jobs: what is known of every scaffolded job; empty for an experiment that was not scaffolded here.
+        use_cache: whether to remember what was read of unchanged logs.
+    """
+
+    experiment: Path
+    plan: Plan
+    site: Site
+    training_results: TrainingResults
+    evaluation_results: EvaluationResults
+    jobs: tuple[JobFacts, ...] = ()
+    use_cache: bool = True
+
+
+def source_of(
+    experiment: Path, plan: Plan, site: Site, *, jobs: tuple[JobFacts, ...] = (), use_cache: bool = True
+) -> Source:
+    """Finds the plan's tools and makes the source of an analysis.
+
+    Raises:
+        PlanError: the plan names a tool that is not installed here.
+    """
+    registry, tools = installed_tools(), plan.tools
+    training_results = TrainingResults()
+    if plan.fine_tuned:
+        preparation = registry.preparation_tool(tools.preparation)
+        if preparation is None:
+            raise _not_installed(plan, registry, Stage.PREPARATION, tools.preparation, tools.line)
+        training_results = preparation.results
+    evaluation = registry.evaluation_tool(tools.evaluation)
+    if evaluation is None:
+        raise _not_installed(plan, registry, Stage.EVALUATION, tools.evaluation, tools.evaluation_line)
+    return Source(experiment, plan, site, training_results, evaluation.results, jobs, use_cache)
+
+
+def _not_installed(plan: Plan, registry: Registry, stage: Stage, name: str, line: int | None) -> PlanError:
+    broken = registry.broken_tool(name)
+    message = str(broken) if broken else f"the {stage.value} tool `{name}` is not installed"
+    hint = f"install its package, or name one of these: {', '.join(registry.names(stage))}"
+    return PlanError(message, file=plan.file, line=line, hint=hint)
