@@ -11,8 +11,6 @@ __all__ = [
     "DESIGN",
     "DESIGN_LOG",
     "DEVIATIONS",
-    "FINETUNE_CONFIG",
-    "FINETUNE_SCRIPT",
     "GIVEN_UP",
     "LEDGER",
     "LOCK",
@@ -20,7 +18,6 @@ __all__ = [
     "METRICS",
     "RUN_LOG",
     "SCAFFOLD_LOG",
-    "SETUP",
     "STATE_DIRECTORY",
     "checkpoint",
     "evaluation_script",
@@ -41,10 +38,7 @@ SCAFFOLD_LOG = "scaffold-experiment.log"
 RUN_LOG = "run-experiment.log"
 ANALYZE_LOG = "analyze-experiment.log"
 ANALYSIS = "analysis"
-SETUP = "setup_finetune.yaml"
 DEVIATIONS = "deviations.jsonl"
-FINETUNE_CONFIG = "finetune.yaml"
-FINETUNE_SCRIPT = "finetune.slurm"
 METRICS = "metrics.jsonl"
 
 

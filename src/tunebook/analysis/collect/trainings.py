@@ -12,8 +12,8 @@ from tunebook.artifacts.curve import Curve, TrainingCurve
 from tunebook.artifacts.output import job_outputs
 from tunebook.core.paths import METRICS, output_directory
 from tunebook.slurm.accounting import SlurmUse
+from tunebook.tools.plan_inputs import planned_gpus
 from tunebook.tools.results import TrainingFiles
-from tunebook.tools.torchtune.planned_setup import site_gpus
 
 __all__ = ["training_of"]
 
@@ -28,7 +28,7 @@ def training_of(source: Source, directory: str, facts: JobFacts | None) -> Train
         facts: of its job; ``None`` if it was not scaffolded here.
     """
     found = source.training_results.read_curve(_files(source, directory, facts))
-    gpus = facts.job.resources.gpus if facts else site_gpus(source.plan, source.site)
+    gpus = facts.job.resources.gpus if facts else planned_gpus(source.plan, source.site)
     return _training(found, facts or NO_JOB, gpus)
 
 
