@@ -194,7 +194,7 @@ def test_a_broken_memory_is_forgotten(sweep: Path) -> None:
     for path in memory.iterdir():
         path.write_bytes(b"\x00 torn")
     assert analyzed(sweep).analysis.findings == first.analysis.findings
-    (memory / "headers.json").write_text('{"version": 2, "logs": [{"path": 1}]}')
+    (memory / "headers.json").write_text('{"version": 3, "logs": [{"path": 1}]}')
     assert analyzed(sweep).analysis.findings == first.analysis.findings
 
 
@@ -425,7 +425,7 @@ def test_an_edited_setting_is_a_deviation(sweep: Path) -> None:
     (sweep / "rank4" / "setup_finetune.yaml").write_text("lora_rank: 4\nlr: 0.0003\nbatch_size: 4\n")
     report = analyzed(sweep)
     (item,) = [item for item in report.analysis.deviations if item.kind == "setting"]
-    assert (item.subject, item.what) == ("rank4", "setup_finetune.yaml says lr: 0.0003, the page says 0.0001")
+    assert (item.subject, item.what) == ("rank4", "setup_finetune.yaml says lr: 0.0003, the plan says 0.0001")
 
 
 def test_training_logs_of_older_runs_are_read(sweep: Path) -> None:
@@ -490,7 +490,12 @@ def test_two_tasks_of_one_function_are_told_by_their_data(sweep: Path) -> None:
     )
     report = analyzed(sweep)
     assert report.analysis.scores("capitalization") == ()
-    assert sum(item.what == "of no planned evaluation: it does not count" for item in report.analysis.deviations) == 3
+    assert (
+        sum(
+            item.what == "it belongs to no planned evaluation and does not count" for item in report.analysis.deviations
+        )
+        == 3
+    )
     for name in ("rank4", "rank16"):
         path = next((sweep / name / "eval" / "logs").glob("*.eval"))
         write_log(path, model=f"hf/{name}_epoch0", values=half(), arguments={"dataset_path": "/data/more.json"})
@@ -604,7 +609,7 @@ def test_bytes_that_are_no_text_are_no_crash(sweep: Path) -> None:
     Path(os.fsdecode(bytes(log.parent) + b"/\xff.eval")).write_bytes(log.read_bytes())
     report = analyzed(sweep)
     assert [(gap.subject, gap.what) for gap in report.analysis.gaps] == [
-        ("rank16/eval/logs/\ufffd.eval", "the log cannot be read: its name is no text")
+        ("rank16/eval/logs/\ufffd.eval", "the log cannot be read: its name is not valid UTF-8")
     ]
     assert "Does it help \ufffd?" in (sweep / "analysis" / "report.md").read_text()
     assert report.runs["prompt"][0] == "caf\ufffd {input}"

@@ -14,8 +14,9 @@ from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize, png_of, svg_of
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.theme import CATEGORIES
-from tunebook.analysis.records import Curve, RunRecord, TaskUse
+from tunebook.analysis.records import RunRecord, TaskUse
 from tunebook.analysis.values import Analysis
+from tunebook.artifacts.curve import Curve
 
 pytest.importorskip("vl_convert")
 

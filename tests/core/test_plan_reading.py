@@ -1,4 +1,4 @@
-"""Reading the page: every section, every value with its line."""
+"""Reading a plan: every section, every value with its line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tunebook.core.plan.settings import effective, evaluations
 Edit = Callable[..., str]
 
 
-def test_the_example_is_read_whole(page: str) -> None:
+def test_the_example_is_read_completely(page: str) -> None:
     plan = plan_of(page)
     assert plan.name == "cap_4L_lora_lr_sweep_2025-10-22"
     assert (plan.tools.preparation, plan.tools.evaluation, plan.tools.assumed) == ("torchtune", "inspect-ai", False)
@@ -46,7 +46,7 @@ def test_alpha_as_a_multiple_of_the_rank(page: str) -> None:
     assert [effective(plan, run, "lora_alpha") for run in plan.fine_tuned[::2]] == [16, 32, 64, 128]
 
 
-def test_missing_tools_section_is_assumed(page: str) -> None:
+def test_without_a_tools_section_the_defaults_are_assumed(page: str) -> None:
     start, end = page.index("## Tools"), page.index("## Variables")
     plan = plan_of(page[:start] + page[end:])
     assert plan.tools.assumed
@@ -115,7 +115,7 @@ def test_epochs_as_people_write_them(text: str, epochs: object) -> None:
         ('"{input} "', "{input} "),
     ],
 )
-def test_prompts_arrive_to_the_letter(raw: str, text: str) -> None:
+def test_prompts_are_read_to_the_letter(raw: str, text: str) -> None:
     assert literal(raw) == text
 
 
@@ -124,7 +124,7 @@ def test_prompt_in_a_code_block(edited: Edit) -> None:
     assert plan_of(text).configuration["prompt"].value == "Word: {input}\nAnswer:"
 
 
-def test_broken_quotes_in_a_prompt_are_a_problem_not_another_prompt(edited: Edit) -> None:
+def test_a_prompt_with_broken_quotes_is_a_problem(edited: Edit) -> None:
     (problem,) = problems_of(edited(('"{input}"', r'"\d {input}"')))
     assert problem.line == 86
     assert "Prompt is not a valid quoted text" in problem.message
@@ -142,7 +142,7 @@ def test_escaped_pipes_stay_in_cells() -> None:
     assert section.tables[0].rows[0].cells[0].text == "x | y"
 
 
-def test_tables_inside_code_blocks_are_no_tables(edited: Edit) -> None:
+def test_tables_inside_code_blocks_are_not_read(edited: Edit) -> None:
     text = edited(("## All Runs\n", "## All Runs\n```\n| Run Name |\n|---|\n| fake |\n```\n\n"))
     assert len(plan_of(text).runs) == 9
 
@@ -166,7 +166,7 @@ def test_any_damage_to_the_example_is_read_without_an_exception(data: st.DataObj
 
 @given(name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._=@-]{0,20}", fullmatch=True), rank=st.integers(1, 10**6))
 @settings(max_examples=40, deadline=None)
-def test_what_is_written_in_a_row_is_what_is_read(name: str, rank: int) -> None:
+def test_the_name_and_the_rank_in_a_row_are_read(name: str, rank: int) -> None:
     table = f"| Run Name | Model | LoRA Rank | Type |\n|--|--|--|--|\n| {name} | m | {rank} | Control |\n"
     text = f"# x\n\n## All Runs\n{table}"
     run = parse_plan(text).plan.runs[0]

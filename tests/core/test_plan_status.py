@@ -1,4 +1,4 @@
-"""The status tables of the page: only they change, and they say what was written."""
+"""The status tables of the plan: nothing else changes, and their values read back."""
 
 import re
 
@@ -11,7 +11,7 @@ from tunebook.core.markdown import Table, parse_markdown
 from tunebook.core.plan.status import EvaluationRow, TrainingRow, update_status
 from tunebook.errors import PlanError
 
-PAGE = """\
+PLAN = """\
 # Experiment: words
 
 ## Notes
@@ -52,28 +52,28 @@ def texts(table: Table) -> list[list[str]]:
 
 
 def test_one_row_changes_and_nothing_else() -> None:
-    after = update_status(PAGE, [RUNNING], [])
-    wanted = PAGE.replace(
+    after = update_status(PLAN, [RUNNING], [])
+    wanted = PLAN.replace(
         "| rank8 | pending | - | - | - | - |", "| rank8 | running | local-1 | 2025-10-22 14:26:00 | - | - |"
     )
     assert after == wanted
 
 
-def test_evaluations_are_told_apart_by_run_task_and_epoch() -> None:
+def test_evaluations_are_distinguished_by_run_task_and_epoch() -> None:
     rows = [
         EvaluationRow("rank8", "caps", 0, JobState.COMPLETED, "7", "2025-10-22 15:00:00"),
         EvaluationRow("base", "caps", None, JobState.FAILED, "8", "2025-10-22 15:00:00", "exit code 1"),
         EvaluationRow("rank8", "caps", 1, JobState.PENDING),
     ]
-    assert texts(tables(update_status(PAGE, [], rows))["Evaluations"]) == [
+    assert texts(tables(update_status(PLAN, [], rows))["Evaluations"]) == [
         ["rank8", "caps", "0", "completed", "7", "2025-10-22 15:00:00", ""],
         ["base", "caps", "", "failed", "8", "2025-10-22 15:00:00", "Base model; exit code 1"],
         ["rank8", "caps", "1", "pending", "", "", ""],
     ]
 
 
-def test_a_persons_notes_stay_and_ours_go() -> None:
-    failed = update_status(PAGE, [TrainingRow("rank16", JobState.FAILED, "3", notes="exit code 1")], [])
+def test_notes_of_a_person_stay_and_earlier_ones_of_tunebook_go() -> None:
+    failed = update_status(PLAN, [TrainingRow("rank16", JobState.FAILED, "3", notes="exit code 1")], [])
     assert "| ask *Ada* first; exit code 1 |" in failed
     odd = update_status(failed, [TrainingRow("rank16", JobState.PENDING, notes="its files; changed")], [])
     assert "| ask *Ada* first; tunebook: its files, changed |" in odd
@@ -86,9 +86,9 @@ def test_a_persons_notes_stay_and_ours_go() -> None:
 @pytest.mark.parametrize("bom", ["", "\ufeff"])
 def test_line_ends_byte_order_mark_and_a_missing_last_line_end_stay(end: str, last: str, bom: str) -> None:
     tail = end if last else ""
-    page = bom + PAGE.split("\n## Quick", maxsplit=1)[0].strip().replace("\n", end) + tail
+    plan = bom + PLAN.split("\n## Quick", maxsplit=1)[0].strip().replace("\n", end) + tail
     new = [EvaluationRow("rank8", "caps", 5, JobState.PENDING)]
-    after = update_status(page, [RUNNING], new)
+    after = update_status(plan, [RUNNING], new)
     assert after.startswith(bom + "# Experiment")
     assert after.endswith("| rank8 | caps | 5 | pending | - | - | - |" + tail)
     assert set(re.findall(r"\r\n|\r|\n", after)) == {end}
@@ -96,46 +96,46 @@ def test_line_ends_byte_order_mark_and_a_missing_last_line_end_stay(end: str, la
 
 
 def test_columns_of_a_person_and_their_order_stay() -> None:
-    page = (
+    plan = (
         "## Status\n\n### Fine-tuning\n\nStatus | Owner | Run Name\n:--|--:|---\npending|Ada\\|Bob|rank8\n"
         "   pending   |   Cy   |  rank9   \nnot a row of ours\n\nAfter.\n"
     )
-    after = update_status(page, [RUNNING, TrainingRow("rank10", JobState.FAILED)], [])
-    assert after == page.replace("pending|Ada", " running |Ada").replace(
+    after = update_status(plan, [RUNNING, TrainingRow("rank10", JobState.FAILED)], [])
+    assert after == plan.replace("pending|Ada", " running |Ada").replace(
         "not a row of ours\n", "not a row of ours\n| failed | - | rank10 |\n"
     )
 
 
 def test_a_row_that_is_too_short_is_filled_up() -> None:
-    page = "## Status\n### Fine-tuning\n| Run Name | Status | Job ID | Mine | Notes |\n|--|--|--|--|--|\n| rank8\n"
+    plan = "## Status\n### Fine-tuning\n| Run Name | Status | Job ID | Mine | Notes |\n|--|--|--|--|--|\n| rank8\n"
     row = TrainingRow("rank8", JobState.FAILED, "3", notes="TIMEOUT")
-    assert texts(tables(update_status(page, [row], []))["Fine-tuning"]) == [["rank8", "failed", "3", "", "TIMEOUT"]]
+    assert texts(tables(update_status(plan, [row], []))["Fine-tuning"]) == [["rank8", "failed", "3", "", "TIMEOUT"]]
 
 
-@pytest.mark.parametrize("page", ["", "# Experiment: x", "# Experiment: x\n\n\n", "text\n## Status\n\n## After\nend\n"])
-def test_missing_tables_are_added(page: str) -> None:
+@pytest.mark.parametrize("plan", ["", "# Experiment: x", "# Experiment: x\n\n\n", "text\n## Status\n\n## After\nend\n"])
+def test_missing_tables_are_added(plan: str) -> None:
     evaluation = EvaluationRow("rank8", "caps", 0, JobState.PENDING)
-    after = update_status(page, [RUNNING], [evaluation])
+    after = update_status(plan, [RUNNING], [evaluation])
     found = tables(after)
     assert texts(found["Fine-tuning"]) == [["rank8", "running", "local-1", "2025-10-22 14:26:00", "", ""]]
     assert texts(found["Evaluations"]) == [["rank8", "caps", "0", "pending", "", "", ""]]
     assert update_status(after, [RUNNING], [evaluation]) == after
-    assert [line for line in after.split("\n") if line in page.split("\n") and line] == [
-        line for line in page.split("\n") if line
+    assert [line for line in after.split("\n") if line in plan.split("\n") and line] == [
+        line for line in plan.split("\n") if line
     ]
-    assert not page or after.endswith("\n") == page.endswith("\n")
+    assert not plan or after.endswith("\n") == plan.endswith("\n")
 
 
 def test_a_quoted_table_is_left_alone() -> None:
-    page = "## Status\n\n### Fine-tuning\n\n> | Run Name | Status |\n> |---|---|\n> | rank8 | pending |\n\n## After\n"
-    after = update_status(page, [RUNNING], [])
+    plan = "## Status\n\n### Fine-tuning\n\n> | Run Name | Status |\n> |---|---|\n> | rank8 | pending |\n\n## After\n"
+    after = update_status(plan, [RUNNING], [])
     assert "> | rank8 | pending |\n" in after
     assert "\n| rank8 | running | local-1 | 2025-10-22 14:26:00 | - | - |\n" in after
     assert update_status(after, [RUNNING], []) == after
 
 
 @pytest.mark.parametrize("end", ["```\ncode\n", "<!-- a remark\n", "~~~~\n"])
-def test_a_page_that_ends_in_the_midst_of_something_is_an_error(end: str) -> None:
+def test_a_plan_that_ends_inside_a_block_is_an_error(end: str) -> None:
     with pytest.raises(PlanError, match="cannot be added"):
         update_status(f"# Experiment: x\n\n{end}", [RUNNING], [])
 
@@ -185,13 +185,13 @@ def read_back(value: str) -> str:
     training=trainings,
     evaluation=evaluations,
 )
-def test_all_outside_the_tables_stays_and_all_values_come_back(
+def test_everything_outside_the_tables_stays_and_all_values_are_read_back(
     before: str, after: str, training: list[TrainingRow], evaluation: list[EvaluationRow]
 ) -> None:
-    status = PAGE[PAGE.rindex("## Status") : PAGE.index("## Quick")]
+    status = PLAN[PLAN.rindex("## Status") : PLAN.index("## Quick")]
     head = "# Experiment: x\n\n" + re.sub(r"status", "", before, flags=re.IGNORECASE) + "\n\n"
-    page = f"{head}{status}## After\n{after}"
-    new = update_status(page, training, evaluation)
+    plan = f"{head}{status}## After\n{after}"
+    new = update_status(plan, training, evaluation)
     assert new.startswith(head)
     assert new.endswith(f"## After\n{after}")
     assert update_status(new, training, evaluation) == new

@@ -106,9 +106,10 @@ def test_settings_below_another_heading_or_nested_are_unread() -> None:
     assert unread_lines(text) == {4: "Epochs: 2", 6: "Batch Size: 4"}
 
 
-def test_a_section_below_a_first_level_heading_is_read_although_another_contains_it() -> None:
-    text = "# Tools\n- **Evaluation:** inspect-ai\n## Configuration\n- **Seed:** 7\n"
-    assert unread_lines(text) == {}
+def test_a_block_inside_two_known_sections_belongs_to_the_inner_one() -> None:
+    text = "# Tools\n- **Evaluation:** inspect-ai\n## Configuration\n- **Seed:** 7\n\nText.\n"
+    (found,) = parse_plan(text).unread
+    assert (found.section, found.block.line) == ("Configuration", 6)
 
 
 def test_a_plan_that_tunebook_writes_has_no_unread_block(page: str) -> None:

@@ -11,7 +11,6 @@ from statistics import NormalDist, fmean
 
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.records import (
-    Curve,
     Deviation,
     EvaluationKey,
     EvaluationRecord,
@@ -20,7 +19,6 @@ from tunebook.analysis.records import (
     Interval,
     OtherLog,
     RunRecord,
-    Samples,
     Score,
     TaskUse,
     Training,
@@ -30,8 +28,11 @@ from tunebook.analysis.statistics.effects import CellMean, Effect, LevelMean
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.pareto import CostPoint
 from tunebook.analysis.values import Analysis, Provenance
+from tunebook.artifacts.curve import Curve
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
+from tunebook.tools.inspect.results import INSPECT_VIEWER
+from tunebook.tools.results import Samples
 
 __all__ = ["HOSTILE", "Texts", "dozens", "hundreds", "made_up"]
 
@@ -269,6 +270,7 @@ class _Maker:
                 say("/data/words.json"),
             ),
             balanced=True,
+            viewer=INSPECT_VIEWER,
         )
 
     def compared(self, run: RunRecord, final: dict[str, Score]) -> Comparison:

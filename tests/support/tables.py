@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tunebook.analysis.records import EvaluationKey, RunRecord, Samples
+from tunebook.analysis.records import EvaluationKey, RunRecord
 from tunebook.analysis.statistics.scores import ScoreTable, compute_score
 from tunebook.core.plan import RunType
+from tunebook.tools.results import Samples
 
-__all__ = ["run_of", "table_of"]
+__all__ = ["Values", "run_of", "table_of"]
 
 Values = Sequence[float | None]
 

@@ -6,40 +6,43 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from types import MappingProxyType
 
 from tunebook import __version__
-from tunebook.analysis.collect import Collected, Source, collect
-from tunebook.analysis.departures import deviations_of, gaps_of
+from tunebook.analysis.collect.deviations import deviations_of
+from tunebook.analysis.collect.experiment import Collected, collect
+from tunebook.analysis.collect.gaps import gaps_of
+from tunebook.analysis.collect.source import Source
 from tunebook.analysis.findings.catalogue import state_findings
 from tunebook.analysis.findings.recommendations import recommend
 from tunebook.analysis.findings.training import state_training
-from tunebook.analysis.reading import read_readable
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.statistics.effects import is_balanced
 from tunebook.analysis.statistics.intervals import LEVEL
 from tunebook.analysis.statistics.measure_results import analyze_measures
 from tunebook.analysis.statistics.scores import score_evaluations
 from tunebook.analysis.values import Analysis, Provenance
+from tunebook.artifacts.text_files import read_readable
 from tunebook.core.markdown import parse_markdown
 from tunebook.core.plan import PLAN_FILE
 
 __all__ = ["analyze_experiment"]
 
-_ANALYZING_PACKAGES = ("inspect-ai", "scipy", "statsmodels", "pandas")
+_ANALYZING_PACKAGES = ("scipy", "statsmodels", "pandas")
 
 
 def analyze_experiment(source: Source) -> Analysis:
     """Collects and analyzes; gaps list everything that the experiment lacks.
 
     Raises:
-        ToolError: there are logs, but inspect-ai is not installed here to read them.
+        ToolError: there are logs, but a package that reads them is not installed here.
     """
     found = score_evaluations(collect(source))
     results = analyze_measures(found)
     headline = [item for item in results if item.is_headline]
     gaps = gaps_of(found)
-    findings = [finding for item in headline for finding in state_findings(item)]
+    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)
     return Analysis(
@@ -53,18 +56,19 @@ def analyze_experiment(source: Source) -> Analysis:
         runs=found.runs,
         evaluations=found.evaluations,
         samples=found.samples,
-        comparisons=tuple(item for part in results for item in part.comparisons),
-        effects=tuple(item for part in results for item in part.effects),
-        replicates=tuple(item for part in results for item in part.replicates),
-        costs=tuple(item for part in results for item in part.costs),
-        cases=tuple(item for part in headline for item in part.cases),
-        findings=(*findings, *state_training(found.runs)),
+        comparisons=tuple(chain.from_iterable(item.comparisons for item in results)),
+        effects=tuple(chain.from_iterable(item.effects for item in results)),
+        replicates=tuple(chain.from_iterable(item.replicates for item in results)),
+        costs=tuple(chain.from_iterable(item.costs for item in results)),
+        cases=tuple(chain.from_iterable(item.cases for item in results)),
+        findings=tuple(findings),
         next_steps=recommend(headline, gaps),
         gaps=gaps,
         deviations=deviations_of(source, found),
         provenance=_provenance(source, found, plan_text),
         level=LEVEL,
         balanced=is_balanced(found.runs, found.factors),
+        viewer=source.evaluation_results.viewer,
     )
 
 
@@ -77,18 +81,23 @@ def _overview(plan_text: str) -> dict[str, str]:
 
 
 def _provenance(source: Source, found: Collected, plan_text: str) -> Provenance:
-    trainings = [run.training for run in found.runs if run.training is not None]
-    headers = found.headers.values()
-    times = [time for training in trainings for time in (training.started, training.ended) if time]
-    times += [header.created for header in headers if header.created]
-    commits = {f"{header.origin}@{header.commit}".strip("@") for header in headers if header.commit}
+    times, hosts, commits = set(), set(), set()
+    for run in found.runs:
+        if run.training is not None:
+            times |= {run.training.started, run.training.ended}
+            hosts.add(run.training.host)
+    for header in found.headers.values():
+        times.add(header.created)
+        if header.commit:
+            commits.add(f"{header.origin}@{header.commit}".strip("@"))
+    ordered = sorted(times - {""}, key=lambda time: (_timestamp(time), time))
     return Provenance(
         plan_sha256=hashlib.sha256(_without_status(plan_text).encode()).hexdigest(),
-        first=min(times, key=_timestamp, default=""),
-        last=max(times, key=_timestamp, default=""),
-        versions=MappingProxyType(_versions(found)),
+        first=ordered[0] if ordered else "",
+        last=ordered[-1] if ordered else "",
+        versions=MappingProxyType(_versions(found, source.evaluation_results.package)),
         commits=tuple(sorted(commits)),
-        hosts=tuple(sorted({training.host for training in trainings if training.host})),
+        hosts=tuple(sorted(hosts - {""})),
         models=MappingProxyType(_models(source, found.runs)),
         dataset=source.plan.dataset.path if source.plan.dataset else "",
     )
@@ -115,7 +124,7 @@ def _models(source: Source, runs: Sequence[RunRecord]) -> dict[str, str]:
     return {run.model: paths.get(run.model, "") for run in runs}
 
 
-def _versions(found: Collected) -> dict[str, str]:
+def _versions(found: Collected, log_reader: str) -> dict[str, str]:
     """The versions of the packages that wrote the logs, and of those that analyze them."""
     versions = {"tunebook": __version__}
     logged: dict[str, set[str]] = {}
@@ -124,7 +133,7 @@ def _versions(found: Collected) -> dict[str, str]:
             logged.setdefault(package, set()).add(number)
     for package, numbers in sorted(logged.items()):
         versions[f"{package} (evaluations)"] = ", ".join(sorted(numbers))
-    for package in _ANALYZING_PACKAGES:
+    for package in (log_reader, *_ANALYZING_PACKAGES):
         try:
             versions[f"{package} (analysis)"] = version(package)
         except PackageNotFoundError:

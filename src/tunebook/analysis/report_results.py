@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.markdown_text import link, markdown_table, text
@@ -65,7 +66,9 @@ class Results:
             if tests
             else notes
         )
-        yield "`inspect view --log-dir .` in the experiment's directory opens the logs."
+        if self._analysis.viewer is not None:
+            command = shlex.join([*self._analysis.viewer.command, "."])
+            yield f"`{command}` in the experiment's directory opens the logs."
         if len(ordered) > _MOST_ROWS:
             yield ""
             yield f"{len(ordered) - _MOST_ROWS} more in [evaluations.csv](evaluations.csv)."

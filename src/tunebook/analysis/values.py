@@ -18,7 +18,6 @@ from tunebook.analysis.records import (
     FactorUse,
     Gap,
     RunRecord,
-    Samples,
     Score,
     TaskUse,
 )
@@ -28,6 +27,7 @@ from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.pareto import CostPoint
 from tunebook.analysis.statistics.scores import best_score, final_scores
 from tunebook.analysis.statistics.seeds import Replicates
+from tunebook.tools.results import LogViewer, Samples
 
 __all__ = ["Analysis", "Provenance"]
 
@@ -66,6 +66,7 @@ class Analysis:
         comparisons: of each run with its base model and with the best run, on the same samples.
         level: of every interval, and one minus the level of significance.
         balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
+        viewer: the program that shows the evaluations' logs, if there is one.
     """
 
     experiment: str
@@ -90,6 +91,7 @@ class Analysis:
     provenance: Provenance
     level: float = 0.95
     balanced: bool = False
+    viewer: LogViewer | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -106,11 +108,13 @@ class Analysis:
 
     def scores(self, task: str, measure: str = "") -> tuple[Score, ...]:
         """The scores of a task for one of its measures (by default its headline measure), in the runs' order."""
-        use = next((use for use in self.tasks if use.name == task), None)
-        if not measure and use is not None and use.measures:
-            measure = use.measures[0]
-        of_task = [evaluation for evaluation in self.evaluations if evaluation.key.task == task]
-        return tuple(score for evaluation in of_task for score in evaluation.scores if score.measure == measure)
+        headlines = {use.name: use.measures[0] for use in self.tasks if use.measures}
+        wanted = measure or headlines.get(task)
+        scores: list[Score] = []
+        for evaluation in self.evaluations:
+            if evaluation.key.task == task:
+                scores += [score for score in evaluation.scores if score.measure == wanted]
+        return tuple(scores)
 
     def final_scores(self, task: str) -> dict[str, Score]:
         """Run name to its headline score of the task after its last evaluated epoch, in the runs' order."""

@@ -14,7 +14,7 @@ from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.notebook import NotebookFigure, for_notebook
-from tunebook.analysis.collect import Source
+from tunebook.analysis.collect.source import JobFacts, source_of
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.frames import (
     comparisons_frame,
@@ -26,13 +26,12 @@ from tunebook.analysis.frames import (
 )
 from tunebook.analysis.notebook import notebook_html
 from tunebook.analysis.pictures import Look
-from tunebook.analysis.reading import read_readable
-from tunebook.analysis.training import JobFacts
 from tunebook.analysis.values import Analysis
 from tunebook.analysis.write import write_analysis
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
+from tunebook.artifacts.text_files import read_readable
 from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
@@ -53,7 +52,6 @@ _NEEDED = {
     "pyarrow": "pyarrow",
     "scipy": "scipy",
     "statsmodels": "statsmodels",
-    "inspect_ai": "inspect-ai",
     "vl_convert": "vl-convert-python",
     "jinja2": "Jinja2",
 }
@@ -170,7 +168,7 @@ def analyze(
         raise PlanError(problems)
     site, _ = find_site(experiment)
     facts, warnings = _job_facts(experiment, ask=ask)
-    source = Source(experiment, parsed.plan, site, facts, use_cache=write)
+    source = source_of(experiment, parsed.plan, site, jobs=facts, use_cache=write)
     if not write:
         return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
     with exclusive(experiment, "analyze", wait_s=30.0):

@@ -185,7 +185,7 @@ def site_init(
 
 def _assigned(assignments: Sequence[str]) -> dict[str, str]:
     try:
-        return read_assignments(tuple(assignments))
+        return read_assignments(assignments)
     except ValueError as error:
         raise UsageError(str(error), hint="write --set KEY=VALUE") from None
 

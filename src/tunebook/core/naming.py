@@ -52,8 +52,10 @@ def run_directories(plan: Plan) -> Mapping[str, str]:
         elif run.type is RunType.EVAL_ONLY:
             names[run.name] = run.name
         else:
-            model = (models[run.model],) if has_several_models else ()
-            names[run.name] = "_".join((*model, *labels[run.name])) or run.name
+            parts = list(labels[run.name])
+            if has_several_models:
+                parts.insert(0, models[run.model])
+            names[run.name] = "_".join(parts) or run.name
     return names
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "LEDGER",
     "LOCK",
     "MANIFEST",
+    "METRICS",
     "RUN_LOG",
     "SCAFFOLD_LOG",
     "SETUP",
@@ -44,6 +45,7 @@ SETUP = "setup_finetune.yaml"
 DEVIATIONS = "deviations.jsonl"
 FINETUNE_CONFIG = "finetune.yaml"
 FINETUNE_SCRIPT = "finetune.slurm"
+METRICS = "metrics.jsonl"
 
 
 def tool_log(verb: str, tool: str) -> str:

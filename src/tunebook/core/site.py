@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -38,7 +38,7 @@ class Site:
     """The site settings; an empty text is "unset".
 
     Attributes:
-        file: the file that they were read from; ``None`` if there is none.
+        file: the path of the file that they were read from; ``None`` without a file.
         lines: setting to its line in ``file``.
         time: in SLURM's notation, as the file has it.
         gpu_syntax: ``gres`` or ``gpus``: the option with which this cluster's jobs request GPUs.
@@ -72,7 +72,7 @@ class Site:
     @property
     def time_min(self) -> float | None:
         """The default time limit in minutes."""
-        return clock_minutes(self.time) or minutes(self.time) if self.time else None
+        return clock_minutes(self.time) or minutes(self.time)
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,9 @@ def environment_text(environment: Environment) -> str:
     """``conda:NAME`` or ``venv:PATH``; where both are set, jobs activate conda."""
     if environment.conda_env:
         return f"conda:{environment.conda_env}"
-    return f"venv:{environment.venv}" if environment.venv else ""
+    if environment.venv:
+        return f"venv:{environment.venv}"
+    return ""
 
 
 def _environment(text: str) -> Environment:
@@ -183,7 +185,9 @@ def _environment(text: str) -> Environment:
         return Environment(conda_env=name)
     if colon and kind == "venv":
         return Environment(venv=name)
-    return Environment(venv=text) if "/" in text else Environment(conda_env=text)
+    if "/" in text:
+        return Environment(venv=text)
+    return Environment(conda_env=text)
 
 
 def line_of(site: Site, key: str) -> int | None:
@@ -195,23 +199,21 @@ def line_of(site: Site, key: str) -> int | None:
     return next((site.lines[name] for name in names if name in site.lines), None)
 
 
-def read_assignments(assignments: Mapping[str, str] | tuple[str, ...]) -> dict[str, str]:
+def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
     """``key=value`` texts as values by key; ``modules`` may be repeated, one line each.
 
     Raises:
         ValueError: one of them has no ``=``, or names no setting.
     """
-    pairs = assignments.items() if isinstance(assignments, Mapping) else map(_pair, assignments)
     values: dict[str, str] = {}
-    for key, value in pairs:
+    for text in assignments:
+        name, sign, value = text.partition("=")
+        key, value = name.strip().replace("-", "_"), value.strip()
+        if not sign:
+            raise ValueError(f"`{text}` is not KEY=VALUE")
         if key not in _BY_KEY:
             raise ValueError(f"unknown setting `{key}`: {suggestion(key, _BY_KEY)}")
-        values[key] = f"{values[key]}\n{value}" if key == "modules" and values.get(key) else value
+        if key == "modules" and values.get(key):
+            value = f"{values[key]}\n{value}"
+        values[key] = value
     return values
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, sign, value = text.partition("=")
-    if not sign:
-        raise ValueError(f"`{text}` is not KEY=VALUE")
-    return key.strip().replace("-", "_"), value.strip()

@@ -149,10 +149,11 @@ def site_text(
     for section, items in groupby(SETTINGS, key=lambda item: item.section):
         body = "".join(_bullets(items, site, has_slurm=has_slurm))
         if section == "SLURM Defaults" and not has_slurm:
-            body = _LOCAL + (f"\n{body}" if body else "")
-        if body:
-            space = "" if body.startswith("-") else "\n"
-            parts.append(f"{_PARENTS.get(section, '## ')}{section}\n{space}{body}")
+            body = f"{_LOCAL}\n{body}".rstrip("\n") + "\n"
+        if not body.startswith("-"):
+            body = f"\n{body}"
+        if body.strip():
+            parts.append(f"{_PARENTS.get(section, '## ')}{section}\n{body}")
     for title, rows in (tables or {}).items():
         if len(rows) > 1:
             parts.append(f"## {title}\n\n{_table(rows)}")

@@ -58,6 +58,8 @@ def spoken_duration(seconds: float) -> str:
 def spoken_minutes(duration_min: float) -> str:
     """``30 s``, ``8 min``, ``2 min 30 s``, ``2 h 5 min``, as :func:`minutes` reads them; rounded up to seconds."""
     whole, seconds = divmod(max(1, math.ceil(duration_min * 60 - 1e-6)), 60)
-    hours, rest = divmod(whole, 60) if whole > 90 else (0, whole)  # noqa: PLR2004
-    parts = [(hours, "h"), (rest, "min"), (seconds, "s")]
+    hours = 0
+    if whole > 90:  # noqa: PLR2004
+        hours, whole = divmod(whole, 60)
+    parts = [(hours, "h"), (whole, "min"), (seconds, "s")]
     return " ".join(f"{number} {unit}" for number, unit in parts if number)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.scores import ScoreAxis
 from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run_table, viewer_href
+from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run_table
 from tunebook.analysis.records import Deviation, FactorUse, Gap, OtherLog, TaskUse
 from tunebook.analysis.statistics.cases import MOST_CASES, Case
 from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
+from tunebook.tools.results import LogViewer
 
 __all__ = ["CaseGroup", "Content", "Fact", "ShownCase", "content_of"]
 
@@ -124,7 +125,7 @@ def content_of(analysis: Analysis, figures: Sequence[Figure], *, as_of: str = ""
         state_words=_state_words(analysis),
         many_tasks=len(analysis.tasks) > 1,
         design=_design(analysis),
-        view_command=shlex.join(["inspect", "view", "--log-dir", analysis.experiment]),
+        view_command=shlex.join([*analysis.viewer.command, analysis.experiment]) if analysis.viewer else "",
         facts=_facts(analysis),
         gaps=analysis.gaps,
         findings=analysis.findings,
@@ -201,7 +202,7 @@ def _cases(analysis: Analysis) -> tuple[CaseGroup, ...]:
     for kind, title in _KINDS.items():
         found = tuple(case for case in analysis.cases if case.kind == kind)
         if found:
-            shown = tuple(ShownCase(case, _addresses(case, logs)) for case in found[:_CASES])
+            shown = tuple(ShownCase(case, _addresses(case, logs, analysis.viewer)) for case in found[:_CASES])
             count = f"{len(found)}{' or more' if len(found) >= MOST_CASES else ''}"
             groups.append(CaseGroup(title, shown, count, len(found) > len(shown)))
     return tuple(groups)
@@ -214,10 +215,12 @@ def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:
     return {(score.evaluation.task, score.evaluation.run): logs[score.evaluation] for score in finals}
 
 
-def _addresses(case: Case, logs: Mapping[tuple[str, str], str]) -> dict[str, str]:
-    return {
-        run: viewer_href(logs[case.task, run], sample=case.sample) for run in case.answers if (case.task, run) in logs
-    }
+def _addresses(case: Case, logs: Mapping[tuple[str, str], str], viewer: LogViewer | None) -> dict[str, str]:
+    addresses = {}
+    for run in case.answers:
+        if viewer is not None and (case.task, run) in logs:
+            addresses[run] = viewer.address(logs[case.task, run], sample=case.sample)
+    return addresses
 
 
 def _provenance(analysis: Analysis) -> tuple[tuple[str, str], ...]:

@@ -16,11 +16,10 @@ from tunebook.analysis.values import Analysis
 from tunebook.analysis.wording import Scale, p_text
 from tunebook.core.jobs import JobState
 
-__all__ = ["Best", "Row", "Table", "best_runs", "comparisons", "job_table", "log_href", "run_table", "viewer_href"]
+__all__ = ["Best", "Row", "Table", "best_runs", "comparisons", "job_table", "log_href", "run_table"]
 
 _BEST = 5
 _OPTIONS = 30  # more values than these are searched for, not chosen
-_VIEWER = "http://127.0.0.1:7575/#/logs/"  # where ``inspect view`` answers
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,6 @@ class Best:
 def log_href(log: str) -> str:
     """The log's address from ``analysis/``; it starts with ``../``, so that no name can be read as a scheme."""
     return "../" + quote(log)
-
-
-def viewer_href(log: str, *, sample: str | None = None) -> str:
-    """The address of a log, or of a sample's first repetition, in a running ``inspect view --log-dir EXPERIMENT``."""
-    return _VIEWER + quote(log) + ("" if sample is None else f"/samples/sample/{quote(sample, safe='')}/1/")
 
 
 def run_table(analysis: Analysis) -> Table:

@@ -8,35 +8,34 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, stdev
 
-from tunebook.analysis.collect import Collected
-from tunebook.analysis.records import EvaluationKey, RunRecord, Samples, Score
+from tunebook.analysis.collect.experiment import Collected
+from tunebook.analysis.records import EvaluationKey, RunRecord, Score
 from tunebook.analysis.statistics.intervals import mean_interval
 from tunebook.core.plan import RunType
+from tunebook.tools.results import Samples
 
 __all__ = ["ScoreTable", "best_score", "compute_score", "final_scores", "sample_values", "score_evaluations"]
-
-_PLAIN_MEANS = ("accuracy", "mean")  # inspect-ai's names for it
 
 
 def score_evaluations(found: Collected) -> Collected:
     """What was collected, with a score for each measure of every evaluation that has samples."""
     scores: dict[EvaluationKey, tuple[Score, ...]] = {}
     for key, samples in found.samples.items():
-        metrics = found.headers[key].metrics
-        scores[key] = tuple(compute_score(key, measure, samples, metrics) for measure in samples.values)
+        means = found.headers[key].means
+        scores[key] = tuple(compute_score(key, measure, samples, means) for measure in samples.values)
     evaluations = [replace(evaluation, scores=scores.get(evaluation.key, ())) for evaluation in found.evaluations]
     return replace(found, evaluations=tuple(evaluations))
 
 
-def compute_score(key: EvaluationKey, measure: str, samples: Samples, metrics: Mapping[str, float]) -> Score:
+def compute_score(key: EvaluationKey, measure: str, samples: Samples, means: Mapping[str, tuple[str, float]]) -> Score:
     """The score of one measure of one evaluation.
 
     Args:
-        metrics: what the log itself reports: ``SCORER_METRIC`` to its value.
+        means: what the log itself reports: measure to the name and the value of its mean.
     """
     values = list(sample_values(samples, measure).values())
     is_binary = bool(values) and set(values) <= {0.0, 1.0}
-    metric = next((name for name in _PLAIN_MEANS if f"{measure}_{name}" in metrics), "")
+    metric, logged = means.get(measure, ("", None))
     return Score(
         evaluation=key,
         measure=measure,
@@ -45,7 +44,7 @@ def compute_score(key: EvaluationKey, measure: str, samples: Samples, metrics: M
         interval=mean_interval(values, is_binary=is_binary),
         is_binary=is_binary,
         stderr=stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None,
-        logged=metrics.get(f"{measure}_{metric}"),
+        logged=logged,
         logged_metric=metric,
         answers=sum(value is not None for value in samples.values.get(measure, ())),
     )
@@ -106,6 +105,11 @@ class ScoreTable:
         """The best final score."""
         return best_score(self.finals, self.runs)
 
+    @property
+    def final_keys(self) -> list[EvaluationKey]:
+        """The evaluations behind the final scores."""
+        return [score.evaluation for score in self.finals.values()]
+
     @cached_property
     def tuned(self) -> tuple[RunRecord, ...]:
         """The fine-tuned runs that have a final score."""
@@ -114,6 +118,11 @@ class ScoreTable:
     def values(self, key: EvaluationKey) -> dict[str, float]:
         """Sample id to value."""
         return sample_values(self.samples[key], self.measure)
+
+    def targets(self, key: EvaluationKey) -> dict[str, str]:
+        """Sample id to target."""
+        samples = self.samples[key]
+        return dict(zip(samples.ids, samples.targets, strict=True))
 
     def final_values(self, run: str) -> dict[str, float]:
         """Sample id to value after the run's last evaluated epoch."""

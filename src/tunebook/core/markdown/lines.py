@@ -38,9 +38,8 @@ class TableLine:
     @classmethod
     def read(cls, line: str) -> TableLine:
         """Splits a line where the Markdown parser does."""
-        start = len(line) - len(line.lstrip())
-        end = len(line.rstrip())
-        body = line[start:end] if start < end else ""
+        body = line.strip()
+        start = line.index(body)
         first, last = 0, len(body)
         pipes = [match.start() for match in _UNESCAPED_PIPE.finditer(body)]
         if pipes and pipes[0] == 0:
@@ -50,7 +49,7 @@ class TableLine:
             last = pipes.pop()
         bounds = [first - 1, *pipes, last]
         cells = tuple(body[left + 1 : right] for left, right in pairwise(bounds))
-        return cls(line[:start] + body[:first], cells, body[last:] + line[end:] if body else line)
+        return cls(line[:start] + body[:first], cells, body[last:] + line[start + len(body) :])
 
     @property
     def raw(self) -> tuple[str, ...]:
@@ -65,9 +64,11 @@ class TableLine:
         after = self.after
         if max(changes) >= len(cells):
             added = max(changes) + 1 - len(cells)
-            cells[-1] = cells[-1] if cells[-1].endswith(" ") else f"{cells[-1]} "
+            if not cells[-1].endswith(" "):
+                cells[-1] += " "
+            if not after.startswith("|"):
+                after = f"|{after}"
             cells += [" - "] * added
-            after = after if after.startswith("|") else f"|{after}"
         for index, content in changes.items():
             cells[index] = _refill(cells[index], content)
         return self.before + "|".join(cells) + after

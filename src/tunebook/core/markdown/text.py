@@ -47,8 +47,10 @@ def code_span(value: str) -> str:
     """A value between backticks; in a table use :func:`code_cell`."""
     text = _printable(value)
     fence = backtick_fence(text)
-    pad = " " if text.startswith("`") or text.endswith("`") or (text[:1] == text[-1:] == " ") else ""
-    return f"{fence}{pad}{text}{pad}{fence}"
+    # The parser strips one space from both ends of a code span, if both have one.
+    if text.startswith("`") or text.endswith("`") or (text[:1] == text[-1:] == " "):
+        text = f" {text} "
+    return f"{fence}{text}{fence}"
 
 
 def code_cell(value: str) -> str:
@@ -57,21 +59,28 @@ def code_cell(value: str) -> str:
 
 
 def quoted(value: str) -> str:
-    r"""A text to the letter: a JSON string (``\n`` is a new line), or verbatim between backticks if that reads better.
+    r"""A text to the letter: a JSON string, or verbatim between backticks where that is easier to read.
 
     It is the inverse of :func:`tunebook.core.markdown.literal`.
     """
     text = ""
     for character in json.dumps(value, ensure_ascii=False):
-        text += character if character.isprintable() else json.dumps(character)[1:-1]
+        if character.isprintable():
+            text += character
+        else:
+            text += json.dumps(character)[1:-1]
     can_be_verbatim = value and value.isprintable() and "`" not in value and value == value.strip()
     has_markup = text != f'"{value}"' or plain(value) != value
-    return f"`{value}`" if can_be_verbatim and has_markup else text
+    if can_be_verbatim and has_markup:
+        return f"`{value}`"
+    return text
 
 
 def fact_line(name: str, text: str) -> str:
     """A bullet ``- **Name:** text``, where the text is Markdown; a colon at its start is not the name's."""
-    return f"- **{name}:** " + (f"\\{text}" if text.startswith(":") else text)
+    if text.startswith(":"):
+        text = f"\\{text}"
+    return f"- **{name}:** {text}"
 
 
 def table_row(cells: Sequence[str], indent: str = "") -> str:

@@ -36,7 +36,7 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """What a reader sees: without markup and without a trailing tick."""
+        """The text as a reader sees it: without markup and without a trailing tick."""
         return plain(self.raw)
 
     @property
@@ -73,8 +73,8 @@ class Bullet:
     @property
     def text(self) -> str:
         """The bullet as a reader sees it, on one line."""
-        value = self.value.text if self.code is None else self.code.raw
-        return " ".join(f"{self.name}: {value}".removeprefix(": ").split())
+        code = self.code.raw if self.code else ""
+        return " ".join(f"{self.name}: {self.value.text} {code}".removeprefix(": ").split())
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ class TextBlock:
     @property
     def text(self) -> str:
         """The block as a reader sees it, on one line."""
-        return " ".join((self.raw if self.is_code else plain(self.raw)).split())
+        text = self.raw if self.is_code else plain(self.raw)
+        return " ".join(text.split())
 
 
 Block = Bullet | Table | TextBlock

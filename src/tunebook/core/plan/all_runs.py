@@ -54,22 +54,17 @@ class AllRunsSection(Section):
     def write(self, target: Writing) -> Iterator[str]:
         plan = target.plan
         parameters = [plan.parameters.by_key(key) for key in plan.columns]
-        has_checkpoint = any(run.checkpoint for run in plan.runs)
-        has_notes = any(run.notes for run in plan.runs)
         header = ["Run Name", "Model", *(parameter.column for parameter in parameters), "Type", "Est. Time"]
-        if has_checkpoint:
-            header.append("Checkpoint")
-        if has_notes:
-            header.append("Notes")
         rows = []
         for run in plan.runs:
             values = [_parameter_cell(parameter, run.parameters.get(parameter.key)) for parameter in parameters]
-            row = [escape_cell(run.name), escape_cell(run.model), *values, run.type.value, _estimate_cell(run)]
-            if has_checkpoint:
-                row.append(code_cell(run.checkpoint or ""))
-            if has_notes:
-                row.append(escape_cell(run.notes))
-            rows.append(row)
+            rows.append([escape_cell(run.name), escape_cell(run.model), *values, run.type.value, _estimate_cell(run)])
+        checkpoints = [code_cell(run.checkpoint or "") for run in plan.runs]
+        notes = [escape_cell(run.notes) for run in plan.runs]
+        for title, cells in (("Checkpoint", checkpoints), ("Notes", notes)):
+            if set(cells) - {"-"}:
+                header.append(title)
+                rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
         yield from table_lines(header, rows)
 
 
@@ -115,7 +110,9 @@ def _read_run(row: Row, columns: _Columns, source: SectionReader) -> Run:
     parameters: dict[str, Written] = {}
     for index, parameter in columns.parameters.items():
         cell = row.cells[index]
-        written = None if cell.is_empty else read_value(parameter, cell, source, owner=f"run `{name}`: ")
+        if cell.is_empty:
+            continue
+        written = read_value(parameter, cell, source, owner=f"run `{name}`: ")
         if written is not None:
             parameters[parameter.key] = written
     return Run(

@@ -15,6 +15,8 @@ from tunebook.core.units import minutes, spoken_minutes
 
 __all__ = ["ComputeEstimatesSection"]
 
+_FACTS = ("total", "basis", "memory of ")
+
 
 class _TrainingSection(Section):
     """A bullet per model, and facts on all trainings."""
@@ -22,25 +24,26 @@ class _TrainingSection(Section):
     title = "Training"
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        source.ignore("memory of ")
         estimates: dict[str, float] = {}
         for bullet in source.bullets:
-            is_fact = bullet.key.startswith(("total", "basis"))
-            duration_min = minutes(bullet.value.text) if bullet.name else None
-            if duration_min and not is_fact:
-                estimates[bullet.name] = duration_min
-            if duration_min or is_fact:
+            duration_min = minutes(bullet.value.text)
+            if bullet.key.startswith(_FACTS):
                 source.take(bullet)
+            elif bullet.name and duration_min:
+                source.take(bullet)
+                estimates[bullet.name] = duration_min
         return replace(plan, estimates=replace(plan.estimates, training_min=MappingProxyType(estimates)))
 
     def write(self, target: Writing) -> Iterator[str]:
         for model, duration_min in target.plan.estimates.training_min.items():
             runs = [run for run in target.plan.fine_tuned if run.model == model]
             total_min = sum(run.estimate_min or duration_min for run in runs)
-            is_even = all(run.estimate_min in {None, duration_min} for run in runs)
-            times = " ×" if is_even else " at most,"
-            text = f"~{spoken_minutes(duration_min)} per run{times} {len(runs)} runs = {spoken_minutes(total_min)}"
-            yield fact_line(escape_text(model), text)
+            each = f"~{spoken_minutes(duration_min)} per run"
+            if any(run.estimate_min not in {None, duration_min} for run in runs):
+                each += " at most,"
+            else:
+                each += " ×"
+            yield fact_line(escape_text(model), f"{each} {len(runs)} runs = {spoken_minutes(total_min)}")
         for name, text in target.details.training:
             yield fact_line(name, text)
 
@@ -51,7 +54,7 @@ class _EvaluationSection(Section):
     title = "Evaluation"
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        source.ignore("total ", "basis")
+        source.ignore(*_FACTS)
         each = source.bullet("per evaluation")
         if each is None:
             return plan

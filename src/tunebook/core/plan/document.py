@@ -64,7 +64,7 @@ def read_tools(text: str) -> Tools:
     """The tools that a plan names; they decide the parameters that the plan is read with."""
     section = ToolsSection()
     found = _find(parse_markdown(text), section)
-    source = SectionReader(found[0] if found else None, Reading(PLAN_FILE, PARAMETER_TABLE))
+    source = SectionReader(next(iter(found), None), Reading(PLAN_FILE, PARAMETER_TABLE))
     return section.read(source, Plan("", PLAN_FILE)).tools
 
 
@@ -76,14 +76,16 @@ def parse_plan(text: str, parameters: ParameterTable = PARAMETER_TABLE, *, file:
     known: list[tuple[Section, MarkdownSection]] = []
     for section in SECTIONS:
         found = _find(root, section)
-        plan = section.read(SectionReader(found[0] if found else None, reading), plan)
+        plan = section.read(SectionReader(next(iter(found), None), reading), plan)
         known += [(section, heading) for heading in found]
-    # Only now, since below a first-level heading one known section can lie inside another.
-    unread = [block for section, heading in known for block in reading.unread(section.title, heading)]
+    # Below a first-level heading, one known section can lie inside another: its blocks belong to the inner one.
+    unread: dict[int, UnreadBlock] = {}
+    for section, heading in sorted(known, key=lambda item: item[1].level):
+        unread |= {item.block.line: item for item in reading.unread(section.title, heading)}
     return ParsedPlan(
         replace(plan, unreadable=frozenset(reading.unreadable)),
         tuple(sorted(reading.problems, key=lambda problem: problem.line or 0)),
-        tuple(sorted(unread, key=lambda item: item.block.line)),
+        tuple(unread[line] for line in sorted(unread)),
     )
 
 

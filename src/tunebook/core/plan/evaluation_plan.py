@@ -51,7 +51,9 @@ class _ConfigurationSection(Section):
 
     def write(self, target: Writing) -> Iterator[str]:
         epochs = target.plan.epochs_to_evaluate
-        yield fact_line("Epochs to evaluate", epochs if isinstance(epochs, str) else ", ".join(map(str, epochs)))
+        if not isinstance(epochs, str):
+            epochs = ", ".join(map(str, epochs))
+        yield fact_line("Epochs to evaluate", epochs)
         yield fact_line("Total evaluations", str(len(evaluations(target.plan))))
 
 
@@ -75,9 +77,8 @@ class _MatrixSection(Section):
             runs.append(Written(run, "", row.line))
             for task in plan.tasks:
                 index = columns.get(name_key(task.name))
-                entry = None if index is None else _read_cell(row.cells[index], run, task.name, source)
-                if entry is not None:
-                    entries.append(entry)
+                if index is not None:
+                    entries += _read_cell(row.cells[index], run, task.name, source)
         return replace(plan, matrix=tuple(entries), matrix_runs=tuple(runs))
 
     def write(self, target: Writing) -> Iterator[str]:
@@ -94,16 +95,19 @@ class _MatrixSection(Section):
         yield from table_lines(header, rows)
 
 
-def _read_cell(cell: Cell, run: str, task: str, source: SectionReader) -> MatrixEntry | None:
+def _read_cell(cell: Cell, run: str, task: str, source: SectionReader) -> list[MatrixEntry]:
+    """One entry, or none."""
     text = cell.raw.strip()
     if text.lower() in _BLANK:
-        return None
+        return []
     match = _TICK.fullmatch(text)
-    epochs = parse_epochs(match["epochs"]) if match and match["epochs"] else None
-    if match is None or (match["epochs"] and epochs is None):
+    if match and not match["epochs"]:
+        return [MatrixEntry(run, task, cell.line)]
+    epochs = parse_epochs(match["epochs"]) if match else None
+    if epochs is None:
         source.problem(f"`{text}` in the evaluation matrix cannot be read", cell.line, _MATRIX_HINT)
-        return None
-    return MatrixEntry(run, task, cell.line, epochs)
+        return []
+    return [MatrixEntry(run, task, cell.line, epochs)]
 
 
 def _cell(entry: MatrixEntry | None) -> str:
@@ -111,7 +115,7 @@ def _cell(entry: MatrixEntry | None) -> str:
         return "-"
     if isinstance(entry.epochs, tuple):
         return "✓ epoch " + _spans(entry.epochs)
-    return f"✓ {entry.epochs}" if entry.epochs else "✓"
+    return f"✓ {entry.epochs or ''}".rstrip()
 
 
 def _spans(epochs: Sequence[int]) -> str:

@@ -36,7 +36,7 @@ class PrerequisitesSection(SectionForPeople):
 
     def write(self, target: Writing) -> Iterator[str]:
         if target.details.prerequisites:
-            yield "To be done before this experiment can run; `tunebook check` tells what is still missing."
+            yield "To be done before this experiment can run; `tunebook check` lists the missing resources."
             yield ""
             for item in target.details.prerequisites:
                 yield f"- [ ] {item}"

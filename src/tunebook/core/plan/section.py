@@ -1,4 +1,4 @@
-"""The contract of a section of the plan: one object reads it, writes it, and leaves the blocks that it did not read."""
+"""The contract of a section of the plan: one object reads, writes and accounts for its blocks."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Reading:
     read_lines: set[int] = field(default_factory=set)
 
     def problem(self, message: str, line: int | None, hint: str = "") -> None:
-        """Notes a problem; reading goes on."""
+        """Records a problem; reading continues."""
         self.problems.append(Problem(message, self.file, line, hint))
 
     def unread(self, title: str, heading: MarkdownSection) -> Iterator[UnreadBlock]:
@@ -74,31 +74,37 @@ class SectionReader:
     def subsection(self, title: str) -> SectionReader | None:
         """The first section with this title inside this one."""
         found = self._heading.find(title)
-        return None if found is None else SectionReader(found, self._reading)
+        if found is None:
+            return None
+        return SectionReader(found, self._reading)
 
     def take(self, block: Block) -> None:
-        """Notes that a block was read, or is a remark for people that may be ignored."""
+        """Records that a block was read, or is a remark for people that may be ignored."""
         self._reading.read_lines.add(block.line)
 
     def bullet(self, *keys: str, also_below: bool = False) -> Bullet | None:
         """Takes the first bullet with one of these names (in lower case); ``also_below``: from subsections as well."""
-        for heading in self._heading.walk() if also_below else (self._heading,):
-            for bullet in heading.bullets:
-                if bullet.key in keys:
-                    self.take(bullet)
-                    return bullet
+        bullets = self.bullets
+        if also_below:
+            bullets = [bullet for heading in self._heading.walk() for bullet in heading.bullets]
+        for bullet in bullets:
+            if bullet.key in keys:
+                self.take(bullet)
+                return bullet
         return None
 
     def text(self, *keys: str) -> str:
-        """Takes a bullet and returns its value; empty if there is no such bullet."""
+        """Takes a bullet and returns its value; an empty text if the bullet is missing."""
         bullet = self.bullet(*keys)
         return bullet.value.text if bullet else ""
 
     def count(self, key: str) -> Written | None:
-        """Takes a bullet and returns the number that its value starts with."""
+        """Takes a bullet and returns the number at the start of its value; ``None`` if there is no number."""
         bullet = self.bullet(key)
-        match = re.match(r"~?\s*(\d+)", bullet.value.text) if bullet else None
-        return Written(int(match[1]), match[1], bullet.line) if bullet and match else None
+        if bullet is None:
+            return None
+        match = re.match(r"~?\s*(\d+)", bullet.value.text)
+        return Written(int(match[1]), match[1], bullet.line) if match else None
 
     def table(self) -> Table | None:
         """Takes the first table."""
@@ -108,7 +114,7 @@ class SectionReader:
         return None
 
     def ignore(self, *prefixes: str) -> None:
-        """Takes the bullets whose names start so: remarks for people."""
+        """Takes the bullets whose names have one of these prefixes: remarks for people."""
         for bullet in self.bullets:
             if bullet.key.startswith(prefixes):
                 self.take(bullet)
@@ -120,7 +126,7 @@ class SectionReader:
                 self.take(block)
 
     def unreadable(self, key: str) -> None:
-        """Notes that the plan gives a parameter, but that its value could not be read."""
+        """Records that the plan gives a parameter whose value could not be read."""
         self._reading.unreadable.add(key)
 
     def columns(
@@ -147,7 +153,7 @@ class SectionReader:
 
 
 def cell_text(row: Row, columns: Mapping[str, int], name: str) -> str:
-    """The text of a row's cell; empty if the cell is, or if there is no such column."""
+    """The text of a row's cell; an empty text if the cell is blank or the column is missing."""
     index = columns.get(name)
     if index is None or row.cells[index].is_empty:
         return ""
@@ -156,7 +162,7 @@ def cell_text(row: Row, columns: Mapping[str, int], name: str) -> str:
 
 @dataclass(frozen=True)
 class Writing:
-    """What the sections are written from."""
+    """The values that sections are written from."""
 
     plan: Plan
     details: PlanDetails

@@ -154,7 +154,7 @@ class _Text:
     """The lines of the plan while they are changed."""
 
     def __init__(self, text: str) -> None:
-        self.bom = _BOM if text.startswith(_BOM) else ""
+        self.bom = text[: len(text) - len(text.removeprefix(_BOM))]
         self.lines, self.ends = split_lines(text.removeprefix(_BOM))
         self.end = next((end for end in self.ends if end), "\n")
         self._tree: MarkdownSection | None = None
@@ -213,22 +213,25 @@ class _Text:
     def _add_table(self, kind: _Kind) -> None:
         lines = list(table_lines(kind.columns))
         status = self._status()
-        parts = status.sections if status else ()
-        section = next((part for part in parts if part.title.lower() in kind.titles), None)
-        if section is None:
-            lines = [f"### {kind.title}", *lines]
         if status is None:
-            lines = ["## Status", "", *lines]
-        around = section or status
-        start, stop = 0, len(self.lines)
-        if around is not None:
-            start, stop = around.line, min(around.end_line, stop)
+            self._append(self._root(), ["## Status", "", f"### {kind.title}", *lines])
+            return
+        for section in status.sections:
+            if section.title.lower() in kind.titles:
+                self._append(section, lines)
+                return
+        self._append(status, [f"### {kind.title}", *lines])
+
+    def _append(self, section: MarkdownSection, lines: list[str]) -> None:
+        """Adds lines at the end of a section, with blank lines around them."""
+        start = section.line if section.level > 0 else 0
+        stop = min(section.end_line, len(self.lines))
         while stop > start and not self.lines[stop - 1].strip():
             stop -= 1
         if stop > 0:
-            lines.insert(0, "")
+            lines = ["", *lines]
         if stop < len(self.lines) and self.lines[stop].strip():
-            lines.append("")
+            lines = [*lines, ""]
         self.insert(stop, lines)
 
 
@@ -287,8 +290,9 @@ class _TableUpdate:
             for column, place in self.columns.items():
                 cells[place] = _notes("", row[column]) if column == "Notes" else escape_cell(row[column])
             lines.append(table_row(cells, indent))
-        last = self.table.rows[-1].line if self.table.rows else self.table.line + 1
-        self.plan.insert(last, lines)
+        # The dashes below the header take one line.
+        end = max(self.table.line + 1, *(row.line for row in self.table.rows), 0)
+        self.plan.insert(end, lines)
 
 
 def _epoch(text: str) -> str:

@@ -204,7 +204,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class PlanDetails:
-    """What the text of a plan tells people besides the plan; nothing reads it back.
+    """Facts in the text of a plan that are for people only; nothing reads them back.
 
     Attributes:
         design: the kind of design in words: ``4×2 factorial``.

@@ -20,6 +20,7 @@ from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Unit
 from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors, task_function
+from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import TaskFacts, read_task_facts
 from tunebook.tools.job_script import missing_files, script_text, verify_header, verify_variables
 from tunebook.tools.torchtune.planned_setup import evaluation_time, memory_gb, model_path, site_gpus
@@ -36,6 +37,7 @@ class InspectTool:
     short = "inspect"
     stage = Stage.EVALUATION
     editable: tuple[str, ...] = ()
+    results = InspectResults()
 
     def version(self) -> str | None:
         """The installed version."""

@@ -1,4 +1,4 @@
-"""What ``site init`` writes reads back as the same values, or is refused."""
+"""Writing the site settings: the text reads back as the same values, or the values are refused."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_what_is_written_reads_back_or_is_refused(wanted: dict[str, str], has_sl
 @pytest.mark.parametrize(
     "value", ["la`b", "``", "a|b", "$(x)", 'it\'s "quoted"', "**bold**", "é ✓ x", "<a", "&amp;", "\\"]
 )
-def test_hostile_values_arrive_to_the_letter(value: str) -> None:
+def test_hostile_values_are_read_back_to_the_letter(value: str) -> None:
     text = site_text(
         {"account": value, "scratch": f"/s/{value}", "training": f"conda:{value}", "modules": f"ml '{value}'"}
     )
@@ -65,7 +65,7 @@ def test_a_value_that_would_be_read_otherwise_is_refused_by_name(value: str) -> 
     assert [problem.message.partition(" is ")[0] for problem in caught.value.problems] == ["Account", "Default GPUs"]
 
 
-def test_stages_that_differ_are_written_each_by_itself() -> None:
+def test_different_environments_are_written_per_stage() -> None:
     text = site_text({"training": "tt", "evaluation": "/venvs/ev"})
     site, _ = parse_site(text)
     assert (site.training, site.evaluation) == (Environment(conda_env="tt"), Environment(venv="/venvs/ev"))
