@@ -322,9 +322,9 @@ def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, kept: Kept) -> N
         raise ConflictError(problems)
 
 
-def _previous(before: str | None, old: Plan | None, kept: Kept) -> Previous | None:
-    if before is None or old is None:
-        return None
+def _previous(before: str | None, old: Plan | None, kept: Kept) -> Previous:
+    if before is None:
+        return Previous()
     trained, is_evaluated = submitted(before)
     return Previous(plan=old, trained=trained, is_evaluated=is_evaluated, matrix_notes=kept.matrix_notes)
 

@@ -21,8 +21,9 @@ __all__ = ["conversion_problem", "factor_problems", "required_parameters", "size
 def required_parameters(design: Design) -> list[str]:
     """The keys of parameters that every training of this design needs."""
     required = [parameter.key for parameter in PARAMETERS if parameter.required]
-    is_adapter = is_lora(design.settings.get("recipe", STOCK_RECIPES[0]))
-    return ["lora_rank", *required] if is_adapter else required
+    if is_lora(design.settings.get("recipe", STOCK_RECIPES[0])):
+        required.insert(0, "lora_rank")
+    return required
 
 
 def factor_problems(design: Design) -> Iterator[Problem]:
@@ -52,10 +53,10 @@ def _is_literal(key: str) -> bool:
 def _factors(design: Design) -> Iterator[Problem]:
     for factor in design.factors:
         yield from _factor(design, factor)
-    if not design.is_trained and (design.factors or design.listed):
-        first = design.factors[0].key if design.factors else design.listed[0].name
+    varied = [*(factor.key for factor in design.factors), *(run.name for run in design.listed)]
+    if varied and not design.is_trained:
         message = "nothing is trained, but factors or listed runs are given"
-        yield place_of(first).problem(message, "leave out either these or `--no-training`")
+        yield place_of(varied[0]).problem(message, "leave out either these or `--no-training`")
     if design.is_one_at_a_time and not design.factors:
         yield place_of(design.combine).problem("one-at-a-time needs factors", "--factor lora_rank=8,16")
 
@@ -208,17 +209,20 @@ def size_problems(design: Design) -> Iterator[Problem]:
     size = _size(design)
     if size > MOST_RUNS:
         message = f"the factors make {size:,} runs, more than {MOST_RUNS:,}"
-        place = place_of(design.factors[0].key if design.factors else design.replicates)
-        yield place.problem(message, "vary less, use one-at-a-time, or use fewer replicates")
+        first = next((factor.key for factor in design.factors), design.replicates)
+        yield place_of(first).problem(message, "vary less, use one-at-a-time, or use fewer replicates")
     elif design.is_trained and not trained_runs(design):
-        rule = design.exclusions[0] if design.exclusions else {}
+        excluded = [text for rule in design.exclusions for text in rule.values()]
         hint = "exclude less, or only evaluate with --no-training"
-        yield place_of(next(iter(rule.values()), "")).problem("no run is left to train", hint)
+        yield place_of(next(iter(excluded), "")).problem("no run is left to train", hint)
 
 
 def _size(design: Design) -> int:
     """The number of runs before any is excluded."""
     sizes = [len(group[0].levels) for group in factor_groups(design)]
-    size = sum(sizes) if design.is_one_at_a_time else math.prod(sizes)
-    models = 1 if design.factor(MODEL) else max(1, len(design.models))
-    return size * models * design.runs_per_combination
+    size = math.prod(sizes)
+    if design.is_one_at_a_time:
+        size = sum(sizes)
+    if design.factor(MODEL) is None:
+        size *= max(1, len(design.models))
+    return size * design.runs_per_combination
