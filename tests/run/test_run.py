@@ -21,7 +21,7 @@ from tunebook.executors.local import LocalExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import RunReport, Snapshot
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 
 TRAINED = "rank8/finetune"
 EVALUATED = "rank8/eval/caps_epoch0"
@@ -42,7 +42,7 @@ def run(
     runs: tuple[str, ...] = (),
     seen: list[Snapshot] | None = None,
 ) -> RunReport:
-    options = RunOptions(stage=stage, runs=runs, retry_failed=retry_failed, poll_s=0.01)
+    options = LoopOptions(stage=stage, runs=runs, retry_failed=retry_failed, poll_s=0.01)
     return run_jobs(
         experiment.jobs,
         LocalExecutor(slots, grace_s=3.0),
@@ -269,7 +269,7 @@ def test_a_job_that_ended_before_anybody_wrote_its_id_down_has_ended(experiment:
         looks.append(snapshot)
         assert len(looks) < 500, "it is waited for without end"
 
-    options = RunOptions(poll_s=0.01)
+    options = LoopOptions(poll_s=0.01)
     executor = LocalExecutor(2, grace_s=3.0)
     report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=looked)
     assert set(states(report).values()) == {"completed"}

@@ -34,8 +34,8 @@ from tunebook.api.scaffolding import now
 from tunebook.artifacts.text_files import read_readable
 from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
-from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
-from tunebook.core.plan import PLAN_FILE, parse_plan
+from tunebook.core.paths import ANALYSIS, ANALYZE_LOG, PLAN_FILE
+from tunebook.core.plan import parse_plan
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -45,7 +45,7 @@ from tunebook.run.overview import job_reports
 from tunebook.run.report import JobReport, StatusReport
 from tunebook.slurm.accounting import SlurmUse, read_usage
 
-__all__ = ["AnalyzeReport", "analyze"]
+__all__ = ["AnalyzeOptions", "AnalyzeReport", "analyze"]
 
 _NEEDED = {
     "pandas": "pandas",
@@ -55,6 +55,25 @@ _NEEDED = {
     "vl_convert": "vl-convert-python",
     "jinja2": "Jinja2",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalyzeOptions:
+    """The options of ``analyze``.
+
+    Attributes:
+        write: whether to write the tables, the report and the log.
+        latex: whether to write LaTeX tables too.
+        size: the size of the figures; ``None`` for the width of a sheet of paper.
+        refresh_s: how often the report of an unfinished experiment loads itself again; ``None`` for never.
+        ask: whether to ask executors for the states of their jobs.
+    """
+
+    write: bool = True
+    latex: bool = False
+    size: FigureSize | None = None
+    refresh_s: int | None = None
+    ask: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,29 +155,16 @@ class AnalyzeReport:
 
 
 def analyze(
-    directory: Path,
-    *,
-    write: bool = True,
-    latex: bool = False,
-    size: FigureSize | None = None,
-    refresh_s: int | None = None,
-    ask: bool = True,
-    clock: Callable[[], datetime] = now,
+    directory: Path, options: AnalyzeOptions | None = None, *, clock: Callable[[], datetime] = now
 ) -> AnalyzeReport:
     """Collects, analyzes and writes ``analysis/``; a running or failed experiment is told as far as it is.
-
-    Args:
-        write: whether to write the tables, the report and the log.
-        latex: whether to write LaTeX tables too.
-        size: of the figures; ``None`` for a page's width.
-        refresh_s: how often the page of an unfinished experiment loads itself again; ``None`` for never.
-        ask: whether to ask executors what became of their jobs.
 
     Raises:
         PlanError: the page is wrong: which run a directory is of may not be sure then.
         LockedError: another analysis writes here.
         ToolError: a package that it needs is not installed.
     """
+    options = options or AnalyzeOptions()
     started = time.perf_counter()
     experiment = find_experiment(directory)
     _need_packages()
@@ -167,14 +173,14 @@ def analyze(
     if problems:
         raise PlanError(problems)
     site, _ = find_site(experiment)
-    facts, warnings = _job_facts(experiment, ask=ask)
-    source = source_of(experiment, parsed.plan, site, jobs=facts, use_cache=write)
-    if not write:
+    facts, warnings = _job_facts(experiment, ask=options.ask)
+    source = source_of(experiment, parsed.plan, site, jobs=facts, use_cache=options.write)
+    if not options.write:
         return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
     with exclusive(experiment, "analyze", wait_s=30.0):
         analysis = analyze_experiment(source)
-        look = Look(size or FigureSize(), f"{clock():%Y-%m-%d %H:%M %Z}", refresh_s)
-        files = write_analysis(analysis, latex=latex, look=look)
+        look = Look(options.size or FigureSize(), f"{clock():%Y-%m-%d %H:%M %Z}", options.refresh_s)
+        files = write_analysis(analysis, latex=options.latex, look=look)
         report = AnalyzeReport(experiment, analysis, files, warnings, time.perf_counter() - started)
         _log(report, clock)
     return report

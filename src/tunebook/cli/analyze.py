@@ -46,9 +46,10 @@ def register(app: typer.Typer) -> None:
         """Compare what was trained: tables, statistics and reports in `analysis/`."""
         experiment = located(directory)
         size = api.FigureSize(width_cm, height_cm, font_pt, ppi)
+        options = api.AnalyzeOptions(latex=latex, size=size, refresh_s=round(every_s) if watch else None)
 
         def again() -> api.AnalyzeReport:
-            return api.analyze(experiment, latex=latex, size=size, refresh_s=round(every_s) if watch else None)
+            return api.analyze(experiment, options)
 
         report = again()
         if open_report:

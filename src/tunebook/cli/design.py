@@ -15,7 +15,7 @@ from tunebook.cli.design_show import show_design
 from tunebook.cli.options import Json, takes_options
 from tunebook.cli.output import console, print_json
 from tunebook.cli.scaffold import finish_scaffold
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE
 from tunebook.errors import UsageError
 
 __all__ = ["register"]
@@ -27,7 +27,7 @@ _FLAGS = {"directory", "config", "from_", "no_controls", "update", "dry_run", "y
 
 
 @dataclass(frozen=True, kw_only=True)
-class DesignOptions:
+class _Arguments:
     """The options of the verb; all but the flags are keys of the design."""
 
     directory: Annotated[
@@ -104,13 +104,13 @@ def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
     @app.command()
-    @takes_options(DesignOptions)
-    def design(options: DesignOptions) -> None:
+    @takes_options(_Arguments)
+    def design(options: _Arguments) -> None:
         """Plan an experiment: write its plan, with what it needs and what it takes. Asks for what is missing."""
         _design(options)
 
 
-def _design(options: DesignOptions) -> None:
+def _design(options: _Arguments) -> None:
     asking = on_terminal() and not options.yes and not options.as_json
     directory, sources = options.directory, options.sources()
     inputs = api.read_inputs(sources)
@@ -121,10 +121,8 @@ def _design(options: DesignOptions) -> None:
         directory = directory if has_directory else ask_directory(inputs)
     report = api.design(
         directory,
+        api.DesignOptions(update=options.update, defaults=options.yes, dry_run=options.dry_run),
         given=inputs,
-        update=options.update,
-        defaults=options.yes,
-        dry_run=options.dry_run,
         confirm=ask_write if asking else lambda _: True,
     )
     if options.as_json:

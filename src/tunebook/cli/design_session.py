@@ -11,7 +11,6 @@ from typing import Any
 from tunebook import api
 from tunebook.cli.design_show import show_design
 from tunebook.cli.output import console
-from tunebook.core.parameters import by_key
 
 __all__ = ["ask_answers", "ask_directory", "ask_write", "confirmed", "on_terminal"]
 
@@ -100,7 +99,9 @@ class _Session:
             message = "Others to leave out? (empty: none)"
 
     def _parameters(self) -> None:
-        """What every training needs and nothing has said yet."""
+        """The parameters that every training needs and that are not given yet."""
+        from tunebook.core.parameters import by_key
+
         for key in api.missing_answers(self.read()):
             if key in api.DEFAULTS:
                 text = _text(f"{by_key(key).column}?", api.DEFAULTS[key], check=_setting_problem(key))

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from tunebook.core import plan as core
 from tunebook.core.markdown import prose
 from tunebook.core.parameters import PARAMETERS, Kind, Parameter, Value, Written, by_key
+from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan import MatrixEntry, Plan, Run, RunType, Tools
 from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.core.plan.settings import effective, is_lora, run_settings
@@ -67,7 +68,7 @@ def build_plan(design: Design, *, name: str, kept: Kept = _NOTHING_KEPT) -> Plan
     tools = Tools()
     plan = Plan(
         name=name,
-        file=core.PLAN_FILE,
+        file=PLAN_FILE,
         question=prose(design.question),
         tools=Tools(design.preparation or tools.preparation, design.evaluation or tools.evaluation, assumed=False),
         runs=tuple(_run(design, row, keys, number) for number, row in enumerate(trained)),

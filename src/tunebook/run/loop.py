@@ -19,7 +19,7 @@ from tunebook.run.journal import Journal
 from tunebook.run.pace import Pace
 from tunebook.run.page import Page
 from tunebook.run.report import JobReport, RunReport, Snapshot
-from tunebook.run.select import RunOptions, select
+from tunebook.run.select import LoopOptions, select
 from tunebook.run.submit import Submitter
 from tunebook.run.track import Track
 
@@ -38,7 +38,7 @@ def run_jobs(
     executor: Executor,
     *,
     experiment: Path,
-    options: RunOptions | None = None,
+    options: LoopOptions | None = None,
     clock: Callable[[], datetime] = _local_time,
     sleep: Callable[[float], None] = time.sleep,
     on_event: Callable[[Snapshot], None] | None = None,
@@ -58,7 +58,7 @@ def run_jobs(
         KeyboardInterrupt: a person left; jobs that do not survive that have been cancelled.
     """
     experiment = experiment.resolve()
-    options = options or RunOptions()
+    options = options or LoopOptions()
     selected = select(jobs, options)
     if options.max_jobs is not None and options.max_jobs < 1:
         raise UsageError(f"{options.max_jobs} jobs at a time: there must be at least one")
@@ -85,7 +85,7 @@ class _Monitor:
     """The loop of one run."""
 
     def __init__(
-        self, board: Board, executor: Executor, journal: Journal, submitter: Submitter, options: RunOptions
+        self, board: Board, executor: Executor, journal: Journal, submitter: Submitter, options: LoopOptions
     ) -> None:
         self._board = board
         self._executor = executor

@@ -13,7 +13,7 @@ from tunebook.executors.base import Executor, Submission
 from tunebook.run.board import Board
 from tunebook.run.evidence import survey
 from tunebook.run.report import JobReport
-from tunebook.run.select import RunOptions, select
+from tunebook.run.select import LoopOptions, select
 from tunebook.run.state import CANCELLED, Verdict
 from tunebook.run.track import Track
 
@@ -98,7 +98,7 @@ def cancel_jobs(
     executor: Executor,
     *,
     experiment: Path,
-    options: RunOptions | None = None,
+    options: LoopOptions | None = None,
     only: Collection[str] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
 ) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ def cancel_jobs(
         UsageError: nothing is asked for.
     """
     experiment = experiment.resolve()
-    selected = select(jobs, options or RunOptions()) & frozenset(
+    selected = select(jobs, options or LoopOptions()) & frozenset(
         job.name for job in jobs if only is None or job.name in only
     )
     surveyed = survey(jobs, experiment)

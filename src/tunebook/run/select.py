@@ -1,4 +1,4 @@
-"""Which jobs are asked for."""
+"""Selects the jobs that a person asks for."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from fnmatch import fnmatchcase
 from tunebook.core.jobs import Job, Stage
 from tunebook.errors import UsageError
 
-__all__ = ["RunOptions", "select"]
+__all__ = ["LoopOptions", "select"]
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What a person asks of a run.
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions:
+    """The jobs that a person selects, and how the loop submits and polls them.
 
     Attributes:
         stage: only this stage; ``None`` for both.
-        runs: names or globs of runs; none for all.
-        retry_failed: whether jobs that failed in an earlier run are done again.
+        runs: names or globs of runs; empty for all.
+        retry_failed: whether jobs that failed in an earlier run are submitted again.
         max_jobs: how many jobs may be queued or running at a time; ``None`` leaves it to the executor.
         poll_s: seconds between two polls; ``None`` leaves it to the executor.
         stagger_s: seconds between two submissions.
-        detach: whether to leave as soon as everything that can be is in the executor's hands.
+        detach: whether to return as soon as every job that can be submitted is submitted.
     """
 
     stage: Stage | None = None
@@ -35,7 +35,7 @@ class RunOptions:
     detach: bool = False
 
 
-def select(jobs: Sequence[Job], options: RunOptions) -> frozenset[str]:
+def select(jobs: Sequence[Job], options: LoopOptions) -> frozenset[str]:
     """The names of the jobs that are asked for.
 
     Raises:

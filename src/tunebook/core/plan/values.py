@@ -11,7 +11,6 @@ from tunebook.core.parameters import Value, Written
 from tunebook.core.plan.parameter_table import PARAMETER_TABLE, ParameterTable
 
 __all__ = [
-    "PLAN_FILE",
     "Dataset",
     "Estimates",
     "Evaluation",
@@ -26,8 +25,6 @@ __all__ = [
     "RunType",
     "Tools",
 ]
-
-PLAN_FILE = "experiment_summary.md"
 
 Fact = tuple[str, str]
 """The name of a bullet, and its text as Markdown."""
