@@ -28,7 +28,9 @@ def complete_run(context: typer.Context, incomplete: str) -> list[str]:
     """The runs of the plan in the directory that the command names, or in the current one."""
     from tunebook.core.plan import parse_plan
 
-    directory = Path(context.params.get("directory") or "").expanduser()
+    # An option without its value ends the parsing; the directory before it is then among the unparsed arguments.
+    named = context.params.get("directory") or next(iter(context.args), "")
+    directory = Path(named).expanduser()
     try:
         plan = parse_plan((directory / PLAN_FILE).read_text(encoding="utf-8")).plan
     except (OSError, UnicodeDecodeError, TunebookError):
