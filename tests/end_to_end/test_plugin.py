@@ -153,6 +153,7 @@ def test_the_report_has_its_curve_and_no_other_tool(finished: tuple[Toy, str]) -
     assert (toy.directory / "analysis" / "figures" / "loss.svg").is_file()
     with (toy.directory / "analysis" / "runs.csv").open(newline="") as stream:
         trained = {
-            row["directory"]: (row["steps"], round(float(row["final_loss"]), 3)) for row in csv.DictReader(stream)
+            row["directory"]: (row["training_steps"], round(float(row["training_final_loss"]), 3))
+            for row in csv.DictReader(stream)
         }
     assert trained == {"lr1e-4": ("10", 0.697), "lr3e-4": ("10", 0.697)}
