@@ -293,7 +293,7 @@ def test_weights_are_complete_against_their_index(work: Path) -> None:
 def test_git_lfs_pointers_do_not_count_as_weights(work: Path) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 2471645608\n"
     (work / "models" / MODEL / "model.safetensors").write_text(pointer)
-    assert "Git LFS pointers stand in the place of its weights (`model.safetensors`)" in prerequisites()
+    assert "its weight files are Git LFS pointers (`model.safetensors`)" in prerequisites()
 
 
 def test_a_model_without_a_path_is_in_the_sites_models_directory(work: Path) -> None:
