@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "analysis": {"errors", "core", "disk", "artifacts", "slurm", "tools"},
     "demo": {"errors", "core", "disk"},
     "design": {"errors", "core", "disk", "artifacts", "tools"},
-    "site": {"errors", "core", "disk", "slurm"},
+    "site": {"errors", "core", "disk", "slurm", "tools"},
     "api": {
         "errors",
         "core",
