@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tunebook.analysis.comparing import Table, final_scores
+from tunebook.analysis.formatting import Scale, scale_of
 from tunebook.analysis.inference import Comparison, CostPoint, Effect, Replicates
 from tunebook.analysis.records import RunRecord, Score
 from tunebook.analysis.values import Case, FactorUse
-from tunebook.analysis.wording import Scale, scale_of
 
 __all__ = ["Evidence"]
 

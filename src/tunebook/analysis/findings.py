@@ -7,12 +7,12 @@ from statistics import fmean
 
 from tunebook.analysis.comparing import best_of, common_samples
 from tunebook.analysis.evidence import Evidence
+from tunebook.analysis.formatting import Scale, p_text, plural
 from tunebook.analysis.inference import Comparison, CostPoint, Effect, Replicates
 from tunebook.analysis.paired import paired_test
 from tunebook.analysis.records import Score
 from tunebook.analysis.remarks import cautions, sample_findings
 from tunebook.analysis.values import Finding
-from tunebook.analysis.wording import Scale, p_text, plural
 from tunebook.core.plan import RunType
 
 __all__ = ["findings_of"]

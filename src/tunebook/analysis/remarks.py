@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tunebook.analysis.comparing import common_samples
 from tunebook.analysis.evidence import Evidence
+from tunebook.analysis.formatting import plural
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.values import Finding
-from tunebook.analysis.wording import plural
 from tunebook.core.job import JobState
 from tunebook.core.plan import RunType
 

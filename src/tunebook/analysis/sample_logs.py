@@ -85,7 +85,7 @@ def _cached(experiment: Path, wanted: Mapping[str, str]) -> dict[str, list[_Row]
 def _remember(experiment: Path, rows: Mapping[str, list[_Row]], stamps: Mapping[str, str]) -> None:
     import pyarrow as pa
 
-    from tunebook.analysis.tables import write_parquet
+    from tunebook.analysis.data_files import write_parquet
 
     flat = [row | {"log": path, "stamp": stamps[path]} for path in sorted(rows) for row in rows[path]]
     write_parquet(experiment / SAMPLE_CACHE, pa.Table.from_pylist(flat))

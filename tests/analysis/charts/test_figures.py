@@ -13,7 +13,7 @@ from support.analyses import HOSTILE, dozens, hundreds, made_up
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize, png_of, svg_of
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.charts.scores import final_scores
+from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.charts.theme import CATEGORIES
 from tunebook.analysis.records import Curve, RunRecord
 from tunebook.analysis.values import Analysis, TaskUse
@@ -62,7 +62,7 @@ def test_a_figure_without_data_says_why() -> None:
 def test_the_score_figure_draws_the_scores_sorted_with_their_intervals() -> None:
     analysis = dozens()
     rows = named(analysis)["score_by_run"].rows
-    scores = final_scores(analysis, analysis.tasks[0])
+    scores = TaskScores(analysis, analysis.tasks[0]).final
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
     for row in rows:
         score = scores[analysis.runs[row["run"]].name]
@@ -73,16 +73,16 @@ def test_the_score_figure_draws_the_scores_sorted_with_their_intervals() -> None
 
 def test_the_score_figure_takes_the_last_evaluated_epoch() -> None:
     analysis = made_up(epochs=3)
-    assert {score.evaluation.epoch for score in final_scores(analysis, analysis.tasks[0]).values()} == {-1, 2}
+    assert {score.evaluation.epoch for score in TaskScores(analysis, analysis.tasks[0]).final.values()} == {-1, 2}
 
 
 def test_a_run_that_is_not_told_apart_from_its_base_is_not_called_better() -> None:
     analysis = dozens()
     words = {analysis.runs[row["run"]].name: row["verdict"] for row in named(analysis)["score_by_run"].rows}
     for comparison in analysis.comparisons:
-        expected = "better than base" if comparison.significant else "not told apart from base"
+        expected = "better than base" if comparison.significant else "not significantly different from base"
         assert words[comparison.run] == expected
-    assert set(words.values()) == {"better than base", "not told apart from base", "base model"}
+    assert set(words.values()) == {"better than base", "not significantly different from base", "base model"}
 
 
 def test_scores_that_are_no_shares_are_shown_as_numbers() -> None:
@@ -177,7 +177,7 @@ def test_a_factor_that_explains_nothing_is_not_said_to() -> None:
         replace(run, training=replace(run.training, curve=curve)) if run.training else run for run in analysis.runs
     )
     caption = named(replace(analysis, runs=runs))["loss"].caption
-    assert "36 runs, coloured by Model; point at one" in caption
+    assert caption.endswith("36 runs, coloured by Model.")
 
 
 def test_the_same_figure_has_the_same_bytes() -> None:

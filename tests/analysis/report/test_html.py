@@ -1,4 +1,4 @@
-"""``report.html`` in a real browser: read, sorted, filtered, pointed at, saved; attacked; heard by a screen reader."""
+"""``report.html`` in a real browser: reading, sorting, filtering, pointing, saving; attacks; accessibility."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import pytest
 from support.analyses import HOSTILE, dozens, hundreds, made_up
 from support.browser import Visit, browser, visiting
 from tunebook.analysis.charts.catalogue import figures
-from tunebook.analysis.page.render import report_html
-from tunebook.analysis.page.tables import log_href, viewer_href
+from tunebook.analysis.report.html import report_html
+from tunebook.analysis.report.sections import content_of
+from tunebook.analysis.report.viewer import log_href, viewer_href
 from tunebook.analysis.values import Analysis
 
 pytest.importorskip("vl_convert")
@@ -31,10 +32,13 @@ MAKERS: dict[str, Callable[[], Analysis]] = {
 }
 
 
+def html_of(analysis: Analysis, *, as_of: str = "", refresh_s: int | None = None) -> str:
+    return report_html(content_of(analysis, figures(analysis), as_of=as_of), refresh_s=refresh_s)
+
+
 @cache
 def page_of(name: str) -> str:
-    analysis = MAKERS[name]()
-    return report_html(analysis, figures(analysis), as_of="2026-01-01 12:00 UTC", refresh_s=600)
+    return html_of(MAKERS[name](), as_of="2026-01-01 12:00 UTC", refresh_s=600)
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +78,9 @@ def test_it_opens_offline_and_draws_every_figure(chromium: Any, file_of: Callabl
             assert figure.title in visit.page.inner_text("#figures-section")
 
 
-def test_a_column_sorts_both_ways_and_what_is_missing_stays_last(chromium: Any, file_of: Callable[[str], Path]) -> None:
+def test_a_column_sorts_both_ways_with_missing_values_last(chromium: Any, file_of: Callable[[str], Path]) -> None:
     with visiting(chromium, file_of("dozens")) as visit:
-        visit.draw_all()  # figures that are drawn meanwhile would move what is clicked
+        visit.draw_all()  # figures that are drawn later would move the button
         heading = visit.page.locator("#runs thead th", has_text="Learning Rate")
         heading.get_by_role("button").click()
         assert heading.get_attribute("aria-sort") == "ascending"
@@ -97,15 +101,15 @@ def test_sorting_works_by_keyboard(chromium: Any, file_of: Callable[[str], Path]
         assert visit.page.evaluate("document.activeElement.parentElement.getAttribute('aria-sort')") == "descending"
 
 
-def test_rows_are_found_by_words_and_by_choice(chromium: Any, file_of: Callable[[str], Path]) -> None:
+def test_rows_are_filtered_by_words_and_by_choice(chromium: Any, file_of: Callable[[str], Path]) -> None:
     with visiting(chromium, file_of("dozens")) as visit:
         form = visit.page.locator("form[data-filters=runs]")
         form.get_by_label("Search runs").fill("rank64 SEED2")
         assert form.get_by_role("status").inner_text() == "6 of 38 shown"
         form.get_by_label("Learning Rate").select_option("1e-3")
         assert column(visit, "runs", "Run") == [
-            "SmolLM2-135M-Instruct_SmolLM2-135M_rank64_lr1e-3_seed2",
-            "SmolLM2-360M-Instruct_SmolLM2-360M_rank64_lr1e-3_seed2",
+            "SmolLM2-135M_rank64_lr1e-3_seed2",
+            "SmolLM2-360M_rank64_lr1e-3_seed2",
         ]
         form.get_by_role("button", name="Reset").click()
         visit.until(lambda: form.get_by_role("status").inner_text() == "38 of 38 shown")
@@ -123,18 +127,18 @@ def test_figures_follow_the_filter(chromium: Any, file_of: Callable[[str], Path]
         assert "rank16" not in chart.inner_text()
 
 
-def test_pointing_at_a_mark_tells_its_run_and_numbers(chromium: Any, file_of: Callable[[str], Path]) -> None:
+def test_pointing_at_a_mark_shows_its_run_and_numbers(chromium: Any, file_of: Callable[[str], Path]) -> None:
     with visiting(chromium, file_of("few")) as visit:
         visit.draw_all()
         visit.point_at(".chart[data-figure=score_by_run] .mark-symbol.role-mark path")
         tip = visit.page.locator("#tip")
         tip.wait_for(state="visible")
         words = tip.inner_text().split("\n")
-        told = dict(zip(words[::2], words[1::2], strict=True))
+        shown = dict(zip(words[::2], words[1::2], strict=True))
         best = max(made_up().evaluations, key=lambda each: each.scores[0].value or 0).scores[0]
-        assert told["Run"] == "rank64"
-        assert told["exact"] == f"{best.value:.1%}"
-        assert told["Comparison"] == "better than base"
+        assert shown["Run"] == "rank64"
+        assert shown["exact"] == f"{best.value:.1%}"
+        assert shown["Comparison"] == "better than base"
         visit.page.mouse.move(2, 2)
         tip.wait_for(state="hidden")
 
@@ -205,8 +209,8 @@ def test_no_hostile_text_runs_or_becomes_markup(chromium: Any, file_of: Callable
         assert {answer.replace("\r\n", "\n") for answer in answers} <= {text.replace("\r\n", "\n") for text in shown}
 
 
-def test_what_slips_into_the_page_is_still_not_run(chromium: Any, file_of: Callable[[str], Path]) -> None:
-    """The policy holds by itself: a script, a handler, an address or HTML that got in does nothing."""
+def test_the_policy_stops_what_slips_into_the_page(chromium: Any, file_of: Callable[[str], Path]) -> None:
+    """A script, a handler, an address or HTML that got into the page does nothing."""
     path = file_of("few")
     attack = "<script>window.hacked=1</script><img src=x onerror='window.hacked=2'>"
     attack += "<a id=bad href='javascript:window.hacked=3'>x</a>"
@@ -243,7 +247,7 @@ def test_it_is_accessible(chromium: Any, file_of: Callable[[str], Path], name: s
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     with visiting(chromium, file_of(name), size=size, scheme=scheme) as visit:
         visit.draw_all()
-        for summary in visit.page.locator("#samples summary, figure:has(#title-score_by_run) summary").all():
+        for summary in visit.page.locator("#samples-section summary, figure:has(#title-score_by_run) summary").all():
             summary.click()
         results = axe.run(visit.page)
         assert [
@@ -269,26 +273,26 @@ def test_figures_take_the_colours_of_the_page(chromium: Any, file_of: Callable[[
 
 def test_without_scripts_everything_but_the_figures_is_there(chromium: Any, file_of: Callable[[str], Path]) -> None:
     with visiting(chromium, file_of("few"), scripts=False) as visit:
-        assert "figures/score_by_run.svg holds this figure." in visit.page.inner_text("#figures-section")
+        assert "This figure is in figures/score_by_run.svg." in visit.page.inner_text("#figures-section")
         assert visit.page.locator("#runs tbody tr").count() == 4
         assert not visit.page.locator("form[data-filters=runs]").is_visible()
 
 
-def test_a_running_experiment_says_where_it_stands_and_loads_itself_again(
+def test_the_report_of_a_running_experiment_shows_its_status_and_reloads(
     chromium: Any, file_of: Callable[[str], Path]
 ) -> None:
     path = file_of("running")
     path.write_text(path.read_text().replace('data-seconds="600"', 'data-seconds="2"'))
     with visiting(chromium, path) as visit:
-        assert "1 pending, 1 running, 1 completed, 1 failed" in visit.page.inner_text("#state")
-        assert "as of 2026-01-01 12:00 UTC" in visit.page.inner_text("#state")
+        assert "1 pending, 1 running, 1 completed, 1 failed" in visit.page.inner_text("#missing-section")
+        assert "as of 2026-01-01 12:00 UTC" in visit.page.inner_text("#missing-section")
         visit.page.locator("form[data-filters=runs]").get_by_label("Search runs").fill("rank8")
         visit.page.locator("#runs thead th", has_text="State").get_by_role("button").click()
         with visit.page.expect_event("framenavigated", timeout=5000):
             pass
         visit.page.wait_for_load_state()
         assert visit.page.locator("form[data-filters=runs]").get_by_label("Search runs").input_value() == "rank8"
-        assert column(visit, "runs", "Run") == ["SmolLM2-135M-Instruct_rank8"]
+        assert column(visit, "runs", "Run") == ["rank8"]
         assert visit.page.locator("#runs thead th[aria-sort=ascending]").inner_text().startswith("State")
         visit.page.locator("#refresh").uncheck()
         asked = len(visit.requests)
@@ -296,20 +300,20 @@ def test_a_running_experiment_says_where_it_stands_and_loads_itself_again(
         assert len(visit.requests) == asked
 
 
-def test_a_finished_experiment_is_not_loaded_again_and_has_the_same_bytes() -> None:
+def test_the_report_of_a_finished_experiment_does_not_reload_and_has_the_same_bytes() -> None:
     analysis = made_up()
-    pages = {report_html(analysis, figures(analysis), as_of=as_of, refresh_s=30) for as_of in ("today", "tomorrow")}
+    pages = {html_of(analysis, as_of=as_of, refresh_s=30) for as_of in ("today", "tomorrow")}
     assert len(pages) == 1
     assert 'id="refresh"' not in pages.pop()
 
 
-def test_logs_are_reached_whatever_their_names() -> None:
+def test_links_to_logs_work_whatever_their_names() -> None:
     assert log_href("javascript:alert(1)/a b?c#d.eval") == "../javascript%3Aalert%281%29/a%20b%3Fc%23d.eval"
     assert viewer_href("a.eval", sample="4/2 #").endswith("/#/logs/a.eval/samples/sample/4%2F2%20%23/1/")
     assert viewer_href("rank4/eval/logs/a b.eval") == "http://127.0.0.1:7575/#/logs/rank4/eval/logs/a%20b.eval"
 
 
-def test_an_analysis_of_nothing_is_a_page_too(chromium: Any, tmp_path: Path) -> None:
+def test_an_analysis_without_results_is_a_page_too(chromium: Any, tmp_path: Path) -> None:
     analysis = made_up()
     empty = replace(
         analysis,
@@ -325,12 +329,12 @@ def test_an_analysis_of_nothing_is_a_page_too(chromium: Any, tmp_path: Path) -> 
         factors=(),
     )
     path = tmp_path / "report.html"
-    path.write_text(report_html(empty, figures(empty)))
+    path.write_text(html_of(empty))
     with visiting(chromium, path) as visit:
-        assert "Nothing can be said yet." in visit.page.inner_text("#findings")
+        assert "No findings yet" in visit.page.inner_text("#findings-section")
         assert visit.page.locator(".chart").count() == 0
 
 
 def test_texts_that_have_no_bytes_are_replaced() -> None:
     analysis = replace(made_up(), question="what\ud800?")
-    assert "what\ufffd?" in report_html(analysis, ())
+    assert "what\ufffd?" in report_html(content_of(analysis))

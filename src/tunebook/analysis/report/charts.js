@@ -1,4 +1,4 @@
-// Figures out of their Vega-Lite specifications: drawn when they come into view, in the reader's colours.
+// Draws figures from their Vega-Lite specifications when they come into view, in the reader's colours.
 // Expressions are interpreted, not compiled: the page needs no unsafe-eval.
 
 const figures = JSON.parse(document.getElementById("figures").textContent);
@@ -30,7 +30,7 @@ function showTip(handler, event, item, value) {
   tip.style.top = `${event.clientY + height + 24 > innerHeight ? Math.max(4, event.clientY - height - 12) : event.clientY + 16}px`;
 }
 
-/** Tells a figure which runs the table's filter leaves; a figure that is not about runs has no such parameter. */
+/** Shows in a figure only the runs that the table's filter leaves; some figures have no such parameter. */
 function tellShown(view) {
   try {
     const shown = runsShown === null ? [] : Array.from({ length: figures.runs }, (_, index) => runsShown.has(index));
@@ -41,7 +41,7 @@ function tellShown(view) {
 function fail(element, error) {
   const text = document.createElement("p");
   text.className = "failed";
-  text.textContent = `This figure could not be drawn here (${error.message}); figures/${element.dataset.figure}.svg holds it.`;
+  text.textContent = `This figure could not be drawn here (${error.message}); see figures/${element.dataset.figure}.svg.`;
   element.replaceChildren(text);
 }
 
@@ -53,7 +53,7 @@ function longestEntry(spec) {
   return Math.max(1, ...domains.flat().map((entry) => String(entry).length));
 }
 
-/** How a figure looks here: a legend that fits; names with less room on a phone. */
+/** A figure's theme at this width: a legend that fits; names with less room on a phone. */
 function look(spec, width) {
   const theme = dark.matches ? figures.dark : figures.light;
   const columns = Math.max(1, Math.floor(width / (6.2 * longestEntry(spec) + 34)));
@@ -61,7 +61,7 @@ function look(spec, width) {
   return narrow.matches ? { ...theme, legend, axis: { ...theme.axis, labelLimit: 105 } } : { ...theme, legend };
 }
 
-/** A specification's own colours are those of a light page; a dark one has the same hues, lighter. */
+/** The specification in the reader's colour scheme; its own colours are for a light background. */
 function coloured(spec) {
   if (!dark.matches) return spec;
   const layer = JSON.parse(JSON.stringify(spec.layer), (_, value) => (typeof value === "string" && figures.inDark[value]) || value);
@@ -76,7 +76,7 @@ async function draw(element) {
       mode: "vega-lite", ast: true, logLevel: 1, actions: false, defaultStyle: false, renderer: figure.renderer, tooltip: showTip, config: look(figure.spec, element.clientWidth),
       loader: { load: () => Promise.reject(new Error("nothing is loaded")), sanitize: () => Promise.reject(new Error("no links")) },
     });
-    element.querySelector("svg, canvas").setAttribute("aria-hidden", "true"); // the element says what it shows
+    element.querySelector("svg, canvas").setAttribute("aria-hidden", "true"); // the element itself has a description
     views.set(element, result);
     tellShown(result.view);
     element.dataset.drawn = "yes";
@@ -87,7 +87,7 @@ async function draw(element) {
 
 const MOST_ROWS = 1000;
 
-/** The numbers that a figure draws, as a table, for those who cannot or would not look at it. */
+/** The numbers of a figure as a table, for readers who cannot see it. */
 function showNumbers(details) {
   const body = details.querySelector(".body");
   if (!details.open || body.childElementCount) return;

@@ -1,8 +1,8 @@
-"""``report.html`` out of an analysis: escaped by Jinja, closed by a content security policy that knows scripts by hash.
+"""``report.html``: the content as one page, escaped by Jinja and closed by a content security policy.
 
 The page loads nothing and sends nothing. Its scripts are the package's own and Vega's, which comes with vl-convert; the
-policy names their hashes, allows no ``eval`` (Vega interprets its expressions) and, where browsers know Trusted Types,
-lets no text become HTML. Data stands in a JSON block in which ``<``, ``>`` and ``&`` are escaped.
+policy knows them by their hashes, allows no ``eval`` (Vega interprets its expressions) and, where browsers know Trusted
+Types, lets no text become HTML. The figures' data is a JSON block in which ``<``, ``>`` and ``&`` are escaped.
 """
 
 from __future__ import annotations
@@ -19,24 +19,23 @@ from typing import Any
 from tunebook import __version__
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.theme import DARK, IN_DARK, LIGHT
-from tunebook.analysis.page.content import content_of
-from tunebook.analysis.page.tables import log_href, viewer_href
-from tunebook.analysis.values import Analysis
+from tunebook.analysis.report.content import Content
+from tunebook.analysis.report.viewer import log_href, viewer_href
 
 __all__ = ["report_html"]
 
 _SCRIPTS = ("tables.js", "charts.js")
 _SVG_ROWS = 3_000  # with more, a canvas is quicker
+_MOST_ROWS = 60  # of tables that cannot be filtered
+_MOST_CASES = 30  # of a kind; thousands would make the page slow
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _IN_SCRIPT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
-def report_html(analysis: Analysis, figures: Sequence[Figure], *, as_of: str = "", refresh_s: int | None = None) -> str:
+def report_html(content: Content, *, refresh_s: int | None = None) -> str:
     """The page.
 
     Args:
-        as_of: when it was written, in words; only said while the experiment is unfinished, so that a finished one has
-            the same bytes whenever it is written.
         refresh_s: after how many seconds an unfinished experiment's page loads itself again; ``None`` for never.
     """
     from jinja2 import Environment, StrictUndefined
@@ -46,13 +45,17 @@ def report_html(analysis: Analysis, figures: Sequence[Figure], *, as_of: str = "
     template = environment.from_string(_text("report.html.j2"))
     library, script, style = _library(), "".join(map(_text, _SCRIPTS)), _text("report.css")
     page: str = template.render(
-        page=content_of(analysis, figures, as_of=as_of),
+        content=content,
+        kind_of=lambda block: type(block).__name__,
+        file=_file_stem(content.name),
+        most_rows=_MOST_ROWS,
+        most_cases=_MOST_CASES,
         version=__version__,
         policy=_policy([library, script], style),
-        refresh_s=None if analysis.is_finished else refresh_s,
+        refresh_s=None if content.is_finished else refresh_s,
         log=log_href,
         viewer=viewer_href,
-        data=Markup(_data(analysis, figures)),  # noqa: S704  escaped for a script block by _data
+        data=Markup(_data(content)),  # noqa: S704  escaped for a script block by _data
         library=Markup(library),  # noqa: S704  the package's own
         script=Markup(script),  # noqa: S704
         style=Markup(style),  # noqa: S704
@@ -61,7 +64,7 @@ def report_html(analysis: Analysis, figures: Sequence[Figure], *, as_of: str = "
 
 
 def _text(name: str) -> str:
-    return resources.files("tunebook.analysis.page").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("tunebook.analysis.report").joinpath(name).read_text(encoding="utf-8")
 
 
 @cache
@@ -85,13 +88,18 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _data(analysis: Analysis, figures: Sequence[Figure]) -> str:
+def _file_stem(name: str) -> str:
+    """The beginning of the names of files that readers save."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:80] or "experiment"
+
+
+def _data(content: Content) -> str:
     document = {
-        "runs": len(analysis.runs),
+        "runs": len(content.table("runs").rows),
         "light": LIGHT,
         "dark": DARK,
         "inDark": IN_DARK,
-        "figures": {figure.name: _drawable(figure) for figure in figures if figure.spec},
+        "figures": {figure.name: _drawable(figure) for figure in content.figures if figure.spec},
     }
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.translate(_IN_SCRIPT)

@@ -1,7 +1,7 @@
 "use strict";
-// Tables that sort and filter. Without this script they are plain tables; every text stays text.
+// Tables that sort and filter. Without this script they are plain tables.
 
-// Vega-Embed empties its element through innerHTML; nothing else may ever become HTML, a script or a script's address.
+// Vega-Embed empties its element through innerHTML; no other text may become HTML, a script or a script's address.
 if (window.trustedTypes && trustedTypes.createPolicy) {
   const refuse = () => { throw new TypeError("no text becomes code in this page"); };
   trustedTypes.createPolicy("default", {
@@ -16,7 +16,7 @@ const cellValue = (row, column) => {
   return cell.dataset.value ?? cell.textContent.trim();
 };
 
-/** What is missing comes last, whichever way is sorted. */
+/** Missing values come last in both directions. */
 function compareRows(column, numeric, sign) {
   return (one, other) => {
     const a = cellValue(one, column), b = cellValue(other, column);
@@ -58,7 +58,7 @@ function passes(row, words, chosen) {
     chosen.every(([column, value]) => row.cells[column].textContent.trim() === value);
 }
 
-/** Hides the rows that do not match, says how many are left, and lets the figures follow. */
+/** Hides the rows that do not match, shows how many are left, and lets the figures follow. */
 function applyFilters(form) {
   const table = document.getElementById(form.dataset.filters);
   const words = form.querySelector("input[type=search]").value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -93,7 +93,7 @@ function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-// What a reader sorted and filtered survives a reload, which a report of a running experiment does by itself.
+// A reader's sorting and filters survive a reload: the report of a running experiment reloads by itself.
 const memory = `tunebook ${location.pathname}`;
 
 function remember() {
@@ -103,7 +103,7 @@ function remember() {
   });
   try {
     sessionStorage.setItem(memory, JSON.stringify({ sorted, filters: filters().map((field) => field.value) }));
-  } catch { /* storage is off: then it is not remembered */ }
+  } catch { /* storage is off: nothing is remembered */ }
 }
 
 function recall() {
@@ -137,13 +137,13 @@ function startTables() {
   }
 }
 
-/** A report of an experiment that still runs loads itself again while its reader wants that. */
+/** The report of a running experiment reloads while its reader wants that. */
 function startRefreshing() {
   const box = document.getElementById("refresh");
   if (!box) return;
   box.closest("[hidden]").hidden = false;
   const key = `${memory} refresh`;
-  try { box.checked = sessionStorage.getItem(key) !== "no"; } catch { /* as it is written */ }
+  try { box.checked = sessionStorage.getItem(key) !== "no"; } catch { /* keep the default */ }
   box.addEventListener("change", () => {
     try { sessionStorage.setItem(key, box.checked ? "yes" : "no"); } catch { /* not remembered */ }
   });

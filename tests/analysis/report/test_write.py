@@ -1,4 +1,4 @@
-"""What ``analyze`` writes to be looked at: figures and the page, from real logs."""
+"""The figures and the HTML report that ``analyze`` writes, from real logs."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def analyzed(directory: Path, **options: Any) -> api.AnalyzeReport:
 
 def test_the_page_and_its_figures_are_written(experiment: Path) -> None:
     report = analyzed(experiment)
-    assert report.page == experiment / "analysis" / "report.html"
-    page = report.page.read_text()
+    assert report.path == experiment / "analysis" / "report.html"
+    page = report.path.read_text()
     drawn = [figure for figure in report.figures if figure.spec]
     assert {figure.name for figure in drawn} >= {"score_by_run", "score_by_lora_rank", "sample_agreement"}
     for figure in drawn:
@@ -89,5 +89,5 @@ def test_a_figure_shows_itself_in_a_notebook(experiment: Path) -> None:
     assert bundle["application/vnd.vegalite.v6+json"]["datasets"]["rows"] == list(figures["score_by_run"].rows)
     assert bundle["image/svg+xml"].startswith("<svg")
     assert figures["score_heatmap"]._repr_mimebundle_() == {
-        "text/plain": "Score by two factors: fewer than two factors were varied, seeds aside"
+        "text/plain": "Score by two factors: fewer than two factors were varied, apart from seeds"
     }

@@ -1,4 +1,4 @@
-"""Writes tables: CSV and Parquet, whole or not at all, the same bytes for the same rows."""
+"""Writes data frames as CSV and Parquet, whole or not at all, with the same bytes for the same rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORMULA = "=+-@\t\r"
 def write_csv(path: Path, frame: Any) -> None:
     """Writes a data frame as UTF-8 CSV with a header; missing values are empty, floats have all their digits.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe before it; Parquet has it as it is.
+    A text that a spreadsheet would take for a formula gets an apostrophe in front; Parquet keeps it unchanged.
     """
     texts = frame.select_dtypes(include=["object", "string"])
     safe = frame.assign(**{name: frame[name].map(_as_text) for name in texts.columns}).rename(columns=_as_text)
@@ -24,8 +24,8 @@ def write_csv(path: Path, frame: Any) -> None:
 
 
 def _as_text(value: Any) -> Any:
-    """A cell that no spreadsheet computes; numbers with a sign stay what they are."""
-    if not isinstance(value, str) or len(value) < 2 or value[0] not in _FORMULA:  # noqa: PLR2004  a lone sign is none
+    """A cell that no spreadsheet computes; numbers with a sign stay unchanged."""
+    if not isinstance(value, str) or len(value) < 2 or value[0] not in _FORMULA:  # noqa: PLR2004  a lone sign is no formula
         return value
     try:
         float(value)
@@ -35,7 +35,7 @@ def _as_text(value: Any) -> Any:
 
 
 def write_parquet(path: Path, table: Any) -> None:
-    """Writes a pyarrow table or a data frame as Parquet (Zstandard), by way of a temporary file beside it."""
+    """Writes a pyarrow table or a data frame as Parquet (Zstandard), by way of a temporary file next to it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,0 +1,291 @@
+"""Builds the report's content from an analysis: its sections, in reading order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.task_scores import TaskScores
+from tunebook.analysis.comparing import best_of
+from tunebook.analysis.formatting import percent_text, plural, run_labels
+from tunebook.analysis.report.content import (
+    Answer,
+    Block,
+    Command,
+    Content,
+    Entries,
+    Entry,
+    Fact,
+    Heading,
+    Pictures,
+    SampleCase,
+    SampleGroup,
+    Section,
+    Terms,
+    Text,
+)
+from tunebook.analysis.report.result_tables import best_runs, effect_table, scopes, score_tables, seed_table
+from tunebook.analysis.report.run_tables import has_results, job_table, run_table
+from tunebook.analysis.report.viewer import view_command
+from tunebook.analysis.summarizing import MOST_CASES
+from tunebook.analysis.values import Analysis, Case, Finding
+from tunebook.core.job import JobState
+from tunebook.core.plan import RunType
+
+__all__ = ["content_of"]
+
+_DATA = ("runs.csv", "evaluations.csv", "comparisons.csv", "effects.csv", "samples.parquet")
+_SAMPLES = {
+    "all wrong": "Samples that every run got wrong",
+    "fixed": "Samples that fine-tuning fixed",
+    "broken": "Samples that fine-tuning broke",
+}
+
+
+def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str = "") -> Content:
+    """The whole report.
+
+    Args:
+        as_of: when the analysis was made; only an unfinished experiment's report shows it, so that a finished one has
+            the same bytes whenever it is written.
+    """
+    tasks = tuple(TaskScores(analysis, task) for task in analysis.tasks)
+    findings = tuple(_finding(finding, has_tasks=len(tasks) > 1) for finding in analysis.findings)
+    missing = _missing(analysis, as_of)
+    sections = [
+        _findings(analysis, findings),
+        _varied(analysis),
+        _best(analysis, tasks),
+        _figures(figures),
+        Section("runs", "All runs", (run_table(analysis, [task for task in tasks if task.final]),)),
+        *_results(analysis),
+        _samples(analysis),
+        _deviations(analysis),
+        _jobs(analysis),
+        _next_steps(analysis),
+        _provenance(analysis),
+    ]
+    sections.insert(-4 if analysis.is_finished else 0, missing)
+    return Content(
+        name=analysis.name,
+        kind=" · ".join(filter(None, (analysis.type, analysis.created))) or "Experiment",
+        question=analysis.question,
+        status=_status(analysis),
+        is_finished=analysis.is_finished,
+        facts=tuple(_facts(analysis, tasks)),
+        findings=findings,
+        sections=tuple(sections),
+        figures=tuple(figures),
+        tasks=tuple(task.name for task in analysis.tasks),
+    )
+
+
+def _progress(analysis: Analysis) -> Iterator[tuple[str, int, list[JobState]]]:
+    """Trainings and evaluations: how many have results, and every one's state."""
+    trainings = [run.training for run in analysis.runs if run.training is not None]
+    yield "training", sum(map(has_results, trainings)), [training.state for training in trainings]
+    evaluated = sum(each.log is not None for each in analysis.evaluations)
+    yield "evaluation", evaluated, [each.state for each in analysis.evaluations]
+
+
+def _status(analysis: Analysis) -> str:
+    parts = [f"{done} of {plural(len(states), noun)}" for noun, done, states in _progress(analysis)]
+    text = f"{' and '.join(parts)} have results."
+    return text if analysis.is_finished else f"Not complete: {text}"
+
+
+def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Fact]:
+    controls = sum(run.type is RunType.CONTROL for run in analysis.runs)
+    yield Fact("Runs", str(len(analysis.runs)), f"{plural(controls, 'base model')} among them")
+    for noun, done, states in _progress(analysis):
+        if states:
+            more = ["with results", *_state_words(states, (JobState.RUNNING, JobState.FAILED))]
+            yield Fact(f"{noun.capitalize()}s", f"{done} of {len(states)}", ", ".join(more))
+    for task in tasks[:3]:
+        best = best_of(task.table, analysis.runs)
+        if best is not None:
+            more = [task.labels[best.evaluation.run]]
+            if best.interval is not None:
+                more.append(f"{percent_text(analysis.level)} interval {task.scale.interval(best.interval)}")
+            name = "Best score" if len(tasks) == 1 else f"Best score, {task.task.name}"
+            yield Fact(name, task.scale.value(best.value), ", ".join(more))
+
+
+def _state_words(states: Sequence[JobState], wanted: Sequence[JobState]) -> list[str]:
+    return [f"{states.count(state)} {state.value}" for state in wanted if state in states]
+
+
+def _missing(analysis: Analysis, as_of: str) -> Section:
+    blocks: list[Block] = []
+    if not analysis.is_finished:
+        parts = [_status(analysis)]
+        for noun, _, states in _progress(analysis):
+            if states:
+                parts.append(f"{plural(len(states), noun)}: {', '.join(_state_words(states, tuple(JobState)))}.")
+        time = f" (as of {as_of})" if as_of else ""
+        blocks.append(Text(f"{' '.join(parts)} The report uses the results that exist so far{time}."))
+    if not analysis.gaps:
+        blocks.append(Text("Nothing: every planned training and evaluation has results."))
+    else:
+        entries = [Entry(gap.what, gap.subject, hint=gap.hint) for gap in analysis.gaps]
+        blocks.append(Entries(tuple(entries), fold=plural(len(entries), "missing result")))
+    return Section("missing", "What is missing", tuple(blocks), short="Missing")
+
+
+def _finding(finding: Finding, *, has_tasks: bool) -> Entry:
+    tags = []
+    if finding.significant is not None:
+        tags.append("significant after correction" if finding.significant else "not significant")
+        if has_tasks and finding.task:
+            tags.append(finding.task)
+    return Entry(finding.text, tag=" · ".join(tags), significant=finding.significant)
+
+
+def _findings(analysis: Analysis, findings: tuple[Entry, ...]) -> Section:
+    if not findings:
+        return Section("findings", "Findings", (Text("No findings yet: no evaluation has a log that counts."),))
+    level = f"{1 - analysis.level:.2g}"
+    note = (
+        f"Intervals are {percent_text(analysis.level)} confidence intervals. A difference is called significant if its "
+        f"p-value, corrected for the number of tests by Holm's method, is below {level}."
+    )
+    return Section("findings", "Findings", (Entries(findings), Text(note, is_note=True)))
+
+
+def _varied(analysis: Analysis) -> Section:
+    blocks: list[Block] = [Text("No parameter was varied between the fine-tuned runs.")]
+    if analysis.factors:
+        items = []
+        for factor in analysis.factors:
+            label = f"{factor.label} (repetitions)" if factor.is_seed else factor.label
+            items.append((label, ", ".join(factor.levels)))
+        blocks = [Terms(tuple(items)), Text(_design(analysis), is_note=True)]
+    if analysis.tasks:
+        tasks = []
+        for task in analysis.tasks:
+            measures = f" ({', '.join(task.measures)})" if task.measures else ""
+            tasks.append((task.name, f"{task.description or '–'}{measures}"))
+        blocks += [Heading("Evaluated by"), Terms(tuple(tasks))]
+    return Section("varied", "What was varied", tuple(blocks), short="Varied")
+
+
+def _design(analysis: Analysis) -> str:
+    runs = plural(sum(run.type is RunType.FINE_TUNED for run in analysis.runs), "fine-tuned run")
+    if len(analysis.factors) == 1:
+        return f"{runs}."
+    balance = "every combination has" if analysis.balanced else "not every combination has"
+    return f"{runs}; {balance} the same number of runs."
+
+
+def _best(analysis: Analysis, tasks: Sequence[TaskScores]) -> Section:
+    blocks: list[Block] = []
+    for task in tasks:
+        found = best_runs(analysis, task)
+        if found is not None:
+            if len(tasks) > 1:
+                blocks.append(Heading(task.task.name))
+            blocks += found
+    return Section("best", "Best configurations", tuple(blocks) or (Text("No run has a score yet."),), short="Best")
+
+
+def _figures(figures: Sequence[Figure]) -> Section:
+    blocks: list[Block] = [Pictures(tuple(figure for figure in figures if figure.spec))]
+    left_out = tuple(Entry(figure.reason, figure.title) for figure in figures if not figure.spec)
+    if left_out:
+        blocks += [Heading("Figures without data"), Entries(left_out)]
+    return Section("figures", "Figures", tuple(blocks))
+
+
+def _results(analysis: Analysis) -> Iterator[Section]:
+    """The tables of scores, seeds and effects, where there are any."""
+    blocks: list[Block] = []
+    for table in score_tables(analysis):
+        blocks += [Heading(table.label), table]
+    if blocks:
+        yield Section("scores", "All scores", tuple(blocks), short="Scores")
+    if analysis.replicates:
+        yield Section("seeds", "Settings over seeds", (seed_table(analysis),), short="Seeds")
+    if analysis.effects:
+        scope = scopes(analysis)
+        notes = () if scope is None else (scope,)
+        yield Section("effects", "Effects of the varied factors", (effect_table(analysis), *notes), short="Effects")
+
+
+def _samples(analysis: Analysis) -> Section:
+    labels, logs = run_labels(analysis.runs), _last_logs(analysis)
+    groups = []
+    for kind, title in _SAMPLES.items():
+        found = [case for case in analysis.cases if case.kind == kind]
+        if found:
+            total = f"{len(found)} or more" if len(found) >= MOST_CASES else str(len(found))
+            groups.append(SampleGroup(title, tuple(_case(case, labels, logs) for case in found), total))
+    if not groups:
+        text = "There are no samples that every run got wrong, or that fine-tuning fixed or broke."
+        return Section("samples", "Samples", (Text(text),))
+    return Section("samples", "Samples", tuple(groups))
+
+
+def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:
+    """The log of each run's last evaluated epoch, by task and run."""
+    logs: dict[tuple[str, str], str] = {}
+    for each in sorted(analysis.evaluations, key=lambda each: each.key.epoch):
+        if each.log is not None:
+            logs[each.key.task, each.key.run] = each.log
+    return logs
+
+
+def _case(case: Case, labels: dict[str, str], logs: dict[tuple[str, str], str]) -> SampleCase:
+    answers = tuple(
+        Answer(labels.get(run, run), answer, logs.get((case.task, run), "")) for run, answer in case.answers.items()
+    )
+    return SampleCase(case.task, case.sample, case.prompt, case.target, answers, len(case.runs))
+
+
+def _deviations(analysis: Analysis) -> Section:
+    blocks: tuple[Block, ...] = (Text("None: no job was retried, and no file or setting differs from the plan."),)
+    if analysis.deviations:
+        blocks = (Entries(tuple(Entry(item.what, item.subject, tag=item.kind) for item in analysis.deviations)),)
+    return Section("deviations", "Deviations from the plan", blocks, short="Deviations")
+
+
+def _jobs(analysis: Analysis) -> Section:
+    blocks: list[Block] = [
+        Text("“view” opens a log in inspect-ai's viewer while this command runs:"),
+        Command(view_command(analysis.experiment)),
+        job_table(analysis),
+    ]
+    labels = run_labels(analysis.runs)
+    others = []
+    for each in analysis.evaluations:
+        for log in each.others:
+            text = f"({log.status}, {log.created}): {log.why}"
+            others.append(Entry(text, labels.get(each.key.run, each.key.run), log=log.path))
+    if others:
+        count = "1 log that does not count" if len(others) == 1 else f"{len(others)} logs that do not count"
+        blocks.append(Entries(tuple(others), fold=count))
+    return Section("jobs", "Jobs and logs", tuple(blocks))
+
+
+def _next_steps(analysis: Analysis) -> Section:
+    blocks: tuple[Block, ...] = (Text("None."),)
+    if analysis.next_steps:
+        blocks = (Entries(tuple(map(Entry, analysis.next_steps)), is_ordered=True),)
+    return Section("next", "Next steps", blocks)
+
+
+def _provenance(analysis: Analysis) -> Section:
+    source = analysis.provenance
+    items = [
+        ("Experiment", analysis.experiment),
+        ("Plan (SHA-256, without its status tables)", source.page_sha256),
+        ("Created", analysis.created),
+        ("First job started", source.first),
+        ("Last job ended", source.last),
+        ("Data set", source.dataset),
+        *((f"Model {name}", path) for name, path in source.models.items()),
+        ("Versions", ", ".join(f"{package} {version}" for package, version in source.versions.items())),
+        ("Commits", ", ".join(source.commits)),
+        ("Hosts", ", ".join(source.hosts)),
+    ]
+    known = tuple((name, value) for name, value in items if value)
+    return Section("provenance", "Provenance", (Terms(known), Text("All numbers are in", files=_DATA)))
