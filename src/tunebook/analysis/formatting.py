@@ -37,6 +37,11 @@ class Scale:
         """``%`` or nothing."""
         return "%" if self.is_percent else ""
 
+    @property
+    def difference_unit(self) -> str:
+        """``points``, which are percentage points, or nothing."""
+        return "points" if self.is_percent else ""
+
     def number(self, value: float) -> str:
         """``87.5`` or ``0.875``, with a proper minus sign and without a unit."""
         if not self.is_percent:
@@ -46,7 +51,9 @@ class Scale:
 
     def value(self, value: float | None) -> str:
         """``87.5 %`` or ``0.875``; ``–`` for a missing value."""
-        return MISSING if value is None else self._with_unit(self.number(value))
+        if value is None:
+            return MISSING
+        return f"{self.number(value)} {self.unit}".rstrip()
 
     def bounds(self, interval: Interval) -> str:
         """``73.9 to 94.5``."""
@@ -54,7 +61,9 @@ class Scale:
 
     def interval(self, interval: Interval | None) -> str:
         """``73.9 to 94.5 %``; empty without an interval."""
-        return "" if interval is None else self._with_unit(self.bounds(interval))
+        if interval is None:
+            return ""
+        return f"{self.bounds(interval)} {self.unit}".rstrip()
 
     def with_interval(self, value: float | None, interval: Interval | None) -> str:
         """``87.5 % (95 % interval 73.9 to 94.5 %)``."""
@@ -68,15 +77,14 @@ class Scale:
         text = self.number(value)
         if value > 0 and text != "0.0":
             text = f"+{text}"
-        return f"{text} points" if self.is_percent else text
+        return f"{text} {self.difference_unit}".rstrip()
 
     def difference(self, value: float, interval: Interval | None = None) -> str:
         """``+12.5 points (2.1 to 22.9)``."""
         text = self.change(value)
-        return text if interval is None else f"{text} ({self.bounds(interval)})"
-
-    def _with_unit(self, text: str) -> str:
-        return f"{text} %" if self.is_percent else text
+        if interval is not None:
+            text += f" ({self.bounds(interval)})"
+        return text
 
 
 def scale_of(values: Iterable[float | None]) -> Scale:

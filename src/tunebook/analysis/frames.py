@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from tunebook.analysis.charts.task_scores import TaskScores
@@ -12,29 +13,6 @@ from tunebook.analysis.values import Analysis
 
 __all__ = ["comparisons_frame", "curves_frame", "effects_frame", "evaluations_frame", "runs_frame", "samples_frame"]
 
-_TRAINING = (
-    "state",
-    "reason",
-    "steps",
-    "total_steps",
-    "first_loss",
-    "final_loss",
-    "tail_loss",
-    "final_validation_loss",
-    "best_validation_loss",
-    "best_validation_step",
-    "diverged_steps",
-    "tokens_per_second",
-    "peak_memory_gb",
-    "elapsed_s",
-    "gpus",
-    "gpu_hours",
-    "attempts",
-    "started",
-    "ended",
-    "host",
-    "source",
-)
 _SLURM = ("memory_gb", "gpu_utilization_percent", "gpu_memory_gb")
 _CURVE = ("epoch", "loss", "learning_rate", "seconds")
 
@@ -67,7 +45,8 @@ def runs_frame(analysis: Analysis) -> Any:
 
 def _training(training: Training | None) -> _Row:
     slurm = training.slurm if training is not None else None
-    row = _picked(training, {f"training_{name}": name for name in _TRAINING})
+    names = [each.name for each in fields(Training) if each.name not in {"curve", "slurm", "source"}]
+    row = _picked(training, {f"training_{name}": name for name in (*names, "source")})
     if training is not None:
         row["training_state"] = training.state.value
     return row | _picked(slurm, {f"slurm_{name}": name for name in _SLURM})

@@ -35,8 +35,7 @@ def texts(content: Content, key: str) -> list[str]:
 
 
 def column(table: Table, key: str) -> list[Cell]:
-    place = [column.key for column in table.columns].index(key)
-    return [row.cells[place] for row in table.rows]
+    return [row.get(key, Cell()) for row in table.rows]
 
 
 @pytest.mark.parametrize("analysis", [made_up(), dozens(), made_up(running=True)], ids=["few", "dozens", "running"])
@@ -44,12 +43,12 @@ def test_every_sentence_of_the_report_is_in_markdown_and_html(analysis: Analysis
     content = report_of(analysis)
     page, markdown = html.unescape(report_html(content)), markdown_report(content)
     for section in content.sections:
-        if section.key not in {"best", "jobs"}:
+        if section.key != "best":
             assert f"## {section.title}" in markdown
         assert f">{section.title}</h2>" in page
         for sentence in texts(content, section.key):
             assert sentence in page
-            if section.key not in {"best", "jobs"}:
+            if section.key != "best":
                 assert text(sentence, most=2000) in markdown
 
 
@@ -58,7 +57,7 @@ def test_a_notebook_shows_the_findings_and_the_cells_of_the_runs() -> None:
     shown = html.unescape(notebook_html(content))
     for finding in content.findings:
         assert finding.text in shown
-    runs = content.table("runs")
+    runs = content.tables()["runs"]
     for cell in column(runs, "score:capitalization")[:30]:
         assert f"<td>{cell.text}</td><td>{cell.detail}</td>" in shown
     assert "8 more in <code>.runs</code>" in shown
@@ -77,11 +76,11 @@ def test_the_report_of_an_unfinished_experiment_starts_with_what_is_missing() ->
 
 def test_the_best_run_is_marked_and_is_no_base_model() -> None:
     content = report_of(dozens())
-    table = content.table("runs")
-    best = [cell.text for cell, row in zip(column(table, "run"), table.rows, strict=True) if row.is_best]
-    fact = next(fact for fact in content.facts if fact.name == "Best score")
-    assert len(best) == 1
-    assert fact.more.startswith(f"{best[0]}, 95 % interval ")
+    table = content.tables()["runs"]
+    (best,) = table.best
+    fact = next(fact for fact in content.facts if fact.subject == "Best score")
+    assert fact.more.startswith(f"{column(table, 'run')[best].text}, 95 % interval ")
+    assert column(table, "type")[best].text == "Fine-tuned"
 
 
 def test_results_without_a_recorded_job_are_called_results() -> None:
@@ -91,21 +90,21 @@ def test_results_without_a_recorded_job_are_called_results() -> None:
         for run in analysis.runs
     )
     content = report_of(replace(analysis, runs=runs))
-    states = [cell.text for cell in column(content.table("runs"), "state")]
+    states = [cell.text for cell in column(content.tables()["runs"], "state")]
     assert states == ["completed", "results found", "results found", "results found"]
-    assert next(fact for fact in content.facts if fact.name == "Trainings").value == "3 of 3"
+    assert next(fact for fact in content.facts if fact.subject == "Trainings").text == "3 of 3"
 
 
 def test_a_table_without_values_in_a_column_leaves_it_out() -> None:
-    assert "gpu_hours" not in [column.key for column in report_of(made_up()).table("runs").columns]
+    assert "gpu_hours" not in [column.key for column in report_of(made_up()).tables()["runs"].columns]
 
 
 def test_a_long_table_names_the_file_with_all_rows() -> None:
     content = report_of(dozens())
-    note = content.table("scores-1").left_out(60)
+    note = content.tables()["scores-1"].left_out(60)
     assert note is not None
     assert (note.text, note.files) == ("The first 60 of 74 rows; all are in", ("evaluations.csv",))
-    assert content.table("runs").left_out(60) is None
+    assert content.tables()["runs"].left_out(60) is None
 
 
 def test_the_order_of_ties_is_called_chance() -> None:

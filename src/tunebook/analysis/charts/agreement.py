@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from statistics import fmean
 
-from tunebook.analysis.charts.figure import SHOWN, Figure, Row, Spec, axis, compact, layered, shown_only, tooltip
+from tunebook.analysis.charts.figure import SHOWN, Figure, Row, axis, compact, layer, layered, tooltip
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.scoring import by_sample
 
@@ -59,18 +59,10 @@ def _matrix(scores: TaskScores, table: _Table, means: Mapping[str, float]) -> Fi
     names = axis(
         "name", "nominal", "", sort={"field": "rank", "op": "min"}, axis={"labelOverlap": False, "ticks": False}
     )
-    cells = {
-        "transform": [shown_only()],
-        "mark": {"type": "rect", "stroke": None},
-        "encoding": {
-            "x": axis("place", "ordinal", along, axis={"labels": False, "ticks": False}),
-            "y": names,
-            "color": colour,
-            "tooltip": tooltip(
-                ("name", "Run"), ("sample", "Sample"), answer, ("mean", "Mean of all runs", scores.number)
-            ),
-        },
-    }
+    words = tooltip(("name", "Run"), ("sample", "Sample"), answer, ("mean", "Mean of all runs", scores.number))
+    x = axis("place", "ordinal", along, axis={"labels": False, "ticks": False})
+    encoding = {"x": x, "y": names, "color": colour, "tooltip": words}
+    cells = layer({"type": "rect", "stroke": None}, encoding, is_filtered=True)
     caption = "One column per sample, one row per run (after its last evaluated epoch). All runs agree where a column"
     caption += " has one colour."
     spec = layered(rows, cells, params=[SHOWN])
@@ -112,16 +104,14 @@ def _distribution(scores: TaskScores, means: Mapping[str, float], runs: int) -> 
     rows = _bins(means, low, high)
     domain = {"domain": [low, high], "nice": False}
     words = tooltip(("from", "from", scores.number), ("to", "to", scores.number), ("samples", "Samples", "d"))
-    bars: Spec = {
-        "mark": {"type": "rect", "fill": "#56B4E9", "stroke": "#0072B2", "strokeWidth": 0.8},
-        "encoding": {
-            "x": axis("from", "quantitative", title, scale=domain, axis={"format": scores.ticks}),
-            "x2": {"field": "to"},
-            "y": axis("samples", "quantitative", "Samples", axis={"tickMinStep": 1, "format": "d"}),
-            "y2": {"datum": 0},
-            "tooltip": words,
-        },
+    encoding = {
+        "x": axis("from", "quantitative", title, scale=domain, axis={"format": scores.ticks}),
+        "x2": {"field": "to"},
+        "y": axis("samples", "quantitative", "Samples", axis={"tickMinStep": 1, "format": "d"}),
+        "y2": {"datum": 0},
+        "tooltip": words,
     }
+    bars = layer({"type": "rect", "fill": "#56B4E9", "stroke": "#0072B2", "strokeWidth": 0.8}, encoding)
     return Figure(scores.name(_STEM), scores.title(_TITLE), caption, layered(rows, bars), 280)
 
 

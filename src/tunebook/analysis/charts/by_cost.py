@@ -10,12 +10,13 @@ from tunebook.analysis.charts.figure import (
     Row,
     Spec,
     axis,
+    categories,
     compact,
     emphasized,
     hover,
     interval_fields,
+    layer,
     layered,
-    shown_only,
 )
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.inference import CostPoint
@@ -80,45 +81,27 @@ def _layers(rows: Sequence[Row], front: Sequence[str], scores: TaskScores, unit:
     is_log = min(costs) > 0 and max(costs) > _LOG_FROM * min(costs)
     along: Spec = {"type": "log"} if is_log else {"zero": False, "padding": 12}
     x, y = axis("cost", "quantitative", f"Training cost ({unit})", scale=along), scores.channel("score")
-    only_front = [{"filter": f"datum.front === '{_FRONT}'"}]
-    line = {
-        "transform": only_front,
-        "mark": {"type": "line", "interpolate": "step-after", "stroke": _ORANGE, "strokeWidth": 1.5},
-        "encoding": {"x": x, "y": y, "order": {"field": "cost", "type": "quantitative"}},
-    }
-    names = {
-        "transform": only_front,
-        "mark": {"type": "text", "style": "annotation", "dy": -11, "limit": 190},
-        "encoding": {"x": x, "y": y, "text": {"field": "name", "type": "nominal"}},
-    }
+    only_front = f"datum.front === '{_FRONT}'"
+    stairs = {"type": "line", "interpolate": "step-after", "stroke": _ORANGE, "strokeWidth": 1.5}
+    line = layer(stairs, {"x": x, "y": y, "order": {"field": "cost", "type": "quantitative"}}, where=only_front)
     bars, points = _marks(x, scores, unit, is_crowded=len(rows) > _CROWDED)
     layers = [scores.base_rule(), bars, line, points]
     if len(front) <= _MOST_LABELS and all(len(name) <= _LONGEST_LABEL for name in front):
-        layers.append(names)
+        label = {"type": "text", "style": "annotation", "dy": -11, "limit": 190}
+        layers.append(layer(label, {"x": x, "y": y, "text": {"field": "name", "type": "nominal"}}, where=only_front))
     return layers
 
 
 def _marks(x: Spec, scores: TaskScores, unit: str, *, is_crowded: bool) -> tuple[Spec, Spec]:
-    channel: Spec = {"field": "front", "type": "nominal", "legend": {"title": None, "direction": "vertical"}}
-    domain = [_FRONT, _OTHER]
-    colour = channel | {"scale": {"domain": domain, "range": [_ORANGE, _GREY]}}
-    shape = channel | {"scale": {"domain": domain, "range": ["diamond", "circle"]}}
-    bars = {
-        "transform": [shown_only()],
-        "mark": {"type": "rule", "strokeOpacity": 0.25 if is_crowded else 0.6},
-        "encoding": {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}, "color": colour},
+    looks = {_FRONT: (_ORANGE, "diamond"), _OTHER: (_GREY, "circle")}
+    channels = categories("front", looks, {"direction": "vertical"})
+    ends = {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}, "color": channels["color"]}
+    bars = layer({"type": "rule", "strokeOpacity": 0.25 if is_crowded else 0.6}, ends, is_filtered=True)
+    point = {
+        "x": x,
+        "y": scores.channel("score"),
+        "size": emphasized(220, 35 if is_crowded else 80),
+        "tooltip": scores.tooltip(("cost", unit, ".3~g"), ("front", "Cost")),
     }
-    points = {
-        "transform": [shown_only()],
-        "params": [hover()],
-        "mark": {"type": "point", "filled": True, "fillOpacity": 0.9},
-        "encoding": {
-            "x": x,
-            "y": scores.channel("score"),
-            "color": colour,
-            "shape": shape,
-            "size": emphasized(220, 35 if is_crowded else 80),
-            "tooltip": scores.tooltip(("cost", unit, ".3~g"), ("front", "Cost")),
-        },
-    }
-    return bars, points
+    points = layer({"type": "point", "filled": True, "fillOpacity": 0.9}, channels | point, is_filtered=True)
+    return bars, points | hover()

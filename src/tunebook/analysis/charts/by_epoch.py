@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tunebook.analysis.charts.figure import SHOWN, Figure, Row, Spec, axis, emphasized, hover, layered, shown_only
+from tunebook.analysis.charts.figure import SHOWN, Figure, Row, Spec, axis, emphasized, hover, layer, layered
 from tunebook.analysis.charts.series import Series, series_of
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.records import Score
@@ -51,15 +51,8 @@ def _layers(scores: TaskScores, series: Series) -> tuple[Spec, Spec]:
     x = axis("epoch", "ordinal", "Epoch (from 0)", axis={"labelAngle": 0, "grid": True})
     shared = {"x": x, "y": scores.channel("score"), "detail": {"field": "run", "type": "nominal"}} | series.colour()
     opacity = emphasized(1, series.opacity)
-    lines = {
-        "transform": [shown_only()],
-        "params": [hover()],
-        "mark": series.mark("line"),
-        "encoding": shared | {"strokeOpacity": opacity, "strokeWidth": emphasized(3.5, series.choose(1.8, 1))},
-    }
-    points = {
-        "transform": [shown_only()],
-        "mark": series.mark("point", filled=True, size=series.choose(55, 16)),
-        "encoding": shared | {"fillOpacity": opacity, "tooltip": scores.tooltip(("epoch", "Epoch", "d"))},
-    }
-    return lines, points
+    width = emphasized(3.5, series.choose(1.8, 1))
+    lines = layer(series.mark("line"), shared | {"strokeOpacity": opacity, "strokeWidth": width}, is_filtered=True)
+    mark = series.mark("point", filled=True, size=series.choose(55, 16))
+    words = scores.tooltip(("epoch", "Epoch", "d"))
+    return lines | hover(), layer(mark, shared | {"fillOpacity": opacity, "tooltip": words}, is_filtered=True)

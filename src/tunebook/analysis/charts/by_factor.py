@@ -15,8 +15,8 @@ from tunebook.analysis.charts.figure import (
     emphasized,
     hover,
     interval_fields,
+    layer,
     layered,
-    shown_only,
     tooltip,
 )
 from tunebook.analysis.charts.task_scores import TaskScores
@@ -99,36 +99,27 @@ def _layers(scores: TaskScores, factor: FactorUse, levels: Sequence[Row]) -> lis
     is_flat = sum(map(len, factor.levels)) <= _FLAT_LETTERS
     order = {"domain": list(factor.levels)}
     x = axis("level", "ordinal", factor.label, scale=order, axis={"labelAngle": 0 if is_flat else -30})
-    runs = {
-        "transform": [shown_only()],
-        "params": [hover()],
-        "mark": {"type": "point", "filled": True, "style": "quiet"},
-        "encoding": {
-            "x": x,
-            "y": scores.channel("score"),
-            "fillOpacity": emphasized(1, 0.45),
-            "size": emphasized(130, 28),
-            "tooltip": tooltip(("name", "Run"), ("level", factor.label), ("score", scores.measure, scores.number)),
-        },
+    marks = {
+        "x": x,
+        "y": scores.channel("score"),
+        "fillOpacity": emphasized(1, 0.45),
+        "size": emphasized(130, 28),
+        "tooltip": tooltip(("name", "Run"), ("level", factor.label), ("score", scores.measure, scores.number)),
     }
+    runs = layer({"type": "point", "filled": True, "style": "quiet"}, marks, is_filtered=True) | hover()
     return [runs, *_mean_layers(scores, factor, levels, x)]
 
 
 def _mean_layers(scores: TaskScores, factor: FactorUse, levels: Sequence[Row], x: Spec) -> list[Spec]:
-    data = {"name": "levels"}
-    mean = scores.channel("mean")
+    mean = {"x": x, "y": scores.channel("mean")}
     layers: list[Spec] = []
     if _has_intervals(levels):
-        bars = {
-            "data": data,
-            "transform": [{"filter": "isValid(datum.low)"}],
-            "mark": {"type": "rule", "color": _ORANGE, "strokeWidth": 2},
-            "encoding": {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}},
-        }
-        layers.append(bars)
+        ends = {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}}
+        bar = {"type": "rule", "color": _ORANGE, "strokeWidth": 2}
+        layers.append(layer(bar, ends, data="levels", where="isValid(datum.low)"))
     if all(map(is_number, factor.levels)) and not factor.is_seed:
         line = {"type": "line", "color": _ORANGE, "strokeWidth": 1.2, "strokeOpacity": 0.6}
-        layers.append({"data": data, "mark": line, "encoding": {"x": x, "y": mean}})
+        layers.append(layer(line, mean, data="levels"))
     point = {"type": "point", "filled": True, "shape": "diamond", "color": _ORANGE, "size": 110, "opacity": 1}
     words = scores.mean_tooltip(("level", factor.label))
-    return [*layers, {"data": data, "mark": point, "encoding": {"x": x, "y": mean, "tooltip": words}}]
+    return [*layers, layer(point, mean | {"tooltip": words}, data="levels")]

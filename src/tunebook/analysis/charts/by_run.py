@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from tunebook.analysis.charts.figure import SHOWN, Figure, Row, Spec, axis, emphasized, hover, layered, shown_only
+from tunebook.analysis.charts.figure import (
+    SHOWN,
+    Figure,
+    Row,
+    Spec,
+    axis,
+    categories,
+    emphasized,
+    hover,
+    layer,
+    layered,
+)
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import percent_text
 from tunebook.analysis.inference import Comparison
@@ -73,17 +82,6 @@ def _verdict(run: RunRecord, comparison: Comparison | None) -> str:
     return "better than base" if comparison.difference > 0 else "worse than base"
 
 
-def _verdict_channels(rows: Sequence[Row]) -> Spec:
-    present = {row["verdict"] for row in rows}
-    used = [verdict for verdict in _VERDICTS if verdict in present]
-    colours, shapes = zip(*(_VERDICTS[verdict] for verdict in used), strict=True)
-    channel: Spec = {"field": "verdict", "type": "nominal", "legend": {"title": None}}
-    return {
-        "color": channel | {"scale": {"domain": used, "range": list(colours)}},
-        "shape": channel | {"scale": {"domain": used, "range": list(shapes)}},
-    }
-
-
 def _spec(rows: list[Row], scores: TaskScores) -> Spec:
     """One row per run while their names fit; otherwise one rank per run along the horizontal axis."""
     if len(rows) <= _MOST_NAMED:
@@ -97,23 +95,16 @@ def _spec(rows: list[Row], scores: TaskScores) -> Spec:
 
 
 def _layers(rows: list[Row], scores: TaskScores, *, along: str, other: Spec, size: float, thickness: float) -> Spec:
-    channels = _verdict_channels(rows)
-    ends = {along: scores.channel("low"), f"{along}2": {"field": "high"}}
-    bars = {
-        "transform": [shown_only()],
-        "mark": {"type": "rule", "strokeWidth": thickness, "strokeOpacity": 0.75},
-        "encoding": other | ends | {"color": channels["color"]},
-    }
+    present = {row["verdict"] for row in rows}
+    channels = categories("verdict", {key: look for key, look in _VERDICTS.items() if key in present}, {})
+    ends = {along: scores.channel("low"), f"{along}2": {"field": "high"}, "color": channels["color"]}
+    bars = layer({"type": "rule", "strokeWidth": thickness, "strokeOpacity": 0.75}, other | ends, is_filtered=True)
     point = {
         along: scores.channel("score"),
         "size": emphasized(size * 2.5, size),
         "tooltip": scores.tooltip(("n", "Samples", "d"), ("verdict", "Comparison")),
     }
-    points = {
-        "transform": [shown_only()],
-        "params": [hover()],
-        "mark": {"type": "point", "filled": True, "opacity": 1},
-        "encoding": other | channels | point,
-    }
+    mark = {"type": "point", "filled": True, "opacity": 1}
+    points = layer(mark, other | channels | point, is_filtered=True) | hover()
     datasets = {"bases": [row for row in rows if row["verdict"] == _BASE]}
     return layered(rows, scores.base_rule(along), bars, points, params=[SHOWN], datasets=datasets)

@@ -11,21 +11,22 @@ from typing import Any
 from tunebook.analysis.records import Interval
 
 __all__ = [
-    "POINTED",
     "SHOWN",
     "Figure",
     "Row",
     "Spec",
     "TooltipEntry",
     "axis",
+    "categories",
     "compact",
     "emphasized",
     "hover",
     "interval_fields",
+    "layer",
     "layered",
     "log_or_linear",
     "one_line",
-    "shown_only",
+    "pointers",
     "step_axis",
     "tooltip",
 ]
@@ -37,7 +38,6 @@ TooltipEntry = tuple[str, str] | tuple[str, str, str]  # field, title, and a num
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _LETTER_PX, _SYMBOL_PX = 6.2, 34  # of a legend's entry
 SHOWN: Spec = {"name": "shown", "value": []}  # the HTML report's table sets it: which runs its filter leaves
-POINTED: Spec = {"param": "pointed", "empty": False}  # the parameter of :func:`hover` as a condition
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,38 @@ def layered(rows: Iterable[Mapping[str, Any]], *layers: Spec, **others: Any) -> 
     } | others
 
 
+def layer(mark: Spec, encoding: Spec, *, data: str = "", where: str = "", is_filtered: bool = False) -> Spec:
+    """A layer of marks.
+
+    Args:
+        data: the data set's name, if it is not that of the rows.
+        where: the expression that a row must meet.
+        is_filtered: whether only the runs that the report's table shows are drawn; on paper all are.
+    """
+    made: Spec = {"data": {"name": data}} if data else {}
+    conditions = ["!length(shown) || shown[datum.run]"] if is_filtered else []
+    if where:
+        conditions.append(where)
+    if conditions:
+        made["transform"] = [{"filter": condition} for condition in conditions]
+    return made | {"mark": mark, "encoding": encoding}
+
+
+def pointers(encoding: Spec, *, is_filtered: bool = False) -> Spec:
+    """Invisible points that make a line easy to point at; figures on paper leave them out."""
+    mark = {"type": "point", "filled": True, "size": 60, "opacity": 0}
+    return layer(mark, encoding, is_filtered=is_filtered) | {"name": "pointers"}
+
+
+def categories(field_name: str, looks: Mapping[str, tuple[str, str]], legend: Spec) -> Spec:
+    """The channels that show a field by colour and shape, value by value."""
+    channels: Spec = {}
+    for place, name in enumerate(("color", "shape")):
+        scale = {"domain": list(looks), "range": [look[place] for look in looks.values()]}
+        channels[name] = {"field": field_name, "type": "nominal", "legend": {"title": None} | legend, "scale": scale}
+    return channels
+
+
 def axis(field_name: str, kind: str, title: str, **others: Any) -> Spec:
     """A channel that shows a field.
 
@@ -136,21 +168,14 @@ def one_line(title: str) -> str:
 
 
 def hover(field_name: str = "run") -> Spec:
-    """The parameter ``pointed``: the mark under the pointer, with all marks that share this field's value."""
-    return {
-        "name": "pointed",
-        "select": {"type": "point", "on": "pointerover", "clear": "pointerout", "fields": [field_name]},
-    }
+    """Makes the mark under the pointer the parameter ``pointed``, with all marks that share this field's value."""
+    select = {"type": "point", "on": "pointerover", "clear": "pointerout", "fields": [field_name]}
+    return {"params": [{"name": "pointed", "select": select}]}
 
 
 def emphasized(pointed: float, value: float) -> Spec:
     """A channel with one value under the pointer and another elsewhere."""
-    return {"condition": POINTED | {"value": pointed}, "value": value}
-
-
-def shown_only() -> Spec:
-    """A transform that keeps the runs that the report's table shows; all of them on paper."""
-    return {"filter": "!length(shown) || shown[datum.run]"}
+    return {"condition": {"param": "pointed", "empty": False, "value": pointed}, "value": value}
 
 
 def compact(value: float | None, digits: int = 6) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tunebook.analysis.charts.figure import Figure, Row, Spec, axis, compact, layered
+from tunebook.analysis.charts.figure import Figure, Row, Spec, axis, compact, layer, layered
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.inference import Effect
 from tunebook.analysis.values import FactorUse
@@ -73,10 +73,7 @@ def _layers(rows: list[Row], across: FactorUse, down: FactorUse, scores: TaskSco
     }
     legend = {"format": scores.ticks, "orient": "right", "gradientLength": 110}
     colour = axis("mean", "quantitative", f"mean {scores.measure}", scale={"scheme": "viridis"}, legend=legend)
-    cells = {
-        "mark": {"type": "rect", "stroke": "#ffffff", "strokeWidth": 1},
-        "encoding": shared | {"color": colour},
-    }
+    cells = layer({"type": "rect", "stroke": "#ffffff", "strokeWidth": 1}, shared | {"color": colour})
     if len(rows) > _MOST_NUMBERS:
         return [cells]
     means = [row["mean"] for row in rows]
@@ -85,4 +82,4 @@ def _layers(rows: list[Row], across: FactorUse, down: FactorUse, scores: TaskSco
         "text": axis("mean", "quantitative", "", format=".0%" if scores.scale.is_percent else ".3~g"),
         "color": {"condition": on_bright, "value": "#ffffff"},
     }
-    return [cells, {"mark": {"type": "text", "fontSize": 12}, "encoding": shared | written}]
+    return [cells, layer({"type": "text", "fontSize": 12}, shared | written)]

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from tunebook.analysis.charts.figure import Figure, Row, Spec, TooltipEntry, axis, compact, interval_fields, tooltip
+from tunebook.analysis.charts.figure import (
+    Figure,
+    Row,
+    Spec,
+    TooltipEntry,
+    axis,
+    compact,
+    interval_fields,
+    layer,
+    tooltip,
+)
 from tunebook.analysis.comparing import Table, final_scores
 from tunebook.analysis.formatting import Scale, run_labels, scale_of
 from tunebook.analysis.records import Score
@@ -14,6 +24,8 @@ from tunebook.analysis.values import Analysis, TaskUse
 from tunebook.core.plan import RunType
 
 __all__ = ["TaskScores"]
+
+_FORMATS = {True: (".0%", ".1%"), False: ("~g", ".4~g")}  # of axes and tooltips, by whether scores are percent
 
 
 @dataclass(frozen=True)
@@ -96,12 +108,12 @@ class TaskScores:
     @property
     def ticks(self) -> str:
         """The axis's number format."""
-        return ".0%" if self.scale.is_percent else "~g"
+        return _FORMATS[self.scale.is_percent][0]
 
     @property
     def number(self) -> str:
         """The tooltip's number format."""
-        return ".1%" if self.scale.is_percent else ".4~g"
+        return _FORMATS[self.scale.is_percent][1]
 
     def channel(self, field: str) -> Spec:
         """The axis, as long as the scores and their intervals need."""
@@ -113,11 +125,8 @@ class TaskScores:
     def base_rule(self, channel: str = "y") -> Spec:
         """A dashed line at every base model's score, out of the data set ``bases``."""
         words = tooltip(("name", "Base model"), ("score", self.measure, self.number))
-        return {
-            "data": {"name": "bases"},
-            "mark": {"type": "rule", "style": "reference"},
-            "encoding": {channel: self.channel("score"), "tooltip": words},
-        }
+        encoding = {channel: self.channel("score"), "tooltip": words}
+        return layer({"type": "rule", "style": "reference"}, encoding, data="bases")
 
     def tooltip(self, *others: TooltipEntry) -> list[Spec]:
         """The run, its score and its interval, and other entries."""

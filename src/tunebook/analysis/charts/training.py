@@ -15,9 +15,10 @@ from tunebook.analysis.charts.figure import (
     compact,
     emphasized,
     hover,
+    layer,
     layered,
     log_or_linear,
-    shown_only,
+    pointers,
     step_axis,
     tooltip,
 )
@@ -125,29 +126,15 @@ def _loss_spec(rows: list[Row], series: Series, y: Spec) -> Spec:
         "scale": {"domain": ["training", "validation"], "range": [[1, 0], [5, 3]]},
         "legend": None,
     }
-    shown = [shown_only()]
     opacity = emphasized(1, series.opacity)
-    width = emphasized(3.5, series.choose(1.6, 1))
-    lines = {
-        "transform": shown,
-        "params": [hover()],
-        "mark": series.mark("line"),
-        "encoding": shared | {"strokeDash": dashes, "strokeWidth": width, "strokeOpacity": opacity},
-    }
-    validations = {
-        "transform": [*shown, {"filter": "datum.kind === 'validation'"}],
-        "mark": series.mark("point", filled=True, size=series.choose(36, 9)),
-        "encoding": shared | {"fillOpacity": opacity},
-    }
+    drawn = {"strokeDash": dashes, "strokeWidth": emphasized(3.5, series.choose(1.6, 1)), "strokeOpacity": opacity}
+    lines = layer(series.mark("line"), shared | drawn, is_filtered=True) | hover()
+    mark = series.mark("point", filled=True, size=series.choose(36, 9))
+    is_validation = "datum.kind === 'validation'"
+    validations = layer(mark, shared | {"fillOpacity": opacity}, where=is_validation, is_filtered=True)
     words = tooltip(("name", "Run"), ("kind", "Loss of"), ("step", "Step", "d"), ("loss", "Loss", ".4f"))
-    pointers = _pointers(shared | {"tooltip": words}) | {"transform": shown}
-    return layered(rows, lines, validations, pointers, params=[SHOWN])
-
-
-def _pointers(encoding: Spec) -> Spec:
-    """Invisible points that make a line easy to point at."""
-    mark = {"type": "point", "filled": True, "size": 60, "opacity": 0}
-    return {"name": "pointers", "mark": mark, "encoding": encoding}
+    points = pointers(shared | {"tooltip": words}, is_filtered=True)
+    return layered(rows, lines, validations, points, params=[SHOWN])
 
 
 def learning_rates(analysis: Analysis) -> Figure:
@@ -209,10 +196,6 @@ def _rate_spec(rows: list[Row], colour: Spec, *, is_log: bool) -> Spec:
     ticks = {"format": "~e", "tickCount": 5}
     y = axis("rate", "quantitative", "Learning rate", scale=log_or_linear(is_log), axis=ticks)
     shared = {"x": step_axis(), "y": y, "detail": {"field": "name", "type": "nominal"}, "color": colour}
-    lines = {
-        "params": [hover("name")],
-        "mark": "line",
-        "encoding": shared | {"strokeWidth": emphasized(3.5, 1.8)},
-    }
+    lines = layer({"type": "line"}, shared | {"strokeWidth": emphasized(3.5, 1.8)}) | hover("name")
     words = tooltip(("name", "Run"), ("step", "Step", "d"), ("rate", "Learning rate", ".3~e"))
-    return layered(rows, lines, _pointers(shared | {"tooltip": words}))
+    return layered(rows, lines, pointers(shared | {"tooltip": words}))

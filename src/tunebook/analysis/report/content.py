@@ -6,58 +6,49 @@ is built (:mod:`tunebook.analysis.report.sections`). All texts are plain; each o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.formatting import MISSING
 
 __all__ = [
-    "Answer",
     "Block",
     "Cell",
     "Column",
-    "Command",
     "Content",
     "Entries",
     "Entry",
-    "Fact",
-    "Heading",
-    "Pictures",
-    "Row",
-    "SampleCase",
-    "SampleGroup",
+    "Sample",
+    "Samples",
     "Section",
+    "Style",
     "Table",
-    "Terms",
     "Text",
-    "table_of",
 ]
 
 _MOST_OPTIONS = 30  # a filter with more values would be slower than searching
 
 
+class Style(Enum):
+    """How texts and lists are set."""
+
+    PLAIN = "plain"
+    NOTE = "note"  # a text that explains
+    HEADING = "heading"  # within a section
+    COMMAND = "command"  # to copy
+    ORDERED = "ordered"
+    TERMS = "terms"  # a list of names and what they stand for
+
+
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; ``is_note`` says that it explains, and ``files`` are data files next to the report that end it."""
+    """A paragraph; ``files`` are data files next to the report that end it."""
 
     text: str
-    is_note: bool = False
+    style: Style = Style.PLAIN
     files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A heading within a section."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command line to copy."""
-
-    text: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +56,8 @@ class Entry:
     """An entry of a list.
 
     Attributes:
-        hint: what to do about it.
+        subject: what it is about.
+        more: what else there is to know or to do about it.
         tag: its kind, in one or two words.
         significant: whether the test behind it passed; ``None`` without a test.
         log: a log's path, relative to the experiment's directory, to be linked.
@@ -73,7 +65,7 @@ class Entry:
 
     text: str
     subject: str = ""
-    hint: str = ""
+    more: str = ""
     tag: str = ""
     significant: bool | None = None
     log: str = ""
@@ -84,15 +76,8 @@ class Entries:
     """A list; ``fold`` is the line that stands for it until a reader opens it, and empty for a list that is open."""
 
     entries: tuple[Entry, ...]
+    style: Style = Style.PLAIN
     fold: str = ""
-    is_ordered: bool = False
-
-
-@dataclass(frozen=True)
-class Terms:
-    """Names and what they stand for."""
-
-    items: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -122,10 +107,6 @@ class Column:
         """Whether the details are intervals."""
         return self.detail.endswith("interval")
 
-    def is_one_of(self, names: Collection[str]) -> bool:
-        """Whether the names have this column's key or its group."""
-        return self.key in names or self.key.partition(":")[0] in names
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -149,21 +130,13 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row; ``run`` is the run's number in the plan's order, ``is_best`` marks the best run."""
-
-    cells: tuple[Cell, ...]
-    run: int = -1
-    is_best: bool = False
-
-
-@dataclass(frozen=True)
 class Table:
-    """A table.
+    """A table; rows have cells by their column's key, and columns without a value are left out.
 
     Attributes:
         note: sentences on the whole table.
-        file: the data file next to the report that has all rows.
+        file: the data file next to the report that has all rows; empty if none has.
+        best: the numbers of the rows that are marked.
         is_interactive: whether readers sort, filter and save it, where the output can do that.
         is_folded: whether it is a detail that readers open.
     """
@@ -171,106 +144,82 @@ class Table:
     key: str
     label: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Mapping[str, Cell], ...]
     note: str = ""
     file: str = ""
+    best: frozenset[int] = frozenset()
     is_interactive: bool = False
     is_folded: bool = False
+
+    def __post_init__(self) -> None:
+        known = {key for row in self.rows for key, cell in row.items() if cell.value}
+        object.__setattr__(self, "columns", tuple(column for column in self.columns if column.key in known))
 
     @property
     def caption(self) -> str:
         """The sentences on the table and on its columns."""
         notes = dict.fromkeys((self.note, *(column.note for column in self.columns)))
-        return " ".join(note for note in notes if note)
+        return " ".join(filter(None, notes))
 
     def select(self, *names: str) -> Table:
         """The table with only the columns of these keys or groups, in the table's order."""
-        return self._with_columns([place for place, each in enumerate(self.columns) if each.is_one_of(names)])
+        return replace(self, columns=tuple(column for column in self.columns if _has_name(column, names)))
 
     def without(self, *names: str) -> Table:
         """The table without the columns of these keys or groups."""
-        return self._with_columns([place for place, each in enumerate(self.columns) if not each.is_one_of(names)])
+        return replace(self, columns=tuple(column for column in self.columns if not _has_name(column, names)))
 
-    def _with_columns(self, places: Sequence[int]) -> Table:
-        rows = [replace(row, cells=tuple(row.cells[place] for place in places)) for row in self.rows]
-        return replace(self, columns=tuple(self.columns[place] for place in places), rows=tuple(rows))
+    def cells(self, row: Mapping[str, Cell]) -> list[tuple[Column, Cell]]:
+        """The columns with a row's cells."""
+        return [(column, row.get(column.key, Cell())) for column in self.columns]
 
-    def options(self, place: int) -> tuple[str, ...]:
+    def options(self, column: Column) -> tuple[str, ...]:
         """The values of a column that readers may choose from; empty where that would be no help."""
-        if not self.columns[place].has_filter:
-            return ()
-        found = dict.fromkeys(row.cells[place].text for row in self.rows if row.cells[place].value)
-        return tuple(found) if 1 < len(found) <= _MOST_OPTIONS else ()
+        found = {row[column.key].text: None for row in self.rows if column.key in row and row[column.key].value}
+        return tuple(found) if column.has_filter and 1 < len(found) <= _MOST_OPTIONS else ()
 
     def left_out(self, shown: int) -> Text | None:
         """The sentence on the rows after the first ``shown`` ones."""
         if len(self.rows) <= shown:
             return None
-        return Text(f"The first {shown} of {len(self.rows)} rows; all are in", is_note=True, files=(self.file,))
+        text = f"The first {shown} of {len(self.rows)} rows"
+        if not self.file:
+            return Text(f"{text}.", Style.NOTE)
+        return Text(f"{text}; all are in", Style.NOTE, (self.file,))
 
 
-def table_of(
-    table: Table, rows: Sequence[Mapping[str, Cell]], runs: Sequence[int] = (), best: frozenset[int] = frozenset()
-) -> Table:
-    """The table with these rows, cells by their column's key, and without the columns that would be empty.
-
-    Args:
-        runs: the number of each row's run; ``best`` are the numbers of the best ones.
-    """
-    known = {key for row in rows for key, cell in row.items() if cell.value}
-    columns = tuple(column for column in table.columns if column.key in known)
-    numbers = runs or [-1] * len(rows)
-    made = []
-    for row, number in zip(rows, numbers, strict=True):
-        cells = tuple(row.get(column.key, Cell()) for column in columns)
-        made.append(Row(cells, number, number in best))
-    return replace(table, columns=columns, rows=tuple(made))
+def _has_name(column: Column, names: Collection[str]) -> bool:
+    return column.key in names or column.key.partition(":")[0] in names
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Figures that have data."""
-
-    figures: tuple[Figure, ...]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A run's answer to a sample; ``log`` is the log that has it, or empty."""
-
-    run: str
-    text: str
-    log: str = ""
-
-
-@dataclass(frozen=True)
-class SampleCase:
-    """A sample with answers; ``runs`` counts the runs that are concerned."""
+class Sample:
+    """A sample with answers, their subjects being runs; ``runs`` counts the runs that are concerned."""
 
     task: str
-    sample: str
+    id: str
     prompt: str
     target: str
-    answers: tuple[Answer, ...]
+    answers: tuple[Entry, ...]
     runs: int
 
 
 @dataclass(frozen=True)
-class SampleGroup:
+class Samples:
     """Samples of one kind; ``total`` says how many were found."""
 
     title: str
-    cases: tuple[SampleCase, ...]
+    samples: tuple[Sample, ...]
     total: str
 
     def left_out(self, shown: int) -> Text | None:
         """The sentence on the samples after the first ``shown`` ones."""
-        if len(self.cases) <= shown:
+        if len(self.samples) <= shown:
             return None
-        return Text(f"The first {shown} of {self.total}; all samples are in", is_note=True, files=("samples.parquet",))
+        return Text(f"The first {shown} of {self.total}; all samples are in", Style.NOTE, ("samples.parquet",))
 
 
-Block = Text | Heading | Command | Entries | Terms | Table | Pictures | SampleGroup
+Block = Text | Entries | Table | Figure | Samples
 
 
 @dataclass(frozen=True)
@@ -284,15 +233,6 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Fact:
-    """A number at the head of the report, and a line about it."""
-
-    name: str
-    value: str
-    more: str = ""
-
-
-@dataclass(frozen=True)
 class Content:
     """The whole report.
 
@@ -300,6 +240,7 @@ class Content:
         kind: the experiment's type and date of creation.
         status: how many trainings and evaluations have results.
         is_finished: whether nothing that was planned is missing.
+        facts: the numbers at the head of the report.
         findings: also in their section.
         tasks: the names of the evaluation tasks.
     """
@@ -309,21 +250,16 @@ class Content:
     question: str
     status: str
     is_finished: bool
-    facts: tuple[Fact, ...]
+    facts: tuple[Entry, ...]
     findings: tuple[Entry, ...]
     sections: tuple[Section, ...]
-    figures: tuple[Figure, ...]
     tasks: tuple[str, ...]
 
-    def tables(self) -> Iterator[Table]:
-        """All tables, in their order."""
+    def blocks(self) -> Iterator[Block]:
+        """The blocks of all sections."""
         for section in self.sections:
-            yield from (block for block in section.blocks if isinstance(block, Table))
+            yield from section.blocks
 
-    def table(self, key: str) -> Table:
-        """The table with this key.
-
-        Raises:
-            KeyError: there is none.
-        """
-        return {table.key: table for table in self.tables()}[key]
+    def tables(self) -> dict[str, Table]:
+        """All tables by their keys."""
+        return {block.key: block for block in self.blocks() if isinstance(block, Table)}

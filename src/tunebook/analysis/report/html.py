@@ -27,7 +27,7 @@ __all__ = ["report_html"]
 _SCRIPTS = ("tables.js", "charts.js")
 _SVG_ROWS = 3_000  # with more, a canvas is quicker
 _MOST_ROWS = 60  # of tables that cannot be filtered
-_MOST_CASES = 30  # of a kind; thousands would make the page slow
+_MOST_SAMPLES = 30  # of a kind; thousands would make the page slow
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _IN_SCRIPT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
@@ -49,7 +49,7 @@ def report_html(content: Content, *, refresh_s: int | None = None) -> str:
         kind_of=lambda block: type(block).__name__,
         file=_file_stem(content.name),
         most_rows=_MOST_ROWS,
-        most_cases=_MOST_CASES,
+        most_samples=_MOST_SAMPLES,
         version=__version__,
         policy=_policy([library, script], style),
         refresh_s=None if content.is_finished else refresh_s,
@@ -95,11 +95,11 @@ def _file_stem(name: str) -> str:
 
 def _data(content: Content) -> str:
     document = {
-        "runs": len(content.table("runs").rows),
+        "runs": len(content.tables()["runs"].rows),
         "light": LIGHT,
         "dark": DARK,
         "inDark": IN_DARK,
-        "figures": {figure.name: _drawable(figure) for figure in content.figures if figure.spec},
+        "figures": {block.name: _drawable(block) for block in content.blocks() if isinstance(block, Figure)},
     }
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.translate(_IN_SCRIPT)

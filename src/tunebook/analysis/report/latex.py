@@ -52,18 +52,18 @@ def latex_tables(content: Content) -> dict[str, str]:
     They need ``\usepackage{booktabs}`` and, for ``"``, a T1 font encoding.
     """
     found = {}
-    for table in content.tables():
-        kind = table.key.partition("-")[0]
+    for key, table in content.tables().items():
+        kind = key.partition("-")[0]
         if kind in _LEFT_OUT:
-            found[f"{table.key}.tex"] = _latex(table.without(*_LEFT_OUT[kind]))
+            found[f"{key}.tex"] = _latex(table.without(*_LEFT_OUT[kind]))
     return found
 
 
 def _latex(table: Table) -> str:
     columns: list[list[str]] = []
     alignment = ""
-    for place, column in enumerate(table.columns):
-        found = _columns(column, [row.cells[place] for row in table.rows])
+    for column in table.columns:
+        found = _columns(column, [row.get(column.key, Cell()) for row in table.rows])
         columns += found
         alignment += ("r" if column.is_number else "l") * len(found)
     header, *body = zip(*columns, strict=True)

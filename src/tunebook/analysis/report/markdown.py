@@ -8,29 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.report.content import (
-    Block,
-    Cell,
-    Command,
-    Content,
-    Entries,
-    Entry,
-    Heading,
-    Pictures,
-    SampleGroup,
-    Table,
-    Terms,
-    Text,
-)
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.report.content import Block, Cell, Column, Content, Entries, Entry, Samples, Style, Table, Text
 
 __all__ = ["link", "markdown_report", "markdown_table", "text"]
 
-_LEFT_OUT = ("best", "jobs")  # sections; the table of scores starts with the best
 _MOST_ROWS = 60
-_MOST_CASES = 10
+_MOST_SAMPLES = 10
 _MOST_ANSWERS = 3
 _LONG = 2000  # letters
 
+_SPACES = re.compile(r"\s")
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#|[A-Za-z]+[0-9]*;)")
 _START = re.compile(r"^([#+=-]|\d{1,9}(?=[.)](\s|$)))")
 
@@ -46,12 +34,11 @@ def _lines(content: Content) -> Iterator[str]:
     if content.question:
         yield f"**Question:** {text(content.question, most=_LONG)}"
         yield ""
-    for fact in content.facts:
-        yield f"- **{text(fact.name)}:** {text(fact.value)} ({text(fact.more)})"
+    yield from (f"- {_entry(fact)}" for fact in content.facts)
     yield ""
     for section in content.sections:
-        if section.key in _LEFT_OUT:
-            continue
+        if section.key == "best":
+            continue  # the tables of scores start with the best
         yield f"## {text(section.title)}"
         yield ""
         for block in section.blocks:
@@ -62,37 +49,32 @@ def _lines(content: Content) -> Iterator[str]:
 def _block(block: Block) -> Iterator[str]:
     match block:
         case Text():
-            yield _paragraph(block)
-        case Heading():
-            yield f"### {text(block.text)}"
-        case Command():
-            yield f"`{text(block.text)}`"
+            yield _text(block)
         case Entries():
             yield from _entries(block)
-        case Terms():
-            rows = [[text(name), text(value, most=_LONG)] for name, value in block.items]
-            yield from markdown_table(("What", "Value"), rows)
         case Table():
             yield from _table(block)
-        case Pictures():
-            for figure in block.figures:
-                yield f"![{text(figure.title)}](<{link(f'figures/{figure.name}.svg')}>)"
-                yield ""
-                yield f"*{text(figure.title)}.* {text(figure.caption, most=_LONG)}"
-                yield ""
-        case SampleGroup():
+        case Figure():
+            yield f"![{text(block.title)}](<{link(f'figures/{block.name}.svg')}>)"
+            yield ""
+            yield f"*{text(block.title)}.* {text(block.caption, most=_LONG)}"
+        case Samples():
             yield from _samples(block)
 
 
-def _paragraph(block: Text) -> str:
+def _text(block: Text) -> str:
+    if block.style is Style.COMMAND:
+        return f"    {_printable(block.text)}"
     shown = text(block.text, most=_LONG)
+    if block.style is Style.HEADING:
+        return f"### {shown}"
     if not block.files:
         return shown
     return f"{shown} {', '.join(f'[{name}]({name})' for name in block.files)}."
 
 
 def _entries(block: Entries) -> Iterator[str]:
-    bullet = "1." if block.is_ordered else "-"
+    bullet = "1." if block.style is Style.ORDERED else "-"
     for entry in block.entries[:_MOST_ROWS]:
         yield f"{bullet} {_entry(entry)}"
     if len(block.entries) > _MOST_ROWS:
@@ -101,9 +83,13 @@ def _entries(block: Entries) -> Iterator[str]:
 
 def _entry(entry: Entry) -> str:
     shown = text(entry.text, most=_LONG)
+    if entry.log:
+        shown = f"[{text(entry.log)}](<{link('../' + entry.log)}>) {shown}"
     if entry.subject:
         shown = f"{text(entry.subject)}: {shown}"
-    return f"{shown} ({text(entry.hint)})" if entry.hint else shown
+    if entry.more:
+        shown += f" ({text(entry.more)})"
+    return shown
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -118,37 +104,36 @@ def _table(table: Table) -> Iterator[str]:
     for column in table.columns:
         title = text(column.title)
         header.append(f"{title} ({text(column.detail)})" if column.has_interval else title)
-    rows = []
-    for row in table.rows[:_MOST_ROWS]:
-        cells = zip(table.columns, row.cells, strict=True)
-        rows.append([_cell(cell, has_detail=bool(column.detail)) for column, cell in cells])
+    rows = [[_cell(*pair) for pair in table.cells(row)] for row in table.rows[:_MOST_ROWS]]
     yield from markdown_table(header, rows, right=[place for place, each in enumerate(table.columns) if each.is_number])
     yield from _left_out(table.left_out(_MOST_ROWS))
 
 
-def _cell(cell: Cell, *, has_detail: bool) -> str:
+def _cell(column: Column, cell: Cell) -> str:
     if cell.log:
         return f"[log](<{link('../' + cell.log)}>)"
     shown = text(cell.text)
-    return f"{shown} ({text(cell.detail)})" if has_detail and cell.detail else shown
+    if column.detail and cell.detail:
+        shown += f" ({text(cell.detail)})"
+    return shown
 
 
 def _left_out(note: Text | None) -> Iterator[str]:
     if note is not None:
         yield ""
-        yield _paragraph(note)
+        yield _text(note)
 
 
-def _samples(group: SampleGroup) -> Iterator[str]:
+def _samples(group: Samples) -> Iterator[str]:
     yield f"### {text(group.title)}"
     yield ""
     rows = []
-    for case in group.cases[:_MOST_CASES]:
-        answers = [f"{text(answer.run)}: {text(answer.text, most=80) or '(empty)'}" for answer in case.answers]
-        sample = [text(case.task), text(case.sample), text(case.prompt, most=200), text(case.target, most=100)]
-        rows.append([*sample, "<br>".join(answers[:_MOST_ANSWERS]), str(case.runs)])
+    for sample in group.samples[:_MOST_SAMPLES]:
+        answers = [f"{text(each.subject)}: {text(each.text, most=80) or '(empty)'}" for each in sample.answers]
+        row = [text(sample.task), text(sample.id), text(sample.prompt, most=200), text(sample.target, most=100)]
+        rows.append([*row, "<br>".join(answers[:_MOST_ANSWERS]), str(sample.runs)])
     yield from markdown_table(("Task", "Sample", "Prompt", "Target", "Answers", "Runs"), rows, right=(5,))
-    yield from _left_out(group.left_out(_MOST_CASES))
+    yield from _left_out(group.left_out(_MOST_SAMPLES))
 
 
 def text(value: str, *, most: int = 300) -> str:
@@ -156,17 +141,18 @@ def text(value: str, *, most: int = 300) -> str:
 
     Line breaks become ``⏎``, other control characters the replacement character.
     """
-    value = value if len(value) <= most else value[: most - 1] + "…"
+    if len(value) > most:
+        value = value[: most - 1] + "…"
     value = value.replace("\r\n", "\n").replace("\r", "\n").strip().replace("\n", " ⏎ ")
-    value = "".join(_visible(character) for character in value)
+    value = _printable(value)
     value = _SPECIAL.sub(lambda match: f"\\{match[0]}", value)
     return _START.sub(_escaped_start, value)
 
 
-def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else "\ufffd"
+def _printable(value: str) -> str:
+    """The text with spaces for white space, and the replacement character for control characters."""
+    visible = _SPACES.sub(" ", value)
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in visible)
 
 
 def _escaped_start(match: re.Match[str]) -> str:

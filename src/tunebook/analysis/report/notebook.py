@@ -24,24 +24,20 @@ def notebook_html(content: Content) -> str:
         parts.append("<p>No findings.</p>")
     if not content.is_finished:
         parts.append(f"<p>{escape(content.status)} <code>.analysis.gaps</code> lists what is missing.</p>")
-    runs = content.table("runs").select("run", "factor", "score", "loss")
+    runs = content.tables()["runs"].select("run", "factor", "score", "loss")
     return "".join(parts) + _table(runs)
 
 
 def _table(table: Table) -> str:
     """The first rows; the details of a column are a column of their own."""
-    header = []
+    header: list[str] = []
     for column in table.columns:
-        header.append(column.title)
-        if column.detail:
-            header.append(column.detail)
+        header += [column.title, column.detail] if column.detail else [column.title]
     lines = [_row("th", header)]
     for row in table.rows[:_MOST_ROWS]:
-        texts = []
-        for column, cell in zip(table.columns, row.cells, strict=True):
-            texts.append(cell.text)
-            if column.detail:
-                texts.append(cell.detail)
+        texts: list[str] = []
+        for column, cell in table.cells(row):
+            texts += [cell.text, cell.detail] if column.detail else [cell.text]
         lines.append(_row("td", texts))
     more = ""
     if len(table.rows) > _MOST_ROWS:

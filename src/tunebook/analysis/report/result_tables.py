@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import capitalized, percent_text, run_labels, scale_of
 from tunebook.analysis.inference import Effect
 from tunebook.analysis.records import EvaluationKey, Score
 from tunebook.analysis.report import cells
-from tunebook.analysis.report.content import Cell, Column, Table, Text, table_of
+from tunebook.analysis.report.content import Cell, Column, Style, Table, Text
 from tunebook.analysis.report.run_tables import comparisons_with, factor_cells, factor_columns
 from tunebook.analysis.values import Analysis
 
@@ -28,12 +27,11 @@ def score_tables(analysis: Analysis) -> Iterator[Table]:
             number += 1
             scores = [score for score in analysis.scores(task.name, measure) if score.value is not None]
             if scores:
-                table = _score_table(analysis, scores)
-                yield replace(table, key=f"scores-{number}", label=f"{task.name}, {measure}")
+                scores.sort(key=lambda score: -(score.value or 0.0))
+                yield _score_table(analysis, scores, f"scores-{number}", f"{task.name}, {measure}")
 
 
-def _score_table(analysis: Analysis, scores: Sequence[Score]) -> Table:
-    ordered = sorted(scores, key=lambda score: -(score.value or 0.0))
+def _score_table(analysis: Analysis, scores: Sequence[Score], key: str, label: str) -> Table:
     methods = sorted({score.interval.method for score in scores if score.interval})
     tests = sorted({each.test for each in analysis.comparisons if each.task == scores[0].evaluation.task})
     notes = []
@@ -41,9 +39,9 @@ def _score_table(analysis: Analysis, scores: Sequence[Score]) -> Table:
         notes.append(f"Method of the intervals: {', '.join(methods)}.")
     if tests:
         notes.append(f"Tests on the same samples: {', '.join(tests)}; {_HOLM}")
-    table = Table("", "", _score_columns(analysis), (), " ".join(notes), "evaluations.csv", is_folded=True)
-    numbers = {run.name: number for number, run in enumerate(analysis.runs)}
-    return table_of(table, _score_rows(analysis, ordered), [numbers[score.evaluation.run] for score in ordered])
+    note = " ".join(notes)
+    columns, rows = _score_columns(analysis), tuple(_score_rows(analysis, scores))
+    return Table(key, label, columns, rows, note, "evaluations.csv", is_folded=True)
 
 
 def _score_columns(analysis: Analysis) -> tuple[Column, ...]:
@@ -74,7 +72,7 @@ def _score_rows(analysis: Analysis, scores: Sequence[Score]) -> list[dict[str, C
         row = {
             "run": cells.text(labels[key.run]),
             **factor_cells(analysis, analysis.run(key.run)),
-            "epoch": cells.count(key.epoch if key.epoch >= 0 else None),
+            "epoch": cells.epoch(key.epoch),
             "score": cells.score(score.value, score.interval, scale),
             "n": cells.count(score.n),
             "log": cells.log(logs[key]),
@@ -93,13 +91,11 @@ def best_runs(analysis: Analysis, task: TaskScores) -> tuple[Text, Table] | None
     ranked = sorted(task.final.values(), key=lambda score: -(score.value or 0.0))
     if not ranked:
         return None
-    shown = ranked[:_BEST]
     key = f"best-{analysis.tasks.index(task.task) + 1}"
     label = f"Best configurations: {task.task.name}"
-    table = Table(key, label, _score_columns(analysis), (), note=f"{capitalized(_HOLM)}", file="evaluations.csv")
-    numbers = [task.numbers[score.evaluation.run] for score in shown]
-    table = table_of(table, _score_rows(analysis, shown), numbers).without("epoch", "n", "log")
-    return Text(_best_sentence(analysis, task, len(shown), [score.evaluation for score in ranked])), table
+    rows = tuple(_score_rows(analysis, ranked[:_BEST]))
+    table = Table(key, label, _score_columns(analysis), rows, capitalized(_HOLM)).without("epoch", "n", "log")
+    return Text(_best_sentence(analysis, task, len(rows), [score.evaluation for score in ranked])), table
 
 
 def _best_sentence(analysis: Analysis, task: TaskScores, shown: int, ranked: Sequence[EvaluationKey]) -> str:
@@ -115,7 +111,7 @@ def _best_sentence(analysis: Analysis, task: TaskScores, shown: int, ranked: Seq
     if not found:
         return f"{text} No test compared them with the best run: their order may be chance."
     if not ties:
-        return f"{text} The best run is significantly better than every run that it was compared with."
+        return f"{text} The best run differs significantly from every run that it was compared with."
     others = "One other run is" if ties == 1 else f"{ties} other runs are"
     return f"{text} {others} statistically indistinguishable from the best one: the order among them may be chance."
 
@@ -123,28 +119,20 @@ def _best_sentence(analysis: Analysis, task: TaskScores, shown: int, ranked: Seq
 def seed_table(analysis: Analysis) -> Table:
     """Settings over their seeds, the highest mean first, each with its interval."""
     interval = f"{percent_text(analysis.level)} interval"
+    mean_note = (
+        "Means, standard deviations (n − 1) and Student's t intervals are over runs that differ in their seed only."
+    )
+    base_note = (
+        f"The difference from the base model is tested over the samples, each with its mean over the seeds; {_HOLM}"
+    )
     columns = (
+        Column("setting", "Setting", is_long=True),
         Column("task", "Task"),
         Column("measure", "Measure"),
-        Column("setting", "Setting", is_long=True),
         Column("seeds", "Seeds", is_number=True),
-        Column(
-            "mean",
-            "Mean",
-            is_number=True,
-            detail=interval,
-            note="Means, standard deviations (n − 1) and Student's t intervals are over runs that differ in their seed "
-            "only.",
-        ),
+        Column("mean", "Mean", is_number=True, detail=interval, note=mean_note),
         Column("deviation", "Standard deviation", is_number=True),
-        Column(
-            "base",
-            "Against the base model",
-            is_number=True,
-            detail=interval,
-            note=f"The difference from the base model is tested over the samples, each with its mean over the seeds; "
-            f"{_HOLM}",
-        ),
+        Column("base", "Against the base model", is_number=True, detail=interval, note=base_note),
         Column("p", "p", is_number=True, detail="verdict"),
     )
     rows = []
@@ -161,42 +149,33 @@ def seed_table(analysis: Analysis) -> Table:
             "p": cells.p_value(item.p_holm, significant=item.significant),
         }
         rows.append(row)
-    return table_of(Table("seeds", "Settings over seeds", columns, ()), rows)
+    return Table("seeds", "Settings over seeds", columns, tuple(rows))
 
 
 def effect_table(analysis: Analysis) -> Table:
     """Main effects and interactions with their tests."""
+    f_note = (
+        "F compares the differences between levels with those that chance would make; df are its degrees of freedom."
+    )
+    eta_note = "Partial η² is the effect's share of the variance that the other effects leave."
     columns = (
+        Column("effect", "Effect"),
         Column("task", "Task"),
         Column("measure", "Measure"),
-        Column("effect", "Effect"),
         Column("means", "Means", is_long=True, note="Means are over the runs with that level."),
-        Column(
-            "f",
-            "F",
-            is_number=True,
-            note="F compares the differences between levels with those that chance would make; df are its degrees of "
-            "freedom.",
-        ),
+        Column("f", "F", is_number=True, note=f_note),
         Column("df", "df", is_number=True),
         Column("p", "p", is_number=True, note=capitalized(_HOLM)),
-        Column(
-            "eta",
-            "Partial η²",
-            is_number=True,
-            note="Partial η² is the effect's share of the variance that the other effects leave.",
-        ),
+        Column("eta", "Partial η²", is_number=True, note=eta_note),
         Column("verdict", "Verdict", is_long=True),
     )
-    table = Table("effects", "Effects of the varied factors", columns, (), file="effects.csv")
-    return table_of(table, [_effect_row(effect) for effect in analysis.effects])
+    rows = tuple(map(_effect_row, analysis.effects))
+    return Table("effects", "Effects of the varied factors", columns, rows, file="effects.csv")
 
 
 def _effect_row(effect: Effect) -> dict[str, Cell]:
     scale = scale_of([*(level.mean for level in effect.levels), *(cell.mean for cell in effect.cells)])
-    verdict = "not tested"
-    if effect.significant is not None:
-        verdict = "significant" if effect.significant else "not significant"
+    verdict = {True: "significant", False: "not significant", None: "not tested"}[effect.significant]
     if effect.note:
         verdict += f": {effect.note}"
     means = ", ".join(f"{level.level}: {scale.value(level.mean)}" for level in effect.levels)
@@ -207,7 +186,7 @@ def _effect_row(effect: Effect) -> dict[str, Cell]:
         "means": cells.text(means),
         "f": cells.number(effect.statistic, ".2f"),
         "df": cells.text(", ".join(f"{each:g}" for each in effect.df or ())),
-        "p": replace(cells.p_value(effect.p_holm, significant=effect.significant), detail=""),
+        "p": cells.p_value(effect.p_holm, significant=effect.significant),
         "eta": cells.number(effect.partial_eta_squared, ".3f"),
         "verdict": cells.text(verdict),
     }
@@ -222,4 +201,4 @@ def scopes(analysis: Analysis) -> Text | None:
             if effect.generalizes == "seeds":
                 scope = "to retraining with other seeds, not to other samples"
             found.append(f"{capitalized(effect.test)}: its p-value generalizes {scope}.")
-    return Text(" ".join(dict.fromkeys(found)), is_note=True) if found else None
+    return Text(" ".join(dict.fromkeys(found)), Style.NOTE) if found else None

@@ -10,7 +10,7 @@ from tunebook.analysis.formatting import is_number, p_text, percent_text, run_la
 from tunebook.analysis.inference import Comparison
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Training
 from tunebook.analysis.report import cells
-from tunebook.analysis.report.content import Cell, Column, Table, table_of
+from tunebook.analysis.report.content import Cell, Column, Table
 from tunebook.analysis.values import Analysis
 from tunebook.core.job import JobState
 
@@ -71,9 +71,6 @@ def run_table(analysis: Analysis, tasks: Sequence[TaskScores]) -> Table:
         Column("notes", "Notes", is_long=True),
     ]
     labels, states = run_labels(analysis.runs), _states(analysis)
-    names_models = len({run.model for run in analysis.runs}) > 1 and all(
-        factor.key != "model" for factor in analysis.factors
-    )
     compared = [comparisons_with(analysis, "base", task.measure) for task in tasks]
     rows = []
     for run in analysis.runs:
@@ -82,38 +79,34 @@ def run_table(analysis: Analysis, tasks: Sequence[TaskScores]) -> Table:
             "run": Cell(label, run.name, "" if label == run.name else run.name),
             "state": states[run.name],
             "type": cells.text(run.type.value),
-            "model": cells.text(run.model if names_models else ""),
+            "model": cells.text(run.model),
         }
         row |= factor_cells(analysis, run)
         for task, comparisons in zip(tasks, compared, strict=True):
             row |= _score_cells(task, run, comparisons)
         rows.append(row | _training_cells(run))
-    best = [best_of(task.table, analysis.runs) for task in tasks]
-    best_runs = frozenset(tasks[0].numbers[score.evaluation.run] for score in best if score is not None)
-    table = Table("runs", "All runs", tuple(columns), (), file="runs.csv", is_interactive=True)
-    return table_of(table, rows, range(len(rows)), best_runs)
+    is_same_model = len({run.model for run in analysis.runs}) == 1
+    if is_same_model or any(factor.key == "model" for factor in analysis.factors):
+        columns = [column for column in columns if column.key != "model"]
+    finals = [best_of(task.table, analysis.runs) for task in tasks]
+    best = frozenset(tasks[0].numbers[score.evaluation.run] for score in finals if score is not None)
+    return Table("runs", "All runs", tuple(columns), tuple(rows), file="runs.csv", best=best, is_interactive=True)
 
 
 def _score_columns(analysis: Analysis, task: TaskScores) -> tuple[Column, Column]:
-    name = task.task.name if len(analysis.tasks) > 1 else task.measure or task.task.name
+    name, has_one_task = task.task.name, len(analysis.tasks) == 1
     interval = f"{percent_text(analysis.level)} interval"
+    score_note = f"Scores are those after the last evaluated epoch, with their {interval}s."
+    base_note = (
+        "“− base” is the difference from the base model on the same samples, with its interval and its p-value, "
+        "corrected for the number of tests by Holm's method."
+    )
+    score_title, base_title = name, f"{name} − base"
+    if has_one_task:
+        score_title, base_title = task.measure or name, "− base"
     return (
-        Column(
-            f"score:{task.task.name}",
-            name,
-            is_number=True,
-            note=f"Scores are those after the last evaluated epoch, with their {interval}s.",
-            detail=interval,
-            highest_first=True,
-        ),
-        Column(
-            f"base:{task.task.name}",
-            f"{name} − base" if len(analysis.tasks) > 1 else "− base",
-            is_number=True,
-            note="“− base” is the difference from the base model on the same samples, with its interval and its "
-            "p-value, corrected for the number of tests by Holm's method.",
-            highest_first=True,
-        ),
+        Column(f"score:{name}", score_title, is_number=True, note=score_note, detail=interval, highest_first=True),
+        Column(f"base:{name}", base_title, is_number=True, note=base_note, highest_first=True),
     )
 
 
@@ -177,17 +170,10 @@ def job_table(analysis: Analysis) -> Table:
         Column("why", "Why", is_long=True),
         Column("log", "Log"),
     )
-    numbers = {run.name: number for number, run in enumerate(analysis.runs)}
     labels = run_labels(analysis.runs)
-    rows, runs = [], []
-    for run in analysis.runs:
-        if run.training is not None:
-            rows.append(_training_row(labels[run.name], run.training))
-            runs.append(numbers[run.name])
-    for each in analysis.evaluations:
-        rows.append(_evaluation_row(labels.get(each.key.run, each.key.run), each))
-        runs.append(numbers.get(each.key.run, -1))
-    return table_of(Table("jobs", "Jobs and logs", columns, (), is_interactive=True), rows, runs)
+    rows = [_training_row(labels[run.name], run.training) for run in analysis.runs if run.training is not None]
+    rows += [_evaluation_row(labels.get(each.key.run, each.key.run), each) for each in analysis.evaluations]
+    return Table("jobs", "Jobs and logs", columns, tuple(rows), is_interactive=True)
 
 
 def _training_row(label: str, training: Training) -> dict[str, Cell]:
@@ -209,7 +195,7 @@ def _evaluation_row(label: str, record: EvaluationRecord) -> dict[str, Cell]:
         "run": cells.text(label),
         "stage": cells.text("evaluation"),
         "task": cells.text(record.key.task),
-        "epoch": cells.count(record.key.epoch if record.key.epoch >= 0 else None),
+        "epoch": cells.epoch(record.key.epoch),
         "state": cells.state(record.state, has_results=record.log is not None),
         "time": cells.duration(record.elapsed_s),
         "attempts": cells.count(record.attempts or None),

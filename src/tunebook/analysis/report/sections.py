@@ -7,23 +7,8 @@ from collections.abc import Iterator, Sequence
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.comparing import best_of
-from tunebook.analysis.formatting import percent_text, plural, run_labels
-from tunebook.analysis.report.content import (
-    Answer,
-    Block,
-    Command,
-    Content,
-    Entries,
-    Entry,
-    Fact,
-    Heading,
-    Pictures,
-    SampleCase,
-    SampleGroup,
-    Section,
-    Terms,
-    Text,
-)
+from tunebook.analysis.formatting import MISSING, percent_text, plural, run_labels
+from tunebook.analysis.report.content import Block, Content, Entries, Entry, Sample, Samples, Section, Style, Text
 from tunebook.analysis.report.result_tables import best_runs, effect_table, scopes, score_tables, seed_table
 from tunebook.analysis.report.run_tables import has_results, job_table, run_table
 from tunebook.analysis.report.viewer import view_command
@@ -75,7 +60,6 @@ def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str
         facts=tuple(_facts(analysis, tasks)),
         findings=findings,
         sections=tuple(sections),
-        figures=tuple(figures),
         tasks=tuple(task.name for task in analysis.tasks),
     )
 
@@ -94,13 +78,13 @@ def _status(analysis: Analysis) -> str:
     return text if analysis.is_finished else f"Not complete: {text}"
 
 
-def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Fact]:
+def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Entry]:
     controls = sum(run.type is RunType.CONTROL for run in analysis.runs)
-    yield Fact("Runs", str(len(analysis.runs)), f"{plural(controls, 'base model')} among them")
+    yield Entry(str(len(analysis.runs)), "Runs", f"including {plural(controls, 'base model')}")
     for noun, done, states in _progress(analysis):
         if states:
             more = ["with results", *_state_words(states, (JobState.RUNNING, JobState.FAILED))]
-            yield Fact(f"{noun.capitalize()}s", f"{done} of {len(states)}", ", ".join(more))
+            yield Entry(f"{done} of {len(states)}", f"{noun.capitalize()}s", ", ".join(more))
     for task in tasks[:3]:
         best = best_of(task.table, analysis.runs)
         if best is not None:
@@ -108,7 +92,7 @@ def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Fact]:
             if best.interval is not None:
                 more.append(f"{percent_text(analysis.level)} interval {task.scale.interval(best.interval)}")
             name = "Best score" if len(tasks) == 1 else f"Best score, {task.task.name}"
-            yield Fact(name, task.scale.value(best.value), ", ".join(more))
+            yield Entry(task.scale.value(best.value), name, ", ".join(more))
 
 
 def _state_words(states: Sequence[JobState], wanted: Sequence[JobState]) -> list[str]:
@@ -127,7 +111,7 @@ def _missing(analysis: Analysis, as_of: str) -> Section:
     if not analysis.gaps:
         blocks.append(Text("Nothing: every planned training and evaluation has results."))
     else:
-        entries = [Entry(gap.what, gap.subject, hint=gap.hint) for gap in analysis.gaps]
+        entries = [Entry(gap.what, gap.subject, gap.hint) for gap in analysis.gaps]
         blocks.append(Entries(tuple(entries), fold=plural(len(entries), "missing result")))
     return Section("missing", "What is missing", tuple(blocks), short="Missing")
 
@@ -149,23 +133,23 @@ def _findings(analysis: Analysis, findings: tuple[Entry, ...]) -> Section:
         f"Intervals are {percent_text(analysis.level)} confidence intervals. A difference is called significant if its "
         f"p-value, corrected for the number of tests by Holm's method, is below {level}."
     )
-    return Section("findings", "Findings", (Entries(findings), Text(note, is_note=True)))
+    return Section("findings", "Findings", (Entries(findings), Text(note, Style.NOTE)))
 
 
 def _varied(analysis: Analysis) -> Section:
     blocks: list[Block] = [Text("No parameter was varied between the fine-tuned runs.")]
     if analysis.factors:
-        items = []
+        factors = []
         for factor in analysis.factors:
             label = f"{factor.label} (repetitions)" if factor.is_seed else factor.label
-            items.append((label, ", ".join(factor.levels)))
-        blocks = [Terms(tuple(items)), Text(_design(analysis), is_note=True)]
+            factors.append(Entry(", ".join(factor.levels), label))
+        blocks = [Entries(tuple(factors), Style.TERMS), Text(_design(analysis), Style.NOTE)]
     if analysis.tasks:
         tasks = []
         for task in analysis.tasks:
             measures = f" ({', '.join(task.measures)})" if task.measures else ""
-            tasks.append((task.name, f"{task.description or '–'}{measures}"))
-        blocks += [Heading("Evaluated by"), Terms(tuple(tasks))]
+            tasks.append(Entry(f"{task.description or MISSING}{measures}", task.name))
+        blocks += [Text("Evaluated by", Style.HEADING), Entries(tuple(tasks), Style.TERMS)]
     return Section("varied", "What was varied", tuple(blocks), short="Varied")
 
 
@@ -183,16 +167,16 @@ def _best(analysis: Analysis, tasks: Sequence[TaskScores]) -> Section:
         found = best_runs(analysis, task)
         if found is not None:
             if len(tasks) > 1:
-                blocks.append(Heading(task.task.name))
+                blocks.append(Text(task.task.name, Style.HEADING))
             blocks += found
     return Section("best", "Best configurations", tuple(blocks) or (Text("No run has a score yet."),), short="Best")
 
 
 def _figures(figures: Sequence[Figure]) -> Section:
-    blocks: list[Block] = [Pictures(tuple(figure for figure in figures if figure.spec))]
+    blocks: list[Block] = [figure for figure in figures if figure.spec]
     left_out = tuple(Entry(figure.reason, figure.title) for figure in figures if not figure.spec)
     if left_out:
-        blocks += [Heading("Figures without data"), Entries(left_out)]
+        blocks += [Text("Figures without data", Style.HEADING), Entries(left_out)]
     return Section("figures", "Figures", tuple(blocks))
 
 
@@ -200,7 +184,7 @@ def _results(analysis: Analysis) -> Iterator[Section]:
     """The tables of scores, seeds and effects, where there are any."""
     blocks: list[Block] = []
     for table in score_tables(analysis):
-        blocks += [Heading(table.label), table]
+        blocks += [Text(table.label, Style.HEADING), table]
     if blocks:
         yield Section("scores", "All scores", tuple(blocks), short="Scores")
     if analysis.replicates:
@@ -218,7 +202,7 @@ def _samples(analysis: Analysis) -> Section:
         found = [case for case in analysis.cases if case.kind == kind]
         if found:
             total = f"{len(found)} or more" if len(found) >= MOST_CASES else str(len(found))
-            groups.append(SampleGroup(title, tuple(_case(case, labels, logs) for case in found), total))
+            groups.append(Samples(title, tuple(_sample(case, labels, logs) for case in found), total))
     if not groups:
         text = "There are no samples that every run got wrong, or that fine-tuning fixed or broke."
         return Section("samples", "Samples", (Text(text),))
@@ -234,11 +218,11 @@ def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:
     return logs
 
 
-def _case(case: Case, labels: dict[str, str], logs: dict[tuple[str, str], str]) -> SampleCase:
-    answers = tuple(
-        Answer(labels.get(run, run), answer, logs.get((case.task, run), "")) for run, answer in case.answers.items()
-    )
-    return SampleCase(case.task, case.sample, case.prompt, case.target, answers, len(case.runs))
+def _sample(case: Case, labels: dict[str, str], logs: dict[tuple[str, str], str]) -> Sample:
+    answers = []
+    for run, answer in case.answers.items():
+        answers.append(Entry(answer, labels.get(run, run), log=logs.get((case.task, run), "")))
+    return Sample(case.task, case.sample, case.prompt, case.target, tuple(answers), len(case.runs))
 
 
 def _deviations(analysis: Analysis) -> Section:
@@ -250,8 +234,8 @@ def _deviations(analysis: Analysis) -> Section:
 
 def _jobs(analysis: Analysis) -> Section:
     blocks: list[Block] = [
-        Text("“view” opens a log in inspect-ai's viewer while this command runs:"),
-        Command(view_command(analysis.experiment)),
+        Text("This command shows the logs in a browser; links to the viewer work while it runs:"),
+        Text(view_command(analysis.experiment), Style.COMMAND),
         job_table(analysis),
     ]
     labels = run_labels(analysis.runs)
@@ -269,7 +253,7 @@ def _jobs(analysis: Analysis) -> Section:
 def _next_steps(analysis: Analysis) -> Section:
     blocks: tuple[Block, ...] = (Text("None."),)
     if analysis.next_steps:
-        blocks = (Entries(tuple(map(Entry, analysis.next_steps)), is_ordered=True),)
+        blocks = (Entries(tuple(map(Entry, analysis.next_steps)), Style.ORDERED),)
     return Section("next", "Next steps", blocks)
 
 
@@ -287,5 +271,5 @@ def _provenance(analysis: Analysis) -> Section:
         ("Commits", ", ".join(source.commits)),
         ("Hosts", ", ".join(source.hosts)),
     ]
-    known = tuple((name, value) for name, value in items if value)
-    return Section("provenance", "Provenance", (Terms(known), Text("All numbers are in", files=_DATA)))
+    known = tuple(Entry(value, name) for name, value in items if value)
+    return Section("provenance", "Provenance", (Entries(known, Style.TERMS), Text("All numbers are in", files=_DATA)))
