@@ -12,19 +12,39 @@ MAY_IMPORT = {
     "errors": set(),
     "core": {"errors"},
     "disk": {"errors", "core"},
-    "tools": {"errors", "core"},
-    "executors": {"errors", "core", "disk"},
+    "slurm": {"errors", "core", "disk"},
+    "artifacts": {"errors", "core", "disk"},
+    "tools": {"errors", "core", "disk", "artifacts"},
+    "executors": {"errors", "core", "disk", "artifacts", "slurm"},
     "scaffold": {"errors", "core", "disk", "tools"},
-    "run": {"errors", "core", "disk", "executors"},
-    "analysis": {"errors", "core", "disk", "tools"},
+    "run": {"errors", "core", "disk", "artifacts", "executors"},
+    "analysis": {"errors", "core", "disk", "artifacts", "slurm", "tools"},
     "demo": {"errors", "core", "disk"},
-    "design": {"errors", "core", "disk", "tools"},
-    "site": {"errors", "core", "disk"},
-    "api": {"errors", "core", "disk", "tools", "executors", "scaffold", "run", "analysis", "demo", "design", "site"},
+    "design": {"errors", "core", "disk", "artifacts", "tools"},
+    "site": {"errors", "core", "disk", "slurm"},
+    "api": {
+        "errors",
+        "core",
+        "disk",
+        "artifacts",
+        "slurm",
+        "tools",
+        "executors",
+        "scaffold",
+        "run",
+        "analysis",
+        "demo",
+        "design",
+        "site",
+    },
     "cli": {"errors", "core", "api"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 RUNTIME = PACKAGE / "tools" / "runtime"
+
+
+ANALYSIS = PACKAGE / "analysis"
+ANALYSIS_ORDER = ["collect", "statistics", "findings", "values", "charts", "report", "analyze"]
 
 
 def imported_modules(path: Path) -> set[str]:
@@ -51,6 +71,17 @@ def test_rooms_import_only_what_the_table_allows(path: Path) -> None:
         return
     allowed = MAY_IMPORT[room] | {room, "__version__"}
     assert {name.split(".")[0] for name in imported_modules(path)} <= allowed
+
+
+@pytest.mark.parametrize("path", sorted(ANALYSIS.rglob("*.py")), ids=lambda path: str(path.relative_to(ANALYSIS)))
+def test_rooms_of_the_analysis_import_only_earlier_ones(path: Path) -> None:
+    """Collect → statistics → findings → the value ``Analysis`` → charts → report; other modules may be used by all."""
+    room = path.relative_to(ANALYSIS).parts[0].removesuffix(".py")
+    own = ANALYSIS_ORDER.index(room) if room in ANALYSIS_ORDER else len(ANALYSIS_ORDER)
+    for name in imported_modules(path):
+        parts = name.split(".")
+        if parts[0] == "analysis" and parts[1] in ANALYSIS_ORDER:
+            assert ANALYSIS_ORDER.index(parts[1]) <= own, f"{room} imports {name}"
 
 
 @pytest.mark.parametrize("path", sorted(RUNTIME.glob("*.py")), ids=lambda path: path.stem)

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.inference import Comparison
-from tunebook.analysis.records import EvaluationRecord, Interval, RunRecord, Score, Training
+from tunebook.analysis.records import EvaluationRecord, Interval, Score, Training
+from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
 
 __all__ = ["comparisons_frame", "curves_frame", "effects_frame", "evaluations_frame", "runs_frame", "samples_frame"]
@@ -25,7 +24,7 @@ def runs_frame(analysis: Analysis) -> Any:
     Parameters have the keys of ``setup_finetune.yaml``; losses are nats per token, times are seconds, memory is GB.
     """
     keys = list(dict.fromkeys(key for run in analysis.runs for key in run.parameters))
-    tasks = [TaskScores(analysis, task) for task in analysis.tasks]
+    finals = {task.name: analysis.final_scores(task.name) for task in analysis.tasks}
     rows = []
     for run in analysis.runs:
         row: _Row = {
@@ -37,8 +36,8 @@ def runs_frame(analysis: Analysis) -> Any:
             **{key: run.parameters.get(key) for key in keys},
             **_training(run.training),
         }
-        for task in tasks:
-            row |= _final_score(task, run, row)
+        for task, scores in finals.items():
+            row |= _final_score(task, scores.get(run.name), row)
         rows.append(row)
     return _frame(rows, ["run", "directory", "type", "model"])
 
@@ -57,12 +56,11 @@ def _picked(value: Any, names: Mapping[str, str]) -> _Row:
     return {column: None if value is None else getattr(value, name) for column, name in names.items()}
 
 
-def _final_score(task: TaskScores, run: RunRecord, row: _Row) -> _Row:
+def _final_score(task: str, score: Score | None, row: _Row) -> _Row:
     """The score's columns; a task that is called like a column of the row has a prefix."""
-    name = task.task.name
+    name = task
     if {name, f"{name}_low", f"{name}_high"} & row.keys():
-        name = f"task {name}"
-    score = task.final.get(run.name)
+        name = f"task {task}"
     if score is None:
         return {name: None, **_bounds(None, f"{name}_")}
     return {name: score.value, **_bounds(score.interval, f"{name}_")}

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 from tunebook.api.designing import (
     DEFAULTS,
     Design,
+    DesignInputs,
     DesignReport,
-    Read,
+    DesignSources,
     Suggestions,
     Totals,
     answer_problem,
     design,
-    design_of_page,
     experiment_name,
     missing_answers,
-    read_given,
+    read_inputs,
     suggestions,
 )
 from tunebook.api.loading import find_experiment
 from tunebook.api.running import cancel, run, status
 from tunebook.api.scaffolding import CheckReport, ToolInfo, check, scaffold, setup_finetune, tools
 from tunebook.api.sites import Candidate, Detected, SettingInForce, SiteDraft, SiteReport, site, site_init
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.executors.registry import Choice
 from tunebook.run.report import JobReport, RunReport, Snapshot, StatusReport
 from tunebook.run.summary import run_summary
@@ -38,8 +38,9 @@ from tunebook.scaffold.summary import summary
 if TYPE_CHECKING:  # the one place where a typing block is needed: types of names that are loaded later
     from tunebook.analysis.charts.draw import FigureSize
     from tunebook.analysis.charts.figure import Figure
+    from tunebook.analysis.findings.finding import Finding
     from tunebook.analysis.records import Interval, Score
-    from tunebook.analysis.values import Analysis, Finding
+    from tunebook.analysis.values import Analysis
     from tunebook.api.analyzing import AnalyzeReport, analyze
     from tunebook.api.demonstration import DemoReport, DemoRow, demo
 
@@ -54,7 +55,9 @@ __all__ = [
     "DemoRow",
     "Derived",
     "Design",
+    "DesignInputs",
     "DesignReport",
+    "DesignSources",
     "Detected",
     "Figure",
     "FigureSize",
@@ -63,7 +66,6 @@ __all__ = [
     "Job",
     "JobReport",
     "JobState",
-    "Read",
     "RunReport",
     "ScaffoldReport",
     "Score",
@@ -82,11 +84,10 @@ __all__ = [
     "check",
     "demo",
     "design",
-    "design_of_page",
     "experiment_name",
     "find_experiment",
     "missing_answers",
-    "read_given",
+    "read_inputs",
     "run",
     "run_summary",
     "scaffold",
@@ -106,7 +107,7 @@ _LOADED_LATER = {
     "DemoRow": "tunebook.api.demonstration",
     "Figure": "tunebook.analysis.charts.figure",
     "FigureSize": "tunebook.analysis.charts.draw",
-    "Finding": "tunebook.analysis.values",
+    "Finding": "tunebook.analysis.findings.finding",
     "Interval": "tunebook.analysis.records",
     "Score": "tunebook.analysis.records",
     "analyze": "tunebook.api.analyzing",

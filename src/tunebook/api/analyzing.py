@@ -11,28 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.analysis import frames
-from tunebook.analysis.accounting import read_accounting
 from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.notebook import NotebookFigure, for_notebook
-from tunebook.analysis.collect import Source
+from tunebook.analysis.collect.source import JobFacts, source_of
+from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import plural
-from tunebook.analysis.reading import read_readable
-from tunebook.analysis.records import SlurmUse
 from tunebook.analysis.report.notebook import notebook_html
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.report.write import ReportOptions, write_report
-from tunebook.analysis.training import JobFacts
-from tunebook.analysis.values import Analysis, Finding
+from tunebook.analysis.values import Analysis
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
-from tunebook.core.job import JobState
+from tunebook.artifacts.text_files import read_readable
+from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
-from tunebook.core.parse import parse_plan
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
-from tunebook.core.plan import PLAN_FILE, Plan
+from tunebook.core.plan import PLAN_FILE, Plan, parse_plan
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -40,6 +37,7 @@ from tunebook.disk.manifest import read_manifest
 from tunebook.errors import ExitCode, PlanError, Problem, ToolError
 from tunebook.run.overview import job_reports
 from tunebook.run.report import JobReport, StatusReport
+from tunebook.slurm.accounting import SlurmUse, read_usage
 
 __all__ = ["AnalyzeReport", "analyze"]
 
@@ -48,7 +46,6 @@ _NEEDED = {
     "pyarrow": "pyarrow",
     "scipy": "scipy",
     "statsmodels": "statsmodels",
-    "inspect_ai": "inspect-ai",
     "vl_convert": "vl-convert-python",
     "jinja2": "Jinja2",
 }
@@ -161,7 +158,7 @@ def analyze(
     plan = _plan(experiment)
     site, _ = find_site(experiment)
     facts, warnings = _job_facts(experiment, ask=ask)
-    source = Source(experiment, plan, site, facts, use_cache=write)
+    source = source_of(experiment, plan, site, jobs=facts, use_cache=write)
     if not write:
         return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
     with exclusive(experiment, "analyze", wait_s=30.0):
@@ -200,7 +197,7 @@ def _job_facts(experiment: Path, *, ask: bool) -> tuple[tuple[JobFacts, ...], tu
     for name, entry in ledger.read().entries.items():
         if entry.last.executor == "slurm" and entry.last.job_id:
             slurm_ids[name] = entry.last.job_id
-    used = read_accounting(list(slurm_ids.values())) if slurm_ids and ask else {}
+    used = read_usage(list(slurm_ids.values())) if slurm_ids and ask else {}
     facts = []
     for item in seen.jobs:
         name = item.job.name
@@ -228,10 +225,10 @@ def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts
 
 def _log(report: AnalyzeReport, clock: Callable[[], datetime]) -> None:
     analysis = report.analysis
-    counted = sum(evaluation.log is not None for evaluation in analysis.evaluations)
+    counted = sum(evaluation.is_done for evaluation in analysis.evaluations)
     trainings = [run.training for run in analysis.runs if run.training is not None]
     curves = sum(training.steps > 0 for training in trainings)
-    completed = sum(training.state is JobState.COMPLETED for training in trainings)
+    completed = sum(training.is_done for training in trainings)
     collected = (
         f"{plural(curves, 'training curve')}, {plural(completed, 'completed training')}, "
         f"{plural(counted, 'log')} with results"

@@ -15,7 +15,7 @@ from tunebook.analysis.report.markdown import markdown_report, text
 from tunebook.analysis.report.notebook import notebook_html
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.values import Analysis
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 
 pytest.importorskip("vl_convert")
 pytest.importorskip("jinja2")

@@ -15,9 +15,8 @@ import pytest
 from support.analyses import HOSTILE, dozens, hundreds, made_up
 from support.browser import Visit, browser, visiting
 from tunebook.analysis.charts.catalogue import figures
-from tunebook.analysis.report.html import report_html
+from tunebook.analysis.report.html import log_href, report_html
 from tunebook.analysis.report.sections import content_of
-from tunebook.analysis.report.viewer import log_href, viewer_href
 from tunebook.analysis.values import Analysis
 
 pytest.importorskip("vl_convert")
@@ -309,8 +308,6 @@ def test_the_report_of_a_finished_experiment_does_not_reload_and_has_the_same_by
 
 def test_links_to_logs_work_whatever_their_names() -> None:
     assert log_href("javascript:alert(1)/a b?c#d.eval") == "../javascript%3Aalert%281%29/a%20b%3Fc%23d.eval"
-    assert viewer_href("a.eval", sample="4/2 #").endswith("/#/logs/a.eval/samples/sample/4%2F2%20%23/1/")
-    assert viewer_href("rank4/eval/logs/a b.eval") == "http://127.0.0.1:7575/#/logs/rank4/eval/logs/a%20b.eval"
 
 
 def test_an_analysis_without_results_is_a_page_too(chromium: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from tunebook.analysis.charts.figure import SHOWN, Figure, Row, axis, compact, layer, layered, tooltip
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.scoring import by_sample
+from tunebook.analysis.statistics.scores import sample_values
 
 __all__ = ["agreement"]
 
@@ -40,7 +40,7 @@ def _table(scores: TaskScores) -> _Table:
     table: dict[str, Mapping[str, float]] = {}
     for run, score in scores.final.items():
         samples = scores.analysis.samples.get(score.evaluation)
-        values = by_sample(samples, score.measure) if samples is not None else {}
+        values = sample_values(samples, score.measure) if samples is not None else {}
         if values:
             table[run] = values
     return table

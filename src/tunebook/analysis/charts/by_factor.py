@@ -21,8 +21,8 @@ from tunebook.analysis.charts.figure import (
 )
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import capitalized, is_number, p_text
-from tunebook.analysis.inference import Effect
-from tunebook.analysis.values import FactorUse
+from tunebook.analysis.records import FactorUse
+from tunebook.analysis.statistics.effects import Effect
 
 __all__ = ["by_factor"]
 

@@ -16,8 +16,8 @@ from tunebook.analysis.charts.figure import (
 )
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import percent_text
-from tunebook.analysis.inference import Comparison
 from tunebook.analysis.records import EvaluationKey, RunRecord
+from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.core.plan import RunType
 
 __all__ = ["by_run"]

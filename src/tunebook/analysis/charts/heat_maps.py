@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tunebook.analysis.charts.figure import Figure, Row, Spec, axis, compact, layer, layered
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.inference import Effect
-from tunebook.analysis.values import FactorUse
+from tunebook.analysis.records import FactorUse
+from tunebook.analysis.statistics.effects import Effect
 
 __all__ = ["heat_maps"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from tunebook.analysis.charts.figure import Spec, one_line
 from tunebook.analysis.formatting import MISSING, is_number, run_labels
-from tunebook.analysis.records import RunRecord
-from tunebook.analysis.values import Analysis, FactorUse
+from tunebook.analysis.records import FactorUse, RunRecord
+from tunebook.analysis.values import Analysis
 
 __all__ = ["Series", "series_of"]
 

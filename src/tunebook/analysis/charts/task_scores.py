@@ -17,10 +17,9 @@ from tunebook.analysis.charts.figure import (
     layer,
     tooltip,
 )
-from tunebook.analysis.comparing import Table, final_scores
 from tunebook.analysis.formatting import Scale, run_labels, scale_of
-from tunebook.analysis.records import Score
-from tunebook.analysis.values import Analysis, TaskUse
+from tunebook.analysis.records import Score, TaskUse
+from tunebook.analysis.values import Analysis
 from tunebook.core.plan import RunType
 
 __all__ = ["TaskScores"]
@@ -51,15 +50,9 @@ class TaskScores:
         return scale_of(score.value for score in self.analysis.scores(self.task.name))
 
     @cached_property
-    def table(self) -> Table:
-        """The scores with the samples behind them."""
-        scores = self.analysis.scores(self.task.name)
-        return Table(self.task.name, self.measure, scores, self.analysis.samples)
-
-    @cached_property
     def final(self) -> dict[str, Score]:
         """Run name to its score after its last evaluated epoch, in the plan's order."""
-        return {score.evaluation.run: score for score in final_scores(self.table, self.analysis.runs)}
+        return self.analysis.final_scores(self.task.name)
 
     @cached_property
     def labels(self) -> dict[str, str]:

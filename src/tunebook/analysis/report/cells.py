@@ -5,7 +5,7 @@ from __future__ import annotations
 from tunebook.analysis.formatting import Scale, p_number
 from tunebook.analysis.records import Interval
 from tunebook.analysis.report.content import Cell
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.units import spoken_duration
 
 __all__ = ["count", "difference", "duration", "epoch", "log", "number", "p_value", "score", "state", "text"]

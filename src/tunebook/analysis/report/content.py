@@ -12,6 +12,7 @@ from enum import Enum
 
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.formatting import MISSING
+from tunebook.tools.results import LogViewer
 
 __all__ = [
     "Block",
@@ -243,6 +244,7 @@ class Content:
         facts: the numbers at the head of the report.
         findings: also in their section.
         tasks: the names of the evaluation tasks.
+        viewer: the program that shows the logs, if there is one.
     """
 
     name: str
@@ -254,6 +256,7 @@ class Content:
     findings: tuple[Entry, ...]
     sections: tuple[Section, ...]
     tasks: tuple[str, ...]
+    viewer: LogViewer | None
 
     def blocks(self) -> Iterator[Block]:
         """The blocks of all sections."""

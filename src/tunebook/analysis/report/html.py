@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 from tunebook import __version__
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.theme import DARK, IN_DARK, LIGHT
 from tunebook.analysis.report.content import Content
-from tunebook.analysis.report.viewer import log_href, viewer_href
 
-__all__ = ["report_html"]
+__all__ = ["log_href", "report_html"]
 
 _SCRIPTS = ("tables.js", "charts.js")
 _SVG_ROWS = 3_000  # with more, a canvas is quicker
@@ -54,7 +54,7 @@ def report_html(content: Content, *, refresh_s: int | None = None) -> str:
         policy=_policy([library, script], style),
         refresh_s=None if content.is_finished else refresh_s,
         log=log_href,
-        viewer=viewer_href,
+        viewer=content.viewer,
         data=Markup(_data(content)),  # noqa: S704  escaped for a script block by _data
         library=Markup(library),  # noqa: S704  the package's own
         script=Markup(script),  # noqa: S704
@@ -86,6 +86,11 @@ def _policy(scripts: Sequence[str], style: str) -> str:
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def log_href(log: str) -> str:
+    """The log's address from ``analysis/``; it starts with ``../``, so that no name can be read as a scheme."""
+    return "../" + quote(log)
 
 
 def _file_stem(name: str) -> str:

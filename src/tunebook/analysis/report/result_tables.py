@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import capitalized, percent_text, run_labels, scale_of
-from tunebook.analysis.inference import Effect
 from tunebook.analysis.records import EvaluationKey, Score
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Cell, Column, Style, Table, Text
 from tunebook.analysis.report.run_tables import comparisons_with, factor_cells, factor_columns
+from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.values import Analysis
 
 __all__ = ["best_runs", "effect_table", "scopes", "score_tables", "seed_table"]

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.comparing import best_of
 from tunebook.analysis.formatting import is_number, p_text, percent_text, run_labels
-from tunebook.analysis.inference import Comparison
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Training
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Cell, Column, Table
+from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 
-__all__ = ["comparisons_with", "factor_cells", "factor_columns", "has_results", "job_table", "run_table"]
+__all__ = ["comparisons_with", "factor_cells", "factor_columns", "job_table", "run_table"]
 
 _LEAST_FINISHED_FIRST = (JobState.FAILED, JobState.RUNNING, JobState.PENDING, JobState.UNKNOWN, JobState.COMPLETED)
-
-
-def has_results(training: Training) -> bool:
-    """Whether a training left a curve and did not fail; a training whose job is not recorded counts by its curve."""
-    return training.steps > 0 and training.state in {JobState.COMPLETED, JobState.UNKNOWN}
 
 
 def comparisons_with(analysis: Analysis, against: str, measure: str) -> dict[EvaluationKey, Comparison]:
@@ -88,7 +82,7 @@ def run_table(analysis: Analysis, tasks: Sequence[TaskScores]) -> Table:
     is_same_model = len({run.model for run in analysis.runs}) == 1
     if is_same_model or any(factor.key == "model" for factor in analysis.factors):
         columns = [column for column in columns if column.key != "model"]
-    finals = [best_of(task.table, analysis.runs) for task in tasks]
+    finals = [analysis.best_score(task.task.name) for task in tasks]
     best = frozenset(tasks[0].numbers[score.evaluation.run] for score in finals if score is not None)
     return Table("runs", "All runs", tuple(columns), tuple(rows), file="runs.csv", best=best, is_interactive=True)
 
@@ -144,10 +138,10 @@ def _states(analysis: Analysis) -> dict[str, Cell]:
     found: dict[str, list[tuple[JobState, bool]]] = {run.name: [] for run in analysis.runs}
     for run in analysis.runs:
         if run.training is not None:
-            found[run.name].append((run.training.state, has_results(run.training)))
+            found[run.name].append((run.training.state, run.training.is_done))
     for each in analysis.evaluations:
         if each.key.run in found:
-            found[each.key.run].append((each.state, each.log is not None))
+            found[each.key.run].append((each.state, each.is_done))
     return {name: _least_finished(jobs) for name, jobs in found.items()}
 
 
@@ -183,7 +177,7 @@ def _training_row(label: str, training: Training) -> dict[str, Cell]:
     return {
         "run": cells.text(label),
         "stage": cells.text("training"),
-        "state": cells.state(training.state, has_results=has_results(training)),
+        "state": cells.state(training.state, has_results=training.is_done),
         "time": cells.duration(training.elapsed_s),
         "attempts": cells.count(training.attempts or None),
         "why": cells.text(why),
@@ -196,7 +190,7 @@ def _evaluation_row(label: str, record: EvaluationRecord) -> dict[str, Cell]:
         "stage": cells.text("evaluation"),
         "task": cells.text(record.key.task),
         "epoch": cells.epoch(record.key.epoch),
-        "state": cells.state(record.state, has_results=record.log is not None),
+        "state": cells.state(record.state, has_results=record.is_done),
         "time": cells.duration(record.elapsed_s),
         "attempts": cells.count(record.attempts or None),
         "why": cells.text(record.reason),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.comparing import best_of
+from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import MISSING, percent_text, plural, run_labels
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Sample, Samples, Section, Style, Text
 from tunebook.analysis.report.result_tables import best_runs, effect_table, scopes, score_tables, seed_table
-from tunebook.analysis.report.run_tables import has_results, job_table, run_table
-from tunebook.analysis.report.viewer import view_command
-from tunebook.analysis.summarizing import MOST_CASES
-from tunebook.analysis.values import Analysis, Case, Finding
-from tunebook.core.job import JobState
+from tunebook.analysis.report.run_tables import job_table, run_table
+from tunebook.analysis.statistics.cases import MOST_CASES, Case
+from tunebook.analysis.values import Analysis
+from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
 __all__ = ["content_of"]
@@ -61,14 +61,15 @@ def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str
         findings=findings,
         sections=tuple(sections),
         tasks=tuple(task.name for task in analysis.tasks),
+        viewer=analysis.viewer,
     )
 
 
 def _progress(analysis: Analysis) -> Iterator[tuple[str, int, list[JobState]]]:
     """Trainings and evaluations: how many have results, and every one's state."""
     trainings = [run.training for run in analysis.runs if run.training is not None]
-    yield "training", sum(map(has_results, trainings)), [training.state for training in trainings]
-    evaluated = sum(each.log is not None for each in analysis.evaluations)
+    yield "training", sum(training.is_done for training in trainings), [training.state for training in trainings]
+    evaluated = sum(each.is_done for each in analysis.evaluations)
     yield "evaluation", evaluated, [each.state for each in analysis.evaluations]
 
 
@@ -86,7 +87,7 @@ def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Entry]:
             more = ["with results", *_state_words(states, (JobState.RUNNING, JobState.FAILED))]
             yield Entry(f"{done} of {len(states)}", f"{noun.capitalize()}s", ", ".join(more))
     for task in tasks[:3]:
-        best = best_of(task.table, analysis.runs)
+        best = analysis.best_score(task.task.name)
         if best is not None:
             more = [task.labels[best.evaluation.run]]
             if best.interval is not None:
@@ -211,11 +212,12 @@ def _samples(analysis: Analysis) -> Section:
 
 def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:
     """The log of each run's last evaluated epoch, by task and run."""
-    logs: dict[tuple[str, str], str] = {}
-    for each in sorted(analysis.evaluations, key=lambda each: each.key.epoch):
-        if each.log is not None:
-            logs[each.key.task, each.key.run] = each.log
-    return logs
+    logs = {each.key: each.log or "" for each in analysis.evaluations}
+    last = {}
+    for task in analysis.tasks:
+        for run, score in analysis.final_scores(task.name).items():
+            last[task.name, run] = logs[score.evaluation]
+    return last
 
 
 def _sample(case: Case, labels: dict[str, str], logs: dict[tuple[str, str], str]) -> Sample:
@@ -233,11 +235,12 @@ def _deviations(analysis: Analysis) -> Section:
 
 
 def _jobs(analysis: Analysis) -> Section:
-    blocks: list[Block] = [
-        Text("This command shows the logs in a browser; links to the viewer work while it runs:"),
-        Text(view_command(analysis.experiment), Style.COMMAND),
-        job_table(analysis),
-    ]
+    blocks: list[Block] = []
+    if analysis.viewer is not None:
+        text = f"This command shows the logs in {analysis.viewer.name}; links to it work while it runs:"
+        command = shlex.join([*analysis.viewer.command, analysis.experiment])
+        blocks += [Text(text), Text(command, Style.COMMAND)]
+    blocks.append(job_table(analysis))
     labels = run_labels(analysis.runs)
     others = []
     for each in analysis.evaluations:
@@ -261,7 +264,7 @@ def _provenance(analysis: Analysis) -> Section:
     source = analysis.provenance
     items = [
         ("Experiment", analysis.experiment),
-        ("Plan (SHA-256, without its status tables)", source.page_sha256),
+        ("Plan (SHA-256, without its status tables)", source.plan_sha256),
         ("Created", analysis.created),
         ("First job started", source.first),
         ("Last job ended", source.last),

@@ -1,0 +1,203 @@
+"""Comparisons on the same samples: of each run with its base model and with the best run, and of epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from tunebook.analysis.records import EvaluationKey, Interval
+from tunebook.analysis.statistics.paired_tests import PairedTest, correct_by_holm, paired_test
+from tunebook.analysis.statistics.scores import ScoreTable
+from tunebook.core.plan import RunType
+
+__all__ = [
+    "Comparison",
+    "EpochChange",
+    "PairedSamples",
+    "common_samples",
+    "compare_epochs",
+    "compare_runs",
+    "pair_samples",
+]
+
+_MOST_MISMATCHES = 0.2  # of the shared ids: beyond it, the ids belong to two different data sets
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two evaluations of one task on the same samples.
+
+    Attributes:
+        against: ``base`` or ``best``.
+        run: the run; ``other`` is the base model or the best run.
+        epoch: of the run's evaluation, -1 for runs that were not trained here; ``other_epoch`` likewise.
+        n: samples that both have; ``unpaired`` samples are in one of them only, and are left out.
+        value: the run's mean over these samples; ``other_value`` the other's.
+        difference: ``value - other_value``, with its ``interval``.
+        gained: samples that only the run got right; ``lost`` only the other; ``None`` unless all are right or wrong.
+        test: the test's name; ``p`` its two-sided p-value, ``p_holm`` corrected over its family of ``family`` tests.
+        significant: whether ``p_holm`` is below the level of significance.
+    """
+
+    against: str
+    task: str
+    measure: str
+    run: str
+    epoch: int
+    other: str
+    other_epoch: int
+    n: int
+    unpaired: int
+    value: float
+    other_value: float
+    difference: float
+    interval: Interval | None
+    test: str
+    p: float
+    p_holm: float
+    family: int
+    significant: bool
+    gained: int | None = None
+    lost: int | None = None
+
+
+@dataclass(frozen=True)
+class PairedSamples:
+    """The samples that two evaluations share: their ids, and the values of each in the order of the ids.
+
+    Attributes:
+        unpaired: how many samples have a value in one of the two only, or different data in the two.
+    """
+
+    ids: tuple[str, ...]
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
+    unpaired: int
+
+
+def pair_samples(table: ScoreTable, one: EvaluationKey, other: EvaluationKey) -> PairedSamples:
+    """Pairs the samples of two evaluations by id and target; no pairs if the two have different data sets.
+
+    One id with two different targets belongs to two different samples. If that is so for more than a fifth of the
+    ids, the two evaluations have different data sets, and equal ids mean nothing.
+    """
+    ours, theirs = table.values(one), table.values(other)
+    our_targets, their_targets = table.targets(one), table.targets(other)
+    shared = [sample for sample in ours if sample in theirs]
+    same = [sample for sample in shared if our_targets[sample] == their_targets[sample]]
+    if len(shared) - len(same) > _MOST_MISMATCHES * len(shared):
+        same = []
+    unpaired = len(ours.keys() | theirs.keys()) - len(same)
+    return PairedSamples(
+        tuple(same), tuple(map(ours.__getitem__, same)), tuple(map(theirs.__getitem__, same)), unpaired
+    )
+
+
+def common_samples(table: ScoreTable, keys: Sequence[EvaluationKey]) -> tuple[str, ...]:
+    """The ids that all evaluations share with the first, in its order; none if one of them has a different data set."""
+    if not keys:
+        return ()
+    common = tuple(table.values(keys[0]))
+    for key in keys[1:]:
+        shared = set(pair_samples(table, keys[0], key).ids)
+        common = tuple(sample for sample in common if sample in shared)
+    return common
+
+
+def compare_runs(table: ScoreTable) -> tuple[Comparison, ...]:
+    """Every epoch of each run against its base model, then its final epoch against the best run.
+
+    Each of the two is a family of tests for Holm's correction.
+    """
+    runs = {run.name: run for run in table.runs}
+    with_base: list[Comparison] = []
+    for score in table.scores:
+        base = table.finals.get(runs[score.evaluation.run].base or "")
+        if base is not None and score.value is not None:
+            with_base += _compare("base", table, score.evaluation, base.evaluation)
+    with_best: list[Comparison] = []
+    for run, score in table.finals.items():
+        best = table.best
+        if best is not None and score is not best and runs[run].type is not RunType.CONTROL:
+            with_best += _compare("best", table, score.evaluation, best.evaluation)
+    families = (correct_by_holm(with_base), correct_by_holm(with_best))
+    return tuple(replace(item, family=len(family)) for family in families for item in family)
+
+
+def _compare(against: str, table: ScoreTable, key: EvaluationKey, other: EvaluationKey) -> Iterator[Comparison]:
+    """The comparison, not corrected yet, unless the two share no sample."""
+    pairs = pair_samples(table, key, other)
+    if not pairs.ids:
+        return
+    test = paired_test(pairs.ours, pairs.theirs)
+    yield Comparison(
+        against=against,
+        task=table.task,
+        measure=table.measure,
+        run=key.run,
+        epoch=key.epoch,
+        other=other.run,
+        other_epoch=other.epoch,
+        n=len(pairs.ids),
+        unpaired=pairs.unpaired,
+        value=fmean(pairs.ours),
+        other_value=fmean(pairs.theirs),
+        difference=test.difference,
+        interval=test.interval,
+        test=test.name,
+        p=test.p,
+        p_holm=test.p,
+        family=1,
+        significant=False,
+        gained=test.gained,
+        lost=test.lost,
+    )
+
+
+@dataclass(frozen=True)
+class EpochChange:
+    """The mean score after the first and after the last evaluated epoch, over the runs that have several.
+
+    Attributes:
+        epochs: the first and the last epoch; ``None`` if they differ between runs.
+        runs: how many runs have several epochs.
+        n: samples that all of them have.
+        test: of the samples' means over the runs, the last epoch against the first.
+    """
+
+    epochs: tuple[int, int] | None
+    runs: int
+    n: int
+    before: float
+    after: float
+    test: PairedTest
+
+
+def compare_epochs(table: ScoreTable) -> EpochChange | None:
+    """The change over epochs; ``None`` if no run has several, or if they share no sample."""
+    evaluated: dict[str, list[EvaluationKey]] = {}
+    for score in table.scores:
+        if score.evaluation.epoch >= 0 and score.value is not None:
+            evaluated.setdefault(score.evaluation.run, []).append(score.evaluation)
+    several = [keys for keys in evaluated.values() if len(keys) > 1]
+    firsts, lasts = [min(keys) for keys in several], [max(keys) for keys in several]  # keys of a run sort by epoch
+    samples = common_samples(table, [*firsts, *lasts])
+    if not samples:
+        return None
+    before, after = _sample_means(table, firsts, samples), _sample_means(table, lasts, samples)
+    spans = {(first.epoch, last.epoch) for first, last in zip(firsts, lasts, strict=True)}
+    return EpochChange(
+        epochs=spans.pop() if len(spans) == 1 else None,
+        runs=len(several),
+        n=len(samples),
+        before=fmean(before),
+        after=fmean(after),
+        test=paired_test(after, before),
+    )
+
+
+def _sample_means(table: ScoreTable, keys: Sequence[EvaluationKey], samples: Sequence[str]) -> list[float]:
+    """Each sample's mean over the evaluations."""
+    values = [table.values(key) for key in keys]
+    return [fmean(own[sample] for own in values) for sample in samples]
