@@ -254,8 +254,8 @@ def test_nothing_is_missing_where_everything_is_there(work: Path) -> None:
     ("given", "told"),
     [
         ({"model": {"Llama-3.2-3B": "m"}}, "`hf download meta-llama/Llama-3.2-3B --local-dir"),
-        ({"dataset": "none.json"}, "is not there: make it (JSON with the keys `train`"),
-        ({"task": {"t": "none.py"}}, "is not there: write it (an inspect-ai task that accepts `config_dir`"),
+        ({"dataset": "none.json"}, "is missing: create it (JSON with the keys `train`"),
+        ({"task": {"t": "none.py"}}, "is missing: write it (an inspect-ai task that accepts `config_dir`"),
         ({"eval-only": ["old=none"]}, "The weights of eval-only run `old` are not at"),
     ],
 )
@@ -266,6 +266,14 @@ def test_a_missing_resource_is_a_prerequisite_and_the_plan_is_written(
     text = (work / "exp" / PLAN).read_text()
     assert told in text
     assert len(plan_of(text).runs) >= 2
+
+
+@pytest.mark.usefixtures("work")
+def test_a_missing_resource_is_not_a_warning_too() -> None:
+    absent: dict[str, Any] = {"model": {"Llama-3.2-3B": "absent"}, "dataset": "absent.json", "task": {"t": "absent.py"}}
+    report = designed(**absent, set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1, "gpus": 1})
+    assert len(report.prerequisites) == 3
+    assert not any("absent" in warning.message for warning in report.warnings)
 
 
 @pytest.mark.parametrize(

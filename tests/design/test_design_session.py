@@ -147,7 +147,7 @@ def test_another_path_can_be_given_instead_of_what_was_found(inputs: Path) -> No
     session.sees("otherwise all examples would be the same text")
     session.process.send(f"{CLEAR}{{input}}{ENTER}")
     session.answers("How many runs of each combination", ENTER)
-    session.sees("other.json` is not there: make it")
+    session.sees("other.json` is missing: create it")
     session.answers("Write the plan?", ENTER)
     session.answers("Scaffold now?", "n")
     assert session.ends() == 0
