@@ -1,4 +1,4 @@
-"""What a design needs of the world, verified: models, data, task scripts, disk, the tools' environments."""
+"""Verifies what a design needs: models, data, task scripts, disk, the tools' environments."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _POINTER = b"version https://git-lfs."
 
 @dataclass(frozen=True)
 class ModelResource:
-    """A model as far as the disk knows it.
+    """A model as it was found on the disk.
 
     Attributes:
-        parameters_b: billions of parameters; ``None`` if neither its configuration nor its name tells.
-        weight_bytes: what its weight files take; 0 if they are not there.
+        parameters_b: billions of parameters; ``None`` if neither its configuration nor its name shows it.
+        weight_bytes: the size of its weight files; 0 if they are missing.
     """
 
     path: str
@@ -45,7 +45,7 @@ class ModelResource:
 
 @dataclass
 class Resources:
-    """What was found; the entries go to the log, the prerequisites to the page.
+    """What was found; the entries go to the log, the prerequisites to the plan.
 
     Attributes:
         refused: model to the reason why its configuration cannot be trained with.
@@ -70,7 +70,7 @@ class Resources:
 
 
 def survey(plan: Plan, site: Site, experiment: Path) -> Resources:
-    """Reads everything that the plan names; what is not there is a prerequisite, never an error."""
+    """Reads everything that the plan names; a missing resource is a prerequisite, never an error."""
     found = Resources()
     registry = installed_tools()
     preparation = registry.preparation_tool(plan.tools.preparation)
@@ -101,7 +101,7 @@ def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTo
         found.prerequisites.append(
             f"Model {code_span(name)} is not at {code_span(path)}: {how_to_get(name, path, tool)}"
         )
-        found.told("VERIFY_MODEL", name, details=path, result="not there", explanation="a prerequisite of the page")
+        found.told("VERIFY_MODEL", name, details=path, result="not there", explanation="a prerequisite of the plan")
         return
     problems = list(_model_problems(directory, facts))
     found.prerequisites += [f"Model {code_span(name)} at {code_span(path)}: {problem}" for problem in problems]
@@ -144,7 +144,7 @@ def _model_problems(directory: Path, facts: ModelFacts) -> Iterator[str]:
         yield "weight files are missing: " + ", ".join(code_span(name) for name in facts.missing_files)
     elif pointers := [name for name in facts.weight_files if _is_pointer(directory / name)]:
         names = ", ".join(code_span(name) for name in pointers)
-        yield f"Git LFS pointers stand in the place of its weights ({names}): `git lfs pull` there gets them"
+        yield f"its weight files are Git LFS pointers ({names}): run `git lfs pull` there"
 
 
 def _is_pointer(file: Path) -> bool:
@@ -167,7 +167,7 @@ def _dataset(found: Resources, path: str) -> None:
     if facts is None:
         shape = "JSON with the keys `train`, `validation` and `test`, each a list of `{input, output}`"
         found.prerequisites.append(f"Data set {code_span(path)} is not there: make it ({shape})")
-        found.told("VERIFY_DATASET", path, result="not there", explanation="a prerequisite of the page")
+        found.told("VERIFY_DATASET", path, result="not there", explanation="a prerequisite of the plan")
         return
     if not facts.problem:
         found.verified.add(path)
@@ -183,7 +183,7 @@ def _task(found: Resources, task: EvaluationTask, tool: EvaluationTool) -> None:
     found.tasks[script] = facts
     if facts is None:
         found.prerequisites.append(f"Task script {code_span(script)} is not there: write it ({tool.task_form})")
-        found.told("VERIFY_TASK", script, result="not there", explanation="a prerequisite of the page")
+        found.told("VERIFY_TASK", script, result="not there", explanation="a prerequisite of the plan")
         return
     function = facts.function_for(task)
     if not facts.problem and function:
@@ -199,7 +199,7 @@ def _checkpoint(found: Resources, run: str, path: str) -> None:
         found.told("VERIFY_CHECKPOINT", run, details=path, result="there")
         return
     found.prerequisites.append(f"The weights of eval-only run {code_span(run)} are not at {code_span(path)}")
-    found.told("VERIFY_CHECKPOINT", run, details=path, result="not there", explanation="a prerequisite of the page")
+    found.told("VERIFY_CHECKPOINT", run, details=path, result="not there", explanation="a prerequisite of the plan")
 
 
 def _environment(found: Resources, tool: Tool, environment: Environment) -> None:
