@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.plans import plan_of, problems_of
+from support.plans import parse_plan, plan_of, problems_of
 from tunebook.core.markdown import literal, parse_page, plain
-from tunebook.core.parse import parse_plan
 from tunebook.core.parse_matrix import parse_epochs
 from tunebook.core.plan import RunType
 from tunebook.core.settings import effective, evaluations

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from support.plans import parse_plan
 from tunebook.core.check import check_plan
 from tunebook.core.markdown import literal
 from tunebook.core.naming import run_directories
 from tunebook.core.page import PageDetails, page_text
-from tunebook.core.parse import parse_plan
 from tunebook.core.plan import Plan
 from tunebook.core.settings import evaluation_settings, evaluations, run_settings
 from tunebook.core.table_text import quoted

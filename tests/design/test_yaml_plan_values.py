@@ -8,8 +8,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.plans import parse_plan
 from tunebook.core.page import PageDetails, page_text
-from tunebook.core.parse import parse_plan
 from tunebook.core.plan import RunType
 from tunebook.core.settings import effective, evaluations
 from tunebook.design.check import design_problems

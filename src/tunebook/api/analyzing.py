@@ -36,7 +36,7 @@ from tunebook.api.running import status
 from tunebook.api.scaffolding import now
 from tunebook.core.job import JobState
 from tunebook.core.naming import directory_problems
-from tunebook.core.parse import parse_plan
+from tunebook.core.parse import parse_plan, read_tools
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
 from tunebook.core.plan import PLAN_FILE
 from tunebook.disk.ledger import LedgerReader
@@ -46,6 +46,7 @@ from tunebook.disk.manifest import read_manifest
 from tunebook.errors import ExitCode, PlanError, Problem, ToolError
 from tunebook.run.overview import job_reports
 from tunebook.run.report import JobReport, StatusReport
+from tunebook.tools.parameters import installed_parameters
 
 __all__ = ["AnalyzeReport", "analyze"]
 
@@ -165,7 +166,8 @@ def analyze(
     started = time.perf_counter()
     experiment = find_experiment(directory)
     _need_packages()
-    parsed = parse_plan(read_readable(experiment / PLAN_FILE) or "")
+    text = read_readable(experiment / PLAN_FILE) or ""
+    parsed = parse_plan(text, installed_parameters(read_tools(text)))
     problems = (*parsed.problems, *directory_problems(parsed.plan))
     if problems:
         raise PlanError(problems)

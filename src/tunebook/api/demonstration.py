@@ -23,6 +23,7 @@ from tunebook.disk.atomic import read_text, write_text
 from tunebook.errors import ExitCode, ToolError
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.run.summary import duration_s
+from tunebook.tools.parameters import installed_parameters
 
 __all__ = ["DemoReport", "DemoRow", "demo"]
 
@@ -116,6 +117,7 @@ def _write_inputs(directory: Path, model: Path, runs: int, created: datetime) ->
         dataset=data,
         task=task,
         created=f"{created:%Y-%m-%d %H:%M}",
+        parameters=installed_parameters(),
         ranks=tuple(4 ** (number + 1) for number in range(runs)),
     )
     write_text(directory / PLAN_FILE, plan.text())

@@ -11,7 +11,7 @@ from typing import Any
 from tunebook.api.loading import find_experiment, find_site, load
 from tunebook.api.scaffolding import now
 from tunebook.core.page import page_text
-from tunebook.core.parse import parse_plan
+from tunebook.core.parse import parse_plan, read_tools
 from tunebook.core.paths import DESIGN_LOG
 from tunebook.core.plan import PLAN_FILE, Plan
 from tunebook.core.site import Site
@@ -36,6 +36,7 @@ from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
 from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, UsageError
+from tunebook.tools.parameters import installed_parameters
 
 __all__ = [
     "DEFAULTS",
@@ -139,7 +140,7 @@ def design_of_page(directory: Path) -> Design:
     """
     experiment = find_experiment(directory)
     text = read_text(experiment / PLAN_FILE) or ""
-    parsed = parse_plan(text)
+    parsed = parse_plan(text, installed_parameters(read_tools(text)))
     if parsed.problems:
         raise PlanError(parsed.problems)
     return replace(design_of(parsed.plan), matrix_notes=notes_of(text))
@@ -249,7 +250,7 @@ def _planned(
 ) -> tuple[DesignReport, list[Entry]]:
     """The page as a value, with everything that was found; nothing is written."""
     before = read_text(experiment / PLAN_FILE)
-    old = parse_plan(before).plan if before is not None else None
+    old = parse_plan(before, installed_parameters(read_tools(before))).plan if before is not None else None
     name = done.design.name or experiment.name
     plan = plan_of(done.design, name=name)
     found = survey(plan, site, experiment)

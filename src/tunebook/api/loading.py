@@ -8,13 +8,14 @@ from pathlib import Path
 from tunebook.core.check import check_plan
 from tunebook.core.job import Stage
 from tunebook.core.naming import run_directories
-from tunebook.core.parse import parse_plan
+from tunebook.core.parse import parse_plan, read_tools
 from tunebook.core.plan import PLAN_FILE, Evaluation, Plan
 from tunebook.core.settings import evaluations
 from tunebook.core.site import SITE_FILE, Site, parse_site
 from tunebook.disk.atomic import read_text
 from tunebook.errors import Problem, UsageError
 from tunebook.tools.base import Context, Findings, Tool
+from tunebook.tools.parameters import parameters_of
 from tunebook.tools.registry import installed_tools, tool_names
 
 __all__ = ["Loaded", "find_experiment", "find_site", "load"]
@@ -51,10 +52,10 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
         text: a page that is not written yet, in place of the one that is there.
     """
     text = read_text(experiment / PLAN_FILE) or "" if text is None else text
-    parsed = parse_plan(text)
+    known = installed_tools()
+    parsed = parse_plan(text, parameters_of(read_tools(text), known))
     plan = parsed.plan
     site, site_warnings = find_site(experiment)
-    known = installed_tools()
     rules = check_plan(
         plan,
         preparation_tools=tool_names(known, Stage.PREPARATION),
@@ -62,7 +63,8 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     )
     wanted = (plan.tools.preparation.lower(), plan.tools.evaluation.lower())
     tools = tuple(tool for tool in known if tool.name in wanted)
-    errors = tuple(sorted((*parsed.problems, *rules), key=lambda problem: problem.line or 0))
+    own_rules = [problem for tool in tools for problem in tool.rules(plan)]
+    errors = tuple(sorted((*parsed.problems, *rules, *own_rules), key=lambda problem: problem.line or 0))
     findings = Findings(errors, site_warnings)
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
     context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), facts=facts)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from tunebook.core.parameters import PARAMETERS, Kind, Parameter, Written
+from tunebook.core.parameters import Kind, Parameter, Written
 from tunebook.core.plan import Plan, Run, RunType
 from tunebook.errors import Problem
 
@@ -73,7 +73,7 @@ def _short_models(plan: Plan) -> Mapping[str, str]:
 
 def _varied(plan: Plan) -> list[Parameter]:
     """The parameters that differ between fine-tuned runs, compared as values."""
-    keys = [parameter for parameter in PARAMETERS if parameter.key in plan.columns]
+    keys = [parameter for parameter in plan.parameters if parameter.key in plan.columns]
     return [
         parameter
         for parameter in keys
@@ -112,6 +112,8 @@ def _text(parameter: Parameter, written: Written | None, number: int) -> str:
         return "-default"
     if parameter.kind is Kind.ALPHA and isinstance(written.value, str):
         return written.value.replace("*", "x")
+    if isinstance(written.value, tuple):
+        return as_component("+".join(written.value))
     return as_component(PurePosixPath(written.text).stem) if parameter.key == "dataset" else written.text
 
 
@@ -137,5 +139,5 @@ def _how_to_tell_apart(plan: Plan, run: Run, other: Run) -> str:
         return "a base model is evaluated once: remove one of the two controls"
     if run.type is not other.type:
         return "give one of them another name"
-    without = [p.column for p in PARAMETERS if p.short and p.key not in plan.columns]
+    without = [p.column for p in plan.parameters if p.short and p.key not in plan.columns]
     return "give them different values in a parameter column, for example " + ", ".join(["Seed", *without][:4])

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core.page_status import status_lines
-from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS, Kind, Parameter, Written, by_column, by_key
+from tunebook.core.parameters import Kind, Parameter, ParameterTable, Written
 from tunebook.core.plan import Factor, MatrixEntry, Plan, Run, RunType
 from tunebook.core.settings import evaluations
 from tunebook.core.table_text import code_span, escape_cell, escape_text, new_line, quoted
@@ -128,13 +128,13 @@ def _tools(plan: Plan, _: PageDetails) -> Iterator[str]:
 def _variables(plan: Plan, _: PageDetails) -> Iterator[str]:
     if plan.factors:
         yield "## Variables"
-        rows = [(escape_cell(factor.name), _levels(factor)) for factor in plan.factors]
+        rows = [(escape_cell(factor.name), _levels(factor, plan.parameters)) for factor in plan.factors]
         yield from _table(("Factor", "Levels"), rows)
 
 
-def _levels(factor: Factor) -> str:
+def _levels(factor: Factor, parameters: ParameterTable) -> str:
     """Levels separated by commas; all of them quoted where one could be taken for something else."""
-    parameter = by_column(factor.name)
+    parameter = parameters.by_column(factor.name)
     literal = parameter is not None and parameter.kind is Kind.LITERAL
     simple = all(level == escape_text(level) and not set(level) & set(',"`|') and level for level in factor.levels)
     levels = factor.levels if simple and not literal else [quoted(level) for level in factor.levels]
@@ -142,7 +142,7 @@ def _levels(factor: Factor) -> str:
 
 
 def _runs(plan: Plan, _: PageDetails) -> Iterator[str]:
-    parameters = [by_key(key) for key in plan.columns]
+    parameters = [plan.parameters.by_key(key) for key in plan.columns]
     with_checkpoint = any(run.checkpoint for run in plan.runs)
     with_notes = any(run.notes for run in plan.runs)
     header = ["Run Name", "Model", *(parameter.column for parameter in parameters), "Type", "Est. Time"]
@@ -263,8 +263,8 @@ _FIRST = ("recipe", "gpus", "epochs", "batch_size", "packed", "lora_rank", "lora
 
 
 def _configuration(plan: Plan, _: PageDetails) -> Iterator[str]:
-    order = [by_key(key) for key in _FIRST]
-    order += [item for item in (*PARAMETERS, *EVALUATION_PARAMETERS) if item not in order]
+    order = [parameter for key in _FIRST if (parameter := plan.parameters.get(key))]
+    order += [item for item in plan.parameters if item.key not in _FIRST]
     yield "## Configuration"
     for parameter in order:
         written = plan.configuration.get(parameter.key)

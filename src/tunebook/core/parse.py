@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tunebook.core.markdown import Bullet, Cell, Section, Table, literal, parse_page
-from tunebook.core.parameters import Written
+from tunebook.core.parameters import ParameterTable, Written
 from tunebook.core.parse_matrix import parse_epochs, read_matrix
 from tunebook.core.parse_runs import read_configuration, read_runs
 from tunebook.core.plan import (
@@ -25,7 +25,7 @@ from tunebook.core.reading import Reader
 from tunebook.core.units import minutes
 from tunebook.errors import Problem
 
-__all__ = ["ParsedPlan", "parse_plan"]
+__all__ = ["ParsedPlan", "parse_plan", "read_tools"]
 
 _TASK_COLUMNS = ("Task Name", "Script", "Dataset", "Description")
 _NOT_MODELS = {"location", "models used", "model used", "models", "notes", "note", "size", "disk space"}
@@ -54,9 +54,14 @@ class _Page:
         return next((section for section in self.top if section.title.lower() == title.lower()), None)
 
 
-def parse_plan(text: str, *, file: str = PLAN_FILE) -> ParsedPlan:
+def read_tools(text: str) -> Tools:
+    """The tools that a plan names: the table of parameters with which it is to be read follows from them."""
+    return _tools(_Page(parse_page(text)).find("Tools"))
+
+
+def parse_plan(text: str, parameters: ParameterTable, *, file: str = PLAN_FILE) -> ParsedPlan:
     """Reads every section of the page; a section that cannot be read leaves its default and a problem."""
-    read = Reader(file)
+    read = Reader(file, parameters)
     page = _Page(parse_page(text))
     title = next((section for section in page.root.sections if section.level == 1), None)
     resources = page.find("Resources")
@@ -71,6 +76,7 @@ def parse_plan(text: str, *, file: str = PLAN_FILE) -> ParsedPlan:
     plan = Plan(
         name=_name(title, read),
         file=file,
+        parameters=parameters,
         line=title.line if title else 1,
         kind=_bullet_text(overview, "type"),
         question=_bullet_text(overview, "scientific question"),

@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tunebook.core.markdown import Bullet, Cell, Row, Section, literal
-from tunebook.core.parameters import (
-    EVALUATION_PARAMETERS,
-    PARAMETERS,
-    Kind,
-    Parameter,
-    Written,
-    by_column,
-    suggestion,
-)
+from tunebook.core.parameters import Kind, Parameter, Written, suggestion
 from tunebook.core.plan import Run, RunType
 from tunebook.core.reading import Reader
 from tunebook.core.units import minutes
@@ -24,8 +16,6 @@ from tunebook.core.units import minutes
 __all__ = ["RunsTable", "read_configuration", "read_runs"]
 
 _FIXED = ("Run Name", "Model", "Type", "Est. Time", "Notes", "Checkpoint")
-_COLUMNS = tuple(parameter.column for parameter in PARAMETERS if parameter.short)
-_BULLETS = tuple(parameter.column for parameter in (*PARAMETERS, *EVALUATION_PARAMETERS))
 _TYPES = {kind.value.lower(): kind for kind in RunType} | {
     "finetuned": RunType.FINE_TUNED,
     "fine tuned": RunType.FINE_TUNED,
@@ -67,7 +57,7 @@ def read_runs(section: Section | None, read: Reader) -> RunsTable:
 def _place(index: int, cell: Cell, fixed: dict[str, int], columns: dict[int, Parameter], read: Reader) -> None:
     name = " ".join(cell.text.lower().split())
     name = {"estimated time": "est. time", "est time": "est. time", "checkpoint path": "checkpoint"}.get(name, name)
-    parameter = by_column(name)
+    parameter = read.parameters.by_column(name)
     if name in fixed or parameter in columns.values():
         read.problem(f"column `{cell.text}` appears twice", cell.line)
     elif name in {known.lower() for known in _FIXED}:
@@ -78,10 +68,10 @@ def _place(index: int, cell: Cell, fixed: dict[str, int], columns: dict[int, Par
         read.problem(
             f"`{cell.text}` cannot vary from run to run", cell.line, "give it once, as a bullet of `## Configuration`"
         )
-    else:
-        hint = suggestion(cell.text, (*_FIXED, *_COLUMNS))
+    elif read.parameters.is_complete:
+        hint = read.parameters.suggest(cell.text, *_FIXED, varying=True)
         read.problem(f"unknown column `{cell.text}`", cell.line, hint)
-        meant = by_column(hint.partition("`")[2].partition("`")[0]) if hint.startswith("did") else None
+        meant = read.parameters.by_column(hint.partition("`")[2].partition("`")[0]) if hint.startswith("did") else None
         read.unreadable.update([meant.key] if meant else [])
 
 
@@ -145,9 +135,11 @@ def read_configuration(
     for bullet in section.bullets if section else ():
         if bullet.depth > 0 or not bullet.name or bullet.key in _IGNORED_BULLETS:
             continue
-        parameter = by_column(bullet.name)
+        parameter = read.parameters.by_column(bullet.name)
+        if parameter is None and not read.parameters.is_complete:
+            continue
         if parameter is None:
-            hint = suggestion(bullet.name, _BULLETS)
+            hint = read.parameters.suggest(bullet.name)
             read.problem(f"unknown configuration `{bullet.name}`", bullet.line, hint)
         elif parameter.key in settings or parameter.key in listed:
             read.problem(f"`{bullet.name}` is given twice", bullet.line)
@@ -172,6 +164,10 @@ def _setting(bullet: Bullet, parameter: Parameter, read: Reader) -> Written | No
 
 def _list(bullet: Bullet, parameter: Parameter, read: Reader) -> tuple[Written, ...]:
     """Values separated by commas; a text without any readable value is a remark such as ``see the table``."""
+    if parameter.kind is Kind.LIST:
+        hint = "remove the bullet: its commas separate the members of one value"
+        read.problem(f"`{bullet.name}` is a column of the runs table too", bullet.line, hint)
+        return ()
     parts = [part.strip() for part in bullet.value.text.split(",")]
     values = []
     for part in parts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
-from tunebook.core.parameters import Value, Written
+from tunebook.core.parameters import ParameterTable, Value, Written
 
 __all__ = [
     "PLAN_FILE",
@@ -141,6 +141,7 @@ class Plan:
 
     Attributes:
         file: how messages name the page.
+        parameters: the parameters that the plan's tools have.
         kind: the design in words, as ``## Overview`` has it.
         configuration: parameters that hold for every run; a row of the runs table wins over them.
         listed: values that ``## Configuration`` lists for a parameter that the runs table varies.
@@ -151,6 +152,7 @@ class Plan:
 
     name: str
     file: str
+    parameters: ParameterTable
     line: int = 1
     kind: str = ""
     question: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunebook.core.markdown import Row, Table
-from tunebook.core.parameters import suggestion
+from tunebook.core.parameters import ParameterTable, suggestion
 from tunebook.errors import Problem
 
 __all__ = ["Reader"]
@@ -14,8 +14,9 @@ __all__ = ["Reader"]
 class Reader:
     """Collects the problems of one file, and the keys of parameters that could not be read."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, parameters: ParameterTable) -> None:
         self.file = file
+        self.parameters = parameters
         self.problems: list[Problem] = []
         self.unreadable: set[str] = set()
 

@@ -8,15 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from tunebook.core.check_training import STOCK_RECIPES
 from tunebook.core.naming import is_one_component
-from tunebook.core.parameters import Kind, by_key, suggestion
+from tunebook.core.parameters import Kind, ParameterTable, suggestion
 from tunebook.core.parse_matrix import parse_epochs
-from tunebook.core.settings import is_lora
 from tunebook.core.table_text import prose
 from tunebook.design.combine import combinations, excluded, group_sizes, level_value
 from tunebook.design.reader import Read
-from tunebook.design.runs import LORA_KEYS, plan_of, rows
+from tunebook.design.runs import plan_of, rows, trains_adapters
 from tunebook.design.values import MODEL, MOST_RUNS, Combine, Design, Factor
 from tunebook.errors import Problem
 
@@ -28,7 +26,6 @@ _ANSWERS = {
     "dataset": "the path of the data set",
     "task": "which evaluation tasks? NAME=SCRIPT.py",
 }
-_REQUIRED = ("lora_rank", "lr", "batch_size", "epochs")
 _NOT_IN_MATRIX = {"-", "no", "none", "default", "yes", "✓"}
 _MOST_NAMES = 10
 
@@ -45,13 +42,14 @@ def missing(design: Design) -> tuple[str, ...]:
 def _missing_parameters(design: Design) -> Iterator[str]:
     if not design.train:
         return
-    recipe = design.settings.get("recipe", STOCK_RECIPES[0])
     given = {*design.settings, *(factor.key for factor in design.factors)}
     listed_only = design.listed and not design.factors
-    for key in _REQUIRED:
-        everywhere = listed_only and all(key in run.values for run in design.listed)
-        if key not in given and not everywhere and (key not in LORA_KEYS or is_lora(recipe)):
-            yield key
+    for parameter in design.parameters:
+        if not parameter.required or (parameter.lora_only and trains_adapters(design) is False):
+            continue
+        everywhere = listed_only and all(parameter.key in run.values for run in design.listed)
+        if parameter.key not in given and not everywhere:
+            yield parameter.key
 
 
 def design_problems(read: Read) -> tuple[Problem, ...]:
@@ -78,7 +76,7 @@ def _missing(read: Read) -> Iterator[Problem]:
         if key in _ANSWERS:
             yield Problem(f"`{key}` is missing", hint=f"{_ANSWERS[key]} (--{key})")
         else:
-            column = by_key(key).column
+            column = read.design.column(key)
             hint = f"--set {key}=… for all runs, or --factor {key}=…,… to vary it"
             yield Problem(f"{column} is missing", hint=hint)
 
@@ -106,12 +104,12 @@ def _names(read: Read) -> Iterator[Problem]:
             yield read.place("eval-only", name).problem(f"two runs are named `{name}`", "rename one of them")
 
 
-def _convertible(key: str, text: str) -> str:
+def _convertible(parameters: ParameterTable, key: str, text: str) -> str:
     """Why a text cannot be a level of this parameter; empty if it can."""
     if key == MODEL:
         return ""
     try:
-        by_key(key).convert(text)
+        parameters.by_key(key).convert(text)
     except ValueError as error:
         return str(error)
     return ""
@@ -119,27 +117,28 @@ def _convertible(key: str, text: str) -> str:
 
 def _settings(read: Read) -> Iterator[Problem]:
     for key, text in read.design.settings.items():
-        reason = _convertible(key, text)
+        reason = _convertible(read.design.parameters, key, text)
         if reason:
             yield read.place("set", key).problem(reason)
 
 
-def _varies(key: str) -> bool:
-    return key == MODEL or bool(by_key(key).short)
+def _varies(parameters: ParameterTable, key: str) -> bool:
+    return key == MODEL or bool(parameters.by_key(key).short)
 
 
 def _factors(read: Read) -> Iterator[Problem]:
     design = read.design
     for factor in design.factors:
         place = read.place("factor", factor.key)
-        if not _varies(factor.key):
+        if not _varies(design.parameters, factor.key):
             hint = f"give it once: --set {factor.key}=…"
-            yield place.problem(f"{by_key(factor.key).column} cannot vary from run to run", hint)
+            yield place.problem(f"{design.column(factor.key)} cannot vary from run to run", hint)
         if not factor.levels:
             yield place.problem(f"factor `{factor.key}` has no levels")
-        yield from (place.problem(reason) for level in factor.levels if (reason := _convertible(factor.key, level)))
+        reasons = [_convertible(design.parameters, factor.key, level) for level in factor.levels]
+        yield from (place.problem(reason) for reason in reasons if reason)
         yield from _twice(read, factor)
-        if factor.key in design.settings and not _literal(factor.key):
+        if factor.key in design.settings and not _literal(design.parameters, factor.key):
             message = f"`{factor.key}` is a factor and has the setting {design.settings[factor.key]}"
             hint = "give only one of the two"
             is_around = design.combine is Combine.ONE_AT_A_TIME
@@ -158,7 +157,7 @@ def _base(read: Read) -> Iterator[Problem]:
     for key, text in design.base.items():
         if design.factor(key) is None:
             yield read.place("base").problem(f"the base has `{key}`, which is no factor", _known(design))
-        elif reason := _convertible(key, text):
+        elif reason := _convertible(design.parameters, key, text):
             yield read.place("base").problem(reason)
     for keys in design.paired:
         given = {key: design.base[key] for key in keys if key in design.base}
@@ -177,8 +176,8 @@ def _paired_levels(design: Design, given: Mapping[str, str]) -> set[int]:
     return set.intersection(*matching) if matching else set()
 
 
-def _literal(key: str) -> bool:
-    return key != MODEL and by_key(key).kind is Kind.LITERAL
+def _literal(parameters: ParameterTable, key: str) -> bool:
+    return key != MODEL and parameters.by_key(key).kind is Kind.LITERAL
 
 
 def _twice(read: Read, factor: Factor) -> Iterator[Problem]:
@@ -221,18 +220,18 @@ def _listed(read: Read) -> Iterator[Problem]:
     for number, run in enumerate(design.listed):
         place = read.place("with", str(number))
         for key, text in run.values.items():
-            if not _varies(key):
-                yield place.problem(f"{by_key(key).column} cannot vary from run to run")
-            elif reason := _convertible(key, text):
+            if not _varies(design.parameters, key):
+                yield place.problem(f"{design.column(key)} cannot vary from run to run")
+            elif reason := _convertible(design.parameters, key, text):
                 yield place.problem(reason)
         for key in sorted(varied - set(run.values) - {MODEL}):
-            parameter = by_key(key)
-            if key not in design.settings and parameter.default is None and key in _REQUIRED:
+            parameter = design.parameters.by_key(key)
+            if key not in design.settings and parameter.default is None and parameter.required:
                 yield place.problem(f"run {number + 1} of the list has no {parameter.column}, and others have one")
     for key, text in design.settings.items():
         is_moot = design.listed and not design.factors and all(key in run.values for run in design.listed)
-        if is_moot and ("set", key) in read.places and not _literal(key):
-            message = f"every run of the list has its own {by_key(key).column}, and the setting {text} is for none"
+        if is_moot and ("set", key) in read.places and not _literal(design.parameters, key):
+            message = f"every run of the list has its own {design.column(key)}, and the setting {text} is for none"
             yield read.place("set", key).problem(message, "leave it out, or change the runs")
 
 
@@ -244,14 +243,14 @@ def _exclusions(read: Read) -> Iterator[Problem]:
         for key, text in rule.items():
             if read.design.factor(key) is None and key != MODEL:
                 yield place.problem(f"`{key}` is excluded and is no factor", _known(read.design))
-            elif reason := _convertible(key, text):
+            elif reason := _convertible(read.design.parameters, key, text):
                 yield place.problem(reason)
 
 
 def _replication(read: Read) -> Iterator[Problem]:
     design = read.design
     for seed in design.seeds:
-        if reason := _convertible("seed", seed):
+        if reason := _convertible(design.parameters, "seed", seed):
             yield read.place("seeds").problem(reason)
     if len({level_value("seed", seed) for seed in design.seeds}) < len(design.seeds):
         yield read.place("seeds").problem("a seed is given twice: its replicates would be one and the same run")

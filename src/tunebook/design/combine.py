@@ -6,8 +6,9 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
-from tunebook.core.parameters import Kind, Value, by_key
+from tunebook.core.parameters import Kind, Value
 from tunebook.design.values import MODEL, Combine, Design, Factor
+from tunebook.tools.parameters import every_parameter
 
 __all__ = ["Combination", "combinations", "excluded", "group_sizes", "level_value", "levels_used", "same_level"]
 
@@ -106,10 +107,11 @@ def same_level(key: str, first: str, second: str) -> bool:
 
 def level_value(key: str, text: str) -> Value:
     """What a level's text means; the text itself where it cannot be read, which is told elsewhere."""
-    if key == MODEL or by_key(key).kind is Kind.LITERAL:
+    parameter = every_parameter().get(key)
+    if parameter is None or parameter.kind is Kind.LITERAL:
         return text
     try:
-        return by_key(key).convert(text)
+        return parameter.convert(text)
     except ValueError:
         return text
 

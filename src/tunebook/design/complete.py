@@ -7,7 +7,6 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from tunebook.core.parameters import by_key
 from tunebook.core.site import Site
 from tunebook.design.check import missing
 from tunebook.design.reader import Read
@@ -52,7 +51,7 @@ def complete(read: Read, site: Site, *, defaults: bool) -> Completed:
     for key in missing(design) if defaults else ():
         if key in DEFAULTS:
             settings[key] = DEFAULTS[key]
-            decisions.append((f"{by_key(key).column} = {DEFAULTS[key]}", "nothing was said: the usual default"))
+            decisions.append((f"{design.column(key)} = {DEFAULTS[key]}", "nothing was said: the usual default"))
     completed = replace(design, models=tuple(models), settings=settings)
     return Completed(completed, tuple(decisions), tuple(problems))
 

@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core.page import Fact, PageDetails
-from tunebook.core.parameters import Kind, by_key
+from tunebook.core.parameters import Kind
 from tunebook.core.paths import output_directory
 from tunebook.core.plan import Estimates, Plan, Run, RunType
-from tunebook.core.settings import effective, evaluations, is_lora
+from tunebook.core.settings import effective, evaluations, trains_adapters
 from tunebook.core.site import Site
 from tunebook.core.units import spoken_minutes
 from tunebook.design.complete import gpu_memory_gb
@@ -187,7 +187,7 @@ def _size(path: Path) -> int:
 
 
 def _matrix_notes(plan: Plan) -> dict[str, str]:
-    varied = any(by_key(key).kind is Kind.LITERAL for key in plan.columns)
+    varied = any(plan.parameters.by_key(key).kind is Kind.LITERAL for key in plan.columns)
     asked = ", with the prompts of the configuration" if varied else ""
     words = {RunType.CONTROL: f"Base model, once{asked}", RunType.EVAL_ONLY: "Weights as they are, once"}
     evaluated = {item.run for item in evaluations(plan)}
@@ -233,7 +233,7 @@ class _Maker:
             accumulation=accumulation,
             gpus=self.gpus,
             gpu=self.gpu,
-            lora=is_lora(str(effective(self.plan, run, "recipe"))),
+            lora=trains_adapters(self.plan, run),
             max_seq_len=numbers["max_seq_len"],
         )
 

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS, Parameter, by_column, suggestion
+from tunebook.core.parameters import suggestion
 from tunebook.design.given import Given, Place, assignments
 from tunebook.design.values import MODEL, Design
 from tunebook.errors import Problem
 
 __all__ = ["Changes", "Read", "Reader", "number", "one", "text", "yes"]
 
-_BY_SHORT = {parameter.short: parameter for parameter in PARAMETERS if parameter.short}
-_BY_KEY = {parameter.key: parameter for parameter in (*PARAMETERS, *EVALUATION_PARAMETERS)}
 Changes = dict[str, Any]
 
 
@@ -85,13 +83,14 @@ class Reader:
         lowered = name.strip().lower()
         if factor and lowered == MODEL:
             return MODEL
-        found = _named(lowered)
+        parameters = self.design.parameters
+        found = parameters.by_name(lowered)
         if found is None:
-            varying = [item for parameter in _BY_SHORT.values() for item in (parameter.key, parameter.short)]
-            known = [*dict.fromkeys(varying), MODEL] if factor else list(_BY_KEY)
+            varying = [item for parameter in parameters.varying for item in (parameter.key, parameter.short)]
+            known = [*dict.fromkeys(varying), MODEL] if factor else [parameter.key for parameter in parameters]
             hint = suggestion(name, known)
             self.read.problems.append(place.problem(f"unknown {'factor' if factor else 'setting'} `{name}`", hint))
-            meant = _named(hint.split("`")[1]) if hint.startswith("did") else None
+            meant = parameters.by_name(hint.split("`")[1]) if hint.startswith("did") else None
             self.read.meant |= {meant.key} if meant else set()
             return None
         return found.key
@@ -109,10 +108,6 @@ class Reader:
     def level(self, key: str, text: str) -> str:
         """A level as it is kept: the path of a data set becomes absolute."""
         return self.path(text) if key.lower() in {"dataset", "data"} else text
-
-
-def _named(name: str) -> Parameter | None:
-    return _BY_KEY.get(name) or by_column(name) or _BY_SHORT.get(name)
 
 
 def text(name: str) -> Callable[[Reader, Given], Changes]:

@@ -9,46 +9,24 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core import plan as page
+from tunebook.core.job import Stage
 from tunebook.core.naming import as_component, run_labels
-from tunebook.core.parameters import PARAMETERS, Kind, Parameter, Value, Written, by_key
+from tunebook.core.parameters import Kind, ParameterTable, Value, Written
 from tunebook.core.parse_matrix import parse_epochs
 from tunebook.core.plan import MatrixEntry, Plan, Run, RunType, Tools
-from tunebook.core.settings import effective, is_lora, run_settings
+from tunebook.core.settings import effective, run_settings
 from tunebook.core.table_text import prose
 from tunebook.design.combine import combinations, level_value
 from tunebook.design.values import MODEL, Design, DesignModel, EvalOnly, ListedRun
 
-__all__ = ["LORA_KEYS", "alike", "columns", "default_text", "identity", "plan_of", "rows", "usual_epochs"]
+__all__ = ["alike", "columns", "identity", "plan_of", "rows", "trains_adapters", "usual_epochs"]
 
-LORA_KEYS = ("lora_rank", "lora_alpha", "lora_dropout")
-_TOLD = (
-    "recipe",
-    "epochs",
-    "batch_size",
-    "packed",
-    "lora_alpha",
-    "system_prompt",
-    "prompt",
-    "run_val_every_n_steps",
-    "lr_scheduler",
-    "num_warmup_steps",
-    "weight_decay",
-    "seed",
-    "eval_temperature",
-    "eval_seed",
-)
 _OF_EVALUATION = ("prompt", "system_prompt", "gpus")
-_NAMES = {0: "no", "2*rank": "2 × rank"}
 
 
-def default_text(parameter: Parameter) -> str | None:
-    """A parameter's default as a page writes it; ``None`` if it has none."""
-    value = parameter.default
-    if value is None or parameter.kind is Kind.LITERAL:
-        return None if value is None else str(value)
-    if parameter.kind in {Kind.FLAG, Kind.VALIDATION, Kind.ALPHA}:
-        return _NAMES.get(value, str(value))
-    return str(value)
+def trains_adapters(design: Design) -> bool | None:
+    """Whether the settings train adapters; ``None`` where they leave it to whether there is a LoRA rank."""
+    return design.parameters.trains_adapters({key: level_value(key, text) for key, text in design.settings.items()})
 
 
 def rows(design: Design) -> tuple[ListedRun, ...]:
@@ -85,20 +63,21 @@ def _seeded(name: str, seed: str) -> str:
     return f"{name}_seed{seed}" if name else ""
 
 
-def columns(trained: Iterable[ListedRun]) -> tuple[str, ...]:
+def columns(parameters: ParameterTable, trained: Iterable[ListedRun]) -> tuple[str, ...]:
     """The keys of the parameters that stand in the runs table, in the parameters' order."""
     keys = {key for row in trained for key in row.values}
-    return tuple(parameter.key for parameter in PARAMETERS if parameter.key in keys)
+    return tuple(parameter.key for parameter in parameters if parameter.key in keys)
 
 
 def plan_of(design: Design, *, name: str) -> Plan:
     """The plan that a design without problems means; ``name`` is the experiment's."""
     trained = rows(design)
-    keys = columns(trained)
+    keys = columns(design.parameters, trained)
     data = design.dataset or next((row.values["dataset"] for row in trained if "dataset" in row.values), "")
     plan = Plan(
         name=name,
         file=page.PLAN_FILE,
+        parameters=design.parameters,
         question=prose(design.question),
         tools=Tools(design.preparation, design.evaluation, assumed=False),
         runs=tuple(_run(design, row, keys, number) for number, row in enumerate(trained)),
@@ -129,7 +108,7 @@ def _used_models(design: Design, trained: Iterable[ListedRun]) -> Iterator[Desig
 def _run(design: Design, row: ListedRun, keys: Iterable[str], number: int) -> Run:
     parameters = {}
     for key in keys:
-        text = row.values.get(key, design.settings.get(key, default_text(by_key(key))))
+        text = row.values.get(key, design.settings.get(key, design.parameters.by_key(key).default_text))
         if text is not None:
             parameters[key] = Written(level_value(key, text), text)
     return Run(str(number), row.values[MODEL], RunType.FINE_TUNED, 0, MappingProxyType(parameters))
@@ -141,15 +120,16 @@ def _configuration(design: Design, trained: tuple[ListedRun, ...], keys: Iterabl
     A prompt that varies stays here with its first level: it is what models are asked with that are not trained.
     """
     texts = dict(design.settings)
-    recipe = texts.get("recipe") or "lora_finetune_single_device"
-    for key in _TOLD:
-        default = default_text(by_key(key))
-        relevant = trained or key in _OF_EVALUATION or key.startswith("eval_")
-        if key not in texts and default is not None and relevant and (is_lora(recipe) or key not in LORA_KEYS):
+    is_lora = trains_adapters(design) is not False
+    for parameter in design.parameters:
+        key, default = parameter.key, parameter.default_text
+        relevant = trained or key in _OF_EVALUATION or parameter.stage is Stage.EVALUATION
+        applies = parameter.is_shown and relevant and (is_lora or not parameter.lora_only)
+        if key not in texts and default is not None and applies:
             texts[key] = default
     for key in keys:
         first = next((row.values[key] for row in trained if key in row.values), None)
-        if by_key(key).kind is not Kind.LITERAL:
+        if design.parameters.by_key(key).kind is not Kind.LITERAL:
             texts.pop(key, None)
         elif key not in design.settings and first is not None:
             texts[key] = first
@@ -167,13 +147,13 @@ def _factors(design: Design, trained: tuple[ListedRun, ...], keys: tuple[str, ..
     for key in order:
         levels: dict[Value, str] = {}
         for row in trained:
-            text = row.values.get(key, design.settings.get(key, default_text(by_key(key)) if key != MODEL else None))
+            default = None if key == MODEL else design.parameters.by_key(key).default_text
+            text = row.values.get(key, design.settings.get(key, default))
             if text is not None:
                 levels.setdefault(level_value(key, text), text)
         ranks = {level_value(key, text): index for index, text in enumerate(shown.get(key, ()))}
         ordered = sorted(levels, key=lambda value: ranks.get(value, len(ranks)))
-        name = "Model" if key == MODEL else by_key(key).column
-        factors.append(page.Factor(name, tuple(levels[value] for value in ordered), 0))
+        factors.append(page.Factor(design.column(key), tuple(levels[value] for value in ordered), 0))
     return tuple(factors)
 
 
@@ -211,7 +191,7 @@ def _named(design: Design, plan: Plan, trained: tuple[ListedRun, ...]) -> tuple[
 def _usual(plan: Plan, run: Run) -> list[str]:
     """What a run's name tells where nothing varies."""
     texts = {key: plan.setting(run, key) for key in ("lora_rank", "lr")}
-    return [f"{by_key(key).short}{written.text}" for key, written in texts.items() if written]
+    return [f"{plan.parameters.by_key(key).short}{written.text}" for key, written in texts.items() if written]
 
 
 def identity(plan: Plan, run: Run) -> tuple[str, ...]:
@@ -221,7 +201,8 @@ def identity(plan: Plan, run: Run) -> tuple[str, ...]:
     if run.type is RunType.CONTROL:
         return (run.type.value, run.model)
     settings = {
-        item.key: written.value if (written := plan.setting(run, item.key)) else item.default for item in PARAMETERS
+        item.key: written.value if (written := plan.setting(run, item.key)) else item.default
+        for item in plan.parameters.of_stage(Stage.PREPARATION)
     }
     settings["dataset"] = settings["dataset"] or (plan.dataset.path if plan.dataset else None)
     return (run.type.value, run.model, *(f"{key}={value!r}" for key, value in settings.items() if key != "gpus"))

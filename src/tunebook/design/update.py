@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
+from tunebook.core.job import Stage
 from tunebook.core.markdown import Row, Section, Table, parse_page
 from tunebook.core.page_status import pending_rows
-from tunebook.core.parameters import EVALUATION_PARAMETERS, by_key
 from tunebook.core.plan import PLAN_FILE, Plan, Run, RunType
 from tunebook.core.settings import effective, evaluations
 from tunebook.core.status import update_status
@@ -92,12 +92,13 @@ def _same_runs(plan: Plan, again: Plan) -> bool:
 def _order(plan: Plan) -> list[str]:
     """The model and the columns, in the order of ``## Variables`` where that has them."""
     names = {factor.name.lower(): index for index, factor in enumerate(plan.factors)}
-    return sorted((MODEL, *plan.columns), key=lambda key: names.get(_column(key), len(names) if key != MODEL else -1))
+    last = len(names)
+    return sorted((MODEL, *plan.columns), key=lambda key: names.get(_column(plan, key), last if key != MODEL else -1))
 
 
 def _shown(plan: Plan) -> Mapping[str, tuple[str, ...]]:
     """Key to the levels that ``## Variables`` lists, in its order."""
-    keys = {_column(key): key for key in (MODEL, *plan.columns)}
+    keys = {_column(plan, key): key for key in (MODEL, *plan.columns)}
     return {keys[factor.name.lower()]: factor.levels for factor in plan.factors if factor.name.lower() in keys}
 
 
@@ -112,8 +113,8 @@ def _values(plan: Plan, run: Run) -> Mapping[str, str]:
     return {MODEL: run.model} | {key: run.parameters[key].text for key in plan.columns if key in run.parameters}
 
 
-def _column(key: str) -> str:
-    return "model" if key == MODEL else by_key(key).column.lower()
+def _column(plan: Plan, key: str) -> str:
+    return "model" if key == MODEL else plan.parameters.by_key(key).column.lower()
 
 
 def _epochs_text(epochs: str | tuple[int, ...]) -> str:
@@ -227,7 +228,7 @@ def _text(epoch: int | None) -> str:
 
 def _asked(plan: Plan) -> Mapping[tuple[str, ...], tuple[object, ...]]:
     """What each run is asked in each task, and how: the script, its data, the prompts, the evaluation's settings."""
-    shared = tuple(plan.value(parameter.key) for parameter in EVALUATION_PARAMETERS)
+    shared = tuple(plan.value(parameter.key) for parameter in plan.parameters.of_stage(Stage.EVALUATION))
     data = plan.dataset.path if plan.dataset else None
     return {
         (run.name, task.name): (

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+from tunebook.core.parameters import ParameterTable
+from tunebook.core.plan import Tools
+from tunebook.tools.parameters import installed_parameters
+
 __all__ = [
     "MODEL",
     "MOST_RUNS",
@@ -155,6 +159,15 @@ class Design:
     level_order: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     run_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def parameters(self) -> ParameterTable:
+        """The parameters of the tools."""
+        return installed_parameters(Tools(self.preparation, self.evaluation))
+
+    def column(self, key: str) -> str:
+        """The plan's name of a parameter or of the model."""
+        return "Model" if key == MODEL else self.parameters.by_key(key).column
 
     def factor(self, key: str) -> Factor | None:
         """The factor of this key, if there is one."""

@@ -17,7 +17,7 @@ _MEANT = "the page cannot say this: leave out back quotes, ticks at an end, cont
 
 def page_differences(plan: Plan, text: str) -> tuple[Problem, ...]:
     """Everything in which the page, as it will be read, is not the plan that was meant; reading problems too."""
-    parsed = parse_plan(text)
+    parsed = parse_plan(text, plan.parameters)
     found = [*parsed.problems]
     wanted, read = dict(_facts(plan)), dict(_facts(parsed.plan))
     for name in wanted.keys() | read.keys():

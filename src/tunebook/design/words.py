@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tunebook.core.naming import run_labels
 from tunebook.core.page import Fact
-from tunebook.core.parameters import by_key
 from tunebook.core.plan import Plan, RunType
 from tunebook.design.combine import combinations, group_sizes
 from tunebook.design.values import MODEL, Combine, Design, Factor
@@ -22,7 +21,9 @@ def design_words(design: Design, plan: Plan) -> str:
     if len(models) > 1 and design.factor(MODEL) is None:
         parts.append(f"{len(models)} models")
     if design.exclusions:
-        rules = [" and ".join(f"{_column(key)} {text}" for key, text in rule.items()) for rule in design.exclusions]
+        rules = [
+            " and ".join(f"{design.column(key)} {text}" for key, text in rule.items()) for rule in design.exclusions
+        ]
         parts.append("without " + " or ".join(rules))
     controls = sum(run.type is RunType.CONTROL for run in plan.runs)
     if controls:
@@ -35,7 +36,7 @@ def _combined(design: Design) -> str:
     if not design.factors:
         return f"List of {_runs(len(design.listed))}" if design.listed else "One configuration"
     if design.combine is Combine.ONE_AT_A_TIME:
-        text = f"One factor at a time ({', '.join(_name(factor) for factor in design.factors)})"
+        text = f"One factor at a time ({', '.join(design.column(factor.key) for factor in design.factors)})"
     else:
         sizes = "×".join(str(size) for size in group_sizes(design))
         text = f"{sizes} factorial ({names})" if len(group_sizes(design)) > 1 else f"{sizes} levels of {names}"
@@ -55,19 +56,11 @@ def _groups(design: Design) -> list[list[Factor]]:
 
 
 def _group_names(design: Design) -> list[str]:
-    return [" with ".join(_name(factor) for factor in group) for group in _groups(design)]
+    return [" with ".join(design.column(factor.key) for factor in group) for group in _groups(design)]
 
 
 def _runs(count: int) -> str:
     return "1 run" if count == 1 else f"{count} runs"
-
-
-def _name(factor: Factor) -> str:
-    return _column(factor.key)
-
-
-def _column(key: str) -> str:
-    return "Model" if key == MODEL else by_key(key).column
 
 
 def naming_facts(plan: Plan) -> tuple[Fact, ...]:
@@ -77,7 +70,8 @@ def naming_facts(plan: Plan) -> tuple[Fact, ...]:
     if trained:
         varied = [key for key in plan.columns if len({str(run.parameters.get(key)) for run in trained}) > 1]
         labels = next(iter(run_labels(plan).values()))
-        parts = [f"{by_key(key).short}{{{by_key(key).column}}}" for key in varied] if labels else []
+        rows = [plan.parameters.by_key(key) for key in varied if labels]
+        parts = [f"{row.short}{{{row.column}}}" for row in rows]
         if trained[0].name.endswith("_".join(labels)) and parts:
             facts.append(("Fine-tuned runs", "_".join(["{Model}", *parts])))
     if any(run.type is RunType.CONTROL for run in plan.runs):

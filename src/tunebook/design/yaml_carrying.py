@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS, suggestion
+from tunebook.core.parameters import suggestion
 from tunebook.design.given import Given, Place
 from tunebook.design.reader import Read, Reader
 from tunebook.errors import Problem
@@ -97,7 +97,7 @@ class Carrying:
         key = self.reader("").parameter(name, place, factor=factor)
         if key is None:
             told = self.read.problems[before]
-            columns = [item.column.lower().replace(" ", "_") for item in (*PARAMETERS, *EVALUATION_PARAMETERS)]
+            columns = [item.column.lower().replace(" ", "_") for item in self.read.design.parameters]
             hint = told.hint if told.hint.startswith("did") else suggestion(name, columns)
             message = f"unknown parameter `{section}.{name}`"
             self.read.problems[before] = Problem(message, told.file, told.line, _to_do(hint))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Mapping, Sequence
 
-from tunebook.core.parameters import by_key, suggestion
+from tunebook.core.parameters import suggestion
 from tunebook.core.plan import RunType
 from tunebook.design.given import Given
 from tunebook.design.values import DesignTask, MatrixRule
@@ -102,7 +102,8 @@ def _prompts(
         texts = {item.text for item in own.values()}
         if len(texts) == 1 and len(own) == len(asked) and not carrying.read.design.train:
             carrying.set(settings={**carrying.read.design.settings, key: texts.pop()})
-            carrying.decide(f"{by_key(key).column} of the tasks for all runs", "nothing is trained with another one")
+            column = carrying.read.design.column(key)
+            carrying.decide(f"{column} of the tasks for all runs", "nothing is trained with another one")
             continue
         for task, item in own.items():
             if any(_asked_with(carrying, run, key) != item.text for run in runs if (run.name, task) in pairs):
@@ -112,7 +113,7 @@ def _prompts(
 
 def _asked_with(carrying: Carrying, run: YamlRun, key: str) -> str:
     """What a run is asked with here: its own prompt if it is trained with one, else the common one."""
-    default = by_key(key).default
+    default = carrying.read.design.parameters.by_key(key).default
     common = carrying.read.design.settings.get(key, "" if default is None else str(default))
     return run.values.get(key, common) if run.type is RunType.FINE_TUNED else common
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from tunebook.core.job import Job, Stage
+from tunebook.core.parameters import Parameter
 from tunebook.core.plan import Evaluation, Plan, Run
 from tunebook.core.site import Site
 from tunebook.errors import Problem
@@ -105,8 +106,15 @@ class Tool(Protocol):
     editable: tuple[str, ...]
     """Names of the files, in a run's directory, from which others are derived once a person has edited them."""
 
+    parameters: tuple[Parameter, ...]
+    """Its rows of the parameter table; a row with the key of a shared one narrows that (choices, required)."""
+
     def version(self) -> str | None:
         """The installed version; ``None`` if it is not installed here, which only running needs."""
+        ...
+
+    def rules(self, plan: Plan) -> tuple[Problem, ...]:
+        """What the plan asks for and this tool cannot honour, beyond the columns of the table; pure."""
         ...
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> Any:

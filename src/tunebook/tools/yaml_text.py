@@ -6,6 +6,7 @@ only, and a whole document costs PyYAML half a millisecond in Python.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import yaml
 
 __all__ = ["yaml_lines"]
+
+_EXPONENT = re.compile(r"[-+]?[\d._]+[eE][-+]?\d+")
 
 
 def yaml_lines(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
@@ -34,7 +37,9 @@ def yaml_lines(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 def _scalar(value: str | float | None) -> str:
     """One scalar on one line; remembered by type too, since ``1 == 1.0 == True``."""
     text = _dumped(value)
-    return _dumped(value, style='"') if "\n" in text else text
+    # A text such as `1e5` is a number to OmegaConf, though not to YAML 1.1.
+    is_ambiguous = isinstance(value, str) and _EXPONENT.fullmatch(value)
+    return _dumped(value, style='"') if "\n" in text or is_ambiguous else text
 
 
 def _dumped(value: object, style: str | None = None) -> str:

@@ -21,6 +21,7 @@ from tunebook.core.units import clock_minutes
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Unit
 from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors, task_function
+from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.task_source import TaskFacts, read_task_facts
 from tunebook.tools.job_script import Request, missing_files, script_text, verify_variables
 from tunebook.tools.torchtune.planned_setup import evaluation_time, memory_gb, model_path, site_gpus
@@ -37,6 +38,7 @@ class InspectTool:
     short = "inspect"
     stage = Stage.EVALUATION
     editable: tuple[str, ...] = ()
+    parameters = PLAN_PARAMETERS
 
     def version(self) -> str | None:
         """The installed version."""
@@ -44,6 +46,10 @@ class InspectTool:
             return version("inspect-ai")
         except PackageNotFoundError:
             return None
+
+    def rules(self, plan: Plan) -> tuple[Problem, ...]:  # noqa: ARG002  every row of its table has its range
+        """Nothing beyond the table of parameters."""
+        return ()
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> Mapping[str, TaskFacts | None]:  # noqa: ARG002
         """Script path to what it accepts, read from its source."""
@@ -183,7 +189,7 @@ class _Evaluation:
             "prepare_options": ["--sample"] if temperature else [],
             "log_directory": f"{root}/{job.directory}/logs",
             "options": _options(settings),
-            "samples": int(settings["eval_limit"] or 0),
+            "samples": settings["eval_limit"] or 0,
             "result": f"{root}/{job.result}",
         }
 

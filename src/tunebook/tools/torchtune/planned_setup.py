@@ -1,20 +1,22 @@
-"""From the plan and the site to one run's settings: what ``setup_finetune.yaml`` says when nobody has edited it."""
+"""One run's settings as the plan and the site settings give them: ``setup_finetune.yaml`` before anybody edits it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from tunebook.core.check_training import STOCK_RECIPES
+from tunebook.core.parameters import Value
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import is_lora, run_settings
+from tunebook.core.settings import run_settings
 from tunebook.core.site import Site
 from tunebook.core.units import clock_minutes, sbatch_time
 from tunebook.errors import PlanError
 from tunebook.tools.base import Context
 from tunebook.tools.torchtune.models import TorchtuneModel
-from tunebook.tools.torchtune.setup_file import Setup
+from tunebook.tools.torchtune.recipes import STOCK_RECIPES
+from tunebook.tools.torchtune.setup import Setup
+from tunebook.tools.torchtune.setup_file import SETUP_KEYS
 
 __all__ = ["dataset_path", "evaluation_time", "memory_gb", "model_path", "planned_setup", "site_gpus"]
 
@@ -25,44 +27,51 @@ _DEFAULT_CPUS = 4
 
 
 def model_path(plan: Plan, site: Site, run: Run) -> str:
-    """Where the run's model is, as the page gives it: its bullet, else the page's or the site's models directory."""
+    """The path of the run's model: its bullet in the plan, otherwise in the plan's or the site's models directory."""
     model = plan.model_of(run)
     if model is not None:
         return model.path
     location = plan.models_location or site.models_dir
-    return str(PurePosixPath(location, run.model)) if location and run.model else ""
+    if not location or not run.model:
+        return ""
+    return str(PurePosixPath(location, run.model))
 
 
 def dataset_path(plan: Plan, run: Run) -> str:
-    """The run's data set: its own column, else the page's."""
+    """The path of the run's data set: its own column, otherwise the plan's."""
     written = plan.setting(run, "dataset")
-    return str(written.value) if written else (plan.dataset.path if plan.dataset else "")
+    if written is not None:
+        return str(written.value)
+    return plan.dataset.path if plan.dataset else ""
 
 
 def site_gpus(plan: Plan, site: Site) -> int:
-    """How many GPUs a job gets: the page's number, else the site's, else one."""
+    """The number of GPUs of a job: the plan's, otherwise the site's, otherwise one."""
     gpus = plan.value("gpus")
     return gpus if isinstance(gpus, int) else int(site.gpus or 1)
 
 
-def memory_gb(parameters_b: float, gpus: int) -> int:
+def memory_gb(parameters_b: float, gpus: int, *, precision: str = "bf16") -> int:
     """Host memory in GB.
 
-    On a GPU the host holds the weights in 16 bits while they load and again while they are merged and saved, for every
-    process of a distributed run; without one it holds weights and activations in 32 bits. Rounded up to a multiple of
-    8, at least 16.
+    On a GPU the host holds the weights while they load and again while they are merged and saved, for every process of
+    a distributed run: in 16 bits, or in 32 for ``fp32``. Without one it holds weights and activations in 32 bits.
+    Rounded up to a multiple of 8, at least 16.
     """
-    per_process = parameters_b * (5.0 if gpus else 12.0)
+    gb_per_billion = 12.0
+    if gpus:
+        gb_per_billion = 10.0 if precision == "fp32" else 5.0
+    per_process = parameters_b * gb_per_billion
     return max(16, 8 * math.ceil((per_process * max(1, gpus) + 8) / 8))
 
 
 def evaluation_time(plan: Plan, site: Site) -> str:
-    """The time limit of an evaluation, with head-room."""
+    """The time limit of an evaluation, with head room."""
     return _time(plan.estimates.evaluation_min, site)
 
 
 def _time(estimate_min: float | None, site: Site) -> str:
-    """Twice the estimate, at least a quarter of an hour; without an estimate the site's default."""
+    """Twice the estimate, at least 15 minutes; without an estimate the site's default."""
     if estimate_min:
         return sbatch_time(max(_SHORTEST_MIN, _HEAD_ROOM * estimate_min))
     if site.time and clock_minutes(site.time) is not None:
@@ -71,31 +80,44 @@ def _time(estimate_min: float | None, site: Site) -> str:
 
 
 def planned_setup(context: Context, run: Run, model: TorchtuneModel) -> Setup:
-    """The run's settings.
+    """The run's settings: those of the plan, and what the site settings and the plan's paths give.
 
     Raises:
-        PlanError: the page leaves out something that cannot be guessed.
+        PlanError: the plan leaves out something that cannot be guessed.
     """
     plan, site = context.plan, context.site
+    data, checkpoint = dataset_path(plan, run), model_path(plan, site, run)
+    if not data or not checkpoint:
+        message = f"run `{run.name}`: the plan gives no path for its model or data"
+        raise PlanError(message, file=plan.file, line=run.line)
     settings = dict(run_settings(plan, run))
-    recipe = str(settings.pop("recipe"))
-    data = _absolute(context, dataset_path(plan, run))
-    checkpoint = _absolute(context, model_path(plan, site, run))
-    if not dataset_path(plan, run) or not model_path(plan, site, run):
-        raise PlanError(
-            f"run `{run.name}`: the page gives no path for its model or data", file=plan.file, line=run.line
-        )
-    gpus = site_gpus(plan, site)
-    values: dict[str, Any] = {
-        **{key: value for key, value in settings.items() if key not in {"dataset", "gpus"}},
-        "my_wandb_project": site.wandb_project or None,
-        "my_wandb_run_name": f"{plan.name}_{context.directories[run.name]}" if site.wandb_project else None,
+    settings["run_val_every_n_steps"] = settings["run_val_every_n_steps"] or None
+    settings["gpus"] = site_gpus(plan, site)
+    settings |= _data_values(_absolute(context, data))
+    settings |= _site_values(context, run)
+    settings["model_checkpoint"] = str(_absolute(context, checkpoint))
+    settings["time"] = _time(run.estimate_min or plan.estimates.training_min.get(run.model), site)
+    settings |= _resource_values(site, model, settings)
+    recipe = str(settings["recipe"])
+    settings["custom_recipe"] = None if recipe in STOCK_RECIPES else recipe
+    return Setup({key: settings[key] for key in SETUP_KEYS})
+
+
+def _data_values(data: PurePosixPath) -> Mapping[str, Value]:
+    return {
         "input_dir_base": str(data.parent),
         "input_formatting": "",
         "dataset_label": data.name.removesuffix(data.suffix),
         "dataset_ext": data.suffix,
-        "model_checkpoint": str(checkpoint),
-        "run_val_every_n_steps": settings["run_val_every_n_steps"] or None,
+    }
+
+
+def _site_values(context: Context, run: Run) -> Mapping[str, Value]:
+    site = context.site
+    run_name = f"{context.plan.name}_{context.directories[run.name]}"
+    return {
+        "my_wandb_project": site.wandb_project or None,
+        "my_wandb_run_name": run_name if site.wandb_project else None,
         "output_dir_base": str(Path(site.output_dir_base).expanduser()) if site.output_dir_base else "",
         "conda_env": site.training.conda_env,
         "venv": str(Path(site.training.venv).expanduser()) if site.training.venv else "",
@@ -104,15 +126,14 @@ def planned_setup(context: Context, run: Run, model: TorchtuneModel) -> Setup:
         "partition": site.partition,
         "constraint": site.constraint,
         "qos": site.qos,
-        "time": _time(run.estimate_min or plan.estimates.training_min.get(run.model), site),
-        "gpus": gpus,
-        "cpus": int(site.cpus or _DEFAULT_CPUS * max(1, gpus)),
-        "mem": site.mem or f"{memory_gb(model.parameters_b, gpus)}G",
-        "custom_recipe": None if recipe in STOCK_RECIPES else recipe,
     }
-    if not is_lora(recipe) and recipe in STOCK_RECIPES:
-        values |= {"lora_rank": None, "lora_alpha": None, "lora_dropout": None}
-    return Setup(**values)
+
+
+def _resource_values(site: Site, model: TorchtuneModel, settings: Mapping[str, Value]) -> Mapping[str, Value]:
+    gpus = settings["gpus"]
+    assert isinstance(gpus, int)  # noqa: S101  the caller has set it
+    memory = memory_gb(model.parameters_b, gpus, precision=str(settings["precision"]))
+    return {"cpus": int(site.cpus or _DEFAULT_CPUS * max(1, gpus)), "mem": site.mem or f"{memory}G"}
 
 
 def _absolute(context: Context, path: str) -> PurePosixPath:

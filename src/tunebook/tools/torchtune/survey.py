@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from tunebook.core.check_training import check_steps
 from tunebook.core.plan import Plan
 from tunebook.core.site import Site
 from tunebook.errors import Problem
@@ -15,6 +14,7 @@ from tunebook.tools.base import Context, Findings
 from tunebook.tools.datasets import DatasetFacts, read_dataset_facts
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.torchtune.planned_setup import dataset_path, model_path
+from tunebook.tools.torchtune.rules import step_problems
 
 __all__ = ["Facts", "survey", "survey_findings"]
 
@@ -67,14 +67,16 @@ def _dataset_errors(context: Context, facts: Facts) -> Iterator[Problem]:
 
 
 def _step_errors(context: Context, facts: Facts) -> Iterator[Problem]:
-    """The rules on steps, with the true number of examples, where the page does not give it."""
+    """The rules on steps, with the true number of examples where the plan does not give it."""
     plan = context.plan
+    examples: dict[str, int | None] = {}
     for run in plan.fine_tuned:
         path = dataset_path(plan, run)
         found = facts.datasets.get(path)
         given = plan.dataset and plan.dataset.path == path and plan.dataset.splits.get("train")
-        if found and found.splits.get("train") and not given:
-            yield from check_steps(plan, run, found.splits["train"])
+        if not given:
+            examples[run.name] = found.splits.get("train") if found else None
+    yield from step_problems(plan, examples)
 
 
 def _missing(context: Context, facts: Facts) -> Iterator[Problem]:
