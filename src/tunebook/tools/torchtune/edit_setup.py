@@ -65,5 +65,7 @@ def _replace(text: str, key: str, scalar: str) -> str:
         if setup_key(str(key_node.value)) == key:
             start, end = node.start_mark.index, node.end_mark.index
             old = text[start:end]
+            if isinstance(node, yaml.SequenceNode) and not node.flow_style:
+                start, scalar = key_node.end_mark.index, f": {scalar}"  # a list that begins on the next line
             return text[:start] + scalar + ("\n" if old.endswith("\n") else "") + text[end:]
     return text.rstrip("\n") + f"\n{key}: {scalar}\n"

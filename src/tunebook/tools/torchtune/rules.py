@@ -146,9 +146,14 @@ def _targets(settings: Settings) -> Iterator[BrokenRule]:
 
 
 def _warmup(settings: Settings) -> Iterator[BrokenRule]:
-    if settings["warmup_ratio"] is not None and settings["num_warmup_steps"]:
+    if settings["warmup_ratio"] is None:
+        return
+    if settings["num_warmup_steps"]:
         message = "both Warmup Ratio and Warmup Steps are given"
         yield BrokenRule("warmup_ratio", message, "give only one of the two")
+    if settings["packed"]:
+        message = "Warmup Ratio is a share of all steps, but packing decides how many there are"
+        yield BrokenRule("warmup_ratio", message, "give Warmup Steps")
 
 
 def _steps(settings: Settings, examples: int | None) -> Iterator[BrokenRule]:
@@ -170,9 +175,8 @@ def _steps(settings: Settings, examples: int | None) -> Iterator[BrokenRule]:
 
 def unresolved_warmup(settings: Settings, examples: int | None) -> Iterator[BrokenRule]:
     """A share of steps is a number of steps only where the number of training examples is known."""
-    if warmup_steps(settings, examples) is None:
-        reason = "packing decides how many there are" if settings["packed"] else "the number of examples is not known"
-        message = f"Warmup Ratio is a share of all steps, but {reason}"
+    if warmup_steps(settings, examples) is None and not settings["packed"]:
+        message = "Warmup Ratio is a share of all steps, but the number of training examples is not known"
         hint = "give Warmup Steps, or `- **Splits:** train (N)` under `### Dataset`"
         yield BrokenRule("warmup_ratio", message, hint)
 
