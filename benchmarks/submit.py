@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from support.bash_jobs import Experiment
 from support.slurm_cluster import Cluster, cluster_at, why_not
-from tunebook.core.job import Job, Stage
+from tunebook.core.jobs import Job, Stage
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.run.loop import run_jobs
@@ -129,8 +129,7 @@ def _makespan(folder: Path) -> None:
 
 def _exclusive(experiment: Experiment, job: Job) -> None:
     """A core for each job: the cluster of the tests shares them."""
-    script = experiment.path / job.script
-    script.write_text(script.read_text().replace("\n", "\n#SBATCH --gres=gpu:1\n", 1))
+    experiment.edit_script(job, "#SBATCH --gres=gpu:1")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ TunebookError                 shown to a person as one message, never as a trace
 ├── ToolError                 a tool is missing or refused its work               (exit code 1)
 ├── ExecutorError             jobs could not be started or asked for              (exit code 1)
 │   ├── QueueFullError        not now: the executor takes no more at the moment
-│   └── UnclearError          it did not answer, and may have done what it was asked
+│   ├── UnclearError          it did not answer, and may have done what it was asked
+│   └── SlurmError            SLURM does not answer, or forbids what it was asked
+│       └── NoSlurmError      SLURM is not set up on this machine
 └── VerificationError         what was written is not what the plan says          (exit code 1)
 """
 
@@ -23,9 +25,11 @@ __all__ = [
     "ExecutorError",
     "ExitCode",
     "LockedError",
+    "NoSlurmError",
     "PlanError",
     "Problem",
     "QueueFullError",
+    "SlurmError",
     "ToolError",
     "TunebookError",
     "UnclearError",
@@ -124,6 +128,14 @@ class QueueFullError(ExecutorError):
 
 class UnclearError(ExecutorError):
     """The executor did not answer: what it was asked may have been done or not."""
+
+
+class SlurmError(ExecutorError):
+    """SLURM does not answer, or forbids what it was asked."""
+
+
+class NoSlurmError(SlurmError):
+    """SLURM is not set up on this machine."""
 
 
 class VerificationError(TunebookError):

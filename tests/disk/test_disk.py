@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.core.jobs import Job, JobState, Resources, Stage
 from tunebook.core.paths import LEDGER, MANIFEST
 from tunebook.disk.atomic import write_text
 from tunebook.disk.inputs import inputs_digest
@@ -78,7 +79,12 @@ def test_the_inputs_digest_is_what_a_script_computes(tmp_path: Path) -> None:
 
 def test_the_manifest_comes_back_and_a_damaged_one_says_what_to_do(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) == Manifest()
-    manifest = Manifest({"rank8/finetune.yaml": ("ab",)}, (JOB,))
+    asked = Resources(time="1-00:00:00", memory="48G", cpus=8, gpus=2, gpu_type="a100", gpu_syntax="gpus")
+    placed = Resources(
+        account="lab", partition="gpu", constraint="gpu80", qos="long", mail_user="a@b.c", mail_type="ALL"
+    )
+    jobs = (JOB, replace(JOB, name="a", resources=asked), replace(JOB, name="b", resources=placed))
+    manifest = Manifest({"rank8/finetune.yaml": ("ab",)}, jobs)
     write_manifest(tmp_path, manifest)
     assert read_manifest(tmp_path) == manifest
     (tmp_path / MANIFEST).write_text('{"generated": ')

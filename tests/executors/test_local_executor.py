@@ -11,10 +11,11 @@ import psutil
 import pytest
 
 from support.bash_jobs import Experiment, wait_until
-from tunebook.core.job import Job, JobState, outcome_from_json
+from tunebook.artifacts.outcome import read_outcome
+from tunebook.core.jobs import Job, JobState, JobStatus, Resources
 from tunebook.errors import ExecutorError, UsageError
 from tunebook.executors import gpus, processes
-from tunebook.executors.base import Batch, ExecutorOptions, JobStatus, Submission
+from tunebook.executors.base import Batch, ExecutorOptions, Submission
 from tunebook.executors.local import LocalExecutor
 from tunebook.executors.registry import choose_executor, executor_names
 
@@ -71,7 +72,7 @@ def test_a_script_runs_in_its_directory_with_its_own_surroundings(
     assert output.parent == experiment.path / "rank8"
     assert output.name.startswith("slurm-local-20")
     assert output.name.endswith("-01234567.out")
-    outcome = outcome_from_json((experiment.path / job.outcome).read_text())
+    outcome = read_outcome(experiment.path / job.outcome)
     assert outcome is not None
     assert (outcome.exit_code, outcome.tag) == (3, TAG)
     assert not list(experiment.path.parent.rglob("pwned"))
@@ -85,10 +86,12 @@ def test_slots_and_gpus_are_handed_out_and_given_back(experiment: Experiment) ->
         devices = [processes.environment_of(job_id)["CUDA_VISIBLE_DEVICES"] for job_id in ids]
         assert devices == ["4", "GPU-b"]
         assert not has_room(here, experiment, third)
-        assert has_room(here, experiment, replace(third, gpus=0))
+        assert has_room(here, experiment, replace(third, resources=Resources()))
         with pytest.raises(ExecutorError, match="no room"):
             start(here, experiment, third)
-        refused = here.plan([Submission(replace(third, gpus=3), experiment.path)]).refused[third.name]
+        refused = here.plan([Submission(replace(third, resources=Resources(gpus=3)), experiment.path)]).refused[
+            third.name
+        ]
         assert "needs 3 GPUs, and this machine has 2" in refused
         experiment.let_go("go")
         ended(here, ids[0])
@@ -148,7 +151,7 @@ def test_cancel_lets_the_script_write_its_outcome(experiment: Experiment) -> Non
         job_id = start(here, experiment, job)
         wait_until((experiment.path / "rank8" / "started").exists)
         here.cancel([job_id, "local-1-2", "17"])
-    outcome = outcome_from_json((experiment.path / job.outcome).read_text())
+    outcome = read_outcome(experiment.path / job.outcome)
     assert outcome is not None
     assert (outcome.exit_code, outcome.tag) == (143, TAG)
 

@@ -41,7 +41,7 @@ def train(run: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         ["bash", str(run / "finetune.slurm")],
         cwd=run,
-        env=job_environment() | environment,
+        env=job_environment("") | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -112,7 +112,7 @@ def config(tmp_path: Path) -> Path:
         (
             "lora_finetune_single_device",
             (
-                "tunebook/tools/torchtune_recipe.py",
+                "tunebook/tools/runtime/torchtune_recipe.py",
                 "resume_from_checkpoint=True",
                 "stock_recipe=lora_finetune_single_device",
             ),

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from support.bash_jobs import Experiment, experiment_at, load_jobs, start_monitor, wait_until
-from tunebook.core.job import Job, JobState, Stage
+from tunebook.artifacts.progress import read_progress
+from tunebook.core.jobs import Job, JobState, JobStatus, Stage
 from tunebook.core.paths import LEDGER
 from tunebook.disk.ledger import read_ledger
 from tunebook.errors import ExecutorError, ExitCode, LockedError, UsageError
-from tunebook.executors.base import Batch, Intake, JobStatus, Submission, Submitted
+from tunebook.executors.base import Batch, Intake, Submission, Submitted
 from tunebook.executors.local import LocalExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
-from tunebook.run.progress import read_progress
 from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import RunOptions
 
@@ -278,7 +278,7 @@ def test_a_job_that_ended_before_anybody_wrote_its_id_down_has_ended(experiment:
 
 def test_a_job_that_was_never_started_is_started(experiment: Experiment) -> None:
     small(experiment)
-    (experiment.path / LEDGER).parent.mkdir()
+    (experiment.path / LEDGER).parent.mkdir(exist_ok=True)
     line = {"time": "2025-10-22T12:00:00+00:00", "tag": "t1", "job": TRAINED, "event": "submitting"}
     here = {"executor": "local", "host": LocalExecutor(1).host}
     (experiment.path / LEDGER).write_text(json.dumps(line | here) + "\n")
@@ -287,7 +287,7 @@ def test_a_job_that_was_never_started_is_started(experiment: Experiment) -> None
 
 def test_a_job_of_another_host_is_neither_lost_nor_doubled(experiment: Experiment) -> None:
     small(experiment)
-    (experiment.path / LEDGER).parent.mkdir()
+    (experiment.path / LEDGER).parent.mkdir(exist_ok=True)
     line = {
         "time": "2025-10-22T12:00:00+00:00",
         "tag": "t1",

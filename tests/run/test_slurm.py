@@ -10,7 +10,7 @@ import pytest
 from support.bash_jobs import Experiment, wait_until
 from support.slurm_cluster import Cluster
 from support.slurm_runs import run, states
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.errors import ExitCode, ToolError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import choose_executor
@@ -171,7 +171,7 @@ def test_where_the_scheduler_cannot_be_asked_status_tells_what_was_seen_last_and
 ) -> None:
     sweep(experiment, ["a"], experiment.until("go"))
     run(experiment, detach=True)
-    monkeypatch.setattr("tunebook.executors.slurm_commands.run_program", _not_there)
+    monkeypatch.setattr("tunebook.slurm.programs.run_program", _not_there)
     warnings: list[str] = []
     executor = SlurmExecutor(cluster.name)
     reports = job_reports(experiment.jobs, experiment=experiment.path, executors=[executor], warn=warnings.append)

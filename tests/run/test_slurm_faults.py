@@ -15,17 +15,17 @@ import pytest
 from support.bash_jobs import Experiment, experiment_at, wait_until
 from support.slurm_cluster import Cluster, empty_queue
 from support.slurm_runs import run, states
-from tunebook.core.job import JobState, Stage
+from tunebook.core.jobs import JobState, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.errors import LockedError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
-from tunebook.executors.slurm_commands import configuration
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import JobReport, Snapshot
 from tunebook.run.select import RunOptions
 from tunebook.run.summary import run_summary
+from tunebook.slurm.programs import configuration
 
 _MONITOR = """\
 import sys
@@ -204,7 +204,7 @@ def test_what_waits_for_a_training_that_was_interrupted_waits_for_its_next_attem
 def test_accounting_that_fails_or_hangs_or_babbles_holds_nothing_up(
     accounted_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr("tunebook.executors.slurm_commands._SACCT_S", 1.0)
+    monkeypatch.setattr("tunebook.slurm.accounting._ANSWER_S", 1.0)
     with empty_queue(accounted_slurm, monkeypatch) as cluster, experiment_at(tmp_path / "mute") as experiment:
         replaced(tmp_path / "bin", monkeypatch, "sacct", f"#!/usr/bin/env bash\n{fault}\n")
         experiment.training("good")
@@ -391,8 +391,7 @@ def test_a_second_monitor_is_refused_while_the_first_one_works(experiment: Exper
 
 def test_what_sbatch_refuses_is_told_in_its_own_words_and_the_others_go_on(experiment: Experiment) -> None:
     job = experiment.training("bad")
-    script = experiment.path / job.script
-    script.write_text(script.read_text().replace("\n", "\n#SBATCH --partition=nowhere\n", 1))
+    experiment.edit_script(job, "#SBATCH --partition=nowhere")
     experiment.evaluation("bad")
     experiment.training("good")
     report = run(experiment)

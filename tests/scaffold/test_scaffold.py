@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from support.scaffolding import replace, scaffolded, stamps, tree
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.disk import atomic
 from tunebook.disk.lock import exclusive
 from tunebook.disk.manifest import read_manifest

@@ -9,24 +9,25 @@ from pathlib import Path
 import pytest
 
 from support.played_machine import CONFIG, PARTITIONS, SINFO, conda_environment, program
-from tunebook.site.cluster import (
-    Accounts,
-    Cluster,
-    Gpus,
-    Partition,
-    read_accounts,
-    read_config,
-    read_gpus,
-    read_partitions,
-)
 from tunebook.site.detect import settle
 from tunebook.site.detect_slurm import partition_table
 from tunebook.site.finding import Candidate, Detected, Machine
 from tunebook.site.surroundings import Surroundings
+from tunebook.slurm.cluster import (
+    Accounts,
+    Cluster,
+    Gpus,
+    Partition,
+    cluster_of,
+    read_accounts,
+    read_gpus,
+    read_partitions,
+)
+from tunebook.slurm.programs import read_settings
 
 
 def cluster(**changes: object) -> Cluster:
-    found = read_config(CONFIG)
+    found = cluster_of(read_settings(CONFIG))
     values = {"partitions": read_partitions(SINFO, PARTITIONS), "accounts": Accounts("lab", ("lab", "guests"))}
     return Cluster(found.name, **{"needs_account": found.needs_account, **values, **changes})  # type: ignore[arg-type]
 
@@ -102,8 +103,8 @@ def test_associations_of_other_clusters_do_not_count() -> None:
 
 
 def test_config_says_whether_an_account_is_needed() -> None:
-    assert read_config(CONFIG) == Cluster("anycluster", needs_account=True)
-    none = read_config("AccountingStorageEnforce = none\nClusterName = x\nSelectType = select/linear\n")
+    assert cluster_of(read_settings(CONFIG)) == Cluster("anycluster", needs_account=True)
+    none = cluster_of({"AccountingStorageEnforce": "none", "ClusterName": "x", "SelectType": "select/linear"})
     assert (none.needs_account, none.has_gpus_option) == (False, False)
 
 

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tunebook.core.job import Job, Stage, job_from_json, job_to_json
+from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.disk.ledger import read_ledger
+from tunebook.disk.manifest import Manifest, digest, read_manifest, write_manifest
 from tunebook.executors import processes
 
 __all__ = ["Experiment", "experiment_at", "load_jobs", "start_monitor", "wait_until"]
@@ -76,6 +77,7 @@ class Experiment:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.jobs: list[Job] = []
+        self._generated: dict[str, tuple[str, ...]] = {}
         path.mkdir(parents=True, exist_ok=True)
         (path / "experiment_summary.md").write_text(PAGE)
 
@@ -107,7 +109,7 @@ class Experiment:
             inputs=(f"{run}/finetune.yaml",),
             metrics=str(output / "metrics.jsonl"),
             checkpoints=(str(output / "epoch_0"),),
-            gpus=gpus,
+            resources=Resources(gpus=gpus),
         )
         return self._add(job, f"mkdir -p artifacts/epoch_0\n{body}")
 
@@ -145,8 +147,11 @@ class Experiment:
             path.write_text(f"seed: 1 # {job.name}\n")
         self.write_script(job, body)
         self.jobs.append(job)
-        (self.path / "jobs.json").write_text(json.dumps([job_to_json(one) for one in self.jobs]))
+        self._remember()
         return job
+
+    def _remember(self) -> None:
+        write_manifest(self.path, Manifest(self._generated, tuple(self.jobs)))
 
     def write_script(self, job: Job, body: str) -> None:
         """Puts another body into a job's script."""
@@ -159,6 +164,13 @@ class Experiment:
             body=body,
         )
         (self.path / job.script).write_text(text)
+        self._generated[job.script] = (digest(text),)
+        self._remember()
+
+    def edit_script(self, job: Job, line: str) -> None:
+        """Adds a line below the first one, as a person would."""
+        script = self.path / job.script
+        script.write_text(script.read_text().replace("\n", f"\n{line}\n", 1))
 
     def without_checkpoint(self, job: Job) -> Job:
         """The job with a checkpoint that its script does not leave."""
@@ -175,7 +187,7 @@ class Experiment:
 
 
 def load_jobs(experiment: Path) -> list[Job]:
-    return [job_from_json(document) for document in json.loads((experiment / "jobs.json").read_text())]
+    return list(read_manifest(experiment).jobs)
 
 
 @contextmanager

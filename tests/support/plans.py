@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tunebook.core.check import check_plan
-from tunebook.core.parse import ParsedPlan, read_tools
-from tunebook.core.parse import parse_plan as parse
-from tunebook.core.plan import Plan
+from tunebook.core.plan import ParsedPlan, Plan, read_tools
+from tunebook.core.plan import parse_plan as parse
 from tunebook.errors import Problem
 from tunebook.tools.parameters import installed_parameters
 from tunebook.tools.registry import installed_tools
@@ -18,7 +17,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "capitalization_sweep"
 
 
 def parse_plan(text: str) -> ParsedPlan:
-    """The plan with the parameters of the tools that it names."""
+    """The plan, read with the parameters of the tools that it names."""
     return parse(text, installed_parameters(read_tools(text)))
 
 

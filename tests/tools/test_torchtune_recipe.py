@@ -81,7 +81,7 @@ def test_validation_after_every_epoch(tmp_path: Path) -> None:
     experiment = experiment_with(tmp_path, ("Validation During Training:** no", "Validation During Training:** yes"))
     scaffolded(experiment)
     script = (experiment / "rank4" / "finetune.slurm").read_text()
-    assert "\nrecipe=tunebook/tools/torchtune_recipe.py\n" in script
+    assert "\nrecipe=tunebook/tools/runtime/torchtune_recipe.py\n" in script
     assert "run_val_every_n_steps: epoch" in (experiment / "rank4" / "setup_finetune.yaml").read_text()
 
 

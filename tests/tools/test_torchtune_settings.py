@@ -102,17 +102,16 @@ def test_edited_settings_take_a_list_and_resolve_a_ratio_again(experiment: Path)
 
 def test_a_design_takes_every_parameter_by_its_key(tmp_path: Path) -> None:
     make_inputs(tmp_path)
-    settings = {"lora_rank": "8", "lr": "1e-4", "batch_size": "4", "epochs": "1", "gpus": "1"}
-    settings |= {"optimizer": "sgd", "precision": "fp32", "max_grad_norm": "1", "lora_target_modules": "q_proj, mlp"}
-    given = {
-        "question": "Does it help?",
-        "model": {NAME: str(tmp_path / "models" / NAME)},
-        "dataset": str(tmp_path / "words.json"),
-        "task": {"capitalization": str(tmp_path / "cap_task.py")},
-        "factor": {"warmup_ratio": ["0.1", "0.2"]},
-        "set": settings,
+    settings = ["lora_rank=8", "lr=1e-4", "batch_size=4", "epochs=1", "gpus=1", "optimizer=sgd", "precision=fp32"]
+    options = {
+        "question": ["Does it help?"],
+        "model": [f"{NAME}={tmp_path / 'models' / NAME}"],
+        "dataset": [str(tmp_path / "words.json")],
+        "task": [f"capitalization={tmp_path / 'cap_task.py'}"],
+        "factor": ["warmup_ratio=0.1,0.2"],
+        "set": [*settings, "max_grad_norm=1", "lora_target_modules=q_proj, mlp"],
     }
-    report = api.design(tmp_path / "exp", given=given)
+    report = api.design(tmp_path / "exp", given=api.read_inputs(api.DesignSources(options=options)))
     assert [str(error) for error in report.errors] == []
     for line in ("- **Optimizer:** sgd", "- **Precision:** fp32", "- **Max Gradient Norm:** 1", "| Warmup Ratio |"):
         assert line in report.text

@@ -10,12 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tunebook.analysis.accounting import read_accounting
 from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.notebook import NotebookFigure, for_notebook
-from tunebook.analysis.collect import Source
+from tunebook.analysis.collect.source import JobFacts, source_of
+from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.frames import (
     comparisons_frame,
     curves_frame,
@@ -26,19 +26,16 @@ from tunebook.analysis.frames import (
 )
 from tunebook.analysis.notebook import notebook_html
 from tunebook.analysis.pictures import Look
-from tunebook.analysis.reading import read_readable
-from tunebook.analysis.records import SlurmUse
-from tunebook.analysis.training import JobFacts
-from tunebook.analysis.values import Analysis, Finding
+from tunebook.analysis.values import Analysis
 from tunebook.analysis.write import write_analysis
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
-from tunebook.core.job import JobState
+from tunebook.artifacts.text_files import read_readable
+from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
-from tunebook.core.parse import parse_plan, read_tools
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.plan import PLAN_FILE, parse_plan, read_tools
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -46,6 +43,7 @@ from tunebook.disk.manifest import read_manifest
 from tunebook.errors import ExitCode, PlanError, Problem, ToolError
 from tunebook.run.overview import job_reports
 from tunebook.run.report import JobReport, StatusReport
+from tunebook.slurm.accounting import SlurmUse, read_usage
 from tunebook.tools.parameters import installed_parameters
 
 __all__ = ["AnalyzeReport", "analyze"]
@@ -55,7 +53,6 @@ _NEEDED = {
     "pyarrow": "pyarrow",
     "scipy": "scipy",
     "statsmodels": "statsmodels",
-    "inspect_ai": "inspect-ai",
     "vl_convert": "vl-convert-python",
     "jinja2": "Jinja2",
 }
@@ -173,7 +170,7 @@ def analyze(
         raise PlanError(problems)
     site, _ = find_site(experiment)
     facts, warnings = _job_facts(experiment, ask=ask)
-    source = Source(experiment, parsed.plan, site, facts, use_cache=write)
+    source = source_of(experiment, parsed.plan, site, jobs=facts, use_cache=write)
     if not write:
         return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
     with exclusive(experiment, "analyze", wait_s=30.0):
@@ -200,7 +197,7 @@ def _job_facts(experiment: Path, *, ask: bool) -> tuple[tuple[JobFacts, ...], tu
     ledger = LedgerReader(experiment)
     attempts = ledger.submissions()
     slurm = {name: entry.last.job_id for name, entry in ledger.read().entries.items() if entry.last.executor == "slurm"}
-    counted = read_accounting([job_id for job_id in slurm.values() if job_id]) if slurm and ask else {}
+    counted = read_usage([job_id for job_id in slurm.values() if job_id]) if slurm and ask else {}
     facts = (
         _facts(item, attempts.get(item.job.name, 0), counted.get(slurm.get(item.job.name, ""))) for item in seen.jobs
     )
@@ -225,9 +222,9 @@ def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts
 def _log(report: AnalyzeReport, clock: Callable[[], datetime]) -> None:
     analysis = report.analysis
     log = Log(report.experiment / ANALYZE_LOG, clock)
-    counted = sum(1 for evaluation in analysis.evaluations if evaluation.log is not None)
+    counted = sum(evaluation.is_done for evaluation in analysis.evaluations)
     trained = sum(1 for run in analysis.runs if run.training is not None and run.training.steps)
-    done = sum(1 for run in analysis.runs if run.training is not None and run.training.state is JobState.COMPLETED)
+    done = sum(run.training is not None and run.training.is_done for run in analysis.runs)
     log.entries(
         [
             (

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.api.scaffolding import setup_finetune
-from tunebook.core.job import JobState, Stage
+from tunebook.core.jobs import JobState, Stage
 from tunebook.core.paths import SETUP
 from tunebook.disk.atomic import read_text
 from tunebook.disk.deviations import Deviation, read_deviation, record_deviation

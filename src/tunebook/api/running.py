@@ -9,7 +9,7 @@ from pathlib import Path
 from tunebook.api.loading import Loaded, find_experiment, load
 from tunebook.api.remedies import halve_batch
 from tunebook.api.scaffolding import now
-from tunebook.core.job import Job, Stage
+from tunebook.core.jobs import Job, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import ConflictError, PlanError, Problem, TunebookError, UsageError

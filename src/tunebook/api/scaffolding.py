@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.api.loading import find_experiment, load
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.paths import SCAFFOLD_LOG, SETUP
 from tunebook.core.plan import PLAN_FILE, Plan
 from tunebook.core.site import Site

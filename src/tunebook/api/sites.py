@@ -8,19 +8,18 @@ from difflib import unified_diff
 from pathlib import Path
 
 from tunebook.api.loading import find_site
-from tunebook.core.site import SITE_FILE, Site
-from tunebook.core.site_settings import SETTINGS, line_of, read_assignments, values_of
-from tunebook.core.site_text import site_text
+from tunebook.core.site import SETTINGS, Site, line_of, read_assignments, values_of
+from tunebook.core.site_file import SITE_FILE, site_text
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.originals import original_of
-from tunebook.errors import ConflictError, ExitCode, Problem, ToolError, UsageError
-from tunebook.site.cluster import Cluster
+from tunebook.errors import ConflictError, ExitCode, NoSlurmError, Problem, SlurmError, ToolError, UsageError
 from tunebook.site.detect import settle
 from tunebook.site.detect_slurm import partition_table
 from tunebook.site.finding import Candidate, Detected, Machine
-from tunebook.site.slurm import NoClusterError, find_cluster
 from tunebook.site.surroundings import Surroundings
 from tunebook.site.verify import verify
+from tunebook.slurm.cluster import Cluster
+from tunebook.slurm.survey import find_cluster
 
 __all__ = ["Candidate", "Detected", "SettingInForce", "SiteDraft", "SiteReport", "site", "site_init"]
 
@@ -92,8 +91,10 @@ def _in_force(found: Site) -> list[SettingInForce]:
 def _cluster(here: Surroundings) -> tuple[Cluster | None, str]:
     try:
         return find_cluster(here.user), ""
-    except NoClusterError as error:
-        return None, f"SLURM does not answer ({error})" if error.silent else "there is no SLURM on this machine"
+    except NoSlurmError:
+        return None, "there is no SLURM on this machine"
+    except SlurmError as error:
+        return None, f"SLURM does not answer ({error})"
 
 
 def _directory(directory: Path) -> Path:
@@ -184,7 +185,7 @@ def site_init(
 
 def _assigned(assignments: Sequence[str]) -> dict[str, str]:
     try:
-        return read_assignments(tuple(assignments))
+        return read_assignments(assignments)
     except ValueError as error:
         raise UsageError(str(error), hint="write --set KEY=VALUE") from None
 
@@ -193,11 +194,11 @@ def _machine(directory: Path) -> Machine:
     here = Surroundings.here(directory)
     try:
         return Machine(here, find_cluster(here.user))
-    except NoClusterError as error:
-        if error.silent:
-            hint = "wait until it does: what it says belongs into the file"
-            raise ToolError(f"SLURM is set up here and does not answer: {error}", hint=hint) from error
+    except NoSlurmError:
         return Machine(here)
+    except SlurmError as error:
+        hint = "wait until it does: the file describes the cluster"
+        raise ToolError(f"SLURM is set up here but does not answer: {error}", hint=hint) from error
 
 
 def _notes(machine: Machine, path: Path) -> tuple[str, ...]:

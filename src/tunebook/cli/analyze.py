@@ -11,7 +11,7 @@ import typer
 from tunebook import api
 from tunebook.cli.options import Directory, Json, located
 from tunebook.cli.output import console, print_json, print_problems
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 
 __all__ = ["register", "show_findings"]
 

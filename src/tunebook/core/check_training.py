@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import effective, trains_adapters
+from tunebook.core.plan.settings import effective, trains_adapters
 from tunebook.errors import Problem
 
 __all__ = ["check_training", "problems_of_runs", "setting_line"]

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from enum import Enum
 from functools import cached_property
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 
 __all__ = [
     "SHARED_PARAMETERS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from tunebook.core.job import Job
+from tunebook.core.jobs import Job
 
 __all__ = ["inputs_digest"]
 

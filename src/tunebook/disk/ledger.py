@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.paths import LEDGER
 
 __all__ = ["INTERRUPTED", "Event", "EventKind", "Ledger", "LedgerEntry", "LedgerReader", "read_ledger", "record"]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
-from tunebook.core.job import Job, job_from_json, job_to_json
+from tunebook.core.jobs import Job, job_from_json, job_to_json
 from tunebook.core.paths import MANIFEST
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.errors import PlanError
 
-__all__ = ["Manifest", "read_manifest", "write_manifest"]
+__all__ = ["Manifest", "changed_scripts", "digest", "is_edited", "read_manifest", "write_manifest"]
 
 _VERSION = 1
 
@@ -48,6 +49,39 @@ def read_manifest(experiment: Path) -> Manifest:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         hint = "restore it, or remove it: then every generated file that differs from the plan counts as edited"
         raise PlanError(f"the manifest cannot be read: {error!r}", file=MANIFEST, hint=hint) from None
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of a text as UTF-8, in hexadecimal."""
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def is_edited(text: str | None, generated: Iterable[str]) -> bool:
+    """Whether a file's text is none of those that were generated for it; ``None`` is a missing file."""
+    return text is not None and digest(text) not in generated
+
+
+def changed_scripts(experiment: Path, jobs: Iterable[Job]) -> frozenset[str]:
+    """The names of the jobs whose scripts may ask for other resources than the job does.
+
+    They are those whose script a person edited, and those whose script is missing, unreadable or generated again for
+    other resources since the job was read.
+
+    Raises:
+        PlanError: the manifest cannot be read.
+    """
+    manifest = read_manifest(experiment)
+    resources = {job.name: job.resources for job in manifest.jobs}
+    changed = set()
+    for job in jobs:
+        try:
+            text = read_text(experiment / job.script)
+        except OSError:
+            text = None
+        edited = text is None or is_edited(text, manifest.generated.get(job.script, ()))
+        if edited or resources.get(job.name) != job.resources:
+            changed.add(job.name)
+    return frozenset(changed)
 
 
 def write_manifest(experiment: Path, manifest: Manifest) -> None:

@@ -1,10 +1,11 @@
-"""The one place that starts a program, always with an argument list and never through a shell."""
+"""Starts programs, the only module to do so: always with an argument list, never through a shell."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,16 +13,22 @@ from pathlib import Path
 
 from tunebook.errors import ToolError
 
-__all__ = ["Completed", "run_program", "start_detached"]
+__all__ = ["Completed", "own_python_first", "run_program", "start_detached"]
 
 
 @dataclass(frozen=True)
 class Completed:
-    """What a program said; ``returncode`` is negative if a signal ended it."""
+    """The output of a program that has ended; ``returncode`` is negative if a signal ended it."""
 
     stdout: str
     stderr: str
     returncode: int
+
+
+def own_python_first(env: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment with the programs beside the Python that runs tunebook first in ``PATH``."""
+    folder = str(Path(sys.executable).parent)
+    return {**env, "PATH": os.pathsep.join([folder, env.get("PATH", os.defpath)])}
 
 
 def run_program(
@@ -31,7 +38,7 @@ def run_program(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Completed:
-    """Runs a program to its end, without a keyboard; a failure of the program itself is the caller's to judge.
+    """Runs a program to its end, without a keyboard; the caller judges the program's exit code.
 
     Raises:
         ToolError: it is missing, cannot be started, or did not end in time (it and its children are then killed).
@@ -50,17 +57,17 @@ def run_program(
 
 
 def start_detached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: Path) -> subprocess.Popen[bytes]:
-    """Starts a program in a session of its own, which the end of this one does not touch.
+    """Starts a program in a session of its own, which survives the end of this one.
 
     Args:
         argv: the program and its arguments.
-        cwd: where it starts.
+        cwd: the directory in which it starts.
         env: its whole environment.
-        output: a file that must not exist yet; both of its output streams go there.
+        output: the file for both of its output streams; it must not exist yet.
 
     Raises:
         ToolError: it is missing or cannot be started.
-        OSError: ``output`` cannot be made.
+        OSError: ``output`` cannot be created.
     """
     with output.open("xb") as stream:
         try:

@@ -1,1 +1,1 @@
-"""What runs jobs: this machine, a scheduler."""
+"""Executors: they run jobs on this machine or on a cluster."""

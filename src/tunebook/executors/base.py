@@ -1,4 +1,4 @@
-"""What an executor promises: to start jobs, to tell what became of them, to end them."""
+"""The contract of executors: they start jobs, report their states and end them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from tunebook.core.job import Job, JobState
+from tunebook.core.jobs import Job, JobStatus
 
-__all__ = [
-    "NEVER_RAN",
-    "Batch",
-    "Executor",
-    "ExecutorFactory",
-    "ExecutorOptions",
-    "Intake",
-    "JobStatus",
-    "Submission",
-    "Submitted",
-]
-
-NEVER_RAN = "DependencyNeverSatisfied"
-"""The reason of a job that was ended because one that it waited for had failed."""
+__all__ = ["Batch", "Executor", "ExecutorFactory", "ExecutorOptions", "Intake", "Submission", "Submitted"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +17,8 @@ class ExecutorOptions:
     """What a person asks of an executor.
 
     Attributes:
-        slots: how many jobs may run at a time; ``None`` leaves it to the executor.
-        array: whether like jobs are submitted as one array; ``None`` leaves it to the executor.
+        slots: how many jobs may run at a time; ``None`` leaves the number to the executor.
+        array: whether like jobs are submitted as one array; ``None`` leaves the choice to the executor.
     """
 
     slots: int | None = None
@@ -44,11 +31,11 @@ class Submission:
 
     Attributes:
         experiment: absolute path of the experiment's directory.
-        tag: unique; written to the ledger before the executor hears of it, so that a monitor that dies in between
-            finds out what was submitted by asking for the tag. Empty while it is only planned.
-        after: the executor's ids of the jobs that must have completed before; only executors that hold dependencies
-            themselves are given any.
-        resume: whether an earlier submission was interrupted: the job may go on from what that one left.
+        tag: unique; recorded in the ledger before the executor gets the job, so that after a monitor died in between
+            the next one asks for the tag. Empty while the submission is only planned.
+        after: the executor's ids of the jobs that must have completed before; only given to executors that hold
+            dependencies themselves.
+        resume: whether an earlier submission was interrupted: the job may continue from what that one left.
     """
 
     job: Job
@@ -60,17 +47,17 @@ class Submission:
 
 @dataclass(frozen=True)
 class Batch:
-    """Jobs that are handed over with one call.
+    """Jobs that are submitted with one call.
 
     Attributes:
-        indices: a number for each member, unique in the batch; none for a single job.
+        indices: a number for each member, unique in the batch; empty for a single job.
     """
 
     members: tuple[Submission, ...]
     indices: tuple[int, ...] = ()
 
     def tagged(self, tag: str) -> Batch:
-        """The batch with a tag for each member: ``tag`` itself for a single job, else with the member's number."""
+        """Returns the batch with a tag for each member: ``tag`` for a single job, else ``tag`` and its number."""
         tags = [f"{tag}.{index}" for index in self.indices] or [tag]
         members = (replace(member, tag=one) for member, one in zip(self.members, tags, strict=True))
         return Batch(tuple(members), self.indices)
@@ -78,11 +65,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Intake:
-    """What an executor takes now.
+    """The jobs that an executor takes now.
 
     Attributes:
         batches: what to submit, in this order.
-        refused: job name to why the executor can never take it.
+        refused: job name to the reason why the executor can never take the job.
     """
 
     batches: tuple[Batch, ...] = ()
@@ -95,54 +82,37 @@ class Submitted:
 
     Attributes:
         job_id: the executor's id.
-        output: absolute path of the file that the job's output goes to; empty if that is not known.
+        output: absolute path of the file with the job's output; empty if it is not known.
     """
 
     job_id: str
     output: str = ""
 
 
-@dataclass(frozen=True)
-class JobStatus:
-    """What an executor knows of a job.
-
-    Attributes:
-        reason: why it waits or failed, in the page's words: ``TIMEOUT``, ``CANCELLED``,
-            ``exit code 1``.
-        started: ISO 8601 with the time zone, or empty; so is ``ended``.
-    """
-
-    state: JobState
-    reason: str = ""
-    node: str = ""
-    started: str = ""
-    ended: str = ""
-
-
 class Executor(Protocol):
     """Runs jobs somewhere. Found through the entry point group ``tunebook.executors``.
 
-    "The executor could not be asked" is an :class:`~tunebook.errors.ExecutorError`, and never a state of a job. What a
-    job's own outcome file says comes before what its executor says: executors need not read it.
+    An executor that could not be asked raises :class:`~tunebook.errors.ExecutorError`; that is never a state of a job.
+    Executors need not read a job's outcome file, which overrides what they report.
     """
 
     name: str
     host: str
-    """The host that alone can see and end the jobs; empty if they can be asked for from anywhere."""
+    """The host that alone can see and end the jobs; empty if any host can."""
     poll_s: float
-    """Seconds between two polls, unless a person asks for something else."""
+    """Seconds between two polls, unless a person asks for another number."""
     patience: int
-    """How many times in a row it must know nothing of a job, or know that it ended without a trace, to be believed."""
+    """How many times in a row it must report that a job is unknown, or ended without a trace, to be believed."""
     holds_dependencies: bool
-    """Whether dependent jobs can be submitted at once (``Submission.after``); else only ready jobs are submitted."""
+    """Whether dependent jobs can be submitted at once (``Submission.after``); if not, only ready jobs are submitted."""
     survives_monitor: bool
-    """Whether jobs are meant to go on once a person has left the monitor (Ctrl-C); if not, they are cancelled then.
+    """Whether jobs continue after a person has left the monitor (Ctrl-C); if not, they are cancelled then.
 
-    Jobs whose monitor was killed go on in either case, and the next one takes them up.
+    Jobs whose monitor was killed continue in either case, and the next monitor watches them.
     """
 
     def plan(self, waiting: Sequence[Submission]) -> Intake:
-        """Which of the jobs that could be submitted it takes now; asked again until it takes none."""
+        """Chooses which of the waiting jobs it takes now; called again until it takes none."""
         ...
 
     def submit(self, batch: Batch) -> Sequence[Submitted]:
@@ -150,15 +120,15 @@ class Executor(Protocol):
 
         Raises:
             QueueFullError: not now; nothing was submitted.
-            UnclearError: nobody knows whether they were submitted; :meth:`find` will tell.
+            UnclearError: they may have been submitted or not; :meth:`find` will tell.
             ExecutorError: they were refused, in the executor's own words.
         """
         ...
 
     def find(self, submissions: Sequence[Submission]) -> Mapping[str, Submitted]:
-        """Those that it knows of, by their tags: tells a resumed monitor what was submitted.
+        """Returns those that it knows, by their tags: so a resumed monitor learns what was submitted.
 
-        It is called before anything else is asked about jobs of an earlier monitor.
+        It is called before anything else about the jobs of an earlier monitor.
 
         Raises:
             UnclearError: one of them may still be on its way; ask again.
@@ -166,19 +136,19 @@ class Executor(Protocol):
         ...
 
     def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
-        """The status of each job, with one query for all. An id it knows nothing of is ``UNKNOWN``."""
+        """Returns the status of each job, with one query for all; ``UNKNOWN`` for an id that it does not know."""
         ...
 
     def cancel(self, ids: Sequence[str]) -> None:
-        """Ends the jobs, and whatever processes are left of those that have ended already; returns once that is done.
+        """Ends the jobs and the remaining processes of those that have ended; returns once that is done.
 
-        Ids that it knows nothing of are left alone.
+        Ids that it does not know are left alone.
         """
         ...
 
 
 class ExecutorFactory(Protocol):
-    """What an entry point of the group ``tunebook.executors`` names."""
+    """The callable that an entry point of the group ``tunebook.executors`` names."""
 
     def __call__(self, options: ExecutorOptions) -> Executor:
         """Makes the executor.

@@ -1,28 +1,26 @@
-"""What a job inherits from the shell that tunebook was started in."""
+"""The environment that a job inherits from the shell in which tunebook was started."""
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
+from tunebook.disk.program import own_python_first
+from tunebook.slurm.programs import environment_outside_slurm
 
-__all__ = ["RESUME", "job_environment"]
+__all__ = ["RESUME", "TAG", "job_environment"]
 
 RESUME = "TUNEBOOK_RESUME"
-"""The variable that tells a script that an earlier submission of its job was interrupted."""
-_FOREIGN = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_")
-_KEPT = ("SLURM_CONF", "SLURM_JWT")
+"""The variable that is set if an earlier submission of the job was interrupted."""
+TAG = "TUNEBOOK_TAG"
+"""The variable with the submission's tag, which all processes of the job inherit."""
 
 
-def job_environment() -> dict[str, str]:
-    """This process's environment without what a surrounding SLURM job or its submission says.
+def job_environment(tag: str, *, resume: bool = False) -> dict[str, str]:
+    """Returns this process's environment without a surrounding job's, with the variables of this submission.
 
-    Nor is there what a person's shell has SLURM's programs filter: a job that they leave out would count as gone.
-
-    The programs beside the Python that runs tunebook come first: a script that activates no environment of its own
-    gets this one, whether or not it was activated in the shell.
+    A script that activates no environment of its own gets the Python that runs tunebook, whether or not that is
+    activated in the shell.
     """
-    env = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    env = own_python_first(environment_outside_slurm())
     env.pop(RESUME, None)
-    env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
-    return env | {name: os.environ[name] for name in _KEPT if name in os.environ}
+    if resume:
+        env[RESUME] = "1"
+    return env | {TAG: tag}

@@ -1,4 +1,4 @@
-"""Processes of this machine that belong to a job: found by what identifies them, never by a bare number."""
+"""Finds and ends the processes of jobs on this machine, by what identifies them and never by a bare process number."""
 
 from __future__ import annotations
 
@@ -9,30 +9,26 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import psutil
-from psutil import Error, Process
+
+from tunebook.executors.environment import TAG
 
 __all__ = [
-    "TAG",
-    "Error",
-    "Process",
     "end",
-    "environment",
     "environment_of",
     "is_alive",
     "leaders",
     "member_processes",
+    "name_of",
     "read_id",
     "write_id",
 ]
 
-TAG = "TUNEBOOK_TAG"
-"""The variable that a job's processes inherit."""
 _TOLERANCE_S = 2.0
 _STEP_S = 0.05
 
 
 def write_id(pid: int) -> str:
-    """``local-{pid}-{start in ms}``: a number that is given out again later is then another id.
+    """Returns ``local-{pid}-{start in ms}``: if the system reuses the process number, the id is another one.
 
     Raises:
         psutil.NoSuchProcess: there is no such process.
@@ -41,7 +37,7 @@ def write_id(pid: int) -> str:
 
 
 def read_id(job_id: str) -> tuple[int, float] | None:
-    """Process number and start in seconds since the epoch; ``None`` if it is not an id of ours."""
+    """Returns the process number and its start in seconds since the epoch; ``None`` for any other text."""
     head, _, rest = job_id.partition("-")
     pid, _, start = rest.partition("-")
     if head != "local" or not (pid.isdecimal() and start.isdecimal()):
@@ -50,10 +46,7 @@ def read_id(job_id: str) -> tuple[int, float] | None:
 
 
 def is_alive(job_id: str, tag: str = "") -> bool:
-    """Whether the job's first process runs: one with this number, and its start or its tag.
-
-    The start is compared with some tolerance: it is counted from the boot, and the clock may have been set since.
-    """
+    """Whether the job's first process runs: a process with its number, and with its start or its tag."""
     known = read_id(job_id)
     if known is None:
         return False
@@ -62,14 +55,15 @@ def is_alive(job_id: str, tag: str = "") -> bool:
         process = psutil.Process(pid)
         if process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
             return False
+        # The system counts a start from its boot, and the clock may have been set since: hence the tolerance.
         same_start = abs(process.create_time() - start) <= _TOLERANCE_S
     except psutil.Error:
         return False
-    return same_start or (bool(tag) and environment(pid).get(TAG) == tag)
+    return same_start or (bool(tag) and _environment(pid).get(TAG) == tag)
 
 
-def environment(pid: int) -> dict[str, str]:
-    """The environment that the process was started with; empty if it is gone or another person's."""
+def _environment(pid: int) -> dict[str, str]:
+    """The environment with which the process was started; empty if it is gone or another person's."""
     try:
         return dict(psutil.Process(pid).environ())
     except (psutil.Error, OSError):
@@ -77,12 +71,22 @@ def environment(pid: int) -> dict[str, str]:
 
 
 def environment_of(job_id: str) -> dict[str, str]:
-    """The environment that the job began with; empty if its first process has ended."""
+    """Returns the environment with which the job was started; empty if its first process has ended."""
     known = read_id(job_id)
-    return environment(known[0]) if known and is_alive(job_id) else {}
+    if known is None or not is_alive(job_id):
+        return {}
+    return _environment(known[0])
 
 
-def _ours() -> Iterator[psutil.Process]:
+def name_of(process: psutil.Process) -> str:
+    """Returns the name of the program that a process runs; empty if the process is gone."""
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
+
+
+def _own_processes() -> Iterator[psutil.Process]:
     me = os.getuid()
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -91,9 +95,11 @@ def _ours() -> Iterator[psutil.Process]:
 
 
 def member_processes(tags: Collection[str]) -> dict[str, list[psutil.Process]]:
-    """Tag to the living processes that inherited it."""
+    """Returns the living processes that inherited each tag; tags without processes are left out."""
     members: dict[str, list[psutil.Process]] = {}
-    unreadable = _sort_in(_ours(), tags, members) if tags else []
+    if not tags:
+        return members
+    unreadable = _sort_in(_own_processes(), tags, members)
     if unreadable:
         time.sleep(_STEP_S)  # a process has no environment for a moment while it starts another program
         _sort_in(unreadable, tags, members)
@@ -103,10 +109,10 @@ def member_processes(tags: Collection[str]) -> dict[str, list[psutil.Process]]:
 def _sort_in(
     processes: Iterable[psutil.Process], tags: Collection[str], members: dict[str, list[psutil.Process]]
 ) -> list[psutil.Process]:
-    """Adds to ``members``; returns those whose environment is empty."""
+    """Adds processes to ``members``, and returns those whose environment is empty."""
     unreadable = []
     for process in processes:
-        env = environment(process.pid)
+        env = _environment(process.pid)
         if not env:
             unreadable.append(process)
         elif env.get(TAG) in tags:
@@ -115,9 +121,9 @@ def _sort_in(
 
 
 def leaders(tags: Collection[str]) -> dict[str, str]:
-    """Tag to the id of the process that the job began with: the oldest that leads a session.
+    """Returns the id of each tag's first process: the oldest that leads a session.
 
-    Where that one has ended and others of the job have not, the id is one that is not alive.
+    If that process has ended while others of the job have not, the id is one that is not alive.
     """
     found: dict[str, str] = {}
     for tag, processes in member_processes(tags).items():
@@ -135,16 +141,30 @@ def leaders(tags: Collection[str]) -> dict[str, str]:
 
 
 def end(job_ids: Sequence[str], tags: Collection[str], *, grace_s: float) -> None:
-    """Ends the jobs' process groups and all that inherited their tags: ``SIGTERM`` first, ``SIGKILL`` after a while."""
+    """Ends the jobs' process groups and all processes that inherited their tags.
+
+    They get ``SIGTERM``, and ``SIGKILL`` if they have not ended after ``grace_s``.
+    """
     for number in (signal.SIGTERM, signal.SIGKILL):
-        groups = [known[0] for job_id in job_ids if is_alive(job_id) and (known := read_id(job_id))]
-        strays = [process for found in member_processes(tags).values() for process in found]
+        groups = _living_groups(job_ids)
+        strays: list[psutil.Process] = []
+        for found in member_processes(tags).values():
+            strays += found
         if not groups and not strays:
             return
         _signal(groups, strays, number)
         deadline = time.monotonic() + grace_s
         while time.monotonic() < deadline and _any_left(job_ids, strays):
             time.sleep(_STEP_S)
+
+
+def _living_groups(job_ids: Iterable[str]) -> list[int]:
+    groups = []
+    for job_id in job_ids:
+        known = read_id(job_id)
+        if known is not None and is_alive(job_id):
+            groups.append(known[0])
+    return groups
 
 
 def _signal(groups: Sequence[int], strays: Sequence[psutil.Process], number: signal.Signals) -> None:

@@ -1,15 +1,14 @@
-"""Which executor runs the jobs: the one that is named, or the one that fits.
+"""Chooses the executor that runs the jobs: the one that a person names, or the one that fits this machine.
 
 Executors are found through the entry point group ``tunebook.executors``, so that a package can add one.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from tunebook.errors import ExecutorError, UsageError
+from tunebook.errors import ExecutorError, NoSlurmError, SlurmError, UsageError
 from tunebook.executors.base import Executor, ExecutorFactory, ExecutorOptions
 from tunebook.executors.local import LocalExecutor
 from tunebook.executors.slurm import SlurmExecutor
@@ -18,28 +17,27 @@ __all__ = ["AUTO", "Choice", "choose_executor", "executor_names"]
 
 AUTO = "auto"
 _GROUP = "tunebook.executors"
-_NOT_SET_UP = re.compile(r"was not found|configuration source|No such file|resolve.*slurm", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The executor, and why it is this one."""
+    """An executor, and why it was chosen."""
 
     executor: Executor
     reason: str
 
 
 def executor_names() -> tuple[str, ...]:
-    """All that can be named, ``auto`` first."""
+    """Lists all names that :func:`choose_executor` accepts, ``auto`` first."""
     return (AUTO, *sorted(_installed()))
 
 
 def choose_executor(name: str, options: ExecutorOptions | None = None) -> Choice:
-    """Makes the executor called ``name``; ``auto`` is SLURM where there is a cluster, and else this machine.
+    """Makes the executor called ``name``; ``auto`` is SLURM on a cluster, and this machine elsewhere.
 
     Raises:
-        UsageError: there is none of this name; lists those that there are.
-        ExecutorError: it does not work here; with ``auto``, that there is a cluster which does not answer.
+        UsageError: no executor has this name; lists the names.
+        ExecutorError: the executor does not work here; with ``auto``, there is a cluster that does not answer.
     """
     options = options or ExecutorOptions()
     if name == AUTO:
@@ -52,14 +50,13 @@ def choose_executor(name: str, options: ExecutorOptions | None = None) -> Choice
 
 
 def _fitting(options: ExecutorOptions) -> Choice:
-    """A cluster that is set up and does not answer is no reason to compute on its login node."""
     try:
         slurm = SlurmExecutor.create(options)
-    except ExecutorError as error:
-        if not _NOT_SET_UP.search(str(error)):
-            hint = "wait until it does, or choose this machine with `--executor local`"
-            raise ExecutorError(f"SLURM is set up here and does not answer: {error}", hint=hint) from error
+    except NoSlurmError:
         return Choice(LocalExecutor.create(options), "auto: there is no SLURM here")
+    except SlurmError as error:  # a cluster that does not answer is no reason to compute on its login node
+        hint = "wait until it does, or choose this machine with `--executor local`"
+        raise ExecutorError(f"SLURM is set up here but does not answer: {error}", hint=hint) from error
     return Choice(slurm, f"auto: SLURM answers, cluster {slurm.host}")
 
 
@@ -73,6 +70,6 @@ def _load(name: str) -> ExecutorFactory | None:
         return None
     try:
         factory: ExecutorFactory = point.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a package's import can raise anything
         raise ExecutorError(f"the executor `{name}` ({point.value}) cannot be loaded: {error}") from error
     return factory

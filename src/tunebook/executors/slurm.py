@@ -1,35 +1,29 @@
-"""Jobs on a SLURM cluster: submitted with few calls, held together by dependencies, found by their tags."""
+"""Runs jobs on a SLURM cluster: few calls, dependencies that SLURM keeps, and tags by which jobs are found again."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState, JobStatus
 from tunebook.core.paths import ARRAYS
 from tunebook.disk.atomic import write_text
-from tunebook.disk.program import run_program
-from tunebook.errors import ExecutorError, QueueFullError, ToolError, UnclearError
+from tunebook.disk.manifest import changed_scripts
+from tunebook.errors import ExecutorError, QueueFullError, UnclearError
 from tunebook.executors import processes
-from tunebook.executors.base import Batch, ExecutorOptions, Intake, JobStatus, Submission, Submitted
-from tunebook.executors.environment import RESUME, job_environment
-from tunebook.executors.slurm_arrays import array_ranges, array_script, into_batches
-from tunebook.executors.slurm_commands import Accounting, configuration, queue, scancel, told
+from tunebook.executors.base import Batch, ExecutorOptions, Intake, Submission, Submitted
+from tunebook.executors.environment import job_environment
+from tunebook.executors.slurm_batches import into_batches
+from tunebook.slurm import queue, submission
+from tunebook.slurm.accounting import Accounting
+from tunebook.slurm.arrays import ArrayTask, array_ranges, array_script
+from tunebook.slurm.programs import configuration
 
 __all__ = ["SlurmExecutor"]
 
-_SBATCH = ("sbatch", "--parsable", "--export=ALL", "--open-mode=append", "--requeue")
-_SUBMIT_S = 120.0
 _HANDFUL = 5
 _MAX_ARRAY = 1001
-_FULL = re.compile(r"MaxSubmit|GrpSubmit", re.IGNORECASE)
-_NUMBER = re.compile(r"^(\d+)(?:;\S*)?\s*\Z", re.MULTILINE)
-_UNCLEAR = re.compile(
-    r"contact slurm controller|timed out|connection refused|zero bytes|temporarily unable|temporarily unavailable"
-    r"|communication|authentication|munge|connect failure",
-    re.IGNORECASE,
-)
+_GOING = frozenset({JobState.PENDING, JobState.RUNNING})
 
 
 class SlurmExecutor:
@@ -39,7 +33,8 @@ class SlurmExecutor:
         cluster: its name: jobs of another cluster cannot be asked for here.
         max_array: one more than the highest number that a task of an array may have.
         slots: how many tasks of an array run at a time (``%N``).
-        array: whether like jobs go as arrays; ``None`` is from a handful on, or from two if ``slots`` hold.
+        array: whether like jobs become an array; ``None`` for a handful of them or more, or for two or more if
+            ``slots`` limits them.
     """
 
     name = "slurm"
@@ -53,18 +48,22 @@ class SlurmExecutor:
     ) -> None:
         self.host = cluster
         self._slots = slots
-        self._smallest = {None: 2 if slots else _HANDFUL, True: 2}.get(array, max_array + 1)
         self._most = max(1, max_array)
         self._largest = self._most
+        if array is None:
+            self._smallest = 2 if slots else _HANDFUL
+        else:
+            self._smallest = 2 if array else max_array + 1
         self._accounting = Accounting()
         self._ended: set[str] = set()
 
     @classmethod
     def create(cls, options: ExecutorOptions) -> SlurmExecutor:
-        """The executor for the cluster that this machine belongs to.
+        """Returns the executor for the cluster that this machine belongs to.
 
         Raises:
-            ExecutorError: SLURM is not set up here, or does not answer.
+            NoSlurmError: SLURM is not set up here.
+            SlurmError: it does not answer.
         """
         settings = configuration()
         size = settings.get("MaxArraySize", "")
@@ -73,149 +72,109 @@ class SlurmExecutor:
         return cls(cluster, max_array=most, slots=options.slots, array=options.array)
 
     def plan(self, waiting: Sequence[Submission]) -> Intake:
-        """All of them: SLURM queues what it cannot run. As few batches as can be, none larger than it took of late."""
-        return Intake(into_batches(waiting, smallest=self._smallest, largest=self._largest))
+        """Takes all jobs, since SLURM queues what it cannot run, in as few batches as it took lately."""
+        if not waiting:
+            return Intake()
+        alone = changed_scripts(waiting[0].experiment, (one.job for one in waiting))
+        return Intake(into_batches(waiting, alone=alone, smallest=self._smallest, largest=self._largest))
 
     def submit(self, batch: Batch) -> Sequence[Submitted]:
-        """Hands a job, or an array of them, to ``sbatch``.
+        """Hands a job, or an array of jobs, to ``sbatch``.
 
         Raises:
             QueueFullError: a limit for submitted jobs is reached.
             UnclearError: SLURM did not answer.
-            ExecutorError: SLURM refused it, in its own words.
+            ExecutorError: SLURM refused the job, in its own words.
         """
         try:
-            argv, cwd, env = self._array(batch) if batch.indices else _single(batch.members[0])
+            number = self._submit_array(batch) if batch.indices else _submit_single(batch.members[0])
+        except QueueFullError:
+            self._largest = max(1, len(batch.members) // 2)
+            raise
         except OSError as error:
             raise ExecutorError(f"{error.filename}: {error.strerror}") from error
-        number = self._sbatch(argv, cwd, env, len(batch.members))
+        self._largest = min(self._most, 2 * self._largest)
         ids = [f"{number}_{index}" for index in batch.indices] or [number]
         return [Submitted(one, _output(member, one)) for member, one in zip(batch.members, ids, strict=True)]
 
-    def _array(self, batch: Batch) -> tuple[list[str], Path, dict[str, str]]:
+    def _submit_array(self, batch: Batch) -> str:
         first = batch.members[0]
-        base = first.tag.rpartition(".")[0]
+        tag = first.tag.rpartition(".")[0]
         folder = first.experiment / ARRAYS
-        script = folder / f"{base}.sh"
-        write_text(script, array_script(batch), durable=True)
+        script = folder / f"{tag}.sh"
+        tasks = [_task(index, member) for index, member in zip(batch.indices, batch.members, strict=True)]
+        write_text(script, array_script(first.job.resources, tasks), durable=True)
         limit = f"%{self._slots}" if self._slots else ""
-        options = [f"--array={array_ranges(batch.indices)}{limit}", _output_to(folder, "%A_%a.out")]
-        options += [f"--job-name={_plain(first.experiment.name)}-{first.job.stage.value}"]
+        options = [
+            f"--array={array_ranges(batch.indices)}{limit}",
+            submission.output_option(folder, "%A_%a.out"),
+            f"--job-name={_plain(first.experiment.name)}-{first.job.stage.value}",
+        ]
         if first.after:
-            options += [f"--dependency=aftercorr:{first.after[0].partition('_')[0]}", "--kill-on-invalid-dep=yes"]
-        return _sbatch_line(base, options, script), folder, _environment(base)
-
-    def _sbatch(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], size: int) -> str:
-        try:
-            answer = run_program(argv, timeout_s=_SUBMIT_S, cwd=cwd, env=env)
-        except ToolError as error:
-            raise UnclearError(str(error)) from error
-        words = told(answer)
-        if answer.returncode == 0:
-            self._largest = min(self._most, 2 * self._largest)
-            return _number(answer.stdout)
-        if _FULL.search(words):
-            self._largest = max(1, size // 2)
-            raise QueueFullError(f"the queue takes no more of your jobs now: {words}")
-        if _UNCLEAR.search(words):
-            raise UnclearError(f"`sbatch` got no answer: {words}")
-        raise ExecutorError(f"`sbatch` refused it: {words}")
+            options += submission.after_each(first.after[0].partition("_")[0])
+        return submission.submit(script, tag=tag, options=options, cwd=folder, env=job_environment(tag))
 
     def find(self, submissions: Sequence[Submission]) -> Mapping[str, Submitted]:
-        """Those that SLURM remembers, by the comment that they carry.
+        """Returns those that SLURM remembers, by the comments that carry their tags.
 
         Raises:
-            UnclearError: an ``sbatch`` of a monitor that has ended is still under way.
+            UnclearError: an ``sbatch`` of a monitor that has ended still runs.
             ExecutorError: SLURM does not answer.
         """
-        bases = {submission.tag.partition(".")[0] for submission in submissions}
-        if any(_name(process) == "sbatch" for found in processes.member_processes(bases).values() for process in found):
-            raise UnclearError("an `sbatch` of an earlier monitor is still under way")
+        tags = {one.tag.partition(".")[0] for one in submissions}
+        for found in processes.member_processes(tags).values():
+            if any(processes.name_of(process) == "sbatch" for process in found):
+                raise UnclearError("an `sbatch` of an earlier monitor still runs")
         ids: dict[str, str] = {}
-        for row in queue():
+        for row in queue.read_queue():
             index = row.job_id.partition("_")[2]
-            ids[f"{row.comment}.{index}" if index else row.comment] = row.job_id
+            tag = f"{row.comment}.{index}" if index else row.comment
+            ids[tag] = row.job_id
         return {one.tag: Submitted(ids[one.tag], _output(one, ids[one.tag])) for one in submissions if one.tag in ids}
 
     def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
-        """``squeue`` once for all; for what it does not know any more, ``sacct`` once where that answers.
+        """Asks ``squeue`` once for all, and ``sacct`` once for the jobs that ``squeue`` has forgotten.
 
         Raises:
             ExecutorError: SLURM does not answer.
         """
-        known = {row.job_id: row.status for row in queue()}
-        wanted = set(ids)
-        forgotten = [job_id for job_id in ids if job_id not in known]
-        statuses = {**self._accounting.ask(forgotten), **{one: known[one] for one in wanted if one in known}}
-        going = {JobState.PENDING, JobState.RUNNING}
-        self._ended = {job_id for job_id, status in statuses.items() if status.state not in going}
-        return {job_id: statuses.get(job_id, JobStatus(JobState.UNKNOWN)) for job_id in ids}
+        queued = {row.job_id: row.status for row in queue.read_queue()}
+        counted = self._accounting.ask([job_id for job_id in ids if job_id not in queued])
+        known = {**counted, **queued}
+        statuses = {job_id: known.get(job_id, JobStatus(JobState.UNKNOWN)) for job_id in ids}
+        self._ended = {job_id for job_id in ids if job_id in known and known[job_id].state not in _GOING}
+        return statuses
 
     def cancel(self, ids: Sequence[str]) -> None:
-        """Cancels what has not ended. SLURM itself sees to what is left of jobs that have.
+        """Cancels jobs that have not ended. SLURM itself ends the remaining processes of those that have.
 
         Raises:
             ExecutorError: SLURM does not answer, or forbids it.
         """
-        scancel([job_id for job_id in ids if job_id not in self._ended])
+        queue.cancel([job_id for job_id in ids if job_id not in self._ended])
 
 
-def _single(submission: Submission) -> tuple[list[str], Path, dict[str, str]]:
-    script = submission.experiment / submission.job.script
+def _submit_single(one: Submission) -> str:
+    script = one.experiment / one.job.script
     if not script.is_file():
-        raise ExecutorError(f"{script} is missing (scaffold again)")
-    directory = submission.experiment / submission.job.directory
-    options = [_output_to(directory, "slurm-%j.out")]
-    if submission.after:
-        options += [f"--dependency=afterok:{':'.join(submission.after)}", "--kill-on-invalid-dep=yes"]
-    env = _environment(submission.tag) | ({RESUME: "1"} if submission.resume else {})
-    return _sbatch_line(submission.tag, options, script), directory, env
+        raise ExecutorError(f"{script} is missing", hint="scaffold again")
+    directory = one.experiment / one.job.directory
+    options = [submission.output_option(directory, "slurm-%j.out")]
+    if one.after:
+        options += submission.after_all(one.after)
+    env = job_environment(one.tag, resume=one.resume)
+    return submission.submit(script, tag=one.tag, options=options, cwd=directory, env=env)
 
 
-def _output_to(directory: Path, name: str) -> str:
-    """SLURM reads ``%`` in the directory, too, as a pattern; with a backslash anywhere it reads none at all.
-
-    Raises:
-        ExecutorError: no output could be written there.
-    """
-    folder = str(directory)
-    if "\\" in folder:
-        raise ExecutorError(f"SLURM writes no output into {folder}: its path has a backslash (rename the directory)")
-    return f"--output={folder.replace('%', '%%')}/{name}"
+def _task(number: int, one: Submission) -> ArrayTask:
+    directory, script = one.experiment / one.job.directory, one.experiment / one.job.script
+    return ArrayTask(number, one.tag, directory, script, resume=one.resume)
 
 
-def _sbatch_line(tag: str, options: Sequence[str], script: Path) -> list[str]:
-    """What is said here wins over the user's ``SBATCH_…`` variables and over the script."""
-    return [*_SBATCH, f"--comment={tag}", *options, str(script)]
-
-
-def _environment(tag: str) -> dict[str, str]:
-    return job_environment() | {processes.TAG: tag}
-
-
-def _number(printed: str) -> str:
-    """The job's number: the last line, since clusters greet people before it.
-
-    Raises:
-        UnclearError: there is none.
-    """
-    found = _NUMBER.search(printed)
-    if found is None:
-        raise UnclearError(f"`sbatch` did not tell the job's number: {printed.strip()[:200]}")
-    return found[1]
-
-
-def _output(submission: Submission, job_id: str) -> str:
-    return str(submission.experiment / submission.job.directory / f"slurm-{job_id}.out")
+def _output(one: Submission, job_id: str) -> str:
+    return str(one.experiment / one.job.directory / f"slurm-{job_id}.out")
 
 
 def _plain(text: str) -> str:
-    """A name that any scheduler and any terminal can show."""
+    """Returns a name that any scheduler and any terminal can show."""
     return re.sub(r"[^\w.-]+", "_", text)[:60]
-
-
-def _name(process: processes.Process) -> str:
-    try:
-        return process.name()
-    except processes.Error:
-        return ""

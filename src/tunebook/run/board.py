@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tunebook.core.job import JobState, Stage
+from tunebook.core.jobs import JobState, Stage
 from tunebook.disk.ledger import LedgerEntry
 from tunebook.executors.base import Submission
 from tunebook.run.evidence import Survey, gather

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tunebook.core.job import Job, Outcome, Stage, outcome_from_json
+from tunebook.artifacts.checkpoints import missing_checkpoints
+from tunebook.artifacts.outcome import read_outcome
+from tunebook.artifacts.result import read_result
+from tunebook.core.jobs import Job, Stage
 from tunebook.disk.deviations import read_deviation
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger
 from tunebook.errors import PlanError
-from tunebook.run.state import Evidence, Result, Verdict, judge
+from tunebook.run.state import Evidence, Verdict, judge
 
-__all__ = ["Survey", "gather", "in_order", "read_outcome", "survey"]
+__all__ = ["Survey", "gather", "in_order", "survey"]
 
 
 @dataclass(frozen=True)
@@ -76,38 +77,7 @@ def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
         read_outcome(experiment / job.outcome),
         digest,
         problem,
-        tuple(path for path in job.checkpoints if not (experiment / path).is_dir()),
-        _result(experiment / job.result) if job.result else None,
+        missing_checkpoints(job.checkpoints, experiment),
+        read_result(experiment / job.result) if job.result else None,
         str(deviation or ""),
     )
-
-
-def read_outcome(path: Path) -> Outcome | None:
-    """What a job's script wrote about its end; ``None`` if there is nothing that can be read."""
-    try:
-        return outcome_from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def _result(path: Path) -> Result | None:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return Result(
-            str(document["status"]),
-            _count(document.get("samples")),
-            _count(document.get("completed")),
-            _headline(document.get("scores") or ()),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-def _headline(scores: Iterable[Mapping[str, Any]]) -> float | None:
-    """The first score that is not a standard error."""
-    values = (score.get("value") for score in scores if score.get("name") not in {"stderr", "std", "var"})
-    return next((float(value) for value in values if isinstance(value, int | float)), None)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunebook.run.output import telling
+from tunebook.artifacts.output import error_lines
 
 __all__ = ["OUT_OF_GPU_MEMORY", "Diagnosis", "diagnose", "word_for"]
 
@@ -107,9 +107,9 @@ def diagnose(reason: str, output: Sequence[str]) -> Diagnosis:
     if rule is None and not word.isupper():
         rule = next((rule for rule in _RULES if any(rule.pattern.search(line) for line in output)), None)
     if rule is None:
-        return Diagnosis(word if word.isupper() else "", lines=telling(output)[-_LINES:])
+        return Diagnosis(word if word.isupper() else "", lines=error_lines(output)[-_LINES:])
     shown = [line for line in output if rule.pattern.search(line)]
-    last = [line for line in telling(output)[-1:] if line not in shown]
+    last = [line for line in error_lines(output)[-1:] if line not in shown]
     return Diagnosis(rule.kind, rule.advice, tuple([*shown, *last][-_LINES:]))
 
 

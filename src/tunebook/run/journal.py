@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.job import JobState
+from tunebook.core.jobs import JobState
 from tunebook.core.paths import RUN_LOG, tool_log
 from tunebook.disk.ledger import Event, EventKind, LedgerEntry, LedgerReader, record
 from tunebook.disk.log import Log

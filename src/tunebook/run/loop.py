@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.job import Job, JobState
+from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus
 from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
 from tunebook.errors import ExecutorError, UsageError
-from tunebook.executors.base import NEVER_RAN, Executor, JobStatus
+from tunebook.executors.base import Executor
 from tunebook.run.board import Board
 from tunebook.run.evidence import survey
 from tunebook.run.journal import Journal

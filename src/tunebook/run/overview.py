@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.job import Job, JobState
+from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus
 from tunebook.disk.ledger import Event, EventKind, LedgerEntry, record
 from tunebook.errors import ExecutorError
-from tunebook.executors.base import NEVER_RAN, Executor, JobStatus, Submission
+from tunebook.executors.base import Executor, Submission
 from tunebook.run.board import Board
 from tunebook.run.evidence import survey
 from tunebook.run.report import JobReport

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from tunebook.core.job import Job, Stage
+from tunebook.core.jobs import Job, Stage
 from tunebook.errors import UsageError
 
 __all__ = ["RunOptions", "select"]

@@ -6,16 +6,16 @@ import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tunebook.core.job import JobState
+from tunebook.artifacts.output import last_lines
+from tunebook.core.jobs import NEVER_RAN, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.ledger import EventKind
 from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError
-from tunebook.executors.base import NEVER_RAN, Batch, Executor, Intake, JobStatus, Submitted
+from tunebook.executors.base import Batch, Executor, Intake, Submitted
 from tunebook.run.board import Board
 from tunebook.run.failures import word_for
 from tunebook.run.journal import Journal
-from tunebook.run.output import last_lines
 from tunebook.run.report import JobReport
 from tunebook.run.state import Verdict
 from tunebook.run.track import Track

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.job import Job, JobState
+from tunebook.artifacts.outcome import read_outcome
+from tunebook.artifacts.output import last_lines
+from tunebook.artifacts.progress import Progress, read_progress
+from tunebook.core.jobs import Job, JobState
 from tunebook.disk.ledger import INTERRUPTED
-from tunebook.run.evidence import read_outcome
 from tunebook.run.failures import Diagnosis, diagnose
-from tunebook.run.output import last_lines
-from tunebook.run.progress import Progress, read_progress
 from tunebook.run.report import JobReport
 from tunebook.run.state import Evidence, Verdict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tunebook.core.job import Job
+from tunebook.core.jobs import Job
 from tunebook.core.plan import Run
 from tunebook.errors import Problem, TunebookError
 from tunebook.tools.base import Context, PlannedFile, Prepared, Tool, Unit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.plan import Plan
 from tunebook.core.site import Site
 from tunebook.core.units import spoken_duration

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.paths import SCAFFOLD_LOG, tool_log
 from tunebook.disk.atomic import read_text
 from tunebook.disk.log import Log
-from tunebook.disk.manifest import Manifest, read_manifest, write_manifest
+from tunebook.disk.manifest import Manifest, digest, is_edited, read_manifest, write_manifest
 from tunebook.errors import Problem, UsageError
 from tunebook.scaffold.blueprint import Blueprint, Built, Part, build_part
 from tunebook.scaffold.log import log_complete, log_part, log_part_start
-from tunebook.scaffold.reconcile import Action, Step, digest, is_edited, orphans, reconcile
+from tunebook.scaffold.reconcile import Action, Step, orphans, reconcile
 from tunebook.scaffold.report import PartReport, ScaffoldReport
 from tunebook.scaffold.write import prune, write_steps
 from tunebook.tools.base import Context, Tool

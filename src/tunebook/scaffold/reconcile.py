@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from hashlib import sha256
 
+from tunebook.disk.manifest import is_edited
 from tunebook.tools.base import PlannedFile
 
-__all__ = ["Action", "Step", "digest", "is_edited", "orphans", "reconcile"]
+__all__ = ["Action", "Step", "orphans", "reconcile"]
 
 
 class Action(Enum):
@@ -47,16 +47,6 @@ class Step:
         after = (self.after or "").splitlines(keepends=True)
         source = "/dev/null" if self.before is None else f"a/{self.path}"
         return "".join(difflib.unified_diff(before, after, source, f"b/{self.path}"))
-
-
-def digest(text: str) -> str:
-    """The SHA-256 of a text as UTF-8, in hexadecimal."""
-    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def is_edited(text: str | None, generated: Iterable[str]) -> bool:
-    """Whether a file that is there is none of the texts that were generated for it."""
-    return text is not None and digest(text) not in generated
 
 
 def reconcile(

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from tunebook.core.paths import SETUP
 from tunebook.core.plan import Run
 from tunebook.disk.atomic import read_text
-from tunebook.disk.manifest import Manifest, read_manifest, write_manifest
+from tunebook.disk.manifest import Manifest, digest, read_manifest, write_manifest
 from tunebook.errors import ExitCode, PlanError, Problem
-from tunebook.scaffold.reconcile import Action, Step, digest, reconcile
+from tunebook.scaffold.reconcile import Action, Step, reconcile
 from tunebook.scaffold.write import write_steps
 from tunebook.tools.base import Context, Tool
 

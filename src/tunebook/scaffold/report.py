@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.errors import ExitCode, Problem
 from tunebook.scaffold.blueprint import Failure
 from tunebook.scaffold.reconcile import Action, Step

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.paths import FINETUNE_CONFIG, FINETUNE_SCRIPT, SCAFFOLD_LOG, SETUP
 from tunebook.errors import ExitCode
 from tunebook.scaffold.reconcile import Action

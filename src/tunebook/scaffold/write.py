@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from tunebook.disk.atomic import write_text
-from tunebook.disk.manifest import Manifest, read_manifest, write_manifest
+from tunebook.disk.manifest import Manifest, digest, is_edited, read_manifest, write_manifest
 from tunebook.disk.originals import original_of
 from tunebook.errors import UsageError
-from tunebook.scaffold.reconcile import Action, Step, digest, is_edited
+from tunebook.scaffold.reconcile import Action, Step
 
 __all__ = ["prune", "write_steps"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from tunebook.site.cluster import Accounts, Cluster, Gpus, Partition
+from tunebook.errors import SlurmError
 from tunebook.site.finding import Candidate, Detected, Machine, Step
-from tunebook.site.slurm import NoClusterError, refusal
+from tunebook.slurm.cluster import Accounts, Cluster, Gpus, Partition
+from tunebook.slurm.submission import refusal
 
 __all__ = ["SLURM_STEPS", "partition_table", "spoken_gpus"]
 
@@ -109,7 +110,7 @@ def _gpu_syntax(machine: Machine) -> Detected:
         return Detected("gpu_syntax", (Candidate("--gres", "no GPUs are asked for"),))
     options = {key: machine.values.get(key, "") for key in ("account", "partition", "constraint")}
     options["time"] = "1"
-    with suppress(NoClusterError):
+    with suppress(SlurmError):
         first = refusal({**options, "gres": "gpu:1"})
         if not first:
             return Detected("gpu_syntax", (Candidate("--gres", "sbatch --test-only takes --gres=gpu:1"),))

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tunebook.site.cluster import Cluster
 from tunebook.site.python import Found, find_environments
 from tunebook.site.surroundings import Surroundings
+from tunebook.slurm.cluster import Cluster
 
 __all__ = ["Candidate", "Detected", "Machine", "Step"]
 

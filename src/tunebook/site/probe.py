@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from tunebook.core.site import Environment
-from tunebook.disk.program import run_program
+from tunebook.disk.program import own_python_first, run_program
 from tunebook.errors import ToolError
 
 __all__ = ["Probed", "probe"]
@@ -92,6 +91,5 @@ def _script() -> str:
 
 
 def _environment() -> dict[str, str]:
-    """The programs beside the Python that runs tunebook come first, as in a job."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "HF_HUB_OFFLINE": "1"}
+    """The environment as in a job."""
+    return own_python_first(os.environ) | {"HF_HUB_OFFLINE": "1"}

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.core.quoting import sbatch_value
-from tunebook.core.site import Environment, Site
-from tunebook.core.site_settings import environment_text, line_of, setting, values_of
+from tunebook.core.site import Environment, Site, environment_text, line_of, setting, values_of
 from tunebook.errors import Problem
-from tunebook.site.cluster import Cluster
 from tunebook.site.probe import Probed, probe
 from tunebook.site.python import PACKAGES
 from tunebook.site.surroundings import Surroundings
 from tunebook.site.verify_slurm import Complaint, slurm_complaints
+from tunebook.slurm.cluster import Cluster
 
 __all__ = ["Verdict", "verify"]
 

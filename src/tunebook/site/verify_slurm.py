@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from tunebook.core.parameters import suggestion
 from tunebook.core.site import Site
 from tunebook.core.units import spoken_duration
-from tunebook.site.cluster import Accounts, Cluster, Partition
-from tunebook.site.slurm import NoClusterError, refusal
+from tunebook.errors import SlurmError
 from tunebook.site.surroundings import Surroundings
+from tunebook.slurm.cluster import Accounts, Cluster, Partition
+from tunebook.slurm.submission import refusal
 
 __all__ = ["Complaint", "slurm_complaints"]
 
@@ -41,7 +42,7 @@ def slurm_complaints(site: Site, here: Surroundings, cluster: Cluster) -> tuple[
     if not any(complaint.is_error for complaint in complaints):
         try:
             said = refusal(_request(site))
-        except NoClusterError as error:
+        except SlurmError as error:
             complaints.append(Complaint("partition", f"sbatch does not answer: {error}", is_error=False))
         else:
             if said:

@@ -8,11 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from tunebook.core.job import Job, Stage
+from tunebook.core.jobs import Job, Stage
 from tunebook.core.parameters import Parameter
 from tunebook.core.plan import Evaluation, Plan, Run
 from tunebook.core.site import Site
 from tunebook.errors import Problem
+from tunebook.tools.results import EvaluationResults, TrainingResults
 
 __all__ = ["Context", "Findings", "PlannedFile", "Prepared", "Tool", "Unit"]
 
@@ -108,6 +109,14 @@ class Tool(Protocol):
 
     parameters: tuple[Parameter, ...]
     """Its rows of the parameter table; a row with the key of a shared one narrows that (choices, required)."""
+
+    @property
+    def results(self) -> TrainingResults | EvaluationResults:
+        """Reads what its jobs leave: an ``EvaluationResults`` for an evaluation tool, else a ``TrainingResults``.
+
+        A preparation tool whose jobs write ``metrics.jsonl`` needs one line: ``results = TrainingResults()``.
+        """
+        ...
 
     def version(self) -> str | None:
         """The installed version; ``None`` if it is not installed here, which only running needs."""

@@ -8,38 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-from tunebook.core.job import Job
-from tunebook.core.quoting import sbatch_value, shell_word
-from tunebook.core.site import Environment, Site
+from tunebook.core.jobs import Job
+from tunebook.core.quoting import shell_word
+from tunebook.core.script_header import header_lines
+from tunebook.core.site import Environment
 from tunebook.errors import Problem
 
-__all__ = ["Request", "Shell", "gpu_line", "missing_files", "script_text", "verify_variables"]
+__all__ = ["Shell", "missing_files", "script_text", "verify_header", "verify_variables"]
 
 Shell = str | int | Sequence[str]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a job asks of the scheduler; empty values are left to the cluster's defaults.
-
-    Attributes:
-        time: SLURM's notation; ``mem`` too.
-    """
-
-    job_name: str
-    time: str
-    mem: str
-    cpus: int
-    gpus: int
-    account: str = ""
-    partition: str = ""
-    constraint: str = ""
-    qos: str = ""
 
 
 @lru_cache
@@ -48,9 +29,9 @@ def _template(name: str) -> str:
 
 
 def script_text(
-    request: Request,
+    job: Job,
     *,
-    site: Site,
+    job_name: str,
     modules: Sequence[str],
     environment: Environment,
     variables: Mapping[str, Shell],
@@ -62,7 +43,7 @@ def script_text(
         ValueError: a value cannot stand where it would have to: white space on an ``#SBATCH`` line, NUL in a shell
             word, a line break in a module line.
     """
-    lines = ["#!/usr/bin/env bash", *_sbatch_lines(request, site)]
+    lines = ["#!/usr/bin/env bash", *header_lines(job.resources, job_name=job_name)]
     lines += ["", "# Made by tunebook. The values of this job come first; below them every script is the same."]
     lines += ["# shellcheck disable=SC2016  # nothing in a quoted value is to be expanded"]
     lines += ["set -euo pipefail", ""]
@@ -86,31 +67,13 @@ def _module(line: str) -> str:
     return line
 
 
-def _sbatch_lines(request: Request, site: Site) -> list[str]:
-    options = {
-        "job-name": request.job_name,
-        "output": "slurm-%j.out",
-        "open-mode": "append",
-        "nodes": "1",
-        "ntasks": "1",
-        "cpus-per-task": str(request.cpus),
-        "mem": request.mem,
-        "time": request.time,
-        "account": request.account,
-        "partition": request.partition,
-        "constraint": request.constraint,
-        "qos": request.qos,
-        "mail-user": site.mail_user,
-        "mail-type": (site.mail_type or "END,FAIL") if site.mail_user else "",
-    }
-    lines = [f"#SBATCH --{name}={sbatch_value('--' + name, value)}" for name, value in options.items() if value]
-    lines.append("#SBATCH --requeue")  # by the cluster itself, when it has interrupted the job
-    return [*lines, *([gpu_line(request.gpus, site.gpu_syntax)] if request.gpus else [])]
-
-
-def gpu_line(gpus: int, syntax: str) -> str:
-    """The line that asks for GPUs, in the syntax that the cluster wants."""
-    return f"#SBATCH --gpus={gpus}" if syntax == "gpus" else f"#SBATCH --gres=gpu:{gpus}"
+def verify_header(job: Job, text: str) -> list[Problem]:
+    """Whether a script asks for the job's resources."""
+    return [
+        Problem(f"run `{job.run}`: the script lacks the line `{line}`", job.script)
+        for line in header_lines(job.resources)
+        if f"\n{line}\n" not in text
+    ]
 
 
 def verify_variables(run: str, script: str, text: str, variables: Mapping[str, Shell]) -> list[Problem]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.parameters import SHARED_PARAMETERS, Parameter, ParameterTable
 from tunebook.core.plan import Tools
 from tunebook.tools.base import Tool

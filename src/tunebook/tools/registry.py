@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.errors import ToolError
 from tunebook.tools.base import Tool
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tunebook.core.job import Stage
+from tunebook.core.jobs import Stage
 from tunebook.core.parameters import Kind, Parameter
 
 __all__ = ["PLAN_PARAMETERS"]

@@ -12,18 +12,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tunebook.core.job import Job, Stage
+from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import GIVEN_UP, evaluation_script, evaluation_stem
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
-from tunebook.core.settings import evaluation_settings, evaluations
+from tunebook.core.plan.settings import evaluation_settings, evaluations
 from tunebook.core.site import Site
-from tunebook.core.units import clock_minutes
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Unit
 from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors, task_function
 from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
+from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import TaskFacts, read_task_facts
-from tunebook.tools.job_script import Request, missing_files, script_text, verify_variables
+from tunebook.tools.job_script import missing_files, script_text, verify_header, verify_variables
 from tunebook.tools.torchtune.planned_setup import evaluation_time, memory_gb, model_path, site_gpus
 
 __all__ = ["InspectTool"]
@@ -39,6 +39,7 @@ class InspectTool:
     stage = Stage.EVALUATION
     editable: tuple[str, ...] = ()
     parameters = PLAN_PARAMETERS
+    results = InspectResults()
 
     def version(self) -> str | None:
         """The installed version."""
@@ -96,7 +97,8 @@ class InspectTool:
         problems: list[Problem] = []
         for evaluation, job in zip(context.evaluations[run.name], unit.jobs, strict=True):
             variables = _Evaluation(context, run, evaluation).variables()
-            problems += verify_variables(run.name, job.script, read(job.script), variables)
+            text = read(job.script)
+            problems += verify_variables(run.name, job.script, text, variables) + verify_header(job, text)
             problems += missing_files(run.name, job, context.experiment)
         return tuple(problems)
 
@@ -141,27 +143,32 @@ class _Evaluation:
             task=self.task.name,
             epoch=self.evaluation.epoch,
             result=f"{stem}.result.json",
-            gpus=min(1, site_gpus(self.context.plan, self.context.site)),
-            time_min=clock_minutes(evaluation_time(self.context.plan, self.context.site)) or 60.0,
+            resources=self._resources(),
         )
 
-    def built(self) -> tuple[PlannedFile, Job]:
-        site, job = self.context.site, self.job
-        request = Request(
-            job_name=f"{self.context.plan.name}.{self.directory}.{evaluation_stem(self.task.name, job.epoch)}",
+    def _resources(self) -> Resources:
+        site = self.context.site
+        gpus = min(1, site_gpus(self.context.plan, site))
+        return Resources(
             time=evaluation_time(self.context.plan, site),
-            mem=site.mem or f"{memory_gb(_SIZE_UNKNOWN_B if job.gpus else 1.0, job.gpus)}G",
+            memory=site.mem or f"{memory_gb(_SIZE_UNKNOWN_B if gpus else 1.0, gpus)}G",
             cpus=int(site.cpus or 4),
-            gpus=job.gpus,
+            gpus=gpus,
+            gpu_syntax=site.gpu_syntax,
             account=site.account,
             partition=site.partition,
             constraint=site.constraint,
             qos=site.qos,
+            mail_user=site.mail_user,
+            mail_type=site.mail_type,
         )
+
+    def built(self) -> tuple[PlannedFile, Job]:
+        site, job = self.context.site, self.job
         try:
             text = script_text(
-                request,
-                site=site,
+                job,
+                job_name=f"{self.context.plan.name}.{self.directory}.{evaluation_stem(self.task.name, job.epoch)}",
                 modules=site.modules,
                 environment=site.evaluation,
                 variables=self.variables(),

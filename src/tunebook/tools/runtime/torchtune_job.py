@@ -21,7 +21,7 @@ __all__ = ["begin", "finish", "main", "preflight"]
 _ADAPTER_FILES = ("adapter_model.pt", "adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
 
 _RECIPE_STATE = "recipe_state"
-_RESUMING = "tunebook/tools/torchtune_recipe.py"
+_RESUMING = "tunebook/tools/runtime/torchtune_recipe.py"
 _MISCOUNTING = ("lora_finetune_single_device",)
 """Recipes of torchtune 0.6.1 that begin at step 0 again when they resume, and with it their learning rate."""
 

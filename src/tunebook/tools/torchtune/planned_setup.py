@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from tunebook.core.parameters import Value
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import run_settings
+from tunebook.core.plan.settings import run_settings
 from tunebook.core.site import Site
 from tunebook.core.units import clock_minutes, sbatch_time
 from tunebook.errors import PlanError

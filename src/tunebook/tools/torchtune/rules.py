@@ -9,7 +9,7 @@ from functools import partial
 from tunebook.core.check_training import problems_of_runs, setting_line
 from tunebook.core.parameters import Value, suggestion
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import effective, evaluations, run_settings
+from tunebook.core.plan.settings import effective, evaluations, run_settings
 from tunebook.errors import Problem
 from tunebook.tools.torchtune.models import TorchtuneModel
 from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_distributed

@@ -16,21 +16,21 @@ from typing import Any
 
 import yaml
 
-from tunebook.core.job import Job, Stage
+from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import FINETUNE_CONFIG, FINETUNE_SCRIPT, GIVEN_UP, SETUP, checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import trains_adapters
+from tunebook.core.plan.settings import trains_adapters
 from tunebook.core.site import Environment, Site
-from tunebook.core.units import clock_minutes
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Prepared, Unit
-from tunebook.tools.job_script import Request, script_text
+from tunebook.tools.job_script import script_text
 from tunebook.tools.model_facts import read_model_facts
 from tunebook.tools.torchtune.config import config_values, launched_recipe, metrics_path, write_config
 from tunebook.tools.torchtune.models import TorchtuneModel, resolve_model
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
 from tunebook.tools.torchtune.parameters import PLAN_PARAMETERS
 from tunebook.tools.torchtune.planned_setup import model_path, planned_setup
+from tunebook.tools.torchtune.results import TorchtuneResults
 from tunebook.tools.torchtune.rules import broken_rules, model_rules, plan_rules, unresolved_warmup
 from tunebook.tools.torchtune.setup import Setup
 from tunebook.tools.torchtune.setup_file import differences, read_generated_setup, read_setup, write_setup
@@ -48,6 +48,7 @@ class TorchtuneTool:
     stage = Stage.PREPARATION
     editable = (SETUP,)
     parameters = PLAN_PARAMETERS
+    results = TorchtuneResults()
 
     def version(self) -> str | None:
         """The installed version."""
@@ -180,8 +181,23 @@ class _Derivation:
             inputs=(f"{self.directory}/{FINETUNE_CONFIG}", f"{self.directory}/{FINETUNE_SCRIPT}"),
             metrics=str(metrics_path(self.output)),
             checkpoints=tuple(str(checkpoint(self.output, epoch)) for epoch in range(self.setup.epochs)),
-            gpus=self.setup.gpus,
-            time_min=_minutes(self.setup),
+            resources=self._resources(),
+        )
+
+    def _resources(self) -> Resources:
+        setup, site = self.setup, self.context.site
+        return Resources(
+            time=setup.time,
+            memory=setup.mem,
+            cpus=setup.cpus,
+            gpus=setup.gpus,
+            gpu_syntax=site.gpu_syntax,
+            account=setup.account,
+            partition=setup.partition,
+            constraint=setup.constraint,
+            qos=setup.qos,
+            mail_user=site.mail_user,
+            mail_type=site.mail_type,
         )
 
     def _script(self) -> str:
@@ -199,21 +215,10 @@ class _Derivation:
             "epochs": setup.epochs,
             "adapter": _adapter(setup),
         }
-        request = Request(
-            job_name=f"{self.context.plan.name}.{self.directory}",
-            time=setup.time,
-            mem=setup.mem,
-            cpus=setup.cpus,
-            gpus=setup.gpus,
-            account=setup.account,
-            partition=setup.partition,
-            constraint=setup.constraint,
-            qos=setup.qos,
-        )
         try:
             return script_text(
-                request,
-                site=self.context.site,
+                job,
+                job_name=f"{self.context.plan.name}.{self.directory}",
                 modules=setup.modules,
                 environment=Environment(setup.conda_env, setup.venv),
                 variables=variables,
@@ -238,10 +243,6 @@ def _adapter(setup: Setup) -> str:
     if setup.save_adapter_weights_only:
         return "only"
     return "stash" if setup.stash_adapter_weights else "keep"
-
-
-def _minutes(setup: Setup) -> float:
-    return clock_minutes(setup.time) or 60.0
 
 
 def _deviations(planned: Setup, edited: Setup, run: Run, file: str) -> Iterator[Problem]:

@@ -9,10 +9,10 @@ from typing import Any
 from tunebook.core.parameters import Kind
 from tunebook.core.paths import GIVEN_UP, SETUP
 from tunebook.core.plan import Run
-from tunebook.core.settings import run_settings
+from tunebook.core.plan.settings import run_settings
 from tunebook.errors import Problem
 from tunebook.tools.base import Context, Unit
-from tunebook.tools.job_script import Shell, missing_files, verify_variables
+from tunebook.tools.job_script import Shell, missing_files, verify_header, verify_variables
 from tunebook.tools.torchtune.parameters import SETUP_PARAMETERS, configured_values
 from tunebook.tools.torchtune.setup import Setup
 
@@ -71,6 +71,4 @@ def verify_script(unit: Unit, setup: Setup, text: str, experiment: Path) -> list
         "epochs": setup.epochs,
     }
     problems = verify_variables(unit.run, job.script, text, variables)
-    if f"#SBATCH --time={setup.time}\n" not in text:
-        problems.append(Problem(f"run `{unit.run}`: the time limit is not {setup.time}", job.script))
-    return problems + missing_files(unit.run, job, experiment)
+    return problems + verify_header(job, text) + missing_files(unit.run, job, experiment)

@@ -1,0 +1,150 @@
+"""Jobs as values: a script, its resources, the jobs that it waits for, and how its end is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from tunebook.core.units import clock_minutes
+
+__all__ = [
+    "NEVER_RAN",
+    "Job",
+    "JobState",
+    "JobStatus",
+    "Resources",
+    "Stage",
+    "job_from_json",
+    "job_to_json",
+]
+
+NEVER_RAN = "DependencyNeverSatisfied"
+"""The reason of a job that a scheduler dropped because a job that it waited for had failed."""
+
+
+class Stage(Enum):
+    """The two stages of an experiment, in their order."""
+
+    PREPARATION = "preparation"
+    EVALUATION = "evaluation"
+
+
+class JobState(Enum):
+    """The state of a job; the values are the words of the plan's status tables, and ``unknown``."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The resources that a job asks a scheduler for; an empty value leaves the choice to the cluster.
+
+    Attributes:
+        time: the time limit in SLURM's notation (``D-HH:MM:SS``), as the plan, the site or a person wrote it.
+        memory: host memory with its unit, such as ``48G``.
+        cpus: CPU cores; 0 leaves the number to the cluster.
+        gpu_type: the kind of GPU as the cluster names it, such as ``a100``.
+        gpu_syntax: ``gres`` or ``gpus``: the option of ``sbatch`` with which this cluster takes requests for GPUs.
+        mail_type: the events that are mailed to ``mail_user``; empty is the job's end and its failure.
+    """
+
+    time: str = ""
+    memory: str = ""
+    cpus: int = 0
+    gpus: int = 0
+    gpu_type: str = ""
+    gpu_syntax: str = "gres"
+    account: str = ""
+    partition: str = ""
+    constraint: str = ""
+    qos: str = ""
+    mail_user: str = ""
+    mail_type: str = ""
+
+    @property
+    def time_min(self) -> float | None:
+        """The time limit in minutes; ``None`` if it is left to the cluster."""
+        return clock_minutes(self.time)
+
+
+_ANY_RESOURCES = Resources()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One script to run; paths are relative to the experiment's directory except where stated.
+
+    Attributes:
+        name: unique in the experiment: the script's path without its suffix.
+        tool: the short name of the tool in whose log the job is recorded (``torchtune``, ``inspect``).
+        directory: the directory in which the script starts and into which its output goes.
+        outcome: the file that the script's exit trap writes: exit code, start, end, host.
+        inputs: the files that decide what the job does; a job is completed only for the bytes that it ran with.
+        needs: names of the jobs that must have completed before.
+        task: the evaluation's task; ``None`` for training.
+        epoch: the zero-based epoch that is evaluated; ``None`` for training and for base models.
+        metrics: absolute path of the training's ``metrics.jsonl``.
+        result: the file that an evaluation's script writes about its log.
+        checkpoints: absolute paths of the directories that a completed training leaves.
+        resources: the resources that it asks a scheduler for; the script's header is written from these values.
+    """
+
+    name: str
+    run: str
+    stage: Stage
+    tool: str
+    directory: str
+    script: str
+    outcome: str
+    inputs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    task: str | None = None
+    epoch: int | None = None
+    metrics: str | None = None
+    result: str | None = None
+    checkpoints: tuple[str, ...] = ()
+    resources: Resources = _ANY_RESOURCES
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """The state of a job as its executor reports it.
+
+    Attributes:
+        reason: why it waits or failed, as the plan's status tables say it: ``TIMEOUT``, ``exit code 1``.
+        started: ISO 8601 with the time zone, or empty; so is ``ended``.
+    """
+
+    state: JobState
+    reason: str = ""
+    node: str = ""
+    started: str = ""
+    ended: str = ""
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """Converts the job to a JSON object, whose resources are those that differ from the cluster's choice."""
+    resources = {name: value for name, value in vars(job.resources).items() if value != getattr(_ANY_RESOURCES, name)}
+    return vars(job) | {"stage": job.stage.value, "resources": resources}
+
+
+def job_from_json(document: Mapping[str, Any]) -> Job:
+    """Converts an object of :func:`job_to_json` back to the job.
+
+    Raises:
+        TypeError: a field is missing or unknown.
+        KeyError: the stage is missing.
+        ValueError: there is no such stage.
+    """
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
+    }
+    values["stage"] = Stage(document["stage"])
+    values["resources"] = Resources(**document.get("resources", {}))
+    return Job(**values)

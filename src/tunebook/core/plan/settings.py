@@ -1,0 +1,90 @@
+"""The settings that apply to a run: its row, otherwise the configuration, otherwise the default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tunebook.core.jobs import Stage
+from tunebook.core.parameters import Kind, Value
+from tunebook.core.plan.values import Evaluation, MatrixEntry, Plan, Run, RunType
+
+__all__ = ["effective", "evaluation_settings", "evaluations", "run_settings", "trains_adapters"]
+
+
+def effective(plan: Plan, run: Run, key: str) -> Value:
+    """The value of one parameter for a run.
+
+    ``None`` if neither the plan nor a default gives one, if the plan's tools have no such parameter, and for what is
+    for LoRA only where all weights are trained.
+    """
+    parameter = plan.parameters.get(key)
+    if parameter is None or (parameter.lora_only and _decision(plan, run) is False):
+        return None
+    written = plan.setting(run, key)
+    value = parameter.default if written is None else written.value
+    if parameter.kind is Kind.ALPHA and isinstance(value, str):
+        rank = effective(plan, run, "lora_rank")
+        return _times(float(value.removesuffix("*rank")), rank) if isinstance(rank, int) else None
+    return value
+
+
+def _times(factor: float, rank: int) -> int | float:
+    product = factor * rank
+    return int(product) if product.is_integer() else product
+
+
+def _decision(plan: Plan, run: Run) -> bool | None:
+    """Whether the run's settings, without its rank, say that adapters are trained."""
+    written = {parameter.key: plan.setting(run, parameter.key) for parameter in plan.parameters.deciding}
+    values = {key: item.value for key, item in written.items() if item is not None}
+    return plan.parameters.trains_adapters(values)
+
+
+def trains_adapters(plan: Plan, run: Run) -> bool:
+    """Whether a fine-tuned run trains adapters (LoRA) rather than all weights."""
+    decision = _decision(plan, run)
+    return effective(plan, run, "lora_rank") is not None if decision is None else decision
+
+
+def run_settings(plan: Plan, run: Run) -> Mapping[str, Value]:
+    """Every training parameter of a run by key, in the table's order."""
+    rows = plan.parameters.of_stage(Stage.PREPARATION)
+    return {parameter.key: effective(plan, run, parameter.key) for parameter in rows}
+
+
+def evaluation_settings(plan: Plan) -> Mapping[str, Value]:
+    """Every parameter of the evaluation by key: temperature, length, seed, limit."""
+    rows = plan.parameters.of_stage(Stage.EVALUATION)
+    return {parameter.key: plan.value(parameter.key, parameter.default) for parameter in rows}
+
+
+def evaluations(plan: Plan) -> tuple[Evaluation, ...]:
+    """The evaluations that the matrix asks for, in its order; without a matrix all runs get all tasks.
+
+    Epochs are zero-based; ``last`` is ``epochs - 1``. What was not trained here is evaluated once, without an epoch.
+    """
+    runs = {run.name: run for run in plan.runs}
+    wanted: dict[tuple[str, str, int | None], int] = {}
+    if plan.matrix is None:
+        entries = tuple(MatrixEntry(run.name, task.name, run.line) for run in plan.runs for task in plan.tasks)
+    else:
+        entries = plan.matrix
+    for entry in entries:
+        run = runs.get(entry.run)
+        if run is None:
+            continue
+        asked = plan.epochs_to_evaluate if entry.epochs is None else entry.epochs
+        for epoch in _epochs(plan, run, asked):
+            wanted.setdefault((entry.run, entry.task, epoch), entry.line)
+    return tuple(Evaluation(run, task, epoch, line) for (run, task, epoch), line in wanted.items())
+
+
+def _epochs(plan: Plan, run: Run, asked: str | tuple[int, ...]) -> tuple[int | None, ...]:
+    if run.type is not RunType.FINE_TUNED:
+        return (None,)
+    total = effective(plan, run, "epochs")
+    if isinstance(asked, tuple):
+        return asked
+    if not isinstance(total, int):
+        return ()
+    return tuple(range(total)) if asked == "all" else (total - 1,)

@@ -1,0 +1,55 @@
+"""Writes the ``#SBATCH`` lines of a script from a job's resources; nothing reads such lines back.
+
+Tools put them into the scripts that they generate, executors into the script of an array. The function is pure and
+stands in core, beside SLURM's notation of times and the rules for values on ``#SBATCH`` lines, so that a tool needs
+nothing of the rooms that talk to a scheduler, and no caller has to hand a writer of headers through to it.
+"""
+
+from __future__ import annotations
+
+from tunebook.core.jobs import Resources
+from tunebook.core.quoting import sbatch_value
+
+__all__ = ["header_lines"]
+
+_MAILED = "END,FAIL"
+
+
+def header_lines(resources: Resources, *, job_name: str = "") -> tuple[str, ...]:
+    """Returns the ``#SBATCH`` lines.
+
+    Args:
+        resources: what the job asks for.
+        job_name: the name of the job; empty for an array, whose name and output are given when it is submitted.
+
+    Raises:
+        ValueError: a value holds white space, a quote or a control character.
+    """
+    options = {
+        "job-name": job_name,
+        "output": "slurm-%j.out" if job_name else "",
+        "open-mode": "append",
+        "nodes": "1",
+        "ntasks": "1",
+        "cpus-per-task": str(resources.cpus or ""),
+        "mem": resources.memory,
+        "time": resources.time,
+        "account": resources.account,
+        "partition": resources.partition,
+        "constraint": resources.constraint,
+        "qos": resources.qos,
+        "mail-user": resources.mail_user,
+        "mail-type": (resources.mail_type or _MAILED) if resources.mail_user else "",
+    }
+    lines = [f"#SBATCH --{name}={sbatch_value('--' + name, value)}" for name, value in options.items() if value]
+    lines.append("#SBATCH --requeue")  # by the cluster itself, after it has interrupted the job
+    if resources.gpus:
+        lines.append(f"#SBATCH {_gpu_option(resources)}")
+    return tuple(lines)
+
+
+def _gpu_option(resources: Resources) -> str:
+    kind = f"{sbatch_value('the kind of GPU', resources.gpu_type)}:" if resources.gpu_type else ""
+    if resources.gpu_syntax == "gpus":
+        return f"--gpus={kind}{resources.gpus}"
+    return f"--gres=gpu:{kind}{resources.gpus}"
