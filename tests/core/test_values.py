@@ -54,6 +54,11 @@ def test_yaml_is_read_back_equal_by_yaml_1_1_and_by_omegaconf(values: dict[str, 
     assert OmegaConf.to_container(OmegaConf.create(text), resolve=True) == values
 
 
+def test_values_that_python_takes_for_equal_are_written_apart() -> None:
+    values = {"a": 0.0, "b": -0.0, "c": 0, "d": False}
+    assert list(yaml_lines(values)) == ["a: 0.0", "b: -0.0", "c: 0", "d: false"]
+
+
 def _escaped(value: Any) -> Any:
     if isinstance(value, str):
         return escape_interpolation(value)
@@ -121,7 +126,17 @@ def test_durations_as_people_write_them(text: str, expected: float | None) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("90", 90), ("0:59:00", 59), ("1-00", 1440), ("1-02:30", 1590), ("10:30", 10.5), ("x", None)]
+    ("text", "expected"),
+    [
+        ("90", 90),
+        ("0:59:00", 59),
+        ("1-00", 1440),
+        ("1-02:30", 1590),
+        ("1-02:30:15", 1590.25),
+        ("0:00:30", 0.5),
+        ("10:30", 10.5),
+        ("x", None),
+    ],
 )
 def test_slurm_times(text: str, expected: float | None) -> None:
     assert clock_minutes(text) == expected

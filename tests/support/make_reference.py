@@ -10,9 +10,9 @@ import typer.main
 from tunebook.cli.main import app
 from tunebook.core.parameters import SHARED_PARAMETERS, Parameter
 from tunebook.errors import ExitCode
+from tunebook.tools.known_models import KNOWN_MODELS
 from tunebook.tools.parameters import every_parameter
 from tunebook.tools.registry import installed_tools
-from tunebook.tools.torchtune.known_models import KNOWN_MODELS
 from tunebook.tools.torchtune.recipes import STOCK_RECIPES
 
 __all__ = ["DOCS", "cli_reference", "plan_reference"]
@@ -79,7 +79,7 @@ def _row(parameter: Parameter) -> str:
 def _tools_of(parameter: Parameter) -> str:
     if SHARED_PARAMETERS.get(parameter.key) is not None:
         return "all"
-    return ", ".join(tool.name for tool in installed_tools() if parameter in tool.parameters)
+    return ", ".join(tool.name for tool in installed_tools().tools if parameter in tool.parameters)
 
 
 def _default(parameter: Parameter) -> str:

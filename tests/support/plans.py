@@ -26,7 +26,7 @@ def problems_of(text: str) -> tuple[Problem, ...]:
     parsed = parse_plan(text)
     rules = check_plan(parsed.plan, preparation_tools=["torchtune"], evaluation_tools=["inspect-ai"])
     named = {parsed.plan.tools.preparation, parsed.plan.tools.evaluation}
-    tools = [tool for tool in installed_tools() if tool.name in named]
+    tools = [tool for tool in installed_tools().tools if tool.name in named]
     own_rules = [problem for tool in tools for problem in tool.rules(parsed.plan)]
     return (*parsed.problems, *rules, *own_rules)
 

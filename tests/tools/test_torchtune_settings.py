@@ -15,8 +15,8 @@ from support.scaffolding import replace, scaffolded
 from tunebook import api
 from tunebook.core.plan import PLAN_FILE
 from tunebook.errors import ExitCode, PlanError
+from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts
-from tunebook.tools.torchtune.known_models import known_model
 from tunebook.tools.torchtune.models import resolve_model
 from tunebook.tools.torchtune.steps import steps_per_epoch
 

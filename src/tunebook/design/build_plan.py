@@ -216,19 +216,24 @@ def _configuration(design: Design, trained: Sequence[ListedRun], keys: Iterable[
 
     A prompt that varies is also here, with its first level: models that are not trained are evaluated with it.
     """
-    texts = dict(design.settings)
-    lora = trains_adapters(design)
-    for parameter in design.parameters:
-        if not parameter.is_shown or parameter.default_text is None or (parameter.lora_only and not lora):
-            continue
-        if trained or parameter.key in _OF_UNTRAINED or parameter.stage is Stage.EVALUATION:
-            texts.setdefault(parameter.key, parameter.default_text)
+    texts = {**_shown_defaults(design, is_trained=bool(trained)), **design.settings}
     for key in keys:
         if design.parameters.by_key(key).kind is not Kind.LITERAL:
             texts.pop(key, None)
         elif key not in design.settings:
             texts[key] = next(row.values[key] for row in trained if key in row.values)
     return MappingProxyType({key: Written(level_value(key, text), text) for key, text in texts.items()})
+
+
+def _shown_defaults(design: Design, *, is_trained: bool) -> Mapping[str, str]:
+    lora = trains_adapters(design)
+    texts: dict[str, str] = {}
+    for parameter in design.parameters:
+        if not parameter.is_shown or parameter.default_text is None or (parameter.lora_only and not lora):
+            continue
+        if is_trained or parameter.key in _OF_UNTRAINED or parameter.stage is Stage.EVALUATION:
+            texts[parameter.key] = parameter.default_text
+    return texts
 
 
 def _factors(design: Design, trained: Sequence[ListedRun], keys: tuple[str, ...]) -> tuple[core.Factor, ...]:

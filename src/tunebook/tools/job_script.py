@@ -18,13 +18,14 @@ from tunebook.core.script_header import header_lines
 from tunebook.core.site import Environment
 from tunebook.errors import Problem
 
-__all__ = ["Shell", "missing_files", "script_text", "verify_header", "verify_variables"]
+__all__ = ["Shell", "missing_files", "script_text", "shell_body", "verify_header", "verify_variables"]
 
 Shell = str | int | Sequence[str]
 
 
 @lru_cache
-def _template(name: str) -> str:
+def shell_body(name: str) -> str:
+    """The shell commands of a file in ``templates``."""
     return (files("tunebook.tools") / "templates" / f"{name}.sh").read_text(encoding="utf-8")
 
 
@@ -39,6 +40,9 @@ def script_text(
 ) -> str:
     """The whole script.
 
+    Args:
+        body: the shell commands of the job; they use ``variables``, the prologue's ``run`` and ``fail``, and no values.
+
     Raises:
         ValueError: a value cannot stand where it would have to: white space on an ``#SBATCH`` line, NUL in a shell
             word, a line break in a module line.
@@ -50,7 +54,7 @@ def script_text(
     lines += [f"{name}={_assigned(value)}" for name, value in variables.items()]
     lines += [f"conda_env={shell_word(environment.conda_env)}", f"venv={shell_word(environment.venv)}"]
     lines += ["load_modules() {", *(f"    {_module(line)}" for line in modules or (":",)), "}", ""]
-    return "\n".join(lines) + "\n" + _template("prologue") + _template(body)
+    return "\n".join(lines) + "\n" + shell_body("prologue") + body
 
 
 def _assigned(value: Shell) -> str:

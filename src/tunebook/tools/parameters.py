@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from tunebook.core.jobs import Stage
 from tunebook.core.parameters import SHARED_PARAMETERS, Parameter, ParameterTable
 from tunebook.core.plan import Tools
-from tunebook.tools.base import Tool
-from tunebook.tools.registry import installed_tools
+from tunebook.tools.registry import Registry, installed_tools
 
 __all__ = ["every_parameter", "installed_parameters", "parameters_of"]
 
 
-def parameters_of(named: Tools, known: Sequence[Tool]) -> ParameterTable:
+def parameters_of(named: Tools, registry: Registry) -> ParameterTable:
     """The table for a plan that names these tools.
 
     A plan may name a tool that is not known; its parameters are not known then, and the table is not complete.
     """
-    stages = {(Stage.PREPARATION, named.preparation.lower()), (Stage.EVALUATION, named.evaluation.lower())}
+    tools = (registry.preparation_tool(named.preparation), registry.evaluation_tool(named.evaluation))
     table = SHARED_PARAMETERS
-    for tool in known:
-        if (tool.stage, tool.name) in stages:
+    for tool in tools:
+        if tool is not None:
             table = table.with_rows(tool.parameters)
-            stages.remove((tool.stage, tool.name))
-    return replace(table, is_complete=not stages)
+    return replace(table, is_complete=None not in tools)
 
 
 @lru_cache(maxsize=8)
@@ -39,7 +35,7 @@ def installed_parameters(named: Tools = Tools()) -> ParameterTable:  # noqa: B00
 def every_parameter() -> ParameterTable:
     """The shared rows as they are, and the rows of all installed tools: what a key means, whatever the plan's tools."""
     rows: dict[str, Parameter] = {}
-    for tool in installed_tools():
+    for tool in installed_tools().tools:
         for parameter in tool.parameters:
             if SHARED_PARAMETERS.get(parameter.key) is None:
                 rows.setdefault(parameter.key, parameter)

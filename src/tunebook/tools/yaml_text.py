@@ -26,16 +26,16 @@ def yaml_lines(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
             yield from yaml_lines(value, indent + "  ")
         elif isinstance(value, Sequence) and not isinstance(value, str) and value:
             yield f"{indent}{key}:"
-            yield from (f"{indent}- {_scalar(item)}" for item in value)
+            yield from (f"{indent}- {_scalar(item, repr(item))}" for item in value)
         elif isinstance(value, Mapping | list | tuple):
             yield f"{indent}{key}: " + ("{}" if isinstance(value, Mapping) else "[]")
         else:
-            yield f"{indent}{key}: {_scalar(value)}"
+            yield f"{indent}{key}: {_scalar(value, repr(value))}"
 
 
-@lru_cache(maxsize=10_000, typed=True)
-def _scalar(value: str | float | None) -> str:
-    """One scalar on one line; remembered by type too, since ``1 == 1.0 == True``."""
+@lru_cache(maxsize=10_000)
+def _scalar(value: str | float | None, written: str) -> str:  # noqa: ARG001
+    """One scalar on one line; remembered by how it is ``written``, since ``1 == 1.0 == True`` and ``0.0 == -0.0``."""
     text = _dumped(value)
     # A text such as `1e5` is a number to OmegaConf, though not to YAML 1.1.
     is_ambiguous = isinstance(value, str) and _EXPONENT.fullmatch(value)

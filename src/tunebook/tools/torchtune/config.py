@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tunebook.core.paths import FINETUNE_CONFIG, METRICS
+from tunebook.core.paths import METRICS
 from tunebook.core.quoting import escape_interpolation
 from tunebook.core.site import Site
+from tunebook.tools.torchtune.files import FINETUNE_CONFIG, SETUP
 from tunebook.tools.torchtune.models import TorchtuneModel
 from tunebook.tools.torchtune.parameters import COMPONENTS, configured_values
 from tunebook.tools.torchtune.setup import Setup
@@ -96,7 +97,7 @@ def _fixed_values(setup: Setup, model: TorchtuneModel, *, output: Path, site: Si
 
 def write_config(values: Mapping[str, Any], *, run: str) -> str:
     """The file's text; every text in it is escaped, so that OmegaConf takes it literally."""
-    header = f"# {FINETUNE_CONFIG} of {run}: derived from setup_finetune.yaml; edit that one."
+    header = f"# {FINETUNE_CONFIG} of {run}: derived from {SETUP}; edit that one."
     return "\n".join([header, *yaml_lines(_escaped(values))]) + "\n"
 
 

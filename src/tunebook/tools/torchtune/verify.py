@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.parameters import Kind
-from tunebook.core.paths import GIVEN_UP, SETUP
+from tunebook.core.paths import GIVEN_UP
 from tunebook.core.plan import Run
 from tunebook.core.plan.settings import run_settings
 from tunebook.errors import Problem
 from tunebook.tools.base import Context, Unit
 from tunebook.tools.job_script import Shell, missing_files, verify_header, verify_variables
+from tunebook.tools.torchtune.files import SETUP
 from tunebook.tools.torchtune.parameters import SETUP_PARAMETERS, configured_values
 from tunebook.tools.torchtune.setup import Setup
 
