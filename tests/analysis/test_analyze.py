@@ -272,8 +272,8 @@ def test_a_run_that_is_higher_where_both_have_samples_is_not_called_lower(tmp_pa
 
 
 def test_the_best_run_is_called_fine_tuned_only_where_all_are(sweep: Path) -> None:
+    from support.plans import parse_plan
     from tunebook.core.naming import run_directories
-    from tunebook.core.plan import parse_plan
 
     page = sweep / "experiment_summary.md"
     lines = page.read_text().replace("| Type |", "| Type | Checkpoint |").replace("| --- |\n", "| --- | --- |\n")

@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 import yaml
 
+from support.plans import parse_plan
 from tunebook.core.check import check_plan
-from tunebook.core.plan import parse_plan
 from tunebook.demo import data, model
 from tunebook.demo.data import SPLITS, capitalization_data, task_source
 from tunebook.demo.model import MODEL, Progress, default_cache, fetch_model
 from tunebook.demo.plan import DemoPlan
 from tunebook.disk.program import Completed
 from tunebook.errors import ToolError, UsageError
+from tunebook.tools.parameters import installed_parameters
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -172,6 +173,7 @@ def page(tmp_path: Path) -> DemoPlan:
         dataset=tmp_path / "words.json",
         task=tmp_path / "cap_task.py",
         created="2026-01-02 03:04",
+        parameters=installed_parameters(),
     )
 
 

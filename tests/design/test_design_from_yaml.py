@@ -15,9 +15,10 @@ import pytest
 import yaml
 
 import tunebook
+from support.plans import parse_plan
 from support.tiny_model import build_tiny_model
 from tunebook import api
-from tunebook.core.plan import Plan, RunType, parse_plan
+from tunebook.core.plan import Plan, RunType
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.errors import ExitCode, PlanError, Problem, UsageError
 

@@ -8,7 +8,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tunebook.core.plan import PlanDetails, RunType, parse_plan, write_plan
+from support.plans import parse_plan
+from tunebook.core.plan import PlanDetails, RunType, write_plan
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.design.build_plan import build_plan
 from tunebook.design.check import design_problems

@@ -29,7 +29,7 @@ from tunebook.artifacts.text_files import read_readable
 from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
-from tunebook.core.plan import PLAN_FILE, Plan, parse_plan
+from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, read_tools
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -38,6 +38,7 @@ from tunebook.errors import ExitCode, PlanError, Problem, ToolError
 from tunebook.run.overview import job_reports
 from tunebook.run.report import JobReport, StatusReport
 from tunebook.slurm.accounting import SlurmUse, read_usage
+from tunebook.tools.parameters import installed_parameters
 
 __all__ = ["AnalyzeReport", "analyze"]
 
@@ -178,7 +179,8 @@ def _require_packages() -> None:
 
 
 def _plan(experiment: Path) -> Plan:
-    parsed = parse_plan(read_readable(experiment / PLAN_FILE) or "")
+    text = read_readable(experiment / PLAN_FILE) or ""
+    parsed = parse_plan(text, installed_parameters(read_tools(text)))
     problems = (*parsed.problems, *directory_problems(parsed.plan))
     if problems:
         raise PlanError(problems)

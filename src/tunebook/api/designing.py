@@ -11,7 +11,7 @@ from types import MappingProxyType
 from tunebook.api.loading import find_experiment, find_site, load
 from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG
-from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, write_plan
+from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
 from tunebook.design.build_plan import Kept, build_plan, same_trainings
 from tunebook.design.carry_status import submitted
@@ -38,6 +38,7 @@ from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
 from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, UsageError
+from tunebook.tools.parameters import installed_parameters
 
 __all__ = [
     "DEFAULTS",
@@ -306,7 +307,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
 
 def _checked(text: str) -> Plan:
     """The plan that is updated, if it can be read."""
-    parsed = parse_plan(text)
+    parsed = parse_plan(text, installed_parameters(read_tools(text)))
     if parsed.problems:
         raise PlanError(parsed.problems)
     return parsed.plan

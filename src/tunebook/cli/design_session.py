@@ -11,7 +11,6 @@ from typing import Any
 from tunebook import api
 from tunebook.cli.design_show import show_design
 from tunebook.cli.output import console
-from tunebook.core.parameters import by_key
 
 __all__ = ["ask_answers", "ask_directory", "ask_write", "confirmed", "on_terminal"]
 
@@ -101,9 +100,10 @@ class _Session:
 
     def _parameters(self) -> None:
         """Parameters that every training needs and that nothing gives yet."""
-        for key in api.missing_answers(self.read()):
+        read = self.read()
+        for key in api.missing_answers(read):
             if key in api.DEFAULTS:
-                text = _text(f"{by_key(key).column}?", api.DEFAULTS[key], check=_setting_problem(key))
+                text = _text(f"{read.design.column(key)}?", api.DEFAULTS[key], check=_setting_problem(key))
                 self.answers.setdefault("set", []).append(f"{key}={text}")
 
     def _decisions(self) -> None:

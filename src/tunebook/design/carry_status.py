@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tunebook.core.jobs import Stage
 from tunebook.core.markdown import Cell, MarkdownSection, Row, Table, split_lines
-from tunebook.core.parameters import EVALUATION_PARAMETERS
 from tunebook.core.plan import Plan
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.core.plan.status import pending_rows, update_status
@@ -103,7 +103,7 @@ def _key(run: str, task: str, epoch: int | None) -> _RowKey:
 
 def _asked(plan: Plan) -> Mapping[tuple[str, str], tuple[object, ...]]:
     """What each run is asked in each task: the script, its data, the prompts, and the evaluation's settings."""
-    shared = tuple(plan.value(parameter.key) for parameter in EVALUATION_PARAMETERS)
+    shared = tuple(plan.value(parameter.key) for parameter in plan.parameters.of_stage(Stage.EVALUATION))
     common_data = plan.dataset.path if plan.dataset else None
     asked: dict[tuple[str, str], tuple[object, ...]] = {}
     for run in plan.runs:

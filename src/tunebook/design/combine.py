@@ -6,8 +6,9 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
-from tunebook.core.parameters import Kind, Value, by_key
+from tunebook.core.parameters import Kind, Value
 from tunebook.design.values import MODEL, Design, Factor
+from tunebook.tools.parameters import every_parameter
 
 __all__ = ["Combination", "combinations", "factor_groups", "has_values", "level_value", "same_level"]
 
@@ -115,9 +116,10 @@ def same_level(key: str, first: str, second: str) -> bool:
 
 def level_value(key: str, text: str) -> Value:
     """The value of a level's text; the text itself if it cannot be converted, which the checks report."""
-    if key == MODEL or by_key(key).kind is Kind.LITERAL:
+    parameter = every_parameter().get(key)
+    if parameter is None or parameter.kind is Kind.LITERAL:
         return str(text)
     try:
-        return by_key(key).convert(text)
+        return parameter.convert(text)
     except ValueError:
         return str(text)

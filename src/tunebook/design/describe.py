@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tunebook.core.naming import run_labels
-from tunebook.core.parameters import by_key
 from tunebook.core.plan import Fact, Plan, RunType
 from tunebook.design.combine import combinations, factor_groups
 from tunebook.design.parameter_names import column_of
@@ -88,4 +87,5 @@ def _run_name_pattern(plan: Plan) -> str:
     labels = next(iter(run_labels(plan).values()))
     if not labels or not varied or not plan.fine_tuned[0].name.endswith("_".join(labels)):
         return ""
-    return "_".join(["{Model}", *(f"{by_key(key).short}{{{by_key(key).column}}}" for key in varied)])
+    rows = [plan.parameters.by_key(key) for key in varied]
+    return "_".join(["{Model}", *(f"{row.short}{{{row.column}}}" for row in rows)])

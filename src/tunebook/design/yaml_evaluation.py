@@ -11,9 +11,10 @@ import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tunebook.core.parameters import by_key, suggestion
+from tunebook.core.parameters import suggestion
 from tunebook.core.plan import RunType
 from tunebook.design.documents import Node
+from tunebook.design.parameter_names import column_of
 from tunebook.design.parse_parts import split_script
 from tunebook.design.places import Text
 from tunebook.design.values import DesignTask, MatrixRule
@@ -90,7 +91,7 @@ def _prompt(
     different = set(own.values())
     if len(different) == 1 and len(own) == len(asked) and not draft.design.is_trained:
         draft.design = replace(draft.design, settings={**draft.design.settings, key: different.pop()})
-        draft.decide(f"{by_key(key).column} of the tasks for all runs", "nothing is trained with another one")
+        draft.decide(f"{column_of(key)} of the tasks for all runs", "nothing is trained with another one")
         return
     for task, prompt in own.items():
         evaluated = [run for run in runs if (run.name, task) in pairs]
@@ -101,7 +102,7 @@ def _prompt(
 
 def _asked_with(draft: Draft, run: YamlRun, key: str) -> str:
     """The prompt of a run here: its own if it is trained with one, else the common one."""
-    default = by_key(key).default
+    default = draft.design.parameters.by_key(key).default
     common = draft.design.settings.get(key, "" if default is None else str(default))
     return run.values.get(key, common) if run.type is RunType.FINE_TUNED else common
 

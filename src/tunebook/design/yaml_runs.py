@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tunebook.core.naming import is_one_component
-from tunebook.core.parameters import Kind, Value, by_key, suggestion
+from tunebook.core.parameters import Kind, Value, suggestion
 from tunebook.core.plan import RunType
 from tunebook.design.combine import level_value
 from tunebook.design.documents import Node
 from tunebook.design.places import Place, Text, place_of
 from tunebook.design.values import MODEL, Control, Design, EvalOnly, Factor, ListedRun
 from tunebook.design.yaml_draft import Draft
+from tunebook.tools.parameters import every_parameter
 
 __all__ = ["YamlRun", "read_runs"]
 
@@ -173,7 +174,7 @@ def _drop_overruled(draft: Draft) -> None:
     """Drops settings that every run overrules: usual in such plans, although an error in a design."""
     settings = dict(draft.design.settings)
     for key, text in draft.design.settings.items():
-        is_prompt = by_key(key).kind is Kind.LITERAL  # models that are not trained are asked with it
+        is_prompt = every_parameter().by_key(key).kind is Kind.LITERAL  # models that are not trained are asked with it
         if draft.design.listed and not is_prompt and all(key in run.values for run in draft.design.listed):
             del settings[key]
             draft.decide(f"`controls` give {key} {text}, which applies to no run", "every run has its own")

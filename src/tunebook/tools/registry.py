@@ -17,7 +17,15 @@ __all__ = ["BrokenTool", "Registry", "installed_tools", "registered_names"]
 
 _GROUP = "tunebook.tools"
 _CONTRACTS: dict[Stage, type] = {Stage.PREPARATION: PreparationTool, Stage.EVALUATION: EvaluationTool}
-_VALUES = {"name": str, "short": str, "package": Package, "files": tuple, "editable": tuple, "task_form": str}
+_VALUES = {
+    "name": str,
+    "short": str,
+    "package": Package,
+    "files": tuple,
+    "editable": tuple,
+    "parameters": tuple,
+    "task_form": str,
+}
 _RESULTS = {Stage.PREPARATION: TrainingResults, Stage.EVALUATION: EvaluationResults}
 
 

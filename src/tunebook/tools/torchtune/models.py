@@ -17,7 +17,6 @@ from tunebook.tools.model_facts import ModelFacts, parameters_b
 
 __all__ = ["TorchtuneModel", "resolve_model"]
 
-_ATTENTION = ("q_proj", "v_proj", "output_proj")
 _OLD_CONTEXT = 8192  # torchtune's Llama 3.1 scaling has it and both frequency factors built in
 
 Config = Mapping[str, Any]
@@ -30,7 +29,6 @@ class TorchtuneModel:
     Attributes:
         builder: dotted name of the builder; ``arguments`` are its own, without those of LoRA.
         model_type: the conversion of the weights that ``FullModelHFCheckpointer`` does.
-        lora_attn_modules: the attention projections that get adapters.
         parameters_b: billions of parameters; memory and time depend on it.
         source: the file or table that it comes from, for messages.
     """
@@ -41,8 +39,6 @@ class TorchtuneModel:
     checkpoint_files: tuple[str, ...]
     parameters_b: float
     source: str
-    lora_attn_modules: tuple[str, ...] = _ATTENTION
-    apply_lora_to_mlp: bool = True
 
 
 def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> TorchtuneModel:
