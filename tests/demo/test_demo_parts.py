@@ -1,4 +1,4 @@
-"""The demo's parts: its words, its task, its page, and getting its model; nothing here needs a network."""
+"""The demo's parts: its words, its task, its plan, and its model; nothing here needs a network."""
 
 import hashlib
 import json
@@ -232,7 +232,7 @@ def test_a_model_that_is_there_is_returned_at_once(tmp_path: Path) -> None:
 def test_the_next_source_is_asked_if_one_fails(tmp_path: Path) -> None:
     said: list[str] = []
     fetch_model(tmp_path, said.append, (("one", refuses), ("two", whole)))
-    assert said == [f"getting {MODEL} from one", f"getting {MODEL} from two"]
+    assert said == [f"downloading {MODEL} from one", f"downloading {MODEL} from two"]
     assert [path.name for path in tmp_path.iterdir()] == [MODEL]
 
 

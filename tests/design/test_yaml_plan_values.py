@@ -1,4 +1,4 @@
-"""Any plan in YAML and its page say the same, as a property."""
+"""Any plan in YAML has the same runs, settings and evaluations after it is taken over."""
 
 from __future__ import annotations
 

@@ -332,10 +332,10 @@ def _previous(before: str | None, old: Plan | None, kept: Kept) -> Previous:
 
 def _not_listed(warnings: tuple[Problem, ...], found: Resources) -> tuple[Problem, ...]:
     """The warnings without those that the prerequisites list already."""
-    listed = {f"model {model.path} is not there" for model in found.models.values() if model.facts is None}
-    listed |= {f"data set {path} is not there" for path, facts in found.datasets.items() if facts is None}
-    listed |= {f"task script {path} is not there" for path, facts in found.tasks.items() if facts is None}
-    return tuple(warning for warning in warnings if warning.message not in listed)
+    missing = [model.path for model in found.models.values() if model.facts is None]
+    missing += [path for path, facts in (*found.datasets.items(), *found.tasks.items()) if facts is None]
+    listed = tuple(f" {path} was not found" for path in missing)
+    return tuple(warning for warning in warnings if not warning.message.endswith(listed))
 
 
 def _roots(experiment: Path, site: Site) -> list[Path]:

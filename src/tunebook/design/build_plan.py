@@ -136,11 +136,10 @@ def _run(design: Design, row: ListedRun, keys: Iterable[str], number: int) -> Ru
 
 def _controls(design: Design, plan: Plan, kept: Kept) -> Iterator[Run]:
     """A base model for each model that is trained, or those that are wanted."""
+    wanted = {control.model: control.name for control in design.controls or ()}
     if design.has_every_control:
         used = {run.model for run in plan.runs}
-        wanted = {model.name: "" for model in design.models if model.name in used or not plan.runs}
-    else:
-        wanted = {control.model: control.name for control in design.controls or ()}
+        wanted = {model.name: "" for model in design.models if model.name in used or not used}
     names = FreeNames(run.name for run in plan.runs)
     for model, given in wanted.items():
         run = Run("", model, RunType.CONTROL, 0)
@@ -170,7 +169,8 @@ def identity(plan: Plan, run: Run) -> Identity:
     for parameter in plan.parameters.of_stage(Stage.PREPARATION):
         written = plan.setting(run, parameter.key)
         settings[parameter.key] = written.value if written else parameter.default
-    settings["dataset"] = settings["dataset"] or (plan.dataset.path if plan.dataset else None)
+    if plan.dataset and not settings["dataset"]:
+        settings["dataset"] = plan.dataset.path
     return (run.type.value, run.model, *(f"{key}={value!r}" for key, value in settings.items() if key != "gpus"))
 
 

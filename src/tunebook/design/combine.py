@@ -24,15 +24,19 @@ def combinations(design: Design) -> tuple[Combination, ...]:
     """
     if not design.is_trained or (design.listed and not design.factors):
         return ()
-    groups = [_group_levels(group) for group in factor_groups(design)]
-    if design.is_one_at_a_time:
-        found = list(_one_at_a_time(groups, design.base))
-    else:
-        found = [_merged(parts) for parts in product(*groups)]
+    found = _combined(design)
     if design.factor(MODEL) is None:
         found = [{MODEL: model.name, **values} for model in design.models for values in found]
     kept = [values for values in _distinct(found) if not _is_excluded(values, design)]
     return tuple(_sampled(kept, design))
+
+
+def _combined(design: Design) -> list[Combination]:
+    """The combinations of the factors alone."""
+    groups = [_group_levels(group) for group in factor_groups(design)]
+    if design.is_one_at_a_time:
+        return list(_one_at_a_time(groups, design.base))
+    return [_merged(parts) for parts in product(*groups)]
 
 
 def _is_excluded(values: Combination, design: Design) -> bool:

@@ -38,15 +38,7 @@ def read_evaluation(draft: Draft, section: Node | None, runs: Sequence[YamlRun])
     """Takes tasks, matrix and settings over."""
     found = draft.mapping(section, "evaluation", _KEYS)
     asked = _tasks(draft, found.get("tasks"))
-    matrix = found.get("matrix")
-    if matrix is None:
-        pairs = {(run.name, task) for run in runs for task in asked}
-    elif runs:
-        pairs = _matrix(draft, matrix, runs, list(asked))
-    else:
-        pairs = set()
-        hint = "list them under `runs` with their names"
-        draft.problem(matrix.place, "the matrix names runs, but the plan lists none", hint)
+    pairs = _pairs(draft, found.get("matrix"), runs, list(asked))
     for key in _PROMPTS:
         _prompt(draft, key, asked, [run for run in runs if not run.is_left], pairs)
     _settings(draft, found)
@@ -113,6 +105,16 @@ def _asked_with(draft: Draft, run: YamlRun, key: str) -> str:
     default = draft.design.parameters.by_key(key).default
     common = draft.design.settings.get(key, "" if default is None else str(default))
     return run.values.get(key, common) if run.type is RunType.FINE_TUNED else common
+
+
+def _pairs(draft: Draft, matrix: Node | None, runs: Sequence[YamlRun], tasks: list[str]) -> _Pairs:
+    """Takes the matrix over, if there is one; returns the runs with the tasks that they are evaluated in."""
+    if matrix is None:
+        return {(run.name, task) for run in runs for task in tasks}
+    if runs:
+        return _matrix(draft, matrix, runs, tasks)
+    draft.problem(matrix.place, "the matrix names runs, but the plan lists none", "list them under `runs`")
+    return set()
 
 
 def _matrix(draft: Draft, node: Node, runs: Sequence[YamlRun], tasks: list[str]) -> _Pairs:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tunebook.core.naming import is_one_component
-from tunebook.core.parameters import Kind, suggestion
+from tunebook.core.parameters import Kind, Value, suggestion
 from tunebook.core.plan import RunType
 from tunebook.design.combine import level_value
 from tunebook.design.documents import Node
@@ -185,17 +185,24 @@ def _compare_levels(draft: Draft, factors: Sequence[Factor], runs: Sequence[Yaml
     """Warns if the variables have other levels than the runs, which decide."""
     trained = [run for run in runs if run.type is RunType.FINE_TUNED]
     for factor in factors:
-        key = factor.key
-        used: dict[object, str] = {}
-        for run in trained:
-            text = run.model if key == MODEL else run.values.get(key, draft.design.settings.get(key))
-            if text is not None:
-                used[level_value(key, text)] = text
+        key, place = factor.key, place_of(factor.key)
+        used = _levels_of(draft, trained, key)
         listed = {level_value(key, text): text for text in factor.levels}
-        unused = [text for value, text in listed.items() if value not in used]
-        unlisted = [text for value, text in used.items() if value not in listed]
-        for text in unused:
-            draft.warn(place_of(key), f"no run has {key} {text}, which `variables` lists", "the runs decide")
-        for text in unlisted:
-            message = f"a run has {key} {text}, which `variables` does not list"
-            draft.warn(place_of(key), message, "the runs decide")
+        for value, text in listed.items():
+            if value not in used:
+                draft.warn(place, f"no run has {key} {text}, which `variables` lists", "the runs decide")
+        for value, text in used.items():
+            if value not in listed:
+                draft.warn(place, f"a run has {key} {text}, which `variables` does not list", "the runs decide")
+
+
+def _levels_of(draft: Draft, trained: Sequence[YamlRun], key: str) -> dict[Value, str]:
+    """The levels of the trained runs, by their value."""
+    used: dict[Value, str] = {}
+    for run in trained:
+        text = run.values.get(key, draft.design.settings.get(key))
+        if key == MODEL:
+            text = run.model
+        if text is not None:
+            used[level_value(key, text)] = text
+    return used

@@ -1,6 +1,6 @@
-"""Mappings as YAML, one key a line, a thousand files a second.
+"""Writes mappings as YAML, one key per line, a thousand files per second.
 
-PyYAML decides how each scalar is written; its answers are remembered, since the files of a sweep differ in a few values
+PyYAML decides how each scalar is written; its answers are cached, because the files of a sweep differ in a few values
 only, and a whole document costs PyYAML half a millisecond in Python.
 """
 

@@ -1,4 +1,4 @@
-"""From a model's configuration to the torchtune builder that makes the very same model, or a clear refusal.
+"""Finds the torchtune builder that makes the very same model as a ``config.json``, or refuses the model.
 
 A wrong architecture still trains, and says nothing: what a builder of torchtune 0.6.1 cannot represent is an error
 here. A test builds a small random model of each family with Transformers and with torchtune and compares their logits.
@@ -24,13 +24,13 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class TorchtuneModel:
-    """How torchtune builds and loads a model.
+    """The way in which torchtune builds and loads a model.
 
     Attributes:
-        builder: dotted name of the builder; ``arguments`` what it takes beside LoRA's own.
-        model_type: how ``FullModelHFCheckpointer`` converts the weights.
-        parameters_b: billions of parameters, for memory and time.
-        source: where this was read, for the log.
+        builder: dotted name of the builder; ``arguments`` are its own, without those of LoRA.
+        model_type: the conversion of the weights that ``FullModelHFCheckpointer`` does.
+        parameters_b: billions of parameters; memory and time depend on it.
+        source: the file or table that it comes from, for messages.
     """
 
     builder: str
@@ -42,7 +42,7 @@ class TorchtuneModel:
 
 
 def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> TorchtuneModel:
-    """The builder for a model: by its ``config.json``, else by its name.
+    """The builder for a model, by its ``config.json`` or otherwise by its name.
 
     Raises:
         PlanError: neither is known, or torchtune cannot build it.
