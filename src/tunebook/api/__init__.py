@@ -79,6 +79,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.site.finding import Candidate as Candidate
     from tunebook.site.finding import Detected as Detected
     from tunebook.tools.entry_points import tool_names as tool_names
+    from tunebook.tools.parameters import every_parameter as every_parameter
 
 _NAMES_IN = {
     "tunebook.analysis.charts.draw": ("FigureSize",),
@@ -126,6 +127,7 @@ _NAMES_IN = {
     "tunebook.scaffold.summary": ("scaffold_summary",),
     "tunebook.site.finding": ("Candidate", "Detected"),
     "tunebook.tools.entry_points": ("tool_names",),
+    "tunebook.tools.parameters": ("every_parameter",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names}
 

@@ -12,7 +12,6 @@ import typer
 from tunebook import api
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE
-from tunebook.errors import TunebookError
 
 __all__ = [
     "complete_evaluation_tool",
@@ -26,23 +25,23 @@ __all__ = [
 
 def complete_run(context: typer.Context, incomplete: str) -> list[str]:
     """The runs of the plan in the directory that the command names, or in the current one."""
+    from tunebook.core.parameters import SHARED_PARAMETERS
     from tunebook.core.plan import parse_plan
 
     # An option without its value ends the parsing; the directory before it is then among the unparsed arguments.
     named = context.params.get("directory") or next(iter(context.args), "")
     directory = Path(named).expanduser()
     try:
-        plan = parse_plan((directory / PLAN_FILE).read_text(encoding="utf-8")).plan
-    except (OSError, UnicodeDecodeError, TunebookError):
+        text = (directory / PLAN_FILE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
         return []
+    plan = parse_plan(text, SHARED_PARAMETERS).plan  # names of runs need no tool's parameters
     return [run.name for run in plan.runs if run.name.startswith(incomplete)]
 
 
 def complete_parameter(incomplete: str) -> list[str]:
     """The keys of the plan's parameters, each with ``=``."""
-    from tunebook.core.parameters import PARAMETERS
-
-    return _assignments([parameter.key for parameter in PARAMETERS], incomplete)
+    return _assignments([parameter.key for parameter in api.every_parameter()], incomplete)
 
 
 def complete_site_setting(incomplete: str) -> list[str]:
