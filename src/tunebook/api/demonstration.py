@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -156,12 +156,11 @@ def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:
 
 
 def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> DemoRow:
+    evaluation_s = elapsed_s(evaluation.started, evaluation.ended)
+    row = DemoRow(evaluation.job.run, None, None, None, None, evaluation_s)
+    if training is not None:
+        row = replace(row, loss=training.loss, training_s=elapsed_s(training.started, training.ended))
     result = read_result(directory / evaluation.job.result) if evaluation.job.result else None
-    return DemoRow(
-        evaluation.job.run,
-        training.loss if training else None,
-        result.metric("accuracy") if result else None,
-        result.metric("stderr") if result else None,
-        elapsed_s(training.started, training.ended) if training else None,
-        elapsed_s(evaluation.started, evaluation.ended),
-    )
+    if result is not None:
+        row = replace(row, accuracy=result.metric("accuracy"), stderr=result.metric("stderr"))
+    return row

@@ -235,8 +235,11 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
     if isinstance(given, DesignInputs):
         return given
     inputs = DesignInputs(design=with_absolute_paths(given, Path.cwd()))
-    stored = _stored_design(find_experiment(directory or Path())) if update else None
-    return update_inputs(DesignInputs(design=stored), inputs) if stored else inputs
+    if update:
+        stored = _stored_design(find_experiment(directory or Path()))
+        if stored is not None:
+            return update_inputs(DesignInputs(design=stored), inputs)
+    return inputs
 
 
 def _own_directory(inputs: DesignInputs) -> tuple[Path | None, DesignInputs]:

@@ -84,9 +84,9 @@ def _in_effect(found: Site) -> list[SettingInEffect]:
     settings = []
     for item in SETTINGS:
         line = line_of(found, item.key)
-        is_read = bool(values[item.key]) and line is not None
-        source = f"{found.file}:{line}" if is_read else f"default: {item.default}"
-        value = values[item.key] if is_read else ""
+        value, source = "", f"default: {item.default}"
+        if values[item.key] and line is not None:
+            value, source = values[item.key], f"{found.file}:{line}"
         settings.append(SettingInEffect(item.key, item.label, value, source))
     return settings
 

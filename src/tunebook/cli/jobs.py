@@ -141,6 +141,9 @@ def jobs_data(jobs: Sequence[api.JobReport]) -> list[dict[str, Any]]:
 
 
 def _job_data(job: api.JobReport) -> dict[str, Any]:
+    step = total_steps = None
+    if job.progress is not None:
+        step, total_steps = job.progress.step, job.progress.total_steps
     optional = ("started", "ended", "output", "kind", "advice", "deviation", "node")  # empty if unknown
     return {
         "name": job.job.name,
@@ -154,7 +157,7 @@ def _job_data(job: api.JobReport) -> dict[str, Any]:
         "loss": job.loss,
         "score": job.score,
         "tail": list(job.tail),
-        "step": job.progress.step if job.progress else None,
-        "total_steps": job.progress.total_steps if job.progress else None,
+        "step": step,
+        "total_steps": total_steps,
         **{name: getattr(job, name) or None for name in optional},
     }

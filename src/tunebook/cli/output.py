@@ -96,9 +96,12 @@ def print_problems(problems: Sequence[Problem], *, kind: str) -> None:
     colour = "red" if kind == "error" else "yellow"
     out = console(stderr=True)
     for problem in problems:
-        place = f"{problem.file}:" if problem.file else ""
-        place += f"{problem.line}:" if problem.file and problem.line else ""
-        head = f"[bold]{escape(place)}[/bold] " if place else ""
+        head = ""
+        if problem.file:
+            place = f"{problem.file}:"
+            if problem.line:
+                place += f"{problem.line}:"
+            head = f"[bold]{escape(place)}[/bold] "
         out.print(f"{head}[{colour}]{kind}:[/{colour}] {escape(_visible(problem.message))}")
         if problem.hint:
             out.print(f"    → {escape(_visible(problem.hint))}")

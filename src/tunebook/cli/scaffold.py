@@ -19,7 +19,7 @@ __all__ = ["finish_scaffold", "register"]
 
 
 class OnFailure(Enum):
-    """What to do after the preparation stage has failed."""
+    """The action after the preparation stage has failed."""
 
     ASK = "ask"
     CONTINUE = "continue"
