@@ -33,7 +33,7 @@ class _Arguments:
 
     directory: Annotated[
         Path | None,
-        typer.Argument(help="The experiment's directory. (default: a new one here, named by task, factors and date)"),
+        typer.Argument(help="The experiment's directory. (default: a new one, named by task, factors and date)"),
     ] = None
     config: Annotated[Path | None, Help(help="A YAML file with these options as keys; options win over it.")] = None
     from_: Annotated[
