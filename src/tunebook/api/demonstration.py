@@ -57,16 +57,16 @@ class DemoOptions:
     cache: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DemoRow:
     """One run of the comparison; times in seconds; ``None`` where a value does not apply."""
 
     run: str
-    loss: float | None
-    accuracy: float | None
-    stderr: float | None
-    training_s: float | None
-    evaluation_s: float | None
+    loss: float | None = None
+    accuracy: float | None = None
+    stderr: float | None = None
+    training_s: float | None = None
+    evaluation_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:
 
 def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> DemoRow:
     evaluation_s = elapsed_s(evaluation.started, evaluation.ended)
-    row = DemoRow(evaluation.job.run, None, None, None, None, evaluation_s)
+    row = DemoRow(run=evaluation.job.run, evaluation_s=evaluation_s)
     if training is not None:
         row = replace(row, loss=training.loss, training_s=elapsed_s(training.started, training.ended))
     result = read_result(directory / evaluation.job.result) if evaluation.job.result else None
