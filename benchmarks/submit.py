@@ -121,7 +121,7 @@ def _makespan(folder: Path) -> None:
         executor = SlurmExecutor.create(ExecutorOptions())
         begun = time.perf_counter()
         for stage in parts:
-            options = RunOptions(stage, poll_s=0.5)
+            options = RunOptions(stage=stage, poll_s=0.5)
             report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options)
         name = "with the barrier" if len(parts) > 1 else "without (tunebook run)"
         print(f"  {name}: {time.perf_counter() - begun:.1f} s, exit code {report.exit_code.value}")

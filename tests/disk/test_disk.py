@@ -110,7 +110,7 @@ def test_a_second_holder_is_told_who_the_first_is_and_a_killed_one_holds_nothing
             pass
         assert "since 20" in str(caught.value)
         holder.send_signal(signal.SIGKILL)
-    with exclusive(tmp_path, "run"), exclusive(tmp_path, "page"), pytest.raises(LockedError):
+    with exclusive(tmp_path, "run"), exclusive(tmp_path, "plan"), pytest.raises(LockedError):
         exclusive(tmp_path, "run").__enter__()
     with exclusive(tmp_path, "run"):
         pass

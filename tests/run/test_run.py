@@ -131,7 +131,7 @@ def test_changed_inputs_run_again_and_so_does_what_needs_them(experiment: Experi
     run(experiment)
     (experiment.path / "rank8" / "finetune.yaml").write_text("seed: 2\n")
     before = {report.job.name: report.reason for report in job_reports(experiment.jobs, experiment=experiment.path)}
-    assert before == {TRAINED: "its files changed since it ran", EVALUATED: "what it needs is to be done again"}
+    assert before == {TRAINED: "its files changed since it ran", EVALUATED: "a job that it needs is run again"}
     report = run(experiment)
     assert report.exit_code is ExitCode.DONE
     assert experiment.order == [TRAINED, EVALUATED] * 2
@@ -202,7 +202,7 @@ def test_stage_and_run_are_selected(experiment: Experiment) -> None:
     experiment.training("rank16")
     report = run(experiment, stage=Stage.EVALUATION)
     assert report.exit_code is ExitCode.UNFINISHED
-    assert states(report)[EVALUATED] == f"pending waits for {TRAINED}, which is not asked for"
+    assert states(report)[EVALUATED] == f"pending waits for {TRAINED}, which was not selected"
     assert run(experiment, runs=("rank1*",)).submitted == ("rank16/finetune",)
     assert run(experiment, stage=Stage.PREPARATION, runs=("rank8",)).submitted == (TRAINED,)
     assert run(experiment).submitted == (EVALUATED,)
@@ -297,7 +297,7 @@ def test_a_job_of_another_host_is_neither_lost_nor_doubled(experiment: Experimen
     }
     (experiment.path / LEDGER).write_text(json.dumps(line | {"executor": "local", "host": "elsewhere"}) + "\n")
     report = run(experiment)
-    assert states(report)[TRAINED].startswith("failed was handed to local on elsewhere")
+    assert states(report)[TRAINED].startswith("failed was submitted to local on elsewhere")
     assert experiment.order == []
     assert run(experiment, retry_failed=True).exit_code is ExitCode.DONE
 
@@ -454,7 +454,7 @@ def test_a_scheduler_that_does_not_answer_is_waited_for_and_fails_no_job(experim
 def test_a_job_that_nobody_knows_is_told_after_several_misses(experiment: Experiment) -> None:
     experiment.training("rank8")
     report, waits, _ = watch(experiment, RUNNING, UNKNOWN, UNKNOWN, RUNNING, UNKNOWN, UNKNOWN, UNKNOWN)
-    assert states(report)[TRAINED].startswith("unknown its executor knows nothing of it")
+    assert states(report)[TRAINED].startswith("unknown its executor does not know it")
     assert report.exit_code is ExitCode.UNFINISHED
     assert len(waits) == 7
 

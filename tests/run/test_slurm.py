@@ -176,7 +176,7 @@ def test_where_the_scheduler_cannot_be_asked_status_tells_what_was_seen_last_and
     executor = SlurmExecutor(cluster.name)
     reports = job_reports(experiment.jobs, experiment=experiment.path, executors=[executor], warn=warnings.append)
     assert {report.state for report in reports} <= {JobState.PENDING, JobState.RUNNING}
-    assert "slurm does not answer, and its jobs are shown as they were last seen" in warnings[0]
+    assert "slurm does not answer; its jobs are shown as they were last seen" in warnings[0]
 
 
 def _not_there(argv: Sequence[str], **_: object) -> None:

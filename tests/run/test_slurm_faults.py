@@ -249,7 +249,7 @@ def test_what_was_dropped_and_forgotten_overnight_waits_for_its_training(forgetf
         seen = job_reports(experiment.jobs, experiment=experiment.path, executors=executors)
         assert [(job.state, job.reason) for job in seen] == [
             (JobState.FAILED, "exit code 1"),
-            (JobState.PENDING, "what it needs has failed"),
+            (JobState.PENDING, "a job that it needs has failed"),
         ]
         told = {"a/finetune": "failed exit code 1", "a/eval/caps_epoch0": "pending training failed"}
         assert states(run(experiment)) == told

@@ -312,7 +312,7 @@ def _write(report: DesignReport, entries: list[Entry], clock: Callable[[], datet
     """The page, unless somebody changed it in the meantime; then the log."""
     path = report.experiment / PLAN_FILE
     report.experiment.mkdir(parents=True, exist_ok=True)
-    with exclusive(report.experiment, "page", wait_s=5.0):
+    with exclusive(report.experiment, "plan", wait_s=5.0):
         written = write_text(path, report.text, durable=True, only_if=lambda: read_text(path) == report.before)
     if not written:
         raise ConflictError(f"{path} changed while it was planned", hint="run it again")

@@ -73,7 +73,15 @@ def run(
     choice = _choose(executor, ExecutorOptions(jobs, False if one_by_one else array), detach=detach)
     if on_choice:
         on_choice(choice)
-    options = RunOptions(stage, tuple(runs), retry_failed, max_jobs, poll_s, stagger_s, detach)
+    options = RunOptions(
+        stage=stage,
+        runs=tuple(runs),
+        retry_failed=retry_failed,
+        max_jobs=max_jobs,
+        poll_s=poll_s,
+        stagger_s=stagger_s,
+        detach=detach,
+    )
     remedy = partial(halve_batch, experiment, clock=now) if retry_oom else None
     return run_jobs(
         _jobs(experiment), choice.executor, experiment=experiment, options=options, on_event=on_event, remedy=remedy

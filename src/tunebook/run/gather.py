@@ -1,4 +1,4 @@
-"""Gathers from the disk what was written down of the jobs, and has it judged."""
+"""Reads from the disk what was recorded of the jobs, and has it judged."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any
 
 from tunebook.core.jobs import Job, Outcome, Stage, outcome_from_json
 from tunebook.disk.deviations import read_deviation
-from tunebook.disk.inputs import inputs_digest
+from tunebook.disk.inputs import input_problem, inputs_digest
 from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger
 from tunebook.errors import PlanError
-from tunebook.run.state import Evidence, Result, Verdict, judge
+from tunebook.run.verdict import Evidence, Result, Verdict, judge
 
 __all__ = ["Survey", "gather", "in_order", "read_outcome", "survey"]
+
+_SPREADS = {"stderr", "std", "var"}
 
 
 @dataclass(frozen=True)
 class Survey:
-    """All jobs in the order of what they need, with what is known of each by its name."""
+    """All jobs, each behind those that it needs; evidence and verdicts by the job's name."""
 
     jobs: tuple[Job, ...]
     evidence: Mapping[str, Evidence]
@@ -32,7 +34,7 @@ def survey(jobs: Sequence[Job], experiment: Path) -> Survey:
     """Reads and judges every job; asks no executor.
 
     Raises:
-        PlanError: two jobs have one name, or they wait for each other or for jobs that there are not.
+        PlanError: two jobs have one name, or jobs need each other or missing jobs.
     """
     ledger = read_ledger(experiment)
     ordered = in_order(jobs)
@@ -40,12 +42,17 @@ def survey(jobs: Sequence[Job], experiment: Path) -> Survey:
     verdicts: dict[str, Verdict] = {}
     for job in ordered:
         evidence[job.name] = gather(job, experiment, ledger.entries.get(job.name))
-        verdicts[job.name] = judge(job, evidence[job.name], [(evidence[need], verdicts[need]) for need in job.needs])
+        needs = [(evidence[need], verdicts[need]) for need in job.needs]
+        verdicts[job.name] = judge(job, evidence[job.name], needs)
     return Survey(ordered, evidence, verdicts, ledger)
 
 
 def in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """The jobs, each behind those that it needs, and else as they were given."""
+    """Returns the jobs, each behind those that it needs, and otherwise as they were given.
+
+    Raises:
+        PlanError: two jobs have one name, or jobs need each other or missing jobs.
+    """
     names = {job.name: job for job in jobs}
     if len(names) < len(jobs):
         raise PlanError("two jobs have the same name", hint="scaffold again")
@@ -64,26 +71,26 @@ def in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
 
 
 def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
-    """Reads what was written down of one job."""
+    """Reads what was recorded of one job."""
     digest, problem = "", ""
     try:
         digest = inputs_digest(experiment, job)
     except OSError as error:
-        problem = f"{error.filename or 'an input'}: {error.strerror}"
+        problem = input_problem(error)
     deviation = read_deviation(experiment / job.directory, digest) if job.stage is Stage.PREPARATION else None
     return Evidence(
-        entry,
-        read_outcome(experiment / job.outcome),
-        digest,
-        problem,
-        tuple(path for path in job.checkpoints if not (experiment / path).is_dir()),
-        _result(experiment / job.result) if job.result else None,
-        str(deviation or ""),
+        entry=entry,
+        outcome=read_outcome(experiment / job.outcome),
+        digest=digest,
+        problem=problem,
+        missing=tuple(path for path in job.checkpoints if not (experiment / path).is_dir()),
+        result=_result(experiment / job.result) if job.result else None,
+        deviation=str(deviation or ""),
     )
 
 
 def read_outcome(path: Path) -> Outcome | None:
-    """What a job's script wrote about its end; ``None`` if there is nothing that can be read."""
+    """Reads what a job's script wrote about its end; ``None`` if the file is missing or unreadable."""
     try:
         return outcome_from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
@@ -94,10 +101,10 @@ def _result(path: Path) -> Result | None:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         return Result(
-            str(document["status"]),
-            _count(document.get("samples")),
-            _count(document.get("completed")),
-            _headline(document.get("scores") or ()),
+            status=str(document["status"]),
+            samples=_count(document.get("samples")),
+            completed=_count(document.get("completed")),
+            score=_headline(document.get("scores") or ()),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -108,6 +115,9 @@ def _count(value: Any) -> int | None:
 
 
 def _headline(scores: Iterable[Mapping[str, Any]]) -> float | None:
-    """The first score that is not a standard error."""
-    values = (score.get("value") for score in scores if score.get("name") not in {"stderr", "std", "var"})
-    return next((float(value) for value in values if isinstance(value, int | float)), None)
+    """Returns the first score that is not a measure of spread."""
+    for score in scores:
+        value = score.get("value")
+        if score.get("name") not in _SPREADS and isinstance(value, int | float):
+            return float(value)
+    return None
