@@ -215,5 +215,5 @@ def test_an_activation_that_leaves_another_python_in_charge_is_an_error(experime
     environment, log = recorders(tmp_path / "bin")
     done = run_script(experiment / "rank8_lr1e-5" / "finetune.slurm", environment)
     assert done.returncode == 1
-    assert f"activating {venv} leaves {tmp_path / 'bin' / 'python'} in charge" in done.stderr
+    assert f"activating {venv} leaves {tmp_path / 'bin' / 'python'} active" in done.stderr
     assert not log.exists()

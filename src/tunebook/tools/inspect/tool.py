@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tunebook.core.jobs import Job, Resources, Stage
-from tunebook.core.paths import GIVEN_UP, evaluation_script, evaluation_stem
+from tunebook.core.paths import evaluation_script, evaluation_stem
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.settings import evaluation_settings, evaluations
 from tunebook.core.site import Site
@@ -21,7 +21,14 @@ from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Unit
 from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors, task_function
 from tunebook.tools.inspect.task_source import TaskFacts, read_task_facts
-from tunebook.tools.job_script import missing_files, script_text, verify_header, verify_variables
+from tunebook.tools.job_script import (
+    job_variables,
+    missing_files,
+    script_text,
+    shell_body,
+    verify_header,
+    verify_variables,
+)
 from tunebook.tools.torchtune.planned_setup import evaluation_time, memory_gb, model_path, site_gpus
 
 __all__ = ["InspectTool"]
@@ -164,7 +171,7 @@ class _Evaluation:
                 modules=site.modules,
                 environment=site.evaluation,
                 variables=self.variables(),
-                body="evaluate",
+                body=shell_body("evaluate"),
             )
         except ValueError as error:
             message = f"run `{self.run.name}`: {error}"
@@ -177,10 +184,7 @@ class _Evaluation:
         arguments = task_arguments(self.context, self.run, self.task, self.facts)
         temperature = settings["eval_temperature"]
         return {
-            "directory": f"{root}/{job.directory}",
-            "outcome": f"{root}/{job.outcome}",
-            "given_up": f"{root}/{GIVEN_UP}",
-            "inputs": [path if path.startswith("/") else f"{root}/{path}" for path in job.inputs],
+            **job_variables(job, self.context.experiment),
             "task": self._task_spec(),
             "task_arguments": json.dumps(arguments, ensure_ascii=False),
             "model": f"hf/{self._model_name()}",

@@ -17,13 +17,13 @@ from typing import Any
 import yaml
 
 from tunebook.core.jobs import Job, Resources, Stage
-from tunebook.core.paths import FINETUNE_CONFIG, FINETUNE_SCRIPT, GIVEN_UP, SETUP, checkpoint, output_directory
+from tunebook.core.paths import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP, checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.settings import effective, steps_per_epoch
 from tunebook.core.site import Environment, Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Prepared, Unit
-from tunebook.tools.job_script import script_text
+from tunebook.tools.job_script import job_variables, script_text, shell_body
 from tunebook.tools.model_facts import read_model_facts
 from tunebook.tools.torchtune.config import config_values, launched_recipe, metrics_path, write_config
 from tunebook.tools.torchtune.models import TorchtuneModel, resolve_model
@@ -176,10 +176,7 @@ class _Derivation:
         setup, job, root = self.setup, self.job, str(self.context.experiment)
         distributed = setup.gpus > 1
         variables: dict[str, Any] = {
-            "directory": f"{root}/{self.directory}",
-            "outcome": f"{root}/{job.outcome}",
-            "given_up": f"{root}/{GIVEN_UP}",
-            "inputs": [f"{root}/{path}" for path in job.inputs],
+            **job_variables(job, self.context.experiment),
             "config": f"{root}/{self.directory}/{FINETUNE_CONFIG}",
             "output_directory": str(self.output),
             "recipe": launched_recipe(setup),
@@ -194,7 +191,7 @@ class _Derivation:
                 modules=setup.modules,
                 environment=Environment(setup.conda_env, setup.venv),
                 variables=variables,
-                body="finetune",
+                body=shell_body("finetune"),
             )
         except ValueError as error:
             raise PlanError(f"run `{self.run.name}`: {error}", file=f"{self.directory}/{SETUP}") from None
