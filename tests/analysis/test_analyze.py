@@ -68,7 +68,7 @@ def test_scores_intervals_and_findings_are_those_of_the_logs(sweep: Path) -> Non
     (best,) = texts(report, "best")
     assert best.startswith("Of the fine-tuned runs, rank16 has the highest score on capitalization: 90.0 %")
     assert "rank4 is significantly lower" in best
-    assert "broke 2 in at least one" in texts(report, "samples")[0]
+    assert "and broke 2, each in at least one run" in texts(report, "samples")[0]
 
 
 def test_all_files_are_there_and_the_same_again(sweep: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_broken_memory_is_forgotten(sweep: Path) -> None:
     for path in memory.iterdir():
         path.write_bytes(b"\x00 torn")
     assert analyzed(sweep).analysis.findings == first.analysis.findings
-    (memory / "headers.json").write_text('{"version": 2, "logs": [{"path": 1}]}')
+    (memory / "headers.json").write_text('{"version": 3, "logs": [{"path": 1}]}')
     assert analyzed(sweep).analysis.findings == first.analysis.findings
 
 
@@ -250,7 +250,7 @@ def test_other_data_under_the_same_ids_enters_no_statistic(tmp_path: Path) -> No
     assert {run for case in report.analysis.cases for run in case.runs} == {"run0"}
     (text,) = texts(report, "samples")
     assert "0 of 0 samples" not in text
-    assert "fixed 20 in at least one run" in text
+    assert "fixed 20 samples and broke 0" in text
     assert any(
         item.what == "its targets differ from most other runs' in 40 of 40 samples: they are not compared"
         for item in report.analysis.deviations
@@ -268,12 +268,12 @@ def test_a_run_that_is_higher_where_both_have_samples_is_not_called_lower(tmp_pa
     assert (item.difference > 0, item.significant) == (True, True)
     (text,) = texts(report, "best")
     assert "significantly lower" not in text
-    assert "On the samples that both have, rank16 is significantly higher." in text
+    assert "On the samples that both runs have, rank16 is significantly higher." in text
 
 
 def test_the_best_run_is_called_fine_tuned_only_where_all_are(sweep: Path) -> None:
     from tunebook.core.naming import run_directories
-    from tunebook.core.parse import parse_plan
+    from tunebook.core.plan import parse_plan
 
     page = sweep / "experiment_summary.md"
     lines = page.read_text().replace("| Type |", "| Type | Checkpoint |").replace("| --- |\n", "| --- | --- |\n")
@@ -285,7 +285,7 @@ def test_the_best_run_is_called_fine_tuned_only_where_all_are(sweep: Path) -> No
     folder = run_directories(parsed.plan)["mine"]
     write_log(sweep / folder / "eval" / "logs" / "a.eval", model=f"hf/{folder}", values=[RIGHT] * 40)
     (text,) = texts(analyzed(sweep), "best")
-    assert text.startswith(f"Of the runs that are no base model, {folder} has the highest score")
+    assert text.startswith(f"Of the runs that are not base models, {folder} has the highest score")
 
 
 def test_a_text_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_runs_that_end_at_different_epochs_are_not_said_to_end_at_one(tmp_path: 
     )
     report = analyzed(Sweep(tuned, base=half()).write(tmp_path / "ends"))
     (text,) = texts(report, "epochs")
-    assert text.startswith("From first to last epoch, the mean score of 2 runs")
+    assert text.startswith("From the first to the last epoch, the mean score of 2 runs")
 
 
 def test_repetitions_of_a_sample_count_once(tmp_path: Path) -> None:
@@ -425,7 +425,7 @@ def test_an_edited_setting_is_a_deviation(sweep: Path) -> None:
     (sweep / "rank4" / "setup_finetune.yaml").write_text("lora_rank: 4\nlr: 0.0003\nbatch_size: 4\n")
     report = analyzed(sweep)
     (item,) = [item for item in report.analysis.deviations if item.kind == "setting"]
-    assert (item.subject, item.what) == ("rank4", "setup_finetune.yaml says lr: 0.0003, the page says 0.0001")
+    assert (item.subject, item.what) == ("rank4", "setup_finetune.yaml says lr: 0.0003, the plan says 0.0001")
 
 
 def test_training_logs_of_older_runs_are_read(sweep: Path) -> None:
@@ -490,7 +490,12 @@ def test_two_tasks_of_one_function_are_told_by_their_data(sweep: Path) -> None:
     )
     report = analyzed(sweep)
     assert report.analysis.scores("capitalization") == ()
-    assert sum(item.what == "of no planned evaluation: it does not count" for item in report.analysis.deviations) == 3
+    assert (
+        sum(
+            item.what == "it belongs to no planned evaluation and does not count" for item in report.analysis.deviations
+        )
+        == 3
+    )
     for name in ("rank4", "rank16"):
         path = next((sweep / name / "eval" / "logs").glob("*.eval"))
         write_log(path, model=f"hf/{name}_epoch0", values=half(), arguments={"dataset_path": "/data/more.json"})
@@ -532,7 +537,10 @@ def test_runs_that_are_not_evaluated_as_far_are_told(tmp_path: Path) -> None:
         SweepRun("run16", {"LoRA Rank": "16"}, {0: half()}),
     )
     report = analyzed(Sweep(tuned, base=half()).write(tmp_path / "uneven"))
-    assert any("after its last evaluated epoch, from epoch 0 to epoch 1" in text for text in texts(report, "caution"))
+    assert any(
+        "differ in their last evaluated epoch on capitalization, from epoch 0 to epoch 1" in text
+        for text in texts(report, "caution")
+    )
     assert any(gap.subject == "rank16, capitalization, epoch 1" for gap in report.analysis.gaps)
 
 
@@ -559,7 +567,7 @@ def test_each_model_is_compared_with_its_own_base(tmp_path: Path) -> None:
     }
     assert against == {("run0", "tiny_base"): True, ("run1", "small_base"): False}
     assert {effect.note for effect in report.analysis.effects} == {
-        "the factors were varied together: their effects cannot be told apart"
+        "the factors were varied together, so their effects cannot be separated"
     }
 
 
@@ -584,8 +592,8 @@ def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
     assert better.mean == pytest.approx(16 / 40)
     assert not any(item.significant for item in report.analysis.comparisons if item.against == "base")
     first, *rest = texts(report, "seeds")
-    assert first.startswith("Over their seeds, 1 of 2 settings score significantly higher on capitalization")
-    assert "it speaks of these trained models, not of other trainings" in first
+    assert first.startswith("Averaged over their seeds, 1 of 2 settings score significantly higher on capitalization")
+    assert "generalizes to new test samples, not to retraining" in first
     assert any("LoRA Rank 16 with 40.0 % (3 seeds, 95 % interval" in text for text in rest)
     (effect,) = report.analysis.effects
     assert effect.generalizes == "seeds"
@@ -601,7 +609,7 @@ def test_bytes_that_are_no_text_are_no_crash(sweep: Path) -> None:
     Path(os.fsdecode(bytes(log.parent) + b"/\xff.eval")).write_bytes(log.read_bytes())
     report = analyzed(sweep)
     assert [(gap.subject, gap.what) for gap in report.analysis.gaps] == [
-        ("rank16/eval/logs/\ufffd.eval", "the log cannot be read: its name is no text")
+        ("rank16/eval/logs/\ufffd.eval", "the log cannot be read: its name is not valid UTF-8")
     ]
     assert "Does it help \ufffd?" in (sweep / "analysis" / "report.md").read_text()
     assert report.runs["prompt"][0] == "caf\ufffd {input}"

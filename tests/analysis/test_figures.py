@@ -13,10 +13,10 @@ from support.analyses import HOSTILE, dozens, hundreds, made_up
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize, png_of, svg_of
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.charts.scores import final_scores
 from tunebook.analysis.charts.theme import CATEGORIES
-from tunebook.analysis.records import Curve, RunRecord
-from tunebook.analysis.values import Analysis, TaskUse
+from tunebook.analysis.records import RunRecord, TaskUse
+from tunebook.analysis.values import Analysis
+from tunebook.artifacts.curve import Curve
 
 pytest.importorskip("vl_convert")
 
@@ -62,7 +62,7 @@ def test_a_figure_without_data_says_why() -> None:
 def test_the_score_figure_draws_the_scores_sorted_with_their_intervals() -> None:
     analysis = dozens()
     rows = named(analysis)["score_by_run"].rows
-    scores = final_scores(analysis, analysis.tasks[0])
+    scores = analysis.final_scores(analysis.tasks[0].name)
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
     for row in rows:
         score = scores[analysis.runs[row["run"]].name]
@@ -73,7 +73,7 @@ def test_the_score_figure_draws_the_scores_sorted_with_their_intervals() -> None
 
 def test_the_score_figure_takes_the_last_evaluated_epoch() -> None:
     analysis = made_up(epochs=3)
-    assert {score.evaluation.epoch for score in final_scores(analysis, analysis.tasks[0]).values()} == {-1, 2}
+    assert {score.evaluation.epoch for score in analysis.final_scores(analysis.tasks[0].name).values()} == {-1, 2}
 
 
 def test_a_run_that_is_not_told_apart_from_its_base_is_not_called_better() -> None:

@@ -16,7 +16,7 @@ from support.analyses import HOSTILE, dozens, hundreds, made_up
 from support.browser import Visit, browser, visiting
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.page.render import report_html
-from tunebook.analysis.page.tables import log_href, viewer_href
+from tunebook.analysis.page.tables import log_href
 from tunebook.analysis.values import Analysis
 
 pytest.importorskip("vl_convert")
@@ -305,8 +305,6 @@ def test_a_finished_experiment_is_not_loaded_again_and_has_the_same_bytes() -> N
 
 def test_logs_are_reached_whatever_their_names() -> None:
     assert log_href("javascript:alert(1)/a b?c#d.eval") == "../javascript%3Aalert%281%29/a%20b%3Fc%23d.eval"
-    assert viewer_href("a.eval", sample="4/2 #").endswith("/#/logs/a.eval/samples/sample/4%2F2%20%23/1/")
-    assert viewer_href("rank4/eval/logs/a b.eval") == "http://127.0.0.1:7575/#/logs/rank4/eval/logs/a%20b.eval"
 
 
 def test_an_analysis_of_nothing_is_a_page_too(chromium: Any, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ RULES = [
     ("misspelt column", [("| Learning Rate | Batch", "| Learning Rat | Batch")], 30, "unknown column `Learning Rat`", "did you mean `Learning Rate`?"),
     ("unknown column", [("Batch Size | Type", "Colour | Type")], 30, "unknown column `Colour`", "LoRA Rank"),
     ("column twice", [("LoRA Rank | Learning Rate | Batch", "LoRA Rank | LoRA Rank | Batch")], 30, "appears twice", ""),
-    ("column that cannot vary", [("Batch Size | Type", "Recipe | Type")], 30, "cannot vary from run to run", "Configuration"),
+    ("column that cannot vary", [("Batch Size | Type", "Recipe | Type")], 30, "cannot differ between runs", "Configuration"),
     ("unknown tool", [("**Model Preparation:** torchtune", "**Model Preparation:** torchtun")], 13, "unknown preparation tool `torchtun`", "did you mean `torchtune`?"),
     ("unknown evaluation tool", [("**Evaluation:** inspect-ai", "**Evaluation:** helm")], 18, "unknown evaluation tool `helm`", "supported: inspect-ai"),
     ("duplicate run", [(ROW, ROW + "\n" + ROW), ("Runs:** 9", "Runs:** 10")], 33, "appears twice, first on line 32", "rename"),
@@ -119,7 +119,7 @@ def test_one_number_written_twice_is_one_directory(edited: Edit) -> None:
 
 
 def test_steps_of_a_stock_recipe_drop_the_incomplete_batch() -> None:
-    from tunebook.core.settings import steps_per_epoch
+    from tunebook.core.plan.settings import steps_per_epoch
 
     assert steps_per_epoch(320, batch_size=8, accumulation=1) == 40
     assert steps_per_epoch(325, batch_size=8, accumulation=3) == 13

@@ -1,4 +1,4 @@
-"""The site file: what is read, what counts as unset, and what is told."""
+"""Reading the site settings: values, unset settings, and warnings with their line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from support.plans import EXAMPLE
 from tunebook import api
-from tunebook.core.site import parse_site
+from tunebook.core.site_file import parse_site
 
 
 def test_the_example_site_is_read() -> None:
@@ -33,15 +33,15 @@ def test_training_and_evaluation_can_have_environments_of_their_own() -> None:
     assert (site.evaluation.conda_env, site.evaluation.venv) == ("", "/venvs/ev")
 
 
-def test_a_misspelt_setting_and_a_wrong_value_are_told_with_their_line() -> None:
+def test_a_misspelt_setting_and_a_wrong_value_are_warnings_with_their_line() -> None:
     _, problems = parse_site("# Site\n- **Acount:** lab\n- **Default GPUs:** two\n- **Colour:** red\n")
     assert [(problem.line, problem.message.partition("`")[0]) for problem in problems] == [
         (2, "unknown setting "),
-        (3, "gpus is "),
+        (3, "Default GPUs is "),
     ]
 
 
-def test_the_nearest_site_file_is_taken(experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_nearest_site_file_is_read(experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)

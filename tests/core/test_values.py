@@ -1,4 +1,4 @@
-"""Values on their way: names, units, quoting, YAML and log entries, much of it as properties."""
+"""Names, units, quoting, YAML and log entries, many as properties."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tunebook.core.check import check_plan
-from tunebook.core.parse import parse_plan
+from tunebook.core.plan import parse_plan
 from tunebook.demo import data, model
 from tunebook.demo.data import SPLITS, capitalization_data, task_source
 from tunebook.demo.model import MODEL, Progress, default_cache, fetch_model

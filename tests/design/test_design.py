@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
+from support.design_inputs import inputs_of
 from tunebook import api
 from tunebook.core.plan import Plan, RunType
-from tunebook.core.settings import effective, evaluations
+from tunebook.core.plan.settings import effective, evaluations
+from tunebook.design.build_plan import build_plan, same_trainings
 from tunebook.design.check import design_problems, design_warnings
 from tunebook.design.combine import combinations
 from tunebook.design.estimate import Workload, largest_batch, memory_gb, training_estimate
 from tunebook.design.history import History, PriorTraining
 from tunebook.design.hub import how_to_get
 from tunebook.design.naming import experiment_name
-from tunebook.design.runs import alike, plan_of
 from tunebook.design.values import Design
 from tunebook.errors import PlanError
 from tunebook.tools.torchtune.known_models import known_model
@@ -32,19 +33,19 @@ BASIS: dict[str, Any] = {
 }
 
 
-def read(**given: Any) -> api.Read:
+def read(**given: Any) -> api.DesignInputs:
     """The basis with these keys over it; a factor takes the place of the setting."""
     factors = {**given.get("factor", {}), **{key: None for run in given.get("with", []) for key in run}}
     short = {"rank": "lora_rank", "bs": "batch_size"}
     varied = {short.get(key, key) for key in factors}
     fixed = {key: value for key, value in BASIS["set"].items() if key not in varied}
-    return api.read_given(values={**BASIS, **given, "set": {**fixed, **given.get("set", {})}})
+    return inputs_of({**BASIS, **given, "set": {**fixed, **given.get("set", {})}})
 
 
 def plan(**given: Any) -> Plan:
     found = read(**given)
     assert [str(problem) for problem in (*found.problems, *design_problems(found))] == []
-    return plan_of(found.design, name="exp")
+    return build_plan(found.design, name="exp")
 
 
 def told(**given: Any) -> list[str]:
@@ -118,15 +119,15 @@ def test_an_exclusion_may_name_a_model() -> None:
 
 def test_what_has_no_effect_is_said() -> None:
     found = read(factor={"rank": [8, 16]}, exclude=["rank=64"], sample=2)
-    assert [problem.message for problem in design_warnings(found)] == [
-        "the exclusion lora_rank=64 excludes nothing",
-        "a sample of 2 is all there is: nothing is left out",
+    assert [problem.message for problem in design_warnings(found.design)] == [
+        "no combination matches the exclusion lora_rank=64",
+        "a sample of 2 takes all 2 combinations",
     ]
 
 
 def test_runs_that_would_be_one_and_the_same_training_are_found() -> None:
     found = plan(factor={"lora_alpha": ["16", "2 × rank", "32"]})
-    assert alike(found) == (("m_alpha16", "m_alpha2xrank"),)
+    assert same_trainings(found) == (("m_alpha16", "m_alpha2xrank"),)
 
 
 # --- controls, eval-only, matrix -----------------------------------------------------------------------------------
@@ -150,9 +151,9 @@ def test_eval_only_runs_have_weights_and_no_epochs() -> None:
 
 def test_models_can_be_compared_without_any_training() -> None:
     given = {"model": {"m": "/m", "n": "/n"}, "train": False}
-    found = api.read_given(values={**BASIS, "set": {"eval_max_tokens": 9}, **given})
+    found = inputs_of({**BASIS, "set": {"eval_max_tokens": 9}, **given})
     assert design_problems(found) == ()
-    assert names(plan_of(found.design, name="exp")) == ["m_base", "n_base"]
+    assert names(build_plan(found.design, name="exp")) == ["m_base", "n_base"]
 
 
 def test_the_matrix_has_exceptions_and_later_ones_win() -> None:
@@ -221,22 +222,22 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
         ({"factor": {"lr": ["1e-5", "0.00001"]}}, "has the level 0.00001 twice"),
         ({"factor": {"rank": []}}, "has no levels"),
         ({"factor": {"recipe": ["a", "b"]}}, "Recipe cannot vary from run to run"),
-        ({"factor": {"rank": [8]}, "set": {"lora_rank": 4}}, "is a factor and has the setting 4"),
+        ({"factor": {"rank": [8]}, "set": {"lora_rank": 4}}, "is a factor and also has the setting 4"),
         ({"factor": {"rank": [8, 16], "alpha": [1]}, "pair": ["rank", "alpha"]}, "lora_rank has 2, lora_alpha has 1"),
-        ({"pair": ["rank", "lr"]}, "is paired and is no factor"),
+        ({"pair": ["rank", "lr"]}, "is paired, but is not a factor"),
         ({"combine": "one-at-a-time"}, "one-at-a-time needs factors"),
-        ({"train": False, "factor": {"rank": [8, 16]}}, "nothing is trained, and runs are to vary"),
-        ({"combine": "all"}, "`all` is no way to combine"),
+        ({"train": False, "factor": {"rank": [8, 16]}}, "nothing is trained, but factors or listed runs are given"),
+        ({"combine": "all"}, "unknown way to combine `all`"),
         ({"factor": {"rank": [8]}, "exclude": ["rank=8"]}, "no run is left to train"),
-        ({"exclude": ["dropout=1"]}, "`lora_dropout` is excluded and is no factor"),
-        ({"exclude": ["rank"]}, "`rank` is no assignment"),
-        ({"factor": {"seed": [1, 2]}, "replicates": 2}, "the seed is a factor and replicates vary it too"),
-        ({"replicates": 0}, "there is at least one replicate"),
+        ({"exclude": ["dropout=1"]}, "`lora_dropout` is in an exclusion, but is not a factor"),
+        ({"exclude": ["rank"]}, "`rank` is not of the form name=value"),
+        ({"factor": {"seed": [1, 2]}, "replicates": 2}, "the seed is a factor, and replicates vary it too"),
+        ({"replicates": 0}, "replicates must be at least 1"),
         ({"replicates": "two"}, "`two` must be a whole number"),
         ({"seeds": [1, 1]}, "a seed is given twice"),
-        ({"sample": 0}, "a sample holds at least one combination"),
-        ({"control": ["x"]}, "`x` is none of the models"),
-        ({"with": [{"model": "x"}]}, "`x` is none of the models"),
+        ({"sample": 0}, "a sample needs at least one combination"),
+        ({"control": ["x"]}, "unknown model `x`"),
+        ({"with": [{"model": "x"}]}, "unknown model `x`"),
         ({"eval-only": ["nowhere"]}, "names no weights"),
         ({"eval-only": ["a b=/x"]}, "a run cannot be named `a b`"),
         ({"set": {"epochs": "1.5"}}, "Epochs is `1.5`"),
@@ -247,16 +248,19 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
         ({"model": {"a b": "/m"}}, "a model cannot be named `a b`"),
         ({"evaluate-epochs": "first"}, "epochs to evaluate `first` cannot be read"),
         ({"matrix": ["*:cap=soon"]}, "`soon` in the matrix cannot be read"),
-        ({"matrix": ["cap"]}, "is no rule of the matrix"),
-        ({"name": "a/b"}, "the name `a/b` cannot be a directory"),
+        ({"matrix": ["cap"]}, "is not a rule of the matrix"),
+        ({"name": "a/b"}, "the experiment's name `a/b` cannot be the name of a directory"),
         ({"modle": {"m": "/m"}}, "unknown key `modle` (did you mean `model`?)"),
         ({"question": "- "}, "`question` is missing"),
         (
             {"factor": {"rank": [8, 16], "lr": [1, 2]}, "combine": "one-at-a-time", "set": {"lora_rank": 4}},
-            "is a factor and has the setting 4 (give only one of the two; around which level it varies is --base)",
+            "give only one of the two; --base gives the level around which it varies",
         ),
-        ({"factor": {"rank": [8, 16]}, "base": {"rank": 16}}, "there is a base, and all levels are combined"),
-        ({"with": ["rank=8", "rank=16"], "set": {"lora_rank": 4}}, "every run of the list has its own LoRA Rank"),
+        (
+            {"factor": {"rank": [8, 16]}, "base": {"rank": 16}},
+            "a base level of `lora_rank` is given, but all levels are combined",
+        ),
+        ({"with": ["rank=8", "rank=16"], "set": {"lora_rank": 4}}, "every listed run has its own LoRA Rank"),
         (
             {
                 "factor": {"rank": [8, 16], "alpha": [16, 32]},
@@ -264,10 +268,10 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
                 "combine": "one-at-a-time",
                 "base": {"rank": 99},
             },
-            "the base has lora_rank=99, and nothing that goes with it in the pair lora_rank, lora_alpha",
+            "the base level lora_rank=99 belongs to none of the paired levels of lora_rank, lora_alpha",
         ),
-        ({"factor": {"rank": [8, 16]}, "pair": ["rank"]}, "a pair has at least two factors"),
-        ({"seeds": [1, 2], "replicates": 3}, "there are 2 seeds for 3 replicates"),
+        ({"factor": {"rank": [8, 16]}, "pair": ["rank"]}, "a pair needs at least two factors"),
+        ({"seeds": [1, 2], "replicates": 3}, "2 seeds are given for 3 replicates"),
         ({"replicates": 1_000_000_000}, "the factors make 1,000,000,000 runs, more than 20,000"),
         ({"factor": {"rank": [8], "lora_rank": [16]}}, "`lora_rank` is given twice"),
         ({"set": {"epochs": 1, "Epochs": 2}}, "`epochs` is given twice"),
@@ -289,10 +293,10 @@ def test_paired_levels_are_as_many_runs_as_there_are_pairs() -> None:
 
 def test_a_rule_of_the_matrix_for_nothing_is_said() -> None:
     found = read(factor={"rank": [8, 16]}, matrix=["rank8*:cap=all", "*:capp=all", "m_rank8:*=all"])
-    messages = [str(problem) for problem in design_warnings(found)]
-    assert [message.split(" (")[0] for message in messages] == [
-        "matrix: the matrix has a rule for `rank8*`, and that is no run",
-        "matrix: the matrix has a rule for `capp`, and that is no task",
+    messages = [str(problem) for problem in design_warnings(found.design)]
+    assert [message.split(" (")[0].partition(" ")[2] for message in messages] == [
+        "`rank8*` in the matrix matches no run",
+        "`capp` in the matrix matches no task",
     ]
 
 
@@ -306,12 +310,12 @@ def test_replicates_and_seeds_of_options_win_over_those_of_the_file(
     for text in ("replicates: 4\n", "seeds: [1, 2, 3, 4]\n"):
         file = tmp_path / "design.yaml"
         file.write_text(text)
-        design = api.read_given(config=file, options=options, values=None, base=read().design).design
-        assert (len(design.seeds) or design.replicates) == seeds
+        design = api.read_inputs(api.DesignSources(config=file, options=options)).design
+        assert design.runs_per_combination == seeds
 
 
 def test_everything_that_is_missing_is_listed_at_once() -> None:
-    found = design_problems(api.Read(Design()))
+    found = design_problems(api.DesignInputs(design=Design()))
     assert [problem.message for problem in found] == [
         "`question` is missing",
         "`model` is missing",
@@ -326,15 +330,15 @@ def test_everything_that_is_missing_is_listed_at_once() -> None:
 
 def test_a_full_finetuning_needs_no_rank() -> None:
     given = {**BASIS, "set": {"lr": "1e-5", "batch_size": 4, "epochs": 1, "recipe": "full_finetune_single_device"}}
-    found = api.read_given(values=given)
+    found = inputs_of(given)
     assert design_problems(found) == ()
-    assert "lora_alpha" not in plan_of(found.design, name="exp").configuration
+    assert "lora_alpha" not in build_plan(found.design, name="exp").configuration
 
 
 def test_problems_of_a_file_have_its_lines_and_those_of_options_their_option(tmp_path: Path) -> None:
     file = tmp_path / "design.yaml"
     file.write_text("question: x\nfactor:\n  lora_rank: [8, x]\nset:\n  foo: 1\nexclude:\n  - {lr: 1}\n")
-    found = api.read_given(config=file, options={"sample": ["many"]})
+    found = api.read_inputs(api.DesignSources(config=file, options={"sample": ["many"]}))
     problems = [*found.problems, *design_problems(found)]
     assert {(problem.file, problem.line) for problem in problems if problem.file} == {
         (str(file), 3),
@@ -351,20 +355,21 @@ def test_a_file_that_is_no_mapping_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "design.yaml"
     file.write_text(text)
     with pytest.raises(PlanError, match=r"design\.yaml"):
-        api.read_given(config=file)
+        api.read_inputs(api.DesignSources(config=file))
 
 
 def test_a_number_in_a_file_stays_as_it_is_written(tmp_path: Path) -> None:
     file = tmp_path / "design.yaml"
     file.write_text("factors:\n  lr: [1e-5, 5.0E-5, 0.00010]\n")
-    assert api.read_given(config=file).design.factors[0].levels == ("1e-5", "5.0E-5", "0.00010")
+    factors = api.read_inputs(api.DesignSources(config=file)).design.factors
+    assert factors[0].levels == ("1e-5", "5.0E-5", "0.00010")
 
 
 def test_options_win_over_the_file_by_name(tmp_path: Path) -> None:
     file = tmp_path / "design.yaml"
     file.write_text("model: {m: /a, n: /b}\nset: {epochs: 1, lr: 1e-5}\nquestion: old\n")
     options = {"model": ["n=/c"], "set": ["epochs=3"], "question": ["new"]}
-    design = api.read_given(config=file, options=options).design
+    design = api.read_inputs(api.DesignSources(config=file, options=options)).design
     assert [(model.name, model.path) for model in design.models] == [("m", "/a"), ("n", "/c")]
     assert (design.settings, design.question) == ({"epochs": "3", "lr": "1e-5"}, "new")
 
@@ -380,7 +385,7 @@ def test_options_win_over_the_file_by_name(tmp_path: Path) -> None:
 )
 def test_levels_with_commas_stand_in_quotes(text: str, levels: tuple[str, ...]) -> None:
     key = "lora_rank" if text.startswith("8") else "prompt"
-    assert api.read_given(options={"factor": [f"{key}={text}"]}).design.factors[0].levels == levels
+    assert api.read_inputs(api.DesignSources(options={"factor": [f"{key}={text}"]})).design.factors[0].levels == levels
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,8 @@ import yaml
 import tunebook
 from support.tiny_model import build_tiny_model
 from tunebook import api
-from tunebook.core.parse import parse_plan
-from tunebook.core.plan import Plan, RunType
-from tunebook.core.settings import effective, evaluations
+from tunebook.core.plan import Plan, RunType, parse_plan
+from tunebook.core.plan.settings import effective, evaluations
 from tunebook.errors import ExitCode, PlanError, Problem, UsageError
 
 PLANS = Path(__file__).parents[1] / "yaml_plans"
@@ -38,9 +37,10 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def designed(path: Path, **options: list[str]) -> api.DesignReport:
-    read = api.read_given(yaml_plan=path, options={key.replace("_", "-"): texts for key, texts in options.items()})
+    given = {key.replace("_", "-"): texts for key, texts in options.items()}
+    inputs = api.read_inputs(api.DesignSources(yaml_plan=path, options=given))
     clock: Callable[[], datetime] = lambda: datetime(2025, 11, 4, 9, 30, tzinfo=UTC)  # noqa: E731
-    return api.design(given=read, defaults=True, clock=clock)
+    return api.design(given=inputs, defaults=True, clock=clock)
 
 
 def planned(report: api.DesignReport) -> Plan:
@@ -231,15 +231,15 @@ def test_what_is_wrong_is_told_with_its_line(work: Path, old: str, new: str, mes
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("type: eval-only", "type: eval-onyl", "has the type `eval-onyl`"),
+        ("type: eval-only", "type: eval-onyl", "has the unknown type `eval-onyl`"),
         ("- name: rank8_lr5e-5\n", "- name: rank4_lr1e-5\n", "two runs are named `rank4_lr1e-5`"),
         ("- name: rank8_lr5e-5\n", "- name: ../escape\n", "a run cannot be named `../escape`"),
-        ("run: rank8_lr5e-5_worded", "run: rank9", "the matrix has a run `rank9`"),
-        ("tasks: [generalization]", "tasks: [generalisation]", "the matrix has a task `generalisation`"),
+        ("run: rank8_lr5e-5_worded", "run: rank9", "the matrix has the unknown run `rank9`"),
+        ("tasks: [generalization]", "tasks: [generalisation]", "the matrix has the unknown task `generalisation`"),
         ("run: rank8_lr5e-5_worded", "run: rank8_lr5e-5", "the matrix has `rank8_lr5e-5` with `capitalization` twice"),
         ("{lora_rank: 4, lr: 1e-5}", "{lora_rank: 4, lrr: 1e-5}", "unknown parameter `parameters.lrr`"),
         ("{lora_rank: 4, lr: 1e-5}", "{lora_rank: four, lr: 1e-5}", "LoRA Rank is `four`"),
-        ("tasks: [generalization]", "tasks: [generalization]\n      epochs: [1]", "not trained here and has epochs 1"),
+        ("tasks: [generalization]", "tasks: [generalization]\n      epochs: [1]", "not trained here, but has epochs 1"),
         ("name: gener", "name: capitalization # gener", "two tasks are named `capitalization`"),
     ],
 )

@@ -1,7 +1,8 @@
-"""Any design, its page and the page read back: the same runs and settings, whatever the texts hold."""
+"""Any design, its plan read back and its stored form: the same runs and settings, whatever the texts contain."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -10,23 +11,23 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tunebook.core.check import check_plan
-from tunebook.core.markdown import literal
+from tunebook.core.markdown import literal, quoted
 from tunebook.core.naming import run_directories
-from tunebook.core.page import PageDetails, page_text
-from tunebook.core.parse import parse_plan
-from tunebook.core.plan import Plan
-from tunebook.core.settings import evaluation_settings, evaluations, run_settings
-from tunebook.core.table_text import quoted
+from tunebook.core.plan import Plan, PlanDetails, parse_plan, write_plan
+from tunebook.core.plan.settings import evaluation_settings, evaluations, run_settings
 from tunebook.core.units import minutes, spoken_minutes
+from tunebook.design.build_plan import build_plan, trained_runs
 from tunebook.design.check import design_problems
 from tunebook.design.combine import level_value
-from tunebook.design.reader import Read
-from tunebook.design.runs import plan_of, rows
-from tunebook.design.update import carried_over, design_of
+from tunebook.design.hand_edits import lost_edits
+from tunebook.design.replan import keep_from, updated_text
+from tunebook.design.roundtrip import plan_differences
+from tunebook.design.stored import design_from_json, design_to_json
 from tunebook.design.values import (
     MODEL,
     Combine,
     Design,
+    DesignInputs,
     DesignModel,
     DesignTask,
     EvalOnly,
@@ -34,7 +35,6 @@ from tunebook.design.values import (
     ListedRun,
     MatrixRule,
 )
-from tunebook.design.verify import page_differences
 
 HOSTILE = [
     'a | b, `c` and "d"',
@@ -117,17 +117,17 @@ def fixed_levels(factors: list[Factor]) -> dict[str, str]:
 
 
 def wanted(value: Design) -> Plan:
-    assert [str(problem) for problem in design_problems(Read(value))] == []
-    return plan_of(value, name="exp_2026-01-01")
+    assert [str(problem) for problem in design_problems(DesignInputs(design=value))] == []
+    return build_plan(value, name="exp_2026-01-01")
 
 
 @settings(deadline=None, max_examples=60)
 @given(designs())
-def test_the_page_reads_as_the_design(value: Design) -> None:
+def test_the_plan_reads_as_the_design(value: Design) -> None:
     plan = wanted(value)
-    text = page_text(plan, PageDetails(notes=value.notes, directory="/x"))
+    text = write_plan(plan, PlanDetails(notes=value.notes, directory="/x"))
     read = parse_plan(text)
-    assert [str(problem) for problem in page_differences(plan, text)] == []
+    assert [str(problem) for problem in plan_differences(plan, text)] == []
     assert [run_settings(plan, run) for run in plan.runs] == [run_settings(read.plan, run) for run in read.plan.runs]
     assert evaluation_settings(plan) == evaluation_settings(read.plan)
     assert [vars(item) | {"line": 0} for item in evaluations(plan)] == [
@@ -144,23 +144,30 @@ def test_no_two_runs_share_a_name_or_a_directory(value: Design) -> None:
     assert len(set(names)) == len(names)
     directories = [name.lower() for name in run_directories(plan).values()]
     assert len(set(directories)) == len(directories)
-    assert len(plan.fine_tuned) == len(rows(value))
+    assert len(plan.fine_tuned) == len(trained_runs(value))
+
+
+@settings(deadline=None, max_examples=60)
+@given(designs())
+def test_a_stored_design_is_read_as_it_was(value: Design) -> None:
+    stored = design_to_json(value)
+    again = design_from_json(stored)
+    assert design_to_json(again) == stored
+    assert replace(again, notes=value.notes, combine=value.combine) == value
 
 
 @settings(deadline=None, max_examples=40)
 @given(designs())
-def test_a_page_that_is_planned_again_stays_as_it_is(value: Design) -> None:
+def test_a_plan_that_is_updated_without_a_change_stays_as_it_is(value: Design) -> None:
     plan = wanted(value)
-    text = page_text(plan, PageDetails(notes=value.notes, directory="/x", created="2026-01-01 00:00"))
-    again = plan_of(design_of(parse_plan(text).plan), name=plan.name)
-    assert {run.name: run_settings(plan, run) for run in plan.runs} == {
-        run.name: run_settings(again, run) for run in again.runs
-    }
-    assert {(item.run, item.task, item.epoch) for item in evaluations(plan)} == {
-        (item.run, item.task, item.epoch) for item in evaluations(again)
-    }
-    details = PageDetails(directory="/x", created="2026-01-01 00:00")
-    assert carried_over(text, plan, page_text(plan, details), plan) == text
+    text = write_plan(plan, PlanDetails(notes=value.notes, directory="/x", created="2026-01-01 00:00"))
+    read = parse_plan(text).plan
+    stored, kept = design_from_json(design_to_json(value)), keep_from(text, read)
+    again = build_plan(stored, name=plan.name, kept=kept)
+    assert replace(again, file=plan.file) == plan
+    assert lost_edits(read, stored=again, updated=again) == ()
+    details = PlanDetails(directory="/x", created="2026-01-01 00:00")
+    assert updated_text(text, plan, write_plan(plan, details), plan) == text
 
 
 @given(st.integers(1, 10**7))

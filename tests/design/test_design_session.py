@@ -71,7 +71,7 @@ def test_from_the_question_to_scaffolded_runs(inputs: Path) -> None:
     session.answers("Which epochs are evaluated", f"{CLEAR}all{ENTER}")
     session.answers("The experiment's directory?", f"{CLEAR}exp{ENTER}")
     session.sees("3 runs (2 fine-tuned), 5 evaluations")
-    session.answers("Write the page?", ENTER)
+    session.answers("Write the plan?", ENTER)
     session.answers("Scaffold now?", ENTER)
     session.sees("Scaffold Experiment Complete")
     assert session.ends() == 0
@@ -107,18 +107,18 @@ def test_several_factors_are_combined_as_asked(inputs: Path) -> None:
     session.answers("What else varies?", ENTER)
     session.answers("How are they combined?", ENTER)
     session.answers("Combinations to leave out?", f"alpha=2{ENTER}")
-    session.sees("is excluded and is no factor")
+    session.sees("is in an exclusion, but is not a factor")
     session.process.send(f"{CLEAR}rank=16,lr=5e-5{ENTER}")
     session.answers("Others to leave out?", ENTER)
     session.sees("4 runs (3 fine-tuned)")
-    session.answers("Write the page?", "n")
+    session.answers("Write the plan?", "n")
     assert session.ends() == 0
 
 
 def test_what_the_options_say_is_not_asked(inputs: Path) -> None:
     session = Session(inputs, "exp", *OPTIONS)
     session.sees("3 runs (2 fine-tuned), 3 evaluations")
-    session.answers("Write the page?", ENTER)
+    session.answers("Write the plan?", ENTER)
     session.answers("Scaffold now?", "n")
     session.sees("next: tunebook scaffold")
     assert session.ends() == 0
@@ -132,7 +132,7 @@ def test_changes_of_a_page_are_shown_and_can_be_declined(inputs: Path) -> None:
     before = (inputs / "exp" / PAGE).read_bytes()
     session = Session(inputs, "exp", "--update", "--factor", "rank=8,64")
     session.sees("+| Llama-3.2-1B-Instruct_rank64 |")
-    session.answers("Write these changes to the page?", "n")
+    session.answers("Write these changes to the plan?", "n")
     session.sees("Nothing was written.")
     assert session.ends() == 0
     assert (inputs / "exp" / PAGE).read_bytes() == before
@@ -148,7 +148,7 @@ def test_a_path_of_ones_own_in_place_of_what_was_found(inputs: Path) -> None:
     session.process.send(f"{CLEAR}{{input}}{ENTER}")
     session.answers("How many runs of each combination", ENTER)
     session.sees("other.json` is not there: make it")
-    session.answers("Write the page?", ENTER)
+    session.answers("Write the plan?", ENTER)
     session.answers("Scaffold now?", "n")
     assert session.ends() == 0
     plan = plan_of((inputs / "exp" / PAGE).read_text())

@@ -8,12 +8,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tunebook.core.page import PageDetails, page_text
-from tunebook.core.parse import parse_plan
-from tunebook.core.plan import RunType
-from tunebook.core.settings import effective, evaluations
+from tunebook.core.plan import PlanDetails, RunType, parse_plan, write_plan
+from tunebook.core.plan.settings import effective, evaluations
+from tunebook.design.build_plan import build_plan
 from tunebook.design.check import design_problems
-from tunebook.design.runs import plan_of
 from tunebook.design.yaml_plan import read_yaml_plan
 
 PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"), include_characters=" \n"), max_size=15)
@@ -62,8 +60,8 @@ def epochs_of(entry: dict[str, Any], total: int) -> list[int | None]:
 def test_runs_settings_and_evaluations_arrive(source: dict[str, Any], wide: bool) -> None:
     read = read_yaml_plan(yaml.safe_dump(source, allow_unicode=wide, sort_keys=False), file="/x/plan.yaml")
     assert design_problems(read) == ()
-    assert read.warnings == []
-    parsed = parse_plan(page_text(plan_of(read.design, name="x"), PageDetails()))
+    assert read.warnings == ()
+    parsed = parse_plan(write_plan(build_plan(read.design, name="x"), PlanDetails()))
     assert parsed.problems == ()
     plan = parsed.plan
     assert [(run.name, run.type is RunType.FINE_TUNED) for run in plan.runs] == [

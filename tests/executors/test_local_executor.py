@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from support.bash_jobs import Experiment, wait_until
-from tunebook.core.jobs import Job, JobState, JobStatus, Resources, outcome_from_json
+from tunebook.artifacts.outcome import read_outcome
+from tunebook.core.jobs import Job, JobState, JobStatus, Resources
 from tunebook.errors import ExecutorError, UsageError
 from tunebook.executors import gpus, processes
 from tunebook.executors.base import Batch, ExecutorOptions, Submission
@@ -71,7 +72,7 @@ def test_a_script_runs_in_its_directory_with_its_own_surroundings(
     assert output.parent == experiment.path / "rank8"
     assert output.name.startswith("slurm-local-20")
     assert output.name.endswith("-01234567.out")
-    outcome = outcome_from_json((experiment.path / job.outcome).read_text())
+    outcome = read_outcome(experiment.path / job.outcome)
     assert outcome is not None
     assert (outcome.exit_code, outcome.tag) == (3, TAG)
     assert not list(experiment.path.parent.rglob("pwned"))
@@ -150,7 +151,7 @@ def test_cancel_lets_the_script_write_its_outcome(experiment: Experiment) -> Non
         job_id = start(here, experiment, job)
         wait_until((experiment.path / "rank8" / "started").exists)
         here.cancel([job_id, "local-1-2", "17"])
-    outcome = outcome_from_json((experiment.path / job.outcome).read_text())
+    outcome = read_outcome(experiment.path / job.outcome)
     assert outcome is not None
     assert (outcome.exit_code, outcome.tag) == (143, TAG)
 

@@ -112,7 +112,7 @@ def config(tmp_path: Path) -> Path:
         (
             "lora_finetune_single_device",
             (
-                "tunebook/tools/torchtune_recipe.py",
+                "tunebook/tools/runtime/torchtune_recipe.py",
                 "resume_from_checkpoint=True",
                 "stock_recipe=lora_finetune_single_device",
             ),

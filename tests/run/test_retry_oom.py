@@ -87,8 +87,8 @@ def test_the_effective_batch_stays_and_the_deviation_is_recorded(sweep: Path) ->
 
     changed = "(changed by `tunebook run`: OUT_OF_GPU_MEMORY)"
     assert settings_told(sweep) == [
-        f"setup_finetune.yaml says batch_size: 2, the page says 8 {changed}",
-        f"setup_finetune.yaml says gradient_accumulation_steps: 4, the page says 1 {changed}",
+        f"setup_finetune.yaml says batch_size: 2, the plan says 8 {changed}",
+        f"setup_finetune.yaml says gradient_accumulation_steps: 4, the plan says 1 {changed}",
     ]
     assert f"| tunebook: {told} |" in (sweep / "experiment_summary.md").read_text()
     assert f"Explanation: {told}" in (sweep / "run-torchtune.log").read_text()
@@ -99,7 +99,7 @@ def test_the_effective_batch_stays_and_the_deviation_is_recorded(sweep: Path) ->
 
     setup = sweep / "rank4" / "setup_finetune.yaml"
     setup.write_text(setup.read_text().replace("batch_size: 2", "batch_size: 1"))
-    assert settings_told(sweep)[0] == "setup_finetune.yaml says batch_size: 1, the page says 8"
+    assert settings_told(sweep)[0] == "setup_finetune.yaml says batch_size: 1, the plan says 8"
 
 
 def test_a_batch_of_one_is_not_halved_and_the_failure_stays(sweep: Path) -> None:

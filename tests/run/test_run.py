@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.bash_jobs import Experiment, experiment_at, load_jobs, start_monitor, wait_until
+from tunebook.artifacts.progress import read_progress
 from tunebook.core.jobs import Job, JobState, JobStatus, Stage
 from tunebook.core.paths import LEDGER
 from tunebook.disk.ledger import read_ledger
@@ -19,7 +20,6 @@ from tunebook.executors.base import Batch, Intake, Submission, Submitted
 from tunebook.executors.local import LocalExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
-from tunebook.run.progress import read_progress
 from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import RunOptions
 

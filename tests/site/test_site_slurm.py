@@ -14,7 +14,7 @@ import pytest
 
 from support.slurm_cluster import Cluster, cluster_at, why_not
 from tunebook import api
-from tunebook.core.site import parse_site
+from tunebook.core.site_file import parse_site
 from tunebook.errors import ConflictError, ExitCode, ToolError
 
 TUNEBOOK = [str(Path(sys.executable).with_name("tunebook"))]

@@ -14,7 +14,8 @@ import pytest
 
 from support.played_machine import CONFIG, PARTITIONS, SINFO, conda_environment, program
 from tunebook import api
-from tunebook.core.site import Environment, parse_site
+from tunebook.core.site import Environment
+from tunebook.core.site_file import parse_site
 from tunebook.errors import ExitCode
 from tunebook.site.probe import probe
 
@@ -245,7 +246,7 @@ def test_a_clusters_file_on_a_laptop_is_told_to_be_unverified(alone: Path) -> No
 def test_what_cannot_stand_in_a_script_is_told_on_any_machine(alone: Path) -> None:
     (alone / "claude.local.md").write_text("- **QOS**: `gpu short`\n- **Mail user**: `me\t@x`\n")
     report = api.site(alone, quick=True)
-    assert [(item.line, "cannot stand on an #SBATCH line" in item.message) for item in report.errors] == [
+    assert [(item.line, "a value on an #SBATCH line may contain only" in item.message) for item in report.errors] == [
         (1, True),
         (2, True),
     ]

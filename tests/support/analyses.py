@@ -9,21 +9,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist, fmean
 
-from tunebook.analysis.inference import Cell, Comparison, CostPoint, Effect, Level
+from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.records import (
-    Curve,
+    Deviation,
     EvaluationKey,
     EvaluationRecord,
+    FactorUse,
+    Gap,
     Interval,
     OtherLog,
     RunRecord,
-    Samples,
     Score,
+    TaskUse,
     Training,
 )
-from tunebook.analysis.values import Analysis, Case, Deviation, FactorUse, Finding, Gap, Provenance, TaskUse
+from tunebook.analysis.statistics.cases import Case
+from tunebook.analysis.statistics.effects import CellMean, Effect, LevelMean
+from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.pareto import CostPoint
+from tunebook.analysis.values import Analysis, Provenance
+from tunebook.artifacts.curve import Curve
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
+from tunebook.tools.inspect.results import INSPECT_VIEWER
+from tunebook.tools.results import Samples
 
 __all__ = ["HOSTILE", "Texts", "dozens", "hundreds", "made_up"]
 
@@ -242,8 +251,8 @@ class _Maker:
             self.cases(final),
             (
                 Finding("base", say(f"{best.evaluation.run} scores {best.value:.1%}."), True, self.task),
-                Finding("effect", say("The learning rate makes no difference that could be told from chance."), False),
-                Finding("caution", say("One seed only: nothing is said of other trainings.")),
+                Finding("effect", say("No effect of the learning rate was detected."), False),
+                Finding("caution", say("Each setting was trained with one seed only.")),
             ),
             (say("Train the best configuration with more seeds."),),
             (Gap(say("rank64"), say("no evaluation has a log that counts"), "tunebook run --retry-failed"),)
@@ -261,6 +270,7 @@ class _Maker:
                 say("/data/words.json"),
             ),
             balanced=True,
+            viewer=INSPECT_VIEWER,
         )
 
     def compared(self, run: RunRecord, final: dict[str, Score]) -> Comparison:
@@ -298,7 +308,7 @@ class _Maker:
         found = []
         for factor in treatments:
             levels = tuple(
-                Level(level, n, value, Interval(value - 0.06, value + 0.06, "Student t"))
+                LevelMean(level, n, value, Interval(value - 0.06, value + 0.06, "Student t"))
                 for level in factor.levels
                 for n, value in [mean(**{factor.key: level})]
             )
@@ -306,7 +316,7 @@ class _Maker:
                 Effect(self.task, MEASURE, (factor.key,), (factor.label,), levels, test="F", p=0.01, p_holm=0.02)
             )
         for one, other in itertools.combinations(treatments, 2):
-            cells = tuple(Cell(a, b, *mean(**{one.key: a, other.key: b})) for a in one.levels for b in other.levels)
+            cells = tuple(CellMean(a, b, *mean(**{one.key: a, other.key: b})) for a in one.levels for b in other.levels)
             found.append(Effect(self.task, MEASURE, (one.key, other.key), (one.label, other.label), cells=cells))
         return tuple(found)
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from tunebook import api
 from tunebook.demo.data import capitalization_data, task_source
+from tunebook.design.documents import yaml_document
+from tunebook.design.merge import update_inputs
+from tunebook.design.parse_options import parse_document
 from tunebook.tools.torchtune.known_models import known_model
 
-__all__ = ["OPTIONS", "make_inputs", "make_model"]
+__all__ = ["OPTIONS", "inputs_of", "make_inputs", "make_model"]
 
 MODEL = "Llama-3.2-1B-Instruct"
 OPTIONS = (
@@ -42,3 +50,10 @@ def make_model(directory: Path, *, chat_template: str | None = "{{ messages }}")
     template = {} if chat_template is None else {"chat_template": chat_template}
     (directory / "tokenizer_config.json").write_text(json.dumps(template))
     return directory
+
+
+def inputs_of(values: Mapping[str, Any], *, updated: Path | None = None) -> api.DesignInputs:
+    """What these keys of a file give, over the stored design of the experiment that is updated."""
+    text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+    given = parse_document(yaml_document(text, file="design.yaml"), here=Path.cwd())
+    return update_inputs(api.read_inputs(api.DesignSources(updated=updated)), given)

@@ -124,29 +124,30 @@ def _executed_nodes(tree: ast.AST) -> Iterator[ast.expr | ast.stmt]:
 
 def _changed(node: ast.expr | ast.stmt) -> str | None:
     """The faulty text of a node; ``None`` for nodes that are left as they are."""
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARISONS:
-        operators = [_COMPARISONS[type(node.ops[0])](), *node.ops[1:]]
-        return _text(ast.Compare(node.left, operators, node.comparators))
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return _text(ast.BinOp(node.left, _OPERATORS[type(node.op)](), node.right))
-    if isinstance(node, ast.BoolOp):
-        operator: ast.boolop = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        return _text(ast.BoolOp(operator, node.values))
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        return _text(node.operand)
-    if isinstance(node, ast.IfExp):
-        return _text(ast.IfExp(node.test, node.orelse, node.body))
-    if isinstance(node, ast.Constant):
-        return _changed_constant(node.value)
     if isinstance(node, ast.Continue):
         return "break"
     if isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, ast.Constant):
         return "return None"
-    return None
+    if isinstance(node, ast.Constant):
+        return _changed_constant(node.value)
+    changed = _changed_expression(node)
+    return None if changed is None else f"({ast.unparse(changed)})"
 
 
-def _text(node: ast.expr) -> str:
-    return f"({ast.unparse(node)})"
+def _changed_expression(node: ast.expr | ast.stmt) -> ast.expr | None:
+    match node:
+        case ast.Compare() if type(node.ops[0]) in _COMPARISONS:
+            return ast.Compare(node.left, [_COMPARISONS[type(node.ops[0])](), *node.ops[1:]], node.comparators)
+        case ast.BinOp() if type(node.op) in _OPERATORS:
+            return ast.BinOp(node.left, _OPERATORS[type(node.op)](), node.right)
+        case ast.BoolOp():
+            return ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values)
+        case ast.UnaryOp(op=ast.Not()):
+            return node.operand
+        case ast.IfExp():
+            return ast.IfExp(node.test, node.orelse, node.body)
+        case _:
+            return None
 
 
 def _changed_constant(value: object) -> str | None:

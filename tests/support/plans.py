@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tunebook.core.check import check_plan
-from tunebook.core.parse import parse_plan
-from tunebook.core.plan import Plan
+from tunebook.core.plan import Plan, parse_plan
 from tunebook.errors import Problem
 
 __all__ = ["EXAMPLE", "plan_of", "problems_of"]

@@ -1,23 +1,47 @@
-"""A task's table of scores, made of each run's sample values."""
+"""The scores of one task, made of each run's sample values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tunebook.analysis.comparing import Table
-from tunebook.analysis.records import EvaluationKey, Samples
-from tunebook.analysis.scoring import score_of
+from tunebook.analysis.records import EvaluationKey, RunRecord
+from tunebook.analysis.statistics.scores import ScoreTable, compute_score
+from tunebook.core.plan import RunType
+from tunebook.tools.results import Samples
 
-__all__ = ["table_of"]
+__all__ = ["run_of", "table_of"]
+
+Values = Sequence[float | None]
 
 
-def table_of(values: Mapping[str, Sequence[float | None]], ids: Mapping[str, Sequence[str]] | None = None) -> Table:
-    """A task's table out of each run's sample values."""
+def run_of(name: str, levels: Mapping[str, str] | None = None, base: str | None = None) -> RunRecord:
+    """A fine-tuned run; one called ``base`` is a control."""
+    kind = RunType.CONTROL if name == "base" else RunType.FINE_TUNED
+    return RunRecord(name, name, kind, "model", base, levels=levels or {})
+
+
+def table_of(
+    values: Mapping[str, Values | Mapping[int, Values]],
+    runs: Sequence[RunRecord] | None = None,
+    *,
+    ids: Mapping[str, Sequence[str]] | None = None,
+    targets: Mapping[str, Sequence[str]] | None = None,
+) -> ScoreTable:
+    """A task's scores.
+
+    Args:
+        values: each run's sample values, or those of each of its epochs; the epoch is 0 otherwise.
+        runs: by default a fine-tuned run for each name, without levels and without a base model.
+        ids: each run's sample ids; 0, 1, 2, … by default.
+        targets: each run's targets; by default the sample ids.
+    """
     samples = {}
-    for run, own in values.items():
-        keys = tuple(ids[run]) if ids else tuple(map(str, range(len(own))))
-        texts = tuple("" for _ in own)
-        key = EvaluationKey(run, "task", 0)
-        samples[key] = Samples(keys, tuple(1 for _ in own), texts, keys, texts, texts, {"m": tuple(own)})
-    scores = tuple(score_of(key, "m", own, {}) for key, own in samples.items())
-    return Table("task", "m", scores, samples)
+    for run, given in values.items():
+        for epoch, own in (given if isinstance(given, Mapping) else {0: given}).items():
+            names = tuple(ids[run]) if ids else tuple(map(str, range(len(own))))
+            wanted = tuple(targets[run]) if targets else names
+            texts = ("",) * len(own)
+            key = EvaluationKey(run, "task", epoch)
+            samples[key] = Samples(names, (1,) * len(own), texts, wanted, texts, texts, {"m": tuple(own)})
+    scores = tuple(compute_score(key, "m", own, {}) for key, own in samples.items())
+    return ScoreTable("task", "m", scores, samples, runs or [run_of(run) for run in values])

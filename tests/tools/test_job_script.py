@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tunebook.core.jobs import Job, Resources, Stage, outcome_from_json
+from tunebook.artifacts.outcome import read_outcome
+from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.site import Environment
 from tunebook.tools.job_script import job_variables, script_text
 
@@ -74,7 +75,7 @@ def test_a_script_of_another_tool_keeps_the_contract(tmp_path: Path) -> None:
     env = {**os.environ, "TUNEBOOK_TAG": "toy-1"}
     done = subprocess.run(["bash", str(script)], env=env, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == (f"it's \"$HOME\"|{tmp_path}/it's here/a", 5)
-    outcome = outcome_from_json((script.parent / "finetune.outcome.json").read_text())
+    outcome = read_outcome(script.parent / "finetune.outcome.json")
     assert outcome is not None
     assert (outcome.exit_code, outcome.tag, len(outcome.inputs)) == (5, "toy-1", 64)
     assert "#SBATCH --time=00:10:00\n#SBATCH --requeue\n" in script.read_text()

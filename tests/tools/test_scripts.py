@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from support.scaffolding import replace, scaffolded
-from tunebook.core.jobs import Job, outcome_from_json
+from tunebook.artifacts.outcome import read_outcome
+from tunebook.core.jobs import Job
 from tunebook.core.quoting import sbatch_value, shell_word
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.manifest import read_manifest
@@ -86,7 +87,7 @@ def test_training_gets_its_arguments_and_writes_its_outcome(experiment: Path, tm
     tune = next(call for call in calls if call["program"] == "tune")
     assert tune["arguments"] == ["run", "lora_finetune_single_device", "--config", config]
     assert calls[-1]["arguments"][:3] == ["-m", "tunebook.tools.runtime.torchtune_job", "finish"]
-    outcome = outcome_from_json((experiment / job.outcome).read_text())
+    outcome = read_outcome(experiment / job.outcome)
     assert outcome is not None
     assert (outcome.exit_code, outcome.tag) == (0, "t-1")
     assert outcome.inputs == inputs_digest(experiment, job)
@@ -98,7 +99,7 @@ def test_the_exit_code_is_the_tools_own(experiment: Path, tmp_path: Path) -> Non
     for name in ("rank8_lr1e-5/finetune", "rank8_lr1e-5/eval/capitalization_epoch0"):
         job = job_named(experiment, name)
         assert run_script(experiment / job.script, environment).returncode == 7
-        outcome = outcome_from_json((experiment / job.outcome).read_text())
+        outcome = read_outcome(experiment / job.outcome)
         assert outcome is not None
         assert outcome.exit_code == 7
 
@@ -142,7 +143,7 @@ def test_a_signal_ends_the_child_and_is_written_down(experiment: Path, tmp_path:
         assert process.poll() is None
     process.terminate()
     assert process.wait(timeout=20) == 143
-    outcome = outcome_from_json((experiment / job.outcome).read_text())
+    outcome = read_outcome(experiment / job.outcome)
     assert outcome is not None
     assert outcome.exit_code == 143
     child = int((tmp_path / "pid").read_text())
@@ -191,12 +192,12 @@ def test_a_site_value_that_would_add_a_line_is_refused(experiment: Path) -> None
     replace(experiment / "claude.local.md", "**Account**: `lab`", "**Account**: `lab --wrap=x`")
     report = scaffolded(experiment)
     assert len(report.parts[0].failures) == 8
-    assert "cannot stand on an #SBATCH line" in report.parts[0].failures[0].problems[0].message
+    assert "a value on an #SBATCH line may contain only" in report.parts[0].failures[0].problems[0].message
 
 
 @pytest.mark.parametrize("value", ["a\n#SBATCH --x", "a b", "a'b", 'a"b', "", "$(x)", "a`b"])
 def test_what_an_sbatch_line_cannot_hold_is_refused(value: str) -> None:
-    with pytest.raises(ValueError, match="cannot stand on an #SBATCH line"):
+    with pytest.raises(ValueError, match="a value on an #SBATCH line may contain only"):
         sbatch_value("--account", value)
 
 

@@ -39,14 +39,14 @@ def runs_frame(analysis: Analysis) -> Any:
 
     Parameters have the keys of ``setup_finetune.yaml``; losses are nats a token, times are seconds, memory is GB.
     """
-    finals = _final_scores(analysis)
+    finals = {task.name: analysis.final_scores(task.name) for task in analysis.tasks}
     keys = list(dict.fromkeys(key for run in analysis.runs for key in run.parameters))
     rows = [_run_row(analysis, run, keys, finals) for run in analysis.runs]
     return _frame(rows, ["run", "directory", "type", "model"])
 
 
 def _run_row(
-    analysis: Analysis, run: RunRecord, keys: list[str], finals: dict[tuple[str, str], Score]
+    analysis: Analysis, run: RunRecord, keys: list[str], finals: dict[str, dict[str, Score]]
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "run": run.name,
@@ -63,22 +63,12 @@ def _run_row(
     for name in ("memory_gb", "gpu_utilization_percent", "gpu_memory_gb"):
         row[f"slurm_{name}"] = getattr(slurm, name) if slurm is not None else None
     for task in analysis.tasks:
-        score = finals.get((run.name, task.name))
+        score = finals[task.name].get(run.name)
         name = (
             task.name if not {task.name, f"{task.name}_low", f"{task.name}_high"} & row.keys() else f"task {task.name}"
         )
         row |= {name: score.value if score else None, **_interval(score.interval if score else None, f"{name}_")}
     return row
-
-
-def _final_scores(analysis: Analysis) -> dict[tuple[str, str], Score]:
-    found: dict[tuple[str, str], Score] = {}
-    for task in analysis.tasks:
-        for score in analysis.scores(task.name):
-            before = found.get((score.evaluation.run, task.name))
-            if before is None or before.evaluation.epoch < score.evaluation.epoch:
-                found[score.evaluation.run, task.name] = score
-    return found
 
 
 def _interval(interval: Interval | None, prefix: str = "") -> dict[str, float | None]:

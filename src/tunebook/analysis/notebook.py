@@ -39,7 +39,7 @@ def _runs(analysis: Analysis) -> str:
     )
     for task in analysis.tasks:
         scale = scale_of(score.value for score in analysis.scores(task.name))
-        values = {score.evaluation.run: score for score in analysis.scores(task.name)}
+        values = analysis.final_scores(task.name)
         found = [values.get(run) for run in frame["run"]]
         short[task.name] = [scale.value(score.value) if score else "" for score in found]
         short[f"{task.name}: interval"] = [scale.interval(score.interval) if score else "" for score in found]

@@ -6,20 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from tunebook.artifacts.curve import Curve
 from tunebook.core.jobs import JobState
 from tunebook.core.parameters import Value
 from tunebook.core.plan import RunType
 from tunebook.slurm.accounting import SlurmUse
 
 __all__ = [
-    "Curve",
+    "Deviation",
     "EvaluationKey",
     "EvaluationRecord",
+    "FactorUse",
+    "Gap",
     "Interval",
     "OtherLog",
     "RunRecord",
-    "Samples",
     "Score",
+    "TaskUse",
     "Training",
 ]
 
@@ -32,30 +35,6 @@ class Interval:
     high: float
     method: str
     level: float = 0.95
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A training's series, one value an optimizer step that was logged; ``None`` for what was not.
-
-    Attributes:
-        steps: from 1; the other columns but the validation's have its length.
-        epochs: zero-based.
-        learning_rates: as the optimizer used them.
-        memory_gb: peak memory so far, of the GPU or of the process without one.
-        seconds: since the first logged step.
-        validation_steps: the steps after which there was a validation, with ``validation_losses``.
-    """
-
-    steps: tuple[int, ...] = ()
-    epochs: tuple[int | None, ...] = ()
-    losses: tuple[float | None, ...] = ()
-    learning_rates: tuple[float | None, ...] = ()
-    tokens_per_second: tuple[float | None, ...] = ()
-    memory_gb: tuple[float | None, ...] = ()
-    seconds: tuple[float | None, ...] = ()
-    validation_steps: tuple[int, ...] = ()
-    validation_losses: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +78,11 @@ class Training:
     ended: str = ""
     host: str = ""
     slurm: SlurmUse | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it ended well; without a known job, whether it logged a step."""
+        return self.state is JobState.COMPLETED or (self.state is JobState.UNKNOWN and self.steps > 0)
 
 
 @dataclass(frozen=True)
@@ -196,24 +180,56 @@ class EvaluationRecord:
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     slurm: SlurmUse | None = None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it has a log that counts."""
+        return self.log is not None
+
 
 @dataclass(frozen=True)
-class Samples:
-    """The samples of one evaluation, in columns of equal length.
+class FactorUse:
+    """A parameter that was varied over the fine-tuned runs.
 
     Attributes:
-        ids: the data set's sample ids, as text.
-        repeats: from 1; inspect-ai calls them epochs.
-        prompts: at most 1,000 characters of each, as inspect-ai's sample summaries keep them; so are the targets.
-        values: measure to each sample's score; ``None`` where there is none.
-        tokens: all that the model read and wrote.
+        key: the parameter's key, such as ``lora_rank``.
+        label: its column in the plan, such as ``LoRA Rank``.
+        levels: its values as the plan writes them, sorted as numbers where they are numbers.
+        is_seed: whether its levels are repetitions and not treatments.
     """
 
-    ids: tuple[str, ...] = ()
-    repeats: tuple[int, ...] = ()
-    prompts: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    answers: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-    values: Mapping[str, tuple[float | None, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    tokens: int = 0
+    key: str
+    label: str
+    levels: tuple[str, ...]
+    is_seed: bool = False
+
+
+@dataclass(frozen=True)
+class TaskUse:
+    """An evaluation task; ``measures`` are its scorers' values of a sample, the headline one first."""
+
+    name: str
+    description: str = ""
+    measures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that is missing; ``hint`` is how to get it.
+
+    Attributes:
+        planned: whether the plan contains it; a missing control run that no row asks for leaves nothing unfinished.
+    """
+
+    subject: str
+    what: str
+    hint: str = ""
+    planned: bool = True
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A deviation from the plan: ``retry``, ``setting``, ``edited``, ``log``, ``diverged``."""
+
+    kind: str
+    subject: str
+    what: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.markdown_text import link, markdown_table, text
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.report_results import Results
-from tunebook.analysis.values import Analysis, Finding
+from tunebook.analysis.values import Analysis
 from tunebook.analysis.wording import plural
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
@@ -62,9 +63,9 @@ class _Report:
         if analysis.question:
             yield f"**Question:** {text(analysis.question, most=2000)}"
             yield ""
-        done = sum(1 for item in analysis.evaluations if item.log is not None)
+        done = sum(item.is_done for item in analysis.evaluations)
         trained = [run.training for run in analysis.runs if run.training is not None]
-        ready = sum(1 for item in trained if item.state in {JobState.COMPLETED, JobState.UNKNOWN} and item.steps)
+        ready = sum(item.is_done for item in trained)
         evaluations = plural(len(analysis.evaluations), "evaluation")
         state = f"{ready} of {plural(len(trained), 'training')} and {done} of {evaluations} are in"
         yield (
@@ -151,7 +152,7 @@ class _Report:
                 "not trained here" if run.type is not RunType.CONTROL else "base model",
                 *[""] * 6,
             ]
-        state = "completed" if training.state is JobState.UNKNOWN and training.steps else training.state.value
+        state = JobState.COMPLETED.value if training.is_done else training.state.value
         return [
             text(run.directory),
             *levels,
@@ -206,7 +207,7 @@ class _Report:
         yield "## Where this comes from"
         yield ""
         rows = [
-            ["Page", f"SHA-256 {facts.page_sha256[:16]}… (without its status tables)"],
+            ["Page", f"SHA-256 {facts.plan_sha256[:16]}… (without its status tables)"],
             ["Created", text(self._analysis.created)],
             ["First job", text(facts.first)],
             ["Last job", text(facts.last)],

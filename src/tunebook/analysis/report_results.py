@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.inference import Comparison, Replicates
 from tunebook.analysis.markdown_text import link, markdown_table, text
 from tunebook.analysis.records import EvaluationRecord, Score
-from tunebook.analysis.values import Analysis, Case
+from tunebook.analysis.statistics.cases import Case
+from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.seeds import Replicates
+from tunebook.analysis.values import Analysis
 from tunebook.analysis.wording import Scale, p_text, scale_of
 
 __all__ = ["Results"]
@@ -63,7 +66,9 @@ class Results:
             if tests
             else notes
         )
-        yield "`inspect view --log-dir .` in the experiment's directory opens the logs."
+        if self._analysis.viewer is not None:
+            command = shlex.join([*self._analysis.viewer.command, "."])
+            yield f"`{command}` in the experiment's directory opens the logs."
         if len(ordered) > _MOST_ROWS:
             yield ""
             yield f"{len(ordered) - _MOST_ROWS} more in [evaluations.csv](evaluations.csv)."

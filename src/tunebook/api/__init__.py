@@ -2,23 +2,24 @@
 
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.records import Interval, Score
-from tunebook.analysis.values import Analysis, Finding
+from tunebook.analysis.values import Analysis
 from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.demonstration import DemoReport, DemoRow, demo
 from tunebook.api.designing import (
     DEFAULTS,
     Design,
+    DesignInputs,
     DesignReport,
-    Read,
+    DesignSources,
     Suggestions,
     Totals,
     answer_problem,
     design,
-    design_of_page,
     experiment_name,
     missing_answers,
-    read_given,
+    read_inputs,
     suggestions,
 )
 from tunebook.api.loading import find_experiment
@@ -44,7 +45,9 @@ __all__ = [
     "DemoRow",
     "Derived",
     "Design",
+    "DesignInputs",
     "DesignReport",
+    "DesignSources",
     "Detected",
     "Figure",
     "FigureSize",
@@ -53,7 +56,6 @@ __all__ = [
     "Job",
     "JobReport",
     "JobState",
-    "Read",
     "RunReport",
     "ScaffoldReport",
     "Score",
@@ -72,11 +74,10 @@ __all__ = [
     "check",
     "demo",
     "design",
-    "design_of_page",
     "experiment_name",
     "find_experiment",
     "missing_answers",
-    "read_given",
+    "read_inputs",
     "run",
     "run_summary",
     "scaffold",

@@ -14,7 +14,8 @@ from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.notebook import NotebookFigure, for_notebook
-from tunebook.analysis.collect import Source
+from tunebook.analysis.collect.source import JobFacts, source_of
+from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.frames import (
     comparisons_frame,
     curves_frame,
@@ -25,18 +26,16 @@ from tunebook.analysis.frames import (
 )
 from tunebook.analysis.notebook import notebook_html
 from tunebook.analysis.pictures import Look
-from tunebook.analysis.reading import read_readable
-from tunebook.analysis.training import JobFacts
-from tunebook.analysis.values import Analysis, Finding
+from tunebook.analysis.values import Analysis
 from tunebook.analysis.write import write_analysis
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
+from tunebook.artifacts.text_files import read_readable
 from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
-from tunebook.core.parse import parse_plan
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.plan import PLAN_FILE, parse_plan
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -53,7 +52,6 @@ _NEEDED = {
     "pyarrow": "pyarrow",
     "scipy": "scipy",
     "statsmodels": "statsmodels",
-    "inspect_ai": "inspect-ai",
     "vl_convert": "vl-convert-python",
     "jinja2": "Jinja2",
 }
@@ -170,7 +168,7 @@ def analyze(
         raise PlanError(problems)
     site, _ = find_site(experiment)
     facts, warnings = _job_facts(experiment, ask=ask)
-    source = Source(experiment, parsed.plan, site, facts, use_cache=write)
+    source = source_of(experiment, parsed.plan, site, jobs=facts, use_cache=write)
     if not write:
         return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
     with exclusive(experiment, "analyze", wait_s=30.0):
@@ -222,9 +220,9 @@ def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts
 def _log(report: AnalyzeReport, clock: Callable[[], datetime]) -> None:
     analysis = report.analysis
     log = Log(report.experiment / ANALYZE_LOG, clock)
-    counted = sum(1 for evaluation in analysis.evaluations if evaluation.log is not None)
+    counted = sum(evaluation.is_done for evaluation in analysis.evaluations)
     trained = sum(1 for run in analysis.runs if run.training is not None and run.training.steps)
-    done = sum(1 for run in analysis.runs if run.training is not None and run.training.state is JobState.COMPLETED)
+    done = sum(run.training is not None and run.training.is_done for run in analysis.runs)
     log.entries(
         [
             (

@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.running import run
 from tunebook.api.scaffolding import now, scaffold
+from tunebook.artifacts.result import read_result
+from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Stage
 from tunebook.core.plan import PLAN_FILE
-from tunebook.core.site import SITE_FILE
+from tunebook.core.site_file import SITE_FILE
 from tunebook.demo.data import capitalization_data, task_source
 from tunebook.demo.model import default_cache, fetch_model
 from tunebook.demo.plan import DemoPlan
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
 from tunebook.errors import ExitCode, ToolError
 from tunebook.run.report import JobReport, RunReport, Snapshot
-from tunebook.run.summary import duration_s
 
 __all__ = ["DemoReport", "DemoRow", "demo"]
 
@@ -129,17 +129,12 @@ def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:
 
 
 def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> DemoRow:
-    scores = _scores(directory, evaluation)
+    result = read_result(directory / evaluation.job.result) if evaluation.job.result else None
     return DemoRow(
         evaluation.job.run,
         training.loss if training else None,
-        scores.get("accuracy"),
-        scores.get("stderr"),
-        duration_s(training) if training else None,
-        duration_s(evaluation),
+        result.metric("accuracy") if result else None,
+        result.metric("stderr") if result else None,
+        elapsed_s(training.started, training.ended) if training else None,
+        elapsed_s(evaluation.started, evaluation.ended),
     )
-
-
-def _scores(directory: Path, evaluation: JobReport) -> dict[str, Any]:
-    text = read_text(directory / evaluation.job.result) if evaluation.job.result else None
-    return {score["metric"]: score["value"] for score in json.loads(text)["scores"]} if text else {}

@@ -1,36 +1,39 @@
-"""``design``: from a question to the page."""
+"""``design``: from a question to the plan."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 from tunebook.api.loading import find_experiment, find_site, load
 from tunebook.api.scaffolding import now
-from tunebook.core.page import page_text
-from tunebook.core.parse import parse_plan
-from tunebook.core.paths import DESIGN_LOG
-from tunebook.core.plan import PLAN_FILE, Plan
+from tunebook.core.paths import DESIGN, DESIGN_LOG
+from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, write_plan
 from tunebook.core.site import Site
-from tunebook.design.check import design_problems, design_warnings, missing
-from tunebook.design.complete import DEFAULTS, Completed, complete
-from tunebook.design.given import from_options, from_values, from_yaml
+from tunebook.design.build_plan import Kept, build_plan, same_trainings
+from tunebook.design.check import design_problems, design_warnings, missing_parts
+from tunebook.design.defaults import DEFAULTS, complete
+from tunebook.design.documents import options_document, yaml_document
+from tunebook.design.hand_edits import lost_edits
 from tunebook.design.history import find_history
 from tunebook.design.log import design_entries
+from tunebook.design.merge import merge_inputs, update_inputs
 from tunebook.design.naming import experiment_name as name_of
-from tunebook.design.proposal import Totals, propose
-from tunebook.design.reader import Read
-from tunebook.design.reading import read_design
+from tunebook.design.parse_options import parse_document
+from tunebook.design.paths import with_absolute_paths
+from tunebook.design.proposal import Previous, Totals, propose
+from tunebook.design.replan import keep_from, plan_diff, updated_text
 from tunebook.design.resources import Entry, Resources, survey
-from tunebook.design.runs import alike, plan_of
+from tunebook.design.roundtrip import plan_differences
+from tunebook.design.status_tables import submitted
+from tunebook.design.stored import design_from_json, design_to_json
 from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
-from tunebook.design.update import begun, carried_over, design_of, notes_of, page_diff
-from tunebook.design.values import Design
-from tunebook.design.verify import page_differences
+from tunebook.design.values import Decision, Design, DesignInputs
+from tunebook.design.workloads import Surroundings
 from tunebook.design.yaml_plan import read_yaml_plan
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.lock import exclusive
@@ -40,32 +43,48 @@ from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, UsageEr
 __all__ = [
     "DEFAULTS",
     "Design",
+    "DesignInputs",
     "DesignReport",
-    "Read",
+    "DesignSources",
     "Suggestions",
     "Totals",
     "answer_problem",
     "design",
-    "design_of_page",
     "experiment_name",
     "missing_answers",
-    "read_given",
+    "read_inputs",
     "suggestions",
 ]
 
 
-@dataclass(frozen=True)
-class DesignReport:
-    """A designed page, and what was found on the way.
+@dataclass(frozen=True, kw_only=True)
+class DesignSources:
+    """Where a design comes from; options win over the file, and that over a plan in YAML or the stored design.
 
     Attributes:
-        text: the whole page.
-        before: the page that it replaces; ``None`` if there was none.
-        diff: what changes on a page that is updated.
-        decisions: what was decided that nobody said, with the reason.
-        prerequisites: what is to be got before the experiment can run.
-        verified: what was seen to be there.
-        written: whether the page is on the disk now.
+        options: option name, without the dashes, to its occurrences.
+        config: a YAML file with the same keys.
+        yaml_plan: an ``experiment_summary.yaml`` to take over.
+        updated: the directory of an experiment whose plan is updated: its stored design applies where nothing is given.
+    """
+
+    options: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
+    config: Path | None = None
+    yaml_plan: Path | None = None
+    updated: Path | None = None
+
+
+@dataclass(frozen=True)
+class DesignReport:
+    """A designed plan, and what was found on the way.
+
+    Attributes:
+        text: the whole plan.
+        before: the plan that it replaces; ``None`` if there was none.
+        decisions: what was decided although nobody gave it, with the reason.
+        prerequisites: what is missing before the experiment can run.
+        verified: paths that were found complete.
+        written: whether the plan is on the disk now.
     """
 
     experiment: Path
@@ -74,7 +93,7 @@ class DesignReport:
     before: str | None
     totals: Totals
     written: bool
-    decisions: tuple[tuple[str, str], ...] = ()
+    decisions: tuple[Decision, ...] = ()
     prerequisites: tuple[str, ...] = ()
     verified: tuple[str, ...] = ()
     errors: tuple[Problem, ...] = ()
@@ -82,45 +101,38 @@ class DesignReport:
 
     @property
     def diff(self) -> str:
-        """What changes on the page; empty for a new one."""
-        return "" if self.before is None else page_diff(self.before, self.text)
+        """The changes of an update; empty for a new plan."""
+        return "" if self.before is None else plan_diff(self.before, self.text)
 
     @property
     def exit_code(self) -> ExitCode:
-        """3 if the page would be wrong."""
+        """3 if the plan would be wrong."""
         return ExitCode.WRONG_PLAN if self.errors else ExitCode.DONE
 
 
-def read_given(
-    *,
-    options: Mapping[str, Sequence[str]] | None = None,
-    config: Path | None = None,
-    values: Mapping[str, Any] | None = None,
-    base: Design | None = None,
-    yaml_plan: Path | None = None,
-) -> Read:
-    """A design out of a YAML file, a program's values and options, later ones over earlier ones.
+# --- what a person gives -------------------------------------------------------------------------------------------
 
-    Args:
-        options: option name, without the dashes, to its occurrences.
-        values: the same keys with lists, mappings and numbers.
-        base: what holds where nothing is given; :func:`design_of_page` gives the one of a page.
-        yaml_plan: an ``experiment_summary.yaml``, which takes the place of ``base``.
+
+def read_inputs(sources: DesignSources) -> DesignInputs:
+    """The design that the sources give together, with every problem in them.
 
     Raises:
-        UsageError: a file is not there, or there are both a base and a YAML plan.
-        PlanError: it is not YAML, or no such plan.
+        UsageError: a file is missing, or both an update and a plan in YAML are given.
+        PlanError: a file is not YAML or not such a plan, or the stored design cannot be read.
     """
-    start: Read | Design | None = base
-    if yaml_plan is not None:
-        if base is not None:
-            raise UsageError("a page cannot be updated from a YAML plan", hint="give only one of the two")
-        start = read_yaml_plan(_existing(yaml_plan), file=str(yaml_plan))
-    documents = []
-    if config is not None:
-        documents.append(from_yaml(_existing(config), file=str(config)))
-    documents += [from_values(values or {}), from_options(options or {})]
-    return read_design(documents, base=start, here=Path.cwd())
+    here = Path.cwd()
+    if sources.updated is not None and sources.yaml_plan is not None:
+        raise UsageError("a plan cannot be updated from a plan in YAML", hint="give only one of --update and --from")
+    inputs = DesignInputs(design=Design())
+    if sources.updated is not None:
+        inputs = DesignInputs(design=_stored_design(find_experiment(sources.updated)) or Design())
+    elif sources.yaml_plan is not None:
+        inputs = read_yaml_plan(_existing(sources.yaml_plan), file=str(sources.yaml_plan))
+    given = parse_document(options_document(sources.options), here=here)
+    if sources.config is not None:
+        document = yaml_document(_existing(sources.config), file=str(sources.config))
+        given = merge_inputs(parse_document(document, here=here), given)
+    return update_inputs(inputs, given)
 
 
 def _existing(path: Path) -> str:
@@ -130,154 +142,153 @@ def _existing(path: Path) -> str:
     return text
 
 
-def design_of_page(directory: Path) -> Design:
-    """The design that an existing page means.
-
-    Raises:
-        PlanError: the page is wrong.
-        UsageError: there is none.
-    """
-    experiment = find_experiment(directory)
-    text = read_text(experiment / PLAN_FILE) or ""
-    parsed = parse_plan(text)
-    if parsed.problems:
-        raise PlanError(parsed.problems)
-    return replace(design_of(parsed.plan), matrix_notes=notes_of(text))
+def _stored_design(experiment: Path) -> Design | None:
+    """The design that the last ``design`` stored; ``None`` for a plan that was written by hand."""
+    text = read_text(experiment / DESIGN)
+    return None if text is None else design_from_json(text)
 
 
 def suggestions() -> Suggestions:
-    """Models, data sets and tasks that lie about here, and in the site's models directory."""
+    """Models, data sets and tasks in the working directory, and in the site's models directory."""
     return suggest(Path.cwd(), find_site(Path.cwd())[0])
 
 
 def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] | None = None) -> str:
-    """Why a text cannot be the answer to an option, beside what other options say; empty if it can."""
+    """Why a text cannot be the answer to an option, given other options; empty if it can."""
     others = beside or {}
-    read = read_given(options={**others, name: [*others.get(name, ()), text]})
-    found = [*read.problems, *(problem for problem in design_problems(read) if problem.file == f"--{name}")]
-    return f"{found[0].message}{f' ({found[0].hint})' if found[0].hint else ''}" if found else ""
+    inputs = read_inputs(DesignSources(options={**others, name: [*others.get(name, ()), text]}))
+    found = [*inputs.problems, *(problem for problem in design_problems(inputs) if problem.file == f"--{name}")]
+    if not found:
+        return ""
+    return f"{found[0].message} ({found[0].hint})" if found[0].hint else found[0].message
 
 
 def experiment_name(value: Design, clock: Callable[[], datetime] = now) -> str:
-    """The name that an experiment gets where nobody gives one: task, factors and date."""
+    """The name of an experiment for which nobody gives one: task, factors and date."""
     return name_of(value, clock())
 
 
-def missing_answers(read: Read) -> tuple[str, ...]:
-    """What has to be answered still; what :data:`DEFAULTS` has can be left to it."""
-    return missing(read.design)
+def missing_answers(inputs: DesignInputs) -> tuple[str, ...]:
+    """What has to be given still; :data:`DEFAULTS` has values for some of it."""
+    return missing_parts(inputs.design)
+
+
+# --- designing -----------------------------------------------------------------------------------------------------
 
 
 def design(
     directory: Path | None = None,
     *,
-    given: Read | Design | Mapping[str, Any],
+    given: DesignInputs | Design,
     update: bool = False,
     defaults: bool = False,
     dry_run: bool = False,
     confirm: Callable[[DesignReport], bool] = lambda _: True,
     clock: Callable[[], datetime] = now,
 ) -> DesignReport:
-    """Plans an experiment, verifies what it needs, estimates what it takes, and writes its page.
+    """Plans an experiment, verifies what it needs, estimates what it takes, and writes its plan and its design.
 
     Args:
         directory: the experiment's; by default one in the working directory, named by task, factors and date.
-        given: a design, what :func:`read_given` made, or the keys of ``--config`` as a mapping.
-        update: plan the page again that is there; notes and the status of runs that stay are kept.
+        given: what :func:`read_inputs` returned; or a design, whose paths are relative to the working directory, and
+            which an update merges into the stored design.
+        update: plan an existing experiment again; a person's text and the status of runs that stay are kept.
         defaults: take the usual value where a training's parameter is missing.
-        confirm: asked before anything is written, where the page has no error.
+        confirm: asked before anything is written, if the plan has no error.
 
     Returns:
-        The page; it was not written if it has errors, in a dry run, or without confirmation.
+        The plan; it is not written if it has errors, in a dry run, or without confirmation.
 
     Raises:
-        UsageError: something is missing or cannot be; carries everything that is.
-        ConflictError: there is a page already, and it is not to be updated; or it changed in the meantime.
+        UsageError: something is missing or contradictory; carries all of it.
+        ConflictError: there is a plan already, and it is not updated; or it has changes by hand that would be lost.
     """
-    read = _read(given, directory, update=update)
-    directory = directory or _directory_of(read)
+    inputs = _inputs(given, directory, update=update)
+    if directory is None:
+        directory, inputs = _own_directory(inputs)
     moment = clock()
-    experiment = _experiment(read.design, directory, moment, update=update)
+    experiment = _experiment(inputs.design, directory, moment, update=update)
     site, _ = find_site(experiment)
-    done = complete(read, site, defaults=defaults)
-    done = replace(done, decisions=(*read.decisions, *done.decisions))
-    read = replace(read, design=done.design)
-    problems = (*read.problems, *done.problems, *design_problems(read))
+    done = complete(inputs.design, site, defaults=defaults)
+    completed = replace(done.design, name=done.design.name or experiment.name)
+    inputs = replace(inputs, design=completed, decisions=(*inputs.decisions, *done.decisions))
+    problems = (*inputs.problems, *done.problems, *design_problems(inputs))
     if problems:
-        raise UsageError(problems)
-    report, entries = _planned(read, done, experiment, site, moment)
+        raise UsageError((*_without_stored_design(experiment, update=update), *problems))
+    report, entries = _plan(inputs, experiment, site, moment)
     if report.errors or dry_run or not confirm(report):
         return report
-    _write(report, entries, clock)
+    _write(report, completed, entries, clock)
     return replace(report, written=True)
 
 
-def _read(given: Read | Design | Mapping[str, Any], directory: Path | None, *, update: bool) -> Read:
-    if isinstance(given, Read):
+def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: bool) -> DesignInputs:
+    if isinstance(given, DesignInputs):
         return given
-    if isinstance(given, Design):
-        return Read(given)
-    return read_given(values=given, base=design_of_page(directory or Path()) if update else None)
+    inputs = DesignInputs(design=with_absolute_paths(given, Path.cwd()))
+    stored = _stored_design(find_experiment(directory or Path())) if update else None
+    return update_inputs(DesignInputs(design=stored), inputs) if stored else inputs
 
 
-def _directory_of(read: Read) -> Path | None:
-    """The directory that a YAML plan names, where it is or can be here; a plan may come from elsewhere."""
-    if read.directory is None or read.directory.parent.is_dir():
-        return read.directory
-    message = f"the plan's directory {read.directory} is not here"
-    warning = read.place("directory").problem(message, "name the experiment's directory to choose another")
-    read.warnings += [] if warning in read.warnings else [warning]
-    return None
+def _own_directory(inputs: DesignInputs) -> tuple[Path | None, DesignInputs]:
+    """The directory that a plan in YAML names, if it is or can be here; the plan may come from another machine."""
+    named = inputs.directory
+    if named is None or named.parent.is_dir():
+        return named, inputs
+    hint = "name the experiment's directory to choose another"
+    warning = inputs.directory_place.problem(f"the plan's directory {named} is not here", hint)
+    return None, replace(inputs, warnings=(*inputs.warnings, warning))
 
 
 def _experiment(value: Design, directory: Path | None, moment: datetime, *, update: bool) -> Path:
-    """The experiment's directory: with a page if that is to be updated, else without."""
+    """The experiment's directory: with a plan for an update, otherwise without."""
     if update:
         return find_experiment(directory or Path())
-    name = value.name or name_of(value, moment)
-    experiment = (directory or Path(name)).expanduser().absolute()
+    experiment = (directory or Path(value.name or name_of(value, moment))).expanduser().absolute()
     if (experiment / PLAN_FILE).exists():
-        hint = "`--update` plans it again and shows what changes; else name another directory"
-        raise ConflictError(f"{experiment} has a page already", hint=hint)
+        hint = "`--update` plans it again and shows what changes; or name another directory"
+        raise ConflictError(f"{experiment} has a plan already", hint=hint)
     if experiment.exists() and not experiment.is_dir():
         raise ConflictError(f"{experiment} is a file", hint="name another directory")
     return experiment
 
 
-def _planned(
-    read: Read, done: Completed, experiment: Path, site: Site, moment: datetime
-) -> tuple[DesignReport, list[Entry]]:
-    """The page as a value, with everything that was found; nothing is written."""
+def _without_stored_design(experiment: Path, *, update: bool) -> tuple[Problem, ...]:
+    """Why an update misses parts of the design that the plan seems to have."""
+    if not update or (experiment / DESIGN).exists():
+        return ()
+    message = f"{DESIGN} is missing: this plan was not written by `tunebook design`, or by an older version"
+    return (Problem(message, hint="give the whole design once, as options or with --config"),)
+
+
+def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) -> tuple[DesignReport, list[Entry]]:
+    """The plan as a value, with everything that was found; nothing is written."""
     before = read_text(experiment / PLAN_FILE)
-    old = parse_plan(before).plan if before is not None else None
-    name = done.design.name or experiment.name
-    plan = plan_of(done.design, name=name)
+    old = None if before is None else _checked(before)
+    kept = keep_from(before, old) if before is not None and old is not None else Kept()
+    plan = build_plan(inputs.design, name=inputs.design.name, kept=kept)
+    if old is not None:
+        _refuse_lost_edits(experiment, old, plan, kept)
     found = survey(plan, site, experiment)
     history = find_history(_roots(experiment, site))
+    around = Surroundings(site=site, experiment=experiment, found=found, history=history)
     created = (old.created if old else "") or f"{moment:%Y-%m-%d %H:%M}"
-    proposal = propose(
-        done.design,
-        plan,
-        site=site,
-        experiment=experiment,
-        created=created,
-        found=found,
-        history=history,
-        old=old,
-        begun=begun(before or ""),
-    )
-    text = page_text(proposal.plan, proposal.details)
-    errors = list(page_differences(proposal.plan, text))
-    trained = {run.model for run in plan.fine_tuned}
+    proposal = propose(inputs.design, plan, around=around, created=created, previous=_previous(before, old, kept))
+    text = write_plan(proposal.plan, proposal.details)
+    errors = list(plan_differences(proposal.plan, text))
     if before is not None and old is not None:
-        text = carried_over(before, old, text, proposal.plan)
+        text = updated_text(before, old, text, proposal.plan)
     loaded = load(experiment, text=text)
+    trained = {run.model for run in plan.fine_tuned}
     errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
     errors += [problem for problem in loaded.findings.errors if problem not in errors]
-    same = [Problem(f"runs `{a}` and `{b}` are one and the same training") for a, b in alike(plan)]
-    own = (*read.warnings, *design_warnings(read))
-    warnings = (*own, *same, *proposal.warnings, *_untold(loaded.findings.warnings, found))
-    entries = design_entries(done, proposal, found, history, errors=errors, warnings=warnings)
+    warnings = (
+        *inputs.warnings,
+        *design_warnings(inputs.design),
+        *(Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)),
+        *proposal.warnings,
+        *_not_listed(loaded.findings.warnings, found),
+    )
     report = DesignReport(
         experiment,
         loaded.context.plan,
@@ -285,35 +296,64 @@ def _planned(
         before,
         proposal.totals,
         written=False,
-        decisions=done.decisions,
+        decisions=inputs.decisions,
         prerequisites=tuple(found.prerequisites),
         verified=tuple(sorted(found.verified)),
         errors=tuple(errors),
         warnings=warnings,
     )
-    return report, entries
+    return report, design_entries(inputs.decisions, proposal, found, history, errors=errors, warnings=warnings)
 
 
-def _untold(warnings: tuple[Problem, ...], found: Resources) -> tuple[Problem, ...]:
-    """Without what the prerequisites say already."""
-    absent = {f"model {model.path} is not there" for model in found.models.values() if model.facts is None}
-    absent |= {f"data set {path} is not there" for path, facts in found.datasets.items() if facts is None}
-    absent |= {f"task script {path} is not there" for path, facts in found.tasks.items() if facts is None}
-    return tuple(warning for warning in warnings if warning.message not in absent)
+def _checked(text: str) -> Plan:
+    """The plan that is updated, if it can be read."""
+    parsed = parse_plan(text)
+    if parsed.problems:
+        raise PlanError(parsed.problems)
+    return parsed.plan
+
+
+def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, kept: Kept) -> None:
+    """Stops an update that would undo what a person changed in the plan by hand."""
+    stored = _stored_design(experiment)
+    if stored is None:
+        return
+    problems = lost_edits(old, stored=build_plan(stored, name=stored.name, kept=kept), updated=plan)
+    if problems:
+        raise ConflictError(problems)
+
+
+def _previous(before: str | None, old: Plan | None, kept: Kept) -> Previous | None:
+    if before is None or old is None:
+        return None
+    trained, is_evaluated = submitted(before)
+    return Previous(plan=old, trained=trained, is_evaluated=is_evaluated, matrix_notes=kept.matrix_notes)
+
+
+def _not_listed(warnings: tuple[Problem, ...], found: Resources) -> tuple[Problem, ...]:
+    """The warnings without those that the prerequisites list already."""
+    listed = {f"model {model.path} is not there" for model in found.models.values() if model.facts is None}
+    listed |= {f"data set {path} is not there" for path, facts in found.datasets.items() if facts is None}
+    listed |= {f"task script {path} is not there" for path, facts in found.tasks.items() if facts is None}
+    return tuple(warning for warning in warnings if warning.message not in listed)
 
 
 def _roots(experiment: Path, site: Site) -> list[Path]:
-    """Where prior experiments may be: beside this one, in the working directory, and where checkpoints go."""
-    base = [Path(site.output_dir_base).expanduser()] if site.output_dir_base else []
-    return [experiment, experiment.parent, Path.cwd(), *base, *(path.parent for path in base)]
+    """Where prior experiments may be: next to this one, in the working directory, and where checkpoints go."""
+    roots = [experiment, experiment.parent, Path.cwd()]
+    if site.output_dir_base:
+        base = Path(site.output_dir_base).expanduser()
+        roots += [base, base.parent]
+    return roots
 
 
-def _write(report: DesignReport, entries: list[Entry], clock: Callable[[], datetime]) -> None:
-    """The page, unless somebody changed it in the meantime; then the log."""
+def _write(report: DesignReport, value: Design, entries: list[Entry], clock: Callable[[], datetime]) -> None:
+    """Writes the plan, unless somebody changed it in the meantime, then its design and the log."""
     path = report.experiment / PLAN_FILE
     report.experiment.mkdir(parents=True, exist_ok=True)
     with exclusive(report.experiment, "plan", wait_s=5.0):
-        written = write_text(path, report.text, durable=True, only_if=lambda: read_text(path) == report.before)
-    if not written:
-        raise ConflictError(f"{path} changed while it was planned", hint="run it again")
+        is_written = write_text(path, report.text, durable=True, only_if=lambda: read_text(path) == report.before)
+        if not is_written:
+            raise ConflictError(f"{path} changed while it was planned", hint="run it again")
+        write_text(report.experiment / DESIGN, design_to_json(value), durable=True)
     Log(report.experiment / DESIGN_LOG, clock).entries(entries)

@@ -8,10 +8,10 @@ from pathlib import Path
 from tunebook.core.check import check_plan
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
-from tunebook.core.parse import parse_plan
-from tunebook.core.plan import PLAN_FILE, Evaluation, Plan
-from tunebook.core.settings import evaluations
-from tunebook.core.site import SITE_FILE, Site, parse_site
+from tunebook.core.plan import PLAN_FILE, Evaluation, Plan, parse_plan
+from tunebook.core.plan.settings import evaluations
+from tunebook.core.site import Site
+from tunebook.core.site_file import SITE_FILE, parse_site
 from tunebook.disk.atomic import read_text
 from tunebook.errors import Problem, UsageError
 from tunebook.tools.base import Context, Findings, Tool

@@ -8,9 +8,8 @@ from difflib import unified_diff
 from pathlib import Path
 
 from tunebook.api.loading import find_site
-from tunebook.core.site import SITE_FILE, Site
-from tunebook.core.site_settings import SETTINGS, line_of, read_assignments, values_of
-from tunebook.core.site_text import site_text
+from tunebook.core.site import SETTINGS, Site, line_of, read_assignments, values_of
+from tunebook.core.site_file import SITE_FILE, site_text
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.originals import original_of
 from tunebook.errors import ConflictError, ExitCode, NoSlurmError, Problem, SlurmError, ToolError, UsageError
@@ -186,7 +185,7 @@ def site_init(
 
 def _assigned(assignments: Sequence[str]) -> dict[str, str]:
     try:
-        return read_assignments(tuple(assignments))
+        return read_assignments(assignments)
     except ValueError as error:
         raise UsageError(str(error), hint="write --set KEY=VALUE") from None
 

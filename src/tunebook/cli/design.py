@@ -1,8 +1,9 @@
-"""``tunebook design``: from a question to the page, by options, by a file, or asked for on a terminal."""
+"""``tunebook design``: from a question to the plan, by options, by a file, or by questions on a terminal."""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from tunebook import api
 from tunebook.cli.design_session import ask_answers, ask_directory, ask_write, confirmed, on_terminal
 from tunebook.cli.design_show import show_design
-from tunebook.cli.options import Json
+from tunebook.cli.options import Json, takes_options
 from tunebook.cli.output import console, print_json
 from tunebook.cli.scaffold import finish_scaffold
 from tunebook.core.plan import PLAN_FILE
@@ -19,158 +20,124 @@ from tunebook.errors import UsageError
 
 __all__ = ["register"]
 
+Help = typer.Option
 Many = list[str] | None
-Where = Annotated[
-    Path | None,
-    typer.Argument(help="The experiment's directory. (default: one here, named by task, factors and date)"),
-]
-Config = Annotated[Path | None, typer.Option(help="A YAML file with these options as keys; options win over it.")]
-From = Annotated[
-    Path | None,
-    typer.Option("--from", help="A plan in YAML, experiment_summary.yaml, to take over; options win over it."),
-]
-Question = Annotated[str | None, typer.Option(help="The scientific question, in a sentence.")]
-Name = Annotated[str | None, typer.Option(help="The experiment's name. (default: the directory's)")]
-Preparation = Annotated[str | None, typer.Option(help="The tool that trains. (default: torchtune)")]
-Evaluation = Annotated[str | None, typer.Option(help="The tool that evaluates. (default: inspect-ai)")]
-Model = Annotated[Many, typer.Option(help="NAME=PATH, a path, or a name in the site's models directory. Repeatable.")]
-Dataset = Annotated[str | None, typer.Option(help="A JSON or JSONL file, or a directory with a file a split.")]
-Task = Annotated[Many, typer.Option(help="NAME=SCRIPT.py or NAME=SCRIPT.py@task. Repeatable.")]
-TaskDataset = Annotated[Many, typer.Option(help="TASK=PATH: a data set of the task's own. Repeatable.")]
-TaskDescription = Annotated[Many, typer.Option(help="TASK=TEXT, for people: what is scored, and how. Repeatable.")]
-Factor = Annotated[Many, typer.Option(help="What varies: 'lora_rank=8,16', by key, column or short name. Repeatable.")]
-Combine = Annotated[str | None, typer.Option(help="factorial or one-at-a-time. (default: factorial)")]
-Base = Annotated[Many, typer.Option(help="For one-at-a-time: 'lora_rank=8,lr=1e-5'. (default: the first levels)")]
-Pair = Annotated[Many, typer.Option(help="Factors whose levels go together: 'lora_rank,lora_alpha'. Repeatable.")]
-With = Annotated[Many, typer.Option("--with", help="A run by itself: 'lora_rank=8,lr=1e-5'. Repeatable.")]
-Sample = Annotated[str | None, typer.Option(help="This many of all combinations, drawn at random.")]
-SampleSeed = Annotated[str | None, typer.Option(help="The seed of that draw. (default: 14)")]
-Replicates = Annotated[
-    str | None, typer.Option(help="This many runs of every combination, each with a seed of its own.")
-]
-Seeds = Annotated[str | None, typer.Option(help="The seeds of the replicates: '1,2,3'.")]
-Exclude = Annotated[Many, typer.Option(help="Leave these combinations out: 'rank=64,lr=5e-5'. Repeatable.")]
-Train = Annotated[bool | None, typer.Option("--training/--no-training", help="Train, or only evaluate the models.")]
-Control = Annotated[Many, typer.Option(help="Only this base model as control. Repeatable. (default: every model)")]
-NoControls = Annotated[bool, typer.Option("--no-controls", help="No base models as controls.")]
-EvalOnly = Annotated[Many, typer.Option(help="NAME=PATH or NAME@MODEL=PATH: weights to evaluate as they are.")]
-Set = Annotated[Many, typer.Option("--set", help="key=value for all runs: epochs, batch_size, gpus, … Repeatable.")]
-Prompt = Annotated[str | None, typer.Option(help="The prompt with {input}, for training and evaluation.")]
-System = Annotated[str | None, typer.Option(help="The system prompt, for training and evaluation.")]
-Recipe = Annotated[str | None, typer.Option(help="The training recipe. (default: lora_finetune_single_device)")]
-Gpus = Annotated[str | None, typer.Option(help="GPUs of a run; 0 for none. (default: the site's)")]
-Epochs = Annotated[str | None, typer.Option(help="Which epochs to evaluate: last, all, or zero-based '0,2'.")]
-Matrix = Annotated[Many, typer.Option(help="RUN:TASK=EPOCHS with globs, - for none: an exception. Repeatable.")]
-Note = Annotated[Many, typer.Option(help="A line for the page's notes. Repeatable.")]
-Update = Annotated[bool, typer.Option("--update", help="Plan an existing page again: keep notes and status.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the page (or its changes); write nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing: usual values for what is left out.")]
+One = str | None
+_FLAGS = {"directory", "config", "from_", "no_controls", "update", "dry_run", "yes", "as_json"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignOptions:
+    """The options of the verb; all but the flags are keys of the design."""
+
+    directory: Annotated[
+        Path | None,
+        typer.Argument(help="The experiment's directory. (default: a new one here, named by task, factors and date)"),
+    ] = None
+    config: Annotated[Path | None, Help(help="A YAML file with these options as keys; options win over it.")] = None
+    from_: Annotated[
+        Path | None, Help("--from", help="A plan in YAML, experiment_summary.yaml, to take over; options win over it.")
+    ] = None
+    question: Annotated[One, Help(help="The scientific question, in a sentence.")] = None
+    name: Annotated[One, Help(help="The experiment's name. (default: the directory's)")] = None
+    model: Annotated[Many, Help(help="NAME=PATH, a path, or a name in the site's models directory. Repeatable.")] = None
+    dataset: Annotated[One, Help(help="A JSON or JSONL file, or a directory with one file per split.")] = None
+    task: Annotated[Many, Help(help="NAME=SCRIPT.py or NAME=SCRIPT.py@task. Repeatable.")] = None
+    task_dataset: Annotated[Many, Help(help="TASK=PATH: a data set of the task's own. Repeatable.")] = None
+    task_description: Annotated[Many, Help(help="TASK=TEXT: what is scored, and how. Repeatable.")] = None
+    factor: Annotated[Many, Help(help="What varies: 'lora_rank=8,16', by key, column or short name. Repeatable.")] = (
+        None
+    )
+    combine: Annotated[One, Help(help="factorial or one-at-a-time. (default: factorial)")] = None
+    base: Annotated[Many, Help(help="For one-at-a-time: 'lora_rank=8,lr=1e-5'. (default: the first levels)")] = None
+    pair: Annotated[Many, Help(help="Factors whose levels go together: 'lora_rank,lora_alpha'. Repeatable.")] = None
+    with_: Annotated[Many, Help("--with", help="A run by itself: 'lora_rank=8,lr=1e-5'. Repeatable.")] = None
+    sample: Annotated[One, Help(help="Draw this many of all combinations at random.")] = None
+    sample_seed: Annotated[One, Help(help="The seed of that draw. (default: 14)")] = None
+    replicates: Annotated[One, Help(help="Train every combination this many times, each with its own seed.")] = None
+    seeds: Annotated[One, Help(help="The seeds of the replicates: '1,2,3'.")] = None
+    exclude: Annotated[Many, Help(help="Leave these combinations out: 'rank=64,lr=5e-5'. Repeatable.")] = None
+    train: Annotated[bool | None, Help("--training/--no-training", help="Train, or only evaluate the models.")] = None
+    control: Annotated[Many, Help(help="Only this base model as control. Repeatable. (default: every model)")] = None
+    no_controls: Annotated[bool, Help("--no-controls", help="No base models as controls.")] = False
+    eval_only: Annotated[Many, Help(help="NAME=PATH or NAME@MODEL=PATH: weights to evaluate as they are.")] = None
+    set_: Annotated[Many, Help("--set", help="key=value for all runs: epochs, batch_size, gpus, … Repeatable.")] = None
+    prompt: Annotated[One, Help(help="The prompt with {input}, for training and evaluation.")] = None
+    system_prompt: Annotated[One, Help(help="The system prompt, for training and evaluation.")] = None
+    recipe: Annotated[One, Help(help="The training recipe. (default: lora_finetune_single_device)")] = None
+    gpus: Annotated[One, Help(help="GPUs of a run; 0 for none. (default: the site's)")] = None
+    evaluate_epochs: Annotated[One, Help(help="Which epochs to evaluate: last, all, or zero-based '0,2'.")] = None
+    matrix: Annotated[Many, Help(help="RUN:TASK=EPOCHS with globs, - for none: an exception. Repeatable.")] = None
+    preparation: Annotated[One, Help(help="The tool that trains. (default: torchtune)")] = None
+    evaluation: Annotated[One, Help(help="The tool that evaluates. (default: inspect-ai)")] = None
+    note: Annotated[Many, Help(help="A line for the plan's notes. Repeatable.")] = None
+    update: Annotated[
+        bool, Help("--update", help="Plan an existing experiment again: keep its design, your text and its status.")
+    ] = False
+    dry_run: Annotated[bool, Help("--dry-run", help="Print the plan (or its changes); write nothing.")] = False
+    yes: Annotated[bool, Help("--yes", help="Ask nothing: take the usual values for what is missing.")] = False
+    as_json: Json = False
+
+    def sources(self) -> api.DesignSources:
+        """The sources of the design."""
+        updated = (self.directory or Path()) if self.update else None
+        return api.DesignSources(options=self._given(), config=self.config, yaml_plan=self.from_, updated=updated)
+
+    def _given(self) -> dict[str, list[str]]:
+        """Option name to its occurrences."""
+        if self.no_controls and self.control:
+            raise UsageError("`--control` and `--no-controls` exclude each other")
+        given: dict[str, list[str]] = {"control": ["no"]} if self.no_controls else {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name in _FLAGS or value is None:
+                continue
+            name = item.name.strip("_").replace("_", "-")
+            if isinstance(value, bool):
+                given[name] = ["yes" if value else "no"]
+            else:
+                given[name] = [value] if isinstance(value, str) else list(value)
+        return given
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
     @app.command()
-    def design(
-        directory: Where = None,
-        *,
-        config: Config = None,
-        from_: From = None,
-        question: Question = None,
-        name: Name = None,
-        model: Model = None,
-        dataset: Dataset = None,
-        task: Task = None,
-        task_dataset: TaskDataset = None,
-        task_description: TaskDescription = None,
-        factor: Factor = None,
-        combine: Combine = None,
-        base: Base = None,
-        pair: Pair = None,
-        with_: With = None,
-        sample: Sample = None,
-        sample_seed: SampleSeed = None,
-        replicates: Replicates = None,
-        seeds: Seeds = None,
-        exclude: Exclude = None,
-        train: Train = None,
-        control: Control = None,
-        no_controls: NoControls = False,
-        eval_only: EvalOnly = None,
-        set_: Set = None,
-        prompt: Prompt = None,
-        system_prompt: System = None,
-        recipe: Recipe = None,
-        gpus: Gpus = None,
-        evaluate_epochs: Epochs = None,
-        matrix: Matrix = None,
-        preparation: Preparation = None,
-        evaluation: Evaluation = None,
-        note: Note = None,
-        update: Update = False,
-        dry_run: DryRun = False,
-        yes: Yes = False,
-        as_json: Json = False,
-    ) -> None:
-        """Plan an experiment: write its page, with what it needs and what it takes. Asks for what is missing."""
-        given = dict(locals())
-        yaml_plan = given.pop("from_")
-        flags = {key: given.pop(key) for key in ("directory", "config", "update", "dry_run", "yes", "as_json")}
-        _design(_options(given), yaml_plan=yaml_plan, **flags)
+    @takes_options(DesignOptions)
+    def design(options: DesignOptions) -> None:
+        """Plan an experiment: write its plan, with what it needs and what it takes. Asks for what is missing."""
+        _design(options)
 
 
-def _options(given: dict[str, Any]) -> dict[str, list[str]]:
-    """The options as the design's reader wants them: name to occurrences."""
-    if given.pop("no_controls"):
-        if given["control"]:
-            raise UsageError("`--control` and `--no-controls` exclude each other")
-        given["control"] = ["no"]
-    if given["train"] is not None:
-        given["train"] = "yes" if given["train"] else "no"
-    options = {}
-    for name, value in given.items():
-        if value is not None:
-            options[name.strip("_").replace("_", "-")] = [value] if isinstance(value, str) else list(value)
-    return options
-
-
-def _design(
-    options: dict[str, list[str]],
-    *,
-    directory: Path | None,
-    config: Path | None,
-    yaml_plan: Path | None,
-    update: bool,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    asking = on_terminal() and not yes and not as_json
-    base = api.design_of_page(directory or Path()) if update else None
-    read = api.read_given(options=options, config=config, base=base, yaml_plan=yaml_plan)
-    if asking and not read.problems:
-        options = ask_answers(options, config=config, base=base, yaml_plan=yaml_plan)
-        read = api.read_given(options=options, config=config, base=base, yaml_plan=yaml_plan)
-        directory = directory if directory or update or dry_run or yaml_plan else ask_directory(read)
+def _design(options: DesignOptions) -> None:
+    asking = on_terminal() and not options.yes and not options.as_json
+    directory, sources = options.directory, options.sources()
+    inputs = api.read_inputs(sources)
+    if asking and not inputs.problems:
+        sources = ask_answers(sources)
+        inputs = api.read_inputs(sources)
+        has_directory = directory or options.update or options.dry_run or options.from_
+        directory = directory if has_directory else ask_directory(inputs)
     report = api.design(
         directory,
-        given=read,
-        update=update,
-        defaults=yes,
-        dry_run=dry_run,
+        given=inputs,
+        update=options.update,
+        defaults=options.yes,
+        dry_run=options.dry_run,
         confirm=ask_write if asking else lambda _: True,
     )
-    if as_json:
+    if options.as_json:
         print_json("design", report.exit_code, _data(report), warnings=report.warnings, errors=report.errors)
-    elif asking and not dry_run and not report.errors:
-        _last_words(report)
+    elif asking and not options.dry_run and not report.errors:
+        _end_session(report)
     else:
-        show_design(report, dry_run=dry_run)
+        show_design(report, dry_run=options.dry_run)
     raise typer.Exit(report.exit_code)
 
 
-def _last_words(report: api.DesignReport) -> None:
-    """After a session, which has shown everything else: the page, and whether to go on."""
+def _end_session(report: api.DesignReport) -> None:
+    """After the questions, which have shown everything else: where the plan is, and whether to scaffold."""
     out = console()
     if not report.written:
         out.print("Nothing was written.")

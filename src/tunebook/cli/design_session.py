@@ -1,9 +1,10 @@
-"""Asking on a terminal for what a design leaves open; every answer is what an option would have said."""
+"""Asks on a terminal for what a design leaves open; every answer is given like an option."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from tunebook.core.parameters import by_key
 
 __all__ = ["ask_answers", "ask_directory", "ask_write", "confirmed", "on_terminal"]
 
-Options = dict[str, list[str]]
 _OTHER = "another path …"
 _FACTOR = "What varies? Such as lora_rank=8,16 (empty: nothing)"
 _MORE = "What else varies? (empty: nothing)"
@@ -25,31 +25,25 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def ask_answers(
-    options: Options, *, config: Path | None = None, base: api.Design | None = None, yaml_plan: Path | None = None
-) -> Options:
-    """The options with answers for everything that is missing, and for what usually is a decision.
+def ask_answers(sources: api.DesignSources) -> api.DesignSources:
+    """The sources with an answer for everything that is missing, and for what usually is a decision.
 
-    Args:
-        config: the file that was given, ``base`` the design of the page that is updated, ``yaml_plan`` the plan that is
-            taken over: nothing they say is asked.
+    Nothing that they give already is asked.
     """
-    return _Session(options, config, base, yaml_plan).ask()
+    return _Session(sources).ask()
 
 
 class _Session:
     """The options as they grow with the answers."""
 
-    def __init__(self, options: Options, config: Path | None, base: api.Design | None, yaml_plan: Path | None) -> None:
-        self.answers = {name: list(texts) for name, texts in options.items()}
-        self._config = config
-        self._base = base
-        self._yaml_plan = yaml_plan
+    def __init__(self, sources: api.DesignSources) -> None:
+        self._sources = sources
+        self.answers = {name: list(texts) for name, texts in sources.options.items()}
 
-    def read(self) -> api.Read:
-        return api.read_given(options=self.answers, config=self._config, base=self._base, yaml_plan=self._yaml_plan)
+    def read(self) -> api.DesignInputs:
+        return api.read_inputs(replace(self._sources, options=self.answers))
 
-    def ask(self) -> Options:
+    def ask(self) -> api.DesignSources:
         missing = api.missing_answers(self.read())
         if missing:
             console().print("Enter takes the answer that is shown; Ctrl-C leaves without writing anything.\n")
@@ -57,7 +51,7 @@ class _Session:
             self._factors()
             self._parameters()
             self._decisions()
-        return self.answers
+        return replace(self._sources, options=self.answers)
 
     def _resources(self, missing: tuple[str, ...]) -> None:
         found = api.suggestions()
@@ -73,7 +67,7 @@ class _Session:
 
     def _factors(self) -> None:
         design = self.read().design
-        if design.train and not design.factors and not design.listed:
+        if design.is_trained and not design.factors and not design.listed:
 
             def check(text: str) -> Any:
                 given = {"factor": self.answers.get("factor", [])}
@@ -114,19 +108,20 @@ class _Session:
 
     def _decisions(self) -> None:
         """Prompts, replicates and epochs, unless they were given."""
-        read = self.read()
-        settings = read.design.settings
-        said = {*settings, *(factor.key for factor in read.design.factors), *(part[0] for part in read.places)}
-        if "system_prompt" not in said:
+        design = self.read().design
+        settings = design.settings
+        given = {*settings, *(factor.key for factor in design.factors)}
+        if "system_prompt" not in given:
             message = "The system prompt, for training and evaluation? (empty: none)"
             self.answers["system-prompt"] = [_text(message)]
-        if "prompt" not in said:
+        if "prompt" not in given:
             message = "The prompt, with {input} where the example's input goes?"
             self.answers["prompt"] = [_text(message, "{input}", check=_holds_input)]
-        if read.design.train and not {"replicates", "seeds", "seed"} & said:
+        is_replicated = bool(design.seeds) or design.replicates is not None or "seed" in given
+        if design.is_trained and not is_replicated:
             message = "How many runs of each combination, with different seeds?"
             self.answers["replicates"] = [_text(message, "1", check=_option_problem("replicates"))]
-        if "evaluate-epochs" not in said and settings.get("epochs") != "1" and read.design.train:
+        if design.is_trained and not design.epochs and settings.get("epochs") != "1":
             message = "Which epochs are evaluated: last, all, or zero-based ones such as 0,2?"
             self.answers["evaluate-epochs"] = [_text(message, "last", check=_option_problem("evaluate-epochs"))]
 
@@ -202,16 +197,16 @@ def _holds_input(text: str) -> Any:
     return "{input}" in text or "without {input} all examples would be one text"
 
 
-def ask_directory(read: api.Read) -> Path:
+def ask_directory(inputs: api.DesignInputs) -> Path:
     """Where the experiment goes."""
-    name = read.design.name or api.experiment_name(read.design)
+    name = inputs.design.name or api.experiment_name(inputs.design)
     return Path(_text("The experiment's directory?", default=name, needed=True))
 
 
 def ask_write(report: api.DesignReport) -> bool:
     """Shows what would be written, and asks."""
     show_design(report, dry_run=False)
-    question = "Write these changes to the page?" if report.before is not None else "Write the page?"
+    question = "Write these changes to the plan?" if report.before is not None else "Write the plan?"
     return confirmed(question)
 
 

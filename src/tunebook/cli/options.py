@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
+from dataclasses import fields
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
 from tunebook.core.jobs import Stage
 from tunebook.core.plan import PLAN_FILE
 
-__all__ = ["Directory", "Json", "OnFailure", "RunNames", "StageName", "located", "stages"]
+__all__ = ["Directory", "Json", "OnFailure", "RunNames", "StageName", "located", "stages", "takes_options"]
+
+_Options = TypeVar("_Options")
 
 
 class OnFailure(Enum):
@@ -52,3 +57,26 @@ def located(directory: Path | None) -> Path:
 def stages(name: StageName | None) -> tuple[Stage, ...]:
     """The stages that an option selects; all without it."""
     return tuple(Stage) if name is None else (Stage(name.value),)
+
+
+def takes_options(kind: type[_Options]) -> Callable[[Callable[[_Options], None]], Callable[..., None]]:
+    """Gives a command one option per field of a frozen dataclass, and calls it with that dataclass."""
+
+    def decorate(command: Callable[[_Options], None]) -> Callable[..., None]:
+        def callback(**values: Any) -> None:
+            command(kind(**values))
+
+        types = get_type_hints(kind, include_extras=True)
+        parameters: list[inspect.Parameter] = []
+        for item in fields(cast("Any", kind)):
+            annotation = types[item.name]
+            parameter = inspect.Parameter(
+                item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=annotation
+            )
+            parameters.append(parameter)
+        vars(callback)["__signature__"] = inspect.Signature(parameters)  # what Typer reads
+        callback.__annotations__ = types
+        callback.__name__, callback.__doc__ = command.__name__, command.__doc__
+        return callback
+
+    return decorate

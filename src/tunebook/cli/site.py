@@ -15,9 +15,8 @@ from typer.core import TyperGroup
 from tunebook import api
 from tunebook.cli.options import Json
 from tunebook.cli.output import console, print_json, print_problems
-from tunebook.core.site import SITE_FILE
-from tunebook.core.site_settings import SETTINGS, setting
-from tunebook.core.site_text import site_text
+from tunebook.core.site import SETTINGS, setting
+from tunebook.core.site_file import SITE_FILE, site_text
 from tunebook.errors import ExitCode, PlanError
 
 __all__ = ["register"]

@@ -8,7 +8,7 @@ from tunebook.core.check_training import check_training
 from tunebook.core.naming import directory_problems, is_one_component
 from tunebook.core.parameters import PARAMETERS, Kind, Value, by_column, by_key, suggestion
 from tunebook.core.plan import Factor, Plan, Run, RunType
-from tunebook.core.settings import effective, evaluations
+from tunebook.core.plan.settings import effective, evaluations
 from tunebook.errors import Problem
 
 __all__ = ["check_plan"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tunebook.core.parameters import by_key, suggestion
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import effective, evaluations, is_distributed, is_lora, steps_per_epoch
+from tunebook.core.plan.settings import effective, evaluations, is_distributed, is_lora, steps_per_epoch
 from tunebook.errors import Problem
 
 __all__ = ["STOCK_RECIPES", "check_steps", "check_training"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -15,12 +14,10 @@ __all__ = [
     "Job",
     "JobState",
     "JobStatus",
-    "Outcome",
     "Resources",
     "Stage",
     "job_from_json",
     "job_to_json",
-    "outcome_from_json",
 ]
 
 NEVER_RAN = "DependencyNeverSatisfied"
@@ -131,24 +128,6 @@ class JobStatus:
     ended: str = ""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a job's script wrote about its end.
-
-    Attributes:
-        tag: the submission that it belongs to; empty if the script was started by hand.
-        started: ISO 8601 with the time zone; so is ``ended``.
-        inputs: the SHA-256 over the job's inputs as they were when the script started.
-    """
-
-    exit_code: int
-    started: str
-    ended: str
-    host: str
-    tag: str = ""
-    inputs: str = ""
-
-
 def job_to_json(job: Job) -> dict[str, Any]:
     """Converts the job to a JSON object, whose resources are those that differ from the cluster's choice."""
     resources = {name: value for name, value in vars(job.resources).items() if value != getattr(_ANY_RESOURCES, name)}
@@ -169,19 +148,3 @@ def job_from_json(document: Mapping[str, Any]) -> Job:
     values["stage"] = Stage(document["stage"])
     values["resources"] = Resources(**document.get("resources", {}))
     return Job(**values)
-
-
-def outcome_from_json(text: str) -> Outcome | None:
-    """Reads an outcome; ``None`` for any other text: then the job's end is unknown."""
-    try:
-        document = json.loads(text)
-        return Outcome(
-            int(document["exit_code"]),
-            str(document["started"]),
-            str(document["ended"]),
-            str(document["host"]),
-            str(document.get("tag", "")),
-            str(document.get("inputs", "")),
-        )
-    except (ValueError, KeyError, TypeError):
-        return None

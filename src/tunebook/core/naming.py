@@ -1,13 +1,13 @@
-"""Directory names: short, of what varies, and never the same for two runs."""
+"""Names of run directories: short, made of the parameters that vary, and never the same for two runs."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from pathlib import PurePosixPath
 
-from tunebook.core.parameters import PARAMETERS, Kind, Parameter, Written
+from tunebook.core.parameters import Kind, Parameter, Written
 from tunebook.core.plan import Plan, Run, RunType
 from tunebook.errors import Problem
 
@@ -22,16 +22,16 @@ __all__ = [
 
 _COMPONENT = re.compile(r"[\w+=@,][\w.+=@,-]*")
 _NOT_IN_NAMES = re.compile(r"[^\w.+=@,-]")
-_LONGEST = 200  # file systems allow 255 bytes; SLURM and our suffixes want some of them
+_MOST_BYTES = 200  # file systems allow 255 bytes; SLURM and our suffixes need some of them
 
 
 def is_one_component(name: str) -> bool:
-    """Whether a name can be a directory's, a job's and a column's: letters, digits and ``. _ + = @ , -``."""
-    return bool(_COMPONENT.fullmatch(name)) and name not in {".", ".."} and len(name.encode()) <= _LONGEST
+    """Whether a directory, a job or a column can have this name: letters, digits and ``. _ + = @ , -``."""
+    return bool(_COMPONENT.fullmatch(name)) and name not in {".", ".."} and len(name.encode()) <= _MOST_BYTES
 
 
 def as_component(text: str) -> str:
-    """The text with a dash for every character that a name cannot hold."""
+    """The text with a dash for every character that is not allowed in a name."""
     return _NOT_IN_NAMES.sub("-", text)
 
 
@@ -42,7 +42,7 @@ def short_model_name(name: str) -> str:
 
 def run_directories(plan: Plan) -> Mapping[str, str]:
     """Run name to the name of its directory, for every run of the plan."""
-    several = len({run.model for run in plan.fine_tuned}) > 1
+    has_several_models = len({run.model for run in plan.fine_tuned}) > 1
     models = _short_models(plan)
     labels = run_labels(plan)
     names: dict[str, str] = {}
@@ -52,33 +52,32 @@ def run_directories(plan: Plan) -> Mapping[str, str]:
         elif run.type is RunType.EVAL_ONLY:
             names[run.name] = run.name
         else:
-            parts = [models[run.model]] if several else []
-            names[run.name] = "_".join([*parts, *labels[run.name]]) or run.name
+            parts = list(labels[run.name])
+            if has_several_models:
+                parts.insert(0, models[run.model])
+            names[run.name] = "_".join(parts) or run.name
     return names
 
 
 def run_labels(plan: Plan) -> Mapping[str, tuple[str, ...]]:
-    """Name of a fine-tuned run to ``rank8``, ``lr1e-5``: what varies, in the table's order."""
-    labels = [_labels(plan, parameter) for parameter in _varied(plan)]
-    return {run.name: tuple(label[run.name] for label in labels) for run in plan.fine_tuned}
+    """Name of a fine-tuned run to its labels such as ``rank8``, ``lr1e-5``, in the order of the parameter table."""
+    labels: dict[str, tuple[str, ...]] = {run.name: () for run in plan.fine_tuned}
+    for parameter in plan.parameters.rows:
+        values = {_value(plan.setting(run, parameter.key)) for run in plan.fine_tuned}
+        if parameter.key in plan.columns and len(values) > 1:
+            for name, label in _labels(plan, parameter).items():
+                labels[name] += (label,)
+    return labels
 
 
 def _short_models(plan: Plan) -> Mapping[str, str]:
-    """Model to its short name; two models of the plan that would share it (base and ``-Instruct``) keep their own."""
-    models = dict.fromkeys(run.model for run in plan.runs)
-    short = {model: short_model_name(model) for model in models}
+    """Model to its short name; models of the plan that would share it (base and ``-Instruct``) keep the long one."""
+    short = {run.model: short_model_name(run.model) for run in plan.runs}
     counts = Counter(name.lower() for name in short.values())
-    return {model: name if counts[name.lower()] == 1 else PurePosixPath(model).name for model, name in short.items()}
-
-
-def _varied(plan: Plan) -> list[Parameter]:
-    """The parameters that differ between fine-tuned runs, compared as values."""
-    keys = [parameter for parameter in PARAMETERS if parameter.key in plan.columns]
-    return [
-        parameter
-        for parameter in keys
-        if len({_value(plan.setting(run, parameter.key)) for run in plan.fine_tuned}) > 1
-    ]
+    for model, name in short.items():
+        if counts[name.lower()] > 1:
+            short[model] = PurePosixPath(model).name
+    return short
 
 
 def _value(written: Written | None) -> object:
@@ -86,47 +85,52 @@ def _value(written: Written | None) -> object:
 
 
 def _labels(plan: Plan, parameter: Parameter) -> dict[str, str]:
-    """Run name to ``rank8``: values are written as the plan writes them first, prompts are numbered."""
-    first: dict[object, str] = {}
+    """Run name to a label such as ``rank8``: a value as the plan writes it first; prompts are numbered."""
+    texts: dict[object, str] = {}
     labels = {}
     for run in plan.fine_tuned:
         written = plan.setting(run, parameter.key)
         value = _value(written)
-        if value not in first:
-            first[value] = _unlike(_text(parameter, written, len(first)), first.values())
-        labels[run.name] = f"{parameter.short}{first[value]}"
+        if value not in texts:
+            text = _text(parameter, written, len(texts) + 1)
+            texts[value] = _distinct(text, {other.lower() for other in texts.values()})
+        labels[run.name] = f"{parameter.short}{texts[value]}"
     return labels
 
 
-def _unlike(text: str, taken: Iterable[str]) -> str:
-    """The text, or ``text-2`` where another value is written alike: two files of one name in two directories."""
-    lowered = {other.lower() for other in taken}
-    candidates = (text, *(f"{text}-{number}" for number in range(2, len(lowered) + 2)))
-    return next(candidate for candidate in candidates if candidate.lower() not in lowered)
+def _distinct(text: str, taken: Container[str]) -> str:
+    """The text, or ``text-2`` if another value has it: two data files of one name in two directories."""
+    candidate, number = text, 1
+    while candidate.lower() in taken:
+        number += 1
+        candidate = f"{text}-{number}"
+    return candidate
 
 
 def _text(parameter: Parameter, written: Written | None, number: int) -> str:
     if parameter.kind is Kind.LITERAL:
-        return str(number + 1)
+        return str(number)
     if written is None:
         return "-default"
     if parameter.kind is Kind.ALPHA and isinstance(written.value, str):
         return written.value.replace("*", "x")
-    return as_component(PurePosixPath(written.text).stem) if parameter.key == "dataset" else written.text
+    if parameter.key == "dataset":
+        return as_component(PurePosixPath(written.text).stem)
+    return written.text
 
 
 def directory_problems(plan: Plan) -> list[Problem]:
-    """Runs that would share a directory, and directory names that no file system or script should see."""
+    """Runs that would share a directory, and directory names that are not safe in paths and scripts."""
     problems: list[Problem] = []
     owners: dict[str, Run] = {}
     names = run_directories(plan)
     for run in plan.runs:
         name = names[run.name]
         if not is_one_component(name):
-            hint = "use letters, digits and . _ + = @ , - only, at most 200 bytes"
+            hint = f"use only letters, digits and . _ + = @ , - and at most {_MOST_BYTES} bytes"
             problems.append(Problem(f"run `{run.name}` would get the directory `{name}`", plan.file, run.line, hint))
         other = owners.setdefault(name.lower(), run)
-        if other is not run and other.name != run.name:
+        if other.name != run.name:
             message = f"runs `{other.name}` (line {other.line}) and `{run.name}` would share the directory `{name}/`"
             problems.append(Problem(message, plan.file, run.line, _how_to_tell_apart(plan, run, other)))
     return problems
@@ -136,6 +140,6 @@ def _how_to_tell_apart(plan: Plan, run: Run, other: Run) -> str:
     if run.type is RunType.CONTROL and other.type is RunType.CONTROL:
         return "a base model is evaluated once: remove one of the two controls"
     if run.type is not other.type:
-        return "give one of them another name"
-    without = [p.column for p in PARAMETERS if p.short and p.key not in plan.columns]
-    return "give them different values in a parameter column, for example " + ", ".join(["Seed", *without][:4])
+        return "rename one of them"
+    columns = [parameter.column for parameter in plan.parameters.varying if parameter.key not in plan.columns]
+    return "give them different values in a parameter column, for example " + ", ".join(["Seed", *columns][:4])

@@ -8,6 +8,7 @@ __all__ = [
     "ANALYSIS",
     "ANALYZE_LOG",
     "ARRAYS",
+    "DESIGN",
     "DESIGN_LOG",
     "DEVIATIONS",
     "FINETUNE_CONFIG",
@@ -16,6 +17,7 @@ __all__ = [
     "LEDGER",
     "LOCK",
     "MANIFEST",
+    "METRICS",
     "RUN_LOG",
     "SCAFFOLD_LOG",
     "SETUP",
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 STATE_DIRECTORY = ".tunebook"
+DESIGN = f"{STATE_DIRECTORY}/design.json"
 MANIFEST = f"{STATE_DIRECTORY}/manifest.json"
 LEDGER = f"{STATE_DIRECTORY}/ledger.jsonl"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
@@ -42,6 +45,7 @@ SETUP = "setup_finetune.yaml"
 DEVIATIONS = "deviations.jsonl"
 FINETUNE_CONFIG = "finetune.yaml"
 FINETUNE_SCRIPT = "finetune.slurm"
+METRICS = "metrics.jsonl"
 
 
 def tool_log(verb: str, tool: str) -> str:

@@ -1,4 +1,4 @@
-"""What may reach a shell, an ``#SBATCH`` line or a YAML value, and how it is written there."""
+"""Values on their way into a shell, an ``#SBATCH`` line or an OmegaConf text: quoted, or refused."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shlex
 __all__ = ["escape_interpolation", "sbatch_value", "shell_word"]
 
 _SBATCH = re.compile(r"[\w.,:/+=@%&|*!()\[\]~-]+")
+_MARKS = "_ . , : / + = @ % & | * ! ( ) [ ] ~ -"
 _INTERPOLATION = re.compile(r"(\\*)\$\{")
 
 
@@ -15,26 +16,28 @@ def shell_word(value: str) -> str:
     """The value as one word of a POSIX shell.
 
     Raises:
-        ValueError: it holds a NUL character, which no shell can carry.
+        ValueError: it contains a NUL character, which no shell can pass on.
     """
     if "\0" in value:
-        raise ValueError("a value holds a NUL character, which no shell can carry")
+        raise ValueError("a value contains a NUL character, which no shell can pass on")
     return shlex.quote(value)
 
 
 def sbatch_value(option: str, value: str) -> str:
-    """The value as it may stand on an ``#SBATCH`` line, which knows no quoting that all versions of SLURM agree on.
+    """The value for an ``#SBATCH`` line, where no quoting works in all versions of SLURM.
 
     Raises:
-        ValueError: it holds white space, a quote or a control character.
+        ValueError: it is empty, or contains white space, a quote, ``$`` or a control character.
     """
     if not _SBATCH.fullmatch(value):
-        raise ValueError(f"`{value}` cannot stand on an #SBATCH line as {option}: no white space and no quotes there")
+        raise ValueError(
+            f"{option} is `{value}`; a value on an #SBATCH line may contain only letters, digits and {_MARKS}"
+        )
     return value
 
 
 def escape_interpolation(text: str) -> str:
-    r"""The text so that OmegaConf reads it as it is: ``${`` is an interpolation there, ``\${`` is not.
+    r"""The text so that OmegaConf reads it unchanged: ``${`` is an interpolation there, ``\${`` is not.
 
     Backslashes in front of an escaped ``${`` are doubled, as OmegaConf's grammar asks.
     """

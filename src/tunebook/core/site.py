@@ -1,20 +1,28 @@
-"""The site: what ``claude.local.md`` says of one cluster and one person."""
+"""The site settings as values: one cluster and one person, and every setting's name, section, format and default."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
-from tunebook.core.markdown import Bullet, Section, parse_page
+from tunebook.core.parameters import suggestion
 from tunebook.core.units import clock_minutes, minutes
-from tunebook.errors import Problem
 
-__all__ = ["SITE_FILE", "Environment", "Site", "parse_site"]
-
-SITE_FILE = "claude.local.md"
+__all__ = [
+    "SETTINGS",
+    "Environment",
+    "Setting",
+    "Site",
+    "environment_text",
+    "line_of",
+    "read_assignments",
+    "setting",
+    "site_of",
+    "values_of",
+]
 
 
 @dataclass(frozen=True)
@@ -27,13 +35,13 @@ class Environment:
 
 @dataclass(frozen=True)
 class Site:
-    """The settings in force; an empty text is "unset".
+    """The site settings; an empty text is "unset".
 
     Attributes:
-        file: where they were read from; ``None`` if there is no site file.
+        file: the path of the file that they were read from; ``None`` without a file.
         lines: setting to its line in ``file``.
-        time: SLURM's notation, as the site writes it.
-        gpu_syntax: ``gres`` or ``gpus``: how this cluster wants GPUs asked for.
+        time: in SLURM's notation, as the file has it.
+        gpu_syntax: ``gres`` or ``gpus``: the option with which this cluster's jobs request GPUs.
     """
 
     file: str | None = None
@@ -64,118 +72,148 @@ class Site:
     @property
     def time_min(self) -> float | None:
         """The default time limit in minutes."""
-        return clock_minutes(self.time) or minutes(self.time) if self.time else None
+        return clock_minutes(self.time) or minutes(self.time)
 
 
-_KEYS = {
-    "cluster": "cluster",
-    "username": "username",
-    "user": "username",
-    "group": "group",
-    "scratch directory": "scratch",
-    "models directory": "models_dir",
-    "account": "account",
-    "partition": "partition",
-    "constraint": "constraint",
-    "qos": "qos",
-    "default time": "time",
-    "default gpus": "gpus",
-    "default cpus": "cpus",
-    "default memory": "mem",
-    "default mem": "mem",
-    "mail user": "mail_user",
-    "email": "mail_user",
-    "mail type": "mail_type",
-    "gpu request syntax": "gpu_syntax",
-    "gpu request": "gpu_syntax",
-    "default conda environment": "conda",
-    "conda environment": "conda",
-    "training conda environment": "training_conda",
-    "evaluation conda environment": "evaluation_conda",
-    "virtual environment": "venv",
-    "default virtual environment": "venv",
-    "training virtual environment": "training_venv",
-    "evaluation virtual environment": "evaluation_venv",
-    "output base directory": "output_dir_base",
-    "output_dir_base": "output_dir_base",
-    "entity": "wandb_entity",
-    "w&b entity": "wandb_entity",
-    "default project": "wandb_project",
-    "project": "wandb_project",
-    "w&b project": "wandb_project",
-}
-_UNSET = re.compile(r"\(.*\)|<[^>]*>|-|none|n/a|", re.IGNORECASE)
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
 
-
-def parse_site(text: str, *, file: str = SITE_FILE) -> tuple[Site, tuple[Problem, ...]]:
-    """The site, and warnings: settings that cannot be read, and names that look misspelt.
-
-    The file may hold anything else as well (it is a person's notes for other agents too); that is left alone.
+    Attributes:
+        key: its name in options and documents.
+        label: its name in ``claude.local.md``; environments have two, one for conda and one for a path.
+        section: the heading that it is written under.
+        default: what applies where it is unset, in words.
+        allowed: its values in words; empty if any value is allowed.
     """
-    found: dict[str, str] = {}
-    lines: dict[str, int] = {}
-    modules: list[str] = []
-    problems: list[Problem] = []
-    for section in parse_page(text).walk():
-        for bullet in section.bullets:
-            _take(bullet, found, lines, problems, file)
-        if found_here := _module_lines(section):
-            lines.setdefault("modules", section.code_blocks[0].line)
-            modules.extend(found_here)
-    _check_values(found, lines, problems, file)
-    names = {item.name for item in fields(Site)}
-    site = Site(
-        file=file,
-        modules=tuple(modules),
-        training=_environment(found, "training"),
-        evaluation=_environment(found, "evaluation"),
-        lines=MappingProxyType(lines),
-        **{key: value for key, value in found.items() if key in names},
+
+    key: str
+    label: str
+    section: str
+    default: str
+    allowed: str = ""
+
+    @property
+    def is_of_slurm(self) -> bool:
+        """Whether it matters only where there is SLURM; the number of GPUs matters everywhere."""
+        return self.section == _SLURM and self.key != "gpus"
+
+    def accepts(self, value: str) -> bool:
+        """Whether the setting can have this value."""
+        if self.key == "time":
+            return clock_minutes(value) is not None or minutes(value) is not None
+        pattern = _PATTERNS.get(self.allowed)
+        return pattern is None or pattern.fullmatch(value) is not None
+
+
+_HPC, _SHARED, _SLURM, _PYTHON = "HPC Environment", "Shared Resources", "SLURM Defaults", "Python Environments"
+_MODULES, _WANDB, _OUTPUTS = "Module System", "Weights & Biases", "Experiments & Outputs"
+_CLUSTER = "the cluster's default"
+_WHOLE, _SIZE, _GPU_OPTION = "a whole number", "a size such as 32G", "--gres or --gpus"
+_PATTERNS = {
+    _WHOLE: re.compile(r"\d+"),
+    _SIZE: re.compile(r"\d+[KMGT]?B?", re.IGNORECASE),
+    _GPU_OPTION: re.compile("gres|gpus", re.IGNORECASE),
+}
+
+SETTINGS = (
+    Setting("cluster", "Cluster", _HPC, "no cluster"),
+    Setting("username", "Username", _HPC, "not used"),
+    Setting("group", "Group", _HPC, "not used"),
+    Setting("scratch", "Scratch directory", _HPC, "not used"),
+    Setting("models_dir", "Models directory", _SHARED, "the plan names each model's path"),
+    Setting("account", "Account", _SLURM, _CLUSTER),
+    Setting("partition", "Partition", _SLURM, _CLUSTER),
+    Setting("constraint", "Constraint", _SLURM, "any node of the partition"),
+    Setting("qos", "QOS", _SLURM, _CLUSTER),
+    Setting("time", "Default time", _SLURM, "1 hour for a run without an estimate", "HH:MM:SS"),
+    Setting("gpus", "Default GPUs", _SLURM, "1", _WHOLE),
+    Setting("cpus", "Default CPUs", _SLURM, "4 for each GPU", _WHOLE),
+    Setting("mem", "Default memory", _SLURM, "by the model's size", _SIZE),
+    Setting("gpu_syntax", "GPU request syntax", _SLURM, "--gres", _GPU_OPTION),
+    Setting("mail_user", "Mail user", _SLURM, "no mail"),
+    Setting("mail_type", "Mail type", _SLURM, "END,FAIL where there is a mail user"),
+    Setting("training", "Training", _PYTHON, "the Python that runs tunebook"),
+    Setting("evaluation", "Evaluation", _PYTHON, "the Python that runs tunebook"),
+    Setting("modules", "Modules", _MODULES, "none", "one command per line, without comments"),
+    Setting("wandb_entity", "W&B entity", _WANDB, "not used"),
+    Setting("wandb_project", "W&B project", _WANDB, "runs are not logged to Weights & Biases"),
+    Setting("output_dir_base", "Output base directory", _OUTPUTS, "each run's own directory"),
+)
+_BY_KEY = {item.key: item for item in SETTINGS}
+_STAGES = ("training", "evaluation")
+
+
+def setting(key: str) -> Setting:
+    """The setting with this key, which must be one of ``SETTINGS``."""
+    return _BY_KEY[key]
+
+
+def values_of(site: Site) -> dict[str, str]:
+    """Each setting of a site as a text; empty is "unset"."""
+    values = {key: getattr(site, key) for key in _BY_KEY if key not in {*_STAGES, "modules"}}
+    values |= {key: environment_text(getattr(site, key)) for key in _STAGES}
+    return values | {"modules": "\n".join(site.modules)}
+
+
+def site_of(values: Mapping[str, str]) -> Site:
+    """The inverse of :func:`values_of`; missing settings are unset."""
+    special = {*_STAGES, "modules", "gpu_syntax"}
+    plain: dict[str, Any] = {key: value for key, value in values.items() if key in _BY_KEY and key not in special}
+    return Site(
+        modules=tuple(line for line in values.get("modules", "").split("\n") if line),
+        training=_environment(values.get("training", "")),
+        evaluation=_environment(values.get("evaluation", "")),
+        gpu_syntax=values.get("gpu_syntax", "").removeprefix("--") or "gres",
+        **plain,
     )
-    return site, tuple(problems)
 
 
-def _take(bullet: Bullet, found: dict[str, str], lines: dict[str, int], problems: list[Problem], file: str) -> None:
-    key = _KEYS.get(bullet.key)
-    if key is None:
-        near = get_close_matches(bullet.key, _KEYS, n=1, cutoff=0.85)
-        if near:
-            hint = f"did you mean `{near[0]}`? It is not read as it stands"
-            problems.append(Problem(f"unknown setting `{bullet.name}`", file, bullet.line, hint))
-        return
-    value = bullet.value.text
-    raw = bullet.value.raw.strip().strip("`")
-    if key not in found and not _UNSET.fullmatch(value) and not _UNSET.fullmatch(raw):
-        found[key] = value
-        lines[key] = bullet.line
+def environment_text(environment: Environment) -> str:
+    """``conda:NAME`` or ``venv:PATH``; where both are set, jobs activate conda."""
+    if environment.conda_env:
+        return f"conda:{environment.conda_env}"
+    if environment.venv:
+        return f"venv:{environment.venv}"
+    return ""
 
 
-def _module_lines(section: Section) -> list[str]:
-    if "module" not in section.title.lower():
-        return []
-    lines = [line.strip() for block in section.code_blocks for line in block.raw.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+def _environment(text: str) -> Environment:
+    """Without ``conda:`` or ``venv:`` in front, a text with a slash is the path of a virtual environment."""
+    kind, colon, name = text.partition(":")
+    if colon and kind == "conda":
+        return Environment(conda_env=name)
+    if colon and kind == "venv":
+        return Environment(venv=name)
+    if "/" in text:
+        return Environment(venv=text)
+    return Environment(conda_env=text)
 
 
-def _environment(found: Mapping[str, str], stage: str) -> Environment:
-    """The stage's own environment, else the common one; a stage's own conda environment beats a common venv."""
-    if f"{stage}_conda" in found or f"{stage}_venv" in found:
-        return Environment(found.get(f"{stage}_conda", ""), found.get(f"{stage}_venv", ""))
-    return Environment(found.get("conda", ""), found.get("venv", ""))
+def line_of(site: Site, key: str) -> int | None:
+    """The line that a setting was read from."""
+    names: tuple[str, ...] = (key,)
+    if key in _STAGES:
+        own = tuple(name for name in (f"{key}_conda", f"{key}_venv") if name in site.lines)
+        names = own or ("conda", "venv")
+    return next((site.lines[name] for name in names if name in site.lines), None)
 
 
-def _check_values(found: dict[str, str], lines: Mapping[str, int], problems: list[Problem], file: str) -> None:
-    """Values that cannot be meant are taken out again, and said."""
-    if "gpu_syntax" in found:
-        found["gpu_syntax"] = found["gpu_syntax"].strip("`- ").removeprefix("--").split("=")[0].split(":")[0]
-    checks = {
-        "gpus": (r"\d+", "a whole number"),
-        "cpus": (r"\d+", "a whole number"),
-        "mem": (r"\d+[KMGT]?B?", "a size such as 32G"),
-        "gpu_syntax": (r"gres|gpus", "--gres or --gpus"),
-    }
-    for key, (pattern, allowed) in checks.items():
-        if key in found and not re.fullmatch(pattern, found[key], re.IGNORECASE):
-            problems.append(Problem(f"{key} is `{found.pop(key)}`; it must be {allowed}", file, lines[key]))
-    if "time" in found and clock_minutes(found["time"]) is None and minutes(found["time"]) is None:
-        problems.append(Problem(f"time is `{found.pop('time')}`; write HH:MM:SS", file, lines["time"]))
+def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
+    """``key=value`` texts as values by key; ``modules`` may be repeated, one line each.
+
+    Raises:
+        ValueError: one of them has no ``=``, or names no setting.
+    """
+    values: dict[str, str] = {}
+    for text in assignments:
+        name, sign, value = text.partition("=")
+        key, value = name.strip().replace("-", "_"), value.strip()
+        if not sign:
+            raise ValueError(f"`{text}` is not KEY=VALUE")
+        if key not in _BY_KEY:
+            raise ValueError(f"unknown setting `{key}`: {suggestion(key, _BY_KEY)}")
+        if key == "modules" and values.get(key):
+            value = f"{values[key]}\n{value}"
+        values[key] = value
+    return values

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them, as numbers with a unit, and as SLURM reads them."""
+"""Durations: as people write them, as numbers with a unit, and as SLURM reads them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ def clock_minutes(text: str) -> float | None:
     match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text.strip())
     if not match:
         return None
-    days, *parts = (int(part) if part else None for part in match.groups())
-    first, second, third = (part or 0 for part in parts)
-    if days is not None:
-        return days * 1440 + first * 60 + second + third / 60
-    if parts[2] is not None:
-        return first * 60 + second + third / 60
-    return first + second / 60
+    days, *clock = match.groups()
+    first, second, third = (int(part or 0) for part in clock)
+    if days is None and clock[2] is None:
+        return first + second / 60
+    return int(days or 0) * 1440 + first * 60 + second + third / 60
 
 
 def minutes(text: str) -> float | None:
@@ -60,6 +58,8 @@ def spoken_duration(seconds: float) -> str:
 def spoken_minutes(duration_min: float) -> str:
     """``30 s``, ``8 min``, ``2 min 30 s``, ``2 h 5 min``, as :func:`minutes` reads them; rounded up to seconds."""
     whole, seconds = divmod(max(1, math.ceil(duration_min * 60 - 1e-6)), 60)
-    hours, rest = divmod(whole, 60) if whole > 90 else (0, whole)  # noqa: PLR2004
-    parts = [(hours, "h"), (rest, "min"), (seconds, "s")]
+    hours = 0
+    if whole > 90:  # noqa: PLR2004
+        hours, whole = divmod(whole, 60)
+    parts = [(hours, "h"), (whole, "min"), (seconds, "s")]
     return " ".join(f"{number} {unit}" for number, unit in parts if number)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from tunebook.core.page import PageDetails, page_text
 from tunebook.core.parameters import Written, by_key
 from tunebook.core.plan import (
     PLAN_FILE,
@@ -18,9 +17,11 @@ from tunebook.core.plan import (
     MatrixEntry,
     Model,
     Plan,
+    PlanDetails,
     Run,
     RunType,
     Tools,
+    write_plan,
 )
 from tunebook.demo.data import SPLITS
 from tunebook.demo.model import MODEL
@@ -69,14 +70,14 @@ class DemoPlan:
         for value in (self.name, *map(str, (self.directory, self.model, self.dataset, self.task))):
             if any(character in "`|\n\r" for character in value):
                 raise UsageError(f"{value!r} cannot stand in a plan: it holds a backtick, a bar or a line break")
-        details = PageDetails(
+        details = PlanDetails(
             design=f"LoRA rank, {len(self.ranks)} levels, and the base model as control",
             created=self.created,
             directory=str(self.directory),
             training=(("Basis", "two CPU cores"),),
             matrix_notes=MappingProxyType({f"{MODEL}_base": "Base model, once"}),
         )
-        return page_text(self._plan(), details)
+        return write_plan(self._plan(), details)
 
     def _plan(self) -> Plan:
         question = f"Does a 135M model learn to capitalize a word from {SPLITS['train']} examples, "

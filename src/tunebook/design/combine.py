@@ -1,4 +1,4 @@
-"""From factors to combinations: each a model and the texts of the parameters that vary. Pure."""
+"""Combines factors: each combination is a model and the texts of the parameters that vary. Pure."""
 
 from __future__ import annotations
 
@@ -7,60 +7,56 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
 from tunebook.core.parameters import Kind, Value, by_key
-from tunebook.design.values import MODEL, Combine, Design, Factor
+from tunebook.design.values import MODEL, Design, Factor
 
-__all__ = ["Combination", "combinations", "excluded", "group_sizes", "level_value", "levels_used", "same_level"]
+__all__ = ["Combination", "combinations", "factor_groups", "has_values", "level_value", "same_level"]
 
 Combination = Mapping[str, str]
 """Key to text; always with :data:`MODEL`."""
 
 
 def combinations(design: Design) -> tuple[Combination, ...]:
-    """Every combination that is to be trained once a seed, without the listed ones and before replication.
+    """Every combination that is trained, without the listed runs and before replication.
 
-    Models cross with everything unless ``model`` is a factor. The order is that of the factors, the last varying
-    fastest; a random subset keeps it. Equal combinations appear once.
+    Models are crossed with everything unless ``model`` is a factor. The order is that of the factors, with the last one
+    varying fastest; a random subset keeps it. Equal combinations appear once.
     """
-    if not design.train or (design.listed and not design.factors):
+    if not design.is_trained or (design.listed and not design.factors):
         return ()
-    groups = _groups(design)
-    if design.combine is Combine.ONE_AT_A_TIME:
-        found = _one_at_a_time(groups, design.base)
+    groups = [_group_levels(group) for group in factor_groups(design)]
+    if design.is_one_at_a_time:
+        found = list(_one_at_a_time(groups, design.base))
     else:
-        found = (_merged(parts) for parts in product(*groups))
+        found = [_merged(parts) for parts in product(*groups)]
     if design.factor(MODEL) is None:
-        rest = list(found)
-        found = ({MODEL: model.name, **values} for model in design.models for values in rest)
-    kept = [values for values in _distinct(found) if not any(excluded(values, rule) for rule in design.exclusions)]
+        found = [{MODEL: model.name, **values} for model in design.models for values in found]
+    kept = [values for values in _distinct(found) if not any(has_values(values, rule) for rule in design.exclusions)]
     return tuple(_sampled(kept, design))
 
 
-def _groups(design: Design) -> list[list[Combination]]:
-    """The levels of each factor, or of each pair of factors, as partial combinations."""
-    groups: list[list[Combination]] = []
+def factor_groups(design: Design) -> list[list[Factor]]:
+    """The factors in their order; those that are paired form one group."""
+    groups: list[list[Factor]] = []
     done: set[str] = set()
     for factor in design.factors:
         if factor.key in done:
             continue
         keys = next((keys for keys in design.paired if factor.key in keys), (factor.key,))
-        members = [member for key in keys if (member := design.factor(key)) is not None]
+        members = [design.factor(key) for key in keys]
+        groups.append([member for member in members if member is not None])
         done.update(keys)
-        groups.append(
-            [
-                dict(zip(keys, levels, strict=True))
-                for levels in zip(*(member.levels for member in members), strict=True)
-            ]
-        )
     return groups
 
 
-def group_sizes(design: Design) -> list[int]:
-    """How many levels each factor has, or each pair of factors together."""
-    return [len(group) for group in _groups(design)]
+def _group_levels(group: list[Factor]) -> list[Combination]:
+    """The levels of one factor, or of paired factors together, as partial combinations."""
+    keys = [factor.key for factor in group]
+    together = zip(*(factor.levels for factor in group), strict=True)
+    return [dict(zip(keys, levels, strict=True)) for levels in together]
 
 
 def _one_at_a_time(groups: list[list[Combination]], base: Mapping[str, str]) -> Iterator[Combination]:
-    """The base, and then each level of each factor with all others at the base."""
+    """The base, and then each level of each group with all other groups at the base."""
     centre = [_base_level(group, base) for group in groups]
     yield _merged(centre)
     for index, group in enumerate(groups):
@@ -70,12 +66,17 @@ def _one_at_a_time(groups: list[list[Combination]], base: Mapping[str, str]) -> 
 
 def _base_level(group: list[Combination], base: Mapping[str, str]) -> Combination:
     given = {key: base[key] for key in group[0] if key in base}
-    matching = (level for level in group if all(same_level(key, level[key], text) for key, text in given.items()))
-    return next(matching, {**group[0], **given})
+    for level in group:
+        if has_values(level, given):
+            return level
+    return {**group[0], **given}
 
 
 def _merged(parts: Iterable[Combination]) -> Combination:
-    return {key: text for part in parts for key, text in part.items()}
+    merged: dict[str, str] = {}
+    for part in parts:
+        merged.update(part)
+    return merged
 
 
 def _distinct(found: Iterable[Combination]) -> Iterator[Combination]:
@@ -90,36 +91,25 @@ def _distinct(found: Iterable[Combination]) -> Iterator[Combination]:
 def _sampled(kept: list[Combination], design: Design) -> list[Combination]:
     if design.sample is None or design.sample >= len(kept):
         return kept
-    chosen = random.Random(design.sample_seed).sample(range(len(kept)), design.sample)  # noqa: S311  can be repeated
+    chosen = random.Random(design.drawing_seed).sample(range(len(kept)), design.sample)  # noqa: S311  to be repeatable
     return [kept[index] for index in sorted(chosen)]
 
 
-def excluded(values: Combination, rule: Mapping[str, str]) -> bool:
+def has_values(values: Combination, rule: Mapping[str, str]) -> bool:
     """Whether a combination has all values of a rule."""
     return all(key in values and same_level(key, values[key], text) for key, text in rule.items())
 
 
 def same_level(key: str, first: str, second: str) -> bool:
-    """Whether two texts mean one level: ``1e-5`` and ``0.00001`` do."""
+    """Whether two texts mean the same level: ``1e-5`` and ``0.00001`` do."""
     return level_value(key, first) == level_value(key, second)
 
 
 def level_value(key: str, text: str) -> Value:
-    """What a level's text means; the text itself where it cannot be read, which is told elsewhere."""
+    """The value of a level's text; the text itself if it cannot be converted, which the checks report."""
     if key == MODEL or by_key(key).kind is Kind.LITERAL:
-        return text
+        return str(text)
     try:
         return by_key(key).convert(text)
     except ValueError:
-        return text
-
-
-def levels_used(factor: Factor, used: Iterable[Combination]) -> tuple[str, ...]:
-    """The levels of a factor that some combination has, in its order, each once."""
-    values = {level_value(factor.key, values[factor.key]) for values in used if factor.key in values}
-    found: dict[Value, str] = {}
-    for level in factor.levels:
-        value = level_value(factor.key, level)
-        if value in values:
-            found.setdefault(value, level)
-    return tuple(found.values())
+        return str(text)

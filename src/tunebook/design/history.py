@@ -1,45 +1,42 @@
-"""Prior runs, as the measure of coming ones: what earlier experiments wrote about their trainings and evaluations."""
+"""Prior runs, by which new ones are estimated: the trainings and evaluations of earlier experiments."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-import yaml
-
-from tunebook.core.jobs import Job, Stage, outcome_from_json
-from tunebook.core.paths import MANIFEST, SETUP
-from tunebook.disk.atomic import read_text
+from tunebook.artifacts.metrics import MetricsRecord, read_last_metrics
+from tunebook.artifacts.outcome import read_outcome
+from tunebook.artifacts.result import read_result
+from tunebook.core.jobs import Job, Stage
+from tunebook.core.paths import MANIFEST
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import PlanError
+from tunebook.tools.registry import installed_tools
+from tunebook.tools.results import TrainingResults
 
 __all__ = ["History", "PriorEvaluation", "PriorTraining", "find_history"]
 
 _MOST_EXPERIMENTS = 100
 _MOST_JOBS = 200
 _TAIL_BYTES = 1 << 17
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
 class PriorTraining:
-    """A training that ended well.
+    """A training that succeeded.
 
     Attributes:
         model: the last part of its model's path.
-        gpu: what tells one kind of GPU from another here: the constraint or the partition; empty without GPU.
+        gpu: the constraint or the partition, which tell one kind of GPU from another; empty without a GPU.
         tokens_per_second: of one GPU, the median over its steps.
-        overhead_s: what it took beside its steps: starting, loading, validating, saving.
+        overhead_s: the time outside its steps: starting, loading, validating, saving.
         peak_memory_gb: of the GPU; 0 if it was not measured.
-        epochs: how many it made; each is saved.
+        epochs: how many it trained; the checkpoint of each is saved.
     """
 
     experiment: str
@@ -58,13 +55,13 @@ class PriorTraining:
 
     @property
     def precision(self) -> str:
-        """As tunebook's configurations have it."""
+        """The precision that tunebook's configurations set."""
         return "bf16" if self.gpus else "fp32"
 
 
 @dataclass(frozen=True)
 class PriorEvaluation:
-    """An evaluation that ended well; ``model`` as for trainings, where it is known."""
+    """An evaluation that succeeded; ``model`` as for trainings, where it is known."""
 
     experiment: str
     task: str
@@ -76,7 +73,7 @@ class PriorEvaluation:
 
 @dataclass(frozen=True)
 class History:
-    """What was found, and where it was looked for."""
+    """The prior runs, and the directories in which they were searched for."""
 
     trainings: tuple[PriorTraining, ...] = ()
     evaluations: tuple[PriorEvaluation, ...] = ()
@@ -86,6 +83,7 @@ class History:
 def find_history(roots: Iterable[Path]) -> History:
     """Reads the experiments in these directories (and these directories themselves), the newest first."""
     roots = list(dict.fromkeys(root for root in roots if root.is_dir()))
+    tools = {tool.short: tool.results for tool in installed_tools()}
     trainings: list[PriorTraining] = []
     evaluations: list[PriorEvaluation] = []
     for experiment in _experiments(roots):
@@ -95,12 +93,16 @@ def find_history(roots: Iterable[Path]) -> History:
             continue  # somebody else's broken experiment is no reason to stop this design
         models: dict[str, str] = {}
         for job in jobs:
-            if job.stage is Stage.PREPARATION:
-                training = _training(experiment, job, models)
+            results = tools.get(job.tool)
+            if job.stage is Stage.PREPARATION and isinstance(results, TrainingResults):
+                settings = results.read_settings(experiment / job.directory).values
+                models[job.run] = Path(str(settings.get("model_checkpoint", ""))).name
+                training = _training(experiment, job, settings)
                 trainings += [training] if training else []
         for job in jobs:
             if job.stage is Stage.EVALUATION:
-                evaluation = _evaluation(experiment, job, models)
+                model = models.get(job.run, job.run.removesuffix("_base"))
+                evaluation = _evaluation(experiment, job, model)
                 evaluations += [evaluation] if evaluation else []
     return History(tuple(trainings), tuple(evaluations), tuple(map(str, roots)))
 
@@ -123,109 +125,64 @@ def _subdirectories(root: Path) -> Iterator[Path]:
         return
 
 
-def _elapsed_s(experiment: Path, job: Job) -> float | None:
-    """How long a job took by its own word, if it ended well."""
-    outcome = outcome_from_json(_read(experiment / job.outcome))
-    if outcome is None or outcome.exit_code != 0:
-        return None
-    try:
-        start, end = datetime.fromisoformat(outcome.started), datetime.fromisoformat(outcome.ended)
-        return (end - start).total_seconds()
-    except (ValueError, TypeError):
-        return None
+def _duration_s(experiment: Path, job: Job) -> float | None:
+    """How long a job took by its own outcome, if it succeeded."""
+    outcome = read_outcome(experiment / job.outcome)
+    return outcome.elapsed_s if outcome is not None and outcome.exit_code == 0 else None
 
 
-def _read(path: Path) -> str:
+def _training(experiment: Path, job: Job, settings: Mapping[str, object]) -> PriorTraining | None:
+    duration = _duration_s(experiment, job)
+    batch_size = _whole(settings.get("batch_size"))
+    steps = _last_steps(job)
+    speeds = [speed for step in steps if (speed := step.tokens_per_second or 0.0) > 0]
+    if duration is None or not speeds or not batch_size:
+        return None
+    return PriorTraining(
+        experiment=experiment.name,
+        run=job.run,
+        model=Path(str(settings.get("model_checkpoint", ""))).name,
+        gpus=job.resources.gpus,
+        gpu=str(settings.get("constraint") or settings.get("partition") or "") if job.resources.gpus else "",
+        lora=settings.get("lora_rank") is not None,
+        batch_size=batch_size,
+        max_seq_len=_whole(settings.get("max_seq_len")),
+        tokens_per_second=median(speeds),
+        overhead_s=max(0.0, duration - _stepping_s(steps)),
+        duration_s=duration,
+        peak_memory_gb=max(0.0, *(step.peak_memory_gb or 0.0 for step in steps)),
+        epochs=max(1, _whole(settings.get("epochs"))),
+    )
+
+
+def _whole(value: object) -> int:
+    """A setting that counts something; 0 for anything else that a file may hold."""
+    return max(0, int(value)) if isinstance(value, int) else 0
+
+
+def _last_steps(job: Job) -> list[MetricsRecord]:
+    """The steps of a training's metrics; the last ones if there are very many."""
+    if not job.metrics:
+        return []
     try:
-        return read_text(path) or ""
+        records = read_last_metrics(Path(job.metrics), size=_TAIL_BYTES).records
     except OSError:
-        return ""
+        return []
+    return [record for record in records if record.is_training]
 
 
-def _training(experiment: Path, job: Job, models: dict[str, str]) -> PriorTraining | None:
-    setup = _setup(experiment / job.directory / SETUP)
-    models[job.run] = Path(str(setup.get("model_checkpoint", ""))).name
-    duration = _elapsed_s(experiment, job)
-    steps = list(_steps(Path(job.metrics))) if job.metrics else []
-    speeds = [speed for step in steps if (speed := _measured(step.get("tokens_per_second")))]
-    if duration is None or not speeds or not setup:
+def _stepping_s(steps: Sequence[MetricsRecord]) -> float:
+    """Seconds in all steps, by the median time of one: the time between two epochs does not count."""
+    seconds_per_step = []
+    for before, after in pairwise(steps):
+        if before.time_s is not None and after.time_s is not None and after.step > before.step:
+            seconds_per_step.append((after.time_s - before.time_s) / (after.step - before.step))
+    return median(seconds_per_step) * steps[-1].step if seconds_per_step else 0.0
+
+
+def _evaluation(experiment: Path, job: Job, model: str) -> PriorEvaluation | None:
+    duration = _duration_s(experiment, job)
+    result = read_result(experiment / job.result) if job.result else None
+    if duration is None or result is None or result.status != "success" or not result.completed:
         return None
-    try:
-        return PriorTraining(
-            experiment=experiment.name,
-            run=job.run,
-            model=models[job.run],
-            gpus=job.resources.gpus,
-            gpu=str(setup.get("constraint") or setup.get("partition") or "") if job.resources.gpus else "",
-            lora=setup.get("lora_rank") is not None,
-            batch_size=max(1, int(setup["batch_size"])),
-            max_seq_len=int(setup.get("max_seq_len") or 0),
-            tokens_per_second=median(speeds),
-            overhead_s=max(0.0, duration - _stepping_s(steps)),
-            duration_s=duration,
-            peak_memory_gb=max(_measured(step.get("peak_memory_gb")) for step in steps),
-            epochs=max(1, int(setup.get("epochs") or 1)),
-        )
-    except (KeyError, ValueError, TypeError):
-        return None
-
-
-def _setup(path: Path) -> Mapping[str, Any]:
-    try:
-        values = yaml.load(_read(path), Loader=_LOADER)  # noqa: S506  a safe loader, in C where there is one
-    except yaml.YAMLError:
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
-def _steps(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The steps of a training's metrics, the last ones if there are very many."""
-    try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            start = max(0, file.tell() - _TAIL_BYTES)
-            file.seek(start)
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return
-    for line in lines[1 if start else 0 :]:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and "loss" in entry:
-            yield entry
-
-
-def _measured(value: object) -> float:
-    """A measured figure; 0 for anything else that a file may hold."""
-    is_number = isinstance(value, int | float) and math.isfinite(value)
-    return max(0.0, float(value)) if is_number else 0.0  # type: ignore[arg-type]
-
-
-def _stepping_s(steps: list[Mapping[str, Any]]) -> float:
-    """Seconds in all steps by the usual time of one; what lies between two epochs is none of it."""
-    each = []
-    try:
-        moments = [(int(step["step"]), datetime.fromisoformat(str(step["time"]))) for step in steps]
-        for (before, start), (after, end) in pairwise(moments):
-            if after > before:
-                each.append((end - start).total_seconds() / (after - before))
-    except (KeyError, ValueError, TypeError):
-        return 0.0
-    return median(each) * moments[-1][0] if each else 0.0
-
-
-def _evaluation(experiment: Path, job: Job, models: Mapping[str, str]) -> PriorEvaluation | None:
-    duration = _elapsed_s(experiment, job)
-    if duration is None or not job.result:
-        return None
-    try:
-        result = json.loads(_read(experiment / job.result))
-        samples = int(result["completed"])
-    except (ValueError, KeyError, TypeError):
-        return None
-    if result.get("status") != "success" or not samples:
-        return None
-    model = models.get(job.run, job.run.removesuffix("_base"))
-    return PriorEvaluation(experiment.name, job.task or "", model, job.resources.gpus, samples, duration)
+    return PriorEvaluation(experiment.name, job.task or "", model, job.resources.gpus, result.completed, duration)

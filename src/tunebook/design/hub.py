@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+from tunebook.core.markdown import code_span
 from tunebook.core.naming import is_one_component
-from tunebook.core.table_text import code_span
 from tunebook.tools.torchtune.known_models import known_model
 
 __all__ = ["how_to_get"]

@@ -1,22 +1,22 @@
-"""What ``design-experiment.log`` tells: every decision, verification and calculation, in the order they were made."""
+"""The entries of ``design-experiment.log``: every decision, verification and estimate, in the order they were made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from tunebook.core.plan import Plan, RunType
-from tunebook.design.complete import Completed
+from tunebook.design.build_plan import identity
 from tunebook.design.history import History
 from tunebook.design.proposal import Proposal
 from tunebook.design.resources import Entry, Resources
-from tunebook.design.runs import identity
+from tunebook.design.values import Decision
 from tunebook.errors import Problem
 
 __all__ = ["design_entries"]
 
 
 def design_entries(
-    done: Completed,
+    decisions: Sequence[Decision],
     proposal: Proposal,
     found: Resources,
     history: History,
@@ -27,52 +27,41 @@ def design_entries(
     """The entries of one design, from the question to its end."""
     plan, totals = proposal.plan, proposal.totals
     entries: list[Entry] = [("DESIGN_EXPERIMENT", plan.name, {"details": plan.question})]
-    entries += [_update(proposal.old, plan)] if proposal.old else []
-    entries += [("DECIDE", what, {"explanation": why}) for what, why in done.decisions]
-    counts = {kind: sum(run.type is kind for run in plan.runs) for kind in RunType}
-    entries.append(
-        (
-            "FACTORS_TO_RUNS",
-            proposal.details.design,
-            {
-                "details": "; ".join(f"{factor.name}: {', '.join(factor.levels)}" for factor in plan.factors),
-                "result": ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count),
-                "runs": ", ".join(run.name for run in plan.runs),
-            },
-        )
-    )
+    if proposal.old:
+        entries.append(_update(proposal.old, plan))
+    entries += [("DECIDE", what, {"explanation": why}) for what, why in decisions]
+    entries.append(_runs(proposal))
     entries += found.entries
-    entries.append(
-        (
-            "FIND_PRIOR_RUNS",
-            f"{len(history.trainings)} trainings, {len(history.evaluations)} evaluations",
-            {"details": ", ".join(history.searched)},
-        )
-    )
+    searched = ", ".join(history.searched)
+    counts = f"{len(history.trainings)} trainings, {len(history.evaluations)} evaluations"
+    entries.append(("FIND_PRIOR_RUNS", counts, {"details": searched}))
     entries += proposal.entries
     result = f"{totals.training_h:.1f} h training, {totals.evaluation_h:.1f} h evaluation, {totals.gpu_h:.1f} GPU hours"
     entries.append(("ESTIMATE_TOTAL", f"{totals.runs} runs, {totals.evaluations} evaluations", {"result": result}))
-    entries.append(
-        (
-            "CHECK_PAGE",
-            "read back and checked by the rules of `tunebook check`",
-            {"result": f"{len(errors)} errors, {len(warnings)} warnings", "details": _told([*errors, *warnings])},
-        )
-    )
+    checked = "read back and checked by the rules of `tunebook check`"
+    result = f"{len(errors)} errors, {len(warnings)} warnings"
+    problems = "; ".join(str(problem) for problem in (*errors, *warnings))
+    entries.append(("CHECK_PAGE", checked, {"result": result, "details": problems}))
     entries += [("PREREQUISITE", item, {}) for item in found.prerequisites]
-    entries.append(("COMPLETE", "the page is written", {"result": plan.file}))
+    entries.append(("COMPLETE", "the plan is written", {"result": plan.file}))
     return entries
 
 
+def _runs(proposal: Proposal) -> Entry:
+    """How the factors became runs."""
+    plan = proposal.plan
+    factors = "; ".join(f"{factor.name}: {', '.join(factor.levels)}" for factor in plan.factors)
+    counts = {kind: sum(run.type is kind for run in plan.runs) for kind in RunType}
+    result = ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count)
+    lines = {"details": factors, "result": result, "runs": ", ".join(run.name for run in plan.runs)}
+    return ("FACTORS_TO_RUNS", proposal.details.design, lines)
+
+
 def _update(old: Plan, new: Plan) -> Entry:
-    """Which runs stay, come and go on a page that is planned again."""
-    before, after = ({identity(plan, run): run.name for run in plan.runs} for plan in (old, new))
-    stay = [name for key, name in after.items() if key in before]
+    """Which runs stay, come and go when a plan is updated."""
+    before = {identity(old, run): run.name for run in old.runs}
+    after = {identity(new, run): run.name for run in new.runs}
     come = [name for key, name in after.items() if key not in before]
     go = [name for key, name in before.items() if key not in after]
-    result = f"{len(stay)} runs stay, {len(come)} come, {len(go)} go"
+    result = f"{len(after) - len(come)} runs stay, {len(come)} come, {len(go)} go"
     return ("UPDATE_PAGE", old.name, {"result": result, "come": ", ".join(come), "go": ", ".join(go)})
-
-
-def _told(problems: Sequence[Problem]) -> str:
-    return "; ".join(str(problem) for problem in problems)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from tunebook.core.markdown import code_span
 from tunebook.core.plan import Plan
 from tunebook.core.site import Environment, Site
-from tunebook.core.table_text import code_span
 from tunebook.design.hub import how_to_get
 from tunebook.disk.program import run_program
 from tunebook.errors import PlanError, ToolError

@@ -1,18 +1,25 @@
-"""A design as a value: everything that a person decides, as texts in the way they were written."""
+"""A design as a value: everything that a person decides, each text as it was written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 
+from tunebook.design.places import NOWHERE, Place
+from tunebook.errors import Problem
+
 __all__ = [
+    "EVERY_MODEL",
     "MODEL",
     "MOST_RUNS",
     "Combine",
     "Control",
+    "Decision",
     "Design",
+    "DesignInputs",
     "DesignModel",
     "DesignTask",
     "EvalOnly",
@@ -22,14 +29,19 @@ __all__ = [
 ]
 
 MODEL = "model"
-"""The key of the factor that is no parameter."""
+"""The key of the one factor that is not a parameter."""
 
 MOST_RUNS = 20_000
-"""More runs than this are a mistake."""
+"""A design with more runs than this is taken for a mistake."""
+
+_SAMPLE_SEED = 14
+
+Decision = tuple[str, str]
+"""What was decided although nobody gave it, and the reason."""
 
 
-class Combine(Enum):
-    """How the levels of several factors make runs."""
+class Combine(StrEnum):
+    """How the levels of several factors are combined into runs."""
 
     FACTORIAL = "factorial"
     ONE_AT_A_TIME = "one-at-a-time"
@@ -37,7 +49,7 @@ class Combine(Enum):
 
 @dataclass(frozen=True)
 class DesignModel:
-    """A model; an empty ``path`` is the site's models directory and the name."""
+    """A model; without a ``path``, it is in the site's models directory under its name."""
 
     name: str
     path: str = ""
@@ -45,7 +57,10 @@ class DesignModel:
 
 @dataclass(frozen=True)
 class DesignTask:
-    """An evaluation task; ``function`` is the task in the script, needed where it holds several."""
+    """An evaluation task; ``function`` selects one of several tasks in the script.
+
+    An empty ``script`` adds a data set or a description to the task of this name that was given earlier.
+    """
 
     name: str
     script: str
@@ -67,7 +82,7 @@ class ListedRun:
     """A run that is given by itself.
 
     Attributes:
-        values: a parameter's key, or :data:`MODEL`, to its text; what is left out is the design's setting.
+        values: a parameter's key, or :data:`MODEL`, to its text; the settings apply to all other parameters.
         name: empty for a name by convention.
     """
 
@@ -77,15 +92,19 @@ class ListedRun:
 
 @dataclass(frozen=True)
 class Control:
-    """A base model that is evaluated without training; an empty ``name`` is ``{model}_base``."""
+    """A base model that is evaluated without training; an empty ``name`` becomes ``{model}_base``."""
 
     model: str
     name: str = ""
 
 
+EVERY_MODEL = (Control("*"),)
+"""Controls of every model that is trained, which is the default."""
+
+
 @dataclass(frozen=True)
 class EvalOnly:
-    """Weights that are evaluated as they are."""
+    """Weights that are evaluated without training."""
 
     name: str
     checkpoint: str
@@ -94,68 +113,119 @@ class EvalOnly:
 
 @dataclass(frozen=True)
 class MatrixRule:
-    """Runs and tasks as globs; ``epochs`` is ``last``, ``all``, zero-based epochs (``0,2``) or ``-`` for "not"."""
+    """Runs and tasks as globs; ``epochs`` is ``last``, ``all``, zero-based epochs (``0,2``) or ``-`` for none."""
 
     run: str
     task: str
     epochs: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Design:
-    """Everything that a person decides; what is left empty has a default or is asked for.
+    """Everything that a person decides. What is empty or ``None`` was not given.
+
+    A text or a number may know its place (:mod:`tunebook.design.places`), so that a problem found later names it.
 
     Attributes:
-        name: the experiment's; empty for one out of task, factors and date.
-        dataset: its path; a directory, or a JSON, JSONL or Parquet file.
-        base: for ``one-at-a-time``: key to the level around which the others vary; else each factor's first level.
-        paired: groups of factors whose levels go together, first with first: they count as one factor.
-        listed: runs that are given one by one; together with factors they are added to those.
-        sample: how many of all combinations are drawn at random; ``None`` takes all.
-        seeds: one replicate of every combination for each; beats ``replicates``.
-        replicates: this many seeds, from the design's seed upwards.
+        name: the experiment's; by default made of task, factors and date.
+        preparation: the tool that trains; by default torchtune.
+        evaluation: the tool that evaluates; by default inspect-ai.
+        dataset: a directory, or a JSON, JSONL or Parquet file.
+        base: for ``one-at-a-time``: key to the level at which a factor stays while others vary; by default its first.
+        paired: groups of factors whose levels go together, first with first: each group counts as one factor.
+        listed: runs that are given one by one, in addition to those that the factors make.
+        sample: how many of all combinations are drawn at random; by default all are taken.
+        sample_seed: the seed of that draw; by default 14.
+        seeds: one replicate of every combination for each; they win over ``replicates``.
+        replicates: this many seeds, counted up from the design's seed.
         exclusions: combinations that have all of these values are left out; key to text.
-        train: whether anything is trained; without, only controls and eval-only runs are.
-        controls: ``None`` is every model that is trained.
-        settings: parameter's key to its text: what holds for every run.
-        epochs: which epochs are evaluated: ``last``, ``all``, or zero-based ones.
+        train: ``False`` if only controls and eval-only runs are evaluated.
+        controls: an empty tuple for no controls; by default :data:`EVERY_MODEL`.
+        settings: parameter's key to its text, for every run.
+        epochs: which epochs are evaluated: ``last`` (the default), ``all``, or zero-based ones.
         matrix: exceptions from "every run gets every task at ``epochs``"; later rules win.
-        notes: texts for the end of the page, such as what another plan said that has no place here.
-        run_names: names that stay as they were, by the run's identity; see :func:`tunebook.design.runs.identity`.
-        level_order: for listed runs: key to its levels, in the order in which ``## Variables`` shows them.
-        run_notes: run name to its remark, and likewise ``matrix_notes`` in the evaluation matrix.
+        notes: texts for the end of the plan.
+        run_notes: run name to its remark in the runs table.
     """
 
     question: str = ""
     name: str = ""
-    preparation: str = "torchtune"
-    evaluation: str = "inspect-ai"
+    preparation: str = ""
+    evaluation: str = ""
     models: tuple[DesignModel, ...] = ()
     dataset: str = ""
     dataset_format: str = ""
     tasks: tuple[DesignTask, ...] = ()
     factors: tuple[Factor, ...] = ()
-    combine: Combine = Combine.FACTORIAL
+    combine: str = ""
     base: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     paired: tuple[tuple[str, ...], ...] = ()
     listed: tuple[ListedRun, ...] = ()
     sample: int | None = None
-    sample_seed: int = 14
+    sample_seed: int | None = None
     seeds: tuple[str, ...] = ()
-    replicates: int = 1
+    replicates: int | None = None
     exclusions: tuple[Mapping[str, str], ...] = ()
-    train: bool = True
+    train: bool | None = None
     controls: tuple[Control, ...] | None = None
     eval_only: tuple[EvalOnly, ...] = ()
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    epochs: str = "last"
+    epochs: str = ""
     matrix: tuple[MatrixRule, ...] = ()
     notes: tuple[str, ...] = ()
-    run_names: Mapping[tuple[str, ...], str] = field(default_factory=lambda: MappingProxyType({}))
-    level_order: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     run_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether anything is trained."""
+        return self.train is not False
+
+    @property
+    def is_one_at_a_time(self) -> bool:
+        """Whether one factor varies at a time, instead of all combinations."""
+        return self.combine == Combine.ONE_AT_A_TIME
+
+    @property
+    def has_every_control(self) -> bool:
+        """Whether each model that is trained is a control."""
+        return self.controls is None or self.controls == EVERY_MODEL
+
+    @property
+    def runs_per_combination(self) -> int:
+        """How many seeds each combination is trained with."""
+        if self.seeds:
+            return len(self.seeds)
+        return 1 if self.replicates is None else self.replicates
+
+    @property
+    def drawing_seed(self) -> int:
+        """The seed with which a sample of the combinations is drawn."""
+        return _SAMPLE_SEED if self.sample_seed is None else self.sample_seed
 
     def factor(self, key: str) -> Factor | None:
         """The factor of this key, if there is one."""
         return next((factor for factor in self.factors if factor.key == key), None)
+
+    def task(self, name: str) -> DesignTask | None:
+        """The task of this name, if there is one."""
+        return next((task for task in self.tasks if task.name == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignInputs:
+    """A design as a person gave it, and what was found while reading it.
+
+    Attributes:
+        misspelt: parameters that a misspelt name probably means; they are not reported as missing too.
+        decisions: what a plan in YAML says in other words, and what an update leaves out.
+        warnings: what could not be carried over from a plan in YAML.
+        directory: the experiment's directory that a plan in YAML names, at ``directory_place``.
+    """
+
+    design: Design
+    problems: tuple[Problem, ...] = ()
+    misspelt: frozenset[str] = frozenset()
+    decisions: tuple[Decision, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    directory: Path | None = None
+    directory_place: Place = NOWHERE

@@ -1,192 +1,186 @@
-"""The evaluation of a YAML plan: tasks, matrix and generation settings.
+"""The evaluation of a plan in YAML: tasks, matrix and generation settings.
 
-Prompts hold in the order task, run, ``controls``. Here a model is asked as it was trained, so that a task's own prompt
-can be kept only where it is what the runs have anyway, or where nothing is trained.
+In such plans a task's prompt wins over the run's, and that over ``controls``. Here a model is evaluated with the
+prompts that it was trained with, so a task's own prompt is only kept where the runs have it anyway, or where nothing is
+trained.
 """
 
 from __future__ import annotations
 
 import glob
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tunebook.core.parameters import by_key, suggestion
 from tunebook.core.plan import RunType
-from tunebook.design.given import Given
+from tunebook.design.documents import Node
+from tunebook.design.parse_parts import split_script
+from tunebook.design.places import Text
 from tunebook.design.values import DesignTask, MatrixRule
-from tunebook.design.yaml_carrying import Carrying
+from tunebook.design.yaml_draft import Draft
 from tunebook.design.yaml_runs import YamlRun
 
-__all__ = ["carry_evaluation"]
+__all__ = ["read_evaluation"]
 
-_KEYS = (
-    "tasks",
-    "matrix",
-    "scorers",
-    "scorer",
-    "do_sample",
-    "temperature",
-    "max_tokens",
-    "max_connections",
-    "seed",
-)
-_TASK = ("name", "script", "dataset", "system_prompt", "prompt", "description")
 _SETTINGS = {"max_tokens": "eval_max_tokens", "seed": "eval_seed"}
+_SCORERS = ("scorers", "scorer")
+_KEYS = ("tasks", "matrix", *_SCORERS, "do_sample", "temperature", "max_connections", *_SETTINGS)
+_TASK = ("name", "script", "dataset", "system_prompt", "prompt", "description")
 _PROMPTS = ("system_prompt", "prompt")
+_SWITCH = {"yes": True, "true": True, "on": True, "": False, "no": False, "false": False, "off": False}
+
+_Pairs = set[tuple[str, str]]
+"""Runs with the tasks that they are evaluated in."""
 
 
-def carry_evaluation(carrying: Carrying, section: Given | None, runs: Sequence[YamlRun]) -> None:
+def read_evaluation(draft: Draft, section: Node | None, runs: Sequence[YamlRun]) -> None:
     """Takes tasks, matrix and settings over."""
-    found = carrying.mapping(section, "evaluation", _KEYS)
-    asked: dict[str, dict[str, Given]] = {}
-    tasks: dict[str, DesignTask] = {}
-    for item in carrying.sequence(found.get("tasks"), "evaluation.tasks"):
-        task, prompts = _task(carrying, item)
-        if task.name in tasks:
-            carrying.problem(item.place, f"two tasks are named `{task.name}`")
-        tasks[task.name], asked[task.name] = task, prompts
-        carrying.read.places["task", task.name] = item.place
-    carrying.set(tasks=tuple(tasks.values()))
-    pairs = {(run.name, task) for run in runs for task in tasks}
-    if "matrix" in found and not runs:
+    found = draft.mapping(section, "evaluation", _KEYS)
+    asked = _tasks(draft, found.get("tasks"))
+    matrix = found.get("matrix")
+    if matrix is None:
+        pairs = {(run.name, task) for run in runs for task in asked}
+    elif runs:
+        pairs = _matrix(draft, matrix, runs, list(asked))
+    else:
+        pairs = set()
         hint = "list them under `runs` with their names"
-        carrying.problem(found["matrix"].place, "the matrix names runs, and the plan lists none", hint)
-    elif "matrix" in found:
-        pairs = _matrix(carrying, found["matrix"], runs, list(tasks))
-    _prompts(carrying, asked, runs, pairs)
-    _settings(carrying, found)
-    for key in ("scorers", "scorer"):
-        if key in found:
-            names = _names(carrying, found[key])
-            carrying.leave(found[key].place, f"evaluation.{key}: {names}", "a task's script decides how it is scored")
-    if "max_connections" in found:
-        text = carrying.text(found["max_connections"], "evaluation.max_connections")
-        why = "how many samples are evaluated at a time is left to inspect-ai"
-        carrying.leave(found["max_connections"].place, f"evaluation.max_connections: {text}", why)
-
-
-def _names(carrying: Carrying, given: Given) -> str:
-    """Scorers are named, or are mappings with a name."""
-    names = []
-    for item in given.items():
-        if isinstance(item.value, Mapping):
-            first = item.value.get("name") or Given(next(iter(item.value), ""), item.place)
-            names.append(carrying.text(first, "scorers[].name"))
-        else:
-            names.append(carrying.text(item, "scorers[]"))
-    return ", ".join(name for name in names if name)
-
-
-def _task(carrying: Carrying, item: Given) -> tuple[DesignTask, dict[str, Given]]:
-    found = carrying.mapping(item, "evaluation.tasks[]", _TASK)
-    texts = {key: carrying.text(given, f"evaluation.tasks[].{key}") for key, given in found.items()}
-    file, sign, function = texts.get("script", "").rpartition("@")
-    if not (sign and function.isidentifier()):
-        file, function = texts.get("script", ""), ""
-    dataset = carrying.path(texts.get("dataset", "")) or None
-    if not texts.get("name"):
-        carrying.problem(item.place, "a task has no name")
-    task = DesignTask(
-        texts.get("name", ""), carrying.path(file), function or None, dataset, texts.get("description", "")
-    )
-    return task, {key: found[key] for key in _PROMPTS if key in found}
-
-
-def _prompts(
-    carrying: Carrying,
-    asked: Mapping[str, Mapping[str, Given]],
-    runs: Sequence[YamlRun],
-    pairs: set[tuple[str, str]],
-) -> None:
+        draft.problem(matrix.place, "the matrix names runs, but the plan lists none", hint)
     for key in _PROMPTS:
-        own = {task: given[key] for task, given in asked.items() if key in given}
-        texts = {item.text for item in own.values()}
-        if len(texts) == 1 and len(own) == len(asked) and not carrying.read.design.train:
-            carrying.set(settings={**carrying.read.design.settings, key: texts.pop()})
-            carrying.decide(f"{by_key(key).column} of the tasks for all runs", "nothing is trained with another one")
-            continue
-        for task, item in own.items():
-            if any(_asked_with(carrying, run, key) != item.text for run in runs if (run.name, task) in pairs):
-                why = "a model is asked with the prompts that it was trained with, so that both agree"
-                carrying.leave(item.place, f"{key} of the task {task}: {item.text}", why)
+        _prompt(draft, key, asked, [run for run in runs if not run.is_left], pairs)
+    _settings(draft, found)
+    for key in _SCORERS:
+        if key in found:
+            names = ", ".join(_scorers(draft, found[key]))
+            draft.leave(found[key].place, f"evaluation.{key}: {names}", "a task's script decides how it is scored")
+    if "max_connections" in found:
+        text = draft.text(found["max_connections"], "evaluation.max_connections")
+        why = "the evaluation tool decides how many samples are evaluated at a time"
+        draft.leave(text.place, f"evaluation.max_connections: {text}", why)
 
 
-def _asked_with(carrying: Carrying, run: YamlRun, key: str) -> str:
-    """What a run is asked with here: its own prompt if it is trained with one, else the common one."""
+def _tasks(draft: Draft, node: Node | None) -> dict[str, Mapping[str, Text]]:
+    """Takes the tasks over; returns the prompts of each."""
+    asked: dict[str, Mapping[str, Text]] = {}
+    tasks: list[DesignTask] = []
+    for item in draft.sequence(node, "evaluation.tasks"):
+        found = draft.mapping(item, "evaluation.tasks[]", _TASK)
+        texts = draft.section_texts(found, "evaluation.tasks[]", _TASK)
+        name = texts.get("name", "")
+        if not name:
+            draft.problem(item.place, "a task has no name")
+        if name in asked:
+            draft.problem(item.place, f"two tasks are named `{name}`")
+        file, function = split_script(texts.get("script", ""))
+        dataset, description = texts.get("dataset") or None, texts.get("description", "")
+        tasks.append(DesignTask(Text(name, item.place), file, function, dataset, description))
+        asked[name] = {key: texts[key] for key in _PROMPTS if key in texts}
+    draft.design = replace(draft.design, tasks=tuple(tasks))
+    return asked
+
+
+def _scorers(draft: Draft, node: Node) -> list[str]:
+    """The names of scorers; each is a text, or a mapping with a name."""
+    names: list[str] = []
+    for item in node.items():
+        named = item
+        if isinstance(item.value, Mapping):
+            named = item.value.get("name") or Node(next(iter(item.value), ""), item.place)
+        names.append(draft.text(named, "scorers[].name"))
+    return [name for name in names if name]
+
+
+def _prompt(
+    draft: Draft, key: str, asked: Mapping[str, Mapping[str, Text]], runs: Sequence[YamlRun], pairs: _Pairs
+) -> None:
+    """Keeps the tasks' own prompt if they all have the same and nothing is trained; otherwise reports it."""
+    own = {task: prompts[key] for task, prompts in asked.items() if key in prompts}
+    different = set(own.values())
+    if len(different) == 1 and len(own) == len(asked) and not draft.design.is_trained:
+        draft.design = replace(draft.design, settings={**draft.design.settings, key: different.pop()})
+        draft.decide(f"{by_key(key).column} of the tasks for all runs", "nothing is trained with another one")
+        return
+    for task, prompt in own.items():
+        evaluated = [run for run in runs if (run.name, task) in pairs]
+        if any(_asked_with(draft, run, key) != prompt for run in evaluated):
+            why = "a model is evaluated with the prompts that it was trained with"
+            draft.leave(prompt.place, f"{key} of the task {task}: {prompt}", why)
+
+
+def _asked_with(draft: Draft, run: YamlRun, key: str) -> str:
+    """The prompt of a run here: its own if it is trained with one, else the common one."""
     default = by_key(key).default
-    common = carrying.read.design.settings.get(key, "" if default is None else str(default))
+    common = draft.design.settings.get(key, "" if default is None else str(default))
     return run.values.get(key, common) if run.type is RunType.FINE_TUNED else common
 
 
-def _matrix(carrying: Carrying, given: Given, runs: Sequence[YamlRun], tasks: list[str]) -> set[tuple[str, str]]:
-    """What the matrix does not list is not evaluated; returns the pairs of run and task that it lists."""
+def _matrix(draft: Draft, node: Node, runs: Sequence[YamlRun], tasks: list[str]) -> _Pairs:
+    """Takes the matrix over; returns its pairs of run and task. What it does not list is not evaluated."""
     known = {run.name: run for run in runs}
     rules = [MatrixRule("*", "*", "-")]
-    seen: set[tuple[str, str]] = set()
-    for item in carrying.sequence(given, "evaluation.matrix"):
-        found = carrying.mapping(item, "evaluation.matrix[]", ("run", "tasks", "epochs"))
-        name = carrying.text(found.get("run"), "evaluation.matrix[].run")
-        if name not in known:
-            carrying.problem(item.place, f"the matrix has a run `{name}`, which is not listed", suggestion(name, known))
+    seen: _Pairs = set()
+    for item in draft.sequence(node, "evaluation.matrix"):
+        found = draft.mapping(item, "evaluation.matrix[]", ("run", "tasks", "epochs"))
+        name = draft.text(found.get("run"), "evaluation.matrix[].run")
+        run = known.get(name)
+        if run is None:
+            message = f"the matrix has the unknown run `{name}`"
+            draft.problem(item.place, message, suggestion(name, known))
             continue
-        if known[name].is_left:
+        if run.is_left:
             continue
-        wanted = carrying.texts(found.get("tasks"), "evaluation.matrix[].tasks") or tasks
-        epochs = _epochs(carrying, found.get("epochs"), known[name])
-        for task in wanted:
+        epochs = _epochs(draft, found.get("epochs"), run)
+        for task in draft.texts(found.get("tasks"), "evaluation.matrix[].tasks") or tasks:
             if task not in tasks:
-                message = f"the matrix has a task `{task}`, which is not listed"
-                carrying.problem(item.place, message, suggestion(task, tasks))
+                draft.problem(item.place, f"the matrix has the unknown task `{task}`", suggestion(task, tasks))
             if (name, task) in seen:
-                carrying.problem(item.place, f"the matrix has `{name}` with `{task}` twice")
+                draft.problem(item.place, f"the matrix has `{name}` with `{task}` twice")
             seen.add((name, task))
-            carrying.read.places["matrix", str(len(rules))] = item.place
-            rules.append(MatrixRule(glob.escape(name), glob.escape(task), epochs))
-    carrying.set(matrix=tuple(rules))
+            rules.append(MatrixRule(Text(glob.escape(name), item.place), glob.escape(task), epochs))
+    draft.design = replace(draft.design, matrix=tuple(rules))
     return seen
 
 
-def _epochs(carrying: Carrying, given: Given | None, run: YamlRun) -> str:
-    """Zero-based; without any, the last one of what is trained."""
-    if given is None or given.value in ("", ()):
+def _epochs(draft: Draft, node: Node | None, run: YamlRun) -> str:
+    """Zero-based epochs; by default the last one."""
+    if node is None or node.value in ("", ()):
         return "default"
-    text = ",".join(carrying.texts(given, "evaluation.matrix[].epochs"))
+    text = ",".join(draft.texts(node, "evaluation.matrix[].epochs"))
     if run.type is not RunType.FINE_TUNED and text not in {"last", "all", "0"}:
-        message = f"run `{run.name}` is not trained here and has epochs {text}"
-        carrying.problem(given.place, message, "leave `epochs` out: it is evaluated once")
+        message = f"run `{run.name}` is not trained here, but has epochs {text}"
+        draft.problem(node.place, message, "leave `epochs` out: the model is evaluated once")
     return text
 
 
-def _settings(carrying: Carrying, found: Mapping[str, Given]) -> None:
-    settings = dict(carrying.read.design.settings)
+def _settings(draft: Draft, found: Mapping[str, Node]) -> None:
+    settings = dict(draft.design.settings)
     for name, key in _SETTINGS.items():
         if name in found:
-            carrying.read.places["set", key] = found[name].place
-            settings[key] = carrying.text(found[name], f"evaluation.{name}")
-    temperature = _temperature(carrying, found)
+            settings[key] = draft.text(found[name], f"evaluation.{name}")
+    temperature = _temperature(draft, found)
     if temperature:
-        carrying.read.places["set", "eval_temperature"] = found["temperature"].place
         settings["eval_temperature"] = temperature
-    carrying.set(settings=settings)
+    draft.design = replace(draft.design, settings=settings)
 
 
-def _temperature(carrying: Carrying, found: Mapping[str, Given]) -> str:
-    """Only sampling has one; greedy decoding is what is meant by none."""
-    text = carrying.text(found.get("temperature"), "evaluation.temperature")
-    words = {"yes": True, "true": True, "on": True, "": False, "no": False, "false": False, "off": False}
-    said = carrying.text(found.get("do_sample"), "evaluation.do_sample")
-    if said.lower() not in words:
-        carrying.problem(found["do_sample"].place, f"`evaluation.do_sample` is `{said}`", "write true or false")
+def _temperature(draft: Draft, found: Mapping[str, Node]) -> str:
+    """The temperature of sampling; empty for greedy decoding."""
+    texts = draft.section_texts(found, "evaluation", ("do_sample", "temperature"))
+    sample, temperature = texts.get("do_sample", Text("")), texts.get("temperature", Text(""))
+    if sample.lower() not in _SWITCH:
+        draft.problem(sample.place, f"`evaluation.do_sample` is `{sample}`", "write true or false")
         return ""
-    is_sampled = words[said.lower()]
+    is_sampled = _SWITCH[sample.lower()]
     try:
-        value = float(text) if text else None
+        value = float(temperature or 0)
     except ValueError:
-        carrying.problem(found["temperature"].place, f"`evaluation.temperature` is `{text}`", "write a number above 0")
+        hint = "write a number above 0"
+        draft.problem(temperature.place, f"`evaluation.temperature` is `{temperature}`", hint)
         return ""
-    if is_sampled and (value is None or not value > 0):
-        place = found["temperature" if "temperature" in found else "do_sample"].place
-        carrying.problem(place, "`do_sample: true` needs a `temperature` above 0")
+    if is_sampled and not value > 0:
+        place = (temperature or sample).place
+        draft.problem(place, "`do_sample: true` needs a `temperature` above 0")
     elif not is_sampled and value:
-        hint = "add `do_sample: true`, or remove the temperature: decoding is greedy without"
-        carrying.problem(found["temperature"].place, f"a temperature of {text} without `do_sample: true`", hint)
-    return text if is_sampled else ""
+        hint = "add `do_sample: true`, or remove the temperature: decoding is greedy without it"
+        draft.problem(temperature.place, f"a temperature of {temperature} without `do_sample: true`", hint)
+    return temperature if is_sampled else ""

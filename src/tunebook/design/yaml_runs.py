@@ -1,193 +1,198 @@
-"""The runs of a YAML plan: fine-tuned ones are listed one by one, under their own names."""
+"""The runs of a plan in YAML: fine-tuned ones are listed one by one, under their own names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tunebook.core.naming import is_one_component
-from tunebook.core.parameters import suggestion
+from tunebook.core.parameters import Kind, by_key, suggestion
 from tunebook.core.plan import RunType
 from tunebook.design.combine import level_value
-from tunebook.design.given import Given, Place
-from tunebook.design.values import MODEL, Control, EvalOnly, Factor, ListedRun
-from tunebook.design.yaml_carrying import Carrying
+from tunebook.design.documents import Node
+from tunebook.design.places import Place, Text, place_of
+from tunebook.design.values import MODEL, Control, Design, EvalOnly, Factor, ListedRun
+from tunebook.design.yaml_draft import Draft
 
-__all__ = ["YamlRun", "carry_runs"]
+__all__ = ["YamlRun", "read_runs"]
 
 _TYPES = {kind.value.lower(): kind for kind in RunType}
 _KEYS = ("name", "type", "model", "parameters", "training_condition")
+_PROMPTS = {"prompt", "system_prompt"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class YamlRun:
-    """A run as the plan gives it; ``is_left`` if it could not be carried over."""
+    """A run as the plan gives it; ``values`` are by our keys, ``is_left`` if it is not carried over."""
 
     name: str
     type: RunType
     model: str
     values: Mapping[str, str]
+    checkpoint: str
     place: Place
     is_left: bool = False
 
 
-def carry_runs(carrying: Carrying, runs: Given | None, variables: Given | None) -> tuple[YamlRun, ...]:
-    """Takes the runs over; without any, the variables' levels are combined.
+def read_runs(draft: Draft, runs: Node | None, variables: Node | None) -> tuple[YamlRun, ...]:
+    """Takes the runs over; if the plan lists none, the variables' levels are combined.
 
     Returns:
-        The runs of the plan; none if it lists none.
+        The runs that the plan lists.
     """
-    factors = tuple(_variables(carrying, variables))
-    items = carrying.sequence(runs, "runs")
+    factors = tuple(_variables(draft, variables))
+    items = draft.sequence(runs, "runs")
     if not items:
-        carrying.set(factors=factors)
+        draft.design = replace(draft.design, factors=factors)
         if factors:
-            carrying.decide("all combinations of the variables", "the plan lists no runs")
+            draft.decide("all combinations of the variables", "the plan lists no runs")
         return ()
-    found = [run for item in items if (run := _run(carrying, item)) is not None]
-    _names_are_free(carrying, found)
-    kept = tuple(_carried(carrying, found))
-    _same_levels(carrying, factors, found, variables)
-    return kept
+    found = [run for run in (_run(draft, item) for item in items) if run is not None]
+    _check_names(draft, found)
+    found = _without_second_controls(draft, found)
+    draft.design = _with_runs(draft.design, found)
+    _leave_values(draft, found)
+    _compare_levels(draft, factors, found)
+    _drop_overruled(draft)
+    return tuple(found)
 
 
-def _variables(carrying: Carrying, section: Given | None) -> Iterator[Factor]:
+def _variables(draft: Draft, section: Node | None) -> Iterator[Factor]:
     if section is None or section.value == "":
         return
     if not isinstance(section.value, Mapping):
-        carrying.problem(section.place, "`variables` must hold parameters with lists of values")
+        draft.problem(section.place, "`variables` must be a mapping of parameters to lists of values")
         return
-    for name, item in section.value.items():
-        key = carrying.parameter(name, item.place, section="variables", factor=True)
+    for name, item in section.named():
+        key = draft.parameter(name, section="variables", is_factor=True)
         if key is not None:
-            carrying.read.places["factor", key] = item.place
-            texts = carrying.texts(item, f"variables.{name}")
-            yield Factor(key, tuple(carrying.reader("factor").level(key, text) for text in texts))
+            yield Factor(Text(key, item.place), tuple(draft.texts(item, f"variables.{name}")))
 
 
-def _run(carrying: Carrying, item: Given) -> YamlRun | None:
-    found = carrying.mapping(item, "runs[]", _KEYS)
-    name = carrying.text(found.get("name"), "runs[].name")
-    kind = carrying.text(found.get("type"), "runs[].type").lower().replace("_", "-")
-    if kind not in _TYPES:
-        place = found["type"].place if "type" in found else item.place
-        carrying.problem(place, f"run `{name}` has the type `{kind}`", suggestion(kind, _TYPES))
+def _run(draft: Draft, item: Node) -> YamlRun | None:
+    found = draft.mapping(item, "runs[]", _KEYS)
+    texts = draft.section_texts(found, "runs[]", ("name", "type", "model", "training_condition"))
+    name = texts.get("name", "")
+    kind = texts.get("type", Text("", item.place))
+    run_type = _TYPES.get(kind.lower().replace("_", "-"))
+    if run_type is None:
+        draft.problem(place_of(kind), f"run `{name}` has the unknown type `{kind}`", suggestion(kind, _TYPES))
         return None
-    if not name or not is_one_component(name):
-        hint = "use letters, digits and . _ + = @ , - only: it becomes a directory's name"
-        carrying.problem(item.place, f"a run cannot be named `{name}`", hint)
-    model = carrying.text(found.get("model"), "runs[].model")
-    models = [known.name for known in carrying.read.design.models]
-    if not model and len(models) == 1:
-        model = models[0]
-    if model not in models and _TYPES[kind] is not RunType.EVAL_ONLY:
-        place = found["model"].place if "model" in found else item.place
-        carrying.problem(place, f"run `{name}`: `{model}` is none of the models", suggestion(model, models))
-    condition = carrying.text(found.get("training_condition"), "runs[].training_condition")
-    if condition:
-        notes = {**carrying.read.design.run_notes, name: f"Training condition: {' '.join(condition.split())}"}
-        carrying.set(run_notes=notes)
-    return YamlRun(name, _TYPES[kind], model, _parameters(carrying, found.get("parameters"), name), item.place)
+    if not is_one_component(name):
+        hint = "use only letters, digits and . _ + = @ , -, because it becomes the name of a directory"
+        draft.problem(item.place, f"a run cannot be named `{name}`", hint)
+    models = [str(known.name) for known in draft.design.models]
+    only = models[0] if len(models) == 1 else ""
+    model = texts.get("model", Text(only, item.place))
+    if model not in models and run_type is not RunType.EVAL_ONLY:
+        draft.problem(model.place, f"run `{name}`: unknown model `{model}`", suggestion(model, models))
+    if texts.get("training_condition"):
+        note = f"Training condition: {' '.join(texts['training_condition'].split())}"
+        draft.design = replace(draft.design, run_notes={**draft.design.run_notes, name: note})
+    values, checkpoint = _parameters(draft, found.get("parameters"), name)
+    if checkpoint and run_type is not RunType.EVAL_ONLY:
+        draft.problem(item.place, f"run `{name}` is {run_type.value.lower()}, but has a checkpoint_path")
+    return YamlRun(name=name, type=run_type, model=model, values=values, checkpoint=checkpoint, place=item.place)
 
 
-def _parameters(carrying: Carrying, given: Given | None, run: str) -> dict[str, str]:
-    """By our keys; ``checkpoint_path`` stays as it is."""
-    if given is None or given.value == "":
-        return {}
-    if not isinstance(given.value, Mapping):
-        carrying.problem(given.place, f"run `{run}`: `parameters` must hold keys with values")
-        return {}
+def _parameters(draft: Draft, node: Node | None, run: str) -> tuple[dict[str, str], str]:
+    """A run's values by our keys, and its checkpoint."""
     values: dict[str, str] = {}
-    for name, item in given.value.items():
-        text = carrying.text(item, f"parameters.{name}")
+    checkpoint = ""
+    if node is None or node.value == "":
+        return values, checkpoint
+    if not isinstance(node.value, Mapping):
+        draft.problem(node.place, f"run `{run}`: `parameters` must be a mapping of keys to values")
+        return values, checkpoint
+    for name, item in node.named():
+        text = draft.text(item, f"parameters.{name}")
         if name == "checkpoint_path":
-            values[name] = carrying.path(text)
+            checkpoint = text
             continue
-        key = carrying.parameter(name, item.place, section="parameters", factor=True)
-        if key is not None and (text or key in {"prompt", "system_prompt"}):
-            values[key] = carrying.reader("with").level(key, text)
-    return values
+        key = draft.parameter(name, section="parameters", is_factor=True)
+        if key is not None and (text or key in _PROMPTS):
+            values[key] = text
+    return values, checkpoint
 
 
-def _names_are_free(carrying: Carrying, runs: list[YamlRun]) -> None:
+def _check_names(draft: Draft, runs: Sequence[YamlRun]) -> None:
     seen: set[str] = set()
     for run in runs:
         if run.name and run.name.lower() in seen:
-            carrying.problem(run.place, f"two runs are named `{run.name}`", "rename one of them")
+            draft.problem(run.place, f"two runs are named `{run.name}`", "rename one of them")
         seen.add(run.name.lower())
 
 
-def _carried(carrying: Carrying, runs: list[YamlRun]) -> Iterator[YamlRun]:
-    listed: list[ListedRun] = []
-    controls: dict[str, Control] = {}
-    eval_only: list[EvalOnly] = []
-    places = carrying.read.places
+def _without_second_controls(draft: Draft, runs: Sequence[YamlRun]) -> list[YamlRun]:
+    """The runs; of several controls of a model only the first is carried over."""
+    controls: dict[str, str] = {}
+    kept: list[YamlRun] = []
     for run in runs:
-        values = dict(run.values)
-        checkpoint = values.pop("checkpoint_path", "")
-        if checkpoint and run.type is not RunType.EVAL_ONLY:
-            carrying.problem(run.place, f"run `{run.name}` is {run.type.value.lower()} and has a checkpoint_path")
-        is_left = False
-        if run.type is RunType.FINE_TUNED:
-            places["with", str(len(listed))] = run.place
-            listed.append(ListedRun({MODEL: run.model, **values}, run.name))
-        elif run.type is RunType.CONTROL:
-            is_left = run.model in controls
-            if is_left:
-                why = f"{run.model} is evaluated once without training, as {controls[run.model].name}"
-                carrying.leave(run.place, f"the control {run.name}", why)
-            else:
-                places["control", run.model] = run.place
-                controls[run.model] = Control(run.model, run.name)
-        else:
-            places["eval-only", run.name] = run.place
-            eval_only.append(EvalOnly(run.name, checkpoint, run.model))
-        if run.type is not RunType.FINE_TUNED and not is_left:
-            _leave_values(carrying, run, values)
-        yield YamlRun(run.name, run.type, run.model, run.values, run.place, is_left)
-    carrying.set(
-        listed=tuple(listed), controls=tuple(controls.values()), eval_only=tuple(eval_only), train=bool(listed)
-    )
-    _overruled(carrying)
-
-
-def _overruled(carrying: Carrying) -> None:
-    """What `controls` say and every run says for itself: usual in such plans, and no error as it would be elsewhere."""
-    design = carrying.read.design
-    for key, text in design.settings.items():
-        if design.listed and all(key in run.values for run in design.listed):
-            carrying.read.places.pop(("set", key), None)
-            carrying.decide(f"`controls` give {key} {text}, which holds for no run", "every run has its own")
-
-
-def _leave_values(carrying: Carrying, run: YamlRun, values: Mapping[str, str]) -> None:
-    """A model that is not trained here is asked with the prompts that hold for all runs."""
-    settings = carrying.read.design.settings
-    for key, text in values.items():
-        if settings.get(key) == text:
+        if run.type is RunType.CONTROL and run.model in controls:
+            why = f"{run.model} is evaluated once without training, as {controls[run.model]}"
+            draft.leave(run.place, f"the control {run.name}", why)
+            kept.append(replace(run, is_left=True))
             continue
-        why = "it is not trained here"
-        if key in {"prompt", "system_prompt"}:
-            why = "models that are not trained here are asked with the prompts of `controls`"
-        carrying.leave(run.place, f"{key} of the {run.type.value.lower()} run {run.name}: {text}", why)
+        if run.type is RunType.CONTROL:
+            controls[run.model] = run.name
+        kept.append(run)
+    return kept
 
 
-def _same_levels(carrying: Carrying, factors: tuple[Factor, ...], runs: list[YamlRun], variables: Given | None) -> None:
-    """The runs decide; variables that say otherwise are told."""
-    if variables is None:
-        return
+def _with_runs(design: Design, runs: Sequence[YamlRun]) -> Design:
+    listed: list[ListedRun] = []
+    controls: list[Control] = []
+    eval_only: list[EvalOnly] = []
+    for run in runs:
+        if run.type is RunType.FINE_TUNED:
+            listed.append(ListedRun({MODEL: run.model, **run.values}, Text(run.name, run.place)))
+        elif run.type is RunType.EVAL_ONLY:
+            eval_only.append(EvalOnly(Text(run.name, run.place), run.checkpoint, run.model))
+        elif not run.is_left:
+            controls.append(Control(run.model, run.name))
+    return replace(
+        design, listed=tuple(listed), controls=tuple(controls), eval_only=tuple(eval_only), train=bool(listed)
+    )
+
+
+def _leave_values(draft: Draft, runs: Sequence[YamlRun]) -> None:
+    """A model that is not trained here is evaluated with the settings and prompts of all runs."""
+    for run in runs:
+        if run.type is RunType.FINE_TUNED or run.is_left:
+            continue
+        for key, text in run.values.items():
+            if draft.design.settings.get(key) == text:
+                continue
+            why = "the run is not trained here"
+            if key in _PROMPTS:
+                why = "models that are not trained here are asked with the prompts of `controls`"
+            draft.leave(run.place, f"{key} of the {run.type.value.lower()} run {run.name}: {text}", why)
+
+
+def _drop_overruled(draft: Draft) -> None:
+    """Drops settings that every run overrules: usual in such plans, although an error in a design."""
+    settings = dict(draft.design.settings)
+    for key, text in draft.design.settings.items():
+        is_prompt = by_key(key).kind is Kind.LITERAL  # models that are not trained are asked with it
+        if draft.design.listed and not is_prompt and all(key in run.values for run in draft.design.listed):
+            del settings[key]
+            draft.decide(f"`controls` give {key} {text}, which applies to no run", "every run has its own")
+    draft.design = replace(draft.design, settings=settings)
+
+
+def _compare_levels(draft: Draft, factors: Sequence[Factor], runs: Sequence[YamlRun]) -> None:
+    """Warns if the variables have other levels than the runs, which decide."""
+    trained = [run for run in runs if run.type is RunType.FINE_TUNED]
     for factor in factors:
-        place = carrying.read.place("factor", factor.key)
-        trained = [run for run in runs if run.type is RunType.FINE_TUNED]
-        common = carrying.read.design.settings.get(factor.key)
-        texts = [run.model if factor.key == MODEL else run.values.get(factor.key, common) for run in trained]
-        used = {level_value(factor.key, text): text for text in texts if text is not None}
-        said = {level_value(factor.key, text): text for text in factor.levels}
-        for value, text in said.items():
+        key = factor.key
+        common = draft.design.settings.get(key)
+        texts = [run.model if key == MODEL else run.values.get(key, common) for run in trained]
+        used = {level_value(key, text): text for text in texts if text is not None}
+        listed = {level_value(key, text): text for text in factor.levels}
+        for value, text in listed.items():
             if value not in used:
-                message = f"no run has {factor.key} {text}, which `variables` lists"
-                carrying.read.warnings.append(place.problem(message, "the runs decide"))
+                draft.warn(place_of(key), f"no run has {key} {text}, which `variables` lists", "the runs decide")
         for value, text in used.items():
-            if value not in said:
-                message = f"a run has {factor.key} {text}, which `variables` does not list"
-                carrying.read.warnings.append(place.problem(message, "the runs decide"))
+            if value not in listed:
+                message = f"a run has {key} {text}, which `variables` does not list"
+                draft.warn(place_of(key), message, "the runs decide")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunebook.run.output import error_lines
+from tunebook.artifacts.output import error_lines
 
 __all__ = ["OUT_OF_GPU_MEMORY", "Diagnosis", "diagnose", "word_for"]
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tunebook.core.jobs import Job, Outcome, Stage, outcome_from_json
+from tunebook.artifacts.checkpoints import missing_checkpoints
+from tunebook.artifacts.outcome import read_outcome
+from tunebook.artifacts.result import read_result
+from tunebook.core.jobs import Job, Stage
 from tunebook.disk.deviations import read_deviation
 from tunebook.disk.inputs import input_problem, inputs_digest
 from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger
 from tunebook.errors import PlanError
-from tunebook.run.verdict import Evidence, Result, Verdict, judge
+from tunebook.run.verdict import Evidence, Verdict, judge
 
-__all__ = ["Survey", "gather", "in_order", "read_outcome", "survey"]
-
-_SPREADS = {"stderr", "std", "var"}
+__all__ = ["Survey", "gather", "in_order", "survey"]
 
 
 @dataclass(frozen=True)
@@ -83,41 +82,7 @@ def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
         outcome=read_outcome(experiment / job.outcome),
         digest=digest,
         problem=problem,
-        missing=tuple(path for path in job.checkpoints if not (experiment / path).is_dir()),
-        result=_result(experiment / job.result) if job.result else None,
+        missing=missing_checkpoints(job.checkpoints, experiment),
+        result=read_result(experiment / job.result) if job.result else None,
         deviation=str(deviation or ""),
     )
-
-
-def read_outcome(path: Path) -> Outcome | None:
-    """Reads what a job's script wrote about its end; ``None`` if the file is missing or unreadable."""
-    try:
-        return outcome_from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def _result(path: Path) -> Result | None:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return Result(
-            status=str(document["status"]),
-            samples=_count(document.get("samples")),
-            completed=_count(document.get("completed")),
-            score=_headline(document.get("scores") or ()),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-def _headline(scores: Iterable[Mapping[str, Any]]) -> float | None:
-    """Returns the first score that is not a measure of spread."""
-    for score in scores:
-        value = score.get("value")
-        if score.get("name") not in _SPREADS and isinstance(value, int | float):
-            return float(value)
-    return None

@@ -7,13 +7,13 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
+from tunebook.artifacts.outcome import read_outcome
+from tunebook.artifacts.output import last_lines
+from tunebook.artifacts.progress import Progress, read_progress
 from tunebook.core.jobs import Job, JobState, JobStatus
 from tunebook.disk.ledger import INTERRUPTED
 from tunebook.executors.base import Submitted
 from tunebook.run.failures import Diagnosis, diagnose
-from tunebook.run.gather import read_outcome
-from tunebook.run.output import last_lines
-from tunebook.run.progress import Progress, read_progress
 from tunebook.run.report import JobReport
 from tunebook.run.verdict import Evidence, Verdict
 

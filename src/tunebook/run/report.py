@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tunebook.artifacts.progress import Progress
 from tunebook.core.jobs import Job, JobState
 from tunebook.errors import ExitCode
-from tunebook.run.progress import Progress
 
 __all__ = ["JobReport", "RunReport", "Snapshot", "StatusReport"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tunebook.core.jobs import JobState, Stage
 from tunebook.core.plan import PLAN_FILE
-from tunebook.core.status import EvaluationRow, TrainingRow, update_status
+from tunebook.core.plan.status import EvaluationRow, TrainingRow, update_status
 from tunebook.disk.atomic import write_text
 from tunebook.disk.lock import exclusive
 from tunebook.errors import TunebookError

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tunebook.artifacts.output import last_lines
 from tunebook.core.jobs import NEVER_RAN, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.inputs import input_problem, inputs_digest
@@ -15,7 +16,6 @@ from tunebook.executors.base import Batch, Executor, Intake, Submitted
 from tunebook.run.failures import word_for
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
-from tunebook.run.output import last_lines
 from tunebook.run.recorder import Recorder
 from tunebook.run.report import JobReport
 from tunebook.run.verdict import LOST, Verdict

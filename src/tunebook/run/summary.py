@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 
+from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import JobState, Stage
+from tunebook.core.markdown import escape_cell, table_row
 from tunebook.core.paths import RUN_LOG, tool_log
-from tunebook.core.table_text import escape_cell, new_line
 from tunebook.core.units import spoken_duration
 from tunebook.errors import ExitCode
 from tunebook.run.failures import OUT_OF_GPU_MEMORY
 from tunebook.run.report import JobReport, RunReport
 
-__all__ = ["duration_s", "run_summary"]
+__all__ = ["run_summary"]
 
 _TITLES = {Stage.PREPARATION: "Fine-Tuning", Stage.EVALUATION: "Evaluations"}
 _NOUNS = {Stage.PREPARATION: "training", Stage.EVALUATION: "evaluation"}
@@ -47,7 +47,7 @@ def _stage(stage: Stage, jobs: Sequence[JobReport]) -> Iterator[str]:
     done = [job for job in jobs if job.state is JobState.COMPLETED]
     yield f"### {_TITLES[stage]} (run-{jobs[0].job.tool})"
     yield ""
-    times = sum(duration_s(job) or 0.0 for job in done)
+    times = sum(elapsed_s(job.started, job.ended) or 0.0 for job in done)
     took = f", {spoken_duration(times)} in all" if times else ""
     yield f"{_mark(jobs)} {len(done)} of {_counted(len(jobs), _NOUNS[stage])} completed{took}"
     yield ""
@@ -74,10 +74,10 @@ def _table(stage: Stage, jobs: Sequence[JobReport]) -> Iterator[str]:
     header = [*what, "Status", "Job ID", "Duration", result, "Notes"]
     rows = [[escape_cell(cell) or "-" for cell in _cells(stage, job)] for job in jobs]
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    yield new_line([name.ljust(width) for name, width in zip(header, widths, strict=True)])
+    yield table_row([name.ljust(width) for name, width in zip(header, widths, strict=True)])
     yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     for row in rows:
-        yield new_line([cell.ljust(width) for cell, width in zip(row, widths, strict=True)])
+        yield table_row([cell.ljust(width) for cell, width in zip(row, widths, strict=True)])
 
 
 def _cells(stage: Stage, job: JobReport) -> Iterator[str]:
@@ -87,19 +87,11 @@ def _cells(stage: Stage, job: JobReport) -> Iterator[str]:
         yield "" if job.job.epoch is None else str(job.job.epoch)
     yield job.state.value
     yield job.job_id
-    seconds = duration_s(job)
+    seconds = elapsed_s(job.started, job.ended)
     yield "" if seconds is None else spoken_duration(seconds)
     value = job.loss if stage is Stage.PREPARATION else job.score
     yield "" if value is None else f"{value:.3f}"
     yield job.notes
-
-
-def duration_s(job: JobReport) -> float | None:
-    """Returns how long a job ran, in seconds; ``None`` if it has not ended or its times are unknown."""
-    try:
-        return (datetime.fromisoformat(job.ended) - datetime.fromisoformat(job.started)).total_seconds()
-    except (ValueError, TypeError):
-        return None
 
 
 def _failures(report: RunReport) -> Iterator[str]:

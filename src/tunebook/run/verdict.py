@@ -7,26 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tunebook.core.jobs import Job, JobState, Outcome, Stage
+from tunebook.artifacts.outcome import Outcome
+from tunebook.artifacts.result import EvaluationResult
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.disk.ledger import EventKind, LedgerEntry
 
-__all__ = ["CANCELLED", "LOST", "Evidence", "Result", "Verdict", "judge"]
+__all__ = ["CANCELLED", "LOST", "Evidence", "Verdict", "judge"]
 
 CANCELLED = "CANCELLED"
 LOST = "killed (no outcome file)"
 _CHANGED = "its files changed since it ran"
 _SIGNALLED = 128
 _MOST_INTERRUPTIONS = 3
-
-
-@dataclass(frozen=True)
-class Result:
-    """What an evaluation's job wrote about its log; ``score`` is the first score."""
-
-    status: str
-    samples: int | None = None
-    completed: int | None = None
-    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,7 @@ class Evidence:
     digest: str = ""
     problem: str = ""
     missing: tuple[str, ...] = ()
-    result: Result | None = None
+    result: EvaluationResult | None = None
     deviation: str = ""
 
     @property
@@ -185,7 +177,7 @@ def _exit_reason(code: int) -> str:
     return f"exit code {code} ({name})"
 
 
-def _wrong_result(result: Result | None) -> str:
+def _wrong_result(result: EvaluationResult | None) -> str:
     """Returns why an evaluation that ended with 0 has failed; empty if it has succeeded."""
     if result is None:
         return "it wrote no readable result"

@@ -10,8 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunebook.core.site import Environment
-from tunebook.core.site_settings import environment_text
+from tunebook.core.site import Environment, environment_text
 from tunebook.disk.atomic import read_text
 from tunebook.disk.program import run_program
 from tunebook.errors import ToolError

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.core.quoting import sbatch_value
-from tunebook.core.site import Environment, Site
-from tunebook.core.site_settings import environment_text, line_of, setting, values_of
+from tunebook.core.site import Environment, Site, environment_text, line_of, setting, values_of
 from tunebook.errors import Problem
 from tunebook.site.probe import Probed, probe
 from tunebook.site.python import PACKAGES

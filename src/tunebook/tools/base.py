@@ -12,6 +12,7 @@ from tunebook.core.jobs import Job, Stage
 from tunebook.core.plan import Evaluation, Plan, Run
 from tunebook.core.site import Site
 from tunebook.errors import Problem
+from tunebook.tools.results import EvaluationResults, TrainingResults
 
 __all__ = ["Context", "Findings", "PlannedFile", "Prepared", "Tool", "Unit"]
 
@@ -104,6 +105,14 @@ class Tool(Protocol):
     stage: Stage
     editable: tuple[str, ...]
     """Names of the files, in a run's directory, from which others are derived once a person has edited them."""
+
+    @property
+    def results(self) -> TrainingResults | EvaluationResults:
+        """Reads what its jobs leave: an ``EvaluationResults`` for an evaluation tool, else a ``TrainingResults``.
+
+        A preparation tool whose jobs write ``metrics.jsonl`` needs one line: ``results = TrainingResults()``.
+        """
+        ...
 
     def version(self) -> str | None:
         """The installed version; ``None`` if it is not installed here, which only running needs."""

@@ -12,7 +12,8 @@ from tunebook.analysis.charts.heat import heat_maps
 from tunebook.analysis.charts.samples import agreement
 from tunebook.analysis.charts.scores import by_run
 from tunebook.analysis.charts.training import learning_rates, losses
-from tunebook.analysis.values import Analysis, TaskUse
+from tunebook.analysis.records import TaskUse
+from tunebook.analysis.values import Analysis
 
 __all__ = ["figures"]
 

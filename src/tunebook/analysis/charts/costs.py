@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from tunebook.analysis.charts.figure import POINTED, SHOWN, Figure, Row, Spec, axis, compact, hover, layered, shown_only
 from tunebook.analysis.charts.scores import ScoreAxis, base_rule, base_scores, of_task, score_words
 from tunebook.analysis.charts.series import short_names
-from tunebook.analysis.inference import CostPoint
-from tunebook.analysis.values import Analysis, TaskUse
+from tunebook.analysis.records import TaskUse
+from tunebook.analysis.statistics.pareto import CostPoint
+from tunebook.analysis.values import Analysis
 from tunebook.core.plan import RunType
 
 __all__ = ["score_by_cost"]

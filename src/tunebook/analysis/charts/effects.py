@@ -18,10 +18,11 @@ from tunebook.analysis.charts.figure import (
     shown_only,
     tooltip,
 )
-from tunebook.analysis.charts.scores import ScoreAxis, base_rule, base_scores, final_scores, of_task
+from tunebook.analysis.charts.scores import ScoreAxis, base_rule, base_scores, of_task
 from tunebook.analysis.charts.series import is_number, short_names
-from tunebook.analysis.inference import Effect
-from tunebook.analysis.values import Analysis, FactorUse, TaskUse
+from tunebook.analysis.records import FactorUse, TaskUse
+from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.values import Analysis
 
 __all__ = ["by_factor"]
 
@@ -33,7 +34,7 @@ _ORANGE = "#D55E00"
 def by_factor(analysis: Analysis, task: TaskUse, suffix: str) -> tuple[Figure, ...]:
     """A figure a factor: each run as a point, each level's mean, and its interval where the design carries one."""
     factors = [factor for factor in analysis.factors if len(factor.levels) <= _LEVELS]
-    scores = final_scores(analysis, task)
+    scores = analysis.final_scores(task.name)
     trained = [run for run in analysis.runs if run.levels and run.name in scores]
     if not factors or not trained:
         reason = "no factor was varied" if not analysis.factors else "no run with varied factors has a score yet"
@@ -42,7 +43,7 @@ def by_factor(analysis: Analysis, task: TaskUse, suffix: str) -> tuple[Figure, .
 
 
 def _by_factor(analysis: Analysis, task: TaskUse, factor: FactorUse, suffix: str) -> Figure:
-    scores, names, scale = final_scores(analysis, task), short_names(analysis), ScoreAxis.of(analysis, task)
+    scores, names, scale = analysis.final_scores(task.name), short_names(analysis), ScoreAxis.of(analysis, task)
     rows: list[Row] = [
         {
             "run": number,

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from tunebook.analysis.charts.figure import POINTED, SHOWN, Figure, Row, Spec, axis, compact, hover, layered, shown_only
 from tunebook.analysis.charts.scores import ScoreAxis, base_rule, base_scores, of_task, score_words
 from tunebook.analysis.charts.series import Series, series_of, short_names
-from tunebook.analysis.records import Score
-from tunebook.analysis.values import Analysis, TaskUse
+from tunebook.analysis.records import Score, TaskUse
+from tunebook.analysis.values import Analysis
 
 __all__ = ["by_epoch"]
 

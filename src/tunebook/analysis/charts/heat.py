@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tunebook.analysis.charts.figure import Figure, Row, Spec, axis, compact, layered, tooltip
 from tunebook.analysis.charts.scores import ScoreAxis, of_task
-from tunebook.analysis.inference import Effect
-from tunebook.analysis.values import Analysis, FactorUse, TaskUse
+from tunebook.analysis.records import FactorUse, TaskUse
+from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.values import Analysis
 
 __all__ = ["heat_maps"]
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from statistics import fmean
 
 from tunebook.analysis.charts.figure import SHOWN, Figure, Row, axis, compact, layered, shown_only, tooltip
-from tunebook.analysis.charts.scores import ScoreAxis, final_scores, of_task
+from tunebook.analysis.charts.scores import ScoreAxis, of_task
 from tunebook.analysis.charts.series import short_names
-from tunebook.analysis.values import Analysis, TaskUse
+from tunebook.analysis.records import TaskUse
+from tunebook.analysis.values import Analysis
 
 __all__ = ["agreement"]
 
@@ -40,7 +41,7 @@ def agreement(analysis: Analysis, task: TaskUse, suffix: str) -> Figure:
 def _table(analysis: Analysis, task: TaskUse) -> _Table:
     """The last evaluated epoch of each run, the headline measure."""
     table: dict[str, dict[str, float]] = {}
-    for run, score in final_scores(analysis, task).items():
+    for run, score in analysis.final_scores(task.name).items():
         samples = analysis.samples.get(score.evaluation)
         if samples is None or score.measure not in samples.values:
             continue

@@ -20,13 +20,13 @@ from tunebook.analysis.charts.figure import (
     tooltip,
 )
 from tunebook.analysis.charts.series import short_names
-from tunebook.analysis.inference import Comparison
-from tunebook.analysis.records import RunRecord, Score
-from tunebook.analysis.values import Analysis, TaskUse
+from tunebook.analysis.records import RunRecord, Score, TaskUse
+from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.values import Analysis
 from tunebook.analysis.wording import Scale, scale_of
 from tunebook.core.plan import RunType
 
-__all__ = ["ScoreAxis", "base_rule", "base_scores", "by_run", "final_scores", "of_task", "score_words"]
+__all__ = ["ScoreAxis", "base_rule", "base_scores", "by_run", "of_task", "score_words"]
 
 _ROWS = 60  # with more, runs have no row of their own, but a rank
 _ROW_PX = 19
@@ -75,20 +75,10 @@ class ScoreAxis:
         return axis(field, "quantitative", self.measure, scale=scale, axis=self.axis) | others
 
 
-def final_scores(analysis: Analysis, task: TaskUse) -> dict[str, Score]:
-    """Run name to its headline score after its last evaluated epoch, in the page's order."""
-    last: dict[str, Score] = {}
-    for score in analysis.scores(task.name):
-        run = score.evaluation.run
-        if score.value is not None and (run not in last or last[run].evaluation.epoch <= score.evaluation.epoch):
-            last[run] = score
-    return {run.name: last[run.name] for run in analysis.runs if run.name in last}
-
-
 def by_run(analysis: Analysis, task: TaskUse, suffix: str) -> Figure:
     """Every run's score with its interval, sorted, beside its base model."""
     title = f"Score by run{of_task(task, suffix)}"
-    scores = final_scores(analysis, task)
+    scores = analysis.final_scores(task.name)
     if not scores:
         return Figure(f"score_by_run{suffix}", title, reason=f"no evaluation of {task.name} has a score yet")
     scale = ScoreAxis.of(analysis, task)
@@ -110,7 +100,7 @@ def by_run(analysis: Analysis, task: TaskUse, suffix: str) -> Figure:
 
 def base_scores(analysis: Analysis, task: TaskUse) -> list[Row]:
     """The scores of the task's base models: the rows of a data set called ``bases``."""
-    names, scores = short_names(analysis), final_scores(analysis, task)
+    names, scores = short_names(analysis), analysis.final_scores(task.name)
     return [
         {"name": names[run.name], "score": compact(scores[run.name].value)}
         for run in analysis.runs

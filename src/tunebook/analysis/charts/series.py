@@ -8,8 +8,8 @@ from statistics import fmean
 from typing import Any
 
 from tunebook.analysis.charts.figure import Spec, one_line
-from tunebook.analysis.records import RunRecord
-from tunebook.analysis.values import Analysis, FactorUse
+from tunebook.analysis.records import FactorUse, RunRecord
+from tunebook.analysis.values import Analysis
 
 __all__ = ["Series", "is_number", "series_of", "short_names"]
 

@@ -20,8 +20,9 @@ from tunebook.analysis.charts.figure import (
     tooltip,
 )
 from tunebook.analysis.charts.series import Series, series_of, short_names
-from tunebook.analysis.records import Curve, RunRecord
+from tunebook.analysis.records import RunRecord
 from tunebook.analysis.values import Analysis
+from tunebook.artifacts.curve import Curve
 
 __all__ = ["learning_rates", "losses"]
 

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.charts.scores import ScoreAxis, final_scores
-from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run_table, viewer_href
-from tunebook.analysis.records import OtherLog
-from tunebook.analysis.summarizing import MOST_CASES
-from tunebook.analysis.values import Analysis, Case, Deviation, FactorUse, Finding, Gap, TaskUse
+from tunebook.analysis.charts.scores import ScoreAxis
+from tunebook.analysis.findings.finding import Finding
+from tunebook.analysis.page.tables import Best, Table, best_runs, job_table, run_table
+from tunebook.analysis.records import Deviation, FactorUse, Gap, OtherLog, TaskUse
+from tunebook.analysis.statistics.cases import MOST_CASES, Case
+from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
+from tunebook.tools.results import LogViewer
 
 __all__ = ["CaseGroup", "Content", "Fact", "ShownCase", "content_of"]
 
@@ -123,7 +125,7 @@ def content_of(analysis: Analysis, figures: Sequence[Figure], *, as_of: str = ""
         state_words=_state_words(analysis),
         many_tasks=len(analysis.tasks) > 1,
         design=_design(analysis),
-        view_command=shlex.join(["inspect", "view", "--log-dir", analysis.experiment]),
+        view_command=shlex.join([*analysis.viewer.command, analysis.experiment]) if analysis.viewer else "",
         facts=_facts(analysis),
         gaps=analysis.gaps,
         findings=analysis.findings,
@@ -182,10 +184,9 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
 
 
 def _best_fact(analysis: Analysis, task: TaskUse) -> list[Fact]:
-    scores = final_scores(analysis, task)
-    if not scores:
+    best = analysis.best_score(task.name)
+    if best is None:
         return []
-    best = max(scores.values(), key=lambda score: score.value or 0.0)
     words = ScoreAxis.of(analysis, task).words
     more = f"{_level(analysis)} interval {words.interval(best.interval)}" if best.interval else ""
     name = "Best score" + (f", {task.name}" if len(analysis.tasks) > 1 else "")
@@ -201,7 +202,7 @@ def _cases(analysis: Analysis) -> tuple[CaseGroup, ...]:
     for kind, title in _KINDS.items():
         found = tuple(case for case in analysis.cases if case.kind == kind)
         if found:
-            shown = tuple(ShownCase(case, _addresses(case, logs)) for case in found[:_CASES])
+            shown = tuple(ShownCase(case, _addresses(case, logs, analysis.viewer)) for case in found[:_CASES])
             count = f"{len(found)}{' or more' if len(found) >= MOST_CASES else ''}"
             groups.append(CaseGroup(title, shown, count, len(found) > len(shown)))
     return tuple(groups)
@@ -209,21 +210,24 @@ def _cases(analysis: Analysis) -> tuple[CaseGroup, ...]:
 
 def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:
     """The log of each run's last evaluated epoch, by task and run."""
-    counted = sorted((each for each in analysis.evaluations if each.log), key=lambda each: each.key.epoch)
-    return {(each.key.task, each.key.run): each.log or "" for each in counted}
+    logs = {each.key: each.log or "" for each in analysis.evaluations}
+    finals = [score for task in analysis.tasks for score in analysis.final_scores(task.name).values()]
+    return {(score.evaluation.task, score.evaluation.run): logs[score.evaluation] for score in finals}
 
 
-def _addresses(case: Case, logs: Mapping[tuple[str, str], str]) -> dict[str, str]:
-    return {
-        run: viewer_href(logs[case.task, run], sample=case.sample) for run in case.answers if (case.task, run) in logs
-    }
+def _addresses(case: Case, logs: Mapping[tuple[str, str], str], viewer: LogViewer | None) -> dict[str, str]:
+    addresses = {}
+    for run in case.answers:
+        if viewer is not None and (case.task, run) in logs:
+            addresses[run] = viewer.address(logs[case.task, run], sample=case.sample)
+    return addresses
 
 
 def _provenance(analysis: Analysis) -> tuple[tuple[str, str], ...]:
     source = analysis.provenance
     facts = [
         ("Experiment", analysis.experiment),
-        ("Page (SHA-256)", source.page_sha256),
+        ("Page (SHA-256)", source.plan_sha256),
         ("First job started", source.first),
         ("Last job ended", source.last),
         ("Data set", source.dataset),

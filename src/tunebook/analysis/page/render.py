@@ -20,7 +20,7 @@ from tunebook import __version__
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.theme import DARK, IN_DARK, LIGHT
 from tunebook.analysis.page.content import content_of
-from tunebook.analysis.page.tables import log_href, viewer_href
+from tunebook.analysis.page.tables import log_href
 from tunebook.analysis.values import Analysis
 
 __all__ = ["report_html"]
@@ -51,7 +51,7 @@ def report_html(analysis: Analysis, figures: Sequence[Figure], *, as_of: str = "
         policy=_policy([library, script], style),
         refresh_s=None if analysis.is_finished else refresh_s,
         log=log_href,
-        viewer=viewer_href,
+        viewer=analysis.viewer,
         data=Markup(_data(analysis, figures)),  # noqa: S704  escaped for a script block by _data
         library=Markup(library),  # noqa: S704  the package's own
         script=Markup(script),  # noqa: S704

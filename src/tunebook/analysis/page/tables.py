@@ -6,21 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from tunebook.analysis.charts.scores import ScoreAxis, final_scores
+from tunebook.analysis.charts.scores import ScoreAxis
 from tunebook.analysis.charts.series import is_number
-from tunebook.analysis.inference import Comparison
 from tunebook.analysis.page import cells
 from tunebook.analysis.page.cells import Cell, Column
-from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, Training
-from tunebook.analysis.values import Analysis, FactorUse, TaskUse
+from tunebook.analysis.records import EvaluationKey, EvaluationRecord, FactorUse, RunRecord, Score, TaskUse, Training
+from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.values import Analysis
 from tunebook.analysis.wording import Scale, p_text
 from tunebook.core.jobs import JobState
 
-__all__ = ["Best", "Row", "Table", "best_runs", "comparisons", "job_table", "log_href", "run_table", "viewer_href"]
+__all__ = ["Best", "Row", "Table", "best_runs", "comparisons", "job_table", "log_href", "run_table"]
 
 _BEST = 5
 _OPTIONS = 30  # more values than these are searched for, not chosen
-_VIEWER = "http://127.0.0.1:7575/#/logs/"  # where ``inspect view`` answers
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,9 @@ def log_href(log: str) -> str:
     return "../" + quote(log)
 
 
-def viewer_href(log: str, *, sample: str | None = None) -> str:
-    """The address of a log, or of a sample's first repetition, in a running ``inspect view --log-dir EXPERIMENT``."""
-    return _VIEWER + quote(log) + ("" if sample is None else f"/samples/sample/{quote(sample, safe='')}/1/")
-
-
 def run_table(analysis: Analysis) -> Table:
     """A row a run, with everything that one compares runs by."""
-    tasks = [task for task in analysis.tasks if final_scores(analysis, task)]
+    tasks = [task for task in analysis.tasks if analysis.final_scores(task.name)]
     many = len(analysis.tasks) > 1
     columns = [
         Column("Run", css="name"),
@@ -83,8 +77,8 @@ def run_table(analysis: Analysis) -> Table:
         ]
     columns += [Column("Loss", "number"), Column("Validation loss", "number")]
     columns += [Column("Time", "number"), Column("Memory", "number"), Column("Notes")]
-    scores = [(ScoreAxis.of(analysis, task).words, final_scores(analysis, task)) for task in tasks]
-    best = {_best_of(final) for _, final in scores}
+    scores = [(ScoreAxis.of(analysis, task).words, analysis.final_scores(task.name)) for task in tasks]
+    best = {score.evaluation.run for task in tasks if (score := analysis.best_score(task.name))}
     compared = comparisons(analysis, "base")
     states = _states(analysis)
     rows = tuple(
@@ -183,13 +177,9 @@ def _states(analysis: Analysis) -> dict[str, JobState]:
     return {name: min(states, key=order.index, default=JobState.UNKNOWN) for name, states in found.items()}
 
 
-def _best_of(scores: dict[str, Score]) -> str:
-    return max(scores, key=lambda name: scores[name].value or 0.0) if scores else ""
-
-
 def best_runs(analysis: Analysis, task: TaskUse) -> Best | None:
     """The best runs of a task with what is uncertain about them; ``None`` without scores."""
-    scores = final_scores(analysis, task)
+    scores = analysis.final_scores(task.name)
     ranked = sorted(scores, key=lambda name: -(scores[name].value or 0.0))
     if not ranked:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from tunebook.core.parameters import suggestion
 from tunebook.core.plan import EvaluationTask, Plan, Run
-from tunebook.core.settings import effective
+from tunebook.core.plan.settings import effective
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context
 from tunebook.tools.inspect.task_source import TaskFacts, TaskFunction

@@ -15,11 +15,12 @@ from typing import Any
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import evaluation_script, evaluation_stem
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
-from tunebook.core.settings import evaluation_settings, evaluations
+from tunebook.core.plan.settings import evaluation_settings, evaluations
 from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Unit
 from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors, task_function
+from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import TaskFacts, read_task_facts
 from tunebook.tools.job_script import (
     job_variables,
@@ -43,6 +44,7 @@ class InspectTool:
     short = "inspect"
     stage = Stage.EVALUATION
     editable: tuple[str, ...] = ()
+    results = InspectResults()
 
     def version(self) -> str | None:
         """The installed version."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tunebook.core.paths import FINETUNE_CONFIG
+from tunebook.core.paths import FINETUNE_CONFIG, METRICS
 from tunebook.core.quoting import escape_interpolation
 from tunebook.core.site import Site
 from tunebook.tools.torchtune.models import TorchtuneModel
@@ -37,7 +37,7 @@ def launched_recipe(setup: Setup) -> str:
 
 def metrics_path(output: Path) -> Path:
     """Where training writes its metrics."""
-    return output / "metrics.jsonl"
+    return output / METRICS
 
 
 def config_values(setup: Setup, model: TorchtuneModel, *, output: Path, site: Site) -> dict[str, Any]:

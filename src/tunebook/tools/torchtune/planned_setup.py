@@ -8,7 +8,7 @@ from typing import Any
 
 from tunebook.core.check_training import STOCK_RECIPES
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import is_lora, run_settings
+from tunebook.core.plan.settings import is_lora, run_settings
 from tunebook.core.site import Site
 from tunebook.core.units import clock_minutes, sbatch_time
 from tunebook.errors import PlanError

@@ -19,7 +19,7 @@ import yaml
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP, checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
-from tunebook.core.settings import effective, steps_per_epoch
+from tunebook.core.plan.settings import effective, steps_per_epoch
 from tunebook.core.site import Environment, Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Findings, PlannedFile, Prepared, Unit
@@ -29,6 +29,7 @@ from tunebook.tools.torchtune.config import config_values, launched_recipe, metr
 from tunebook.tools.torchtune.models import TorchtuneModel, resolve_model
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
 from tunebook.tools.torchtune.planned_setup import model_path, planned_setup
+from tunebook.tools.torchtune.results import TorchtuneResults
 from tunebook.tools.torchtune.setup_file import Setup, differences, read_generated_setup, read_setup, write_setup
 from tunebook.tools.torchtune.survey import Facts, survey, survey_findings
 from tunebook.tools.torchtune.verify import setup_problems, verify_config, verify_script
@@ -43,6 +44,7 @@ class TorchtuneTool:
     short = "torchtune"
     stage = Stage.PREPARATION
     editable = (SETUP,)
+    results = TorchtuneResults()
 
     def version(self) -> str | None:
         """The installed version."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.plan import Run
-from tunebook.core.settings import run_settings
+from tunebook.core.plan.settings import run_settings
 from tunebook.errors import Problem
 from tunebook.tools.base import Context, Unit
 from tunebook.tools.job_script import Shell, job_variables, missing_files, verify_header, verify_variables

@@ -1,0 +1,86 @@
+"""Lists what was planned and is missing, each with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+from tunebook.analysis.collect.experiment import Collected
+from tunebook.analysis.records import EvaluationRecord, Gap, RunRecord
+from tunebook.core.jobs import JobState
+from tunebook.core.plan import RunType
+
+__all__ = ["gaps_of", "shown_evaluation"]
+
+_HINTS = {
+    JobState.PENDING: "`tunebook run` runs the jobs that are left",
+    JobState.RUNNING: "it is running: analyze again when it has ended",
+    JobState.FAILED: "`tunebook run --retry-failed` runs it again",
+    JobState.UNKNOWN: "`tunebook status` shows what is known of it",
+}
+_UNFINISHED = frozenset({JobState.PENDING, JobState.RUNNING, JobState.FAILED})
+
+
+def shown_evaluation(evaluation: EvaluationRecord, directories: Mapping[str, str]) -> str:
+    """Names an evaluation: ``rank8_lr1e-5, capitalization, epoch 0``."""
+    key = evaluation.key
+    epoch = f", epoch {key.epoch}" if key.epoch >= 0 else ""
+    return f"{directories.get(key.run, key.run)}, {key.task}{epoch}"
+
+
+def gaps_of(found: Collected) -> tuple[Gap, ...]:
+    """Lists missing trainings, scores, readable logs and control runs."""
+    gaps: list[Gap] = []
+    for run in found.runs:
+        gaps += _training_gaps(run)
+    return (*gaps, *_missing_scores(found), *_unreadable_logs(found), *_missing_controls(found))
+
+
+def _training_gaps(run: RunRecord) -> Iterator[Gap]:
+    training = run.training
+    if training is None:
+        return
+    if training.state in _UNFINISHED:
+        why = f": {training.reason}" if training.reason else ""
+        yield Gap(run.directory, f"its training is {training.state.value}{why}", _HINTS[training.state])
+    elif not training.curve.steps:
+        yield Gap(run.directory, "no curve of its training was found")
+    elif training.total_steps:
+        # The last logged step may lie up to one logging interval before the end.
+        last_step = training.curve.steps[-1]
+        if last_step + _logging_interval(run) <= training.total_steps:
+            yield Gap(run.directory, f"its curve has {last_step} of {training.total_steps} steps")
+
+
+def _logging_interval(run: RunRecord) -> int:
+    every = run.parameters.get("log_every_n_steps")
+    return every if isinstance(every, int) and every > 0 else 1
+
+
+def _missing_scores(found: Collected) -> Iterator[Gap]:
+    directories = {run.name: run.directory for run in found.runs}
+    for evaluation in found.evaluations:
+        if not evaluation.is_done:
+            state = JobState.PENDING if evaluation.state is JobState.COMPLETED else evaluation.state
+            what = f"no score: {evaluation.reason or state.value}"
+            yield Gap(shown_evaluation(evaluation, directories), what, _HINTS.get(state, ""))
+
+
+def _unreadable_logs(found: Collected) -> Iterator[Gap]:
+    """A torn log leaves something unfinished only where the run has an evaluation without a log that counts."""
+    directories = {run.name: run.directory for run in found.runs}
+    unfinished = {directories[evaluation.key.run] for evaluation in found.evaluations if not evaluation.is_done}
+    for log in found.unreadable:
+        is_needed = PurePosixPath(log.path).parts[0] in unfinished
+        hint = "run its evaluation again" if is_needed else ""
+        yield Gap(log.path, f"the log cannot be read: {log.why}", hint, planned=is_needed)
+
+
+def _missing_controls(found: Collected) -> Iterator[Gap]:
+    controls = {run.model for run in found.runs if run.type is RunType.CONTROL}
+    trained = dict.fromkeys(run.model for run in found.runs if run.type is RunType.FINE_TUNED)
+    for model in trained:
+        if model not in controls:
+            what = "no control run: the score of the model before training is unknown"
+            hint = "add a row of type `Control` for this model to the runs table"
+            yield Gap(model, what, hint, planned=False)

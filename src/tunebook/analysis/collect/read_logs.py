@@ -1,0 +1,176 @@
+"""Reads the logs of evaluations through their tool, and remembers what was read of files that have not changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tunebook.analysis.tables import write_parquet
+from tunebook.core.paths import STATE_DIRECTORY
+from tunebook.disk.atomic import read_text, write_text
+from tunebook.tools.results import EvaluationResults, LogHeader, Samples
+
+__all__ = ["EvaluationLog", "LogReader", "UnreadableLog"]
+
+_HEADER_CACHE = f"{STATE_DIRECTORY}/analysis/headers.json"
+_SAMPLE_CACHE = f"{STATE_DIRECTORY}/analysis/samples.parquet"
+_VERSION = 3  # of both caches: what another version wrote is read again from the logs
+_COLUMNS = ("ids", "repeats", "prompts", "targets", "answers", "errors")
+
+
+@dataclass(frozen=True)
+class EvaluationLog:
+    """A log in an experiment.
+
+    Attributes:
+        path: relative to the experiment's directory.
+        stamp: size and time of the file, which tell whether it has changed.
+    """
+
+    path: str
+    stamp: str
+    header: LogHeader
+
+
+@dataclass(frozen=True)
+class UnreadableLog:
+    """A file that is not a log, or a torn one; ``path`` is relative to the experiment's directory."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class LogReader:
+    """Reads the logs of one experiment."""
+
+    experiment: Path
+    tool: EvaluationResults
+    use_cache: bool = True
+
+    def headers(self, paths: Sequence[Path]) -> tuple[tuple[EvaluationLog, ...], tuple[UnreadableLog, ...]]:
+        """Reads the headers of logs, in their order.
+
+        Raises:
+            ToolError: a package that reads the logs is not installed and there is a log that has to be read.
+        """
+        remembered = _remembered_headers(self.experiment) if self.use_cache else {}
+        stamps, unreadable = self._stamps(paths)
+        logs: dict[str, EvaluationLog] = {}
+        fresh: list[str] = []
+        for name, stamp in stamps.items():
+            log = remembered.get(name)
+            if log is not None and log.stamp == stamp:
+                logs[name] = log
+            else:
+                fresh.append(name)
+        if fresh:
+            read = self.tool.read_headers([self.experiment / name for name in fresh])
+            for path, header in read.readings.items():
+                name = self._name(path)
+                logs[name] = EvaluationLog(name, stamps[name], header)
+            unreadable += [UnreadableLog(self._name(path), why) for path, why in read.unreadable.items()]
+        if self.use_cache and logs != remembered:
+            _remember_headers(self.experiment, logs)
+        return tuple(logs[name] for name in stamps if name in logs), tuple(unreadable)
+
+    def _stamps(self, paths: Sequence[Path]) -> tuple[dict[str, str], list[UnreadableLog]]:
+        """The stamp of each log by its name, and the files that cannot even be named or asked for their size."""
+        stamps: dict[str, str] = {}
+        unreadable: list[UnreadableLog] = []
+        for path in paths:
+            name = self._name(path)
+            shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            try:
+                stat = path.stat()
+            except OSError as error:
+                unreadable.append(UnreadableLog(shown, error.strerror or str(error)))
+                continue
+            if shown == name:
+                stamps[name] = f"{stat.st_size}.{stat.st_mtime_ns}"
+            else:
+                unreadable.append(UnreadableLog(shown, "its name is not valid UTF-8"))
+        return stamps, unreadable
+
+    def samples(self, logs: Sequence[EvaluationLog]) -> tuple[dict[str, Samples], tuple[UnreadableLog, ...]]:
+        """Reads the samples of each log, by the log's path."""
+        stamps = {log.path: log.stamp for log in logs}
+        samples = _remembered_samples(self.experiment, stamps) if self.use_cache else {}
+        fresh = [self.experiment / name for name in stamps if name not in samples]
+        if not fresh:
+            return samples, ()
+        read = self.tool.read_samples(fresh)
+        samples |= {self._name(path): found for path, found in read.readings.items()}
+        if self.use_cache and read.readings:
+            _remember_samples(self.experiment, samples, stamps)
+        return samples, tuple(UnreadableLog(self._name(path), why) for path, why in read.unreadable.items())
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.experiment).as_posix()
+
+
+def _remembered_headers(experiment: Path) -> dict[str, EvaluationLog]:
+    text = read_text(experiment / _HEADER_CACHE)
+    try:
+        document = json.loads(text) if text else {}
+        if document.get("version") != _VERSION:
+            return {}
+        logs = [
+            EvaluationLog(str(entry["path"]), str(entry["stamp"]), _header(entry["header"]))
+            for entry in document["logs"]
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return {log.path: log for log in logs}
+
+
+def _header(entry: Mapping[str, Any]) -> LogHeader:
+    names = {item.name for item in fields(LogHeader)}
+    values: dict[str, Any] = {name: value for name, value in entry.items() if name in names}
+    values["means"] = {measure: (str(metric), float(value)) for measure, (metric, value) in entry["means"].items()}
+    return LogHeader(**values)
+
+
+def _remember_headers(experiment: Path, logs: Mapping[str, EvaluationLog]) -> None:
+    entries = [{"path": log.path, "stamp": log.stamp, "header": vars(log.header)} for _, log in sorted(logs.items())]
+    document = {"version": _VERSION, "logs": entries}
+    text = json.dumps(document, ensure_ascii=False, indent=0, default=dict) + "\n"  # dict: of read-only mappings
+    write_text(experiment / _HEADER_CACHE, text)
+
+
+def _remembered_samples(experiment: Path, stamps: Mapping[str, str]) -> dict[str, Samples]:
+    path = experiment / _SAMPLE_CACHE
+    if not path.is_file():
+        return {}
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        rows = pq.read_table(path).to_pylist()
+        current = [row for row in rows if row["version"] == _VERSION and stamps.get(row["log"]) == row["stamp"]]
+        return {row["log"]: _samples(row) for row in current}
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
+        return {}
+
+
+def _samples(row: Mapping[str, Any]) -> Samples:
+    columns = {name: tuple(row[name]) for name in _COLUMNS}
+    values = dict(zip(row["measures"], map(tuple, row["values"]), strict=True))
+    return Samples(**columns, values=values, tokens=row["tokens"])
+
+
+def _remember_samples(experiment: Path, samples: Mapping[str, Samples], stamps: Mapping[str, str]) -> None:
+    """Writes one row per log, with a list per column of its samples."""
+    import pyarrow as pa
+
+    rows = []
+    for path, found in sorted(samples.items()):
+        columns = {name: list(getattr(found, name)) for name in _COLUMNS}
+        scores = {"measures": list(found.values), "values": [list(values) for values in found.values.values()]}
+        rows.append(
+            {"version": _VERSION, "log": path, "stamp": stamps[path], "tokens": found.tokens} | columns | scores
+        )
+    write_parquet(experiment / _SAMPLE_CACHE, pa.Table.from_pylist(rows))

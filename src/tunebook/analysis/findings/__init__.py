@@ -1,0 +1,1 @@
+"""Sentences that the statistics support, and recommendations for what to do next."""

@@ -1,0 +1,49 @@
+"""Findings about training: the fall of the losses, and validation losses that rose again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tunebook.analysis.findings.finding import Finding
+from tunebook.analysis.findings.phrases import shortened
+from tunebook.analysis.records import RunRecord
+from tunebook.analysis.wording import plural
+
+__all__ = ["state_training"]
+
+_RISE = 1.02  # times the lowest validation loss
+
+
+def state_training(runs: Sequence[RunRecord]) -> list[Finding]:
+    """How far the training losses fell, and which validation losses rose again; of trainings that have ended."""
+    firsts, lasts, risen = [], [], []
+    for run in runs:
+        training = run.training
+        if training is None or not training.is_done:
+            continue
+        if training.first_loss is not None and training.tail_loss is not None:
+            firsts.append(training.first_loss)
+            lasts.append(training.tail_loss)
+        best, final = training.best_validation_loss, training.final_validation_loss
+        if best is not None and final is not None and final > _RISE * best:
+            risen.append(run.directory)
+    findings = []
+    if firsts:
+        fell = sum(last < first for first, last in zip(firsts, lasts, strict=True))
+        text = (
+            f"The training loss fell in {fell} of {plural(len(firsts), 'training')}, from {_range(firsts)} at the "
+            f"first step to a mean of {_range(lasts)} over the last tenth of the steps."
+        )
+        findings.append(Finding("training", text))
+    if risen:
+        text = (
+            f"The validation loss ended more than 2 % above its lowest value in {shortened(risen)}: the later steps "
+            "did not help."
+        )
+        findings.append(Finding("training", text))
+    return findings
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    return low if low == high else f"{low}–{high}"

@@ -1,0 +1,1 @@
+"""Statistics of an experiment: intervals, paired tests, comparisons, effects of factors, seeds and costs."""

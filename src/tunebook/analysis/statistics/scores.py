@@ -1,0 +1,119 @@
+"""Scores of samples (over their repetitions), of evaluations (with intervals) and of runs (final ones, the best)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import fmean, stdev
+
+from tunebook.analysis.collect.experiment import Collected
+from tunebook.analysis.records import EvaluationKey, RunRecord, Score
+from tunebook.analysis.statistics.intervals import mean_interval
+from tunebook.core.plan import RunType
+from tunebook.tools.results import Samples
+
+__all__ = ["ScoreTable", "best_score", "compute_score", "final_scores", "sample_values", "score_evaluations"]
+
+
+def score_evaluations(found: Collected) -> Collected:
+    """What was collected, with a score for each measure of every evaluation that has samples."""
+    scores: dict[EvaluationKey, tuple[Score, ...]] = {}
+    for key, samples in found.samples.items():
+        means = found.headers[key].means
+        scores[key] = tuple(compute_score(key, measure, samples, means) for measure in samples.values)
+    evaluations = [replace(evaluation, scores=scores.get(evaluation.key, ())) for evaluation in found.evaluations]
+    return replace(found, evaluations=tuple(evaluations))
+
+
+def compute_score(key: EvaluationKey, measure: str, samples: Samples, means: Mapping[str, tuple[str, float]]) -> Score:
+    """The score of one measure of one evaluation.
+
+    Args:
+        means: what the log itself reports: measure to the name and the value of its mean.
+    """
+    values = list(sample_values(samples, measure).values())
+    is_binary = bool(values) and set(values) <= {0.0, 1.0}
+    metric, logged = means.get(measure, ("", None))
+    return Score(
+        evaluation=key,
+        measure=measure,
+        value=fmean(values) if values else None,
+        n=len(values),
+        interval=mean_interval(values, is_binary=is_binary),
+        is_binary=is_binary,
+        stderr=stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None,
+        logged=logged,
+        logged_metric=metric,
+        answers=sum(value is not None for value in samples.values.get(measure, ())),
+    )
+
+
+def sample_values(samples: Samples, measure: str) -> dict[str, float]:
+    """Sample id to its value: the mean over its repetitions; samples without a value are left out."""
+    repetitions: dict[str, list[float]] = {}
+    for sample, value in zip(samples.ids, samples.values.get(measure, ()), strict=False):
+        if value is not None:
+            repetitions.setdefault(sample, []).append(value)
+    return {sample: values[0] if len(values) == 1 else fmean(values) for sample, values in repetitions.items()}
+
+
+def final_scores(scores: Iterable[Score], runs: Iterable[RunRecord]) -> dict[str, Score]:
+    """Each run's score after its last evaluated epoch, by run name in the plan's order; runs without one are left out.
+
+    Args:
+        scores: of one measure of one task.
+        runs: all runs.
+    """
+    last: dict[str, Score] = {}
+    for score in scores:
+        run = score.evaluation.run
+        if score.value is not None and (run not in last or last[run].evaluation.epoch < score.evaluation.epoch):
+            last[run] = score
+    return {run.name: last[run.name] for run in runs if run.name in last}
+
+
+def best_score(finals: Mapping[str, Score], runs: Iterable[RunRecord]) -> Score | None:
+    """The highest final score of all runs but the base models; the first in the plan among equals."""
+    candidates = [finals[run.name] for run in runs if run.type is not RunType.CONTROL and run.name in finals]
+    return max(candidates, key=lambda score: score.value or 0.0, default=None)
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """All scores of one measure of one task, the samples behind them, and all runs.
+
+    Attributes:
+        scores: in the plan's order; a run may have several epochs.
+        runs: in the plan's order, with and without a score.
+    """
+
+    task: str
+    measure: str
+    scores: tuple[Score, ...]
+    samples: Mapping[EvaluationKey, Samples]
+    runs: Sequence[RunRecord]
+
+    @cached_property
+    def finals(self) -> Mapping[str, Score]:
+        """Run name to its final score."""
+        return final_scores(self.scores, self.runs)
+
+    @property
+    def best(self) -> Score | None:
+        """The best final score."""
+        return best_score(self.finals, self.runs)
+
+    @cached_property
+    def tuned(self) -> tuple[RunRecord, ...]:
+        """The fine-tuned runs that have a final score."""
+        return tuple(run for run in self.runs if run.type is RunType.FINE_TUNED and run.name in self.finals)
+
+    def values(self, key: EvaluationKey) -> dict[str, float]:
+        """Sample id to value."""
+        return sample_values(self.samples[key], self.measure)
+
+    def final_values(self, run: str) -> dict[str, float]:
+        """Sample id to value after the run's last evaluated epoch."""
+        return self.values(self.finals[run].evaluation)

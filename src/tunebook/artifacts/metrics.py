@@ -1,0 +1,127 @@
+"""Reads ``metrics.jsonl``, the log of a training: one JSON object per line.
+
+Keys: ``step`` (optimizer steps done, from 1; required), ``epoch`` (from 0), ``total_steps``, ``loss``, ``lr``,
+``tokens_per_second`` (of one GPU), ``peak_memory_gb``, ``time`` (ISO 8601, or seconds). A validation is a line with
+``val_loss``. A loss that is not a finite number is ``null`` with ``"diverged": true``. Other keys are ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tunebook.artifacts.text_files import read_readable, read_tail
+from tunebook.artifacts.times import timestamp_s
+
+__all__ = ["Metrics", "MetricsRecord", "metrics_record", "parse_metrics", "read_last_metrics", "read_metrics"]
+
+
+class MetricsRecord(NamedTuple):
+    """One line; ``None`` for what the line does not say. A named tuple, since a sweep has millions of them.
+
+    Attributes:
+        is_training: whether the line reports the loss of a training step.
+        is_validation: whether the line reports a validation.
+        diverged: whether the loss was not a finite number.
+        time_s: seconds, from whatever the training counts from.
+    """
+
+    step: int
+    epoch: int | None
+    total_steps: int | None
+    loss: float | None
+    val_loss: float | None
+    learning_rate: float | None
+    tokens_per_second: float | None
+    peak_memory_gb: float | None
+    time_s: float | None
+    is_training: bool
+    is_validation: bool
+    diverged: bool
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The records of a log in the order of its lines; ``unreadable`` counts the lines that are not records."""
+
+    records: tuple[MetricsRecord, ...] = ()
+    unreadable: int = 0
+
+
+def read_metrics(path: Path) -> Metrics:
+    """Reads the whole log; a log that is missing or cannot be read is empty."""
+    try:
+        return parse_metrics(read_readable(path) or "")
+    except OSError:
+        return Metrics()
+
+
+def read_last_metrics(path: Path, *, size: int) -> Metrics:
+    """Reads the last ``size`` bytes of the log, which may be long and may still be written.
+
+    Raises:
+        OSError: the log cannot be read.
+    """
+    return parse_metrics(read_tail(path, size))
+
+
+def parse_metrics(text: str) -> Metrics:
+    """Reads the text of a log; a torn last line counts as unreadable."""
+    records = []
+    unreadable = 0
+    for line in text.split("\n"):
+        if not line.strip():
+            continue
+        record = _parse_line(line)
+        if record is None:
+            unreadable += 1
+        else:
+            records.append(record)
+    return Metrics(tuple(records), unreadable)
+
+
+def _parse_line(line: str) -> MetricsRecord | None:
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return metrics_record(document) if isinstance(document, dict) else None
+
+
+def metrics_record(values: Mapping[str, Any]) -> MetricsRecord | None:
+    """Makes a record from one line's values; ``None`` if they name no step."""
+    step = _integer(values.get("step"))
+    if step is None:
+        return None
+    loss = values.get("loss")
+    diverged = bool(values.get("diverged")) or (isinstance(loss, float) and not math.isfinite(loss))
+    is_validation = "val_loss" in values
+    return MetricsRecord(
+        step=step,
+        epoch=_integer(values.get("epoch")),
+        total_steps=_integer(values.get("total_steps")),
+        loss=_number(loss),
+        val_loss=_number(values.get("val_loss")),
+        learning_rate=_number(values.get("lr")),
+        tokens_per_second=_number(values.get("tokens_per_second")),
+        peak_memory_gb=_number(values.get("peak_memory_gb")),
+        time_s=timestamp_s(values.get("time")),
+        is_training=not is_validation and ("loss" in values or diverged),
+        is_validation=is_validation,
+        diverged=diverged,
+    )
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _integer(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number.is_integer() else None

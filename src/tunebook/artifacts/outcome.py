@@ -1,0 +1,58 @@
+"""Reads the outcome file that every job's script writes when it ends."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunebook.artifacts.times import elapsed_s
+
+__all__ = ["Outcome", "parse_outcome", "read_outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job's script ended.
+
+    Attributes:
+        tag: the submission that the script belongs to; empty if it was started by hand.
+        started: ISO 8601 with the time zone; so is ``ended``.
+        inputs: the SHA-256 of the job's inputs as they were when the script started.
+    """
+
+    exit_code: int
+    started: str
+    ended: str
+    host: str
+    tag: str = ""
+    inputs: str = ""
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Wall seconds from start to end; ``None`` if they are not known."""
+        return elapsed_s(self.started, self.ended)
+
+
+def read_outcome(path: Path) -> Outcome | None:
+    """Reads an outcome file; ``None`` if there is none that can be read: then the job's end is unknown."""
+    try:
+        return parse_outcome(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def parse_outcome(text: str) -> Outcome | None:
+    """Reads the text of an outcome file; ``None`` if it is not an outcome."""
+    try:
+        document = json.loads(text)
+        return Outcome(
+            exit_code=int(document["exit_code"]),
+            started=str(document["started"]),
+            ended=str(document["ended"]),
+            host=str(document["host"]),
+            tag=str(document.get("tag", "")),
+            inputs=str(document.get("inputs", "")),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,78 @@
+"""Reads how far a training is from the tail of its ``metrics.jsonl``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tunebook.artifacts.metrics import MetricsRecord, read_last_metrics
+
+__all__ = ["Progress", "read_progress"]
+
+_TAIL_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The latest values that a training logged; ``None`` for values that it does not log.
+
+    Attributes:
+        step: optimizer steps done.
+        epoch: zero-based.
+        seconds_left: at the pace of the steps in the file's tail.
+    """
+
+    step: int
+    total_steps: int | None = None
+    epoch: int | None = None
+    loss: float | None = None
+    val_loss: float | None = None
+    tokens_per_second: float | None = None
+    seconds_left: float | None = None
+
+
+def read_progress(path: Path, *, since: datetime | None = None) -> Progress | None:
+    """Reads the end of the file only; ``None`` if it logs no step, or was not written after ``since``."""
+    try:
+        if since is not None and path.stat().st_mtime < math.floor(since.timestamp()):
+            return None
+        records = read_last_metrics(path, size=_TAIL_BYTES).records
+    except OSError:
+        return None
+    with_loss = [record for record in records if record.loss is not None]
+    steps = _latest_attempt(with_loss or records)
+    if not steps:
+        return None
+    last = steps[-1]
+    validation_losses = [record.val_loss for record in records if record.val_loss is not None]
+    return Progress(
+        step=last.step,
+        total_steps=last.total_steps,
+        epoch=last.epoch,
+        loss=last.loss,
+        val_loss=validation_losses[-1] if validation_losses else None,
+        tokens_per_second=last.tokens_per_second,
+        seconds_left=_seconds_left(steps[0], last),
+    )
+
+
+def _latest_attempt(records: Sequence[MetricsRecord]) -> Sequence[MetricsRecord]:
+    """The records after the last place where the steps start again."""
+    start = 0
+    for index in range(1, len(records)):
+        if records[index].step < records[index - 1].step:
+            start = index
+    return records[start:]
+
+
+def _seconds_left(first: MetricsRecord, last: MetricsRecord) -> float | None:
+    steps = last.step - first.step
+    if last.total_steps is None or first.time_s is None or last.time_s is None:
+        return None
+    if steps <= 0 or last.time_s < first.time_s:
+        return None
+    seconds_per_step = (last.time_s - first.time_s) / steps
+    return max(0.0, (last.total_steps - last.step) * seconds_per_step)

@@ -1,0 +1,79 @@
+"""Reads ``*.result.json``, in which an evaluation's script sums up the log that it verified."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tunebook.artifacts.text_files import read_readable
+
+__all__ = ["EvaluationResult", "LoggedScore", "read_result"]
+
+_SPREADS = frozenset({"stderr", "std", "var"})  # metrics that say how uncertain a score is, not how high
+
+
+@dataclass(frozen=True)
+class LoggedScore:
+    """One metric of one scorer, as the evaluation's log gives it; ``value`` is ``None`` if it is not a number."""
+
+    scorer: str
+    metric: str
+    value: float | None
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What an evaluation's script found in its log.
+
+    Attributes:
+        status: the log's own word; ``success`` for an evaluation that ended well.
+        samples: how many the evaluation has; ``completed`` of them were completed. ``None`` if the file does not say.
+        log: the log's path.
+    """
+
+    status: str
+    samples: int | None = None
+    completed: int | None = None
+    log: str = ""
+    scores: tuple[LoggedScore, ...] = ()
+
+    @property
+    def score(self) -> float | None:
+        """The headline score: the first metric that is not a measure of spread."""
+        for score in self.scores:
+            if score.metric not in _SPREADS and score.value is not None:
+                return score.value
+        return None
+
+    def metric(self, name: str) -> float | None:
+        """Returns the value of the first scorer's metric of this name."""
+        return next((score.value for score in self.scores if score.metric == name), None)
+
+
+def read_result(path: Path) -> EvaluationResult | None:
+    """Reads a result file; ``None`` if there is none that can be read."""
+    try:
+        document = json.loads(read_readable(path) or "")
+        return EvaluationResult(
+            status=str(document["status"]),
+            samples=_count(document.get("samples")),
+            completed=_count(document.get("completed")),
+            log=str(document.get("log") or ""),
+            scores=tuple(_scores(document)),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _scores(document: Mapping[str, Any]) -> Iterator[LoggedScore]:
+    for score in document.get("scores") or ():
+        value = score.get("value")
+        number = float(value) if isinstance(value, int | float) else None
+        yield LoggedScore(str(score.get("scorer", "")), str(score.get("metric", "")), number)
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) else None

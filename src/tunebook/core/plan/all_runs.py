@@ -1,0 +1,148 @@
+"""``## All Runs``: one row per run, with the parameters that vary as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from tunebook.core.markdown import Cell, Row, Table, code_cell, escape_cell, table_lines
+from tunebook.core.parameters import Parameter, Written, suggestion
+from tunebook.core.plan.parameter_values import read_value, value_text
+from tunebook.core.plan.section import Section, SectionReader, Writing, cell_text
+from tunebook.core.plan.values import Plan, Run, RunType
+from tunebook.core.units import minutes, spoken_minutes
+
+__all__ = ["AllRunsSection"]
+
+_REQUIRED = ("Run Name", "Model", "Type")
+_FIXED = (*_REQUIRED, "Est. Time", "Notes", "Checkpoint")
+_OTHER_NAMES = {"estimated time": "est. time", "est time": "est. time", "checkpoint path": "checkpoint"}
+_TYPES = {kind.value.lower(): kind for kind in RunType} | {
+    "finetuned": RunType.FINE_TUNED,
+    "fine tuned": RunType.FINE_TUNED,
+    "eval only": RunType.EVAL_ONLY,
+    "base": RunType.CONTROL,
+}
+
+
+@dataclass
+class _Columns:
+    """Places of the columns: the fixed ones by name (lower case), parameters by index."""
+
+    fixed: dict[str, int] = field(default_factory=dict)
+    parameters: dict[int, Parameter] = field(default_factory=dict)
+
+
+class AllRunsSection(Section):
+    """The table of runs; a cell that cannot be read is a problem and leaves the parameter unset."""
+
+    title = "All Runs"
+
+    def read(self, source: SectionReader, plan: Plan) -> Plan:
+        table = source.table()
+        if table is None:
+            source.problem("the plan has no table of runs", source.line, "add `## All Runs` with one row per run")
+            return plan
+        columns = _read_header(table, source)
+        if "run name" not in columns.fixed:
+            return replace(plan, runs_line=table.line)
+        runs = tuple(_read_run(row, columns, source) for row in table.rows)
+        keys = tuple(parameter.key for parameter in columns.parameters.values())
+        return replace(plan, runs=runs, runs_line=table.line, columns=keys)
+
+    def write(self, target: Writing) -> Iterator[str]:
+        plan = target.plan
+        parameters = [plan.parameters.by_key(key) for key in plan.columns]
+        header = ["Run Name", "Model", *(parameter.column for parameter in parameters), "Type", "Est. Time"]
+        rows = []
+        for run in plan.runs:
+            values = [_parameter_cell(parameter, run.parameters.get(parameter.key)) for parameter in parameters]
+            rows.append([escape_cell(run.name), escape_cell(run.model), *values, run.type.value, _estimate_cell(run)])
+        checkpoints = [code_cell(run.checkpoint or "") for run in plan.runs]
+        notes = [escape_cell(run.notes) for run in plan.runs]
+        for title, cells in (("Checkpoint", checkpoints), ("Notes", notes)):
+            if set(cells) - {"-"}:
+                header.append(title)
+                rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
+        yield from table_lines(header, rows)
+
+
+def _read_header(table: Table, source: SectionReader) -> _Columns:
+    columns = _Columns()
+    for index, cell in enumerate(table.header):
+        _place(index, cell, columns, source)
+    for name in _REQUIRED:
+        if name.lower() not in columns.fixed:
+            hint = "the required columns are " + ", ".join(_REQUIRED)
+            source.problem(f"the runs table has no column `{name}`", table.line, hint)
+    return columns
+
+
+def _place(index: int, cell: Cell, columns: _Columns, source: SectionReader) -> None:
+    name = _OTHER_NAMES.get(cell.key, cell.key)
+    parameter = source.parameters.by_column(name)
+    if name in columns.fixed or parameter in columns.parameters.values():
+        source.problem(f"column `{cell.text}` appears twice", cell.line)
+    elif name in {fixed.lower() for fixed in _FIXED}:
+        columns.fixed[name] = index
+    elif parameter is None:
+        if source.parameters.is_complete:
+            _report_unknown(cell, source)
+    elif parameter.short:
+        columns.parameters[index] = parameter
+    else:
+        hint = "give it once, as a bullet of `## Configuration`"
+        source.problem(f"`{cell.text}` cannot differ between runs", cell.line, hint)
+
+
+def _report_unknown(cell: Cell, source: SectionReader) -> None:
+    hint = source.parameters.suggest(cell.text, *_FIXED, varying=True)
+    source.problem(f"unknown column `{cell.text}`", cell.line, hint)
+    # The parameter that is probably meant counts as unreadable, so that no rule calls it missing as well.
+    for parameter in source.parameters.varying:
+        if hint == f"did you mean `{parameter.column}`?":
+            source.unreadable(parameter.key)
+
+
+def _read_run(row: Row, columns: _Columns, source: SectionReader) -> Run:
+    name = row.cells[columns.fixed["run name"]].text
+    parameters: dict[str, Written] = {}
+    for index, parameter in columns.parameters.items():
+        cell = row.cells[index]
+        if cell.is_empty:
+            continue
+        written = read_value(parameter, cell, source, owner=f"run `{name}`: ")
+        if written is not None:
+            parameters[parameter.key] = written
+    return Run(
+        name=name,
+        model=cell_text(row, columns.fixed, "model"),
+        type=_read_type(row, columns, name, source),
+        line=row.line,
+        parameters=MappingProxyType(parameters),
+        checkpoint=cell_text(row, columns.fixed, "checkpoint") or None,
+        estimate_min=minutes(cell_text(row, columns.fixed, "est. time")),
+        notes=cell_text(row, columns.fixed, "notes"),
+    )
+
+
+def _read_type(row: Row, columns: _Columns, run: str, source: SectionReader) -> RunType:
+    """The type; a fine-tuned run where it is unknown, which is a problem, or where the table has no such column."""
+    index = columns.fixed.get("type")
+    if index is None:
+        return RunType.FINE_TUNED
+    text = row.cells[index].text
+    if text.lower() not in _TYPES:
+        names = [kind.value for kind in RunType]
+        message = f"run `{run}` is of type `{text}`; it must be one of {', '.join(names)}"
+        source.problem(message, row.line, suggestion(text, names))
+    return _TYPES.get(text.lower(), RunType.FINE_TUNED)
+
+
+def _parameter_cell(parameter: Parameter, written: Written | None) -> str:
+    return "-" if written is None else value_text(parameter, written).replace("|", "\\|")
+
+
+def _estimate_cell(run: Run) -> str:
+    return f"~{spoken_minutes(run.estimate_min)}" if run.estimate_min else "N/A"

@@ -1,0 +1,87 @@
+"""``## Compute Estimates``: the time of one training of each model, and of one evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from types import MappingProxyType
+
+from tunebook.core.markdown import escape_text, fact_line
+from tunebook.core.plan.for_people import SectionForPeople
+from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing
+from tunebook.core.plan.settings import evaluations
+from tunebook.core.plan.values import Plan
+from tunebook.core.units import minutes, spoken_minutes
+
+__all__ = ["ComputeEstimatesSection"]
+
+_FACTS = ("total", "basis", "memory of ")
+
+
+class _TrainingSection(Section):
+    """A bullet per model, and facts on all trainings."""
+
+    title = "Training"
+
+    def read(self, source: SectionReader, plan: Plan) -> Plan:
+        estimates: dict[str, float] = {}
+        for bullet in source.bullets:
+            duration_min = minutes(bullet.value.text)
+            if bullet.key.startswith(_FACTS):
+                source.take(bullet)
+            elif bullet.name and duration_min:
+                source.take(bullet)
+                estimates[bullet.name] = duration_min
+        return replace(plan, estimates=replace(plan.estimates, training_min=MappingProxyType(estimates)))
+
+    def write(self, target: Writing) -> Iterator[str]:
+        for model, duration_min in target.plan.estimates.training_min.items():
+            runs = [run for run in target.plan.fine_tuned if run.model == model]
+            total_min = sum(run.estimate_min or duration_min for run in runs)
+            each = f"~{spoken_minutes(duration_min)} per run"
+            if any(run.estimate_min not in {None, duration_min} for run in runs):
+                each += " at most,"
+            else:
+                each += " ×"
+            yield fact_line(escape_text(model), f"{each} {len(runs)} runs = {spoken_minutes(total_min)}")
+        for name, text in target.details.training:
+            yield fact_line(name, text)
+
+
+class _EvaluationSection(Section):
+    """The time of one evaluation, and facts on all evaluations."""
+
+    title = "Evaluation"
+
+    def read(self, source: SectionReader, plan: Plan) -> Plan:
+        source.ignore(*_FACTS)
+        each = source.bullet("per evaluation")
+        if each is None:
+            return plan
+        return replace(plan, estimates=replace(plan.estimates, evaluation_min=minutes(each.value.text)))
+
+    def write(self, target: Writing) -> Iterator[str]:
+        each_min = target.plan.estimates.evaluation_min
+        if each_min:
+            count = len(evaluations(target.plan))
+            yield fact_line("Per evaluation", f"~{spoken_minutes(each_min)}")
+            yield fact_line("Total eval time", f"~{spoken_minutes(each_min * count)} ({count} evaluations)")
+        for name, text in target.details.evaluation:
+            yield fact_line(name, text)
+
+
+class _DiskSpaceSection(SectionForPeople):
+    """The space that checkpoints need."""
+
+    title = "Disk Space"
+
+    def write(self, target: Writing) -> Iterator[str]:
+        for name, text in target.details.disk:
+            yield fact_line(name, text)
+
+
+class ComputeEstimatesSection(SectionOfParts):
+    """Estimates of time, which become the time limits of jobs, and of disk space."""
+
+    title = "Compute Estimates"
+    parts = (_TrainingSection(), _EvaluationSection(), _DiskSpaceSection())

@@ -1,0 +1,154 @@
+"""``## Evaluation Plan``: which run is evaluated in which task, at which epochs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from tunebook.core.markdown import Cell, escape_cell, fact_line, name_key, table_lines
+from tunebook.core.parameters import Written
+from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing
+from tunebook.core.plan.settings import evaluations
+from tunebook.core.plan.values import MatrixEntry, Plan
+
+__all__ = ["EvaluationPlanSection", "parse_epochs"]
+
+_TICK = re.compile(r"(?:✓|✔|✅|☑|x|yes)\s*(?P<epochs>.*)", re.IGNORECASE | re.DOTALL)
+_BLANK = {"", "-", "–", "—", "✗", "✘", "no", "n/a"}
+_MATRIX_HINT = "write `✓`, `✓ epoch 0,1`, `✓ last`, `✓ all` or `-`"
+_MOST_IN_SPAN = 10_000
+
+
+def parse_epochs(text: str) -> str | tuple[int, ...] | None:
+    """``last``, ``all`` or zero-based epochs out of ``0, 1``, ``epoch 0`` or ``epochs 0-2``; ``None`` if unreadable."""
+    text = re.sub(r"^\(?epochs?\b:?\s*|\)$", "", text.strip().lower()).strip()
+    if text in {"last", "all"}:
+        return text
+    if text in {"final", "last epoch"}:
+        return "last"
+    epochs: list[int] = []
+    for part in re.split(r"\s*(?:,|and|\+)\s*", text):
+        span = re.fullmatch(r"(\d{1,6})(?:\s*[-–]\s*(\d{1,6}))?", part)
+        if span is None:
+            return None
+        first = int(span[1])
+        last = int(span[2] or first)
+        if not first <= last < first + _MOST_IN_SPAN:
+            return None
+        epochs.extend(range(first, last + 1))
+    return tuple(dict.fromkeys(epochs))
+
+
+class _ConfigurationSection(Section):
+    """The default of the epochs, and how many evaluations there should be."""
+
+    title = "Configuration"
+
+    def read(self, source: SectionReader, plan: Plan) -> Plan:
+        return replace(plan, total_evaluations=source.count("total evaluations"))
+
+    def write(self, target: Writing) -> Iterator[str]:
+        epochs = target.plan.epochs_to_evaluate
+        if not isinstance(epochs, str):
+            epochs = ", ".join(map(str, epochs))
+        yield fact_line("Epochs to evaluate", epochs)
+        yield fact_line("Total evaluations", str(len(evaluations(target.plan))))
+
+
+class _MatrixSection(Section):
+    """One row per run, one column per task."""
+
+    title = "Evaluation Matrix"
+
+    def read(self, source: SectionReader, plan: Plan) -> Plan:
+        table = source.table()
+        if table is None:
+            return plan
+        known = ("Run Name", *(task.name for task in plan.tasks))
+        columns = source.columns(table, known, required=("Run Name",), ignored=("Notes",))
+        if columns is None:
+            return replace(plan, matrix=())
+        entries: list[MatrixEntry] = []
+        runs: list[Written] = []
+        for row in table.rows:
+            run = row.cells[columns["run name"]].text
+            runs.append(Written(run, "", row.line))
+            for task in plan.tasks:
+                index = columns.get(name_key(task.name))
+                if index is not None:
+                    entries += _read_cell(row.cells[index], run, task.name, source)
+        return replace(plan, matrix=tuple(entries), matrix_runs=tuple(runs))
+
+    def write(self, target: Writing) -> Iterator[str]:
+        plan = target.plan
+        if plan.matrix is None:
+            return
+        entries = {(entry.run, entry.task): entry for entry in plan.matrix}
+        header = ["Run Name", *(escape_cell(task.name) for task in plan.tasks), "Notes"]
+        rows = []
+        for run in plan.runs:
+            cells = [_cell(entries.get((run.name, task.name))) for task in plan.tasks]
+            note = escape_cell(target.details.matrix_notes.get(run.name, "")).removesuffix("-")
+            rows.append([escape_cell(run.name), *cells, note])
+        yield from table_lines(header, rows)
+
+
+def _read_cell(cell: Cell, run: str, task: str, source: SectionReader) -> list[MatrixEntry]:
+    """One entry, or none."""
+    text = cell.raw.strip()
+    if text.lower() in _BLANK:
+        return []
+    match = _TICK.fullmatch(text)
+    if match and not match["epochs"]:
+        return [MatrixEntry(run, task, cell.line)]
+    epochs = parse_epochs(match["epochs"]) if match else None
+    if epochs is None:
+        source.problem(f"`{text}` in the evaluation matrix cannot be read", cell.line, _MATRIX_HINT)
+        return []
+    return [MatrixEntry(run, task, cell.line, epochs)]
+
+
+def _cell(entry: MatrixEntry | None) -> str:
+    if entry is None:
+        return "-"
+    if isinstance(entry.epochs, tuple):
+        return "✓ epoch " + _spans(entry.epochs)
+    return f"✓ {entry.epochs or ''}".rstrip()
+
+
+def _spans(epochs: Sequence[int]) -> str:
+    """``0,2`` or, for three and more in a row, ``0-4``."""
+    parts: list[str] = []
+    # Epochs in a row have the same distance from their position.
+    for _, group in groupby(enumerate(epochs), key=lambda item: item[1] - item[0]):
+        row = [epoch for _, epoch in group]
+        if len(row) > 2:  # noqa: PLR2004
+            parts.append(f"{row[0]}-{row[-1]}")
+        else:
+            parts += map(str, row)
+    return ",".join(parts)
+
+
+class EvaluationPlanSection(SectionOfParts):
+    """The default of the epochs, and the matrix; without a matrix all runs get all tasks."""
+
+    title = "Evaluation Plan"
+    parts = (_ConfigurationSection(), _MatrixSection())
+
+    def read(self, source: SectionReader, plan: Plan) -> Plan:
+        plan = super().read(source, plan)
+        bullet = source.bullet("epochs to evaluate", also_below=True)
+        if bullet is None:
+            return plan
+        epochs = parse_epochs(bullet.value.text)
+        if epochs is None:
+            hint = "write `last`, `all` or zero-based epochs such as `0, 2`"
+            source.problem(f"epochs to evaluate `{bullet.value.text}` cannot be read", bullet.line, hint)
+            return plan
+        return replace(plan, epochs_to_evaluate=epochs)
+
+    def write(self, target: Writing) -> Iterator[str]:
+        if target.plan.tasks:
+            yield from super().write(target)

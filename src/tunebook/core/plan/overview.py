@@ -1,0 +1,59 @@
+"""``## Overview`` and ``## Tools``: the scientific question, the kind of design, and the tools of the two stages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tunebook.core.markdown import escape_text, fact_line
+from tunebook.core.plan.section import Section, SectionReader, Writing
+from tunebook.core.plan.values import Plan, RunType, Tools
+
+__all__ = ["OverviewSection", "ToolsSection"]
+
+
+class OverviewSection(Section):
+    """Bullets; of ``Total Runs`` only the number is read."""
+
+    title = "Overview"
+
+    def read(self, source: SectionReader, plan: Plan) -> Plan:
+        return replace(
+            plan,
+            kind=source.text("type"),
+            question=source.text("scientific question"),
+            created=source.text("created"),
+            total_runs=source.count("total runs"),
+        )
+
+    def write(self, target: Writing) -> Iterator[str]:
+        plan, details = target.plan, target.details
+        by_type = Counter(run.type for run in plan.runs)
+        counts = [f"{by_type[kind]} {kind.value.lower()}" for kind in RunType if by_type[kind]]
+        if details.design:
+            yield fact_line("Type", escape_text(details.design))
+        yield fact_line("Total Runs", f"{len(plan.runs)} ({' + '.join(counts)})")
+        yield fact_line("Scientific Question", escape_text(plan.question))
+        if details.created:
+            yield fact_line("Created", details.created)
+
+
+class ToolsSection(Section):
+    """Two bullets; a plan that names no tool gets the defaults, marked as assumed."""
+
+    title = "Tools"
+
+    def read(self, source: SectionReader, plan: Plan) -> Plan:
+        preparation = source.bullet("model preparation", "preparation")
+        evaluation = source.bullet("evaluation", "model evaluation")
+        tools = Tools()
+        if preparation is not None:
+            tools = replace(tools, preparation=preparation.value.text, line=preparation.line, assumed=False)
+        if evaluation is not None:
+            tools = replace(tools, evaluation=evaluation.value.text, evaluation_line=evaluation.line, assumed=False)
+        return replace(plan, tools=tools)
+
+    def write(self, target: Writing) -> Iterator[str]:
+        yield fact_line("Model Preparation", escape_text(target.plan.tools.preparation))
+        yield fact_line("Evaluation", escape_text(target.plan.tools.evaluation))

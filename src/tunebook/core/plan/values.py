@@ -1,0 +1,233 @@
+"""The plan of an experiment as values: the content of ``experiment_summary.md``, each part with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+from tunebook.core.parameters import Value, Written
+from tunebook.core.plan.parameter_table import PARAMETER_TABLE, ParameterTable
+
+__all__ = [
+    "PLAN_FILE",
+    "Dataset",
+    "Estimates",
+    "Evaluation",
+    "EvaluationTask",
+    "Fact",
+    "Factor",
+    "MatrixEntry",
+    "Model",
+    "Plan",
+    "PlanDetails",
+    "Run",
+    "RunType",
+    "Tools",
+]
+
+PLAN_FILE = "experiment_summary.md"
+
+Fact = tuple[str, str]
+"""The name of a bullet, and its text as Markdown."""
+
+
+class RunType(Enum):
+    """What happens to a run's model before it is evaluated."""
+
+    FINE_TUNED = "Fine-tuned"
+    CONTROL = "Control"
+    EVAL_ONLY = "Eval-only"
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The tools that the plan names; ``assumed`` if it names none, so that the defaults apply."""
+
+    preparation: str = "torchtune"
+    evaluation: str = "inspect-ai"
+    assumed: bool = True
+    line: int | None = None
+    evaluation_line: int | None = None
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A row of ``## Variables``."""
+
+    name: str
+    levels: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of ``## All Runs``.
+
+    Attributes:
+        parameters: key to value, only those in the row itself.
+        checkpoint: the path of an eval-only run's weights; ``None`` for other runs.
+        estimate_min: the row's estimated training time in minutes.
+    """
+
+    name: str
+    model: str
+    type: RunType
+    line: int
+    parameters: Mapping[str, Written] = field(default_factory=lambda: MappingProxyType({}))
+    checkpoint: str | None = None
+    estimate_min: float | None = None
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model under ``### Models``: its name in the runs table and its directory."""
+
+    name: str
+    path: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """``### Dataset``; ``splits`` maps the name of each split to its number of examples."""
+
+    path: str
+    line: int
+    format: str = ""
+    splits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    splits_line: int | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationTask:
+    """A row of ``### Evaluation Tasks``; ``function`` is the text after ``@`` in the script."""
+
+    name: str
+    script: str
+    line: int
+    function: str | None = None
+    dataset: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class MatrixEntry:
+    """A cell of the evaluation matrix: ``last``, ``all``, zero-based epochs, or ``None`` for the plan's default."""
+
+    run: str
+    task: str
+    line: int
+    epochs: str | tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One planned evaluation; ``epoch`` is zero-based, and ``None`` for models that were not trained here."""
+
+    run: str
+    task: str
+    epoch: int | None
+    line: int
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """``## Compute Estimates`` in minutes: by model, and for one evaluation."""
+
+    training_min: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    evaluation_min: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole plan.
+
+    Attributes:
+        file: the name of the plan in messages.
+        parameters: the parameters that the plan's tools have.
+        kind: the design in words, as in ``## Overview``.
+        configuration: parameters that apply to every run, unless its row in the runs table has another value.
+        listed: values that ``## Configuration`` lists for a parameter that the runs table varies.
+        matrix: ``None`` if the plan has no matrix: all runs get all tasks.
+        unreadable: keys of parameters that the plan gives, but whose value could not be read: already a problem.
+        epochs_to_evaluate: ``last``, ``all`` or zero-based epochs.
+    """
+
+    name: str
+    file: str
+    parameters: ParameterTable = PARAMETER_TABLE
+    line: int = 1
+    kind: str = ""
+    question: str = ""
+    created: str = ""
+    tools: Tools = field(default_factory=Tools)
+    total_runs: Written | None = None
+    total_evaluations: Written | None = None
+    factors: tuple[Factor, ...] = ()
+    runs: tuple[Run, ...] = ()
+    runs_line: int | None = None
+    columns: tuple[str, ...] = ()
+    unreadable: frozenset[str] = frozenset()
+    models: tuple[Model, ...] = ()
+    models_location: str | None = None
+    dataset: Dataset | None = None
+    tasks: tuple[EvaluationTask, ...] = ()
+    matrix: tuple[MatrixEntry, ...] | None = None
+    matrix_runs: tuple[Written, ...] = ()
+    epochs_to_evaluate: str | tuple[int, ...] = "last"
+    configuration: Mapping[str, Written] = field(default_factory=lambda: MappingProxyType({}))
+    listed: Mapping[str, tuple[Written, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    estimates: Estimates = field(default_factory=Estimates)
+    paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def fine_tuned(self) -> tuple[Run, ...]:
+        """The runs that are trained."""
+        return tuple(run for run in self.runs if run.type is RunType.FINE_TUNED)
+
+    def model_of(self, run: Run) -> Model | None:
+        """The run's model; ``None`` if ``### Models`` does not list it."""
+        return next((model for model in self.models if model.name == run.model), None)
+
+    def setting(self, run: Run, key: str) -> Written | None:
+        """A parameter of a run: from its row, otherwise from the configuration; ``None`` if neither has it."""
+        return run.parameters.get(key) or self.configuration.get(key)
+
+    def value(self, key: str, default: Value = None) -> Value:
+        """A parameter's value in the configuration."""
+        written = self.configuration.get(key)
+        return default if written is None else written.value
+
+
+@dataclass(frozen=True)
+class PlanDetails:
+    """Facts in the text of a plan that are for people only; nothing reads them back.
+
+    Attributes:
+        design: the kind of design in words: ``4×2 factorial``.
+        created: date and time.
+        directory: the experiment's.
+        verified: paths that were found, and get a tick.
+        dataset: facts on the data set, such as its size.
+        prerequisites: what to do before the experiment can run; one line of Markdown each.
+        training: facts below the estimates of training; ``evaluation`` and ``disk`` likewise.
+        naming: facts on names.
+        matrix_notes: run to its note in the evaluation matrix.
+        notes: lines for people at the end of the plan.
+    """
+
+    design: str = ""
+    created: str = ""
+    directory: str = ""
+    verified: frozenset[str] = frozenset()
+    dataset: tuple[Fact, ...] = ()
+    prerequisites: tuple[str, ...] = ()
+    training: tuple[Fact, ...] = ()
+    evaluation: tuple[Fact, ...] = ()
+    disk: tuple[Fact, ...] = ()
+    naming: tuple[Fact, ...] = ()
+    matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()

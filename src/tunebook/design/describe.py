@@ -1,0 +1,78 @@
+"""Describes a design in words: its kind, and how its runs are named. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tunebook.core.naming import run_labels
+from tunebook.core.parameters import by_key
+from tunebook.core.plan import Fact, Plan, RunType
+from tunebook.design.combine import combinations, factor_groups
+from tunebook.design.parameter_names import column_of
+from tunebook.design.values import MODEL, Design, Factor
+
+__all__ = ["describe_design", "naming_facts"]
+
+
+def describe_design(design: Design, plan: Plan) -> str:
+    """``4×2 factorial (LoRA Rank × Learning Rate), 3 seeds each, and the base model as control``."""
+    parts = ["Evaluation only"]
+    if design.is_trained:
+        parts = [_combined(design)]
+        if design.runs_per_combination > 1:
+            parts.append(f"{design.runs_per_combination} seeds each")
+    models = {run.model for run in plan.fine_tuned}
+    if len(models) > 1 and design.factor(MODEL) is None:
+        parts.append(f"{len(models)} models")
+    if design.exclusions:
+        parts.append("without " + " or ".join(_values(rule) for rule in design.exclusions))
+    controls = sum(run.type is RunType.CONTROL for run in plan.runs)
+    if controls == 1:
+        parts.append("the base model as control")
+    elif controls:
+        parts.append(f"{controls} base models as controls")
+    return ", ".join(parts)
+
+
+def _values(rule: Mapping[str, str]) -> str:
+    return " and ".join(f"{column_of(key)} {text}" for key, text in rule.items())
+
+
+def _combined(design: Design) -> str:
+    """How factors and listed runs make the runs."""
+    if not design.factors:
+        return f"List of {_runs(len(design.listed))}" if design.listed else "One configuration"
+    groups = factor_groups(design)
+    sizes = "×".join(str(len(group[0].levels)) for group in groups)
+    names = " × ".join(" with ".join(column_of(factor.key) for factor in group) for group in groups)
+    if design.is_one_at_a_time:
+        text = f"One factor at a time ({_names(design.factors)})"
+    elif len(groups) > 1:
+        text = f"{sizes} factorial ({names})"
+    else:
+        text = f"{sizes} levels of {names}"
+    if design.sample is not None:
+        text = f"{len(combinations(design))} random combinations (seed {design.drawing_seed}) of {text}"
+    return f"{text} and {_runs(len(design.listed))} by itself" if design.listed else text
+
+
+def _names(factors: tuple[Factor, ...]) -> str:
+    return ", ".join(column_of(factor.key) for factor in factors)
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
+
+
+def naming_facts(plan: Plan) -> tuple[Fact, ...]:
+    """The names of the experiment and of its runs, by pattern."""
+    facts = [("Experiment", plan.name)]
+    if plan.fine_tuned:
+        labels = next(iter(run_labels(plan).values()))
+        varied = [key for key in plan.columns if len({str(run.parameters.get(key)) for run in plan.fine_tuned}) > 1]
+        if labels and varied and plan.fine_tuned[0].name.endswith("_".join(labels)):
+            parts = [f"{by_key(key).short}{{{by_key(key).column}}}" for key in varied]
+            facts.append(("Fine-tuned runs", "_".join(["{Model}", *parts])))
+    if any(run.type is RunType.CONTROL for run in plan.runs):
+        facts.append(("Control runs", "{Model}_base"))
+    return tuple(facts)

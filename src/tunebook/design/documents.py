@@ -1,0 +1,186 @@
+"""Documents: options, YAML files and JSON as one kind of tree, whose texts keep their characters and their place.
+
+A text stays as it was written, so that ``1e-5`` is not read as a number and written back as ``0.00001``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import yaml
+
+from tunebook.core.markdown import literal
+from tunebook.design.places import NOWHERE, Place, Text
+from tunebook.errors import PlanError, UsageError
+
+__all__ = ["Document", "Json", "Node", "assignments", "json_document", "levels", "options_document", "yaml_document"]
+
+_MOST_NODES = 100_000
+_DEEPEST = 20
+_PART = re.compile(r"""\s*(?P<text>`[^`]*`|"(?:[^"\\]|\\.)*"|[^,]*?)\s*(?:,|$)""", re.DOTALL)
+_PAIR = re.compile(r"\s*(?P<key>[\w .-]+?)\s*=")
+
+Json: TypeAlias = "str | int | float | Sequence[Json] | Mapping[str, Json] | None"
+"""What a JSON file can hold."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A text, a list or a mapping, and where it was written."""
+
+    value: str | tuple[Node, ...] | Mapping[str, Node]
+    place: Place = NOWHERE
+
+    @property
+    def text(self) -> Text:
+        """The text; empty for a list or a mapping."""
+        return Text(self.value if isinstance(self.value, str) else "", self.place)
+
+    def one_text(self) -> Text:
+        """The text.
+
+        Raises:
+            UsageError: there is a list or a mapping.
+        """
+        if not isinstance(self.value, str):
+            raise UsageError([self.place.problem("only one text is allowed here, not a list or a mapping")])
+        return self.text
+
+    def items(self) -> Iterator[Node]:
+        """The members of a list; a text or a mapping counts as a list of one."""
+        yield from self.value if isinstance(self.value, tuple) else (self,)
+
+    def named(self) -> list[tuple[Text, Node]]:
+        """The entries of a mapping, each name with the place of its value; nothing for a text or a list."""
+        pairs = self.value.items() if isinstance(self.value, Mapping) else ()
+        return [(Text(name, node.place), node) for name, node in pairs]
+
+
+Document = Mapping[str, tuple[Node, ...]]
+"""Key to what was given for it, each occurrence of an option by itself."""
+
+
+def options_document(options: Mapping[str, Sequence[str]]) -> Document:
+    """The document of options, by name without the leading dashes."""
+    return {name: tuple(Node(text, Place(f"--{name}")) for text in texts) for name, texts in options.items() if texts}
+
+
+def json_document(values: Mapping[str, Json], *, place: Place = NOWHERE) -> Document:
+    """The document of a JSON object, all of it at one place."""
+    return {name: (_json_node(value, place),) for name, value in values.items()}
+
+
+def _json_node(value: Json, place: Place) -> Node:
+    if isinstance(value, Mapping):
+        return Node({str(key): _json_node(item, place) for key, item in value.items()}, place)
+    if isinstance(value, list | tuple):
+        return Node(tuple(_json_node(item, place) for item in value), place)
+    if isinstance(value, bool):
+        return Node("yes" if value else "no", place)
+    return Node("" if value is None else str(value), place)
+
+
+def yaml_document(text: str, *, file: str) -> Document:
+    """The document of a YAML mapping; keys may have underscores for dashes.
+
+    Raises:
+        PlanError: the text is not YAML, or not a mapping; carries file and line.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise PlanError(f"the file is not valid YAML: {error.problem or error.context}", file=file, line=line) from None
+    except yaml.YAMLError as error:
+        raise PlanError(f"the file is not valid YAML: {error}", file=file) from None
+    except RecursionError:
+        raise PlanError("the file is nested too deeply", file=file) from None
+    if root is None:
+        return {}
+    if not isinstance(root, yaml.MappingNode):
+        raise PlanError("the file must be a mapping of keys to values", file=file, line=1)
+    found = _YamlReader(file).read(root)
+    return {name.replace("_", "-"): (node,) for name, node in found.named()}
+
+
+class _YamlReader:
+    """Turns YAML's nodes into ours; follows aliases, up to a limit of nodes."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._left = _MOST_NODES
+
+    def read(self, node: yaml.Node, depth: int = 0, line: int | None = None) -> Node:
+        """Reads a node; a value of a mapping has the line of its key."""
+        place = Place(self._file, line or node.start_mark.line + 1)
+        self._left -= 1
+        if self._left < 0 or depth > _DEEPEST:
+            raise PlanError([place.problem("the file is nested too deeply, or refers to itself")])
+        if isinstance(node, yaml.MappingNode):
+            return Node(self._mapping(node, depth), place)
+        if isinstance(node, yaml.SequenceNode):
+            return Node(tuple(self.read(item, depth + 1) for item in node.value), place)
+        is_null = node.tag == "tag:yaml.org,2002:null"
+        return Node("" if is_null else str(node.value), place)
+
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> Mapping[str, Node]:
+        pairs: dict[str, Node] = {}
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in pairs:
+                raise PlanError(f"`{name}` is given twice", file=self._file, line=line)
+            pairs[name] = self.read(value, depth + 1, line)
+        return pairs
+
+
+def levels(node: Node) -> list[Text]:
+    """The texts of a list, or of a text with commas; a level that has a comma is in quotes or backticks.
+
+    Raises:
+        UsageError: a quoted level cannot be read.
+    """
+    if not isinstance(node.value, str):
+        return [item.text for item in node.items()]
+    found: list[Text] = []
+    text, position = node.value, 0
+    while position < len(text):
+        match = _PART.match(text, position)
+        if match is None or match.end() == position:
+            break
+        if match["text"]:
+            found.append(_unquoted(match["text"], node.place))
+        position = match.end()
+    return found
+
+
+def assignments(node: Node) -> list[tuple[Text, Node]]:
+    """The pairs of ``rank=64,lr=5e-5`` or of a mapping; a comma belongs to the value unless ``name=`` follows it.
+
+    Raises:
+        UsageError: the text is not of this form.
+    """
+    if isinstance(node.value, Mapping):
+        return node.named()
+    found: dict[str, Node] = {}
+    for part in re.split(r",(?=\s*[\w .-]+?\s*=)", node.text):
+        match = _PAIR.match(part)
+        if match is None:
+            message = f"`{part.strip()}` is not of the form name=value"
+            raise UsageError([node.place.problem(message, "separate several assignments with commas")])
+        if match["key"] in found:
+            raise UsageError([node.place.problem(f"`{match['key']}` is given twice", "give it once")])
+        found[match["key"]] = Node(_unquoted(part[match.end() :].strip(), node.place), node.place)
+    return [(Text(name, node.place), value) for name, value in found.items()]
+
+
+def _unquoted(text: str, place: Place) -> Text:
+    """The text itself, or what is between its quotes or backticks."""
+    if text[:1] not in {'"', "`"}:
+        return Text(text, place)
+    try:
+        return Text(literal(text), place)
+    except ValueError as error:
+        raise UsageError([place.problem(f"`{text}` cannot be read: {error}")]) from None

@@ -1,0 +1,167 @@
+"""Merges what is given now into an earlier design: options into a file, or an update into the stored design."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from tunebook.design.values import (
+    MODEL,
+    MOST_RUNS,
+    Combine,
+    Decision,
+    Design,
+    DesignInputs,
+    DesignTask,
+    Factor,
+)
+
+__all__ = ["merge_inputs", "update_inputs"]
+
+_Item = TypeVar("_Item")
+
+
+def merge_inputs(earlier: DesignInputs, now: DesignInputs) -> DesignInputs:
+    """Both inputs as one; what is given now wins.
+
+    Models, tasks, factors, settings and eval-only runs are replaced by name; listed runs, exclusions and rules of the
+    matrix are added. A factor takes the place of the earlier setting of its parameter, and a setting that of a factor.
+    """
+    return replace(
+        earlier,
+        design=_merged(earlier.design, now.design),
+        problems=(*earlier.problems, *now.problems),
+        misspelt=earlier.misspelt | now.misspelt,
+        decisions=(*earlier.decisions, *now.decisions),
+        warnings=(*earlier.warnings, *now.warnings),
+    )
+
+
+def update_inputs(stored: DesignInputs, now: DesignInputs) -> DesignInputs:
+    """What is given now, over a design that was complete.
+
+    Other than in :func:`merge_inputs`, factors take the place of listed runs, and what no longer applies is left out:
+    pairs, exclusions and base levels of factors that the design no longer has.
+    """
+    if now.design.factors:
+        stored = replace(stored, design=replace(stored.design, listed=()))
+    merged = merge_inputs(stored, now)
+    design, decisions = _without_gone_factors(stored.design, now.design, merged.design)
+    return replace(merged, design=design, decisions=(*merged.decisions, *decisions))
+
+
+def _merged(earlier: Design, now: Design) -> Design:
+    return Design(
+        question=now.question or earlier.question,
+        name=now.name or earlier.name,
+        preparation=now.preparation or earlier.preparation,
+        evaluation=now.evaluation or earlier.evaluation,
+        models=tuple(({item.name: item for item in (*earlier.models, *now.models)}).values()),
+        dataset=now.dataset or earlier.dataset,
+        dataset_format=now.dataset_format or earlier.dataset_format,
+        tasks=_tasks(earlier, now),
+        factors=_factors(earlier, now),
+        combine=now.combine or earlier.combine,
+        base={**earlier.base, **now.base},
+        paired=_paired(earlier, now),
+        listed=_added(earlier.listed, now.listed),
+        sample=earlier.sample if now.sample is None else now.sample,
+        sample_seed=earlier.sample_seed if now.sample_seed is None else now.sample_seed,
+        seeds=_seeds(earlier, now),
+        replicates=_replicates(earlier, now),
+        exclusions=_added(earlier.exclusions, now.exclusions),
+        train=earlier.train if now.train is None else now.train,
+        controls=earlier.controls if now.controls is None else now.controls,
+        eval_only=tuple(({item.name: item for item in (*earlier.eval_only, *now.eval_only)}).values()),
+        settings=_settings(earlier, now),
+        epochs=now.epochs or earlier.epochs,
+        matrix=_added(earlier.matrix, now.matrix),
+        notes=(*earlier.notes, *now.notes),
+        run_notes={**earlier.run_notes, **now.run_notes},
+    )
+
+
+def _added(earlier: tuple[_Item, ...], now: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    """All of them; what was given earlier and is given again stays where it was."""
+    return (*earlier, *(item for item in now if item not in earlier))
+
+
+def _tasks(earlier: Design, now: Design) -> tuple[DesignTask, ...]:
+    tasks = {task.name: task for task in earlier.tasks}
+    for task in now.tasks:
+        known = tasks.get(task.name)
+        if task.script or known is None:
+            tasks[task.name] = task
+        else:
+            dataset, description = task.dataset or known.dataset, task.description or known.description
+            tasks[task.name] = replace(known, dataset=dataset, description=description)
+    return tuple(tasks.values())
+
+
+def _factors(earlier: Design, now: Design) -> tuple[Factor, ...]:
+    factors: dict[str, Factor] = {}
+    for factor in earlier.factors:
+        is_seed = factor.key == "seed" and (now.seeds or now.replicates is not None)
+        if factor.key not in now.settings and not is_seed:
+            factors[factor.key] = factor
+    for factor in now.factors:
+        factors[factor.key] = factor
+    return tuple(factors.values())
+
+
+def _settings(earlier: Design, now: Design) -> Mapping[str, str]:
+    varied = {factor.key for factor in now.factors}
+    kept = {key: text for key, text in earlier.settings.items() if key not in varied}
+    return {**kept, **now.settings}
+
+
+def _paired(earlier: Design, now: Design) -> tuple[tuple[str, ...], ...]:
+    regrouped = {key for keys in now.paired for key in keys}
+    return (*(keys for keys in earlier.paired if not regrouped.intersection(keys)), *now.paired)
+
+
+def _seeds(earlier: Design, now: Design) -> tuple[str, ...]:
+    if now.seeds:
+        return now.seeds
+    if now.factor("seed"):
+        return ()
+    if now.replicates is None or not earlier.seeds:
+        return earlier.seeds
+    return _extended(earlier.seeds, now.replicates)
+
+
+def _extended(seeds: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """The first seeds, or all and as many more above the largest as ``count`` needs."""
+    largest = max((int(seed) for seed in seeds if seed.isdecimal()), default=0)
+    added = min(count, MOST_RUNS + 1) - len(seeds)
+    return (*seeds[:count], *(str(largest + 1 + number) for number in range(added)))
+
+
+def _replicates(earlier: Design, now: Design) -> int | None:
+    if now.replicates is not None:
+        return now.replicates
+    return None if now.seeds or now.factor("seed") else earlier.replicates
+
+
+def _without_gone_factors(earlier: Design, now: Design, merged: Design) -> tuple[Design, tuple[Decision, ...]]:
+    """Drops earlier pairs, exclusions and base levels of factors that the design no longer has."""
+    factors = {MODEL, *(factor.key for factor in merged.factors)}
+    gone: dict[str, None] = {}
+
+    def applies(keys: Iterable[str]) -> bool:
+        missing = [key for key in keys if key not in factors]
+        gone.update(dict.fromkeys(missing))
+        return not missing
+
+    paired = [keys for keys in merged.paired if keys not in earlier.paired or keys in now.paired or applies(keys)]
+    exclusions = [
+        rule for rule in merged.exclusions if rule not in earlier.exclusions or rule in now.exclusions or applies(rule)
+    ]
+    base = {key: text for key, text in merged.base.items() if key in now.base or applies((key,))}
+    if now.combine == Combine.FACTORIAL:
+        base = dict(now.base)
+    decisions = [
+        (f"pairs, exclusions and base levels of {key} are left out", "it is no longer a factor") for key in gone
+    ]
+    return replace(merged, paired=tuple(paired), exclusions=tuple(exclusions), base=base), tuple(decisions)

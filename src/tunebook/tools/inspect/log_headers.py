@@ -1,0 +1,142 @@
+"""Reads the headers of inspect-ai's logs through its own data frame of evaluations."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tunebook.errors import ToolError
+from tunebook.tools.results import LogHeader, LogReadings
+
+__all__ = ["first_line", "open_log", "quiet_inspect", "read_log_headers"]
+
+_WANTED = frozenset({"model", "task_name", "task_file", "task_arg_*", "dataset_samples"})
+_SCORE = "score_"
+_MEANS = ("mean", "accuracy")  # the metrics that are a plain mean of a scorer's values; the last one is preferred
+
+
+def read_log_headers(logs: Sequence[Path]) -> LogReadings[LogHeader]:
+    """Opens every log by itself, so that one torn file does not hide the others; then reads one data frame of all.
+
+    Raises:
+        ToolError: inspect-ai is not installed.
+    """
+    if find_spec("inspect_ai") is None:
+        hint = "pip install 'tunebook[analysis]'"
+        raise ToolError("inspect-ai, which reads evaluation logs, is not installed here", hint=hint)
+    opened: dict[Path, Any] = {}
+    unreadable: dict[Path, str] = {}
+    with quiet_inspect():
+        for path in logs:
+            try:
+                opened[path] = open_log(path)
+            except Exception as error:  # noqa: BLE001  zip, JSON and pydantic each fail in their own way on a torn file
+                unreadable[path] = first_line(error)
+        rows = _rows(list(opened.values()))
+        headers = {path: _header(rows[log.location]) for path, log in opened.items()}
+    return LogReadings(headers, unreadable)
+
+
+def open_log(path: Path) -> Any:
+    """Opens a log without its samples; the same value while the file is the same: headers and samples both need it."""
+    stat = path.stat()
+    return _open(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=2_048)
+def _open(path: Path, size: int, mtime_ns: int) -> Any:
+    from inspect_ai.log import read_eval_log
+
+    del size, mtime_ns  # they tell one state of a file from another
+    return read_eval_log(str(path), header_only=True)
+
+
+def _rows(logs: Sequence[Any]) -> dict[str, dict[str, Any]]:
+    """inspect-ai's data frame of the evaluations: one row per log, by the log's location.
+
+    The frame leaves out copies of one and the same evaluation: those are read by themselves.
+    """
+    from inspect_ai.analysis import EvalDataset, EvalInfo, EvalModel, EvalResults, EvalScores, EvalTask, evals_df
+
+    if not logs:
+        return {}
+    some = [column for column in (*EvalTask, *EvalModel, *EvalDataset) if column.name in _WANTED]
+    columns = [*EvalInfo, *some, *EvalResults, *EvalScores]
+    frame, _ = evals_df(logs, columns, strict=False, quiet=True)
+    rows = {} if frame is None else {row["log"]: row for row in frame.to_dict("records")}
+    missing = [log for log in logs if log.location not in rows]
+    if missing and len(missing) < len(logs):
+        rows |= _rows(missing)
+    return rows
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or the name of its class if it has none."""
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def _header(row: Mapping[str, Any]) -> LogHeader:
+    packages = json.loads(_string(row, "packages") or "{}")
+    created = row.get("created")
+    return LogHeader(
+        status=_string(row, "status"),
+        created=created.isoformat() if created is not None and not _is_missing(created) else "",
+        model=_string(row, "model"),
+        task=_string(row, "task_name"),
+        task_file=_string(row, "task_file"),
+        dataset=_string(row, "task_arg_dataset_path"),
+        samples=_count(row, "total_samples") or _count(row, "dataset_samples"),
+        completed=_count(row, "completed_samples"),
+        error=_string(row, "error_message"),
+        commit=_string(row, "git_commit"),
+        origin=_string(row, "git_origin"),
+        packages={str(package): str(version) for package, version in packages.items()},
+        means=_means(row),
+    )
+
+
+def _means(row: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
+    """The log's own means by scorer, out of columns such as ``score_exact_accuracy``."""
+    means: dict[str, tuple[str, float]] = {}
+    for metric in _MEANS:
+        for column, value in row.items():
+            is_number = isinstance(value, int | float) and not _is_missing(value)
+            if is_number and column.startswith(_SCORE) and column.endswith(f"_{metric}"):
+                scorer = column.removeprefix(_SCORE).removesuffix(f"_{metric}")
+                means[scorer] = (metric, float(value))
+    return means
+
+
+def _is_missing(value: Any) -> bool:
+    import pandas as pd
+
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
+def _string(row: Mapping[str, Any], column: str) -> str:
+    value = row.get(column)
+    return "" if _is_missing(value) else str(value)
+
+
+def _count(row: Mapping[str, Any], column: str) -> int:
+    value = row.get(column)
+    return 0 if value is None or _is_missing(value) else int(value)
+
+
+@contextmanager
+def quiet_inspect() -> Iterator[None]:
+    """Hides inspect-ai's warnings about single values: the analysis itself reports what cannot be used."""
+    logger = logging.getLogger("inspect_ai")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,181 @@
+"""Reads the samples of inspect-ai's logs through its ``samples_df``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tunebook.tools.inspect.log_headers import first_line, open_log, quiet_inspect
+from tunebook.tools.results import LogReadings, Samples
+
+__all__ = ["as_number", "read_log_samples"]
+
+_LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
+_WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
+_LOGS_AT_ONCE = 100  # inspect-ai opens all logs that it is given, and a process may have 1,024 files open
+_LONGEST_TEXT = 1000  # as inspect-ai's sample summaries keep them
+
+_Row = dict[str, Any]
+
+
+def as_number(value: Any) -> float | None:
+    """Returns a scorer's value as a number: ``C`` is 1, ``P`` 0.5, ``I`` and ``N`` (no answer) 0, as in inspect-ai.
+
+    Returns ``None`` for values that are not numbers, where inspect-ai's ``value_to_float`` returns 0 with a warning.
+    """
+    if isinstance(value, str):
+        if value in _LETTERS:
+            return _LETTERS[value]
+        if value.lower() in _WORDS:
+            return _WORDS[value.lower()]
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, int | float) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def read_log_samples(paths: Sequence[Path]) -> LogReadings[Samples]:
+    """Reads the samples of each log."""
+    logs: dict[str, Any] = {}  # by the location that the data frame names
+    path_of: dict[str, Path] = {}
+    unreadable: dict[Path, str] = {}
+    with quiet_inspect():
+        for path in paths:
+            try:
+                log = open_log(path)
+            except Exception as error:  # noqa: BLE001  it was replaced or torn since its header was read
+                unreadable[path] = first_line(error)
+            else:
+                logs[log.location] = log
+                path_of[log.location] = path
+        rows = _rows_of_many(list(logs.values()))
+        for location, log in logs.items():
+            if location in rows:
+                continue
+            try:  # it is torn, or a copy, which the common frame leaves out
+                rows |= _rows([log])
+            except Exception as error:  # noqa: BLE001  zip, JSON and pydantic each fail in their own way
+                unreadable[path_of[location]] = first_line(error)
+                continue
+            if location not in rows:
+                unreadable[path_of[location]] = "it has no samples, though its header says so"
+        for location, own in rows.items():
+            _add_answers(path_of[location], own)
+    return LogReadings({path_of[location]: _samples(own) for location, own in rows.items()}, unreadable)
+
+
+def _rows_of_many(logs: Sequence[Any]) -> dict[str, list[_Row]]:
+    """The rows of logs by their location, some logs at a time; where one is torn, none of those read with it."""
+    rows: dict[str, list[_Row]] = {}
+    for start in range(0, len(logs), _LOGS_AT_ONCE):
+        with suppress(Exception):  # zip, JSON and pydantic each fail in their own way; reading one by one finds the log
+            rows |= _rows(logs[start : start + _LOGS_AT_ONCE])
+    return rows
+
+
+def _rows(logs: Sequence[Any]) -> dict[str, list[_Row]]:
+    """The rows of logs by their location, from a single column, which is quick to make."""
+    from inspect_ai.analysis import SampleColumn, samples_df
+
+    columns = [SampleColumn("row", path=_row, required=True, type=str)]
+    frame = samples_df(logs, columns, quiet=True)  # its own parallel reading is slower on a few cores
+    rows: dict[str, list[_Row]] = {}
+    for location, row in zip(frame["log"], frame["row"], strict=True):
+        rows.setdefault(location, []).append(json.loads(row))
+    return rows
+
+
+def _row(sample: Any) -> str:
+    scores = sample.scores or {}
+    answers = [str(score.answer) for score in scores.values() if score.answer is not None]
+    target = sample.target
+    row = {
+        "id": str(sample.id),
+        "repeat": sample.epoch,
+        "prompt": _prompt(sample.input),
+        "target": target if isinstance(target, str) else ", ".join(map(str, target)),
+        "error": str(sample.error or ""),
+        "tokens": sum(usage.total_tokens for usage in sample.model_usage.values()),
+        "scores": {name: score.value for name, score in scores.items()},
+        "answer": answers[0] if answers else None,
+    }
+    return json.dumps(row)
+
+
+def _prompt(content: Any) -> str:
+    """A conversation as text: only the user's words if there are no others."""
+    if isinstance(content, str):
+        return content
+    if len(content) == 1:
+        return str(content[0].text)
+    return "\n".join(f"{message.role}: {message.text}" for message in content)
+
+
+def _add_answers(log: Path, rows: Sequence[_Row]) -> None:
+    """Adds the models' completions where no scorer logged an answer: only the full samples have them."""
+    from inspect_ai.analysis import SampleColumn, samples_df
+
+    if any(row["answer"] is not None for row in rows):
+        return
+    columns = [
+        SampleColumn("id", path="id", type=str),
+        SampleColumn("epoch", path="epoch"),
+        SampleColumn("completion", path=_completion, full=True),
+    ]
+    frame, _ = samples_df(str(log), columns, strict=False, quiet=True)
+    if "completion" in frame:
+        keys = zip(frame["id"], frame["epoch"], strict=True)
+        answers = dict(zip(keys, frame["completion"].fillna(""), strict=True))
+        for row in rows:
+            row["answer"] = answers.get((row["id"], row["repeat"]))
+
+
+def _completion(sample: Any) -> str:
+    output = getattr(sample, "output", None)
+    return str(output.completion)[:_LONGEST_TEXT] if output is not None else ""
+
+
+def _samples(rows: Sequence[_Row]) -> Samples:
+    """Rows as columns, ordered by sample id (as numbers where they are numbers) and repetition."""
+    ordered = sorted(rows, key=lambda row: (_id_key(row["id"]), row["repeat"]))
+    scores = [_flat(row["scores"]) for row in ordered]
+    measures = list(dict.fromkeys(measure for score in scores for measure in score))
+    return Samples(
+        ids=tuple(row["id"] for row in ordered),
+        repeats=tuple(row["repeat"] for row in ordered),
+        prompts=tuple(row["prompt"] for row in ordered),
+        targets=tuple(row["target"] for row in ordered),
+        answers=tuple(row["answer"] or "" for row in ordered),
+        errors=tuple(row["error"] for row in ordered),
+        values={measure: tuple(score.get(measure) for score in scores) for measure in measures},
+        tokens=sum(row["tokens"] for row in ordered),
+    )
+
+
+def _id_key(text: str) -> tuple[int, int, str]:
+    return (0, int(text), "") if text.isdecimal() and text.isascii() else (1, 0, text)
+
+
+def _flat(scores: Mapping[str, Any]) -> dict[str, float | None]:
+    """Numbers by scorer, or by ``scorer/key`` where a scorer gives several values."""
+    flat: dict[str, float | None] = {}
+    for scorer, value in scores.items():
+        for key, item in _parts(value):
+            flat[f"{scorer}/{key}" if key else scorer] = as_number(item)
+    return flat
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from ((str(index), item) for index, item in enumerate(value))
+    else:
+        yield "", value

@@ -1,0 +1,65 @@
+"""The results of inspect-ai: logs in ``eval/logs``, what they are of, and the viewer that shows them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from tunebook.core.plan import EvaluationTask
+from tunebook.tools.inspect.log_headers import read_log_headers
+from tunebook.tools.inspect.log_samples import read_log_samples
+from tunebook.tools.results import EvaluationResults, LogHeader, LogReadings, LogSubject, LogViewer, Samples
+
+__all__ = ["INSPECT_VIEWER", "InspectResults"]
+
+_LOG_NAME = re.compile(r".*\.eval|\d{4}-\d\d-\d\dT.*\.json", re.DOTALL)  # inspect-ai keeps lists as JSON there too
+_EPOCH = re.compile(r"epoch[_-]?(\d{1,6})/?$")
+_ADDRESS = "http://127.0.0.1:7575/#/logs/{log}"
+
+INSPECT_VIEWER = LogViewer(
+    name="inspect-ai's viewer",
+    command=("inspect", "view", "--log-dir"),
+    log_address=_ADDRESS,
+    sample_address=f"{_ADDRESS}/samples/sample/{{sample}}/1/",  # the first repetition
+)
+
+
+class InspectResults(EvaluationResults):
+    """The results of evaluations with inspect-ai."""
+
+    package = "inspect-ai"
+    viewer = INSPECT_VIEWER
+
+    def log_files(self, run_directory: Path) -> list[Path]:
+        """Returns the run's logs, in inspect-ai's own format or in JSON."""
+        folder = run_directory / "eval" / "logs"
+        return sorted(path for path in folder.glob("*") if _LOG_NAME.fullmatch(path.name) and path.is_file())
+
+    def read_headers(self, logs: Sequence[Path]) -> LogReadings[LogHeader]:
+        """Reads what each log says of itself."""
+        return read_log_headers(logs)
+
+    def read_samples(self, logs: Sequence[Path]) -> LogReadings[Samples]:
+        """Reads the samples of logs."""
+        return read_log_samples(logs)
+
+    def subject_of(self, log: LogHeader, tasks: Sequence[EvaluationTask]) -> LogSubject:
+        """Tells the epoch by the end of the model's name (``hf/rank4_epoch0``), as tunebook's scripts name it."""
+        task = _task_of(log, tasks)
+        epoch = _EPOCH.search(log.model)
+        return LogSubject(task.name if task else None, int(epoch[1]) if epoch else None)
+
+
+def _task_of(log: LogHeader, tasks: Sequence[EvaluationTask]) -> EvaluationTask | None:
+    """The one task that fits best by function, script and data set; ``None`` if two fit equally well."""
+    name = log.task.rpartition("/")[2]
+    script, data = PurePosixPath(log.task_file).name, PurePosixPath(log.dataset).name
+    named = [task for task in tasks if name in {task.function or task.name, task.name}]
+    same_file = [task for task in tasks if script and PurePosixPath(task.script).name == script]
+    fitting = [task for task in named if task in same_file] or named
+    if not fitting:
+        fitting = [task for task in same_file if not task.function]
+    if len(fitting) > 1 and data:
+        fitting = [task for task in fitting if task.dataset and PurePosixPath(task.dataset).name == data]
+    return fitting[0] if len(fitting) == 1 else None

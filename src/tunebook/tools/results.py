@@ -1,0 +1,213 @@
+"""The contract of results: what an analysis asks of a tool about the files that its jobs left.
+
+A preparation tool has a :class:`TrainingResults` as its ``results``, an evaluation tool an :class:`EvaluationResults`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Generic, TypeVar
+from urllib.parse import quote
+
+from tunebook.artifacts.curve import TrainingCurve, read_metrics_curve
+from tunebook.core.plan import EvaluationTask
+
+__all__ = [
+    "EvaluationResults",
+    "LogHeader",
+    "LogReadings",
+    "LogSubject",
+    "LogViewer",
+    "Samples",
+    "TrainingFiles",
+    "TrainingResults",
+    "UsedSettings",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """Where a training may have left something; all paths are absolute, and none need exist.
+
+    Attributes:
+        metrics: the run's ``metrics.jsonl``.
+        output_directory: where its checkpoints go.
+        run_directory: the directory with its configuration and its script.
+        job_outputs: files with its job's output, the one to prefer first.
+    """
+
+    metrics: Path
+    output_directory: Path
+    run_directory: Path
+    job_outputs: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class UsedSettings:
+    """The settings of a training by the key of their parameter, as its own configuration ``file`` gives them."""
+
+    file: str = ""
+    values: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class TrainingResults:
+    """The results of a preparation tool.
+
+    This class reads ``metrics.jsonl``. That is enough for a tool whose jobs write it: ``results = TrainingResults()``.
+    A tool that logs otherwise overrides ``read_curve``.
+    """
+
+    def read_curve(self, files: TrainingFiles) -> TrainingCurve:
+        """Reads a training's curve; an empty one if nothing was logged yet. Must not fail on torn files."""
+        return read_metrics_curve(files.metrics)
+
+    def read_settings(self, run_directory: Path) -> UsedSettings:  # noqa: ARG002
+        """Reads the settings that a training used from its configuration, which a person may have edited.
+
+        An analysis compares them with the plan. Returns nothing if the configuration is missing or unreadable, which
+        is the default: then nothing is compared.
+        """
+        return UsedSettings()
+
+
+@dataclass(frozen=True)
+class LogHeader:
+    """What the log of an evaluation says of itself, without its samples.
+
+    Attributes:
+        status: the log's own word; ``success`` for an evaluation that ended well.
+        created: ISO 8601 with the time zone.
+        model: as the log names it.
+        task: as the log names it, with ``task_file`` if it names its script and ``dataset`` if it names its data.
+        samples: how many the evaluation has; ``completed`` of them were completed.
+        error: why the evaluation failed.
+        commit: the git commit that the log names, of the repository ``origin``.
+        packages: version by package, as far as the log names them.
+        means: for each measure of which the log itself gives a plain mean: the metric's name and its value.
+    """
+
+    status: str
+    created: str
+    model: str
+    task: str
+    task_file: str = ""
+    dataset: str = ""
+    samples: int = 0
+    completed: int = 0
+    error: str = ""
+    commit: str = ""
+    origin: str = ""
+    packages: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    means: Mapping[str, tuple[str, float]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of one evaluation, in columns of equal length, ordered by id and repetition.
+
+    Attributes:
+        ids: the data set's sample ids, as text.
+        repeats: from 1, for a task that asks each sample several times.
+        prompts: cut to about 1,000 characters each; so are targets and answers.
+        errors: why a sample failed; empty for the others.
+        values: measure to each sample's score; ``None`` where there is none. A measure is a scorer's name, or
+            ``scorer/key`` for a scorer that gives several values.
+        tokens: the number of tokens that the model read and wrote, over all samples.
+    """
+
+    ids: tuple[str, ...] = ()
+    repeats: tuple[int, ...] = ()
+    prompts: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    values: Mapping[str, tuple[float | None, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class LogReadings(Generic[T]):
+    """What was read of several logs, by the log's path; ``unreadable`` says why a log could not be read."""
+
+    readings: Mapping[Path, T] = field(default_factory=lambda: MappingProxyType({}))
+    unreadable: Mapping[Path, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class LogSubject:
+    """What a log is of.
+
+    Attributes:
+        task: the plan's name of the task; ``None`` if it cannot be told, or the log may be of two.
+        epoch: the zero-based epoch that was evaluated; ``None`` for a model that was not trained here.
+    """
+
+    task: str | None
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class LogViewer:
+    """A program that shows logs in a web browser.
+
+    Attributes:
+        name: for a report: "opens the log in NAME".
+        command: starts it; the directory with the logs is appended.
+        log_address: where it shows a log; ``{log}`` is the log's path, relative to that directory.
+        sample_address: where it shows a sample of a log; ``{sample}`` is the sample's id.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    log_address: str
+    sample_address: str
+
+    def address(self, log: str, *, sample: str | None = None) -> str:
+        """Returns the address of a log, or of one of its samples, while the viewer runs."""
+        if sample is None:
+            return self.log_address.format(log=quote(log))
+        return self.sample_address.format(log=quote(log), sample=quote(sample, safe=""))
+
+
+class EvaluationResults(ABC):
+    """The results of an evaluation tool: logs with samples and their scores.
+
+    An analysis remembers what it read of a log until the file's size or time changes: readers need no cache.
+
+    Attributes:
+        package: the Python package that reads the logs, whose version a report names.
+        viewer: a program that shows logs; ``None`` if there is none.
+    """
+
+    package: str
+    viewer: LogViewer | None = None
+
+    @abstractmethod
+    def log_files(self, run_directory: Path) -> Sequence[Path]:
+        """Returns every log of a run, in the order of their names; empty if there is none yet."""
+
+    @abstractmethod
+    def read_headers(self, logs: Sequence[Path]) -> LogReadings[LogHeader]:
+        """Reads what each log says of itself. A torn log is unreadable and must not hide the others.
+
+        Raises:
+            ToolError: a package that reads the logs is not installed here.
+        """
+
+    @abstractmethod
+    def read_samples(self, logs: Sequence[Path]) -> LogReadings[Samples]:
+        """Reads the samples of logs. A torn log is unreadable and must not hide the others.
+
+        Raises:
+            ToolError: a package that reads the logs is not installed here.
+        """
+
+    @abstractmethod
+    def subject_of(self, log: LogHeader, tasks: Sequence[EvaluationTask]) -> LogSubject:
+        """Tells which of the plan's tasks and which epoch of a run a log is of. Pure."""

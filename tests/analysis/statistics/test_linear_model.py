@@ -1,0 +1,40 @@
+"""The Wald test over samples keeps its level, and is Hotelling's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tunebook.analysis.statistics.linear_model import clustered_wald
+
+
+def test_no_effect_is_found_about_as_often_as_the_level_says() -> None:
+    """Under no effect, p is below 0.05 in about 5 % of all data sets."""
+    rng = np.random.default_rng(8)
+    columns = np.column_stack([np.ones(4), [1, 1, -1, -1], [1, -1, 1, -1]])
+    found = 0
+    for _ in range(400):
+        matrix = (rng.random((4, 60)) < rng.random(60)).astype(float)
+        wald = clustered_wald(matrix, columns, np.eye(3)[1:2])
+        assert wald is not None
+        found += wald.p < 0.05
+    assert 6 <= found <= 36
+
+
+def test_many_levels_and_few_samples_are_hotellings_test() -> None:
+    """The p-value is T²'s but for statsmodels' (N - 1)/(N - K), and no effect is found in about 5 % of all cases."""
+    from scipy.stats import f as f_distribution
+
+    rng = np.random.default_rng(2)
+    columns = np.column_stack([np.ones(8), np.vstack([np.eye(7), -np.ones(7)])])
+    found = 0
+    for _ in range(400):
+        matrix = (rng.random((8, 20)) < 0.3 + 0.4 * rng.random(20)).astype(float)
+        wald = clustered_wald(matrix, columns, np.eye(8)[1:])
+        assert wald is not None
+        contrasts = (matrix[:-1] - matrix[-1]).T
+        squared = 20 * contrasts.mean(axis=0) @ np.linalg.solve(np.cov(contrasts.T), contrasts.mean(axis=0))
+        f = squared * 13 / (7 * 19) / (159 / 152)
+        assert (wald.f, wald.p) == pytest.approx((f, f_distribution.sf(f, 7, 13)))
+        found += wald.p < 0.05
+    assert found <= 32

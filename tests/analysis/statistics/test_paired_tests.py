@@ -1,0 +1,159 @@
+"""Paired tests and their intervals, against published examples, SciPy and statsmodels."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tunebook.analysis.statistics.paired_tests import (
+    mcnemar,
+    paired_bootstrap,
+    paired_difference_interval,
+    paired_test,
+)
+
+ZERO_ONE = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1, max_size=60)
+
+
+def test_mcnemars_test_is_agrestis_example_made_exact() -> None:
+    """A. Agresti (2013), Categorical Data Analysis, table 11.1: approval of a leader, asked twice."""
+    from scipy.stats import binomtest
+    from statsmodels.stats.contingency_tables import mcnemar as reference
+
+    first = [1.0] * (794 + 150) + [0.0] * (86 + 570)
+    second = [1.0] * 794 + [0.0] * 150 + [1.0] * 86 + [0.0] * 570
+    test = mcnemar(first, second)
+    assert (test.gained, test.lost) == (150, 86)
+    assert test.p == pytest.approx(reference([[794, 150], [86, 570]], exact=True).pvalue)
+    assert test.p == pytest.approx(binomtest(86, 236).pvalue)
+    assert test.p < 0.0001  # Agresti: z = -4.17
+    assert test.difference == pytest.approx(0.04)
+    assert test.interval is not None
+    assert (test.interval.low, test.interval.high) == pytest.approx((0.02, 0.06), abs=0.002)  # Agresti: 0.02 to 0.06
+
+
+@pytest.mark.parametrize(
+    ("both", "gained", "lost", "neither", "expected"),
+    [(36, 12, 2, 0, (0.0569, 0.3404)), (54, 0, 0, 0, (-0.0664, 0.0664))],
+)
+def test_the_interval_of_a_paired_difference_is_newcombes_method_10(
+    both: int, gained: int, lost: int, neither: int, expected: tuple[float, float]
+) -> None:
+    """R. G. Newcombe (1998), Statistics in Medicine 17:2635-2650, table II, method 10."""
+    n = both + gained + lost + neither
+    interval = paired_difference_interval(both, gained, lost, n)
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx(expected, abs=5e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ZERO_ONE)
+def test_mcnemar_is_statsmodels_for_any_table(pairs: list[tuple[float, float]]) -> None:
+    from statsmodels.stats.contingency_tables import mcnemar as reference
+
+    first, second = [one for one, _ in pairs], [two for _, two in pairs]
+    counts = [[pairs.count((1.0, 1.0)), pairs.count((1.0, 0.0))], [pairs.count((0.0, 1.0)), pairs.count((0.0, 0.0))]]
+    test = paired_test(first, second)
+    assert test.name == "McNemar, exact"
+    assert test.p == pytest.approx(min(1.0, reference(counts, exact=True).pvalue))
+    assert test.interval is not None
+    assert -1 <= test.interval.low <= test.difference + 1e-12
+    assert test.difference - 1e-12 <= test.interval.high <= 1
+    back = paired_test(second, first)
+    assert (back.difference, back.p) == (-test.difference, test.p)
+    assert back.interval is not None
+    assert (back.interval.low, back.interval.high) == pytest.approx((-test.interval.high, -test.interval.low))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "p", "difference"),
+    [
+        ([1.0], [1.0], 1.0, 0.0),  # one sample
+        ([1.0], [0.0], 1.0, 1.0),
+        ([1.0] * 40, [1.0] * 40, 1.0, 0.0),  # all right
+        ([0.0] * 40, [0.0] * 40, 1.0, 0.0),  # all wrong
+        ([1.0] * 6, [0.0] * 6, 0.03125, 1.0),
+    ],
+)
+def test_edges_of_right_and_wrong(first: list[float], second: list[float], p: float, difference: float) -> None:
+    test = paired_test(first, second)
+    assert test.p == pytest.approx(p)
+    assert test.difference == pytest.approx(difference)
+
+
+def test_the_paired_bootstrap_agrees_with_scipys_permutation_test_and_t_test() -> None:
+    from scipy.stats import permutation_test, ttest_rel
+
+    rng = random.Random(3)  # noqa: S311
+    first = [rng.gauss(0.6, 0.2) for _ in range(60)]
+    second = [value - rng.gauss(0.04, 0.15) for value in first]
+    test = paired_bootstrap(first, second)
+    assert test.name == "paired bootstrap"
+    reference = permutation_test(
+        (first, second), lambda x, y, axis: (x - y).mean(axis=axis), permutation_type="samples", n_resamples=9999, rng=1
+    )
+    assert test.p == pytest.approx(reference.pvalue, abs=0.02)
+    against = ttest_rel(first, second)
+    assert test.p == pytest.approx(against.pvalue, abs=0.02)
+    assert test.interval is not None
+    limits = against.confidence_interval()
+    assert (test.interval.low, test.interval.high) == pytest.approx((limits.low, limits.high), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "p", "name"),
+    [
+        ([0.5, 0.25], [0.5, 0.25], 1.0, "paired bootstrap"),  # all ties
+        ([0.5], [0.25], 1.0, "sign test"),  # one pair
+        ([0.75] * 8, [0.5] * 8, 2 / 2**8, "sign test"),  # all alike: nothing to draw from
+    ],
+)
+def test_edges_of_other_scores(first: list[float], second: list[float], p: float, name: str) -> None:
+    test = paired_test(first, second)
+    assert test.p == pytest.approx(p)
+    assert test.name == name
+
+
+def test_a_bootstraps_p_is_never_zero() -> None:
+    test = paired_bootstrap([1.0, 1.1, 0.9, 1.2] * 20, [0.0, 0.1, 0.05, 0.02] * 20)
+    assert test.p == 1 / 10_000
+
+
+def test_few_pairs_have_the_p_of_all_their_signs() -> None:
+    """Two pairs that differ cannot be significant, whatever they are; five cannot be below 2/32."""
+    from scipy.stats import permutation_test
+
+    assert paired_bootstrap([0.1, 0.2], [0.0, 0.0]).p == 0.5
+    first, second = [0.3, 0.9, 0.4, 1.0, 0.5, 0.25, 0.75], [0.0, 0.5, 0.5, 0.25, 0.0, 0.25, 0.0]
+    reference = permutation_test(
+        (first, second),
+        lambda x, y, axis: (x - y).mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=100_000,
+    )
+    assert paired_bootstrap(first, second).p == pytest.approx(reference.pvalue)
+    ones = ([1.0] * 9 + [0.0] * 31, [0.0] * 8 + [1.0] * 2 + [0.0] * 30)
+    assert paired_bootstrap(*ones).p == pytest.approx(mcnemar(*ones).p)
+
+
+@pytest.mark.parametrize("count", [5, 10, 20])
+def test_no_difference_is_found_no_more_often_than_the_level_says(count: int) -> None:
+    """Under no difference p is below 0.05 in at most about 5 % of all data sets, and the interval holds 0 in 95 %."""
+    import numpy as np
+
+    rng = np.random.default_rng(4)
+    tests = [paired_bootstrap(rng.normal(size=count).tolist(), [0.0] * count) for _ in range(200)]
+    assert sum(test.p < 0.05 for test in tests) <= 18
+    held = sum(test.interval is not None and test.interval.low <= 0 <= test.interval.high for test in tests)
+    assert 178 <= held <= 199
+
+
+def test_scores_that_cannot_be_paired_are_an_error() -> None:
+    with pytest.raises(ValueError, match="cannot be paired"):
+        paired_test([1.0], [1.0, 0.0])
+    with pytest.raises(ValueError, match="cannot be paired"):
+        paired_test([], [])

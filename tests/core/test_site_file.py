@@ -1,0 +1,96 @@
+"""Writing the site settings: the text reads back as the same values, or the values are refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tunebook.core.site import SETTINGS, Environment, Site, line_of, read_assignments, site_of, values_of
+from tunebook.core.site_file import parse_site, site_text
+from tunebook.errors import PlanError
+
+TYPED = {
+    "gpus": st.integers(0, 64).map(str),
+    "cpus": st.integers(1, 256).map(str),
+    "mem": st.sampled_from(["32G", "500M", "1T"]),
+    "time": st.sampled_from(["0:59:00", "2-00:00:00", "30"]),
+    "gpu_syntax": st.sampled_from(["--gres", "--gpus"]),
+}
+HOSTILE = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(
+        ["`", "``a`", "a|b", "$(touch /tmp/x)", "**x**: y", "none", "-", "<x>", "a ✓", " a", "[a](b)", "a\nb"]
+    ),
+)
+
+
+VALUES = {item.key: TYPED.get(item.key, HOSTILE) for item in SETTINGS} | {
+    "modules": st.lists(HOSTILE, max_size=3).map("\n".join),
+    "training": st.tuples(st.sampled_from(["conda:", "venv:", ""]), HOSTILE).map("".join),
+}
+PAIRS = st.sampled_from(sorted(VALUES)).flatmap(lambda key: st.tuples(st.just(key), VALUES[key]))
+TABLES = {"Partitions seen": [["a"], ["| `x`\n- **Account**: no"]]}
+
+
+@given(st.lists(PAIRS, max_size=5).map(dict), st.booleans())
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_what_is_written_reads_back_or_is_refused(wanted: dict[str, str], has_slurm: bool) -> None:
+    try:
+        text = site_text(wanted, has_slurm=has_slurm, tables=TABLES)
+    except PlanError:
+        return  # which values are refused is tested below
+    site, problems = parse_site(text)
+    assert problems == ()
+    assert values_of(site) == values_of(site_of(wanted))
+    assert text == site_text(wanted, has_slurm=has_slurm, tables=TABLES)
+
+
+@pytest.mark.parametrize(
+    "value", ["la`b", "``", "a|b", "$(x)", 'it\'s "quoted"', "**bold**", "é ✓ x", "<a", "&amp;", "\\"]
+)
+def test_hostile_values_are_read_back_to_the_letter(value: str) -> None:
+    text = site_text(
+        {"account": value, "scratch": f"/s/{value}", "training": f"conda:{value}", "modules": f"ml '{value}'"}
+    )
+    site, _ = parse_site(text)
+    assert (site.account, site.scratch, site.training.conda_env) == (value, f"/s/{value}", value)
+    assert site.modules == (f"ml '{value}'",)
+
+
+@pytest.mark.parametrize("value", ["none", "-", "(x)", "<x>", " padded", "two\nlines", "\x1b[31m", "ends ✓"])
+def test_a_value_that_would_be_read_otherwise_is_refused_by_name(value: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        site_text({"account": value, "gpus": "two"})
+    assert [problem.message.partition(" is ")[0] for problem in caught.value.problems] == ["Account", "Default GPUs"]
+
+
+def test_different_environments_are_written_per_stage() -> None:
+    text = site_text({"training": "tt", "evaluation": "/venvs/ev"})
+    site, _ = parse_site(text)
+    assert (site.training, site.evaluation) == (Environment(conda_env="tt"), Environment(venv="/venvs/ev"))
+    assert "Default conda" not in text
+
+
+def test_each_setting_knows_its_line() -> None:
+    text = site_text({"account": "lab", "evaluation": "venv:/v", "modules": "module load x"})
+    site, _ = parse_site(text)
+    lines = text.splitlines()
+    for key, content in {"account": "`lab`", "evaluation": "`/v`", "modules": "```bash"}.items():
+        assert content in lines[(line_of(site, key) or 0) - 1]
+    assert line_of(site, "training") is None
+
+
+def test_assignments_name_settings_and_modules_may_be_repeated() -> None:
+    given = read_assignments(("models-dir=/m", "modules=module load a", "modules=module load b", "account="))
+    assert given == {"models_dir": "/m", "modules": "module load a\nmodule load b", "account": ""}
+    with pytest.raises(ValueError, match="did you mean `account`"):
+        read_assignments(("acount=x",))
+    with pytest.raises(ValueError, match="KEY=VALUE"):
+        read_assignments(("account",))
+
+
+def test_nothing_set_is_a_site_without_settings() -> None:
+    site, problems = parse_site(site_text({}, has_slurm=False))
+    assert problems == ()
+    assert values_of(site) == values_of(Site())

@@ -1,0 +1,62 @@
+"""What inspect-ai's logs are of, and scorers' values as numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tunebook.core.plan import EvaluationTask
+from tunebook.tools.inspect.log_samples import as_number
+from tunebook.tools.inspect.results import INSPECT_VIEWER, InspectResults
+from tunebook.tools.results import LogHeader, LogSubject
+
+
+def header(**more: Any) -> LogHeader:
+    values = {"model": "hf/r_epoch0", "task": "t", "task_file": "/x/t.py"} | more
+    return LogHeader("success", "2026-01-02T10:00:00+00:00", **values)
+
+
+def test_a_log_is_known_by_script_function_and_epoch() -> None:
+    tasks = [EvaluationTask("easy", "/x/t.py", 1, "t"), EvaluationTask("hard", "/x/other.py", 2)]
+
+    def subject(**more: Any) -> LogSubject:
+        return InspectResults().subject_of(header(**more), tasks)
+
+    assert subject() == LogSubject("easy", 0)
+    assert subject(model="hf/r_epoch1") == LogSubject("easy", 1)
+    assert subject(model="openai/run") == LogSubject("easy", None)
+    assert subject(task_file="other.py", task="anything") == LogSubject("hard", 0)
+    assert subject(task_file="strange.py", task="anything") == LogSubject(None, 0)
+
+
+def test_logs_have_addresses_whatever_their_names() -> None:
+    assert INSPECT_VIEWER.address("a.eval", sample="4/2 #").endswith("/#/logs/a.eval/samples/sample/4%2F2%20%23/1/")
+    address = INSPECT_VIEWER.address("rank4/eval/logs/a b{log}.eval")
+    assert address == "http://127.0.0.1:7575/#/logs/rank4/eval/logs/a%20b%7Blog%7D.eval"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("C", 1),
+        ("I", 0),
+        ("P", 0.5),
+        ("N", 0),
+        (True, 1),
+        (0, 0),
+        ("0.75", 0.75),
+        ("yes", 1),
+        ("c", None),
+        ("maybe", None),
+        (None, None),
+    ],
+)
+def test_scorers_values_are_numbers_or_nothing(value: object, expected: float | None) -> None:
+    from inspect_ai.scorer import value_to_float
+
+    assert as_number(value) == expected
+    if expected is not None:
+        assert value_to_float()(value) == expected  # type: ignore[arg-type]
+    assert as_number(float("nan")) is None
+    assert as_number([1]) is None

@@ -1,0 +1,30 @@
+"""Curves and settings of trainings with torchtune, from every source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tunebook.tools.torchtune.results import TorchtuneResults, parse_job_output, parse_log
+
+
+def test_torchtunes_own_logs_are_read() -> None:
+    """The lines are those of torchtune 0.6.1's DiskLogger and StdoutLogger, and of its progress bar."""
+    line = "Step 7 | loss:1.25 lr:2e-05 tokens_per_second_per_gpu:812.5 peak_memory_active:1.5 \n"
+    curve = parse_log(f"Writing logs to x\n{line}").curve
+    assert (curve.steps, curve.losses, curve.learning_rates) == ((7,), (1.25,), (2e-05,))
+    assert (curve.tokens_per_second, curve.memory_gb) == ((812.5,), (1.5,))
+    assert parse_job_output(line).curve == curve
+    bar = "1|1|Loss: 2.5:  10%|█ | 1/10\r1|2|Loss: nan: 20%|██ | 2/10\r"
+    found = parse_job_output(bar)
+    assert (found.curve.steps, found.curve.losses, found.curve.epochs) == ((1, 2), (2.5, None), (0, 0))
+    assert found.diverged == 1
+
+
+def test_settings_are_those_of_the_setup_file_or_none(tmp_path: Path) -> None:
+    results = TorchtuneResults()
+    setup = tmp_path / "setup_finetune.yaml"
+    for text in ("", "a: [", "- 1\n"):
+        setup.write_text(text)
+        assert results.read_settings(tmp_path).values == {}
+    setup.write_text("learning_rate: 0.001\nlora_rank: 8\n")
+    assert results.read_settings(tmp_path).values == {"lr": 0.001, "lora_rank": 8}
