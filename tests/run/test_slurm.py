@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -160,9 +159,8 @@ def test_no_more_are_queued_at_a_time_than_is_asked_for(experiment: Experiment) 
 
 def test_five_hundred_jobs_end(experiment: Experiment) -> None:
     sweep(experiment, [f"rank{number}" for number in range(250)])
-    begun = time.monotonic()
     report = run(experiment, array=True)
-    assert set(states(report).values()) == {"completed"}, f"after {time.monotonic() - begun:.0f} s"
+    assert set(states(report).values()) == {"completed"}
     assert sorted(experiment.order) == sorted(job.name for job in experiment.jobs)
 
 

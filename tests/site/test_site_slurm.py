@@ -12,6 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from support.patience import HANG_S
 from support.slurm_cluster import Cluster, cluster_at, why_not
 from tunebook import api
 from tunebook.core.site_file import parse_site
@@ -189,7 +190,7 @@ def test_the_command_line_prints_one_document(accounted: Cluster, enter: Callabl
 def test_on_a_terminal_only_what_cannot_be_found_is_asked(accounted: Cluster, enter: Callable[[Cluster], Path]) -> None:
     directory = enter(accounted)
     child = pexpect.spawn(
-        TUNEBOOK[0], [*TUNEBOOK[1:], "site", "init"], encoding="utf-8", timeout=60, env=dict(os.environ)
+        TUNEBOOK[0], [*TUNEBOOK[1:], "site", "init"], encoding="utf-8", timeout=HANG_S, env=dict(os.environ)
     )
     child.expect("send mail about jobs")
     assert "account do your jobs" not in (child.before or "")

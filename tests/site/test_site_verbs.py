@@ -12,6 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from support.patience import HANG_S
 from support.played_machine import CONFIG, PARTITIONS, SINFO, conda_environment, program
 from tunebook import api
 from tunebook.core.site import Environment
@@ -84,7 +85,7 @@ def test_the_shown_settings_tell_where_each_comes_from(login_node: Path) -> None
 
 
 def test_questions_offer_what_was_found(login_node: Path) -> None:
-    child = pexpect.spawn(TUNEBOOK, ["site", "init"], encoding="utf-8", timeout=60, dimensions=(40, 200))
+    child = pexpect.spawn(TUNEBOOK, ["site", "init"], encoding="utf-8", timeout=HANG_S, dimensions=(40, 200))
     child.expect("Which account do your jobs run under")
     child.expect("lab")
     child.send("\x1b[B\r")  # down: lab
@@ -109,7 +110,7 @@ def test_questions_offer_what_was_found(login_node: Path) -> None:
 
 
 def test_leaving_the_questions_writes_nothing(login_node: Path) -> None:
-    child = pexpect.spawn(TUNEBOOK, ["site", "init"], encoding="utf-8", timeout=60)
+    child = pexpect.spawn(TUNEBOOK, ["site", "init"], encoding="utf-8", timeout=HANG_S)
     child.expect("Which account")
     child.send("\x03")
     child.expect(pexpect.EOF)
@@ -119,7 +120,7 @@ def test_leaving_the_questions_writes_nothing(login_node: Path) -> None:
 
 
 def test_yes_asks_nothing_and_takes_the_first(login_node: Path) -> None:
-    child = pexpect.spawn(TUNEBOOK, ["site", "init", "--yes"], encoding="utf-8", timeout=60)
+    child = pexpect.spawn(TUNEBOOK, ["site", "init", "--yes"], encoding="utf-8", timeout=HANG_S)
     child.expect("wrote ")
     child.expect(pexpect.EOF)
     site, _ = parse_site((login_node / "claude.local.md").read_text())

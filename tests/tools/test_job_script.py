@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import unique_tag
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.site import Environment
 from tunebook.tools.job_script import job_variables, script_text
 
+TAG = unique_tag()
 CONTRACT = Path(__file__).parents[2] / "docs" / "reference" / "job-scripts.md"
 TEMPLATES = [
     *(path for path in (files("tunebook.tools") / "templates").iterdir() if path.name.endswith(".sh")),
@@ -72,22 +74,22 @@ def build(experiment: Path, body: str, **changes: object) -> Path:
 
 def test_a_script_of_another_tool_keeps_the_contract(tmp_path: Path) -> None:
     script = build(tmp_path / "it's here", 'run printf "%s|%s" "$greeting" "$PWD"\nexit 5\n')
-    env = {**os.environ, "TUNEBOOK_TAG": "toy-1"}
+    env = {**os.environ, "TUNEBOOK_TAG": TAG}
     done = subprocess.run(["bash", str(script)], env=env, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == (f"it's \"$HOME\"|{tmp_path}/it's here/a", 5)
     outcome = read_outcome(script.parent / "finetune.outcome.json")
     assert outcome is not None
-    assert (outcome.exit_code, outcome.tag, len(outcome.inputs)) == (5, "toy-1", 64)
+    assert (outcome.exit_code, outcome.tag, len(outcome.inputs)) == (5, TAG, 64)
     assert "#SBATCH --time=00:10:00\n#SBATCH --requeue\n" in script.read_text()
 
 
 def test_a_submission_that_was_given_up_touches_nothing(tmp_path: Path) -> None:
     script = build(tmp_path / "late", "run touch ran\n")
-    marker = tmp_path / "late" / ".tunebook" / "given-up" / "toy-2"
+    marker = tmp_path / "late" / ".tunebook" / "given-up" / TAG
     marker.parent.mkdir(parents=True)
     marker.touch()
     (script.parent / "finetune.outcome.json").write_text(json.dumps({"exit_code": 0}))
-    done = subprocess.run(["bash", str(script)], env={**os.environ, "TUNEBOOK_TAG": "toy-2"}, check=False)
+    done = subprocess.run(["bash", str(script)], env={**os.environ, "TUNEBOOK_TAG": TAG}, check=False)
     assert done.returncode == 75
     assert not (script.parent / "ran").exists()
     assert json.loads((script.parent / "finetune.outcome.json").read_text()) == {"exit_code": 0}
