@@ -543,3 +543,50 @@ def test_progress_comes_from_the_tail_of_a_long_and_torn_file(tmp_path: Path) ->
 def test_jobs_come_back_from_json(experiment: Experiment) -> None:
     small(experiment)
     assert load_jobs(experiment.path) == experiment.jobs
+
+
+def test_evaluations_whose_training_is_completed_are_submitted_before_further_trainings(
+    experiment: Experiment,
+) -> None:
+    experiment.training("first")
+    run(experiment, stage=Stage.PREPARATION)
+    experiment.training("second")
+    experiment.evaluation("second")
+    experiment.evaluation("first")
+    report = run(experiment, slots=1)
+    assert report.submitted[:2] == ("first/eval/caps_epoch0", "second/finetune")
+    assert experiment.order[1:] == list(report.submitted)
+
+
+class Holding(Scheduler):
+    """An executor that holds dependencies itself, and drops what it was given once everything is submitted."""
+
+    holds_dependencies = True
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment, [])
+        self.taken: list[Submission] = []
+
+    def plan(self, waiting: Sequence[Submission]) -> Intake:
+        return Intake((Batch((waiting[0],)),))
+
+    def submit(self, batch: Batch) -> Sequence[Submitted]:
+        self.taken += batch.members
+        return [Submitted(f"id-{one.job.name}") for one in batch.members]
+
+
+def test_an_executor_that_holds_dependencies_gets_each_evaluation_behind_its_own_training(
+    experiment: Experiment,
+) -> None:
+    experiment.training("done")
+    run(experiment, stage=Stage.PREPARATION)
+    experiment.evaluation("new")
+    experiment.training("new")
+    experiment.evaluation("done")
+    executor = Holding(experiment)
+    run_jobs(experiment.jobs, executor, experiment=experiment.path, options=RunOptions(detach=True))
+    assert [(one.job.name, one.after) for one in executor.taken] == [
+        ("done/eval/caps_epoch0", ()),
+        ("new/finetune", ()),
+        ("new/eval/caps_epoch0", ("id-new/finetune",)),
+    ]
