@@ -68,9 +68,9 @@ def test_a_cluster_of_many_partitions_is_described(login_node: Path) -> None:
     assert (site.cluster, site.account, site.partition, site.gpu_syntax) == ("anycluster", "lab", "gpu", "gpus")
     assert site.scratch == os.environ["SCRATCH"]
     assert site.models_dir == f"{site.scratch}/models"
-    assert "| gpu | 1-00:00:00 | 4 × a100 a node | 64 | 976 GB |" in draft.text
+    assert "| gpu | 1-00:00:00 | 4 × a100 per node | 64 | 976 GB |" in draft.text
     basis = {finding.key: chosen.basis for finding, chosen in draft.chosen}
-    assert basis["gpu_syntax"] == "sbatch --test-only takes --gpus=1 only"
+    assert basis["gpu_syntax"] == "sbatch --test-only accepts only --gpus=1"
     report = api.site(login_node, quick=True)
     assert report.errors == ()
 
@@ -207,7 +207,7 @@ def test_module_lines_are_run_first_and_their_failure_is_told(alone: Path) -> No
     works = probe(Environment(), modules=('export PYTHONHASHSEED="0"', "true"), names=["json"])
     assert (works.failed, list(works.versions)) == ("", ["json"])
     broken = probe(Environment(), modules=("module load nothing",), names=["json"])
-    assert "a module line of the site failed" in broken.failed
+    assert "a module line of the site settings failed" in broken.failed
     assert "module" in broken.failed
     assert "conda was not found" in probe(Environment(conda_env="x"), modules=(), names=["json"]).failed
     assert [path.name for path in alone.iterdir()] == ["bin"]
