@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint types bench format reference
+.PHONY: setup demo test lint types bench format reference mutants
 
 setup: $(STAMP)
 
@@ -32,6 +32,9 @@ bench: setup
 	$(BIN)/python benchmarks/scaffold.py
 	$(BIN)/python benchmarks/submit.py
 	$(BIN)/python benchmarks/analyze.py
+
+mutants: setup
+	PYTHONPATH=tests $(BIN)/python -m support.mutants
 
 reference: setup
 	PYTHONPATH=tests $(BIN)/python -m support.make_reference

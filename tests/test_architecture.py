@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "analysis": {"errors", "core", "disk", "artifacts", "slurm", "tools"},
     "demo": {"errors", "core", "disk"},
     "design": {"errors", "core", "disk", "artifacts", "tools"},
-    "site": {"errors", "core", "disk", "slurm"},
+    "site": {"errors", "core", "disk", "slurm", "tools"},
     "api": {
         "errors",
         "core",
@@ -41,6 +41,10 @@ MAY_IMPORT = {
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 RUNTIME = PACKAGE / "tools" / "runtime"
+
+
+ANALYSIS = PACKAGE / "analysis"
+ANALYSIS_ORDER = ["collect", "statistics", "findings", "values", "charts", "report", "analyze"]
 
 
 def imported_modules(path: Path) -> set[str]:
@@ -67,6 +71,17 @@ def test_rooms_import_only_what_the_table_allows(path: Path) -> None:
         return
     allowed = MAY_IMPORT[room] | {room, "__version__"}
     assert {name.split(".")[0] for name in imported_modules(path)} <= allowed
+
+
+@pytest.mark.parametrize("path", sorted(ANALYSIS.rglob("*.py")), ids=lambda path: str(path.relative_to(ANALYSIS)))
+def test_rooms_of_the_analysis_import_only_earlier_ones(path: Path) -> None:
+    """Collect → statistics → findings → the value ``Analysis`` → charts → report; other modules may be used by all."""
+    room = path.relative_to(ANALYSIS).parts[0].removesuffix(".py")
+    own = ANALYSIS_ORDER.index(room) if room in ANALYSIS_ORDER else len(ANALYSIS_ORDER)
+    for name in imported_modules(path):
+        parts = name.split(".")
+        if parts[0] == "analysis" and parts[1] in ANALYSIS_ORDER:
+            assert ANALYSIS_ORDER.index(parts[1]) <= own, f"{room} imports {name}"
 
 
 @pytest.mark.parametrize("path", sorted(RUNTIME.glob("*.py")), ids=lambda path: path.stem)

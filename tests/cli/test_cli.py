@@ -75,7 +75,7 @@ def test_check_tells_line_and_suggestion_with_exit_code_3(
 def test_check_of_a_right_page_says_what_could_not_be_verified(experiment: Path) -> None:
     done = tunebook("check", experiment)
     assert done.returncode == 0
-    assert "model /scratch/gpfs/LAB/pretrained-llms/Llama-3.2-1B-Instruct is not there" in done.stderr
+    assert "model /scratch/gpfs/LAB/pretrained-llms/Llama-3.2-1B-Instruct was not found" in done.stderr
     assert len(document(tunebook("check", experiment, "--json"))["warnings"]) == 3
     assert sorted(path.name for path in experiment.iterdir()) == ["claude.local.md", PAGE]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from support.plans import plan_of, problems_of
 from tunebook.core.markdown import literal, parse_markdown, plain
-from tunebook.core.plan import RunType, parse_plan
+from tunebook.core.plan import RunType, parse_plan, read_tools
 from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.core.plan.settings import effective, evaluations
 
@@ -51,6 +52,21 @@ def test_without_a_tools_section_the_defaults_are_assumed(page: str) -> None:
     plan = plan_of(page[:start] + page[end:])
     assert plan.tools.assumed
     assert (plan.tools.preparation, plan.tools.evaluation) == ("torchtune", "inspect-ai")
+
+
+def test_the_tools_are_read_alone_to_choose_the_parameters(page: str) -> None:
+    assert read_tools(page) == plan_of(page).tools
+    assert read_tools("# x\n## Tools\n- **Evaluation:** other\n").evaluation == "other"
+    assert read_tools("# x\n").assumed
+
+
+def test_unknown_names_are_no_mistakes_while_the_parameters_are_incomplete(edited: Edit) -> None:
+    text = edited(("Batch Size | Type", "Size of Batches | Type"), ("- **GPUs:**", "- **Chips:**"))
+    table = plan_of(edited()).parameters
+    assert [problem.line for problem in parse_plan(text, table).problems] == [30, 80]
+    incomplete = parse_plan(text, replace(table, is_complete=False))
+    assert incomplete.problems == ()
+    assert (80, "Chips: 1") in [(item.block.line, item.block.text) for item in incomplete.unread]
 
 
 def test_headings_match_without_regard_to_case_and_unknown_sections_are_ignored(edited: Edit) -> None:

@@ -117,7 +117,17 @@ def test_durations_as_people_write_them(text: str, expected: float | None) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("90", 90), ("0:59:00", 59), ("1-00", 1440), ("1-02:30", 1590), ("10:30", 10.5), ("x", None)]
+    ("text", "expected"),
+    [
+        ("90", 90),
+        ("0:59:00", 59),
+        ("1-00", 1440),
+        ("1-02:30", 1590),
+        ("1-02:30:15", 1590.25),
+        ("0:00:30", 0.5),
+        ("10:30", 10.5),
+        ("x", None),
+    ],
 )
 def test_slurm_times(text: str, expected: float | None) -> None:
     assert clock_minutes(text) == expected

@@ -399,7 +399,7 @@ def test_each_digit_is_a_piece_of_its_own_after_conversion() -> None:
 
 def test_a_path_that_would_break_the_page_is_refused(page: DemoPlan) -> None:
     for hostile in ("a`b", "a|b", "a\nb"):
-        with pytest.raises(UsageError, match="cannot stand in a plan"):
+        with pytest.raises(UsageError, match="cannot be written in a plan"):
             replace(page, dataset=Path(hostile)).text()
 
 

@@ -22,7 +22,8 @@ from tunebook.design.hub import how_to_get
 from tunebook.design.naming import experiment_name
 from tunebook.design.values import Design
 from tunebook.errors import PlanError
-from tunebook.tools.torchtune.known_models import known_model
+from tunebook.tools.known_models import known_model
+from tunebook.tools.registry import installed_tools
 
 BASIS: dict[str, Any] = {
     "question": "What matters?",
@@ -398,7 +399,7 @@ def test_levels_with_commas_stand_in_quotes(text: str, levels: tuple[str, ...]) 
     ],
 )
 def test_how_to_get_a_model(name: str, repository: str) -> None:
-    told = how_to_get(name, f"/my models/{name}")
+    told = how_to_get(name, f"/my models/{name}", installed_tools().preparation_tool("torchtune"))
     assert f"`hf download {repository} --local-dir '/my models/{name}'`" in told
     assert f"`tune download {repository} --output-dir '/my models/{name}'`" in told
 

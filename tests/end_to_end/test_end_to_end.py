@@ -177,7 +177,7 @@ def test_a_missing_checkpoint_is_one_clear_line(finished: Finished, tmp_path: Pa
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("tunebook: the model ")
-    assert line.endswith("epoch_0 is not there: its training has not ended, or has failed")
+    assert line.endswith("epoch_0 was not found: its training has not ended, or has failed")
 
 
 def test_a_page_that_changed_since_is_not_run(finished: Finished, tmp_path: Path) -> None:

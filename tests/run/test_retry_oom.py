@@ -129,7 +129,7 @@ def test_the_smaller_batch_divides_the_effective_one(batch: int, steps: int, exp
     text = (GOLDEN / "rank8_lr1e-5" / "setup_finetune.yaml").read_text()
     text = set_values(text, [f"batch_size={batch}", f"gradient_accumulation_steps={steps}"], file="setup")
     found = smaller_batch(text, file="setup")
-    assert (tuple(found[1].values()) if found else None) == expected
+    assert (tuple(found.after.values()) if found else None) == expected
 
 
 def test_a_deviation_holds_for_its_own_files_only_and_a_torn_line_loses_no_other(tmp_path: Path) -> None:

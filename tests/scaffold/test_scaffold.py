@@ -57,7 +57,7 @@ def test_three_logs_and_the_summary_tell_the_same(experiment: Path) -> None:
         "COMPLETE",
     ]
     assert "Preparation tool = torchtune, Evaluation tool = inspect-ai" in journal
-    assert "/scratch/gpfs/LAB/tasks/cap_task.py is not there" in journal
+    assert "/scratch/gpfs/LAB/tasks/cap_task.py was not found" in journal
     assert "8 run(s), 8 script(s)" in (experiment / "scaffold-torchtune.log").read_text()
     assert "9 run(s), 9 script(s)" in (experiment / "scaffold-inspect.log").read_text()
     text = summary(report)
@@ -255,7 +255,7 @@ def test_a_failed_stage_stops_the_next_unless_it_is_to_go_on(experiment: Path) -
     scaffolded(experiment)
     replace(experiment / FIRST / "setup_finetune.yaml", "lora_rank: 8", "lora_rank: x")
     report = scaffolded(experiment)
-    assert "not done, since torchtune failed" in report.parts[1].skipped
+    assert "skipped, because torchtune failed" in report.parts[1].skipped
     assert "SCAFFOLD_INSPECT_SKIPPED" in (experiment / "scaffold-experiment.log").read_text()
     report = scaffolded(experiment, on_failure=lambda _: True)
     assert len(report.parts[1].scripts) == 8

@@ -11,7 +11,7 @@ from tunebook.cli.main import app
 from tunebook.core.check_training import STOCK_RECIPES
 from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS, Parameter
 from tunebook.errors import ExitCode
-from tunebook.tools.torchtune.known_models import KNOWN_MODELS
+from tunebook.tools.known_models import KNOWN_MODELS
 
 __all__ = ["DOCS", "cli_reference", "page_reference"]
 

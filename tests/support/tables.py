@@ -9,7 +9,7 @@ from tunebook.analysis.statistics.scores import ScoreTable, compute_score
 from tunebook.core.plan import RunType
 from tunebook.tools.results import Samples
 
-__all__ = ["run_of", "table_of"]
+__all__ = ["Values", "run_of", "table_of"]
 
 Values = Sequence[float | None]
 

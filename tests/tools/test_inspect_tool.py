@@ -12,7 +12,7 @@ import pytest
 from support.scaffolding import replace, scaffolded
 from tunebook import api
 from tunebook.errors import ExitCode, PlanError
-from tunebook.tools.inspect.task_source import read_task_facts
+from tunebook.tools.inspect.task_source import read_task_script
 
 PAGE = "experiment_summary.md"
 SCRIPT = "/scratch/gpfs/LAB/tasks/cap_task.py"
@@ -84,7 +84,7 @@ def test_a_task_that_takes_neither_is_an_error_that_says_what_to_add(experiment:
     ("signature", "name", "spec", "message"),
     [
         ("config_dir", "a", "@b", "has no task `b`"),
-        ("config_dir, colour", "a", "", "wants colour, which no page gives"),
+        ("config_dir, colour", "a", "", "requires the parameter `colour`, which tunebook does not supply"),
         ("config_dir=None) -> Task:\n    x = (", "a", "", "is not valid Python"),
     ],
 )
@@ -102,14 +102,14 @@ def test_a_base_model_cannot_use_a_task_that_takes_a_training_only(experiment: P
     report = scaffolded(experiment)
     (failure,) = report.parts[1].failures
     assert failure.run == "Llama-3.2-1B-Instruct_base"
-    assert "takes only a training's config_dir" in failure.problems[0].message
+    assert "accepts only a training's config_dir" in failure.problems[0].message
     assert len(report.parts[1].scripts) == 8
 
 
 def test_a_task_with_words_of_its_own_is_told(experiment: Path) -> None:
     with_task(experiment, "dataset_path")
     report = api.check(experiment)
-    assert any("takes no system_prompt" in warning.message for warning in report.warnings)
+    assert any("does not accept system_prompt" in warning.message for warning in report.warnings)
 
 
 def test_a_missing_script_is_a_warning_and_other_tasks_go_on(experiment: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_missing_script_is_a_warning_and_other_tasks_go_on(experiment: Path) -
     report = scaffolded(experiment)
     assert report.exit_code is ExitCode.DONE
     assert len(report.parts[1].scripts) == 17
-    assert any("/nowhere/other.py is not there" in warning.message for warning in report.warnings)
+    assert any("/nowhere/other.py was not found" in warning.message for warning in report.warnings)
     text = (experiment / "rank8_lr1e-5" / "eval" / "other_epoch0.slurm").read_text()
     assert "nowhere/other.py\n" in text
 
@@ -172,9 +172,9 @@ def test_parameters_are_read_without_importing(tmp_path: Path) -> None:
     path.write_text(
         f"{HEAD}import inspect_ai\n\n@inspect_ai.task(name='other')\ndef f(a, b=1, *, c, d=2, **rest):\n    ...\n\ndef g(x):\n    ...\n"
     )
-    facts = read_task_facts(path)
+    facts = read_task_script(path)
     assert facts is not None
     (function,) = facts.functions
     assert (function.name, function.parameters, function.required) == ("other", ("a", "b", "c", "d"), ("a", "c"))
     assert function.accepts("anything")
-    assert read_task_facts(tmp_path / "none.py") is None
+    assert read_task_script(tmp_path / "none.py") is None

@@ -1,4 +1,4 @@
-"""What runs inside jobs: data, prompts, checks before and after, on the tiny model."""
+"""The modules that run inside jobs: data, prompts, checks before and after, on the tiny model."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ def test_an_answer_that_is_cut_away_is_an_error(model: Path, write: Callable[...
     from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
 
     path = write("d.json", {"train": [{"input": "long " * 50, "output": "A"}]})
-    with pytest.raises(ValueError, match=r"d\.json, train, example 0: nothing of its answer is left"):
+    with pytest.raises(
+        ValueError, match=r"d\.json, train, example 0: a maximum sequence length of 20 cuts away its whole answer"
+    ):
         dataset(chat_tokenizer(str(model), max_seq_len=20), path=str(path))
 
 
@@ -124,10 +126,16 @@ def test_splits_in_one_file_a_file_a_split_and_parquet(write: Callable[..., Path
 @pytest.mark.parametrize(
     ("name", "document", "split", "kind", "message"),
     [
-        ("d.json", PAIRS, "validation", "instruct", "has no splits, and is all training data"),
-        ("d.json", {"train": PAIRS}, "validation", "instruct", "has no split validation; it has train"),
-        ("d.json", {"train": []}, "train", "instruct", "holds no list of examples"),
-        ("d.json", {"train": [{"input": "a"}]}, "train", "instruct", "example 0 has no text `output`; it has input"),
+        ("d.json", PAIRS, "validation", "instruct", "has no splits, so all of it is training data"),
+        ("d.json", {"train": PAIRS}, "validation", "instruct", "has no split validation; its splits are: train"),
+        ("d.json", {"train": []}, "train", "instruct", "must be a list of examples, and not empty"),
+        (
+            "d.json",
+            {"train": [{"input": "a"}]},
+            "train",
+            "instruct",
+            "example 0 has no text `output`; its fields are: input",
+        ),
         (
             "d.json",
             {"train": [*PAIRS, {"input": "a", "output": ""}]},
@@ -135,7 +143,7 @@ def test_splits_in_one_file_a_file_a_split_and_parquet(write: Callable[..., Path
             "instruct",
             "example 2 has an empty output",
         ),
-        ("d.json", {"train": [["a"]]}, "train", "instruct", "example 0 is no object"),
+        ("d.json", {"train": [["a"]]}, "train", "instruct", "example 0 is not an object"),
         ("d.json", {"train": PAIRS}, "train", "chat", "example 0 has no list `messages`"),
         ("d.json", [{"messages": [{"role": "user", "content": "x"}]}], "train", "chat", "no message of the assistant"),
         ("d.json", [{"messages": [{"role": "human", "content": "x"}]}], "train", "chat", "every message needs a role"),
@@ -236,7 +244,7 @@ def test_a_missing_epoch_no_step_and_divergence_are_failures(
 ) -> None:
     checkpoint(tmp_path / "epoch_0", "model.safetensors")
     assert finish(tmp_path, epochs=2) == 1
-    assert "left no weights in" in capsys.readouterr().err
+    assert "ended without writing weights to" in capsys.readouterr().err
     (tmp_path / "metrics.jsonl").write_text("")
     assert finish(tmp_path) == 1
     assert "without a single step" in capsys.readouterr().err
@@ -255,7 +263,7 @@ def test_preflight_names_what_is_missing(tmp_path: Path, capsys: pytest.CaptureF
     config = tmp_path / "finetune.yaml"
     config.write_text("checkpointer: {checkpoint_dir: /nowhere, checkpoint_files: [m]}\ndevice: cpu\n")
     assert torchtune_job.main(["preflight", "--config", str(config)]) == 1
-    assert capsys.readouterr().err == "tunebook: the model's directory /nowhere is not there\n"
+    assert capsys.readouterr().err == "tunebook: the model's directory /nowhere was not found\n"
     config.write_text("a: ${b\n")
     assert torchtune_job.main(["preflight", "--config", str(config)]) == 1
     assert "cannot be read" in capsys.readouterr().err
@@ -264,9 +272,12 @@ def test_preflight_names_what_is_missing(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ((), "is not there: its training has not ended, or has failed"),
+        ((), "was not found: its training has not ended, or has failed"),
         (("config.json",), "holds no complete model"),
-        (("config.json", "model.safetensors", "adapter_config.json", "tokenizer.json"), "side by side"),
+        (
+            ("config.json", "model.safetensors", "adapter_config.json", "tokenizer.json"),
+            "both merged weights and an adapter",
+        ),
         (("config.json", "model.safetensors"), "holds no tokenizer"),
     ],
 )
@@ -335,4 +346,4 @@ def test_no_log_since_the_start_is_a_failure(tmp_path: Path, capsys: pytest.Capt
     logs = evaluate(tmp_path / "logs", fails=False)
     arguments = ["verify", "--log-dir", str(logs), "--since", "99999999999", "--out", str(tmp_path / "r")]
     assert inspect_job.main(arguments) == 1
-    assert "left no log in" in capsys.readouterr().err
+    assert "ended without writing a log to" in capsys.readouterr().err

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tunebook.errors import PlanError
+from tunebook.tools.known_models import KNOWN_MODELS
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
-from tunebook.tools.torchtune.known_models import KNOWN_MODELS
 from tunebook.tools.torchtune.models import TorchtuneModel, resolve_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from types import MappingProxyType
 
 from tunebook import __version__
@@ -41,7 +42,7 @@ def analyze_experiment(source: Source) -> Analysis:
     results = analyze_measures(found)
     headline = [item for item in results if item.is_headline]
     gaps = gaps_of(found)
-    findings = [finding for item in headline for finding in state_findings(item)]
+    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)
     return Analysis(
@@ -55,12 +56,12 @@ def analyze_experiment(source: Source) -> Analysis:
         runs=found.runs,
         evaluations=found.evaluations,
         samples=found.samples,
-        comparisons=tuple(item for part in results for item in part.comparisons),
-        effects=tuple(item for part in results for item in part.effects),
-        replicates=tuple(item for part in results for item in part.replicates),
-        costs=tuple(item for part in results for item in part.costs),
-        cases=tuple(item for part in headline for item in part.cases),
-        findings=(*findings, *state_training(found.runs)),
+        comparisons=tuple(chain.from_iterable(item.comparisons for item in results)),
+        effects=tuple(chain.from_iterable(item.effects for item in results)),
+        replicates=tuple(chain.from_iterable(item.replicates for item in results)),
+        costs=tuple(chain.from_iterable(item.costs for item in results)),
+        cases=tuple(chain.from_iterable(item.cases for item in results)),
+        findings=tuple(findings),
         next_steps=recommend(headline, gaps),
         gaps=gaps,
         deviations=deviations_of(source, found),
@@ -80,18 +81,23 @@ def _overview(plan_text: str) -> dict[str, str]:
 
 
 def _provenance(source: Source, found: Collected, plan_text: str) -> Provenance:
-    trainings = [run.training for run in found.runs if run.training is not None]
-    headers = found.headers.values()
-    times = [time for training in trainings for time in (training.started, training.ended) if time]
-    times += [header.created for header in headers if header.created]
-    commits = {f"{header.origin}@{header.commit}".strip("@") for header in headers if header.commit}
+    times, hosts, commits = set(), set(), set()
+    for run in found.runs:
+        if run.training is not None:
+            times |= {run.training.started, run.training.ended}
+            hosts.add(run.training.host)
+    for header in found.headers.values():
+        times.add(header.created)
+        if header.commit:
+            commits.add(f"{header.origin}@{header.commit}".strip("@"))
+    ordered = sorted(times - {""}, key=lambda time: (_timestamp(time), time))
     return Provenance(
         plan_sha256=hashlib.sha256(_without_status(plan_text).encode()).hexdigest(),
-        first=min(times, key=_timestamp, default=""),
-        last=max(times, key=_timestamp, default=""),
+        first=ordered[0] if ordered else "",
+        last=ordered[-1] if ordered else "",
         versions=MappingProxyType(_versions(found, source.evaluation_results.package)),
         commits=tuple(sorted(commits)),
-        hosts=tuple(sorted({training.host for training in trainings if training.host})),
+        hosts=tuple(sorted(hosts - {""})),
         models=MappingProxyType(_models(source, found.runs)),
         dataset=source.plan.dataset.path if source.plan.dataset else "",
     )

@@ -108,11 +108,13 @@ class Analysis:
 
     def scores(self, task: str, measure: str = "") -> tuple[Score, ...]:
         """The scores of a task for one of its measures (by default its headline measure), in the runs' order."""
-        use = next((use for use in self.tasks if use.name == task), None)
-        if not measure and use is not None and use.measures:
-            measure = use.measures[0]
-        of_task = [evaluation for evaluation in self.evaluations if evaluation.key.task == task]
-        return tuple(score for evaluation in of_task for score in evaluation.scores if score.measure == measure)
+        headlines = {use.name: use.measures[0] for use in self.tasks if use.measures}
+        wanted = measure or headlines.get(task)
+        scores: list[Score] = []
+        for evaluation in self.evaluations:
+            if evaluation.key.task == task:
+                scores += [score for score in evaluation.scores if score.measure == wanted]
+        return tuple(scores)
 
     def final_scores(self, task: str) -> dict[str, Score]:
         """Run name to its headline score of the task after its last evaluated epoch, in the runs' order."""

@@ -1,4 +1,4 @@
-"""The verbs, composed here only: what the command line does, a program can do with typed results."""
+"""The verbs, composed here only: a program gets typed results from what the command line does."""
 
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.figure import Figure
@@ -24,7 +24,7 @@ from tunebook.api.designing import (
 )
 from tunebook.api.loading import find_experiment
 from tunebook.api.running import cancel, run, status
-from tunebook.api.scaffolding import CheckReport, ToolInfo, check, scaffold, setup_finetune, tools
+from tunebook.api.scaffolding import CheckReport, ToolInfo, ToolsReport, check, scaffold, setup_finetune, tools
 from tunebook.api.sites import Candidate, Detected, SettingInForce, SiteDraft, SiteReport, site, site_init
 from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.executors.registry import Choice
@@ -33,6 +33,7 @@ from tunebook.run.summary import run_summary
 from tunebook.scaffold.rederive import Derived
 from tunebook.scaffold.report import ScaffoldReport
 from tunebook.scaffold.summary import summary
+from tunebook.tools.registry import registered_names as tool_names
 
 __all__ = [
     "DEFAULTS",
@@ -67,6 +68,7 @@ __all__ = [
     "StatusReport",
     "Suggestions",
     "ToolInfo",
+    "ToolsReport",
     "Totals",
     "analyze",
     "answer_problem",
@@ -87,5 +89,6 @@ __all__ = [
     "status",
     "suggestions",
     "summary",
+    "tool_names",
     "tools",
 ]

@@ -1,4 +1,4 @@
-"""``demo``: from nothing to a report, on a real model, on this machine."""
+"""``demo``: makes, runs and reports a small experiment with a real model on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tunebook.api.scaffolding import now, scaffold
 from tunebook.artifacts.result import read_result
 from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Stage
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.plan import PLAN_FILE, Tools
 from tunebook.core.site_file import SITE_FILE
 from tunebook.demo.data import capitalization_data, task_source
 from tunebook.demo.model import default_cache, fetch_model
@@ -23,13 +23,12 @@ from tunebook.demo.plan import DemoPlan
 from tunebook.disk.atomic import write_text
 from tunebook.errors import ExitCode, ToolError
 from tunebook.run.report import JobReport, RunReport, Snapshot
+from tunebook.tools.registry import installed_tools
 
 __all__ = ["DemoReport", "DemoRow", "demo"]
 
 _NEEDED = {
     "torch": "torch",
-    "torchtune": "torchtune",
-    "inspect_ai": "inspect-ai",
     "transformers": "transformers",
     "pandas": "pandas",
     "pyarrow": "pyarrow",
@@ -44,7 +43,7 @@ This machine: no cluster, no modules, the environment that tunebook runs in.
 
 @dataclass(frozen=True)
 class DemoRow:
-    """One run of the comparison; times in seconds, ``None`` for what does not apply."""
+    """One run of the comparison; times in seconds; ``None`` where a value does not apply."""
 
     run: str
     loss: float | None
@@ -56,7 +55,7 @@ class DemoRow:
 
 @dataclass(frozen=True)
 class DemoReport:
-    """How the demo ended, and what was learnt."""
+    """The demo's result: the run, the analysis, and one row per run."""
 
     experiment: Path
     rows: tuple[DemoRow, ...]
@@ -65,7 +64,7 @@ class DemoReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """As the run's."""
+        """The exit code of the run."""
         return self.result.exit_code
 
 
@@ -79,29 +78,38 @@ def demo(
     on_event: Callable[[Snapshot], None] | None = None,
     clock: Callable[[], datetime] = now,
 ) -> DemoReport:
-    """A small experiment from page to results; what is there already is not made again.
+    """Makes a small experiment and takes it from plan to report; resumes one that was interrupted.
 
     Args:
         runs: how many LoRA ranks: 4, 16, 64, …
         model: a model's directory in place of SmolLM2-135M-Instruct.
 
     Raises:
-        ToolError: a program is not installed, or the model could not be had.
+        ToolError: a package is not installed, or the model could not be downloaded.
     """
-    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
-    if missing:
-        raise ToolError(f"the demo needs {', '.join(missing)}", hint="pip install 'tunebook[demo]'")
+    _refuse_missing_packages()
     directory = directory.expanduser().absolute()
     if not (directory / PLAN_FILE).is_file():
         found = model.expanduser().absolute() if model else fetch_model(cache or default_cache(), progress)
         _write_inputs(directory, found, runs, clock())
-        progress(f"wrote {directory / PLAN_FILE}: the experiment as a page that people can read")
+        progress(f"wrote {directory / PLAN_FILE}: the plan of the experiment, for people to read")
     report = scaffold(directory, clock=clock)
     trainings, evaluations = (len(part.scripts) for part in report.parts)
     progress(f"scaffolded {trainings} trainings and {evaluations} evaluations: {len(report.steps)} files")
     result = run(directory, executor="local", jobs=1, retry_failed=True, on_event=on_event)
     progress("analyzing: scores with intervals, paired tests against the base model")
     return DemoReport(directory, _rows(directory, result), result, analyze(directory, clock=clock))
+
+
+def _refuse_missing_packages() -> None:
+    registry, names = installed_tools(), Tools()
+    needed = dict(_NEEDED)
+    for tool in (registry.preparation_tool(names.preparation), registry.evaluation_tool(names.evaluation)):
+        if tool is not None:
+            needed[tool.package.module] = tool.package.distribution
+    missing = [package for module, package in needed.items() if find_spec(module) is None]
+    if missing:
+        raise ToolError(f"the demo needs {', '.join(missing)}", hint="pip install 'tunebook[demo]'")
 
 
 def _write_inputs(directory: Path, model: Path, runs: int, created: datetime) -> None:

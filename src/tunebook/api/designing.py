@@ -14,10 +14,11 @@ from tunebook.core.paths import DESIGN, DESIGN_LOG
 from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, write_plan
 from tunebook.core.site import Site
 from tunebook.design.build_plan import Kept, build_plan, same_trainings
+from tunebook.design.carry_status import submitted
 from tunebook.design.check import design_problems, design_warnings, missing_parts
+from tunebook.design.compare_plans import lost_edits, plan_differences
 from tunebook.design.defaults import DEFAULTS, complete
 from tunebook.design.documents import options_document, yaml_document
-from tunebook.design.hand_edits import lost_edits
 from tunebook.design.history import find_history
 from tunebook.design.log import design_entries
 from tunebook.design.merge import merge_inputs, update_inputs
@@ -27,8 +28,6 @@ from tunebook.design.paths import with_absolute_paths
 from tunebook.design.proposal import Previous, Totals, propose
 from tunebook.design.replan import keep_from, plan_diff, updated_text
 from tunebook.design.resources import Entry, Resources, survey
-from tunebook.design.roundtrip import plan_differences
-from tunebook.design.status_tables import submitted
 from tunebook.design.stored import design_from_json, design_to_json
 from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
@@ -323,9 +322,9 @@ def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, kept: Kept) -> N
         raise ConflictError(problems)
 
 
-def _previous(before: str | None, old: Plan | None, kept: Kept) -> Previous | None:
-    if before is None or old is None:
-        return None
+def _previous(before: str | None, old: Plan | None, kept: Kept) -> Previous:
+    if before is None:
+        return Previous()
     trained, is_evaluated = submitted(before)
     return Previous(plan=old, trained=trained, is_evaluated=is_evaluated, matrix_notes=kept.matrix_notes)
 

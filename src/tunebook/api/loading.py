@@ -1,7 +1,8 @@
-"""Reading an experiment: the page, the site, the tools that the page names, and everything that is wrong with them."""
+"""Reads an experiment: the plan, the site settings, the tools that the plan names, and all problems of these."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,79 +14,136 @@ from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
 from tunebook.core.site_file import SITE_FILE, parse_site
 from tunebook.disk.atomic import read_text
-from tunebook.errors import Problem, UsageError
-from tunebook.tools.base import Context, Findings, Tool
-from tunebook.tools.registry import installed_tools, tool_names
+from tunebook.errors import PlanError, Problem, UsageError
+from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTool, Tool
+from tunebook.tools.registry import BrokenTool, Registry, installed_tools
 
-__all__ = ["Loaded", "find_experiment", "find_site", "load"]
+__all__ = ["Loaded", "find_experiment", "find_site", "load", "load_correct"]
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """An experiment as far as it could be read."""
+    """An experiment as far as it could be read.
+
+    Attributes:
+        preparation: the tool that the plan names for training; ``None`` if it is unknown, which is an error in
+            ``findings``; so is ``evaluation``.
+    """
 
     context: Context
-    tools: tuple[Tool, ...]
+    preparation: PreparationTool | None
+    evaluation: EvaluationTool | None
     findings: Findings
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools, in the order of their stages."""
+        return tuple(tool for tool in (self.preparation, self.evaluation) if tool is not None)
+
+    def stage_of(self, short: str) -> Stage:
+        """The stage that the plan gives to a tool, named as verbs name it.
+
+        Raises:
+            UsageError: the plan names other tools.
+        """
+        for tool in self.tools:
+            if tool.short == short:
+                return tool.stage
+        named = " and ".join(tool.name for tool in self.tools)
+        verbs = ", ".join(tool.short for tool in self.tools)
+        raise UsageError(f"the plan does not use the tool {short}: it names {named}", hint=f"use one of: {verbs}")
 
 
 def find_experiment(directory: Path) -> Path:
     """The absolute path of an experiment's directory.
 
     Raises:
-        UsageError: there is no ``experiment_summary.md`` in it.
+        UsageError: it has no ``experiment_summary.md``.
     """
     directory = directory.expanduser().absolute()
     if directory.name == PLAN_FILE and directory.is_file():
         directory = directory.parent
     if not (directory / PLAN_FILE).is_file():
-        hint = "go to the experiment's directory, or name it; a page has to be written first"
+        hint = "go to the experiment's directory, or name it; `tunebook design` creates a plan"
         raise UsageError(f"no {PLAN_FILE} in {directory}", hint=hint)
     return directory
 
 
 def load(experiment: Path, *, text: str | None = None) -> Loaded:
-    """Plan, site, the tools that the page names, and everything that is wrong with them, all together.
+    """The plan, the site settings and the plan's tools, with all problems of these.
 
     Args:
-        text: a page that is not written yet, in place of the one that is there.
+        text: a plan that is not written yet, in place of the one on disk.
     """
-    text = read_text(experiment / PLAN_FILE) or "" if text is None else text
+    if text is None:
+        text = read_text(experiment / PLAN_FILE) or ""
     parsed = parse_plan(text)
     plan = parsed.plan
     site, site_warnings = find_site(experiment)
-    known = installed_tools()
-    rules = check_plan(
-        plan,
-        preparation_tools=tool_names(known, Stage.PREPARATION),
-        evaluation_tools=tool_names(known, Stage.EVALUATION),
-    )
-    wanted = (plan.tools.preparation.lower(), plan.tools.evaluation.lower())
-    tools = tuple(tool for tool in known if tool.name in wanted)
-    errors = tuple(sorted((*parsed.problems, *rules), key=lambda problem: problem.line or 0))
-    findings = Findings(errors, site_warnings)
+    registry = installed_tools()
+    broken = _wanted_but_broken(plan, registry)
+    errors = [*parsed.problems, *_plan_errors(plan, registry, broken)]
+    errors.sort(key=lambda problem: problem.line or 0)
+    ignored = [tool.as_warning() for tool in registry.broken if tool not in broken.values()]
+    findings = Findings(tuple(errors), (*site_warnings, *ignored))
+    preparation = registry.preparation_tool(plan.tools.preparation)
+    evaluation = registry.evaluation_tool(plan.tools.evaluation)
+    tools: list[Tool] = [tool for tool in (preparation, evaluation) if tool is not None]
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
     context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), facts=facts)
     for tool in tools:
         findings += tool.check(context)
-    return Loaded(context, tools, findings)
+    return Loaded(context, preparation, evaluation, findings)
+
+
+def load_correct(experiment: Path) -> Loaded:
+    """As :func:`load`, for verbs that need a correct plan.
+
+    Raises:
+        PlanError: the plan or the site settings are wrong; carries every problem.
+    """
+    loaded = load(experiment)
+    if loaded.findings.errors:
+        raise PlanError(loaded.findings.errors)
+    return loaded
+
+
+def _wanted_but_broken(plan: Plan, registry: Registry) -> dict[Stage, BrokenTool]:
+    """The broken tools that the plan names."""
+    found: dict[Stage, BrokenTool] = {}
+    for stage, name in ((Stage.PREPARATION, plan.tools.preparation), (Stage.EVALUATION, plan.tools.evaluation)):
+        broken = registry.broken_tool(name)
+        if broken is not None and name.lower() not in registry.names(stage):
+            found[stage] = broken
+    return found
+
+
+def _plan_errors(plan: Plan, registry: Registry, broken: Mapping[Stage, BrokenTool]) -> Iterator[Problem]:
+    """Broken rules, and broken tools that the plan names."""
+    known = {stage: registry.names(stage) for stage in Stage}
+    tools = plan.tools
+    lines = {Stage.PREPARATION: tools.line, Stage.EVALUATION: tools.evaluation_line}
+    names = {Stage.PREPARATION: tools.preparation, Stage.EVALUATION: tools.evaluation}
+    for stage, tool in broken.items():
+        yield Problem(str(tool), plan.file, lines[stage], "reinstall its package, or name another tool")
+        known[stage].append(names[stage].lower())  # its error is reported already: it is not unknown
+    yield from check_plan(plan, preparation_tools=known[Stage.PREPARATION], evaluation_tools=known[Stage.EVALUATION])
 
 
 def _evaluations(plan: Plan) -> dict[str, tuple[Evaluation, ...]]:
-    found: dict[str, list[Evaluation]] = {run.name: [] for run in plan.runs}
+    by_run: dict[str, list[Evaluation]] = {run.name: [] for run in plan.runs}
     for evaluation in evaluations(plan):
-        found[evaluation.run].append(evaluation)
-    return {name: tuple(items) for name, items in found.items()}
+        by_run[evaluation.run].append(evaluation)
+    return {name: tuple(items) for name, items in by_run.items()}
 
 
 def find_site(experiment: Path) -> tuple[Site, tuple[Problem, ...]]:
-    """The first site file: in the experiment, in the working directory and above it, in ``~/.claude``."""
+    """The first site settings: in the experiment, in the working directory and above it, in ``~/.claude``."""
     here = Path.cwd()
     for directory in (experiment, here, *here.parents, Path.home() / ".claude"):
-        text = read_text(directory / SITE_FILE)
+        path = directory / SITE_FILE
+        text = read_text(path)
         if text is not None:
-            path = directory / SITE_FILE
-            shown = SITE_FILE if directory == experiment else str(path)
-            return parse_site(text, file=shown)
-    hint = "local defaults hold; without an account and an environment its scripts may not suit a cluster"
+            return parse_site(text, file=SITE_FILE if directory == experiment else str(path))
+    hint = "local defaults apply; without an account and an environment the scripts may not suit a cluster"
     return Site(), (Problem(f"no site settings ({SITE_FILE}) were found", hint=hint),)

@@ -1,33 +1,32 @@
-"""What a run does by itself about a failure, if it was asked to: a smaller batch for what was out of GPU memory."""
+"""Remedies that ``run`` applies to failures by itself: less memory for a training that ran out of GPU memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from tunebook.api.loading import load_correct
 from tunebook.api.scaffolding import setup_finetune
 from tunebook.core.jobs import JobState, Stage
-from tunebook.core.paths import SETUP
 from tunebook.disk.atomic import read_text
 from tunebook.disk.deviations import Deviation, read_deviation, record_deviation
 from tunebook.disk.inputs import inputs_digest
 from tunebook.errors import ConflictError, ExitCode
 from tunebook.run.failures import OUT_OF_GPU_MEMORY
 from tunebook.run.report import JobReport
-from tunebook.tools.torchtune.edit_setup import smaller_batch
 
-__all__ = ["halve_batch"]
+__all__ = ["shrink_training"]
 
 
-def halve_batch(experiment: Path, report: JobReport, *, clock: Callable[[], datetime]) -> str:
-    """Halves the batch of a training that was out of GPU memory, and doubles its gradient accumulation.
+def shrink_training(experiment: Path, report: JobReport, *, clock: Callable[[], datetime]) -> str:
+    """Makes a training smaller that ran out of GPU memory, as its tool knows how to.
 
-    The run's ``setup_finetune.yaml`` is changed and its other files are derived from it; the deviation is written down
-    in the run's directory.
+    The settings in the run's directory are changed and its other files are derived from them; the deviation from the
+    plan is recorded in the run's directory.
 
     Returns:
-        What was changed, in words; empty if it is another failure, or if the batch is 1 already.
+        The change in words; empty for another failure, or if the training cannot shrink any more.
 
     Raises:
         ConflictError: a derived file was edited by hand, and would not follow.
@@ -36,25 +35,29 @@ def halve_batch(experiment: Path, report: JobReport, *, clock: Callable[[], date
     job = report.job
     if report.state is not JobState.FAILED or job.stage is not Stage.PREPARATION or report.kind != OUT_OF_GPU_MEMORY:
         return ""
-    directory = experiment / job.directory
-    found = smaller_batch(read_text(directory / SETUP) or "", file=f"{job.directory}/{SETUP}")
-    if found is None:
+    tool = load_correct(experiment).preparation
+    if tool is None or not tool.editable:
         return ""
-    before, after = found
+    name = tool.editable[0]
+    directory = experiment / job.directory
+    shrunk = tool.shrink(read_text(directory / name) or "", file=f"{job.directory}/{name}")
+    if shrunk is None:
+        return ""
     earlier = read_deviation(directory, inputs_digest(experiment, job))
-    _set(directory, after)
-    planned = earlier.planned if earlier else before
+    _set(directory, shrunk.after)
+    planned = earlier.planned if earlier else shrunk.before
     time = clock().astimezone().isoformat(timespec="seconds")
-    deviation = Deviation(time, OUT_OF_GPU_MEMORY, planned, after, inputs_digest(experiment, job))
+    deviation = Deviation(time, OUT_OF_GPU_MEMORY, planned, shrunk.after, inputs_digest(experiment, job))
     record_deviation(directory, deviation)
     return str(deviation)
 
 
-def _set(directory: Path, values: dict[str, int]) -> None:
+def _set(directory: Path, values: Mapping[str, int]) -> None:
     assignments = [f"{key}={value}" for key, value in values.items()]
     derived = setup_finetune(directory, assignments=assignments, dry_run=True)
     if derived.exit_code is ExitCode.DONE:
         derived = setup_finetune(directory, assignments=assignments)
     if derived.exit_code is not ExitCode.DONE:
-        hint = "make its batch smaller there, or let tunebook write it: `tunebook scaffold --overwrite`"
-        raise ConflictError(f"{directory.name}: a derived file was edited by hand, and its batch stays", hint=hint)
+        hint = "make the training smaller there, or let tunebook write the file: `tunebook scaffold --overwrite`"
+        message = f"{directory.name}: a derived file was edited by hand, so that the training cannot be made smaller"
+        raise ConflictError(message, hint=hint)

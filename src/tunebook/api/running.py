@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from tunebook.api.loading import Loaded, find_experiment, load
-from tunebook.api.remedies import halve_batch
+from tunebook.api.loading import Loaded, find_experiment, load_correct
+from tunebook.api.remedies import shrink_training
 from tunebook.api.scaffolding import now
 from tunebook.core.jobs import Job, Stage
 from tunebook.disk.ledger import read_ledger
@@ -30,6 +30,7 @@ def run(
     *,
     executor: str = "auto",
     stage: Stage | None = None,
+    tool: str | None = None,
     runs: Sequence[str] = (),
     retry_failed: bool = False,
     retry_oom: bool = False,
@@ -45,6 +46,7 @@ def run(
     """Runs what is not done, each evaluation as soon as its own training is, and returns when nothing is left to do.
 
     Args:
+        tool: short name of the plan's tool whose stage alone is run, in place of ``stage``.
         retry_failed: whether what failed in an earlier run is done again.
         retry_oom: whether trainings that were out of GPU memory, in an earlier run or in this one, are done again with
             half the batch and twice the gradient accumulation, down to a batch of 1.
@@ -65,9 +67,9 @@ def run(
         UsageError: the executor's jobs end with what watches them, and ``detach`` was asked for.
     """
     experiment = find_experiment(directory)
-    loaded = load(experiment)
-    if loaded.findings.errors:
-        raise PlanError(loaded.findings.errors)
+    loaded = load_correct(experiment)
+    if tool is not None:
+        stage = loaded.stage_of(tool)
     _refuse_stale(loaded, stage, runs)
     one_by_one = array is None and stagger_s > 0
     choice = _choose(executor, ExecutorOptions(jobs, False if one_by_one else array), detach=detach)
@@ -82,7 +84,7 @@ def run(
         stagger_s=stagger_s,
         detach=detach,
     )
-    remedy = partial(halve_batch, experiment, clock=now) if retry_oom else None
+    remedy = partial(shrink_training, experiment, clock=now) if retry_oom else None
     return run_jobs(
         _jobs(experiment), choice.executor, experiment=experiment, options=options, on_event=on_event, remedy=remedy
     )
@@ -99,7 +101,7 @@ def _choose(name: str, options: ExecutorOptions, *, detach: bool) -> Choice:
 def _refuse_stale(loaded: Loaded, stage: Stage | None, runs: Sequence[str]) -> None:
     """What is scaffolded must be what the page asks for now; files that a person edited are theirs."""
     stages = frozenset(Stage) if stage is None else frozenset({stage})
-    options = Options(stages, tuple(runs), dry_run=True, on_failure=lambda _: True)
+    options = Options(stages=stages, runs=tuple(runs), dry_run=True, on_failure=lambda _: True)
     report = orchestrate(loaded.context, loaded.tools, options, now)
     if report.errors:
         raise PlanError(report.errors)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.api.loading import find_experiment, load
+from tunebook.api.loading import Loaded, find_experiment, load, load_correct
 from tunebook.core.jobs import Stage
-from tunebook.core.paths import SCAFFOLD_LOG, SETUP
-from tunebook.core.plan import PLAN_FILE, Plan
+from tunebook.core.paths import SCAFFOLD_LOG
+from tunebook.core.plan import PLAN_FILE, Plan, Run
 from tunebook.core.site import Site
 from tunebook.disk.atomic import read_text
 from tunebook.disk.lock import exclusive
@@ -23,7 +24,6 @@ from tunebook.scaffold.rederive import Derived, rederive
 from tunebook.scaffold.report import ScaffoldReport
 from tunebook.scaffold.summary import summary
 from tunebook.tools.registry import installed_tools
-from tunebook.tools.torchtune.edit_setup import set_values
 
 __all__ = [
     "CheckReport",
@@ -31,6 +31,7 @@ __all__ = [
     "Options",
     "ScaffoldReport",
     "ToolInfo",
+    "ToolsReport",
     "check",
     "scaffold",
     "setup_finetune",
@@ -46,7 +47,7 @@ def now() -> datetime:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What ``check`` found."""
+    """The result of ``check``."""
 
     experiment: Path
     plan: Plan
@@ -57,12 +58,12 @@ class CheckReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """3 if the plan or the site is wrong."""
+        """3 if the plan or the site settings are wrong."""
         return ExitCode.WRONG_PLAN if self.errors else ExitCode.DONE
 
 
 def check(directory: Path) -> CheckReport:
-    """Reads the plan and the site and verifies what can be verified here; writes nothing."""
+    """Reads the plan and the site settings, and verifies what can be verified here; writes nothing."""
     experiment = find_experiment(directory)
     loaded = load(experiment)
     findings = loaded.findings
@@ -74,6 +75,7 @@ def scaffold(
     directory: Path,
     *,
     stages: Sequence[Stage] = tuple(Stage),
+    tool: str | None = None,
     runs: Sequence[str] = (),
     overwrite: bool = False,
     prune: bool = False,
@@ -83,22 +85,35 @@ def scaffold(
 ) -> ScaffoldReport:
     """Writes the run directories that the plan asks for; see :class:`tunebook.scaffold.orchestrate.Options`.
 
+    Args:
+        tool: short name of the plan's tool whose stage alone is done, in place of ``stages``.
+
     Raises:
-        PlanError: the plan or the site is wrong; carries every problem, and nothing was written.
-        LockedError: another scaffolder works in this experiment.
-        UsageError: there is no plan, or no such run.
+        PlanError: the plan or the site settings are wrong; carries every problem, and nothing was written.
+        LockedError: another command scaffolds this experiment.
+        UsageError: there is no plan, no run of a selected name, or the plan does not use the tool.
     """
     experiment = find_experiment(directory)
     journal = Log(None if dry_run else experiment / SCAFFOLD_LOG, clock)
-    options = Options(frozenset(stages), tuple(runs), overwrite, prune, dry_run, on_failure)
-    if dry_run:
-        return _scaffold_locked(experiment, options, journal, clock)
-    with exclusive(experiment, "scaffold"):
-        return _scaffold_locked(experiment, options, journal, clock)
+    options = Options(
+        stages=frozenset(stages),
+        runs=tuple(runs),
+        overwrite=overwrite,
+        prune=prune,
+        dry_run=dry_run,
+        on_failure=on_failure,
+    )
+    lock = nullcontext() if dry_run else exclusive(experiment, "scaffold")
+    with lock:
+        loaded = load(experiment)
+        if tool is not None:
+            options = replace(options, stages=frozenset({loaded.stage_of(tool)}))
+        return _scaffold_loaded(experiment, loaded, options, journal, clock)
 
 
-def _scaffold_locked(experiment: Path, options: Options, journal: Log, clock: Callable[[], datetime]) -> ScaffoldReport:
-    loaded = load(experiment)
+def _scaffold_loaded(
+    experiment: Path, loaded: Loaded, options: Options, journal: Log, clock: Callable[[], datetime]
+) -> ScaffoldReport:
     context, findings = loaded.context, loaded.findings
     log_discovery(journal, context.plan, str(experiment / PLAN_FILE))
     if findings.errors:
@@ -106,52 +121,72 @@ def _scaffold_locked(experiment: Path, options: Options, journal: Log, clock: Ca
         raise PlanError(findings.errors)
     log_tools(journal, context.plan, context.site, findings)
     report = orchestrate(context, loaded.tools, options, clock)
-    return _with_warnings(report, findings.warnings)
-
-
-def _with_warnings(report: ScaffoldReport, warnings: tuple[Problem, ...]) -> ScaffoldReport:
-    own = tuple(warning for part in report.parts for warning in part.warnings)
-    return replace(report, warnings=(*warnings, *own))
+    warnings = list(findings.warnings)
+    for part in report.parts:
+        warnings += part.warnings
+    return replace(report, warnings=tuple(warnings))
 
 
 @dataclass(frozen=True)
 class ToolInfo:
-    """A tool that the page can name; ``version`` is ``None`` if it is not installed here."""
+    """A tool that a plan can name.
+
+    Attributes:
+        version: the installed version; ``None`` if it is not installed here.
+        requirement: what ``pip install`` is given to install it.
+    """
 
     name: str
     stage: Stage
     version: str | None
+    requirement: str
 
 
-def tools() -> tuple[ToolInfo, ...]:
-    """Every tool that can be routed to."""
-    return tuple(ToolInfo(tool.name, tool.stage, tool.version()) for tool in installed_tools())
+@dataclass(frozen=True)
+class ToolsReport:
+    """The tools that a plan can name, and a warning for each registered tool that cannot be used."""
+
+    tools: tuple[ToolInfo, ...]
+    warnings: tuple[Problem, ...]
+
+
+def tools() -> ToolsReport:
+    """Loads every registered tool."""
+    registry = installed_tools()
+    found = [ToolInfo(tool.name, tool.stage, tool.version(), tool.package.requirement) for tool in registry.tools]
+    return ToolsReport(tuple(found), tuple(tool.as_warning() for tool in registry.broken))
 
 
 def setup_finetune(run_directory: Path, *, assignments: Sequence[str] = (), dry_run: bool = False) -> Derived:
-    """Derives a run's ``finetune.yaml`` and ``finetune.slurm`` again from its ``setup_finetune.yaml``.
+    """Derives a run's files again from the settings in its directory that a person may edit.
 
     Args:
         assignments: ``key=value`` settings to change in it first.
 
     Raises:
-        UsageError: the directory is not one of the plan's runs, or an assignment cannot be read.
+        UsageError: the directory is not one of the plan's runs, the plan's tool has no settings to edit, or an
+            assignment cannot be read.
         PlanError: the plan or the settings are wrong.
     """
     run_directory = run_directory.expanduser().absolute()
     experiment = find_experiment(run_directory.parent)
-    loaded = load(experiment)
-    if loaded.findings.errors:
-        raise PlanError(loaded.findings.errors)
-    names = {directory: run for run, directory in loaded.context.directories.items()}
-    tool = next(tool for tool in loaded.tools if tool.stage is Stage.PREPARATION)
-    run = next((run for run in tool.runs(loaded.context.plan) if run.name == names.get(run_directory.name)), None)
-    if run is None:
-        trained = [loaded.context.directories[run.name] for run in tool.runs(loaded.context.plan)]
-        raise UsageError(f"{run_directory.name} is not the directory of a fine-tuned run", hint=", ".join(trained))
-    setup = None
+    loaded = load_correct(experiment)
+    tool = loaded.preparation
+    if tool is None or not tool.editable:
+        raise UsageError(f"{loaded.context.plan.tools.preparation} has no settings in {run_directory.name} to edit")
+    run = _run_in(run_directory.name, tool.runs(loaded.context.plan), loaded.context.directories)
+    edited = None
     if assignments:
-        file = f"{run_directory.name}/{SETUP}"
-        setup = set_values(read_text(run_directory / SETUP) or "", list(assignments), file=file)
+        name = tool.editable[0]
+        text = read_text(run_directory / name) or ""
+        edited = tool.edit(text, assignments, file=f"{run_directory.name}/{name}")
     with exclusive(experiment, "scaffold"):
-        return rederive(loaded.context, tool, run, setup=setup, dry_run=dry_run)
+        return rederive(loaded.context, tool, run, edited=edited, dry_run=dry_run)
+
+
+def _run_in(directory: str, runs: Sequence[Run], directories: Mapping[str, str]) -> Run:
+    for run in runs:
+        if directories[run.name] == directory:
+            return run
+    trained = ", ".join(directories[run.name] for run in runs)
+    raise UsageError(f"{directory} is not the directory of a fine-tuned run", hint=trained)

@@ -67,9 +67,24 @@ def curve_of(metrics: Metrics, *, source: str) -> TrainingCurve:
     A training that was resumed logs some steps a second time: the values of the later attempt count.
     """
     kept, restarts = _last_attempt(metrics.records)
+    total_steps = None
+    for record in kept:
+        if record.total_steps is not None:
+            total_steps = record.total_steps
     steps = [record for record in kept if record.is_training]
     validations = [record for record in kept if record.is_validation]
-    curve = Curve(
+    return TrainingCurve(
+        _columns(steps, validations),
+        source,
+        total_steps=total_steps,
+        diverged=sum(record.diverged for record in steps),
+        unreadable=metrics.unreadable,
+        restarts=restarts,
+    )
+
+
+def _columns(steps: Sequence[MetricsRecord], validations: Sequence[MetricsRecord]) -> Curve:
+    return Curve(
         steps=tuple(record.step for record in steps),
         epochs=tuple(record.epoch for record in steps),
         losses=tuple(record.loss for record in steps),
@@ -79,15 +94,6 @@ def curve_of(metrics: Metrics, *, source: str) -> TrainingCurve:
         seconds=_seconds(steps),
         validation_steps=tuple(record.step for record in validations),
         validation_losses=tuple(record.val_loss for record in validations),
-    )
-    totals = [record.total_steps for record in kept if record.total_steps is not None]
-    return TrainingCurve(
-        curve,
-        source,
-        total_steps=totals[-1] if totals else None,
-        diverged=sum(record.diverged for record in steps),
-        unreadable=metrics.unreadable,
-        restarts=restarts,
     )
 
 

@@ -42,18 +42,21 @@ def read_progress(path: Path, *, since: datetime | None = None) -> Progress | No
         records = read_last_metrics(path, size=_TAIL_BYTES).records
     except OSError:
         return None
+    val_loss = None
+    for record in records:
+        if record.val_loss is not None:
+            val_loss = record.val_loss
     with_loss = [record for record in records if record.loss is not None]
     steps = _latest_attempt(with_loss or records)
     if not steps:
         return None
     last = steps[-1]
-    validation_losses = [record.val_loss for record in records if record.val_loss is not None]
     return Progress(
         step=last.step,
         total_steps=last.total_steps,
         epoch=last.epoch,
         loss=last.loss,
-        val_loss=validation_losses[-1] if validation_losses else None,
+        val_loss=val_loss,
         tokens_per_second=last.tokens_per_second,
         seconds_left=_seconds_left(steps[0], last),
     )

@@ -1,4 +1,4 @@
-"""``tunebook run``, and one verb for each stage by itself."""
+"""``tunebook run``, and ``tunebook run-NAME`` for each tool by itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RetryOom = Annotated[
     bool,
     typer.Option(
         "--retry-oom",
-        help="Run trainings that were out of GPU memory again with half the batch and twice the gradient accumulation.",
+        help="Run trainings that ran out of GPU memory again with at most half the batch and the same effective batch.",
     ),
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Submit, and leave the jobs to the cluster.")]
@@ -62,14 +62,17 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Run what is not done yet: trainings, and each evaluation as soon as its own training is completed."""
         options = _Options(executor, only, detach, retry_failed, retry_oom, jobs, max_jobs, array, stagger_s, poll_s)
-        _run("run", directory, stages(stage)[0] if stage else None, options, as_json=as_json)
+        chosen = stages(stage)[0] if stage else None
+        _run("run", directory, options, stage=chosen, as_json=as_json)
 
-    _register_stage(app, "run-torchtune", api.Stage.PREPARATION, "Run the trainings only.")
-    _register_stage(app, "run-inspect", api.Stage.EVALUATION, "Run the evaluations only.")
+    for tool in api.tool_names():
+        _register_tool(app, tool)
 
 
-def _register_stage(app: typer.Typer, name: str, stage: api.Stage, text: str) -> None:
-    @app.command(name, help=text)
+def _register_tool(app: typer.Typer, tool: str) -> None:
+    name = f"run-{tool}"
+
+    @app.command(name, help=f"Run the jobs of {tool} only.")
     def verb(
         directory: Directory = None,
         *,
@@ -86,11 +89,11 @@ def _register_stage(app: typer.Typer, name: str, stage: api.Stage, text: str) ->
         as_json: Json = False,
     ) -> None:
         options = _Options(executor, only, detach, retry_failed, retry_oom, jobs, max_jobs, array, stagger_s, poll_s)
-        _run(name, directory, stage, options, as_json=as_json)
+        _run(name, directory, options, tool=tool, as_json=as_json)
 
 
 class _Options(NamedTuple):
-    """What the three verbs have in common."""
+    """The options that all verbs here have in common."""
 
     executor: str
     runs: list[str] | None
@@ -104,7 +107,15 @@ class _Options(NamedTuple):
     poll_s: float | None
 
 
-def _run(command: str, directory: Directory, stage: api.Stage | None, options: _Options, *, as_json: bool) -> None:
+def _run(
+    command: str,
+    directory: Directory,
+    options: _Options,
+    *,
+    stage: api.Stage | None = None,
+    tool: str | None = None,
+    as_json: bool,
+) -> None:
     experiment = located(directory)
     chosen: list[api.Choice] = []
 
@@ -116,7 +127,7 @@ def _run(command: str, directory: Directory, stage: api.Stage | None, options: _
     try:
         with watching(quiet=as_json) as show:
             words = options._asdict() | {"runs": options.runs or ()}
-            report = api.run(experiment, stage=stage, on_event=show, on_choice=say, **words)
+            report = api.run(experiment, stage=stage, tool=tool, on_event=show, on_choice=say, **words)
     except KeyboardInterrupt:
         if chosen and chosen[0].executor.survives_monitor:
             typer.echo("\n" + _come_back(experiment), err=True)

@@ -1,4 +1,4 @@
-"""``tunebook scaffold`` and one verb for each stage by itself."""
+"""``tunebook scaffold``, and ``tunebook scaffold-NAME`` for each tool by itself."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from tunebook.cli.output import console, print_json, print_problems
 
 __all__ = ["finish_scaffold", "register"]
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, with a diff; write nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the differences that would be written; write nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace edited files; each is kept as .orig.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Remove files that left the plan, unless edited or with results.")]
-Failing = Annotated[OnFailure, typer.Option(help="After a stage failed: go on? `ask` only asks on a terminal.")]
+Failing = Annotated[
+    OnFailure, typer.Option(help="Whether to continue after a failed stage; `ask` asks on a terminal only.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,14 +49,14 @@ def register(app: typer.Typer) -> None:
         )
         finish_scaffold("scaffold", report, as_json=as_json)
 
-    _register_stage(
-        app, "scaffold-torchtune", StageName.PREPARATION, "Write the training configurations and scripts only."
-    )
-    _register_stage(app, "scaffold-inspect", StageName.EVALUATION, "Write the evaluation scripts only.")
+    for tool in api.tool_names():
+        _register_tool(app, tool)
 
 
-def _register_stage(app: typer.Typer, name: str, stage: StageName, text: str) -> None:
-    @app.command(name, help=text)
+def _register_tool(app: typer.Typer, tool: str) -> None:
+    name = f"scaffold-{tool}"
+
+    @app.command(name, help=f"Write the configurations and scripts of {tool} only.")
     def verb(
         directory: Directory = None,
         *,
@@ -66,7 +68,7 @@ def _register_stage(app: typer.Typer, name: str, stage: StageName, text: str) ->
     ) -> None:
         report = api.scaffold(
             located(directory),
-            stages=stages(stage),
+            tool=tool,
             runs=run or (),
             overwrite=overwrite,
             prune=prune,
@@ -85,7 +87,7 @@ def _decision(choice: OnFailure) -> Callable[[str], bool]:
 
 
 def finish_scaffold(command: str, report: api.ScaffoldReport, *, as_json: bool) -> None:
-    """Tells how scaffolding ended, and ends the verb with its exit code."""
+    """Prints the result of scaffolding, and ends the verb with its exit code."""
     if as_json:
         print_json(command, report.exit_code, _data(report), warnings=report.warnings, errors=report.errors)
     else:

@@ -1,4 +1,4 @@
-"""``tunebook setup-finetune``: one run's edited settings to its configuration and script."""
+"""``tunebook setup-finetune``: derives one run's configuration and script from its edited settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command("setup-finetune")
     def setup_finetune(
-        run_directory: Annotated[Path, typer.Argument(help="A run's directory, with setup_finetune.yaml.")],
+        run_directory: Annotated[Path, typer.Argument(help="A run's directory, with its settings.")],
         *,
         assignments: Annotated[
             list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting first. Repeatable.")
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the differences; write nothing.")] = False,
         as_json: Json = False,
     ) -> None:
-        """Derive finetune.yaml and finetune.slurm again from an edited setup_finetune.yaml."""
+        """Derive a run's configuration and script again from the settings that you edited."""
         derived = api.setup_finetune(run_directory, assignments=assignments or (), dry_run=dry_run)
         if as_json:
             files = [{"path": step.path, "action": step.action.value} for step in derived.steps]

@@ -1,13 +1,14 @@
-"""``tunebook tools``: what can be routed to."""
+"""``tunebook tools``: the tools that a plan can name."""
 
 from __future__ import annotations
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from tunebook import api
 from tunebook.cli.options import Json
-from tunebook.cli.output import console, print_json
+from tunebook.cli.output import console, print_json, print_problems
 from tunebook.errors import ExitCode
 
 __all__ = ["register"]
@@ -18,13 +19,15 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def tools(*, as_json: Json = False) -> None:
-        """The tools that a page can name, installed or not, with their versions."""
-        found = api.tools()
+        """List the tools that a plan can name, installed or not, with their versions."""
+        report = api.tools()
         if as_json:
-            rows = [{"name": tool.name, "stage": tool.stage.value, "version": tool.version} for tool in found]
-            print_json("tools", ExitCode.DONE, {"tools": rows})
+            rows = [{"name": tool.name, "stage": tool.stage.value, "version": tool.version} for tool in report.tools]
+            print_json("tools", ExitCode.DONE, {"tools": rows}, warnings=report.warnings)
             return
+        print_problems(report.warnings, kind="warning")
         table = Table("Tool", "Stage", "Version", box=None)
-        for tool in found:
-            table.add_row(tool.name, tool.stage.value, tool.version or "not installed here (only running needs it)")
+        for tool in report.tools:
+            missing = f"not installed here; only running needs it: pip install '{tool.requirement}'"
+            table.add_row(tool.name, tool.stage.value, escape(tool.version or missing))
         console().print(table)

@@ -1,4 +1,4 @@
-"""Every file name that tunebook owns, in one place."""
+"""Every file name that tunebook owns."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ __all__ = [
     "DESIGN",
     "DESIGN_LOG",
     "DEVIATIONS",
-    "FINETUNE_CONFIG",
-    "FINETUNE_SCRIPT",
     "GIVEN_UP",
     "LEDGER",
     "LOCK",
@@ -20,7 +18,6 @@ __all__ = [
     "METRICS",
     "RUN_LOG",
     "SCAFFOLD_LOG",
-    "SETUP",
     "STATE_DIRECTORY",
     "checkpoint",
     "evaluation_script",
@@ -41,10 +38,7 @@ SCAFFOLD_LOG = "scaffold-experiment.log"
 RUN_LOG = "run-experiment.log"
 ANALYZE_LOG = "analyze-experiment.log"
 ANALYSIS = "analysis"
-SETUP = "setup_finetune.yaml"
 DEVIATIONS = "deviations.jsonl"
-FINETUNE_CONFIG = "finetune.yaml"
-FINETUNE_SCRIPT = "finetune.slurm"
 METRICS = "metrics.jsonl"
 
 
@@ -54,7 +48,7 @@ def tool_log(verb: str, tool: str) -> str:
 
 
 def evaluation_stem(task: str, epoch: int | None) -> str:
-    """``capitalization_epoch0``, or ``capitalization_base`` for what was not trained here."""
+    """``capitalization_epoch0``, or ``capitalization_base`` for a model that was not trained here."""
     return f"{task}_base" if epoch is None else f"{task}_epoch{epoch}"
 
 
@@ -64,7 +58,7 @@ def evaluation_script(directory: str, task: str, epoch: int | None) -> str:
 
 
 def output_directory(experiment: Path, name: str, directory: str, output_dir_base: str) -> Path:
-    """Where a run's checkpoints go: the experiment's name is part of it, since two experiments may share a base."""
+    """The directory of a run's checkpoints; the experiment's name is part of it, since experiments may share a base."""
     if output_dir_base:
         return Path(output_dir_base).expanduser() / name / f"ck-out-{directory}"
     return experiment / directory / "artifacts"

@@ -1,4 +1,4 @@
-"""The demo's page."""
+"""The demo's plan."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _CONFIGURATION = {
 
 @dataclass(frozen=True)
 class DemoPlan:
-    """What the page is made of; ``created`` is its date and time as text."""
+    """The values of the demo's plan; ``created`` is its date and time as text."""
 
     name: str
     directory: Path
@@ -65,11 +65,11 @@ class DemoPlan:
         """The whole ``experiment_summary.md``.
 
         Raises:
-            UsageError: a name or path holds what would end its place on a Markdown page.
+            UsageError: a name or path holds a character that cannot be quoted in Markdown.
         """
         for value in (self.name, *map(str, (self.directory, self.model, self.dataset, self.task))):
             if any(character in "`|\n\r" for character in value):
-                raise UsageError(f"{value!r} cannot stand in a plan: it holds a backtick, a bar or a line break")
+                raise UsageError(f"{value!r} cannot be written in a plan: it holds a backtick, a bar or a line break")
         details = PlanDetails(
             design=f"LoRA rank, {len(self.ranks)} levels, and the base model as control",
             created=self.created,

@@ -238,19 +238,24 @@ def _configuration(design: Design, trained: Sequence[ListedRun], keys: Iterable[
 
     A prompt that varies is also here, with its first level: models that are not trained are evaluated with it.
     """
-    texts = dict(design.settings)
-    lora = is_lora(texts.get("recipe") or _DEFAULT_RECIPE)
-    for key in _SHOWN:
-        default = _default_text(by_key(key))
-        is_relevant = bool(trained) or key in _OF_UNTRAINED or key.startswith("eval_")
-        if default is not None and is_relevant and (lora or key not in LORA_KEYS):
-            texts.setdefault(key, default)
+    texts = {**_shown_defaults(design, is_trained=bool(trained)), **design.settings}
     for key in keys:
         if by_key(key).kind is not Kind.LITERAL:
             texts.pop(key, None)
         elif key not in design.settings:
             texts[key] = next(row.values[key] for row in trained if key in row.values)
     return MappingProxyType({key: Written(level_value(key, text), text) for key, text in texts.items()})
+
+
+def _shown_defaults(design: Design, *, is_trained: bool) -> Mapping[str, str]:
+    lora = is_lora(design.settings.get("recipe") or _DEFAULT_RECIPE)
+    texts: dict[str, str] = {}
+    for key in _SHOWN:
+        default = _default_text(by_key(key))
+        is_used = is_trained or key in _OF_UNTRAINED or key.startswith("eval_")
+        if default is not None and is_used and (lora or key not in LORA_KEYS):
+            texts[key] = default
+    return texts
 
 
 def _factors(design: Design, trained: Sequence[ListedRun], keys: tuple[str, ...]) -> tuple[core.Factor, ...]:

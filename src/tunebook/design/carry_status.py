@@ -1,19 +1,55 @@
-"""Carries the status of what stays the same from an old plan into the new one. Pure."""
+"""Carries the status tables of an old plan into a new one: the rows of what stays the same. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from tunebook.core.markdown import split_lines
+from tunebook.core.markdown import MarkdownSection, Row, Table, split_lines
 from tunebook.core.parameters import EVALUATION_PARAMETERS
 from tunebook.core.plan import Plan
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.core.plan.status import pending_rows, update_status
 from tunebook.design.build_plan import identity
-from tunebook.design.preserve import trimmed
-from tunebook.design.status_tables import RowKey, keyed_rows, status_section
+from tunebook.design.preserve import find_section, trimmed
 
-__all__ = ["with_status"]
+__all__ = ["column_names", "submitted", "with_status"]
+
+_RowKey = tuple[str, ...]
+"""The run; or the run, the task and the zero-based epoch, which is empty for a model that is not trained."""
+
+
+def column_names(table: Table) -> list[str]:
+    """The header in lower case."""
+    return [" ".join(cell.text.lower().split()) for cell in table.header]
+
+
+def submitted(text: str) -> tuple[frozenset[str], bool]:
+    """The runs whose training was submitted, as the plan's status says, and whether any evaluation was."""
+    trained: set[str] = set()
+    is_evaluated = False
+    for key, row, names in _rows(find_section(text, "status")):
+        cells = [row.cells[index] for index, name in enumerate(names) if name in {"status", "job id"}]
+        if all(cell.is_empty or cell.text == "pending" for cell in cells):
+            continue
+        if len(key) == 1:
+            trained.add(key[0])
+        else:
+            is_evaluated = True
+    return frozenset(trained), is_evaluated
+
+
+def _rows(section: MarkdownSection | None) -> Iterator[tuple[_RowKey, Row, list[str]]]:
+    """The rows of the status tables, with the names of their columns."""
+    if section is None:
+        return
+    for part in section.walk():
+        for table in part.tables:
+            names = column_names(table)
+            if "run name" in names and "status" in names:
+                wanted = [names.index(name) for name in ("run name", "task", "epoch") if name in names]
+                for row in table.rows:
+                    cells = [row.cells[index] for index in wanted]
+                    yield tuple("" if cell.is_empty else cell.text for cell in cells), row, names
 
 
 def with_status(before: str, old: Plan, text: str, new: Plan) -> str:
@@ -21,34 +57,30 @@ def with_status(before: str, old: Plan, text: str, new: Plan) -> str:
 
     A run whose training changes starts again, and so does an evaluation that changes: their rows are pending.
     """
-    then, now = status_section(before), status_section(text)
+    then, now = find_section(before, "status"), find_section(text, "status")
     if then is None or now is None:
         return text
     staying = _staying(old, new)
-    gone = {row.line for key, row in keyed_rows(then) if key not in staying}
+    gone = {row.line for key, row, _ in _rows(then) if key not in staying}
     lines, _ = split_lines(before)
-    numbers = range(then.line, then.end_line + 1)
-    kept = trimmed([lines[number - 1] for number in numbers if number not in gone])
+    kept = trimmed([lines[number - 1] for number in range(then.line, then.end_line + 1) if number not in gone])
     fresh, _ = split_lines(text)
-    rest = fresh[now.end_line :]
-    if rest:
+    if fresh[now.end_line :]:
         kept.append("")
-    carried = "\n".join([*fresh[: now.line - 1], *kept, *rest]) + "\n"
-    known = {key for key, _ in keyed_rows(status_section(carried))}
+    carried = "\n".join([*fresh[: now.line - 1], *kept, *fresh[now.end_line :]]) + "\n"
+    known = {key for key, _, _ in _rows(find_section(carried, "status"))}
     training, evaluation = pending_rows(new)
-    return update_status(
-        carried,
-        [row for row in training if (row.run,) not in known],
-        [row for row in evaluation if _key(row.run, row.task, row.epoch) not in known],
-    )
+    new_training = [row for row in training if (row.run,) not in known]
+    new_evaluation = [row for row in evaluation if _key(row.run, row.task, row.epoch) not in known]
+    return update_status(carried, new_training, new_evaluation)
 
 
-def _staying(old: Plan, new: Plan) -> set[RowKey]:
+def _staying(old: Plan, new: Plan) -> set[_RowKey]:
     """The trainings and evaluations that both plans have and that are the same in both."""
     before = {run.name: identity(old, run) for run in old.runs}
     runs = {run.name for run in new.runs if before.get(run.name) == identity(new, run)}
     asked_before, asked_now = _asked(old), _asked(new)
-    staying: set[RowKey] = {(run,) for run in runs}
+    staying: set[_RowKey] = {(run,) for run in runs}
     for item in evaluations(new):
         pair = (item.run, item.task)
         if item.run in runs and asked_before.get(pair) == asked_now[pair]:
@@ -56,7 +88,7 @@ def _staying(old: Plan, new: Plan) -> set[RowKey]:
     return staying
 
 
-def _key(run: str, task: str, epoch: int | None) -> RowKey:
+def _key(run: str, task: str, epoch: int | None) -> _RowKey:
     return (run, task, "" if epoch is None else str(epoch))
 
 

@@ -6,7 +6,6 @@ the rules of the design itself, and those whose place a plan that is not written
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -91,6 +90,7 @@ def _names(design: Design) -> Iterator[Problem]:
         message = f"the experiment's name `{design.name}` cannot be the name of a directory"
         yield place_of(design.name).problem(message, _NAME_HINT)
     for task in design.tasks:
+        # A column named Notes in the evaluation matrix is for remarks.
         if not is_one_component(task.name) or task.name.lower() in {"notes", "note"}:
             yield place_of(task.name).problem(f"a task cannot be named `{task.name}`", _NAME_HINT)
         if not task.script:
@@ -99,14 +99,19 @@ def _names(design: Design) -> Iterator[Problem]:
         if not all(is_one_component(part) for part in model.name.split("/")):
             hint = f"give it a name: NAME={model.path}; {_NAME_HINT}"
             yield place_of(model.name).problem(f"a model cannot be named `{model.name}`", hint)
-    runs = [*(item.name for item in design.eval_only), *(run.name for run in design.listed)]
-    named = [name for name in runs if name]
-    counts = Counter(name.lower() for name in named)
-    for name in named:
+    yield from _run_names(design)
+
+
+def _run_names(design: Design) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for name in (*(run.name for run in design.listed), *(item.name for item in design.eval_only)):
+        if not name:
+            continue
         if not is_one_component(name):
             yield place_of(name).problem(f"a run cannot be named `{name}`", _NAME_HINT)
-        if counts.pop(name.lower(), 1) > 1:
+        if name.lower() in seen:
             yield place_of(name).problem(f"two runs are named `{name}`", "rename one of them")
+        seen.add(name.lower())
 
 
 def _settings(design: Design) -> Iterator[Problem]:
@@ -116,21 +121,23 @@ def _settings(design: Design) -> Iterator[Problem]:
 
 def _models(design: Design) -> Iterator[Problem]:
     known = [model.name for model in design.models]
-    named: list[str] = []
-    for factor in design.factors:
-        if factor.key == MODEL:
-            named += factor.levels
-    for values in (*(run.values for run in design.listed), *design.exclusions):
-        if MODEL in values:
-            named.append(values[MODEL])
-    if not design.has_every_control:
-        named += [control.model for control in design.controls or ()]
-    for name in named:
+    for name in _named_models(design):
         if name not in known:
             yield place_of(name).problem(f"unknown model `{name}`", suggestion(name, known))
     for item in design.eval_only:
         if not item.checkpoint:
             yield place_of(item.name).problem(f"eval-only run `{item.name}` has no checkpoint")
+
+
+def _named_models(design: Design) -> Iterator[str]:
+    """Every model that is named outside the list of models."""
+    factor = design.factor(MODEL)
+    yield from factor.levels if factor else ()
+    for values in (*(run.values for run in design.listed), *design.exclusions):
+        if MODEL in values:
+            yield values[MODEL]
+    if not design.has_every_control:
+        yield from (control.model for control in design.controls or ())
 
 
 def _evaluation(design: Design) -> Iterator[Problem]:

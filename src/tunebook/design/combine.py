@@ -30,8 +30,12 @@ def combinations(design: Design) -> tuple[Combination, ...]:
         found = [_merged(parts) for parts in product(*groups)]
     if design.factor(MODEL) is None:
         found = [{MODEL: model.name, **values} for model in design.models for values in found]
-    kept = [values for values in _distinct(found) if not any(has_values(values, rule) for rule in design.exclusions)]
+    kept = [values for values in _distinct(found) if not _is_excluded(values, design)]
     return tuple(_sampled(kept, design))
+
+
+def _is_excluded(values: Combination, design: Design) -> bool:
+    return any(has_values(values, rule) for rule in design.exclusions)
 
 
 def factor_groups(design: Design) -> list[list[Factor]]:

@@ -84,7 +84,7 @@ def _add_basis(
 def _add_memory(facts: EstimateFacts, work: Workloads, model: str, runs: list[Run], site: Site) -> None:
     """What the largest batch of a model needs, and what would fit."""
     resource = work.model(model)
-    if resource is None or resource.parameters_b is None or resource.facts is None:
+    if resource.parameters_b is None or resource.facts is None:
         return
     largest = max((work.workload(run) for run in runs), key=lambda workload: workload.batch_size)
     gpu_gb, known = gpu_memory_gb(site)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from tunebook.core.check_training import STOCK_RECIPES
 from tunebook.core.parameters import PARAMETERS, Kind, by_key
@@ -12,7 +11,7 @@ from tunebook.core.plan.settings import is_lora
 from tunebook.design.build_plan import trained_runs
 from tunebook.design.combine import factor_groups, has_values, level_value
 from tunebook.design.parameter_names import column_of, varies
-from tunebook.design.places import place_of
+from tunebook.design.places import Place, place_of
 from tunebook.design.values import MODEL, MOST_RUNS, Design, Factor, ListedRun
 from tunebook.errors import Problem
 
@@ -22,8 +21,9 @@ __all__ = ["conversion_problem", "factor_problems", "required_parameters", "size
 def required_parameters(design: Design) -> list[str]:
     """The keys of parameters that every training of this design needs."""
     required = [parameter.key for parameter in PARAMETERS if parameter.required]
-    is_adapter = is_lora(design.settings.get("recipe", STOCK_RECIPES[0]))
-    return ["lora_rank", *required] if is_adapter else required
+    if is_lora(design.settings.get("recipe", STOCK_RECIPES[0])):
+        required.insert(0, "lora_rank")
+    return required
 
 
 def factor_problems(design: Design) -> Iterator[Problem]:
@@ -52,28 +52,30 @@ def _is_literal(key: str) -> bool:
 
 def _factors(design: Design) -> Iterator[Problem]:
     for factor in design.factors:
-        place = place_of(factor.key)
-        if not varies(factor.key):
-            hint = f"give it once: --set {factor.key}=…"
-            yield place.problem(f"{column_of(factor.key)} cannot vary from run to run", hint)
-        if not factor.levels:
-            yield place.problem(f"factor `{factor.key}` has no levels")
-        for level in factor.levels:
-            yield from conversion_problem(factor.key, level)
-        if not any(factor.key in keys for keys in design.paired):
-            yield from _repeated_levels(factor)
-        if factor.key in design.settings and not _is_literal(factor.key):
-            hint = "give only one of the two"
-            if design.is_one_at_a_time:
-                hint += "; --base gives the level around which it varies"
-            message = f"`{factor.key}` is a factor and also has the setting {design.settings[factor.key]}"
-            yield place.problem(message, hint)
-    if not design.is_trained and (design.factors or design.listed):
-        first = design.factors[0].key if design.factors else design.listed[0].name
+        yield from _factor(design, factor)
+    varied = [*(factor.key for factor in design.factors), *(run.name for run in design.listed)]
+    if varied and not design.is_trained:
         message = "nothing is trained, but factors or listed runs are given"
-        yield place_of(first).problem(message, "leave out either these or `--no-training`")
+        yield place_of(varied[0]).problem(message, "leave out either these or `--no-training`")
     if design.is_one_at_a_time and not design.factors:
         yield place_of(design.combine).problem("one-at-a-time needs factors", "--factor lora_rank=8,16")
+
+
+def _factor(design: Design, factor: Factor) -> Iterator[Problem]:
+    key, place = factor.key, place_of(factor.key)
+    if not varies(key):
+        yield place.problem(f"{column_of(key)} cannot vary from run to run", f"give it once: --set {key}=…")
+    if not factor.levels:
+        yield place.problem(f"factor `{key}` has no levels")
+    for level in factor.levels:
+        yield from conversion_problem(key, level)
+    if not any(key in keys for keys in design.paired):
+        yield from _repeated_levels(factor)
+    if key in design.settings and not _is_literal(key):
+        hint = "give only one of the two"
+        if design.is_one_at_a_time:
+            hint += "; --base gives the level around which it varies"
+        yield place.problem(f"`{key}` is a factor and also has the setting {design.settings[key]}", hint)
 
 
 def _repeated_levels(factor: Factor) -> Iterator[Problem]:
@@ -101,37 +103,47 @@ def _base(design: Design) -> Iterator[Problem]:
         else:
             yield from conversion_problem(key, text)
     for group in factor_groups(design):
-        keys = [factor.key for factor in group]
-        given = {key: design.base[key] for key in keys if key in design.base}
-        if given and len(given) < len(keys) and not _is_level_of(given, group):
-            texts = ", ".join(f"{key}={text}" for key, text in given.items())
-            message = f"the base level {texts} belongs to none of the paired levels of {', '.join(keys)}"
-            yield place_of(next(iter(given.values()))).problem(message, "give a base level for each of the pair")
+        yield from _paired_base(design, group)
 
 
-def _is_level_of(given: Mapping[str, str], group: list[Factor]) -> bool:
-    """Whether one of the paired levels has all of these values."""
+def _paired_base(design: Design, group: list[Factor]) -> Iterator[Problem]:
+    """A base level of some of the paired factors must be one of their levels, so that the others follow from it."""
     keys = [factor.key for factor in group]
-    together = zip(*(factor.levels for factor in group), strict=False)
-    return any(has_values(dict(zip(keys, levels, strict=True)), given) for levels in together)
+    given = {key: design.base[key] for key in keys if key in design.base}
+    if not given or len(given) == len(keys):
+        return
+    for levels in zip(*(factor.levels for factor in group), strict=False):
+        if has_values(dict(zip(keys, levels, strict=True)), given):
+            return
+    texts = ", ".join(f"{key}={text}" for key, text in given.items())
+    message = f"the base level {texts} belongs to none of the paired levels of {', '.join(keys)}"
+    yield place_of(next(iter(given.values()))).problem(message, "give a base level for each of the pair")
 
 
 def _pairs(design: Design) -> Iterator[Problem]:
-    counts = Counter(key for keys in design.paired for key in keys)
+    seen: set[str] = set()
     for keys in design.paired:
-        place = place_of(keys[0] if keys else "")
-        lengths = {key: len(factor.levels) for key in keys if (factor := design.factor(key))}
-        unknown = [key for key in keys if key not in lengths]
-        repeated = [key for key in keys if counts[key] > 1]
-        if unknown:
-            yield place.problem(f"`{unknown[0]}` is paired, but is not a factor", _known_factors(design))
-        elif len(keys) < 2:  # noqa: PLR2004
-            yield place.problem("a pair needs at least two factors", "write lora_rank,lora_alpha")
-        elif len(set(lengths.values())) > 1:
-            told = ", ".join(f"{key} has {length}" for key, length in lengths.items())
-            yield place.problem(f"paired factors need the same number of levels: {told}")
-        if repeated:
-            yield place.problem(f"`{repeated[0]}` is in two pairs")
+        place = place_of(next(iter(keys), ""))
+        yield from _pair(design, keys, place)
+        for key in keys:
+            if key in seen:
+                yield place.problem(f"`{key}` is in two pairs")
+            seen.add(key)
+
+
+def _pair(design: Design, keys: tuple[str, ...], place: Place) -> Iterator[Problem]:
+    lengths: dict[str, int] = {}
+    for key in keys:
+        factor = design.factor(key)
+        if factor is None:
+            yield place.problem(f"`{key}` is paired, but is not a factor", _known_factors(design))
+            return
+        lengths[key] = len(factor.levels)
+    if len(keys) < 2:  # noqa: PLR2004
+        yield place.problem("a pair needs at least two factors", "write lora_rank,lora_alpha")
+    elif len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{key} has {length}" for key, length in lengths.items())
+        yield place.problem(f"paired factors need the same number of levels: {counts}")
 
 
 def _listed(design: Design) -> Iterator[Problem]:
@@ -170,17 +182,9 @@ def _exclusions(design: Design) -> Iterator[Problem]:
 
 
 def _replication(design: Design) -> Iterator[Problem]:
-    for seed in design.seeds:
-        yield from conversion_problem("seed", seed)
-    if len({level_value("seed", seed) for seed in design.seeds}) < len(design.seeds):
-        message = "a seed is given twice: its replicates would be the same run"
-        yield place_of(design.seeds[0]).problem(message)
-    place = place_of(design.replicates)
-    if design.seeds and design.replicates not in {None, 1, len(design.seeds)}:
-        message = f"{len(design.seeds)} seeds are given for {design.replicates} replicates"
-        yield place.problem(message, "give only one of the two")
+    yield from _seeds(design)
     if design.replicates is not None and design.replicates < 1:
-        yield place.problem("replicates must be at least 1")
+        yield place_of(design.replicates).problem("replicates must be at least 1")
     factor = design.factor("seed")
     if factor and (design.seeds or design.runs_per_combination > 1):
         message = "the seed is a factor, and replicates vary it too"
@@ -189,22 +193,36 @@ def _replication(design: Design) -> Iterator[Problem]:
         yield place_of(design.sample).problem("a sample needs at least one combination")
 
 
+def _seeds(design: Design) -> Iterator[Problem]:
+    for seed in design.seeds:
+        yield from conversion_problem("seed", seed)
+    count = len(design.seeds)
+    if len({level_value("seed", seed) for seed in design.seeds}) < count:
+        yield place_of(design.seeds[0]).problem("a seed is given twice: its replicates would be the same run")
+    if design.seeds and design.replicates not in {None, 1, count}:
+        message = f"{count} seeds are given for {design.replicates} replicates"
+        yield place_of(design.replicates).problem(message, "give only one of the two")
+
+
 def size_problems(design: Design) -> Iterator[Problem]:
     """Too many runs, or none, which only a design without other problems can show."""
     size = _size(design)
     if size > MOST_RUNS:
         message = f"the factors make {size:,} runs, more than {MOST_RUNS:,}"
-        place = place_of(design.factors[0].key if design.factors else design.replicates)
-        yield place.problem(message, "vary less, use one-at-a-time, or use fewer replicates")
+        first = next((factor.key for factor in design.factors), design.replicates)
+        yield place_of(first).problem(message, "vary less, use one-at-a-time, or use fewer replicates")
     elif design.is_trained and not trained_runs(design):
-        rule = design.exclusions[0] if design.exclusions else {}
+        excluded = [text for rule in design.exclusions for text in rule.values()]
         hint = "exclude less, or only evaluate with --no-training"
-        yield place_of(next(iter(rule.values()), "")).problem("no run is left to train", hint)
+        yield place_of(next(iter(excluded), "")).problem("no run is left to train", hint)
 
 
 def _size(design: Design) -> int:
     """The number of runs before any is excluded."""
     sizes = [len(group[0].levels) for group in factor_groups(design)]
-    size = sum(sizes) if design.is_one_at_a_time else math.prod(sizes)
-    models = 1 if design.factor(MODEL) else max(1, len(design.models))
-    return size * models * design.runs_per_combination
+    size = math.prod(sizes)
+    if design.is_one_at_a_time:
+        size = sum(sizes)
+    if design.factor(MODEL) is None:
+        size *= max(1, len(design.models))
+    return size * design.runs_per_combination

@@ -83,7 +83,7 @@ class History:
 def find_history(roots: Iterable[Path]) -> History:
     """Reads the experiments in these directories (and these directories themselves), the newest first."""
     roots = list(dict.fromkeys(root for root in roots if root.is_dir()))
-    tools = {tool.short: tool.results for tool in installed_tools()}
+    tools = {tool.short: tool.results for tool in installed_tools().preparation}
     trainings: list[PriorTraining] = []
     evaluations: list[PriorEvaluation] = []
     for experiment in _experiments(roots):

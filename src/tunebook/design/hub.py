@@ -6,7 +6,8 @@ import shlex
 
 from tunebook.core.markdown import code_span
 from tunebook.core.naming import is_one_component
-from tunebook.tools.torchtune.known_models import known_model
+from tunebook.tools.base import PreparationTool
+from tunebook.tools.known_models import known_model
 
 __all__ = ["how_to_get"]
 
@@ -22,14 +23,16 @@ _OWNERS = {
 _GATED = ("meta-llama", "google")
 
 
-def how_to_get(name: str, path: str) -> str:
-    """The commands that put a model there, as inline Markdown."""
+def how_to_get(name: str, path: str, tool: PreparationTool | None) -> str:
+    """The commands that download a model to a path, as inline Markdown; one of them is the tool's own."""
     repository = _repository(name, path)
     target = shlex.quote(path)
-    hugging_face = code_span(f"hf download {repository} --local-dir {target}")
-    torchtune = code_span(f"tune download {repository} --output-dir {target}")
+    commands = [f"hf download {repository} --local-dir {target}"]
+    own = tool.download_command(repository, target) if tool else ""
+    if own:
+        commands.append(own)
     gated = " (gated: ask for access first, then `hf auth login`)" if repository.split("/")[0] in _GATED else ""
-    return f"{hugging_face}, or {torchtune}{gated}"
+    return ", or ".join(map(code_span, commands)) + gated
 
 
 def _repository(name: str, path: str) -> str:

@@ -66,13 +66,13 @@ def _merged(earlier: Design, now: Design) -> Design:
         base={**earlier.base, **now.base},
         paired=_paired(earlier, now),
         listed=_added(earlier.listed, now.listed),
-        sample=earlier.sample if now.sample is None else now.sample,
-        sample_seed=earlier.sample_seed if now.sample_seed is None else now.sample_seed,
+        sample=_given(now.sample, earlier.sample),
+        sample_seed=_given(now.sample_seed, earlier.sample_seed),
         seeds=_seeds(earlier, now),
         replicates=_replicates(earlier, now),
         exclusions=_added(earlier.exclusions, now.exclusions),
-        train=earlier.train if now.train is None else now.train,
-        controls=earlier.controls if now.controls is None else now.controls,
+        train=_given(now.train, earlier.train),
+        controls=_given(now.controls, earlier.controls),
         eval_only=tuple(({item.name: item for item in (*earlier.eval_only, *now.eval_only)}).values()),
         settings=_settings(earlier, now),
         epochs=now.epochs or earlier.epochs,
@@ -80,6 +80,10 @@ def _merged(earlier: Design, now: Design) -> Design:
         notes=(*earlier.notes, *now.notes),
         run_notes={**earlier.run_notes, **now.run_notes},
     )
+
+
+def _given(now: _Item | None, earlier: _Item | None) -> _Item | None:
+    return earlier if now is None else now
 
 
 def _added(earlier: tuple[_Item, ...], now: tuple[_Item, ...]) -> tuple[_Item, ...]:
@@ -154,14 +158,13 @@ def _without_gone_factors(earlier: Design, now: Design, merged: Design) -> tuple
         gone.update(dict.fromkeys(missing))
         return not missing
 
-    paired = [keys for keys in merged.paired if keys not in earlier.paired or keys in now.paired or applies(keys)]
-    exclusions = [
-        rule for rule in merged.exclusions if rule not in earlier.exclusions or rule in now.exclusions or applies(rule)
-    ]
+    old_pairs = set(earlier.paired) - set(now.paired)
+    paired = [keys for keys in merged.paired if keys not in old_pairs or applies(keys)]
+    old_rules = [rule for rule in earlier.exclusions if rule not in now.exclusions]
+    exclusions = [rule for rule in merged.exclusions if rule not in old_rules or applies(rule)]
     base = {key: text for key, text in merged.base.items() if key in now.base or applies((key,))}
     if now.combine == Combine.FACTORIAL:
         base = dict(now.base)
-    decisions = [
-        (f"pairs, exclusions and base levels of {key} are left out", "it is no longer a factor") for key in gone
-    ]
-    return replace(merged, paired=tuple(paired), exclusions=tuple(exclusions), base=base), tuple(decisions)
+    what = "pairs, exclusions and base levels of {} are left out"
+    decisions = tuple((what.format(key), "it is no longer a factor") for key in gone)
+    return replace(merged, paired=tuple(paired), exclusions=tuple(exclusions), base=base), decisions

@@ -88,9 +88,6 @@ class _Parser:
     def notes(self, node: Node) -> None:
         self.design = replace(self.design, notes=(*self.design.notes, *(item.text for item in node.items())))
 
-    def run_notes(self, node: Node) -> None:
-        self.design = replace(self.design, run_notes={name: note.one_text() for name, note in node.named()})
-
     # --- parameters
 
     def parameter(self, name: Text, *, is_factor: bool) -> str | None:
@@ -307,7 +304,6 @@ _PARSERS: dict[str, Callable[[_Parser, Node], None]] = {
     "evaluate-epochs": _text(lambda design, text: replace(design, epochs=text)),
     "matrix": _Parser.matrix,
     "note": _Parser.notes,
-    "run-notes": _Parser.run_notes,
 }
 KEYS = tuple(_PARSERS)
 """Every key, as an option is named; files may write it with underscores, and some in the plural."""

@@ -13,7 +13,7 @@ from tunebook.core.markdown import MarkdownSection, parse_markdown, split_lines
 from tunebook.core.plan.document import SECTIONS
 from tunebook.core.plan.section import SectionOfParts
 
-__all__ = ["trimmed", "with_own_sections", "with_own_text"]
+__all__ = ["find_section", "trimmed", "with_own_sections", "with_own_text"]
 
 # A person may write in Notes, so it is kept like a section of one's own.
 _SECTIONS = {section.title.lower() for section in SECTIONS} - {"notes"}
@@ -57,15 +57,22 @@ def with_own_sections(before: str, text: str) -> str:
     return "\n".join([*above, "", text]) if above else text
 
 
+def find_section(text: str, title: str) -> MarkdownSection | None:
+    """The second-level section of this title, in lower case."""
+    for section in parse_markdown(text).walk():
+        if section.level == _TOP and section.title.lower() == title:
+            return section
+    return None
+
+
 def _with_section(text: str, title: str, own: list[str]) -> str:
     """Adds a person's section at the end; if the new plan has one of this title, its bullets follow the old ones."""
     lines, _ = split_lines(text)
-    for section in parse_markdown(text).walk():
-        if section.level == _TOP and section.title == title:
-            added = [line for line in lines[section.line : section.end_line] if line.strip() and line not in own]
-            del lines[section.line - 1 : section.end_line]
-            own = [*trimmed(own), *added]
-            break
+    section = find_section(text, title.lower())
+    if section is not None:
+        added = [line for line in lines[section.line : section.end_line] if line.strip() and line not in own]
+        del lines[section.line - 1 : section.end_line]
+        own = [*trimmed(own), *added]
     return "\n".join([*trimmed(lines), "", *trimmed(own)]) + "\n"
 
 
@@ -158,19 +165,18 @@ def _own_facts(block: _Block) -> Iterator[str]:
 
 def _find(text: str, title: str, subtitle: str) -> MarkdownSection | None:
     """The subsection in the new plan; its section if that has no such subsection."""
-    for section in parse_markdown(text).walk():
-        if section.level != _TOP or section.title.lower() != title.lower():
-            continue
-        for part in section.sections:
-            if part.title.lower() == subtitle.lower() != title.lower():
-                return part
+    section = find_section(text, title.lower())
+    if section is None or subtitle == title:
         return section
-    return None
+    for part in section.sections:
+        if part.title.lower() == subtitle.lower():
+            return part
+    return section
 
 
 def _with_subsection(text: str, title: str, own: Sequence[str]) -> str:
     """Adds a person's subsection at the end of its section, or at the end of a plan that has lost the section."""
-    section = _find(text, title, title)
+    section = find_section(text, title.lower())
     lines, _ = split_lines(text)
     end = section.end_line if section else len(lines)
     parts = ("\n".join(lines[:end]).rstrip("\n"), "\n".join(own).strip("\n"), "\n".join(lines[end:]))

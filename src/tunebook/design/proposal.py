@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from tunebook.core.parameters import Kind, by_key
@@ -43,7 +43,7 @@ class Totals:
 
 @dataclass(frozen=True, kw_only=True)
 class Previous:
-    """The plan that an update replaces.
+    """The plan that an update replaces; without a plan for a new one.
 
     Attributes:
         trained: runs whose training was submitted, as its status says.
@@ -51,10 +51,21 @@ class Previous:
         matrix_notes: run to its remark in the evaluation matrix.
     """
 
-    plan: Plan
-    trained: frozenset[str]
-    is_evaluated: bool
-    matrix_notes: Mapping[str, str]
+    plan: Plan | None = None
+    trained: frozenset[str] = frozenset()
+    is_evaluated: bool = False
+    matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def minutes_of(self, plan: Plan, run: Run) -> tuple[float | None, bool]:
+        """The estimate of the same training, if there is one, and whether it was submitted."""
+        if self.plan is not None:
+            for old in self.plan.fine_tuned:
+                if identity(self.plan, old) == identity(plan, run):
+                    return old.estimate_min, old.name in self.trained
+        return None, False
+
+
+_NO_PREVIOUS = Previous()
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ class Proposal:
 
 
 def propose(
-    design: Design, plan: Plan, *, around: Surroundings, created: str, previous: Previous | None = None
+    design: Design, plan: Plan, *, around: Surroundings, created: str, previous: Previous = _NO_PREVIOUS
 ) -> Proposal:
     """Adds splits, estimates, and details for people.
 
@@ -85,10 +96,8 @@ def propose(
     plan = _with_estimates(plan, training, evaluation, previous)
     totals = _totals(plan, work)
     facts = estimate_facts(work, training, site=around.site, disk_gib=totals.disk_gib)
-    old = previous.plan if previous else None
-    kept_notes = previous.matrix_notes if previous else {}
     details = PlanDetails(
-        design=_kind(design, plan, old),
+        design=_kind(design, plan, previous.plan),
         created=created,
         directory=str(around.experiment),
         verified=frozenset(around.found.verified),
@@ -98,10 +107,10 @@ def propose(
         evaluation=(("Basis", _evaluation_basis(plan, evaluation)),) if evaluation else (),
         disk=tuple(facts.disk),
         naming=naming_facts(plan),
-        matrix_notes=MappingProxyType({**_matrix_notes(plan), **kept_notes}),
+        matrix_notes=MappingProxyType({**_matrix_notes(plan), **previous.matrix_notes}),
         notes=design.notes,
     )
-    return Proposal(plan, details, totals, tuple(facts.entries), tuple(facts.warnings), old)
+    return Proposal(plan, details, totals, tuple(facts.entries), tuple(facts.warnings), previous.plan)
 
 
 def _kind(design: Design, plan: Plan, old: Plan | None) -> str:
@@ -120,42 +129,30 @@ def _with_splits(plan: Plan, around: Surroundings) -> Plan:
 
 
 def _with_estimates(
-    plan: Plan, training: Mapping[str, Estimate], evaluation: Estimate | None, previous: Previous | None
+    plan: Plan, training: Mapping[str, Estimate], evaluation: Estimate | None, previous: Previous
 ) -> Plan:
     """The plan with estimates, rounded as it is written, so that its text says the same."""
-    runs = tuple(
-        replace(run, estimate_min=_training_minutes(plan, run, training[run.name], previous))
-        if run.name in training
-        else run
-        for run in plan.runs
-    )
+    runs: list[Run] = []
     longest: dict[str, float] = {}
-    for run in runs:
-        if run.estimate_min:
-            longest[run.model] = max(run.estimate_min, longest.get(run.model, 0.0))
+    for run in plan.runs:
+        minutes = None
+        if run.name in training:
+            before, is_submitted = previous.minutes_of(plan, run)
+            minutes = _kept_minutes(before, _rounded(training[run.name].minutes), is_submitted=is_submitted)
+            longest[run.model] = max(minutes, longest.get(run.model, 0.0))
+        runs.append(replace(run, estimate_min=minutes))
     each = None
     if evaluation:
-        before = previous.plan.estimates.evaluation_min if previous else None
-        is_submitted = previous is not None and previous.is_evaluated
-        each = _kept_minutes(before, _rounded(evaluation.minutes), is_submitted=is_submitted)
-    return replace(plan, runs=runs, estimates=Estimates(MappingProxyType(longest), each))
-
-
-def _training_minutes(plan: Plan, run: Run, estimate: Estimate, previous: Previous | None) -> float:
-    now = _rounded(estimate.minutes)
-    if previous is None:
-        return now
-    for old in previous.plan.fine_tuned:
-        if identity(previous.plan, old) == identity(plan, run):
-            return _kept_minutes(old.estimate_min, now, is_submitted=old.name in previous.trained)
-    return now
+        before = previous.plan.estimates.evaluation_min if previous.plan else None
+        each = _kept_minutes(before, _rounded(evaluation.minutes), is_submitted=previous.is_evaluated)
+    return replace(plan, runs=tuple(runs), estimates=Estimates(MappingProxyType(longest), each))
 
 
 def _kept_minutes(before: float | None, now: float, *, is_submitted: bool) -> float:
     """The old plan's minutes, unless they are too few now and nothing was submitted with them."""
-    if not before:
-        return now
-    return before if is_submitted else max(before, now)
+    if before and is_submitted:
+        return before
+    return max(before or 0.0, now)
 
 
 def _rounded(minutes: float) -> float:
@@ -163,8 +160,9 @@ def _rounded(minutes: float) -> float:
 
 
 def _evaluation_basis(plan: Plan, estimate: Estimate) -> str:
-    is_kept = plan.estimates.evaluation_min != _rounded(estimate.minutes)
-    return "as before, since time limits follow from it" if is_kept else estimate.basis
+    if plan.estimates.evaluation_min == _rounded(estimate.minutes):
+        return estimate.basis
+    return "as before, since time limits follow from it"
 
 
 def _totals(plan: Plan, work: Workloads) -> Totals:
@@ -187,7 +185,9 @@ def _totals(plan: Plan, work: Workloads) -> Totals:
 def _training_facts(totals: Totals, work: Workloads, facts: EstimateFacts) -> Iterator[Fact]:
     if not work.plan.fine_tuned:
         return
-    gpu_hours = f"{totals.gpu_h:.1f} with evaluations" if work.gpus else "0: the runs use no GPU"
+    gpu_hours = "0: the runs use no GPU"
+    if work.gpus:
+        gpu_hours = f"{totals.gpu_h:.1f} with evaluations"
     yield "Total training time", f"{spoken_minutes(totals.training_h * 60)}, one run at a time"
     yield "Total GPU hours", gpu_hours
     yield "Basis", "; ".join(facts.bases)
@@ -195,7 +195,9 @@ def _training_facts(totals: Totals, work: Workloads, facts: EstimateFacts) -> It
 
 
 def _dataset_facts(plan: Plan, around: Surroundings) -> Iterator[Fact]:
-    size = file_bytes(around.experiment / plan.dataset.path) if plan.dataset else 0
+    if plan.dataset is None:
+        return
+    size = file_bytes(around.experiment / plan.dataset.path)
     if size >= _MIB_FROM:
         yield "Size", f"{size / 2**20:,.0f} MiB"
     elif size:

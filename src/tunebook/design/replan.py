@@ -8,9 +8,8 @@ from types import MappingProxyType
 from tunebook.core.markdown import parse_markdown
 from tunebook.core.plan import PLAN_FILE, Plan
 from tunebook.design.build_plan import Kept, identity
-from tunebook.design.carry_status import with_status
+from tunebook.design.carry_status import column_names, with_status
 from tunebook.design.preserve import with_own_sections, with_own_text
-from tunebook.design.status_tables import column_names
 
 __all__ = ["keep_from", "plan_diff", "updated_text"]
 

@@ -9,17 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.markdown import code_span
-from tunebook.core.plan import Plan
+from tunebook.core.plan import EvaluationTask, Model, Plan
 from tunebook.core.site import Environment, Site
 from tunebook.design.hub import how_to_get
 from tunebook.disk.program import run_program
 from tunebook.errors import PlanError, ToolError
+from tunebook.tools.base import EvaluationTool, PreparationTool, TaskScript, Tool
 from tunebook.tools.datasets import DatasetFacts, read_dataset_facts
-from tunebook.tools.inspect.arguments import task_function
-from tunebook.tools.inspect.task_source import TaskFacts, read_task_facts
 from tunebook.tools.model_facts import ModelFacts, read_chat_template, read_model_facts
 from tunebook.tools.registry import installed_tools
-from tunebook.tools.torchtune.models import resolve_model
 
 __all__ = ["Entry", "ModelResource", "Resources", "free_bytes", "survey"]
 
@@ -55,7 +53,7 @@ class Resources:
 
     models: dict[str, ModelResource] = field(default_factory=dict)
     datasets: dict[str, DatasetFacts | None] = field(default_factory=dict)
-    tasks: dict[str, TaskFacts | None] = field(default_factory=dict)
+    tasks: dict[str, TaskScript | None] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
     prerequisites: list[str] = field(default_factory=list)
@@ -74,30 +72,35 @@ class Resources:
 def survey(plan: Plan, site: Site, experiment: Path) -> Resources:
     """Reads everything that the plan names; what is not there is a prerequisite, never an error."""
     found = Resources()
+    registry = installed_tools()
+    preparation = registry.preparation_tool(plan.tools.preparation)
+    evaluation = registry.evaluation_tool(plan.tools.evaluation)
     for model in plan.models:
-        _model(found, model.name, experiment, model.path)
+        _model(found, model, experiment, preparation)
     for path in _datasets(plan):
         _dataset(found, path)
     for task in plan.tasks:
-        _task(found, plan, task.script)
+        if evaluation is not None:  # otherwise `check` reports that the plan names an unknown tool
+            _task(found, task, evaluation)
     for run in plan.runs:
         if run.checkpoint:
             _checkpoint(found, run.name, run.checkpoint)
-    for stage, name, environment in (
-        ("preparation", plan.tools.preparation, site.training),
-        ("evaluation", plan.tools.evaluation, site.evaluation),
-    ):
-        _environment(found, stage, name, environment)
+    for tool, environment in ((preparation, site.training), (evaluation, site.evaluation)):
+        if tool is not None:
+            _environment(found, tool, environment)
     return found
 
 
-def _model(found: Resources, name: str, experiment: Path, path: str) -> None:
+def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTool | None) -> None:
+    name, path = model.name, model.path
     directory = experiment / Path(path).expanduser()
     facts = read_model_facts(directory)
-    resource = ModelResource(path, facts, _size(found, name, facts), _weight_bytes(directory, facts))
+    resource = ModelResource(path, facts, _size(found, name, facts, tool), _weight_bytes(directory, facts))
     found.models[name] = resource
     if facts is None:
-        found.prerequisites.append(f"Model {code_span(name)} is not at {code_span(path)}: {how_to_get(name, path)}")
+        found.prerequisites.append(
+            f"Model {code_span(name)} is not at {code_span(path)}: {how_to_get(name, path, tool)}"
+        )
         found.told("VERIFY_MODEL", name, details=path, result="not there", explanation="a prerequisite of the page")
         return
     problems = list(_model_problems(directory, facts))
@@ -115,12 +118,11 @@ def _model(found: Resources, name: str, experiment: Path, path: str) -> None:
     )
 
 
-def _size(found: Resources, name: str, facts: ModelFacts | None) -> float | None:
+def _size(found: Resources, name: str, facts: ModelFacts | None, tool: PreparationTool | None) -> float | None:
     try:
-        return resolve_model(name, facts, lora=True).parameters_b
+        return tool.model_size_b(name, facts) if tool else None
     except PlanError as error:
-        if facts is not None and facts.config is not None:
-            found.refused[name] = str(error)
+        found.refused[name] = str(error)
         return None
 
 
@@ -175,16 +177,15 @@ def _dataset(found: Resources, path: str) -> None:
     found.told("VERIFY_DATASET", path, command="read the file, count its splits", result=result, explanation=overlaps)
 
 
-def _task(found: Resources, plan: Plan, script: str) -> None:
-    facts = read_task_facts(Path(script))
+def _task(found: Resources, task: EvaluationTask, tool: EvaluationTool) -> None:
+    script = task.script
+    facts = tool.read_tasks(Path(script))
     found.tasks[script] = facts
     if facts is None:
-        accepts = "an inspect-ai task that accepts `config_dir`, and `dataset_path`, `system_prompt` and `prompt`"
-        found.prerequisites.append(f"Task script {code_span(script)} is not there: write it ({accepts})")
+        found.prerequisites.append(f"Task script {code_span(script)} is not there: write it ({tool.task_form})")
         found.told("VERIFY_TASK", script, result="not there", explanation="a prerequisite of the page")
         return
-    task = next(task for task in plan.tasks if task.script == script)
-    function = task_function(task, facts)
+    function = facts.function_for(task)
     if not facts.problem and function:
         found.verified.add(script)
     accepted = f"{function.name}({', '.join(function.parameters)})" if function else "no such task in it"
@@ -201,12 +202,10 @@ def _checkpoint(found: Resources, run: str, path: str) -> None:
     found.told("VERIFY_CHECKPOINT", run, details=path, result="not there", explanation="a prerequisite of the page")
 
 
-def _environment(found: Resources, stage: str, name: str, environment: Environment) -> None:
-    """The tool's version in the environment that jobs activate, else in this one."""
-    tool = next((tool for tool in installed_tools() if tool.name == name.lower()), None)
-    if tool is None:
-        return  # told by `check`
-    argv = _probe(environment, tool.name)
+def _environment(found: Resources, tool: Tool, environment: Environment) -> None:
+    """The tool's version in the environment that jobs activate, or else in this one."""
+    name, stage = tool.name, tool.stage.value
+    argv = _probe(environment, tool.package.distribution)
     where = f"conda environment {environment.conda_env}" if environment.conda_env else environment.venv
     if argv is None and where:
         found.told("VERIFY_ENVIRONMENT", f"{name} ({stage})", details=where, result="not verified: no conda here")

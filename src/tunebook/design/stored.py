@@ -1,7 +1,7 @@
 """The design of an experiment in ``.tunebook/design.json``: written with the plan, read when that is updated.
 
 The file has the keys of ``tunebook design --config``. It holds the completed design, with the values that were decided
-for the person, and not the notes, which people go on writing in the plan.
+for the person, and neither notes nor remarks on runs: these are kept in the plan itself.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ def design_to_json(design: Design) -> str:
         "set": dict(design.settings),
         "evaluate-epochs": design.epochs,
         "matrix": [{"run": rule.run, "tasks": [rule.task], "epochs": rule.epochs} for rule in design.matrix],
-        "run-notes": dict(design.run_notes),
     }
     given = {key: value for key, value in optional.items() if value not in (None, "", {}, [])}
     return json.dumps({"version": _VERSION, "design": given}, indent=2, ensure_ascii=False) + "\n"

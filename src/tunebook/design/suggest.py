@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.core.site import Site
 from tunebook.tools.datasets import read_dataset_facts
-from tunebook.tools.inspect.task_source import read_task_facts
+from tunebook.tools.registry import installed_tools
 
 __all__ = ["Suggestions", "suggestions"]
 
@@ -41,7 +41,7 @@ def suggestions(here: Path, site: Site) -> Suggestions:
     return Suggestions(
         tuple(_shown(path, here) for path in dict.fromkeys(models)),
         tuple((_shown(path, here), words) for path in files if (words := _splits(path))),
-        tuple(f"{_shown(path, here)}@{name}" for path in files for name in _tasks(path)),
+        tuple(f"{_shown(path, here)}@{name}" for path, name in _tasks(files)),
     )
 
 
@@ -72,7 +72,11 @@ def _splits(path: Path) -> str:
     return ", ".join(f"{name} ({count})" for name, count in facts.splits.items())
 
 
-def _tasks(path: Path) -> Iterator[str]:
-    if path.suffix == ".py":
-        facts = read_task_facts(path)
-        yield from (function.name for function in facts.functions) if facts else ()
+def _tasks(files: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Each script with the name of each task in it."""
+    tools = installed_tools().evaluation
+    for path in files:
+        for tool in tools:
+            script = tool.read_tasks(path) if path.suffix == ".py" else None
+            for function in script.functions if script else ():
+                yield path, function.name

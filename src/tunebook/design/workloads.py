@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from tunebook.core.parameters import Value
 from tunebook.core.paths import output_directory
 from tunebook.core.plan import EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import effective, evaluations, is_lora
@@ -46,9 +47,10 @@ class Workloads:
     def __init__(self, plan: Plan, around: Surroundings) -> None:
         self.plan = plan
         self._around = around
-        gpus = plan.value("gpus")
-        self.gpus = gpus if isinstance(gpus, int) else 1
-        self._gpu = around.site.constraint or around.site.partition if self.gpus else ""
+        self.gpus = _number(plan.value("gpus"), 1)
+        self._gpu = ""
+        if self.gpus:
+            self._gpu = around.site.constraint or around.site.partition
 
     def training(self, run: Run) -> Estimate:
         """The time of one training."""
@@ -56,18 +58,21 @@ class Workloads:
 
     def workload(self, run: Run) -> Workload:
         """What a training has to do."""
-        batch = max(1, self._number(run, "batch_size"))
-        accumulation = max(1, self._number(run, "gradient_accumulation_steps"))
-        length, most_steps = self._number(run, "max_seq_len"), self._number(run, "max_steps_per_epoch")
+        batch = self._effective(run, "batch_size", 1)
+        accumulation = self._effective(run, "gradient_accumulation_steps", 1)
+        most_steps = self._effective(run, "max_steps_per_epoch", 0)
+        length = self._effective(run, "max_seq_len", 0)
         examples, tokens = self._data(run)
         if most_steps:
             examples = min(examples, most_steps * batch * accumulation * max(1, self.gpus))
+        if length:
+            tokens = min(tokens, length)
         return Workload(
             model=self._model_name(run.model),
             parameters_b=self.parameters_b(run.model),
             examples=examples,
-            tokens_per_example=min(tokens, length) if length else tokens,
-            epochs=self._number(run, "epochs"),
+            tokens_per_example=tokens,
+            epochs=self._effective(run, "epochs", 1),
             batch_size=batch,
             accumulation=accumulation,
             gpus=self.gpus,
@@ -76,38 +81,41 @@ class Workloads:
             max_seq_len=length,
         )
 
-    def _number(self, run: Run, key: str) -> int:
-        value = effective(self.plan, run, key)
-        return value if isinstance(value, int) else 0
+    def _effective(self, run: Run, key: str, default: int) -> int:
+        return _number(effective(self.plan, run, key), default)
 
-    def model(self, name: str) -> ModelResource | None:
-        """What was found of a model."""
-        return self._around.found.models.get(name)
+    def model(self, name: str) -> ModelResource:
+        """What was found of a model; nothing is known of one that the plan does not list."""
+        return self._around.found.models.get(name) or ModelResource(name, None, None)
 
     def _model_name(self, name: str) -> str:
         """The name of the model's directory, which prior runs have in common."""
-        resource = self.model(name)
-        return PurePosixPath(resource.path).name if resource else name
+        return PurePosixPath(self.model(name).path).name
 
     def parameters_b(self, model: str) -> float | None:
         """Billions of parameters, if known."""
-        resource = self.model(model)
-        return resource.parameters_b if resource else None
+        return self.model(model).parameters_b
 
-    def _data_path(self, run: Run) -> str:
+    def _splits(self, path: Value) -> Mapping[str, int]:
+        """The splits of a run's or task's own data set, by default of the plan's."""
+        return self._around.found.splits(self._path(path))
+
+    def _path(self, own: Value) -> str:
         common = self.plan.dataset.path if self.plan.dataset else ""
-        return str(effective(self.plan, run, "dataset") or common)
+        return str(own or common)
 
     def are_counted(self, runs: Iterable[Run]) -> bool:
         """Whether the training examples of all these runs were counted."""
-        return all(self._around.found.splits(self._data_path(run)).get("train") for run in runs)
+        return all(self._splits(effective(self.plan, run, "dataset")).get("train") for run in runs)
 
     def _data(self, run: Run) -> tuple[int, float]:
         """Training examples, and tokens of one: the bytes of the file and of the prompts, and the chat template."""
-        path = self._data_path(run)
-        splits = self._around.found.splits(path)
+        own = effective(self.plan, run, "dataset")
+        splits = self._splits(own)
         total = sum(splits.values())
-        each = file_bytes(self._around.experiment / path) / total if total else _ASSUMED_EXAMPLE_BYTES
+        each = _ASSUMED_EXAMPLE_BYTES
+        if total:
+            each = file_bytes(self._around.experiment / self._path(own)) / total
         prompts = "".join(str(effective(self.plan, run, key) or "") for key in ("prompt", "system_prompt"))
         tokens = (each + len(prompts.encode())) / _BYTES_PER_TOKEN + _TEMPLATE_TOKENS
         return splits.get("train") or ASSUMED_EXAMPLES, tokens
@@ -116,14 +124,13 @@ class Workloads:
         """The time of the longest evaluation, which the plan gives for all; ``None`` without evaluations."""
         models = {run.name: run.model for run in self.plan.runs}
         tasks = {task.name: task for task in self.plan.tasks}
-        max_tokens = self.plan.value("eval_max_tokens")
         found: list[Estimate] = []
         for model, task in dict.fromkeys((models[item.run], item.task) for item in evaluations(self.plan)):
             estimate = evaluation_estimate(
                 model=self._model_name(model),
                 parameters_b=self.parameters_b(model),
                 samples=self._samples(tasks[task]),
-                max_tokens=max_tokens if isinstance(max_tokens, int) else None,
+                max_tokens=_number(self.plan.value("eval_max_tokens"), 0) or None,
                 gpus=min(1, self.gpus),
                 history=self._around.history,
             )
@@ -131,21 +138,19 @@ class Workloads:
         return max(found, key=lambda estimate: estimate.minutes, default=None)
 
     def _samples(self, task: EvaluationTask) -> int:
-        path = task.dataset or (self.plan.dataset.path if self.plan.dataset else "")
-        splits = self._around.found.splits(path)
+        splits = self._splits(task.dataset)
         samples = splits.get("test") or splits.get("validation") or sum(splits.values()) or _ASSUMED_SAMPLES
-        limit = self.plan.value("eval_limit")
-        return min(samples, limit) if isinstance(limit, int) else samples
+        return min(samples, _number(self.plan.value("eval_limit"), samples))
 
     def epochs(self) -> int:
         """The epochs of all runs together, each of which leaves a checkpoint."""
-        return sum(self._number(run, "epochs") for run in self.plan.fine_tuned)
+        return sum(self._effective(run, "epochs", 1) for run in self.plan.fine_tuned)
 
     def checkpoints_bytes(self) -> float:
         """The disk space of all checkpoints."""
         total = 0.0
         for run in self.plan.fine_tuned:
-            epochs = self._number(run, "epochs") or 1
+            epochs = self._effective(run, "epochs", 1)
             total += epochs * checkpoint_bytes(self.parameters_b(run.model), gpus=self.gpus)
         return total
 
@@ -153,6 +158,10 @@ class Workloads:
         """Where checkpoints go and the bytes that are free there; ``None`` if this cannot be seen from here."""
         base = self._around.site.output_dir_base
         return free_bytes(output_directory(self._around.experiment, self.plan.name, "run", base))
+
+
+def _number(value: Value, default: int) -> int:
+    return value if isinstance(value, int) else default
 
 
 def file_bytes(path: Path) -> int:

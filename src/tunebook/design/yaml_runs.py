@@ -185,14 +185,16 @@ def _compare_levels(draft: Draft, factors: Sequence[Factor], runs: Sequence[Yaml
     trained = [run for run in runs if run.type is RunType.FINE_TUNED]
     for factor in factors:
         key = factor.key
-        common = draft.design.settings.get(key)
-        texts = [run.model if key == MODEL else run.values.get(key, common) for run in trained]
-        used = {level_value(key, text): text for text in texts if text is not None}
+        used: dict[object, str] = {}
+        for run in trained:
+            text = run.model if key == MODEL else run.values.get(key, draft.design.settings.get(key))
+            if text is not None:
+                used[level_value(key, text)] = text
         listed = {level_value(key, text): text for text in factor.levels}
-        for value, text in listed.items():
-            if value not in used:
-                draft.warn(place_of(key), f"no run has {key} {text}, which `variables` lists", "the runs decide")
-        for value, text in used.items():
-            if value not in listed:
-                message = f"a run has {key} {text}, which `variables` does not list"
-                draft.warn(place_of(key), message, "the runs decide")
+        unused = [text for value, text in listed.items() if value not in used]
+        unlisted = [text for value, text in used.items() if value not in listed]
+        for text in unused:
+            draft.warn(place_of(key), f"no run has {key} {text}, which `variables` lists", "the runs decide")
+        for text in unlisted:
+            message = f"a run has {key} {text}, which `variables` does not list"
+            draft.warn(place_of(key), message, "the runs decide")

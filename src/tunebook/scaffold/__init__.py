@@ -1,1 +1,1 @@
-"""From a plan to files: blueprint, reconciling with the disk, verification, log, summary."""
+"""Turns a plan into files: blueprint, reconciling with the disk, verification, log, summary."""

@@ -23,7 +23,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Built:
-    """A run together with what a tool makes for it."""
+    """A run and the unit that a tool made for it."""
 
     run: Run
     unit: Unit
@@ -31,7 +31,7 @@ class Built:
 
 @dataclass(frozen=True)
 class Part:
-    """What one tool makes of the plan."""
+    """The units that one tool made of the plan."""
 
     tool: Tool
     context: Context
@@ -50,13 +50,13 @@ class Part:
 
     @property
     def prepared(self) -> dict[str, Prepared]:
-        """Run name to what its preparation leaves."""
+        """Run name to its preparation."""
         return {built.run.name: built.unit.prepared for built in self.built if built.unit.prepared}
 
 
 @dataclass(frozen=True)
 class Blueprint:
-    """The parts in the order of their stages."""
+    """The parts, in the order of their stages."""
 
     parts: tuple[Part, ...]
 
@@ -72,7 +72,7 @@ class Blueprint:
 
     @property
     def failed_runs(self) -> set[str]:
-        """The runs that some tool could not build."""
+        """The runs that a tool could not build."""
         return {failure.run for part in self.parts for failure in part.failures}
 
 

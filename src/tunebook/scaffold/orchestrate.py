@@ -1,4 +1,4 @@
-"""The orchestrator: preparation first, evaluation second, each step logged, written, read back and reported."""
+"""Scaffolds a plan: preparation, then evaluation; writes, reads back, logs and reports each part."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ from tunebook.scaffold.report import PartReport, ScaffoldReport
 from tunebook.scaffold.write import prune, write_steps
 from tunebook.tools.base import Context, Tool
 
-__all__ = ["Options", "experiment_context", "scaffold"]
+__all__ = ["Options", "scaffold"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """How to scaffold.
 
     Attributes:
-        stages: the stages to do; others are neither written nor verified.
-        runs: run or directory names, or globs; none means all.
-        on_failure: asked after a part that failed: whether to go on with the next.
+        stages: the stages to do; files of other stages are neither written nor verified.
+        runs: names or directories of runs, or globs; empty for all.
+        overwrite: whether to replace files that a person edited; each is kept as ``.orig``.
+        prune: whether to remove files that are no longer in the plan.
+        dry_run: whether to write nothing.
+        on_failure: asked with a failed part's tool whether to continue with the next part.
     """
 
     stages: frozenset[Stage] = frozenset(Stage)
@@ -45,7 +48,7 @@ class Options:
 
 @dataclass(frozen=True)
 class _Session:
-    """What the steps of one invocation share."""
+    """The values that all steps of one invocation share."""
 
     context: Context
     options: Options
@@ -55,20 +58,25 @@ class _Session:
     def log(self, name: str) -> Log:
         return Log(None if self.options.dry_run else self.context.experiment / name, self.clock)
 
-    def selected(self, built: Built) -> bool:
-        names = (built.run.name, self.context.directories[built.run.name])
-        patterns = self.options.runs
-        return not patterns or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+    def is_selected(self, run: str) -> bool:
+        """Whether the options select a run, by its name or its directory."""
+        if not self.options.runs:
+            return True
+        directory = self.context.directories[run]
+        return any(fnmatchcase(run, glob) or fnmatchcase(directory, glob) for glob in self.options.runs)
+
+    def read(self, path: str) -> str | None:
+        # Joined as text: a sweep reads thousands of files, and a Path costs more than the reading.
+        return read_text(f"{self.context.experiment}/{path}")
 
     def on_disk(self, paths: Iterable[str]) -> dict[str, str | None]:
-        root = str(self.context.experiment)
-        return {path: read_text(f"{root}/{path}") for path in paths}
+        return {path: self.read(path) for path in paths}
 
 
-def experiment_context(context: Context, tools: Sequence[Tool], manifest: Manifest, *, overwrite: bool) -> Context:
-    """The context with the files that a person edited and that decide over others; none with ``overwrite``."""
+def _with_edited_files(context: Context, tools: Sequence[Tool], manifest: Manifest) -> Context:
+    """The context with the editable files that a person has edited."""
     edited: dict[str, str] = {}
-    for tool in tools if not overwrite else ():
+    for tool in tools:
         for run in tool.runs(context.plan):
             for name in tool.editable:
                 path = f"{context.directories[run.name]}/{name}"
@@ -84,10 +92,11 @@ def scaffold(
     """Builds everything as a value, then writes and verifies what is selected, one tool after the other.
 
     Raises:
-        UsageError: a run that was asked for does not exist.
+        UsageError: no run has one of the selected names.
     """
     manifest = read_manifest(context.experiment)
-    context = experiment_context(context, tools, manifest, overwrite=options.overwrite)
+    if not options.overwrite:
+        context = _with_edited_files(context, tools, manifest)
     session = _Session(context, options, manifest, clock)
     blueprint = _build(tools, context)
     _refuse_unknown_runs(session)
@@ -95,95 +104,99 @@ def scaffold(
     reports: list[PartReport] = []
     for part in blueprint.parts:
         if part.tool.stage in options.stages:
-            reports.append(_do_part(session, part, reports, journal))
-    report = _finish(session, blueprint, reports)
-    log_complete(journal, report)
-    return report
+            report = _report_of(session, part, reports, journal)
+            log_part(journal, session.log(report.log), report)
+            reports.append(report)
+    whole = _finish(session, blueprint, reports)
+    log_complete(journal, whole)
+    return whole
 
 
 def _build(tools: Sequence[Tool], context: Context) -> Blueprint:
+    """Every tool's part; later tools see what earlier ones prepare."""
     parts: list[Part] = []
     for tool in tools:
-        prepared = {name: value for part in parts for name, value in part.prepared.items()}
-        parts.append(build_part(tool, replace(context, prepared=prepared)))
+        part = build_part(tool, context)
+        parts.append(part)
+        context = replace(context, prepared={**context.prepared, **part.prepared})
     return Blueprint(tuple(parts))
 
 
 def _refuse_unknown_runs(session: _Session) -> None:
-    names = session.context.directories
+    directories = session.context.directories
+    names = [*directories, *directories.values()]
     for pattern in session.options.runs:
-        if not any(fnmatchcase(name, pattern) for pair in names.items() for name in pair):
-            raise UsageError(f"no run is called `{pattern}`", hint="runs: " + ", ".join(names))
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise UsageError(f"no run is called `{pattern}`", hint="runs: " + ", ".join(directories))
 
 
-def _do_part(session: _Session, part: Part, before: Sequence[PartReport], journal: Log) -> PartReport:
-    """One tool: reconcile, write, read back, log. A part after one that failed is done only if that is wanted."""
+def _report_of(session: _Session, part: Part, before: Sequence[PartReport], journal: Log) -> PartReport:
+    """One tool's part, done; or skipped after a part that failed, unless a person wants to continue."""
     tool = part.tool
-    report = PartReport(tool.name, tool.short, tool.stage, tool_log("scaffold", tool.short))
-    failed = next((done for done in before if not done.ok), None)
+    report = PartReport(
+        tool=tool.name, short=tool.short, stage=tool.stage, log=tool_log("scaffold", tool.short), files=tool.files
+    )
+    failed = next((earlier for earlier in before if not earlier.ok), None)
     if failed and not session.options.on_failure(failed.tool):
-        report = replace(report, skipped=f"not done, since {failed.tool} failed (--on-failure continue goes on)")
-        log_part(journal, session.log(report.log), report)
-        return report
+        return replace(report, skipped=f"skipped, because {failed.tool} failed (--on-failure continue does it)")
     log_part_start(journal, tool)
     started = time.monotonic()
-    selected = [built for built in part.built if session.selected(built)]
+    report = _do_part(session, part, report)
+    return replace(report, duration_s=time.monotonic() - started)
+
+
+def _do_part(session: _Session, part: Part, report: PartReport) -> PartReport:
+    """Reconciles the selected runs' files with the disk, writes them and reads them back."""
+    selected = [built for built in part.built if session.is_selected(built.run.name)]
     files = [file for built in selected for file in built.unit.files]
+    scripts = tuple(job.script for built in selected for job in built.unit.jobs)
     steps = reconcile(
         files,
         session.on_disk(file.path for file in files),
         session.manifest.generated,
         overwrite=session.options.overwrite,
     )
+    warnings = [warning for built in selected for warning in built.unit.warnings]
+    mismatches: list[Problem] = []
     if not session.options.dry_run:
         directories = [path for built in selected for path in built.unit.directories]
         write_steps(session.context.experiment, steps, directories)
-    conflicts = {step.path for step in steps if step.action is Action.CONFLICT}
-    mismatches = [] if session.options.dry_run else _verify(session, part, selected)
-    report = replace(
+        # A file that a person edited may differ from the plan; any other difference is a failure.
+        edited = {step.path for step in steps if step.action is Action.CONFLICT}
+        for problem in _verify(session, part, selected):
+            (warnings if problem.file in edited else mismatches).append(problem)
+    return replace(
         report,
         runs=tuple(session.context.directories[built.run.name] for built in selected),
-        scripts=tuple(job.script for built in selected for job in built.unit.jobs),
+        scripts=scripts,
+        commands=part.tool.manual_commands(scripts) if scripts else (),
         steps=steps,
-        failures=tuple(failure for failure in part.failures if _is_wanted(session, failure.run)),
-        mismatches=tuple(problem for problem in mismatches if problem.file not in conflicts),
-        warnings=(
-            *(warning for built in selected for warning in built.unit.warnings),
-            *(problem for problem in mismatches if problem.file in conflicts),
-        ),
-        duration_s=time.monotonic() - started,
+        failures=tuple(failure for failure in part.failures if session.is_selected(failure.run)),
+        mismatches=tuple(mismatches),
+        warnings=tuple(warnings),
     )
-    log_part(journal, session.log(report.log), report)
-    return report
-
-
-def _is_wanted(session: _Session, run: str) -> bool:
-    patterns = session.options.runs
-    names = (run, session.context.directories[run])
-    return not patterns or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def _verify(session: _Session, part: Part, selected: Sequence[Built]) -> list[Problem]:
-    root = str(session.context.experiment)
-
-    def read(path: str) -> str:
-        return read_text(f"{root}/{path}") or ""
-
-    return [problem for built in selected for problem in part.tool.verify(part.context, built.run, built.unit, read)]
+    problems: list[Problem] = []
+    for built in selected:
+        problems += part.tool.verify(part.context, built.run, built.unit, lambda path: session.read(path) or "")
+    return problems
 
 
 def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport]) -> ScaffoldReport:
-    """Orphans, and the manifest of what is there now."""
+    """Finds orphans, prunes them if asked to, and records in the manifest what is on disk now."""
     options, experiment = session.options, session.context.experiment
-    steps = [step for report in reports for step in report.steps]
     wanted = {file.path for file in blueprint.files}
-    known = session.on_disk(path for path in session.manifest.generated if path not in wanted)
-    lost = () if blueprint.failed_runs else orphans(wanted, known)
+    lost: tuple[Step, ...] = ()
+    if not blueprint.failed_runs:  # otherwise the files of a failed run would look like orphans
+        known = session.on_disk(path for path in session.manifest.generated if path not in wanted)
+        lost = orphans(wanted, known)
     removed: tuple[str, ...] = ()
-    if options.prune and not options.dry_run:
-        removed = prune(experiment, lost, session.manifest.generated, wanted)
     if not options.dry_run:
-        _remember(session, blueprint, steps, removed)
+        if options.prune:
+            removed = prune(experiment, lost, session.manifest.generated, wanted)
+        _record(session, blueprint, reports, removed)
     left = tuple(step.path for step in lost if step.path not in removed)
     return ScaffoldReport(
         experiment=experiment,
@@ -196,13 +209,13 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
     )
 
 
-def _remember(session: _Session, blueprint: Blueprint, steps: Sequence[Step], removed: Sequence[str]) -> None:
-    generated: dict[str, tuple[str, ...]] = {
-        path: digests for path, digests in session.manifest.generated.items() if path not in removed
-    }
-    for step in steps:
-        if step.action is not Action.CONFLICT and step.after is not None:
-            generated[step.path] = (digest(step.after),)
+def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport], removed: Sequence[str]) -> None:
+    """Writes the manifest: digests of the generated files, and the jobs whose scripts exist."""
     experiment = session.context.experiment
+    generated = {path: digests for path, digests in session.manifest.generated.items() if path not in removed}
+    for report in reports:
+        for step in report.steps:
+            if step.action is not Action.CONFLICT and step.after is not None:
+                generated[step.path] = (digest(step.after),)
     jobs = tuple(job for job in blueprint.jobs if os.path.isfile(f"{experiment}/{job.script}"))  # noqa: PTH113
     write_manifest(experiment, Manifest(generated, jobs))

@@ -1,4 +1,4 @@
-"""Three things compared for every file: what was generated last time, what is there now, what the plan asks for."""
+"""Compares three texts of every file: the generated one, the one on disk, and the one that the plan asks for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """One file: what is to be done, what is there (``None``: nothing) and what is asked for (``None``: nothing)."""
+    """The action for one file.
+
+    Attributes:
+        before: the text on disk; ``None`` for a missing file.
+        after: the text that the plan asks for; ``None`` for a file that is no longer in the plan.
+    """
 
     path: str
     action: Action
@@ -40,7 +45,7 @@ class Step:
         return self.action in {Action.CREATE, Action.UPDATE, Action.OVERWRITE}
 
     def diff(self) -> str:
-        """A unified diff from what is there to what is asked for; empty if nothing changes."""
+        """A unified diff from ``before`` to ``after``; empty if nothing changes."""
         if self.action in {Action.UNCHANGED, Action.ORPHAN}:
             return ""
         before = (self.before or "").splitlines(keepends=True)
@@ -56,12 +61,12 @@ def reconcile(
     *,
     overwrite: bool,
 ) -> tuple[Step, ...]:
-    """One step a file.
+    """One step per file.
 
     Args:
-        on_disk: path to the text that is there, ``None`` where nothing is.
-        generated: path to the digests of what was generated last time (two if that run was interrupted).
-        overwrite: replaces what a person edited.
+        on_disk: path to the text on disk, ``None`` for a missing file.
+        generated: path to the digests of the texts generated last time (two if that run was interrupted).
+        overwrite: whether to replace files that a person edited.
     """
     steps = []
     for file in files:
@@ -79,7 +84,7 @@ def reconcile(
 
 
 def orphans(wanted: Iterable[str], on_disk: Mapping[str, str | None]) -> tuple[Step, ...]:
-    """The files that were generated once, are still there and are not in the plan any more."""
+    """The files that were generated once, still exist, and are no longer in the plan."""
     known = set(wanted)
     return tuple(
         Step(path, Action.ORPHAN, text, None)

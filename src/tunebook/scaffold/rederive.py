@@ -1,10 +1,9 @@
-"""One run again, from its own edited settings: what ``tunebook setup-finetune`` does."""
+"""Derives the files of one run again from its own edited settings: what ``tunebook setup-finetune`` does."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tunebook.core.paths import SETUP
 from tunebook.core.plan import Run
 from tunebook.disk.atomic import read_text
 from tunebook.disk.manifest import Manifest, digest, read_manifest, write_manifest
@@ -16,9 +15,9 @@ from tunebook.tools.base import Context, Tool
 __all__ = ["Derived", "rederive"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Derived:
-    """What became of a run's files."""
+    """The result for one run's files."""
 
     directory: str
     steps: tuple[Step, ...]
@@ -28,42 +27,48 @@ class Derived:
 
     @property
     def exit_code(self) -> ExitCode:
-        """1 if what was written is not what the settings say, 4 if an edited file stands in the way."""
+        """1 if the written files differ from the settings, 4 if an edited file was kept."""
         if self.mismatches:
             return ExitCode.FAILED
         conflict = any(step.action is Action.CONFLICT for step in self.steps)
         return ExitCode.UNFINISHED if conflict else ExitCode.DONE
 
 
-def rederive(context: Context, tool: Tool, run: Run, *, setup: str | None, dry_run: bool) -> Derived:
-    """Derives the run's files from its settings as they are on disk, or from ``setup`` if that is given.
+def rederive(context: Context, tool: Tool, run: Run, *, edited: str | None, dry_run: bool) -> Derived:
+    """Derives the run's files from its first editable file.
+
+    Args:
+        edited: the new text of that file; ``None`` for the text on disk.
 
     Raises:
-        PlanError: the settings are not there, or wrong.
+        PlanError: the settings are missing or wrong.
     """
     directory = context.directories[run.name]
-    path = f"{directory}/{SETUP}"
+    path = f"{directory}/{tool.editable[0]}"
     before = read_text(context.experiment / path)
-    text = setup if setup is not None else before
+    text = before if edited is None else edited
     if text is None:
-        raise PlanError(f"{path} is not there", file=path, hint="`tunebook scaffold` writes it")
+        raise PlanError(f"{path} was not found", file=path, hint="`tunebook scaffold` writes it")
     context = replace(context, edited={**context.edited, path: text})
     unit = tool.build(context, run)
     manifest = read_manifest(context.experiment)
     files = [file for file in unit.files if file.path != path]
     on_disk = {file.path: read_text(context.experiment / file.path) for file in files}
-    steps = reconcile(files, on_disk, manifest.generated, overwrite=False)
+    derived = reconcile(files, on_disk, manifest.generated, overwrite=False)
+    steps = derived
     if text != before:
-        steps = (Step(path, Action.UPDATE if before is not None else Action.CREATE, before, text), *steps)
+        action = Action.CREATE if before is None else Action.UPDATE
+        steps = (Step(path, action, before, text), *derived)
     if dry_run:
-        return Derived(directory, steps, unit.warnings, dry_run=True)
+        return Derived(directory=directory, steps=steps, warnings=unit.warnings, dry_run=True)
     write_steps(context.experiment, steps, unit.directories)
-    written = [step for step in steps if step.action is not Action.CONFLICT and step.path != path]
-    derived = {step.path: (digest(step.after or ""),) for step in written}
-    ours = {key: value for key, value in manifest.generated.items() if key != path or text == before}
-    write_manifest(context.experiment, Manifest({**ours, **derived}, manifest.jobs))
-    conflicts = {step.path for step in steps if step.action is Action.CONFLICT}
-    found = tool.verify(context, run, unit, lambda name: read_text(context.experiment / name) or "")
-    warnings = (*unit.warnings, *(problem for problem in found if problem.file in conflicts))
-    mismatches = tuple(problem for problem in found if problem.file not in conflicts)
-    return Derived(directory, steps, warnings, mismatches)
+    generated = dict(manifest.generated)
+    if text != before:
+        generated.pop(path, None)  # from now on the settings are a person's, whatever the plan asks for
+    generated |= {step.path: (digest(step.after or ""),) for step in derived if step.action is not Action.CONFLICT}
+    write_manifest(context.experiment, Manifest(generated, manifest.jobs))
+    warnings, mismatches = list(unit.warnings), list[Problem]()
+    kept = {step.path for step in steps if step.action is Action.CONFLICT}
+    for problem in tool.verify(context, run, unit, lambda name: read_text(context.experiment / name) or ""):
+        (warnings if problem.file in kept else mismatches).append(problem)
+    return Derived(directory=directory, steps=steps, warnings=tuple(warnings), mismatches=tuple(mismatches))

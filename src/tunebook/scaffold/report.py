@@ -1,4 +1,4 @@
-"""What scaffolding did, as a value: the summary and the JSON are made of it."""
+"""The result of scaffolding as a value: summary, logs and JSON are made of it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from tunebook.core.jobs import Stage
 from tunebook.errors import ExitCode, Problem
 from tunebook.scaffold.blueprint import Failure
 from tunebook.scaffold.reconcile import Action, Step
+from tunebook.tools.base import FileKind
 
 __all__ = ["PartReport", "ScaffoldReport"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PartReport:
-    """What became of one tool's part.
+    """The result of one tool's part.
 
     Attributes:
-        runs: the directories whose files are as they should be.
-        scripts: the scripts of its jobs.
-        mismatches: what verification found to differ from the plan.
-        skipped: why the part was not done; empty if it was.
+        log: the name of the tool's own log.
+        files: the kinds of files that the tool writes.
+        runs: the directories of the runs that were built.
+        scripts: the scripts of its jobs; ``commands`` submit them by hand.
+        mismatches: differences from the plan that verification found.
+        skipped: why the part was skipped; empty otherwise.
         duration_s: how long it took, in seconds.
     """
 
@@ -29,8 +32,10 @@ class PartReport:
     short: str
     stage: Stage
     log: str
+    files: tuple[FileKind, ...] = ()
     runs: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     failures: tuple[Failure, ...] = ()
     mismatches: tuple[Problem, ...] = ()
@@ -40,21 +45,26 @@ class PartReport:
 
     @property
     def ok(self) -> bool:
-        """Whether everything that was asked of this part is there and right."""
+        """Whether every selected file is as it should be."""
         return not (self.failures or self.mismatches or self.skipped)
 
-    def count(self, action: Action) -> int:
-        """How many files met this fate."""
-        return sum(step.action is action for step in self.steps)
+    def counts(self, noun: str = "") -> str:
+        """How many files each action met, as ``12 created, 3 unchanged``; ``noun`` follows each number."""
+        counts = []
+        for action in Action:
+            number = sum(step.action is action for step in self.steps)
+            if number:
+                counts.append(f"{number} {noun} {action.value}" if noun else f"{number} {action.value}")
+        return ", ".join(counts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScaffoldReport:
-    """The whole.
+    """The result of the whole.
 
     Attributes:
-        orphans: files that are no longer in the plan; ``pruned`` those of them that were removed, ``kept`` those that
-            ``--prune`` left since they were edited or hold results.
+        orphans: files that are no longer in the plan; ``pruned`` those that were removed, ``kept`` those that
+            ``--prune`` left because they were edited or hold results.
     """
 
     experiment: Path
@@ -65,6 +75,11 @@ class ScaffoldReport:
     kept: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
     dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether every part is."""
+        return all(part.ok for part in self.parts)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -78,14 +93,19 @@ class ScaffoldReport:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """Why runs failed, and what verification found."""
-        failures = [problem for part in self.parts for failure in part.failures for problem in failure.problems]
-        skipped = [Problem(f"{part.tool}: {part.skipped}") for part in self.parts if part.skipped]
-        return (*failures, *(problem for part in self.parts for problem in part.mismatches), *skipped)
+        """Why runs failed, the mismatches, and why parts were skipped."""
+        problems: list[Problem] = []
+        for part in self.parts:
+            for failure in part.failures:
+                problems += failure.problems
+        for part in self.parts:
+            problems += part.mismatches
+        problems += [Problem(f"{part.tool}: {part.skipped}") for part in self.parts if part.skipped]
+        return tuple(problems)
 
     @property
     def exit_code(self) -> ExitCode:
-        """1 if something failed, 4 if conflicts are left, else 0."""
-        if not all(part.ok for part in self.parts):
+        """1 if something failed, 4 if conflicts are left, otherwise 0."""
+        if not self.ok:
             return ExitCode.FAILED
         return ExitCode.UNFINISHED if self.conflicts else ExitCode.DONE

@@ -1,4 +1,4 @@
-"""The one place that writes scaffolded files, and the one that removes them."""
+"""Writes scaffolded files, and removes orphans; no other module does either."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["prune", "write_steps"]
 
 
 def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[str]) -> None:
-    """Writes what is to be created, updated or overwritten.
+    """Creates, updates and overwrites files, and makes directories.
 
-    The new digests go to the manifest, beside the old ones, before the first file is written: after an interruption
+    The manifest gets the new digests, next to the old ones, before the first file is written: after an interruption
     neither the old nor the new text looks like a person's.
     """
     writing = [step for step in steps if step.writes and step.after is not None]
@@ -41,7 +41,7 @@ def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[s
 
 
 def _refuse_outside(experiment: Path, folder: str) -> None:
-    """Names are one path component by the plan's rules; a link that leads elsewhere is the one way left."""
+    """The plan's rules allow only single path components as names, so that only a symbolic link can lead elsewhere."""
     root = os.path.realpath(experiment)
     real = os.path.realpath(os.path.join(experiment, folder))  # noqa: PTH118
     if real != root and not real.startswith(root + os.sep):
@@ -51,7 +51,7 @@ def _refuse_outside(experiment: Path, folder: str) -> None:
 def prune(
     experiment: Path, lost: Sequence[Step], generated: Mapping[str, tuple[str, ...]], wanted: set[str]
 ) -> tuple[str, ...]:
-    """Removes orphans; those that were edited, or whose run holds results, stay. Returns what was removed."""
+    """Removes orphans, except those that were edited or whose run holds results; returns the removed paths."""
     tops = {PurePosixPath(path).parts[0] for path in wanted}
     removed = []
     for step in lost:
@@ -65,13 +65,16 @@ def prune(
 
 
 def _holds_results(experiment: Path, path: str, lost: Sequence[Step], tops: set[str]) -> bool:
-    """In a directory that is still planned: anything with the file's stem. In one that is not: anything at all."""
-    known = {str(step.path) for step in lost}
+    """Whether unknown files would lose their context.
+
+    In a directory that is still planned these are files with the same stem; in any other directory, all files.
+    """
+    known = {step.path for step in lost}
     top = PurePosixPath(path).parts[0]
     if top in tops:
         file = experiment / path
-        beside = file.parent.glob(f"{_glob_escaped(file.stem)}.*")
-        return any(str(other.relative_to(experiment)) not in known for other in beside)
+        siblings = file.parent.glob(f"{_glob_escaped(file.stem)}.*")
+        return any(str(other.relative_to(experiment)) not in known for other in siblings)
     inside = (item for item in (experiment / top).rglob("*") if item.is_file())
     return any(str(item.relative_to(experiment)) not in known for item in inside)
 
@@ -81,7 +84,7 @@ def _glob_escaped(name: str) -> str:
 
 
 def _remove_empty(experiment: Path, directory: PurePosixPath) -> None:
-    """Removes the directories that pruning emptied, and the empty ``logs`` that scaffolding made."""
+    """Removes the directories that pruning emptied, and the empty ``logs`` that scaffolding had made."""
     with contextlib.suppress(OSError):
         (experiment / directory / "logs").rmdir()
     for path in (directory, *directory.parents):

@@ -11,7 +11,7 @@ from tunebook.disk.program import run_program
 from tunebook.errors import ToolError
 from tunebook.site.detect_slurm import SLURM_STEPS
 from tunebook.site.finding import Candidate, Detected, Machine, Step
-from tunebook.site.python import PACKAGES, conda_modules, loaded_pythons
+from tunebook.site.python import STAGES, conda_modules, loaded_pythons, stage_packages
 from tunebook.site.storage import models_directory, scratch_directories
 
 __all__ = ["settle"]
@@ -85,7 +85,7 @@ def _models(machine: Machine) -> Detected:
 def _environment(machine: Machine, stage: str) -> Detected:
     fitting = [item for item in machine.environments if item.fits(stage)]
     trained = machine.values.get("training")
-    package = PACKAGES[stage]
+    package = " or ".join(package.module for package in stage_packages(stage))
     own = next((item for item in fitting if item.prefix == machine.here.python), None)
     if machine.cluster is None and own is not None and not trained:
         return Detected(stage, (), missing=f"the Python that runs tunebook has {package}")
@@ -110,7 +110,7 @@ def _evaluation(machine: Machine) -> Detected:
 
 def _modules(machine: Machine) -> Detected | None:
     """Finds the module that provides conda, or the Python with which a virtual environment was made."""
-    chosen = {machine.values.get(stage, "").partition(":")[0] for stage in PACKAGES}
+    chosen = {machine.values.get(stage, "").partition(":")[0] for stage in STAGES}
     found = conda_modules(machine.here) if "conda" in chosen else ()
     found = found or (loaded_pythons(machine.here) if "venv" in chosen else ())
     if not found:

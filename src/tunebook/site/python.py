@@ -10,16 +10,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunebook.core.jobs import Stage
 from tunebook.core.site import Environment, environment_text
 from tunebook.disk.atomic import read_text
 from tunebook.disk.program import run_program
 from tunebook.errors import ToolError
 from tunebook.site.surroundings import Surroundings
+from tunebook.tools.base import Package
+from tunebook.tools.registry import installed_tools
 
-__all__ = ["PACKAGES", "Found", "conda_modules", "find_environments", "loaded_pythons"]
+__all__ = ["STAGES", "Found", "conda_modules", "find_environments", "loaded_pythons", "stage_packages"]
 
-PACKAGES = {"training": "torchtune", "evaluation": "inspect_ai"}
-"""The module that an environment must be able to import, by stage."""
+STAGES = {"training": Stage.PREPARATION, "evaluation": Stage.EVALUATION}
+"""The settings that name an environment, with the stage whose jobs use it."""
 
 _ANSWER_S = 60.0
 _COLLECTIONS = (".venvs", "venvs", ".virtualenvs", "envs")
@@ -27,9 +30,14 @@ _PYTHON_WORD = re.compile(r"python", re.IGNORECASE)
 _CONDA_WORD = re.compile(r"conda|mamba|miniforge", re.IGNORECASE)
 
 
+def stage_packages(setting: str) -> tuple[Package, ...]:
+    """The packages of the registered tools of a stage; a job's environment needs that of the plan's tool."""
+    return tuple(tool.package for tool in installed_tools().tools if tool.stage is STAGES[setting])
+
+
 @dataclass(frozen=True)
 class Found:
-    """An environment, and which of :data:`PACKAGES` and tunebook are installed in it."""
+    """An environment, and which of the tools' packages and tunebook it has."""
 
     environment: Environment
     prefix: Path
@@ -48,9 +56,9 @@ class Found:
         packages = ", ".join(sorted(self.packages)) or "none of the tools"
         return f"{active}has {packages}"
 
-    def fits(self, stage: str) -> bool:
-        """Whether a stage's package is installed in it."""
-        return PACKAGES[stage] in self.packages
+    def fits(self, setting: str) -> bool:
+        """Whether it has a package of the stage's tools."""
+        return any(package.module in self.packages for package in stage_packages(setting))
 
 
 def find_environments(here: Surroundings) -> tuple[Found, ...]:
@@ -110,7 +118,7 @@ def _conda_name(prefix: Path, roots: Iterable[Path]) -> str:
 
 
 def _packages(prefix: Path) -> frozenset[str]:
-    names = (*PACKAGES.values(), "tunebook")
+    names = ["tunebook", *(package.module for setting in STAGES for package in stage_packages(setting))]
     libraries = list(prefix.glob("lib/python*/site-packages"))
     return frozenset(name for name in names if any(_holds(library, name) for library in libraries))
 

@@ -13,14 +13,12 @@ from tunebook.core.quoting import sbatch_value
 from tunebook.core.site import Environment, Site, environment_text, line_of, setting, values_of
 from tunebook.errors import Problem
 from tunebook.site.probe import Probed, probe
-from tunebook.site.python import PACKAGES
+from tunebook.site.python import STAGES, stage_packages
 from tunebook.site.surroundings import Surroundings
 from tunebook.site.verify_slurm import Complaint, slurm_complaints
 from tunebook.slurm.cluster import Cluster
 
 __all__ = ["Verdict", "verify"]
-
-_EXTRAS = {"training": "torchtune", "evaluation": "inspect"}
 
 
 @dataclass(frozen=True)
@@ -110,10 +108,11 @@ def _without_cluster(site: Site, why: str) -> Iterator[Complaint]:
 
 def _of_environments(site: Site) -> tuple[list[Complaint], list[str]]:
     """Starts each environment once, both at the same time."""
-    wanted = {stage: getattr(site, stage) for stage in PACKAGES}
+    wanted = {stage: getattr(site, stage) for stage in STAGES}
     environments: dict[Environment, list[str]] = {}
     for stage, environment in wanted.items():
-        environments.setdefault(environment, ["tunebook"]).append(PACKAGES[stage])
+        modules = [package.module for package in stage_packages(stage)]
+        environments.setdefault(environment, ["tunebook"]).extend(modules)
     with ThreadPoolExecutor(max_workers=2) as pool:
         jobs = {
             environment: pool.submit(probe, environment, modules=site.modules, names=names)
@@ -124,9 +123,9 @@ def _of_environments(site: Site) -> tuple[list[Complaint], list[str]]:
     for stage, environment in wanted.items():
         probed = results[environment]
         complaints += list(_of_environment(stage, environment, probed))
-        if PACKAGES[stage] in probed.versions:
-            name = environment_text(environment) or probed.python
-            notes.append(f"{stage}: {name} imports {PACKAGES[stage]} {probed.versions[PACKAGES[stage]]}")
+        name = environment_text(environment) or probed.python
+        imported = [package.module for package in stage_packages(stage) if package.module in probed.versions]
+        notes += [f"{stage}: {name} imports {module} {probed.versions[module]}" for module in imported]
     return list(dict.fromkeys(complaints)), notes
 
 
@@ -140,12 +139,17 @@ def _of_environment(stage: str, environment: Environment, probed: Probed) -> Ite
     if probed.failed:
         yield Complaint(stage, f"{stage}: {name} cannot be started: {_short(probed.failed)}")
         return
-    for module in ("tunebook", PACKAGES[stage]):
-        if module in probed.errors:
-            extra = f"'tunebook[{_EXTRAS[stage]}]'"
-            hint = f"in this environment: pip install {extra}" if named else f"pip install {extra}, or name another"
-            message = f"{stage}: {name} cannot import {module}: {_short(probed.errors[module])}"
-            yield Complaint(stage, message, hint, is_error=named)
+    packages = stage_packages(stage)
+    missing = [package for package in packages if package.module in probed.errors]
+    modules = ["tunebook"] if "tunebook" in probed.errors else []
+    if len(missing) == len(packages):  # an environment with one of several tools is for plans that name that tool
+        modules += [package.module for package in missing]
+    requirements = " or ".join(f"'{package.requirement}'" for package in packages)
+    install = f"pip install {requirements}"
+    hint = f"in this environment: {install}" if named else f"{install}, or name another"
+    for module in modules:
+        message = f"{stage}: {name} cannot import {module}: {_short(probed.errors[module])}"
+        yield Complaint(stage, message, hint, is_error=named)
 
 
 def _short(text: str) -> str:

@@ -1,25 +1,77 @@
-"""What a tool promises: from a plan to files and jobs, as values."""
+"""The contract of a tool: the values that it exchanges with tunebook, and the members that it promises.
+
+A tool turns runs of the plan into files and jobs, as values: it writes nothing and submits nothing. It is registered
+under the entry point group ``tunebook.tools``; docs/reference/tool-contract.md describes each member with an example.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from tunebook.core.jobs import Job, Stage
-from tunebook.core.plan import Evaluation, Plan, Run
+from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.site import Site
-from tunebook.errors import Problem
+from tunebook.errors import Problem, UsageError
+from tunebook.tools.model_facts import ModelFacts
 from tunebook.tools.results import EvaluationResults, TrainingResults
 
-__all__ = ["Context", "Findings", "PlannedFile", "Prepared", "Tool", "Unit"]
+__all__ = [
+    "Context",
+    "EvaluationTool",
+    "FileKind",
+    "Findings",
+    "Package",
+    "PlannedFile",
+    "PreparationTool",
+    "Prepared",
+    "Shrunk",
+    "TaskFunction",
+    "TaskScript",
+    "Tool",
+    "Unit",
+]
+
+
+@dataclass(frozen=True)
+class Package:
+    """The Python package that a tool's jobs import.
+
+    Attributes:
+        module: the name that Python imports.
+        distribution: the name of the installed distribution, whose version is the tool's.
+        requirement: what ``pip install`` is given in the environment of the jobs, such as ``tunebook[torchtune]``.
+    """
+
+    module: str
+    distribution: str
+    requirement: str
+
+    @property
+    def version(self) -> str | None:
+        """The version that is installed here; ``None`` without one."""
+        try:
+            return version(self.distribution)
+        except PackageNotFoundError:
+            return None
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """One kind of file that a tool writes: its name, or a pattern of names, and what it is for, on one line."""
+
+    name: str
+    description: str
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What is wrong, what should be looked at, and what was found out on the way (for the log)."""
+    """What is wrong (errors), what needs a look (warnings), and what was read on the way (notes for the log)."""
 
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -40,28 +92,31 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run's preparation leaves for its evaluation.
+    """A run's preparation, as its evaluation needs it.
 
     Attributes:
         job: the name of the job to wait for.
         checkpoints: zero-based epoch to the absolute path of its directory.
-        config_dir: absolute path of the directory with the run's training configuration.
-        values: the settings that the training uses, by key of ``setup_finetune.yaml``.
+        config_dir: absolute path of the directory with the run's ``setup_finetune.yaml``, which task scripts read;
+            ``None`` if the tool writes none: task scripts then get the values one by one.
+        values: the settings that the training uses, by the parameter's key; an evaluation reads ``dataset_path``,
+            ``prompt`` and ``system_prompt``.
     """
 
     job: str
     checkpoints: Mapping[int, str]
-    config_dir: str
+    config_dir: str | None
     values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Everything that one run gets from one tool.
+    """The part of one run that one tool makes.
 
     Attributes:
-        directories: directories to make even though no file is put into them yet.
-        warnings: what a person should know of this run, such as a setting that was edited.
+        directories: directories to make although no file is written into them yet.
+        prepared: what the run's evaluation needs; only preparation tools give it.
+        warnings: what a person should know about this run, such as a setting that was edited.
     """
 
     run: str
@@ -79,10 +134,10 @@ class Context:
     Attributes:
         experiment: absolute path of the experiment's directory.
         directories: run name to the name of its directory.
-        evaluations: run name to what the matrix asks for.
-        edited: relative path to the text of files that a person edited and that decide over others.
-        facts: what each tool's own survey of the disk found, by the tool's name.
-        prepared: run name to what its preparation leaves; given to evaluation tools.
+        evaluations: run name to the evaluations that the matrix asks for.
+        edited: relative path to the text of editable files that a person has edited.
+        facts: the result of each tool's own ``survey``, by the tool's name.
+        prepared: run name to its preparation; given to evaluation tools.
     """
 
     plan: Plan
@@ -95,49 +150,176 @@ class Context:
     prepared: Mapping[str, Prepared] = field(default_factory=lambda: MappingProxyType({}))
 
 
-class Tool(Protocol):
-    """One preparation or evaluation tool. Found through the entry point group ``tunebook.tools``."""
+@dataclass(frozen=True)
+class Shrunk:
+    """The settings that make a training smaller: by key, as they are and as they should be."""
+
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class TaskFunction:
+    """One task that a script defines.
+
+    Attributes:
+        name: the name that ``SCRIPT@name`` selects.
+        parameters: the parameters that it accepts; ``required`` are those without a default.
+        accepts_any: whether it takes ``**kwargs``.
+    """
 
     name: str
-    """As the page names it: ``torchtune``, ``inspect-ai``."""
+    line: int
+    parameters: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    accepts_any: bool = False
+
+    def accepts(self, parameter: str) -> bool:
+        """Whether a value for this parameter reaches the task."""
+        return self.accepts_any or parameter in self.parameters
+
+
+@dataclass(frozen=True)
+class TaskScript:
+    """The tasks of one script; ``problem`` says why it could not be read."""
+
+    functions: tuple[TaskFunction, ...] = ()
+    problem: str = ""
+
+    def function_for(self, task: EvaluationTask) -> TaskFunction | None:
+        """The function that ``SCRIPT@name`` names; otherwise the only one, or the one with the task's name."""
+        by_name = {function.name: function for function in self.functions}
+        if task.function:
+            return by_name.get(task.function)
+        if len(self.functions) == 1:
+            return self.functions[0]
+        return by_name.get(task.name)
+
+
+class Tool(Protocol):
+    """What preparation tools and evaluation tools have in common.
+
+    A class that derives from :class:`PreparationTool` or :class:`EvaluationTool` inherits the members with a default.
+    """
+
+    name: str
+    """As the plan's Tools section names it, in lower case: ``torchtune``, ``inspect-ai``."""
     short: str
-    """As logs and verbs name it: ``torchtune``, ``inspect``."""
+    """As verbs and logs name it, and as its entry point is called: ``torchtune``, ``inspect``."""
     stage: Stage
-    editable: tuple[str, ...]
+    package: Package
+    files: tuple[FileKind, ...]
+    """The kinds of files that a run gets, in the order in which a person should read about them."""
+    editable: tuple[str, ...] = ()
     """Names of the files, in a run's directory, from which others are derived once a person has edited them."""
-
-    @property
-    def results(self) -> TrainingResults | EvaluationResults:
-        """Reads what its jobs leave: an ``EvaluationResults`` for an evaluation tool, else a ``TrainingResults``.
-
-        A preparation tool whose jobs write ``metrics.jsonl`` needs one line: ``results = TrainingResults()``.
-        """
-        ...
 
     def version(self) -> str | None:
         """The installed version; ``None`` if it is not installed here, which only running needs."""
-        ...
+        return self.package.version
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> Any:
-        """Reads what the disk knows of models, data and scripts; nothing missing is an error here."""
+        """Reads what the disk holds of models, data and scripts; missing files are no error here."""
         ...
 
     def check(self, context: Context) -> Findings:
-        """What the survey shows to be wrong or unverified."""
+        """Compares the plan with the survey: contradictions are errors, missing files are warnings."""
         ...
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
-        """The runs that this tool does something for."""
+        """The runs that get files from this tool."""
         ...
 
     def build(self, context: Context, run: Run) -> Unit:
-        """The files and jobs of one run; pure.
+        """The files and jobs of one run; pure: the same context gives the same bytes.
 
         Raises:
-            TunebookError: this run cannot be built; the others can.
+            TunebookError: this run cannot be built; the others are built.
         """
         ...
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
-        """Reads a run's files back, as their consumers will, and compares them with the plan as values."""
+        """Reads a run's files back, as their consumers will, and compares them with the plan as values.
+
+        Args:
+            read: relative path to the text on disk; empty for a missing file.
+
+        Returns:
+            One problem per difference, with the path of the file that differs.
+        """
+        ...
+
+    def manual_commands(self, scripts: Sequence[str]) -> tuple[str, ...]:
+        """Shell commands that submit these scripts by hand from the experiment's directory.
+
+        Args:
+            scripts: paths of the scripts of this tool's jobs, relative to the experiment's directory.
+        """
+        names = " ".join(map(shlex.quote, scripts))
+        return (f'for script in {names}; do (cd "$(dirname "$script")" && sbatch "$(basename "$script")"); done',)
+
+
+class PreparationTool(Tool, Protocol):
+    """A tool that trains models: it makes checkpoints out of models and data."""
+
+    stage: Stage = Stage.PREPARATION
+
+    results: TrainingResults = TrainingResults()
+    """Reads the training's curve and settings; the default is enough for a tool whose jobs write ``metrics.jsonl``."""
+
+    def model_size_b(self, name: str, facts: ModelFacts | None) -> float | None:
+        """Billions of parameters of a model; ``None`` if unknown.
+
+        Args:
+            facts: what its directory holds; ``None`` if there is no such directory.
+
+        Raises:
+            PlanError: the model is known, and this tool cannot train it.
+        """
+        ...
+
+    def download_command(self, repository: str, directory: str) -> str:  # noqa: ARG002
+        """The tool's own shell command that downloads a model from the Hugging Face Hub; empty without one.
+
+        Args:
+            repository: ``OWNER/NAME``; this and ``directory`` are quoted for the shell.
+        """
+        return ""
+
+    def edit(self, text: str, assignments: Sequence[str], *, file: str) -> str:  # noqa: ARG002
+        """The text of the first editable file with each ``key=value`` put in; comments and order stay.
+
+        Args:
+            file: the file's name in messages.
+
+        Raises:
+            UsageError: an assignment without ``=``, or an unknown key.
+            PlanError: the text, or a new value, is wrong.
+        """
+        raise UsageError(f"{self.name} has no file with settings to change")
+
+    def shrink(self, text: str, *, file: str) -> Shrunk | None:  # noqa: ARG002
+        """Settings for :meth:`edit` that need less GPU memory and train the same; ``None`` if nothing can shrink.
+
+        Args:
+            text: the first editable file.
+
+        Raises:
+            PlanError: the text cannot be read.
+        """
+        return None
+
+
+class EvaluationTool(Tool, Protocol):
+    """A tool that evaluates checkpoints and base models on the plan's tasks."""
+
+    stage: Stage = Stage.EVALUATION
+
+    results: EvaluationResults
+    """Reads the evaluations' logs: their headers, samples and scores."""
+
+    task_form: str
+    """What a task script must be and accept, as a noun phrase in Markdown for a person who has to write one."""
+
+    def read_tasks(self, script: Path) -> TaskScript | None:
+        """The tasks that a script defines, read without importing it; ``None`` if there is no such file."""
         ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ModelFacts", "read_chat_template", "read_model_facts"]
+__all__ = ["ModelFacts", "parameters_b", "read_chat_template", "read_model_facts"]
 
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _PATTERNS = ("*.safetensors", "pytorch_model*.bin")
@@ -58,6 +58,21 @@ def read_chat_template(path: Path) -> str | None:
         if template:
             return template if isinstance(template, str) else json.dumps(template)
     return None
+
+
+def parameters_b(config: Mapping[str, Any]) -> float:
+    """Billions of weights of a decoder: embeddings, and per layer those of attention and the three MLP matrices.
+
+    Raises:
+        KeyError: its ``config.json`` lacks a dimension.
+    """
+    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+    head = int(config.get("head_dim") or hidden // heads)
+    kv = int(config.get("num_key_value_heads") or heads)
+    attention = hidden * head * (2 * heads + 2 * kv)
+    layer = attention + 3 * hidden * int(config["intermediate_size"])
+    embeddings = hidden * int(config["vocab_size"]) * (1 if config.get("tie_word_embeddings") else 2)
+    return (int(config["num_hidden_layers"]) * layer + embeddings) / 1e9
 
 
 def _json(path: Path) -> dict[str, Any] | None:

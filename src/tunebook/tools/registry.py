@@ -1,32 +1,141 @@
-"""Which tools there are: found through the entry point group ``tunebook.tools``, so that a package can add one."""
+"""The installed tools, found through the entry point group ``tunebook.tools``, so that a package can add one."""
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from inspect import get_annotations
+from typing import Any
 
 from tunebook.core.jobs import Stage
-from tunebook.errors import ToolError
-from tunebook.tools.base import Tool
+from tunebook.errors import Problem
+from tunebook.tools.base import EvaluationTool, Package, PreparationTool, Tool
+from tunebook.tools.results import EvaluationResults, TrainingResults
 
-__all__ = ["installed_tools", "tool_names"]
+__all__ = ["BrokenTool", "Registry", "installed_tools", "registered_names"]
 
-
-def installed_tools() -> tuple[Tool, ...]:
-    """Every registered tool, by stage and name.
-
-    Raises:
-        ToolError: a package registers a tool that cannot be imported.
-    """
-    tools: list[Tool] = []
-    for point in entry_points(group="tunebook.tools"):
-        try:
-            tools.append(point.load()())
-        except ImportError as error:
-            message = f"the tool `{point.name}` cannot be loaded: {error}"
-            raise ToolError(message, hint="reinstall its package") from None
-    return tuple(sorted(tools, key=lambda tool: (tool.stage is Stage.EVALUATION, tool.name)))
+_GROUP = "tunebook.tools"
+_CONTRACTS: dict[Stage, type] = {Stage.PREPARATION: PreparationTool, Stage.EVALUATION: EvaluationTool}
+_VALUES = {"name": str, "short": str, "package": Package, "files": tuple, "editable": tuple, "task_form": str}
+_RESULTS = {Stage.PREPARATION: TrainingResults, Stage.EVALUATION: EvaluationResults}
 
 
-def tool_names(tools: tuple[Tool, ...], stage: Stage) -> list[str]:
-    """The names that the page may give for a stage."""
-    return [tool.name for tool in tools if tool.stage is stage]
+@dataclass(frozen=True)
+class BrokenTool:
+    """An entry point that gives no usable tool."""
+
+    name: str
+    distribution: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the tool `{self.name}` of the package {self.distribution} cannot be used: {self.reason}"
+
+    def as_warning(self) -> Problem:
+        """The warning where no plan needs it."""
+        return Problem(str(self), hint="it is ignored; reinstall or remove its package")
+
+    def is_named(self, name: str) -> bool:
+        """Whether a plan that names ``name`` means this one: as its entry point does, or longer (``inspect-ai``)."""
+        return name == self.name or name.startswith(f"{self.name}-")
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The tools that a plan can name, tunebook's own first, and the entry points that give none."""
+
+    preparation: tuple[PreparationTool, ...] = ()
+    evaluation: tuple[EvaluationTool, ...] = ()
+    broken: tuple[BrokenTool, ...] = ()
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """Every usable tool, in the order of the stages."""
+        return (*self.preparation, *self.evaluation)
+
+    def names(self, stage: Stage) -> list[str]:
+        """The names that a plan may give for a stage."""
+        return [tool.name for tool in self.tools if tool.stage is stage]
+
+    def preparation_tool(self, name: str) -> PreparationTool | None:
+        """The preparation tool that a plan names so."""
+        return next((tool for tool in self.preparation if tool.name == name.lower()), None)
+
+    def evaluation_tool(self, name: str) -> EvaluationTool | None:
+        """The evaluation tool that a plan names so."""
+        return next((tool for tool in self.evaluation if tool.name == name.lower()), None)
+
+    def broken_tool(self, name: str) -> BrokenTool | None:
+        """The broken tool that a plan means by this name."""
+        return next((tool for tool in self.broken if tool.is_named(name.lower())), None)
+
+
+def registered_names() -> tuple[str, ...]:
+    """The short names of all registered tools; no tool is imported, so that ``--help`` stays fast."""
+    return tuple(sorted({point.name for point in entry_points(group=_GROUP)}))
+
+
+def installed_tools() -> Registry:
+    """Every registered tool; one that cannot be imported or breaks the contract is listed as broken."""
+    preparation: list[PreparationTool] = []
+    evaluation: list[EvaluationTool] = []
+    broken: list[BrokenTool] = []
+    taken: set[str] = set()
+    # Tunebook's own tools come first: no plug-in takes their names.
+    for point in sorted(entry_points(group=_GROUP), key=lambda point: (_distribution(point) != "tunebook", point.name)):
+        tool, reason = _load(point)
+        if not reason and not taken.isdisjoint({tool.name, tool.short}):
+            reason = f"another tool has the name {tool.name} already"
+        if reason:
+            broken.append(BrokenTool(point.name, _distribution(point), reason))
+            continue
+        taken |= {tool.name, tool.short}
+        if tool.stage is Stage.PREPARATION:
+            preparation.append(tool)
+        else:
+            evaluation.append(tool)
+    return Registry(tuple(preparation), tuple(evaluation), tuple(broken))
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "unknown"
+
+
+def _load(point: EntryPoint) -> tuple[Any, str]:
+    """The tool, and why it cannot be used; an empty reason if it can."""
+    try:
+        tool = point.load()()
+        reason = "; ".join(_breaches(tool, point.name))
+    # A plug-in is a stranger's code, and may do anything at import; SystemExit is no Exception.
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        return None, f"{type(error).__name__}: {error}"
+    return tool, reason
+
+
+def _breaches(tool: Any, entry_point: str) -> Iterator[str]:
+    """Where an object breaks the contract of its stage."""
+    stage = getattr(tool, "stage", None)
+    if not isinstance(stage, Stage):
+        yield "its `stage` is not a Stage"
+        return
+    contract = _CONTRACTS[stage]
+    members = list(dict.fromkeys(name for base in contract.__mro__ for name in _members(base)))
+    missing = [name for name in members if not hasattr(tool, name)]
+    if missing:
+        yield "it lacks " + ", ".join(f"`{name}`" for name in missing)
+        return
+    if tool.short != entry_point:
+        yield f"its `short` is {tool.short!r}, but its entry point is called {entry_point!r}"
+    types: dict[str, type] = {**_VALUES, "results": _RESULTS[stage]}
+    for name in members:
+        value = getattr(tool, name)
+        if name in types and not isinstance(value, types[name]):
+            yield f"its `{name}` is not of the type {types[name].__name__}"
+        if callable(getattr(contract, name, None)) and not callable(value):
+            yield f"its `{name}` is not a method"
+
+
+def _members(protocol: type) -> list[str]:
+    names = [*get_annotations(protocol), *vars(protocol)]
+    return [name for name in names if not name.startswith("_")]

@@ -1,14 +1,18 @@
-"""Paired tests and their intervals, against published examples, SciPy and statsmodels."""
+"""Paired tests, their intervals and Holm's correction, against published examples, SciPy and statsmodels."""
 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.paired_tests import (
+    correct_by_holm,
+    holm,
     mcnemar,
     paired_bootstrap,
     paired_difference_interval,
@@ -157,3 +161,29 @@ def test_scores_that_cannot_be_paired_are_an_error() -> None:
         paired_test([1.0], [1.0, 0.0])
     with pytest.raises(ValueError, match="cannot be paired"):
         paired_test([], [])
+
+
+def test_holms_correction_by_hand() -> None:
+    """The step-down of S. Holm (1979): 0.005·4, 0.01·3, 0.03·2, 0.04·1 and never downwards."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(0, 1), max_size=30))
+def test_corrected_p_values_keep_their_order_and_are_at_least_as_large(p_values: list[float]) -> None:
+    corrected = holm(p_values)
+    assert all(p <= after <= 1 for p, after in zip(p_values, corrected, strict=True))
+    by_p = [after for _, after in sorted(zip(p_values, corrected, strict=True))]
+    assert by_p == sorted(by_p)
+    if p_values:
+        assert min(corrected) == pytest.approx(min(1.0, len(p_values) * min(p_values)))
+
+
+def test_what_was_not_tested_stays_out_of_the_family() -> None:
+    tested, untested = (
+        Effect("t", "m", ("a",), ("A",), p=0.03),
+        Effect("t", "m", ("b",), ("B",), note="too few samples"),
+    )
+    corrected = correct_by_holm([tested, untested, replace(tested, p=0.01)])
+    assert [(item.p_holm, item.significant) for item in corrected] == [(0.03, True), (None, None), (0.02, True)]
+    assert corrected[1] == untested

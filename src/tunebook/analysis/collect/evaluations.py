@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -43,29 +43,33 @@ def collect_evaluations(source: Source, runs: Sequence[RunRecord]) -> Evaluation
     """
     reader = LogReader(source.experiment, source.evaluation_results, use_cache=source.use_cache)
     jobs = _jobs(source)
-    planned = [
-        EvaluationKey(item.run, item.task, -1 if item.epoch is None else item.epoch)
-        for item in evaluations(source.plan)
-    ]
-    verified = {key: _verified(source, jobs.get(key)) for key in planned}
     logs, unreadable = reader.headers(_log_files(source, runs))
+    verified = {key: _verified(source, jobs.get(key)) for key in _planned(source)}
     mine, strays = _sort_logs(source, runs, verified, logs)
-    picked = {key: pick_log(mine.get(key, ()), jobs.get(key), verified[key]) for key in planned}
-    samples_by_log, torn = reader.samples([choice.log for choice in picked.values() if choice.log is not None])
+    picked = {key: pick_log(mine.get(key, ()), jobs.get(key), name) for key, name in verified.items()}
+    samples_of, torn = reader.samples([choice.log for choice in picked.values() if choice.log is not None])
 
     records = []
     samples: dict[EvaluationKey, Samples] = {}
     headers: dict[EvaluationKey, LogHeader] = {}
     for key, choice in picked.items():
-        own = samples_by_log.get(choice.log.path) if choice.log is not None else None
-        if own is None:
-            records.append(_without_log(key, choice, jobs.get(key)))
-        elif choice.log is not None:
-            samples[key], headers[key] = own, choice.log.header
-            records.append(_with_log(key, choice.log, own, choice, jobs.get(key)))
+        log, facts = choice.log, jobs.get(key)
+        if log is not None and log.path in samples_of:
+            samples[key], headers[key] = samples_of[log.path], log.header
+            records.append(_record_with_log(key, choice, log, samples[key], facts))
+        else:
+            records.append(_record(key, choice, facts))
     return Evaluations(
         tuple(records), MappingProxyType(samples), MappingProxyType(headers), (*unreadable, *torn), tuple(strays)
     )
+
+
+def _planned(source: Source) -> list[EvaluationKey]:
+    return [_key(item.run, item.task, item.epoch) for item in evaluations(source.plan)]
+
+
+def _key(run: str, task: str, epoch: int | None) -> EvaluationKey:
+    return EvaluationKey(run, task, -1 if epoch is None else epoch)
 
 
 def _jobs(source: Source) -> dict[EvaluationKey, JobFacts]:
@@ -73,7 +77,7 @@ def _jobs(source: Source) -> dict[EvaluationKey, JobFacts]:
     for facts in source.jobs:
         job = facts.job
         if job.stage is Stage.EVALUATION:
-            jobs[EvaluationKey(job.run, job.task or "", -1 if job.epoch is None else job.epoch)] = facts
+            jobs[_key(job.run, job.task or "", job.epoch)] = facts
     return jobs
 
 
@@ -121,7 +125,8 @@ def _sort_logs(
     return mine, strays
 
 
-def _without_log(key: EvaluationKey, choice: PickedLog, facts: JobFacts | None) -> EvaluationRecord:
+def _record(key: EvaluationKey, choice: PickedLog, facts: JobFacts | None) -> EvaluationRecord:
+    """An evaluation of which no log counts, or whose log is torn."""
     known = facts or NO_JOB
     return EvaluationRecord(
         key,
@@ -134,23 +139,18 @@ def _without_log(key: EvaluationKey, choice: PickedLog, facts: JobFacts | None) 
     )
 
 
-def _with_log(
-    key: EvaluationKey, log: EvaluationLog, samples: Samples, choice: PickedLog, facts: JobFacts | None
+def _record_with_log(
+    key: EvaluationKey, choice: PickedLog, log: EvaluationLog, samples: Samples, facts: JobFacts | None
 ) -> EvaluationRecord:
-    known = facts or NO_JOB
-    return EvaluationRecord(
-        key,
+    header = log.header
+    return replace(
+        _record(key, choice, facts),
         state=facts.state if facts else JobState.COMPLETED,
-        reason=known.reason,
         log=log.path,
-        samples=log.header.samples,
-        completed=log.header.completed,
-        others=choice.others,
-        elapsed_s=known.elapsed_s,
+        samples=header.samples,
+        completed=header.completed,
         total_tokens=samples.tokens,
-        attempts=known.attempts,
-        metadata=MappingProxyType(_metadata(log.header)),
-        slurm=known.slurm,
+        metadata=MappingProxyType(_metadata(header)),
     )
 
 

@@ -66,7 +66,5 @@ def bases_of(plan: Plan) -> dict[str, str | None]:
     for run in plan.runs:
         if run.type is RunType.CONTROL:
             controls.setdefault(run.model, run.name)
-    bases: dict[str, str | None] = {}
-    for run in plan.runs:
-        bases[run.name] = None if run.type is RunType.CONTROL else controls.get(run.model)
-    return bases
+    bases = {run.name: controls.get(run.model) for run in plan.runs}
+    return bases | {run.name: None for run in plan.runs if run.type is RunType.CONTROL}

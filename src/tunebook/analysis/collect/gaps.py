@@ -24,8 +24,8 @@ _UNFINISHED = frozenset({JobState.PENDING, JobState.RUNNING, JobState.FAILED})
 def shown_evaluation(evaluation: EvaluationRecord, directories: Mapping[str, str]) -> str:
     """Names an evaluation: ``rank8_lr1e-5, capitalization, epoch 0``."""
     key = evaluation.key
-    epoch = f", epoch {key.epoch}" if key.epoch >= 0 else ""
-    return f"{directories.get(key.run, key.run)}, {key.task}{epoch}"
+    name = f"{directories.get(key.run, key.run)}, {key.task}"
+    return f"{name}, epoch {key.epoch}" if key.epoch >= 0 else name
 
 
 def gaps_of(found: Collected) -> tuple[Gap, ...]:
@@ -41,8 +41,10 @@ def _training_gaps(run: RunRecord) -> Iterator[Gap]:
     if training is None:
         return
     if training.state in _UNFINISHED:
-        why = f": {training.reason}" if training.reason else ""
-        yield Gap(run.directory, f"its training is {training.state.value}{why}", _HINTS[training.state])
+        what = f"its training is {training.state.value}"
+        if training.reason:
+            what += f": {training.reason}"
+        yield Gap(run.directory, what, _HINTS[training.state])
     elif not training.curve.steps:
         yield Gap(run.directory, "no curve of its training was found")
     elif training.total_steps:
@@ -61,7 +63,9 @@ def _missing_scores(found: Collected) -> Iterator[Gap]:
     directories = {run.name: run.directory for run in found.runs}
     for evaluation in found.evaluations:
         if not evaluation.is_done:
-            state = JobState.PENDING if evaluation.state is JobState.COMPLETED else evaluation.state
+            state = evaluation.state
+            if state is JobState.COMPLETED:
+                state = JobState.PENDING  # the job ended well, but no log of it counts
             what = f"no score: {evaluation.reason or state.value}"
             yield Gap(shown_evaluation(evaluation, directories), what, _HINTS.get(state, ""))
 

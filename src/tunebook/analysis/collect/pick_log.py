@@ -29,13 +29,13 @@ class PickedLog:
 
 def key_of(subject: LogSubject, run: str, planned: Sequence[EvaluationKey]) -> EvaluationKey | None:
     """Returns the planned evaluation that a log in a run's directory is of; ``None`` if it is not planned."""
-    mine = [key for key in planned if key.run == run and key.task == subject.task]
+    by_epoch = {key.epoch: key for key in planned if key.run == run and key.task == subject.task}
     if subject.epoch is not None:
-        return next((key for key in mine if key.epoch == subject.epoch), None)
-    untrained = [key for key in mine if key.epoch < 0]
-    if untrained:
-        return untrained[0]
-    return mine[0] if len(mine) == 1 else None
+        return by_epoch.get(subject.epoch)
+    if -1 in by_epoch:
+        return by_epoch[-1]
+    # A log that names no epoch can only belong to a run's single evaluation of the task.
+    return next(iter(by_epoch.values())) if len(by_epoch) == 1 else None
 
 
 def pick_log(logs: Sequence[EvaluationLog], facts: JobFacts | None, verified: str = "") -> PickedLog:
@@ -48,15 +48,21 @@ def pick_log(logs: Sequence[EvaluationLog], facts: JobFacts | None, verified: st
     """
     newest_first = sorted(logs, key=lambda log: (log.header.created, log.path), reverse=True)
     if facts is not None and facts.state is not JobState.COMPLETED:
-        reason = f" ({facts.reason})" if facts.reason else ""
-        why = f"the evaluation is {facts.state.value}{reason}"
-        others = tuple(_other(log, _incomplete(log) or why) for log in newest_first)
-        return PickedLog(None, others, facts.reason or facts.state.value)
+        return _no_log(newest_first, facts)
     chosen = _chosen(newest_first, facts, verified)
     others = tuple(_other(log, _why_not(log, chosen, facts)) for log in newest_first if log is not chosen)
     if chosen is not None:
         return PickedLog(chosen, others)
     return PickedLog(None, others, others[0].why if others else "there is no log")
+
+
+def _no_log(newest_first: Sequence[EvaluationLog], facts: JobFacts) -> PickedLog:
+    """No log of a job that is not completed with the files as they are now counts."""
+    why = f"the evaluation is {facts.state.value}"
+    if facts.reason:
+        why += f" ({facts.reason})"
+    others = tuple(_other(log, _incomplete(log) or why) for log in newest_first)
+    return PickedLog(None, others, facts.reason or facts.state.value)
 
 
 def _chosen(newest_first: Sequence[EvaluationLog], facts: JobFacts | None, verified: str) -> EvaluationLog | None:
@@ -72,8 +78,10 @@ def _incomplete(log: EvaluationLog) -> str:
     """Why a log cannot count at all."""
     header = log.header
     if header.status != "success":
-        error = f": {header.error.splitlines()[0][:200]}" if header.error else ""
-        return f"its status is {header.status}{error}"
+        why = f"its status is {header.status}"
+        if header.error:
+            why += f": {header.error.splitlines()[0][:200]}"
+        return why
     if not header.samples:
         return "it has no samples"
     if header.completed < header.samples:

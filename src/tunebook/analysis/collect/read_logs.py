@@ -57,22 +57,18 @@ class LogReader:
         Raises:
             ToolError: a package that reads the logs is not installed and there is a log that has to be read.
         """
-        remembered = _remembered_headers(self.experiment) if self.use_cache else {}
+        remembered: dict[str, EvaluationLog] = {}
+        if self.use_cache:
+            remembered = _remembered_headers(self.experiment)
         stamps, unreadable = self._stamps(paths)
-        logs: dict[str, EvaluationLog] = {}
-        fresh: list[str] = []
-        for name, stamp in stamps.items():
-            log = remembered.get(name)
-            if log is not None and log.stamp == stamp:
-                logs[name] = log
-            else:
-                fresh.append(name)
+        logs = {name: log for name, log in remembered.items() if stamps.get(name) == log.stamp}
+        fresh = [self.experiment / name for name in stamps if name not in logs]
         if fresh:
-            read = self.tool.read_headers([self.experiment / name for name in fresh])
+            read = self.tool.read_headers(fresh)
             for path, header in read.readings.items():
                 name = self._name(path)
                 logs[name] = EvaluationLog(name, stamps[name], header)
-            unreadable += [UnreadableLog(self._name(path), why) for path, why in read.unreadable.items()]
+            unreadable += self._unreadable(read.unreadable)
         if self.use_cache and logs != remembered:
             _remember_headers(self.experiment, logs)
         return tuple(logs[name] for name in stamps if name in logs), tuple(unreadable)
@@ -98,7 +94,9 @@ class LogReader:
     def samples(self, logs: Sequence[EvaluationLog]) -> tuple[dict[str, Samples], tuple[UnreadableLog, ...]]:
         """Reads the samples of each log, by the log's path."""
         stamps = {log.path: log.stamp for log in logs}
-        samples = _remembered_samples(self.experiment, stamps) if self.use_cache else {}
+        samples: dict[str, Samples] = {}
+        if self.use_cache:
+            samples = _remembered_samples(self.experiment, stamps)
         fresh = [self.experiment / name for name in stamps if name not in samples]
         if not fresh:
             return samples, ()
@@ -106,7 +104,10 @@ class LogReader:
         samples |= {self._name(path): found for path, found in read.readings.items()}
         if self.use_cache and read.readings:
             _remember_samples(self.experiment, samples, stamps)
-        return samples, tuple(UnreadableLog(self._name(path), why) for path, why in read.unreadable.items())
+        return samples, tuple(self._unreadable(read.unreadable))
+
+    def _unreadable(self, reasons: Mapping[Path, str]) -> list[UnreadableLog]:
+        return [UnreadableLog(self._name(path), why) for path, why in reasons.items()]
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.experiment).as_posix()

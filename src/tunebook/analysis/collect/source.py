@@ -11,8 +11,7 @@ from tunebook.core.plan import Plan
 from tunebook.core.site import Site
 from tunebook.errors import PlanError
 from tunebook.slurm.accounting import SlurmUse
-from tunebook.tools.base import Tool
-from tunebook.tools.registry import installed_tools, tool_names
+from tunebook.tools.registry import Registry, installed_tools
 from tunebook.tools.results import EvaluationResults, TrainingResults
 
 __all__ = ["NO_JOB", "JobFacts", "Source", "source_of"]
@@ -78,22 +77,21 @@ def source_of(
     Raises:
         PlanError: the plan names a tool that is not installed here.
     """
-    tools = installed_tools()
+    registry, tools = installed_tools(), plan.tools
     training_results = TrainingResults()
     if plan.fine_tuned:
-        training = _tool(tools, plan, Stage.PREPARATION).results
-        training_results = training if isinstance(training, TrainingResults) else training_results
-    evaluation_results = _tool(tools, plan, Stage.EVALUATION).results
-    assert isinstance(evaluation_results, EvaluationResults)  # noqa: S101
-    return Source(experiment, plan, site, training_results, evaluation_results, jobs, use_cache)
+        preparation = registry.preparation_tool(tools.preparation)
+        if preparation is None:
+            raise _not_installed(plan, registry, Stage.PREPARATION, tools.preparation, tools.line)
+        training_results = preparation.results
+    evaluation = registry.evaluation_tool(tools.evaluation)
+    if evaluation is None:
+        raise _not_installed(plan, registry, Stage.EVALUATION, tools.evaluation, tools.evaluation_line)
+    return Source(experiment, plan, site, training_results, evaluation.results, jobs, use_cache)
 
 
-def _tool(tools: tuple[Tool, ...], plan: Plan, stage: Stage) -> Tool:
-    name, line = plan.tools.preparation, plan.tools.line
-    if stage is Stage.EVALUATION:
-        name, line = plan.tools.evaluation, plan.tools.evaluation_line
-    found = [tool for tool in tools if tool.stage is stage and tool.name == name.lower()]
-    if not found:
-        hint = f"install its package, or name one of these: {', '.join(tool_names(tools, stage))}"
-        raise PlanError(f"the {stage.value} tool `{name}` is not installed", file=plan.file, line=line, hint=hint)
-    return found[0]
+def _not_installed(plan: Plan, registry: Registry, stage: Stage, name: str, line: int | None) -> PlanError:
+    broken = registry.broken_tool(name)
+    message = str(broken) if broken else f"the {stage.value} tool `{name}` is not installed"
+    hint = f"install its package, or name one of these: {', '.join(registry.names(stage))}"
+    return PlanError(message, file=plan.file, line=line, hint=hint)

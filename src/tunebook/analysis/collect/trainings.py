@@ -11,8 +11,9 @@ from tunebook.analysis.records import Training
 from tunebook.artifacts.curve import Curve, TrainingCurve
 from tunebook.artifacts.output import job_outputs
 from tunebook.core.paths import METRICS, output_directory
+from tunebook.slurm.accounting import SlurmUse
+from tunebook.tools.plan_inputs import planned_gpus
 from tunebook.tools.results import TrainingFiles
-from tunebook.tools.torchtune.planned_setup import site_gpus
 
 __all__ = ["training_of"]
 
@@ -27,7 +28,7 @@ def training_of(source: Source, directory: str, facts: JobFacts | None) -> Train
         facts: of its job; ``None`` if it was not scaffolded here.
     """
     found = source.training_results.read_curve(_files(source, directory, facts))
-    gpus = facts.job.resources.gpus if facts else site_gpus(source.plan, source.site)
+    gpus = facts.job.resources.gpus if facts else planned_gpus(source.plan, source.site)
     return _training(found, facts or NO_JOB, gpus)
 
 
@@ -40,15 +41,13 @@ def _files(source: Source, directory: str, facts: JobFacts | None) -> TrainingFi
 
 
 def _training(found: TrainingCurve, facts: JobFacts, gpus: int) -> Training:
-    curve, slurm = found.curve, facts.slurm
-    if slurm is not None and slurm.gpus is not None:
-        gpus = slurm.gpus
+    curve, counted = found.curve, facts.slurm or SlurmUse()
+    if counted.gpus is not None:
+        gpus = counted.gpus
     elapsed = facts.elapsed_s
     if elapsed is None and curve.seconds:
         elapsed = curve.seconds[-1]
-    memory = _known(curve.memory_gb)
-    if not memory and slurm is not None:
-        memory = _known([slurm.memory_gb])
+    memory = _known(curve.memory_gb) or _known([counted.memory_gb])
     losses, speeds = _known(curve.losses), _known(curve.tokens_per_second)
     tail = _known(curve.losses[-max(1, round(_TAIL * len(curve.losses))) :])
     final, best, best_step = _validation(curve)
@@ -59,8 +58,8 @@ def _training(found: TrainingCurve, facts: JobFacts, gpus: int) -> Training:
         curve=curve,
         steps=len(curve.steps),
         total_steps=found.total_steps,
-        first_loss=losses[0] if losses else None,
-        final_loss=curve.losses[-1] if curve.losses else None,
+        first_loss=next(iter(losses), None),
+        final_loss=next(reversed(curve.losses), None),
         tail_loss=fmean(tail) if tail else None,
         diverged_steps=found.diverged,
         tokens_per_second=median(speeds) if speeds else None,
@@ -72,7 +71,7 @@ def _training(found: TrainingCurve, facts: JobFacts, gpus: int) -> Training:
         started=facts.started,
         ended=facts.ended,
         host=facts.host,
-        slurm=slurm,
+        slurm=facts.slurm,
         final_validation_loss=final,
         best_validation_loss=best,
         best_validation_step=best_step,

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tunebook.analysis.findings.cautions import state_cautions
-from tunebook.analysis.findings.epochs import state_epochs
 from tunebook.analysis.findings.factors import state_effects, state_seeds
 from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.findings.runs import state_base, state_best, state_costs
-from tunebook.analysis.findings.samples import state_samples
+from tunebook.analysis.findings.runs import state_base, state_best, state_costs, state_epochs, state_samples
 from tunebook.analysis.statistics.measure_results import MeasureResults
 
 __all__ = ["state_findings"]

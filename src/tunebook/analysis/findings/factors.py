@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.findings.phrases import FEW_RUNS, TO_RETRAINING, TO_SAMPLES, Phrases, level_text
+from tunebook.analysis.findings.finding import FEW_RUNS, TO_RETRAINING, TO_SAMPLES, Finding, level_text
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.measure_results import MeasureResults
 from tunebook.analysis.statistics.seeds import Replicates
@@ -16,7 +15,7 @@ __all__ = ["state_effects", "state_seeds"]
 
 def state_effects(results: MeasureResults) -> Iterator[Finding]:
     """Each main effect, tested or not, and each interaction that was tested."""
-    scale = Phrases(results).scale
+    scale = results.scale
     for effect in results.effects:
         if len(effect.factors) == 1:
             yield Finding("effect", _main_effect(scale, effect), effect.significant)
@@ -56,29 +55,33 @@ def _test(effect: Effect) -> str:
 
 def state_seeds(results: MeasureResults) -> Iterator[Finding]:
     """The settings over their seeds against the base model, and the variation between seeds."""
-    groups, task, scale = results.replicates, results.table.task, Phrases(results).scale
-    tested = [item for item in groups if item.difference is not None]
-    if len(tested) > 1:
-        better = sum(bool(item.significant) and (item.difference or 0) > 0 for item in tested)
-        worse = sum(bool(item.significant) and (item.difference or 0) < 0 for item in tested)
+    groups, scale = results.replicates, results.scale
+    differences = [item.difference for item in groups if item.difference is not None]
+    significant = [item.difference for item in groups if item.difference is not None and item.significant]
+    if len(differences) > 1:
+        better, worse = sum(value > 0 for value in significant), sum(value < 0 for value in significant)
         text = (
-            f"Averaged over their seeds, {better} of {len(tested)} settings score significantly higher on {task} than "
-            f"their base model and {worse} significantly lower (paired tests of each sample's mean over the seeds, "
-            f"Holm's correction: {TO_SAMPLES})."
+            f"Averaged over their seeds, {better} of {len(differences)} settings score significantly higher on "
+            f"{results.table.task} than their base model and {worse} significantly lower (paired tests of each "
+            f"sample's mean over the seeds, Holm's correction: {TO_SAMPLES})."
         )
-        yield Finding("seeds", text, significant=better + worse > 0)
-    if len(groups) <= FEW_RUNS:
+        yield Finding("seeds", text, significant=bool(significant))
+    if len(groups) > FEW_RUNS:
+        yield Finding("seeds", _variation(results))
+    else:
         for item in groups:
             yield Finding("seeds", _setting(scale, item))
-        return
+
+
+def _variation(results: MeasureResults) -> str:
+    groups, scale = results.replicates, results.scale
     deviations = [item.sd for item in groups if item.sd is not None]
     first, second = sorted(groups, key=lambda item: -item.mean)[:2]
-    text = (
-        f"Scores on {task} vary between seeds: the standard deviations of {len(groups)} settings are "
+    return (
+        f"Scores on {results.table.task} vary between seeds: the standard deviations of {len(groups)} settings are "
         f"{scale.value(min(deviations))} to {scale.value(max(deviations))}. "
         f"The highest mean is that of {_mean(scale, first)}, the next that of {_mean(scale, second)}."
     )
-    yield Finding("seeds", text)
 
 
 def _setting(scale: Scale, item: Replicates) -> str:

@@ -1,10 +1,27 @@
-"""A finding: one sentence or a few that the statistics support."""
+"""A finding, and phrases that several findings share."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Finding"]
+__all__ = [
+    "COULD_BE_CHANCE",
+    "FEW_RUNS",
+    "TO_RETRAINING",
+    "TO_SAMPLES",
+    "Finding",
+    "level_text",
+    "listed",
+    "shortened",
+]
+
+FEW_RUNS = 4
+"""The most runs that a sentence names one by one."""
+TO_RETRAINING = "generalizes to retraining, not to new test samples"
+TO_SAMPLES = "generalizes to new test samples, not to retraining"
+COULD_BE_CHANCE = " This difference could be chance."
+_LETTERS = 40  # of a level: a prompt may be one
 
 
 @dataclass(frozen=True)
@@ -23,3 +40,19 @@ class Finding:
     text: str
     significant: bool | None = None
     task: str = ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def shortened(names: Sequence[str]) -> str:
+    """``a, b, c, d and 3 more``."""
+    more = f" and {len(names) - FEW_RUNS} more" if len(names) > FEW_RUNS else ""
+    return ", ".join(names[:FEW_RUNS]) + more
+
+
+def level_text(text: str) -> str:
+    """A factor's level, cut if it is long."""
+    return text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…"

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.findings.phrases import Phrases
 from tunebook.analysis.records import Gap
 from tunebook.analysis.statistics.measure_results import MeasureResults
 from tunebook.analysis.wording import plural
@@ -38,11 +37,10 @@ def _more_samples(results: MeasureResults) -> Iterator[str]:
     difference, half_width, nearest = max(candidates, key=lambda candidate: candidate[0])
     wanted = estimate_samples(nearest.n, half_width, difference)
     if nearest.n < wanted < _MOST_SAMPLES:
-        phrases = Phrases(results)
-        one, two = phrases.labels[nearest.run], phrases.labels[nearest.other]
+        one, two = results.labels[nearest.run], results.labels[nearest.other]
         yield (
             f"Evaluate {one} and {two} on more samples of {nearest.task}: if their difference is "
-            f"{phrases.scale.difference(abs(difference))}, about {_two_digits(wanted)} samples would show it in four "
+            f"{results.scale.difference(abs(difference))}, about {_two_digits(wanted)} samples would show it in four "
             "cases out of five."
         )
 

@@ -1,18 +1,20 @@
-"""Findings about runs: against their base model, against the best run, and for their cost."""
+"""Findings about runs: against their base model, the best one, over epochs, by cost, and by sample."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.findings.phrases import COULD_BE_CHANCE, FEW_RUNS, Phrases, listed, shortened
+from tunebook.analysis.findings.finding import COULD_BE_CHANCE, FEW_RUNS, Finding, listed, shortened
+from tunebook.analysis.records import Score
+from tunebook.analysis.statistics.cases import SampleChanges
+from tunebook.analysis.statistics.intervals import ALPHA
 from tunebook.analysis.statistics.measure_results import MeasureResults
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.pareto import CostPoint
 from tunebook.analysis.wording import p_text, plural
 from tunebook.core.plan import RunType
 
-__all__ = ["state_base", "state_best", "state_costs"]
+__all__ = ["state_base", "state_best", "state_costs", "state_epochs", "state_samples"]
 
 
 def state_base(results: MeasureResults) -> Iterator[Finding]:
@@ -31,72 +33,99 @@ def state_base(results: MeasureResults) -> Iterator[Finding]:
         yield Finding("base", text, significant=better + worse > 0)
         comparisons = [max(comparisons, key=lambda item: item.value)]
     for item in comparisons:
-        yield Finding("base", _against_base(Phrases(results), item), item.significant)
+        yield Finding("base", _against_base(results, item), item.significant)
 
 
-def _against_base(phrases: Phrases, item: Comparison) -> str:
+def _against_base(results: MeasureResults, item: Comparison) -> str:
     """Both scores, the difference and the test."""
-    scale, finals = phrases.scale, phrases.results.table.finals
-    base = finals[item.other]
+    scale, labels = results.scale, results.labels
+    own, base = results.table.finals[item.run], results.table.finals[item.other]
+    verdict = "significantly " if item.significant else ""
     if item.difference == 0:
-        verdict = "the same as"
+        verdict += "the same as"
     else:
-        verdict = "higher than" if item.difference > 0 else "lower than"
-        verdict = f"significantly {verdict}" if item.significant else verdict
-    interval = f" ({scale.interval(base.interval)})" if base.interval else ""
-    numbers = f"{scale.difference(item.difference, item.interval)}, {item.test}, {p_text(item.p_holm)}, n = {item.n}"
+        verdict += "higher than" if item.difference > 0 else "lower than"
+    base_interval = f" ({scale.interval(base.interval)})" if base.interval else ""
     text = (
-        f"{phrases.labels[item.run]} scores {phrases.score(finals[item.run])} on {item.task}, {verdict} its base model "
-        f"{phrases.labels[item.other]} with {scale.value(base.value)}{interval}: {numbers}."
+        f"{labels[item.run]} scores {scale.with_interval(own.value, own.interval)} on {item.task}, {verdict} its base "
+        f"model {labels[item.other]} with {scale.value(base.value)}{base_interval}: "
+        f"{scale.difference(item.difference, item.interval)}, {item.test}, {p_text(item.p_holm)}, n = {item.n}."
     )
     return text if item.significant or item.difference == 0 else text + COULD_BE_CHANCE
 
 
 def state_best(results: MeasureResults) -> Iterator[Finding]:
     """The highest score, and the runs that do and do not differ from it."""
-    table, phrases = results.table, Phrases(results)
-    best = table.best
+    best = results.table.best
     others = [item for item in results.comparisons if item.against == "best"]
     if best is None or not others:
         return
-    same, lower, higher, unclear = [], [], [], []
+    groups: dict[str, list[Comparison]] = {"same": [], "lower": [], "higher": [], "unclear": []}
     for item in others:
-        if item.difference == 0 and not item.significant and table.finals[item.run].value == best.value:
-            same.append(item)
-        elif not item.significant:
-            unclear.append(item)
-        elif item.difference < 0:
-            lower.append(item.run)
-        else:
-            higher.append(item.run)
-    sentences = [f"{_highest(phrases, [best.evaluation.run, *(item.run for item in same)])}: {phrases.score(best)}."]
-    if lower:
-        sentences.append(f"{phrases.runs(lower)} {_is(lower)} significantly lower.")
-    if higher:
-        text = f"On the samples that both runs have, {phrases.runs(higher)} {_is(higher)} significantly higher."
-        sentences.append(text)
-    if unclear:
-        names = [item.run for item in unclear]
-        largest = phrases.scale.difference(max((item.difference for item in unclear), key=abs))
-        text = f"{phrases.runs(names)} {_is(names)} statistically indistinguishable from it"
-        sentences.append(f"{text} (largest difference {largest}).")
-    if lower or higher or unclear:
-        sentences.append("The best run was chosen on these same samples, so its score is probably a little too high.")
-    yield Finding("best", " ".join(sentences), significant=bool(lower or higher))
+        groups[_relation(results, item, best)].append(item)
+    text = _highest(results, best, groups["same"])
+    if groups["lower"]:
+        text += f" {_are(results, groups['lower'])} significantly lower."
+    if groups["higher"]:
+        text += f" On the samples that both runs have, {_are(results, groups['higher'])} significantly higher."
+    if groups["unclear"]:
+        largest = max((item.difference for item in groups["unclear"]), key=abs)
+        text += f" {_are(results, groups['unclear'])} statistically indistinguishable from it"
+        text += f" (largest difference {results.scale.difference(largest)})."
+    if len(groups["same"]) < len(others):
+        text += " The best run was chosen on these same samples, so its score is probably a little too high."
+    yield Finding("best", text, significant=bool(groups["lower"] or groups["higher"]))
 
 
-def _is(names: list[str]) -> str:
-    return "is" if len(names) == 1 else "are"
+def _relation(results: MeasureResults, item: Comparison, best: Score) -> str:
+    if item.difference == 0 and results.table.finals[item.run].value == best.value:
+        return "same"
+    if not item.significant:
+        return "unclear"
+    return "lower" if item.difference < 0 else "higher"
 
 
-def _highest(phrases: Phrases, names: list[str]) -> str:
-    table = phrases.results.table
-    has_others = any(run.type is RunType.EVAL_ONLY for run in table.runs if run.name in table.finals)
-    among = "Of the runs that are not base models" if has_others else "Of the fine-tuned runs"
-    if len(names) == 1:
-        return f"{among}, {phrases.labels[names[0]]} has the highest score on {table.task}"
-    sharing = str(len(names)) if len(names) > FEW_RUNS else listed([phrases.labels[name] for name in names])
-    return f"{among}, {sharing} share the highest score on {table.task}"
+def _are(results: MeasureResults, items: Sequence[Comparison]) -> str:
+    """The compared runs, by name if they are few, with their verb."""
+    if len(items) == 1:
+        return f"{results.labels[items[0].run]} is"
+    if len(items) > FEW_RUNS:
+        return f"{len(items)} other runs are"
+    return f"{listed([results.labels[item.run] for item in items])} are"
+
+
+def _highest(results: MeasureResults, best: Score, same: Sequence[Comparison]) -> str:
+    """The run or runs with the highest score, and that score."""
+    table = results.table
+    names = [results.labels[run] for run in (best.evaluation.run, *(item.run for item in same))]
+    among = "Of the fine-tuned runs"
+    if any(run.type is RunType.EVAL_ONLY and run.name in table.finals for run in table.runs):
+        among = "Of the runs that are not base models"
+    shown = f"{names[0]} has"
+    if same:
+        shown = f"{len(names) if len(names) > FEW_RUNS else listed(names)} share"
+    score = results.scale.with_interval(best.value, best.interval)
+    return f"{among}, {shown} the highest score on {table.task}: {score}."
+
+
+def state_epochs(results: MeasureResults) -> Iterator[Finding]:
+    """The mean score after the first and after the last evaluated epoch."""
+    change, scale = results.epochs, results.scale
+    if change is None:
+        return
+    span = "From the first to the last epoch"
+    if change.epochs is not None:
+        span = f"From epoch {change.epochs[0]} to epoch {change.epochs[1]}"
+    test = change.test
+    text = (
+        f"{span}, the mean score of {plural(change.runs, 'run')} on {results.table.task} goes from "
+        f"{scale.value(change.before)} to {scale.value(change.after)}: "
+        f"{scale.difference(test.difference, test.interval)}, {test.name}, {p_text(test.p)}, n = {change.n}."
+    )
+    is_significant = test.p < ALPHA
+    if not is_significant and test.difference != 0:
+        text += COULD_BE_CHANCE
+    yield Finding("epochs", text, is_significant)
 
 
 def state_costs(results: MeasureResults) -> Iterator[Finding]:
@@ -104,15 +133,13 @@ def state_costs(results: MeasureResults) -> Iterator[Finding]:
     tuned = {run.name for run in results.table.tuned}
     points = [point for point in results.costs if point.run in tuned]
     front = sorted((point for point in points if point.on_front), key=lambda point: point.cost)
-    if len(points) < 2 or not front:  # noqa: PLR2004  a single run has no front
-        return
-    phrases = Phrases(results)
-    shown = []
-    for point in front:
-        score = phrases.scale.with_interval(point.score, point.interval)
-        shown.append(f"{phrases.labels[point.run]} ({_cost_text(point)}, {score})")
-    text = f"Pareto-optimal runs on {results.table.task} (no other is both cheaper to train and at least as good): "
-    yield Finding("cost", f"{text}{shortened(shown)}.")
+    if len(points) > 1 and front:
+        shown = []
+        for point in front:
+            score = results.scale.with_interval(point.score, point.interval)
+            shown.append(f"{results.labels[point.run]} ({_cost_text(point)}, {score})")
+        text = f"Pareto-optimal runs on {results.table.task} (no other is both cheaper to train and at least as good): "
+        yield Finding("cost", f"{text}{shortened(shown)}.")
 
 
 def _cost_text(point: CostPoint) -> str:
@@ -120,3 +147,29 @@ def _cost_text(point: CostPoint) -> str:
         return f"{point.cost:.3g} GPU hours"
     minutes = point.cost * 60
     return f"{minutes:.3g} min" if minutes >= 1 else f"{60 * minutes:.3g} s"
+
+
+def state_samples(results: MeasureResults) -> Iterator[Finding]:
+    """How many samples all runs failed on, and how many fine-tuning fixed and broke."""
+    changes = results.changes
+    if changes is None or len(results.table.finals) < 2:  # noqa: PLR2004  a single run is not all runs
+        return
+    text = _failed(results.table.task, changes)
+    if any(item.against == "base" for item in results.comparisons):
+        fixed = plural(len(changes.fixed), "sample")
+        if changes.fixed or changes.broken:
+            text += f" Fine-tuning fixed {fixed} and broke {len(changes.broken)}, each in at least one run."
+        elif len(changes.all_wrong) < len(changes.common):
+            text += " Fine-tuning fixed and broke no samples."
+    yield Finding("samples", text)
+
+
+def _failed(task: str, changes: SampleChanges) -> str:
+    wrong, samples = len(changes.all_wrong), plural(len(changes.common), "sample")
+    if not changes.common:
+        return f"No sample of {task} was answered by every run."
+    if wrong == len(changes.common):
+        return f"No run answered any of the {samples} of {task} correctly."
+    if wrong == 0:
+        return f"At least one run answered each of the {samples} of {task} correctly."
+    return f"All runs failed on {wrong} of the {samples} of {task}."

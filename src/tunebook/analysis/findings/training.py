@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.findings.phrases import shortened
-from tunebook.analysis.records import RunRecord
+from tunebook.analysis.findings.finding import Finding, shortened
+from tunebook.analysis.records import RunRecord, Training
 from tunebook.analysis.wording import plural
 
 __all__ = ["state_training"]
@@ -16,18 +15,13 @@ _RISE = 1.02  # times the lowest validation loss
 
 def state_training(runs: Sequence[RunRecord]) -> list[Finding]:
     """How far the training losses fell, and which validation losses rose again; of trainings that have ended."""
-    firsts, lasts, risen = [], [], []
-    for run in runs:
-        training = run.training
-        if training is None or not training.is_done:
-            continue
+    findings = []
+    trainings = {run.directory: run.training for run in runs if run.training is not None and run.training.is_done}
+    firsts, lasts = [], []
+    for training in trainings.values():
         if training.first_loss is not None and training.tail_loss is not None:
             firsts.append(training.first_loss)
             lasts.append(training.tail_loss)
-        best, final = training.best_validation_loss, training.final_validation_loss
-        if best is not None and final is not None and final > _RISE * best:
-            risen.append(run.directory)
-    findings = []
     if firsts:
         fell = sum(last < first for first, last in zip(firsts, lasts, strict=True))
         text = (
@@ -35,6 +29,7 @@ def state_training(runs: Sequence[RunRecord]) -> list[Finding]:
             f"first step to a mean of {_range(lasts)} over the last tenth of the steps."
         )
         findings.append(Finding("training", text))
+    risen = [directory for directory, training in trainings.items() if _has_risen(training)]
     if risen:
         text = (
             f"The validation loss ended more than 2 % above its lowest value in {shortened(risen)}: the later steps "
@@ -42,6 +37,11 @@ def state_training(runs: Sequence[RunRecord]) -> list[Finding]:
         )
         findings.append(Finding("training", text))
     return findings
+
+
+def _has_risen(training: Training) -> bool:
+    best, final = training.best_validation_loss, training.final_validation_loss
+    return best is not None and final is not None and final > _RISE * best
 
 
 def _range(values: Sequence[float]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tunebook.analysis.statistics.pairwise import common_samples, pair_samples
 from tunebook.analysis.statistics.scores import ScoreTable
-from tunebook.tools.results import Samples
 
 __all__ = ["MOST_CASES", "Case", "SampleChanges", "find_changes", "select_cases"]
 
@@ -45,37 +44,41 @@ class SampleChanges:
         common: the samples that all runs answered.
         all_wrong: those of them that no run answered correctly.
         fixed: sample to the runs that answered it correctly where their base model did not; ``broken`` the reverse.
-        has_base: whether a run can be compared with its base model.
     """
 
     common: tuple[str, ...] = ()
     all_wrong: tuple[str, ...] = ()
     fixed: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
     broken: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
-    has_base: bool = False
 
 
 def find_changes(table: ScoreTable) -> SampleChanges | None:
     """Compares the answers of all runs; ``None`` unless every score is made of right and wrong answers."""
     if not table.finals or not all(score.is_binary for score in table.finals.values()):
         return None
-    common = common_samples(table, [score.evaluation for score in table.finals.values()])
-    solved: set[str] = set()
-    for name in table.finals:
-        solved |= {sample for sample, value in table.final_values(name).items() if value}
+    common = common_samples(table, table.final_keys)
+    all_wrong = dict.fromkeys(common)
+    for run in table.finals:
+        for sample, value in table.final_values(run).items():
+            if value:
+                all_wrong.pop(sample, None)
     fixed: dict[str, list[str]] = {}
     broken: dict[str, list[str]] = {}
-    with_base = [run for run in table.runs if run.name in table.finals and run.base in table.finals]
-    for run in with_base:
-        own, base = table.finals[run.name], table.finals[run.base or ""]
-        pairs = pair_samples(table, base.evaluation, own.evaluation)
-        for sample, before, value in zip(pairs.ids, pairs.ours, pairs.theirs, strict=True):
-            if value > before:
-                fixed.setdefault(sample, []).append(run.name)
-            elif value < before:
-                broken.setdefault(sample, []).append(run.name)
-    all_wrong = tuple(sample for sample in common if sample not in solved)
-    return SampleChanges(common, all_wrong, fixed, broken, bool(with_base))
+    for run, base in _with_base(table):
+        pairs = pair_samples(table, table.finals[base].evaluation, table.finals[run].evaluation)
+        for sample, before, after in zip(pairs.ids, pairs.ours, pairs.theirs, strict=True):
+            if after > before:
+                fixed.setdefault(sample, []).append(run)
+            elif after < before:
+                broken.setdefault(sample, []).append(run)
+    return SampleChanges(common, tuple(all_wrong), fixed, broken)
+
+
+def _with_base(table: ScoreTable) -> Iterator[tuple[str, str]]:
+    """The runs that have a final score and a base model with one."""
+    for run in table.runs:
+        if run.name in table.finals and run.base is not None and run.base in table.finals:
+            yield run.name, run.base
 
 
 def select_cases(table: ScoreTable, changes: SampleChanges | None) -> tuple[Case, ...]:
@@ -98,7 +101,7 @@ class _AnswerReader:
         self._table = table
         self._bases = {run.name: run.base for run in table.runs}
         self._samples = {run: table.samples[score.evaluation] for run, score in table.finals.items()}
-        self._places = {run: _places(samples) for run, samples in self._samples.items()}
+        self._places = {run: dict(zip(own.ids, range(len(own.ids)), strict=True)) for run, own in self._samples.items()}
 
     def case(self, kind: str, sample: str, runs: tuple[str, ...]) -> Case:
         source = runs[0]
@@ -118,7 +121,3 @@ class _AnswerReader:
 
     def _answer(self, run: str, sample: str) -> str:
         return self._samples[run].answers[self._places[run][sample]]
-
-
-def _places(samples: Samples) -> dict[str, int]:
-    return {sample: place for place, sample in enumerate(samples.ids)}

@@ -20,9 +20,9 @@ from statistics import fmean
 from typing import Any
 
 from tunebook.analysis.records import FactorUse, Interval, RunRecord
-from tunebook.analysis.statistics.corrections import holm_where_tested
-from tunebook.analysis.statistics.intervals import ALPHA, bootstrap_interval, t_interval
+from tunebook.analysis.statistics.intervals import bootstrap_interval, t_interval
 from tunebook.analysis.statistics.linear_model import LinearModel, build_model, clustered_wald
+from tunebook.analysis.statistics.paired_tests import correct_by_holm
 from tunebook.analysis.statistics.pairwise import common_samples
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.core.plan import RunType
@@ -98,12 +98,7 @@ def estimate_effects(table: ScoreTable, factors: Sequence[FactorUse]) -> tuple[E
         return ()
     effects = [_main_effect(table, factor) for factor in treatments]
     effects += [_interaction(table, one, two) for one, two in combinations(treatments, 2)]
-    tested = _with_tests(effects, table, treatments)
-    corrected = holm_where_tested([effect.p for effect in tested])
-    return tuple(
-        replace(effect, p_holm=p, significant=None if p is None else p < ALPHA)
-        for effect, p in zip(tested, corrected, strict=True)
-    )
+    return tuple(correct_by_holm(_with_tests(effects, table, treatments)))
 
 
 def _main_effect(table: ScoreTable, factor: FactorUse) -> Effect:
@@ -133,27 +128,28 @@ def _scores_at(table: ScoreTable, levels: dict[str, str]) -> list[float]:
 
 def _with_tests(effects: Sequence[Effect], table: ScoreTable, treatments: Sequence[FactorUse]) -> list[Effect]:
     """Each effect with its test, or with a note that says why there is none."""
+    import numpy as np
+
     shared = common_samples(table, [table.finals[run.name].evaluation for run in table.tuned])
-    if not shared:
-        return [replace(effect, note="no sample was answered by every run") for effect in effects]
     model = build_model(table.tuned, treatments)
+    if not shared:
+        note = "no sample was answered by every run"
+        return [replace(effect, note=note) for effect in effects]
     if model is None:
         note = "the factors were varied together, so their effects cannot be separated"
         return [replace(effect, note=note) for effect in effects]
-    modelled = [key for keys in model.terms for key in keys]
-    settings = {tuple(run.levels.get(key) for key in modelled) for run in table.tuned}
-    has_replicates = len(settings) < len(table.tuned)
-    test = _over_runs(table, model) if has_replicates else _over_samples(table, model, shared)
-    tested = []
-    for effect in effects:
-        if effect.factors in model.terms:
-            tested.append(test(effect))
-        elif len(effect.factors) == 1:
-            tested.append(replace(effect, note="only one of its levels has scores"))
-        else:
-            note = "some combinations of their levels have no run, or there are too many combinations"
-            tested.append(replace(effect, note=note))
-    return tested
+    # Columns that are alike are those of runs with the same levels: runs that differ only in their seed.
+    if len(np.unique(model.columns, axis=0)) < len(table.tuned):
+        test = _over_runs(table, model)
+    else:
+        test = _over_samples(table, model, shared)
+    return [test(effect) if effect.factors in model.terms else _without_term(effect) for effect in effects]
+
+
+def _without_term(effect: Effect) -> Effect:
+    if len(effect.factors) == 1:
+        return replace(effect, note="only one of its levels has scores")
+    return replace(effect, note="some combinations of their levels have no run, or there are too many combinations")
 
 
 def _over_runs(table: ScoreTable, model: LinearModel) -> Callable[[Effect], Effect]:

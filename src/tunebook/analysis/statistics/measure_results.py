@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from tunebook.analysis.collect.experiment import Collected
 from tunebook.analysis.records import FactorUse
 from tunebook.analysis.statistics.cases import Case, SampleChanges, find_changes, select_cases
 from tunebook.analysis.statistics.effects import Effect, estimate_effects
-from tunebook.analysis.statistics.epochs import EpochChange, compare_epochs
-from tunebook.analysis.statistics.pairwise import Comparison, compare_runs
+from tunebook.analysis.statistics.pairwise import Comparison, EpochChange, compare_epochs, compare_runs
 from tunebook.analysis.statistics.pareto import CostPoint, compare_costs
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.analysis.statistics.seeds import Replicates, summarize_seeds
+from tunebook.analysis.wording import Scale, scale_of
 
 __all__ = ["MeasureResults", "analyze_measure", "analyze_measures"]
 
@@ -37,6 +38,16 @@ class MeasureResults:
     changes: SampleChanges | None
     cases: tuple[Case, ...]
     epochs: EpochChange | None
+
+    @cached_property
+    def scale(self) -> Scale:
+        """The way in which the measure's values are written."""
+        return scale_of(score.value for score in self.table.scores)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Run name to its short name, which is that of its directory."""
+        return {run.name: run.directory for run in self.table.runs}
 
 
 def analyze_measures(found: Collected) -> list[MeasureResults]:

@@ -1,17 +1,26 @@
-"""Tests of two runs on the same samples: McNemar for right and wrong, a paired bootstrap for other scores."""
+"""Tests of two runs on the same samples, McNemar's or a paired bootstrap, and Holm's correction for many tests."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from tunebook.analysis.records import Interval
-from tunebook.analysis.statistics.intervals import LEVEL, percentile_interval, wilson_interval
+from tunebook.analysis.statistics.intervals import ALPHA, LEVEL, percentile_interval, wilson_interval
 from tunebook.analysis.statistics.resampling import bootstrap_means, sign_flip_p_value
 
-__all__ = ["PairedTest", "mcnemar", "paired_bootstrap", "paired_difference_interval", "paired_test"]
+__all__ = [
+    "PairedTest",
+    "correct_by_holm",
+    "holm",
+    "mcnemar",
+    "paired_bootstrap",
+    "paired_difference_interval",
+    "paired_test",
+]
 
 
 @dataclass(frozen=True)
@@ -134,3 +143,38 @@ def paired_bootstrap(first: Sequence[float], second: Sequence[float]) -> PairedT
     if mean == 0:
         return PairedTest(0.0, Interval(0.0, 0.0, "bootstrap", LEVEL), "paired bootstrap", 1.0)
     return PairedTest(mean, None, "sign test", _sign_test(count, 0))
+
+
+class _Tested(Protocol):
+    """A frozen dataclass with ``p``, ``p_holm`` and ``significant``."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def p(self) -> float | None: ...
+
+
+_Test = TypeVar("_Test", bound=_Tested)
+
+
+def correct_by_holm(family: Sequence[_Test]) -> list[_Test]:
+    """The family with ``p_holm`` and ``significant``; what was not tested (``p`` is ``None``) stays as it is."""
+    corrected = iter(holm([item.p for item in family if item.p is not None]))
+    found = []
+    for item in family:
+        if item.p is None:
+            found.append(item)
+        else:
+            p_holm = next(corrected)
+            found.append(replace(item, p_holm=p_holm, significant=p_holm < ALPHA))
+    return found
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's step-down correction: it controls the family-wise error rate however the tests depend on each other.
+
+    Source: S. Holm (1979), Scandinavian Journal of Statistics 6:65-70.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    return tuple(multipletests(p_values, method="holm")[1].tolist()) if p_values else ()

@@ -1,19 +1,25 @@
-"""Comparisons of each run with its base model and with the best run, on the samples that both have."""
+"""Comparisons on the same samples: of each run with its base model and with the best run, and of epochs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from tunebook.analysis.records import EvaluationKey, Interval, Score
-from tunebook.analysis.statistics.corrections import holm
-from tunebook.analysis.statistics.intervals import ALPHA
-from tunebook.analysis.statistics.paired_tests import paired_test
+from tunebook.analysis.records import EvaluationKey, Interval
+from tunebook.analysis.statistics.paired_tests import PairedTest, correct_by_holm, paired_test
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.core.plan import RunType
 
-__all__ = ["Comparison", "PairedSamples", "common_samples", "compare_runs", "pair_samples"]
+__all__ = [
+    "Comparison",
+    "EpochChange",
+    "PairedSamples",
+    "common_samples",
+    "compare_epochs",
+    "compare_runs",
+    "pair_samples",
+]
 
 _MOST_MISMATCHES = 0.2  # of the shared ids: beyond it, the ids belong to two different data sets
 
@@ -77,22 +83,15 @@ def pair_samples(table: ScoreTable, one: EvaluationKey, other: EvaluationKey) ->
     ids, the two evaluations have different data sets, and equal ids mean nothing.
     """
     ours, theirs = table.values(one), table.values(other)
-    our_targets, their_targets = _targets(table, one), _targets(table, other)
+    our_targets, their_targets = table.targets(one), table.targets(other)
     shared = [sample for sample in ours if sample in theirs]
-    same = tuple(sample for sample in shared if our_targets[sample] == their_targets[sample])
+    same = [sample for sample in shared if our_targets[sample] == their_targets[sample]]
     if len(shared) - len(same) > _MOST_MISMATCHES * len(shared):
-        same = ()
+        same = []
+    unpaired = len(ours.keys() | theirs.keys()) - len(same)
     return PairedSamples(
-        ids=same,
-        ours=tuple(ours[sample] for sample in same),
-        theirs=tuple(theirs[sample] for sample in same),
-        unpaired=len(ours.keys() | theirs.keys()) - len(same),
+        tuple(same), tuple(map(ours.__getitem__, same)), tuple(map(theirs.__getitem__, same)), unpaired
     )
-
-
-def _targets(table: ScoreTable, key: EvaluationKey) -> dict[str, str]:
-    samples = table.samples[key]
-    return dict(zip(samples.ids, samples.targets, strict=True))
 
 
 def common_samples(table: ScoreTable, keys: Sequence[EvaluationKey]) -> tuple[str, ...]:
@@ -111,38 +110,28 @@ def compare_runs(table: ScoreTable) -> tuple[Comparison, ...]:
 
     Each of the two is a family of tests for Holm's correction.
     """
-    base_of = {run.name: run.base for run in table.runs}
-    with_base = []
+    runs = {run.name: run for run in table.runs}
+    with_base: list[Comparison] = []
     for score in table.scores:
-        base = table.finals.get(base_of.get(score.evaluation.run) or "")
+        base = table.finals.get(runs[score.evaluation.run].base or "")
         if base is not None and score.value is not None:
-            with_base.append((score, base))
-    best = table.best
-    with_best = []
-    for run in table.runs:
-        final = table.finals.get(run.name)
-        if best is not None and final is not None and final is not best and run.type is not RunType.CONTROL:
-            with_best.append((final, best))
-    return (*_compare_family("base", table, with_base), *_compare_family("best", table, with_best))
+            with_base += _compare("base", table, score.evaluation, base.evaluation)
+    with_best: list[Comparison] = []
+    for run, score in table.finals.items():
+        best = table.best
+        if best is not None and score is not best and runs[run].type is not RunType.CONTROL:
+            with_best += _compare("best", table, score.evaluation, best.evaluation)
+    families = (correct_by_holm(with_base), correct_by_holm(with_best))
+    return tuple(replace(item, family=len(family)) for family in families for item in family)
 
 
-def _compare_family(against: str, table: ScoreTable, scores: Sequence[tuple[Score, Score]]) -> list[Comparison]:
-    compared = [_compare(against, table, score.evaluation, other.evaluation) for score, other in scores]
-    family = [comparison for comparison in compared if comparison is not None]
-    corrected = holm([comparison.p for comparison in family])
-    return [
-        replace(comparison, p_holm=p, family=len(family), significant=p < ALPHA)
-        for comparison, p in zip(family, corrected, strict=True)
-    ]
-
-
-def _compare(against: str, table: ScoreTable, key: EvaluationKey, other: EvaluationKey) -> Comparison | None:
-    """The comparison as a family of its own; ``None`` if the two share no sample."""
+def _compare(against: str, table: ScoreTable, key: EvaluationKey, other: EvaluationKey) -> Iterator[Comparison]:
+    """The comparison, not corrected yet, unless the two share no sample."""
     pairs = pair_samples(table, key, other)
     if not pairs.ids:
-        return None
+        return
     test = paired_test(pairs.ours, pairs.theirs)
-    return Comparison(
+    yield Comparison(
         against=against,
         task=table.task,
         measure=table.measure,
@@ -160,7 +149,55 @@ def _compare(against: str, table: ScoreTable, key: EvaluationKey, other: Evaluat
         p=test.p,
         p_holm=test.p,
         family=1,
-        significant=test.p < ALPHA,
+        significant=False,
         gained=test.gained,
         lost=test.lost,
     )
+
+
+@dataclass(frozen=True)
+class EpochChange:
+    """The mean score after the first and after the last evaluated epoch, over the runs that have several.
+
+    Attributes:
+        epochs: the first and the last epoch; ``None`` if they differ between runs.
+        runs: how many runs have several epochs.
+        n: samples that all of them have.
+        test: of the samples' means over the runs, the last epoch against the first.
+    """
+
+    epochs: tuple[int, int] | None
+    runs: int
+    n: int
+    before: float
+    after: float
+    test: PairedTest
+
+
+def compare_epochs(table: ScoreTable) -> EpochChange | None:
+    """The change over epochs; ``None`` if no run has several, or if they share no sample."""
+    evaluated: dict[str, list[EvaluationKey]] = {}
+    for score in table.scores:
+        if score.evaluation.epoch >= 0 and score.value is not None:
+            evaluated.setdefault(score.evaluation.run, []).append(score.evaluation)
+    several = [keys for keys in evaluated.values() if len(keys) > 1]
+    firsts, lasts = [min(keys) for keys in several], [max(keys) for keys in several]  # keys of a run sort by epoch
+    samples = common_samples(table, [*firsts, *lasts])
+    if not samples:
+        return None
+    before, after = _sample_means(table, firsts, samples), _sample_means(table, lasts, samples)
+    spans = {(first.epoch, last.epoch) for first, last in zip(firsts, lasts, strict=True)}
+    return EpochChange(
+        epochs=spans.pop() if len(spans) == 1 else None,
+        runs=len(several),
+        n=len(samples),
+        before=fmean(before),
+        after=fmean(after),
+        test=paired_test(after, before),
+    )
+
+
+def _sample_means(table: ScoreTable, keys: Sequence[EvaluationKey], samples: Sequence[str]) -> list[float]:
+    """Each sample's mean over the evaluations."""
+    values = [table.values(key) for key in keys]
+    return [fmean(own[sample] for own in values) for sample in samples]

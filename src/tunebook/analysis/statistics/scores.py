@@ -105,6 +105,11 @@ class ScoreTable:
         """The best final score."""
         return best_score(self.finals, self.runs)
 
+    @property
+    def final_keys(self) -> list[EvaluationKey]:
+        """The evaluations behind the final scores."""
+        return [score.evaluation for score in self.finals.values()]
+
     @cached_property
     def tuned(self) -> tuple[RunRecord, ...]:
         """The fine-tuned runs that have a final score."""
@@ -113,6 +118,11 @@ class ScoreTable:
     def values(self, key: EvaluationKey) -> dict[str, float]:
         """Sample id to value."""
         return sample_values(self.samples[key], self.measure)
+
+    def targets(self, key: EvaluationKey) -> dict[str, str]:
+        """Sample id to target."""
+        samples = self.samples[key]
+        return dict(zip(samples.ids, samples.targets, strict=True))
 
     def final_values(self, run: str) -> dict[str, float]:
         """Sample id to value after the run's last evaluated epoch."""

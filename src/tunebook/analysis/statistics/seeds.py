@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from tunebook.analysis.records import FactorUse, Interval, RunRecord
-from tunebook.analysis.statistics.corrections import holm_where_tested
-from tunebook.analysis.statistics.intervals import ALPHA, student_interval
-from tunebook.analysis.statistics.paired_tests import PairedTest, paired_test
+from tunebook.analysis.statistics.intervals import student_interval
+from tunebook.analysis.statistics.paired_tests import PairedTest, correct_by_holm, paired_test
 from tunebook.analysis.statistics.pairwise import pair_samples
 from tunebook.analysis.statistics.scores import ScoreTable
 
@@ -52,11 +51,7 @@ def summarize_seeds(table: ScoreTable, factors: Sequence[FactorUse]) -> tuple[Re
         if len(runs) > 1:
             parts = [f"{factor.label} {level}" for factor, level in zip(treatments, levels, strict=True)]
             found.append(_summarize(table, ", ".join(parts) or "identical settings", runs))
-    corrected = holm_where_tested([group.p for group in found])
-    return tuple(
-        replace(group, p_holm=p, significant=None if p is None else p < ALPHA)
-        for group, p in zip(found, corrected, strict=True)
-    )
+    return tuple(correct_by_holm(found))
 
 
 def _summarize(table: ScoreTable, setting: str, runs: Sequence[RunRecord]) -> Replicates:
@@ -82,12 +77,10 @@ def _test_against_base(table: ScoreTable, runs: Sequence[RunRecord]) -> PairedTe
     if base is None:
         return None
     pairs = [pair_samples(table, table.finals[run.name].evaluation, base.evaluation) for run in runs]
-    by_sample: dict[str, list[float]] = {}
-    for pair in pairs:
-        for sample, value in zip(pair.ids, pair.ours, strict=True):
-            by_sample.setdefault(sample, []).append(value)
-    theirs: Mapping[str, float] = dict(zip(pairs[0].ids, pairs[0].theirs, strict=True))
-    common = [sample for sample in theirs if len(by_sample[sample]) == len(runs)]
-    if not common:
-        return None
-    return paired_test([fmean(by_sample[sample]) for sample in common], [theirs[sample] for sample in common])
+    values = [dict(zip(pair.ids, pair.ours, strict=True)) for pair in pairs]
+    means, base_values = [], []
+    for sample, base_value in zip(pairs[0].ids, pairs[0].theirs, strict=True):
+        if all(sample in own for own in values):
+            means.append(fmean(own[sample] for own in values))
+            base_values.append(base_value)
+    return paired_test(means, base_values) if means else None

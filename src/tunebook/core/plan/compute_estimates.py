@@ -15,6 +15,7 @@ from tunebook.core.units import minutes, spoken_minutes
 
 __all__ = ["ComputeEstimatesSection"]
 
+# Bullets for people among the models; `Total GPU hours: 1.4 h` is no model's estimate.
 _FACTS = ("total", "basis", "memory of ")
 
 

@@ -16,6 +16,7 @@ __all__ = ["ConfigurationSection"]
 
 _REMARKS = {"notes", "note", "optimizer notes"}
 _UNSET = {"none", "null", "unset", "auto", "default"}
+# Written first: what a reader looks for. The others follow in the order of the table.
 _FIRST = ("recipe", "gpus", "epochs", "batch_size", "packed", "lora_rank", "lora_alpha", "lr")
 
 

@@ -27,6 +27,7 @@ from tunebook.errors import PlanError
 
 __all__ = ["EvaluationRow", "StatusSection", "TrainingRow", "pending_rows", "update_status"]
 
+# Notes that tunebook wrote, and may replace; all others are a person's.
 _OURS = re.compile(
     r"exit code \d+( \([A-Z0-9]+\))?|killed by SIG[A-Z0-9]+|killed \(no outcome file\)|training failed|tunebook: .*"
     r"|(TIMEOUT|OUT_OF_GPU_MEMORY|OUT_OF_MEMORY|DIVERGED|CANCELLED|NODE_FAIL|PREEMPTED|BOOT_FAIL|DEADLINE)( by \d+)?"

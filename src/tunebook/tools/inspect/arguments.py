@@ -1,4 +1,4 @@
-"""What a task is given: the run's training configuration where it takes one, else its data and prompts one by one."""
+"""The arguments of a task: the run's training configuration if the task takes one, otherwise data and prompts."""
 
 from __future__ import annotations
 
@@ -10,96 +10,108 @@ from tunebook.core.parameters import suggestion
 from tunebook.core.plan import EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import effective
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context
-from tunebook.tools.inspect.task_source import TaskFacts, TaskFunction
+from tunebook.tools.base import Context, Prepared, TaskFunction, TaskScript
 
-__all__ = ["prompt_warnings", "task_arguments", "task_errors", "task_function"]
+__all__ = ["prompt_warnings", "task_arguments", "task_errors"]
 
 _DATA = ("config_dir", "dataset_path")
+_SINGLE = ("dataset_path", "system_prompt", "prompt")
 
 
-def task_function(task: EvaluationTask, facts: TaskFacts) -> TaskFunction | None:
-    """The function that ``FILE.py@name`` names, or the file's only task, or the one named like the plan's task."""
-    named = {function.name: function for function in facts.functions}
-    if task.function:
-        return named.get(task.function)
-    if len(facts.functions) == 1:
-        return facts.functions[0]
-    return named.get(task.name)
-
-
-def task_errors(plan: Plan, task: EvaluationTask, facts: TaskFacts) -> Iterator[Problem]:
-    """Why a script that is there cannot be used, and what to add to it."""
-    function = task_function(task, facts)
-    names = [found.name for found in facts.functions]
-    if facts.problem:
-        yield Problem(f"task script {task.script} {facts.problem}", plan.file, task.line)
-    elif not facts.functions:
-        yield Problem(f"task script {task.script} has no function with @task", plan.file, task.line)
-    elif function is None and task.function:
+def task_errors(plan: Plan, task: EvaluationTask, script: TaskScript) -> Iterator[Problem]:
+    """Why a script cannot be used, and what to add to it."""
+    names = [function.name for function in script.functions]
+    function = script.function_for(task)
+    message, hint = "", ""
+    if script.problem:
+        message = f"task script {task.script} {script.problem}"
+    elif not names:
+        message = f"task script {task.script} has no function with @task"
+    elif function is not None:
+        message, hint = _function_problem(task, function)
+    elif task.function:
+        message = f"task script {task.script} has no task `{task.function}`"
         hint = suggestion(task.function, names)
-        yield Problem(f"task script {task.script} has no task `{task.function}`", plan.file, task.line, hint)
-    elif function is None:
+    else:
+        message = f"task script {task.script} has several tasks"
         hint = f"write `{task.script}@NAME` with one of " + ", ".join(names)
-        yield Problem(f"task script {task.script} has several tasks", plan.file, task.line, hint)
-    elif not any(function.accepts(name) for name in _DATA):
+    if message:
+        yield Problem(message, plan.file, task.line, hint)
+
+
+def _function_problem(task: EvaluationTask, function: TaskFunction) -> tuple[str, str]:
+    """Message and hint; both are empty for a task that can be used."""
+    if not any(function.accepts(name) for name in _DATA):
         message = f"task `{function.name}` of {task.script} accepts neither config_dir nor dataset_path"
         hint = f"add a parameter `config_dir: str | None = None` on line {function.line} and read "
         hint += "setup_finetune.yaml there, or `dataset_path` and `system_prompt`"
-        yield Problem(message, plan.file, task.line, hint)
-    else:
-        unknown = [name for name in function.required if name not in {*_DATA, "system_prompt", "prompt"}]
-        if unknown:
-            hint = "give them defaults in the script"
-            message = f"task `{function.name}` of {task.script} wants {', '.join(unknown)}, which no page gives"
+        return message, hint
+    unknown = [name for name in function.required if name not in {"config_dir", *_SINGLE}]
+    if unknown:
+        required = ", ".join(f"`{name}`" for name in unknown)
+        what = "the parameter" if len(unknown) == 1 else "the parameters"
+        message = f"task `{function.name}` of {task.script} requires {what} {required}, which tunebook does not supply"
+        return message, "give default values in the script"
+    return "", ""
+
+
+def prompt_warnings(plan: Plan, task: EvaluationTask, script: TaskScript) -> Iterator[Problem]:
+    """A task that accepts neither the training configuration nor its prompts may prompt differently."""
+    function = script.function_for(task)
+    if function is None or function.accepts("config_dir"):
+        return
+    for key, neutral in (("system_prompt", ""), ("prompt", "{input}")):
+        if not function.accepts(key) and plan.value(key, neutral) != neutral:
+            message = f"task `{function.name}` does not accept {key}: its prompts may differ from those of training"
+            hint = f"add a parameter `{key}` on line {function.line} of its script"
             yield Problem(message, plan.file, task.line, hint)
 
 
-def prompt_warnings(plan: Plan, task: EvaluationTask, facts: TaskFacts) -> Iterator[Problem]:
-    """A task that takes neither the training's configuration nor its prompts asks in words of its own."""
-    function = task_function(task, facts)
-    if function is None or function.accepts("config_dir"):
-        return
-    for key, silent in (("system_prompt", ""), ("prompt", "{input}")):
-        if not function.accepts(key) and plan.value(key, silent) != silent:
-            message = f"task `{function.name}` takes no {key}: it may ask otherwise than training did"
-            yield Problem(
-                message, plan.file, task.line, f"add a parameter `{key}` on line {function.line} of its script"
-            )
-
-
-def task_arguments(context: Context, run: Run, task: EvaluationTask, facts: TaskFacts | None) -> dict[str, Any]:
+def task_arguments(context: Context, run: Run, task: EvaluationTask, script: TaskScript | None) -> dict[str, Any]:
     """The task's arguments by name.
 
-    A fine-tuned run's task reads the run's own training configuration (``config_dir``), so that both sides have one
-    source. A model that was not trained here has none: its task gets the page's data and prompts one by one, as far as
-    it takes them. A script that could not be read is taken to accept what the page's convention says.
+    The task of a fine-tuned run reads the run's own training configuration (``config_dir``), so that training and
+    evaluation have one source. Where there is none (a model that was not trained here, or a tool that writes none) the
+    task gets data and prompts one by one, as far as it accepts them. A script that could not be read here is assumed to
+    accept everything.
     """
-    function = task_function(task, facts) if facts else None
-    values = _values(context, run, task)
+    function = script.function_for(task) if script else None
     prepared = context.prepared.get(run.name)
-    chosen: tuple[str, ...]
-    if function and not prepared and not function.accepts("dataset_path"):
-        message = f"task `{function.name}` takes only a training's config_dir, and run `{run.name}` is not trained here"
+    config_dir = prepared.config_dir if prepared else None
+    if function and not config_dir and not function.accepts("dataset_path"):
+        message = f"task `{function.name}` accepts only a training's config_dir, but run `{run.name}` has none"
         hint = "add `dataset_path` and `system_prompt` to its parameters, or write `-` in the matrix"
         raise PlanError(message, file=context.plan.file, line=task.line, hint=hint)
+    values = _values(context, run, task, prepared)
+    arguments = {}
+    for name in _chosen(context, task, function, config_dir):
+        if values.get(name) is not None:
+            arguments[name] = values[name]
+    return arguments
+
+
+def _chosen(
+    context: Context, task: EvaluationTask, function: TaskFunction | None, config_dir: str | None
+) -> tuple[str, ...]:
+    """The names of the arguments that the task gets."""
     if function is None:
-        chosen = ("config_dir",) if prepared else ("dataset_path", "system_prompt", "prompt")
-    elif prepared and function.accepts("config_dir"):
-        own = task.dataset and task.dataset != (context.plan.dataset.path if context.plan.dataset else None)
-        chosen = ("config_dir", "dataset_path") if own and function.accepts("dataset_path") else ("config_dir",)
-    else:
-        chosen = tuple(name for name in ("dataset_path", "system_prompt", "prompt") if function.accepts(name))
-    return {name: values[name] for name in chosen if values.get(name) is not None}
+        return ("config_dir",) if config_dir else _SINGLE
+    if not config_dir or not function.accepts("config_dir"):
+        return tuple(name for name in _SINGLE if function.accepts(name))
+    plan_data = context.plan.dataset.path if context.plan.dataset else None
+    has_own_data = task.dataset and task.dataset != plan_data
+    if has_own_data and function.accepts("dataset_path"):
+        return ("config_dir", "dataset_path")
+    return ("config_dir",)
 
 
-def _values(context: Context, run: Run, task: EvaluationTask) -> Mapping[str, Any]:
-    prepared = context.prepared.get(run.name)
+def _values(context: Context, run: Run, task: EvaluationTask, prepared: Prepared | None) -> Mapping[str, Any]:
+    plan = context.plan
     trained: Mapping[str, Any] = prepared.values if prepared else {}
-    data = task.dataset or trained.get("dataset_path") or (context.plan.dataset.path if context.plan.dataset else None)
+    data = task.dataset or trained.get("dataset_path") or (plan.dataset.path if plan.dataset else None)
     return {
         "config_dir": prepared.config_dir if prepared else None,
         "dataset_path": str(context.experiment / Path(data).expanduser()) if data else None,
-        "system_prompt": trained.get("system_prompt", effective(context.plan, run, "system_prompt")),
-        "prompt": trained.get("prompt", effective(context.plan, run, "prompt")),
+        "system_prompt": trained.get("system_prompt", effective(plan, run, "system_prompt")),
+        "prompt": trained.get("prompt", effective(plan, run, "prompt")),
     }

@@ -54,12 +54,16 @@ class InspectResults(EvaluationResults):
 def _task_of(log: LogHeader, tasks: Sequence[EvaluationTask]) -> EvaluationTask | None:
     """The one task that fits best by function, script and data set; ``None`` if two fit equally well."""
     name = log.task.rpartition("/")[2]
-    script, data = PurePosixPath(log.task_file).name, PurePosixPath(log.dataset).name
     named = [task for task in tasks if name in {task.function or task.name, task.name}]
-    same_file = [task for task in tasks if script and PurePosixPath(task.script).name == script]
+    same_file = [task for task in tasks if _is_same_file(task.script, log.task_file)]
     fitting = [task for task in named if task in same_file] or named
     if not fitting:
         fitting = [task for task in same_file if not task.function]
-    if len(fitting) > 1 and data:
-        fitting = [task for task in fitting if task.dataset and PurePosixPath(task.dataset).name == data]
+    if len(fitting) > 1 and log.dataset:
+        fitting = [task for task in fitting if _is_same_file(task.dataset or "", log.dataset)]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _is_same_file(planned: str, logged: str) -> bool:
+    """Whether two paths, which may be of different machines, end in the same name."""
+    return bool(planned and logged) and PurePosixPath(planned).name == PurePosixPath(logged).name

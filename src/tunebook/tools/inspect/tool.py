@@ -1,4 +1,4 @@
-"""inspect-ai: from the evaluation matrix to ``eval/{task}_epoch{N}.slurm`` and their jobs."""
+"""The evaluation tool ``inspect-ai``: turns the evaluation matrix into ``eval/{task}_epoch{N}.slurm`` and jobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,10 +17,10 @@ from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import evaluation_settings, evaluations
 from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context, Findings, PlannedFile, Unit
-from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors, task_function
+from tunebook.tools.base import Context, EvaluationTool, FileKind, Findings, Package, PlannedFile, TaskScript, Unit
+from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors
 from tunebook.tools.inspect.results import InspectResults
-from tunebook.tools.inspect.task_source import TaskFacts, read_task_facts
+from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import (
     job_variables,
     missing_files,
@@ -30,37 +29,38 @@ from tunebook.tools.job_script import (
     verify_header,
     verify_variables,
 )
-from tunebook.tools.torchtune.planned_setup import evaluation_time, memory_gb, model_path, site_gpus
+from tunebook.tools.plan_inputs import evaluation_time, job_resources, memory_gb, model_path, planned_gpus
 
 __all__ = ["InspectTool"]
 
-_SIZE_UNKNOWN_B = 8.0  # asks for enough memory for an 8B model when nothing is known of it
+_SIZE_UNKNOWN_B = 8.0  # an evaluation requests enough memory for an 8B model; it does not look at the model
 
 
-class InspectTool:
+class InspectTool(EvaluationTool):
     """The evaluation tool ``inspect-ai``."""
 
     name = "inspect-ai"
     short = "inspect"
-    stage = Stage.EVALUATION
-    editable: tuple[str, ...] = ()
+    package = Package("inspect_ai", "inspect-ai", "tunebook[inspect]")
+    files = (
+        FileKind("{task}_epoch{N}.slurm, or {task}_base.slurm for base models", "SLURM script"),
+        FileKind("logs/", "for inspect-ai output"),
+    )
     results = InspectResults()
+    task_form = "an inspect-ai task that accepts `config_dir`, and `dataset_path`, `system_prompt` and `prompt`"
 
-    def version(self) -> str | None:
-        """The installed version."""
-        try:
-            return version("inspect-ai")
-        except PackageNotFoundError:
-            return None
+    def read_tasks(self, script: Path) -> TaskScript | None:
+        """The functions with ``@task``."""
+        return read_task_script(script)
 
-    def survey(self, plan: Plan, site: Site, experiment: Path) -> Mapping[str, TaskFacts | None]:  # noqa: ARG002
+    def survey(self, plan: Plan, site: Site, experiment: Path) -> Mapping[str, TaskScript | None]:  # noqa: ARG002
         """Script path to what it accepts, read from its source."""
         scripts = {task.script for task in plan.tasks if task.script}
-        return {script: read_task_facts(experiment / Path(script).expanduser()) for script in sorted(scripts)}
+        return {script: read_task_script(experiment / Path(script).expanduser()) for script in sorted(scripts)}
 
     def check(self, context: Context) -> Findings:
-        """Scripts that are missing (warnings) or cannot take what they would be given (errors)."""
-        facts: Mapping[str, TaskFacts | None] = context.facts[self.name]
+        """Scripts that are missing (warnings) or do not accept their arguments (errors)."""
+        facts: Mapping[str, TaskScript | None] = context.facts[self.name]
         errors: list[Problem] = []
         warnings: list[Problem] = []
         notes: list[str] = []
@@ -68,11 +68,11 @@ class InspectTool:
             found = facts.get(task.script)
             if found is None:
                 hint = "it may exist on compute nodes only; its parameters could not be read here"
-                warnings.append(Problem(f"task script {task.script} is not there", context.plan.file, task.line, hint))
+                warnings.append(Problem(f"task script {task.script} was not found", context.plan.file, task.line, hint))
                 continue
             errors.extend(task_errors(context.plan, task, found))
             warnings.extend(prompt_warnings(context.plan, task, found))
-            function = task_function(task, found)
+            function = found.function_for(task)
             if function:
                 notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
         return Findings(tuple(errors), tuple(warnings), tuple(notes))
@@ -106,7 +106,7 @@ class InspectTool:
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """One cell of the matrix on its way to a script and a job."""
+    """One evaluation of the matrix, and the script and the job that are made of it."""
 
     context: Context
     run: Run
@@ -121,8 +121,8 @@ class _Evaluation:
         return next(task for task in self.context.plan.tasks if task.name == self.evaluation.task)
 
     @property
-    def facts(self) -> TaskFacts | None:
-        found: Mapping[str, TaskFacts | None] = self.context.facts[InspectTool.name]
+    def facts(self) -> TaskScript | None:
+        found: Mapping[str, TaskScript | None] = self.context.facts[InspectTool.name]
         return found.get(self.task.script)
 
     @cached_property
@@ -149,19 +149,13 @@ class _Evaluation:
 
     def _resources(self) -> Resources:
         site = self.context.site
-        gpus = min(1, site_gpus(self.context.plan, site))
-        return Resources(
+        gpus = min(1, planned_gpus(self.context.plan, site))
+        return job_resources(
+            site,
             time=evaluation_time(self.context.plan, site),
-            memory=site.mem or f"{memory_gb(_SIZE_UNKNOWN_B if gpus else 1.0, gpus)}G",
-            cpus=int(site.cpus or 4),
+            memory_gb=memory_gb(_SIZE_UNKNOWN_B if gpus else 1.0, gpus),
+            cpus=4,
             gpus=gpus,
-            gpu_syntax=site.gpu_syntax,
-            account=site.account,
-            partition=site.partition,
-            constraint=site.constraint,
-            qos=site.qos,
-            mail_user=site.mail_user,
-            mail_type=site.mail_type,
         )
 
     def built(self) -> tuple[PlannedFile, Job]:
@@ -203,8 +197,8 @@ class _Evaluation:
 
     def _task_spec(self) -> str:
         """``FILE@task``; inspect-ai 0.3 takes a file alone for a pattern, which must be relative."""
-        found = task_function(self.task, self.facts) if self.facts else None
-        name = found.name if found else self.task.function
+        function = self.facts.function_for(self.task) if self.facts else None
+        name = function.name if function else self.task.function
         if name:
             return f"{self._script_path()}@{name}"
         start = self.context.experiment / PurePosixPath(self.job.script).parent
@@ -220,7 +214,7 @@ class _Evaluation:
         if self.evaluation.epoch is not None:
             prepared = self.context.prepared.get(self.run.name)
             if prepared is None or self.evaluation.epoch not in prepared.checkpoints:
-                message = f"run `{self.run.name}`: no training leaves a checkpoint of epoch {self.evaluation.epoch}"
+                message = f"run `{self.run.name}`: no training writes a checkpoint of epoch {self.evaluation.epoch}"
                 raise PlanError(message, file=self.context.plan.file, line=self.evaluation.line)
             return prepared.checkpoints[self.evaluation.epoch]
         path = self.run.checkpoint or model_path(self.context.plan, self.context.site, self.run)

@@ -1,4 +1,4 @@
-"""How a conversation becomes text: in training exactly as inspect-ai's ``hf`` provider does it in evaluation.
+"""Renders conversations as text: in training exactly as inspect-ai's ``hf`` provider does it in evaluation.
 
 Runs inside jobs, and needs nothing else of tunebook.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["answer_text", "instruct_messages", "pinned_template", "render_prompt"]
 
-# Llama 3's own default. A template that asks for today would train on one day's prompt and evaluate on another's.
+# Llama 3's own default. A template with today's date would train on one day's prompt and evaluate on another day's.
 _PINNED_DATE = "26 Jul 2024"
 _PIN = "{%- macro strftime_now(format) -%}" + _PINNED_DATE + "{%- endmacro -%}"
 
@@ -18,37 +18,40 @@ Message = Mapping[str, str]
 
 
 def pinned_template(template: str) -> str:
-    """The chat template with a fixed date in place of today's; any other template as it is."""
+    """Returns the chat template with a fixed date instead of today's; any other template unchanged."""
     if "strftime_now" not in template or template.startswith(_PIN):
         return template
     return _PIN + template
 
 
 def instruct_messages(system_prompt: str, prompt: str, value: str) -> list[Message]:
-    """The messages of one example; an empty system prompt is no message, as it is in evaluation.
+    """Returns the messages of one example; an empty system prompt makes no message, as in evaluation.
 
-    ``{input}`` is replaced and nothing else is: braces in prompts and data stay.
+    Only ``{input}`` is replaced: other braces in prompts and data stay.
     """
-    system: list[Message] = [{"role": "system", "content": system_prompt}] if system_prompt else []
-    return [*system, {"role": "user", "content": prompt.replace("{input}", value)}]
+    messages: list[Message] = []
+    if system_prompt:
+        messages.append({"role": "system", "content": system_prompt})
+    messages.append({"role": "user", "content": prompt.replace("{input}", value)})
+    return messages
 
 
 def render_prompt(tokenizer: Any, messages: Sequence[Message]) -> str:
-    """The text that the model is given to go on from.
+    """Returns the text that the model continues.
 
-    Without a chat template it is ``role: content`` line by line, which is what inspect-ai falls back to.
+    Without a chat template it is ``role: content`` line by line, as in inspect-ai.
     """
     return _render(tokenizer, messages, add_generation_prompt=True)
 
 
 def answer_text(tokenizer: Any, messages: Sequence[Message], answer: str) -> str:
-    """The text that the model should go on with, up to and with the token that ends its turn.
+    """Returns the text that the model should generate, including the token that ends its turn.
 
-    What templates put after that token (a line break) is never generated, and so is not trained.
+    A line break that a template puts after that token is never generated, and so is not trained.
 
     Raises:
-        ValueError: the template writes a finished turn otherwise than it asks for one: then nothing that is trained
-            would be what is generated.
+        ValueError: the template renders a finished turn differently from an open one, so that training would not match
+            generation.
     """
     end = str(tokenizer.eos_token or "")
     if not tokenizer.chat_template:
@@ -57,10 +60,10 @@ def answer_text(tokenizer: Any, messages: Sequence[Message], answer: str) -> str
     finished = [*messages, {"role": "assistant", "content": answer}]
     whole = _render(tokenizer, finished, add_generation_prompt=False)
     if not whole.startswith(prompt):
-        raise ValueError("the chat template renders a finished answer otherwise than it asks for one")
+        raise ValueError("the chat template renders a finished answer differently from the prompt that asks for it")
     text = whole[len(prompt) :].rstrip()
-    ends = [token for token in tokenizer.all_special_tokens if token]
-    return text if any(text.endswith(token) for token in ends) else text + end
+    has_end = any(token and text.endswith(token) for token in tokenizer.all_special_tokens)
+    return text if has_end else text + end
 
 
 def _render(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:

@@ -1,4 +1,4 @@
-"""What an evaluation job does before and after ``inspect eval``: is the checkpoint there, and is the log complete?
+"""The checks of an evaluation job around ``inspect eval``: before, the model is complete; after, the log is complete.
 
 Runs inside the job (``python -m tunebook.tools.runtime.inspect_job``). Imports only other modules of this package.
 Every failure is one line on stderr and exit code 1.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tunebook.tools.runtime.chat import pinned_template
 __all__ = ["main", "prepare", "verify"]
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
 
 
 class JobError(Exception):
@@ -26,11 +28,11 @@ class JobError(Exception):
 def prepare(model_path: Path, out: Path, *, sample: bool) -> None:
     """Checks the model's directory and writes the arguments of inspect-ai's ``hf`` provider.
 
-    Greedy decoding is ``do_sample: false`` (a temperature of 0 is refused by Transformers); special tokens come from
-    the chat template only, as in training; a template that asks for today's date gets training's fixed one.
+    Greedy decoding is ``do_sample: false`` (Transformers refuses a temperature of 0). Special tokens come from the chat
+    template only, as in training. A template that asks for today's date gets the fixed date of the training.
 
     Raises:
-        JobError: there is no model that could be evaluated.
+        JobError: the directory holds no model that can be evaluated.
     """
     _check_model(model_path)
     arguments: dict[str, Any] = {
@@ -46,16 +48,21 @@ def prepare(model_path: Path, out: Path, *, sample: bool) -> None:
 
 def _check_model(path: Path) -> None:
     if not path.is_dir():
-        hint = "its training has not ended, or has failed" if path.name.startswith("epoch_") else "get it first"
-        raise JobError(f"the model {path} is not there: {hint}")
-    weights = [file for pattern in _WEIGHTS for file in path.glob(pattern) if not file.name.startswith("adapter_")]
-    if not (path / "config.json").is_file() or not weights:
+        is_checkpoint = path.name.startswith("epoch_")
+        hint = "its training has not ended, or has failed" if is_checkpoint else "download it first"
+        raise JobError(f"the model {path} was not found: {hint}")
+    if not (path / "config.json").is_file() or not _has_weights(path):
         raise JobError(f"{path} holds no complete model: it needs config.json and weights")
     if (path / "adapter_config.json").is_file():
-        hint = "move adapter_* into a sub-folder: they would be applied to the merged weights once more"
-        raise JobError(f"{path} holds merged weights and an adapter side by side: {hint}")
-    if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")):
-        raise JobError(f"{path} holds no tokenizer")
+        hint = "move adapter_* into a sub-folder, or the adapter would be applied to the merged weights again"
+        raise JobError(f"{path} holds both merged weights and an adapter: {hint}")
+    if not any((path / name).is_file() for name in _TOKENIZERS):
+        raise JobError(f"{path} holds no tokenizer: it needs one of {', '.join(_TOKENIZERS)}")
+
+
+def _has_weights(path: Path) -> bool:
+    files = [file for pattern in _WEIGHTS for file in path.glob(pattern)]
+    return not all(file.name.startswith("adapter_") for file in files)
 
 
 def _chat_template(path: Path) -> str | None:
@@ -64,47 +71,58 @@ def _chat_template(path: Path) -> str | None:
     if own.is_file():
         return own.read_text(encoding="utf-8")
     config = path / "tokenizer_config.json"
-    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config.is_file() else None
+    if not config.is_file():
+        return None
+    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template")
     if isinstance(template, list):
         template = next((item["template"] for item in template if item.get("name") == "default"), None)
     return str(template) if template else None
 
 
 def verify(log_dir: Path, out: Path, *, since: float, samples: int) -> None:
-    """Reads the evaluation's log, which decides whether it is completed; inspect's exit code does not.
+    """Reads the log, which decides whether the evaluation is completed: inspect's exit code is 0 even if it failed.
 
     Args:
-        since: seconds since the epoch; older logs are of earlier attempts.
-        samples: how many samples were planned; 0 for all that the task has.
+        log_dir: the directory with the logs.
+        out: where the result is written, for failed evaluations too.
+        since: seconds since the epoch; older logs belong to earlier attempts.
+        samples: how many samples were planned; 0 for all samples of the task.
 
     Raises:
-        JobError: no log, a status other than success, or samples that are missing or failed.
+        JobError: there is no log, its status is not success, or samples are missing or failed.
     """
     from inspect_ai.log import read_eval_log, read_eval_log_sample_summaries
 
-    logs = [file for file in log_dir.glob("*.eval") if file.stat().st_mtime >= since]
-    if not logs:
-        raise JobError(f"inspect has ended and left no log in {log_dir}")
-    newest = max(logs, key=lambda file: file.stat().st_mtime)
+    newest = _newest_log(log_dir, since)
     log = read_eval_log(str(newest), header_only=True)
-    results = log.results
-    total = results.total_samples if results else 0
-    completed = results.completed_samples if results else 0
+    total, completed = 0, 0
+    if log.results is not None:
+        total, completed = log.results.total_samples, log.results.completed_samples
     failed = sum(1 for item in read_eval_log_sample_summaries(str(newest)) if item.error)
-    scores = [
-        {"scorer": score.name, "metric": name, "value": metric.value}
-        for score in (results.scores if results else [])
-        for name, metric in score.metrics.items()
-    ]
     document = {"log": str(newest), "status": log.status, "samples": total, "completed": completed, "failed": failed}
-    _write(out, document | {"scores": scores})
+    _write(out, document | {"scores": list(_scores(log.results))})
     if log.status != "success":
-        reason = (log.error.message.splitlines() or [""])[0] if log.error else ""
-        raise JobError(f"the evaluation's log {newest} says {log.status}: {reason}")
+        reason = log.error.message.partition("\n")[0] if log.error else ""
+        raise JobError(f"the status of the evaluation's log {newest} is {log.status}: {reason}")
     if failed or completed < total or total < samples:
         raise JobError(f"{newest}: {completed} of {max(total, samples)} samples are completed, {failed} failed")
     if not total:
         raise JobError(f"{newest}: the task has no samples")
+
+
+def _newest_log(log_dir: Path, since: float) -> Path:
+    logs = [file for file in log_dir.glob("*.eval") if file.stat().st_mtime >= since]
+    if not logs:
+        raise JobError(f"inspect ended without writing a log to {log_dir}")
+    return max(logs, key=lambda file: file.stat().st_mtime)
+
+
+def _scores(results: Any) -> Iterator[dict[str, Any]]:
+    if results is None:
+        return
+    for score in results.scores:
+        for name, metric in score.metrics.items():
+            yield {"scorer": score.name, "metric": name, "value": metric.value}
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
@@ -113,8 +131,7 @@ def _write(path: Path, document: dict[str, Any]) -> None:
     part.replace(path)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """``prepare --model-path DIR --out FILE [--sample]``; ``verify --log-dir DIR --since S --samples N --out FILE``."""
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tunebook.tools.runtime.inspect_job")
     verbs = parser.add_subparsers(dest="verb", required=True)
     before = verbs.add_parser("prepare")
@@ -126,7 +143,12 @@ def main(arguments: list[str] | None = None) -> int:
     after.add_argument("--since", type=float, required=True)
     after.add_argument("--samples", type=int, default=0)
     after.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``prepare --model-path DIR --out FILE [--sample]``; ``verify --log-dir DIR --since S --samples N --out FILE``."""
+    given = _arguments(arguments)
     try:
         if given.verb == "prepare":
             prepare(given.model_path, given.out, sample=given.sample)

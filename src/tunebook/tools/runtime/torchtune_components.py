@@ -1,4 +1,4 @@
-"""What a torchtune 0.6.1 configuration names: tokenizer, data set, metric logger and learning-rate schedules.
+"""The components that a torchtune 0.6.1 configuration names: tokenizer, data set, metric logger, schedules.
 
 Runs inside the training job, and needs nothing of tunebook but its other job-side modules.
 """
@@ -35,11 +35,11 @@ __all__ = [
 ]
 
 _IGNORE = -100
-_sizes: dict[str, int] = {}  # split to its examples: the logger is made before the data set, and counts its steps
+_sizes: dict[str, int] = {}  # examples by split: the logger, which is made before the data set, computes its steps
 
 
 class ChatTokenizer:
-    """A Hugging Face tokenizer as torchtune's recipes use one, and the rendering of conversations."""
+    """A Hugging Face tokenizer with the methods that torchtune's recipes call."""
 
     def __init__(self, path: str, max_seq_len: int | None = None) -> None:
         from transformers import AutoTokenizer
@@ -50,28 +50,32 @@ class ChatTokenizer:
         self.max_seq_len = max_seq_len
         self.eos_id = int(self.hf.eos_token_id)
         self.bos_id = self.hf.bos_token_id
-        self.pad_id = int(self.hf.pad_token_id if self.hf.pad_token_id is not None else self.eos_id)
+        pad_id = self.hf.pad_token_id
+        self.pad_id = self.eos_id if pad_id is None else int(pad_id)
 
     def encode(self, text: str, *, add_bos: bool = False, add_eos: bool = False) -> list[int]:
-        """The tokens of a text, with no special token but those that are asked for or written out in it."""
+        """Returns a text's tokens; special tokens only where the text contains them or an argument requests them."""
         tokens = list(self.hf.encode(text, add_special_tokens=False))
-        start = [int(self.bos_id)] if add_bos and self.bos_id is not None else []
-        return [*start, *tokens, *([self.eos_id] if add_eos else [])]
+        if add_bos and self.bos_id is not None:
+            tokens.insert(0, int(self.bos_id))
+        if add_eos:
+            tokens.append(self.eos_id)
+        return tokens
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens."""
+        """Returns the text of tokens."""
         return str(self.hf.decode(list(tokens)))
 
 
 def chat_tokenizer(path: str, max_seq_len: int | None = None) -> ChatTokenizer:
-    """The tokenizer in a model's directory; ``max_seq_len`` is in tokens."""
+    """Loads the tokenizer in a model's directory; ``max_seq_len`` is in tokens."""
     return ChatTokenizer(path, max_seq_len)
 
 
 class _Examples(torch.utils.data.Dataset[dict[str, Any]]):
-    """Tokenized examples: ``tokens`` and ``labels`` of equal length, ``-100`` where nothing is to be learnt.
+    """Tokenized examples: ``tokens`` and ``labels`` of equal length; the label ``-100`` is ignored by the loss.
 
-    All are tokenized at the start: an example that cannot be used ends the job in its first minute.
+    All are tokenized at the start, so that an unusable example ends the job in its first minute.
     """
 
     def __init__(self, examples: Sequence[tuple[list[int], list[int]]]) -> None:
@@ -96,7 +100,7 @@ def dataset(
     train_on_input: bool = False,
     packed: bool = False,
 ) -> Any:
-    """One split of a data set, tokenized, with the loss on the answers only unless ``train_on_input``.
+    """Tokenizes one split of a data set, with the loss on the answers only unless ``train_on_input``.
 
     Raises:
         ValueError: the data cannot be read or used; the message names file, split and example.
@@ -107,13 +111,14 @@ def dataset(
     truncated = 0
     for number, record in enumerate(records):
         tokens, labels = convert(record)
-        labels = list(tokens) if train_on_input else labels
+        if train_on_input:
+            labels = list(tokens)
         if tokenizer.max_seq_len and len(tokens) > tokenizer.max_seq_len:
             tokens, labels = tokens[: tokenizer.max_seq_len], labels[: tokenizer.max_seq_len]
             truncated += 1
         if all(label == _IGNORE for label in labels):
             limit = f"a maximum sequence length of {tokenizer.max_seq_len}"
-            raise ValueError(f"{path}, {split}, example {number}: nothing of its answer is left by {limit}")
+            raise ValueError(f"{path}, {split}, example {number}: {limit} cuts away its whole answer")
         examples.append((tokens, labels))
     if truncated:
         sys.stderr.write(f"tunebook: {truncated} of {len(records)} examples of {split} were cut to max_seq_len\n")
@@ -138,7 +143,7 @@ def _example(
 
 
 def _turn(tokenizer: ChatTokenizer, messages: Sequence[Mapping[str, str]], answer: str) -> tuple[list[int], list[int]]:
-    """Prompt and answer are tokenized apart, as they are when the model answers."""
+    """Tokenizes prompt and answer separately, as in generation."""
     asked = tokenizer.encode(render_prompt(tokenizer.hf, messages))
     answered = tokenizer.encode(answer_text(tokenizer.hf, messages, answer))
     return [*asked, *answered], [_IGNORE] * len(asked) + answered
@@ -147,7 +152,7 @@ def _turn(tokenizer: ChatTokenizer, messages: Sequence[Mapping[str, str]], answe
 def _conversation(
     tokenizer: ChatTokenizer, messages: Sequence[Mapping[str, str]], system_prompt: str
 ) -> tuple[list[int], list[int]]:
-    """Every turn of the assistant is learnt, each after the conversation so far as the template renders it."""
+    """Trains every turn of the assistant, each after the conversation so far as the template renders it."""
     if system_prompt and messages[0]["role"] != "system":
         messages = [{"role": "system", "content": system_prompt}, *messages]
     text = ""
@@ -158,7 +163,7 @@ def _conversation(
             continue
         asked = render_prompt(tokenizer.hf, messages[:index])
         if not asked.startswith(text):
-            raise ValueError("the chat template renders earlier turns otherwise than the model has seen them")
+            raise ValueError("the chat template renders earlier turns differently from what the model was trained on")
         answer = answer_text(tokenizer.hf, messages[:index], message["content"])
         before, after = tokenizer.encode(asked[len(text) :]), tokenizer.encode(answer)
         tokens += before + after
@@ -168,11 +173,11 @@ def _conversation(
 
 
 class MetricsLogger:
-    """Writes ``metrics.jsonl``: one JSON object a line, at once, and to Weights & Biases too if a project is named.
+    """Writes ``metrics.jsonl``, one JSON object per line, unbuffered; also to Weights & Biases if a project is named.
 
     Keys: ``step`` (from 1), ``epoch`` (from 0), ``total_steps``, ``loss``, ``lr``, ``tokens_per_second``,
     ``peak_memory_gb`` (of the GPU, or of the process without one), ``time`` (ISO 8601, UTC); validation adds lines with
-    ``val_loss``. A loss that is no finite number is ``null`` with ``"diverged": true``.
+    ``val_loss``. A loss that is not a finite number is ``null`` with ``"diverged": true``.
     """
 
     def __init__(
@@ -194,7 +199,7 @@ class MetricsLogger:
                 self._wandb = _start_wandb(wandb_project, wandb_entity, wandb_run_name, self._path.parent)
 
     def log_config(self, config: Any) -> None:
-        """Takes the recipe's configuration: it decides how many steps an epoch has."""
+        """Takes the recipe's configuration, which determines the steps per epoch."""
         self._config = config
         if self._rank == 0:
             mode = "a" if config.get("resume_from_checkpoint") else "w"
@@ -205,11 +210,11 @@ class MetricsLogger:
                 self._wandb.config.update(OmegaConf.to_container(config, resolve=True), allow_val_change=True)
 
     def log(self, name: str, data: Any, step: int) -> None:
-        """One scalar of a step."""
+        """Logs one scalar of a step."""
         self.log_dict({name: data}, step)
 
     def log_dict(self, payload: Mapping[str, Any], step: int) -> None:
-        """The scalars of a step, counted from 1."""
+        """Logs the scalars of a step, counted from 1."""
         if self._rank != 0:
             return
         values: dict[str, Any] = {"step": step, **self._progress(step)}
@@ -225,14 +230,14 @@ class MetricsLogger:
             self._wandb.log({key: value for key, value in values.items() if key != "time"}, step=step)
 
     def close(self) -> None:
-        """Ends the files."""
+        """Closes the files."""
         if self._file is not None:
             self._file.close()
         if self._wandb:
             self._wandb.finish()
 
     def _progress(self, step: int) -> dict[str, int]:
-        """Epoch and number of steps, by the stock recipes' own arithmetic."""
+        """Epoch and total steps, by the stock recipes' own arithmetic."""
         if self._steps_per_epoch is None and self._config is not None and "train" in _sizes:
             world, _ = get_world_size_and_rank()
             batches = math.ceil(_sizes["train"] / world) // self._config.batch_size
@@ -257,7 +262,8 @@ def _entry(name: str, value: float) -> dict[str, Any]:
 def _process_peak_gb() -> float:
     """The largest resident size of this process; Linux counts in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**30 if sys.platform == "darwin" else 2**20)
+    units_per_gb = 2**30 if sys.platform == "darwin" else 2**20
+    return peak / units_per_gb
 
 
 def _start_wandb(project: str, entity: str | None, name: str | None, folder: Path) -> Any:
@@ -273,11 +279,11 @@ def _start_wandb(project: str, entity: str | None, name: str | None, folder: Pat
 def constant_schedule_with_warmup(
     optimizer: torch.optim.Optimizer, num_warmup_steps: int, num_training_steps: int, last_epoch: int = -1
 ) -> LambdaLR:
-    """Linear from 0 over the warm-up, then constant."""
+    """Rises linearly from 0 over the warm-up, then stays constant."""
     del num_training_steps  # the recipes pass it to every schedule
 
     def factor(step: int) -> float:
-        return min(1.0, step / max(1, num_warmup_steps)) if num_warmup_steps else 1.0
+        return 1.0 if step >= num_warmup_steps else step / num_warmup_steps
 
     return LambdaLR(optimizer, factor, last_epoch)
 
@@ -285,7 +291,7 @@ def constant_schedule_with_warmup(
 def linear_schedule_with_warmup(
     optimizer: torch.optim.Optimizer, num_warmup_steps: int, num_training_steps: int, last_epoch: int = -1
 ) -> LambdaLR:
-    """Linear from 0 over the warm-up, then linear to 0 at the last step."""
+    """Rises linearly from 0 over the warm-up, then falls linearly to 0 at the last step."""
 
     def factor(step: int) -> float:
         if step < num_warmup_steps:

@@ -1,8 +1,8 @@
 """Gemma 2 for torchtune 0.6.1, computing what the model computes.
 
-torchtune 0.6.1's own Gemma 2 is another function of the same weights, and trains without a word: it caps attention
-scores at 30 and not at 50, the hidden state before the output and not the logits, and its weight conversion puts the
-norms before and after the MLP in each other's place. Runs inside the training job, and needs nothing else of tunebook.
+torchtune 0.6.1's own Gemma 2 computes another function of the same weights, without any warning: it caps attention
+scores at 30 instead of 50, and the hidden state before the output instead of the logits, and its weight conversion
+swaps the norms before and after the MLP. Runs inside the training job, and needs nothing else of tunebook.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _CappedOutput:
 
 
 class _Layer(TransformerSelfAttentionLayer):  # type: ignore[misc]  # torchtune is untyped
-    """A layer whose two norms around the MLP are used as the weight conversion has named them."""
+    """A layer that uses the two norms around the MLP by the names that the weight conversion gives them."""
 
     def forward(self, x: torch.Tensor, *, mask: Any = None, input_pos: Any = None, **_: Any) -> torch.Tensor:
         normed = self.sa_norm(x)
@@ -39,7 +39,7 @@ class _Layer(TransformerSelfAttentionLayer):  # type: ignore[misc]  # torchtune 
         return out
 
 
-def _put_right(model: Any, cap: float) -> Any:
+def _correct(model: Any, cap: float) -> Any:
     model.output = _CappedOutput(model.output, cap)
     for layer in model.layers:
         layer.__class__ = _Layer
@@ -47,12 +47,12 @@ def _put_right(model: Any, cap: float) -> Any:
 
 
 def gemma2(*, attention_capping: float, logit_capping: float, **arguments: Any) -> Any:
-    """The model with all weights trainable; further arguments are torchtune's own."""
+    """Builds the model with all weights trainable; further arguments are torchtune's own."""
     model = theirs.gemma2(hidden_capping_value=attention_capping, final_capping_value=_NO_CAP, **arguments)
-    return _put_right(model, logit_capping)
+    return _correct(model, logit_capping)
 
 
 def lora_gemma2(*, attention_capping: float, logit_capping: float, **arguments: Any) -> Any:
-    """The model with adapters; further arguments are torchtune's own."""
+    """Builds the model with adapters; further arguments are torchtune's own."""
     model = theirs.lora_gemma2(hidden_capping_value=attention_capping, final_capping_value=_NO_CAP, **arguments)
-    return _put_right(model, logit_capping)
+    return _correct(model, logit_capping)

@@ -1,4 +1,4 @@
-"""What a training job does before and after ``tune run``: says early what is missing, and leaves clean checkpoints.
+"""The checks of a training job around ``tune run``: before, everything is there; after, the checkpoints are clean.
 
 Runs inside the job (``python -m tunebook.tools.runtime.torchtune_job``). Imports only other modules of this package.
 Every failure is one line on stderr and exit code 1.
@@ -19,11 +19,10 @@ from tunebook.tools.runtime.training_data import load_records
 __all__ = ["begin", "finish", "main", "preflight"]
 
 _ADAPTER_FILES = ("adapter_model.pt", "adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
-
 _RECIPE_STATE = "recipe_state"
 _RESUMING = "tunebook/tools/runtime/torchtune_recipe.py"
 _MISCOUNTING = ("lora_finetune_single_device",)
-"""Recipes of torchtune 0.6.1 that begin at step 0 again when they resume, and with it their learning rate."""
+"""Recipes of torchtune 0.6.1 that start at step 0 again when they resume, and so does their learning rate."""
 
 
 class JobError(Exception):
@@ -31,16 +30,16 @@ class JobError(Exception):
 
 
 def preflight(config: Path) -> None:
-    """Looks at everything that the configuration names, before minutes are spent on starting up.
+    """Checks everything that the configuration names, before minutes are spent on starting up.
 
     Raises:
-        JobError: something is not there, or cannot be used.
+        JobError: something is missing or cannot be used.
     """
     values = _config(config)
     checkpointer = values["checkpointer"]
     folder = Path(checkpointer["checkpoint_dir"])
     if not folder.is_dir():
-        raise JobError(f"the model's directory {folder} is not there")
+        raise JobError(f"the model's directory {folder} was not found")
     missing = [name for name in checkpointer["checkpoint_files"] if not (folder / name).is_file()]
     if missing:
         raise JobError(f"the model's directory {folder} lacks {', '.join(missing)}")
@@ -52,7 +51,8 @@ def preflight(config: Path) -> None:
         import torch
 
         if not torch.cuda.is_available():
-            raise JobError("a GPU is asked for, and torch finds none: see the job's GPU request and the CUDA driver")
+            hint = "check the job's GPU request and the CUDA driver"
+            raise JobError(f"the configuration needs a GPU, but torch finds none: {hint}")
 
 
 def _config(path: Path) -> dict[str, Any]:
@@ -68,25 +68,28 @@ def _config(path: Path) -> dict[str, Any]:
 
 
 def finish(output: Path, *, epochs: int, adapter: str) -> None:
-    """Checks what training left, and puts each epoch's adapter into a folder of its own.
+    """Checks the checkpoints and moves each epoch's adapter into a folder of its own.
 
-    torchtune 0.6.1 writes merged weights and the adapter side by side; Transformers would load the adapter on top of
-    the weights that hold it already.
+    torchtune 0.6.1 writes merged weights and the adapter side by side; Transformers would apply the adapter to weights
+    that contain it already.
 
     Args:
-        adapter: ``stash`` moves it to ``epoch_N/adapter``, ``keep`` leaves it, ``only`` is for checkpoints that hold
-            nothing else.
+        output: the directory with the metrics and the checkpoints.
+        epochs: how many were trained.
+        adapter: ``stash`` moves it to ``epoch_N/adapter``, ``keep`` leaves it, ``only`` expects checkpoints without
+            merged weights.
 
     Raises:
-        JobError: no step was made, the loss is no number, or a checkpoint is missing.
+        JobError: no step was logged, the last loss is not finite, or a checkpoint is missing.
     """
     _check_metrics(output / "metrics.jsonl")
     for epoch in range(epochs):
         folder = output / f"epoch_{epoch}"
         weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.pt")]
-        merged = [file for file in weights if file.name not in _ADAPTER_FILES]
-        if not (weights if adapter == "only" else merged):
-            raise JobError(f"training has ended and left no weights in {folder}")
+        if adapter != "only":
+            weights = [file for file in weights if file.name not in _ADAPTER_FILES]
+        if not weights:
+            raise JobError(f"training ended without writing weights to {folder}")
         if adapter == "stash":
             _stash(folder)
 
@@ -100,44 +103,48 @@ def _stash(folder: Path) -> None:
 
 
 def _check_metrics(path: Path) -> None:
-    """Custom recipes may log elsewhere; where there are metrics they must tell of training that worked."""
+    """Checks the metrics, if there are any: custom recipes may log elsewhere."""
     if not path.is_file():
         return
     entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     losses = [entry for entry in entries if "loss" in entry]
     if not losses:
-        raise JobError(f"training has ended without a single step: {path} is empty")
+        raise JobError(f"training ended without a single step: {path} logs none")
     if losses[-1]["loss"] is None:
         raise JobError(f"training diverged: the loss of step {losses[-1]['step']} is not finite")
 
 
 def begin(config: Path, *, inputs: str, interrupted: bool, recipe: str) -> tuple[str, ...]:
-    """Makes sure that training starts from nothing, or goes on from what an interrupted attempt left.
+    """Prepares the output directory for a training that starts from scratch, or resumes an interrupted attempt.
 
     Args:
-        inputs: the digest of the job's inputs: what was trained with others is never gone on from.
+        config: the recipe's configuration.
+        inputs: the digest of the job's inputs; an attempt with other inputs is never resumed.
         interrupted: whether the cluster ended an earlier attempt of this job.
-        recipe: what ``tune run`` is given when training starts from nothing.
+        recipe: the recipe with which training starts from scratch.
 
     Returns:
-        What ``tune run`` is given instead: a recipe, and overrides of the configuration; nothing if training starts
-        from nothing.
+        The recipe with which ``tune run`` resumes, and overrides of the configuration; empty if training starts from
+        scratch.
     """
     output = Path(_config(config)["output_dir"])
     mark = output / "inputs.sha256"
-    if interrupted and inputs and mark.is_file() and mark.read_text() == inputs and _has_rewound(output):
-        resumed = ("resume_from_checkpoint=True",)
-        return (_RESUMING, *resumed, f"stock_recipe={recipe}") if recipe in _MISCOUNTING else (recipe, *resumed)
+    has_same_inputs = bool(inputs) and mark.is_file() and mark.read_text() == inputs
+    if interrupted and has_same_inputs and _rewind(output):
+        if recipe in _MISCOUNTING:
+            return (_RESUMING, "resume_from_checkpoint=True", f"stock_recipe={recipe}")
+        return (recipe, "resume_from_checkpoint=True")
     shutil.rmtree(output / _RECIPE_STATE, ignore_errors=True)
     output.mkdir(parents=True, exist_ok=True)
     mark.write_text(inputs)
     return ()
 
 
-def _has_rewound(output: Path) -> bool:
-    """Goes back to the last epoch whose checkpoint is whole: torchtune 0.6.1 writes its recipe state behind it.
+def _rewind(output: Path) -> bool:
+    """Goes back to the last epoch with a whole checkpoint, and returns whether there is one.
 
-    What later epochs left is removed, and so are their metrics.
+    torchtune 0.6.1 writes its recipe state after the checkpoint: the state tells how many checkpoints are whole. The
+    files and the metrics of later epochs are removed.
     """
     import torch
 
@@ -149,7 +156,7 @@ def _has_rewound(output: Path) -> bool:
     last = output / f"epoch_{done - 1}"
     if done < 1 or not any(last.glob("*.*")):
         return False
-    for file in (last / "adapter").glob("*"):  # put apart by a job that was ended while it did so
+    for file in (last / "adapter").glob("*"):  # moved there by a job that was ended while it moved them
         file.replace(last / file.name)
     for folder in output.glob("epoch_*"):
         number = folder.name.removeprefix("epoch_")
@@ -166,10 +173,11 @@ def _forget_from(metrics: Path, epoch: int) -> None:
     kept = []
     for line in metrics.read_text(encoding="utf-8").splitlines():
         try:
-            before = json.loads(line)["epoch"] < epoch
+            is_earlier = json.loads(line)["epoch"] < epoch
         except (ValueError, KeyError, TypeError):
-            before = False  # a torn line
-        kept += [line] if before else []
+            continue  # a torn line
+        if is_earlier:
+            kept.append(line)
     metrics.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
 
@@ -193,8 +201,8 @@ def main(arguments: list[str] | None = None) -> int:
         if given.verb == "preflight":
             preflight(given.config)
         elif given.verb == "begin":
-            words = begin(given.config, inputs=given.inputs, interrupted=given.interrupted, recipe=given.recipe)
-            sys.stdout.write("\n".join(words))
+            resumed = begin(given.config, inputs=given.inputs, interrupted=given.interrupted, recipe=given.recipe)
+            sys.stdout.write("\n".join(resumed))
         else:
             finish(given.output_dir, epochs=given.epochs, adapter=given.adapter)
     except (JobError, OSError, ValueError) as error:

@@ -1,9 +1,8 @@
-"""torchtune's stock single-device recipes with what 0.6.1 lacks: validation, and going on at the right step.
+"""torchtune's stock single-device recipes with what 0.6.1 lacks: validation, and resuming at the right step.
 
-Started by ``tune run`` in place of the stock recipe that ``stock_recipe`` in the configuration names. Validation runs
-every ``run_val_every_n_steps`` steps if that is set, and before every epoch's checkpoint, where there is a
-``dataset_val``. It draws no random numbers
-and leaves no gradients, so that training comes out the same, bit for bit, with it and without it.
+Started by ``tune run`` instead of the stock recipe that ``stock_recipe`` in the configuration names. If there is a
+``dataset_val``, validation runs before every epoch's checkpoint, and every ``run_val_every_n_steps`` steps if that is
+set. It draws no random numbers and leaves no gradients: with and without it, training is the same, bit for bit.
 Runs inside the training job, and needs nothing else of tunebook.
 """
 
@@ -30,11 +29,11 @@ RECIPES = {
 
 
 def _stock_class(name: str) -> type[Any]:
-    """The recipe's class, out of the file that ``tune run`` would run."""
+    """Loads the recipe's class from the file that ``tune run`` would run."""
     path = Path(torchtune.__file__).parent.parent / "recipes" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"stock_{name}", path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"torchtune's recipe {path} is not there")
+        raise ImportError(f"torchtune's recipe {path} was not found")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     found: type[Any] = getattr(module, RECIPES[name])
@@ -42,7 +41,7 @@ def _stock_class(name: str) -> type[Any]:
 
 
 class _AfterEachBatch:
-    """Stands before the recipe's profiler, whose ``step`` the training loop calls after every batch."""
+    """Wraps the recipe's profiler, whose ``step`` the training loop calls after every batch."""
 
     def __init__(self, profiler: Any, act: Any) -> None:
         self._profiler = profiler
@@ -61,10 +60,10 @@ class _AfterEachBatch:
 
 
 def continuing(stock: type[Any]) -> type[Any]:
-    """The stock recipe's class that counts its steps on where it resumes.
+    """Makes the stock recipe's class continue its count of steps when it resumes.
 
-    0.6.1's LoRA recipe begins at 0 again unless ``max_steps_per_epoch`` cuts the epochs short, and with it the learning
-    rate's schedule: an interrupted training would go on, silently, with the rates of its first epoch.
+    0.6.1's LoRA recipe starts at step 0 again unless ``max_steps_per_epoch`` cuts the epochs short, and so does its
+    learning rate: a resumed training would silently use the rates of its first epoch.
     """
 
     class Continuing(stock):  # type: ignore[misc]  # torchtune is untyped
@@ -81,7 +80,7 @@ def continuing(stock: type[Any]) -> type[Any]:
 
 
 def validating(stock: type[Any]) -> type[Any]:
-    """The stock recipe's class with validation."""
+    """Adds validation to the stock recipe's class."""
 
     class Validating(stock):  # type: ignore[misc]  # torchtune is untyped
         def setup(self, cfg: Any) -> None:
@@ -94,7 +93,7 @@ def validating(stock: type[Any]) -> type[Any]:
                 data,
                 batch_size=cfg.batch_size,
                 collate_fn=collate,
-                generator=torch.Generator(),  # else every pass would draw from the training's random numbers
+                generator=torch.Generator(),  # or every pass would draw from the training's random numbers
             )
             self._val_every = cfg.get("run_val_every_n_steps")
             self._validated_at = 0
@@ -109,7 +108,7 @@ def validating(stock: type[Any]) -> type[Any]:
             super().save_checkpoint(epoch=epoch)
 
         def _validate(self) -> None:
-            """Logs the mean loss over all answer tokens of the validation split; once a step at most."""
+            """Logs the mean loss over all answer tokens of the validation split, at most once per step."""
             if self.global_step == self._validated_at:
                 return
             self._validated_at = self.global_step
@@ -129,10 +128,12 @@ def validating(stock: type[Any]) -> type[Any]:
 
 @config.parse  # type: ignore[untyped-decorator]  # torchtune is untyped
 def recipe_main(cfg: Any) -> None:
-    """What ``tune run`` calls."""
-    config.log_config(recipe_name=f"{cfg.stock_recipe} in tunebook's hands", cfg=cfg)
-    stock = continuing(_stock_class(cfg.stock_recipe))
-    recipe = (validating(stock) if "dataset_val" in cfg else stock)(cfg=cfg)
+    """Runs the recipe; ``tune run`` calls this."""
+    config.log_config(recipe_name=f"{cfg.stock_recipe}, extended by tunebook", cfg=cfg)
+    recipe_class = continuing(_stock_class(cfg.stock_recipe))
+    if "dataset_val" in cfg:
+        recipe_class = validating(recipe_class)
+    recipe = recipe_class(cfg=cfg)
     recipe.setup(cfg=cfg)
     recipe.train()
     recipe.cleanup()

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tunebook.core.paths import FINETUNE_CONFIG, METRICS
+from tunebook.core.paths import METRICS
 from tunebook.core.quoting import escape_interpolation
 from tunebook.core.site import Site
+from tunebook.tools.torchtune.files import FINETUNE_CONFIG, SETUP
 from tunebook.tools.torchtune.models import TorchtuneModel
 from tunebook.tools.torchtune.setup_file import Setup
 from tunebook.tools.yaml_text import yaml_lines
@@ -141,7 +142,7 @@ def _of_recipe(setup: Setup) -> dict[str, Any]:
 
 def write_config(values: Mapping[str, Any], *, run: str) -> str:
     """The file's text; every text in it is escaped so that OmegaConf resolves nothing in it."""
-    header = f"# {FINETUNE_CONFIG} of {run}: derived from setup_finetune.yaml; edit that one."
+    header = f"# {FINETUNE_CONFIG} of {run}: derived from {SETUP}; edit that one."
     return "\n".join([header, *yaml_lines(_escaped(values))]) + "\n"
 
 

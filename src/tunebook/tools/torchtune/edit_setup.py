@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import yaml
 
 from tunebook.core.parameters import suggestion
 from tunebook.errors import UsageError
+from tunebook.tools.base import Shrunk
 from tunebook.tools.torchtune.setup_file import SETUP_KEYS, TEXT_KEYS, read_setup
 
 __all__ = ["set_values", "smaller_batch"]
 
 
-def set_values(text: str, assignments: list[str], *, file: str) -> str:
+def set_values(text: str, assignments: Sequence[str], *, file: str) -> str:
     """The text with each ``key=value`` put in; the result is read back, so that nothing wrong is ever written.
 
     Raises:
@@ -32,7 +34,7 @@ def set_values(text: str, assignments: list[str], *, file: str) -> str:
     return text
 
 
-def smaller_batch(text: str, *, file: str) -> tuple[dict[str, int], dict[str, int]] | None:
+def smaller_batch(text: str, *, file: str) -> Shrunk | None:
     """Batch size and gradient accumulation as they are, and with a batch that needs half the memory at the most.
 
     The effective batch, which is their product, stays what it is: the larger of the divisors that are small enough is
@@ -50,7 +52,7 @@ def smaller_batch(text: str, *, file: str) -> tuple[dict[str, int], dict[str, in
     if smaller is None:
         return None
     before = {"batch_size": size, "gradient_accumulation_steps": steps}
-    return before, {"batch_size": smaller, "gradient_accumulation_steps": size * steps // smaller}
+    return Shrunk(before, {"batch_size": smaller, "gradient_accumulation_steps": size * steps // smaller})
 
 
 def _scalar(key: str, value: str) -> str:

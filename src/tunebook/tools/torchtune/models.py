@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from tunebook.errors import PlanError
-from tunebook.tools.model_facts import ModelFacts
-from tunebook.tools.torchtune.known_models import KNOWN_MODELS, known_model
+from tunebook.tools.known_models import KNOWN_MODELS, known_model
+from tunebook.tools.model_facts import ModelFacts, parameters_b
 
 __all__ = ["TorchtuneModel", "resolve_model"]
 
@@ -65,7 +65,7 @@ def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> Torchtu
     except (KeyError, ValueError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise PlanError(f"model {name} cannot be built by torchtune: {reason} ({source})") from None
-    return TorchtuneModel(builder, arguments, model_type, files, _parameters_b(config), source)
+    return TorchtuneModel(builder, arguments, model_type, files, parameters_b(config), source)
 
 
 def _unknown(name: str) -> str:
@@ -207,14 +207,3 @@ def _phi3(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
     arguments = _dimensions(config)
     grouped = arguments["num_kv_heads"] != arguments["num_heads"]
     return f"torchtune.models.phi3.{prefix}phi3", arguments, "PHI4" if grouped else "PHI3_MINI"
-
-
-def _parameters_b(config: Config) -> float:
-    """Billions of weights: embeddings, and per layer the attention's and the three MLP matrices."""
-    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
-    head = int(config.get("head_dim") or hidden // heads)
-    kv = int(config.get("num_key_value_heads") or heads)
-    attention = hidden * head * (2 * heads + 2 * kv)
-    layer = attention + 3 * hidden * int(config["intermediate_size"])
-    embeddings = hidden * int(config["vocab_size"]) * (1 if config.get("tie_word_embeddings") else 2)
-    return (int(config["num_hidden_layers"]) * layer + embeddings) / 1e9

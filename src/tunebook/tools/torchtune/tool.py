@@ -1,15 +1,15 @@
-"""torchtune: from a fine-tuned run of the plan to its directory's files and its job.
+"""The preparation tool ``torchtune``: turns a fine-tuned run of the plan into its directory's files and its job.
 
-``setup_finetune.yaml`` comes from the plan; ``finetune.yaml`` and ``finetune.slurm`` are derived from it, or from what
-a person made of it.
+``setup_finetune.yaml`` comes from the plan; ``finetune.yaml`` and ``finetune.slurm`` are derived from it, also after a
+person has edited it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -17,49 +17,64 @@ from typing import Any
 import yaml
 
 from tunebook.core.jobs import Job, Resources, Stage
-from tunebook.core.paths import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP, checkpoint, output_directory
+from tunebook.core.paths import checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import effective, steps_per_epoch
 from tunebook.core.site import Environment, Site
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context, Findings, PlannedFile, Prepared, Unit
+from tunebook.tools.base import (
+    Context,
+    FileKind,
+    Findings,
+    Package,
+    PlannedFile,
+    PreparationTool,
+    Prepared,
+    Shrunk,
+    Unit,
+)
 from tunebook.tools.job_script import job_variables, script_text, shell_body
-from tunebook.tools.model_facts import read_model_facts
+from tunebook.tools.known_models import known_model
+from tunebook.tools.model_facts import ModelFacts, read_model_facts
+from tunebook.tools.plan_inputs import model_path
 from tunebook.tools.torchtune.config import config_values, launched_recipe, metrics_path, write_config
+from tunebook.tools.torchtune.edit_setup import set_values, smaller_batch
+from tunebook.tools.torchtune.files import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP
 from tunebook.tools.torchtune.models import TorchtuneModel, resolve_model
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
-from tunebook.tools.torchtune.planned_setup import model_path, planned_setup
+from tunebook.tools.torchtune.planned_setup import planned_setup
 from tunebook.tools.torchtune.results import TorchtuneResults
 from tunebook.tools.torchtune.setup_file import Setup, differences, read_generated_setup, read_setup, write_setup
-from tunebook.tools.torchtune.survey import Facts, survey, survey_findings
+from tunebook.tools.torchtune.survey import step_errors
 from tunebook.tools.torchtune.verify import setup_problems, verify_config, verify_script
+from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
 
 __all__ = ["TorchtuneTool"]
 
 
-class TorchtuneTool:
+class TorchtuneTool(PreparationTool):
     """The preparation tool ``torchtune``."""
 
     name = "torchtune"
     short = "torchtune"
-    stage = Stage.PREPARATION
+    package = Package("torchtune", "torchtune", "tunebook[torchtune]")
+    files = (
+        FileKind(SETUP, "configuration: edit this one"),
+        FileKind(FINETUNE_CONFIG, "torchtune config"),
+        FileKind(FINETUNE_SCRIPT, "SLURM script"),
+    )
     editable = (SETUP,)
     results = TorchtuneResults()
 
-    def version(self) -> str | None:
-        """The installed version."""
-        try:
-            return version("torchtune")
-        except PackageNotFoundError:
-            return None
-
-    def survey(self, plan: Plan, site: Site, experiment: Path) -> Facts:
-        """Reads each model's and each data set's files once."""
-        return survey(plan, site, experiment)
+    def survey(self, plan: Plan, site: Site, experiment: Path) -> TrainingInputs:
+        """The files of each model and each data set."""
+        return survey_inputs(plan, site, experiment)
 
     def check(self, context: Context) -> Findings:
-        """What the survey shows: what is missing (warnings), and what contradicts the page (errors)."""
-        return survey_findings(context, context.facts[self.name])
+        """Missing models and data (warnings), and contradictions between the plan and its files (errors)."""
+        inputs: TrainingInputs = context.facts[self.name]
+        steps = Findings(tuple(step_errors(context.plan, inputs)))
+        return input_findings(context.plan, inputs) + steps
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The fine-tuned runs."""
@@ -69,7 +84,7 @@ class TorchtuneTool:
         """One run's three files and its job."""
         directory = context.directories[run.name]
         setup_path = f"{directory}/{SETUP}"
-        facts: Facts = context.facts[self.name]
+        facts: TrainingInputs = context.facts[self.name]
         path = model_path(context.plan, context.site, run)
         lora = effective(context.plan, run, "lora_rank") is not None
         planned_model = resolve_model(run.model, facts.models.get(path), lora=lora)
@@ -84,25 +99,59 @@ class TorchtuneTool:
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads the run's files back and compares them with the plan, or with the setup that a person edited."""
         directory = context.directories[run.name]
+        setup_path = f"{directory}/{SETUP}"
+        config_path = f"{directory}/{FINETUNE_CONFIG}"
         try:
-            text = read(f"{directory}/{SETUP}")
-            setup = read_generated_setup(text) if text == unit.files[0].text else None
-            setup = setup or read_setup(text, file=f"{directory}/{SETUP}")
-            values = read_config(read(f"{directory}/{FINETUNE_CONFIG}"))
+            setup = _setup_read_back(read(setup_path), unit, setup_path)
+            values = read_config(read(config_path))
         except PlanError as error:
             return error.problems
         except (yaml.YAMLError, ValueError) as error:
-            return (Problem(f"run `{run.name}`: cannot be read back: {error}", f"{directory}/{FINETUNE_CONFIG}"),)
-        edited = f"{directory}/{SETUP}" in context.edited
-        found = [] if edited else setup_problems(context, run, setup)
-        found += verify_config(run, setup, values, f"{directory}/{FINETUNE_CONFIG}")
-        found += verify_script(unit, setup, read(f"{directory}/{FINETUNE_SCRIPT}"), context.experiment)
-        return tuple(found)
+            return (Problem(f"run `{run.name}`: cannot be read back: {error}", config_path),)
+        problems: list[Problem] = []
+        if setup_path not in context.edited:
+            problems += setup_problems(context, run, setup)
+        problems += verify_config(run, setup, values, config_path)
+        problems += verify_script(unit, setup, read(f"{directory}/{FINETUNE_SCRIPT}"), context.experiment)
+        return tuple(problems)
+
+    def manual_commands(self, scripts: Sequence[str]) -> tuple[str, ...]:
+        """One loop over the runs' directories."""
+        directories = " ".join(shlex.quote(str(PurePosixPath(script).parent)) for script in scripts)
+        return (f'for dir in {directories}; do (cd "$dir" && sbatch {FINETUNE_SCRIPT}); done',)
+
+    def model_size_b(self, name: str, facts: ModelFacts | None) -> float | None:
+        """From the model's ``config.json``, or from the table of well-known models."""
+        has_config = facts is not None and facts.config is not None
+        if not has_config and known_model(name) is None:
+            return None
+        return resolve_model(name, facts, lora=True).parameters_b
+
+    def download_command(self, repository: str, directory: str) -> str:
+        """``tune download``."""
+        return f"tune download {repository} --output-dir {directory}"
+
+    def edit(self, text: str, assignments: Sequence[str], *, file: str) -> str:
+        """``setup_finetune.yaml`` with other values."""
+        return set_values(text, assignments, file=file)
+
+    def shrink(self, text: str, *, file: str) -> Shrunk | None:
+        """At most half the batch, and more gradient accumulation; their product stays."""
+        return smaller_batch(text, file=file)
+
+
+def _setup_read_back(text: str, unit: Unit, file: str) -> Setup:
+    """The setup on disk; one that is as generated need not be checked as a person's is, which costs a sweep seconds."""
+    if text == unit.files[0].text:
+        generated = read_generated_setup(text)
+        if generated is not None:
+            return generated
+    return read_setup(text, file=file)
 
 
 @dataclass(frozen=True)
 class _Derivation:
-    """From the settings that are in force for a run to its files and its job."""
+    """Turns the settings that apply to a run into its files and its job."""
 
     context: Context
     run: Run
@@ -138,7 +187,7 @@ class _Derivation:
     def _model(self) -> TorchtuneModel:
         """The model that an edited setup names, which may be another one than the plan's."""
         path = self.setup.model_checkpoint
-        known: Facts = self.context.facts[TorchtuneTool.name]
+        known: TrainingInputs = self.context.facts[TorchtuneTool.name]
         facts = known.models[path] if path in known.models else read_model_facts(self.context.experiment / path)
         return resolve_model(PurePosixPath(path).name, facts, lora=self.setup.lora_rank is not None)
 
@@ -199,7 +248,7 @@ class _Derivation:
             raise PlanError(f"run `{self.run.name}`: {error}", file=f"{self.directory}/{SETUP}") from None
 
 
-def _check_steps(setup: Setup, facts: Facts, file: str) -> None:
+def _check_steps(setup: Setup, facts: TrainingInputs, file: str) -> None:
     """The rules on steps for settings that a person edited, where the number of examples is known."""
     data = facts.datasets.get(setup.dataset_path)
     examples = data.splits.get("train") if data else None
@@ -213,7 +262,7 @@ def _check_steps(setup: Setup, facts: Facts, file: str) -> None:
         max_steps=setup.max_steps_per_epoch,
     )
     if setup.num_warmup_steps >= steps:
-        message = f"{examples} examples make {steps} steps, and the warm-up takes {setup.num_warmup_steps}"
+        message = f"{examples} examples make {steps} steps, but the warm-up takes {setup.num_warmup_steps}"
         raise PlanError(message, file=file, hint="make the batch smaller or the warm-up shorter")
 
 
@@ -225,5 +274,5 @@ def _adapter(setup: Setup) -> str:
 
 def _deviations(planned: Setup, edited: Setup, run: Run, file: str) -> Iterator[Problem]:
     for key, (before, after) in differences(planned, edited).items():
-        hint = "it stays as edited, and finetune.yaml follows it; --overwrite takes the plan's"
+        hint = f"your edit is kept, and {FINETUNE_CONFIG} follows it; --overwrite restores the plan's value"
         yield Problem(f"run `{run.name}`: {key} is {after!r} here and {before!r} in the plan", file, None, hint)

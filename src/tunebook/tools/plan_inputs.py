@@ -1,0 +1,99 @@
+"""Values that every tool takes from the plan and the site settings: paths, GPUs, host memory, time limits."""
+
+from __future__ import annotations
+
+import math
+from pathlib import PurePosixPath
+
+from tunebook.core.jobs import Resources
+from tunebook.core.plan import Plan, Run
+from tunebook.core.site import Site
+from tunebook.core.units import clock_minutes, sbatch_time
+
+__all__ = [
+    "dataset_path",
+    "evaluation_time",
+    "job_resources",
+    "memory_gb",
+    "model_path",
+    "planned_gpus",
+    "training_time",
+]
+
+_HEAD_ROOM = 2.0  # losing a job that runs longer than estimated costs more than a longer wait in the queue
+_SHORTEST_MIN = 15.0
+_DEFAULT_MIN = 60.0
+
+
+def model_path(plan: Plan, site: Site, run: Run) -> str:
+    """The path of the run's model: its own bullet, or the plan's or the site's models directory; empty if unknown."""
+    model = plan.model_of(run)
+    if model is not None:
+        return model.path
+    location = plan.models_location or site.models_dir
+    return str(PurePosixPath(location, run.model)) if location and run.model else ""
+
+
+def dataset_path(plan: Plan, run: Run) -> str:
+    """The path of the run's data set: its own column, or the plan's; empty if neither is given."""
+    written = plan.setting(run, "dataset")
+    if written:
+        return str(written.value)
+    return plan.dataset.path if plan.dataset else ""
+
+
+def planned_gpus(plan: Plan, site: Site) -> int:
+    """GPUs of a training: the plan's number, or the site's, or one."""
+    gpus = plan.value("gpus")
+    return gpus if isinstance(gpus, int) else int(site.gpus or 1)
+
+
+def memory_gb(parameters_b: float, gpus: int) -> int:
+    """Host memory in GB of a job with a model of this many billions of parameters.
+
+    On a GPU the host holds the weights in 16 bits while they load and again while they are merged and saved, for every
+    process of a distributed run; without one it holds weights and activations in 32 bits. Rounded up to a multiple of
+    8, at least 16.
+    """
+    per_process = parameters_b * (5.0 if gpus else 12.0)
+    return max(16, 8 * math.ceil((per_process * max(1, gpus) + 8) / 8))
+
+
+def job_resources(site: Site, *, time: str, memory_gb: int, cpus: int, gpus: int) -> Resources:
+    """A job's resources: the tool's estimates of time and size, and what the site settings say about the rest.
+
+    Args:
+        memory_gb: used unless the site settings give the memory of every job; so is ``cpus``.
+    """
+    return Resources(
+        time=time,
+        memory=site.mem or f"{memory_gb}G",
+        cpus=int(site.cpus or cpus),
+        gpus=gpus,
+        gpu_syntax=site.gpu_syntax,
+        account=site.account,
+        partition=site.partition,
+        constraint=site.constraint,
+        qos=site.qos,
+        mail_user=site.mail_user,
+        mail_type=site.mail_type,
+    )
+
+
+def training_time(plan: Plan, site: Site, run: Run) -> str:
+    """The time limit of a run's training in SLURM's notation."""
+    return _time(run.estimate_min or plan.estimates.training_min.get(run.model), site)
+
+
+def evaluation_time(plan: Plan, site: Site) -> str:
+    """The time limit of an evaluation in SLURM's notation."""
+    return _time(plan.estimates.evaluation_min, site)
+
+
+def _time(estimate_min: float | None, site: Site) -> str:
+    """Twice the estimate, at least 15 minutes; without an estimate the site's default."""
+    if estimate_min:
+        return sbatch_time(max(_SHORTEST_MIN, _HEAD_ROOM * estimate_min))
+    if site.time and clock_minutes(site.time) is not None:
+        return site.time
+    return sbatch_time(site.time_min or _DEFAULT_MIN)

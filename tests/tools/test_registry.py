@@ -1,0 +1,113 @@
+"""Plug-ins as other packages register them: usable ones, and broken ones, which harm nobody who does not need them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.plugins import write_distribution
+from support.scaffolding import replace, scaffolded
+from tunebook import api
+from tunebook.core.jobs import Stage
+from tunebook.errors import ExitCode, PlanError
+from tunebook.tools.registry import installed_tools, registered_names
+
+TOOL = """
+from tunebook.tools.base import Findings, PreparationTool, Package, Unit
+
+class Mine(PreparationTool):
+    name = short = "mine"
+    package = Package("mine", "my-tools", "my-tools")
+    files = ()
+    def survey(self, plan, site, experiment): return None
+    def check(self, context): return Findings()
+    def runs(self, plan): return plan.fine_tuned
+    def build(self, context, run): return Unit(run.name)
+    def verify(self, context, run, unit, read): return ()
+    def model_size_b(self, name, facts): return None
+"""
+Install = Callable[[str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Installs the distribution ``my-tools``, whose tool ``mine`` has the given source."""
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+
+    def write(source: str) -> None:
+        write_distribution(tmp_path / "site", name="my-tools", entry_points={"mine": "mine:Mine"})
+        (tmp_path / "site" / "mine.py").write_text(source)
+
+    return write
+
+
+BROKEN = [
+    ("import absent_module", "ModuleNotFoundError: No module named 'absent_module'"),
+    ("1 / 0", "ZeroDivisionError: division by zero"),
+    ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
+    ("class Mine:\n    def __init__(self, key): ...", "TypeError: Mine.__init__() missing 1 required positional"),
+    ("class Mine: ...", "its `stage` is not a Stage"),
+    ("def Mine(): return None", "its `stage` is not a Stage"),
+    (TOOL.replace('"mine"\n', '"other"\n', 1), "its `short` is 'other', but its entry point is called 'mine'"),
+    (TOOL.replace("files = ()", "files = None"), "its `files` is not of the type tuple"),
+    (TOOL.replace("files = ()", "files = (); results = None"), "its `results` is not of the type TrainingResults"),
+    (TOOL.replace("def runs(self, plan): return plan.fine_tuned", "runs = ()"), "its `runs` is not a method"),
+    (TOOL.replace('"mine"\n', '"torchtune"\n', 1), "its `short` is 'torchtune'"),
+    (TOOL.replace('name = short = "mine"', 'name, short = "torchtune", "mine"'), "another tool has the name torchtune"),
+    (
+        "from tunebook.core.jobs import Stage\nclass Mine:\n    name = short = 'mine'\n    stage = Stage.EVALUATION",
+        "it lacks `results`, `task_form`, `read_tasks`, `package`, `files`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "reason"), BROKEN, ids=[reason[:40] for _, reason in BROKEN])
+def test_a_broken_plug_in_is_named_with_its_package_and_reason_and_skipped(
+    source: str, reason: str, install: Install, experiment: Path
+) -> None:
+    install(source)
+    report = scaffolded(experiment)
+    (warning,) = [str(item) for item in report.warnings if "my-tools" in str(item)]
+    assert f"the tool `mine` of the package my-tools cannot be used: {reason}" in warning
+    assert report.exit_code is ExitCode.DONE
+    assert {tool.name for tool in installed_tools().tools} == {"torchtune", "inspect-ai"}
+    assert reason in str(api.tools().warnings[0])
+
+
+def test_a_broken_plug_in_that_the_plan_names_is_an_error_with_the_same_reason(
+    install: Install, experiment: Path
+) -> None:
+    install("1 / 0")
+    replace(experiment / "experiment_summary.md", "**Model Preparation:** torchtune", "**Model Preparation:** mine")
+    with pytest.raises(PlanError) as caught:
+        scaffolded(experiment)
+    (problem,) = caught.value.problems
+    assert (
+        problem.message == "the tool `mine` of the package my-tools cannot be used: ZeroDivisionError: division by zero"
+    )
+    assert problem.line is not None
+    assert "my-tools" not in str(api.check(experiment).warnings)
+
+
+def test_a_usable_plug_in_can_be_named_by_a_plan_and_has_verbs(install: Install, experiment: Path) -> None:
+    install(TOOL)
+    assert registered_names() == ("inspect", "mine", "torchtune")
+    assert "mine" not in sys.modules
+    registry = installed_tools()
+    assert registry.broken == ()
+    assert registry.names(Stage.PREPARATION) == ["torchtune", "mine"]
+    replace(experiment / "experiment_summary.md", "**Model Preparation:** torchtune", "**Model Preparation:** Mine")
+    assert api.check(experiment).errors == ()
+
+
+def test_the_tools_of_tunebook_keep_their_own_contract() -> None:
+    registry = installed_tools()
+    assert registry.broken == ()
+    assert [(tool.name, tool.short) for tool in registry.tools] == [
+        ("torchtune", "torchtune"),
+        ("inspect-ai", "inspect"),
+    ]
