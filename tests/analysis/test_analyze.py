@@ -129,7 +129,7 @@ def test_an_unfinished_experiment_is_told_as_far_as_it_is(sweep: Path) -> None:
     }
     assert len(texts(report, "base")) == 1
     page = (sweep / "analysis" / "report.md").read_text()
-    assert "**Not complete:** 1 of 2 trainings and 2 of 3 evaluations are in" in page
+    assert "Not complete: 1 of 2 trainings and 2 of 3 evaluations have results." in page
 
 
 def test_nothing_at_all_is_no_crash(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_nothing_at_all_is_no_crash(tmp_path: Path) -> None:
     report = analyzed(directory)
     assert report.findings == ()
     assert any(gap.subject == "tiny" and "no control run" in gap.what for gap in report.analysis.gaps)
-    assert "Nothing can be said yet" in (directory / "analysis" / "report.md").read_text()
+    assert "No findings yet" in (directory / "analysis" / "report.md").read_text()
 
 
 def test_of_several_logs_the_newest_that_succeeded_counts(sweep: Path) -> None:
@@ -272,8 +272,8 @@ def test_a_run_that_is_higher_where_both_have_samples_is_not_called_lower(tmp_pa
 
 
 def test_the_best_run_is_called_fine_tuned_only_where_all_are(sweep: Path) -> None:
+    from support.plans import parse_plan
     from tunebook.core.naming import run_directories
-    from tunebook.core.plan import parse_plan
 
     page = sweep / "experiment_summary.md"
     lines = page.read_text().replace("| Type |", "| Type | Checkpoint |").replace("| --- |\n", "| --- | --- |\n")
@@ -291,7 +291,7 @@ def test_the_best_run_is_called_fine_tuned_only_where_all_are(sweep: Path) -> No
 def test_a_text_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
     import pandas as pd
 
-    from tunebook.analysis.tables import write_csv
+    from tunebook.analysis.data_files import write_csv
 
     texts = ['=HYPERLINK("x")', "+1+cmd|' /C calc'!A0", "@SUM(A1)", "-2e-5", "-", "plain"]
     frame = pd.DataFrame({"a": texts, "=b": [-0.5, 1.0, 2.0, 3.0, 4.0, 5.0]}).convert_dtypes()
@@ -614,3 +614,10 @@ def test_bytes_that_are_no_text_are_no_crash(sweep: Path) -> None:
     assert "Does it help \ufffd?" in (sweep / "analysis" / "report.md").read_text()
     assert report.runs["prompt"][0] == "caf\ufffd {input}"
     assert not [item for item in report.analysis.deviations if item.kind == "setting"]
+
+
+def test_the_first_job_is_the_first_in_any_time_zone() -> None:
+    from tunebook.analysis.analyze import _timestamp
+
+    times = ["2026-01-02T09:30:00+00:00", "2026-01-02T10:00:00+01:00", "2026-01-02T08:00:00-05:00"]
+    assert sorted(times, key=_timestamp) == [times[1], times[0], times[2]]

@@ -60,15 +60,15 @@ RULES = [
     ("epoch out of range", [("_rank8_lr1e-5 | ✓ epoch 0", "_rank8_lr1e-5 | ✓ epoch 1")], 68, "has 1 epoch(s), and epoch 1 is to be evaluated", "the last one is 0"),
     ("control with epochs", [("_base | ✓ |", "_base | ✓ epoch 0 |")], 76, "is not trained here and has no epochs", "`✓`"),
     ("control with parameters", [(CONTROL, CONTROL.replace("| - | - | - |", "| 8 | - | - |"))], 40, "is not trained, but has LoRA Rank", "`-`"),
-    ("prompt without input", [('"{input}"', '"the word"')], 86, "the prompt holds no `{input}`", "one text"),
-    ("warm-up too long", [("- **Seed:** 14", "- **Seed:** 14\n- **Warmup steps:** 60")], 89, "a warm-up of 60 steps does not fit into 60 steps", "never arrive"),
+    ("prompt without input", [('"{input}"', '"the word"')], 86, "the prompt does not contain `{input}`", "same text"),
+    ("warm-up too long", [("- **Seed:** 14", "- **Seed:** 14\n- **Warmup steps:** 60")], 89, "a warm-up of 60 steps does not fit into 60 steps", "never reach"),
     ("no step at all", [(ROW, _row(batch="250")), ("**Batch sizes:** 4", "**Batch sizes:** 4, 250")], 32, "makes no step: 240 examples", "smaller"),
     ("listed values", [(ROW, _row(batch="8"))], 32, "has Batch Size 8, but the configuration lists 4", "line 82"),
-    ("several GPUs on one device", [("- **GPUs:** 1", "- **GPUs:** 4")], 79, "runs on one GPU, and 4 are asked for", "lora_finetune_distributed"),
-    ("one GPU for a distributed recipe", [("lora_finetune_single_device", "lora_finetune_distributed")], 79, "runs on several GPUs, and 1 are asked for", "single_device"),
+    ("several GPUs on one device", [("- **GPUs:** 1", "- **GPUs:** 4")], 79, "runs on one GPU, but the plan asks for 4", "lora_finetune_distributed"),
+    ("one GPU for a distributed recipe", [("lora_finetune_single_device", "lora_finetune_distributed")], 79, "runs on several GPUs, but the plan asks for 1", "single_device"),
     ("unknown recipe", [("lora_finetune_single_device", "lora_finetune_single_devise")], 79, "unknown recipe", "did you mean"),
-    ("rank with a full recipe", [("lora_finetune_single_device", "full_finetune_single_device")], 32, "cannot honour LoRA Rank", "LoRA recipe"),
-    ("packing without a length", [("packing:** false", "packing:** true")], 83, "packing needs a maximum sequence length", "Max sequence length"),
+    ("rank with a full recipe", [("lora_finetune_single_device", "full_finetune_single_device")], 32, "trains all weights and cannot have LoRA Rank", "train with LoRA"),
+    ("packing without a length", [("packing:** false", "packing:** true")], 83, "packing needs a maximum sequence length", "Max Sequence Length"),
     ("no training split", [("train (240), validation", "validation")], 52, "has no training split", "train (N)"),
     ("unreadable splits", [("train (240), validation (30), test (30)", "some")], 52, "splits `some` cannot be read", "train (240)"),
     ("no path for the model", [("  - Llama-3.2-1B-Instruct: `/scratch/gpfs/LAB/pretrained-llms/Llama-3.2-1B-Instruct` ✓ verified\n", ""), ("- **Location:** `/scratch/gpfs/LAB/pretrained-llms`\n", "")], 32, "no path is given for model", "### Models"),
@@ -119,7 +119,7 @@ def test_one_number_written_twice_is_one_directory(edited: Edit) -> None:
 
 
 def test_steps_of_a_stock_recipe_drop_the_incomplete_batch() -> None:
-    from tunebook.core.plan.settings import steps_per_epoch
+    from tunebook.tools.torchtune.steps import steps_per_epoch
 
     assert steps_per_epoch(320, batch_size=8, accumulation=1) == 40
     assert steps_per_epoch(325, batch_size=8, accumulation=3) == 13

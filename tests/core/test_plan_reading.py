@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.plans import plan_of, problems_of
+from support.plans import parse_plan, plan_of, problems_of
 from tunebook.core.markdown import literal, parse_markdown, plain
-from tunebook.core.plan import RunType, parse_plan, read_tools
+from tunebook.core.plan import RunType, read_tools
+from tunebook.core.plan import parse_plan as parse_with
 from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.core.plan.settings import effective, evaluations
 
@@ -63,8 +64,8 @@ def test_the_tools_are_read_alone_to_choose_the_parameters(page: str) -> None:
 def test_unknown_names_are_no_mistakes_while_the_parameters_are_incomplete(edited: Edit) -> None:
     text = edited(("Batch Size | Type", "Size of Batches | Type"), ("- **GPUs:**", "- **Chips:**"))
     table = plan_of(edited()).parameters
-    assert [problem.line for problem in parse_plan(text, table).problems] == [30, 80]
-    incomplete = parse_plan(text, replace(table, is_complete=False))
+    assert [problem.line for problem in parse_with(text, table).problems] == [30, 80]
+    incomplete = parse_with(text, replace(table, is_complete=False))
     assert incomplete.problems == ()
     assert (80, "Chips: 1") in [(item.block.line, item.block.text) for item in incomplete.unread]
 

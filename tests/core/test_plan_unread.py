@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tunebook.core.plan import parse_plan, write_plan
+from support.plans import parse_plan
+from tunebook.core.plan import write_plan
 from tunebook.core.plan.document import SECTIONS
 from tunebook.core.plan.values import PlanDetails
 

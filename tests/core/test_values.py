@@ -9,18 +9,21 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from support.plans import plan_of
 from tunebook.core.log_entry import format_entry
 from tunebook.core.naming import is_one_component, run_directories, short_model_name
+from tunebook.core.parameters import Value
 from tunebook.core.quoting import escape_interpolation, shell_word
 from tunebook.core.units import clock_minutes, minutes, sbatch_time, spoken_duration
 from tunebook.errors import PlanError
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
-from tunebook.tools.torchtune.setup_file import Setup, read_setup, write_setup
+from tunebook.tools.torchtune.parameters import SETUP_PARAMETERS
+from tunebook.tools.torchtune.setup import Setup
+from tunebook.tools.torchtune.setup_file import read_setup, write_setup
 from tunebook.tools.yaml_text import yaml_lines
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=40)
@@ -40,6 +43,7 @@ SCALARS: st.SearchStrategy[Any] = st.one_of(
         st.from_regex(r"k_[a-z]{1,6}", fullmatch=True), st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=5
     )
 )
+@example({"k_a": "0E0", "k_b": "1e-5", "k_c": ["-.5E+3"]})
 @settings(max_examples=300, deadline=None)
 def test_yaml_is_read_back_equal_by_yaml_1_1_and_by_omegaconf(values: dict[str, Any]) -> None:
     text = "\n".join(yaml_lines(values)) + "\n"
@@ -48,6 +52,11 @@ def test_yaml_is_read_back_equal_by_yaml_1_1_and_by_omegaconf(values: dict[str, 
     text = "\n".join(yaml_lines(escaped)) + "\n"
     assert (read_config(text) or {}) == values
     assert OmegaConf.to_container(OmegaConf.create(text), resolve=True) == values
+
+
+def test_values_that_python_takes_for_equal_are_written_apart() -> None:
+    values = {"a": 0.0, "b": -0.0, "c": 0, "d": False}
+    assert list(yaml_lines(values)) == ["a: 0.0", "b: -0.0", "c: 0", "d: false"]
 
 
 def _escaped(value: Any) -> Any:
@@ -176,10 +185,29 @@ def test_prompts_are_numbered_and_a_single_run_keeps_its_name() -> None:
     assert list(run_directories(plan_of(head + rows[0] + tail)).values()) == ["r0"]
 
 
+DEFAULTS: dict[str, Value] = {
+    parameter.key: None if parameter.nullable else parameter.default or "" for parameter in SETUP_PARAMETERS
+}
 SETUP = Setup(
-    None, None, "/d", "", "words", ".json", "instruct", "/m/x", 8, 16, 0.0, 1e-5, 4, 1, 1, None, None, False, 14, 0.01,
-    "cosine", 0, 1, None, False, True, False, "", "{input}", "", "", "", (), "", "", "", "", "00:15:00", 0, 4, "16G", None,
-)  # fmt: skip
+    {
+        **DEFAULTS,
+        "packed": False,
+        "train_on_input": False,
+        "save_adapter_weights_only": False,
+        "weight_decay": 0.01,
+        "num_warmup_steps": 0,
+        "modules": (),
+        "gpus": 0,
+        "cpus": 4,
+        "lr": 1e-5,
+        "batch_size": 4,
+        "epochs": 1,
+        "lora_rank": 8,
+        "lora_alpha": 16,
+        "lora_dropout": 0.0,
+        "lora_target_modules": ("q_proj", "mlp"),
+    }
+)
 
 
 @given(
@@ -191,10 +219,15 @@ SETUP = Setup(
 )
 @settings(max_examples=150, deadline=None)
 def test_settings_are_read_back_equal(system: str, prompt: str, lr: float, rank: int, modules: list[str]) -> None:
-    from dataclasses import replace
-
     prompt += "{input}"
-    setup = replace(SETUP, system_prompt=system, prompt=prompt, lr=lr, lora_rank=rank, modules=tuple(modules))
+    changed: dict[str, Value] = {
+        "system_prompt": system,
+        "prompt": prompt,
+        "lr": lr,
+        "lora_rank": rank,
+        "modules": tuple(modules),
+    }
+    setup = Setup({**SETUP.values, **changed})
     text = write_setup(setup)
     assert read_setup(text, file="setup_finetune.yaml") == setup
     assert yaml.safe_load(text)["prompt"] == prompt
@@ -202,9 +235,9 @@ def test_settings_are_read_back_equal(system: str, prompt: str, lr: float, rank:
 
 def test_learning_rate_is_taken_for_lr_and_nothing_else_is_guessed() -> None:
     text = write_setup(SETUP)
-    assert read_setup(text.replace("\nlr: 1.0e-05", "\nlearning_rate: 1e-5"), file="s").lr == 1e-5
+    assert read_setup(text.replace("\nlr: 1.0e-05", "\nlearning_rate: 1e-5"), file="s").values["lr"] == 1e-5
     with pytest.raises(PlanError, match="missing: seed"):
         read_setup(text.replace("seed: 14\n", ""), file="s")
     with pytest.raises(PlanError) as caught:
         read_setup(text.replace("seed: 14\n", "seed: 14\nsede: 1\nlr: 2\n"), file="s.yaml")
-    assert [(item.file, item.line) for item in caught.value.problems] == [("s.yaml", 30), ("s.yaml", 31)]
+    assert [(item.file, item.line) for item in caught.value.problems] == [("s.yaml", 34), ("s.yaml", 35)]

@@ -1,4 +1,4 @@
-"""The demo's parts: its words, its task, its page, and getting its model; nothing here needs a network."""
+"""The demo's parts: its words, its task, its plan, and its model; nothing here needs a network."""
 
 import hashlib
 import json
@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 import yaml
 
+from support.plans import parse_plan
 from tunebook.core.check import check_plan
-from tunebook.core.plan import parse_plan
 from tunebook.demo import data, model
 from tunebook.demo.data import SPLITS, capitalization_data, task_source
 from tunebook.demo.model import MODEL, Progress, default_cache, fetch_model
 from tunebook.demo.plan import DemoPlan
 from tunebook.disk.program import Completed
 from tunebook.errors import ToolError, UsageError
+from tunebook.tools.parameters import installed_parameters
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -172,6 +173,7 @@ def page(tmp_path: Path) -> DemoPlan:
         dataset=tmp_path / "words.json",
         task=tmp_path / "cap_task.py",
         created="2026-01-02 03:04",
+        parameters=installed_parameters(),
     )
 
 
@@ -230,7 +232,7 @@ def test_a_model_that_is_there_is_returned_at_once(tmp_path: Path) -> None:
 def test_the_next_source_is_asked_if_one_fails(tmp_path: Path) -> None:
     said: list[str] = []
     fetch_model(tmp_path, said.append, (("one", refuses), ("two", whole)))
-    assert said == [f"getting {MODEL} from one", f"getting {MODEL} from two"]
+    assert said == [f"downloading {MODEL} from one", f"downloading {MODEL} from two"]
     assert [path.name for path in tmp_path.iterdir()] == [MODEL]
 
 

@@ -1,4 +1,4 @@
-"""From a design to runs: combinations, names, the matrix, and what is told of a design that cannot be."""
+"""From a design to runs: combinations, names, the matrix, and the problems of a contradictory design."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def plan(**given: Any) -> Plan:
     return build_plan(found.design, name="exp")
 
 
-def told(**given: Any) -> list[str]:
+def problems_of(**given: Any) -> list[str]:
     found = read(**given)
     return [str(problem) for problem in (*found.problems, *design_problems(found))]
 
@@ -118,7 +118,7 @@ def test_an_exclusion_may_name_a_model() -> None:
     assert names(found)[:-2] == ["m_rank8", "m_rank64", "n_rank8"]
 
 
-def test_what_has_no_effect_is_said() -> None:
+def test_exclusions_and_samples_without_effect_are_warnings() -> None:
     found = read(factor={"rank": [8, 16]}, exclude=["rank=64"], sample=2)
     assert [problem.message for problem in design_warnings(found.design)] == [
         "no combination matches the exclusion lora_rank=64",
@@ -126,7 +126,7 @@ def test_what_has_no_effect_is_said() -> None:
     ]
 
 
-def test_runs_that_would_be_one_and_the_same_training_are_found() -> None:
+def test_runs_that_are_the_same_training_are_found() -> None:
     found = plan(factor={"lora_alpha": ["16", "2 × rank", "32"]})
     assert same_trainings(found) == (("m_alpha16", "m_alpha2xrank"),)
 
@@ -134,7 +134,7 @@ def test_runs_that_would_be_one_and_the_same_training_are_found() -> None:
 # --- controls, eval-only, matrix -----------------------------------------------------------------------------------
 
 
-def test_only_the_controls_that_are_asked_for() -> None:
+def test_only_the_chosen_controls_are_evaluated() -> None:
     models = {"m": "/m", "n": "/n"}
     assert names(plan(model=models, control=["n"])) == ["m_rank8_lr1e-4", "n_rank8_lr1e-4", "n_base"]
     assert names(plan(model=models, control="no")) == ["m_rank8_lr1e-4", "n_rank8_lr1e-4"]
@@ -211,7 +211,7 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
     ]
 
 
-# --- what cannot be ------------------------------------------------------------------------------------------------
+# --- problems ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -283,8 +283,8 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
         ({"with": ["rank=8,lora_rank=16"]}, "`lora_rank` is given twice"),
     ],
 )
-def test_what_cannot_be_is_said(given: Mapping[str, Any], message: str) -> None:
-    assert any(message in problem for problem in told(**given)), told(**given)
+def test_a_contradictory_design_is_an_error(given: Mapping[str, Any], message: str) -> None:
+    assert any(message in problem for problem in problems_of(**given)), problems_of(**given)
 
 
 def test_paired_levels_are_as_many_runs_as_there_are_pairs() -> None:
@@ -292,7 +292,7 @@ def test_paired_levels_are_as_many_runs_as_there_are_pairs() -> None:
     assert len(plan(factor={"rank": levels, "alpha": levels}, pair=["rank", "alpha"]).fine_tuned) == 200
 
 
-def test_a_rule_of_the_matrix_for_nothing_is_said() -> None:
+def test_a_rule_of_the_matrix_that_matches_nothing_is_a_warning() -> None:
     found = read(factor={"rank": [8, 16]}, matrix=["rank8*:cap=all", "*:capp=all", "m_rank8:*=all"])
     messages = [str(problem) for problem in design_warnings(found.design)]
     assert [message.split(" (")[0].partition(" ")[2] for message in messages] == [
@@ -352,7 +352,7 @@ def test_problems_of_a_file_have_its_lines_and_those_of_options_their_option(tmp
 @pytest.mark.parametrize(
     "text", ["a: [", "- a\n- b", "a: 1\na: 2", "{a: &x [*x]}", "a: &a [x, x]\nb: &b [*a, *a]\nb: 1"]
 )
-def test_a_file_that_is_no_mapping_is_named(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_mapping_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
     file = tmp_path / "design.yaml"
     file.write_text(text)
     with pytest.raises(PlanError, match=r"design\.yaml"):
@@ -384,7 +384,7 @@ def test_options_win_over_the_file_by_name(tmp_path: Path) -> None:
         ("{input}", ("{input}",)),
     ],
 )
-def test_levels_with_commas_stand_in_quotes(text: str, levels: tuple[str, ...]) -> None:
+def test_levels_with_commas_are_quoted(text: str, levels: tuple[str, ...]) -> None:
     key = "lora_rank" if text.startswith("8") else "prompt"
     assert api.read_inputs(api.DesignSources(options={"factor": [f"{key}={text}"]})).design.factors[0].levels == levels
 
@@ -417,7 +417,7 @@ def test_memory_grows_with_the_batch_and_several_gpus_share_the_weights() -> Non
     assert largest_batch(known.config, 8.0, tokens=2048, lora=False, gpu_gb=40) == 0
 
 
-def test_an_estimate_without_prior_runs_says_so_and_grows_with_the_work() -> None:
+def test_an_estimate_without_prior_runs_is_preliminary_and_grows_with_the_work() -> None:
     work = Workload("m", 1.0, 1000, 100.0, 1, 4, 1, 1, "gpu80", lora=True)
     first = training_estimate(work, History())
     twice = training_estimate(replace(work, epochs=10), History())
@@ -427,7 +427,7 @@ def test_an_estimate_without_prior_runs_says_so_and_grows_with_the_work() -> Non
     assert on_cpu.minutes > 10 * first.minutes
 
 
-def test_the_nearest_prior_run_is_the_measure() -> None:
+def test_estimates_follow_the_nearest_prior_run() -> None:
     prior = PriorTraining("e", "r", "m", 1, "gpu80", True, 4, 0, 100.0, 60.0, 600.0, 10.0)
     history = History((prior, replace(prior, batch_size=32, tokens_per_second=900.0), replace(prior, model="n")))
     work = Workload("m", 1.0, 1000, 100.0, 1, 4, 1, 1, "gpu80", lora=True)
@@ -436,7 +436,7 @@ def test_the_nearest_prior_run_is_the_measure() -> None:
     assert training_estimate(replace(work, gpus=0), history).preliminary
 
 
-def test_what_every_epoch_takes_beside_its_steps_grows_with_the_epochs() -> None:
+def test_the_overhead_of_each_epoch_grows_with_the_epochs() -> None:
     prior = PriorTraining("e", "r", "m", 1, "gpu80", True, 4, 0, 100.0, 60.0, 600.0, 10.0, epochs=2)
     work = Workload("m", 1.0, 1000, 100.0, 10, 4, 1, 1, "gpu80", lora=True)
     assert training_estimate(work, History((prior,))).minutes == pytest.approx((5 * 60 + 10 * 1000 * 100 / 100) / 60)

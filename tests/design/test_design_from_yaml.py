@@ -1,4 +1,4 @@
-"""``design --from``: plans in YAML become pages, and what cannot be carried over is told."""
+"""``design --from``: plans in YAML are taken over, and what has no equivalent is a warning."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import pytest
 import yaml
 
 import tunebook
+from support.plans import parse_plan
 from support.tiny_model import build_tiny_model
 from tunebook import api
-from tunebook.core.plan import Plan, RunType, parse_plan
+from tunebook.core.plan import Plan, RunType
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.errors import ExitCode, PlanError, Problem, UsageError
 
@@ -59,13 +60,13 @@ def left(report: api.DesignReport) -> dict[int, str]:
 
 
 def stable(text: str) -> str:
-    """The page without what depends on the machine, and without estimates."""
+    """The plan without what depends on the machine, and without estimates."""
     for title in ("Prerequisites", "Compute Estimates", "Quick Reference"):
         text = re.sub(rf"## {title}\n.*?(?=\n## )", f"## {title}\n", text, flags=re.DOTALL)
     return re.sub(r"~[\d ]+(?:h|min|s)\b[^|]*", "~ ", text)
 
 
-def test_a_complete_plan_becomes_this_page(work: Path) -> None:
+def test_a_complete_plan_in_yaml_becomes_the_golden_plan(work: Path) -> None:
     report = designed(work / "complete.yaml")
     assert report.written
     assert any(item.line == 12 and "is not here" in item.message for item in report.warnings)
@@ -115,7 +116,7 @@ def test_every_value_of_a_complete_plan_arrives(work: Path) -> None:
     assert (plan.value("eval_temperature"), plan.value("eval_max_tokens"), plan.value("eval_seed")) == (0.7, 20, 3)
 
 
-def test_what_is_left_behind_is_told_with_its_line_and_stands_on_the_page_and_in_the_log(work: Path) -> None:
+def test_what_has_no_equivalent_is_a_warning_with_its_line_a_note_and_a_log_entry(work: Path) -> None:
     report = designed(work / "complete.yaml")
     lines = (work / "complete.yaml").read_text().splitlines()
     told = left(report)
@@ -142,7 +143,7 @@ def test_what_is_left_behind_is_told_with_its_line_and_stands_on_the_page_and_in
     assert {"Project: capitalization", "Planned first on 2025-11-03"} <= {line[2:] for line in notes.splitlines()}
 
 
-def test_older_keys_are_read_and_retired_ones_told(work: Path) -> None:
+def test_older_keys_are_read_and_retired_ones_are_warnings(work: Path) -> None:
     report = designed(work / "older.yaml")
     plan = planned(report)
     assert [(run.type, effective(plan, run, "lora_rank")) for run in plan.runs] == [
@@ -164,7 +165,7 @@ def test_older_keys_are_read_and_retired_ones_told(work: Path) -> None:
     assert not any("is not here" in item.message for item in report.warnings)
 
 
-def test_the_directory_is_the_plans_where_it_is_here(work: Path) -> None:
+def test_the_directory_that_the_plan_names_is_used_if_it_is_here(work: Path) -> None:
     target = work / "elsewhere"
     target.mkdir()
     text = (work / "older.yaml").read_text().replace("directory: caps_older", "dir: elsewhere")
@@ -220,7 +221,7 @@ def problems(path: Path) -> tuple[Problem, ...]:
         ("scorer: match", "matrix: [{run: a, tasks: [caps]}]", "the plan lists none", "list them under `runs`"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(work: Path, old: str, new: str, message: str, hint: str) -> None:
+def test_an_error_in_the_plan_names_its_line(work: Path, old: str, new: str, message: str, hint: str) -> None:
     path = changed(work, (old, new))
     found = next(problem for problem in problems(path) if message in problem.message)
     assert found.file == str(path)
@@ -243,7 +244,7 @@ def test_what_is_wrong_is_told_with_its_line(work: Path, old: str, new: str, mes
         ("name: gener", "name: capitalization # gener", "two tasks are named `capitalization`"),
     ],
 )
-def test_wrong_runs_and_matrices_are_told(work: Path, old: str, new: str, message: str) -> None:
+def test_wrong_runs_and_matrices_are_errors(work: Path, old: str, new: str, message: str) -> None:
     path = changed(work, (old, new), name="complete.yaml")
     assert any(message in problem.message and problem.line for problem in problems(path))
 
@@ -258,13 +259,13 @@ def test_all_problems_come_together_in_order(work: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "- a\n- b\n", "just text", "a: [1,", "a: 1\na: 2\n", "runs: 3\n", "controls: x\n"]
 )
-def test_a_file_that_is_no_plan_is_refused(work: Path, text: str) -> None:
+def test_a_file_that_is_not_a_plan_is_refused(work: Path, text: str) -> None:
     (work / "bad.yaml").write_text(text)
     found = problems(work / "bad.yaml")
     assert found[0].file == str(work / "bad.yaml")
 
 
-def test_a_file_that_is_not_there_is_told(work: Path) -> None:
+def test_a_missing_file_is_an_error(work: Path) -> None:
     assert "there is no file" in problems(work / "gone.yaml")[0].message
 
 
@@ -281,7 +282,7 @@ def test_the_tasks_prompt_wins_where_nothing_is_trained(work: Path) -> None:
     assert plan.fine_tuned == ()
 
 
-def test_a_runs_prompt_wins_over_the_common_one_and_a_control_that_has_its_own_is_told(work: Path) -> None:
+def test_a_runs_prompt_wins_and_a_controls_own_prompt_is_a_warning(work: Path) -> None:
     control = "type: control\n    model: Llama-3.2-1B-Instruct\n"
     own = control + '    parameters: {prompt: "Own {input}"}\n'
     path = changed(work, (control, own), name="complete.yaml")
@@ -294,7 +295,7 @@ def test_a_runs_prompt_wins_over_the_common_one_and_a_control_that_has_its_own_i
     )
 
 
-def test_a_second_control_of_a_model_is_told_and_not_evaluated_twice(work: Path) -> None:
+def test_a_second_control_of_a_model_is_a_warning_and_is_not_evaluated(work: Path) -> None:
     extra = "  - {name: again, type: control, model: Llama-3.2-1B-Instruct}\n\nevaluation:\n"
     row = "    - {run: again, tasks: [capitalization]}\n  scorers:\n"
     path = changed(work, ("\nevaluation:\n", extra), ("  scorers:\n", row), name="complete.yaml")
@@ -310,7 +311,7 @@ def test_hostile_texts_arrive_to_the_letter(work: Path) -> None:
     assert plan.value("prompt") == hostile
 
 
-def test_variables_that_the_runs_do_not_have_are_told(work: Path) -> None:
+def test_variables_that_differ_from_the_runs_are_warnings(work: Path) -> None:
     path = changed(
         work, ("lora_rank: [4, 8]", "lora_rank: [4, 8, 16]"), ("lr: [1e-5, 5e-5]", "lr: [1e-5]"), name="complete.yaml"
     )
@@ -321,7 +322,7 @@ def test_variables_that_the_runs_do_not_have_are_told(work: Path) -> None:
     ]
 
 
-def test_the_page_is_scaffolded_as_it_is(work: Path) -> None:
+def test_the_plan_is_scaffolded_without_a_change(work: Path) -> None:
     build_tiny_model(work / "models" / "tiny")
     (work / "data").mkdir()
     rows = [{"input": f"word{number}", "output": f"WORD{number}"} for number in range(24)]
@@ -340,7 +341,7 @@ def test_the_page_is_scaffolded_as_it_is(work: Path) -> None:
     assert len(list(report.experiment.glob("*/eval/*.slurm"))) == 3
 
 
-def test_the_command_line_takes_a_plan_over_or_says_what_is_wrong(work: Path) -> None:
+def test_the_command_line_takes_a_plan_over_or_lists_its_errors(work: Path) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         argv = [str(Path(sys.executable).with_name("tunebook")), "design", *words]
         return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)

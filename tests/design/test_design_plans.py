@@ -1,4 +1,4 @@
-"""``tunebook design`` as a user types it: pages that need no editing, what they were verified against, and updates."""
+"""``tunebook design`` as a user types it: plans that need no editing, what they are verified against, and updates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tunebook.errors import ConflictError, ExitCode, UsageError
 
 TUNEBOOK = Path(sys.executable).with_name("tunebook")
 GOLDEN = Path(__file__).parents[1] / "golden" / "design"
-PAGE = "experiment_summary.md"
+PLAN = "experiment_summary.md"
 CLOCK = datetime(2025, 10, 22, 14, 26, 0, tzinfo=UTC)
 HOSTILE = 'Say $(touch x) | `id` "it\'s" ${oc.env:HOME} \\ {input}\n# Not a heading'
 BASIS: dict[str, Any] = {
@@ -101,15 +101,15 @@ def tunebook(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[s
     )
 
 
-# --- pages ---------------------------------------------------------------------------------------------------------
+# --- plans ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", GOLDEN_DESIGNS)
-def test_a_design_makes_its_golden_page(work: Path, name: str) -> None:
+def test_a_design_makes_its_golden_plan(work: Path, name: str) -> None:
     """After a deliberate change: TUNEBOOK_UPDATE_GOLDEN=1 pytest -k golden, and read the difference."""
     report = designed(**GOLDEN_DESIGNS[name])
     assert [str(problem) for problem in report.errors] == []
-    text = (work / "exp" / PAGE).read_text().replace(str(work), "/WORK")
+    text = (work / "exp" / PLAN).read_text().replace(str(work), "/WORK")
     golden = GOLDEN / f"{name}.md"
     if os.environ.get("TUNEBOOK_UPDATE_GOLDEN"):
         golden.parent.mkdir(parents=True, exist_ok=True)
@@ -118,12 +118,12 @@ def test_a_design_makes_its_golden_page(work: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GOLDEN_DESIGNS)
-def test_scaffolding_takes_every_page_without_a_change(work: Path, name: str) -> None:
+def test_scaffolding_takes_every_plan_without_a_change(work: Path, name: str) -> None:
     designed(**GOLDEN_DESIGNS[name])
-    before = (work / "exp" / PAGE).read_bytes()
+    before = (work / "exp" / PLAN).read_bytes()
     assert api.check(work / "exp").errors == ()
     assert api.scaffold(work / "exp").exit_code is ExitCode.DONE
-    assert (work / "exp" / PAGE).read_bytes() == before
+    assert (work / "exp" / PLAN).read_bytes() == before
 
 
 def test_a_hostile_prompt_reaches_the_training_to_the_letter(work: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_hostile_prompt_reaches_the_training_to_the_letter(work: Path) -> None
     assert not (work / "x").exists()
 
 
-def test_options_file_and_program_say_the_same(work: Path) -> None:
+def test_options_and_a_file_make_the_same_plan(work: Path) -> None:
     file = work / "design.yaml"
     file.write_text(
         "question: Does rank matter?\nmodels:\n  - models/Llama-3.2-1B-Instruct\ndataset: words.json\n"
@@ -151,7 +151,7 @@ def test_options_file_and_program_say_the_same(work: Path) -> None:
     api.design(Path("c/exp"), given=inputs_of(values), clock=lambda: CLOCK)
     assert tunebook("design", "a/exp", *OPTIONS, cwd=work).returncode == 0
     assert tunebook("design", "b/exp", "--config", file, cwd=work).returncode == 0
-    pages = [without_what_moves((work / name / "exp" / PAGE).read_text()) for name in "abc"]
+    pages = [without_what_moves((work / name / "exp" / PLAN).read_text()) for name in "abc"]
     assert pages[0] == pages[1] == pages[2]
 
 
@@ -186,16 +186,16 @@ def test_without_a_terminal_everything_that_is_missing_is_listed(work: Path) -> 
     assert sorted(path.name for path in work.iterdir()) == ["cap_task.py", "models", "words.json"]
 
 
-def test_yes_takes_the_usual_values_and_says_so(work: Path) -> None:
+def test_yes_takes_the_usual_values_and_lists_them(work: Path) -> None:
     options = [option for option in OPTIONS if not option.startswith("--set")]
     assert tunebook("design", "exp", *options, cwd=work).returncode == 2
     done = tunebook("design", "exp", *options, "--yes", cwd=work)
     assert done.returncode == 0
     assert "Learning Rate = 1e-4 (the usual default, since none was given)" in done.stdout
-    assert plan_of((work / "exp" / PAGE).read_text()).value("lr") == 1e-4
+    assert plan_of((work / "exp" / PLAN).read_text()).value("lr") == 1e-4
 
 
-def test_a_dry_run_prints_the_page_and_writes_nothing(work: Path) -> None:
+def test_a_dry_run_prints_the_plan_and_writes_nothing(work: Path) -> None:
     done = tunebook("design", "exp", *OPTIONS, "--dry-run", cwd=work)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "# Experiment: exp")
     assert plan_of(done.stdout).name == "exp"
@@ -215,18 +215,18 @@ def test_json_is_one_document(work: Path) -> None:
     assert {"message": "`x` must be a whole number", "file": "--sample", "line": None, "hint": ""} in failed["errors"]
 
 
-def test_an_existing_page_is_never_overwritten(work: Path) -> None:
+def test_an_existing_plan_is_never_overwritten(work: Path) -> None:
     designed(factor={"rank": [8]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
-    before = (work / "exp" / PAGE).read_bytes()
+    before = (work / "exp" / PLAN).read_bytes()
     done = tunebook("design", "exp", *OPTIONS, cwd=work)
     assert done.returncode == 4
     assert "--update" in done.stderr
-    assert (work / "exp" / PAGE).read_bytes() == before
+    assert (work / "exp" / PLAN).read_bytes() == before
     with pytest.raises(ConflictError, match="is a file"):
         designed("words.json", set={"lora_rank": 8, "lr": 1, "batch_size": 4, "epochs": 1})
 
 
-def test_what_the_page_cannot_say_is_an_error_and_nothing_is_written(work: Path) -> None:
+def test_a_text_that_the_plan_cannot_hold_is_an_error_and_nothing_is_written(work: Path) -> None:
     given: dict[str, Any] = {
         "dataset": "bad\nname.json",
         "set": {"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1},
@@ -247,25 +247,33 @@ def prerequisites(**given: Any) -> str:
 
 def test_nothing_is_missing_where_everything_is_there(work: Path) -> None:
     assert prerequisites() == ""
-    assert "## Prerequisites" not in (work / "exp" / PAGE).read_text()
+    assert "## Prerequisites" not in (work / "exp" / PLAN).read_text()
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
         ({"model": {"Llama-3.2-3B": "m"}}, "`hf download meta-llama/Llama-3.2-3B --local-dir"),
-        ({"dataset": "none.json"}, "is not there: make it (JSON with the keys `train`"),
-        ({"task": {"t": "none.py"}}, "is not there: write it (an inspect-ai task that accepts `config_dir`"),
+        ({"dataset": "none.json"}, "is missing: create it (JSON with the keys `train`"),
+        ({"task": {"t": "none.py"}}, "is missing: write it (an inspect-ai task that accepts `config_dir`"),
         ({"eval-only": ["old=none"]}, "The weights of eval-only run `old` are not at"),
     ],
 )
-def test_what_is_missing_is_a_prerequisite_and_the_plan_goes_on(
+def test_a_missing_resource_is_a_prerequisite_and_the_plan_is_written(
     work: Path, given: Mapping[str, Any], told: str
 ) -> None:
     assert told in prerequisites(**given)
-    text = (work / "exp" / PAGE).read_text()
+    text = (work / "exp" / PLAN).read_text()
     assert told in text
     assert len(plan_of(text).runs) >= 2
+
+
+@pytest.mark.usefixtures("work")
+def test_a_missing_resource_is_not_a_warning_too() -> None:
+    absent: dict[str, Any] = {"model": {"Llama-3.2-3B": "absent"}, "dataset": "absent.json", "task": {"t": "absent.py"}}
+    report = designed(**absent, set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1, "gpus": 1})
+    assert len(report.prerequisites) == 3
+    assert not any("absent" in warning.message for warning in report.warnings)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +288,7 @@ def test_what_is_missing_is_a_prerequisite_and_the_plan_goes_on(
 def test_an_incomplete_model_is_named_by_what_it_lacks(work: Path, file: str, told: str) -> None:
     (work / "models" / MODEL / file).unlink()
     assert told in prerequisites()
-    assert "✓ verified\n\n### Dataset" not in (work / "exp" / PAGE).read_text()
+    assert "✓ verified\n\n### Dataset" not in (work / "exp" / PLAN).read_text()
 
 
 def test_weights_are_complete_against_their_index(work: Path) -> None:
@@ -290,13 +298,13 @@ def test_weights_are_complete_against_their_index(work: Path) -> None:
     assert "weight files are missing: `model-00002-of-00002.safetensors`" in prerequisites()
 
 
-def test_pointers_in_the_place_of_weights_are_no_weights(work: Path) -> None:
+def test_git_lfs_pointers_do_not_count_as_weights(work: Path) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 2471645608\n"
     (work / "models" / MODEL / "model.safetensors").write_text(pointer)
-    assert "Git LFS pointers stand in the place of its weights (`model.safetensors`)" in prerequisites()
+    assert "its weight files are Git LFS pointers (`model.safetensors`)" in prerequisites()
 
 
-def test_a_model_by_name_is_looked_for_in_the_sites_directory(work: Path) -> None:
+def test_a_model_without_a_path_is_in_the_sites_models_directory(work: Path) -> None:
     (work / "claude.local.md").write_text(
         f"# Site\n- **Models directory**: `{work / 'models'}`\n- **Default GPUs**: 2\n"
     )
@@ -345,7 +353,7 @@ def test_contradictions_are_errors_and_nothing_is_written(work: Path) -> None:
     assert not (work / "exp").exists()
 
 
-def test_the_log_tells_every_decision_verification_and_calculation(work: Path) -> None:
+def test_the_log_has_every_decision_verification_and_estimate(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
     journal = (work / "exp" / "design-experiment.log").read_text()
     actions = [line.split("] ")[1].split(":")[0] for line in journal.splitlines() if line.startswith("[2025")]
@@ -384,7 +392,7 @@ def finish(experiment: Path, run: str, *, speed: float, seconds: int) -> None:
     (experiment / run / "finetune.outcome.json").write_text(json.dumps(outcome))
 
 
-def test_prior_runs_are_the_measure_of_new_ones(work: Path) -> None:
+def test_estimates_follow_prior_runs(work: Path) -> None:
     fixed = {"lr": "1e-4", "batch_size": 4, "epochs": 1, "gpus": 1}
     first = designed("first", factor={"rank": [8, 16]}, set=fixed)
     assert "preliminary, no prior runs" in first.text
@@ -416,7 +424,7 @@ def test_saving_between_epochs_is_part_of_an_estimate(work: Path) -> None:
 
 
 @pytest.mark.parametrize("speed", ["NaN", "Infinity", '"fast"', "[]", "-1"])
-def test_metrics_that_are_no_numbers_are_no_measure(work: Path, speed: str) -> None:
+def test_metrics_that_are_not_numbers_are_ignored(work: Path, speed: str) -> None:
     fixed = {"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1, "gpus": 1}
     designed("first", set=fixed)
     api.scaffold(work / "first")
@@ -428,7 +436,7 @@ def test_metrics_that_are_no_numbers_are_no_measure(work: Path, speed: str) -> N
 
 
 @pytest.mark.usefixtures("work")
-def test_the_time_of_unlike_runs_is_no_product() -> None:
+def test_the_time_of_unlike_runs_is_a_sum() -> None:
     report = designed(factor={"epochs": [1, 30]}, set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "gpus": 0})
     short, long = (run.estimate_min or 0.0 for run in report.plan.fine_tuned)
     total, longest = spoken_minutes(short + long), spoken_minutes(long)
@@ -437,39 +445,39 @@ def test_the_time_of_unlike_runs_is_no_product() -> None:
 
 
 @pytest.mark.usefixtures("work")
-def test_a_batch_that_does_not_fit_is_said() -> None:
+def test_a_batch_that_does_not_fit_is_a_warning() -> None:
     fixed = {"lora_rank": 8, "lr": "1e-4", "batch_size": 64, "epochs": 1, "gpus": 1, "max_seq_len": 8192}
     report = designed(set=fixed)
     assert any("batch 64 needs about" in problem.message for problem in report.warnings)
 
 
-def test_too_little_disk_is_said(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_space_is_a_warning(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**30))
     report = designed(set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 3, "gpus": 1})
     assert any("the checkpoints need" in problem.message for problem in report.warnings)
-    assert "1.0 GiB ✗ not enough" in (work / "exp" / PAGE).read_text()
+    assert "1.0 GiB ✗ not enough" in (work / "exp" / PLAN).read_text()
 
 
-# --- planning a page again -----------------------------------------------------------------------------------------
+# --- updating a plan ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", GOLDEN_DESIGNS)
-def test_a_page_that_is_planned_again_without_a_change_stays_as_it_is(work: Path, name: str) -> None:
+def test_an_update_without_a_change_leaves_the_plan_as_it_is(work: Path, name: str) -> None:
     designed(**GOLDEN_DESIGNS[name])
-    before = (work / "exp" / PAGE).read_text()
+    before = (work / "exp" / PLAN).read_text()
     report = designed(update=True)
     assert report.diff == ""
-    assert plan_of((work / "exp" / PAGE).read_text()).runs == plan_of(before).runs
+    assert plan_of((work / "exp" / PLAN).read_text()).runs == plan_of(before).runs
 
 
 def test_an_update_keeps_notes_and_the_status_of_runs_that_stay(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
-    page = work / "exp" / PAGE
-    replace(page, f"| {MODEL}_rank8 | pending | - |", f"| {MODEL}_rank8 | completed | 4711 |")
-    replace(page, "Base model, once", "Mine: look at this")
-    page.write_text(page.read_text() + "\n## Thoughts\nKeep me.\n")
+    plan_file = work / "exp" / PLAN
+    replace(plan_file, f"| {MODEL}_rank8 | pending | - |", f"| {MODEL}_rank8 | completed | 4711 |")
+    replace(plan_file, "Base model, once", "Mine: look at this")
+    plan_file.write_text(plan_file.read_text() + "\n## Thoughts\nKeep me.\n")
     report = designed(update=True, factor={"rank": [8, 64]}, note=["why 64"])
-    text = page.read_text()
+    text = plan_file.read_text()
     assert f"| {MODEL}_rank8 | completed | 4711 |" in text
     assert f"| {MODEL}_rank64 | pending | - |" in text
     assert f"{MODEL}_rank16" not in text
@@ -498,14 +506,14 @@ def test_an_update_takes_other_replicates_and_gives_a_new_model_its_control(work
         {"factor": {"rank": [8, 16]}, "eval-only": {"published": "weights/published"}, "control": [MODEL]},
     ],
 )
-def test_a_design_that_is_said_again_changes_nothing(said: dict[str, Any]) -> None:
+def test_giving_the_same_design_again_changes_nothing(said: dict[str, Any]) -> None:
     fixed = {} if "lr" in said["factor"] else {"lr": "1e-4"}
     designed(**said, set={"batch_size": 4, "epochs": 1, **fixed})
     assert designed(update=True, **said).diff == ""
 
 
 @pytest.mark.usefixtures("work")
-def test_pairs_and_exclusions_of_a_page_end_with_their_factors() -> None:
+def test_pairs_and_exclusions_end_with_their_factors() -> None:
     fixed = {"batch_size": 4, "epochs": 1}
     designed(factor={"rank": [8, 16], "lr": ["1e-4", "1e-5"]}, exclude=["rank=16,lr=1e-5"], set=fixed)
     report = designed(update=True, set={"lora_rank": 32})
@@ -517,36 +525,36 @@ def test_pairs_and_exclusions_of_a_page_end_with_their_factors() -> None:
 
 
 @pytest.mark.usefixtures("work")
-def test_more_replicates_come_to_the_seeds_of_the_page() -> None:
+def test_more_replicates_add_to_the_stored_seeds() -> None:
     designed(seeds=[3, 7], set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1})
     for count, seeds in ((3, [3, 7, 8]), (1, [3])):
         report = designed(update=True, replicates=count)
         assert [run.parameters["seed"].value for run in report.plan.fine_tuned] == seeds
 
 
-def test_an_update_keeps_what_is_a_persons_wherever_it_stands(work: Path) -> None:
+def test_an_update_keeps_own_text_wherever_it_is(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
-    page = work / "exp" / PAGE
-    title, rest = page.read_text().split("\n", 1)
-    page.write_text(f"{title}\n\nFor the *thesis*.\n{rest}\n# Appendix\n## Status\nof nothing\n")
-    before = page.read_text()
+    plan_file = work / "exp" / PLAN
+    title, rest = plan_file.read_text().split("\n", 1)
+    plan_file.write_text(f"{title}\n\nFor the *thesis*.\n{rest}\n# Appendix\n## Status\nof nothing\n")
+    before = plan_file.read_text()
     assert designed(update=True).diff == ""
     designed(update=True, factor={"rank": [8, 32]})
-    assert page.read_text().startswith(f"{title}\n\nFor the *thesis*.\n\n## Overview")
-    assert page.read_text().endswith("\n\n# Appendix\n## Status\nof nothing\n")
-    assert page.read_text() != before
+    assert plan_file.read_text().startswith(f"{title}\n\nFor the *thesis*.\n\n## Overview")
+    assert plan_file.read_text().endswith("\n\n# Appendix\n## Status\nof nothing\n")
+    assert plan_file.read_text() != before
 
 
 def test_an_update_keeps_paragraphs_facts_and_subsections_within_its_own_sections(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
-    page = work / "exp" / PAGE
-    replace(page, "- **Created:**", "- **PI:** Jane Doe,\n  of the lab\n- **Created:**")
-    replace(page, "## Tools\n", "For a paper.\n\n### Hypotheses\n- More is better\n\n## Tools\n")
-    replace(page, "## Configuration\n", "## Configuration\nAs in prior work.\n\n")
-    replace(page, "### Dataset\n", "### Dataset\n```\n| made\n\n- by **hand:**\n```\n\n")
-    page.write_text(f"<!-- draft -->\n\n{page.read_text()}")
+    plan_file = work / "exp" / PLAN
+    replace(plan_file, "- **Created:**", "- **PI:** Jane Doe,\n  of the lab\n- **Created:**")
+    replace(plan_file, "## Tools\n", "For a paper.\n\n### Hypotheses\n- More is better\n\n## Tools\n")
+    replace(plan_file, "## Configuration\n", "## Configuration\nAs in prior work.\n\n")
+    replace(plan_file, "### Dataset\n", "### Dataset\n```\n| made\n\n- by **hand:**\n```\n\n")
+    plan_file.write_text(f"<!-- draft -->\n\n{plan_file.read_text()}")
     designed(update=True, factor={"rank": [8, 32]})
-    text = page.read_text()
+    text = plan_file.read_text()
     assert text.startswith("<!-- draft -->\n\n# Experiment: exp\n")
     assert "- **PI:** Jane Doe,\n  of the lab\n\nFor a paper.\n\n### Hypotheses\n- More is better\n\n## Tools" in text
     assert "## Configuration\nAs in prior work.\n\n- **Recipe:**" in text
@@ -554,13 +562,13 @@ def test_an_update_keeps_paragraphs_facts_and_subsections_within_its_own_section
     assert designed(update=True).diff == ""
 
 
-def test_a_run_that_is_trained_otherwise_now_starts_anew(work: Path) -> None:
+def test_a_run_whose_training_changes_is_pending_again(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
-    page = work / "exp" / PAGE
-    replace(page, f"| {MODEL}_rank8 | pending | - |", f"| {MODEL}_rank8 | completed | 4711 |")
+    plan_file = work / "exp" / PLAN
+    replace(plan_file, f"| {MODEL}_rank8 | pending | - |", f"| {MODEL}_rank8 | completed | 4711 |")
     designed(update=True, set={"epochs": 2})
-    assert f"| {MODEL}_rank8 | pending | - |" in page.read_text()
-    assert plan_of(page.read_text()).value("epochs") == 2
+    assert f"| {MODEL}_rank8 | pending | - |" in plan_file.read_text()
+    assert plan_of(plan_file.read_text()).value("epochs") == 2
 
 
 @pytest.mark.parametrize(
@@ -572,24 +580,26 @@ def test_a_run_that_is_trained_otherwise_now_starts_anew(work: Path) -> None:
         ({"set": {"eval_temperature": "0.0"}}, True),
     ],
 )
-def test_an_evaluation_that_asks_otherwise_now_starts_anew(
-    work: Path, changed: dict[str, Any], *, is_kept: bool
-) -> None:
+def test_an_evaluation_that_changes_is_pending_again(work: Path, changed: dict[str, Any], *, is_kept: bool) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
     (work / "other.py").write_text((work / "cap_task.py").read_text())
-    page = work / "exp" / PAGE
-    replace(page, f"| {MODEL}_rank8 | pending | - |", f"| {MODEL}_rank8 | completed | 4711 |")
-    replace(page, "_rank8 | capitalization | 0 | pending | - |", "_rank8 | capitalization | 0 | completed | 4712 |")
+    plan_file = work / "exp" / PLAN
+    replace(plan_file, f"| {MODEL}_rank8 | pending | - |", f"| {MODEL}_rank8 | completed | 4711 |")
+    replace(
+        plan_file, "_rank8 | capitalization | 0 | pending | - |", "_rank8 | capitalization | 0 | completed | 4712 |"
+    )
     designed(update=True, **changed)
-    assert f"| {MODEL}_rank8 | completed | 4711 |" in page.read_text()
-    assert ("| completed | 4712 |" in page.read_text()) is is_kept
-    assert page.read_text().count("_rank8 | capitalization | 0 | ") == 1
+    assert f"| {MODEL}_rank8 | completed | 4711 |" in plan_file.read_text()
+    assert ("| completed | 4712 |" in plan_file.read_text()) is is_kept
+    assert plan_file.read_text().count("_rank8 | capitalization | 0 | ") == 1
 
 
 def test_what_stays_keeps_its_name_and_its_estimate(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
-    page = work / "exp" / PAGE
-    page.write_text(page.read_text().replace(f"{MODEL}_rank8 ", "my-own-name ").replace("~3 min |", "~59 min |"))
+    plan_file = work / "exp" / PLAN
+    plan_file.write_text(
+        plan_file.read_text().replace(f"{MODEL}_rank8 ", "my-own-name ").replace("~3 min |", "~59 min |")
+    )
     api.scaffold(work / "exp")
     report = designed(update=True, factor={"rank": [8, 16, 32]})
     assert [run.name for run in report.plan.runs][:2] == ["my-own-name", f"{MODEL}_rank16"]
@@ -599,11 +609,11 @@ def test_what_stays_keeps_its_name_and_its_estimate(work: Path) -> None:
 
 
 @pytest.mark.parametrize(("status", "is_longer"), [("pending | -", True), ("pending | 4711", False)])
-def test_more_data_makes_longer_estimates_of_what_has_not_begun(work: Path, status: str, *, is_longer: bool) -> None:
+def test_more_data_makes_longer_estimates_unless_submitted(work: Path, status: str, *, is_longer: bool) -> None:
     """Time limits follow from them; the script of a job that was submitted stays."""
     data = (work / "words.json").rename(work / "later.json")
     before = designed(set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1, "gpus": 1})
-    replace(work / "exp" / PAGE, f"| {MODEL}_rank8_lr1e-4 | pending | - |", f"| {MODEL}_rank8_lr1e-4 | {status} |")
+    replace(work / "exp" / PLAN, f"| {MODEL}_rank8_lr1e-4 | pending | - |", f"| {MODEL}_rank8_lr1e-4 | {status} |")
     splits = json.loads(data.read_text())
     (work / "words.json").write_text(json.dumps({**splits, "train": splits["train"] * 500}))
     after = designed(update=True)
@@ -616,11 +626,11 @@ def test_more_data_makes_longer_estimates_of_what_has_not_begun(work: Path, stat
 
 def test_an_update_in_a_dry_run_shows_what_would_change(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
-    before = (work / "exp" / PAGE).read_bytes()
+    before = (work / "exp" / PLAN).read_bytes()
     done = tunebook("design", "exp", "--update", "--factor", "rank=8,16,32", "--dry-run", cwd=work)
     assert done.returncode == 0
     assert f"+| {MODEL}_rank32 |" in done.stdout
-    assert (work / "exp" / PAGE).read_bytes() == before
+    assert (work / "exp" / PLAN).read_bytes() == before
     assert tunebook("design", "--update", cwd=work).returncode == 2
 
 
@@ -634,7 +644,7 @@ def test_the_how_to_does_what_it_says(work: Path) -> None:
         done = tunebook(*shlex.split(command)[1:], cwd=work)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
     assert len(list(work.glob("capitalization_lora_lr_sweep_*"))) == 1
-    plan = plan_of((work / "my_sweep" / PAGE).read_text())
+    plan = plan_of((work / "my_sweep" / PLAN).read_text())
     assert {run.parameters["lora_rank"].text for run in plan.fine_tuned} == {"8", "16", "64"}
 
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from support.plans import parse_plan
 from tunebook.core.check import check_plan
 from tunebook.core.markdown import literal, quoted
 from tunebook.core.naming import run_directories
-from tunebook.core.plan import Plan, PlanDetails, parse_plan, write_plan
+from tunebook.core.plan import Plan, PlanDetails, write_plan
 from tunebook.core.plan.settings import evaluation_settings, evaluations, run_settings
 from tunebook.core.units import minutes, spoken_minutes
 from tunebook.design.build_plan import build_plan, trained_runs

@@ -14,7 +14,7 @@ from support.design_inputs import OPTIONS, make_inputs
 from support.plans import plan_of
 
 TUNEBOOK = Path(sys.executable).with_name("tunebook")
-PAGE = "experiment_summary.md"
+PLAN = "experiment_summary.md"
 DOWN, ENTER, SPACE, CLEAR = "\x1b[B", "\r", " ", "\x15"
 
 
@@ -75,7 +75,7 @@ def test_from_the_question_to_scaffolded_runs(inputs: Path) -> None:
     session.answers("Scaffold now?", ENTER)
     session.sees("Scaffold Experiment Complete")
     assert session.ends() == 0
-    plan = plan_of((inputs / "exp" / PAGE).read_text())
+    plan = plan_of((inputs / "exp" / PLAN).read_text())
     assert [run.name for run in plan.runs] == [
         "Llama-3.2-1B-Instruct_rank8",
         "Llama-3.2-1B-Instruct_rank16",
@@ -86,7 +86,7 @@ def test_from_the_question_to_scaffolded_runs(inputs: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["ctrl-c", "ctrl-d"])
-def test_leaving_in_the_midst_writes_nothing(inputs: Path, key: str) -> None:
+def test_leaving_the_questions_writes_nothing(inputs: Path, key: str) -> None:
     session = Session(inputs)
     if key == "\x04":  # the end of the input, which lists do not know
         session.answers("The scientific question", key)
@@ -115,42 +115,42 @@ def test_several_factors_are_combined_as_asked(inputs: Path) -> None:
     assert session.ends() == 0
 
 
-def test_what_the_options_say_is_not_asked(inputs: Path) -> None:
+def test_what_the_options_give_is_not_asked(inputs: Path) -> None:
     session = Session(inputs, "exp", *OPTIONS)
     session.sees("3 runs (2 fine-tuned), 3 evaluations")
     session.answers("Write the plan?", ENTER)
     session.answers("Scaffold now?", "n")
     session.sees("next: tunebook scaffold")
     assert session.ends() == 0
-    assert (inputs / "exp" / PAGE).is_file()
+    assert (inputs / "exp" / PLAN).is_file()
     assert not (inputs / "exp" / "rank8").exists()
 
 
-def test_changes_of_a_page_are_shown_and_can_be_declined(inputs: Path) -> None:
+def test_changes_of_an_update_are_shown_and_can_be_declined(inputs: Path) -> None:
     session = Session(inputs, "exp", *OPTIONS, "--yes")
     assert session.ends() == 0
-    before = (inputs / "exp" / PAGE).read_bytes()
+    before = (inputs / "exp" / PLAN).read_bytes()
     session = Session(inputs, "exp", "--update", "--factor", "rank=8,64")
     session.sees("+| Llama-3.2-1B-Instruct_rank64 |")
     session.answers("Write these changes to the plan?", "n")
     session.sees("Nothing was written.")
     assert session.ends() == 0
-    assert (inputs / "exp" / PAGE).read_bytes() == before
+    assert (inputs / "exp" / PLAN).read_bytes() == before
 
 
-def test_a_path_of_ones_own_in_place_of_what_was_found(inputs: Path) -> None:
+def test_another_path_can_be_given_instead_of_what_was_found(inputs: Path) -> None:
     session = Session(inputs, "exp", *(option for option in OPTIONS if not option.startswith("--dataset")))
     session.answers("The data set?", f"{DOWN}{ENTER}")
     session.answers("The data set?", f"other.json{ENTER}")
     session.answers("The system prompt", ENTER)
     session.answers("The prompt, with {input}", f"{CLEAR}no placeholder{ENTER}")
-    session.sees("without {input} all examples would be one text")
+    session.sees("otherwise all examples would be the same text")
     session.process.send(f"{CLEAR}{{input}}{ENTER}")
     session.answers("How many runs of each combination", ENTER)
-    session.sees("other.json` is not there: make it")
+    session.sees("other.json` is missing: create it")
     session.answers("Write the plan?", ENTER)
     session.answers("Scaffold now?", "n")
     assert session.ends() == 0
-    plan = plan_of((inputs / "exp" / PAGE).read_text())
+    plan = plan_of((inputs / "exp" / PLAN).read_text())
     assert plan.dataset is not None
     assert plan.dataset.path == str(inputs / "other.json")

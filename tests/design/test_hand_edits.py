@@ -125,7 +125,7 @@ def test_names_remarks_order_and_own_text_are_no_conflicts(plan_file: Path) -> N
     assert [run.name for run in plan_of(text).fine_tuned] == [f"{MODEL}_rank8", "mine", f"{MODEL}_rank32"]
 
 
-def test_the_stored_design_is_readable_and_says_what_was_decided(plan_file: Path) -> None:
+def test_the_stored_design_is_readable_and_has_what_was_decided(plan_file: Path) -> None:
     document = json.loads((plan_file.parent / ".tunebook" / "design.json").read_text())
     assert document["version"] == 1
     assert document["design"]["factor"] == {"lora_rank": ["8", "16"]}

@@ -1,4 +1,4 @@
-"""Any plan in YAML and its page say the same, as a property."""
+"""Any plan in YAML has the same runs, settings and evaluations after it is taken over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tunebook.core.plan import PlanDetails, RunType, parse_plan, write_plan
+from support.plans import parse_plan
+from tunebook.core.plan import PlanDetails, RunType, write_plan
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.design.build_plan import build_plan
 from tunebook.design.check import design_problems

@@ -146,7 +146,10 @@ def test_verification_names_run_and_parameter(experiment: Path) -> None:
     scaffolded(experiment)
     replace(experiment / FIRST / "finetune.yaml", "lr: 1.0e-05", "lr: 1.0e-04")
     report = scaffolded(experiment)
-    assert any("rank8_lr1e-5`: optimizer.lr is 0.0001, and lr is 1e-05" in item.message for item in report.warnings)
+    assert any(
+        "rank8_lr1e-5`: optimizer.lr is 0.0001, but setup_finetune.yaml gives 1e-05" in item.message
+        for item in report.warnings
+    )
 
 
 def test_runs_that_left_the_plan_are_told_and_pruned_only_on_request(experiment: Path) -> None:

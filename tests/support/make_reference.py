@@ -8,17 +8,19 @@ from typing import Any
 import typer.main
 
 from tunebook.cli.main import app
-from tunebook.core.check_training import STOCK_RECIPES
-from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS, Parameter
+from tunebook.core.parameters import SHARED_PARAMETERS, Parameter
 from tunebook.errors import ExitCode
 from tunebook.tools.known_models import KNOWN_MODELS
+from tunebook.tools.parameters import every_parameter
+from tunebook.tools.registry import installed_tools
+from tunebook.tools.torchtune.recipes import STOCK_RECIPES
 
-__all__ = ["DOCS", "cli_reference", "page_reference"]
+__all__ = ["DOCS", "cli_reference", "plan_reference"]
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 
-_PAGE = """\
-# The page: `experiment_summary.md`
+_PLAN = """\
+# The plan: `experiment_summary.md`
 
 Markdown. Headings match without regard to case; sections that are not listed are kept and ignored. `tunebook run` writes
 the two tables of `## Status`, and nothing else in the file.
@@ -44,29 +46,48 @@ bullet. Only what varies goes into directory names.
 
 ## Parameters
 
-| in the page | in `setup_finetune.yaml` | in directory names | allowed | default |
-|---|---|---|---|---|
+| in the plan | key in files and for `--set` | in directory names | tool | runs | allowed | default |
+|---|---|---|---|---|---|---|
 """
 
 
-def page_reference() -> str:
-    """The page's sections, parameters, recipes and models."""
-    rows = "".join(_row(parameter) for parameter in (*PARAMETERS, *EVALUATION_PARAMETERS))
+def plan_reference() -> str:
+    """The plan's sections, parameters, recipes and models."""
+    rows = "".join(_row(parameter) for parameter in every_parameter())
     recipes = "".join(f"- `{recipe}`\n" for recipe in STOCK_RECIPES)
     models = ", ".join(model.names[0] for model in KNOWN_MODELS)
     return (
-        f"{_PAGE}{rows}\n## Recipes\n\n{recipes}- a module of your own, by its dotted name\n\n## Models\n\n"
+        f"{_PLAN}{rows}\n## Recipes\n\n{recipes}- a module of your own, by its dotted name\n\n## Models\n\n"
         "Any Llama, Qwen 2, Mistral, Gemma 2 or Phi 3 model whose `config.json` can be read, and by name: "
         f"{models}.\n"
     )
 
 
 def _row(parameter: Parameter) -> str:
-    default = "–" if parameter.default is None else f"`{parameter.default}`"
+    cells = [
+        parameter.column,
+        f"`{parameter.key}`",
+        f"`{parameter.short}`" if parameter.short else "cannot vary",
+        _tools_of(parameter),
+        "LoRA only" if parameter.lora_only else "all",
+        parameter.allowed,
+        _default(parameter),
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _tools_of(parameter: Parameter) -> str:
+    if SHARED_PARAMETERS.get(parameter.key) is not None:
+        return "all"
+    return ", ".join(tool.name for tool in installed_tools().tools if parameter in tool.parameters)
+
+
+def _default(parameter: Parameter) -> str:
     if parameter.required:
-        default = "required"
-    short = f"`{parameter.short}`" if parameter.short else "cannot vary"
-    return f"| {parameter.column} | `{parameter.key}` | {short} | {parameter.allowed} | {default} |\n"
+        return "required"
+    if parameter.default_text is None:
+        return "–"
+    return f"`{parameter.default_text}`" if parameter.default_text else "empty"
 
 
 def cli_reference() -> str:
@@ -97,5 +118,5 @@ def _commands(group: Any) -> list[tuple[str, Any]]:
 
 if __name__ == "__main__":
     DOCS.mkdir(parents=True, exist_ok=True)
-    (DOCS / "page.md").write_text(page_reference())
+    (DOCS / "plan.md").write_text(plan_reference())
     (DOCS / "cli.md").write_text(cli_reference())

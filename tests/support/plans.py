@@ -5,19 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 
 from tunebook.core.check import check_plan
-from tunebook.core.plan import Plan, parse_plan
+from tunebook.core.plan import ParsedPlan, Plan, read_tools
+from tunebook.core.plan import parse_plan as parse
 from tunebook.errors import Problem
+from tunebook.tools.parameters import installed_parameters
+from tunebook.tools.registry import installed_tools
 
-__all__ = ["EXAMPLE", "plan_of", "problems_of"]
+__all__ = ["EXAMPLE", "parse_plan", "plan_of", "problems_of"]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "capitalization_sweep"
+
+
+def parse_plan(text: str) -> ParsedPlan:
+    """The plan, read with the parameters of the tools that it names."""
+    return parse(text, installed_parameters(read_tools(text)))
 
 
 def problems_of(text: str) -> tuple[Problem, ...]:
     """Everything that reading and the rules find in a page."""
     parsed = parse_plan(text)
     rules = check_plan(parsed.plan, preparation_tools=["torchtune"], evaluation_tools=["inspect-ai"])
-    return (*parsed.problems, *rules)
+    named = {parsed.plan.tools.preparation, parsed.plan.tools.evaluation}
+    tools = [tool for tool in installed_tools().tools if tool.name in named]
+    own_rules = [problem for tool in tools for problem in tool.rules(parsed.plan)]
+    return (*parsed.problems, *rules, *own_rules)
 
 
 def plan_of(text: str) -> Plan:

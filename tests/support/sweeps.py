@@ -72,8 +72,8 @@ class Sweep:
 
     def write(self, directory: Path, *, curves: bool = True, **log: Any) -> Path:
         """Writes page, logs and curves; ``log`` goes to :func:`eval_logs.write_log`."""
+        from support.plans import parse_plan
         from tunebook.core.naming import run_directories
-        from tunebook.core.plan import parse_plan
 
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "experiment_summary.md").write_text(self.page())

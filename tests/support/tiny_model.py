@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tunebook.demo.data import task_source
 from tunebook.demo.plan import DemoPlan
+from tunebook.tools.parameters import installed_parameters
 
 __all__ = ["CHAT_TEMPLATE", "MODEL", "build_tiny_model", "write_tiny_experiment"]
 
@@ -68,7 +69,13 @@ def write_tiny_experiment(directory: Path, model: Path, *replacements: tuple[str
     (directory / "cap_task.py").write_text(task_source())
     (directory / "claude.local.md").write_text("# Site\n")
     plan = DemoPlan(
-        directory.name, directory, model, directory / "words.json", directory / "cap_task.py", "2026-01-01 00:00"
+        name=directory.name,
+        directory=directory,
+        model=model,
+        dataset=directory / "words.json",
+        task=directory / "cap_task.py",
+        created="2026-01-01 00:00",
+        parameters=installed_parameters(),
     )
     page = plan.text()
     for old, new in (("3e-4", "1e-2"), *replacements):

@@ -101,6 +101,10 @@ def test_a_usable_plug_in_can_be_named_by_a_plan_and_has_verbs(install: Install,
     assert registry.broken == ()
     assert registry.names(Stage.PREPARATION) == ["torchtune", "mine"]
     replace(experiment / "experiment_summary.md", "**Model Preparation:** torchtune", "**Model Preparation:** Mine")
+    problems = [problem.message for problem in api.check(experiment).errors]
+    assert problems == ["unknown configuration `Recipe`", "unknown configuration `Dataset packing`"]
+    replace(experiment / "experiment_summary.md", "- **Recipe:** `lora_finetune_single_device`\n", "")
+    replace(experiment / "experiment_summary.md", "- **Dataset packing:** false\n", "")
     assert api.check(experiment).errors == ()
 
 

@@ -52,10 +52,10 @@ def built(model: TorchtuneModel, **extra: Any) -> Any:
     return getattr(importlib.import_module(module), name)(**model.arguments, **extra)
 
 
-def lora(model: TorchtuneModel) -> dict[str, Any]:
+def lora() -> dict[str, Any]:
     return {
-        "lora_attn_modules": list(model.lora_attn_modules),
-        "apply_lora_to_mlp": model.apply_lora_to_mlp,
+        "lora_attn_modules": ["q_proj", "v_proj", "output_proj"],
+        "apply_lora_to_mlp": True,
         "lora_rank": 4,
         "lora_alpha": 8,
     }
@@ -83,7 +83,7 @@ def test_torchtune_computes_what_transformers_computes(
     facts = read_model_facts(tmp_path)
     assert facts is not None
     found = resolve_model("small", facts, lora=with_lora)
-    copy = built(found, **(lora(found) if with_lora else {})).eval()
+    copy = built(found, **(lora() if with_lora else {})).eval()
     checkpointer = FullModelHFCheckpointer(
         checkpoint_dir=str(tmp_path),
         checkpoint_files=list(found.checkpoint_files),
@@ -109,7 +109,7 @@ def test_every_well_known_model_is_built_with_torchtune(known: Any) -> None:
     assert len(found.checkpoint_files) == known.files
     arguments = dict(found.arguments) | ({"num_layers": 2} if found.arguments else {})
     with torch.device("meta"):
-        model = built(TorchtuneModel(**{**vars(found), "arguments": arguments}), **lora(found))
+        model = built(TorchtuneModel(**{**vars(found), "arguments": arguments}), **lora())
     assert model.tok_embeddings.weight.shape[0] == known.config["vocab_size"]
 
 

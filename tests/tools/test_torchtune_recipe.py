@@ -13,6 +13,7 @@ from support.tiny_model import build_tiny_model
 from tunebook.demo.data import task_source
 from tunebook.demo.plan import DemoPlan
 from tunebook.errors import ExitCode, PlanError
+from tunebook.tools.parameters import installed_parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 WORDS = [{"input": word, "output": word.capitalize()} for word in ("house", "table", "water", "stone", "cloud")]
@@ -27,7 +28,15 @@ def experiment_with(directory: Path, *edits: tuple[str, str]) -> Path:
         json.dumps({"train": WORDS * 8, "validation": WORDS + WORDS[:2], "test": WORDS})
     )
     (experiment / "cap_task.py").write_text(task_source())
-    plan = DemoPlan("validated", experiment, model, experiment / "words.json", experiment / "cap_task.py", "2026-01-01")
+    plan = DemoPlan(
+        name="validated",
+        directory=experiment,
+        model=model,
+        dataset=experiment / "words.json",
+        task=experiment / "cap_task.py",
+        created="2026-01-01",
+        parameters=installed_parameters(),
+    )
     page = plan.text().replace("train (320), validation (40), test (40)", "train (40), validation (7), test (5)")
     page = page.replace("**Epochs:** 1", "**Epochs:** 2").replace("✓ epoch 0", "✓ epoch 1")
     page = page.replace("- **Seed:** 14", "- **Seed:** 14\n- **LoRA dropout:** 0.1")

@@ -1,81 +1,82 @@
-"""The analysis as data frames: one row a run, an evaluation's measure, a sample, a comparison, an effect."""
+"""The analysis as data frames: one row per run, score, sample, training step, comparison, or level of a factor."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
-from tunebook.analysis.records import EvaluationKey, EvaluationRecord, Interval, RunRecord, Score
+from tunebook.analysis.records import EvaluationRecord, Interval, Score, Training
+from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
 
 __all__ = ["comparisons_frame", "curves_frame", "effects_frame", "evaluations_frame", "runs_frame", "samples_frame"]
 
-_TRAINING = (
-    "state",
-    "reason",
-    "steps",
-    "total_steps",
-    "first_loss",
-    "final_loss",
-    "tail_loss",
-    "final_validation_loss",
-    "best_validation_loss",
-    "best_validation_step",
-    "diverged_steps",
-    "tokens_per_second",
-    "peak_memory_gb",
-    "elapsed_s",
-    "gpus",
-    "gpu_hours",
-    "attempts",
-    "started",
-    "ended",
-    "host",
-    "source",
-)
+_SLURM = ("memory_gb", "gpu_utilization_percent", "gpu_memory_gb")
+_CURVE = ("epoch", "loss", "learning_rate", "seconds")
+
+_Row = dict[str, Any]
 
 
 def runs_frame(analysis: Analysis) -> Any:
-    """A row a run: what it was given, how it trained, and its last score on each task with the interval.
+    """One row per run: its parameters, its training, and its last score on each task with the interval.
 
-    Parameters have the keys of ``setup_finetune.yaml``; losses are nats a token, times are seconds, memory is GB.
+    Parameters have the keys of ``setup_finetune.yaml``; losses are nats per token, times are seconds, memory is GB.
     """
-    finals = {task.name: analysis.final_scores(task.name) for task in analysis.tasks}
     keys = list(dict.fromkeys(key for run in analysis.runs for key in run.parameters))
-    rows = [_run_row(analysis, run, keys, finals) for run in analysis.runs]
+    finals = {task.name: analysis.final_scores(task.name) for task in analysis.tasks}
+    rows = []
+    for run in analysis.runs:
+        row: _Row = {
+            "run": run.name,
+            "directory": run.directory,
+            "type": run.type.value,
+            "model": run.model,
+            "base": run.base,
+            **{key: run.parameters.get(key) for key in keys},
+            **_training(run.training),
+        }
+        for task, scores in finals.items():
+            row |= _final_score(task, scores.get(run.name), row)
+        rows.append(row)
     return _frame(rows, ["run", "directory", "type", "model"])
 
 
-def _run_row(
-    analysis: Analysis, run: RunRecord, keys: list[str], finals: dict[str, dict[str, Score]]
-) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "run": run.name,
-        "directory": run.directory,
-        "type": run.type.value,
-        "model": run.model,
-        "base": run.base,
-        **{key: run.parameters.get(key) for key in keys},
-    }
-    for name in _TRAINING:
-        value = getattr(run.training, name) if run.training is not None else None
-        row[f"training_{name}"] = getattr(value, "value", value)
-    slurm = run.training.slurm if run.training is not None else None
-    for name in ("memory_gb", "gpu_utilization_percent", "gpu_memory_gb"):
-        row[f"slurm_{name}"] = getattr(slurm, name) if slurm is not None else None
-    for task in analysis.tasks:
-        score = finals[task.name].get(run.name)
-        name = (
-            task.name if not {task.name, f"{task.name}_low", f"{task.name}_high"} & row.keys() else f"task {task.name}"
-        )
-        row |= {name: score.value if score else None, **_interval(score.interval if score else None, f"{name}_")}
-    return row
+def _training(training: Training | None) -> _Row:
+    slurm = training.slurm if training is not None else None
+    names = [each.name for each in fields(Training) if each.name not in {"curve", "slurm", "source"}]
+    row = _picked(training, {f"training_{name}": name for name in (*names, "source")})
+    if training is not None:
+        row["training_state"] = training.state.value
+    return row | _picked(slurm, {f"slurm_{name}": name for name in _SLURM})
 
 
-def _interval(interval: Interval | None, prefix: str = "") -> dict[str, float | None]:
-    return {f"{prefix}low": interval.low if interval else None, f"{prefix}high": interval.high if interval else None}
+def _picked(value: Any, names: Mapping[str, str]) -> _Row:
+    """Column to the attribute of a value that it shows; empty columns if there is no value."""
+    return {column: None if value is None else getattr(value, name) for column, name in names.items()}
 
 
-def _frame(rows: list[dict[str, Any]], columns: list[str]) -> Any:
+def _final_score(task: str, score: Score | None, row: _Row) -> _Row:
+    """The score's columns; a task that is called like a column of the row has a prefix."""
+    name = task
+    if {name, f"{name}_low", f"{name}_high"} & row.keys():
+        name = f"task {task}"
+    if score is None:
+        return {name: None, **_bounds(None, f"{name}_")}
+    return {name: score.value, **_bounds(score.interval, f"{name}_")}
+
+
+def _bounds(interval: Interval | None, prefix: str = "") -> _Row:
+    names = (f"{prefix}low", f"{prefix}high")
+    ends = (None, None) if interval is None else (interval.low, interval.high)
+    return dict(zip(names, ends, strict=True))
+
+
+def _epoch(epoch: int) -> int | None:
+    return epoch if epoch >= 0 else None
+
+
+def _frame(rows: Sequence[_Row], columns: list[str]) -> Any:
     """A frame that has these columns even without a row."""
     import pandas as pd
 
@@ -83,47 +84,39 @@ def _frame(rows: list[dict[str, Any]], columns: list[str]) -> Any:
 
 
 def evaluations_frame(analysis: Analysis) -> Any:
-    """A row a measure of an evaluation, with its interval and its comparison with the base model.
+    """One row per measure of an evaluation, with its interval and its comparison with the base model.
 
     Evaluations without a log that counts have one row without a score. Epochs are zero-based, empty for base models.
     """
-    against = {
-        (item.run, item.task, item.epoch, item.measure): item for item in analysis.comparisons if item.against == "base"
-    }
+    compared = {}
+    for item in analysis.comparisons:
+        if item.against == "base":
+            compared[item.run, item.task, item.epoch, item.measure] = item
     rows = []
     for evaluation in analysis.evaluations:
+        key = evaluation.key
         for score in evaluation.scores or (None,):
-            row = _evaluation_row(analysis, evaluation, score)
-            key = evaluation.key
-            comparison = against.get((key.run, key.task, key.epoch, score.measure)) if score else None
-            row |= {
-                "base": comparison.other if comparison else None,
-                "difference": comparison.difference if comparison else None,
-                **_interval(comparison.interval if comparison else None, "difference_"),
-                "p": comparison.p if comparison else None,
-                "p_holm": comparison.p_holm if comparison else None,
-                "significant": comparison.significant if comparison else None,
-            }
-            rows.append(row)
+            comparison = None
+            if score is not None:
+                comparison = compared.get((key.run, key.task, key.epoch, score.measure))
+            rows.append(_evaluation(analysis, evaluation, score) | _against_base(comparison))
     return _frame(rows, ["run", "task", "epoch", "measure", "score"])
 
 
-def _evaluation_row(analysis: Analysis, evaluation: EvaluationRecord, score: Score | None) -> dict[str, Any]:
+def _evaluation(analysis: Analysis, evaluation: EvaluationRecord, score: Score | None) -> _Row:
     levels = analysis.run(evaluation.key.run).levels
+    interval = score.interval if score is not None else None
     return {
         "run": evaluation.key.run,
         "task": evaluation.key.task,
-        "epoch": _epoch(evaluation.key),
+        "epoch": _epoch(evaluation.key.epoch),
         **{factor.key: levels.get(factor.key) for factor in analysis.factors},
         "state": evaluation.state.value,
         "reason": evaluation.reason,
-        "measure": score.measure if score else None,
-        "score": score.value if score else None,
-        "n": score.n if score else None,
-        **_interval(score.interval if score else None),
-        "interval": score.interval.method if score and score.interval else None,
-        "stderr": score.stderr if score else None,
-        "logged": score.logged if score else None,
+        **_picked(score, {"measure": "measure", "score": "value", "n": "n"}),
+        **_bounds(interval),
+        **_picked(interval, {"interval": "method"}),
+        **_picked(score, {"stderr": "stderr", "logged": "logged"}),
         "samples": evaluation.samples,
         "completed": evaluation.completed,
         "elapsed_s": evaluation.elapsed_s,
@@ -133,22 +126,23 @@ def _evaluation_row(analysis: Analysis, evaluation: EvaluationRecord, score: Sco
     }
 
 
-def _epoch(key: EvaluationKey) -> int | None:
-    return key.epoch if key.epoch >= 0 else None
+def _against_base(comparison: Comparison | None) -> _Row:
+    interval = comparison.interval if comparison is not None else None
+    row = _picked(comparison, {"base": "other", "difference": "difference"}) | _bounds(interval, "difference_")
+    return row | _picked(comparison, {"p": "p", "p_holm": "p_holm", "significant": "significant"})
 
 
 def samples_frame(analysis: Analysis) -> Any:
-    """A row a sample, repetition and measure: prompt, target, answer and value, of every evaluation that counts."""
+    """One row per sample, repetition and measure: prompt, target, answer and value, of every evaluation that counts."""
     import pandas as pd
 
     names = ("run", "task", "epoch", "measure", "sample", "repeat", "value", "answer", "target", "prompt", "error")
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for key, samples in analysis.samples.items():
         for measure, values in samples.values.items():  # noqa: PD011  not a frame
-            count = len(values)
-            same = {"run": key.run, "task": key.task, "epoch": _epoch(key), "measure": measure}
+            same = {"run": key.run, "task": key.task, "epoch": _epoch(key.epoch), "measure": measure}
             for name, value in same.items():
-                columns[name] += [value] * count
+                columns[name] += [value] * len(values)
             columns["sample"] += samples.ids
             columns["repeat"] += samples.repeats
             columns["value"] += values
@@ -160,7 +154,7 @@ def samples_frame(analysis: Analysis) -> Any:
 
 
 def curves_frame(analysis: Analysis) -> Any:
-    """A row a logged step of a training: run, step, epoch, loss, learning rate, and the validation loss where it is.
+    """One row per logged step of a training: run, step, epoch, loss, learning rate, and the validation loss if any.
 
     A validation after a step that was not logged has a row of its own.
     """
@@ -169,41 +163,38 @@ def curves_frame(analysis: Analysis) -> Any:
         if run.training is None:
             continue
         curve = run.training.curve
-        names = ("epoch", "loss", "learning_rate", "seconds")
         columns = zip(curve.epochs, curve.losses, curve.learning_rates, curve.seconds, strict=True)
         logged = dict(zip(curve.steps, columns, strict=True))
         validation = dict(zip(curve.validation_steps, curve.validation_losses, strict=True))
         for step in sorted(logged.keys() | validation.keys()):
-            values = dict(zip(names, logged.get(step, (None,) * len(names)), strict=True))
+            values = dict(zip(_CURVE, logged.get(step, (None,) * len(_CURVE)), strict=True))
             rows.append({"run": run.name, "step": step, **values, "validation_loss": validation.get(step)})
-    return _frame(rows, ["run", "step", "epoch", "loss", "learning_rate", "seconds", "validation_loss"])
+    return _frame(rows, ["run", "step", *_CURVE, "validation_loss"])
 
 
 def comparisons_frame(analysis: Analysis) -> Any:
-    """A row a comparison of two runs on the same samples."""
+    """One row per comparison of two runs on the same samples."""
     rows = []
     for item in analysis.comparisons:
-        row = {name: value for name, value in vars(item).items() if name != "interval"}
-        row |= {
-            "epoch": item.epoch if item.epoch >= 0 else None,
-            "other_epoch": item.other_epoch if item.other_epoch >= 0 else None,
-        }
-        rows.append(row | _interval(item.interval, "difference_"))
+        row = vars(item) | {"epoch": _epoch(item.epoch), "other_epoch": _epoch(item.other_epoch)}
+        del row["interval"]
+        rows.append(row | _bounds(item.interval, "difference_"))
     return _frame(rows, ["against", "task", "measure", "run", "other", "difference", "p", "p_holm", "significant"])
 
 
 def effects_frame(analysis: Analysis) -> Any:
-    """A row a level of a main effect or a cell of an interaction, with the effect's test."""
-    rows: list[dict[str, Any]] = []
+    """One row per level of a main effect or cell of an interaction, with the effect's test."""
+    rows: list[_Row] = []
     for effect in analysis.effects:
+        df, df_error = effect.df or (None, None)
         test = {
             "task": effect.task,
             "measure": effect.measure,
             "effect": " × ".join(effect.labels),
             "test": effect.test or None,
             "f": effect.statistic,
-            "df": effect.df[0] if effect.df else None,
-            "df_error": effect.df[1] if effect.df else None,
+            "df": df,
+            "df_error": df_error,
             "p": effect.p,
             "p_holm": effect.p_holm,
             "significant": effect.significant,
@@ -211,12 +202,10 @@ def effects_frame(analysis: Analysis) -> Any:
             "partial_eta_squared": effect.partial_eta_squared,
             "note": effect.note or None,
         }
-        rows += [
-            test | {"level": level.level, "runs": level.runs, "mean": level.mean, **_interval(level.interval)}
-            for level in effect.levels
-        ]
-        rows += [
-            test | {"level": f"{cell.first} × {cell.second}", "runs": cell.runs, "mean": cell.mean}
-            for cell in effect.cells
-        ]
+        for level in effect.levels:
+            mean = {"level": level.level, "runs": level.runs, "mean": level.mean}
+            rows.append(test | mean | _bounds(level.interval))
+        for cell in effect.cells:
+            mean = {"level": f"{cell.first} × {cell.second}", "runs": cell.runs, "mean": cell.mean}
+            rows.append(test | mean)
     return _frame(rows, ["task", "measure", "effect", "level", "runs", "mean", "p", "p_holm", "significant"])

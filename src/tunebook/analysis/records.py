@@ -44,7 +44,7 @@ class Training:
     Attributes:
         state: of its job, ``UNKNOWN`` where there is no job.
         reason: why it failed or waits.
-        source: what the curve was read from: ``metrics.jsonl``, ``torchtune log``, ``job output``, or empty.
+        source: the file or log that the curve was read from, in words; empty if there is no curve.
         steps: optimizer steps logged; ``total_steps`` were planned.
         final_loss: the last logged one; ``tail_loss`` is the mean of the last tenth of the steps.
         best_validation_loss: the lowest, after ``best_validation_step``.

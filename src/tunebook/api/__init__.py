@@ -1,12 +1,13 @@
-"""The verbs, composed here only: a program gets typed results from what the command line does."""
+"""The verbs, composed here only: what the command line does, a program can do with typed results.
 
-from tunebook.analysis.charts.draw import FigureSize
-from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.records import Interval, Score
-from tunebook.analysis.values import Analysis
-from tunebook.api.analyzing import AnalyzeReport, analyze
-from tunebook.api.demonstration import DemoReport, DemoRow, demo
+Names of the analysis are loaded when they are first used: no other verb, nor ``tunebook --help``, waits for its import.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tunebook.api.designing import (
     DEFAULTS,
     Design,
@@ -34,6 +35,15 @@ from tunebook.scaffold.rederive import Derived
 from tunebook.scaffold.report import ScaffoldReport
 from tunebook.scaffold.summary import summary
 from tunebook.tools.registry import registered_names as tool_names
+
+if TYPE_CHECKING:  # the one place where a typing block is needed: types of names that are loaded later
+    from tunebook.analysis.charts.draw import FigureSize
+    from tunebook.analysis.charts.figure import Figure
+    from tunebook.analysis.findings.finding import Finding
+    from tunebook.analysis.records import Interval, Score
+    from tunebook.analysis.values import Analysis
+    from tunebook.api.analyzing import AnalyzeReport, analyze
+    from tunebook.api.demonstration import DemoReport, DemoRow, demo
 
 __all__ = [
     "DEFAULTS",
@@ -92,3 +102,26 @@ __all__ = [
     "tool_names",
     "tools",
 ]
+
+_LOADED_LATER = {
+    "Analysis": "tunebook.analysis.values",
+    "AnalyzeReport": "tunebook.api.analyzing",
+    "DemoReport": "tunebook.api.demonstration",
+    "DemoRow": "tunebook.api.demonstration",
+    "Figure": "tunebook.analysis.charts.figure",
+    "FigureSize": "tunebook.analysis.charts.draw",
+    "Finding": "tunebook.analysis.findings.finding",
+    "Interval": "tunebook.analysis.records",
+    "Score": "tunebook.analysis.records",
+    "analyze": "tunebook.api.analyzing",
+    "demo": "tunebook.api.demonstration",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The value of a name that is loaded when it is first used."""
+    if name not in _LOADED_LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_LOADED_LATER[name]), name)
+    globals()[name] = value
+    return value

@@ -1,4 +1,4 @@
-"""``analyze``: what was learnt, as values, data frames, tables and reports."""
+"""``analyze``: results as values, data frames, tables and reports."""
 
 from __future__ import annotations
 
@@ -10,24 +10,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tunebook.analysis import frames
 from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.notebook import NotebookFigure, for_notebook
 from tunebook.analysis.collect.source import JobFacts, source_of
 from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.frames import (
-    comparisons_frame,
-    curves_frame,
-    effects_frame,
-    evaluations_frame,
-    runs_frame,
-    samples_frame,
-)
-from tunebook.analysis.notebook import notebook_html
-from tunebook.analysis.pictures import Look
+from tunebook.analysis.formatting import plural
+from tunebook.analysis.report.notebook import notebook_html
+from tunebook.analysis.report.sections import content_of
+from tunebook.analysis.report.write import ReportOptions, write_report
 from tunebook.analysis.values import Analysis
-from tunebook.analysis.write import write_analysis
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
@@ -35,7 +29,7 @@ from tunebook.artifacts.text_files import read_readable
 from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
-from tunebook.core.plan import PLAN_FILE, parse_plan
+from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, read_tools
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -44,6 +38,7 @@ from tunebook.errors import ExitCode, PlanError, Problem, ToolError
 from tunebook.run.overview import job_reports
 from tunebook.run.report import JobReport, StatusReport
 from tunebook.slurm.accounting import SlurmUse, read_usage
+from tunebook.tools.parameters import installed_parameters
 
 __all__ = ["AnalyzeReport", "analyze"]
 
@@ -59,12 +54,12 @@ _NEEDED = {
 
 @dataclass(frozen=True)
 class AnalyzeReport:
-    """What was learnt, and where it was written.
+    """The results of an experiment, and the files that they were written to.
 
     Attributes:
         files: relative to the experiment's directory; empty if nothing was written.
-        warnings: what stood in the way of knowing more.
-        seconds: how long it took.
+        warnings: problems that kept the analysis from knowing more, such as a scheduler that did not answer.
+        seconds: how long the analysis took.
     """
 
     experiment: Path
@@ -74,10 +69,9 @@ class AnalyzeReport:
     seconds: float = 0.0
 
     @property
-    def page(self) -> Path:
-        """The report to open: ``report.html`` where there is one, else ``report.md``."""
-        html = f"{ANALYSIS}/report.html"
-        return self.experiment / (html if html in self.files else f"{ANALYSIS}/report.md")
+    def path(self) -> Path:
+        """The report to open."""
+        return self.experiment / ANALYSIS / "report.html"
 
     @property
     def states(self) -> tuple[JobState, ...]:
@@ -87,7 +81,7 @@ class AnalyzeReport:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What the numbers bear out, in sentences."""
+        """The sentences that the numbers support."""
         return self.analysis.findings
 
     @property
@@ -95,44 +89,44 @@ class AnalyzeReport:
         """``UNFINISHED`` if something that was planned is missing."""
         return ExitCode.DONE if self.analysis.is_finished else ExitCode.UNFINISHED
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the findings and the runs."""
-        return notebook_html(self.analysis)
-
     @property
     def runs(self) -> Any:
-        """A data frame with a row a run."""
-        return runs_frame(self.analysis)
+        """A data frame with one row per run."""
+        return frames.runs_frame(self.analysis)
 
     @property
     def evaluations(self) -> Any:
-        """A data frame with a row a score."""
-        return evaluations_frame(self.analysis)
+        """A data frame with one row per score."""
+        return frames.evaluations_frame(self.analysis)
 
     @property
     def samples(self) -> Any:
-        """A data frame with a row a sample."""
-        return samples_frame(self.analysis)
+        """A data frame with one row per sample."""
+        return frames.samples_frame(self.analysis)
 
     @property
     def curves(self) -> Any:
-        """A data frame with a row a training step."""
-        return curves_frame(self.analysis)
+        """A data frame with one row per training step."""
+        return frames.curves_frame(self.analysis)
 
     @property
     def comparisons(self) -> Any:
-        """A data frame with a row a comparison of two runs."""
-        return comparisons_frame(self.analysis)
-
-    @property
-    def figures(self) -> tuple[NotebookFigure, ...]:
-        """Every figure; a notebook shows them as they are."""
-        return tuple(map(for_notebook, figures(self.analysis)))
+        """A data frame with one row per comparison of two runs."""
+        return frames.comparisons_frame(self.analysis)
 
     @property
     def effects(self) -> Any:
-        """A data frame with a row a level of a factor."""
-        return effects_frame(self.analysis)
+        """A data frame with one row per level of a factor."""
+        return frames.effects_frame(self.analysis)
+
+    @property
+    def figures(self) -> tuple[NotebookFigure, ...]:
+        """Every figure; a notebook displays them."""
+        return tuple(map(for_notebook, figures(self.analysis)))
+
+    def _repr_html_(self) -> str:
+        """The findings and the runs, as a notebook displays them."""
+        return notebook_html(content_of(self.analysis))
 
 
 def analyze(
@@ -145,97 +139,108 @@ def analyze(
     ask: bool = True,
     clock: Callable[[], datetime] = now,
 ) -> AnalyzeReport:
-    """Collects, analyzes and writes ``analysis/``; a running or failed experiment is told as far as it is.
+    """Collects and analyzes the results that exist, and writes ``analysis/``.
 
     Args:
         write: whether to write the tables, the report and the log.
         latex: whether to write LaTeX tables too.
-        size: of the figures; ``None`` for a page's width.
-        refresh_s: how often the page of an unfinished experiment loads itself again; ``None`` for never.
-        ask: whether to ask executors what became of their jobs.
+        size: size of the figures; ``None`` for the width of an A4 page's text.
+        refresh_s: how often the HTML report of an unfinished experiment reloads itself; ``None`` for never.
+        ask: whether to ask executors for the state of their jobs.
 
     Raises:
-        PlanError: the page is wrong: which run a directory is of may not be sure then.
-        LockedError: another analysis writes here.
-        ToolError: a package that it needs is not installed.
+        PlanError: the plan has problems, so that the run of a directory is not certain.
+        LockedError: another analysis writes in this directory.
+        ToolError: a package that the analysis needs is not installed.
     """
     started = time.perf_counter()
     experiment = find_experiment(directory)
-    _need_packages()
-    parsed = parse_plan(read_readable(experiment / PLAN_FILE) or "")
-    problems = (*parsed.problems, *directory_problems(parsed.plan))
-    if problems:
-        raise PlanError(problems)
+    _require_packages()
+    plan = _plan(experiment)
     site, _ = find_site(experiment)
     facts, warnings = _job_facts(experiment, ask=ask)
-    source = source_of(experiment, parsed.plan, site, jobs=facts, use_cache=write)
+    source = source_of(experiment, plan, site, jobs=facts, use_cache=write)
     if not write:
         return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
     with exclusive(experiment, "analyze", wait_s=30.0):
         analysis = analyze_experiment(source)
-        look = Look(size or FigureSize(), f"{clock():%Y-%m-%d %H:%M %Z}", refresh_s)
-        files = write_analysis(analysis, latex=latex, look=look)
+        as_of = f"{clock():%Y-%m-%d %H:%M %Z}"
+        options = ReportOptions(size=size or FigureSize(), latex=latex, as_of=as_of, refresh_s=refresh_s)
+        files = write_report(analysis, options)
         report = AnalyzeReport(experiment, analysis, files, warnings, time.perf_counter() - started)
         _log(report, clock)
     return report
 
 
-def _need_packages() -> None:
+def _require_packages() -> None:
     missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
     if missing:
-        raise ToolError(f"analysis needs {', '.join(missing)}", hint="pip install 'tunebook[analysis]'")
+        raise ToolError(f"the analysis needs {', '.join(missing)}", hint="pip install 'tunebook[analysis]'")
+
+
+def _plan(experiment: Path) -> Plan:
+    text = read_readable(experiment / PLAN_FILE) or ""
+    parsed = parse_plan(text, installed_parameters(read_tools(text)))
+    problems = (*parsed.problems, *directory_problems(parsed.plan))
+    if problems:
+        raise PlanError(problems)
+    return parsed.plan
 
 
 def _job_facts(experiment: Path, *, ask: bool) -> tuple[tuple[JobFacts, ...], tuple[Problem, ...]]:
-    """Every scaffolded job as it stands; a scheduler that does not answer is a warning, and no reason to stop."""
+    """Every scaffolded job in its present state; a scheduler that does not answer is a warning, not an error."""
     jobs = read_manifest(experiment).jobs
     if not jobs:
         return (), ()
     seen = status(experiment) if ask else StatusReport(job_reports(jobs, experiment=experiment))
     ledger = LedgerReader(experiment)
     attempts = ledger.submissions()
-    slurm = {name: entry.last.job_id for name, entry in ledger.read().entries.items() if entry.last.executor == "slurm"}
-    counted = read_usage([job_id for job_id in slurm.values() if job_id]) if slurm and ask else {}
-    facts = (
-        _facts(item, attempts.get(item.job.name, 0), counted.get(slurm.get(item.job.name, ""))) for item in seen.jobs
-    )
-    return tuple(facts), tuple(Problem(text) for text in seen.warnings)
+    slurm_ids = {}
+    for name, entry in ledger.read().entries.items():
+        if entry.last.executor == "slurm" and entry.last.job_id:
+            slurm_ids[name] = entry.last.job_id
+    used = read_usage(list(slurm_ids.values())) if slurm_ids and ask else {}
+    facts = []
+    for item in seen.jobs:
+        name = item.job.name
+        facts.append(_facts(item, attempts.get(name, 0), used.get(slurm_ids.get(name, ""))))
+    return tuple(facts), tuple(map(Problem, seen.warnings))
 
 
 def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts:
+    host = report.node
+    if not host and slurm is not None:
+        host = slurm.node
     return JobFacts(
-        report.job,
-        report.state,
-        report.reason,
-        report.job_id,
-        report.started,
-        report.ended,
-        report.output,
-        report.node or (slurm.node if slurm else ""),
-        attempts,
-        slurm,
+        job=report.job,
+        state=report.state,
+        reason=report.reason,
+        job_id=report.job_id,
+        started=report.started,
+        ended=report.ended,
+        output=report.output,
+        host=host,
+        attempts=attempts,
+        slurm=slurm,
     )
 
 
 def _log(report: AnalyzeReport, clock: Callable[[], datetime]) -> None:
     analysis = report.analysis
-    log = Log(report.experiment / ANALYZE_LOG, clock)
     counted = sum(evaluation.is_done for evaluation in analysis.evaluations)
-    trained = sum(1 for run in analysis.runs if run.training is not None and run.training.steps)
-    done = sum(run.training is not None and run.training.is_done for run in analysis.runs)
-    log.entries(
-        [
-            (
-                "COLLECT",
-                f"{len(analysis.runs)} runs, {len(analysis.evaluations)} evaluations",
-                {
-                    "details": f"{trained} training curves, {done} completed trainings, {counted} logs that count",
-                    "result": f"{len(analysis.gaps)} gaps, {len(analysis.deviations)} deviations",
-                },
-            ),
-            *(("GAP", gap.subject, {"details": gap.what, "explanation": gap.hint}) for gap in analysis.gaps),
-            *(("DEVIATION", item.subject, {"details": item.what}) for item in analysis.deviations),
-            *(("FINDING", finding.text, {}) for finding in analysis.findings),
-            ("COMPLETE", "analysis written", {"details": ", ".join(report.files), "result": f"{report.seconds:.1f} s"}),
-        ]
+    trainings = [run.training for run in analysis.runs if run.training is not None]
+    curves = sum(training.steps > 0 for training in trainings)
+    completed = sum(training.is_done for training in trainings)
+    collected = (
+        f"{plural(curves, 'training curve')}, {plural(completed, 'completed training')}, "
+        f"{plural(counted, 'log')} with results"
     )
+    found = f"{plural(len(analysis.gaps), 'gap')}, {plural(len(analysis.deviations), 'deviation')}"
+    count = f"{plural(len(analysis.runs), 'run')}, {plural(len(analysis.evaluations), 'evaluation')}"
+    entries: list[tuple[str, str, dict[str, str]]] = [("COLLECT", count, {"details": collected, "result": found})]
+    entries += [("GAP", gap.subject, {"details": gap.what, "explanation": gap.hint}) for gap in analysis.gaps]
+    entries += [("DEVIATION", item.subject, {"details": item.what}) for item in analysis.deviations]
+    entries += [("FINDING", finding.text, {}) for finding in analysis.findings]
+    end = {"details": ", ".join(report.files), "result": f"{report.seconds:.1f} s"}
+    entries.append(("COMPLETE", "analysis written", end))
+    Log(report.experiment / ANALYZE_LOG, clock).entries(entries)

@@ -23,6 +23,7 @@ from tunebook.demo.plan import DemoPlan
 from tunebook.disk.atomic import write_text
 from tunebook.errors import ExitCode, ToolError
 from tunebook.run.report import JobReport, RunReport, Snapshot
+from tunebook.tools.parameters import installed_parameters
 from tunebook.tools.registry import installed_tools
 
 __all__ = ["DemoReport", "DemoRow", "demo"]
@@ -124,6 +125,7 @@ def _write_inputs(directory: Path, model: Path, runs: int, created: datetime) ->
         dataset=data,
         task=task,
         created=f"{created:%Y-%m-%d %H:%M}",
+        parameters=installed_parameters(),
         ranks=tuple(4 ** (number + 1) for number in range(runs)),
     )
     write_text(directory / PLAN_FILE, plan.text())

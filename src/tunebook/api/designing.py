@@ -11,7 +11,7 @@ from types import MappingProxyType
 from tunebook.api.loading import find_experiment, find_site, load
 from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG
-from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, write_plan
+from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
 from tunebook.design.build_plan import Kept, build_plan, same_trainings
 from tunebook.design.carry_status import submitted
@@ -38,6 +38,7 @@ from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
 from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, UsageError
+from tunebook.tools.parameters import installed_parameters
 
 __all__ = [
     "DEFAULTS",
@@ -306,7 +307,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
 
 def _checked(text: str) -> Plan:
     """The plan that is updated, if it can be read."""
-    parsed = parse_plan(text)
+    parsed = parse_plan(text, installed_parameters(read_tools(text)))
     if parsed.problems:
         raise PlanError(parsed.problems)
     return parsed.plan
@@ -331,10 +332,10 @@ def _previous(before: str | None, old: Plan | None, kept: Kept) -> Previous:
 
 def _not_listed(warnings: tuple[Problem, ...], found: Resources) -> tuple[Problem, ...]:
     """The warnings without those that the prerequisites list already."""
-    listed = {f"model {model.path} is not there" for model in found.models.values() if model.facts is None}
-    listed |= {f"data set {path} is not there" for path, facts in found.datasets.items() if facts is None}
-    listed |= {f"task script {path} is not there" for path, facts in found.tasks.items() if facts is None}
-    return tuple(warning for warning in warnings if warning.message not in listed)
+    missing = [model.path for model in found.models.values() if model.facts is None]
+    missing += [path for path, facts in (*found.datasets.items(), *found.tasks.items()) if facts is None]
+    listed = tuple(f" {path} was not found" for path in missing)
+    return tuple(warning for warning in warnings if not warning.message.endswith(listed))
 
 
 def _roots(experiment: Path, site: Site) -> list[Path]:

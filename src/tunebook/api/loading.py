@@ -9,13 +9,14 @@ from pathlib import Path
 from tunebook.core.check import check_plan
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
-from tunebook.core.plan import PLAN_FILE, Evaluation, Plan, parse_plan
+from tunebook.core.plan import PLAN_FILE, Evaluation, Plan, parse_plan, read_tools
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
 from tunebook.core.site_file import SITE_FILE, parse_site
 from tunebook.disk.atomic import read_text
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTool, Tool
+from tunebook.tools.parameters import parameters_of
 from tunebook.tools.registry import BrokenTool, Registry, installed_tools
 
 __all__ = ["Loaded", "find_experiment", "find_site", "load", "load_correct"]
@@ -77,18 +78,20 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     """
     if text is None:
         text = read_text(experiment / PLAN_FILE) or ""
-    parsed = parse_plan(text)
+    registry = installed_tools()
+    parsed = parse_plan(text, parameters_of(read_tools(text), registry))
     plan = parsed.plan
     site, site_warnings = find_site(experiment)
-    registry = installed_tools()
     broken = _wanted_but_broken(plan, registry)
     errors = [*parsed.problems, *_plan_errors(plan, registry, broken)]
-    errors.sort(key=lambda problem: problem.line or 0)
     ignored = [tool.as_warning() for tool in registry.broken if tool not in broken.values()]
-    findings = Findings(tuple(errors), (*site_warnings, *ignored))
     preparation = registry.preparation_tool(plan.tools.preparation)
     evaluation = registry.evaluation_tool(plan.tools.evaluation)
     tools: list[Tool] = [tool for tool in (preparation, evaluation) if tool is not None]
+    for tool in tools:
+        errors += tool.rules(plan)
+    errors.sort(key=lambda problem: problem.line or 0)
+    findings = Findings(tuple(errors), (*site_warnings, *ignored))
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
     context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), facts=facts)
     for tool in tools:

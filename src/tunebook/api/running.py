@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -75,15 +76,8 @@ def run(
     choice = _choose(executor, ExecutorOptions(jobs, False if one_by_one else array), detach=detach)
     if on_choice:
         on_choice(choice)
-    options = RunOptions(
-        stage=stage,
-        runs=tuple(runs),
-        retry_failed=retry_failed,
-        max_jobs=max_jobs,
-        poll_s=poll_s,
-        stagger_s=stagger_s,
-        detach=detach,
-    )
+    selection = RunOptions(stage=stage, runs=tuple(runs), retry_failed=retry_failed, max_jobs=max_jobs)
+    options = replace(selection, poll_s=poll_s, stagger_s=stagger_s, detach=detach)
     remedy = partial(shrink_training, experiment, clock=now) if retry_oom else None
     return run_jobs(
         _jobs(experiment), choice.executor, experiment=experiment, options=options, on_event=on_event, remedy=remedy

@@ -1,4 +1,4 @@
-"""``tunebook analyze``: what did we learn?"""
+"""``tunebook analyze``: compares the runs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ __all__ = ["register", "show_findings"]
 
 _WATCH_S = 30.0
 _MOST_GAPS = 5  # of one kind; the report has all
+_MARKS = {True: "✓", False: "·", None: "•"}  # significant, not significant, not tested
 
 
 def register(app: typer.Typer) -> None:
@@ -27,23 +28,27 @@ def register(app: typer.Typer) -> None:
         directory: Directory = None,
         *,
         open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
-        latex: Annotated[bool, typer.Option("--latex", help="Write tables for LaTeX too (booktabs).")] = False,
-        width_cm: Annotated[float, typer.Option("--figure-width", min=4, max=100, help="Of figures, in cm.")] = 17.0,
+        latex: Annotated[bool, typer.Option("--latex", help="Also write tables for LaTeX (booktabs).")] = False,
+        width_cm: Annotated[
+            float, typer.Option("--figure-width", min=4, max=100, help="Width of the figures, in cm.")
+        ] = 17.0,
         height_cm: Annotated[
             float | None,
-            typer.Option("--figure-height", min=2, max=100, help="Of figures, in cm. [default: each its own]"),
+            typer.Option(
+                "--figure-height", min=2, max=100, help="Height of the figures, in cm. [default: one for each kind]"
+            ),
         ] = None,
         font_pt: Annotated[
-            float, typer.Option("--figure-font", min=4, max=40, help="Size of letters on axes, in points.")
+            float, typer.Option("--figure-font", min=4, max=40, help="Font size of the axis labels, in points.")
         ] = 8.25,
-        ppi: Annotated[int, typer.Option("--figure-ppi", min=50, max=1200, help="A PNG's pixels per inch.")] = 200,
+        ppi: Annotated[int, typer.Option("--figure-ppi", min=50, max=1200, help="Pixels per inch of PNG files.")] = 200,
         watch: Annotated[
-            bool, typer.Option("--watch", help="Analyze again and again until no job is waiting or running.")
+            bool, typer.Option("--watch", help="Analyze repeatedly until no job is waiting or running.")
         ] = False,
-        every_s: Annotated[float, typer.Option(min=1, help="Seconds between two looks with `--watch`.")] = _WATCH_S,
+        every_s: Annotated[float, typer.Option(min=1, help="Seconds between two analyses with `--watch`.")] = _WATCH_S,
         as_json: Json = False,
     ) -> None:
-        """Compare what was trained: tables, statistics and reports in `analysis/`."""
+        """Compare the trained runs: write tables, statistics and reports to `analysis/`."""
         experiment = located(directory)
         size = api.FigureSize(width_cm, height_cm, font_pt, ppi)
 
@@ -52,7 +57,7 @@ def register(app: typer.Typer) -> None:
 
         report = again()
         if open_report:
-            typer.launch(report.page.as_uri())
+            typer.launch(report.path.as_uri())
         if watch:
             report = _watch(report, again, every_s=every_s, quiet=as_json)
         if as_json:
@@ -66,8 +71,8 @@ def register(app: typer.Typer) -> None:
 def _watch(
     report: api.AnalyzeReport, again: Callable[[], api.AnalyzeReport], *, every_s: float, quiet: bool
 ) -> api.AnalyzeReport:
-    """Looks again until every job has ended, whatever its end."""
-    while _is_running(report):
+    """Analyzes again until every job has ended, whatever its end."""
+    while {JobState.RUNNING, JobState.PENDING} & set(report.states):
         if not quiet:
             console().print(_progress(report), markup=False)
         time.sleep(every_s)
@@ -75,21 +80,17 @@ def _watch(
     return report
 
 
-def _is_running(report: api.AnalyzeReport) -> bool:
-    return any(state in {JobState.RUNNING, JobState.PENDING} for state in report.states)
-
-
 def _progress(report: api.AnalyzeReport) -> str:
     states = report.states
     parts = [f"{states.count(state)} {state.value}" for state in JobState if state in states]
-    return f"{', '.join(parts)}; {report.page}"
+    return f"{', '.join(parts)}; {report.path}"
 
 
 def show_findings(report: api.AnalyzeReport) -> None:
-    """The findings, what is missing, and where the report is."""
+    """Prints the findings, what is missing, and where the report is."""
     out = console()
     for finding in report.findings:
-        out.print(f"{_mark(finding)} {finding.text}", markup=False)
+        out.print(f"{_MARKS[finding.significant]} {finding.text}", markup=False)
     gaps = report.analysis.gaps
     if gaps:
         out.print(f"\n{len(gaps)} planned result(s) missing:", markup=False)
@@ -102,15 +103,12 @@ def show_findings(report: api.AnalyzeReport) -> None:
         if hint:
             out.print(f"    → {hint}", markup=False)
     if report.analysis.deviations:
-        out.print(f"{len(report.analysis.deviations)} deviation(s) from the page: see the report", markup=False)
-    out.print(f"\nThe report: {report.page}", markup=False)
+        out.print(f"{len(report.analysis.deviations)} deviation(s) from the plan: see the report", markup=False)
+    out.print(f"\nThe report: {report.path}", markup=False)
 
 
-def _mark(finding: api.Finding) -> str:
-    return {True: "✓", False: "·", None: "•"}[finding.significant]
-
-
-_COMPARISON = ("run", "epoch", "against", "other", "task", "measure", "difference", "low", "high", "test", "n", "p")
+_COMPARED = ("run", "epoch", "against", "other", "task", "measure", "difference")  # before and after the interval
+_TESTED = ("test", "n", "p", "p_holm", "significant")
 _EFFECT = ("task", "measure", "factors", "statistic", "df", "p", "p_holm", "significant", "generalizes", "note")
 
 
@@ -119,12 +117,12 @@ def _data(report: api.AnalyzeReport) -> dict[str, Any]:
     analysis = report.analysis
     return {
         "experiment": str(report.experiment),
-        "report": str(report.page),
+        "report": str(report.path),
         "files": list(report.files),
         "finished": analysis.is_finished,
         "findings": [_picked(item, ("kind", "task", "significant", "text")) for item in analysis.findings],
         "scores": [_score(score) for evaluation in analysis.evaluations for score in evaluation.scores],
-        "comparisons": [_picked(item, (*_COMPARISON, "p_holm", "significant")) for item in analysis.comparisons],
+        "comparisons": [_comparison(item) for item in analysis.comparisons],
         "effects": [_picked(item, _EFFECT) for item in analysis.effects],
         "gaps": [vars(item) for item in analysis.gaps],
         "deviations": [vars(item) for item in analysis.deviations],
@@ -140,18 +138,19 @@ def _score(score: api.Score) -> dict[str, Any]:
     return row | {"n": score.n, **_bounds(score.interval), "interval": method}
 
 
+def _comparison(item: Any) -> dict[str, Any]:
+    epoch = {"epoch": _epoch(item.epoch)}
+    return _picked(item, _COMPARED) | epoch | _bounds(item.interval) | _picked(item, _TESTED)
+
+
 def _picked(item: Any, names: Sequence[str]) -> dict[str, Any]:
-    """Some of a value's attributes, ready for JSON."""
-    values = {name: getattr(item, name, None) for name in names}
-    if "low" in names:
-        values |= _bounds(item.interval)
-    if "epoch" in names:
-        values["epoch"] = _epoch(item.epoch)
-    return values
+    return {name: getattr(item, name) for name in names}
 
 
 def _bounds(interval: api.Interval | None) -> dict[str, float | None]:
-    return {"low": interval.low if interval else None, "high": interval.high if interval else None}
+    if interval is None:
+        return {"low": None, "high": None}
+    return {"low": interval.low, "high": interval.high}
 
 
 def _epoch(epoch: int) -> int | None:

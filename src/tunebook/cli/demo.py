@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
         if as_json:
             rows = [vars(row) for row in report.rows]
             data = {"experiment": str(report.experiment), "comparison": rows, "jobs": jobs_data(report.result.jobs)}
-            data |= {"report": str(report.analysis.page), "findings": [item.text for item in report.analysis.findings]}
+            data |= {"report": str(report.analysis.path), "findings": [item.text for item in report.analysis.findings]}
             print_json("demo", report.exit_code, data)
         else:
             out.print(_table(report))

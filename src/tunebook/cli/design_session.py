@@ -11,7 +11,6 @@ from typing import Any
 from tunebook import api
 from tunebook.cli.design_show import show_design
 from tunebook.cli.output import console
-from tunebook.core.parameters import by_key
 
 __all__ = ["ask_answers", "ask_directory", "ask_write", "confirmed", "on_terminal"]
 
@@ -80,7 +79,7 @@ class _Session:
             self._combination()
 
     def _combination(self) -> None:
-        """How several factors make runs."""
+        """How several factors are combined."""
         import questionary
 
         if len(self.answers.get("factor", ())) > 1 and "combine" not in self.answers:
@@ -100,10 +99,11 @@ class _Session:
             message = "Others to leave out? (empty: none)"
 
     def _parameters(self) -> None:
-        """What every training needs and nothing has said yet."""
-        for key in api.missing_answers(self.read()):
+        """Parameters that every training needs and that nothing gives yet."""
+        read = self.read()
+        for key in api.missing_answers(read):
             if key in api.DEFAULTS:
-                text = _text(f"{by_key(key).column}?", api.DEFAULTS[key], check=_setting_problem(key))
+                text = _text(f"{read.design.column(key)}?", api.DEFAULTS[key], check=_setting_problem(key))
                 self.answers.setdefault("set", []).append(f"{key}={text}")
 
     def _decisions(self) -> None:
@@ -147,7 +147,7 @@ def _models(known: tuple[str, ...]) -> list[str]:
 
 
 def _choice(message: str, known: list[str], words: dict[str, str] | None = None) -> str:
-    """One of what was found, or a path of one's own."""
+    """One of what was found, or another path."""
     import questionary
 
     if known:
@@ -159,7 +159,7 @@ def _choice(message: str, known: list[str], words: dict[str, str] | None = None)
 
 
 def _answer(question: Any) -> Any:
-    """What a person answers; the end of the input is as good as an interrupt."""
+    """A person's answer; the end of the input counts as an interrupt."""
     try:
         return question.unsafe_ask()
     except EOFError:
@@ -174,7 +174,7 @@ def _text(
     path: bool = False,
     check: Callable[[str], Any] = lambda _: True,
 ) -> str:
-    """A text; ``path`` completes names of files with the tabulator."""
+    """A text; with ``path``, the tabulator completes names of files."""
     import questionary
 
     kind = questionary.path if path else questionary.text
@@ -194,11 +194,11 @@ def _setting_problem(key: str) -> Callable[[str], Any]:
 
 
 def _holds_input(text: str) -> Any:
-    return "{input}" in text or "without {input} all examples would be one text"
+    return "{input}" in text or "it must contain {input}: otherwise all examples would be the same text"
 
 
 def ask_directory(inputs: api.DesignInputs) -> Path:
-    """Where the experiment goes."""
+    """The experiment's directory."""
     name = inputs.design.name or api.experiment_name(inputs.design)
     return Path(_text("The experiment's directory?", default=name, needed=True))
 

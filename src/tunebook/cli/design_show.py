@@ -1,4 +1,4 @@
-"""What ``tunebook design`` tells a person: the page or its changes, what was found, and the totals."""
+"""Shows what ``tunebook design`` did: the plan or its changes, what was found, and the totals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["show_design", "show_totals"]
 
 
 def show_design(report: api.DesignReport, *, dry_run: bool) -> None:
-    """The page in a dry run, the changes of an update; then everything that was found, and the totals."""
+    """The plan in a dry run, or the changes of an update; then everything that was found, and the totals."""
     out = console()
     if report.before is not None:
         out.print(report.diff or "Nothing changes.", markup=False, emoji=False, end="" if report.diff else "\n")
@@ -23,16 +23,15 @@ def show_design(report: api.DesignReport, *, dry_run: bool) -> None:
     if dry_run and report.before is None:
         return
     show_totals(report)
-    page = report.experiment / PLAN_FILE
     if report.errors:
         out.print(f"\n{len(report.errors)} error(s): nothing was written", markup=False, emoji=False)
     elif report.written:
-        out.print(f"✓ {page}", markup=False, emoji=False)
+        out.print(f"✓ {report.experiment / PLAN_FILE}", markup=False, emoji=False)
         out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False, emoji=False)
 
 
 def show_totals(report: api.DesignReport) -> None:
-    """Runs, hours and disk, and what is to be got first."""
+    """Decisions, prerequisites, and the number of runs, the hours and the disk space."""
     out, totals = console(), report.totals
     for what, why in report.decisions:
         out.print(f"• {what} ({why})", markup=False, emoji=False)

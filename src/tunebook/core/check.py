@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tunebook.core.check_training import check_training
 from tunebook.core.naming import directory_problems, is_one_component
-from tunebook.core.parameters import PARAMETERS, Kind, Value, by_column, by_key, suggestion
+from tunebook.core.parameters import Kind, Parameter, Value, suggestion
 from tunebook.core.plan import Factor, Plan, Run, RunType
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.errors import Problem
@@ -75,14 +75,13 @@ def _counts(plan: Plan) -> Iterator[Problem]:
 def _factors(plan: Plan) -> Iterator[Problem]:
     """The levels of every factor are the values that the fine-tuned runs have, no more and no less."""
     for factor in plan.factors:
-        parameter = by_column(factor.name)
+        parameter = plan.parameters.by_column(factor.name)
         if factor.name.lower() == "model":
             runs = plan.fine_tuned or plan.runs
             used: dict[Value, str] = {run.model: run.model for run in runs}
             levels: dict[Value, str] = {level: level for level in factor.levels}
         elif parameter is None or not parameter.short:
-            known = ["Model", *(parameter.column for parameter in PARAMETERS if parameter.short)]
-            hint = suggestion(factor.name, known)
+            hint = plan.parameters.suggest(factor.name, "Model", varying=True)
             yield Problem(f"unknown factor `{factor.name}`", plan.file, factor.line, hint)
             continue
         elif parameter.key in plan.unreadable:
@@ -91,15 +90,14 @@ def _factors(plan: Plan) -> Iterator[Problem]:
             written = [plan.setting(run, parameter.key) for run in plan.fine_tuned]
             used = {item.value: item.text for item in written if item is not None}
             try:
-                levels = {_level(parameter.key, level): level for level in factor.levels}
+                levels = {_level(parameter, level): level for level in factor.levels}
             except ValueError as error:
                 yield Problem(f"factor {factor.name}: {error}", plan.file, factor.line)
                 continue
         yield from _disagreements(plan, factor, levels, used)
 
 
-def _level(key: str, level: str) -> Value:
-    parameter = by_key(key)
+def _level(parameter: Parameter, level: str) -> Value:
     return level if parameter.kind is Kind.LITERAL else parameter.convert(level)
 
 
@@ -123,7 +121,7 @@ def _listed(plan: Plan) -> Iterator[Problem]:
         for run in plan.runs:
             written = run.parameters.get(key)
             if written and values and written.value not in values:
-                column = by_key(key).column
+                column = plan.parameters.by_key(key).column
                 message = f"run `{run.name}` has {column} {written.text}, but the configuration lists "
                 message += ", ".join(item.text for item in listed)
                 yield Problem(message, plan.file, run.line, f"see line {listed[0].line}; make the two agree")
@@ -150,7 +148,7 @@ def _models(plan: Plan) -> Iterator[Problem]:
 
 def _controls(plan: Plan) -> Iterator[Problem]:
     for run in plan.runs:
-        given = [by_key(key).column for key in run.parameters]
+        given = [plan.parameters.by_key(key).column for key in run.parameters]
         if run.type is not RunType.FINE_TUNED and given:
             message = f"run `{run.name}` is of type {run.type.value} and is not trained, but has {', '.join(given)}"
             yield Problem(message, plan.file, run.line, "write `-` in these columns")

@@ -114,6 +114,8 @@ def _text(parameter: Parameter, written: Written | None, number: int) -> str:
         return "-default"
     if parameter.kind is Kind.ALPHA and isinstance(written.value, str):
         return written.value.replace("*", "x")
+    if isinstance(written.value, tuple):
+        return as_component("+".join(written.value))
     if parameter.key == "dataset":
         return as_component(PurePosixPath(written.text).stem)
     return written.text

@@ -1,31 +1,33 @@
-"""What a run can be given: every parameter's column, key, short name, type and range, in one table.
+"""The table of parameters: every one's column, key, short name, kind, range and default, each in one row.
 
-The columns of ``## All Runs``, the bullets of ``## Configuration`` and the keys of ``setup_finetune.yaml`` are three
-spellings of the same parameters; all three are read through this table, so that none can drift from the others.
+The columns of ``## All Runs``, the bullets of ``## Configuration`` and the keys of a tool's own files are spellings of
+the same parameters. All are read through a :class:`ParameterTable`: the shared rows of this module, and the rows of the
+tools that the plan names.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import Enum
+from functools import cached_property
+
+from tunebook.core.jobs import Stage
 
 __all__ = [
-    "EVALUATION_PARAMETERS",
-    "PARAMETERS",
+    "SHARED_PARAMETERS",
     "Kind",
     "Parameter",
+    "ParameterTable",
     "Value",
     "Written",
-    "by_column",
-    "by_key",
     "suggestion",
 ]
 
-Value = int | float | bool | str | None
+Value = int | float | bool | str | tuple[str, ...] | None
 
 
 class Kind(Enum):
@@ -35,7 +37,8 @@ class Kind(Enum):
     NUMBER = "a number"
     FLAG = "yes or no"
     TEXT = "text"
-    LITERAL = "text, to the letter"
+    LITERAL = "text, taken literally"
+    LIST = "a list, separated by commas"
     ALPHA = "a number, or a multiple of the rank such as `2 × rank`"
     VALIDATION = "`no`, `yes` (after every epoch) or `every N steps`"
 
@@ -51,18 +54,24 @@ class Written:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter.
+    """One row of the table.
 
     Attributes:
-        key: its name in ``setup_finetune.yaml``.
+        key: its name in code and in the files of tools.
         column: its name in the plan.
         short: its name in directory names; empty if it cannot be a column of the runs table.
         minimum: the smallest allowed number.
         above_minimum: whether the minimum itself is excluded.
         below: the number that it must stay below.
-        default: what holds where the plan is silent; ``None`` is "unset".
-        required: whether every fine-tuned run needs it.
+        choices: the only allowed texts; for a list, its only allowed members.
+        default: the value where the plan gives none; ``None`` is "unset".
+        required: whether every fine-tuned run needs it, or, if it is for LoRA only, every run that trains adapters.
+        lora_only: whether it is for runs that train adapters only.
+        trains_adapters: for the row that decides it: whether a run with this value trains adapters; ``None`` where the
+            value leaves that to whether there is a LoRA rank.
         aliases: other spellings in the plan, lower case.
+        is_shown: whether a plan that tunebook writes states the default too.
+        stage: the stage that uses it.
     """
 
     key: str
@@ -75,19 +84,37 @@ class Parameter:
     choices: tuple[str, ...] = ()
     default: Value = None
     required: bool = False
+    lora_only: bool = False
+    trains_adapters: Callable[[Value], bool | None] | None = None
     aliases: tuple[str, ...] = ()
+    is_shown: bool = False
+    stage: Stage = Stage.PREPARATION
 
     @property
     def allowed(self) -> str:
         """The allowed values, in words."""
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return ("one or more of " if self.kind is Kind.LIST else "one of ") + ", ".join(self.choices)
         words = self.kind.value
         if self.minimum is not None:
-            words += f" {'above' if self.above_minimum else 'of at least'} {self.minimum:g}"
+            words += f" {'above' if self.above_minimum else 'of at least'} {self.minimum:,.15g}"
         if self.below is not None:
-            words += f" and below {self.below:g}"
+            words += f" and below {self.below:,.15g}"
         return words
+
+    @property
+    def default_text(self) -> str | None:
+        """The default as a plan writes it; ``None`` if there is none."""
+        value = self.default
+        if isinstance(value, str) and self.kind is Kind.ALPHA:
+            return value.replace("*", " × ")
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, tuple):
+            return ", ".join(value)
+        return "no" if self.kind is Kind.VALIDATION and value == 0 else str(value)
 
     def convert(self, text: str) -> Value:
         """The text as a value of this parameter's type and within its range.
@@ -96,18 +123,115 @@ class Parameter:
             ValueError: it is not; the message gives the text and what is allowed.
         """
         value: Value = _CONVERTERS[self.kind](text.strip())
+        if self.choices:
+            value = self._chosen(value)
         if value is None or not self.accepts(value):
-            raise ValueError(f"{self.column} is `{text.strip()}`; it must be {self.allowed}")
+            raise ValueError(f"{self.column or self.key} is `{text.strip()}`; it must be {self.allowed}")
         return value
+
+    def _chosen(self, value: Value) -> Value:
+        """The choices as they are spelled here; a list's members in the order of the choices, each once."""
+        spelled = {choice.lower(): choice for choice in self.choices}
+        if isinstance(value, str):
+            return spelled.get(value.lower())
+        if not isinstance(value, tuple) or any(member.lower() not in spelled for member in value):
+            return None
+        chosen = {member.lower() for member in value}
+        return tuple(choice for choice in self.choices if choice.lower() in chosen)
 
     def accepts(self, value: Value) -> bool:
         """Whether a value of this parameter's type lies within its range."""
         if self.choices:
-            return value in self.choices
+            return set(value if isinstance(value, tuple) else (value,)) <= set(self.choices)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return True
-        low = self.minimum is None or (value > self.minimum if self.above_minimum else value >= self.minimum)
-        return low and (self.below is None or value < self.below)
+        if self.minimum is not None and (value < self.minimum or (self.above_minimum and value == self.minimum)):
+            return False
+        return self.below is None or value < self.below
+
+
+@dataclass(frozen=True)
+class ParameterTable:
+    """The parameters that a plan may give, in the order in which they appear in directory names.
+
+    Attributes:
+        is_complete: whether a name that is not in the table is a mistake. It is not known to be one while the plan
+            names a tool that is not installed.
+    """
+
+    rows: tuple[Parameter, ...]
+    is_complete: bool = True
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self.rows)
+
+    @cached_property
+    def _keys(self) -> Mapping[str, Parameter]:
+        return {parameter.key: parameter for parameter in self.rows}
+
+    @cached_property
+    def _columns(self) -> Mapping[str, Parameter]:
+        columns: dict[str, Parameter] = {}
+        for parameter in self.rows:
+            columns |= dict.fromkeys((parameter.column.lower(), *parameter.aliases), parameter)
+        return columns
+
+    @cached_property
+    def deciding(self) -> tuple[Parameter, ...]:
+        """The rows that decide whether adapters are trained."""
+        return tuple(parameter for parameter in self.rows if parameter.trains_adapters)
+
+    @cached_property
+    def _shorts(self) -> Mapping[str, Parameter]:
+        return {parameter.short: parameter for parameter in self.rows if parameter.short}
+
+    def get(self, key: str) -> Parameter | None:
+        """The parameter with this key, if there is one."""
+        return self._keys.get(key)
+
+    def by_key(self, key: str) -> Parameter:
+        """The parameter with this key, which must be in the table."""
+        return self._keys[key]
+
+    def by_column(self, name: str) -> Parameter | None:
+        """The parameter that a column or a bullet names, without regard to case, hyphens and underscores."""
+        name = " ".join(name.lower().split())
+        spellings = (name, name.replace("-", " "), name.replace("_", " "))
+        return next((self._columns[spelling] for spelling in spellings if spelling in self._columns), None)
+
+    def by_name(self, name: str) -> Parameter | None:
+        """The parameter with this key, column or short name, without regard to case."""
+        name = name.strip().lower()
+        return self._keys.get(name) or self.by_column(name) or self._shorts.get(name)
+
+    def of_stage(self, stage: Stage) -> tuple[Parameter, ...]:
+        """The parameters of one stage."""
+        return tuple(parameter for parameter in self.rows if parameter.stage is stage)
+
+    @property
+    def varying(self) -> tuple[Parameter, ...]:
+        """The parameters that can be a column of the runs table."""
+        return tuple(self._shorts.values())
+
+    def suggest(self, name: str, *others: str, varying: bool = False) -> str:
+        """``did you mean `X`?`` for the nearest column (one that can vary) or other name; otherwise the list of all."""
+        columns = [parameter.column for parameter in (self.varying if varying else self.rows)]
+        return suggestion(name, (*others, *columns))
+
+    def trains_adapters(self, values: Mapping[str, Value]) -> bool | None:
+        """Whether these values train adapters; ``None`` where they leave it to whether there is a LoRA rank."""
+        for parameter in self.deciding:
+            assert parameter.trains_adapters is not None  # noqa: S101  these rows have it
+            decision = parameter.trains_adapters(values.get(parameter.key, parameter.default))
+            if decision is not None:
+                return decision
+        return None
+
+    def with_rows(self, rows: Iterable[Parameter]) -> ParameterTable:
+        """This table with a tool's rows: one with the key of a row that is here takes its place, others follow."""
+        own = {parameter.key: parameter for parameter in rows}
+        kept = [own.pop(parameter.key, parameter) for parameter in self.rows]
+        return replace(self, rows=(*kept, *own.values()))
 
 
 def _integer(text: str) -> int | None:
@@ -132,9 +256,15 @@ def _alpha(text: str) -> Value:
     factor = re.search(r"(\d+(?:\.\d+)?)\s*[×x*]\s*(?:the\s+)?(?:lora[ _]?)?rank", text, re.IGNORECASE)
     if factor:
         return f"{factor[1]}*rank"
-    return (
-        "1*rank" if re.search(r"(same as|equal to|=)\s*(the\s+)?(lora\s)?rank", text, re.IGNORECASE) else _number(text)
-    )
+    if re.search(r"(same as|equal to|=)\s*(the\s+)?(lora\s)?rank", text, re.IGNORECASE):
+        return "1*rank"
+    return _number(text)
+
+
+def _list(text: str) -> tuple[str, ...] | None:
+    """The members in brackets or without them, separated by commas, plus signs or blanks."""
+    members = [member.strip("`'\"") for member in re.split(r"[\s,+]+", text.strip("[]"))]
+    return tuple(member for member in members if member) or None
 
 
 def _validation(text: str) -> Value:
@@ -153,105 +283,94 @@ _CONVERTERS: dict[Kind, Callable[[str], Value]] = {
     Kind.FLAG: _flag,
     Kind.TEXT: lambda text: text or None,
     Kind.LITERAL: lambda text: text,
+    Kind.LIST: _list,
     Kind.ALPHA: _alpha,
     Kind.VALIDATION: _validation,
 }
 
-_WHOLE, _NUMBER, _FLAG, _TEXT, _LITERAL = Kind.INTEGER, Kind.NUMBER, Kind.FLAG, Kind.TEXT, Kind.LITERAL
+_WHOLE, _NUMBER, _TEXT, _LITERAL = Kind.INTEGER, Kind.NUMBER, Kind.TEXT, Kind.LITERAL
 
 # In the order in which they appear in a directory's name.
-PARAMETERS = (
-    Parameter("lora_rank", "LoRA Rank", _WHOLE, "rank", minimum=1),
-    Parameter("lr", "Learning Rate", _NUMBER, "lr", minimum=0, above_minimum=True, required=True),
-    Parameter("batch_size", "Batch Size", _WHOLE, "bs", minimum=1, required=True, aliases=("batch sizes",)),
-    Parameter("lora_alpha", "LoRA Alpha", Kind.ALPHA, "alpha", minimum=0, above_minimum=True, default="2*rank"),
-    Parameter("lora_dropout", "LoRA Dropout", _NUMBER, "dropout", minimum=0, below=1, default=0.0),
-    Parameter("epochs", "Epochs", _WHOLE, "ep", minimum=1, required=True),
-    Parameter("seed", "Seed", _WHOLE, "seed", minimum=0, below=2**32, default=14, aliases=("training seed",)),
-    Parameter("weight_decay", "Weight Decay", _NUMBER, "wd", minimum=0, default=0.01),
-    Parameter(
-        "num_warmup_steps",
-        "Warmup Steps",
-        _WHOLE,
-        "warmup",
-        minimum=0,
-        default=0,
-        aliases=("warm-up steps", "warm-up", "warmup"),
-    ),
-    Parameter(
-        "gradient_accumulation_steps",
-        "Gradient Accumulation Steps",
-        _WHOLE,
-        "accum",
-        minimum=1,
-        default=1,
-        aliases=("gradient accumulation",),
-    ),
-    Parameter("max_seq_len", "Max Sequence Length", _WHOLE, "seq", minimum=1, aliases=("maximum sequence length",)),
-    Parameter("dataset", "Dataset", _TEXT, "data"),
-    Parameter("prompt", "Prompt", _LITERAL, "prompt", default="{input}"),
-    Parameter("system_prompt", "System Prompt", _LITERAL, "sysprompt", default=""),
-    Parameter("recipe", "Recipe", _TEXT, default="lora_finetune_single_device"),
-    Parameter("gpus", "GPUs", _WHOLE, minimum=0),
-    Parameter("packed", "Dataset Packing", _FLAG, default=False, aliases=("packing", "packed")),
-    Parameter(
-        "run_val_every_n_steps",
-        "Validation During Training",
-        Kind.VALIDATION,
-        default=0,
-        aliases=("validation every n steps",),
-    ),
-    Parameter(
-        "lr_scheduler",
-        "Scheduler",
-        _TEXT,
-        choices=("cosine", "linear", "constant"),
-        default="cosine",
-        aliases=("lr scheduler", "learning rate scheduler"),
-    ),
-    Parameter("max_steps_per_epoch", "Max Steps Per Epoch", _WHOLE, minimum=1),
-    Parameter("log_every_n_steps", "Log Every N Steps", _WHOLE, minimum=1, default=1),
-    Parameter("train_on_input", "Train On Input", _FLAG, default=False),
-    Parameter(
-        "dataset_type",
-        "Dataset Type",
-        _TEXT,
-        choices=("instruct", "chat", "text_completion"),
-        default="instruct",
-    ),
-    Parameter("save_adapter_weights_only", "Save Adapter Weights Only", _FLAG, default=False),
-    Parameter("stash_adapter_weights", "Stash Adapter Weights", _FLAG, default=True),
+SHARED_PARAMETERS = ParameterTable(
+    (
+        Parameter("lora_rank", "LoRA Rank", _WHOLE, "rank", minimum=1, required=True, lora_only=True),
+        Parameter("lr", "Learning Rate", _NUMBER, "lr", minimum=0, above_minimum=True, required=True),
+        Parameter("batch_size", "Batch Size", _WHOLE, "bs", minimum=1, required=True, aliases=("batch sizes",)),
+        Parameter(
+            "lora_alpha",
+            "LoRA Alpha",
+            Kind.ALPHA,
+            "alpha",
+            minimum=0,
+            above_minimum=True,
+            default="2*rank",
+            lora_only=True,
+            is_shown=True,
+        ),
+        Parameter("lora_dropout", "LoRA Dropout", _NUMBER, "dropout", minimum=0, below=1, default=0.0, lora_only=True),
+        Parameter("epochs", "Epochs", _WHOLE, "ep", minimum=1, required=True),
+        Parameter(
+            "seed",
+            "Seed",
+            _WHOLE,
+            "seed",
+            minimum=0,
+            below=2**32,
+            default=14,
+            aliases=("training seed",),
+            is_shown=True,
+        ),
+        Parameter("weight_decay", "Weight Decay", _NUMBER, "wd", minimum=0, default=0.01, is_shown=True),
+        Parameter(
+            "num_warmup_steps",
+            "Warmup Steps",
+            _WHOLE,
+            "warmup",
+            minimum=0,
+            default=0,
+            aliases=("warm-up steps", "warm-up", "warmup"),
+            is_shown=True,
+        ),
+        Parameter(
+            "gradient_accumulation_steps",
+            "Gradient Accumulation Steps",
+            _WHOLE,
+            "accum",
+            minimum=1,
+            default=1,
+            aliases=("gradient accumulation",),
+        ),
+        Parameter("max_seq_len", "Max Sequence Length", _WHOLE, "seq", minimum=1, aliases=("maximum sequence length",)),
+        Parameter("dataset", "Dataset", _TEXT, "data"),
+        Parameter("prompt", "Prompt", _LITERAL, "prompt", default="{input}", is_shown=True),
+        Parameter("system_prompt", "System Prompt", _LITERAL, "sysprompt", default="", is_shown=True),
+        Parameter("gpus", "GPUs", _WHOLE, minimum=0),
+        Parameter(
+            "run_val_every_n_steps",
+            "Validation During Training",
+            Kind.VALIDATION,
+            default=0,
+            aliases=("validation every n steps",),
+            is_shown=True,
+        ),
+        Parameter(
+            "lr_scheduler",
+            "Scheduler",
+            _TEXT,
+            choices=("cosine", "linear", "constant"),
+            default="cosine",
+            aliases=("lr scheduler", "learning rate scheduler"),
+            is_shown=True,
+        ),
+    )
 )
-
-EVALUATION_PARAMETERS = (
-    Parameter("eval_temperature", "Evaluation Temperature", _NUMBER, minimum=0, default=0, aliases=("temperature",)),
-    Parameter("eval_max_tokens", "Evaluation Max Tokens", _WHOLE, minimum=1, aliases=("max tokens",)),
-    Parameter("eval_seed", "Evaluation Seed", _WHOLE, minimum=0, below=2**32, default=14),
-    Parameter("eval_limit", "Evaluation Limit", _WHOLE, minimum=1, aliases=("sample limit",)),
-)
-
-_BY_COLUMN = {
-    name: parameter
-    for parameter in (*PARAMETERS, *EVALUATION_PARAMETERS)
-    for name in (parameter.column.lower(), *parameter.aliases)
-}
-_BY_KEY = {parameter.key: parameter for parameter in (*PARAMETERS, *EVALUATION_PARAMETERS)}
-
-
-def by_column(name: str) -> Parameter | None:
-    """The parameter that a column or a bullet names, without regard to case and hyphens."""
-    name = " ".join(name.lower().split())
-    return _BY_COLUMN.get(name) or _BY_COLUMN.get(name.replace("-", " ")) or _BY_COLUMN.get(name.replace("_", " "))
-
-
-def by_key(key: str) -> Parameter:
-    """The parameter with this key; the key is one of ours."""
-    return _BY_KEY[key]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """``did you mean `X`?`` for the known name that is nearest, else the list of all."""
+    """``did you mean `X`?`` for the nearest known name; otherwise the list of all."""
     names = list(known)
     lowered = {candidate.lower(): candidate for candidate in names}
     near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
-    return f"did you mean `{lowered[near[0]]}`?" if near else "known: " + ", ".join(names)
+    if near:
+        return f"did you mean `{lowered[near[0]]}`?"
+    return "known: " + ", ".join(names)

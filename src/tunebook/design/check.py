@@ -12,11 +12,12 @@ from fnmatch import fnmatchcase
 
 from tunebook.core.markdown import prose
 from tunebook.core.naming import is_one_component
-from tunebook.core.parameters import by_key, suggestion
+from tunebook.core.parameters import suggestion
 from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.design.build_plan import build_plan
 from tunebook.design.combine import combinations, has_values
 from tunebook.design.factor_rules import conversion_problem, factor_problems, required_parameters, size_problems
+from tunebook.design.parameter_names import column_of
 from tunebook.design.places import place_of
 from tunebook.design.values import MODEL, Design, DesignInputs
 from tunebook.errors import Problem
@@ -82,7 +83,7 @@ def _missing(inputs: DesignInputs) -> Iterator[Problem]:
             yield Problem(f"`{key}` is missing", hint=f"{_QUESTIONS[key]} (--{key})")
         else:
             hint = f"--set {key}=… for all runs, or --factor {key}=…,… to vary it"
-            yield Problem(f"{by_key(key).column} is missing", hint=hint)
+            yield Problem(f"{column_of(key)} is missing", hint=hint)
 
 
 def _names(design: Design) -> Iterator[Problem]:
@@ -116,7 +117,7 @@ def _run_names(design: Design) -> Iterator[Problem]:
 
 def _settings(design: Design) -> Iterator[Problem]:
     for key, text in design.settings.items():
-        yield from conversion_problem(key, text)
+        yield from conversion_problem(design, key, text)
 
 
 def _models(design: Design) -> Iterator[Problem]:

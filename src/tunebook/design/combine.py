@@ -6,8 +6,9 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
-from tunebook.core.parameters import Kind, Value, by_key
+from tunebook.core.parameters import Kind, Value
 from tunebook.design.values import MODEL, Design, Factor
+from tunebook.tools.parameters import every_parameter
 
 __all__ = ["Combination", "combinations", "factor_groups", "has_values", "level_value", "same_level"]
 
@@ -23,15 +24,19 @@ def combinations(design: Design) -> tuple[Combination, ...]:
     """
     if not design.is_trained or (design.listed and not design.factors):
         return ()
-    groups = [_group_levels(group) for group in factor_groups(design)]
-    if design.is_one_at_a_time:
-        found = list(_one_at_a_time(groups, design.base))
-    else:
-        found = [_merged(parts) for parts in product(*groups)]
+    found = _combined(design)
     if design.factor(MODEL) is None:
         found = [{MODEL: model.name, **values} for model in design.models for values in found]
     kept = [values for values in _distinct(found) if not _is_excluded(values, design)]
     return tuple(_sampled(kept, design))
+
+
+def _combined(design: Design) -> list[Combination]:
+    """The combinations of the factors alone."""
+    groups = [_group_levels(group) for group in factor_groups(design)]
+    if design.is_one_at_a_time:
+        return list(_one_at_a_time(groups, design.base))
+    return [_merged(parts) for parts in product(*groups)]
 
 
 def _is_excluded(values: Combination, design: Design) -> bool:
@@ -111,9 +116,10 @@ def same_level(key: str, first: str, second: str) -> bool:
 
 def level_value(key: str, text: str) -> Value:
     """The value of a level's text; the text itself if it cannot be converted, which the checks report."""
-    if key == MODEL or by_key(key).kind is Kind.LITERAL:
+    parameter = every_parameter().get(key)
+    if parameter is None or parameter.kind is Kind.LITERAL:
         return str(text)
     try:
-        return by_key(key).convert(text)
+        return parameter.convert(text)
     except ValueError:
         return str(text)

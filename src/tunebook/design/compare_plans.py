@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS
 from tunebook.core.plan import Plan, Run, RunType, parse_plan
 from tunebook.core.plan.settings import evaluations
 from tunebook.errors import Problem
@@ -36,7 +35,7 @@ _NOTHING = _Fact(None, "nothing")
 
 def plan_differences(plan: Plan, text: str) -> tuple[Problem, ...]:
     """Everything that would be read from the text otherwise than the plan says, with the problems of reading it."""
-    parsed = parse_plan(text)
+    parsed = parse_plan(text, plan.parameters)
     found = [*parsed.problems]
     wanted, read = (_facts(version) | dict(_facts_for_people(version)) for version in (plan, parsed.plan))
     for name in wanted.keys() | read.keys():
@@ -115,7 +114,7 @@ def _resources(plan: Plan) -> Iterator[tuple[str, _Fact]]:
 
 def _settings(plan: Plan) -> Iterator[tuple[str, _Fact]]:
     """Every setting; one that the plan leaves out has its default."""
-    for parameter in (*PARAMETERS, *EVALUATION_PARAMETERS):
+    for parameter in plan.parameters:
         written = plan.configuration.get(parameter.key)
         if written is None:
             yield parameter.column, _Fact(parameter.default, "nothing")

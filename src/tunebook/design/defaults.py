@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from tunebook.core.parameters import by_key
 from tunebook.core.site import Site
 from tunebook.design.check import missing_parts
+from tunebook.design.parameter_names import column_of
 from tunebook.design.places import place_of
 from tunebook.design.values import Decision, Design, DesignModel
 from tunebook.errors import Problem
@@ -53,7 +53,7 @@ def complete(design: Design, site: Site, *, defaults: bool) -> Completed:
         for key in missing_parts(design):
             if key in DEFAULTS:
                 settings[key] = DEFAULTS[key]
-                decisions.append((f"{by_key(key).column} = {DEFAULTS[key]}", "the usual default, since none was given"))
+                decisions.append((f"{column_of(key)} = {DEFAULTS[key]}", "the usual default, since none was given"))
     completed = replace(design, models=tuple(models), settings=settings)
     return Completed(completed, tuple(decisions), tuple(problems))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tunebook.core.naming import run_labels
-from tunebook.core.parameters import by_key
 from tunebook.core.plan import Fact, Plan, RunType
 from tunebook.design.combine import combinations, factor_groups
 from tunebook.design.parameter_names import column_of
@@ -16,11 +15,7 @@ __all__ = ["describe_design", "naming_facts"]
 
 def describe_design(design: Design, plan: Plan) -> str:
     """``4×2 factorial (LoRA Rank × Learning Rate), 3 seeds each, and the base model as control``."""
-    parts = ["Evaluation only"]
-    if design.is_trained:
-        parts = [_combined(design)]
-        if design.runs_per_combination > 1:
-            parts.append(f"{design.runs_per_combination} seeds each")
+    parts = [_training(design)]
     models = {run.model for run in plan.fine_tuned}
     if len(models) > 1 and design.factor(MODEL) is None:
         parts.append(f"{len(models)} models")
@@ -32,6 +27,15 @@ def describe_design(design: Design, plan: Plan) -> str:
     elif controls:
         parts.append(f"{controls} base models as controls")
     return ", ".join(parts)
+
+
+def _training(design: Design) -> str:
+    """What is trained, and how often."""
+    if not design.is_trained:
+        return "Evaluation only"
+    if design.runs_per_combination > 1:
+        return f"{_combined(design)}, {design.runs_per_combination} seeds each"
+    return _combined(design)
 
 
 def _values(rule: Mapping[str, str]) -> str:
@@ -67,12 +71,21 @@ def _runs(count: int) -> str:
 def naming_facts(plan: Plan) -> tuple[Fact, ...]:
     """The names of the experiment and of its runs, by pattern."""
     facts = [("Experiment", plan.name)]
-    if plan.fine_tuned:
-        labels = next(iter(run_labels(plan).values()))
-        varied = [key for key in plan.columns if len({str(run.parameters.get(key)) for run in plan.fine_tuned}) > 1]
-        if labels and varied and plan.fine_tuned[0].name.endswith("_".join(labels)):
-            parts = [f"{by_key(key).short}{{{by_key(key).column}}}" for key in varied]
-            facts.append(("Fine-tuned runs", "_".join(["{Model}", *parts])))
+    pattern = _run_name_pattern(plan)
+    if pattern:
+        facts.append(("Fine-tuned runs", pattern))
     if any(run.type is RunType.CONTROL for run in plan.runs):
         facts.append(("Control runs", "{Model}_base"))
     return tuple(facts)
+
+
+def _run_name_pattern(plan: Plan) -> str:
+    """``{Model}_rank{LoRA Rank}``; empty if nothing varies, or if the first run has another name."""
+    if not plan.fine_tuned:
+        return ""
+    varied = [key for key in plan.columns if len({str(run.parameters.get(key)) for run in plan.fine_tuned}) > 1]
+    labels = next(iter(run_labels(plan).values()))
+    if not labels or not varied or not plan.fine_tuned[0].name.endswith("_".join(labels)):
+        return ""
+    rows = [plan.parameters.by_key(key) for key in varied]
+    return "_".join(["{Model}", *(f"{row.short}{{{row.column}}}" for row in rows)])

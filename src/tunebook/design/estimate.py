@@ -78,7 +78,9 @@ def training_estimate(work: Workload, history: History) -> Estimate:
         basis += f"{speed:,.0f} tokens/s ({prior[0].precision}, batch {prior[0].batch_size})"
         return Estimate(seconds / 60, basis, preliminary=False)
     size = work.parameters_b or _UNKNOWN_B
-    speed = (GPU_TOKENS_PER_S_B if work.gpus else CPU_TOKENS_PER_S_B) / size * (1.0 if work.lora else _FULL_SHARE)
+    speed = (GPU_TOKENS_PER_S_B if work.gpus else CPU_TOKENS_PER_S_B) / size
+    if not work.lora:
+        speed *= _FULL_SHARE
     steps = work.epochs * math.ceil(work.examples / max(1, work.batch_size * max(1, work.gpus)))
     stepping = max(tokens / speed, steps * _SHORTEST_STEP_S)
     beside = _START_S + size * (_LOAD_S_PER_B + _SAVE_S_PER_B * work.epochs)
@@ -87,17 +89,17 @@ def training_estimate(work: Workload, history: History) -> Estimate:
 
 
 def _nearest(work: Workload, history: History) -> list[PriorTraining]:
-    """Prior runs of this model on such hardware, those nearest in batch size and length, the same GPU first."""
-    same = [
-        run
-        for run in history.trainings
-        if run.model.lower() == work.model.lower() and bool(run.gpus) == bool(work.gpus) and run.lora == work.lora
-    ]
-    same = [run for run in same if run.gpu == work.gpu] or same
-    if not same:
+    """Prior runs of this model on such hardware, those nearest in batch size and length; preferably on the same GPU."""
+    alike = [run for run in history.trainings if _is_alike(work, run)]
+    alike = [run for run in alike if run.gpu == work.gpu] or alike
+    if not alike:
         return []
-    distances = [_distance(work, run) for run in same]
-    return [run for run, distance in zip(same, distances, strict=True) if distance == min(distances)]
+    least = min(_distance(work, run) for run in alike)
+    return [run for run in alike if _distance(work, run) == least]
+
+
+def _is_alike(work: Workload, run: PriorTraining) -> bool:
+    return run.model.lower() == work.model.lower() and bool(run.gpus) == bool(work.gpus) and run.lora == work.lora
 
 
 def _distance(work: Workload, run: PriorTraining) -> float:

@@ -5,25 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from tunebook.core.check_training import STOCK_RECIPES
-from tunebook.core.parameters import PARAMETERS, Kind, by_key
-from tunebook.core.plan.settings import is_lora
-from tunebook.design.build_plan import trained_runs
+from tunebook.core.parameters import Kind
+from tunebook.design.build_plan import trained_runs, trains_adapters
 from tunebook.design.combine import factor_groups, has_values, level_value
 from tunebook.design.parameter_names import column_of, varies
 from tunebook.design.places import Place, place_of
 from tunebook.design.values import MODEL, MOST_RUNS, Design, Factor, ListedRun
 from tunebook.errors import Problem
+from tunebook.tools.parameters import every_parameter
 
 __all__ = ["conversion_problem", "factor_problems", "required_parameters", "size_problems"]
 
 
 def required_parameters(design: Design) -> list[str]:
     """The keys of parameters that every training of this design needs."""
-    required = [parameter.key for parameter in PARAMETERS if parameter.required]
-    if is_lora(design.settings.get("recipe", STOCK_RECIPES[0])):
-        required.insert(0, "lora_rank")
-    return required
+    lora = trains_adapters(design)
+    rows = [parameter for parameter in design.parameters if lora or not parameter.lora_only]
+    return [parameter.key for parameter in rows if parameter.required]
 
 
 def factor_problems(design: Design) -> Iterator[Problem]:
@@ -36,18 +34,25 @@ def factor_problems(design: Design) -> Iterator[Problem]:
     yield from _replication(design)
 
 
-def conversion_problem(key: str, text: str) -> Iterator[Problem]:
+def conversion_problem(design: Design, key: str, text: str) -> Iterator[Problem]:
     """Why a text cannot be a level of this parameter, if it cannot."""
     if key == MODEL:
         return
+    parameter = design.parameters.get(key)
+    if parameter is None:
+        if design.parameters.is_complete:
+            tools = f"{design.tools.preparation} and {design.tools.evaluation}"
+            hint = "remove it, or choose another tool"
+            yield place_of(text).problem(f"{tools} have no parameter {column_of(key)}", hint)
+        return
     try:
-        by_key(key).convert(text)
+        parameter.convert(text)
     except ValueError as error:
         yield place_of(text).problem(str(error))
 
 
 def _is_literal(key: str) -> bool:
-    return key != MODEL and by_key(key).kind is Kind.LITERAL
+    return key != MODEL and every_parameter().by_key(key).kind is Kind.LITERAL
 
 
 def _factors(design: Design) -> Iterator[Problem]:
@@ -68,7 +73,7 @@ def _factor(design: Design, factor: Factor) -> Iterator[Problem]:
     if not factor.levels:
         yield place.problem(f"factor `{key}` has no levels")
     for level in factor.levels:
-        yield from conversion_problem(key, level)
+        yield from conversion_problem(design, key, level)
     if not any(key in keys for keys in design.paired):
         yield from _repeated_levels(factor)
     if key in design.settings and not _is_literal(key):
@@ -101,7 +106,7 @@ def _base(design: Design) -> Iterator[Problem]:
             message = f"`{key}` has a base level, but is not a factor"
             yield place_of(text).problem(message, _known_factors(design))
         else:
-            yield from conversion_problem(key, text)
+            yield from conversion_problem(design, key, text)
     for group in factor_groups(design):
         yield from _paired_base(design, group)
 
@@ -151,7 +156,7 @@ def _listed(design: Design) -> Iterator[Problem]:
     for number, run in enumerate(design.listed, start=1):
         for key, text in run.values.items():
             if varies(key):
-                yield from conversion_problem(key, text)
+                yield from conversion_problem(design, key, text)
             else:
                 yield place_of(text).problem(f"{column_of(key)} cannot vary from run to run")
         for key in required_parameters(design):
@@ -178,7 +183,7 @@ def _exclusions(design: Design) -> Iterator[Problem]:
                 message = f"`{key}` is in an exclusion, but is not a factor"
                 yield place_of(text).problem(message, _known_factors(design))
             else:
-                yield from conversion_problem(key, text)
+                yield from conversion_problem(design, key, text)
 
 
 def _replication(design: Design) -> Iterator[Problem]:
@@ -195,7 +200,7 @@ def _replication(design: Design) -> Iterator[Problem]:
 
 def _seeds(design: Design) -> Iterator[Problem]:
     for seed in design.seeds:
-        yield from conversion_problem("seed", seed)
+        yield from conversion_problem(design, "seed", seed)
     count = len(design.seeds)
     if len({level_value("seed", seed) for seed in design.seeds}) < count:
         yield place_of(design.seeds[0]).problem("a seed is given twice: its replicates would be the same run")

@@ -1,4 +1,4 @@
-"""How to get a model that is not there: commands for a person to run; nothing here downloads."""
+"""Commands with which a person downloads a missing model; tunebook downloads nothing."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import TypeVar
 
 from tunebook.design.values import (
@@ -20,6 +21,7 @@ from tunebook.design.values import (
 __all__ = ["merge_inputs", "update_inputs"]
 
 _Item = TypeVar("_Item")
+_Keys = TypeVar("_Keys", bound=Iterable[str])
 
 
 def merge_inputs(earlier: DesignInputs, now: DesignInputs) -> DesignInputs:
@@ -151,20 +153,22 @@ def _replicates(earlier: Design, now: Design) -> int | None:
 def _without_gone_factors(earlier: Design, now: Design, merged: Design) -> tuple[Design, tuple[Decision, ...]]:
     """Drops earlier pairs, exclusions and base levels of factors that the design no longer has."""
     factors = {MODEL, *(factor.key for factor in merged.factors)}
-    gone: dict[str, None] = {}
-
-    def applies(keys: Iterable[str]) -> bool:
-        missing = [key for key in keys if key not in factors]
-        gone.update(dict.fromkeys(missing))
-        return not missing
-
-    old_pairs = set(earlier.paired) - set(now.paired)
-    paired = [keys for keys in merged.paired if keys not in old_pairs or applies(keys)]
-    old_rules = [rule for rule in earlier.exclusions if rule not in now.exclusions]
-    exclusions = [rule for rule in merged.exclusions if rule not in old_rules or applies(rule)]
-    base = {key: text for key, text in merged.base.items() if key in now.base or applies((key,))}
-    if now.combine == Combine.FACTORIAL:
-        base = dict(now.base)
+    old_pairs = _moot(earlier.paired, now.paired, factors)
+    old_rules = _moot(earlier.exclusions, now.exclusions, factors)
+    old_base = [key for key in earlier.base if key not in {*now.base, *factors}]
+    named = [*chain(*old_pairs), *chain(*old_rules), *old_base]
+    gone = [key for key in dict.fromkeys(named) if key not in factors]
     what = "pairs, exclusions and base levels of {} are left out"
     decisions = tuple((what.format(key), "it is no longer a factor") for key in gone)
-    return replace(merged, paired=tuple(paired), exclusions=tuple(exclusions), base=base), decisions
+    base = {key: text for key, text in merged.base.items() if key not in old_base}
+    if now.combine == Combine.FACTORIAL:
+        base = dict(now.base)
+    paired = tuple(keys for keys in merged.paired if keys not in old_pairs)
+    exclusions = tuple(rule for rule in merged.exclusions if rule not in old_rules)
+    return replace(merged, paired=paired, exclusions=exclusions, base=base), decisions
+
+
+def _moot(earlier: Iterable[_Keys], now: Iterable[_Keys], factors: set[str]) -> list[_Keys]:
+    """Earlier pairs or rules, not given again, with a key that is no longer a factor."""
+    again = list(now)
+    return [keys for keys in earlier if keys not in again and not factors.issuperset(keys)]

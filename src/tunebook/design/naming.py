@@ -8,9 +8,9 @@ from datetime import date
 from pathlib import PurePosixPath
 
 from tunebook.core.naming import as_component, run_labels
-from tunebook.core.parameters import by_key
 from tunebook.core.plan import Plan, Run
 from tunebook.design.values import MODEL, Design
+from tunebook.tools.parameters import every_parameter
 
 __all__ = ["FreeNames", "control_name", "experiment_name", "with_names"]
 
@@ -20,7 +20,7 @@ _MOST_WORDS = 3
 
 def experiment_name(design: Design, day: date) -> str:
     """``capitalization_lora_comparison_2025-10-22``; ``_sweep_`` if several things vary."""
-    words = [_WORDS.get(key) or by_key(key).short or key for key in _varied_keys(design)]
+    words = [_WORDS.get(key) or every_parameter().by_key(key).short or key for key in _varied_keys(design)]
     kind = {0: [], 1: ["comparison"]}.get(len(words), ["sweep"])
     if not words:
         words = ["finetuning" if design.is_trained else "models"]
@@ -77,7 +77,7 @@ def _stem(model: str) -> str:
 def _rank_and_rate(plan: Plan, run: Run) -> list[str]:
     """The labels of a run's name where nothing varies."""
     texts = {key: plan.setting(run, key) for key in ("lora_rank", "lr")}
-    return [f"{by_key(key).short}{written.text}" for key, written in texts.items() if written]
+    return [f"{plan.parameters.by_key(key).short}{written.text}" for key, written in texts.items() if written]
 
 
 def control_name(model: str) -> str:

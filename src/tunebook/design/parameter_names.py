@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS, Parameter, by_column, by_key, suggestion
+from tunebook.core.parameters import suggestion
 from tunebook.design.values import MODEL
+from tunebook.tools.parameters import every_parameter
 
 __all__ = ["column_of", "find_key", "nearest_key", "varies"]
-
-_BY_KEY = {parameter.key: parameter for parameter in (*PARAMETERS, *EVALUATION_PARAMETERS)}
-_BY_SHORT = {parameter.short: parameter for parameter in PARAMETERS if parameter.short}
 
 
 def find_key(name: str, *, is_factor: bool) -> str | None:
     """The key of the parameter that has this name; a factor may also be :data:`MODEL`."""
-    lowered = name.strip().lower()
-    if is_factor and lowered == MODEL:
+    if is_factor and name.strip().lower() == MODEL:
         return MODEL
-    found = _find(lowered)
+    found = every_parameter().by_name(name)
     return found.key if found else None
-
-
-def _find(name: str) -> Parameter | None:
-    return _BY_KEY.get(name) or by_column(name) or _BY_SHORT.get(name)
 
 
 def nearest_key(name: str, *, is_factor: bool) -> tuple[str | None, str]:
     """The key that an unknown name probably means (``None`` if no name is near), and the hint for a person."""
-    known = list(_BY_KEY)
+    parameters = every_parameter()
+    known = [parameter.key for parameter in parameters]
     if is_factor:
-        varying = [parameter for parameter in PARAMETERS if parameter.short]
-        names = [name for parameter in varying for name in (parameter.key, parameter.short)]
+        names = [name for parameter in parameters.varying for name in (parameter.key, parameter.short)]
         known = [*dict.fromkeys(names), MODEL]
     hint = suggestion(name, known)
     if not hint.startswith("did you mean"):
@@ -39,9 +32,9 @@ def nearest_key(name: str, *, is_factor: bool) -> tuple[str | None, str]:
 
 def varies(key: str) -> bool:
     """Whether this can differ from run to run."""
-    return key == MODEL or bool(by_key(key).short)
+    return key == MODEL or bool(every_parameter().by_key(key).short)
 
 
 def column_of(key: str) -> str:
     """The name of the column in the runs table."""
-    return "Model" if key == MODEL else by_key(key).column
+    return "Model" if key == MODEL else every_parameter().by_key(key).column

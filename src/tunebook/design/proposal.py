@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from tunebook.core.parameters import Kind, by_key
+from tunebook.core.parameters import Kind
 from tunebook.core.plan import Estimates, Fact, Plan, PlanDetails, Run, RunType
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.units import spoken_minutes
@@ -206,7 +206,7 @@ def _dataset_facts(plan: Plan, around: Surroundings) -> Iterator[Fact]:
 
 def _matrix_notes(plan: Plan) -> dict[str, str]:
     """Remarks on the evaluations of models that are not trained here."""
-    prompts_vary = any(by_key(key).kind is Kind.LITERAL for key in plan.columns)
+    prompts_vary = any(plan.parameters.by_key(key).kind is Kind.LITERAL for key in plan.columns)
     words = {RunType.CONTROL: "Base model, once", RunType.EVAL_ONLY: "Weights as they are, once"}
     if prompts_vary:
         words[RunType.CONTROL] += ", with the prompts of the configuration"

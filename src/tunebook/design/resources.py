@@ -1,4 +1,4 @@
-"""What a design needs of the world, verified: models, data, task scripts, disk, the tools' environments."""
+"""Verifies what a design needs: models, data, task scripts, disk, the tools' environments."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _POINTER = b"version https://git-lfs."
 
 @dataclass(frozen=True)
 class ModelResource:
-    """A model as far as the disk knows it.
+    """A model as it was found on the disk.
 
     Attributes:
-        parameters_b: billions of parameters; ``None`` if neither its configuration nor its name tells.
-        weight_bytes: what its weight files take; 0 if they are not there.
+        parameters_b: billions of parameters; ``None`` if neither its configuration nor its name shows it.
+        weight_bytes: the size of its weight files; 0 if they are missing.
     """
 
     path: str
@@ -45,7 +45,7 @@ class ModelResource:
 
 @dataclass
 class Resources:
-    """What was found; the entries go to the log, the prerequisites to the page.
+    """What was found; the entries go to the log, the prerequisites to the plan.
 
     Attributes:
         refused: model to the reason why its configuration cannot be trained with.
@@ -59,8 +59,8 @@ class Resources:
     prerequisites: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
-    def told(self, action: str, description: str, **lines: str) -> None:
-        """Notes an entry for the log."""
+    def record(self, action: str, description: str, **lines: str) -> None:
+        """Adds an entry to the log."""
         self.entries.append((action, description, lines))
 
     def splits(self, path: str) -> Mapping[str, int]:
@@ -70,7 +70,7 @@ class Resources:
 
 
 def survey(plan: Plan, site: Site, experiment: Path) -> Resources:
-    """Reads everything that the plan names; what is not there is a prerequisite, never an error."""
+    """Reads everything that the plan names; a missing resource is a prerequisite, never an error."""
     found = Resources()
     registry = installed_tools()
     preparation = registry.preparation_tool(plan.tools.preparation)
@@ -101,7 +101,7 @@ def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTo
         found.prerequisites.append(
             f"Model {code_span(name)} is not at {code_span(path)}: {how_to_get(name, path, tool)}"
         )
-        found.told("VERIFY_MODEL", name, details=path, result="not there", explanation="a prerequisite of the page")
+        found.record("VERIFY_MODEL", name, details=path, result="missing", explanation="a prerequisite of the plan")
         return
     problems = list(_model_problems(directory, facts))
     found.prerequisites += [f"Model {code_span(name)} at {code_span(path)}: {problem}" for problem in problems]
@@ -109,7 +109,7 @@ def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTo
         found.verified.add(path)
     size = f"{resource.parameters_b:.2f}B parameters" if resource.parameters_b else "size unknown"
     weights = f"{len(facts.weight_files)} weight file(s), {resource.weight_bytes / 2**30:.2f} GiB"
-    found.told(
+    found.record(
         "VERIFY_MODEL",
         name,
         details=path,
@@ -144,7 +144,7 @@ def _model_problems(directory: Path, facts: ModelFacts) -> Iterator[str]:
         yield "weight files are missing: " + ", ".join(code_span(name) for name in facts.missing_files)
     elif pointers := [name for name in facts.weight_files if _is_pointer(directory / name)]:
         names = ", ".join(code_span(name) for name in pointers)
-        yield f"Git LFS pointers stand in the place of its weights ({names}): `git lfs pull` there gets them"
+        yield f"its weight files are Git LFS pointers ({names}): run `git lfs pull` there"
 
 
 def _is_pointer(file: Path) -> bool:
@@ -166,15 +166,15 @@ def _dataset(found: Resources, path: str) -> None:
     found.datasets[path] = facts
     if facts is None:
         shape = "JSON with the keys `train`, `validation` and `test`, each a list of `{input, output}`"
-        found.prerequisites.append(f"Data set {code_span(path)} is not there: make it ({shape})")
-        found.told("VERIFY_DATASET", path, result="not there", explanation="a prerequisite of the page")
+        found.prerequisites.append(f"Data set {code_span(path)} is missing: create it ({shape})")
+        found.record("VERIFY_DATASET", path, result="missing", explanation="a prerequisite of the plan")
         return
     if not facts.problem:
         found.verified.add(path)
     counts = ", ".join(f"{split} ({count})" for split, count in facts.splits.items())
     overlaps = "; ".join(f"{count} inputs in both {a} and {b}" for (a, b), count in facts.overlaps.items())
     result = facts.problem or facts.unread or counts
-    found.told("VERIFY_DATASET", path, command="read the file, count its splits", result=result, explanation=overlaps)
+    found.record("VERIFY_DATASET", path, command="read the file, count its splits", result=result, explanation=overlaps)
 
 
 def _task(found: Resources, task: EvaluationTask, tool: EvaluationTool) -> None:
@@ -182,24 +182,24 @@ def _task(found: Resources, task: EvaluationTask, tool: EvaluationTool) -> None:
     facts = tool.read_tasks(Path(script))
     found.tasks[script] = facts
     if facts is None:
-        found.prerequisites.append(f"Task script {code_span(script)} is not there: write it ({tool.task_form})")
-        found.told("VERIFY_TASK", script, result="not there", explanation="a prerequisite of the page")
+        found.prerequisites.append(f"Task script {code_span(script)} is missing: write it ({tool.task_form})")
+        found.record("VERIFY_TASK", script, result="missing", explanation="a prerequisite of the plan")
         return
     function = facts.function_for(task)
     if not facts.problem and function:
         found.verified.add(script)
     accepted = f"{function.name}({', '.join(function.parameters)})" if function else "no such task in it"
     result = facts.problem or accepted
-    found.told("VERIFY_TASK", script, command="read its source, without importing it", result=result)
+    found.record("VERIFY_TASK", script, command="read its source, without importing it", result=result)
 
 
 def _checkpoint(found: Resources, run: str, path: str) -> None:
     if Path(path).is_dir():
         found.verified.add(path)
-        found.told("VERIFY_CHECKPOINT", run, details=path, result="there")
+        found.record("VERIFY_CHECKPOINT", run, details=path, result="found")
         return
     found.prerequisites.append(f"The weights of eval-only run {code_span(run)} are not at {code_span(path)}")
-    found.told("VERIFY_CHECKPOINT", run, details=path, result="not there", explanation="a prerequisite of the page")
+    found.record("VERIFY_CHECKPOINT", run, details=path, result="missing", explanation="a prerequisite of the plan")
 
 
 def _environment(found: Resources, tool: Tool, environment: Environment) -> None:
@@ -208,22 +208,22 @@ def _environment(found: Resources, tool: Tool, environment: Environment) -> None
     argv = _probe(environment, tool.package.distribution)
     where = f"conda environment {environment.conda_env}" if environment.conda_env else environment.venv
     if argv is None and where:
-        found.told("VERIFY_ENVIRONMENT", f"{name} ({stage})", details=where, result="not verified: no conda here")
+        found.record("VERIFY_ENVIRONMENT", f"{name} ({stage})", details=where, result="not verified: no conda here")
         return
     if argv is None:
         installed = tool.version()
         result = installed or "not installed here, which only running needs"
-        found.told("VERIFY_ENVIRONMENT", f"{name} ({stage})", details="this environment", result=result)
+        found.record("VERIFY_ENVIRONMENT", f"{name} ({stage})", details="this environment", result=result)
         return
     try:
         done = run_program(argv, timeout_s=_PROBE_S)
         result = done.stdout.strip() if done.returncode == 0 else ""
     except ToolError as error:
         result = ""
-        found.told("VERIFY_ENVIRONMENT", where, command=" ".join(argv), result="not verified", explanation=str(error))
+        found.record("VERIFY_ENVIRONMENT", where, command=" ".join(argv), result="not verified", explanation=str(error))
     if not result:
         found.prerequisites.append(f"{name} could not be found in the {stage} environment {code_span(where)}")
-    found.told("VERIFY_ENVIRONMENT", f"{name} ({stage})", details=where, result=result or "not found")
+    found.record("VERIFY_ENVIRONMENT", f"{name} ({stage})", details=where, result=result or "not found")
 
 
 def _probe(environment: Environment, package: str) -> list[str] | None:

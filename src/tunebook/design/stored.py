@@ -14,7 +14,7 @@ from tunebook.core.paths import DESIGN
 from tunebook.design.documents import Json, json_document
 from tunebook.design.parse_options import parse_document
 from tunebook.design.places import Place
-from tunebook.design.values import MODEL, Control, Design, DesignTask, EvalOnly
+from tunebook.design.values import MODEL, Control, Design, DesignTask, EvalOnly, ListedRun, MatrixRule
 from tunebook.errors import PlanError
 
 __all__ = ["design_from_json", "design_to_json"]
@@ -37,7 +37,7 @@ def design_to_json(design: Design) -> str:
         "combine": design.combine,
         "base": dict(design.base),
         "pair": [list(keys) for keys in design.paired],
-        "with": [{**({"name": run.name} if run.name else {}), **run.values} for run in design.listed],
+        "with": [_listed(run) for run in design.listed],
         "sample": design.sample,
         "sample-seed": design.sample_seed,
         "seeds": list(design.seeds),
@@ -48,7 +48,7 @@ def design_to_json(design: Design) -> str:
         "eval-only": {item.name: _weights(item) for item in design.eval_only},
         "set": dict(design.settings),
         "evaluate-epochs": design.epochs,
-        "matrix": [{"run": rule.run, "tasks": [rule.task], "epochs": rule.epochs} for rule in design.matrix],
+        "matrix": [_rule(rule) for rule in design.matrix],
     }
     given = {key: value for key, value in optional.items() if value not in (None, "", {}, [])}
     return json.dumps({"version": _VERSION, "design": given}, indent=2, ensure_ascii=False) + "\n"
@@ -57,6 +57,15 @@ def design_to_json(design: Design) -> str:
 def _task(task: DesignTask) -> Json:
     script = f"{task.script}@{task.function}" if task.function else task.script
     return {"script": script, "dataset": task.dataset or "", "description": task.description}
+
+
+def _listed(run: ListedRun) -> Json:
+    name = {"name": run.name} if run.name else {}
+    return {**name, **run.values}
+
+
+def _rule(rule: MatrixRule) -> Json:
+    return {"run": rule.run, "tasks": [rule.task], "epochs": rule.epochs}
 
 
 def _controls(design: Design) -> Json:

@@ -1,4 +1,4 @@
-"""What lies about that a design could use: the site's models; data sets and task scripts near the working directory."""
+"""Suggests models, data sets and task scripts: from the site's models directory, and near the working directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SKIPPED = {"node_modules", "site-packages", "artifacts", "__pycache__", "venv"}
 
 @dataclass(frozen=True)
 class Suggestions:
-    """Paths as a person would type them here.
+    """Paths, relative to the working directory where they are in it.
 
     Attributes:
         models: directories with a ``config.json`` and weights.

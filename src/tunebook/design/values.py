@@ -8,8 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
+from tunebook.core.parameters import ParameterTable
+from tunebook.core.plan import Tools
 from tunebook.design.places import NOWHERE, Place
 from tunebook.errors import Problem
+from tunebook.tools.parameters import installed_parameters
 
 __all__ = [
     "EVERY_MODEL",
@@ -201,6 +204,21 @@ class Design:
     def drawing_seed(self) -> int:
         """The seed with which a sample of the combinations is drawn."""
         return _SAMPLE_SEED if self.sample_seed is None else self.sample_seed
+
+    @property
+    def tools(self) -> Tools:
+        """The tools, with the usual ones where none are given."""
+        usual = Tools()
+        return Tools(self.preparation or usual.preparation, self.evaluation or usual.evaluation, assumed=False)
+
+    @property
+    def parameters(self) -> ParameterTable:
+        """The parameters that the tools have."""
+        return installed_parameters(self.tools)
+
+    def column(self, key: str) -> str:
+        """The plan's name of a parameter of the tools, or of the model."""
+        return "Model" if key == MODEL else self.parameters.by_key(key).column
 
     def factor(self, key: str) -> Factor | None:
         """The factor of this key, if there is one."""

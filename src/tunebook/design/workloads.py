@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from tunebook.core.parameters import Value
 from tunebook.core.paths import output_directory
 from tunebook.core.plan import EvaluationTask, Plan, Run
-from tunebook.core.plan.settings import effective, evaluations, is_lora
+from tunebook.core.plan.settings import effective, evaluations, trains_adapters
 from tunebook.core.site import Site
 from tunebook.design.estimate import (
     Estimate,
@@ -77,7 +77,7 @@ class Workloads:
             accumulation=accumulation,
             gpus=self.gpus,
             gpu=self._gpu,
-            lora=is_lora(str(effective(self.plan, run, "recipe"))),
+            lora=trains_adapters(self.plan, run),
             max_seq_len=length,
         )
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS, suggestion
+from tunebook.core.parameters import suggestion
 from tunebook.design.documents import Node
 from tunebook.design.parameter_names import find_key, nearest_key
 from tunebook.design.paths import absolute, with_absolute_paths
 from tunebook.design.places import NOWHERE, Place, Text
 from tunebook.design.values import Decision, Design, DesignInputs
 from tunebook.errors import PlanError, Problem
+from tunebook.tools.parameters import every_parameter
 
 __all__ = ["Draft"]
 
@@ -133,7 +134,7 @@ class Draft:
         if key is None:
             meant, hint = nearest_key(name, is_factor=is_factor)
             if meant is None:
-                columns = [item.column.lower().replace(" ", "_") for item in (*PARAMETERS, *EVALUATION_PARAMETERS)]
+                columns = [item.column.lower().replace(" ", "_") for item in every_parameter()]
                 hint = suggestion(name, columns)
             self.problem(name.place, f"unknown parameter `{section}.{name}`", _what_to_do(hint))
         return key

@@ -11,9 +11,10 @@ import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tunebook.core.parameters import by_key, suggestion
+from tunebook.core.parameters import suggestion
 from tunebook.core.plan import RunType
 from tunebook.design.documents import Node
+from tunebook.design.parameter_names import column_of
 from tunebook.design.parse_parts import split_script
 from tunebook.design.places import Text
 from tunebook.design.values import DesignTask, MatrixRule
@@ -37,15 +38,7 @@ def read_evaluation(draft: Draft, section: Node | None, runs: Sequence[YamlRun])
     """Takes tasks, matrix and settings over."""
     found = draft.mapping(section, "evaluation", _KEYS)
     asked = _tasks(draft, found.get("tasks"))
-    matrix = found.get("matrix")
-    if matrix is None:
-        pairs = {(run.name, task) for run in runs for task in asked}
-    elif runs:
-        pairs = _matrix(draft, matrix, runs, list(asked))
-    else:
-        pairs = set()
-        hint = "list them under `runs` with their names"
-        draft.problem(matrix.place, "the matrix names runs, but the plan lists none", hint)
+    pairs = _pairs(draft, found.get("matrix"), runs, list(asked))
     for key in _PROMPTS:
         _prompt(draft, key, asked, [run for run in runs if not run.is_left], pairs)
     _settings(draft, found)
@@ -98,7 +91,7 @@ def _prompt(
     different = set(own.values())
     if len(different) == 1 and len(own) == len(asked) and not draft.design.is_trained:
         draft.design = replace(draft.design, settings={**draft.design.settings, key: different.pop()})
-        draft.decide(f"{by_key(key).column} of the tasks for all runs", "nothing is trained with another one")
+        draft.decide(f"{column_of(key)} of the tasks for all runs", "nothing is trained with another one")
         return
     for task, prompt in own.items():
         evaluated = [run for run in runs if (run.name, task) in pairs]
@@ -109,9 +102,19 @@ def _prompt(
 
 def _asked_with(draft: Draft, run: YamlRun, key: str) -> str:
     """The prompt of a run here: its own if it is trained with one, else the common one."""
-    default = by_key(key).default
+    default = draft.design.parameters.by_key(key).default
     common = draft.design.settings.get(key, "" if default is None else str(default))
     return run.values.get(key, common) if run.type is RunType.FINE_TUNED else common
+
+
+def _pairs(draft: Draft, matrix: Node | None, runs: Sequence[YamlRun], tasks: list[str]) -> _Pairs:
+    """Takes the matrix over, if there is one; returns the runs with the tasks that they are evaluated in."""
+    if matrix is None:
+        return {(run.name, task) for run in runs for task in tasks}
+    if runs:
+        return _matrix(draft, matrix, runs, tasks)
+    draft.problem(matrix.place, "the matrix names runs, but the plan lists none", "list them under `runs`")
+    return set()
 
 
 def _matrix(draft: Draft, node: Node, runs: Sequence[YamlRun], tasks: list[str]) -> _Pairs:

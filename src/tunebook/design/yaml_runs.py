@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tunebook.core.naming import is_one_component
-from tunebook.core.parameters import Kind, by_key, suggestion
+from tunebook.core.parameters import Kind, Value, suggestion
 from tunebook.core.plan import RunType
 from tunebook.design.combine import level_value
 from tunebook.design.documents import Node
 from tunebook.design.places import Place, Text, place_of
 from tunebook.design.values import MODEL, Control, Design, EvalOnly, Factor, ListedRun
 from tunebook.design.yaml_draft import Draft
+from tunebook.tools.parameters import every_parameter
 
 __all__ = ["YamlRun", "read_runs"]
 
@@ -173,7 +174,7 @@ def _drop_overruled(draft: Draft) -> None:
     """Drops settings that every run overrules: usual in such plans, although an error in a design."""
     settings = dict(draft.design.settings)
     for key, text in draft.design.settings.items():
-        is_prompt = by_key(key).kind is Kind.LITERAL  # models that are not trained are asked with it
+        is_prompt = every_parameter().by_key(key).kind is Kind.LITERAL  # models that are not trained are asked with it
         if draft.design.listed and not is_prompt and all(key in run.values for run in draft.design.listed):
             del settings[key]
             draft.decide(f"`controls` give {key} {text}, which applies to no run", "every run has its own")
@@ -184,17 +185,24 @@ def _compare_levels(draft: Draft, factors: Sequence[Factor], runs: Sequence[Yaml
     """Warns if the variables have other levels than the runs, which decide."""
     trained = [run for run in runs if run.type is RunType.FINE_TUNED]
     for factor in factors:
-        key = factor.key
-        used: dict[object, str] = {}
-        for run in trained:
-            text = run.model if key == MODEL else run.values.get(key, draft.design.settings.get(key))
-            if text is not None:
-                used[level_value(key, text)] = text
+        key, place = factor.key, place_of(factor.key)
+        used = _levels_of(draft, trained, key)
         listed = {level_value(key, text): text for text in factor.levels}
-        unused = [text for value, text in listed.items() if value not in used]
-        unlisted = [text for value, text in used.items() if value not in listed]
-        for text in unused:
-            draft.warn(place_of(key), f"no run has {key} {text}, which `variables` lists", "the runs decide")
-        for text in unlisted:
-            message = f"a run has {key} {text}, which `variables` does not list"
-            draft.warn(place_of(key), message, "the runs decide")
+        for value, text in listed.items():
+            if value not in used:
+                draft.warn(place, f"no run has {key} {text}, which `variables` lists", "the runs decide")
+        for value, text in used.items():
+            if value not in listed:
+                draft.warn(place, f"a run has {key} {text}, which `variables` does not list", "the runs decide")
+
+
+def _levels_of(draft: Draft, trained: Sequence[YamlRun], key: str) -> dict[Value, str]:
+    """The levels of the trained runs, by their value."""
+    used: dict[Value, str] = {}
+    for run in trained:
+        text = run.values.get(key, draft.design.settings.get(key))
+        if key == MODEL:
+            text = run.model
+        if text is not None:
+            used[level_value(key, text)] = text
+    return used

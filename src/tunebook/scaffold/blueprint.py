@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from tunebook.core.jobs import Job
 from tunebook.core.plan import Run
@@ -31,27 +31,48 @@ class Built:
 
 @dataclass(frozen=True)
 class Part:
-    """The units that one tool made of the plan."""
+    """The units that one tool made of the plan, and the runs that it could not build."""
 
     tool: Tool
     context: Context
     built: tuple[Built, ...] = ()
     failures: tuple[Failure, ...] = ()
 
-    @property
-    def files(self) -> Iterator[PlannedFile]:
-        """Its files, run by run."""
-        return (file for built in self.built for file in built.unit.files)
+    def only(self, is_selected: Callable[[str], bool]) -> Part:
+        """The part of the selected runs, which are asked for by name."""
+        built = filter(lambda item: is_selected(item.run.name), self.built)
+        failures = filter(lambda item: is_selected(item.run), self.failures)
+        return replace(self, built=tuple(built), failures=tuple(failures))
 
     @property
-    def jobs(self) -> Iterator[Job]:
+    def files(self) -> list[PlannedFile]:
+        """Its files, run by run."""
+        return [file for built in self.built for file in built.unit.files]
+
+    @property
+    def jobs(self) -> list[Job]:
         """Its jobs, run by run."""
-        return (job for built in self.built for job in built.unit.jobs)
+        return [job for built in self.built for job in built.unit.jobs]
+
+    @property
+    def directories(self) -> list[str]:
+        """Directories to make although no file is written into them yet."""
+        return [path for built in self.built for path in built.unit.directories]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """The units' warnings, run by run."""
+        return [warning for built in self.built for warning in built.unit.warnings]
 
     @property
     def prepared(self) -> dict[str, Prepared]:
         """Run name to its preparation."""
         return {built.run.name: built.unit.prepared for built in self.built if built.unit.prepared}
+
+    def differences(self, read: Callable[[str], str]) -> Iterator[Problem]:
+        """Reads the files of every run back and compares them with the plan."""
+        for built in self.built:
+            yield from self.tool.verify(self.context, built.run, built.unit, read)
 
 
 @dataclass(frozen=True)
@@ -61,19 +82,19 @@ class Blueprint:
     parts: tuple[Part, ...]
 
     @property
-    def files(self) -> Iterator[PlannedFile]:
-        """All files."""
-        return (file for part in self.parts for file in part.files)
+    def paths(self) -> set[str]:
+        """The paths of all files."""
+        return {file.path for part in self.parts for file in part.files}
 
     @property
-    def jobs(self) -> Iterator[Job]:
+    def jobs(self) -> list[Job]:
         """All jobs, trainings before evaluations."""
-        return (job for part in self.parts for job in part.jobs)
+        return [job for part in self.parts for job in part.jobs]
 
     @property
-    def failed_runs(self) -> set[str]:
-        """The runs that a tool could not build."""
-        return {failure.run for part in self.parts for failure in part.failures}
+    def has_failures(self) -> bool:
+        """Whether a tool could not build a run."""
+        return any(part.failures for part in self.parts)
 
 
 def build_part(tool: Tool, context: Context) -> Part:

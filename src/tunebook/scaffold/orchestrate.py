@@ -15,12 +15,12 @@ from tunebook.disk.atomic import read_text
 from tunebook.disk.log import Log
 from tunebook.disk.manifest import Manifest, digest, is_edited, read_manifest, write_manifest
 from tunebook.errors import Problem, UsageError
-from tunebook.scaffold.blueprint import Blueprint, Built, Part, build_part
+from tunebook.scaffold.blueprint import Blueprint, Part, build_part
 from tunebook.scaffold.log import log_complete, log_part, log_part_start
-from tunebook.scaffold.reconcile import Action, Step, orphans, reconcile
+from tunebook.scaffold.reconcile import Action, Step, orphans, reconcile, split_differences
 from tunebook.scaffold.report import PartReport, ScaffoldReport
 from tunebook.scaffold.write import prune, write_steps
-from tunebook.tools.base import Context, Tool
+from tunebook.tools.base import Context, PlannedFile, Tool
 
 __all__ = ["Options", "scaffold"]
 
@@ -71,6 +71,10 @@ class _Session:
 
     def on_disk(self, paths: Iterable[str]) -> dict[str, str | None]:
         return {path: self.read(path) for path in paths}
+
+    def reconciled(self, files: Sequence[PlannedFile]) -> tuple[Step, ...]:
+        texts = self.on_disk(file.path for file in files)
+        return reconcile(files, texts, self.manifest.generated, overwrite=self.options.overwrite)
 
 
 def _with_edited_files(context: Context, tools: Sequence[Tool], manifest: Manifest) -> Context:
@@ -147,55 +151,38 @@ def _report_of(session: _Session, part: Part, before: Sequence[PartReport], jour
 
 def _do_part(session: _Session, part: Part, report: PartReport) -> PartReport:
     """Reconciles the selected runs' files with the disk, writes them and reads them back."""
-    selected = [built for built in part.built if session.is_selected(built.run.name)]
-    files = [file for built in selected for file in built.unit.files]
-    scripts = tuple(job.script for built in selected for job in built.unit.jobs)
-    steps = reconcile(
-        files,
-        session.on_disk(file.path for file in files),
-        session.manifest.generated,
-        overwrite=session.options.overwrite,
-    )
-    warnings = [warning for built in selected for warning in built.unit.warnings]
-    mismatches: list[Problem] = []
+    part = part.only(session.is_selected)
+    scripts = tuple(job.script for job in part.jobs)
+    steps = session.reconciled(part.files)
+    warnings, mismatches = tuple[Problem, ...](), tuple[Problem, ...]()
     if not session.options.dry_run:
-        directories = [path for built in selected for path in built.unit.directories]
-        write_steps(session.context.experiment, steps, directories)
-        # A file that a person edited may differ from the plan; any other difference is a failure.
-        edited = {step.path for step in steps if step.action is Action.CONFLICT}
-        for problem in _verify(session, part, selected):
-            (warnings if problem.file in edited else mismatches).append(problem)
+        write_steps(session.context.experiment, steps, part.directories)
+        problems = part.differences(lambda path: session.read(path) or "")
+        warnings, mismatches = split_differences(problems, steps)
     return replace(
         report,
-        runs=tuple(session.context.directories[built.run.name] for built in selected),
+        runs=tuple(session.context.directories[built.run.name] for built in part.built),
         scripts=scripts,
         commands=part.tool.manual_commands(scripts) if scripts else (),
         steps=steps,
-        failures=tuple(failure for failure in part.failures if session.is_selected(failure.run)),
-        mismatches=tuple(mismatches),
-        warnings=tuple(warnings),
+        failures=part.failures,
+        mismatches=mismatches,
+        warnings=(*part.warnings, *warnings),
     )
-
-
-def _verify(session: _Session, part: Part, selected: Sequence[Built]) -> list[Problem]:
-    problems: list[Problem] = []
-    for built in selected:
-        problems += part.tool.verify(part.context, built.run, built.unit, lambda path: session.read(path) or "")
-    return problems
 
 
 def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport]) -> ScaffoldReport:
     """Finds orphans, prunes them if asked to, and records in the manifest what is on disk now."""
     options, experiment = session.options, session.context.experiment
-    wanted = {file.path for file in blueprint.files}
+    generated = session.manifest.generated
+    wanted = blueprint.paths
     lost: tuple[Step, ...] = ()
-    if not blueprint.failed_runs:  # otherwise the files of a failed run would look like orphans
-        known = session.on_disk(path for path in session.manifest.generated if path not in wanted)
-        lost = orphans(wanted, known)
+    if not blueprint.has_failures:  # otherwise the files of a failed run would look like orphans
+        lost = orphans(session.on_disk(path for path in generated if path not in wanted))
     removed: tuple[str, ...] = ()
     if not options.dry_run:
         if options.prune:
-            removed = prune(experiment, lost, session.manifest.generated, wanted)
+            removed = prune(experiment, lost, generated, wanted)
         _record(session, blueprint, reports, removed)
     left = tuple(step.path for step in lost if step.path not in removed)
     return ScaffoldReport(
@@ -212,7 +199,9 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
 def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport], removed: Sequence[str]) -> None:
     """Writes the manifest: digests of the generated files, and the jobs whose scripts exist."""
     experiment = session.context.experiment
-    generated = {path: digests for path, digests in session.manifest.generated.items() if path not in removed}
+    generated = dict(session.manifest.generated)
+    for path in removed:
+        del generated[path]
     for report in reports:
         for step in report.steps:
             if step.action is not Action.CONFLICT and step.after is not None:

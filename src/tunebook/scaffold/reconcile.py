@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from tunebook.disk.manifest import is_edited
+from tunebook.errors import Problem
 from tunebook.tools.base import PlannedFile
 
-__all__ = ["Action", "Step", "orphans", "reconcile"]
+__all__ = ["Action", "Step", "orphans", "reconcile", "split_differences"]
 
 
 class Action(Enum):
@@ -83,11 +84,17 @@ def reconcile(
     return tuple(steps)
 
 
-def orphans(wanted: Iterable[str], on_disk: Mapping[str, str | None]) -> tuple[Step, ...]:
-    """The files that were generated once, still exist, and are no longer in the plan."""
-    known = set(wanted)
-    return tuple(
-        Step(path, Action.ORPHAN, text, None)
-        for path, text in on_disk.items()
-        if path not in known and text is not None
-    )
+def orphans(on_disk: Mapping[str, str | None]) -> tuple[Step, ...]:
+    """The step of each generated file that is no longer in the plan and still exists."""
+    return tuple(Step(path, Action.ORPHAN, text, None) for path, text in on_disk.items() if text is not None)
+
+
+def split_differences(
+    problems: Iterable[Problem], steps: Sequence[Step]
+) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Differences in files that a person edited, which are warnings, and all others, which are failures."""
+    edited = {step.path for step in steps if step.action is Action.CONFLICT}
+    warnings, mismatches = list[Problem](), list[Problem]()
+    for problem in problems:
+        (warnings if problem.file in edited else mismatches).append(problem)
+    return tuple(warnings), tuple(mismatches)

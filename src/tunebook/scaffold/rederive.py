@@ -8,7 +8,7 @@ from tunebook.core.plan import Run
 from tunebook.disk.atomic import read_text
 from tunebook.disk.manifest import Manifest, digest, read_manifest, write_manifest
 from tunebook.errors import ExitCode, PlanError, Problem
-from tunebook.scaffold.reconcile import Action, Step, reconcile
+from tunebook.scaffold.reconcile import Action, Step, reconcile, split_differences
 from tunebook.scaffold.write import write_steps
 from tunebook.tools.base import Context, Tool
 
@@ -45,7 +45,7 @@ def rederive(context: Context, tool: Tool, run: Run, *, edited: str | None, dry_
     """
     directory = context.directories[run.name]
     path = f"{directory}/{tool.editable[0]}"
-    before = read_text(context.experiment / path)
+    before = _read(context, path)
     text = before if edited is None else edited
     if text is None:
         raise PlanError(f"{path} was not found", file=path, hint="`tunebook scaffold` writes it")
@@ -53,22 +53,24 @@ def rederive(context: Context, tool: Tool, run: Run, *, edited: str | None, dry_
     unit = tool.build(context, run)
     manifest = read_manifest(context.experiment)
     files = [file for file in unit.files if file.path != path]
-    on_disk = {file.path: read_text(context.experiment / file.path) for file in files}
-    derived = reconcile(files, on_disk, manifest.generated, overwrite=False)
-    steps = derived
+    on_disk = {file.path: _read(context, file.path) for file in files}
+    steps = reconcile(files, on_disk, manifest.generated, overwrite=False)
+    generated = dict(manifest.generated)
+    for step in steps:
+        if step.action is not Action.CONFLICT and step.after is not None:
+            generated[step.path] = (digest(step.after),)
     if text != before:
+        generated.pop(path, None)  # from now on the settings are a person's, whatever the plan asks for
         action = Action.CREATE if before is None else Action.UPDATE
-        steps = (Step(path, action, before, text), *derived)
+        steps = (Step(path, action, before, text), *steps)
     if dry_run:
         return Derived(directory=directory, steps=steps, warnings=unit.warnings, dry_run=True)
     write_steps(context.experiment, steps, unit.directories)
-    generated = dict(manifest.generated)
-    if text != before:
-        generated.pop(path, None)  # from now on the settings are a person's, whatever the plan asks for
-    generated |= {step.path: (digest(step.after or ""),) for step in derived if step.action is not Action.CONFLICT}
     write_manifest(context.experiment, Manifest(generated, manifest.jobs))
-    warnings, mismatches = list(unit.warnings), list[Problem]()
-    kept = {step.path for step in steps if step.action is Action.CONFLICT}
-    for problem in tool.verify(context, run, unit, lambda name: read_text(context.experiment / name) or ""):
-        (warnings if problem.file in kept else mismatches).append(problem)
-    return Derived(directory=directory, steps=steps, warnings=tuple(warnings), mismatches=tuple(mismatches))
+    problems = tool.verify(context, run, unit, lambda name: _read(context, name) or "")
+    warnings, mismatches = split_differences(problems, steps)
+    return Derived(directory=directory, steps=steps, warnings=unit.warnings + warnings, mismatches=mismatches)
+
+
+def _read(context: Context, path: str) -> str | None:
+    return read_text(context.experiment / path)

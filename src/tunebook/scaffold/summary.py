@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import SCAFFOLD_LOG
@@ -18,9 +19,37 @@ _TITLES = {
     ExitCode.UNFINISHED: "Scaffold Experiment Complete, Conflicts Kept",
     ExitCode.FAILED: "Scaffold Experiment Incomplete",
 }
-_COMMENTS = {
-    Stage.PREPARATION: "# Submit fine-tuning jobs",
-    Stage.EVALUATION: "# After fine-tuning completes, submit evaluation jobs",
+
+
+@dataclass(frozen=True)
+class _StageText:
+    """The words of the summary for one stage."""
+
+    title: str
+    work: str
+    count: str
+    created: str
+    place: str
+    comment: str
+
+
+_TEXTS = {
+    Stage.PREPARATION: _StageText(
+        title="Fine-Tuning Configurations",
+        work="Fine-tuning",
+        count="runs",
+        created="runs",
+        place="run",
+        comment="# Submit fine-tuning jobs",
+    ),
+    Stage.EVALUATION: _StageText(
+        title="Evaluation Configurations",
+        work="Evaluation",
+        count="evaluation scripts",
+        created="evaluations",
+        place="evaluation directory",
+        comment="# After fine-tuning completes, submit evaluation jobs",
+    ),
 }
 _KEPT_HINT = "`tunebook scaffold --dry-run` shows the differences, `--overwrite` ends them"
 _ORPHANS_HINT = "`--prune` removes those that were not edited and hold no results"
@@ -50,27 +79,27 @@ def _lead(report: ScaffoldReport) -> str:
 
 
 def _part(part: PartReport, *, dry_run: bool) -> Iterator[str]:
-    is_training = part.stage is Stage.PREPARATION
-    title = "Fine-Tuning Configurations" if is_training else "Evaluation Configurations"
-    yield f"### {title} (scaffold-{part.short})"
+    text = _TEXTS[part.stage]
+    created: Sequence[str] = part.scripts
+    if part.stage is Stage.PREPARATION:
+        created = [f"{run}/" for run in part.runs]
+    yield f"### {text.title} (scaffold-{part.short})"
     yield ""
     if part.skipped:
         yield f"✗ {part.skipped}"
         return
-    what = f"{len(part.runs)} runs" if is_training else f"{len(part.scripts)} evaluation scripts"
     verb = "would be configured" if dry_run else "configured"
-    yield f"✓ {what} {verb} ({part.counts('files') or 'no files'})"
+    yield f"✓ {len(created)} {text.count} {verb} ({part.counts('files') or 'no files'})"
     for failure in part.failures:
         yield f"✗ {failure.run}: " + "; ".join(map(str, failure.problems))
     for problem in part.mismatches:
         yield f"✗ {problem}"
-    created = [f"{run}/" for run in part.runs] if is_training else part.scripts
     if created:
         yield ""
-        yield f"**Created {'runs' if is_training else 'evaluations'}:**"
+        yield f"**Created {text.created}:**"
         yield from (f"- {name}" for name in created)
         yield ""
-        yield f"**Each {'run' if is_training else 'evaluation directory'} contains:**"
+        yield f"**Each {text.place} contains:**"
         yield from (f"- {kind.name} ({kind.description})" for kind in part.files)
 
 
@@ -87,8 +116,7 @@ def _logs(report: ScaffoldReport) -> Iterator[str]:
     yield ""
     yield f"- `{SCAFFOLD_LOG}` - Orchestration log (this process)"
     for part in report.parts:
-        work = "Fine-tuning" if part.stage is Stage.PREPARATION else "Evaluation"
-        yield f"- `{part.log}` - {work} scaffolding details"
+        yield f"- `{part.log}` - {_TEXTS[part.stage].work} scaffolding details"
 
 
 def _next_steps(report: ScaffoldReport) -> Iterator[str]:
@@ -99,7 +127,7 @@ def _next_steps(report: ScaffoldReport) -> Iterator[str]:
     yield from ("```", "", "**Manual execution (alternative):**", "```bash", f"cd {where}")
     for part in report.parts:
         if part.commands:
-            yield _COMMENTS[part.stage]
+            yield _TEXTS[part.stage].comment
             yield from part.commands
     yield from ("```", "", "**Monitoring:**", "```bash", 'squeue -u "$USER"')
     trained = [run for part in report.parts if part.stage is Stage.PREPARATION for run in part.runs]

@@ -22,22 +22,35 @@ def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[s
     The manifest gets the new digests, next to the old ones, before the first file is written: after an interruption
     neither the old nor the new text looks like a person's.
     """
-    writing = [step for step in steps if step.writes and step.after is not None]
-    for folder in {os.path.dirname(step.path) for step in writing}:  # noqa: PTH120
+    texts = {step.path: step.after for step in steps if step.writes and step.after is not None}
+    for folder in {os.path.dirname(path) for path in texts}:  # noqa: PTH120
         _refuse_outside(experiment, folder)
-    if writing:
-        manifest = read_manifest(experiment)
-        coming = {step.path: (*manifest.generated.get(step.path, ()), digest(step.after or "")) for step in writing}
-        write_manifest(experiment, Manifest({**manifest.generated, **coming}, manifest.jobs))
-    for step in writing:
-        path = experiment / step.path
+    if texts:
+        _announce(experiment, texts)
+    for step in steps:
+        path, text = experiment / step.path, texts.get(step.path)
+        if text is None:
+            continue
         if step.action is Action.OVERWRITE and step.before is not None:
             write_text(original_of(path), step.before)
-        write_text(path, step.after or "", executable=step.executable)
+        write_text(path, text, executable=step.executable)
+    _make_directories(experiment, directories)
+
+
+def _make_directories(experiment: Path, directories: Iterable[str]) -> None:
     for directory in directories:
         folder = os.path.join(experiment, directory)  # noqa: PTH118  a sweep has thousands
         if not os.path.isdir(folder):  # noqa: PTH112
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+
+
+def _announce(experiment: Path, texts: Mapping[str, str]) -> None:
+    """Adds the digests of texts that are about to be written to the manifest."""
+    manifest = read_manifest(experiment)
+    generated = dict(manifest.generated)
+    for path, text in texts.items():
+        generated[path] = (*generated.get(path, ()), digest(text))
+    write_manifest(experiment, Manifest(generated, manifest.jobs))
 
 
 def _refuse_outside(experiment: Path, folder: str) -> None:
@@ -69,14 +82,12 @@ def _holds_results(experiment: Path, path: str, lost: Sequence[Step], tops: set[
 
     In a directory that is still planned these are files with the same stem; in any other directory, all files.
     """
-    known = {step.path for step in lost}
     top = PurePosixPath(path).parts[0]
+    known = {experiment / step.path for step in lost}
     if top in tops:
         file = experiment / path
-        siblings = file.parent.glob(f"{_glob_escaped(file.stem)}.*")
-        return any(str(other.relative_to(experiment)) not in known for other in siblings)
-    inside = (item for item in (experiment / top).rglob("*") if item.is_file())
-    return any(str(item.relative_to(experiment)) not in known for item in inside)
+        return any(item not in known for item in file.parent.glob(f"{_glob_escaped(file.stem)}.*"))
+    return any(item not in known and item.is_file() for item in (experiment / top).rglob("*"))
 
 
 def _glob_escaped(name: str) -> str:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from tunebook.core.jobs import Job, Stage
+from tunebook.core.parameters import Parameter
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.site import Site
 from tunebook.errors import Problem, UsageError
@@ -212,10 +213,16 @@ class Tool(Protocol):
     """The kinds of files that a run gets, in the order in which a person should read about them."""
     editable: tuple[str, ...] = ()
     """Names of the files, in a run's directory, from which others are derived once a person has edited them."""
+    parameters: tuple[Parameter, ...] = ()
+    """Its rows of the parameter table; a row with the key of a shared one narrows that (choices, required)."""
 
     def version(self) -> str | None:
         """The installed version; ``None`` if it is not installed here, which only running needs."""
         return self.package.version
+
+    def rules(self, plan: Plan) -> tuple[Problem, ...]:  # noqa: ARG002
+        """What the plan asks for and this tool cannot honour, beyond the columns of the table; pure."""
+        return ()
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> Any:
         """Reads what the disk holds of models, data and scripts; missing files are no error here."""

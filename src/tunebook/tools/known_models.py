@@ -1,4 +1,4 @@
-"""Well-known models by name: for pages that are scaffolded where the model's own files cannot be read.
+"""Well-known models by name, for plans that are scaffolded where the model's own files cannot be read.
 
 Dimensions as the models' ``config.json`` on the Hugging Face Hub gives them; a test builds each with torchtune.
 """

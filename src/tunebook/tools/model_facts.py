@@ -1,4 +1,4 @@
-"""What can be read of a model's directory: its configuration and its weight files."""
+"""Facts about a model's directory: its configuration and its weight files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class ModelFacts:
     """A model's directory.
 
     Attributes:
-        config: ``config.json``; ``None`` if it is not there or not JSON.
-        weight_files: the files that the index names, else those in the directory.
-        missing_files: those of them that are not there.
+        config: ``config.json``; ``None`` if it is missing or not JSON.
+        weight_files: the files that the index names, or otherwise those in the directory.
+        missing_files: those of them that do not exist.
     """
 
     config: Mapping[str, Any] | None
@@ -30,7 +30,7 @@ class ModelFacts:
 
 
 def read_model_facts(path: Path) -> ModelFacts | None:
-    """The facts, or ``None`` if there is no such directory (it may exist on compute nodes only)."""
+    """The facts, or ``None`` if the directory does not exist here (it may exist on compute nodes only)."""
     if not path.is_dir():
         return None
     config = _json(path / "config.json")

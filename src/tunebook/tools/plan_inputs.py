@@ -48,14 +48,17 @@ def planned_gpus(plan: Plan, site: Site) -> int:
     return gpus if isinstance(gpus, int) else int(site.gpus or 1)
 
 
-def memory_gb(parameters_b: float, gpus: int) -> int:
+def memory_gb(parameters_b: float, gpus: int, *, precision: str = "bf16") -> int:
     """Host memory in GB of a job with a model of this many billions of parameters.
 
-    On a GPU the host holds the weights in 16 bits while they load and again while they are merged and saved, for every
-    process of a distributed run; without one it holds weights and activations in 32 bits. Rounded up to a multiple of
-    8, at least 16.
+    On a GPU the host holds the weights while they load and again while they are merged and saved, for every process of
+    a distributed run: in 16 bits, or in 32 for ``fp32``. Without one it holds weights and activations in 32 bits.
+    Rounded up to a multiple of 8, at least 16.
     """
-    per_process = parameters_b * (5.0 if gpus else 12.0)
+    gb_per_billion = 12.0
+    if gpus:
+        gb_per_billion = 10.0 if precision == "fp32" else 5.0
+    per_process = parameters_b * gb_per_billion
     return max(16, 8 * math.ceil((per_process * max(1, gpus) + 8) / 8))
 
 

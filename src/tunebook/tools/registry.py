@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from inspect import get_annotations
@@ -17,7 +17,15 @@ __all__ = ["BrokenTool", "Registry", "installed_tools", "registered_names"]
 
 _GROUP = "tunebook.tools"
 _CONTRACTS: dict[Stage, type] = {Stage.PREPARATION: PreparationTool, Stage.EVALUATION: EvaluationTool}
-_VALUES = {"name": str, "short": str, "package": Package, "files": tuple, "editable": tuple, "task_form": str}
+_VALUES = {
+    "name": str,
+    "short": str,
+    "package": Package,
+    "files": tuple,
+    "editable": tuple,
+    "parameters": tuple,
+    "task_form": str,
+}
 _RESULTS = {Stage.PREPARATION: TrainingResults, Stage.EVALUATION: EvaluationResults}
 
 
@@ -127,7 +135,11 @@ def _breaches(tool: Any, entry_point: str) -> Iterator[str]:
         return
     if tool.short != entry_point:
         yield f"its `short` is {tool.short!r}, but its entry point is called {entry_point!r}"
-    types: dict[str, type] = {**_VALUES, "results": _RESULTS[stage]}
+    yield from _wrong_members(tool, contract, members)
+
+
+def _wrong_members(tool: Any, contract: type, members: Iterable[str]) -> Iterator[str]:
+    types: dict[str, type] = {**_VALUES, "results": _RESULTS[tool.stage]}
     for name in members:
         value = getattr(tool, name)
         if name in types and not isinstance(value, types[name]):

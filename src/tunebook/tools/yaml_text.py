@@ -1,11 +1,12 @@
-"""Mappings as YAML, one key a line, a thousand files a second.
+"""Writes mappings as YAML, one key per line, a thousand files per second.
 
-PyYAML decides how each scalar is written; its answers are remembered, since the files of a sweep differ in a few values
+PyYAML decides how each scalar is written; its answers are cached, because the files of a sweep differ in a few values
 only, and a whole document costs PyYAML half a millisecond in Python.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import yaml
 
 __all__ = ["yaml_lines"]
+
+_EXPONENT = re.compile(r"[-+]?[\d._]+[eE][-+]?\d+")
 
 
 def yaml_lines(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
@@ -23,18 +26,20 @@ def yaml_lines(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
             yield from yaml_lines(value, indent + "  ")
         elif isinstance(value, Sequence) and not isinstance(value, str) and value:
             yield f"{indent}{key}:"
-            yield from (f"{indent}- {_scalar(item)}" for item in value)
+            yield from (f"{indent}- {_scalar(item, repr(item))}" for item in value)
         elif isinstance(value, Mapping | list | tuple):
             yield f"{indent}{key}: " + ("{}" if isinstance(value, Mapping) else "[]")
         else:
-            yield f"{indent}{key}: {_scalar(value)}"
+            yield f"{indent}{key}: {_scalar(value, repr(value))}"
 
 
-@lru_cache(maxsize=10_000, typed=True)
-def _scalar(value: str | float | None) -> str:
-    """One scalar on one line; remembered by type too, since ``1 == 1.0 == True``."""
+@lru_cache(maxsize=10_000)
+def _scalar(value: str | float | None, written: str) -> str:  # noqa: ARG001
+    """One scalar on one line; remembered by how it is ``written``, since ``1 == 1.0 == True`` and ``0.0 == -0.0``."""
     text = _dumped(value)
-    return _dumped(value, style='"') if "\n" in text else text
+    # A text such as `1e5` is a number to OmegaConf, though not to YAML 1.1.
+    is_ambiguous = isinstance(value, str) and _EXPONENT.fullmatch(value)
+    return _dumped(value, style='"') if "\n" in text or is_ambiguous else text
 
 
 def _dumped(value: object, style: str | None = None) -> str:

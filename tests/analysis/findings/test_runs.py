@@ -68,6 +68,11 @@ def test_many_runs_are_counted_and_the_highest_is_named() -> None:
     assert best.text.startswith("a scores 100.0 %")
 
 
+def test_four_runs_are_stated_one_by_one() -> None:
+    results = results_of(a=right(40), b=right(39), c=right(11), d=right(10), base=right(10))
+    assert [finding.text[0] for finding in state_base(results)] == ["a", "b", "c", "d"]
+
+
 CHOSEN = " The best run was chosen on these same samples, so its score is probably a little too high."
 
 

@@ -1,1 +1,1 @@
-"""Figures of an analysis: one Vega-Lite specification each, for paper, page and notebook."""
+"""Figures of an analysis: one Vega-Lite specification each, for paper, HTML report and notebook."""

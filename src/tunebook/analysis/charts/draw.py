@@ -1,4 +1,4 @@
-"""Figures as files: SVG and PNG, with the same bytes for the same figure, and nothing loaded from anywhere."""
+"""Draws figures as SVG and PNG: the same bytes for the same figure, and nothing is loaded from anywhere."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class FigureSize:
     """How large figures are on paper.
 
     Attributes:
-        width_cm: of all figures: a column of a journal is about 8.5 cm, a page's text about 17 cm.
-        height_cm: of all figures; ``None`` for each its own.
-        font_pt: of axis labels, in points.
-        ppi: a PNG's pixels per inch.
+        width_cm: width of all figures: a journal's column is about 8.5 cm wide, the text of an A4 page about 17 cm.
+        height_cm: height of all figures; ``None`` to give each figure its own.
+        font_pt: size of the axis labels, in points.
+        ppi: pixels per inch of a PNG.
     """
 
     width_cm: float = 17.0
@@ -36,7 +36,7 @@ class FigureSize:
 
 
 def svg_of(figure: Figure, size: FigureSize = FigureSize()) -> str:
-    """The figure as SVG, in its light colours, with its title and caption for those who cannot see it."""
+    """The figure as SVG, in its light colours, with its title and caption for readers who cannot see it."""
     import vl_convert
 
     height = None if size.height_cm is None else size.height_cm * _PER_CM
@@ -48,16 +48,18 @@ def svg_of(figure: Figure, size: FigureSize = FigureSize()) -> str:
 
 
 def _writable(value: Any) -> Any:
-    """A specification whose texts hold no character that XML, or the program that draws, cannot."""
+    """A specification without the characters that XML or the drawing program cannot hold."""
     if isinstance(value, str):
         return _NOT_IN_XML.sub("\ufffd", value)
     if isinstance(value, dict):
         return {key: _writable(each) for key, each in value.items()}
-    return [_writable(each) for each in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_writable(each) for each in value]
+    return value
 
 
 def png_of(svg: str, size: FigureSize = FigureSize()) -> bytes:
-    """The picture of an SVG."""
+    """The SVG as a PNG."""
     import vl_convert
 
     return bytes(vl_convert.svg_to_png(svg, scale=_PNG_SCALE, ppi=size.ppi))

@@ -1,4 +1,4 @@
-"""A figure as a value: its specification, its words, its size; and the parts that specifications are made of."""
+"""A figure as a value: its specification, texts and size; and the parts that specifications are made of."""
 
 from __future__ import annotations
 
@@ -8,28 +8,36 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from tunebook.analysis.records import Interval
+
 __all__ = [
-    "POINTED",
     "SHOWN",
     "Figure",
     "Row",
     "Spec",
+    "TooltipEntry",
     "axis",
+    "categories",
     "compact",
+    "emphasized",
     "hover",
+    "interval_fields",
+    "layer",
     "layered",
+    "log_or_linear",
     "one_line",
-    "shown_only",
+    "pointers",
+    "step_axis",
     "tooltip",
 ]
 
 Spec = dict[str, Any]
 Row = dict[str, Any]  # one mark's numbers and texts, by field
+TooltipEntry = tuple[str, str] | tuple[str, str, str]  # field, title, and a number's format
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _LETTER_PX, _SYMBOL_PX = 6.2, 34  # of a legend's entry
-SHOWN: Spec = {"name": "shown", "value": []}  # the page's table sets it: which runs its filter leaves
-POINTED: Spec = {"param": "pointed", "empty": False}  # what :func:`hover` makes, as a condition
+SHOWN: Spec = {"name": "shown", "value": []}  # the HTML report's table sets it: which runs its filter leaves
 
 
 @dataclass(frozen=True)
@@ -38,11 +46,12 @@ class Figure:
 
     Attributes:
         name: its file's stem.
-        caption: what is seen, how it was made, and what to be careful about.
+        caption: what the figure shows, how it was made, and what to be careful about.
         spec: Vega-Lite, without size and colours; empty if there is nothing to draw.
         height: in pixels, at any width.
-        is_wide: whether it needs a page's full width.
+        is_wide: whether it needs the report's full width.
         reason: why there is nothing to draw.
+        hint: what a reader can do with the interactive figure.
     """
 
     name: str
@@ -52,6 +61,7 @@ class Figure:
     height: int = 300
     is_wide: bool = False
     reason: str = ""
+    hint: str = ""
 
     @property
     def rows(self) -> Sequence[Mapping[str, Any]]:
@@ -62,21 +72,17 @@ class Figure:
     def static(self, width: float, height: float | None = None) -> Spec:
         """As :meth:`sized`, without the invisible marks that are there for a pointer, and with a legend that fits."""
         spec = self.sized(width, height)
-        longest = max((len(str(entry)) for layer in spec["layer"] for entry in _legend(layer)), default=1)
+        longest = 1
+        for layer in spec["layer"]:
+            domain = layer["encoding"].get("color", {}).get("scale", {}).get("domain", [])
+            longest = max([longest, *(len(str(entry)) for entry in domain)])
         columns = max(1, int(width / (_LETTER_PX * longest + _SYMBOL_PX)))
-        return spec | {
-            "config": {"legend": {"columns": columns}},
-            "layer": [layer for layer in spec["layer"] if layer.get("name") != "pointers"],
-        }
+        visible = [layer for layer in spec["layer"] if layer.get("name") != "pointers"]
+        return spec | {"config": {"legend": {"columns": columns}}, "layer": visible}
 
     def sized(self, width: float | str, height: float | None = None) -> Spec:
-        """The specification at a width in pixels, or ``container`` for a page."""
+        """The specification at a width in pixels, or ``container`` for the HTML report."""
         return {**self.spec, "width": width, "height": self.height if height is None else height}
-
-
-def _legend(layer: Spec) -> list[Any]:
-    entries: list[Any] = layer["encoding"].get("color", {}).get("scale", {}).get("domain", [])
-    return entries
 
 
 def layered(rows: Iterable[Mapping[str, Any]], *layers: Spec, **others: Any) -> Spec:
@@ -91,6 +97,38 @@ def layered(rows: Iterable[Mapping[str, Any]], *layers: Spec, **others: Any) -> 
     } | others
 
 
+def layer(mark: Spec, encoding: Spec, *, data: str = "", where: str = "", is_filtered: bool = False) -> Spec:
+    """A layer of marks.
+
+    Args:
+        data: the data set's name, if it is not that of the rows.
+        where: the expression that a row must meet.
+        is_filtered: whether only the runs that the report's table shows are drawn; on paper all are.
+    """
+    made: Spec = {"data": {"name": data}} if data else {}
+    conditions = ["!length(shown) || shown[datum.run]"] if is_filtered else []
+    if where:
+        conditions.append(where)
+    if conditions:
+        made["transform"] = [{"filter": condition} for condition in conditions]
+    return made | {"mark": mark, "encoding": encoding}
+
+
+def pointers(encoding: Spec, *, is_filtered: bool = False) -> Spec:
+    """Invisible points that make a line easy to point at; figures on paper leave them out."""
+    mark = {"type": "point", "filled": True, "size": 60, "opacity": 0}
+    return layer(mark, encoding, is_filtered=is_filtered) | {"name": "pointers"}
+
+
+def categories(field_name: str, looks: Mapping[str, tuple[str, str]], legend: Spec) -> Spec:
+    """The channels that show a field by colour and shape, value by value."""
+    channels: Spec = {}
+    for place, name in enumerate(("color", "shape")):
+        scale = {"domain": list(looks), "range": [look[place] for look in looks.values()]}
+        channels[name] = {"field": field_name, "type": "nominal", "legend": {"title": None} | legend, "scale": scale}
+    return channels
+
+
 def axis(field_name: str, kind: str, title: str, **others: Any) -> Spec:
     """A channel that shows a field.
 
@@ -103,12 +141,24 @@ def axis(field_name: str, kind: str, title: str, **others: Any) -> Spec:
     return channel | others
 
 
-def tooltip(*entries: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:
+def step_axis() -> Spec:
+    """The horizontal axis of optimizer steps."""
+    return axis("step", "quantitative", "Step", axis={"format": "~s", "tickMinStep": 1}, scale={"nice": False})
+
+
+def log_or_linear(is_log: bool) -> Spec:  # noqa: FBT001
+    """The scale of an axis of positive numbers."""
+    return {"type": "log"} if is_log else {"zero": False, "nice": True}
+
+
+def tooltip(*entries: TooltipEntry) -> list[Spec]:
     """``(field, title)`` or ``(field, title, number format)`` each."""
     channels: list[Spec] = []
     for name, title, *form in entries:
-        channel: Spec = {"field": name, "title": one_line(title), "type": "quantitative" if form else "nominal"}
-        channels.append(channel | ({"format": form[0]} if form else {}))
+        channel: Spec = {"field": name, "title": one_line(title), "type": "nominal"}
+        if form:
+            channel |= {"type": "quantitative", "format": form[0]}
+        channels.append(channel)
     return channels
 
 
@@ -117,21 +167,26 @@ def one_line(title: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in title).split())
 
 
-def hover(name: str, *fields: str) -> Spec:
-    """A parameter: what the pointer is over, by these fields."""
-    return {
-        "name": name,
-        "select": {"type": "point", "on": "pointerover", "clear": "pointerout", "fields": list(fields)},
-    }
+def hover(field_name: str = "run") -> Spec:
+    """Makes the mark under the pointer the parameter ``pointed``, with all marks that share this field's value."""
+    select = {"type": "point", "on": "pointerover", "clear": "pointerout", "fields": [field_name]}
+    return {"params": [{"name": "pointed", "select": select}]}
 
 
-def shown_only() -> Spec:
-    """A transform: the runs that the page's table shows; all of them on paper."""
-    return {"filter": "!length(shown) || shown[datum.run]"}
+def emphasized(pointed: float, value: float) -> Spec:
+    """A channel with one value under the pointer and another elsewhere."""
+    return {"condition": {"param": "pointed", "empty": False, "value": pointed}, "value": value}
 
 
 def compact(value: float | None, digits: int = 6) -> float | None:
-    """A number with this many significant digits: what a figure shows, and a page has to carry."""
+    """A number with this many significant digits, as a figure shows it and the HTML report carries it."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.{digits}g}")
+
+
+def interval_fields(interval: Interval | None) -> Row:
+    """The ends of an interval, as fields of a row."""
+    if interval is None:
+        return {"low": None, "high": None}
+    return {"low": compact(interval.low), "high": compact(interval.high)}

@@ -1,4 +1,4 @@
-"""How a figure shows itself in a notebook: interactive where the notebook draws Vega-Lite, as a picture elsewhere."""
+"""Figures in a notebook: interactive where the notebook draws Vega-Lite, a picture elsewhere."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ class NotebookFigure(Figure):
 
 
 def for_notebook(figure: Figure) -> NotebookFigure:
-    """The same figure."""
+    """The same figure, ready to be the value of a cell."""
     return NotebookFigure(**{each.name: getattr(figure, each.name) for each in fields(figure)})

@@ -1,4 +1,4 @@
-"""Which colour a run has: its own while runs are few, that of a factor's level when they are many."""
+"""The colours of runs: one for each run while they are few, that of a factor's level when they are many."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from statistics import fmean
 from typing import Any
 
 from tunebook.analysis.charts.figure import Spec, one_line
+from tunebook.analysis.formatting import MISSING, is_number, run_labels
 from tunebook.analysis.records import FactorUse, RunRecord
 from tunebook.analysis.values import Analysis
 
-__all__ = ["Series", "is_number", "series_of", "short_names"]
+__all__ = ["Series", "series_of"]
 
-_OWN_COLOUR = 6  # as many as there are colours that can be told apart
-_DOZENS = 40
-_LEVELS = 8
-_NO_LEVEL = "–"
+_MOST_OWN = 6  # as many as there are colours that can be distinguished
+_CROWDED = 40
+_MOST_LEVELS = 8
 
 
 @dataclass(frozen=True)
 class Series:
-    """How runs are told apart.
+    """The colour groups of runs in one figure.
 
     Attributes:
-        title: of the legend; empty if all are drawn alike.
-        values: run name to what the legend says.
+        title: of the legend; empty if all runs are drawn alike.
+        values: run name to its entry in the legend.
         order: the legend's entries.
         is_ordered: whether they are steps on a scale.
         runs: how many runs there are.
-        explains: whether what they are told apart by has to do with what the figure shows.
+        explains: whether the groups differ in what the figure shows.
     """
 
     title: str
@@ -53,81 +53,76 @@ class Series:
         return {"color": channel}
 
     def mark(self, kind: str, **others: Any) -> Spec:
-        """A mark, in the one colour if all are drawn alike."""
-        return {"type": kind} | ({} if self.title else {"style": "one-colour"}) | others
+        """A mark, in the one colour if all runs are drawn alike."""
+        style = {} if self.title else {"style": "one-colour"}
+        return {"type": kind} | style | others
 
-    @property
-    def is_crowded(self) -> bool:
-        """Whether marks have to be small and to show through each other."""
-        return self.runs > _DOZENS
+    def choose(self, usual: float, crowded: float) -> float:
+        """A size for a few dozen runs, or the smaller one for many."""
+        return crowded if self.runs > _CROWDED else usual
 
     @property
     def opacity(self) -> float:
-        """Of a line."""
-        if self.runs <= _OWN_COLOUR:
-            return 0.95
-        return 0.4 if self.is_crowded else 0.7
+        """A line's opacity: many lines have to show through each other."""
+        return 0.95 if self.runs <= _MOST_OWN else self.choose(0.7, 0.4)
 
     @property
     def caption(self) -> str:
-        """What the colours mean, where the legend does not name runs."""
+        """The meaning of the colours, where the legend does not name runs."""
         if self.title == "Run":
             return ""
-        by = f", coloured by {self.title}" if self.title else ""
-        by += ", the factor that tells them apart most" if self.explains else ""
-        return f" {self.runs} runs{by}; point at one to see which it is."
+        text = f" {self.runs} runs"
+        if self.title:
+            text += f", coloured by {self.title}"
+        if self.explains:
+            text += ", the factor whose levels differ most"
+        return f"{text}."
+
+    @property
+    def hint(self) -> str:
+        """How to learn a run's name, where the legend does not name runs."""
+        return "" if self.title == "Run" else "Point at a run to see its name."
 
 
 def series_of(analysis: Analysis, runs: Sequence[RunRecord], outcomes: Mapping[str, float]) -> Series:
-    """How these runs are told apart in one figure.
+    """The colour groups of these runs in one figure.
 
     Args:
-        outcomes: run name to what the figure shows of it in the end; the factor that explains it best colours it.
+        outcomes: run name to the last value that the figure shows; the factor that explains it best colours the runs.
     """
-    names = short_names(analysis)
-    if len(runs) <= _OWN_COLOUR:
-        return Series("Run", names, tuple(names[run.name] for run in runs), is_ordered=False, runs=len(runs))
-    factors = [each for each in analysis.factors if not each.is_seed and 1 < len(each.levels) <= _LEVELS]
+    labels = run_labels(analysis.runs)
+    if len(runs) <= _MOST_OWN:
+        return Series("Run", labels, tuple(labels[run.name] for run in runs), is_ordered=False, runs=len(runs))
+    factors = [each for each in analysis.factors if not each.is_seed and 1 < len(each.levels) <= _MOST_LEVELS]
     if not factors:
-        return Series("", names, (), is_ordered=False, runs=len(runs))
+        return Series("", labels, (), is_ordered=False, runs=len(runs))
     explained = [_explained(each, runs, outcomes) for each in factors]
-    factor = factors[explained.index(max(explained))]
-    values = {run.name: run.levels.get(factor.key, _NO_LEVEL) for run in runs}
-    used = tuple(level for level in (*factor.levels, _NO_LEVEL) if level in values.values())
+    best = max(explained)
+    factor = factors[explained.index(best)]
+    values = {run.name: run.levels.get(factor.key, MISSING) for run in runs}
+    present = set(values.values())
+    order = tuple(level for level in (*factor.levels, MISSING) if level in present)
     is_ordered = all(map(is_number, factor.levels))
-    return Series(factor.label, values, used, is_ordered=is_ordered, runs=len(runs), explains=max(explained) > 0)
+    return Series(factor.label, values, order, is_ordered=is_ordered, runs=len(runs), explains=best > 0)
 
 
 def _explained(factor: FactorUse, runs: Sequence[RunRecord], outcomes: Mapping[str, float]) -> float:
-    """The part of the outcomes' variance that lies between a factor's levels, less what chance would put there."""
+    """The share of the outcomes' variance that a factor's levels explain: adjusted R²."""
     groups: dict[str, list[float]] = {}
     for run in runs:
         if run.name in outcomes:
-            groups.setdefault(run.levels.get(factor.key, _NO_LEVEL), []).append(outcomes[run.name])
+            groups.setdefault(run.levels.get(factor.key, MISSING), []).append(outcomes[run.name])
     values = [value for group in groups.values() for value in group]
     if len(values) <= len(groups):
         return 0.0
-    mean = fmean(values)
-    total = sum((value - mean) ** 2 for value in values)
-    within = sum((value - fmean(group)) ** 2 for group in groups.values() for value in group)
+    total = _squares(values)
     if total == 0:
         return 0.0
-    return 1 - within / total * (len(values) - 1) / (len(values) - len(groups))  # adjusted R²
+    within = sum(map(_squares, groups.values()))
+    return 1 - within / total * (len(values) - 1) / (len(values) - len(groups))
 
 
-def short_names(analysis: Analysis) -> dict[str, str]:
-    """Run name to its directory's name, which says what differs; its own name if two share one."""
-    directories = [run.directory for run in analysis.runs]
-    return {
-        run.name: run.directory if run.directory and directories.count(run.directory) == 1 else run.name
-        for run in analysis.runs
-    }
-
-
-def is_number(text: str) -> bool:
-    """Whether a level is a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _squares(values: Sequence[float]) -> float:
+    """The sum of squared deviations from the mean."""
+    mean = fmean(values)
+    return sum((value - mean) ** 2 for value in values)

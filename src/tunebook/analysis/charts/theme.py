@@ -1,8 +1,8 @@
-"""How every figure looks, in light and in dark: colours, lines, letters.
+"""Colours, lines and letters of every figure, in light and in dark.
 
 Categories have the colours of Okabe and Ito (2008, "Color universal design"), which people with any kind of colour
-blindness tell apart; their order here keeps neighbours apart in lightness too. Ordered values run along viridis,
-without its ends that vanish on white or on black.
+blindness can distinguish; in this order, neighbours differ in lightness too. Ordered values run along viridis, without
+the ends of it that vanish on white or on black.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 __all__ = ["CATEGORIES", "DARK", "IN_DARK", "LIGHT", "config"]
 
 CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-IN_DARK = {  # the same hues, light enough for a dark page: 4.5:1 at least
+IN_DARK = {  # the same hues, light enough for a dark background: contrast 4.5:1 at least
     "#0072B2": "#4BA6E0",
     "#D55E00": "#F08A45",
     "#009E73": "#2FC79B",
@@ -21,19 +21,22 @@ IN_DARK = {  # the same hues, light enough for a dark page: 4.5:1 at least
     "#E69F00": "#E9AE2B",
     "#56B4E9": "#8FD0F5",
 }
-_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # the first comes with the program that draws the files
+_COLOURS = {  # text, quiet text, lines, background; by whether they are for dark
+    False: ("#1a1d21", "#565d66", "#e3e6ea", "#ffffff"),
+    True: ("#e8eaed", "#a7afb8", "#2b3036", "#14171a"),
+}
+_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # the first comes with vl-convert, which draws the files
 _FONT_SIZE = 11
 
 
 def config(*, dark: bool = False, font_size: int = _FONT_SIZE) -> dict[str, Any]:
-    """Vega-Lite's configuration: what is the same for all figures.
+    """Vega-Lite's configuration, the same for all figures.
 
     Args:
-        font_size: of axis labels, in pixels; a pixel is 1/96 inch on paper.
+        font_size: size of axis labels, in pixels; a pixel is 1/96 inch on paper.
     """
-    ink, muted, line, paper = (
-        ("#e8eaed", "#a7afb8", "#2b3036", "#14171a") if dark else ("#1a1d21", "#565d66", "#e3e6ea", "#ffffff")
-    )
+    ink, muted, line, paper = _COLOURS[dark]
+    categories = [IN_DARK[colour] for colour in CATEGORIES] if dark else list(CATEGORIES)
     letters = {"labelColor": ink, "titleColor": ink, "labelFontSize": font_size, "titleFontSize": font_size + 1}
     return {
         "background": paper,
@@ -58,7 +61,7 @@ def config(*, dark: bool = False, font_size: int = _FONT_SIZE) -> dict[str, Any]
         | {"titleFontWeight": "normal", "orient": "top", "labelLimit": 400, "symbolLimit": 12, "symbolSize": 90},
         "header": letters,
         "range": {
-            "category": [IN_DARK[colour] for colour in CATEGORIES] if dark else list(CATEGORIES),
+            "category": categories,
             "ordinal": {"scheme": "viridis", "extent": [0.25, 1.0] if dark else [0.0, 0.88]},
             "heatmap": {"scheme": "viridis"},
             "ramp": {"scheme": "viridis"},
@@ -67,7 +70,7 @@ def config(*, dark: bool = False, font_size: int = _FONT_SIZE) -> dict[str, Any]
             "reference": {"color": ink, "strokeDash": [5, 3], "strokeWidth": 1.3},
             "annotation": {"color": ink, "fontSize": font_size},
             "quiet": {"color": muted},
-            "one-colour": {"color": IN_DARK[CATEGORIES[0]] if dark else CATEGORIES[0]},
+            "one-colour": {"color": categories[0]},
         },
     }
 

@@ -1,4 +1,4 @@
-"""How runs trained: loss over steps, and the learning rate that was used."""
+"""The figures of training: loss over steps, and the learning rate that was used."""
 
 from __future__ import annotations
 
@@ -7,214 +7,195 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median
 
 from tunebook.analysis.charts.figure import (
-    POINTED,
     SHOWN,
     Figure,
     Row,
     Spec,
     axis,
     compact,
+    emphasized,
     hover,
+    layer,
     layered,
-    shown_only,
+    log_or_linear,
+    pointers,
+    step_axis,
     tooltip,
 )
-from tunebook.analysis.charts.series import Series, series_of, short_names
+from tunebook.analysis.charts.series import Series, series_of
+from tunebook.analysis.formatting import plural, run_labels
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.values import Analysis
-from tunebook.artifacts.curve import Curve
 
 __all__ = ["learning_rates", "losses"]
 
-_POINTS = 9_000  # of all runs together: what a browser draws at once, and a page carries
+_MOST_POINTS = 9_000  # of all runs together: what a browser draws at once, and a report carries
 _LEAST, _MOST = 12, 300  # points of one run
 _RATE_POINTS = 60
-_SPREAD = 20  # from here on a linear axis would hide most of what is to be seen
-_OWN_SCHEDULE = 6
-_PEAKS = 8
+_LOG_LOSS_FROM = 20  # times the median loss: from here on a linear axis would hide most of the curve
+_LOG_RATE_FROM = 10  # times the lowest peak
+_MOST_OWN_SCHEDULES = 6
+_MOST_PEAKS = 8  # with more, colours run along a scale
+
+_Points = tuple[tuple[int, float], ...]  # step and value
 
 
 def losses(analysis: Analysis) -> Figure:
     """Training and validation loss of all runs over the optimizer's steps."""
-    title, trained = "Training and validation loss", _trained(analysis)
-    rows = [row for run in trained for row in _loss_rows(run, _budget(trained))]
+    title = "Training and validation loss"
+    rows, widest = _loss_rows(analysis)
     if not rows:
         return Figure("loss", title, reason="no run has logged a loss yet")
-    final = {row["name"]: row["loss"] for row in rows if row["kind"] == "training"}
-    series = series_of(analysis, [run for run in trained if run.name in {row["name"] for row in rows}], final)
+    outcomes = {analysis.runs[row["run"]].name: row["loss"] for row in rows if row["kind"] == "training"}
+    drawn = sorted({row["run"] for row in rows})
+    series = series_of(analysis, [analysis.runs[number] for number in drawn], outcomes)
+    for row in rows:
+        row["series"] = series.values[analysis.runs[row["run"]].name]
     values = [row["loss"] for row in rows]
-    is_log = min(values) > 0 and max(values) > _SPREAD * median(values)
-    caption = _loss_caption(analysis, rows) + (" The loss axis is logarithmic." if is_log else "")
-    y = axis("loss", "quantitative", "Loss", scale=_scale(is_log))
-    spec = _loss_spec(_named(rows, analysis, series), series, y)
-    return Figure("loss", title, caption + series.caption, spec, 320, is_wide=True)
+    is_log = min(values) > 0 and max(values) > _LOG_LOSS_FROM * median(values)
+    caption = _loss_caption(analysis, rows, widest)
+    if is_log:
+        caption += " The loss axis is logarithmic."
+    y = axis("loss", "quantitative", "Loss", scale=log_or_linear(is_log))
+    spec = _loss_spec(rows, series, y)
+    return Figure("loss", title, caption + series.caption, spec, 320, is_wide=True, hint=series.hint)
 
 
-def _loss_caption(analysis: Analysis, rows: list[Row]) -> str:
-    validated = any(row["kind"] == "validation" for row in rows)
-    caption = "Solid: training" + ("; dashed: validation." if validated else "; no run was validated during training.")
-    width = max(row.pop("of") for row in rows)
-    caption += f" Each point is the mean of up to {width} logged steps." if width > 1 else ""
-    lost = sum(run.training.diverged_steps for run in analysis.runs if run.training)
-    return caption + (f" {lost} logged losses were not finite and cannot be drawn." if lost else "")
+def _loss_rows(analysis: Analysis) -> tuple[list[Row], int]:
+    """Points of every curve, and how many logged steps one point stands for at most."""
+    trained, labels = _trained(analysis), run_labels(analysis.runs)
+    budget = max(_LEAST, min(_MOST, _MOST_POINTS // max(1, len(trained))))
+    rows: list[Row] = []
+    widest = 1
+    for number, run in trained:
+        for kind, points in _loss_curves(run):
+            width = math.ceil(len(points) / budget) or 1
+            widest = max(widest, width)
+            row = {"run": number, "name": labels[run.name], "kind": kind}
+            rows += [row | {"step": step, "loss": loss} for step, loss in _thinned(points, width)]
+    return rows, widest
 
 
-def learning_rates(analysis: Analysis) -> Figure:
-    """The learning rate that the optimizer used over the steps: a line a run, or a line a schedule for many runs."""
-    title, trained = "Learning-rate schedule", _trained(analysis)
-    schedules = {run.name: tuple(_schedule(run)) for run in trained}
-    schedules = {name: points for name, points in schedules.items() if points}
-    if not schedules:
-        return Figure("learning_rate", title, reason="no run has logged its learning rate")
-    peaks = {name: max(rate for _, rate in points) for name, points in schedules.items()}
-    is_log = max(peaks.values()) > _SPREAD / 2 * min(peaks.values())
-    lowest = min(peaks.values()) / 100 if is_log else 0.0
-    caption = "As the optimizer used it; runs with one schedule share a line." + (
-        " The axis is logarithmic and ends at a hundredth of the lowest peak." if is_log else ""
-    )
-    y = axis("rate", "quantitative", "Learning rate", scale=_scale(is_log), axis={"format": "~e", "tickCount": 5})
-    if len(schedules) <= _OWN_SCHEDULE:
-        rows = _rate_rows(_shared(schedules, short_names(analysis)), lowest)
-        names = list(dict.fromkeys(row["name"] for row in rows))
-        colour: Spec = {"title": "Run", "type": "nominal", "sort": None, "scale": {"domain": names}}
-    else:
-        rows = _rate_rows(_distinct(schedules), lowest)
-        few = len(set(peaks.values())) <= _PEAKS
-        colour = {"title": "Peak", "type": "ordinal" if few else "quantitative", "legend": {"format": "~e"}}
-    return Figure("learning_rate", title, caption, _rate_spec(rows, y, colour), 240)
-
-
-def _scale(is_log: bool) -> Spec:  # noqa: FBT001
-    return {"type": "log"} if is_log else {"zero": False, "nice": True}
-
-
-def _trained(analysis: Analysis) -> list[RunRecord]:
-    return [run for run in analysis.runs if run.training and run.training.curve.steps]
-
-
-def _budget(trained: Sequence[RunRecord]) -> int:
-    return max(_LEAST, min(_MOST, _POINTS // max(1, len(trained))))
-
-
-def _named(rows: list[Row], analysis: Analysis, series: Series) -> list[Row]:
-    """Rows with what the legend and the tooltip say; ``run`` is the run's number in the page's order."""
-    numbers = {run.name: number for number, run in enumerate(analysis.runs)}
-    short = short_names(analysis)
+def _trained(analysis: Analysis) -> list[tuple[int, RunRecord]]:
+    """Runs with a curve, each with its number in the plan's order."""
     return [
-        row | {"run": numbers[row["name"]], "name": short[row["name"]], "series": series.values[row["name"]]}
-        for row in rows
+        (number, run)
+        for number, run in enumerate(analysis.runs)
+        if run.training is not None and run.training.curve.steps
     ]
 
 
-def _loss_rows(run: RunRecord, budget: int) -> Iterator[Row]:
-    curve = run.training.curve if run.training else Curve()
-    for kind, steps, values in (
-        ("training", curve.steps, curve.losses),
-        ("validation", curve.validation_steps, curve.validation_losses),
-    ):
-        logged = [(step, value) for step, value in zip(steps, values, strict=True) if value is not None]
-        logged = [(step, value) for step, value in logged if math.isfinite(value)]
-        width = math.ceil(len(logged) / budget) or 1
-        for start in range(0, len(logged), width):
-            window = logged[start : start + width]
-            loss = compact(fmean(value for _, value in window))
-            yield {"name": run.name, "kind": kind, "step": window[-1][0], "loss": loss, "of": len(window)}
+def _finite(steps: Sequence[int], values: Sequence[float | None]) -> _Points:
+    """The points of a curve that can be drawn."""
+    points = zip(steps, values, strict=True)
+    return tuple((step, value) for step, value in points if value is not None and math.isfinite(value))
+
+
+def _loss_curves(run: RunRecord) -> Iterator[tuple[str, _Points]]:
+    if run.training is not None:
+        curve = run.training.curve
+        yield "training", _finite(curve.steps, curve.losses)
+        yield "validation", _finite(curve.validation_steps, curve.validation_losses)
+
+
+def _thinned(points: _Points, width: int) -> Iterator[tuple[int, float]]:
+    """The mean of each ``width`` neighbouring points, at the last one's step."""
+    for start in range(0, len(points), width):
+        window = points[start : start + width]
+        yield window[-1][0], compact(fmean(value for _, value in window)) or 0.0
+
+
+def _loss_caption(analysis: Analysis, rows: Sequence[Row], widest: int) -> str:
+    caption = "Solid: training; dashed: validation."
+    if all(row["kind"] == "training" for row in rows):
+        caption = "Solid: training; no run was validated during training."
+    if widest > 1:
+        caption += f" Each point is the mean of up to {widest} logged steps."
+    lost = sum(run.training.diverged_steps for run in analysis.runs if run.training)
+    if lost:
+        caption += f" {plural(lost, 'logged loss', 'logged losses')} could not be drawn: not a finite number."
+    return caption
 
 
 def _loss_spec(rows: list[Row], series: Series, y: Spec) -> Spec:
-    """A line a run and kind, and points for validations; the run under the pointer stands out."""
-    x = axis("step", "quantitative", "Step", axis={"format": "~s", "tickMinStep": 1}, scale={"nice": False})
+    """A line for each run and kind of loss, and points for validations; the run under the pointer stands out."""
+    shared = {"x": step_axis(), "y": y, "detail": {"field": "run", "type": "nominal"}} | series.colour()
     dashes = {
         "field": "kind",
         "type": "nominal",
         "scale": {"domain": ["training", "validation"], "range": [[1, 0], [5, 3]]},
         "legend": None,
     }
-    shared = {"x": x, "y": y, "detail": {"field": "run", "type": "nominal"}} | series.colour()
-    shown = [shown_only()]
-    lines = {
-        "transform": shown,
-        "params": [hover("pointed", "run")],
-        "mark": series.mark("line"),
-        "encoding": shared
-        | {
-            "strokeDash": dashes,
-            "strokeWidth": {"condition": POINTED | {"value": 3.5}, "value": 1 if series.is_crowded else 1.6},
-            "strokeOpacity": {"condition": POINTED | {"value": 1}, "value": series.opacity},
-        },
-    }
-    validations = {
-        "transform": [*shown, {"filter": "datum.kind === 'validation'"}],
-        "mark": series.mark("point", filled=True, size=9 if series.is_crowded else 36),
-        "encoding": shared | {"fillOpacity": {"condition": POINTED | {"value": 1}, "value": series.opacity}},
-    }
-    pointers = {
-        "name": "pointers",
-        "transform": shown,
-        "mark": {"type": "point", "filled": True, "size": 60, "opacity": 0},
-        "encoding": shared
-        | {"tooltip": tooltip(("name", "Run"), ("kind", "Loss of"), ("step", "Step", "d"), ("loss", "Loss", ".4f"))},
-    }
-    return layered(rows, lines, validations, pointers, params=[SHOWN])
+    opacity = emphasized(1, series.opacity)
+    drawn = {"strokeDash": dashes, "strokeWidth": emphasized(3.5, series.choose(1.6, 1)), "strokeOpacity": opacity}
+    lines = layer(series.mark("line"), shared | drawn, is_filtered=True) | hover()
+    mark = series.mark("point", filled=True, size=series.choose(36, 9))
+    is_validation = "datum.kind === 'validation'"
+    validations = layer(mark, shared | {"fillOpacity": opacity}, where=is_validation, is_filtered=True)
+    words = tooltip(("name", "Run"), ("kind", "Loss of"), ("step", "Step", "d"), ("loss", "Loss", ".4f"))
+    points = pointers(shared | {"tooltip": words}, is_filtered=True)
+    return layered(rows, lines, validations, points, params=[SHOWN])
 
 
-def _schedule(run: RunRecord) -> Iterator[tuple[int, float]]:
+def learning_rates(analysis: Analysis) -> Figure:
+    """The learning rate that the optimizer used: one line per run, or one per schedule for many runs."""
+    title, labels = "Learning-rate schedule", run_labels(analysis.runs)
+    users: dict[_Points, list[str]] = {}
+    for _, run in _trained(analysis):
+        points = _schedule(run)
+        if points:
+            users.setdefault(points, []).append(labels[run.name])
+    if not users:
+        return Figure("learning_rate", title, reason="no run has logged its learning rate")
+    peaks = list(map(_peak, users))
+    caption = "The learning rate that the optimizer used; runs with the same schedule share a line."
+    is_log = max(peaks) > _LOG_RATE_FROM * min(peaks)
+    lowest = min(peaks) / 100 if is_log else -math.inf
+    if is_log:
+        caption += " The axis is logarithmic and ends at a hundredth of the lowest peak."
+    has_names = sum(map(len, users.values())) <= _MOST_OWN_SCHEDULES
+    rows = _rate_rows(users, lowest, has_names=has_names)
+    colour: Spec = {"field": "peak", "title": "Peak", "type": "quantitative", "legend": {"format": "~e"}}
+    if has_names:
+        names = list(dict.fromkeys(row["name"] for row in rows))
+        colour = {"field": "name", "title": "Run", "type": "nominal", "sort": None, "scale": {"domain": names}}
+    elif len(set(peaks)) <= _MOST_PEAKS:
+        colour["type"] = "ordinal"
+    return Figure("learning_rate", title, caption, _rate_spec(rows, colour, is_log=is_log), 240)
+
+
+def _rate_rows(users: Mapping[_Points, Sequence[str]], lowest: float, *, has_names: bool) -> list[Row]:
+    rows: list[Row] = []
+    for number, (points, runs) in enumerate(users.items(), start=1):
+        name = ", ".join(runs)
+        if not has_names:
+            name = f"schedule {number}: {plural(len(runs), 'run')}"
+        row = {"name": name, "peak": _peak(points)}
+        rows += [row | {"step": step, "rate": rate} for step, rate in points if rate > lowest]
+    return rows
+
+
+def _schedule(run: RunRecord) -> _Points:
     """Steps and rates: some evenly spaced ones, the peak and the last."""
-    curve = run.training.curve if run.training else Curve()
-    logged = [
-        (step, value)
-        for step, value in zip(curve.steps, curve.learning_rates, strict=True)
-        if value is not None and math.isfinite(value)
-    ]
-    if not logged:
-        return
-    peak = max(range(len(logged)), key=lambda index: logged[index][1])
-    every = math.ceil(len(logged) / _RATE_POINTS)
-    for index in sorted({*range(0, len(logged), every), peak, len(logged) - 1}):
-        yield logged[index][0], float(f"{logged[index][1]:.4g}")
+    if run.training is None:
+        return ()
+    points = _finite(run.training.curve.steps, run.training.curve.learning_rates)
+    if not points:
+        return ()
+    peak = max(range(len(points)), key=lambda place: points[place][1])
+    every = math.ceil(len(points) / _RATE_POINTS)
+    places = sorted({*range(0, len(points), every), peak, len(points) - 1})
+    return tuple((points[place][0], compact(points[place][1], 4) or 0.0) for place in places)
 
 
-def _shared(
-    schedules: dict[str, tuple[tuple[int, float], ...]], names: Mapping[str, str]
-) -> dict[str, tuple[tuple[int, float], ...]]:
-    runs: dict[tuple[tuple[int, float], ...], list[str]] = {}
-    for name, points in schedules.items():
-        runs.setdefault(points, []).append(names[name])
-    return {", ".join(of): points for points, of in runs.items()}
+def _peak(points: _Points) -> float:
+    return max(rate for _, rate in points)
 
 
-def _distinct(schedules: dict[str, tuple[tuple[int, float], ...]]) -> dict[str, tuple[tuple[int, float], ...]]:
-    runs: dict[tuple[tuple[int, float], ...], int] = {}
-    for points in schedules.values():
-        runs[points] = runs.get(points, 0) + 1
-    return {
-        f"schedule {number}: {count} run{'s' if count > 1 else ''}": points
-        for number, (points, count) in enumerate(runs.items(), start=1)
-    }
-
-
-def _rate_rows(schedules: dict[str, tuple[tuple[int, float], ...]], lowest: float) -> list[Row]:
-    return [
-        {"name": name, "step": step, "rate": rate, "peak": max(value for _, value in points)}
-        for name, points in schedules.items()
-        for step, rate in points
-        if rate > lowest or not lowest
-    ]
-
-
-def _rate_spec(rows: list[Row], y: Spec, colour: Spec) -> Spec:
-    by = {"field": "name" if colour["title"] == "Run" else "peak"} | colour
-    x = axis("step", "quantitative", "Step", axis={"format": "~s", "tickMinStep": 1}, scale={"nice": False})
-    shared = {"x": x, "y": y, "detail": {"field": "name", "type": "nominal"}, "color": by}
-    lines = {
-        "params": [hover("pointed", "name")],
-        "mark": "line",
-        "encoding": shared | {"strokeWidth": {"condition": POINTED | {"value": 3.5}, "value": 1.8}},
-    }
-    pointers = {
-        "name": "pointers",
-        "mark": {"type": "point", "filled": True, "size": 60, "opacity": 0},
-        "encoding": shared
-        | {"tooltip": tooltip(("name", "Run"), ("step", "Step", "d"), ("rate", "Learning rate", ".3~e"))},
-    }
-    return layered(rows, lines, pointers)
+def _rate_spec(rows: list[Row], colour: Spec, *, is_log: bool) -> Spec:
+    ticks = {"format": "~e", "tickCount": 5}
+    y = axis("rate", "quantitative", "Learning rate", scale=log_or_linear(is_log), axis=ticks)
+    shared = {"x": step_axis(), "y": y, "detail": {"field": "name", "type": "nominal"}, "color": colour}
+    lines = layer({"type": "line"}, shared | {"strokeWidth": emphasized(3.5, 1.8)}) | hover("name")
+    words = tooltip(("name", "Run"), ("step", "Step", "d"), ("rate", "Learning rate", ".3~e"))
+    return layered(rows, lines, pointers(shared | {"tooltip": words}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunebook.analysis.records import FactorUse
-from tunebook.core.parameters import PARAMETERS, Value
+from tunebook.core.parameters import Value
 from tunebook.core.plan import Plan, Run, RunType
 
 __all__ = ["bases_of", "factors_of", "levels_of"]
@@ -20,7 +20,7 @@ def factors_of(plan: Plan) -> tuple[FactorUse, ...]:
     models = tuple(dict.fromkeys(run.model for run in plan.fine_tuned))
     if len(models) > 1:
         factors.append(FactorUse(_MODEL, "Model", models))
-    for parameter in PARAMETERS:
+    for parameter in plan.parameters:
         if parameter.key not in plan.columns:
             continue
         texts: dict[Value, str] = {}

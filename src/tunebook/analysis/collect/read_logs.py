@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tunebook.analysis.tables import write_parquet
+from tunebook.analysis.data_files import write_parquet
 from tunebook.core.paths import STATE_DIRECTORY
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.tools.results import EvaluationResults, LogHeader, Samples

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tunebook.analysis.findings.finding import Finding
+from tunebook.analysis.formatting import plural
 from tunebook.analysis.statistics.measure_results import MeasureResults
-from tunebook.analysis.wording import plural
 
 __all__ = ["state_cautions"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tunebook.analysis.findings.finding import FEW_RUNS, TO_RETRAINING, TO_SAMPLES, Finding, level_text
+from tunebook.analysis.formatting import Scale, p_text, plural
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.measure_results import MeasureResults
 from tunebook.analysis.statistics.seeds import Replicates
-from tunebook.analysis.wording import Scale, p_text, plural
 
 __all__ = ["state_effects", "state_seeds"]
 

@@ -6,9 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from tunebook.analysis.formatting import plural
 from tunebook.analysis.records import Gap
 from tunebook.analysis.statistics.measure_results import MeasureResults
-from tunebook.analysis.wording import plural
 
 __all__ = ["estimate_samples", "recommend"]
 

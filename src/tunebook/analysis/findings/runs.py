@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.findings.finding import COULD_BE_CHANCE, FEW_RUNS, Finding, listed, shortened
+from tunebook.analysis.formatting import p_text, plural
 from tunebook.analysis.records import Score
 from tunebook.analysis.statistics.cases import SampleChanges
 from tunebook.analysis.statistics.intervals import ALPHA
 from tunebook.analysis.statistics.measure_results import MeasureResults
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.pareto import CostPoint
-from tunebook.analysis.wording import p_text, plural
 from tunebook.core.plan import RunType
 
 __all__ = ["state_base", "state_best", "state_costs", "state_epochs", "state_samples"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunebook.analysis.findings.finding import Finding, shortened
+from tunebook.analysis.formatting import plural
 from tunebook.analysis.records import RunRecord, Training
-from tunebook.analysis.wording import plural
 
 __all__ = ["state_training"]
 

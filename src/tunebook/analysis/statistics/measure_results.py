@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tunebook.analysis.collect.experiment import Collected
+from tunebook.analysis.formatting import Scale, scale_of
 from tunebook.analysis.records import FactorUse
 from tunebook.analysis.statistics.cases import Case, SampleChanges, find_changes, select_cases
 from tunebook.analysis.statistics.effects import Effect, estimate_effects
@@ -13,7 +14,6 @@ from tunebook.analysis.statistics.pairwise import Comparison, EpochChange, compa
 from tunebook.analysis.statistics.pareto import CostPoint, compare_costs
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.analysis.statistics.seeds import Replicates, summarize_seeds
-from tunebook.analysis.wording import Scale, scale_of
 
 __all__ = ["MeasureResults", "analyze_measure", "analyze_measures"]
 

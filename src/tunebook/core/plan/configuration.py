@@ -83,6 +83,10 @@ def _read_setting(bullet: Bullet, parameter: Parameter, source: SectionReader) -
 
 def _read_list(bullet: Bullet, parameter: Parameter, source: SectionReader) -> tuple[Written, ...]:
     """Values separated by commas; a text without any readable value is a remark such as ``see the table``."""
+    if parameter.kind is Kind.LIST:
+        hint = "remove the bullet: its commas separate the members of one value"
+        source.problem(f"`{bullet.name}` is a column of the runs table too", bullet.line, hint)
+        return ()
     parts = [part.strip() for part in bullet.value.text.split(",")]
     values = []
     for part in parts:

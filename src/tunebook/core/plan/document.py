@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tunebook.core.markdown import MarkdownSection, escape_text, parse_markdown
+from tunebook.core.parameters import SHARED_PARAMETERS, ParameterTable
 from tunebook.core.plan.all_runs import AllRunsSection
 from tunebook.core.plan.compute_estimates import ComputeEstimatesSection
 from tunebook.core.plan.configuration import ConfigurationSection
@@ -18,7 +19,6 @@ from tunebook.core.plan.for_people import (
     QuickReferenceSection,
 )
 from tunebook.core.plan.overview import OverviewSection, ToolsSection
-from tunebook.core.plan.parameter_table import PARAMETER_TABLE, ParameterTable
 from tunebook.core.plan.resources import ResourcesSection
 from tunebook.core.plan.section import Reading, Section, SectionReader, UnreadBlock, Writing
 from tunebook.core.plan.status import StatusSection
@@ -64,11 +64,11 @@ def read_tools(text: str) -> Tools:
     """The tools that a plan names; they decide the parameters that the plan is read with."""
     section = ToolsSection()
     found = _find(parse_markdown(text), section)
-    source = SectionReader(next(iter(found), None), Reading(PLAN_FILE, PARAMETER_TABLE))
-    return section.read(source, Plan("", PLAN_FILE)).tools
+    source = SectionReader(next(iter(found), None), Reading(PLAN_FILE, SHARED_PARAMETERS))
+    return section.read(source, Plan("", PLAN_FILE, SHARED_PARAMETERS)).tools
 
 
-def parse_plan(text: str, parameters: ParameterTable = PARAMETER_TABLE, *, file: str = PLAN_FILE) -> ParsedPlan:
+def parse_plan(text: str, parameters: ParameterTable, *, file: str = PLAN_FILE) -> ParsedPlan:
     """Reads every section; a section that cannot be read leaves its default and a problem."""
     reading = Reading(file, parameters)
     root = parse_markdown(text)

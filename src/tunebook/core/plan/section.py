@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tunebook.core.markdown import Block, Bullet, MarkdownSection, Row, Table
-from tunebook.core.parameters import Written, suggestion
-from tunebook.core.plan.parameter_table import ParameterTable
+from tunebook.core.parameters import ParameterTable, Written, suggestion
 from tunebook.core.plan.values import Plan, PlanDetails
 from tunebook.errors import Problem
 

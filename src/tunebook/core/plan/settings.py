@@ -1,28 +1,28 @@
-"""What holds for a run in the end: its row, else the configuration, else the default; and what follows from it."""
+"""The settings that apply to a run: its row, otherwise the configuration, otherwise the default."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tunebook.core.parameters import EVALUATION_PARAMETERS, PARAMETERS, Value, by_key
+from tunebook.core.jobs import Stage
+from tunebook.core.parameters import Kind, Value
 from tunebook.core.plan.values import Evaluation, MatrixEntry, Plan, Run, RunType
 
-__all__ = [
-    "effective",
-    "evaluation_settings",
-    "evaluations",
-    "is_distributed",
-    "is_lora",
-    "run_settings",
-    "steps_per_epoch",
-]
+__all__ = ["effective", "evaluation_settings", "evaluations", "run_settings", "trains_adapters"]
 
 
 def effective(plan: Plan, run: Run, key: str) -> Value:
-    """The value of one parameter for a run; ``None`` if neither the page nor a default gives one."""
+    """The value of one parameter for a run.
+
+    ``None`` if neither the plan nor a default gives one, if the plan's tools have no such parameter, and for what is
+    for LoRA only where all weights are trained.
+    """
+    parameter = plan.parameters.get(key)
+    if parameter is None or (parameter.lora_only and _decision(plan, run) is False):
+        return None
     written = plan.setting(run, key)
-    value = by_key(key).default if written is None else written.value
-    if key == "lora_alpha" and isinstance(value, str):
+    value = parameter.default if written is None else written.value
+    if parameter.kind is Kind.ALPHA and isinstance(value, str):
         rank = effective(plan, run, "lora_rank")
         return _times(float(value.removesuffix("*rank")), rank) if isinstance(rank, int) else None
     return value
@@ -33,37 +33,29 @@ def _times(factor: float, rank: int) -> int | float:
     return int(product) if product.is_integer() else product
 
 
+def _decision(plan: Plan, run: Run) -> bool | None:
+    """Whether the run's settings, without its rank, say that adapters are trained."""
+    written = {parameter.key: plan.setting(run, parameter.key) for parameter in plan.parameters.deciding}
+    values = {key: item.value for key, item in written.items() if item is not None}
+    return plan.parameters.trains_adapters(values)
+
+
+def trains_adapters(plan: Plan, run: Run) -> bool:
+    """Whether a fine-tuned run trains adapters (LoRA) rather than all weights."""
+    decision = _decision(plan, run)
+    return effective(plan, run, "lora_rank") is not None if decision is None else decision
+
+
 def run_settings(plan: Plan, run: Run) -> Mapping[str, Value]:
-    """Every parameter of a run by key, in the table's order."""
-    return {parameter.key: effective(plan, run, parameter.key) for parameter in PARAMETERS}
+    """Every training parameter of a run by key, in the table's order."""
+    rows = plan.parameters.of_stage(Stage.PREPARATION)
+    return {parameter.key: effective(plan, run, parameter.key) for parameter in rows}
 
 
 def evaluation_settings(plan: Plan) -> Mapping[str, Value]:
-    """The evaluation's temperature, length, seed and limit, by key."""
-    return {parameter.key: plan.value(parameter.key, parameter.default) for parameter in EVALUATION_PARAMETERS}
-
-
-def is_lora(recipe: str) -> bool:
-    """Whether a recipe trains adapters, by torchtune's naming."""
-    return "lora" in recipe
-
-
-def is_distributed(recipe: str) -> bool:
-    """Whether a recipe runs on several GPUs, by torchtune's naming."""
-    return "distributed" in recipe
-
-
-def steps_per_epoch(
-    examples: int, *, batch_size: int, accumulation: int, gpus: int = 1, max_steps: int | None = None
-) -> int:
-    """Optimizer steps in one epoch of a stock torchtune 0.6.1 recipe.
-
-    The sampler splits the examples over the GPUs, the loader drops the last incomplete batch, and an incomplete
-    accumulation makes no step of its own.
-    """
-    per_gpu = -(-examples // max(1, gpus))
-    steps = per_gpu // batch_size // accumulation
-    return min(steps, max_steps) if max_steps else steps
+    """Every parameter of the evaluation by key: temperature, length, seed, limit."""
+    rows = plan.parameters.of_stage(Stage.EVALUATION)
+    return {parameter.key: plan.value(parameter.key, parameter.default) for parameter in rows}
 
 
 def evaluations(plan: Plan) -> tuple[Evaluation, ...]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
-from tunebook.core.parameters import Value, Written
-from tunebook.core.plan.parameter_table import PARAMETER_TABLE, ParameterTable
+from tunebook.core.parameters import ParameterTable, Value, Written
 
 __all__ = [
     "PLAN_FILE",
@@ -158,7 +157,7 @@ class Plan:
 
     name: str
     file: str
-    parameters: ParameterTable = PARAMETER_TABLE
+    parameters: ParameterTable
     line: int = 1
     kind: str = ""
     question: str = ""

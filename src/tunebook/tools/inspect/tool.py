@@ -19,6 +19,7 @@ from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, EvaluationTool, FileKind, Findings, Package, PlannedFile, TaskScript, Unit
 from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors
+from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import (
@@ -46,6 +47,7 @@ class InspectTool(EvaluationTool):
         FileKind("{task}_epoch{N}.slurm, or {task}_base.slurm for base models", "SLURM script"),
         FileKind("logs/", "for inspect-ai output"),
     )
+    parameters = PLAN_PARAMETERS
     results = InspectResults()
     task_form = "an inspect-ai task that accepts `config_dir`, and `dataset_path`, `system_prompt` and `prompt`"
 
@@ -188,7 +190,7 @@ class _Evaluation:
             "prepare_options": ["--sample"] if temperature else [],
             "log_directory": f"{root}/{job.directory}/logs",
             "options": _options(settings),
-            "samples": int(settings["eval_limit"] or 0),
+            "samples": settings["eval_limit"] or 0,
             "result": f"{root}/{job.result}",
         }
 

@@ -10,7 +10,7 @@ import yaml
 from tunebook.core.parameters import suggestion
 from tunebook.errors import UsageError
 from tunebook.tools.base import Shrunk
-from tunebook.tools.torchtune.setup_file import SETUP_KEYS, TEXT_KEYS, read_setup
+from tunebook.tools.torchtune.setup_file import SETUP_KEYS, TEXT_KEYS, read_setup, setup_key
 
 __all__ = ["set_values", "smaller_batch"]
 
@@ -24,7 +24,7 @@ def set_values(text: str, assignments: Sequence[str], *, file: str) -> str:
     """
     for assignment in assignments:
         key, separator, value = assignment.partition("=")
-        key = {"learning_rate": "lr"}.get(key.strip(), key.strip())
+        key = setup_key(key.strip())
         if not separator:
             raise UsageError(f"--set {assignment}: write key=value")
         if key not in SETUP_KEYS:
@@ -64,8 +64,10 @@ def _scalar(key: str, value: str) -> str:
 def _replace(text: str, key: str, scalar: str) -> str:
     root = yaml.compose(text, Loader=yaml.SafeLoader)  # its marks count characters, which a C loader's do not promise
     for key_node, node in root.value if isinstance(root, yaml.MappingNode) else ():
-        if key_node.value in ({"lr", "learning_rate"} if key == "lr" else {key}):
+        if setup_key(str(key_node.value)) == key:
             start, end = node.start_mark.index, node.end_mark.index
             old = text[start:end]
+            if isinstance(node, yaml.SequenceNode) and not node.flow_style:
+                start, scalar = key_node.end_mark.index, f": {scalar}"  # a list that begins on the next line
             return text[:start] + scalar + ("\n" if old.endswith("\n") else "") + text[end:]
     return text.rstrip("\n") + f"\n{key}: {scalar}\n"

@@ -1,4 +1,4 @@
-"""From a model's configuration to the torchtune builder that makes the very same model, or a clear refusal.
+"""Finds the torchtune builder that makes the very same model as a ``config.json``, or refuses the model.
 
 A wrong architecture still trains, and says nothing: what a builder of torchtune 0.6.1 cannot represent is an error
 here. A test builds a small random model of each family with Transformers and with torchtune and compares their logits.
@@ -17,7 +17,6 @@ from tunebook.tools.model_facts import ModelFacts, parameters_b
 
 __all__ = ["TorchtuneModel", "resolve_model"]
 
-_ATTENTION = ("q_proj", "v_proj", "output_proj")
 _OLD_CONTEXT = 8192  # torchtune's Llama 3.1 scaling has it and both frequency factors built in
 
 Config = Mapping[str, Any]
@@ -25,14 +24,13 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class TorchtuneModel:
-    """How torchtune builds and loads a model.
+    """The way in which torchtune builds and loads a model.
 
     Attributes:
-        builder: dotted name of the builder; ``arguments`` what it takes beside LoRA's own.
-        model_type: how ``FullModelHFCheckpointer`` converts the weights.
-        lora_attn_modules: the attention projections that get adapters.
-        parameters_b: billions of parameters, for memory and time.
-        source: where this was read, for the log.
+        builder: dotted name of the builder; ``arguments`` are its own, without those of LoRA.
+        model_type: the conversion of the weights that ``FullModelHFCheckpointer`` does.
+        parameters_b: billions of parameters; memory and time depend on it.
+        source: the file or table that it comes from, for messages.
     """
 
     builder: str
@@ -41,12 +39,10 @@ class TorchtuneModel:
     checkpoint_files: tuple[str, ...]
     parameters_b: float
     source: str
-    lora_attn_modules: tuple[str, ...] = _ATTENTION
-    apply_lora_to_mlp: bool = True
 
 
 def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> TorchtuneModel:
-    """The builder for a model: by its ``config.json``, else by its name.
+    """The builder for a model, by its ``config.json`` or otherwise by its name.
 
     Raises:
         PlanError: neither is known, or torchtune cannot build it.

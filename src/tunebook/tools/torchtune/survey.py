@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tunebook.core.check_training import check_steps
 from tunebook.core.plan import Plan
 from tunebook.errors import Problem
 from tunebook.tools.plan_inputs import dataset_path
+from tunebook.tools.torchtune.rules import step_problems
 from tunebook.tools.training_inputs import TrainingInputs
 
 __all__ = ["step_errors"]
@@ -15,10 +15,11 @@ __all__ = ["step_errors"]
 
 def step_errors(plan: Plan, inputs: TrainingInputs) -> Iterator[Problem]:
     """Broken rules where the plan does not give the number of examples; where it does, the plan's own check applies."""
+    examples: dict[str, int | None] = {}
     for run in plan.fine_tuned:
         path = dataset_path(plan, run)
         facts = inputs.datasets.get(path)
-        examples = facts.splits.get("train") if facts else None
         is_given = plan.dataset and plan.dataset.path == path and plan.dataset.splits.get("train")
-        if examples and not is_given:
-            yield from check_steps(plan, run, examples)
+        if not is_given:
+            examples[run.name] = facts.splits.get("train") if facts else None
+    yield from step_problems(plan, examples)

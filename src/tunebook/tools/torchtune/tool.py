@@ -19,7 +19,7 @@ import yaml
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
-from tunebook.core.plan.settings import effective, steps_per_epoch
+from tunebook.core.plan.settings import trains_adapters
 from tunebook.core.site import Environment, Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import (
@@ -42,9 +42,12 @@ from tunebook.tools.torchtune.edit_setup import set_values, smaller_batch
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP
 from tunebook.tools.torchtune.models import TorchtuneModel, resolve_model
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
+from tunebook.tools.torchtune.parameters import PLAN_PARAMETERS
 from tunebook.tools.torchtune.planned_setup import planned_setup
 from tunebook.tools.torchtune.results import TorchtuneResults
-from tunebook.tools.torchtune.setup_file import Setup, differences, read_generated_setup, read_setup, write_setup
+from tunebook.tools.torchtune.rules import broken_rules, model_rules, plan_rules, unresolved_warmup
+from tunebook.tools.torchtune.setup import Setup
+from tunebook.tools.torchtune.setup_file import differences, read_generated_setup, read_setup, write_setup
 from tunebook.tools.torchtune.survey import step_errors
 from tunebook.tools.torchtune.verify import setup_problems, verify_config, verify_script
 from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
@@ -64,7 +67,12 @@ class TorchtuneTool(PreparationTool):
         FileKind(FINETUNE_SCRIPT, "SLURM script"),
     )
     editable = (SETUP,)
+    parameters = PLAN_PARAMETERS
     results = TorchtuneResults()
+
+    def rules(self, plan: Plan) -> tuple[Problem, ...]:
+        """What torchtune's recipes cannot do."""
+        return plan_rules(plan)
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> TrainingInputs:
         """The files of each model and each data set."""
@@ -86,13 +94,12 @@ class TorchtuneTool(PreparationTool):
         setup_path = f"{directory}/{SETUP}"
         facts: TrainingInputs = context.facts[self.name]
         path = model_path(context.plan, context.site, run)
-        lora = effective(context.plan, run, "lora_rank") is not None
+        lora = trains_adapters(context.plan, run)
         planned_model = resolve_model(run.model, facts.models.get(path), lora=lora)
         planned = planned_setup(context, run, planned_model)
         setup, warnings = planned, tuple[Problem, ...]()
         if setup_path in context.edited:
             setup = read_setup(context.edited[setup_path], file=setup_path)
-            _check_steps(setup, facts, setup_path)
             warnings = tuple(_deviations(planned, setup, run, setup_path))
         return _Derivation(context, run, setup).unit(write_setup(planned), planned, planned_model, warnings)
 
@@ -111,7 +118,7 @@ class TorchtuneTool(PreparationTool):
         problems: list[Problem] = []
         if setup_path not in context.edited:
             problems += setup_problems(context, run, setup)
-        problems += verify_config(run, setup, values, config_path)
+        problems += verify_config(run, setup, values, config_path, _examples(context, setup))
         problems += verify_script(unit, setup, read(f"{directory}/{FINETUNE_SCRIPT}"), context.experiment)
         return tuple(problems)
 
@@ -170,7 +177,9 @@ class _Derivation:
         self, setup_text: str, planned: Setup, planned_model: TorchtuneModel, warnings: tuple[Problem, ...]
     ) -> Unit:
         model = planned_model if self.setup is planned else self._model()
-        values = config_values(self.setup, model, output=self.output, site=self.context.site)
+        examples = _examples(self.context, self.setup)
+        self._check(model, examples)
+        values = config_values(self.setup, model, output=self.output, site=self.context.site, examples=examples)
         files = (
             PlannedFile(f"{self.directory}/{SETUP}", setup_text),
             PlannedFile(f"{self.directory}/{FINETUNE_CONFIG}", write_config(values, run=self.run.name)),
@@ -183,6 +192,22 @@ class _Derivation:
         settings |= {"dataset_path": self.setup.dataset_path, "epochs": self.setup.epochs}
         prepared = Prepared(job.name, checkpoints, config_dir, MappingProxyType(settings))
         return Unit(self.run.name, files, (job,), prepared=prepared, warnings=warnings)
+
+    def _check(self, model: TorchtuneModel, examples: int | None) -> None:
+        """The rules again, with what the plan alone does not say: the number of GPUs, the data, the model.
+
+        Raises:
+            PlanError: a setting cannot be honoured.
+        """
+        settings, file = self.setup.settings, f"{self.directory}/{SETUP}"
+        broken = [
+            *broken_rules(settings, examples=examples),
+            *unresolved_warmup(settings, examples),
+            *model_rules(settings, model),
+        ]
+        if broken:
+            name = self.run.name
+            raise PlanError([Problem(f"run `{name}`: {rule.message}", file, None, rule.hint) for rule in broken])
 
     def _model(self) -> TorchtuneModel:
         """The model that an edited setup names, which may be another one than the plan's."""
@@ -248,22 +273,15 @@ class _Derivation:
             raise PlanError(f"run `{self.run.name}`: {error}", file=f"{self.directory}/{SETUP}") from None
 
 
-def _check_steps(setup: Setup, facts: TrainingInputs, file: str) -> None:
-    """The rules on steps for settings that a person edited, where the number of examples is known."""
-    data = facts.datasets.get(setup.dataset_path)
-    examples = data.splits.get("train") if data else None
-    if not examples or setup.packed:
-        return
-    steps = setup.epochs * steps_per_epoch(
-        examples,
-        batch_size=setup.batch_size,
-        accumulation=setup.gradient_accumulation_steps,
-        gpus=max(1, setup.gpus),
-        max_steps=setup.max_steps_per_epoch,
-    )
-    if setup.num_warmup_steps >= steps:
-        message = f"{examples} examples make {steps} steps, but the warm-up takes {setup.num_warmup_steps}"
-        raise PlanError(message, file=file, hint="make the batch smaller or the warm-up shorter")
+def _examples(context: Context, setup: Setup) -> int | None:
+    """How many training examples there are, as the data set or else the plan says; ``None`` if neither does."""
+    facts: TrainingInputs = context.facts[TorchtuneTool.name]
+    path, plan = setup.dataset_path, context.plan
+    for name, found in facts.datasets.items():
+        if found and found.splits.get("train") and path == str(context.experiment / Path(name).expanduser()):
+            return found.splits["train"]
+    is_of_plan = plan.dataset and path == str(context.experiment / Path(plan.dataset.path).expanduser())
+    return plan.dataset.splits.get("train") if plan.dataset and is_of_plan else None
 
 
 def _adapter(setup: Setup) -> str:

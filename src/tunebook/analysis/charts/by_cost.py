@@ -1,0 +1,107 @@
+"""The figure of training cost against score, with the Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tunebook.analysis.charts.figure import (
+    SHOWN,
+    Figure,
+    Row,
+    Spec,
+    axis,
+    categories,
+    compact,
+    emphasized,
+    hover,
+    interval_fields,
+    layer,
+    layered,
+)
+from tunebook.analysis.charts.task_scores import TaskScores
+from tunebook.analysis.statistics.pareto import CostPoint
+from tunebook.core.plan import RunType
+
+__all__ = ["by_cost"]
+
+_LOG_FROM = 30  # times the lowest cost: from here on the cost axis is logarithmic
+_CROWDED = 40
+_MOST_LABELS, _LONGEST_LABEL = 4, 16  # names next to points of the front, and letters of such a name
+_MOST_NAMED = 8
+_FRONT, _OTHER = "on the front", "another run costs no more and scores at least as well"
+_ORANGE, _GREY = "#D55E00", "#8a8f96"
+
+
+def by_cost(scores: TaskScores) -> Figure:
+    """Training cost against the score after the last evaluated epoch."""
+    trained = {run.name for run in scores.analysis.runs if run.type is RunType.FINE_TUNED}
+    points = [
+        point
+        for point in scores.analysis.costs
+        if point.task == scores.task.name and point.measure == scores.measure and point.run in trained
+    ]
+    if not points:
+        reason = "no run has both a training time and a score"
+        return scores.no_figure("score_by_cost", "Score against training cost", reason)
+    unit, per_hour = _unit(points)
+    rows = [_row(scores, point, per_hour) for point in points]
+    front = sorted((row for row in rows if row["front"] == _FRONT), key=lambda row: row["cost"])
+    names = [row["name"] for row in front]
+    layers = _layers(rows, names, scores, unit)
+    caption = f"Cost is the training's duration in {unit}. The line joins the Pareto-optimal runs: no other run is both"
+    caption += " cheaper and at least as good."
+    if len(names) <= _MOST_NAMED:
+        caption += f" From the cheapest: {', '.join(names)}."
+    if scores.base_rows:
+        caption += " Dashed: base model, which costs no training."
+    spec = layered(rows, *layers, params=[SHOWN], datasets={"bases": scores.base_rows})
+    return Figure(scores.name("score_by_cost"), scores.title("Score against training cost"), caption, spec, 320)
+
+
+def _unit(points: Sequence[CostPoint]) -> tuple[str, float]:
+    """Hours, or minutes where the most expensive run took less than one hour; and how many of them make an hour."""
+    if max(point.cost for point in points) < 1:
+        return points[0].unit.replace("hours", "minutes"), 60.0
+    return points[0].unit, 1.0
+
+
+def _row(scores: TaskScores, point: CostPoint, per_hour: float) -> Row:
+    row = {
+        "run": scores.numbers[point.run],
+        "name": scores.labels[point.run],
+        "cost": compact(point.cost * per_hour),
+        "score": compact(point.score),
+        "front": _FRONT if point.on_front else _OTHER,
+    }
+    return row | interval_fields(point.interval)
+
+
+def _layers(rows: Sequence[Row], front: Sequence[str], scores: TaskScores, unit: str) -> list[Spec]:
+    costs = [row["cost"] for row in rows]
+    is_log = min(costs) > 0 and max(costs) > _LOG_FROM * min(costs)
+    along: Spec = {"type": "log"} if is_log else {"zero": False, "padding": 12}
+    x, y = axis("cost", "quantitative", f"Training cost ({unit})", scale=along), scores.channel("score")
+    only_front = f"datum.front === '{_FRONT}'"
+    stairs = {"type": "line", "interpolate": "step-after", "stroke": _ORANGE, "strokeWidth": 1.5}
+    line = layer(stairs, {"x": x, "y": y, "order": {"field": "cost", "type": "quantitative"}}, where=only_front)
+    bars, points = _marks(x, scores, unit, is_crowded=len(rows) > _CROWDED)
+    layers = [scores.base_rule(), bars, line, points]
+    if len(front) <= _MOST_LABELS and all(len(name) <= _LONGEST_LABEL for name in front):
+        label = {"type": "text", "style": "annotation", "dy": -11, "limit": 190}
+        layers.append(layer(label, {"x": x, "y": y, "text": {"field": "name", "type": "nominal"}}, where=only_front))
+    return layers
+
+
+def _marks(x: Spec, scores: TaskScores, unit: str, *, is_crowded: bool) -> tuple[Spec, Spec]:
+    looks = {_FRONT: (_ORANGE, "diamond"), _OTHER: (_GREY, "circle")}
+    channels = categories("front", looks, {"direction": "vertical"})
+    ends = {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}, "color": channels["color"]}
+    bars = layer({"type": "rule", "strokeOpacity": 0.25 if is_crowded else 0.6}, ends, is_filtered=True)
+    point = {
+        "x": x,
+        "y": scores.channel("score"),
+        "size": emphasized(220, 35 if is_crowded else 80),
+        "tooltip": scores.tooltip(("cost", unit, ".3~g"), ("front", "Cost")),
+    }
+    points = layer({"type": "point", "filled": True, "fillOpacity": 0.9}, channels | point, is_filtered=True)
+    return bars, points | hover()

@@ -1,0 +1,125 @@
+"""The figures of each factor: the mean score by level, over the runs that have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from tunebook.analysis.charts.figure import (
+    SHOWN,
+    Figure,
+    Row,
+    Spec,
+    axis,
+    compact,
+    emphasized,
+    hover,
+    interval_fields,
+    layer,
+    layered,
+    tooltip,
+)
+from tunebook.analysis.charts.task_scores import TaskScores
+from tunebook.analysis.formatting import capitalized, is_number, p_text
+from tunebook.analysis.records import FactorUse
+from tunebook.analysis.statistics.effects import Effect
+
+__all__ = ["by_factor"]
+
+_MOST_LEVELS = 24
+_FLAT_LETTERS = 60  # of all levels together that fit side by side under an axis
+_ORANGE = "#D55E00"
+
+
+def by_factor(scores: TaskScores) -> list[Figure]:
+    """One figure per factor: each run as a point, each level's mean, and its interval where the design carries one."""
+    factors = [factor for factor in scores.analysis.factors if len(factor.levels) <= _MOST_LEVELS]
+    has_scores = any(run.levels and run.name in scores.final for run in scores.analysis.runs)
+    if factors and has_scores:
+        return [_figure(scores, factor) for factor in factors]
+    reason = "no run with varied factors has a score yet" if scores.analysis.factors else "no factor was varied"
+    return [scores.no_figure("score_by_factor", "Score by factor", reason)]
+
+
+def _figure(scores: TaskScores, factor: FactorUse) -> Figure:
+    rows: list[Row] = []
+    for _, row in scores.rows():
+        levels_of_run = scores.analysis.runs[row["run"]].levels
+        if factor.key in levels_of_run:
+            rows.append({key: row[key] for key in ("run", "name", "score")} | {"level": levels_of_run[factor.key]})
+    effect = _main_effect(scores, factor)
+    levels = _levels(factor, rows, effect)
+    datasets = {"levels": levels, "bases": scores.base_rows}
+    spec = layered(rows, scores.base_rule(), *_layers(scores, factor, levels), params=[SHOWN], datasets=datasets)
+    caption = "Small points: runs; diamonds: the mean of each level"
+    if _has_intervals(levels):
+        caption += "; bars: its interval"
+    caption += "; dashed: base model." if scores.base_rows else "."
+    caption += _test_sentence(effect)
+    name, title = scores.name(f"score_by_{factor.key}"), scores.title(f"Score by {factor.label}")
+    return Figure(name, title, caption, spec, 260)
+
+
+def _main_effect(scores: TaskScores, factor: FactorUse) -> Effect | None:
+    wanted = (scores.task.name, scores.measure, (factor.key,))
+    for effect in scores.analysis.effects:
+        if (effect.task, effect.measure, effect.factors) == wanted:
+            return effect
+    return None
+
+
+def _levels(factor: FactorUse, rows: Sequence[Row], effect: Effect | None) -> list[Row]:
+    """Each level's mean: the effect's where it was estimated, otherwise that of the runs."""
+    estimated = {level.level: level for level in effect.levels} if effect else {}
+    levels: list[Row] = []
+    for name in factor.levels:
+        values = [row["score"] for row in rows if row["level"] == name]
+        if name in estimated:
+            level = estimated[name]
+            row = {"level": name, "mean": compact(level.mean), "runs": level.runs}
+            levels.append(row | interval_fields(level.interval))
+        elif values:
+            levels.append({"level": name, "mean": compact(fmean(values)), "runs": len(values)})
+    return levels
+
+
+def _has_intervals(levels: Sequence[Row]) -> bool:
+    return any(level.get("low") is not None for level in levels)
+
+
+def _test_sentence(effect: Effect | None) -> str:
+    if effect is None:
+        return ""
+    if effect.test and effect.p_holm is not None:
+        return f" {capitalized(effect.test)}: {p_text(effect.p_holm)} (Holm)."
+    return f" {capitalized(effect.note).rstrip('.')}." if effect.note else ""
+
+
+def _layers(scores: TaskScores, factor: FactorUse, levels: Sequence[Row]) -> list[Spec]:
+    is_flat = sum(map(len, factor.levels)) <= _FLAT_LETTERS
+    order = {"domain": list(factor.levels)}
+    x = axis("level", "ordinal", factor.label, scale=order, axis={"labelAngle": 0 if is_flat else -30})
+    marks = {
+        "x": x,
+        "y": scores.channel("score"),
+        "fillOpacity": emphasized(1, 0.45),
+        "size": emphasized(130, 28),
+        "tooltip": tooltip(("name", "Run"), ("level", factor.label), ("score", scores.measure, scores.number)),
+    }
+    runs = layer({"type": "point", "filled": True, "style": "quiet"}, marks, is_filtered=True) | hover()
+    return [runs, *_mean_layers(scores, factor, levels, x)]
+
+
+def _mean_layers(scores: TaskScores, factor: FactorUse, levels: Sequence[Row], x: Spec) -> list[Spec]:
+    mean = {"x": x, "y": scores.channel("mean")}
+    layers: list[Spec] = []
+    if _has_intervals(levels):
+        ends = {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}}
+        bar = {"type": "rule", "color": _ORANGE, "strokeWidth": 2}
+        layers.append(layer(bar, ends, data="levels", where="isValid(datum.low)"))
+    if all(map(is_number, factor.levels)) and not factor.is_seed:
+        line = {"type": "line", "color": _ORANGE, "strokeWidth": 1.2, "strokeOpacity": 0.6}
+        layers.append(layer(line, mean, data="levels"))
+    point = {"type": "point", "filled": True, "shape": "diamond", "color": _ORANGE, "size": 110, "opacity": 1}
+    words = scores.mean_tooltip(("level", factor.label))
+    return [*layers, layer(point, mean | {"tooltip": words}, data="levels")]

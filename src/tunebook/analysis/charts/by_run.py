@@ -1,0 +1,110 @@
+"""The figure of every run's score, sorted, next to its base model."""
+
+from __future__ import annotations
+
+from tunebook.analysis.charts.figure import (
+    SHOWN,
+    Figure,
+    Row,
+    Spec,
+    axis,
+    categories,
+    emphasized,
+    hover,
+    layer,
+    layered,
+)
+from tunebook.analysis.charts.task_scores import TaskScores
+from tunebook.analysis.formatting import percent_text
+from tunebook.analysis.records import EvaluationKey, RunRecord
+from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.core.plan import RunType
+
+__all__ = ["by_run"]
+
+_MOST_NAMED = 60  # runs with a row of their own; more runs have a rank
+_ROW_PX = 19
+_BASE = "base model"
+_VERDICTS = {  # in the legend's order: colour and shape
+    "better than base": ("#0072B2", "circle"),
+    "not significantly different from base": ("#8a8f96", "circle"),
+    "worse than base": ("#D55E00", "circle"),
+    "not compared": ("#56B4E9", "circle"),
+    _BASE: ("#CC79A7", "diamond"),
+}
+
+
+def by_run(scores: TaskScores) -> Figure:
+    """Every run's score with its interval."""
+    if not scores.final:
+        return scores.no_figure("score_by_run", "Score by run", f"no evaluation of {scores.task.name} has a score yet")
+    rows = _rows(scores)
+    caption = (
+        "Dashed: base model. Colours: paired comparison with the base model on the same samples, corrected (Holm)."
+    )
+    method = next((score.interval.method for score in scores.final.values() if score.interval), "")
+    if method:
+        bars = f"bars: {percent_text(scores.analysis.level)} intervals ({method})"
+        caption = f"Points: scores after the last evaluated epoch; {bars}. {caption}"
+    height, hint = 70 + _ROW_PX * max(len(rows), 3), ""
+    if len(rows) > _MOST_NAMED:
+        caption += f" {len(rows)} runs, sorted by score."
+        height, hint = 330, "Point at a run to see its name."
+    name, title = scores.name("score_by_run"), scores.title("Score by run")
+    return Figure(name, title, caption, _spec(rows, scores), height, is_wide=True, hint=hint)
+
+
+def _rows(scores: TaskScores) -> list[Row]:
+    """One row per run, the highest score first."""
+    comparisons = {
+        EvaluationKey(each.run, each.task, each.epoch): each
+        for each in scores.analysis.comparisons
+        if each.against == "base" and each.measure == scores.measure
+    }
+    rows = []
+    for score, row in scores.rows():
+        run = scores.analysis.runs[row["run"]]
+        verdict = _verdict(run, comparisons.get(score.evaluation))
+        rows.append(row | {"n": score.n, "verdict": verdict})
+    rows.sort(key=lambda row: (-row["score"], row["run"]))
+    for rank, row in enumerate(rows, start=1):
+        row["rank"] = rank
+    return rows
+
+
+def _verdict(run: RunRecord, comparison: Comparison | None) -> str:
+    if run.type is RunType.CONTROL:
+        return _BASE
+    if comparison is None:
+        return "not compared"
+    if not comparison.significant:
+        return "not significantly different from base"
+    return "better than base" if comparison.difference > 0 else "worse than base"
+
+
+def _spec(rows: list[Row], scores: TaskScores) -> Spec:
+    """One row per run while their names fit; otherwise one rank per run along the horizontal axis."""
+    if len(rows) <= _MOST_NAMED:
+        names = axis(
+            "name", "nominal", "", sort={"field": "rank", "op": "min"}, axis={"grid": False, "labelOverlap": False}
+        )
+        return _layers(rows, scores, along="x", other={"y": names}, size=80, thickness=1.6)
+    domain = {"nice": False, "domain": [0.3, len(rows) + 0.7]}
+    ranks = axis("rank", "quantitative", "Rank", scale=domain, axis={"grid": False})
+    return _layers(rows, scores, along="y", other={"x": ranks}, size=26, thickness=1)
+
+
+def _layers(rows: list[Row], scores: TaskScores, *, along: str, other: Spec, size: float, thickness: float) -> Spec:
+    present = {row["verdict"] for row in rows}
+    channels = categories("verdict", {key: look for key, look in _VERDICTS.items() if key in present}, {})
+    ends = {along: scores.channel("low"), f"{along}2": {"field": "high"}, "color": channels["color"]}
+    bars = layer({"type": "rule", "strokeWidth": thickness, "strokeOpacity": 0.75}, other | ends, is_filtered=True)
+    point = {
+        along: scores.channel("score"),
+        "size": emphasized(size * 2.5, size),
+        "tooltip": scores.tooltip(("n", "Samples", "d"), ("verdict", "Comparison")),
+    }
+    mark = {"type": "point", "filled": True, "opacity": 1}
+    points = layer(mark, other | channels | point, is_filtered=True) | hover()
+    datasets = {"bases": [row for row in rows if row["verdict"] == _BASE]}
+    return layered(rows, scores.base_rule(along), bars, points, params=[SHOWN], datasets=datasets)

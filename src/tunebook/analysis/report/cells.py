@@ -1,0 +1,80 @@
+"""Values as cells: formatted once for every output."""
+
+from __future__ import annotations
+
+from tunebook.analysis.formatting import Scale, p_number
+from tunebook.analysis.records import Interval
+from tunebook.analysis.report.content import Cell
+from tunebook.core.jobs import JobState
+from tunebook.core.units import spoken_duration
+
+__all__ = ["count", "difference", "duration", "epoch", "log", "number", "p_value", "score", "state", "text"]
+
+
+_UNKNOWN = Cell()
+
+
+def text(value: str) -> Cell:
+    """A text."""
+    return Cell(value, value) if value else _UNKNOWN
+
+
+def count(value: int | None) -> Cell:
+    """A whole number."""
+    return text("" if value is None else str(value))
+
+
+def epoch(value: int) -> Cell:
+    """A zero-based epoch; nothing for models that were not trained here."""
+    return count(value if value >= 0 else None)
+
+
+def number(value: float | None, form: str = ".4g", *, unit: str = "") -> Cell:
+    """A number with its unit."""
+    if value is None:
+        return _UNKNOWN
+    return Cell(f"{value:{form}} {unit}".rstrip(), repr(value), unit=unit)
+
+
+def duration(seconds: float | None) -> Cell:
+    """``1m 20s``; sorts by seconds."""
+    if seconds is None:
+        return _UNKNOWN
+    return Cell(spoken_duration(seconds), repr(seconds))
+
+
+def state(value: JobState, *, has_results: bool) -> Cell:
+    """A job's state; results count even if their job is not recorded."""
+    if value is JobState.UNKNOWN and has_results:
+        return text("results found")
+    return Cell(value.value, value.value, state=value.value)
+
+
+def log(path: str | None) -> Cell:
+    """A log."""
+    return Cell("open", path, log=path) if path else _UNKNOWN
+
+
+def score(value: float | None, interval: Interval | None, scale: Scale) -> Cell:
+    """A score with its interval."""
+    if value is None:
+        return _UNKNOWN
+    return Cell(scale.value(value), repr(value), scale.interval(interval), scale.unit)
+
+
+def difference(value: float | None, interval: Interval | None, scale: Scale, *, note: str = "") -> Cell:
+    """A difference of scores with its interval and a note."""
+    if value is None:
+        return _UNKNOWN
+    details = [] if interval is None else [scale.bounds(interval)]
+    if note:
+        details.append(note)
+    return Cell(scale.change(value), repr(value), "; ".join(details), scale.difference_unit)
+
+
+def p_value(p: float | None, *, significant: bool | None) -> Cell:
+    """``0.032``, and that it is not significant."""
+    if p is None:
+        return _UNKNOWN
+    verdict = "" if significant else "not significant"
+    return Cell(p_number(p), repr(p), verdict)

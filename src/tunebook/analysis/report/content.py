@@ -1,0 +1,268 @@
+"""The report as a value: sections of texts, lists, tables, figures and samples, whatever they are written in.
+
+Every output is made from this value: a fact, its label, its format and its sentence are defined once, where the content
+is built (:mod:`tunebook.analysis.report.sections`). All texts are plain; each output escapes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.formatting import MISSING
+from tunebook.tools.results import LogViewer
+
+__all__ = [
+    "Block",
+    "Cell",
+    "Column",
+    "Content",
+    "Entries",
+    "Entry",
+    "Sample",
+    "Samples",
+    "Section",
+    "Style",
+    "Table",
+    "Text",
+]
+
+_MOST_OPTIONS = 30  # a filter with more values would be slower than searching
+
+
+class Style(Enum):
+    """How texts and lists are set."""
+
+    PLAIN = "plain"
+    NOTE = "note"  # a text that explains
+    HEADING = "heading"  # within a section
+    COMMAND = "command"  # to copy
+    ORDERED = "ordered"
+    TERMS = "terms"  # a list of names and what they stand for
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; ``files`` are data files next to the report that end it."""
+
+    text: str
+    style: Style = Style.PLAIN
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of a list.
+
+    Attributes:
+        subject: what it is about.
+        more: what else there is to know or to do about it.
+        tag: its kind, in one or two words.
+        significant: whether the test behind it passed; ``None`` without a test.
+        log: a log's path, relative to the experiment's directory, to be linked.
+    """
+
+    text: str
+    subject: str = ""
+    more: str = ""
+    tag: str = ""
+    significant: bool | None = None
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A list; ``fold`` is the line that stands for it until a reader opens it, and empty for a list that is open."""
+
+    entries: tuple[Entry, ...]
+    style: Style = Style.PLAIN
+    fold: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        key: the column's name in rows; the part before ``:`` is its group, such as ``factor``.
+        note: the sentence that explains the column.
+        detail: the title of the cells' details; without it, only outputs with room for a second line show them.
+        highest_first: whether readers want the highest value first.
+        has_filter: whether readers may choose one of the values.
+        is_long: whether its texts need room.
+    """
+
+    key: str
+    title: str
+    is_number: bool = False
+    note: str = ""
+    detail: str = ""
+    highest_first: bool = False
+    has_filter: bool = False
+    is_long: bool = False
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the details are intervals."""
+        return self.detail.endswith("interval")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value as it is shown.
+
+    Attributes:
+        text: with its unit.
+        value: for sorting and for CSV files; empty if nothing is known.
+        detail: what belongs to the text, such as its interval.
+        unit: the end of ``text`` and ``detail`` that a column's title may say for all its cells.
+        state: a job's state, which has a colour.
+        log: a log's path, relative to the experiment's directory, to be linked.
+    """
+
+    text: str = MISSING
+    value: str = ""
+    detail: str = ""
+    unit: str = ""
+    state: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; rows have cells by their column's key, and columns without a value are left out.
+
+    Attributes:
+        note: sentences on the whole table.
+        file: the data file next to the report that has all rows; empty if none has.
+        best: the numbers of the rows that are marked.
+        is_interactive: whether readers sort, filter and save it, where the output can do that.
+        is_folded: whether it is a detail that readers open.
+    """
+
+    key: str
+    label: str
+    columns: tuple[Column, ...]
+    rows: tuple[Mapping[str, Cell], ...]
+    note: str = ""
+    file: str = ""
+    best: frozenset[int] = frozenset()
+    is_interactive: bool = False
+    is_folded: bool = False
+
+    def __post_init__(self) -> None:
+        known = {key for row in self.rows for key, cell in row.items() if cell.value}
+        object.__setattr__(self, "columns", tuple(column for column in self.columns if column.key in known))
+
+    @property
+    def caption(self) -> str:
+        """The sentences on the table and on its columns."""
+        notes = dict.fromkeys((self.note, *(column.note for column in self.columns)))
+        return " ".join(filter(None, notes))
+
+    def select(self, *names: str) -> Table:
+        """The table with only the columns of these keys or groups, in the table's order."""
+        return replace(self, columns=tuple(column for column in self.columns if _has_name(column, names)))
+
+    def without(self, *names: str) -> Table:
+        """The table without the columns of these keys or groups."""
+        return replace(self, columns=tuple(column for column in self.columns if not _has_name(column, names)))
+
+    def cells(self, row: Mapping[str, Cell]) -> list[tuple[Column, Cell]]:
+        """The columns with a row's cells."""
+        return [(column, row.get(column.key, Cell())) for column in self.columns]
+
+    def options(self, column: Column) -> tuple[str, ...]:
+        """The values of a column that readers may choose from; empty where that would be no help."""
+        found = {row[column.key].text: None for row in self.rows if column.key in row and row[column.key].value}
+        return tuple(found) if column.has_filter and 1 < len(found) <= _MOST_OPTIONS else ()
+
+    def left_out(self, shown: int) -> Text | None:
+        """The sentence on the rows after the first ``shown`` ones."""
+        if len(self.rows) <= shown:
+            return None
+        text = f"The first {shown} of {len(self.rows)} rows"
+        if not self.file:
+            return Text(f"{text}.", Style.NOTE)
+        return Text(f"{text}; all are in", Style.NOTE, (self.file,))
+
+
+def _has_name(column: Column, names: Collection[str]) -> bool:
+    return column.key in names or column.key.partition(":")[0] in names
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample with answers, their subjects being runs; ``runs`` counts the runs that are concerned."""
+
+    task: str
+    id: str
+    prompt: str
+    target: str
+    answers: tuple[Entry, ...]
+    runs: int
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples of one kind; ``total`` says how many were found."""
+
+    title: str
+    samples: tuple[Sample, ...]
+    total: str
+
+    def left_out(self, shown: int) -> Text | None:
+        """The sentence on the samples after the first ``shown`` ones."""
+        if len(self.samples) <= shown:
+            return None
+        return Text(f"The first {shown} of {self.total}; all samples are in", Style.NOTE, ("samples.parquet",))
+
+
+Block = Text | Entries | Table | Figure | Samples
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section; ``short`` is its title in a list of sections."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+    short: str = ""
+
+
+@dataclass(frozen=True)
+class Content:
+    """The whole report.
+
+    Attributes:
+        kind: the experiment's type and date of creation.
+        status: how many trainings and evaluations have results.
+        is_finished: whether nothing that was planned is missing.
+        facts: the numbers at the head of the report.
+        findings: also in their section.
+        tasks: the names of the evaluation tasks.
+        viewer: the program that shows the logs, if there is one.
+    """
+
+    name: str
+    kind: str
+    question: str
+    status: str
+    is_finished: bool
+    facts: tuple[Entry, ...]
+    findings: tuple[Entry, ...]
+    sections: tuple[Section, ...]
+    tasks: tuple[str, ...]
+    viewer: LogViewer | None
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks of all sections."""
+        for section in self.sections:
+            yield from section.blocks
+
+    def tables(self) -> dict[str, Table]:
+        """All tables by their keys."""
+        return {block.key: block for block in self.blocks() if isinstance(block, Table)}

@@ -1,0 +1,115 @@
+"""``report.html``: the content as one page, escaped by Jinja and closed by a content security policy.
+
+The page loads nothing and sends nothing. Its scripts are the package's own and Vega's, which comes with vl-convert; the
+policy knows them by their hashes, allows no ``eval`` (Vega interprets its expressions) and, where browsers know Trusted
+Types, lets no text become HTML. The figures' data is a JSON block in which ``<``, ``>`` and ``&`` are escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+from urllib.parse import quote
+
+from tunebook import __version__
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.theme import DARK, IN_DARK, LIGHT
+from tunebook.analysis.report.content import Content
+
+__all__ = ["log_href", "report_html"]
+
+_SCRIPTS = ("tables.js", "charts.js")
+_SVG_ROWS = 3_000  # with more, a canvas is quicker
+_MOST_ROWS = 60  # of tables that cannot be filtered
+_MOST_SAMPLES = 30  # of a kind; thousands would make the page slow
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_IN_SCRIPT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
+
+
+def report_html(content: Content, *, refresh_s: int | None = None) -> str:
+    """The page.
+
+    Args:
+        refresh_s: after how many seconds an unfinished experiment's page loads itself again; ``None`` for never.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, auto_reload=False)
+    template = environment.from_string(_text("report.html.j2"))
+    library, script, style = _library(), "".join(map(_text, _SCRIPTS)), _text("report.css")
+    page: str = template.render(
+        content=content,
+        kind_of=lambda block: type(block).__name__,
+        file=_file_stem(content.name),
+        most_rows=_MOST_ROWS,
+        most_samples=_MOST_SAMPLES,
+        version=__version__,
+        policy=_policy([library, script], style),
+        refresh_s=None if content.is_finished else refresh_s,
+        log=log_href,
+        viewer=content.viewer,
+        data=Markup(_data(content)),  # noqa: S704  escaped for a script block by _data
+        library=Markup(library),  # noqa: S704  the package's own
+        script=Markup(script),  # noqa: S704
+        style=Markup(style),  # noqa: S704
+    )
+    return _LONE_SURROGATE.sub("\ufffd", page)  # of JSON: they have no bytes in UTF-8
+
+
+def _text(name: str) -> str:
+    return resources.files("tunebook.analysis.report").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed in one script, with their names to themselves."""
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return f"(() => {{{bundle}}})();".replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _policy(scripts: Sequence[str], style: str) -> str:
+    allowed = " ".join(map(_hash, scripts))
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data: blob:; base-uri 'none'; "
+        "form-action 'none'; require-trusted-types-for 'script'; trusted-types default"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def log_href(log: str) -> str:
+    """The log's address from ``analysis/``; it starts with ``../``, so that no name can be read as a scheme."""
+    return "../" + quote(log)
+
+
+def _file_stem(name: str) -> str:
+    """The beginning of the names of files that readers save."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:80] or "experiment"
+
+
+def _data(content: Content) -> str:
+    document = {
+        "runs": len(content.tables()["runs"].rows),
+        "light": LIGHT,
+        "dark": DARK,
+        "inDark": IN_DARK,
+        "figures": {block.name: _drawable(block) for block in content.blocks() if isinstance(block, Figure)},
+    }
+    text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.translate(_IN_SCRIPT)
+
+
+def _drawable(figure: Figure) -> Mapping[str, Any]:
+    renderer = "canvas" if len(figure.rows) > _SVG_ROWS else "svg"
+    return {"renderer": renderer, "spec": figure.sized("container")}

@@ -1,0 +1,47 @@
+"""inspect-ai's rows of the parameter table: how the models' answers are generated, and on how many samples."""
+
+from __future__ import annotations
+
+from tunebook.core.jobs import Stage
+from tunebook.core.parameters import Kind, Parameter
+
+__all__ = ["PLAN_PARAMETERS"]
+
+PLAN_PARAMETERS = (
+    Parameter(
+        "eval_temperature",
+        "Evaluation Temperature",
+        Kind.NUMBER,
+        minimum=0,
+        default=0,
+        aliases=("temperature",),
+        is_shown=True,
+        stage=Stage.EVALUATION,
+    ),
+    Parameter(
+        "eval_max_tokens",
+        "Evaluation Max Tokens",
+        Kind.INTEGER,
+        minimum=1,
+        aliases=("max tokens",),
+        stage=Stage.EVALUATION,
+    ),
+    Parameter(
+        "eval_seed",
+        "Evaluation Seed",
+        Kind.INTEGER,
+        minimum=0,
+        below=2**32,
+        default=14,
+        is_shown=True,
+        stage=Stage.EVALUATION,
+    ),
+    Parameter(
+        "eval_limit",
+        "Evaluation Limit",
+        Kind.INTEGER,
+        minimum=1,
+        aliases=("sample limit",),
+        stage=Stage.EVALUATION,
+    ),
+)

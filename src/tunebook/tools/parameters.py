@@ -1,0 +1,42 @@
+"""The table of parameters that a plan has: the shared rows and those of the tools that it names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+from tunebook.core.parameters import SHARED_PARAMETERS, Parameter, ParameterTable
+from tunebook.core.plan import Tools
+from tunebook.tools.registry import Registry, installed_tools
+
+__all__ = ["every_parameter", "installed_parameters", "parameters_of"]
+
+
+def parameters_of(named: Tools, registry: Registry) -> ParameterTable:
+    """The table for a plan that names these tools.
+
+    A plan may name a tool that is not known; its parameters are not known then, and the table is not complete.
+    """
+    tools = (registry.preparation_tool(named.preparation), registry.evaluation_tool(named.evaluation))
+    table = SHARED_PARAMETERS
+    for tool in tools:
+        if tool is not None:
+            table = table.with_rows(tool.parameters)
+    return replace(table, is_complete=None not in tools)
+
+
+@lru_cache(maxsize=8)
+def installed_parameters(named: Tools = Tools()) -> ParameterTable:  # noqa: B008  a frozen value
+    """The table for a plan that names these tools, out of those that are installed."""
+    return parameters_of(named, installed_tools())
+
+
+@lru_cache(maxsize=1)
+def every_parameter() -> ParameterTable:
+    """The shared rows as they are, and the rows of all installed tools: what a key means, whatever the plan's tools."""
+    rows: dict[str, Parameter] = {}
+    for tool in installed_tools().tools:
+        for parameter in tool.parameters:
+            if SHARED_PARAMETERS.get(parameter.key) is None:
+                rows.setdefault(parameter.key, parameter)
+    return SHARED_PARAMETERS.with_rows(rows.values())

@@ -1,0 +1,192 @@
+"""torchtune's rules: which settings its recipes can honour, for a plan and for settings that a person edited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from tunebook.core.check_training import problems_of_runs, setting_line
+from tunebook.core.parameters import Value, suggestion
+from tunebook.core.plan import Plan, Run
+from tunebook.core.plan.settings import effective, evaluations, run_settings
+from tunebook.errors import Problem
+from tunebook.tools.torchtune.models import TorchtuneModel
+from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_distributed
+from tunebook.tools.torchtune.steps import total_steps, warmup_steps
+
+__all__ = ["BrokenRule", "broken_rules", "model_rules", "plan_rules", "step_problems", "unresolved_warmup"]
+
+Settings = Mapping[str, Value]
+
+# The builders of Llama 3 and Gemma 2 have no adapter for the output layer.
+_WITH_OUTPUT_ADAPTER = ("torchtune.models.mistral.", "torchtune.models.phi3.", "torchtune.models.qwen2.")
+
+
+@dataclass(frozen=True)
+class BrokenRule:
+    """A setting, by its key, that cannot be honoured."""
+
+    key: str
+    message: str
+    hint: str
+
+
+def plan_rules(plan: Plan) -> tuple[Problem, ...]:
+    """Every broken rule of every fine-tuned run."""
+    examples = plan.dataset.splits.get("train") if plan.dataset else None
+    broken = [*problems_of_runs(plan, partial(_broken_by_run, examples=examples)), *_adapters_without_weights(plan)]
+    return tuple(broken)
+
+
+def step_problems(plan: Plan, examples: Mapping[str, int | None]) -> Iterator[Problem]:
+    """The rules on steps where the plan does not give the number of training examples.
+
+    Args:
+        examples: what the data sets say, by name of the runs for which the plan does not; ``None`` is "not known".
+    """
+    yield from problems_of_runs(plan, partial(_step_problems, examples=examples))
+
+
+def _step_problems(plan: Plan, run: Run, *, examples: Mapping[str, int | None]) -> Iterator[Problem]:
+    if run.name not in examples:
+        return
+    settings, count = run_settings(plan, run), examples[run.name]
+    for rule in (*_steps(settings, count), *unresolved_warmup(settings, count)):
+        yield _problem(plan, run, rule)
+
+
+def _broken_by_run(plan: Plan, run: Run, *, examples: int | None) -> Iterator[Problem]:
+    has_own_data = effective(plan, run, "dataset") is not None
+    for rule in broken_rules(run_settings(plan, run), examples=None if has_own_data else examples):
+        if rule.key not in plan.unreadable:
+            yield _problem(plan, run, rule)
+
+
+def _problem(plan: Plan, run: Run, rule: BrokenRule) -> Problem:
+    line = setting_line(plan, run, rule.key)
+    message = f"run `{run.name}`: {rule.message}" if line == run.line else rule.message
+    return Problem(message, plan.file, line, rule.hint)
+
+
+def _adapters_without_weights(plan: Plan) -> Iterator[Problem]:
+    written = plan.configuration.get("save_adapter_weights_only")
+    is_trained = any(evaluation.epoch is not None for evaluation in evaluations(plan))
+    if written and written.value is True and is_trained:
+        hint = "evaluation loads merged weights: set it to no"
+        yield Problem("Save Adapter Weights Only leaves nothing to evaluate", plan.file, written.line, hint)
+
+
+def broken_rules(settings: Settings, *, examples: int | None) -> Iterator[BrokenRule]:
+    """Every rule that one run's settings break, by key of the parameters and with the recipe.
+
+    Args:
+        examples: how many training examples there are; ``None`` where that is not known.
+    """
+    for rule in (_recipe, _gpus, _validation, _prompt, _packing, _alpha, _precision, _targets, _warmup):
+        yield from rule(settings)
+    yield from _steps(settings, examples)
+
+
+def _recipe(settings: Settings) -> Iterator[BrokenRule]:
+    recipe = str(settings["recipe"])
+    if recipe not in STOCK_RECIPES and "." not in recipe:
+        hint = suggestion(recipe, STOCK_RECIPES) + "; a recipe of your own is a dotted module name"
+        yield BrokenRule("recipe", f"unknown recipe `{recipe}`", hint)
+
+
+def _gpus(settings: Settings) -> Iterator[BrokenRule]:
+    recipe, gpus = str(settings["recipe"]), settings["gpus"]
+    if not isinstance(gpus, int) or recipe not in STOCK_RECIPES:
+        return
+    if gpus > 1 and not is_distributed(recipe):
+        hint = f"use `{recipe.replace('single_device', 'distributed')}`, or 1 GPU"
+        yield BrokenRule("recipe", f"`{recipe}` runs on one GPU, but the plan asks for {gpus}", hint)
+    if gpus < 2 and is_distributed(recipe):  # noqa: PLR2004
+        hint = f"use `{recipe.replace('distributed', 'single_device')}`, or 2 and more GPUs"
+        yield BrokenRule("recipe", f"`{recipe}` runs on several GPUs, but the plan asks for {gpus}", hint)
+
+
+def _validation(settings: Settings) -> Iterator[BrokenRule]:
+    recipe = str(settings["recipe"])
+    if settings["run_val_every_n_steps"] and is_distributed(recipe):
+        hint = "torchtune 0.6.1 validates on one GPU only: use a single-device recipe, or do not validate"
+        yield BrokenRule("run_val_every_n_steps", f"`{recipe}` cannot validate during training", hint)
+
+
+def _prompt(settings: Settings) -> Iterator[BrokenRule]:
+    if settings["dataset_type"] == "instruct" and "{input}" not in str(settings["prompt"]):
+        hint = "without it every example trains on the same text; write for example `{input}`"
+        yield BrokenRule("prompt", "the prompt does not contain `{input}`", hint)
+
+
+def _packing(settings: Settings) -> Iterator[BrokenRule]:
+    if settings["packed"] and settings["max_seq_len"] is None:
+        hint = "set Max Sequence Length (max_seq_len) to a number of tokens"
+        yield BrokenRule("packed", "packing needs a maximum sequence length", hint)
+
+
+def _alpha(settings: Settings) -> Iterator[BrokenRule]:
+    if settings["lora_rank"] is not None and settings["lora_alpha"] is None:
+        yield BrokenRule("lora_alpha", "lora_rank is set, but lora_alpha is not", "twice the rank is usual")
+
+
+def _precision(settings: Settings) -> Iterator[BrokenRule]:
+    if settings["precision"] == "bf16" and settings["gpus"] == 0:
+        hint = "write fp32, or leave it out"
+        yield BrokenRule("precision", "torchtune 0.6.1 trains in bf16 on GPUs only, but there is no GPU", hint)
+
+
+def _targets(settings: Settings) -> Iterator[BrokenRule]:
+    targets = settings["lora_target_modules"]
+    if isinstance(targets, tuple) and set(targets) <= {"mlp", "output"}:
+        hint = "add one or more of q_proj, k_proj, v_proj, output_proj"
+        message = f"torchtune 0.6.1 does not train adapters of {', '.join(targets) or 'no module'} alone"
+        yield BrokenRule("lora_target_modules", message, hint)
+
+
+def _warmup(settings: Settings) -> Iterator[BrokenRule]:
+    if settings["warmup_ratio"] is None:
+        return
+    if settings["num_warmup_steps"]:
+        message = "both Warmup Ratio and Warmup Steps are given"
+        yield BrokenRule("warmup_ratio", message, "give only one of the two")
+    if settings["packed"]:
+        message = "Warmup Ratio is a share of all steps, but packing decides how many there are"
+        yield BrokenRule("warmup_ratio", message, "give Warmup Steps")
+
+
+def _steps(settings: Settings, examples: int | None) -> Iterator[BrokenRule]:
+    """The examples make at least one step, and the warm-up ends before the training does."""
+    total = total_steps(settings, examples)
+    warmup = warmup_steps(settings, examples)
+    if total is None or warmup is None:
+        return
+    if total == 0:
+        message = f"training makes no step: {examples} examples are fewer than batch size {settings['batch_size']}"
+        if settings["gradient_accumulation_steps"] != 1:
+            message += f" × {settings['gradient_accumulation_steps']} accumulated"
+        yield BrokenRule("batch_size", message, "make the batch smaller")
+    elif warmup >= total:
+        key = "num_warmup_steps" if settings["warmup_ratio"] is None else "warmup_ratio"
+        message = f"a warm-up of {warmup} steps does not fit into {total} steps of training"
+        yield BrokenRule(key, message, "make the warm-up shorter: the learning rate would never reach its value")
+
+
+def unresolved_warmup(settings: Settings, examples: int | None) -> Iterator[BrokenRule]:
+    """A share of steps is a number of steps only where the number of training examples is known."""
+    if warmup_steps(settings, examples) is None and not settings["packed"]:
+        message = "Warmup Ratio is a share of all steps, but the number of training examples is not known"
+        hint = "give Warmup Steps, or `- **Splits:** train (N)` under `### Dataset`"
+        yield BrokenRule("warmup_ratio", message, hint)
+
+
+def model_rules(settings: Settings, model: TorchtuneModel) -> Iterator[BrokenRule]:
+    """Settings that torchtune's builder of a model cannot honour."""
+    targets = settings["lora_target_modules"]
+    if not isinstance(targets, tuple) or "output" not in targets:
+        return
+    is_tied = bool(model.arguments.get("tie_word_embeddings"))
+    if is_tied or not model.builder.startswith(_WITH_OUTPUT_ADAPTER):
+        message = f"torchtune 0.6.1 has no adapter for the output layer of this model ({model.builder})"
+        yield BrokenRule("lora_target_modules", message, "remove `output` from LoRA Target Modules")

@@ -1,0 +1,87 @@
+"""Logs of any evaluation tool are read once, and again only when their file changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tunebook.analysis.collect.read_logs import LogReader
+from tunebook.core.plan import EvaluationTask
+from tunebook.tools.results import EvaluationResults, LogHeader, LogReadings, LogSubject, Samples
+
+
+class LineResults(EvaluationResults):
+    """A tool whose log is one line: the score of one sample; it counts how often it is asked to read."""
+
+    package = "lines"
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def log_files(self, run_directory: Path) -> Sequence[Path]:
+        return sorted(run_directory.glob("*.log"))
+
+    def read_headers(self, logs: Sequence[Path]) -> LogReadings[LogHeader]:
+        self.read += [f"header {path.name}" for path in logs]
+        header = LogHeader("success", "2026-01-02T10:00:00+00:00", "m", "t", samples=1, completed=1)
+        torn = {path: "it is empty" for path in logs if not path.read_text()}
+        return LogReadings({path: header for path in logs if path not in torn}, torn)
+
+    def read_samples(self, logs: Sequence[Path]) -> LogReadings[Samples]:
+        self.read += [f"samples {path.name}" for path in logs]
+        found = {}
+        for path in logs:
+            score = float(path.read_text())
+            found[path] = Samples(("1",), (1,), ("p",), ("t",), ("a",), ("",), {"exact": (score,), "other": (None,)}, 9)
+        return LogReadings(found)
+
+    def subject_of(self, log: LogHeader, tasks: Sequence[EvaluationTask]) -> LogSubject:
+        return LogSubject(tasks[0].name) if log.task == "t" else LogSubject(None)
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "a.log").write_text("1")
+    (tmp_path / "run" / "b.log").write_text("0.5")
+    (tmp_path / "run" / "torn.log").write_text("")
+    return tmp_path
+
+
+def scores(experiment: Path, tool: LineResults, *, use_cache: bool = True) -> dict[str, float | None]:
+    reader = LogReader(experiment, tool, use_cache=use_cache)
+    logs, unreadable = reader.headers(tool.log_files(experiment / "run"))
+    assert [(log.path, log.why) for log in unreadable] == [("run/torn.log", "it is empty")]
+    samples, torn = reader.samples(logs)
+    assert torn == ()
+    assert all(found.tokens == 9 and found.values["other"] == (None,) for found in samples.values())
+    return {path: found.values["exact"][0] for path, found in samples.items()}
+
+
+def test_only_changed_and_torn_logs_are_read_again(experiment: Path) -> None:
+    first, again = LineResults(), LineResults()
+    assert scores(experiment, first) == {"run/a.log": 1.0, "run/b.log": 0.5}
+    assert scores(experiment, again) == {"run/a.log": 1.0, "run/b.log": 0.5}
+    assert again.read == ["header torn.log"]
+    (experiment / "run" / "a.log").write_text("0.25")
+    assert scores(experiment, again) == {"run/a.log": 0.25, "run/b.log": 0.5}
+    assert again.read[1:] == ["header a.log", "header torn.log", "samples a.log"]
+
+
+def test_without_a_cache_nothing_is_written_and_all_is_read(experiment: Path) -> None:
+    tool = LineResults()
+    scores(experiment, tool, use_cache=False)
+    scores(experiment, tool, use_cache=False)
+    assert tool.read.count("samples a.log") == 2
+    assert not (experiment / ".tunebook").exists()
+
+
+def test_a_cache_of_another_version_is_not_used(experiment: Path) -> None:
+    scores(experiment, LineResults())
+    cache = experiment / ".tunebook" / "analysis" / "headers.json"
+    cache.write_text(cache.read_text().replace('"version": 3', '"version": 2'))
+    tool = LineResults()
+    assert scores(experiment, tool) == {"run/a.log": 1.0, "run/b.log": 0.5}
+    assert "header a.log" in tool.read
