@@ -22,7 +22,7 @@ from tunebook.executors.local import LocalExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import RunReport, Snapshot
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 
 TRAINED = "rank8/finetune"
 EVALUATED = "rank8/eval/caps_epoch0"
@@ -43,7 +43,7 @@ def run(
     runs: tuple[str, ...] = (),
     seen: list[Snapshot] | None = None,
 ) -> RunReport:
-    options = RunOptions(stage=stage, runs=runs, retry_failed=retry_failed, poll_s=0.01)
+    options = LoopOptions(stage=stage, runs=runs, retry_failed=retry_failed, poll_s=0.01)
     return run_jobs(
         experiment.jobs,
         LocalExecutor(slots, grace_s=HANG_S),
@@ -270,7 +270,7 @@ def test_a_job_that_ended_before_anybody_wrote_its_id_down_has_ended(experiment:
         looks.append(snapshot)
         assert len(looks) < 500, "it is waited for without end"
 
-    options = RunOptions(poll_s=0.01)
+    options = LoopOptions(poll_s=0.01)
     executor = LocalExecutor(2, grace_s=HANG_S)
     report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=looked)
     assert set(states(report).values()) == {"completed"}
@@ -584,7 +584,7 @@ def test_an_executor_that_holds_dependencies_gets_each_evaluation_behind_its_own
     experiment.training("new")
     experiment.evaluation("done")
     executor = Holding(experiment)
-    run_jobs(experiment.jobs, executor, experiment=experiment.path, options=RunOptions(detach=True))
+    run_jobs(experiment.jobs, executor, experiment=experiment.path, options=LoopOptions(detach=True))
     assert [(one.job.name, one.after) for one in executor.taken] == [
         ("done/eval/caps_epoch0", ()),
         ("new/finetune", ()),

@@ -17,7 +17,7 @@ from tunebook.executors.slurm import SlurmExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import Snapshot
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_a_controller_that_is_away_for_a_while_is_waited_for(cluster: Cluster, e
             notes.append(snapshot.note)
             cluster.start("slurmctld")
 
-    options = RunOptions(poll_s=0.3)
+    options = LoopOptions(poll_s=0.3)
     executor = SlurmExecutor(cluster.name)
     try:
         report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=watch)

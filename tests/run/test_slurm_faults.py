@@ -24,7 +24,7 @@ from tunebook.executors.slurm import SlurmExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import JobReport, Snapshot
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 from tunebook.run.summary import run_summary
 from tunebook.slurm.programs import configuration
 
@@ -35,10 +35,10 @@ from support.bash_jobs import load_jobs
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.run.loop import run_jobs
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 experiment = Path(sys.argv[1])
-executor = SlurmExecutor.create(ExecutorOptions(None, sys.argv[2] == "array"))
-run_jobs(load_jobs(experiment), executor, experiment=experiment, options=RunOptions(poll_s=0.2))
+executor = SlurmExecutor.create(ExecutorOptions(array=sys.argv[2] == "array"))
+run_jobs(load_jobs(experiment), executor, experiment=experiment, options=LoopOptions(poll_s=0.2))
 """
 # Kills the monitor that called it before or behind the call number `at` of the real program.
 _KILLING = """\
@@ -129,7 +129,7 @@ def test_more_jobs_than_an_array_may_have_go_as_several(
             experiment.training(f"rank{number}")
             experiment.evaluation(f"rank{number}")
         executor = SlurmExecutor(plain_slurm.name, max_array=3, array=True)
-        report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=RunOptions(poll_s=0.3))
+        report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=LoopOptions(poll_s=0.3))
         assert set(states(report).values()) == {"completed"}
         ids = [job.job_id for job in report.jobs]
         assert all(int(job_id.partition("_")[2] or 0) < 3 for job_id in ids)
@@ -286,7 +286,7 @@ def test_what_was_dropped_and_forgotten_follows_a_training_that_was_helped(forge
             return "smaller" if report.job.name == "a/finetune" else ""
 
         executor = SlurmExecutor.create(ExecutorOptions())
-        options = RunOptions(poll_s=0.3)
+        options = LoopOptions(poll_s=0.3)
         report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, remedy=remedy)
         assert set(states(report).values()) == {"completed"}
         assert experiment.order == ["a/finetune", "a/finetune", "a/eval/caps_epoch0"]

@@ -122,7 +122,7 @@ def test_accounts_and_qos_are_compared_as_slurm_does(accounted: Cluster, enter: 
 
 def test_without_accounting_no_account_is_needed(unaccounted: Cluster, enter: Callable[[Cluster], Path]) -> None:
     directory = enter(unaccounted)
-    draft = api.site_init(directory, assignments=["partition=urgent", "mail-user=ada@example.org"])
+    draft = api.site_init(directory, api.SiteInitOptions(assignments=("partition=urgent", "mail-user=ada@example.org")))
     site, _ = parse_site(draft.path.read_text())
     assert (site.account, site.partition, site.mail_user) == ("", "urgent", "ada@example.org")
     report = api.site(directory, quick=True)
@@ -136,11 +136,11 @@ def test_a_file_that_is_there_is_kept(unaccounted: Cluster, enter: Callable[[Clu
     path.write_text("mine\n")
     with pytest.raises(ConflictError, match="--overwrite"):
         api.site_init(directory)
-    draft = api.site_init(directory, dry_run=True)
+    draft = api.site_init(directory, api.SiteInitOptions(dry_run=True))
     assert not draft.written
     assert "-mine" in draft.diff()
     assert path.read_text() == "mine\n"
-    draft = api.site_init(directory, overwrite=True)
+    draft = api.site_init(directory, api.SiteInitOptions(overwrite=True))
     assert draft.original is not None
     assert draft.original.read_text() == "mine\n"
     assert unaccounted.name in path.read_text()

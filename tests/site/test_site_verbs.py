@@ -62,7 +62,7 @@ def login_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_cluster_of_many_partitions_is_described(login_node: Path) -> None:
-    draft = api.site_init(login_node, assignments=["account=lab"])
+    draft = api.site_init(login_node, api.SiteInitOptions(assignments=("account=lab",)))
     site, problems = parse_site(draft.text)
     assert problems == ()
     assert (site.cluster, site.account, site.partition, site.gpu_syntax) == ("anycluster", "lab", "gpu", "gpus")
@@ -129,7 +129,7 @@ def test_yes_asks_nothing_and_takes_the_first(login_node: Path) -> None:
 
 def test_the_persons_own_file_is_told_to_be_hidden_by_a_nearer_one(login_node: Path) -> None:
     (login_node / "claude.local.md").write_text("- **Account**: `lab`\n")
-    draft = api.site_init(login_node, for_user=True)
+    draft = api.site_init(login_node, api.SiteInitOptions(for_user=True))
     assert draft.path == Path.home() / ".claude" / "claude.local.md"
     assert draft.path.is_file()
     assert any(str(login_node / "claude.local.md") in note for note in draft.notes)

@@ -61,11 +61,11 @@ from pathlib import Path
 from support.bash_jobs import load_jobs
 from tunebook.executors.local import LocalExecutor
 from tunebook.run.loop import run_jobs
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 experiment = Path(sys.argv[1])
 executor = LocalExecutor(int(sys.argv[2]), grace_s=600.0)
 try:
-    report = run_jobs(load_jobs(experiment), executor, experiment=experiment, options=RunOptions(poll_s=0.02))
+    report = run_jobs(load_jobs(experiment), executor, experiment=experiment, options=LoopOptions(poll_s=0.02))
 except KeyboardInterrupt:
     sys.exit(130)
 sys.exit(report.exit_code)

@@ -19,7 +19,7 @@ from tunebook.run.job_state import JobInRun
 from tunebook.run.poll_interval import PollInterval
 from tunebook.run.recorder import Recorder
 from tunebook.run.report import JobReport, RunReport, Snapshot
-from tunebook.run.select import RunOptions, select
+from tunebook.run.select import LoopOptions, select
 from tunebook.run.status import StatusTables
 from tunebook.run.submit import Submitter
 
@@ -38,7 +38,7 @@ def run_jobs(
     executor: Executor,
     *,
     experiment: Path,
-    options: RunOptions | None = None,
+    options: LoopOptions | None = None,
     clock: Callable[[], datetime] = _local_time,
     sleep: Callable[[float], None] = time.sleep,
     on_event: Callable[[Snapshot], None] | None = None,
@@ -58,7 +58,7 @@ def run_jobs(
         KeyboardInterrupt: the person left; jobs that do not survive that have been cancelled.
     """
     experiment = experiment.resolve()
-    options = options or RunOptions()
+    options = options or LoopOptions()
     selected = select(jobs, options)
     if options.max_jobs is not None and options.max_jobs < 1:
         raise UsageError(f"{options.max_jobs} jobs at a time: there must be at least one")
@@ -85,7 +85,7 @@ class _Monitor:
     """The loop of one run."""
 
     def __init__(
-        self, jobs: JobSet, submitter: Submitter, executor: Executor, *, recorder: Recorder, options: RunOptions
+        self, jobs: JobSet, submitter: Submitter, executor: Executor, *, recorder: Recorder, options: LoopOptions
     ) -> None:
         self._jobs = jobs
         self._submitter = submitter

@@ -14,7 +14,7 @@ from tunebook.run.gather import survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
 from tunebook.run.report import JobReport
-from tunebook.run.select import RunOptions, select
+from tunebook.run.select import LoopOptions, select
 from tunebook.run.verdict import CANCELLED, Verdict
 
 __all__ = ["cancel_jobs", "job_reports"]
@@ -103,7 +103,7 @@ def cancel_jobs(
     executor: Executor,
     *,
     experiment: Path,
-    options: RunOptions | None = None,
+    options: LoopOptions | None = None,
     only: Collection[str] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
 ) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ def cancel_jobs(
         UsageError: no job is selected.
     """
     experiment = experiment.resolve()
-    selected = select(jobs, options or RunOptions())
+    selected = select(jobs, options or LoopOptions())
     if only is not None:
         selected &= frozenset(only)
     surveyed = survey(jobs, experiment)

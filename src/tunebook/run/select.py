@@ -9,11 +9,11 @@ from fnmatch import fnmatchcase
 from tunebook.core.jobs import Job, Stage
 from tunebook.errors import UsageError
 
-__all__ = ["RunOptions", "select"]
+__all__ = ["LoopOptions", "select"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class LoopOptions:
     """What a person asks of a run.
 
     Attributes:
@@ -35,7 +35,7 @@ class RunOptions:
     detach: bool = False
 
 
-def select(jobs: Sequence[Job], options: RunOptions) -> frozenset[str]:
+def select(jobs: Sequence[Job], options: LoopOptions) -> frozenset[str]:
     """Returns the names of the selected jobs.
 
     Raises:

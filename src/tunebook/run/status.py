@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.core.jobs import JobState, Stage
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.status import EvaluationRow, TrainingRow, update_status
 from tunebook.disk.atomic import write_text
 from tunebook.disk.lock import exclusive
