@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.bash_jobs import Experiment, experiment_at, wait_until
+from support.patience import HANG_S
 from support.slurm_cluster import Cluster, empty_queue
 from support.slurm_runs import run, states
 from tunebook.core.jobs import JobState, Stage
@@ -98,7 +99,7 @@ def monitor(experiment: Experiment, *arguments: str) -> int:
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     }
     command = [sys.executable, "-c", _MONITOR, str(experiment.path), *arguments]
-    return subprocess.run(command, env=env, capture_output=True, timeout=60, check=False).returncode
+    return subprocess.run(command, env=env, capture_output=True, timeout=HANG_S, check=False).returncode
 
 
 def test_a_queue_that_takes_five_jobs_at_a_time_is_fed_as_it_empties(
@@ -236,7 +237,7 @@ def forgetful(accounted_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.Monk
 
 def forget(cluster: Cluster) -> None:
     """Waits until the queue knows nothing of any job."""
-    wait_until(lambda: not cluster.ask("squeue", "-h", "--states=all").strip(), timeout_s=60)
+    wait_until(lambda: not cluster.ask("squeue", "-h", "--states=all").strip())
 
 
 def test_what_was_dropped_and_forgotten_overnight_waits_for_its_training(forgetful: Cluster, tmp_path: Path) -> None:
@@ -249,7 +250,7 @@ def test_what_was_dropped_and_forgotten_overnight_waits_for_its_training(forgetf
         seen = job_reports(experiment.jobs, experiment=experiment.path, executors=executors)
         assert [(job.state, job.reason) for job in seen] == [
             (JobState.FAILED, "exit code 1"),
-            (JobState.PENDING, "what it needs has failed"),
+            (JobState.PENDING, "a job that it needs has failed"),
         ]
         told = {"a/finetune": "failed exit code 1", "a/eval/caps_epoch0": "pending training failed"}
         assert states(run(experiment)) == told

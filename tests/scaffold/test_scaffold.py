@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from support.scaffolding import replace, scaffolded, stamps, tree
-from tunebook.core.jobs import Stage
+from tunebook.core.jobs import Resources, Stage
 from tunebook.disk import atomic
 from tunebook.disk.lock import exclusive
 from tunebook.disk.manifest import read_manifest
@@ -278,3 +278,20 @@ def test_a_link_out_of_the_experiment_is_refused(experiment: Path, tmp_path: Pat
 def test_no_page_is_an_error_that_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no experiment_summary\.md"):
         scaffolded(tmp_path)
+
+
+def test_a_training_on_several_gpus_asks_for_their_host_memory_and_its_evaluation_for_one_gpu(experiment: Path) -> None:
+    def resources() -> dict[str, Resources]:
+        scaffolded(experiment)
+        return {job.name: job.resources for job in read_manifest(experiment).jobs}
+
+    training, evaluation = f"{FIRST}/finetune", f"{FIRST}/eval/capitalization_epoch0"
+    one = resources()
+    replace(experiment / PAGE, "- **GPUs:** 1", "- **GPUs:** 4")
+    replace(experiment / PAGE, "lora_finetune_single_device", "lora_finetune_distributed")
+    four = resources()
+    assert (one[training].gpus, four[training].gpus) == (1, 4)
+    assert (one[training].memory, four[training].memory) == ("16G", "40G")
+    assert four[training].cpus == 4 * one[training].cpus
+    assert four[evaluation] == one[evaluation]
+    assert four[evaluation].gpus == 1

@@ -375,7 +375,7 @@ def _write(report: DesignReport, value: Design, entries: list[Entry], clock: Cal
     """Writes the plan, unless it changed in the meantime, then its design and the log."""
     path = report.experiment / PLAN_FILE
     report.experiment.mkdir(parents=True, exist_ok=True)
-    with exclusive(report.experiment, "page", wait_s=5.0):
+    with exclusive(report.experiment, "plan", wait_s=5.0):
         is_written = write_text(path, report.text, durable=True, only_if=lambda: read_text(path) == report.before)
         if not is_written:
             raise ConflictError(f"{path} changed while it was planned", hint="run it again")

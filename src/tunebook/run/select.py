@@ -1,4 +1,4 @@
-"""Selects the jobs that a person asks for."""
+"""Selects the jobs that a person asked for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["LoopOptions", "select"]
 
 @dataclass(frozen=True, kw_only=True)
 class LoopOptions:
-    """The jobs that a person selects, and how the loop submits and polls them.
+    """What a person asks of a run.
 
     Attributes:
         stage: only this stage; ``None`` for both.
@@ -23,7 +23,7 @@ class LoopOptions:
         max_jobs: how many jobs may be queued or running at a time; ``None`` leaves it to the executor.
         poll_s: seconds between two polls; ``None`` leaves it to the executor.
         stagger_s: seconds between two submissions.
-        detach: whether to return as soon as every job that can be submitted is submitted.
+        detach: whether to leave as soon as the executor has all jobs that can be submitted.
     """
 
     stage: Stage | None = None
@@ -36,10 +36,10 @@ class LoopOptions:
 
 
 def select(jobs: Sequence[Job], options: LoopOptions) -> frozenset[str]:
-    """The names of the jobs that are asked for.
+    """Returns the names of the selected jobs.
 
     Raises:
-        UsageError: there are none; says which there would be.
+        UsageError: no job is selected; names those that could be.
     """
     if not jobs:
         raise UsageError("there are no jobs: nothing has been scaffolded here", hint="run `tunebook scaffold` first")
@@ -47,18 +47,18 @@ def select(jobs: Sequence[Job], options: LoopOptions) -> frozenset[str]:
         if not any(_fits(job, pattern) for job in jobs):
             names = ", ".join(dict.fromkeys(job.run for job in jobs))
             raise UsageError(f"no run is called `{pattern}`", hint=f"runs: {names}")
-    chosen = [
-        job
-        for job in jobs
-        if options.stage in {None, job.stage} and (not options.runs or any(_fits(job, one) for one in options.runs))
-    ]
+    chosen: set[str] = set()
+    for job in jobs:
+        named = not options.runs or any(_fits(job, pattern) for pattern in options.runs)
+        if named and options.stage in {None, job.stage}:
+            chosen.add(job.name)
     if not chosen:
         stage = options.stage.value if options.stage else "any"
         raise UsageError(f"none of these runs has a job of the stage {stage}")
-    return frozenset(job.name for job in chosen)
+    return frozenset(chosen)
 
 
 def _fits(job: Job, pattern: str) -> bool:
-    """A run goes by its name and by its directory."""
+    """Compares a pattern with the name of the job's run and with that of its directory."""
     names = (job.run, job.directory.partition("/")[0])
     return any(name == pattern or fnmatchcase(name, pattern) for name in names)
