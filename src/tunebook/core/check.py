@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from tunebook.core.check_training import check_training
 from tunebook.core.naming import directory_problems, is_one_component
 from tunebook.core.parameters import Kind, Parameter, Value, suggestion
-from tunebook.core.plan import Factor, Plan, Run, RunType
+from tunebook.core.plan import Factor, Plan, RunType
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.errors import Problem
 
@@ -15,7 +16,7 @@ __all__ = ["check_plan"]
 
 
 def check_plan(plan: Plan, *, preparation_tools: Sequence[str], evaluation_tools: Sequence[str]) -> tuple[Problem, ...]:
-    """Every broken rule of the page, in the order of its lines."""
+    """Every broken rule of the plan, in the order of its lines."""
     rules: Iterable[Problem] = (
         *_names(plan),
         *(() if plan.unreadable else directory_problems(plan)),
@@ -38,15 +39,15 @@ def _names(plan: Plan) -> Iterator[Problem]:
     if plan.name and not is_one_component(plan.name):
         yield Problem(f"the experiment's name `{plan.name}` cannot be a directory", plan.file, plan.line, hint)
     if plan.runs_line and not plan.runs:
-        yield Problem("the runs table is empty", plan.file, plan.runs_line, "write one row a run")
-    seen: dict[str, Run] = {}
+        yield Problem("the runs table is empty", plan.file, plan.runs_line, "write one row per run")
+    first_lines: dict[str, int] = {}
     for run in plan.runs:
         if not is_one_component(run.name):
             yield Problem(f"run name `{run.name}` cannot be one path component", plan.file, run.line, hint)
-        first = seen.setdefault(run.name, run)
-        if first is not run:
-            message = f"run `{run.name}` appears twice, first on line {first.line}"
+        if run.name in first_lines:
+            message = f"run `{run.name}` appears twice, first on line {first_lines[run.name]}"
             yield Problem(message, plan.file, run.line, "rename one of them")
+        first_lines.setdefault(run.name, run.line)
 
 
 def _tools(plan: Plan, preparation: Sequence[str], evaluation: Sequence[str]) -> Iterator[Problem]:
@@ -55,9 +56,10 @@ def _tools(plan: Plan, preparation: Sequence[str], evaluation: Sequence[str]) ->
         ("evaluation", plan.tools.evaluation, evaluation, plan.tools.evaluation_line),
     ):
         if name.lower() not in known:
-            supported = "supported: " + ", ".join(known)
+            hint = "supported: " + ", ".join(known)
             near = suggestion(name, known)
-            hint = f"{near} {supported}" if near.startswith("did") else supported
+            if near.startswith("did"):
+                hint = f"{near} {hint}"
             yield Problem(f"unknown {stage} tool `{name}`", plan.file, line, hint)
 
 
@@ -77,41 +79,39 @@ def _factors(plan: Plan) -> Iterator[Problem]:
     for factor in plan.factors:
         parameter = plan.parameters.by_column(factor.name)
         if factor.name.lower() == "model":
-            runs = plan.fine_tuned or plan.runs
-            used: dict[Value, str] = {run.model: run.model for run in runs}
-            levels: dict[Value, str] = {level: level for level in factor.levels}
+            models = {run.model: run.model for run in plan.fine_tuned or plan.runs}
+            yield from _disagreements(plan, factor, {level: level for level in factor.levels}, models)
         elif parameter is None or not parameter.short:
             hint = plan.parameters.suggest(factor.name, "Model", varying=True)
             yield Problem(f"unknown factor `{factor.name}`", plan.file, factor.line, hint)
-            continue
-        elif parameter.key in plan.unreadable:
-            continue
-        else:
-            written = [plan.setting(run, parameter.key) for run in plan.fine_tuned]
-            used = {item.value: item.text for item in written if item is not None}
-            try:
-                levels = {_level(parameter, level): level for level in factor.levels}
-            except ValueError as error:
-                yield Problem(f"factor {factor.name}: {error}", plan.file, factor.line)
-                continue
-        yield from _disagreements(plan, factor, levels, used)
+        elif parameter.key not in plan.unreadable:
+            yield from _levels(plan, factor, parameter)
 
 
-def _level(parameter: Parameter, level: str) -> Value:
-    return level if parameter.kind is Kind.LITERAL else parameter.convert(level)
+def _levels(plan: Plan, factor: Factor, parameter: Parameter) -> Iterator[Problem]:
+    levels: dict[Value, str] = {}
+    for level in factor.levels:
+        try:
+            levels[level if parameter.kind is Kind.LITERAL else parameter.convert(level)] = level
+        except ValueError as error:
+            yield Problem(f"factor {factor.name}: {error}", plan.file, factor.line)
+            return
+    used: dict[Value, str] = {}
+    for run in plan.fine_tuned:
+        written = plan.setting(run, parameter.key)
+        if written is not None:
+            used[written.value] = written.text
+    yield from _disagreements(plan, factor, levels, used)
 
 
-def _disagreements(
-    plan: Plan, factor: Factor, levels: Mapping[Value, str], used: Mapping[Value, str]
-) -> Iterator[Problem]:
+def _disagreements(plan: Plan, factor: Factor, levels: Mapping[Any, str], used: Mapping[Any, str]) -> Iterator[Problem]:
     hint = "make `## Variables` and the runs table agree"
-    unused = [text for value, text in levels.items() if value not in used]
-    unlisted = [text for value, text in used.items() if value not in levels]
+    unused = ", ".join(text for value, text in levels.items() if value not in used)
+    unlisted = ", ".join(text for value, text in used.items() if value not in levels)
     if unused:
-        message = f"no fine-tuned run has {factor.name} {', '.join(unused)}"
-        yield Problem(message, plan.file, factor.line, hint)
+        yield Problem(f"no fine-tuned run has {factor.name} {unused}", plan.file, factor.line, hint)
     if unlisted:
-        message = f"runs have {factor.name} {', '.join(unlisted)}, which is not among the levels"
+        message = f"runs have {factor.name} {unlisted}, which is not among the levels"
         yield Problem(message, plan.file, factor.line, hint)
 
 
@@ -128,22 +128,24 @@ def _listed(plan: Plan) -> Iterator[Problem]:
 
 
 def _models(plan: Plan) -> Iterator[Problem]:
-    told: set[str] = set()
+    known = [model.name for model in plan.models]
+    without_path: set[str] = set()
     for run in plan.runs:
         if not run.model:
             yield Problem(f"run `{run.name}` names no model", plan.file, run.line)
-        elif plan.model_of(run) is None and not run.checkpoint and not plan.models_location and run.model not in told:
-            told.add(run.model)
-            known = [model.name for model in plan.models]
+        has_path = run.model in known or run.checkpoint or plan.models_location
+        if run.model and not has_path and run.model not in without_path:
+            without_path.add(run.model)
             hint = f"add `- {run.model}: PATH` under `### Models`"
-            hint += f"; {suggestion(run.model, known)}" if known else ""
+            if known:
+                hint += f"; {suggestion(run.model, known)}"
             yield Problem(f"run `{run.name}`: no path is given for model `{run.model}`", plan.file, run.line, hint)
-    names: dict[str, int] = {}
+    first_lines: dict[str, int] = {}
     for model in plan.models:
-        if names.setdefault(model.name, model.line) != model.line:
-            yield Problem(
-                f"model `{model.name}` is listed twice", plan.file, model.line, f"see line {names[model.name]}"
-            )
+        if model.name in first_lines:
+            hint = f"see line {first_lines[model.name]}"
+            yield Problem(f"model `{model.name}` is listed twice", plan.file, model.line, hint)
+        first_lines.setdefault(model.name, model.line)
 
 
 def _controls(plan: Plan) -> Iterator[Problem]:
@@ -172,24 +174,25 @@ def _tasks(plan: Plan) -> Iterator[Problem]:
 
 
 def _matrix(plan: Plan) -> Iterator[Problem]:
+    if plan.matrix is None:
+        return
     runs = {run.name: run for run in plan.runs}
-    seen: set[object] = set()
+    names: set[str] = set()
     for row in plan.matrix_runs:
-        if row.value not in runs:
-            hint = suggestion(str(row.value), runs)
-            message = f"the evaluation matrix has run `{row.value}`, which is not in the runs table"
-            yield Problem(message, plan.file, row.line, hint)
-        if row.value in seen:
-            yield Problem(f"run `{row.value}` has two rows in the evaluation matrix", plan.file, row.line)
-        seen.add(row.value)
-    if plan.matrix is not None:
-        for run in plan.runs:
-            if run.name not in seen:
-                hint = "add a row, with `-` if it is not to be evaluated"
-                yield Problem(f"run `{run.name}` is not in the evaluation matrix", plan.file, run.line, hint)
-    for entry in plan.matrix or ():
-        untrained = entry.run in runs and runs[entry.run].type is not RunType.FINE_TUNED
-        if untrained and isinstance(entry.epochs, tuple):
+        name = str(row.value)
+        if name not in runs:
+            message = f"the evaluation matrix has run `{name}`, which is not in the runs table"
+            yield Problem(message, plan.file, row.line, suggestion(name, runs))
+        if name in names:
+            yield Problem(f"run `{name}` has two rows in the evaluation matrix", plan.file, row.line)
+        names.add(name)
+    for run in plan.runs:
+        if run.name not in names:
+            hint = "add a row, with `-` if it is not to be evaluated"
+            yield Problem(f"run `{run.name}` is not in the evaluation matrix", plan.file, run.line, hint)
+    trained = {run.name for run in plan.fine_tuned}
+    for entry in plan.matrix:
+        if entry.run in runs and entry.run not in trained and isinstance(entry.epochs, tuple):
             message = f"run `{entry.run}` is not trained here and has no epochs"
             yield Problem(message, plan.file, entry.line, "write `✓`")
 
@@ -204,6 +207,7 @@ def _epochs(plan: Plan) -> Iterator[Problem]:
             continue
         if (evaluation.line, evaluation.epoch) not in said:
             said.add((evaluation.line, evaluation.epoch))
-            message = f"run `{run.name}` has {total} epoch(s), and epoch {evaluation.epoch} is to be evaluated"
+            epochs = "1 epoch" if total == 1 else f"{total} epochs"
+            message = f"cannot evaluate epoch {evaluation.epoch}: run `{run.name}` trains {epochs}"
             hint = f"epochs count from 0: the last one is {total - 1}"
             yield Problem(message, plan.file, evaluation.line, hint)

@@ -140,7 +140,7 @@ def job_from_json(document: Mapping[str, Any]) -> Job:
     Raises:
         TypeError: a field is missing or unknown.
         KeyError: the stage is missing.
-        ValueError: there is no such stage.
+        ValueError: the stage is unknown.
     """
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
