@@ -25,7 +25,7 @@ from tunebook.analysis.statistics.scores import score_evaluations
 from tunebook.analysis.values import Analysis, Provenance
 from tunebook.artifacts.text_files import read_readable
 from tunebook.core.markdown import parse_markdown
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE
 
 __all__ = ["analyze_experiment"]
 
