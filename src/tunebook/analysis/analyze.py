@@ -99,7 +99,7 @@ def _provenance(source: Source, found: Collected, plan_text: str) -> Provenance:
         commits=tuple(sorted(commits)),
         hosts=tuple(sorted(hosts - {""})),
         models=MappingProxyType(_models(source, found.runs)),
-        dataset=source.plan.dataset.path if source.plan.dataset else "",
+        dataset=source.plan.dataset_path,
     )
 
 

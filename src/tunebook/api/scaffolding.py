@@ -148,7 +148,7 @@ class ToolsReport:
 def tools() -> ToolsReport:
     """Loads every registered tool."""
     registry = installed_tools()
-    found = [ToolInfo(tool.name, tool.stage, tool.version(), tool.package.requirement) for tool in registry.tools]
+    found = [ToolInfo(tool.name, tool.stage, tool.package.version, tool.package.requirement) for tool in registry.tools]
     return ToolsReport(tuple(found), tuple(tool.as_warning() for tool in registry.broken))
 
 

@@ -109,8 +109,8 @@ def _data(report: api.ScaffoldReport) -> dict[str, Any]:
         "dry_run": report.dry_run,
         "parts": [
             {
-                "tool": part.tool,
-                "stage": part.stage.value,
+                "tool": part.tool.name,
+                "stage": part.tool.stage.value,
                 "ok": part.ok,
                 "runs": list(part.runs),
                 "scripts": list(part.scripts),
