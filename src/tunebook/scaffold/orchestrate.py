@@ -176,14 +176,12 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
         if options.prune:
             removed = prune(experiment, lost, generated, blueprint.paths)
         _record(session, blueprint, reports, removed)
-    left = tuple(step.path for step in lost if step.path not in removed)
     return ScaffoldReport(
         experiment=experiment,
         name=session.context.plan.name,
         parts=tuple(reports),
-        orphans=left,
+        orphans=tuple(step.path for step in lost if step.path not in removed),
         pruned=removed,
-        kept=left if options.prune else (),
         dry_run=options.dry_run,
     )
 
