@@ -22,13 +22,13 @@ class Derived:
     directory: str
     steps: tuple[Step, ...]
     warnings: tuple[Problem, ...] = ()
-    mismatches: tuple[Problem, ...] = ()
+    errors: tuple[Problem, ...] = ()
     dry_run: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
         """1 if the written files differ from the settings, 4 if an edited file was kept."""
-        if self.mismatches:
+        if self.errors:
             return ExitCode.FAILED
         if any(step.action is Action.CONFLICT for step in self.steps):
             return ExitCode.UNFINISHED
@@ -69,5 +69,5 @@ def rederive(context: Context, tool: Tool, run: Run, *, edited: str | None, dry_
     write_steps(context.experiment, steps, unit.directories)
     write_manifest(context.experiment, Manifest(generated, manifest.jobs))
     problems = tool.verify(context, run, unit, lambda name: read(name) or "")
-    warnings, mismatches = split_differences(problems, steps)
-    return Derived(directory=directory, steps=steps, warnings=unit.warnings + warnings, mismatches=mismatches)
+    warnings, errors = split_differences(problems, steps)
+    return Derived(directory=directory, steps=steps, warnings=unit.warnings + warnings, errors=errors)
