@@ -10,8 +10,9 @@ from itertools import chain
 from types import MappingProxyType
 
 from tunebook import __version__
+from tunebook.analysis.collect.collected import Collected
 from tunebook.analysis.collect.deviations import deviations_of
-from tunebook.analysis.collect.experiment import Collected, collect
+from tunebook.analysis.collect.experiment import collect
 from tunebook.analysis.collect.gaps import gaps_of
 from tunebook.analysis.collect.source import Source
 from tunebook.analysis.findings.catalogue import state_findings

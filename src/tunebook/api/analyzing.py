@@ -14,7 +14,7 @@ from tunebook.analysis import frames
 from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.draw import FigureSize
-from tunebook.analysis.charts.notebook import NotebookFigure, for_notebook
+from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.collect.source import JobFacts, source_of
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import plural
@@ -120,9 +120,9 @@ class AnalyzeReport:
         return frames.effects_frame(self.analysis)
 
     @property
-    def figures(self) -> tuple[NotebookFigure, ...]:
+    def figures(self) -> tuple[Figure, ...]:
         """Every figure; a notebook displays them."""
-        return tuple(map(for_notebook, figures(self.analysis)))
+        return figures(self.analysis)
 
     def _repr_html_(self) -> str:
         """The findings and the runs, as a notebook displays them."""

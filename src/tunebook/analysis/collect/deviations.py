@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from tunebook.analysis.collect.experiment import Collected
+from tunebook.analysis.collect.collected import Collected
 from tunebook.analysis.collect.gaps import shown_evaluation
 from tunebook.analysis.collect.source import Source
 from tunebook.analysis.records import Deviation, EvaluationKey, EvaluationRecord, RunRecord

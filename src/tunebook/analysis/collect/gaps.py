@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from tunebook.analysis.collect.experiment import Collected
+from tunebook.analysis.collect.collected import Collected
 from tunebook.analysis.records import EvaluationRecord, Gap, RunRecord
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType

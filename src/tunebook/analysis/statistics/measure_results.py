@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from tunebook.analysis.collect.experiment import Collected
+from tunebook.analysis.collect.collected import Collected
 from tunebook.analysis.formatting import Scale, scale_of
 from tunebook.analysis.records import FactorUse
 from tunebook.analysis.statistics.cases import Case, SampleChanges, find_changes, select_cases
