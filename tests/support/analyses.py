@@ -24,7 +24,7 @@ from tunebook.analysis.records import (
     Training,
 )
 from tunebook.analysis.statistics.cases import Case
-from tunebook.analysis.statistics.effects import CellMean, Effect, LevelMean
+from tunebook.analysis.statistics.effects import Effect, GroupMean
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.pareto import CostPoint
 from tunebook.analysis.values import Analysis, Provenance
@@ -308,7 +308,7 @@ class _Maker:
         found = []
         for factor in treatments:
             levels = tuple(
-                LevelMean(level, n, value, Interval(value - 0.06, value + 0.06, "Student t"))
+                GroupMean((level,), n, value, Interval(value - 0.06, value + 0.06, "Student t"))
                 for level in factor.levels
                 for n, value in [mean(**{factor.key: level})]
             )
@@ -316,8 +316,13 @@ class _Maker:
                 Effect(self.task, MEASURE, (factor.key,), (factor.label,), levels, test="F", p=0.01, p_holm=0.02)
             )
         for one, other in itertools.combinations(treatments, 2):
-            cells = tuple(CellMean(a, b, *mean(**{one.key: a, other.key: b})) for a in one.levels for b in other.levels)
-            found.append(Effect(self.task, MEASURE, (one.key, other.key), (one.label, other.label), cells=cells))
+            cells = tuple(
+                GroupMean((a, b), *mean(**{one.key: a, other.key: b}))
+                for a in one.levels
+                for b in other.levels
+                if mean(**{one.key: a, other.key: b})[0]
+            )
+            found.append(Effect(self.task, MEASURE, (one.key, other.key), (one.label, other.label), cells))
         return tuple(found)
 
     def costs(self, final: dict[str, Score]) -> tuple[CostPoint, ...]:

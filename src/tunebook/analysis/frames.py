@@ -202,10 +202,9 @@ def effects_frame(analysis: Analysis) -> Any:
             "partial_eta_squared": effect.partial_eta_squared,
             "note": effect.note or None,
         }
-        for level in effect.levels:
-            mean = {"level": level.level, "runs": level.runs, "mean": level.mean}
-            rows.append(test | mean | _bounds(level.interval))
-        for cell in effect.cells:
-            mean = {"level": f"{cell.first} × {cell.second}", "runs": cell.runs, "mean": cell.mean}
-            rows.append(test | mean)
+        for item in effect.means:
+            row = test | {"level": " × ".join(item.levels), "runs": item.runs, "mean": item.mean}
+            if effect.is_main:
+                row |= _bounds(item.interval)
+            rows.append(row)
     return _frame(rows, ["task", "measure", "effect", "level", "runs", "mean", "p", "p_holm", "significant"])

@@ -70,7 +70,7 @@ def _main_effect(scores: TaskScores, factor: FactorUse) -> Effect | None:
 
 def _levels(factor: FactorUse, rows: Sequence[Row], effect: Effect | None) -> list[Row]:
     """Each level's mean: the effect's where it was estimated, otherwise that of the runs."""
-    estimated = {level.level: level for level in effect.levels} if effect else {}
+    estimated = {} if effect is None else {item.levels[0]: item for item in effect.means}
     levels: list[Row] = []
     for name in factor.levels:
         values = [row["score"] for row in rows if row["level"] == name]

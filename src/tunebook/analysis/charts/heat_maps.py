@@ -33,7 +33,7 @@ def heat_maps(scores: TaskScores) -> list[Figure]:
 
 def _is_drawable(effect: Effect, scores: TaskScores) -> bool:
     is_of_task = (effect.task, effect.measure) == (scores.task.name, scores.measure)
-    return is_of_task and any(cell.runs for cell in effect.cells)
+    return is_of_task and not effect.is_main and bool(effect.means)
 
 
 def _heat_map(scores: TaskScores, effect: Effect, name: str) -> Figure:
@@ -43,10 +43,9 @@ def _heat_map(scores: TaskScores, effect: Effect, name: str) -> Figure:
     if is_turned:
         across, down = down, across
     rows: list[Row] = []
-    for cell in effect.cells:
-        if cell.runs:
-            first, second = (cell.second, cell.first) if is_turned else (cell.first, cell.second)
-            rows.append({"across": first, "down": second, "mean": compact(cell.mean), "runs": cell.runs})
+    for cell in effect.means:
+        first, second = reversed(cell.levels) if is_turned else cell.levels
+        rows.append({"across": first, "down": second, "mean": compact(cell.mean), "runs": cell.runs})
     caption = f"Mean score of {_run_count(rows)} in each cell, after the last evaluated epoch."
     if len(rows) < len(across.levels) * len(down.levels):
         caption += " Empty cells have no score."

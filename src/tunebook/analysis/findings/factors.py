@@ -17,7 +17,7 @@ def state_effects(results: MeasureResults) -> Iterator[Finding]:
     """Each main effect, tested or not, and each interaction that was tested."""
     scale = results.scale
     for effect in results.effects:
-        if len(effect.factors) == 1:
+        if effect.is_main:
             yield Finding("effect", _main_effect(scale, effect), effect.significant)
         elif effect.p is not None:
             yield Finding("interaction", _interaction(effect), effect.significant)
@@ -25,7 +25,8 @@ def state_effects(results: MeasureResults) -> Iterator[Finding]:
 
 def _main_effect(scale: Scale, effect: Effect) -> str:
     (label,) = effect.labels
-    means = "mean score " + ", ".join(f"{scale.value(item.mean)} at {level_text(item.level)}" for item in effect.levels)
+    levels = [f"{scale.value(item.mean)} at {level_text(item.levels[0])}" for item in effect.means]
+    means = f"mean score {', '.join(levels)}"
     if effect.p is None:
         return f"{label}: {means}; not tested: {effect.note}."
     if effect.significant:

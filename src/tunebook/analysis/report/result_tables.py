@@ -174,16 +174,16 @@ def effect_table(analysis: Analysis) -> Table:
 
 
 def _effect_row(effect: Effect) -> dict[str, Cell]:
-    scale = scale_of([*(level.mean for level in effect.levels), *(cell.mean for cell in effect.cells)])
+    scale = scale_of(item.mean for item in effect.means)
     verdict = {True: "significant", False: "not significant", None: "not tested"}[effect.significant]
     if effect.note:
         verdict += f": {effect.note}"
-    means = ", ".join(f"{level.level}: {scale.value(level.mean)}" for level in effect.levels)
+    means = [f"{item.levels[0]}: {scale.value(item.mean)}" for item in effect.means if effect.is_main]
     return {
         "task": cells.text(effect.task),
         "measure": cells.text(effect.measure),
         "effect": cells.text(" × ".join(effect.labels)),
-        "means": cells.text(means),
+        "means": cells.text(", ".join(means)),
         "f": cells.number(effect.statistic, ".2f"),
         "df": cells.text(", ".join(f"{each:g}" for each in effect.df or ())),
         "p": cells.p_value(effect.p_holm, significant=effect.significant),

@@ -18,7 +18,7 @@ __all__ = ["ScoreTable", "best_score", "compute_score", "final_scores", "sample_
 
 
 def score_evaluations(found: Collected) -> Collected:
-    """What was collected, with a score for each measure of every evaluation that has samples."""
+    """The collected facts with a score for each measure of every evaluation that has samples."""
     scores: dict[EvaluationKey, tuple[Score, ...]] = {}
     for key, samples in found.samples.items():
         means = found.headers[key].means
@@ -105,15 +105,29 @@ class ScoreTable:
         """The best final score."""
         return best_score(self.finals, self.runs)
 
-    @property
-    def final_keys(self) -> list[EvaluationKey]:
-        """The evaluations behind the final scores."""
-        return [score.evaluation for score in self.finals.values()]
+    @cached_property
+    def bases(self) -> Mapping[str, EvaluationKey]:
+        """Run name to the final evaluation of its base model; runs whose base model has no score are left out."""
+        bases = {}
+        for run in self.runs:
+            if run.base is not None and run.base in self.finals:
+                bases[run.name] = self.finals[run.base].evaluation
+        return bases
 
     @cached_property
     def tuned(self) -> tuple[RunRecord, ...]:
         """The fine-tuned runs that have a final score."""
         return tuple(run for run in self.runs if run.type is RunType.FINE_TUNED and run.name in self.finals)
+
+    @property
+    def tuned_keys(self) -> list[EvaluationKey]:
+        """The evaluations behind the final scores of the fine-tuned runs."""
+        return [self.finals[run.name].evaluation for run in self.tuned]
+
+    @cached_property
+    def tuned_scores(self) -> list[float]:
+        """The final scores of the fine-tuned runs."""
+        return [self.finals[run.name].value or 0.0 for run in self.tuned]
 
     def values(self, key: EvaluationKey) -> dict[str, float]:
         """Sample id to value."""
