@@ -88,23 +88,17 @@ def evaluations_frame(analysis: Analysis) -> Any:
 
     Evaluations without a log that counts have one row without a score. Epochs are zero-based, empty for base models.
     """
-    compared = {}
-    for item in analysis.comparisons:
-        if item.against == "base":
-            compared[item.run, item.task, item.epoch, item.measure] = item
+    compared = analysis.comparisons_with("base")
     rows = []
     for evaluation in analysis.evaluations:
-        key = evaluation.key
         for score in evaluation.scores or (None,):
-            comparison = None
-            if score is not None:
-                comparison = compared.get((key.run, key.task, key.epoch, score.measure))
+            comparison = compared.get((evaluation.key, score.measure)) if score is not None else None
             rows.append(_evaluation(analysis, evaluation, score) | _against_base(comparison))
     return _frame(rows, ["run", "task", "epoch", "measure", "score"])
 
 
 def _evaluation(analysis: Analysis, evaluation: EvaluationRecord, score: Score | None) -> _Row:
-    levels = analysis.run(evaluation.key.run).levels
+    levels = analysis.run_of[evaluation.key.run].levels
     interval = score.interval if score is not None else None
     return {
         "run": evaluation.key.run,

@@ -207,6 +207,11 @@ class TaskUse:
     description: str = ""
     measures: tuple[str, ...] = ()
 
+    @property
+    def headline(self) -> str:
+        """The headline measure; empty without scores."""
+        return next(iter(self.measures), "")
+
 
 @dataclass(frozen=True)
 class Gap:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from tunebook.analysis.findings.finding import Finding
+from tunebook.analysis.formatting import percent_text, run_labels
 from tunebook.analysis.records import (
     Deviation,
     EvaluationKey,
@@ -98,22 +100,37 @@ class Analysis:
         """Whether everything that was planned has a result."""
         return not any(gap.planned for gap in self.gaps)
 
-    def run(self, name: str) -> RunRecord:
-        """The run of this name.
+    @property
+    def interval_title(self) -> str:
+        """``95 % interval``: the title of every interval."""
+        return f"{percent_text(self.level)} interval"
 
-        Raises:
-            KeyError: no run has this name.
-        """
-        return {run.name: run for run in self.runs}[name]
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Run name to its short name."""
+        return run_labels(self.runs)
+
+    @cached_property
+    def run_of(self) -> dict[str, RunRecord]:
+        """Run name to the run."""
+        return {run.name: run for run in self.runs}
+
+    def comparisons_with(self, against: str) -> dict[tuple[EvaluationKey, str], Comparison]:
+        """The comparisons with the base model (``base``) or the best run (``best``), by evaluation and measure."""
+        found = {}
+        for each in self.comparisons:
+            if each.against == against:
+                found[EvaluationKey(each.run, each.task, each.epoch), each.measure] = each
+        return found
 
     def scores(self, task: str, measure: str = "") -> tuple[Score, ...]:
         """The scores of a task for one of its measures (by default its headline measure), in the runs' order."""
-        headlines = {use.name: use.measures[0] for use in self.tasks if use.measures}
-        wanted = measure or headlines.get(task)
+        if not measure:
+            measure = next((use.headline for use in self.tasks if use.name == task), "")
         scores: list[Score] = []
         for evaluation in self.evaluations:
             if evaluation.key.task == task:
-                scores += [score for score in evaluation.scores if score.measure == wanted]
+                scores += [score for score in evaluation.scores if score.measure == measure]
         return tuple(scores)
 
     def final_scores(self, task: str) -> dict[str, Score]:

@@ -23,7 +23,7 @@ from tunebook.analysis.charts.figure import (
     tooltip,
 )
 from tunebook.analysis.charts.series import Series, series_of
-from tunebook.analysis.formatting import plural, run_labels
+from tunebook.analysis.formatting import plural
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.values import Analysis
 
@@ -63,7 +63,7 @@ def losses(analysis: Analysis) -> Figure:
 
 def _loss_rows(analysis: Analysis) -> tuple[list[Row], int]:
     """Points of every curve, and how many logged steps one point stands for at most."""
-    trained, labels = _trained(analysis), run_labels(analysis.runs)
+    trained = _trained(analysis)
     budget = max(_LEAST, min(_MOST, _MOST_POINTS // max(1, len(trained))))
     rows: list[Row] = []
     widest = 1
@@ -71,7 +71,7 @@ def _loss_rows(analysis: Analysis) -> tuple[list[Row], int]:
         for kind, points in _loss_curves(run):
             width = math.ceil(len(points) / budget) or 1
             widest = max(widest, width)
-            row = {"run": number, "name": labels[run.name], "kind": kind}
+            row = {"run": number, "name": analysis.labels[run.name], "kind": kind}
             rows += [row | {"step": step, "loss": loss} for step, loss in _thinned(points, width)]
     return rows, widest
 
@@ -139,12 +139,12 @@ def _loss_spec(rows: list[Row], series: Series, y: Spec) -> Spec:
 
 def learning_rates(analysis: Analysis) -> Figure:
     """The learning rate that the optimizer used: one line per run, or one per schedule for many runs."""
-    title, labels = "Learning-rate schedule", run_labels(analysis.runs)
+    title = "Learning-rate schedule"
     users: dict[_Points, list[str]] = {}
     for _, run in _trained(analysis):
         points = _schedule(run)
         if points:
-            users.setdefault(points, []).append(labels[run.name])
+            users.setdefault(points, []).append(analysis.labels[run.name])
     if not users:
         return Figure("learning_rate", title, reason="no run has logged its learning rate")
     peaks = list(map(_peak, users))

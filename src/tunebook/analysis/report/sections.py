@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.formatting import MISSING, percent_text, plural, run_labels
+from tunebook.analysis.formatting import MISSING, percent_text, plural
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Sample, Samples, Section, Style, Text
 from tunebook.analysis.report.result_tables import best_runs, effect_table, scopes, score_tables, seed_table
 from tunebook.analysis.report.run_tables import job_table, run_table
@@ -89,9 +89,9 @@ def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Entry]:
     for task in tasks[:3]:
         best = analysis.best_score(task.task.name)
         if best is not None:
-            more = [task.labels[best.evaluation.run]]
+            more = [analysis.labels[best.evaluation.run]]
             if best.interval is not None:
-                more.append(f"{percent_text(analysis.level)} interval {task.scale.interval(best.interval)}")
+                more.append(f"{analysis.interval_title} {task.scale.interval(best.interval)}")
             name = "Best score" if len(tasks) == 1 else f"Best score, {task.task.name}"
             yield Entry(task.scale.value(best.value), name, ", ".join(more))
 
@@ -197,13 +197,13 @@ def _results(analysis: Analysis) -> Iterator[Section]:
 
 
 def _samples(analysis: Analysis) -> Section:
-    labels, logs = run_labels(analysis.runs), _last_logs(analysis)
+    logs = _last_logs(analysis)
     groups = []
     for kind, title in _SAMPLES.items():
         found = [case for case in analysis.cases if case.kind == kind]
         if found:
             total = f"{len(found)} or more" if len(found) >= MOST_CASES else str(len(found))
-            groups.append(Samples(title, tuple(_sample(case, labels, logs) for case in found), total))
+            groups.append(Samples(title, tuple(_sample(case, analysis.labels, logs) for case in found), total))
     if not groups:
         text = "There are no samples that every run got wrong, or that fine-tuning fixed or broke."
         return Section("samples", "Samples", (Text(text),))
@@ -223,7 +223,7 @@ def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:
 def _sample(case: Case, labels: dict[str, str], logs: dict[tuple[str, str], str]) -> Sample:
     answers = []
     for run, answer in case.answers.items():
-        answers.append(Entry(answer, labels.get(run, run), log=logs.get((case.task, run), "")))
+        answers.append(Entry(answer, labels[run], log=logs.get((case.task, run), "")))
     return Sample(case.task, case.sample, case.prompt, case.target, tuple(answers), len(case.runs))
 
 
@@ -241,12 +241,11 @@ def _jobs(analysis: Analysis) -> Section:
         command = shlex.join([*analysis.viewer.command, analysis.experiment])
         blocks += [Text(text), Text(command, Style.COMMAND)]
     blocks.append(job_table(analysis))
-    labels = run_labels(analysis.runs)
     others = []
     for each in analysis.evaluations:
         for log in each.others:
             text = f"({log.status}, {log.created}): {log.why}"
-            others.append(Entry(text, labels.get(each.key.run, each.key.run), log=log.path))
+            others.append(Entry(text, analysis.labels[each.key.run], log=log.path))
     if others:
         count = "1 log that does not count" if len(others) == 1 else f"{len(others)} logs that do not count"
         blocks.append(Entries(tuple(others), fold=count))
