@@ -22,6 +22,7 @@ from tunebook.analysis.records import (
     RunRecord,
     Score,
     TaskUse,
+    Training,
 )
 from tunebook.analysis.statistics.cases import Case
 from tunebook.analysis.statistics.effects import Effect
@@ -114,6 +115,11 @@ class Analysis:
     def run_of(self) -> dict[str, RunRecord]:
         """Run name to the run."""
         return {run.name: run for run in self.runs}
+
+    @property
+    def trainings(self) -> list[Training]:
+        """The trainings of all fine-tuned runs, in the plan's order."""
+        return [run.training for run in self.runs if run.training is not None]
 
     def comparisons_with(self, against: str) -> dict[tuple[EvaluationKey, str], Comparison]:
         """The comparisons with the base model (``base``) or the best run (``best``), by evaluation and measure."""

@@ -121,7 +121,7 @@ def test_without_seeds_it_is_statsmodels_clustered_by_sample() -> None:
     rows = [
         {"rank": run.levels["lora_rank"], "lr": run.levels["lr"], "sample": int(sample), "right": value}
         for run in table.runs
-        for sample, value in table.final_values(run.name).items()
+        for sample, value in table.values(table.finals[run.name].evaluation).items()
     ]
     frame = pd.DataFrame(rows)
     fit = ols("right ~ C(rank, Sum) * C(lr, Sum)", frame).fit(

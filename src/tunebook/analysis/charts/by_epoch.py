@@ -26,8 +26,8 @@ def by_epoch(scores: TaskScores) -> Figure:
             rows.append(row | {"series": series.values[run], "epoch": score.evaluation.epoch})
     datasets = {"bases": scores.base_rows}
     spec = layered(rows, scores.base_rule(), *_layers(scores, series), params=[SHOWN], datasets=datasets)
-    caption = "Scores after each evaluated epoch" + ("; dashed: base model." if scores.base_rows else ".")
-    return Figure(_NAME, _TITLE, caption + series.caption, spec, 300, hint=series.hint)
+    caption = f"Scores after each evaluated epoch{scores.base_note}{series.caption}"
+    return Figure(_NAME, _TITLE, caption, spec, 300, hint=series.hint)
 
 
 def _scores_over_epochs(scores: TaskScores) -> dict[str, list[Score]]:

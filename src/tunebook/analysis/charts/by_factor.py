@@ -57,8 +57,7 @@ def _figure(scores: TaskScores, factor: FactorUse) -> Figure:
     caption = "Small points: runs; diamonds: the mean of each level"
     if _has_intervals(levels):
         caption += "; bars: its interval"
-    caption += "; dashed: base model." if scores.base_rows else "."
-    caption += _test_sentence(effect)
+    caption += scores.base_note + _test_sentence(effect)
     return Figure(f"score_by_{factor.key}", f"Score by {factor.label}", caption, spec, 260)
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tunebook.analysis.charts.theme import LIGHT
+from tunebook.analysis.formatting import printable
 from tunebook.analysis.records import Interval
 
 __all__ = [
@@ -177,7 +178,7 @@ def tooltip(*entries: TooltipEntry) -> list[Spec]:
 
 def one_line(title: str) -> str:
     """A title without line ends and control characters: Vega-Lite quotes it into expressions that cannot hold them."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in title).split())
+    return " ".join(printable(title, " ").split())
 
 
 def hover(field_name: str = "run") -> Spec:

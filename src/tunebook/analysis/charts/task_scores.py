@@ -58,6 +58,11 @@ class TaskScores:
                 rows.append({"name": row["name"], "score": row["score"]})
         return rows
 
+    @property
+    def base_note(self) -> str:
+        """The end of the caption of a figure that has :meth:`base_rule`."""
+        return "; dashed: base model." if self.base_rows else "."
+
     def rows(self, scores: dict[str, Score] | None = None) -> Iterator[tuple[Score, Row]]:
         """Each run's score, final or given, with the fields that every figure draws."""
         for run, score in (self.final if scores is None else scores).items():

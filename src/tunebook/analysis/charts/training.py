@@ -111,7 +111,7 @@ def _loss_caption(analysis: Analysis, rows: Sequence[Row], widest: int) -> str:
         caption = "Solid: training; no run was validated during training."
     if widest > 1:
         caption += f" Each point is the mean of up to {widest} logged steps."
-    lost = sum(run.training.diverged_steps for run in analysis.runs if run.training)
+    lost = sum(training.diverged_steps for training in analysis.trainings)
     if lost:
         caption += f" {plural(lost, 'logged loss', 'logged losses')} could not be drawn: not a finite number."
     return caption

@@ -30,3 +30,13 @@ class Collected:
     headers: Mapping[EvaluationKey, LogHeader]
     unreadable: tuple[UnreadableLog, ...]
     strays: tuple[EvaluationLog, ...]
+
+    @property
+    def directories(self) -> dict[str, str]:
+        """Run name to the name of its directory."""
+        return {run.name: run.directory for run in self.runs}
+
+    def shown(self, evaluation: EvaluationKey) -> str:
+        """Names an evaluation: ``rank8_lr1e-5, capitalization, epoch 0``."""
+        name = f"{self.directories[evaluation.run]}, {evaluation.task}"
+        return name if evaluation.epoch < 0 else f"{name}, epoch {evaluation.epoch}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from tunebook.analysis.formatting import MISSING
@@ -100,4 +101,4 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _label(text: str) -> str:
-    return "".join(character if character.isascii() and character.isalnum() else "-" for character in text)
+    return re.sub("[^A-Za-z0-9]", "-", text)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.formatting import printable
 from tunebook.analysis.report.content import Block, Cell, Column, Content, Entries, Entry, Samples, Style, Table, Text
 
 __all__ = ["link", "markdown_report", "markdown_table", "text"]
@@ -151,8 +152,7 @@ def text(value: str, *, most: int = 300) -> str:
 
 def _printable(value: str) -> str:
     """The text with spaces for white space, and the replacement character for control characters."""
-    visible = _SPACES.sub(" ", value)
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in visible)
+    return printable(_SPACES.sub(" ", value), "\ufffd")
 
 
 def _escaped_start(match: re.Match[str]) -> str:

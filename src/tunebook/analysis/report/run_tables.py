@@ -41,21 +41,6 @@ def factor_cells(analysis: Analysis, run: RunRecord) -> dict[str, Cell]:
 
 def run_table(analysis: Analysis, tasks: Sequence[TaskScores]) -> Table:
     """One row per run, with everything that one compares runs by."""
-    columns = (
-        Column("run", "Run"),
-        Column("state", "State", has_filter=True),
-        Column("type", "Type", has_filter=True),
-        Column("model", "Model", has_filter=True),
-        *factor_columns(analysis),
-        *(column for task in tasks for column in _score_columns(analysis, task)),
-        Column("loss", "Loss", is_number=True, note="Loss is the mean over the last tenth of the steps."),
-        Column("validation_loss", "Validation loss", is_number=True),
-        Column("time", "Time", is_number=True, note="Time is the training's duration."),
-        Column("gpu_hours", "GPU hours", is_number=True),
-        Column("gpu_use", "GPU use", is_number=True, note="GPU use is the mean utilization that SLURM reports."),
-        Column("memory", "Memory", is_number=True, note="Memory is the training's peak."),
-        Column("notes", "Notes", is_long=True),
-    )
     states, comparisons = _states(analysis), analysis.comparisons_with("base")
     rows = []
     for run in analysis.runs:
@@ -72,16 +57,36 @@ def run_table(analysis: Analysis, tasks: Sequence[TaskScores]) -> Table:
                 score = task.final[run.name]
                 row |= _score_cells(task, score, comparisons.get((score.evaluation, score.measure)))
         rows.append(row | _training_cells(run))
-    best = set()
-    for task in tasks:
-        highest = analysis.best_score(task.task.name)
-        if highest is not None:
-            best.add(task.numbers[highest.evaluation.run])
-    table = Table("runs", "All runs", columns, tuple(rows), file="runs.csv", best=frozenset(best), is_interactive=True)
+    columns, best = _run_columns(analysis, tasks), _best_places(analysis, tasks)
+    table = Table("runs", "All runs", columns, tuple(rows), file="runs.csv", best=best, is_interactive=True)
     has_one_model = len({run.model for run in analysis.runs}) == 1
     if has_one_model or any(factor.key == "model" for factor in analysis.factors):
         return table.without("model")
     return table
+
+
+def _best_places(analysis: Analysis, tasks: Sequence[TaskScores]) -> frozenset[int]:
+    """The rows of the runs that have the best score of a task."""
+    scores = [analysis.best_score(task.task.name) for task in tasks]
+    return frozenset(tasks[0].numbers[score.evaluation.run] for score in scores if score is not None)
+
+
+def _run_columns(analysis: Analysis, tasks: Sequence[TaskScores]) -> tuple[Column, ...]:
+    return (
+        Column("run", "Run"),
+        Column("state", "State", has_filter=True),
+        Column("type", "Type", has_filter=True),
+        Column("model", "Model", has_filter=True),
+        *factor_columns(analysis),
+        *(column for task in tasks for column in _score_columns(analysis, task)),
+        Column("loss", "Loss", is_number=True, note="Loss is the mean over the last tenth of the steps."),
+        Column("validation_loss", "Validation loss", is_number=True),
+        Column("time", "Time", is_number=True, note="Time is the training's duration."),
+        Column("gpu_hours", "GPU hours", is_number=True),
+        Column("gpu_use", "GPU use", is_number=True, note="GPU use is the mean utilization that SLURM reports."),
+        Column("memory", "Memory", is_number=True, note="Memory is the training's peak."),
+        Column("notes", "Notes", is_long=True),
+    )
 
 
 def _score_columns(analysis: Analysis, task: TaskScores) -> tuple[Column, Column]:

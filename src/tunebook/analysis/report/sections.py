@@ -9,6 +9,7 @@ from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import MISSING, percent_text, plural
+from tunebook.analysis.records import EvaluationRecord, Training
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Sample, Samples, Section, Style, Text
 from tunebook.analysis.report.result_tables import best_runs, effect_table, scopes, score_tables, seed_table
 from tunebook.analysis.report.run_tables import job_table, run_table
@@ -67,16 +68,20 @@ def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str
 
 def _progress(analysis: Analysis) -> Iterator[tuple[str, int, list[JobState]]]:
     """Trainings and evaluations: how many have results, and every one's state."""
-    trainings = [run.training for run in analysis.runs if run.training is not None]
-    yield "training", sum(training.is_done for training in trainings), [training.state for training in trainings]
-    evaluated = sum(each.is_done for each in analysis.evaluations)
-    yield "evaluation", evaluated, [each.state for each in analysis.evaluations]
+    stages: dict[str, Sequence[Training | EvaluationRecord]] = {
+        "training": analysis.trainings,
+        "evaluation": analysis.evaluations,
+    }
+    for noun, jobs in stages.items():
+        yield noun, sum(job.is_done for job in jobs), [job.state for job in jobs]
 
 
 def _status(analysis: Analysis) -> str:
     parts = [f"{done} of {plural(len(states), noun)}" for noun, done, states in _progress(analysis)]
     text = f"{' and '.join(parts)} have results."
-    return text if analysis.is_finished else f"Not complete: {text}"
+    if analysis.is_finished:
+        return text
+    return f"Not complete: {text}"
 
 
 def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import filterfalse
 from types import MappingProxyType
 
 from tunebook.analysis.statistics.pairwise import common_samples, pair_samples
@@ -57,23 +58,21 @@ def find_changes(table: ScoreTable) -> SampleChanges | None:
     """Compares the answers of all runs; ``None`` unless every score is made of right and wrong answers."""
     if not table.finals or not all(score.is_binary for score in table.finals.values()):
         return None
-    common = common_samples(table, [score.evaluation for score in table.finals.values()])
-    all_wrong = dict.fromkeys(common)
-    for run in table.finals:
-        for sample, value in table.final_values(run).items():
-            if value:
-                all_wrong.pop(sample, None)
+    keys = [score.evaluation for score in table.finals.values()]
+    common = common_samples(table, keys)
+    right: set[str] = set()
+    for key in keys:
+        values = table.values(key)
+        right |= set(filter(values.__getitem__, values))
+    all_wrong = filterfalse(right.__contains__, common)
     fixed: dict[str, list[str]] = {}
     broken: dict[str, list[str]] = {}
-    for run, score in table.finals.items():
-        if run not in table.bases:
-            continue
-        pairs = pair_samples(table, table.bases[run], score.evaluation)
+    for run, base in table.bases.items():
+        pairs = pair_samples(table, base, table.finals[run].evaluation)
         for sample, before, after in zip(pairs.ids, pairs.ours, pairs.theirs, strict=True):
-            if after > before:
-                fixed.setdefault(sample, []).append(run)
-            elif after < before:
-                broken.setdefault(sample, []).append(run)
+            if before != after:
+                changed = fixed if after > before else broken
+                changed.setdefault(sample, []).append(run)
     return SampleChanges(common, tuple(all_wrong), fixed, broken)
 
 

@@ -9,7 +9,6 @@ from statistics import fmean
 from tunebook.analysis.records import EvaluationKey, Interval
 from tunebook.analysis.statistics.paired_tests import PairedTest, correct_by_holm, paired_test
 from tunebook.analysis.statistics.scores import ScoreTable
-from tunebook.core.plan import RunType
 
 __all__ = [
     "Comparison",
@@ -116,11 +115,9 @@ def compare_runs(table: ScoreTable) -> tuple[Comparison, ...]:
         if key.run in table.bases and score.value is not None:
             with_base += _compare("base", table, key, table.bases[key.run])
     with_best: list[Comparison] = []
-    best = table.best
-    for run in table.runs:
-        final = table.finals.get(run.name)
-        if run.type is not RunType.CONTROL and final is not None and best is not None and final is not best:
-            with_best += _compare("best", table, final.evaluation, best.evaluation)
+    for score in table.candidates:
+        if table.best is not None and score is not table.best:
+            with_best += _compare("best", table, score.evaluation, table.best.evaluation)
     comparisons: list[Comparison] = []
     for family in (with_base, with_best):
         comparisons += [replace(item, family=len(family)) for item in correct_by_holm(family)]

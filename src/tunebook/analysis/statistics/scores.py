@@ -74,10 +74,14 @@ def final_scores(scores: Iterable[Score], runs: Iterable[RunRecord]) -> dict[str
     return {run.name: last[run.name] for run in runs if run.name in last}
 
 
+def candidates_of(finals: Mapping[str, Score], runs: Iterable[RunRecord]) -> list[Score]:
+    """The final scores of all runs but the base models, in the plan's order."""
+    return [finals[run.name] for run in runs if run.type is not RunType.CONTROL and run.name in finals]
+
+
 def best_score(finals: Mapping[str, Score], runs: Iterable[RunRecord]) -> Score | None:
     """The highest final score of all runs but the base models; the first in the plan among equals."""
-    candidates = [finals[run.name] for run in runs if run.type is not RunType.CONTROL and run.name in finals]
-    return max(candidates, key=lambda score: score.value or 0.0, default=None)
+    return max(candidates_of(finals, runs), key=lambda score: score.value or 0.0, default=None)
 
 
 @dataclass(frozen=True)
@@ -100,17 +104,22 @@ class ScoreTable:
         """Run name to its final score."""
         return final_scores(self.scores, self.runs)
 
-    @property
+    @cached_property
+    def candidates(self) -> list[Score]:
+        """The final scores of all runs but the base models."""
+        return candidates_of(self.finals, self.runs)
+
+    @cached_property
     def best(self) -> Score | None:
         """The best final score."""
         return best_score(self.finals, self.runs)
 
     @cached_property
     def bases(self) -> Mapping[str, EvaluationKey]:
-        """Run name to the final evaluation of its base model; runs whose base model has no score are left out."""
+        """Run name to the final evaluation of its base model; only where both have a score."""
         bases = {}
         for run in self.runs:
-            if run.base is not None and run.base in self.finals:
+            if run.name in self.finals and run.base is not None and run.base in self.finals:
                 bases[run.name] = self.finals[run.base].evaluation
         return bases
 
@@ -137,7 +146,3 @@ class ScoreTable:
         """Sample id to target."""
         samples = self.samples[key]
         return dict(zip(samples.ids, samples.targets, strict=True))
-
-    def final_values(self, run: str) -> dict[str, float]:
-        """Sample id to value after the run's last evaluated epoch."""
-        return self.values(self.finals[run].evaluation)
