@@ -7,9 +7,8 @@ scorer gives them, never percent. Texts are as they were logged; the code that r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import percent_text, run_labels
@@ -32,28 +31,7 @@ from tunebook.analysis.statistics.scores import best_score, final_scores
 from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.tools.results import LogViewer, Samples
 
-__all__ = ["Analysis", "Provenance"]
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """The origin of the numbers.
-
-    Attributes:
-        plan_sha256: of ``experiment_summary.md`` without its status tables.
-        first: start of the first job, in ISO 8601, empty if unknown; ``last`` is the end of the last job.
-        versions: of the packages that wrote the logs and of those that analyzed them, by package.
-        commits: git commits that the logs name.
-    """
-
-    plan_sha256: str
-    first: str = ""
-    last: str = ""
-    versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    commits: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
-    models: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    dataset: str = ""
+__all__ = ["Analysis"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +47,7 @@ class Analysis:
         comparisons: of each run with its base model and with the best run, on the same samples.
         level: of every interval, and one minus the level of significance.
         balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
+        provenance: the origin of the numbers by name, as far as it is known.
         viewer: the program that shows the evaluations' logs, if there is one.
     """
 
@@ -91,7 +70,7 @@ class Analysis:
     next_steps: tuple[str, ...]
     gaps: tuple[Gap, ...]
     deviations: tuple[Deviation, ...]
-    provenance: Provenance
+    provenance: Mapping[str, str]
     level: float = 0.95
     balanced: bool = False
     viewer: LogViewer | None = None

@@ -12,6 +12,7 @@ from enum import Enum
 
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.formatting import MISSING
+from tunebook.analysis.statistics.cases import Case
 from tunebook.tools.results import LogViewer
 
 __all__ = [
@@ -21,7 +22,6 @@ __all__ = [
     "Content",
     "Entries",
     "Entry",
-    "Sample",
     "Samples",
     "Section",
     "Style",
@@ -194,24 +194,27 @@ def _has_name(column: Column, names: Collection[str]) -> bool:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A sample with answers, their subjects being runs; ``runs`` counts the runs that are concerned."""
-
-    task: str
-    id: str
-    prompt: str
-    target: str
-    answers: tuple[Entry, ...]
-    runs: int
-
-
-@dataclass(frozen=True)
 class Samples:
-    """Samples of one kind; ``total`` says how many were found."""
+    """Samples of one kind.
+
+    Attributes:
+        total: how many were found, in words.
+        labels: run name to its short name.
+        logs: task and run to the log with the run's answers.
+    """
 
     title: str
-    samples: tuple[Sample, ...]
+    samples: tuple[Case, ...]
     total: str
+    labels: Mapping[str, str]
+    logs: Mapping[tuple[str, str], str]
+
+    def answers(self, sample: Case) -> list[Entry]:
+        """A sample's answers; their subjects are runs."""
+        answers = []
+        for run, answer in sample.answers.items():
+            answers.append(Entry(answer, self.labels[run], log=self.logs[sample.task, run]))
+        return answers
 
     def left_out(self, shown: int) -> Text | None:
         """The sentence on the samples after the first ``shown`` ones."""

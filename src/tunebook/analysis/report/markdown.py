@@ -130,9 +130,9 @@ def _samples(group: Samples) -> Iterator[str]:
     yield ""
     rows = []
     for sample in group.samples[:_MOST_SAMPLES]:
-        answers = [f"{text(each.subject)}: {text(each.text, most=80) or '(empty)'}" for each in sample.answers]
-        row = [text(sample.task), text(sample.id), text(sample.prompt, most=200), text(sample.target, most=100)]
-        rows.append([*row, "<br>".join(answers[:_MOST_ANSWERS]), str(sample.runs)])
+        answers = [f"{text(each.subject)}: {text(each.text, most=80) or '(empty)'}" for each in group.answers(sample)]
+        row = [text(sample.task), text(sample.sample), text(sample.prompt, most=200), text(sample.target, most=100)]
+        rows.append([*row, "<br>".join(answers[:_MOST_ANSWERS]), str(len(sample.runs))])
     yield from markdown_table(("Task", "Sample", "Prompt", "Target", "Answers", "Runs"), rows, right=(5,))
     yield from _left_out(group.left_out(_MOST_SAMPLES))
 

@@ -10,10 +10,10 @@ from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import MISSING, percent_text, plural
 from tunebook.analysis.records import EvaluationRecord, Training
-from tunebook.analysis.report.content import Block, Content, Entries, Entry, Sample, Samples, Section, Style, Text
+from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
 from tunebook.analysis.report.result_tables import best_runs, effect_table, scopes, score_tables, seed_table
 from tunebook.analysis.report.run_tables import job_table, run_table
-from tunebook.analysis.statistics.cases import MOST_CASES, Case
+from tunebook.analysis.statistics.cases import MOST_CASES
 from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
@@ -205,10 +205,10 @@ def _samples(analysis: Analysis) -> Section:
     logs = _last_logs(analysis)
     groups = []
     for kind, title in _SAMPLES.items():
-        found = [case for case in analysis.cases if case.kind == kind]
+        found = tuple(case for case in analysis.cases if case.kind == kind)
         if found:
             total = f"{len(found)} or more" if len(found) >= MOST_CASES else str(len(found))
-            groups.append(Samples(title, tuple(_sample(case, analysis.labels, logs) for case in found), total))
+            groups.append(Samples(title, found, total, analysis.labels, logs))
     if not groups:
         text = "There are no samples that every run got wrong, or that fine-tuning fixed or broke."
         return Section("samples", "Samples", (Text(text),))
@@ -223,13 +223,6 @@ def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:
         for run, score in analysis.final_scores(task.name).items():
             last[task.name, run] = logs[score.evaluation]
     return last
-
-
-def _sample(case: Case, labels: dict[str, str], logs: dict[tuple[str, str], str]) -> Sample:
-    answers = []
-    for run, answer in case.answers.items():
-        answers.append(Entry(answer, labels[run], log=logs.get((case.task, run), "")))
-    return Sample(case.task, case.sample, case.prompt, case.target, tuple(answers), len(case.runs))
 
 
 def _deviations(analysis: Analysis) -> Section:
@@ -265,18 +258,5 @@ def _next_steps(analysis: Analysis) -> Section:
 
 
 def _provenance(analysis: Analysis) -> Section:
-    source = analysis.provenance
-    items = [
-        ("Experiment", analysis.experiment),
-        ("Plan (SHA-256, without its status tables)", source.plan_sha256),
-        ("Created", analysis.created),
-        ("First job started", source.first),
-        ("Last job ended", source.last),
-        ("Data set", source.dataset),
-        *((f"Model {name}", path) for name, path in source.models.items()),
-        ("Versions", ", ".join(f"{package} {version}" for package, version in source.versions.items())),
-        ("Commits", ", ".join(source.commits)),
-        ("Hosts", ", ".join(source.hosts)),
-    ]
-    known = tuple(Entry(value, name) for name, value in items if value)
-    return Section("provenance", "Provenance", (Entries(known, Style.TERMS), Text("All numbers are in", files=_DATA)))
+    facts = tuple(Entry(value, name) for name, value in analysis.provenance.items())
+    return Section("provenance", "Provenance", (Entries(facts, Style.TERMS), Text("All numbers are in", files=_DATA)))
