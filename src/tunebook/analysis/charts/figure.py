@@ -119,13 +119,14 @@ def layer(mark: Spec, encoding: Spec, *, data: str = "", where: str = "", is_fil
         where: the expression that a row must meet.
         is_filtered: whether only the runs that the report's table shows are drawn; on paper all are.
     """
-    made: Spec = {"data": {"name": data}} if data else {}
-    conditions = ["!length(shown) || shown[datum.run]"] if is_filtered else []
-    if where:
-        conditions.append(where)
+    made: Spec = {"mark": mark, "encoding": encoding}
+    if data:
+        made["data"] = {"name": data}
+    shown = "!length(shown) || shown[datum.run]" if is_filtered else ""
+    conditions = [{"filter": condition} for condition in (shown, where) if condition]
     if conditions:
-        made["transform"] = [{"filter": condition} for condition in conditions]
-    return made | {"mark": mark, "encoding": encoding}
+        made["transform"] = conditions
+    return made
 
 
 def pointers(encoding: Spec, *, is_filtered: bool = False) -> Spec:

@@ -62,7 +62,7 @@ class Series:
 
     def choose(self, usual: float, crowded: float) -> float:
         """A size for a few dozen runs, or the smaller one for many."""
-        return crowded if self.runs > _CROWDED else usual
+        return usual if self.runs <= _CROWDED else crowded
 
     @property
     def opacity(self) -> float:

@@ -46,12 +46,16 @@ def losses(analysis: Analysis) -> Figure:
     rows, widest = _loss_rows(analysis)
     if not rows:
         return Figure("loss", title, reason="no run has logged a loss yet")
-    outcomes = {analysis.runs[row["run"]].name: row["loss"] for row in rows if row["kind"] == "training"}
-    drawn = sorted({row["run"] for row in rows})
+    outcomes: dict[str, float] = {}
+    values = []
+    for row in rows:
+        values.append(row["loss"])
+        if row["kind"] == "training":
+            outcomes[analysis.runs[row["run"]].name] = row["loss"]
+    drawn = dict.fromkeys(row["run"] for row in rows)
     series = series_of(analysis, [analysis.runs[number] for number in drawn], outcomes)
     for row in rows:
         row["series"] = series.values[analysis.runs[row["run"]].name]
-    values = [row["loss"] for row in rows]
     is_log = min(values) > 0 and max(values) > _LOG_LOSS_FROM * median(values)
     caption = _loss_caption(analysis, rows, widest)
     if is_log:
@@ -150,8 +154,9 @@ def learning_rates(analysis: Analysis) -> Figure:
     peaks = list(map(_peak, users))
     caption = "The learning rate that the optimizer used; runs with the same schedule share a line."
     is_log = max(peaks) > _LOG_RATE_FROM * min(peaks)
-    lowest = min(peaks) / 100 if is_log else -math.inf
+    lowest = -math.inf
     if is_log:
+        lowest = min(peaks) / 100
         caption += " The axis is logarithmic and ends at a hundredth of the lowest peak."
     has_names = sum(map(len, users.values())) <= _MOST_OWN_SCHEDULES
     rows = _rate_rows(users, lowest, has_names=has_names)

@@ -75,10 +75,14 @@ def collect_evaluations(source: Source, factors: tuple[FactorUse, ...], runs: tu
 
 def _tasks(source: Source, samples: Mapping[EvaluationKey, Samples]) -> tuple[TaskUse, ...]:
     """The plan's tasks, each with its measures in the order in which its evaluations name them."""
-    measures: dict[str, dict[str, None]] = {task.name: {} for task in source.plan.tasks}
-    for key, found in samples.items():
-        measures[key.task] |= dict.fromkeys(found.values)
-    return tuple(TaskUse(task.name, task.description, tuple(measures[task.name])) for task in source.plan.tasks)
+    tasks = []
+    for task in source.plan.tasks:
+        measures: dict[str, None] = {}
+        for key, found in samples.items():
+            if key.task == task.name:
+                measures |= dict.fromkeys(found.values)
+        tasks.append(TaskUse(task.name, task.description, tuple(measures)))
+    return tuple(tasks)
 
 
 def _key(run: str, task: str, epoch: int | None) -> EvaluationKey:

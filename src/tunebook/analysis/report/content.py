@@ -153,7 +153,9 @@ class Table:
     is_folded: bool = False
 
     def __post_init__(self) -> None:
-        known = {key for row in self.rows for key, cell in row.items() if cell.value}
+        known = set()
+        for row in self.rows:
+            known |= {key for key, cell in row.items() if cell.value}
         object.__setattr__(self, "columns", tuple(column for column in self.columns if column.key in known))
 
     @property
@@ -176,8 +178,13 @@ class Table:
 
     def options(self, column: Column) -> tuple[str, ...]:
         """The values of a column that readers may choose from; empty where that would be no help."""
-        found = {row[column.key].text: None for row in self.rows if column.key in row and row[column.key].value}
-        return tuple(found) if column.has_filter and 1 < len(found) <= _MOST_OPTIONS else ()
+        found: dict[str, None] = {}
+        for row in self.rows:
+            if column.key in row and row[column.key].value:
+                found[row[column.key].text] = None
+        if column.has_filter and 1 < len(found) <= _MOST_OPTIONS:
+            return tuple(found)
+        return ()
 
     def left_out(self, shown: int) -> Text | None:
         """The sentence on the rows after the first ``shown`` ones."""

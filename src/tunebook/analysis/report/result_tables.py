@@ -191,8 +191,8 @@ def _effect_row(effect: Effect) -> dict[str, Cell]:
     }
 
 
-def scopes(analysis: Analysis) -> Text | None:
-    """To what the tests of the effects generalize; ``None`` without tests."""
+def scopes(analysis: Analysis) -> Iterator[Text]:
+    """A note on what the tests of the effects generalize to, if there are tests."""
     found = []
     for effect in analysis.effects:
         if effect.test:
@@ -200,4 +200,5 @@ def scopes(analysis: Analysis) -> Text | None:
             if effect.generalizes == "seeds":
                 scope = "to retraining with other seeds, not to other samples"
             found.append(f"{capitalized(effect.test)}: its p-value generalizes {scope}.")
-    return Text(" ".join(dict.fromkeys(found)), Style.NOTE) if found else None
+    if found:
+        yield Text(" ".join(dict.fromkeys(found)), Style.NOTE)

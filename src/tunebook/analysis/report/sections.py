@@ -125,7 +125,7 @@ def _missing(analysis: Analysis, as_of: str) -> Section:
 def _finding(finding: Finding, *, has_tasks: bool) -> Entry:
     tags = []
     if finding.significant is not None:
-        tags.append("significant after correction" if finding.significant else "not significant")
+        tags = ["significant after correction"] if finding.significant else ["not significant"]
         if has_tasks and finding.task:
             tags.append(finding.task)
     return Entry(finding.text, tag=" · ".join(tags), significant=finding.significant)
@@ -196,9 +196,8 @@ def _results(analysis: Analysis) -> Iterator[Section]:
     if analysis.replicates:
         yield Section("seeds", "Settings over seeds", (seed_table(analysis),), short="Seeds")
     if analysis.effects:
-        scope = scopes(analysis)
-        notes = () if scope is None else (scope,)
-        yield Section("effects", "Effects of the varied factors", (effect_table(analysis), *notes), short="Effects")
+        results: tuple[Block, ...] = (effect_table(analysis), *scopes(analysis))
+        yield Section("effects", "Effects of the varied factors", results, short="Effects")
 
 
 def _samples(analysis: Analysis) -> Section:
@@ -245,7 +244,7 @@ def _jobs(analysis: Analysis) -> Section:
             text = f"({log.status}, {log.created}): {log.why}"
             others.append(Entry(text, analysis.labels[each.key.run], log=log.path))
     if others:
-        count = "1 log that does not count" if len(others) == 1 else f"{len(others)} logs that do not count"
+        count = plural(len(others), "log that does not count", "logs that do not count")
         blocks.append(Entries(tuple(others), fold=count))
     return Section("jobs", "Jobs and logs", tuple(blocks))
 
