@@ -41,7 +41,7 @@ def designed(path: Path, **options: list[str]) -> api.DesignReport:
     given = {key.replace("_", "-"): texts for key, texts in options.items()}
     inputs = api.read_inputs(api.DesignSources(yaml_plan=path, options=given))
     clock: Callable[[], datetime] = lambda: datetime(2025, 11, 4, 9, 30, tzinfo=UTC)  # noqa: E731
-    return api.design(given=inputs, defaults=True, clock=clock)
+    return api.design(None, api.DesignOptions(defaults=True), given=inputs, clock=clock)
 
 
 def planned(report: api.DesignReport) -> Plan:

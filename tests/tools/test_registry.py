@@ -13,7 +13,8 @@ from support.scaffolding import replace, scaffolded
 from tunebook import api
 from tunebook.core.jobs import Stage
 from tunebook.errors import ExitCode, PlanError
-from tunebook.tools.registry import installed_tools, registered_names
+from tunebook.tools.entry_points import tool_names
+from tunebook.tools.registry import installed_tools
 
 TOOL = """
 from tunebook.tools.base import Findings, PreparationTool, Package, Unit
@@ -95,7 +96,7 @@ def test_a_broken_plug_in_that_the_plan_names_is_an_error_with_the_same_reason(
 
 def test_a_usable_plug_in_can_be_named_by_a_plan_and_has_verbs(install: Install, experiment: Path) -> None:
     install(TOOL)
-    assert registered_names() == ("inspect", "mine", "torchtune")
+    assert tool_names() == ("inspect", "mine", "torchtune")
     assert "mine" not in sys.modules
     registry = installed_tools()
     assert registry.broken == ()

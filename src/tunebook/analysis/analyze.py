@@ -26,7 +26,7 @@ from tunebook.analysis.statistics.scores import score_evaluations
 from tunebook.analysis.values import Analysis
 from tunebook.artifacts.text_files import read_readable
 from tunebook.core.markdown import parse_markdown
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE
 
 __all__ = ["analyze_experiment"]
 
@@ -92,7 +92,7 @@ def _provenance(source: Source, found: Collected, plan_text: str, created: str) 
         times.add(header.created)
         if header.commit:
             commits.add(f"{header.origin}@{header.commit}".strip("@"))
-    ordered = sorted(times - {""}, key=lambda time: (_timestamp(time), time)) or [""]
+    ordered = sorted(filter(None, times), key=lambda time: (_timestamp(time), time)) or [""]
     facts = {
         "Experiment": str(source.experiment),
         "Plan (SHA-256, without its status tables)": hashlib.sha256(_without_status(plan_text).encode()).hexdigest(),
@@ -102,15 +102,19 @@ def _provenance(source: Source, found: Collected, plan_text: str, created: str) 
     }
     if source.plan.dataset is not None:
         facts["Data set"] = source.plan.dataset.path
-    paths = {model.name: model.path for model in source.plan.models}
-    for run in found.runs:
-        facts[f"Model {run.model}"] = paths.get(run.model, "")
+    facts |= _models(source, found)
     facts |= {
         "Versions": ", ".join(_versions(found, source.evaluation_results.package)),
         "Commits": ", ".join(sorted(commits)),
-        "Hosts": ", ".join(sorted(hosts - {""})),
+        "Hosts": ", ".join(sorted(filter(None, hosts))),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _models(source: Source, found: Collected) -> dict[str, str]:
+    """The path of each model that a run uses."""
+    paths = {model.name: model.path for model in source.plan.models}
+    return {f"Model {run.model}": paths.get(run.model, "") for run in found.runs}
 
 
 def _timestamp(time: str) -> float:

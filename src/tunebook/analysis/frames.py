@@ -52,7 +52,7 @@ def _training(training: Training | None) -> _Row:
 
 
 def _picked(value: Any, names: Mapping[str, str]) -> _Row:
-    """Column to the attribute of a value that it shows; empty columns if there is no value."""
+    """Column to the attribute of a value that it shows; empty columns without a value."""
     return {column: None if value is None else getattr(value, name) for column, name in names.items()}
 
 

@@ -10,14 +10,14 @@ from types import MappingProxyType
 
 from tunebook.api.loading import find_experiment, find_site, load
 from tunebook.api.scaffolding import now
-from tunebook.core.paths import DESIGN, DESIGN_LOG
-from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, read_tools, write_plan
+from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE
+from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
 from tunebook.design.build_plan import Kept, build_plan, same_trainings
 from tunebook.design.carry_status import submitted
 from tunebook.design.check import design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
-from tunebook.design.defaults import DEFAULTS, complete
+from tunebook.design.defaults import complete
 from tunebook.design.documents import options_document, yaml_document
 from tunebook.design.history import find_history
 from tunebook.design.log import design_entries
@@ -41,13 +41,9 @@ from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, UsageEr
 from tunebook.tools.parameters import installed_parameters
 
 __all__ = [
-    "DEFAULTS",
-    "Design",
-    "DesignInputs",
+    "DesignOptions",
     "DesignReport",
     "DesignSources",
-    "Suggestions",
-    "Totals",
     "answer_problem",
     "design",
     "experiment_name",
@@ -72,6 +68,21 @@ class DesignSources:
     config: Path | None = None
     yaml_plan: Path | None = None
     updated: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignOptions:
+    """The options of ``design``, apart from the design itself.
+
+    Attributes:
+        update: whether to plan an existing experiment again; a person's text and the status of runs that stay are kept.
+        defaults: whether to take the usual value where a training's parameter is missing.
+        dry_run: whether to write nothing.
+    """
+
+    update: bool = False
+    defaults: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,7 +180,7 @@ def experiment_name(value: Design, clock: Callable[[], datetime] = now) -> str:
 
 
 def missing_answers(inputs: DesignInputs) -> tuple[str, ...]:
-    """What has to be given still; :data:`DEFAULTS` has values for some of it."""
+    """What has to be given still; :data:`~tunebook.design.defaults.DEFAULTS` has values for some of it."""
     return missing_parts(inputs.design)
 
 
@@ -178,11 +189,9 @@ def missing_answers(inputs: DesignInputs) -> tuple[str, ...]:
 
 def design(
     directory: Path | None = None,
+    options: DesignOptions | None = None,
     *,
     given: DesignInputs | Design,
-    update: bool = False,
-    defaults: bool = False,
-    dry_run: bool = False,
     confirm: Callable[[DesignReport], bool] = lambda _: True,
     clock: Callable[[], datetime] = now,
 ) -> DesignReport:
@@ -192,8 +201,6 @@ def design(
         directory: the experiment's; by default one in the working directory, named by task, factors and date.
         given: what :func:`read_inputs` returned; or a design, whose paths are relative to the working directory, and
             which an update merges into the stored design.
-        update: plan an existing experiment again; a person's text and the status of runs that stay are kept.
-        defaults: take the usual value where a training's parameter is missing.
         confirm: asked before anything is written, if the plan has no error.
 
     Returns:
@@ -203,20 +210,22 @@ def design(
         UsageError: something is missing or contradictory; carries all of it.
         ConflictError: there is a plan already, and it is not updated; or it has changes by hand that would be lost.
     """
+    options = options or DesignOptions()
+    update = options.update
     inputs = _inputs(given, directory, update=update)
     if directory is None:
         directory, inputs = _own_directory(inputs)
     moment = clock()
     experiment = _experiment(inputs.design, directory, moment, update=update)
     site, _ = find_site(experiment)
-    done = complete(inputs.design, site, defaults=defaults)
+    done = complete(inputs.design, site, defaults=options.defaults)
     completed = replace(done.design, name=done.design.name or experiment.name)
     inputs = replace(inputs, design=completed, decisions=(*inputs.decisions, *done.decisions))
     problems = (*inputs.problems, *done.problems, *design_problems(inputs))
     if problems:
         raise UsageError((*_without_stored_design(experiment, update=update), *problems))
     report, entries = _plan(inputs, experiment, site, moment)
-    if report.errors or dry_run or not confirm(report):
+    if report.errors or options.dry_run or not confirm(report):
         return report
     _write(report, completed, entries, clock)
     return replace(report, written=True)
@@ -351,7 +360,7 @@ def _write(report: DesignReport, value: Design, entries: list[Entry], clock: Cal
     """Writes the plan, unless somebody changed it in the meantime, then its design and the log."""
     path = report.experiment / PLAN_FILE
     report.experiment.mkdir(parents=True, exist_ok=True)
-    with exclusive(report.experiment, "page", wait_s=5.0):
+    with exclusive(report.experiment, "plan", wait_s=5.0):
         is_written = write_text(path, report.text, durable=True, only_if=lambda: read_text(path) == report.before)
         if not is_written:
             raise ConflictError(f"{path} changed while it was planned", hint="run it again")

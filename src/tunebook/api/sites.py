@@ -8,8 +8,9 @@ from difflib import unified_diff
 from pathlib import Path
 
 from tunebook.api.loading import find_site
+from tunebook.core.paths import SITE_FILE
 from tunebook.core.site import SETTINGS, Site, line_of, read_assignments, values_of
-from tunebook.core.site_file import SITE_FILE, site_text
+from tunebook.core.site_file import site_text
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.originals import original_of
 from tunebook.errors import ConflictError, ExitCode, NoSlurmError, Problem, SlurmError, ToolError, UsageError
@@ -21,11 +22,11 @@ from tunebook.site.verify import verify
 from tunebook.slurm.cluster import Cluster
 from tunebook.slurm.survey import find_cluster
 
-__all__ = ["Candidate", "Detected", "SettingInForce", "SiteDraft", "SiteReport", "site", "site_init"]
+__all__ = ["SettingInEffect", "SiteDraft", "SiteInitOptions", "SiteReport", "site", "site_init"]
 
 
 @dataclass(frozen=True)
-class SettingInForce:
+class SettingInEffect:
     """One setting: its value, empty if it is unset, and where that comes from."""
 
     key: str
@@ -40,7 +41,7 @@ class SiteReport:
 
     site: Site
     cluster: str
-    settings: tuple[SettingInForce, ...]
+    settings: tuple[SettingInEffect, ...]
     errors: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     notes: tuple[str, ...]
@@ -69,14 +70,14 @@ def site(directory: Path = Path(), *, quick: bool = False) -> SiteReport:
     return SiteReport(
         found,
         cluster.name if cluster else "",
-        tuple(_in_force(found)),
+        tuple(_in_effect(found)),
         verdict.errors,
         (*warnings, *verdict.warnings),
         (*local, *verdict.notes),
     )
 
 
-def _in_force(found: Site) -> list[SettingInForce]:
+def _in_effect(found: Site) -> list[SettingInEffect]:
     values = values_of(found)
     settings = []
     for item in SETTINGS:
@@ -84,7 +85,7 @@ def _in_force(found: Site) -> list[SettingInForce]:
         is_read = bool(values[item.key]) and line is not None
         source = f"{found.file}:{line}" if is_read else f"default: {item.default}"
         value = values[item.key] if is_read else ""
-        settings.append(SettingInForce(item.key, item.label, value, source))
+        settings.append(SettingInEffect(item.key, item.label, value, source))
     return settings
 
 
@@ -133,23 +134,34 @@ class SiteDraft:
         return "".join(unified_diff(before, after, str(self.path), str(self.path)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class SiteInitOptions:
+    """The options of ``site init``.
+
+    Attributes:
+        assignments: ``key=value`` settings that are not looked for; an empty value leaves one unset.
+        for_user: whether to write to ``~/.claude/``, where every experiment finds the file.
+        overwrite: whether to replace an existing file, which is kept as ``.orig``.
+        dry_run: whether to write nothing.
+    """
+
+    assignments: tuple[str, ...] = ()
+    for_user: bool = False
+    overwrite: bool = False
+    dry_run: bool = False
+
+
 def site_init(
     directory: Path = Path(),
+    options: SiteInitOptions | None = None,
     *,
-    assignments: Sequence[str] = (),
     choose: Callable[[Detected], str] | None = None,
-    for_user: bool = False,
-    overwrite: bool = False,
-    dry_run: bool = False,
 ) -> SiteDraft:
     """Looks at this machine and its cluster, and writes what it finds to ``claude.local.md``.
 
     Args:
-        directory: where the file goes.
-        assignments: ``key=value`` settings that are not looked for; an empty value leaves one unset.
-        choose: answers findings that are not certain; without it the first candidate is taken.
-        for_user: writes to ``~/.claude/``, where every experiment finds it, in place of ``directory``.
-        overwrite: replaces a file that is there, and keeps it as ``.orig``.
+        directory: where the file goes, unless it is for the user.
+        choose: answers findings that are not certain; by default the first candidate is taken.
 
     Raises:
         UsageError: an assignment cannot be read, or there is no such directory.
@@ -157,12 +169,13 @@ def site_init(
         PlanError: a value cannot stand in the file.
         ToolError: SLURM is set up here and does not answer.
     """
-    target = Path.home() / ".claude" if for_user else _directory(directory)
+    options = options or SiteInitOptions()
+    target = Path.home() / ".claude" if options.for_user else _directory(directory)
     path = target / SITE_FILE
     before = read_text(path)
-    if before is not None and not (overwrite or dry_run):
+    if before is not None and not (options.overwrite or options.dry_run):
         raise ConflictError(f"{path} exists", hint="`--overwrite` replaces it and keeps it as .orig")
-    given = _assigned(assignments)
+    given = _assigned(options.assignments)
     machine = _machine(target if target.is_dir() else Path.cwd())
 
     def chosen(finding: Detected) -> Candidate:
@@ -180,7 +193,7 @@ def site_init(
     text = site_text({**machine.values, **given}, has_slurm=machine.cluster is not None, tables=seen)
     name = machine.cluster.name if machine.cluster else ""
     draft = SiteDraft(path, text, before, False, settled, name, notes=_notes(machine, path))
-    return draft if dry_run else _written(draft)
+    return draft if options.dry_run else _written(draft)
 
 
 def _assigned(assignments: Sequence[str]) -> dict[str, str]:

@@ -37,10 +37,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """A curve, where it was found, and what could not be used of its log.
+    """A curve, its source, and counts of the parts of its log that could not be used.
 
     Attributes:
-        source: what the curve was read from, in words for a report: ``metrics.jsonl``; empty if nothing was found.
+        source: the file that the curve was read from, for a report, such as ``metrics.jsonl``; empty without a curve.
         total_steps: the number of steps that were planned.
         diverged: the number of losses that are not finite.
         unreadable: the number of lines that could not be read.

@@ -13,6 +13,7 @@ from tunebook.cli.analyze import show_findings
 from tunebook.cli.jobs import jobs_data, watching
 from tunebook.cli.options import Json
 from tunebook.cli.output import console, print_json
+from tunebook.core.jobs import JobState
 from tunebook.core.units import spoken_duration
 
 __all__ = ["register"]
@@ -39,7 +40,7 @@ def register(app: typer.Typer) -> None:
                 out.print(f"• {text}", markup=False)
 
         with watching(quiet=as_json) as show:
-            report = api.demo(directory, runs=runs, model=model, progress=tell, on_event=show)
+            report = api.demo(directory, api.DemoOptions(runs=runs, model=model), progress=tell, on_event=show)
         if as_json:
             rows = [vars(row) for row in report.rows]
             data = {"experiment": str(report.experiment), "comparison": rows, "jobs": jobs_data(report.result.jobs)}
@@ -71,7 +72,7 @@ def _last_words(report: api.DemoReport) -> None:
     if not report.result.submitted:
         out.print("Everything was done already: nothing was run again.")
     for job in report.result.selected:
-        if job.state is api.JobState.FAILED:
+        if job.state is JobState.FAILED:
             out.print(f"✗ {job.job.name}: {job.reason}; see {job.output}", markup=False)
             out.print("\n".join(f"    {line}" for line in job.tail), markup=False)
     out.print(f"The experiment: {report.experiment}\n", markup=False)

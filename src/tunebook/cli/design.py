@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from tunebook import api
+from tunebook.cli.complete import complete_evaluation_tool, complete_parameter, complete_preparation_tool
 from tunebook.cli.design_session import ask_answers, ask_directory, ask_write, confirmed, on_terminal
 from tunebook.cli.design_show import show_design
 from tunebook.cli.options import Json, takes_options
 from tunebook.cli.output import console, print_json
 from tunebook.cli.scaffold import finish_scaffold
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE
 from tunebook.errors import UsageError
 
 __all__ = ["register"]
@@ -27,7 +28,7 @@ _FLAGS = {"directory", "config", "from_", "no_controls", "update", "dry_run", "y
 
 
 @dataclass(frozen=True, kw_only=True)
-class DesignOptions:
+class _Arguments:
     """The options of the verb; all but the flags are keys of the design."""
 
     directory: Annotated[
@@ -45,9 +46,13 @@ class DesignOptions:
     task: Annotated[Many, Help(help="NAME=SCRIPT.py or NAME=SCRIPT.py@task. Repeatable.")] = None
     task_dataset: Annotated[Many, Help(help="TASK=PATH: a data set of the task's own. Repeatable.")] = None
     task_description: Annotated[Many, Help(help="TASK=TEXT: what is scored, and how. Repeatable.")] = None
-    factor: Annotated[Many, Help(help="What varies: 'lora_rank=8,16', by key, column or short name. Repeatable.")] = (
-        None
-    )
+    factor: Annotated[
+        Many,
+        Help(
+            help="What varies, with its levels: 'lora_rank=8,16'; by key, column or short name. Repeatable.",
+            autocompletion=complete_parameter,
+        ),
+    ] = None
     combine: Annotated[One, Help(help="factorial or one-at-a-time. (default: factorial)")] = None
     base: Annotated[Many, Help(help="For one-at-a-time: 'lora_rank=8,lr=1e-5'. (default: the first levels)")] = None
     pair: Annotated[Many, Help(help="Factors whose levels go together: 'lora_rank,lora_alpha'. Repeatable.")] = None
@@ -61,15 +66,26 @@ class DesignOptions:
     control: Annotated[Many, Help(help="Only this base model as control. Repeatable. (default: every model)")] = None
     no_controls: Annotated[bool, Help("--no-controls", help="No base models as controls.")] = False
     eval_only: Annotated[Many, Help(help="NAME=PATH or NAME@MODEL=PATH: weights to evaluate as they are.")] = None
-    set_: Annotated[Many, Help("--set", help="key=value for all runs: epochs, batch_size, gpus, … Repeatable.")] = None
+    set_: Annotated[
+        Many,
+        Help(
+            "--set",
+            help="KEY=VALUE for all runs: epochs, batch_size, gpus, … Repeatable.",
+            autocompletion=complete_parameter,
+        ),
+    ] = None
     prompt: Annotated[One, Help(help="The prompt with {input}, for training and evaluation.")] = None
     system_prompt: Annotated[One, Help(help="The system prompt, for training and evaluation.")] = None
     recipe: Annotated[One, Help(help="The training recipe. (default: lora_finetune_single_device)")] = None
     gpus: Annotated[One, Help(help="GPUs of a run; 0 for none. (default: the site's)")] = None
     evaluate_epochs: Annotated[One, Help(help="Which epochs to evaluate: last, all, or zero-based '0,2'.")] = None
     matrix: Annotated[Many, Help(help="RUN:TASK=EPOCHS with globs, - for none: an exception. Repeatable.")] = None
-    preparation: Annotated[One, Help(help="The tool that trains. (default: torchtune)")] = None
-    evaluation: Annotated[One, Help(help="The tool that evaluates. (default: inspect-ai)")] = None
+    preparation: Annotated[
+        One, Help(help="The tool that trains. (default: torchtune)", autocompletion=complete_preparation_tool)
+    ] = None
+    evaluation: Annotated[
+        One, Help(help="The tool that evaluates. (default: inspect-ai)", autocompletion=complete_evaluation_tool)
+    ] = None
     note: Annotated[Many, Help(help="A line for the plan's notes. Repeatable.")] = None
     update: Annotated[
         bool, Help("--update", help="Plan an existing experiment again: keep its design, your text and its status.")
@@ -104,13 +120,13 @@ def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
     @app.command()
-    @takes_options(DesignOptions)
-    def design(options: DesignOptions) -> None:
+    @takes_options(_Arguments)
+    def design(options: _Arguments) -> None:
         """Plan an experiment: write its plan, with what it needs and what it takes. Asks for what is missing."""
         _design(options)
 
 
-def _design(options: DesignOptions) -> None:
+def _design(options: _Arguments) -> None:
     asking = on_terminal() and not options.yes and not options.as_json
     directory, sources = options.directory, options.sources()
     inputs = api.read_inputs(sources)
@@ -121,10 +137,8 @@ def _design(options: DesignOptions) -> None:
         directory = directory if has_directory else ask_directory(inputs)
     report = api.design(
         directory,
+        api.DesignOptions(update=options.update, defaults=options.yes, dry_run=options.dry_run),
         given=inputs,
-        update=options.update,
-        defaults=options.yes,
-        dry_run=options.dry_run,
         confirm=ask_write if asking else lambda _: True,
     )
     if options.as_json:

@@ -6,7 +6,7 @@ import shlex
 
 from tunebook import api
 from tunebook.cli.output import console, print_problems
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE
 
 __all__ = ["show_design", "show_totals"]
 

@@ -14,25 +14,26 @@ from rich.text import Text
 
 from tunebook import api
 from tunebook.cli.output import console
+from tunebook.core.jobs import Job, JobState
 from tunebook.core.units import spoken_duration
 
 __all__ = ["jobs_data", "jobs_table", "watching"]
 
 _COLOURS = {
-    api.JobState.PENDING: "dim",
-    api.JobState.RUNNING: "cyan",
-    api.JobState.COMPLETED: "green",
-    api.JobState.FAILED: "red",
-    api.JobState.UNKNOWN: "yellow",
+    JobState.PENDING: "dim",
+    JobState.RUNNING: "cyan",
+    JobState.COMPLETED: "green",
+    JobState.FAILED: "red",
+    JobState.UNKNOWN: "yellow",
 }
 
 
 _FIRST = (
-    api.JobState.RUNNING,
-    api.JobState.FAILED,
-    api.JobState.UNKNOWN,
-    api.JobState.PENDING,
-    api.JobState.COMPLETED,
+    JobState.RUNNING,
+    JobState.FAILED,
+    JobState.UNKNOWN,
+    JobState.PENDING,
+    JobState.COMPLETED,
 )
 _FEWEST_ROWS = 5
 _OTHER_LINES = 4
@@ -63,20 +64,20 @@ def _notes(job: api.JobReport) -> str:
 
 def _bar(job: api.JobReport) -> str:
     """Ten cells of a running training's steps."""
-    if job.state is not api.JobState.RUNNING or job.progress is None or not job.progress.total_steps:
+    if job.state is not JobState.RUNNING or job.progress is None or not job.progress.total_steps:
         return ""
     full = min(10, 10 * job.progress.step // job.progress.total_steps)
     return "█" * full + "░" * (10 - full) + " "
 
 
-def _what(job: api.Job) -> str:
+def _what(job: Job) -> str:
     if job.task is None:
         return "training"
     return job.task if job.epoch is None else f"{job.task}, epoch {job.epoch}"
 
 
 def _progress(job: api.JobReport) -> str:
-    if job.progress is not None and job.state is api.JobState.RUNNING:
+    if job.progress is not None and job.state is JobState.RUNNING:
         total = job.progress.total_steps
         parts = [f"step {job.progress.step}" + (f"/{total}" if total else "")]
         parts += [f"loss {job.progress.loss:.3f}"] if job.progress.loss is not None else []
@@ -116,12 +117,12 @@ class _Lines:
             fifth = 0
             if job.progress and job.progress.total_steps:
                 fifth = 5 * job.progress.step // job.progress.total_steps
-            key = (job.state, fifth if job.state is api.JobState.RUNNING else 0)
+            key = (job.state, fifth if job.state is JobState.RUNNING else 0)
             if self._seen.get(job.job.name) == key:
                 continue
             known = job.job.name in self._seen
             self._seen[job.job.name] = key
-            if known or job.state is not api.JobState.PENDING:
+            if known or job.state is not JobState.PENDING:
                 details = ", ".join(part for part in (_progress(job), job.reason) if part)
                 line = f"[{snapshot.time:%H:%M:%S}] {job.job.name}: {job.state.value}"
                 self._write(line + (f" ({details})" if details else ""), markup=False)

@@ -10,9 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from tunebook import api
 from tunebook.errors import ExitCode, Problem, TunebookError
 
-__all__ = ["SCHEMA", "console", "failed", "print_json", "print_problems"]
+__all__ = ["SCHEMA", "console", "failed", "print_json", "print_problems", "print_steps", "steps_data"]
 
 SCHEMA = 1
 _PLAIN_WIDTH = 160  # of tables in files and pipes
@@ -60,6 +61,26 @@ def print_problems(problems: Sequence[Problem], *, kind: str) -> None:
         out.print(f"{head}[{colour}]{kind}:[/{colour}] {escape(_visible(problem.message))}")
         if problem.hint:
             out.print(f"    → {escape(_visible(problem.hint))}")
+
+
+def print_steps(steps: Iterable[api.Step], *, with_diff: bool) -> None:
+    """One line per file with its action, and its changes."""
+    out = console()
+    for step in steps:
+        out.print(f"{step.action.value:>12}  {step.path}", markup=False)
+        if with_diff:
+            out.print(step.diff(), markup=False, end="", soft_wrap=True)
+
+
+def steps_data(steps: Iterable[api.Step], *, with_diff: bool = False) -> list[dict[str, str]]:
+    """The files for ``--json``."""
+    rows = []
+    for step in steps:
+        row = {"path": step.path, "action": step.action.value}
+        if with_diff:
+            row["diff"] = step.diff()
+        rows.append(row)
+    return rows
 
 
 def _visible(text: str) -> str:

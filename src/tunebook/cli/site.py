@@ -13,10 +13,10 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from tunebook import api
+from tunebook.cli.complete import complete_site_setting
 from tunebook.cli.options import Json
 from tunebook.cli.output import console, print_json, print_problems
-from tunebook.core.site import SETTINGS, setting
-from tunebook.core.site_file import SITE_FILE, site_text
+from tunebook.core.paths import SITE_FILE
 from tunebook.errors import ExitCode, PlanError
 
 __all__ = ["register"]
@@ -29,7 +29,7 @@ class _ShowFirst(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Puts the command that is meant in front."""
-        if not args or (args[0] not in self.commands and args[0] != "--help"):
+        if not args or (args[0] not in self.commands and args[0] not in {"-h", "--help"}):
             args = ["show", *args]
         return super().parse_args(ctx, args)
 
@@ -90,7 +90,12 @@ def init(
     ] = False,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting that is not looked for. Repeatable."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="The value of a setting, in place of a search for it. Repeatable.",
+            autocompletion=complete_site_setting,
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the likeliest value.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file; it is kept as .orig.")] = False,
@@ -99,14 +104,10 @@ def init(
 ) -> None:
     """Find out what this machine and its cluster are, ask for what cannot be found, and write claude.local.md."""
     is_asking = not (yes or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
-    draft = api.site_init(
-        directory,
-        assignments=assignments or (),
-        choose=_ask if is_asking else None,
-        for_user=for_user,
-        overwrite=overwrite,
-        dry_run=dry_run,
+    options = api.SiteInitOptions(
+        assignments=tuple(assignments or ()), for_user=for_user, overwrite=overwrite, dry_run=dry_run
     )
+    draft = api.site_init(directory, options, choose=_ask if is_asking else None)
     if as_json:
         print_json("site init", ExitCode.DONE, _data(draft))
     else:
@@ -133,7 +134,8 @@ def _ask(finding: api.Detected) -> str:
 
 
 def _check(key: str) -> Callable[[str], bool | str]:
-    """Whether the file can hold an answer; else why not."""
+    """Returns a function that is true for an answer that the file can hold, and otherwise gives the reason."""
+    from tunebook.core.site_file import site_text
 
     def check(text: str) -> bool | str:
         try:
@@ -167,6 +169,8 @@ def _data(draft: api.SiteDraft) -> dict[str, Any]:
 
 
 def _tell(draft: api.SiteDraft) -> None:
+    from tunebook.core.site import SETTINGS, setting
+
     out, aside = console(), console(stderr=True)
     if not draft.written:
         out.print(draft.text, markup=False, end="")

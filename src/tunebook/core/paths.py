@@ -16,8 +16,10 @@ __all__ = [
     "LOCK",
     "MANIFEST",
     "METRICS",
+    "PLAN_FILE",
     "RUN_LOG",
     "SCAFFOLD_LOG",
+    "SITE_FILE",
     "STATE_DIRECTORY",
     "checkpoint",
     "evaluation_script",
@@ -26,6 +28,8 @@ __all__ = [
     "tool_log",
 ]
 
+PLAN_FILE = "experiment_summary.md"
+SITE_FILE = "claude.local.md"
 STATE_DIRECTORY = ".tunebook"
 DESIGN = f"{STATE_DIRECTORY}/design.json"
 MANIFEST = f"{STATE_DIRECTORY}/manifest.json"

@@ -18,12 +18,12 @@ from tunebook.core.markdown import (
     parse_markdown,
     table_row,
 )
+from tunebook.core.paths import SITE_FILE
 from tunebook.core.site import SETTINGS, Environment, Setting, Site, setting, site_of, values_of
 from tunebook.errors import PlanError, Problem
 
-__all__ = ["SITE_FILE", "parse_site", "site_text"]
+__all__ = ["parse_site", "site_text"]
 
-SITE_FILE = "claude.local.md"
 _ENVIRONMENTS = {
     "default conda environment": "conda",
     "conda environment": "conda",

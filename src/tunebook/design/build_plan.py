@@ -12,6 +12,7 @@ from tunebook.core import plan as core
 from tunebook.core.jobs import Stage
 from tunebook.core.markdown import prose
 from tunebook.core.parameters import Kind, ParameterTable, Value, Written
+from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan import MatrixEntry, Plan, Run, RunType
 from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.core.plan.settings import effective, run_settings
@@ -48,7 +49,7 @@ def build_plan(design: Design, *, name: str, kept: Kept = _NOTHING_KEPT) -> Plan
     keys = _columns(design.parameters, trained)
     plan = Plan(
         name=name,
-        file=core.PLAN_FILE,
+        file=PLAN_FILE,
         parameters=design.parameters,
         question=prose(design.question),
         tools=design.tools,

@@ -6,7 +6,8 @@ import difflib
 from types import MappingProxyType
 
 from tunebook.core.markdown import parse_markdown
-from tunebook.core.plan import PLAN_FILE, Plan
+from tunebook.core.paths import PLAN_FILE
+from tunebook.core.plan import Plan
 from tunebook.design.build_plan import Kept, identity
 from tunebook.design.carry_status import column_names, with_status
 from tunebook.design.preserve import with_own_sections, with_own_text

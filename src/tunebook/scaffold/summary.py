@@ -12,7 +12,7 @@ from tunebook.errors import ExitCode
 from tunebook.scaffold.reconcile import Action
 from tunebook.scaffold.report import PartReport, ScaffoldReport
 
-__all__ = ["summary"]
+__all__ = ["scaffold_summary"]
 
 _TITLES = {
     ExitCode.DONE: "Scaffold Experiment Complete",
@@ -55,7 +55,7 @@ _KEPT_HINT = "`tunebook scaffold --dry-run` shows the differences, `--overwrite`
 _ORPHANS_HINT = "`--prune` removes those that were not edited and hold no results"
 
 
-def summary(report: ScaffoldReport) -> str:
+def scaffold_summary(report: ScaffoldReport) -> str:
     """The summary of one invocation, ending with a line break."""
     title = "Scaffold Experiment: Dry Run" if report.dry_run else _TITLES[report.exit_code]
     lines = [f"## {title}", "", _lead(report), f"`{report.experiment}/`", ""]

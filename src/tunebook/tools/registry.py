@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from inspect import get_annotations
 from typing import Any
 
 from tunebook.core.jobs import Stage
 from tunebook.errors import Problem
 from tunebook.tools.base import EvaluationTool, Package, PreparationTool, Tool
+from tunebook.tools.entry_points import tool_entry_points
 from tunebook.tools.results import EvaluationResults, TrainingResults
 
-__all__ = ["BrokenTool", "Registry", "installed_tools", "registered_names"]
+__all__ = ["BrokenTool", "Registry", "installed_tools"]
 
-_GROUP = "tunebook.tools"
 _CONTRACTS: dict[Stage, type] = {Stage.PREPARATION: PreparationTool, Stage.EVALUATION: EvaluationTool}
 _VALUES = {
     "name": str,
@@ -79,11 +79,6 @@ class Registry:
         return next((tool for tool in self.broken if tool.is_named(name.lower())), None)
 
 
-def registered_names() -> tuple[str, ...]:
-    """The short names of all registered tools; no tool is imported, so that ``--help`` stays fast."""
-    return tuple(sorted({point.name for point in entry_points(group=_GROUP)}))
-
-
 def installed_tools() -> Registry:
     """Every registered tool; one that cannot be imported or breaks the contract is listed as broken."""
     preparation: list[PreparationTool] = []
@@ -91,7 +86,7 @@ def installed_tools() -> Registry:
     broken: list[BrokenTool] = []
     taken: set[str] = set()
     # Tunebook's own tools come first: no plug-in takes their names.
-    for point in sorted(entry_points(group=_GROUP), key=lambda point: (_distribution(point) != "tunebook", point.name)):
+    for point in sorted(tool_entry_points(), key=lambda point: (_distribution(point) != "tunebook", point.name)):
         tool, reason = _load(point)
         if not reason and not taken.isdisjoint({tool.name, tool.short}):
             reason = f"another tool has the name {tool.name} already"

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tunebook.core.jobs import Job, Stage
-from tunebook.core.paths import GIVEN_UP, checkpoint, output_directory
+from tunebook.core.paths import checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import effective
 from tunebook.core.site import Site
@@ -24,7 +24,7 @@ from tunebook.tools.base import (
     Prepared,
     Unit,
 )
-from tunebook.tools.job_script import Shell, missing_files, script_text, verify_header, verify_variables
+from tunebook.tools.job_script import Shell, job_variables, missing_files, script_text, verify_header, verify_variables
 from tunebook.tools.model_facts import ModelFacts, parameters_b
 from tunebook.tools.plan_inputs import dataset_path, job_resources, model_path, training_time
 from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
@@ -195,14 +195,8 @@ def _job(context: Context, run: Run, settings: dict[str, Any]) -> Job:
 
 def _variables(context: Context, job: Job) -> dict[str, Shell]:
     """The values that the script assigns to shell variables; ``BODY`` and tunebook's prologue use them."""
-    root = context.experiment
-    return {
-        "directory": f"{root}/{job.directory}",
-        "outcome": f"{root}/{job.outcome}",
-        "given_up": f"{root}/{GIVEN_UP}",
-        "inputs": [f"{root}/{path}" for path in job.inputs],
-        "settings": f"{root}/{job.directory}/{SETTINGS}",
-    }
+    settings = context.experiment / job.directory / SETTINGS
+    return {**job_variables(job, context.experiment), "settings": str(settings)}
 
 
 def _script(context: Context, job: Job) -> str:

@@ -11,7 +11,7 @@ __all__ = ["heat_maps"]
 
 _NAME, _TITLE = "score_heatmap", "Score by two factors"
 _MOST_PAIRS = 3
-_MOST_NUMBERS = 60  # cells with their number written in
+_MOST_NUMBERS = 60  # cells that show their number
 _MOST_FLAT = 8  # levels along the lower axis whose names lie flat
 
 

@@ -1,4 +1,4 @@
-"""Lists what differs from the plan: retries, edited files and settings, logs and samples that do not fit."""
+"""Lists deviations from the plan: retries, edited files and settings, logs and samples that do not fit."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _verified(source: Source, facts: JobFacts | None) -> str:
 def _sort_logs(
     source: Source, runs: Sequence[RunRecord], verified: Mapping[EvaluationKey, str], logs: Sequence[EvaluationLog]
 ) -> tuple[dict[EvaluationKey, list[EvaluationLog]], list[EvaluationLog]]:
-    """The logs by their evaluation, and those that belong to none.
+    """The logs by their evaluation, and the logs that belong to no evaluation.
 
     Args:
         verified: every planned evaluation, and the name of the log that its own script verified.

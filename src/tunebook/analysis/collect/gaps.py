@@ -1,4 +1,4 @@
-"""Lists what was planned and is missing, each with what to do about it."""
+"""Lists missing results, each with a hint on what to do about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the logs of evaluations through their tool, and remembers what was read of files that have not changed."""
+"""Reads the logs of evaluations through their tool, and caches the contents of files until they change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["EvaluationLog", "LogReader", "UnreadableLog"]
 
 _HEADER_CACHE = f"{STATE_DIRECTORY}/analysis/headers.json"
 _SAMPLE_CACHE = f"{STATE_DIRECTORY}/analysis/samples.parquet"
-_VERSION = 3  # of both caches: what another version wrote is read again from the logs
+_VERSION = 3  # of both caches: a cache of another version is ignored
 _COLUMNS = ("ids", "repeats", "prompts", "targets", "answers", "errors")
 
 

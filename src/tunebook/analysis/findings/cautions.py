@@ -1,4 +1,4 @@
-"""Cautions: what limits the conclusions that the numbers allow."""
+"""Cautions: limits of the conclusions that the numbers allow."""
 
 from __future__ import annotations
 

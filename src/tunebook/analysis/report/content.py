@@ -1,4 +1,4 @@
-"""The report as a value: sections of texts, lists, tables, figures and samples, whatever they are written in.
+"""The report as a value: sections of texts, lists, tables, figures and samples, independent of the output format.
 
 Every output is made from this value: a fact, its label, its format and its sentence are defined once, where the content
 is built (:mod:`tunebook.analysis.report.sections`). All texts are plain; each output escapes them.

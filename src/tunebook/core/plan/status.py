@@ -20,9 +20,10 @@ from tunebook.core.markdown import (
     table_lines,
     table_row,
 )
+from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.settings import evaluations
-from tunebook.core.plan.values import PLAN_FILE, Plan
+from tunebook.core.plan.values import Plan
 from tunebook.errors import PlanError
 
 __all__ = ["EvaluationRow", "StatusSection", "TrainingRow", "pending_rows", "update_status"]

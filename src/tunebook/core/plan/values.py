@@ -10,7 +10,6 @@ from types import MappingProxyType
 from tunebook.core.parameters import ParameterTable, Value, Written
 
 __all__ = [
-    "PLAN_FILE",
     "Dataset",
     "Estimates",
     "Evaluation",
@@ -25,8 +24,6 @@ __all__ = [
     "RunType",
     "Tools",
 ]
-
-PLAN_FILE = "experiment_summary.md"
 
 Fact = tuple[str, str]
 """The name of a bullet, and its text as Markdown."""

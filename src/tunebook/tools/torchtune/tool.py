@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from tunebook.core.jobs import Job, Resources, Stage
-from tunebook.core.paths import GIVEN_UP, checkpoint, output_directory
+from tunebook.core.paths import checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import trains_adapters
 from tunebook.core.site import Environment, Site
@@ -33,7 +33,7 @@ from tunebook.tools.base import (
     Shrunk,
     Unit,
 )
-from tunebook.tools.job_script import script_text, shell_body
+from tunebook.tools.job_script import job_variables, script_text, shell_body
 from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.plan_inputs import model_path
@@ -252,10 +252,7 @@ class _Derivation:
         setup, job, root = self.setup, self.job, str(self.context.experiment)
         distributed = setup.gpus > 1
         variables: dict[str, Any] = {
-            "directory": f"{root}/{self.directory}",
-            "outcome": f"{root}/{job.outcome}",
-            "given_up": f"{root}/{GIVEN_UP}",
-            "inputs": [f"{root}/{path}" for path in job.inputs],
+            **job_variables(job, self.context.experiment),
             "config": f"{root}/{self.directory}/{FINETUNE_CONFIG}",
             "output_directory": str(self.output),
             "recipe": launched_recipe(setup),
