@@ -89,14 +89,17 @@ def _layers(rows: Sequence[Row], front: Sequence[str], scores: TaskScores, unit:
 
 
 def _marks(x: Spec, scores: TaskScores, unit: str, *, is_crowded: bool) -> tuple[Spec, Spec]:
+    opacity, size = 0.6, 80
+    if is_crowded:
+        opacity, size = 0.25, 35
     looks = {_FRONT: (_ORANGE, "diamond"), _OTHER: (_GREY, "circle")}
     channels = categories("front", looks, {"direction": "vertical"})
     ends = {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}, "color": channels["color"]}
-    bars = layer({"type": "rule", "strokeOpacity": 0.25 if is_crowded else 0.6}, ends, is_filtered=True)
+    bars = layer({"type": "rule", "strokeOpacity": opacity}, ends, is_filtered=True)
     point = {
         "x": x,
         "y": scores.channel("score"),
-        "size": emphasized(220, 35 if is_crowded else 80),
+        "size": emphasized(220, size),
         "tooltip": scores.tooltip(("cost", unit, ".3~g"), ("front", "Cost")),
     }
     points = layer({"type": "point", "filled": True, "fillOpacity": 0.9}, channels | point, is_filtered=True)

@@ -162,7 +162,9 @@ def _escaped_start(match: re.Match[str]) -> str:
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
     """The lines of a table; cells are Markdown already. Columns in ``right`` are aligned to the right."""
-    rule = ["---:" if place in right else "---" for place in range(len(header))]
+    rule = ["---"] * len(header)
+    for place in right:
+        rule[place] = "---:"
     return [_line(header), _line(rule), *(_line(row) for row in rows)]
 
 

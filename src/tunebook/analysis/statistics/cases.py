@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import filterfalse
-from types import MappingProxyType
 
 from tunebook.analysis.statistics.pairwise import common_samples, pair_samples
 from tunebook.analysis.statistics.scores import ScoreTable
@@ -35,7 +34,7 @@ class Case:
     prompt: str
     target: str
     runs: tuple[str, ...]
-    answers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    answers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,10 @@ class SampleChanges:
         fixed: sample to the runs that answered it correctly where their base model did not; ``broken`` the reverse.
     """
 
-    common: tuple[str, ...] = ()
-    all_wrong: tuple[str, ...] = ()
-    fixed: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
-    broken: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
+    common: tuple[str, ...]
+    all_wrong: tuple[str, ...]
+    fixed: Mapping[str, Sequence[str]]
+    broken: Mapping[str, Sequence[str]]
 
 
 def find_changes(table: ScoreTable) -> SampleChanges | None:
