@@ -13,8 +13,7 @@ from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG
 from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
-from tunebook.design.build_plan import Kept, build_plan, same_trainings
-from tunebook.design.carry_status import submitted
+from tunebook.design.build_plan import Previous, build_plan, same_trainings
 from tunebook.design.check import design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
 from tunebook.design.defaults import DEFAULTS, complete
@@ -25,9 +24,9 @@ from tunebook.design.merge import merge_inputs, update_inputs
 from tunebook.design.naming import experiment_name as name_of
 from tunebook.design.parse_options import parse_document
 from tunebook.design.paths import with_absolute_paths
-from tunebook.design.proposal import Previous, Totals, propose
+from tunebook.design.proposal import Totals, propose
 from tunebook.design.replan import keep_from, plan_diff, updated_text
-from tunebook.design.resources import Entry, Resources, survey
+from tunebook.design.resources import Entry, survey
 from tunebook.design.stored import design_from_json, design_to_json
 from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
@@ -209,10 +208,10 @@ def design(
     moment = clock()
     experiment = _experiment(inputs.design, directory, moment, update=update)
     site, _ = find_site(experiment)
-    done = complete(inputs.design, site, defaults=defaults)
-    completed = replace(done.design, name=done.design.name or experiment.name)
-    inputs = replace(inputs, design=completed, decisions=(*inputs.decisions, *done.decisions))
-    problems = (*inputs.problems, *done.problems, *design_problems(inputs))
+    inputs = complete(inputs, site, defaults=defaults)
+    completed = replace(inputs.design, name=inputs.design.name or experiment.name)
+    inputs = replace(inputs, design=completed)
+    problems = (*inputs.problems, *design_problems(inputs))
     if problems:
         raise UsageError((*_without_stored_design(experiment, update=update), *problems))
     report, entries = _plan(inputs, experiment, site, moment)
@@ -265,15 +264,17 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     """The plan as a value, with everything that was found; nothing is written."""
     before = read_text(experiment / PLAN_FILE)
     old = None if before is None else _checked(before)
-    kept = keep_from(before, old) if before is not None and old is not None else Kept()
-    plan = build_plan(inputs.design, name=inputs.design.name, kept=kept)
+    previous = Previous()
+    if before is not None and old is not None:
+        previous = keep_from(before, old)
+    plan = build_plan(inputs.design, name=inputs.design.name, previous=previous)
     if old is not None:
-        _refuse_lost_edits(experiment, old, plan, kept)
+        _refuse_lost_edits(experiment, old, plan, previous)
     found = survey(plan, site, experiment)
     history = find_history(_roots(experiment, site))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
     created = (old.created if old else "") or f"{moment:%Y-%m-%d %H:%M}"
-    proposal = propose(inputs.design, plan, around=around, created=created, previous=_previous(before, old, kept))
+    proposal = propose(inputs.design, plan, around=around, created=created, previous=previous)
     text = write_plan(proposal.plan, proposal.details)
     errors = list(plan_differences(proposal.plan, text))
     if before is not None and old is not None:
@@ -287,7 +288,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         *design_warnings(inputs.design),
         *(Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)),
         *proposal.warnings,
-        *_not_listed(loaded.findings.warnings, found),
+        *(problem for problem in loaded.findings.warnings if problem.missing not in found.missing),
     )
     report = DesignReport(
         experiment,
@@ -302,7 +303,8 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         errors=tuple(errors),
         warnings=warnings,
     )
-    return report, design_entries(inputs.decisions, proposal, found, history, errors=errors, warnings=warnings)
+    entries = design_entries(inputs.decisions, proposal, old, found, history, errors=errors, warnings=warnings)
+    return report, entries
 
 
 def _checked(text: str) -> Plan:
@@ -313,29 +315,14 @@ def _checked(text: str) -> Plan:
     return parsed.plan
 
 
-def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, kept: Kept) -> None:
+def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, previous: Previous) -> None:
     """Stops an update that would undo what a person changed in the plan by hand."""
     stored = _stored_design(experiment)
     if stored is None:
         return
-    problems = lost_edits(old, stored=build_plan(stored, name=stored.name, kept=kept), updated=plan)
+    problems = lost_edits(old, stored=build_plan(stored, name=stored.name, previous=previous), updated=plan)
     if problems:
         raise ConflictError(problems)
-
-
-def _previous(before: str | None, old: Plan | None, kept: Kept) -> Previous:
-    if before is None:
-        return Previous()
-    trained, is_evaluated = submitted(before)
-    return Previous(plan=old, trained=trained, is_evaluated=is_evaluated, matrix_notes=kept.matrix_notes)
-
-
-def _not_listed(warnings: tuple[Problem, ...], found: Resources) -> tuple[Problem, ...]:
-    """The warnings without those that the prerequisites list already."""
-    missing = [model.path for model in found.models.values() if model.facts is None]
-    missing += [path for path, facts in (*found.datasets.items(), *found.tasks.items()) if facts is None]
-    listed = tuple(f" {path} was not found" for path in missing)
-    return tuple(warning for warning in warnings if not warning.message.endswith(listed))
 
 
 def _roots(experiment: Path, site: Site) -> list[Path]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from tunebook.core.plan import Plan, RunType
-from tunebook.design.build_plan import identity
+from tunebook.design.build_plan import names_by_identity
 from tunebook.design.history import History
 from tunebook.design.proposal import Proposal
 from tunebook.design.resources import Entry, Resources
@@ -18,17 +19,18 @@ __all__ = ["design_entries"]
 def design_entries(
     decisions: Sequence[Decision],
     proposal: Proposal,
+    old: Plan | None,
     found: Resources,
     history: History,
     *,
     errors: Sequence[Problem],
     warnings: Sequence[Problem],
 ) -> list[Entry]:
-    """The entries of one design, from the question to its end."""
+    """The entries of one design, from the question to its end; ``old`` is the plan that it replaces."""
     plan, totals = proposal.plan, proposal.totals
     entries: list[Entry] = [("DESIGN_EXPERIMENT", plan.name, {"details": plan.question})]
-    if proposal.old:
-        entries.append(_update(proposal.old, plan))
+    if old:
+        entries.append(_update(old, plan))
     entries += [("DECIDE", what, {"explanation": why}) for what, why in decisions]
     entries.append(_runs(proposal))
     entries += found.entries
@@ -51,16 +53,15 @@ def _runs(proposal: Proposal) -> Entry:
     """How the factors became runs."""
     plan = proposal.plan
     factors = "; ".join(f"{factor.name}: {', '.join(factor.levels)}" for factor in plan.factors)
-    counts = {kind: sum(run.type is kind for run in plan.runs) for kind in RunType}
-    result = ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count)
+    counts = Counter(run.type for run in plan.runs)
+    result = ", ".join(f"{counts[kind]} {kind.value}" for kind in RunType if counts[kind])
     lines = {"details": factors, "result": result, "runs": ", ".join(run.name for run in plan.runs)}
     return ("FACTORS_TO_RUNS", proposal.details.design, lines)
 
 
 def _update(old: Plan, new: Plan) -> Entry:
     """Which runs stay, come and go when a plan is updated."""
-    before = {identity(old, run): run.name for run in old.runs}
-    after = {identity(new, run): run.name for run in new.runs}
+    before, after = names_by_identity(old), names_by_identity(new)
     come = [name for key, name in after.items() if key not in before]
     go = [name for key, name in before.items() if key not in after]
     result = f"{len(after) - len(come)} runs stay, {len(come)} come, {len(go)} go"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from tunebook.core.parameters import Kind
 from tunebook.core.plan import Estimates, Fact, Plan, PlanDetails, Run, RunType
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.units import spoken_minutes
-from tunebook.design.build_plan import identity
+from tunebook.design.build_plan import Previous, identity
 from tunebook.design.describe import describe_design, naming_facts
 from tunebook.design.estimate import Estimate
 from tunebook.design.estimate_facts import EstimateFacts, estimate_facts
@@ -20,7 +20,7 @@ from tunebook.design.values import Design
 from tunebook.design.workloads import Surroundings, Workloads, file_bytes
 from tunebook.errors import Problem
 
-__all__ = ["Previous", "Proposal", "Totals", "propose"]
+__all__ = ["Proposal", "Totals", "propose"]
 
 _GIB = 2**30
 _DISK_BUFFER = 1.2
@@ -41,48 +41,18 @@ class Totals:
     free_gib: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Previous:
-    """The plan that an update replaces; without a plan for a new one.
-
-    Attributes:
-        trained: runs whose training was submitted, as its status says.
-        is_evaluated: whether any evaluation was submitted.
-        matrix_notes: run to its remark in the evaluation matrix.
-    """
-
-    plan: Plan | None = None
-    trained: frozenset[str] = frozenset()
-    is_evaluated: bool = False
-    matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-    def minutes_of(self, plan: Plan, run: Run) -> tuple[float | None, bool]:
-        """The estimate of the same training, if there is one, and whether it was submitted."""
-        if self.plan is not None:
-            for old in self.plan.fine_tuned:
-                if identity(self.plan, old) == identity(plan, run):
-                    return old.estimate_min, old.name in self.trained
-        return None, False
-
-
-_NO_PREVIOUS = Previous()
-
-
 @dataclass(frozen=True)
 class Proposal:
-    """A plan with its details; the entries go to the log; ``old`` is the plan that it replaces."""
+    """A plan with its details; the entries go to the log."""
 
     plan: Plan
     details: PlanDetails
     totals: Totals
     entries: tuple[Entry, ...]
     warnings: tuple[Problem, ...]
-    old: Plan | None = None
 
 
-def propose(
-    design: Design, plan: Plan, *, around: Surroundings, created: str, previous: Previous = _NO_PREVIOUS
-) -> Proposal:
+def propose(design: Design, plan: Plan, *, around: Surroundings, created: str, previous: Previous) -> Proposal:
     """Adds splits, estimates, and details for people.
 
     Args:
@@ -110,7 +80,7 @@ def propose(
         matrix_notes=MappingProxyType({**_matrix_notes(plan), **previous.matrix_notes}),
         notes=design.notes,
     )
-    return Proposal(plan, details, totals, tuple(facts.entries), tuple(facts.warnings), previous.plan)
+    return Proposal(plan, details, totals, tuple(facts.entries), tuple(facts.warnings))
 
 
 def _kind(design: Design, plan: Plan, old: Plan | None) -> str:
@@ -137,7 +107,7 @@ def _with_estimates(
     for run in plan.runs:
         minutes = None
         if run.name in training:
-            before, is_submitted = previous.minutes_of(plan, run)
+            before, is_submitted = _previous_minutes(previous, plan, run)
             minutes = _kept_minutes(before, _rounded(training[run.name].minutes), is_submitted=is_submitted)
             longest[run.model] = max(minutes, longest.get(run.model, 0.0))
         runs.append(replace(run, estimate_min=minutes))
@@ -146,6 +116,15 @@ def _with_estimates(
         before = previous.plan.estimates.evaluation_min if previous.plan else None
         each = _kept_minutes(before, _rounded(evaluation.minutes), is_submitted=previous.is_evaluated)
     return replace(plan, runs=tuple(runs), estimates=Estimates(MappingProxyType(longest), each))
+
+
+def _previous_minutes(previous: Previous, plan: Plan, run: Run) -> tuple[float | None, bool]:
+    """The estimate of the same training, if there is one, and whether it was submitted."""
+    if previous.plan is not None:
+        for old in previous.plan.fine_tuned:
+            if identity(previous.plan, old) == identity(plan, run):
+                return old.estimate_min, old.name in previous.trained
+    return None, False
 
 
 def _kept_minutes(before: float | None, now: float, *, is_submitted: bool) -> float:

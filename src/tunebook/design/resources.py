@@ -14,7 +14,7 @@ from tunebook.core.site import Environment, Site
 from tunebook.design.hub import how_to_get
 from tunebook.disk.program import run_program
 from tunebook.errors import PlanError, ToolError
-from tunebook.tools.base import EvaluationTool, PreparationTool, TaskScript, Tool
+from tunebook.tools.base import EvaluationTool, PreparationTool, Tool
 from tunebook.tools.datasets import DatasetFacts, read_dataset_facts
 from tunebook.tools.model_facts import ModelFacts, read_chat_template, read_model_facts
 from tunebook.tools.registry import installed_tools
@@ -24,6 +24,7 @@ __all__ = ["Entry", "ModelResource", "Resources", "free_bytes", "survey"]
 Entry = tuple[str, str, dict[str, str]]
 """A log entry: action, description and its lines."""
 
+_MISSING = {"result": "missing", "explanation": "a prerequisite of the plan"}
 _PROBE_S = 60.0
 _POINTER = b"version https://git-lfs."
 
@@ -49,19 +50,26 @@ class Resources:
 
     Attributes:
         refused: model to the reason why its configuration cannot be trained with.
+        verified: paths that were found complete; ``missing`` are those that were not found.
     """
 
     models: dict[str, ModelResource] = field(default_factory=dict)
     datasets: dict[str, DatasetFacts | None] = field(default_factory=dict)
-    tasks: dict[str, TaskScript | None] = field(default_factory=dict)
+
     refused: dict[str, str] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
     prerequisites: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
     def record(self, action: str, description: str, **lines: str) -> None:
         """Adds an entry to the log."""
         self.entries.append((action, description, lines))
+
+    def require(self, path: str, prerequisite: str) -> None:
+        """Adds a prerequisite for what was not found at a path."""
+        self.missing.add(path)
+        self.prerequisites.append(prerequisite)
 
     def splits(self, path: str) -> Mapping[str, int]:
         """A data set's splits; empty if they could not be counted."""
@@ -98,10 +106,8 @@ def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTo
     resource = ModelResource(path, facts, _size(found, name, facts, tool), _weight_bytes(directory, facts))
     found.models[name] = resource
     if facts is None:
-        found.prerequisites.append(
-            f"Model {code_span(name)} is not at {code_span(path)}: {how_to_get(name, path, tool)}"
-        )
-        found.record("VERIFY_MODEL", name, details=path, result="missing", explanation="a prerequisite of the plan")
+        found.require(path, f"Model {code_span(name)} is not at {code_span(path)}: {how_to_get(name, path, tool)}")
+        found.record("VERIFY_MODEL", name, details=path, **_MISSING)
         return
     problems = list(_model_problems(directory, facts))
     found.prerequisites += [f"Model {code_span(name)} at {code_span(path)}: {problem}" for problem in problems]
@@ -119,16 +125,22 @@ def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTo
 
 
 def _size(found: Resources, name: str, facts: ModelFacts | None, tool: PreparationTool | None) -> float | None:
+    if tool is None:
+        return None
     try:
-        return tool.model_size_b(name, facts) if tool else None
+        return tool.model_size_b(name, facts)
     except PlanError as error:
         found.refused[name] = str(error)
         return None
 
 
 def _weight_bytes(directory: Path, facts: ModelFacts | None) -> int:
-    files = [directory / name for name in (facts.weight_files if facts else ())]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    total = 0
+    for name in facts.weight_files if facts else ():
+        file = directory / name
+        if file.is_file():
+            total += file.stat().st_size
+    return total
 
 
 def _model_problems(directory: Path, facts: ModelFacts) -> Iterator[str]:
@@ -141,10 +153,12 @@ def _model_problems(directory: Path, facts: ModelFacts) -> Iterator[str]:
     if not facts.weight_files:
         yield "it has no weight files"
     elif facts.missing_files:
-        yield "weight files are missing: " + ", ".join(code_span(name) for name in facts.missing_files)
-    elif pointers := [name for name in facts.weight_files if _is_pointer(directory / name)]:
-        names = ", ".join(code_span(name) for name in pointers)
-        yield f"its weight files are Git LFS pointers ({names}): run `git lfs pull` there"
+        yield "weight files are missing: " + ", ".join(map(code_span, facts.missing_files))
+    else:
+        pointers = [name for name in facts.weight_files if _is_pointer(directory / name)]
+        names = ", ".join(map(code_span, pointers))
+        if pointers:
+            yield f"its weight files are Git LFS pointers ({names}): run `git lfs pull` there"
 
 
 def _is_pointer(file: Path) -> bool:
@@ -156,9 +170,17 @@ def _is_pointer(file: Path) -> bool:
 
 
 def _datasets(plan: Plan) -> Iterable[str]:
-    paths = [plan.dataset.path] if plan.dataset else []
-    paths += [str(run.parameters["dataset"].value) for run in plan.runs if "dataset" in run.parameters]
-    return dict.fromkeys([*paths, *(task.dataset for task in plan.tasks if task.dataset)])
+    """The paths of the plan's data set, of those of its runs, and of those of its tasks, each once."""
+    paths: dict[str, None] = {}
+    if plan.dataset:
+        paths[plan.dataset.path] = None
+    for run in plan.runs:
+        if "dataset" in run.parameters:
+            paths[str(run.parameters["dataset"].value)] = None
+    for task in plan.tasks:
+        if task.dataset:
+            paths[task.dataset] = None
+    return paths
 
 
 def _dataset(found: Resources, path: str) -> None:
@@ -166,8 +188,8 @@ def _dataset(found: Resources, path: str) -> None:
     found.datasets[path] = facts
     if facts is None:
         shape = "JSON with the keys `train`, `validation` and `test`, each a list of `{input, output}`"
-        found.prerequisites.append(f"Data set {code_span(path)} is missing: create it ({shape})")
-        found.record("VERIFY_DATASET", path, result="missing", explanation="a prerequisite of the plan")
+        found.require(path, f"Data set {code_span(path)} is missing: create it ({shape})")
+        found.record("VERIFY_DATASET", path, **_MISSING)
         return
     if not facts.problem:
         found.verified.add(path)
@@ -180,10 +202,10 @@ def _dataset(found: Resources, path: str) -> None:
 def _task(found: Resources, task: EvaluationTask, tool: EvaluationTool) -> None:
     script = task.script
     facts = tool.read_tasks(Path(script))
-    found.tasks[script] = facts
+
     if facts is None:
-        found.prerequisites.append(f"Task script {code_span(script)} is missing: write it ({tool.task_form})")
-        found.record("VERIFY_TASK", script, result="missing", explanation="a prerequisite of the plan")
+        found.require(script, f"Task script {code_span(script)} is missing: write it ({tool.task_form})")
+        found.record("VERIFY_TASK", script, **_MISSING)
         return
     function = facts.function_for(task)
     if not facts.problem and function:
@@ -199,7 +221,7 @@ def _checkpoint(found: Resources, run: str, path: str) -> None:
         found.record("VERIFY_CHECKPOINT", run, details=path, result="found")
         return
     found.prerequisites.append(f"The weights of eval-only run {code_span(run)} are not at {code_span(path)}")
-    found.record("VERIFY_CHECKPOINT", run, details=path, result="missing", explanation="a prerequisite of the plan")
+    found.record("VERIFY_CHECKPOINT", run, details=path, **_MISSING)
 
 
 def _environment(found: Resources, tool: Tool, environment: Environment) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tunebook.core.naming import is_one_component
-from tunebook.core.parameters import Kind, Value, suggestion
+from tunebook.core.parameters import Value, suggestion
 from tunebook.core.plan import RunType
 from tunebook.design.combine import level_value
 from tunebook.design.documents import Node
+from tunebook.design.parameter_names import is_literal
 from tunebook.design.places import Place, Text, place_of
 from tunebook.design.values import MODEL, Control, Design, EvalOnly, Factor, ListedRun
 from tunebook.design.yaml_draft import Draft
-from tunebook.tools.parameters import every_parameter
 
 __all__ = ["YamlRun", "read_runs"]
 
@@ -82,7 +82,7 @@ def _run(draft: Draft, item: Node) -> YamlRun | None:
     if not is_one_component(name):
         hint = "use only letters, digits and . _ + = @ , -, because it becomes the name of a directory"
         draft.problem(item.place, f"a run cannot be named `{name}`", hint)
-    models = [str(known.name) for known in draft.design.models]
+    models = draft.design.model_names
     only = models[0] if len(models) == 1 else ""
     model = texts.get("model", Text(only, item.place))
     if model not in models and run_type is not RunType.EVAL_ONLY:
@@ -174,8 +174,7 @@ def _drop_overruled(draft: Draft) -> None:
     """Drops settings that every run overrules: usual in such plans, although an error in a design."""
     settings = dict(draft.design.settings)
     for key, text in draft.design.settings.items():
-        is_prompt = every_parameter().by_key(key).kind is Kind.LITERAL  # models that are not trained are asked with it
-        if draft.design.listed and not is_prompt and all(key in run.values for run in draft.design.listed):
+        if key in draft.design.listed_keys and not is_literal(key):
             del settings[key]
             draft.decide(f"`controls` give {key} {text}, which applies to no run", "every run has its own")
     draft.design = replace(draft.design, settings=settings)

@@ -50,7 +50,7 @@ def input_findings(plan: Plan, inputs: TrainingInputs) -> Findings:
         is_plans = plan.dataset is not None and plan.dataset.path == path
         line = plan.dataset.line if plan.dataset and is_plans else None
         if facts is None:
-            warnings.append(Problem(f"data set {path} was not found", plan.file, line, _MAY_BE_ELSEWHERE))
+            warnings.append(Problem(f"data set {path} was not found", plan.file, line, _MAY_BE_ELSEWHERE, path))
             continue
         notes.append(f"data {path}: {_splits(facts)}")
         errors += _dataset_errors(plan, path, facts, line)
@@ -66,7 +66,7 @@ def _model_warnings(plan: Plan, inputs: TrainingInputs) -> Iterator[Problem]:
     lines = {model.path: model.line for model in plan.models}
     for path, facts in inputs.models.items():
         if facts is None:
-            yield Problem(f"model {path} was not found", plan.file, lines.get(path), _MAY_BE_ELSEWHERE)
+            yield Problem(f"model {path} was not found", plan.file, lines.get(path), _MAY_BE_ELSEWHERE, path)
         elif facts.missing_files:
             missing = ", ".join(facts.missing_files)
             yield Problem(f"model {path} lacks weight files: {missing}", plan.file, lines.get(path))
