@@ -24,7 +24,7 @@ _PART = re.compile(r"""\s*(?P<text>`[^`]*`|"(?:[^"\\]|\\.)*"|[^,]*?)\s*(?:,|$)""
 _PAIR = re.compile(r"\s*(?P<key>[\w .-]+?)\s*=")
 
 Json: TypeAlias = "str | int | float | Sequence[Json] | Mapping[str, Json] | None"
-"""What a JSON file can hold."""
+"""A value of a JSON file."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,16 @@ class Node:
 
     def items(self) -> Iterator[Node]:
         """The members of a list; a text or a mapping counts as a list of one."""
-        yield from self.value if isinstance(self.value, tuple) else (self,)
+        if isinstance(self.value, tuple):
+            yield from self.value
+        else:
+            yield self
 
     def named(self) -> list[tuple[Text, Node]]:
         """The entries of a mapping, each name with the place of its value; nothing for a text or a list."""
-        pairs = self.value.items() if isinstance(self.value, Mapping) else ()
-        return [(Text(name, node.place), node) for name, node in pairs]
+        if not isinstance(self.value, Mapping):
+            return []
+        return [(Text(name, node.place), node) for name, node in self.value.items()]
 
 
 Document = Mapping[str, tuple[Node, ...]]
@@ -144,16 +148,8 @@ def levels(node: Node) -> list[Text]:
     """
     if not isinstance(node.value, str):
         return [item.text for item in node.items()]
-    found: list[Text] = []
-    text, position = node.value, 0
-    while position < len(text):
-        match = _PART.match(text, position)
-        if match is None or match.end() == position:
-            break
-        if match["text"]:
-            found.append(_unquoted(match["text"], node.place))
-        position = match.end()
-    return found
+    texts = [match["text"] for match in _PART.finditer(node.value)]
+    return [_unquoted(text, node.place) for text in texts if text]
 
 
 def assignments(node: Node) -> list[tuple[Text, Node]]:

@@ -42,7 +42,7 @@ def design_entries(
     entries.append(("ESTIMATE_TOTAL", f"{totals.runs} runs, {totals.evaluations} evaluations", {"result": result}))
     checked = "read back and checked by the rules of `tunebook check`"
     result = f"{len(errors)} errors, {len(warnings)} warnings"
-    problems = "; ".join(str(problem) for problem in (*errors, *warnings))
+    problems = "; ".join(map(str, (*errors, *warnings)))
     entries.append(("CHECK_PAGE", checked, {"result": result, "details": problems}))
     entries += [("PREREQUISITE", item, {}) for item in found.prerequisites]
     entries.append(("COMPLETE", "the plan is written", {"result": plan.file}))
@@ -62,7 +62,7 @@ def _runs(proposal: Proposal) -> Entry:
 def _update(old: Plan, new: Plan) -> Entry:
     """Which runs stay, come and go when a plan is updated."""
     before, after = names_by_identity(old), names_by_identity(new)
-    come = [name for key, name in after.items() if key not in before]
-    go = [name for key, name in before.items() if key not in after]
+    come = [after[key] for key in after if key not in before]
+    go = [before[key] for key in before if key not in after]
     result = f"{len(after) - len(come)} runs stay, {len(come)} come, {len(go)} go"
     return ("UPDATE_PAGE", old.name, {"result": result, "come": ", ".join(come), "go": ", ".join(go)})

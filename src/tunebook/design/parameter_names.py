@@ -45,9 +45,9 @@ def is_literal(key: str) -> bool:
     return key != MODEL and every_parameter().by_key(key).kind is Kind.LITERAL
 
 
-def values_text(values: Mapping[str, str]) -> str:
+def values_text(values: Mapping[str, str], sep: str = ", ") -> str:
     """``lora_rank=8, lr=1e-5``."""
-    return ", ".join(f"{key}={text}" for key, text in values.items())
+    return sep.join(f"{key}={text}" for key, text in values.items())
 
 
 def column_of(key: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from tunebook.core.parameters import Kind
 from tunebook.core.plan import Estimates, Fact, Plan, PlanDetails, Run, RunType
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.units import spoken_minutes
@@ -15,6 +14,7 @@ from tunebook.design.build_plan import Previous, identity
 from tunebook.design.describe import describe_design, naming_facts
 from tunebook.design.estimate import Estimate
 from tunebook.design.estimate_facts import EstimateFacts, estimate_facts
+from tunebook.design.parameter_names import is_literal
 from tunebook.design.resources import Entry
 from tunebook.design.values import Design
 from tunebook.design.workloads import Surroundings, Workloads, file_bytes
@@ -29,7 +29,7 @@ _MIB_FROM = 10 * 2**20
 
 @dataclass(frozen=True)
 class Totals:
-    """What the whole experiment takes: hours of jobs and of GPUs, GiB of checkpoints and what is free (if known)."""
+    """The totals of the experiment: hours of jobs and of GPUs, GiB of checkpoints, and free GiB if known."""
 
     runs: int
     fine_tuned: int
@@ -57,7 +57,7 @@ def propose(design: Design, plan: Plan, *, around: Surroundings, created: str, p
 
     Args:
         previous: runs that stay keep its estimates, since time limits follow from them and a job is only done for the
-            script that it ran with. What was not submitted gets a longer estimate if it needs one.
+            script that it ran with. A job that was not submitted gets a longer estimate if it needs one.
     """
     plan = _with_splits(plan, around)
     work = Workloads(plan, around)
@@ -94,7 +94,7 @@ def _with_splits(plan: Plan, around: Surroundings) -> Plan:
     if plan.dataset is None:
         return plan
     found = around.found.splits(plan.dataset.path)
-    splits = {name: count for name, count in found.items() if name.isidentifier()}
+    splits = {name: found[name] for name in filter(str.isidentifier, found)}
     return replace(plan, dataset=replace(plan.dataset, splits=MappingProxyType(splits)))
 
 
@@ -185,9 +185,8 @@ def _dataset_facts(plan: Plan, around: Surroundings) -> Iterator[Fact]:
 
 def _matrix_notes(plan: Plan) -> dict[str, str]:
     """Remarks on the evaluations of models that are not trained here."""
-    prompts_vary = any(plan.parameters.by_key(key).kind is Kind.LITERAL for key in plan.columns)
     words = {RunType.CONTROL: "Base model, once", RunType.EVAL_ONLY: "Weights as they are, once"}
-    if prompts_vary:
+    if any(map(is_literal, plan.columns)):
         words[RunType.CONTROL] += ", with the prompts of the configuration"
     evaluated = {item.run for item in evaluations(plan)}
     return {run.name: words[run.type] for run in plan.runs if run.type in words and run.name in evaluated}

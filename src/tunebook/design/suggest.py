@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from tunebook.core.site import Site
@@ -75,8 +76,8 @@ def _splits(path: Path) -> str:
 def _tasks(files: Iterable[Path]) -> Iterator[tuple[Path, str]]:
     """Each script with the name of each task in it."""
     tools = installed_tools().evaluation
-    for path in files:
-        for tool in tools:
-            script = tool.read_tasks(path) if path.suffix == ".py" else None
+    for path, tool in product(files, tools):
+        if path.suffix == ".py":
+            script = tool.read_tasks(path)
             for function in script.functions if script else ():
                 yield path, function.name
