@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
@@ -76,7 +77,7 @@ def build_plan(design: Design, *, name: str, previous: Previous = _NO_PREVIOUS) 
         tasks=tuple(_tasks(design)),
         epochs_to_evaluate=parse_epochs(design.epochs) or "last",
         configuration=_configuration(design, trained, keys),
-        factors=_factors(design, trained, keys),
+        factors=tuple(_factors(design, trained, keys)),
     )
     names: list[str] = []
     for run, row in zip(plan.runs, trained, strict=True):
@@ -93,7 +94,7 @@ def build_plan(design: Design, *, name: str, previous: Previous = _NO_PREVIOUS) 
 
 def trained_runs(design: Design) -> tuple[ListedRun, ...]:
     """Every run that is trained, replicates included: its model and what varies."""
-    found = [ListedRun(values) for values in combinations(design)]
+    found = list(map(ListedRun, combinations(design)))
     if design.is_trained:
         found += _listed(design)
     seeds = design.seeds or _counted_seeds(design)
@@ -124,19 +125,20 @@ def _counted_seeds(design: Design) -> tuple[str, ...]:
     first = level_value("seed", design.settings.get("seed", str(design.parameters.by_key("seed").default)))
     if design.runs_per_combination == 1 or not isinstance(first, int):
         return ()
-    return tuple(str(first + number) for number in range(design.runs_per_combination))
+    return tuple(map(str, range(first, first + design.runs_per_combination)))
 
 
 def _columns(parameters: ParameterTable, trained: Iterable[ListedRun]) -> tuple[str, ...]:
     """The keys of the parameters in the runs table, in the parameters' order."""
-    keys = set[str]().union(*(row.values for row in trained))
+    keys = set(chain.from_iterable(row.values for row in trained))
     return tuple(parameter.key for parameter in parameters if parameter.key in keys)
 
 
 def _text(design: Design, row: ListedRun, key: str) -> str | None:
     """A run's text of a parameter: its own, else the setting, else the default."""
-    default = None if key == MODEL else design.parameters.by_key(key).default_text
-    return row.values.get(key, design.settings.get(key, default))
+    if key == MODEL:
+        return row.values[MODEL]
+    return row.values.get(key, design.settings.get(key, design.parameters.by_key(key).default_text))
 
 
 def _run(design: Design, row: ListedRun, keys: Iterable[str], number: int) -> Run:
@@ -232,7 +234,7 @@ def _tasks(design: Design) -> Iterator[core.EvaluationTask]:
 
 def trains_adapters(design: Design) -> bool:
     """Whether the settings train adapters (LoRA) rather than all weights, or leave that open."""
-    values = {key: written.value for key, written in _written(design.settings).items()}
+    values = {key: level_value(key, text) for key, text in design.settings.items()}
     return design.parameters.trains_adapters(values) is not False
 
 
@@ -269,12 +271,14 @@ def _shown_defaults(design: Design, *, is_trained: bool) -> Mapping[str, str]:
     return texts
 
 
-def _factors(design: Design, trained: Sequence[ListedRun], keys: tuple[str, ...]) -> tuple[core.Factor, ...]:
+def _factors(design: Design, trained: Sequence[ListedRun], keys: tuple[str, ...]) -> Iterator[core.Factor]:
     """``## Variables``: the levels that the runs have, as they were written first."""
-    order = [key for key in dict.fromkeys([*design.factor_keys, *keys]) if key in (*keys, MODEL)]
+    order = dict.fromkeys([*design.factor_keys, *keys])
     if MODEL not in order and len({row.values[MODEL] for row in trained}) > 1:
-        order.insert(0, MODEL)
-    return tuple(core.Factor(column_of(key), _levels(design, trained, key), 0) for key in order)
+        order = {MODEL: None, **order}
+    for key in order:
+        if key in (*keys, MODEL):
+            yield core.Factor(column_of(key), _levels(design, trained, key), 0)
 
 
 def _levels(design: Design, trained: Sequence[ListedRun], key: str) -> tuple[str, ...]:
@@ -311,6 +315,10 @@ def _epochs(plan: Plan, run: Run, wanted: str) -> str | tuple[int, ...] | None:
     """The epochs of a cell of the matrix; ``None`` for a model that is not trained here."""
     if run.type is not RunType.FINE_TUNED:
         return None
-    epochs = plan.epochs_to_evaluate if wanted in _USUAL_EPOCHS else parse_epochs(wanted)
+    epochs = parse_epochs(wanted)
+    if wanted in _USUAL_EPOCHS:
+        epochs = plan.epochs_to_evaluate
     total = effective(plan, run, "epochs")
-    return (total - 1,) if epochs == "last" and isinstance(total, int) else epochs
+    if epochs == "last" and isinstance(total, int):
+        return (total - 1,)
+    return epochs

@@ -93,7 +93,7 @@ def _names(design: Design) -> Iterator[Problem]:
         if not task.script:
             yield place_of(task.name).problem(f"task `{task.name}` has no script", "write NAME=SCRIPT.py")
     for model in design.models:
-        if not all(is_one_component(part) for part in model.name.split("/")):
+        if not all(map(is_one_component, model.name.split("/"))):
             hint = f"give it a name: NAME={model.path}; {_NAME_HINT}"
             yield place_of(model.name).problem(f"a model cannot be named `{model.name}`", hint)
     yield from _run_names(design)

@@ -23,7 +23,7 @@ def combinations(design: Design) -> tuple[_Combination, ...]:
     """
     if not design.is_trained or (design.listed and not design.factors):
         return ()
-    groups = [_group_levels(group) for group in factor_groups(design)]
+    groups = list(map(_group_levels, factor_groups(design)))
     found: Iterator[tuple[_Combination, ...]] = product(*groups)
     if design.is_one_at_a_time:
         found = _one_at_a_time(groups, design.base)
@@ -36,7 +36,7 @@ def combinations(design: Design) -> tuple[_Combination, ...]:
 
 def factor_groups(design: Design) -> list[list[Factor]]:
     """The factors in their order; those that are paired form one group."""
-    factors = {factor.key: factor for factor in design.factors}
+    factors = dict(zip(design.factor_keys, design.factors, strict=True))
     pairs = {key: keys for keys in reversed(design.paired) for key in keys}
     groups: list[list[Factor]] = []
     while factors:

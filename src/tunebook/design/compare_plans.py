@@ -13,6 +13,7 @@ from itertools import product
 
 from tunebook.core.parameters import Value
 from tunebook.core.plan import Evaluation, Plan, Run, RunType, parse_plan
+from tunebook.core.plan.resources import join_script
 from tunebook.core.plan.settings import evaluations
 from tunebook.design.parameter_names import values_text
 from tunebook.errors import Problem
@@ -110,7 +111,7 @@ def _resources(plan: Plan) -> Iterator[tuple[str, _Fact]]:
         yield "the data set", _text(plan.dataset.path, plan.dataset.line, "--dataset")
         yield "the data set's format", _text(plan.dataset.format, plan.dataset.line, "--dataset-format")
     for task in plan.tasks:
-        script = f"{task.script}@{task.function}" if task.function else task.script
+        script = join_script(task.script, task.function)
         name, line = task.name, task.line
         yield f"task `{name}`", _text(script, line, "--task", name)
         yield f"the data set of task `{name}`", _text(task.dataset or "", line, "--task-dataset", name)

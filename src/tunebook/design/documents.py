@@ -79,7 +79,7 @@ def json_document(values: Mapping[str, Json], *, place: Place = NOWHERE) -> Docu
 
 def _json_node(value: Json, place: Place) -> Node:
     if isinstance(value, Mapping):
-        return Node({str(key): _json_node(item, place) for key, item in value.items()}, place)
+        return Node({key: _json_node(item, place) for key, item in value.items()}, place)
     if isinstance(value, list | tuple):
         return Node(tuple(_json_node(item, place) for item in value), place)
     if isinstance(value, bool):
@@ -127,8 +127,9 @@ class _YamlReader:
             return Node(self._mapping(node, depth), place)
         if isinstance(node, yaml.SequenceNode):
             return Node(tuple(self.read(item, depth + 1) for item in node.value), place)
-        is_null = node.tag == "tag:yaml.org,2002:null"
-        return Node("" if is_null else str(node.value), place)
+        if node.tag == "tag:yaml.org,2002:null":
+            return Node("", place)
+        return Node(str(node.value), place)
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> Mapping[str, Node]:
         pairs: dict[str, Node] = {}
@@ -148,8 +149,7 @@ def levels(node: Node) -> list[Text]:
     """
     if not isinstance(node.value, str):
         return [item.text for item in node.items()]
-    texts = [match["text"] for match in _PART.finditer(node.value)]
-    return [_unquoted(text, node.place) for text in texts if text]
+    return [_unquoted(match["text"], node.place) for match in _PART.finditer(node.value) if match["text"]]
 
 
 def assignments(node: Node) -> list[tuple[Text, Node]]:
@@ -169,7 +169,7 @@ def assignments(node: Node) -> list[tuple[Text, Node]]:
         if match["key"] in found:
             raise UsageError([node.place.problem(f"`{match['key']}` is given twice", "give it once")])
         found[match["key"]] = Node(_unquoted(part[match.end() :].strip(), node.place), node.place)
-    return [(Text(name, node.place), value) for name, value in found.items()]
+    return Node(found, node.place).named()
 
 
 def _unquoted(text: str, place: Place) -> Text:

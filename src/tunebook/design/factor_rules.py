@@ -217,9 +217,7 @@ def size_problems(design: Design) -> Iterator[Problem]:
 def _size(design: Design) -> int:
     """The number of runs before any is excluded."""
     sizes = [len(group[0].levels) for group in factor_groups(design)]
-    size = math.prod(sizes)
-    if design.is_one_at_a_time:
-        size = sum(sizes)
+    size = sum(sizes) if design.is_one_at_a_time else math.prod(sizes)
     if design.factor(MODEL) is None:
         size *= max(1, len(design.models))
     return size * design.runs_per_combination

@@ -80,8 +80,7 @@ class History:
 
 def find_history(roots: Iterable[Path]) -> History:
     """Reads the experiments in these directories (and these directories themselves), the newest first."""
-    roots = list(dict.fromkeys(root for root in roots if root.is_dir()))
-    tools = {tool.short: tool.results for tool in installed_tools().preparation}
+    roots = list(dict.fromkeys(filter(Path.is_dir, roots)))
     trainings: list[PriorTraining] = []
     evaluations: list[PriorEvaluation] = []
     for experiment in _experiments(roots):
@@ -90,16 +89,22 @@ def find_history(roots: Iterable[Path]) -> History:
         except (PlanError, OSError):
             continue  # a broken experiment next to this one does not stop the design
         models: dict[str, str] = {}
-        for job in jobs:
-            results = tools.get(job.tool)
-            if job.stage is Stage.PREPARATION and isinstance(results, TrainingResults):
-                settings = results.read_settings(experiment / job.directory).values
-                models[job.run] = Path(str(settings.get("model_checkpoint", ""))).name
-                trainings += _training(experiment, job, models[job.run], settings)
+        for job, settings in _settings(experiment, jobs):
+            models[job.run] = Path(str(settings.get("model_checkpoint", ""))).name
+            trainings += _training(experiment, job, models[job.run], settings)
         for job in jobs:
             if job.stage is Stage.EVALUATION:
                 evaluations += _evaluation(experiment, job, models.get(job.run, job.run.removesuffix("_base")))
     return History(tuple(trainings), tuple(evaluations), tuple(map(str, roots)))
+
+
+def _settings(experiment: Path, jobs: Iterable[Job]) -> Iterator[tuple[Job, Mapping[str, object]]]:
+    """The trainings with the settings that they ran with."""
+    tools = {tool.short: tool.results for tool in installed_tools().preparation}
+    for job in jobs:
+        results = tools.get(job.tool)
+        if job.stage is Stage.PREPARATION and isinstance(results, TrainingResults):
+            yield job, results.read_settings(experiment / job.directory).values
 
 
 def _experiments(roots: list[Path]) -> list[Path]:
@@ -115,7 +120,9 @@ def _experiments(roots: list[Path]) -> list[Path]:
 def _subdirectories(root: Path) -> Iterator[Path]:
     try:
         with os.scandir(root) as entries:
-            yield from (Path(entry.path) for entry in entries if entry.is_dir())
+            for entry in entries:
+                if entry.is_dir():
+                    yield Path(entry.path)
     except OSError:
         return
 
@@ -133,10 +140,7 @@ def _training(experiment: Path, job: Job, model: str, settings: Mapping[str, obj
     duration = _duration_s(experiment, job)
     batch_size = _whole(settings.get("batch_size"))
     steps = _last_steps(job)
-    speeds = [step.tokens_per_second for step in steps if step.tokens_per_second]
-    gpu = ""
-    if job.resources.gpus:
-        gpu = str(settings.get("constraint") or settings.get("partition") or "")
+    speeds = [step.tokens_per_second for step in steps if step.tokens_per_second and step.tokens_per_second > 0]
     if duration is None or not speeds or not batch_size:
         return
     yield PriorTraining(
@@ -144,7 +148,7 @@ def _training(experiment: Path, job: Job, model: str, settings: Mapping[str, obj
         run=job.run,
         model=model,
         gpus=job.resources.gpus,
-        gpu=gpu,
+        gpu=_gpu(job, settings),
         lora=settings.get("lora_rank") is not None,
         batch_size=batch_size,
         max_seq_len=_whole(settings.get("max_seq_len")),
@@ -155,9 +159,17 @@ def _training(experiment: Path, job: Job, model: str, settings: Mapping[str, obj
     )
 
 
+def _gpu(job: Job, settings: Mapping[str, object]) -> str:
+    if not job.resources.gpus:
+        return ""
+    return str(settings.get("constraint") or settings.get("partition") or "")
+
+
 def _whole(value: object) -> int:
     """A setting that counts something; 0 for anything else that a file may hold."""
-    return max(0, int(value)) if isinstance(value, int) else 0
+    if not isinstance(value, int):
+        return 0
+    return max(0, int(value))
 
 
 def _last_steps(job: Job) -> list[MetricsRecord]:
@@ -177,7 +189,9 @@ def _stepping_s(steps: Sequence[MetricsRecord]) -> float:
     for before, after in pairwise(steps):
         if before.time_s is not None and after.time_s is not None and after.step > before.step:
             seconds_per_step.append((after.time_s - before.time_s) / (after.step - before.step))
-    return median(seconds_per_step) * steps[-1].step if seconds_per_step else 0.0
+    if not seconds_per_step:
+        return 0.0
+    return median(seconds_per_step) * steps[-1].step
 
 
 def _evaluation(experiment: Path, job: Job, model: str) -> Iterator[PriorEvaluation]:

@@ -28,9 +28,8 @@ def how_to_get(name: str, path: str, tool: PreparationTool | None) -> str:
     repository = _repository(name, path)
     target = shlex.quote(path)
     commands = [f"hf download {repository} --local-dir {target}"]
-    own = tool.download_command(repository, target) if tool else ""
-    if own:
-        commands.append(own)
+    if tool:
+        commands += filter(None, [tool.download_command(repository, target)])
     gated = " (gated: ask for access first, then `hf auth login`)" if repository.split("/")[0] in _GATED else ""
     return ", or ".join(map(code_span, commands)) + gated
 

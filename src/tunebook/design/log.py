@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from tunebook.core.plan import Plan, RunType
@@ -50,17 +49,17 @@ def design_entries(
 
 
 def _runs(proposal: Proposal) -> Entry:
-    """How the factors became runs."""
+
     plan = proposal.plan
     factors = "; ".join(f"{factor.name}: {', '.join(factor.levels)}" for factor in plan.factors)
-    counts = Counter(run.type for run in plan.runs)
-    result = ", ".join(f"{counts[kind]} {kind.value}" for kind in RunType if counts[kind])
+    types = [run.type for run in plan.runs]
+    result = ", ".join(f"{types.count(kind)} {kind.value}" for kind in RunType if kind in types)
     lines = {"details": factors, "result": result, "runs": ", ".join(run.name for run in plan.runs)}
     return ("FACTORS_TO_RUNS", proposal.details.design, lines)
 
 
 def _update(old: Plan, new: Plan) -> Entry:
-    """Which runs stay, come and go when a plan is updated."""
+
     before, after = names_by_identity(old), names_by_identity(new)
     come = [after[key] for key in after if key not in before]
     go = [before[key] for key in before if key not in after]

@@ -101,25 +101,24 @@ def _added(earlier: tuple[_Item, ...], now: tuple[_Item, ...]) -> tuple[_Item, .
 
 
 def _tasks(earlier: Design, now: Design) -> tuple[DesignTask, ...]:
-    tasks: list[DesignTask] = []
+    tasks = {task.name: task for task in earlier.tasks}
     for task in now.tasks:
-        known = earlier.task(task.name)
-        if known is not None and not task.script:
-            dataset, description = task.dataset or known.dataset, task.description or known.description
-            tasks.append(replace(known, dataset=dataset, description=description))
+        known = tasks.get(task.name)
+        if task.script or known is None:
+            tasks[task.name] = task
         else:
-            tasks.append(task)
-    return _by_name(earlier.tasks, tuple(tasks))
+            dataset, description = task.dataset or known.dataset, task.description or known.description
+            tasks[task.name] = replace(known, dataset=dataset, description=description)
+    return tuple(tasks.values())
 
 
 def _factors(earlier: Design, now: Design) -> tuple[Factor, ...]:
-    factors: dict[str, Factor] = {}
-    for factor in earlier.factors:
-        is_seed = factor.key == "seed" and (now.seeds or now.replicates is not None)
-        if factor.key not in now.settings and not is_seed:
-            factors[factor.key] = factor
-    for factor in now.factors:
-        factors[factor.key] = factor
+    factors = {factor.key: factor for factor in (*earlier.factors, *now.factors)}
+    settled = set(now.settings)
+    if now.seeds or now.replicates is not None:
+        settled.add("seed")
+    for key in settled.difference(now.factor_keys):
+        factors.pop(key, None)
     return tuple(factors.values())
 
 
@@ -145,9 +144,9 @@ def _seeds(earlier: Design, now: Design) -> tuple[str, ...]:
 
 def _extended(seeds: tuple[str, ...], count: int) -> tuple[str, ...]:
     """The first seeds, or all and as many more above the largest as ``count`` needs."""
-    largest = max((int(seed) for seed in seeds if seed.isdecimal()), default=0)
+    largest = max(map(int, filter(str.isdecimal, seeds)), default=0)
     added = min(count, MOST_RUNS + 1) - len(seeds)
-    return (*seeds[:count], *(str(largest + 1 + number) for number in range(added)))
+    return (*seeds[:count], *map(str, range(largest + 1, largest + 1 + added)))
 
 
 def _replicates(earlier: Design, now: Design) -> int | None:

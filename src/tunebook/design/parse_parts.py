@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tunebook.core.parameters import suggestion
+from tunebook.core.plan.resources import split_script
 from tunebook.design.documents import Node, levels
 from tunebook.design.places import Text
 from tunebook.design.values import Control, DesignModel, DesignTask, EvalOnly, MatrixRule
@@ -17,7 +18,6 @@ __all__ = [
     "parse_matrix",
     "parse_models",
     "parse_tasks",
-    "split_script",
 ]
 
 _MATRIX_HINT = "write RUN:TASK=EPOCHS with globs; epochs are last, all, zero-based ones, or - for none"
@@ -74,12 +74,6 @@ def _texts(item: Node, *, known: tuple[str, ...]) -> dict[str, str]:
             raise UsageError([node.place.problem(f"unknown key `{key}`", suggestion(key, known))])
         values[key] = node.one_text()
     return values
-
-
-def split_script(text: str) -> tuple[str, str | None]:
-    """The file and the task of ``cap_task.py@capitalization``; a path may contain ``@`` itself."""
-    file, sign, function = text.rpartition("@")
-    return (file, function) if sign and function.isidentifier() else (text, None)
 
 
 def parse_controls(node: Node) -> Iterator[Control]:

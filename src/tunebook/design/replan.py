@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 
 from tunebook.core.jobs import Stage
-from tunebook.core.markdown import Table, parse_markdown, split_lines
+from tunebook.core.markdown import MarkdownSection, Table, parse_markdown, split_lines
 from tunebook.core.plan import PLAN_FILE, Evaluation, Plan
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.core.plan.status import EvaluationRow, pending_rows, update_status
@@ -35,8 +35,12 @@ def keep_from(text: str, plan: Plan) -> Previous:
 def _matrix_notes(text: str) -> dict[str, str]:
     """Run to its remark in the evaluation matrix."""
     matrix = parse_markdown(text).find("evaluation matrix")
-    rows = [row for table in matrix.tables[:1] for _, row in _rows(table)] if matrix else []
-    return {row["run name"]: row["notes"] for row in rows if "run name" in row and row.get("notes")}
+    notes: dict[str, str] = {}
+    for table in matrix.tables[:1] if matrix else ():
+        for _, row in _rows(table):
+            if "run name" in row and row.get("notes"):
+                notes[row["run name"]] = row["notes"]
+    return notes
 
 
 def updated_text(before: str, old: Plan, text: str, new: Plan) -> str:
@@ -81,9 +85,11 @@ def _status_rows(text: str) -> Iterator[tuple[_RowKey, int, Mapping[str, str]]]:
 
 def _rows(table: Table) -> Iterator[tuple[int, Mapping[str, str]]]:
     """The line of each row, and its texts by column in lower case; a cell that says "not applicable" is empty."""
-    names = [cell.key for cell in table.header]
     for row in table.rows:
-        yield row.line, {name: "" if cell.is_empty else cell.text for name, cell in zip(names, row.cells, strict=True)}
+        texts: dict[str, str] = {}
+        for name, cell in zip(table.header, row.cells, strict=True):
+            texts[name.key] = "" if cell.is_empty else cell.text
+        yield row.line, texts
 
 
 def _with_status(before: str, old: Plan, text: str, new: Plan) -> str:
@@ -94,11 +100,7 @@ def _with_status(before: str, old: Plan, text: str, new: Plan) -> str:
     then, now = find_section(before, "status"), find_section(text, "status")
     if then is None or now is None:
         return text
-    staying = _staying(old, new)
-    gone = {line for key, line, _ in _status_rows(before) if key not in staying}
-    lines, _ = split_lines(before)
-    numbers = range(then.line, then.end_line + 1)
-    kept = trimmed([lines[number - 1] for number in numbers if number not in gone])
+    kept = _kept_lines(before, then, _staying(old, new))
     fresh, _ = split_lines(text)
     if fresh[now.end_line :]:
         kept.append("")
@@ -108,6 +110,14 @@ def _with_status(before: str, old: Plan, text: str, new: Plan) -> str:
     new_training = [row for row in training if (row.run,) not in known]
     new_evaluation = [row for row in evaluation if _key(row) not in known]
     return update_status(carried, new_training, new_evaluation)
+
+
+def _kept_lines(text: str, status: MarkdownSection, staying: set[_RowKey]) -> list[str]:
+    """The lines of the status section, without the rows of jobs that do not stay."""
+    gone = {line for key, line, _ in _status_rows(text) if key not in staying}
+    lines, _ = split_lines(text)
+    numbers = range(status.line, status.end_line + 1)
+    return trimmed([lines[number - 1] for number in numbers if number not in gone])
 
 
 def _staying(old: Plan, new: Plan) -> set[_RowKey]:

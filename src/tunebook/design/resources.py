@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from tunebook.core.markdown import code_span
 from tunebook.core.plan import EvaluationTask, Model, Plan
+from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Environment, Site
 from tunebook.design.hub import how_to_get
 from tunebook.disk.program import run_program
@@ -110,7 +111,8 @@ def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTo
         found.record("VERIFY_MODEL", name, details=path, **_MISSING)
         return
     problems = list(_model_problems(directory, facts))
-    found.prerequisites += [f"Model {code_span(name)} at {code_span(path)}: {problem}" for problem in problems]
+    for problem in problems:
+        found.prerequisites.append(f"Model {code_span(name)} at {code_span(path)}: {problem}")
     if not problems:
         found.verified.add(path)
     size = f"{resource.parameters_b:.2f}B parameters" if resource.parameters_b else "size unknown"
@@ -193,9 +195,8 @@ def _dataset(found: Resources, path: str) -> None:
         return
     if not facts.problem:
         found.verified.add(path)
-    counts = ", ".join(f"{split} ({count})" for split, count in facts.splits.items())
     overlaps = "; ".join(f"{count} inputs in both {a} and {b}" for (a, b), count in facts.overlaps.items())
-    result = facts.problem or facts.unread or counts
+    result = facts.problem or facts.unread or splits_text(facts.splits)
     found.record("VERIFY_DATASET", path, command="read the file, count its splits", result=result, explanation=overlaps)
 
 
@@ -210,7 +211,9 @@ def _task(found: Resources, task: EvaluationTask, tool: EvaluationTool) -> None:
     function = facts.function_for(task)
     if not facts.problem and function:
         found.verified.add(script)
-    accepted = f"{function.name}({', '.join(function.parameters)})" if function else "no such task in it"
+    accepted = "no such task in it"
+    if function:
+        accepted = f"{function.name}({', '.join(function.parameters)})"
     result = facts.problem or accepted
     found.record("VERIFY_TASK", script, command="read its source, without importing it", result=result)
 
@@ -259,6 +262,9 @@ def _probe(environment: Environment, package: str) -> list[str] | None:
 
 
 def free_bytes(path: Path) -> tuple[Path, int] | None:
-    """The nearest directory that exists, and what is free there; ``None`` if only the root of its disk does."""
-    there = next(parent for parent in (path, *path.parents) if parent.is_dir())
-    return None if there == Path(there.anchor) else (there, shutil.disk_usage(there).free)
+    """The nearest directory that exists, and the bytes that are free; ``None`` if only the root of its disk exists."""
+    while not path.is_dir():
+        path = path.parent
+    if path == Path(path.anchor):
+        return None
+    return path, shutil.disk_usage(path).free

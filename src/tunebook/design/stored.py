@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tunebook.core.paths import DESIGN
+from tunebook.core.plan.resources import join_script
 from tunebook.design.documents import Json, json_document
 from tunebook.design.parse_options import parse_document
 from tunebook.design.places import Place
@@ -24,7 +25,6 @@ _VERSION = 1
 
 def design_to_json(design: Design) -> str:
     """The text of the file; the same design has the same text."""
-    controls: Json = [{"model": item.model, "name": item.name} for item in design.controls or ()] or "no"
     optional: dict[str, Json] = {
         "question": design.question,
         "name": design.name,
@@ -45,7 +45,7 @@ def design_to_json(design: Design) -> str:
         "replicates": design.replicates,
         "exclude": [*map(dict, design.exclusions)],
         "train": design.train,
-        "control": None if design.has_every_control else controls,
+        "control": _controls(design),
         "eval-only": {item.name: {"checkpoint": item.checkpoint, MODEL: item.model} for item in design.eval_only},
         "set": dict(design.settings),
         "evaluate-epochs": design.epochs,
@@ -56,8 +56,14 @@ def design_to_json(design: Design) -> str:
 
 
 def _task(task: DesignTask) -> Json:
-    script = f"{task.script}@{task.function}" if task.function else task.script
+    script = join_script(task.script, task.function)
     return {"script": script, "dataset": task.dataset or "", "description": task.description}
+
+
+def _controls(design: Design) -> Json:
+    if design.has_every_control:
+        return None
+    return [{"model": item.model, "name": item.name} for item in design.controls or ()] or "no"
 
 
 def _listed(run: ListedRun) -> Json:

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from tunebook.core.parameters import FLAG_WORDS, suggestion
 from tunebook.core.plan import RunType
+from tunebook.core.plan.resources import split_script
 from tunebook.design.documents import Node
 from tunebook.design.parameter_names import column_of
-from tunebook.design.parse_parts import split_script
 from tunebook.design.places import Text
 from tunebook.design.values import DesignTask, MatrixRule
 from tunebook.design.yaml_draft import Draft
@@ -38,8 +38,9 @@ def read_evaluation(draft: Draft, section: Node | None, runs: Sequence[YamlRun])
     found = draft.mapping(section, "evaluation", _KEYS)
     asked = _tasks(draft, found.get("tasks"))
     pairs = _pairs(draft, found.get("matrix"), runs, list(asked))
+    kept = [run for run in runs if not run.is_left]
     for key in PROMPTS:
-        _prompt(draft, key, asked, runs, pairs)
+        _prompt(draft, key, asked, kept, pairs)
     _settings(draft, found)
     for key in _SCORERS:
         if key in found:
@@ -86,16 +87,14 @@ def _prompt(
 ) -> None:
     """Keeps the tasks' own prompt if they all have the same and nothing is trained; otherwise reports it."""
     own = {task: prompts[key] for task, prompts in asked.items() if key in prompts}
-    if len(set(own.values())) == 1 and len(own) == len(asked) and not draft.design.is_trained:
+    if not draft.design.is_trained and own.keys() == asked.keys() and len(set(own.values())) == 1:
         draft.design = replace(draft.design, settings={**draft.design.settings, key: next(iter(own.values()))})
         draft.decide(f"{column_of(key)} of the tasks for all runs", "nothing is trained with another one")
         return
     for task, prompt in own.items():
-        for run in runs:
-            if (run.name, task) in pairs and not run.is_left and _asked_with(draft, run, key) != prompt:
-                why = "a model is evaluated with the prompts that it was trained with"
-                draft.leave(prompt.place, f"{key} of the task {task}: {prompt}", why)
-                break
+        if any(_asked_with(draft, run, key) != prompt for run in runs if (run.name, task) in pairs):
+            why = "a model is evaluated with the prompts that it was trained with"
+            draft.leave(prompt.place, f"{key} of the task {task}: {prompt}", why)
 
 
 def _asked_with(draft: Draft, run: YamlRun, key: str) -> str:
@@ -168,20 +167,17 @@ def _temperature(draft: Draft, found: Mapping[str, Node]) -> str:
     """The temperature of sampling; empty for greedy decoding."""
     texts = draft.section_texts(found, "evaluation", ("do_sample", "temperature"))
     sample, temperature = texts.get("do_sample", Text("")), texts.get("temperature", Text(""))
-    is_sampled = FLAG_WORDS.get(sample.lower() or "no")
-    if is_sampled is None:
+    is_sampled = FLAG_WORDS.get(sample.lower(), False)
+    if sample.lower() not in {"", *FLAG_WORDS}:
         draft.problem(sample.place, f"`evaluation.do_sample` is `{sample}`", "write true or false")
-        return ""
     try:
         value = float(temperature or 0)
     except ValueError:
-        hint = "write a number above 0"
-        draft.problem(temperature.place, f"`evaluation.temperature` is `{temperature}`", hint)
+        draft.problem(temperature.place, f"`evaluation.temperature` is `{temperature}`", "write a number above 0")
         return ""
     if is_sampled and not value > 0:
-        place = (temperature or sample).place
-        draft.problem(place, "`do_sample: true` needs a `temperature` above 0")
-    elif not is_sampled and value:
+        draft.problem((temperature or sample).place, "`do_sample: true` needs a `temperature` above 0")
+    if not is_sampled and value:
         hint = "add `do_sample: true`, or remove the temperature: decoding is greedy without it"
         draft.problem(temperature.place, f"a temperature of {temperature} without `do_sample: true`", hint)
     return temperature if is_sampled else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.plan import Plan
+from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Site
 from tunebook.errors import Problem
 from tunebook.tools.base import Findings
@@ -92,4 +93,4 @@ def _split_errors(plan: Plan, path: str, facts: DatasetFacts) -> Iterator[Proble
 
 
 def _splits(facts: DatasetFacts) -> str:
-    return facts.unread or ", ".join(f"{name} ({count})" for name, count in facts.splits.items())
+    return facts.unread or splits_text(facts.splits)
