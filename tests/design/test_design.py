@@ -18,8 +18,8 @@ from tunebook.design.check import design_problems, design_warnings
 from tunebook.design.combine import combinations
 from tunebook.design.estimate import Workload, largest_batch, memory_gb, training_estimate
 from tunebook.design.history import History, PriorTraining
-from tunebook.design.hub import how_to_get
 from tunebook.design.naming import experiment_name
+from tunebook.design.resources import how_to_get
 from tunebook.design.values import Design
 from tunebook.errors import PlanError
 from tunebook.tools.known_models import known_model

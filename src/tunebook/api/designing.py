@@ -304,7 +304,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         warnings=warnings,
     )
     entries = design_entries(inputs.decisions, proposal, old, found, history, errors=errors, warnings=warnings)
-    return report, entries
+    return report, list(entries)
 
 
 def _checked(text: str) -> Plan:

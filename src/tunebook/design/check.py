@@ -19,7 +19,7 @@ from tunebook.design.combine import combinations, has_values
 from tunebook.design.factor_rules import conversion_problem, factor_problems, required_parameters, size_problems
 from tunebook.design.parameter_names import column_of, values_text
 from tunebook.design.places import place_of
-from tunebook.design.values import MODEL, Design, DesignInputs
+from tunebook.design.values import MODEL, Design, DesignInputs, EvalOnly, ListedRun
 from tunebook.errors import Problem
 
 __all__ = ["design_problems", "design_warnings", "missing_parts"]
@@ -101,8 +101,8 @@ def _names(design: Design) -> Iterator[Problem]:
 
 def _run_names(design: Design) -> Iterator[Problem]:
     seen: set[str] = set()
-    runs = [run.name for run in design.listed if run.name]
-    for name in (*runs, *(item.name for item in design.eval_only if item.name)):
+    named: list[ListedRun | EvalOnly] = [*design.listed, *design.eval_only]
+    for name in filter(None, (item.name for item in named)):
         if not is_one_component(name):
             yield place_of(name).problem(f"a run cannot be named `{name}`", _NAME_HINT)
         if name.lower() in seen:

@@ -165,7 +165,7 @@ def _evaluations(plan: Plan, runs: AbstractSet[str] | None) -> Iterator[tuple[st
 
 
 def _facts_for_people(plan: Plan) -> Iterator[tuple[str, _Fact]]:
-    """What else has to be read as it was written."""
+    """Other facts that must be read as they were written."""
     training = {model: round(minutes, 6) for model, minutes in plan.estimates.training_min.items()}
     each = {run.name: (round(run.estimate_min or 0.0, 6), run.notes) for run in plan.runs}
     values: dict[str, object] = {

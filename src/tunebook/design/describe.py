@@ -30,7 +30,7 @@ def describe_design(design: Design, plan: Plan) -> str:
 
 
 def _training(design: Design) -> str:
-    """What is trained, and how often."""
+
     if not design.is_trained:
         return "Evaluation only"
     if design.runs_per_combination > 1:
@@ -43,7 +43,7 @@ def _values(rule: Mapping[str, str]) -> str:
 
 
 def _combined(design: Design) -> str:
-    """How factors and listed runs make the runs."""
+
     if not design.factors:
         return f"List of {_runs(len(design.listed))}" if design.listed else "One configuration"
     sizes, names = [], []

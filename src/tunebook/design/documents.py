@@ -69,7 +69,12 @@ Document = Mapping[str, tuple[Node, ...]]
 
 def options_document(options: Mapping[str, Sequence[str]]) -> Document:
     """The document of options, by name without the leading dashes."""
-    return {name: tuple(Node(text, Place(f"--{name}")) for text in texts) for name, texts in options.items() if texts}
+    found: dict[str, tuple[Node, ...]] = {}
+    for name, texts in options.items():
+        place = Place(f"--{name}")
+        if texts:
+            found[name] = tuple(Node(text, place) for text in texts)
+    return found
 
 
 def json_document(values: Mapping[str, Json], *, place: Place = NOWHERE) -> Document:

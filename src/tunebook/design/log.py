@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tunebook.core.plan import Plan, RunType
 from tunebook.design.build_plan import names_by_identity
@@ -24,28 +24,28 @@ def design_entries(
     *,
     errors: Sequence[Problem],
     warnings: Sequence[Problem],
-) -> list[Entry]:
+) -> Iterator[Entry]:
     """The entries of one design, from the question to its end; ``old`` is the plan that it replaces."""
     plan, totals = proposal.plan, proposal.totals
-    entries: list[Entry] = [("DESIGN_EXPERIMENT", plan.name, {"details": plan.question})]
+    yield "DESIGN_EXPERIMENT", plan.name, {"details": plan.question}
     if old:
-        entries.append(_update(old, plan))
-    entries += [("DECIDE", what, {"explanation": why}) for what, why in decisions]
-    entries.append(_runs(proposal))
-    entries += found.entries
-    searched = ", ".join(history.searched)
+        yield _update(old, plan)
+    for what, why in decisions:
+        yield "DECIDE", what, {"explanation": why}
+    yield _runs(proposal)
+    yield from found.entries
     counts = f"{len(history.trainings)} trainings, {len(history.evaluations)} evaluations"
-    entries.append(("FIND_PRIOR_RUNS", counts, {"details": searched}))
-    entries += proposal.entries
+    yield "FIND_PRIOR_RUNS", counts, {"details": ", ".join(history.searched)}
+    yield from proposal.entries
     result = f"{totals.training_h:.1f} h training, {totals.evaluation_h:.1f} h evaluation, {totals.gpu_h:.1f} GPU hours"
-    entries.append(("ESTIMATE_TOTAL", f"{totals.runs} runs, {totals.evaluations} evaluations", {"result": result}))
+    yield "ESTIMATE_TOTAL", f"{totals.runs} runs, {totals.evaluations} evaluations", {"result": result}
     checked = "read back and checked by the rules of `tunebook check`"
     result = f"{len(errors)} errors, {len(warnings)} warnings"
     problems = "; ".join(map(str, (*errors, *warnings)))
-    entries.append(("CHECK_PAGE", checked, {"result": result, "details": problems}))
-    entries += [("PREREQUISITE", item, {}) for item in found.prerequisites]
-    entries.append(("COMPLETE", "the plan is written", {"result": plan.file}))
-    return entries
+    yield "CHECK_PAGE", checked, {"result": result, "details": problems}
+    for item in found.prerequisites:
+        yield "PREREQUISITE", item, {}
+    yield "COMPLETE", "the plan is written", {"result": plan.file}
 
 
 def _runs(proposal: Proposal) -> Entry:

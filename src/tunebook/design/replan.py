@@ -123,12 +123,14 @@ def _kept_lines(text: str, status: MarkdownSection, staying: set[_RowKey]) -> li
 def _staying(old: Plan, new: Plan) -> set[_RowKey]:
     """The trainings and evaluations that both plans have and that are the same in both."""
     before = {run.name: identity(old, run) for run in old.runs}
-    runs = {run.name for run in new.runs if before.get(run.name) == identity(new, run)}
     asked_before, asked_now = _asked(old), _asked(new)
-    staying: set[_RowKey] = {(run,) for run in runs}
+    staying: set[_RowKey] = set()
+    for run in new.runs:
+        if before.get(run.name) == identity(new, run):
+            staying.add((run.name,))
     for item in evaluations(new):
         pair = (item.run, item.task)
-        if item.run in runs and asked_before.get(pair) == asked_now[pair]:
+        if (item.run,) in staying and asked_before.get(pair) == asked_now[pair]:
             staying.add(_key(item))
     return staying
 

@@ -1,7 +1,8 @@
-"""Verifies what a design needs: models, data, task scripts, disk, the tools' environments."""
+"""Verifies the resources of a design: models, data, task scripts, the tools' environments. Downloads nothing."""
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,24 +10,36 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.markdown import code_span
+from tunebook.core.naming import is_one_component
 from tunebook.core.plan import EvaluationTask, Model, Plan
 from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Environment, Site
-from tunebook.design.hub import how_to_get
 from tunebook.disk.program import run_program
 from tunebook.errors import PlanError, ToolError
 from tunebook.tools.base import EvaluationTool, PreparationTool, Tool
 from tunebook.tools.datasets import DatasetFacts, read_dataset_facts
+from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, read_chat_template, read_model_facts
 from tunebook.tools.registry import installed_tools
 
-__all__ = ["Entry", "ModelResource", "Resources", "free_bytes", "survey"]
+__all__ = ["Entry", "ModelResource", "Resources", "free_bytes", "how_to_get", "survey"]
 
 Entry = tuple[str, str, dict[str, str]]
 """A log entry: action, description and its lines."""
 
 _MISSING = {"result": "missing", "explanation": "a prerequisite of the plan"}
+_OWNERS = {
+    "meta-llama": "meta-llama",
+    "llama": "meta-llama",
+    "qwen": "Qwen",
+    "mistral": "mistralai",
+    "gemma": "google",
+    "phi": "microsoft",
+    "smollm": "HuggingFaceTB",
+}
+_GATED = ("meta-llama", "google")
 _PROBE_S = 60.0
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _POINTER = b"version https://git-lfs."
 
 
@@ -47,7 +60,7 @@ class ModelResource:
 
 @dataclass
 class Resources:
-    """What was found; the entries go to the log, the prerequisites to the plan.
+    """The resources as they were found; the entries go to the log, the prerequisites to the plan.
 
     Attributes:
         refused: model to the reason why its configuration cannot be trained with.
@@ -136,6 +149,27 @@ def _size(found: Resources, name: str, facts: ModelFacts | None, tool: Preparati
         return None
 
 
+def how_to_get(name: str, path: str, tool: PreparationTool | None) -> str:
+    """The commands that download a model to a path, as inline Markdown; one of them is the tool's own."""
+    repository = _repository(name, path)
+    target = shlex.quote(path)
+    commands = [f"hf download {repository} --local-dir {target}"]
+    if tool:
+        commands += filter(None, [tool.download_command(repository, target)])
+    gated = " (gated: ask for access first, then `hf auth login`)" if repository.split("/")[0] in _GATED else ""
+    return ", or ".join(map(code_span, commands)) + gated
+
+
+def _repository(name: str, path: str) -> str:
+    """The Hub's name of a model: as given, else its owner's by the family, else a place to fill in."""
+    last = path.rstrip("/").rsplit("/", 1)[-1]
+    if name.count("/") == 1:
+        return shlex.quote(name)
+    model = next((item for item in (name, last) if known_model(item)), last if is_one_component(last) else name)
+    owner = next((owner for prefix, owner in _OWNERS.items() if model.lower().startswith(prefix)), "OWNER")
+    return shlex.quote(f"{owner}/{model}")
+
+
 def _weight_bytes(directory: Path, facts: ModelFacts | None) -> int:
     total = 0
     for name in facts.weight_files if facts else ():
@@ -148,7 +182,7 @@ def _weight_bytes(directory: Path, facts: ModelFacts | None) -> int:
 def _model_problems(directory: Path, facts: ModelFacts) -> Iterator[str]:
     if facts.config is None:
         yield "`config.json` is missing or cannot be read"
-    if not any((directory / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+    if not any(map(Path.is_file, map(directory.joinpath, _TOKENIZER_FILES))):
         yield "its tokenizer is missing"
     elif read_chat_template(directory) is None:
         yield "its tokenizer has no chat template, which training and evaluation both need"

@@ -40,7 +40,7 @@ MOST_RUNS = 20_000
 _SAMPLE_SEED = 14
 
 Decision = tuple[str, str]
-"""What was decided although nobody gave it, and the reason."""
+"""A decision that nobody gave, and its reason."""
 
 
 class Combine(StrEnum):
@@ -125,7 +125,7 @@ class MatrixRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """Everything that a person decides. What is empty or ``None`` was not given.
+    """Everything that a person decides. An empty text or ``None`` means that nothing was given.
 
     A text or a number may know its place (:mod:`tunebook.design.places`), so that a problem found later names it.
 

@@ -111,8 +111,9 @@ class Workloads:
         each = _ASSUMED_EXAMPLE_BYTES
         if total:
             each = file_bytes(self._around.experiment / self._path(own)) / total
-        prompts = "".join(str(effective(self.plan, run, key) or "") for key in ("prompt", "system_prompt"))
-        tokens = (each + len(prompts.encode())) / _BYTES_PER_TOKEN + _TEMPLATE_TOKENS
+        for key in ("prompt", "system_prompt"):
+            each += len(str(effective(self.plan, run, key) or "").encode())
+        tokens = each / _BYTES_PER_TOKEN + _TEMPLATE_TOKENS
         return splits.get("train") or ASSUMED_EXAMPLES, tokens
 
     def evaluation(self) -> Estimate | None:

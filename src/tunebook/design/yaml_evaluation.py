@@ -115,7 +115,7 @@ def _pairs(draft: Draft, matrix: Node | None, runs: Sequence[YamlRun], tasks: li
 
 
 def _matrix(draft: Draft, node: Node, runs: Sequence[YamlRun], tasks: list[str]) -> _Pairs:
-    """Takes the matrix over; returns its pairs of run and task. What it does not list is not evaluated."""
+    """Takes the matrix over; returns its pairs of run and task. All others are not evaluated."""
     known = {run.name: run for run in runs}
     rules = [MatrixRule("*", "*", "-")]
     seen: _Pairs = set()
