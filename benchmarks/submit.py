@@ -24,7 +24,7 @@ from tunebook.core.jobs import Job, Stage
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.run.loop import run_jobs
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 
 _PEER_JOBS = 200
 _LENGTHS_S = (2, 4, 6, 20)
@@ -74,7 +74,7 @@ def _submission(folder: Path, runs: int, calls: Path) -> None:
     executor = SlurmExecutor.create(ExecutorOptions())
     calls.write_text("")
     begun = time.perf_counter()
-    report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=RunOptions(detach=True))
+    report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=LoopOptions(detach=True))
     took = time.perf_counter() - begun
     names = calls.read_text().split()
     told = ", ".join(f"{names.count(name)} {name}" for name in sorted(set(names)))
@@ -121,7 +121,7 @@ def _makespan(folder: Path) -> None:
         executor = SlurmExecutor.create(ExecutorOptions())
         begun = time.perf_counter()
         for stage in parts:
-            options = RunOptions(stage, poll_s=0.5)
+            options = LoopOptions(stage=stage, poll_s=0.5)
             report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options)
         name = "with the barrier" if len(parts) > 1 else "without (tunebook run)"
         print(f"  {name}: {time.perf_counter() - begun:.1f} s, exit code {report.exit_code.value}")

@@ -37,7 +37,7 @@ def half(count: int = 40) -> list[str]:
 
 
 def analyzed(directory: Path, **options: Any) -> api.AnalyzeReport:
-    return api.analyze(directory, clock=lambda: CLOCK, **options)
+    return api.analyze(directory, api.AnalyzeOptions(**options), clock=lambda: CLOCK)
 
 
 def texts(report: api.AnalyzeReport, kind: str) -> list[str]:

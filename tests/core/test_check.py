@@ -57,7 +57,7 @@ RULES = [
     ("run that is not in the matrix", [("| Llama-3.2-1B-Instruct_base | ✓ | Base model, once |\n", "")], 40, "is not in the evaluation matrix", "with `-`"),
     ("matrix task that is not there", [("| Run Name | capitalization | Notes |", "| Run Name | capitalisation | Notes |")], 66, "unknown column `capitalisation`", "did you mean `capitalization`?"),
     ("matrix cell", [("_rank8_lr1e-5 | ✓ epoch 0", "_rank8_lr1e-5 | maybe")], 68, "`maybe` in the evaluation matrix cannot be read", "✓ epoch 0,1"),
-    ("epoch out of range", [("_rank8_lr1e-5 | ✓ epoch 0", "_rank8_lr1e-5 | ✓ epoch 1")], 68, "has 1 epoch(s), and epoch 1 is to be evaluated", "the last one is 0"),
+    ("epoch out of range", [("_rank8_lr1e-5 | ✓ epoch 0", "_rank8_lr1e-5 | ✓ epoch 1")], 68, "cannot evaluate epoch 1: run `Llama-3.2-1B-Instruct_rank8_lr1e-5` trains 1 epoch (epoch 0)", "count from 0"),
     ("control with epochs", [("_base | ✓ |", "_base | ✓ epoch 0 |")], 76, "is not trained here and has no epochs", "`✓`"),
     ("control with parameters", [(CONTROL, CONTROL.replace("| - | - | - |", "| 8 | - | - |"))], 40, "is not trained, but has LoRA Rank", "`-`"),
     ("prompt without input", [('"{input}"', '"the word"')], 86, "the prompt does not contain `{input}`", "same text"),
@@ -119,7 +119,7 @@ def test_one_number_written_twice_is_one_directory(edited: Edit) -> None:
 
 
 def test_steps_of_a_stock_recipe_drop_the_incomplete_batch() -> None:
-    from tunebook.tools.torchtune.steps import steps_per_epoch
+    from tunebook.tools.runtime.epoch_steps import steps_per_epoch
 
     assert steps_per_epoch(320, batch_size=8, accumulation=1) == 40
     assert steps_per_epoch(325, batch_size=8, accumulation=3) == 13

@@ -86,7 +86,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def designed(directory: str = "exp", *, update: bool = False, **given: Any) -> api.DesignReport:
     inputs = inputs_of(given, updated=Path(directory)) if update else inputs_of({**BASIS, **given})
-    return api.design(Path(directory), given=inputs, update=update, clock=lambda: CLOCK)
+    return api.design(Path(directory), api.DesignOptions(update=update), given=inputs, clock=lambda: CLOCK)
 
 
 def tunebook(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -57,7 +57,7 @@ def plan_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def updated(**given: Any) -> api.DesignReport:
-    return api.design(Path("exp"), given=inputs_of(given, updated=Path("exp")), update=True)
+    return api.design(Path("exp"), api.DesignOptions(update=True), given=inputs_of(given, updated=Path("exp")))
 
 
 def conflicts(**given: Any) -> list[str]:
@@ -92,7 +92,7 @@ def test_an_update_with_the_option_that_it_named_keeps_the_change_by_hand(
     assert option is not None
     name, text = shlex.split(option[1])
     sources = api.DesignSources(options={name.removeprefix("--"): [text]}, updated=Path("exp"))
-    report = api.design(Path("exp"), given=api.read_inputs(sources), update=True)
+    report = api.design(Path("exp"), api.DesignOptions(update=True), given=api.read_inputs(sources))
     assert report.written
     assert edit[1] in plan_file.read_text()
     assert updated().diff == ""
@@ -145,7 +145,11 @@ def test_an_update_keeps_what_the_text_of_a_plan_cannot_tell(plan_file: Path) ->
 def test_a_dry_run_leaves_the_stored_design_as_it_is(plan_file: Path) -> None:
     stored = plan_file.parent / ".tunebook" / "design.json"
     before = stored.read_bytes()
-    api.design(Path("exp"), given=inputs_of({"set": {"epochs": 5}}, updated=Path("exp")), update=True, dry_run=True)
+    api.design(
+        Path("exp"),
+        api.DesignOptions(update=True, dry_run=True),
+        given=inputs_of({"set": {"epochs": 5}}, updated=Path("exp")),
+    )
     assert stored.read_bytes() == before
 
 
@@ -191,7 +195,9 @@ def test_a_program_gives_a_typed_design(plan_file: Path) -> None:
     )
     report = api.design(Path("typed"), given=value)
     assert facts(report.plan) == facts(plan_of(plan_file.read_text()))
-    again = api.design(Path("typed"), given=Design(factors=(Factor("lora_rank", ("8", "64")),)), update=True)
+    again = api.design(
+        Path("typed"), api.DesignOptions(update=True), given=Design(factors=(Factor("lora_rank", ("8", "64")),))
+    )
     assert [run.parameters["lora_rank"].value for run in again.plan.fine_tuned] == [8, 64]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import HANG_S
 from tunebook.core.jobs import Job, JobState, Resources, Stage
 from tunebook.core.paths import LEDGER, MANIFEST
 from tunebook.disk.atomic import write_text
@@ -110,7 +111,7 @@ def test_a_second_holder_is_told_who_the_first_is_and_a_killed_one_holds_nothing
             pass
         assert "since 20" in str(caught.value)
         holder.send_signal(signal.SIGKILL)
-    with exclusive(tmp_path, "run"), exclusive(tmp_path, "page"), pytest.raises(LockedError):
+    with exclusive(tmp_path, "run"), exclusive(tmp_path, "plan"), pytest.raises(LockedError):
         exclusive(tmp_path, "run").__enter__()
     with exclusive(tmp_path, "run"):
         pass
@@ -173,7 +174,7 @@ def test_log_entries_of_several_threads_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_a_program_is_run_and_a_missing_one_is_named(tmp_path: Path) -> None:
-    done = run_program(["bash", "-c", "pwd; echo $A >&2; exit 3"], timeout_s=10, cwd=tmp_path, env={"A": "b"})
+    done = run_program(["bash", "-c", "pwd; echo $A >&2; exit 3"], timeout_s=HANG_S, cwd=tmp_path, env={"A": "b"})
     assert (done.stdout, done.stderr, done.returncode) == (f"{tmp_path}\n", "b\n", 3)
     with pytest.raises(ToolError, match="`no-such-program` was not found"):
         run_program(["no-such-program"], timeout_s=1)
@@ -189,7 +190,7 @@ def test_a_program_that_does_not_end_is_killed_with_its_children() -> None:
 def test_a_detached_program_leads_its_own_session(tmp_path: Path) -> None:
     script = "echo $(ps -o sid= -p $$) $$; cat"
     with start_detached(["bash", "-c", script], cwd=tmp_path, env=dict(os.environ), output=tmp_path / "out") as child:
-        assert child.wait(timeout=10) == 0
+        assert child.wait(timeout=HANG_S) == 0
     session, pid = (tmp_path / "out").read_text().split()
     assert session == pid == str(child.pid)
     with pytest.raises(FileExistsError):

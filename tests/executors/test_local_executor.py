@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from support.bash_jobs import Experiment, wait_until
+from support.patience import HANG_S, unique_tag
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.core.jobs import Job, JobState, JobStatus, Resources
 from tunebook.errors import ExecutorError, UsageError
@@ -19,11 +20,11 @@ from tunebook.executors.base import Batch, ExecutorOptions, Submission
 from tunebook.executors.local import LocalExecutor
 from tunebook.executors.registry import choose_executor, executor_names
 
-TAG = "tunebook-0123456789abcdef"
+TAG = unique_tag()
 
 
 @contextmanager
-def executor(slots: int = 4, gpus: Sequence[str] = (), *, grace_s: float = 3.0) -> Iterator[LocalExecutor]:
+def executor(slots: int = 4, gpus: Sequence[str] = (), *, grace_s: float = HANG_S) -> Iterator[LocalExecutor]:
     """An executor that leaves nothing behind."""
     made = LocalExecutor(slots, gpus, grace_s=grace_s)
     try:
@@ -71,7 +72,7 @@ def test_a_script_runs_in_its_directory_with_its_own_surroundings(
     assert output.read_text().splitlines()[-1] == f"{TAG}/none//{threads}"
     assert output.parent == experiment.path / "rank8"
     assert output.name.startswith("slurm-local-20")
-    assert output.name.endswith("-01234567.out")
+    assert output.name.endswith(f"-{TAG[9:17]}.out")
     outcome = read_outcome(experiment.path / job.outcome)
     assert outcome is not None
     assert (outcome.exit_code, outcome.tag) == (3, TAG)
@@ -81,7 +82,7 @@ def test_a_script_runs_in_its_directory_with_its_own_surroundings(
 def test_slots_and_gpus_are_handed_out_and_given_back(experiment: Experiment) -> None:
     first, second, third = (experiment.training(f"rank{rank}", experiment.until("go"), gpus=1) for rank in (1, 2, 3))
     with executor(3, ("4", "GPU-b")) as here:
-        ids = [start(here, experiment, job, f"tunebook-{job.run}") for job in (first, second)]
+        ids = [start(here, experiment, job, unique_tag()) for job in (first, second)]
         wait_until(lambda: all(processes.environment_of(job_id) for job_id in ids))
         devices = [processes.environment_of(job_id)["CUDA_VISIBLE_DEVICES"] for job_id in ids]
         assert devices == ["4", "GPU-b"]
@@ -118,10 +119,10 @@ def test_another_executor_finds_a_running_job_and_its_gpu(experiment: Experiment
         submitted = first.submit(single(experiment, job))[0]
         second = LocalExecutor(2, ("0", "1"))
         assert second.find(
-            [one.members[0] for one in (single(experiment, job), single(experiment, job, "tunebook-unknown"))]
+            [one.members[0] for one in (single(experiment, job), single(experiment, job, unique_tag()))]
         ) == {TAG: submitted}
         assert second.poll([submitted.job_id])[submitted.job_id].state is JobState.RUNNING
-        other = start(second, experiment, experiment.training("rank9", gpus=1), "tunebook-rank9")
+        other = start(second, experiment, experiment.training("rank9", gpus=1), unique_tag())
         assert second._held[other] == ("1",)
         ended(second, other)
         experiment.let_go("go")
@@ -179,7 +180,7 @@ def test_what_is_left_of_a_killed_job_is_found_and_ended(experiment: Experiment)
         wait_until(lambda: os.getsid(int(stray.read_text())) == int(stray.read_text()))
         os.killpg(int(job_id.split("-")[1]), signal.SIGKILL)
         ended(first, job_id)
-        second = LocalExecutor(1, grace_s=3.0)
+        second = LocalExecutor(1, grace_s=HANG_S)
         found = second.find(single(experiment, job).members)[TAG]
         second.cancel([found.job_id])
         assert not processes.member_processes({TAG})

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.bash_jobs import wait_until
+from support.patience import HANG_S
 from support.tiny_model import MODEL, build_tiny_model, write_tiny_experiment
 from tunebook.executors.environment import RESUME, job_environment
 from tunebook.tools.runtime.torchtune_job import begin
@@ -58,9 +59,9 @@ def interrupted_in_the_second_epoch(run: Path) -> None:
     """Trains until the second epoch is under way, and ends the job as a cluster does."""
     shutil.rmtree(run / "artifacts", ignore_errors=True)
     with train(run) as job:
-        wait_until(lambda: any(entry["epoch"] == 1 for entry in metrics(run)), timeout_s=400)
+        wait_until(lambda: any(entry["epoch"] == 1 for entry in metrics(run)))
         job.send_signal(signal.SIGTERM)
-        shown, _ = job.communicate(timeout=60)
+        shown, _ = job.communicate(timeout=HANG_S)
     assert job.returncode == 128 + signal.SIGTERM, shown
     assert not (run / "artifacts" / "epoch_1").exists()
 
@@ -68,7 +69,7 @@ def interrupted_in_the_second_epoch(run: Path) -> None:
 def test_it_goes_on_behind_the_last_whole_epoch_and_ends_where_it_would_have(scaffolded: Path) -> None:
     run = scaffolded / "rank4"
     with train(run) as job:
-        shown, _ = job.communicate(timeout=400)
+        shown, _ = job.communicate(timeout=HANG_S)
     assert job.returncode == 0, shown
     whole = metrics(run)
     assert [entry["step"] for entry in whole] == list(range(1, 2 * STEPS + 1))
@@ -76,7 +77,7 @@ def test_it_goes_on_behind_the_last_whole_epoch_and_ends_where_it_would_have(sca
     interrupted_in_the_second_epoch(run)
     first = (run / "artifacts" / "epoch_0" / "adapter_model.pt").stat().st_mtime_ns
     with train(run, **{RESUME: "1"}) as job:
-        shown, _ = job.communicate(timeout=400)
+        shown, _ = job.communicate(timeout=HANG_S)
     assert job.returncode == 0, shown
     resumed = metrics(run)
     assert [entry["step"] for entry in resumed] == list(range(1, 2 * STEPS + 1))

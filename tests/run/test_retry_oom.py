@@ -62,7 +62,11 @@ def tunebook(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 def settings_told(sweep: Path) -> list[str]:
     """What an analysis says of settings that are not the page's."""
-    return [item.what for item in api.analyze(sweep, write=False).analysis.deviations if item.kind == "setting"]
+    return [
+        item.what
+        for item in api.analyze(sweep, api.AnalyzeOptions(write=False)).analysis.deviations
+        if item.kind == "setting"
+    ]
 
 
 def training(document: dict[str, Any]) -> dict[str, Any]:

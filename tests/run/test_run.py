@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.bash_jobs import Experiment, experiment_at, load_jobs, start_monitor, wait_until
+from support.patience import HANG_S, unique_tag
 from tunebook.artifacts.progress import read_progress
 from tunebook.core.jobs import Job, JobState, JobStatus, Stage
 from tunebook.core.paths import LEDGER
@@ -21,7 +22,7 @@ from tunebook.executors.local import LocalExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import RunReport, Snapshot
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 
 TRAINED = "rank8/finetune"
 EVALUATED = "rank8/eval/caps_epoch0"
@@ -42,10 +43,10 @@ def run(
     runs: tuple[str, ...] = (),
     seen: list[Snapshot] | None = None,
 ) -> RunReport:
-    options = RunOptions(stage=stage, runs=runs, retry_failed=retry_failed, poll_s=0.01)
+    options = LoopOptions(stage=stage, runs=runs, retry_failed=retry_failed, poll_s=0.01)
     return run_jobs(
         experiment.jobs,
-        LocalExecutor(slots, grace_s=3.0),
+        LocalExecutor(slots, grace_s=HANG_S),
         experiment=experiment.path,
         options=options,
         on_event=seen.append if seen is not None else None,
@@ -131,7 +132,7 @@ def test_changed_inputs_run_again_and_so_does_what_needs_them(experiment: Experi
     run(experiment)
     (experiment.path / "rank8" / "finetune.yaml").write_text("seed: 2\n")
     before = {report.job.name: report.reason for report in job_reports(experiment.jobs, experiment=experiment.path)}
-    assert before == {TRAINED: "its files changed since it ran", EVALUATED: "what it needs is to be done again"}
+    assert before == {TRAINED: "its files changed since it ran", EVALUATED: "a job that it needs is run again"}
     report = run(experiment)
     assert report.exit_code is ExitCode.DONE
     assert experiment.order == [TRAINED, EVALUATED] * 2
@@ -202,7 +203,7 @@ def test_stage_and_run_are_selected(experiment: Experiment) -> None:
     experiment.training("rank16")
     report = run(experiment, stage=Stage.EVALUATION)
     assert report.exit_code is ExitCode.UNFINISHED
-    assert states(report)[EVALUATED] == f"pending waits for {TRAINED}, which is not asked for"
+    assert states(report)[EVALUATED] == f"pending waits for {TRAINED}, which was not selected"
     assert run(experiment, runs=("rank1*",)).submitted == ("rank16/finetune",)
     assert run(experiment, stage=Stage.PREPARATION, runs=("rank8",)).submitted == (TRAINED,)
     assert run(experiment).submitted == (EVALUATED,)
@@ -221,7 +222,7 @@ def test_two_monitors_at_once_are_refused(experiment: Experiment) -> None:
         with pytest.raises(LockedError, match=f"process {monitor.pid} on"):
             run(experiment)
         experiment.let_go("go")
-        assert monitor.wait(timeout=20) == 0, monitor.communicate()
+        assert monitor.wait(timeout=HANG_S) == 0, monitor.communicate()
     assert experiment.order == [TRAINED, EVALUATED]
 
 
@@ -236,7 +237,7 @@ def test_a_killed_monitors_jobs_go_on_and_are_neither_lost_nor_doubled(experimen
     with start_monitor(experiment) as monitor:
         wait_until(lambda: "ADOPT_JOB: rank8" in experiment.text("run-torchtune.log"))
         experiment.let_go("go")
-        assert monitor.wait(timeout=20) == 0, monitor.communicate()
+        assert monitor.wait(timeout=HANG_S) == 0, monitor.communicate()
     assert sorted(experiment.order) == sorted([TRAINED, "quick/finetune", EVALUATED])
     assert run(experiment).submitted == ()
 
@@ -253,7 +254,7 @@ def test_a_monitor_that_is_killed_before_it_could_write_the_id_down_finds_the_jo
     with start_monitor(experiment) as monitor:
         wait_until(lambda: "ADOPT_JOB" in experiment.text("run-torchtune.log"))
         experiment.let_go("go")
-        assert monitor.wait(timeout=20) == 0, monitor.communicate()
+        assert monitor.wait(timeout=HANG_S) == 0, monitor.communicate()
     assert experiment.order == [TRAINED, EVALUATED]
     assert "1 lines of the ledger cannot be read" in (experiment.path / "run-experiment.log").read_text()
 
@@ -269,8 +270,8 @@ def test_a_job_that_ended_before_anybody_wrote_its_id_down_has_ended(experiment:
         looks.append(snapshot)
         assert len(looks) < 500, "it is waited for without end"
 
-    options = RunOptions(poll_s=0.01)
-    executor = LocalExecutor(2, grace_s=3.0)
+    options = LoopOptions(poll_s=0.01)
+    executor = LocalExecutor(2, grace_s=HANG_S)
     report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=looked)
     assert set(states(report).values()) == {"completed"}
     assert experiment.order == [TRAINED, EVALUATED]
@@ -279,7 +280,7 @@ def test_a_job_that_ended_before_anybody_wrote_its_id_down_has_ended(experiment:
 def test_a_job_that_was_never_started_is_started(experiment: Experiment) -> None:
     small(experiment)
     (experiment.path / LEDGER).parent.mkdir(exist_ok=True)
-    line = {"time": "2025-10-22T12:00:00+00:00", "tag": "t1", "job": TRAINED, "event": "submitting"}
+    line = {"time": "2025-10-22T12:00:00+00:00", "tag": unique_tag(), "job": TRAINED, "event": "submitting"}
     here = {"executor": "local", "host": LocalExecutor(1).host}
     (experiment.path / LEDGER).write_text(json.dumps(line | here) + "\n")
     assert run(experiment).exit_code is ExitCode.DONE
@@ -290,14 +291,14 @@ def test_a_job_of_another_host_is_neither_lost_nor_doubled(experiment: Experimen
     (experiment.path / LEDGER).parent.mkdir(exist_ok=True)
     line = {
         "time": "2025-10-22T12:00:00+00:00",
-        "tag": "t1",
+        "tag": unique_tag(),
         "job": TRAINED,
         "event": "submitted",
         "job_id": "local-1-2",
     }
     (experiment.path / LEDGER).write_text(json.dumps(line | {"executor": "local", "host": "elsewhere"}) + "\n")
     report = run(experiment)
-    assert states(report)[TRAINED].startswith("failed was handed to local on elsewhere")
+    assert states(report)[TRAINED].startswith("failed was submitted to local on elsewhere")
     assert experiment.order == []
     assert run(experiment, retry_failed=True).exit_code is ExitCode.DONE
 
@@ -307,7 +308,7 @@ def test_control_c_cancels_and_the_next_run_goes_on(experiment: Experiment) -> N
     with start_monitor(experiment) as monitor:
         wait_until(lambda: '"running"' in experiment.text(LEDGER) and experiment.order)
         monitor.send_signal(signal.SIGINT)
-        assert monitor.wait(timeout=20) == 130, monitor.communicate()
+        assert monitor.wait(timeout=HANG_S) == 130, monitor.communicate()
     assert json.loads((experiment.path / training.outcome).read_text())["exit_code"] == 143
     assert read_ledger(experiment.path).entries[TRAINED].cancelled
     assert "| rank8 | failed | local-" in experiment.page
@@ -323,8 +324,8 @@ def test_a_job_can_be_cancelled_beside_its_monitor(experiment: Experiment) -> No
         wait_until(lambda: experiment.order)
         running = job_reports(experiment.jobs, experiment=experiment.path, executors=[LocalExecutor(1)])
         assert running[0].state is JobState.RUNNING
-        assert cancel_jobs(experiment.jobs, LocalExecutor(1, grace_s=3.0), experiment=experiment.path) == (TRAINED,)
-        assert monitor.wait(timeout=20) == 1, monitor.communicate()
+        assert cancel_jobs(experiment.jobs, LocalExecutor(1, grace_s=HANG_S), experiment=experiment.path) == (TRAINED,)
+        assert monitor.wait(timeout=HANG_S) == 1, monitor.communicate()
     assert "| CANCELLED |" in experiment.page
     assert cancel_jobs(experiment.jobs, LocalExecutor(1), experiment=experiment.path) == ()
     experiment.let_go("go")
@@ -454,7 +455,7 @@ def test_a_scheduler_that_does_not_answer_is_waited_for_and_fails_no_job(experim
 def test_a_job_that_nobody_knows_is_told_after_several_misses(experiment: Experiment) -> None:
     experiment.training("rank8")
     report, waits, _ = watch(experiment, RUNNING, UNKNOWN, UNKNOWN, RUNNING, UNKNOWN, UNKNOWN, UNKNOWN)
-    assert states(report)[TRAINED].startswith("unknown its executor knows nothing of it")
+    assert states(report)[TRAINED].startswith("unknown its executor does not know it")
     assert report.exit_code is ExitCode.UNFINISHED
     assert len(waits) == 7
 
@@ -542,3 +543,50 @@ def test_progress_comes_from_the_tail_of_a_long_and_torn_file(tmp_path: Path) ->
 def test_jobs_come_back_from_json(experiment: Experiment) -> None:
     small(experiment)
     assert load_jobs(experiment.path) == experiment.jobs
+
+
+def test_evaluations_whose_training_is_completed_are_submitted_before_further_trainings(
+    experiment: Experiment,
+) -> None:
+    experiment.training("first")
+    run(experiment, stage=Stage.PREPARATION)
+    experiment.training("second")
+    experiment.evaluation("second")
+    experiment.evaluation("first")
+    report = run(experiment, slots=1)
+    assert report.submitted[:2] == ("first/eval/caps_epoch0", "second/finetune")
+    assert experiment.order[1:] == list(report.submitted)
+
+
+class Holding(Scheduler):
+    """An executor that holds dependencies itself, and drops what it was given once everything is submitted."""
+
+    holds_dependencies = True
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment, [])
+        self.taken: list[Submission] = []
+
+    def plan(self, waiting: Sequence[Submission]) -> Intake:
+        return Intake((Batch((waiting[0],)),))
+
+    def submit(self, batch: Batch) -> Sequence[Submitted]:
+        self.taken += batch.members
+        return [Submitted(f"id-{one.job.name}") for one in batch.members]
+
+
+def test_an_executor_that_holds_dependencies_gets_each_evaluation_behind_its_own_training(
+    experiment: Experiment,
+) -> None:
+    experiment.training("done")
+    run(experiment, stage=Stage.PREPARATION)
+    experiment.evaluation("new")
+    experiment.training("new")
+    experiment.evaluation("done")
+    executor = Holding(experiment)
+    run_jobs(experiment.jobs, executor, experiment=experiment.path, options=LoopOptions(detach=True))
+    assert [(one.job.name, one.after) for one in executor.taken] == [
+        ("done/eval/caps_epoch0", ()),
+        ("new/finetune", ()),
+        ("new/eval/caps_epoch0", ("id-new/finetune",)),
+    ]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.bash_jobs import Experiment, experiment_at, wait_until
+from support.patience import HANG_S
 from support.slurm_cluster import Cluster, empty_queue
 from support.slurm_runs import run, states
 from tunebook.core.jobs import JobState, Stage
@@ -23,7 +24,7 @@ from tunebook.executors.slurm import SlurmExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import JobReport, Snapshot
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 from tunebook.run.summary import run_summary
 from tunebook.slurm.programs import configuration
 
@@ -34,10 +35,10 @@ from support.bash_jobs import load_jobs
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.run.loop import run_jobs
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 experiment = Path(sys.argv[1])
-executor = SlurmExecutor.create(ExecutorOptions(None, sys.argv[2] == "array"))
-run_jobs(load_jobs(experiment), executor, experiment=experiment, options=RunOptions(poll_s=0.2))
+executor = SlurmExecutor.create(ExecutorOptions(array=sys.argv[2] == "array"))
+run_jobs(load_jobs(experiment), executor, experiment=experiment, options=LoopOptions(poll_s=0.2))
 """
 # Kills the monitor that called it before or behind the call number `at` of the real program.
 _KILLING = """\
@@ -98,7 +99,7 @@ def monitor(experiment: Experiment, *arguments: str) -> int:
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     }
     command = [sys.executable, "-c", _MONITOR, str(experiment.path), *arguments]
-    return subprocess.run(command, env=env, capture_output=True, timeout=60, check=False).returncode
+    return subprocess.run(command, env=env, capture_output=True, timeout=HANG_S, check=False).returncode
 
 
 def test_a_queue_that_takes_five_jobs_at_a_time_is_fed_as_it_empties(
@@ -128,7 +129,7 @@ def test_more_jobs_than_an_array_may_have_go_as_several(
             experiment.training(f"rank{number}")
             experiment.evaluation(f"rank{number}")
         executor = SlurmExecutor(plain_slurm.name, max_array=3, array=True)
-        report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=RunOptions(poll_s=0.3))
+        report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=LoopOptions(poll_s=0.3))
         assert set(states(report).values()) == {"completed"}
         ids = [job.job_id for job in report.jobs]
         assert all(int(job_id.partition("_")[2] or 0) < 3 for job_id in ids)
@@ -236,7 +237,7 @@ def forgetful(accounted_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.Monk
 
 def forget(cluster: Cluster) -> None:
     """Waits until the queue knows nothing of any job."""
-    wait_until(lambda: not cluster.ask("squeue", "-h", "--states=all").strip(), timeout_s=60)
+    wait_until(lambda: not cluster.ask("squeue", "-h", "--states=all").strip())
 
 
 def test_what_was_dropped_and_forgotten_overnight_waits_for_its_training(forgetful: Cluster, tmp_path: Path) -> None:
@@ -249,7 +250,7 @@ def test_what_was_dropped_and_forgotten_overnight_waits_for_its_training(forgetf
         seen = job_reports(experiment.jobs, experiment=experiment.path, executors=executors)
         assert [(job.state, job.reason) for job in seen] == [
             (JobState.FAILED, "exit code 1"),
-            (JobState.PENDING, "what it needs has failed"),
+            (JobState.PENDING, "a job that it needs has failed"),
         ]
         told = {"a/finetune": "failed exit code 1", "a/eval/caps_epoch0": "pending training failed"}
         assert states(run(experiment)) == told
@@ -285,7 +286,7 @@ def test_what_was_dropped_and_forgotten_follows_a_training_that_was_helped(forge
             return "smaller" if report.job.name == "a/finetune" else ""
 
         executor = SlurmExecutor.create(ExecutorOptions())
-        options = RunOptions(poll_s=0.3)
+        options = LoopOptions(poll_s=0.3)
         report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, remedy=remedy)
         assert set(states(report).values()) == {"completed"}
         assert experiment.order == ["a/finetune", "a/finetune", "a/eval/caps_epoch0"]

@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from support.scaffolding import replace, scaffolded, stamps, tree
-from tunebook.core.jobs import Stage
+from tunebook.core.jobs import Resources, Stage
 from tunebook.disk import atomic
 from tunebook.disk.lock import exclusive
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import ExitCode, LockedError, PlanError, UsageError
 from tunebook.scaffold.reconcile import Action
-from tunebook.scaffold.summary import summary
+from tunebook.scaffold.summary import scaffold_summary
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "capitalization_sweep"
 PAGE = "experiment_summary.md"
@@ -60,7 +60,7 @@ def test_three_logs_and_the_summary_tell_the_same(experiment: Path) -> None:
     assert "/scratch/gpfs/LAB/tasks/cap_task.py was not found" in journal
     assert "8 run(s), 8 script(s)" in (experiment / "scaffold-torchtune.log").read_text()
     assert "9 run(s), 9 script(s)" in (experiment / "scaffold-inspect.log").read_text()
-    text = summary(report)
+    text = scaffold_summary(report)
     assert "## Scaffold Experiment Complete" in text
     assert "- rank64_lr5e-5/\n" in text
     assert "- Llama-3.2-1B_base/eval/capitalization_base.slurm\n" in text
@@ -68,7 +68,7 @@ def test_three_logs_and_the_summary_tell_the_same(experiment: Path) -> None:
 
 def test_the_next_steps_are_commands_that_run(experiment: Path, tmp_path: Path) -> None:
     """The manual commands of the summary, with a recording sbatch, in a directory full of quotes."""
-    text = summary(scaffolded(experiment))
+    text = scaffold_summary(scaffolded(experiment))
     commands = text.partition("**Manual execution (alternative):**\n```bash\n")[2].partition("```")[0]
     fake = tmp_path / "bin"
     fake.mkdir()
@@ -88,7 +88,7 @@ def test_the_second_time_nothing_is_touched(experiment: Path) -> None:
     report = scaffolded(experiment)
     assert {step.action for step in report.steps} == {Action.UNCHANGED}
     assert stamps(experiment) == before
-    assert "Everything is unchanged" in summary(report)
+    assert "Everything is unchanged" in scaffold_summary(report)
 
 
 def test_a_changed_plan_updates_what_it_changes(experiment: Path) -> None:
@@ -193,7 +193,9 @@ def test_a_dry_run_shows_differences_and_writes_nothing(experiment: Path) -> Non
 
 
 def test_one_stage_and_single_runs_can_be_selected(experiment: Path) -> None:
-    scaffolded(experiment, stages=(Stage.PREPARATION,), runs=("rank8*", "Llama-3.2-1B-Instruct_rank16_lr1e-5"))
+    scaffolded(
+        experiment, stages=frozenset({Stage.PREPARATION}), runs=("rank8*", "Llama-3.2-1B-Instruct_rank16_lr1e-5")
+    )
     assert {path.partition("/")[0] for path in tree(experiment)} == {"rank8_lr1e-5", "rank8_lr5e-5", "rank16_lr1e-5"}
     assert not any("/eval/" in path for path in tree(experiment))
     with pytest.raises(UsageError, match="no run is called `rank9`"):
@@ -276,3 +278,20 @@ def test_a_link_out_of_the_experiment_is_refused(experiment: Path, tmp_path: Pat
 def test_no_page_is_an_error_that_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no experiment_summary\.md"):
         scaffolded(tmp_path)
+
+
+def test_a_training_on_several_gpus_asks_for_their_host_memory_and_its_evaluation_for_one_gpu(experiment: Path) -> None:
+    def resources() -> dict[str, Resources]:
+        scaffolded(experiment)
+        return {job.name: job.resources for job in read_manifest(experiment).jobs}
+
+    training, evaluation = f"{FIRST}/finetune", f"{FIRST}/eval/capitalization_epoch0"
+    one = resources()
+    replace(experiment / PAGE, "- **GPUs:** 1", "- **GPUs:** 4")
+    replace(experiment / PAGE, "lora_finetune_single_device", "lora_finetune_distributed")
+    four = resources()
+    assert (one[training].gpus, four[training].gpus) == (1, 4)
+    assert (one[training].memory, four[training].memory) == ("16G", "40G")
+    assert four[training].cpus == 4 * one[training].cpus
+    assert four[evaluation] == one[evaluation]
+    assert four[evaluation].gpus == 1

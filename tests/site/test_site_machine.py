@@ -113,7 +113,7 @@ def test_without_gpus_in_the_default_partition_one_with_gpus_is_proposed(tmp_pat
     finding, chosen = found["partition"]
     assert [item.value for item in finding.candidates] == ["gpu", "mixed"]
     assert finding.question
-    assert (chosen.value, chosen.basis) == ("gpu", "4 × a100 a node, up to 1-00:00:00")
+    assert (chosen.value, chosen.basis) == ("gpu", "4 × a100 per node, up to 1-00:00:00")
     assert found["account"][1].value == "lab"
     assert found["gpus"][1].value == "1"
     assert "constraint" not in found
@@ -144,7 +144,7 @@ def test_an_account_that_cannot_be_found_is_asked_for(tmp_path: Path) -> None:
     finding, _ = settled(Machine(surroundings(tmp_path), several))["account"]
     assert finding.question
     none = settled(Machine(surroundings(tmp_path), cluster(accounts=None)))["account"][0]
-    assert (none.question, none.missing) == ("", "there is no accounting here: no account is needed")
+    assert (none.question, none.missing) == ("", "this cluster has no accounting: no account is needed")
 
 
 def test_no_cluster_is_a_local_site_without_gpus(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_the_models_directory_is_the_one_with_models(tmp_path: Path) -> None:
     (tmp_path / "scratch" / "LAB" / "ada" / "project" / "no-model").mkdir(parents=True)
     found = settled(Machine(surroundings(tmp_path), cluster()))["models_dir"][1]
     assert found.value == str(tmp_path / "scratch" / "LAB" / "pretrained-llms")
-    assert found.basis == "it holds Llama-3.2-1B-Instruct, Qwen2.5-0.5B"
+    assert found.basis == "it contains Llama-3.2-1B-Instruct, Qwen2.5-0.5B"
 
 
 def test_conda_environments_are_known_by_what_they_hold(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_weights_and_biases_from_the_shell_or_its_settings(tmp_path: Path) -> No
 def test_the_partitions_are_told_to_people() -> None:
     rows = partition_table(cluster())
     assert rows[1] == ["cpu (default)", "6-00:00:00", "no GPUs", "96", "375 GB", "cascade, ib", ""]
-    assert rows[2][2] == "4 × a100 a node"
+    assert rows[2][2] == "4 × a100 per node"
 
 
 def test_this_process_is_somebody() -> None:

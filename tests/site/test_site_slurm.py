@@ -12,6 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from support.patience import HANG_S
 from support.slurm_cluster import Cluster, cluster_at, why_not
 from tunebook import api
 from tunebook.core.site_file import parse_site
@@ -67,12 +68,12 @@ def test_a_site_that_init_wrote_is_what_the_cluster_takes(accounted: Cluster, en
     assert int(site.cpus) >= 1
     basis = {finding.key: chosen.basis for finding, chosen in draft.chosen}
     assert basis["account"] == "sacctmgr: the default account of this user"
-    assert basis["gpu_syntax"] == "sbatch --test-only takes --gres=gpu:1"
+    assert basis["gpu_syntax"] == "sbatch --test-only accepts --gres=gpu:1"
     assert "the default partition `main` has GPUs" in basis["partition"]
     assert "| debug | 00:10:00 | 2 × GPU a node |" in draft.text
     report = api.site(draft.path.parent, quick=True)
     assert report.errors == ()
-    assert "sbatch --test-only takes a job with these settings" in report.notes
+    assert "sbatch --test-only accepts a job with these settings" in report.notes
     sources = {item.key: item.source for item in report.settings}
     lines = draft.text.splitlines()
     assert "**Account**" in lines[int(sources["account"].removeprefix("claude.local.md:")) - 1]
@@ -116,12 +117,12 @@ def test_accounts_and_qos_are_compared_as_slurm_does(accounted: Cluster, enter: 
     (directory / "claude.local.md").write_text("- **Account**: `LAB`\n- **QOS**: `Normal`\n- **Default CPUs**: `1`\n")
     report = api.site(directory, quick=True)
     assert report.errors == ()
-    assert "sbatch --test-only takes a job with these settings" in report.notes
+    assert "sbatch --test-only accepts a job with these settings" in report.notes
 
 
 def test_without_accounting_no_account_is_needed(unaccounted: Cluster, enter: Callable[[Cluster], Path]) -> None:
     directory = enter(unaccounted)
-    draft = api.site_init(directory, assignments=["partition=urgent", "mail-user=ada@example.org"])
+    draft = api.site_init(directory, api.SiteInitOptions(assignments=("partition=urgent", "mail-user=ada@example.org")))
     site, _ = parse_site(draft.path.read_text())
     assert (site.account, site.partition, site.mail_user) == ("", "urgent", "ada@example.org")
     report = api.site(directory, quick=True)
@@ -135,11 +136,11 @@ def test_a_file_that_is_there_is_kept(unaccounted: Cluster, enter: Callable[[Clu
     path.write_text("mine\n")
     with pytest.raises(ConflictError, match="--overwrite"):
         api.site_init(directory)
-    draft = api.site_init(directory, dry_run=True)
+    draft = api.site_init(directory, api.SiteInitOptions(dry_run=True))
     assert not draft.written
     assert "-mine" in draft.diff()
     assert path.read_text() == "mine\n"
-    draft = api.site_init(directory, overwrite=True)
+    draft = api.site_init(directory, api.SiteInitOptions(overwrite=True))
     assert draft.original is not None
     assert draft.original.read_text() == "mine\n"
     assert unaccounted.name in path.read_text()
@@ -189,7 +190,7 @@ def test_the_command_line_prints_one_document(accounted: Cluster, enter: Callabl
 def test_on_a_terminal_only_what_cannot_be_found_is_asked(accounted: Cluster, enter: Callable[[Cluster], Path]) -> None:
     directory = enter(accounted)
     child = pexpect.spawn(
-        TUNEBOOK[0], [*TUNEBOOK[1:], "site", "init"], encoding="utf-8", timeout=60, env=dict(os.environ)
+        TUNEBOOK[0], [*TUNEBOOK[1:], "site", "init"], encoding="utf-8", timeout=HANG_S, env=dict(os.environ)
     )
     child.expect("send mail about jobs")
     assert "account do your jobs" not in (child.before or "")

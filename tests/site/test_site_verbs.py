@@ -12,6 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from support.patience import HANG_S
 from support.played_machine import CONFIG, PARTITIONS, SINFO, conda_environment, program
 from tunebook import api
 from tunebook.core.site import Environment
@@ -61,15 +62,15 @@ def login_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_cluster_of_many_partitions_is_described(login_node: Path) -> None:
-    draft = api.site_init(login_node, assignments=["account=lab"])
+    draft = api.site_init(login_node, api.SiteInitOptions(assignments=("account=lab",)))
     site, problems = parse_site(draft.text)
     assert problems == ()
     assert (site.cluster, site.account, site.partition, site.gpu_syntax) == ("anycluster", "lab", "gpu", "gpus")
     assert site.scratch == os.environ["SCRATCH"]
     assert site.models_dir == f"{site.scratch}/models"
-    assert "| gpu | 1-00:00:00 | 4 × a100 a node | 64 | 976 GB |" in draft.text
+    assert "| gpu | 1-00:00:00 | 4 × a100 per node | 64 | 976 GB |" in draft.text
     basis = {finding.key: chosen.basis for finding, chosen in draft.chosen}
-    assert basis["gpu_syntax"] == "sbatch --test-only takes --gpus=1 only"
+    assert basis["gpu_syntax"] == "sbatch --test-only accepts only --gpus=1"
     report = api.site(login_node, quick=True)
     assert report.errors == ()
 
@@ -84,7 +85,7 @@ def test_the_shown_settings_tell_where_each_comes_from(login_node: Path) -> None
 
 
 def test_questions_offer_what_was_found(login_node: Path) -> None:
-    child = pexpect.spawn(TUNEBOOK, ["site", "init"], encoding="utf-8", timeout=60, dimensions=(40, 200))
+    child = pexpect.spawn(TUNEBOOK, ["site", "init"], encoding="utf-8", timeout=HANG_S, dimensions=(40, 200))
     child.expect("Which account do your jobs run under")
     child.expect("lab")
     child.send("\x1b[B\r")  # down: lab
@@ -109,7 +110,7 @@ def test_questions_offer_what_was_found(login_node: Path) -> None:
 
 
 def test_leaving_the_questions_writes_nothing(login_node: Path) -> None:
-    child = pexpect.spawn(TUNEBOOK, ["site", "init"], encoding="utf-8", timeout=60)
+    child = pexpect.spawn(TUNEBOOK, ["site", "init"], encoding="utf-8", timeout=HANG_S)
     child.expect("Which account")
     child.send("\x03")
     child.expect(pexpect.EOF)
@@ -119,7 +120,7 @@ def test_leaving_the_questions_writes_nothing(login_node: Path) -> None:
 
 
 def test_yes_asks_nothing_and_takes_the_first(login_node: Path) -> None:
-    child = pexpect.spawn(TUNEBOOK, ["site", "init", "--yes"], encoding="utf-8", timeout=60)
+    child = pexpect.spawn(TUNEBOOK, ["site", "init", "--yes"], encoding="utf-8", timeout=HANG_S)
     child.expect("wrote ")
     child.expect(pexpect.EOF)
     site, _ = parse_site((login_node / "claude.local.md").read_text())
@@ -128,7 +129,7 @@ def test_yes_asks_nothing_and_takes_the_first(login_node: Path) -> None:
 
 def test_the_persons_own_file_is_told_to_be_hidden_by_a_nearer_one(login_node: Path) -> None:
     (login_node / "claude.local.md").write_text("- **Account**: `lab`\n")
-    draft = api.site_init(login_node, for_user=True)
+    draft = api.site_init(login_node, api.SiteInitOptions(for_user=True))
     assert draft.path == Path.home() / ".claude" / "claude.local.md"
     assert draft.path.is_file()
     assert any(str(login_node / "claude.local.md") in note for note in draft.notes)
@@ -206,7 +207,7 @@ def test_module_lines_are_run_first_and_their_failure_is_told(alone: Path) -> No
     works = probe(Environment(), modules=('export PYTHONHASHSEED="0"', "true"), names=["json"])
     assert (works.failed, list(works.versions)) == ("", ["json"])
     broken = probe(Environment(), modules=("module load nothing",), names=["json"])
-    assert "a module line of the site failed" in broken.failed
+    assert "a module line of the site settings failed" in broken.failed
     assert "module" in broken.failed
     assert "conda was not found" in probe(Environment(conda_env="x"), modules=(), names=["json"]).failed
     assert [path.name for path in alone.iterdir()] == ["bin"]

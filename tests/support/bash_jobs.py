@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from support.patience import HANG_S
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.disk.manifest import Manifest, digest, read_manifest, write_manifest
@@ -60,11 +61,11 @@ from pathlib import Path
 from support.bash_jobs import load_jobs
 from tunebook.executors.local import LocalExecutor
 from tunebook.run.loop import run_jobs
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 experiment = Path(sys.argv[1])
-executor = LocalExecutor(int(sys.argv[2]), grace_s=3.0)
+executor = LocalExecutor(int(sys.argv[2]), grace_s=600.0)
 try:
-    report = run_jobs(load_jobs(experiment), executor, experiment=experiment, options=RunOptions(poll_s=0.02))
+    report = run_jobs(load_jobs(experiment), executor, experiment=experiment, options=LoopOptions(poll_s=0.02))
 except KeyboardInterrupt:
     sys.exit(130)
 sys.exit(report.exit_code)
@@ -210,12 +211,12 @@ def experiment_at(path: Path) -> Iterator[Experiment]:
         yield made
     finally:
         tags = {entry.last.tag for entry in read_ledger(path).entries.values()}
-        processes.end([], tags, grace_s=1.0)
+        processes.end([], tags, grace_s=1.0)  # nothing of what they write is looked at any more
 
 
-def wait_until(what: Callable[[], object], timeout_s: float = 20.0) -> None:
-    """Returns as soon as something holds; fails loudly if it never does."""
+def wait_until(what: Callable[[], object], timeout_s: float = HANG_S) -> None:
+    """Returns as soon as a condition is true; fails if it never becomes true."""
     deadline = time.monotonic() + timeout_s
     while not what():
-        assert time.monotonic() < deadline, "it never came to hold"
+        assert time.monotonic() < deadline, "the condition never became true"
         time.sleep(0.01)

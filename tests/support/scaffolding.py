@@ -15,7 +15,7 @@ CLOCK = datetime(2025, 10, 24, 17, 30, 0, tzinfo=UTC)
 
 def scaffolded(experiment: Path, **options: Any) -> ScaffoldReport:
     """Scaffolds with a fixed clock."""
-    return api.scaffold(experiment, clock=lambda: CLOCK, **options)
+    return api.scaffold(experiment, api.ScaffoldOptions(**options), clock=lambda: CLOCK)
 
 
 def tree(

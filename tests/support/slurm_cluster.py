@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import HANG_S
+
 __all__ = ["Cluster", "cluster_at", "empty_queue", "why_not"]
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
@@ -43,7 +45,7 @@ GresTypes=gpu
 MaxArraySize=1001
 MaxJobCount={max_jobs}
 MinJobAge={min_job_age}
-KillWait=2
+KillWait=60
 SlurmctldTimeout=10
 MessageTimeout=10
 PreemptType=preempt/partition_prio
@@ -117,7 +119,7 @@ class Cluster:
 
     def ask(self, *argv: str, check: bool = True) -> str:
         """What one of SLURM's programs prints."""
-        answer = subprocess.run(argv, env=dict(self.env), capture_output=True, text=True, timeout=60, check=False)
+        answer = subprocess.run(argv, env=dict(self.env), capture_output=True, text=True, timeout=HANG_S, check=False)
         assert not check or answer.returncode == 0, f"{argv}: {answer.stderr}"
         return answer.stdout
 
@@ -125,21 +127,22 @@ class Cluster:
         """Starts a daemon, which goes into the background by itself."""
         program = _find(daemon)
         assert program is not None
-        subprocess.run([program, *options], env=dict(self.env), check=True, timeout=60, stdin=subprocess.DEVNULL)
+        subprocess.run([program, *options], env=dict(self.env), check=True, timeout=HANG_S, stdin=subprocess.DEVNULL)
 
     def stop(self, daemon: str) -> None:
         """Ends a daemon by its pid file, and waits until it is gone."""
         with suppress(OSError, ValueError):
             pid = int((self.folder / f"{daemon}.pid").read_text())
             os.kill(pid, signal.SIGTERM)
-            for _ in range(200):
+            deadline = time.monotonic() + HANG_S
+            while time.monotonic() < deadline:
                 os.kill(pid, 0)
                 time.sleep(0.05)
             os.kill(pid, signal.SIGKILL)
 
     def release(self, job_id: str) -> None:
         """Lets a requeued job start, which SLURM holds back for two minutes: in the same second it would be refused."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANG_S
         while self.ask("squeue", "-h", "--format=%T", f"--jobs={job_id}").strip() != "PENDING":
             assert time.monotonic() < deadline, "it was not requeued"
             time.sleep(0.05)
@@ -148,7 +151,7 @@ class Cluster:
 
     def until_up(self) -> None:
         """Waits until the node takes jobs."""
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + HANG_S
         while not re.search(r"\b(idle|mix|alloc)", self.ask("sinfo", "-h", "-o", "%t", check=False)):
             assert time.monotonic() < deadline, _logs(self.folder)
             time.sleep(0.1)
@@ -157,7 +160,7 @@ class Cluster:
         """Ends all jobs, so that tests do not see each other's."""
         self.ask("scancel", "--user=root", check=False)
         self.ask("scancel", "--user=root", "--signal=KILL", check=False)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANG_S
         while self.ask("squeue", "-h", check=False).strip() and time.monotonic() < deadline:
             time.sleep(0.1)
 
@@ -220,7 +223,7 @@ def cluster_at(
                 cluster.stop(daemon)
             if cluster.database is not None:
                 cluster.database.terminate()
-                cluster.database.wait(timeout=60)
+                cluster.database.wait(timeout=HANG_S)
 
 
 def _hardware() -> str:
@@ -241,7 +244,7 @@ def _munge(folder: Path) -> Iterator[None]:
     pid = folder / "munged.pid"
     options = [f"--key-file={key}", f"--socket={folder}/munge.socket", f"--log-file={folder}/munged.log"]
     options += [f"--pid-file={pid}", f"--seed-file={folder}/munged.seed", "--force"]
-    subprocess.run([program, *options], check=True, timeout=30, stdin=subprocess.DEVNULL)
+    subprocess.run([program, *options], check=True, timeout=HANG_S, stdin=subprocess.DEVNULL)
     try:
         yield
     finally:
@@ -258,7 +261,7 @@ def _start_accounting(cluster: Cluster, conf: str, port: object) -> None:
     assert install is not None
     assert server is not None
     assert client is not None
-    subprocess.run([install, *options], check=True, capture_output=True, timeout=120)
+    subprocess.run([install, *options], check=True, capture_output=True, timeout=HANG_S)
     run = [
         server,
         *options,
@@ -269,7 +272,7 @@ def _start_accounting(cluster: Cluster, conf: str, port: object) -> None:
     ]
     with (folder / "mariadb.log").open("w") as log:
         cluster.database = subprocess.Popen(run, stdout=log, stderr=log, start_new_session=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANG_S
     sql = "CREATE OR REPLACE USER slurm@'%' IDENTIFIED BY 'slurm'; GRANT ALL ON *.* TO slurm@'%';"
     sql += "CREATE OR REPLACE USER slurm@localhost IDENTIFIED BY 'slurm'; GRANT ALL ON *.* TO slurm@localhost;"
     while subprocess.run([client, f"--socket={sock}", "-e", sql], capture_output=True, check=False).returncode != 0:

@@ -10,7 +10,7 @@ from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.report import RunReport, Snapshot
-from tunebook.run.select import RunOptions
+from tunebook.run.select import LoopOptions
 
 __all__ = ["run", "states"]
 
@@ -23,8 +23,8 @@ def run(
     **options: Any,
 ) -> RunReport:
     """As ``tunebook run`` does it, with a look three times a second."""
-    executor = SlurmExecutor.create(ExecutorOptions(None, array))
-    chosen = RunOptions(poll_s=0.3, **options)
+    executor = SlurmExecutor.create(ExecutorOptions(array=array))
+    chosen = LoopOptions(poll_s=0.3, **options)
     return run_jobs(experiment.jobs, executor, experiment=experiment.path, options=chosen, on_event=on_event)
 
 

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from support.patience import HANG_S, unique_tag
 from support.scaffolding import replace, scaffolded
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.core.jobs import Job
@@ -17,9 +19,11 @@ from tunebook.core.quoting import sbatch_value, shell_word
 from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.manifest import read_manifest
 
+TAG = unique_tag()
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 PAGE = "experiment_summary.md"
-HOSTILE = '$(touch /tmp/owned) `id` "quoted" it\'s ${HOME} {braces} a, b: c # d\nnew line \\n é'
+OWNED = Path(tempfile.gettempdir()) / unique_tag()
+HOSTILE = f'$(touch {OWNED}) `id` "quoted" it\'s ${{HOME}} {{braces}} a, b: c # d\nnew line \\n é'
 RECORDER = """#!{python}
 import json, sys
 from pathlib import Path
@@ -47,7 +51,7 @@ def recorders(folder: Path, *, code: int = 0) -> tuple[dict[str, str], Path]:
         text = RECORDER.format(python=sys.executable, log=str(log), code=code if name != "python" else 0)
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
-    return os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "TUNEBOOK_TAG": "t-1"}, log
+    return os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "TUNEBOOK_TAG": TAG}, log
 
 
 def local(experiment: Path) -> Path:
@@ -89,7 +93,7 @@ def test_training_gets_its_arguments_and_writes_its_outcome(experiment: Path, tm
     assert calls[-1]["arguments"][:3] == ["-m", "tunebook.tools.runtime.torchtune_job", "finish"]
     outcome = read_outcome(experiment / job.outcome)
     assert outcome is not None
-    assert (outcome.exit_code, outcome.tag) == (0, "t-1")
+    assert (outcome.exit_code, outcome.tag) == (0, TAG)
     assert outcome.inputs == inputs_digest(experiment, job)
 
 
@@ -118,7 +122,7 @@ def test_hostile_prompts_reach_the_evaluation_to_the_letter(experiment: Path, tm
     assert call["--task-config"]["system_prompt"] == HOSTILE
     assert call["--task-config"]["dataset_path"] == "/scratch/gpfs/LAB/data/words_4L_80P_300.json"
     assert call["arguments"][:4] == ["eval", call["arguments"][1], "--model", "hf/Llama-3.2-1B_base"]
-    assert not Path("/tmp/owned").exists()  # noqa: S108
+    assert not OWNED.exists()
 
 
 def test_hostile_prompts_reach_training_to_the_letter(experiment: Path) -> None:
@@ -142,7 +146,7 @@ def test_a_signal_ends_the_child_and_is_written_down(experiment: Path, tmp_path:
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
         assert process.poll() is None
     process.terminate()
-    assert process.wait(timeout=20) == 143
+    assert process.wait(timeout=HANG_S) == 143
     outcome = read_outcome(experiment / job.outcome)
     assert outcome is not None
     assert outcome.exit_code == 143
@@ -216,5 +220,5 @@ def test_an_activation_that_leaves_another_python_in_charge_is_an_error(experime
     environment, log = recorders(tmp_path / "bin")
     done = run_script(experiment / "rank8_lr1e-5" / "finetune.slurm", environment)
     assert done.returncode == 1
-    assert f"activating {venv} leaves {tmp_path / 'bin' / 'python'} in charge" in done.stderr
+    assert f"activating {venv} leaves {tmp_path / 'bin' / 'python'} active" in done.stderr
     assert not log.exists()

@@ -13,12 +13,12 @@ from support.design_inputs import make_inputs
 from support.plans import problems_of
 from support.scaffolding import replace, scaffolded
 from tunebook import api
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE
 from tunebook.errors import ExitCode, PlanError
 from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts
+from tunebook.tools.runtime.epoch_steps import steps_per_epoch
 from tunebook.tools.torchtune.models import resolve_model
-from tunebook.tools.torchtune.steps import steps_per_epoch
 
 FIRST = "rank8_lr1e-5"
 SEED = "- **Seed:** 14"

@@ -25,7 +25,7 @@ from tunebook.analysis.statistics.scores import score_evaluations
 from tunebook.analysis.values import Analysis, Provenance
 from tunebook.artifacts.text_files import read_readable
 from tunebook.core.markdown import parse_markdown
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE
 
 __all__ = ["analyze_experiment"]
 
@@ -99,7 +99,7 @@ def _provenance(source: Source, found: Collected, plan_text: str) -> Provenance:
         commits=tuple(sorted(commits)),
         hosts=tuple(sorted(hosts - {""})),
         models=MappingProxyType(_models(source, found.runs)),
-        dataset=source.plan.dataset.path if source.plan.dataset else "",
+        dataset=source.plan.dataset_path,
     )
 
 

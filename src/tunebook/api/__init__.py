@@ -1,6 +1,10 @@
-"""The verbs, composed here only: what the command line does, a program can do with typed results.
+"""The public namespace: every verb of the command line as a function, with its options and its report.
 
-Names of the analysis are loaded when they are first used: no other verb, nor ``tunebook --help``, waits for its import.
+The module of a name is imported when the name is first used, so that ``tunebook --help`` imports no verb.
+
+The verbs are here and not in ``tunebook`` itself, because six of them are also names of rooms (``tunebook.tools`` …).
+Programs that resolve a dotted path with ``getattr`` must find the rooms there; torchtune resolves the components of a
+configuration like that.
 """
 
 from __future__ import annotations
@@ -8,120 +12,137 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tunebook.api.designing import (
-    DEFAULTS,
-    Design,
-    DesignInputs,
-    DesignReport,
-    DesignSources,
-    Suggestions,
-    Totals,
-    answer_problem,
-    design,
-    experiment_name,
-    missing_answers,
-    read_inputs,
-    suggestions,
-)
-from tunebook.api.loading import find_experiment
-from tunebook.api.running import cancel, run, status
-from tunebook.api.scaffolding import CheckReport, ToolInfo, ToolsReport, check, scaffold, setup_finetune, tools
-from tunebook.api.sites import Candidate, Detected, SettingInForce, SiteDraft, SiteReport, site, site_init
-from tunebook.core.jobs import Job, JobState, Stage
-from tunebook.executors.registry import Choice
-from tunebook.run.report import JobReport, RunReport, Snapshot, StatusReport
-from tunebook.run.summary import run_summary
-from tunebook.scaffold.rederive import Derived
-from tunebook.scaffold.report import ScaffoldReport
-from tunebook.scaffold.summary import summary
-from tunebook.tools.registry import registered_names as tool_names
+if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares these imports with the table
+    from tunebook.analysis.charts.draw import FigureSize as FigureSize
+    from tunebook.analysis.charts.figure import Figure as Figure
+    from tunebook.analysis.findings.finding import Finding as Finding
+    from tunebook.analysis.records import Interval as Interval
+    from tunebook.analysis.records import Score as Score
+    from tunebook.analysis.values import Analysis as Analysis
+    from tunebook.api.analyzing import AnalyzeOptions as AnalyzeOptions
+    from tunebook.api.analyzing import AnalyzeReport as AnalyzeReport
+    from tunebook.api.analyzing import analyze as analyze
+    from tunebook.api.demonstration import DemoOptions as DemoOptions
+    from tunebook.api.demonstration import DemoReport as DemoReport
+    from tunebook.api.demonstration import DemoRow as DemoRow
+    from tunebook.api.demonstration import demo as demo
+    from tunebook.api.designing import DesignOptions as DesignOptions
+    from tunebook.api.designing import DesignReport as DesignReport
+    from tunebook.api.designing import DesignSources as DesignSources
+    from tunebook.api.designing import answer_problem as answer_problem
+    from tunebook.api.designing import design as design
+    from tunebook.api.designing import experiment_name as experiment_name
+    from tunebook.api.designing import missing_answers as missing_answers
+    from tunebook.api.designing import read_inputs as read_inputs
+    from tunebook.api.designing import suggestions as suggestions
+    from tunebook.api.loading import find_experiment as find_experiment
+    from tunebook.api.running import RunOptions as RunOptions
+    from tunebook.api.running import cancel as cancel
+    from tunebook.api.running import run as run
+    from tunebook.api.running import status as status
+    from tunebook.api.scaffolding import CheckReport as CheckReport
+    from tunebook.api.scaffolding import ScaffoldOptions as ScaffoldOptions
+    from tunebook.api.scaffolding import ToolInfo as ToolInfo
+    from tunebook.api.scaffolding import ToolsReport as ToolsReport
+    from tunebook.api.scaffolding import check as check
+    from tunebook.api.scaffolding import scaffold as scaffold
+    from tunebook.api.scaffolding import setup_finetune as setup_finetune
+    from tunebook.api.scaffolding import tools as tools
+    from tunebook.api.sites import SettingInEffect as SettingInEffect
+    from tunebook.api.sites import SiteDraft as SiteDraft
+    from tunebook.api.sites import SiteInitOptions as SiteInitOptions
+    from tunebook.api.sites import SiteReport as SiteReport
+    from tunebook.api.sites import site as site
+    from tunebook.api.sites import site_init as site_init
+    from tunebook.core.jobs import Job as Job
+    from tunebook.core.jobs import JobState as JobState
+    from tunebook.core.jobs import Stage as Stage
+    from tunebook.design.defaults import DEFAULTS as DEFAULTS
+    from tunebook.design.proposal import Totals as Totals
+    from tunebook.design.suggest import Suggestions as Suggestions
+    from tunebook.design.values import Design as Design
+    from tunebook.design.values import DesignInputs as DesignInputs
+    from tunebook.design.values import DesignModel as DesignModel
+    from tunebook.design.values import DesignTask as DesignTask
+    from tunebook.design.values import Factor as Factor
+    from tunebook.executors.registry import Choice as Choice
+    from tunebook.executors.registry import executor_names as executor_names
+    from tunebook.run.report import JobReport as JobReport
+    from tunebook.run.report import RunReport as RunReport
+    from tunebook.run.report import Snapshot as Snapshot
+    from tunebook.run.report import StatusReport as StatusReport
+    from tunebook.run.summary import run_summary as run_summary
+    from tunebook.scaffold.reconcile import Step as Step
+    from tunebook.scaffold.rederive import Derived as Derived
+    from tunebook.scaffold.report import ScaffoldReport as ScaffoldReport
+    from tunebook.scaffold.summary import scaffold_summary as scaffold_summary
+    from tunebook.site.finding import Candidate as Candidate
+    from tunebook.site.finding import Detected as Detected
+    from tunebook.tools.entry_points import tool_names as tool_names
+    from tunebook.tools.parameters import every_parameter as every_parameter
 
-if TYPE_CHECKING:  # the one place where a typing block is needed: types of names that are loaded later
-    from tunebook.analysis.charts.draw import FigureSize
-    from tunebook.analysis.charts.figure import Figure
-    from tunebook.analysis.findings.finding import Finding
-    from tunebook.analysis.records import Interval, Score
-    from tunebook.analysis.values import Analysis
-    from tunebook.api.analyzing import AnalyzeReport, analyze
-    from tunebook.api.demonstration import DemoReport, DemoRow, demo
-
-__all__ = [
-    "DEFAULTS",
-    "Analysis",
-    "AnalyzeReport",
-    "Candidate",
-    "CheckReport",
-    "Choice",
-    "DemoReport",
-    "DemoRow",
-    "Derived",
-    "Design",
-    "DesignInputs",
-    "DesignReport",
-    "DesignSources",
-    "Detected",
-    "Figure",
-    "FigureSize",
-    "Finding",
-    "Interval",
-    "Job",
-    "JobReport",
-    "JobState",
-    "RunReport",
-    "ScaffoldReport",
-    "Score",
-    "SettingInForce",
-    "SiteDraft",
-    "SiteReport",
-    "Snapshot",
-    "Stage",
-    "StatusReport",
-    "Suggestions",
-    "ToolInfo",
-    "ToolsReport",
-    "Totals",
-    "analyze",
-    "answer_problem",
-    "cancel",
-    "check",
-    "demo",
-    "design",
-    "experiment_name",
-    "find_experiment",
-    "missing_answers",
-    "read_inputs",
-    "run",
-    "run_summary",
-    "scaffold",
-    "setup_finetune",
-    "site",
-    "site_init",
-    "status",
-    "suggestions",
-    "summary",
-    "tool_names",
-    "tools",
-]
-
-_LOADED_LATER = {
-    "Analysis": "tunebook.analysis.values",
-    "AnalyzeReport": "tunebook.api.analyzing",
-    "DemoReport": "tunebook.api.demonstration",
-    "DemoRow": "tunebook.api.demonstration",
-    "Figure": "tunebook.analysis.charts.figure",
-    "FigureSize": "tunebook.analysis.charts.draw",
-    "Finding": "tunebook.analysis.findings.finding",
-    "Interval": "tunebook.analysis.records",
-    "Score": "tunebook.analysis.records",
-    "analyze": "tunebook.api.analyzing",
-    "demo": "tunebook.api.demonstration",
+_NAMES_IN = {
+    "tunebook.analysis.charts.draw": ("FigureSize",),
+    "tunebook.analysis.charts.figure": ("Figure",),
+    "tunebook.analysis.findings.finding": ("Finding",),
+    "tunebook.analysis.records": ("Interval", "Score"),
+    "tunebook.analysis.values": ("Analysis",),
+    "tunebook.api.analyzing": ("AnalyzeOptions", "AnalyzeReport", "analyze"),
+    "tunebook.api.demonstration": ("DemoOptions", "DemoReport", "DemoRow", "demo"),
+    "tunebook.api.designing": (
+        "DesignOptions",
+        "DesignReport",
+        "DesignSources",
+        "answer_problem",
+        "design",
+        "experiment_name",
+        "missing_answers",
+        "read_inputs",
+        "suggestions",
+    ),
+    "tunebook.api.loading": ("find_experiment",),
+    "tunebook.api.running": ("RunOptions", "cancel", "run", "status"),
+    "tunebook.api.scaffolding": (
+        "CheckReport",
+        "ScaffoldOptions",
+        "ToolInfo",
+        "ToolsReport",
+        "check",
+        "scaffold",
+        "setup_finetune",
+        "tools",
+    ),
+    "tunebook.api.sites": ("SettingInEffect", "SiteDraft", "SiteInitOptions", "SiteReport", "site", "site_init"),
+    "tunebook.core.jobs": ("Job", "JobState", "Stage"),
+    "tunebook.design.defaults": ("DEFAULTS",),
+    "tunebook.design.proposal": ("Totals",),
+    "tunebook.design.suggest": ("Suggestions",),
+    "tunebook.design.values": ("Design", "DesignInputs", "DesignModel", "DesignTask", "Factor"),
+    "tunebook.executors.registry": ("Choice", "executor_names"),
+    "tunebook.run.report": ("JobReport", "RunReport", "Snapshot", "StatusReport"),
+    "tunebook.run.summary": ("run_summary",),
+    "tunebook.scaffold.reconcile": ("Step",),
+    "tunebook.scaffold.rederive": ("Derived",),
+    "tunebook.scaffold.report": ("ScaffoldReport",),
+    "tunebook.scaffold.summary": ("scaffold_summary",),
+    "tunebook.site.finding": ("Candidate", "Detected"),
+    "tunebook.tools.entry_points": ("tool_names",),
+    "tunebook.tools.parameters": ("every_parameter",),
 }
+_MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - a list, and sorted by construction
 
 
 def __getattr__(name: str) -> Any:
-    """The value of a name that is loaded when it is first used."""
-    if name not in _LOADED_LATER:
+    """Imports a public name when it is first used (PEP 562)."""
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_LOADED_LATER[name]), name)
-    globals()[name] = value
+    value = getattr(import_module(_MODULE_OF[name]), name)
+    globals()[name] = value  # the next use finds it without this function
     return value
+
+
+def __dir__() -> list[str]:
+    """The public names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,6 @@ from typing import Any
 from tunebook.analysis import frames
 from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
-from tunebook.analysis.charts.draw import FigureSize
 from tunebook.analysis.charts.notebook import NotebookFigure, for_notebook
 from tunebook.analysis.collect.source import JobFacts, source_of
 from tunebook.analysis.findings.finding import Finding
@@ -28,8 +27,8 @@ from tunebook.api.scaffolding import now
 from tunebook.artifacts.text_files import read_readable
 from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
-from tunebook.core.paths import ANALYSIS, ANALYZE_LOG
-from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, read_tools
+from tunebook.core.paths import ANALYSIS, ANALYZE_LOG, PLAN_FILE
+from tunebook.core.plan import Plan, parse_plan, read_tools
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -40,7 +39,7 @@ from tunebook.run.report import JobReport, StatusReport
 from tunebook.slurm.accounting import SlurmUse, read_usage
 from tunebook.tools.parameters import installed_parameters
 
-__all__ = ["AnalyzeReport", "analyze"]
+__all__ = ["AnalyzeOptions", "AnalyzeReport", "analyze"]
 
 _NEEDED = {
     "pandas": "pandas",
@@ -50,6 +49,19 @@ _NEEDED = {
     "vl_convert": "vl-convert-python",
     "jinja2": "Jinja2",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalyzeOptions(ReportOptions):
+    """The options of ``analyze``; those of the report are among them.
+
+    Attributes:
+        write: whether to write the tables, the report and the log.
+        ask: whether to ask executors for the state of their jobs.
+    """
+
+    write: bool = True
+    ask: bool = True
 
 
 @dataclass(frozen=True)
@@ -130,43 +142,28 @@ class AnalyzeReport:
 
 
 def analyze(
-    directory: Path,
-    *,
-    write: bool = True,
-    latex: bool = False,
-    size: FigureSize | None = None,
-    refresh_s: int | None = None,
-    ask: bool = True,
-    clock: Callable[[], datetime] = now,
+    directory: Path, options: AnalyzeOptions | None = None, *, clock: Callable[[], datetime] = now
 ) -> AnalyzeReport:
     """Collects and analyzes the results that exist, and writes ``analysis/``.
-
-    Args:
-        write: whether to write the tables, the report and the log.
-        latex: whether to write LaTeX tables too.
-        size: size of the figures; ``None`` for the width of an A4 page's text.
-        refresh_s: how often the HTML report of an unfinished experiment reloads itself; ``None`` for never.
-        ask: whether to ask executors for the state of their jobs.
 
     Raises:
         PlanError: the plan has problems, so that the run of a directory is not certain.
         LockedError: another analysis writes in this directory.
         ToolError: a package that the analysis needs is not installed.
     """
+    options = options or AnalyzeOptions()
     started = time.perf_counter()
     experiment = find_experiment(directory)
     _require_packages()
     plan = _plan(experiment)
     site, _ = find_site(experiment)
-    facts, warnings = _job_facts(experiment, ask=ask)
-    source = source_of(experiment, plan, site, jobs=facts, use_cache=write)
-    if not write:
+    facts, warnings = _job_facts(experiment, ask=options.ask)
+    source = source_of(experiment, plan, site, jobs=facts, use_cache=options.write)
+    if not options.write:
         return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
     with exclusive(experiment, "analyze", wait_s=30.0):
         analysis = analyze_experiment(source)
-        as_of = f"{clock():%Y-%m-%d %H:%M %Z}"
-        options = ReportOptions(size=size or FigureSize(), latex=latex, as_of=as_of, refresh_s=refresh_s)
-        files = write_report(analysis, options)
+        files = write_report(analysis, options, as_of=f"{clock():%Y-%m-%d %H:%M %Z}")
         report = AnalyzeReport(experiment, analysis, files, warnings, time.perf_counter() - started)
         _log(report, clock)
     return report

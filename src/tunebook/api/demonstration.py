@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
 from tunebook.api.analyzing import AnalyzeReport, analyze
-from tunebook.api.running import run
+from tunebook.api.running import RunOptions, run
 from tunebook.api.scaffolding import now, scaffold
 from tunebook.artifacts.result import read_result
 from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Stage
-from tunebook.core.plan import PLAN_FILE, Tools
-from tunebook.core.site_file import SITE_FILE
+from tunebook.core.paths import PLAN_FILE, SITE_FILE
+from tunebook.core.plan import Tools
 from tunebook.demo.data import capitalization_data, task_source
 from tunebook.demo.model import default_cache, fetch_model
 from tunebook.demo.plan import DemoPlan
@@ -26,7 +26,7 @@ from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.tools.parameters import installed_parameters
 from tunebook.tools.registry import installed_tools
 
-__all__ = ["DemoReport", "DemoRow", "demo"]
+__all__ = ["DemoOptions", "DemoReport", "DemoRow", "demo"]
 
 _NEEDED = {
     "torch": "torch",
@@ -42,16 +42,31 @@ This machine: no cluster, no modules, the environment that tunebook runs in.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions:
+    """The options of ``demo``.
+
+    Attributes:
+        runs: how many LoRA ranks to compare: 4, 16, 64, …
+        model: a model's directory in place of SmolLM2-135M-Instruct.
+        cache: where the downloaded model is kept; ``None`` for the user's cache directory.
+    """
+
+    runs: int = 2
+    model: Path | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DemoRow:
     """One run of the comparison; times in seconds; ``None`` where a value does not apply."""
 
     run: str
-    loss: float | None
-    accuracy: float | None
-    stderr: float | None
-    training_s: float | None
-    evaluation_s: float | None
+    loss: float | None = None
+    accuracy: float | None = None
+    stderr: float | None = None
+    training_s: float | None = None
+    evaluation_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,10 +86,8 @@ class DemoReport:
 
 def demo(
     directory: Path,
+    options: DemoOptions | None = None,
     *,
-    runs: int = 2,
-    model: Path | None = None,
-    cache: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
     on_event: Callable[[Snapshot], None] | None = None,
     clock: Callable[[], datetime] = now,
@@ -82,22 +95,26 @@ def demo(
     """Makes a small experiment and takes it from plan to report; resumes one that was interrupted.
 
     Args:
-        runs: how many LoRA ranks: 4, 16, 64, …
-        model: a model's directory in place of SmolLM2-135M-Instruct.
+        progress: called with a sentence about each step.
+        on_event: called with the state of all jobs while they run.
 
     Raises:
         ToolError: a package is not installed, or the model could not be downloaded.
     """
+    options = options or DemoOptions()
     _refuse_missing_packages()
     directory = directory.expanduser().absolute()
     if not (directory / PLAN_FILE).is_file():
-        found = model.expanduser().absolute() if model else fetch_model(cache or default_cache(), progress)
-        _write_inputs(directory, found, runs, clock())
+        if options.model is not None:
+            model = options.model.expanduser().absolute()
+        else:
+            model = fetch_model(options.cache or default_cache(), progress)
+        _write_inputs(directory, model, options.runs, clock())
         progress(f"wrote {directory / PLAN_FILE}: the plan of the experiment, for people to read")
     report = scaffold(directory, clock=clock)
     trainings, evaluations = (len(part.scripts) for part in report.parts)
     progress(f"scaffolded {trainings} trainings and {evaluations} evaluations: {len(report.steps)} files")
-    result = run(directory, executor="local", jobs=1, retry_failed=True, on_event=on_event)
+    result = run(directory, RunOptions(executor="local", slots=1, retry_failed=True), on_event=on_event)
     progress("analyzing: scores with intervals, paired tests against the base model")
     return DemoReport(directory, _rows(directory, result), result, analyze(directory, clock=clock))
 
@@ -139,12 +156,11 @@ def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:
 
 
 def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> DemoRow:
+    evaluation_s = elapsed_s(evaluation.started, evaluation.ended)
+    row = DemoRow(run=evaluation.job.run, evaluation_s=evaluation_s)
+    if training is not None:
+        row = replace(row, loss=training.loss, training_s=elapsed_s(training.started, training.ended))
     result = read_result(directory / evaluation.job.result) if evaluation.job.result else None
-    return DemoRow(
-        evaluation.job.run,
-        training.loss if training else None,
-        result.metric("accuracy") if result else None,
-        result.metric("stderr") if result else None,
-        elapsed_s(training.started, training.ended) if training else None,
-        elapsed_s(evaluation.started, evaluation.ended),
-    )
+    if result is not None:
+        row = replace(row, accuracy=result.metric("accuracy"), stderr=result.metric("stderr"))
+    return row

@@ -10,13 +10,13 @@ from types import MappingProxyType
 
 from tunebook.api.loading import find_experiment, find_site, load
 from tunebook.api.scaffolding import now
-from tunebook.core.paths import DESIGN, DESIGN_LOG
-from tunebook.core.plan import PLAN_FILE, Plan, parse_plan, read_tools, write_plan
+from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE
+from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
 from tunebook.design.build_plan import Previous, build_plan, same_trainings
 from tunebook.design.check import design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
-from tunebook.design.defaults import DEFAULTS, complete
+from tunebook.design.defaults import complete
 from tunebook.design.documents import options_document, yaml_document
 from tunebook.design.history import find_history
 from tunebook.design.log import design_entries
@@ -40,13 +40,9 @@ from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, UsageEr
 from tunebook.tools.parameters import installed_parameters
 
 __all__ = [
-    "DEFAULTS",
-    "Design",
-    "DesignInputs",
+    "DesignOptions",
     "DesignReport",
     "DesignSources",
-    "Suggestions",
-    "Totals",
     "answer_problem",
     "design",
     "experiment_name",
@@ -58,7 +54,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class DesignSources:
-    """Where a design comes from; options win over the file, and that over a plan in YAML or the stored design.
+    """The sources of a design; options win over the file, and the file over a plan in YAML or the stored design.
 
     Attributes:
         options: option name, without the dashes, to its occurrences.
@@ -73,17 +69,32 @@ class DesignSources:
     updated: Path | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class DesignOptions:
+    """The options of ``design``, apart from the design itself.
+
+    Attributes:
+        update: whether to plan an existing experiment again; a person's text and the status of runs that stay are kept.
+        defaults: whether to take the usual value where a training's parameter is missing.
+        dry_run: whether to write nothing.
+    """
+
+    update: bool = False
+    defaults: bool = False
+    dry_run: bool = False
+
+
 @dataclass(frozen=True)
 class DesignReport:
-    """A designed plan, and what was found on the way.
+    """A designed plan, with its decisions, problems and totals.
 
     Attributes:
         text: the whole plan.
-        before: the plan that it replaces; ``None`` if there was none.
-        decisions: what was decided although nobody gave it, with the reason.
-        prerequisites: what is missing before the experiment can run.
+        before: the text of the plan that it replaces; ``None`` for a new plan.
+        decisions: choices that nobody gave, each with its reason.
+        prerequisites: resources that are missing before the experiment can run.
         verified: paths that were found complete.
-        written: whether the plan is on the disk now.
+        written: whether the plan was written.
     """
 
     experiment: Path
@@ -109,7 +120,7 @@ class DesignReport:
         return ExitCode.WRONG_PLAN if self.errors else ExitCode.DONE
 
 
-# --- what a person gives -------------------------------------------------------------------------------------------
+# --- inputs --------------------------------------------------------------------------------------------------------
 
 
 def read_inputs(sources: DesignSources) -> DesignInputs:
@@ -126,18 +137,18 @@ def read_inputs(sources: DesignSources) -> DesignInputs:
     if sources.updated is not None:
         inputs = DesignInputs(design=_stored_design(find_experiment(sources.updated)) or Design())
     elif sources.yaml_plan is not None:
-        inputs = read_yaml_plan(_existing(sources.yaml_plan), file=str(sources.yaml_plan))
+        inputs = read_yaml_plan(_file_text(sources.yaml_plan), file=str(sources.yaml_plan))
     given = parse_document(options_document(sources.options), here=here)
     if sources.config is not None:
-        document = yaml_document(_existing(sources.config), file=str(sources.config))
+        document = yaml_document(_file_text(sources.config), file=str(sources.config))
         given = merge_inputs(parse_document(document, here=here), given)
     return update_inputs(inputs, given)
 
 
-def _existing(path: Path) -> str:
+def _file_text(path: Path) -> str:
     text = read_text(path)
     if text is None:
-        raise UsageError(f"there is no file {path}")
+        raise UsageError(f"{path} was not found")
     return text
 
 
@@ -153,7 +164,7 @@ def suggestions() -> Suggestions:
 
 
 def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] | None = None) -> str:
-    """Why a text cannot be the answer to an option, given other options; empty if it can."""
+    """The reason why a text cannot be the value of an option, given other options; empty if it can."""
     others = beside or {}
     inputs = read_inputs(DesignSources(options={**others, name: [*others.get(name, ()), text]}))
     found = [*inputs.problems, *(problem for problem in design_problems(inputs) if problem.file == f"--{name}")]
@@ -163,12 +174,12 @@ def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] 
 
 
 def experiment_name(value: Design, clock: Callable[[], datetime] = now) -> str:
-    """The name of an experiment for which nobody gives one: task, factors and date."""
+    """The default name of an experiment: task, factors and date."""
     return name_of(value, clock())
 
 
 def missing_answers(inputs: DesignInputs) -> tuple[str, ...]:
-    """What has to be given still; :data:`DEFAULTS` has values for some of it."""
+    """The missing parts of a design; :data:`~tunebook.design.defaults.DEFAULTS` has values for some of them."""
     return missing_parts(inputs.design)
 
 
@@ -177,45 +188,43 @@ def missing_answers(inputs: DesignInputs) -> tuple[str, ...]:
 
 def design(
     directory: Path | None = None,
+    options: DesignOptions | None = None,
     *,
     given: DesignInputs | Design,
-    update: bool = False,
-    defaults: bool = False,
-    dry_run: bool = False,
     confirm: Callable[[DesignReport], bool] = lambda _: True,
     clock: Callable[[], datetime] = now,
 ) -> DesignReport:
     """Plans an experiment, verifies what it needs, estimates what it takes, and writes its plan and its design.
 
     Args:
-        directory: the experiment's; by default one in the working directory, named by task, factors and date.
+        directory: the experiment's directory; by default one in the working directory, named by task, factors and date.
         given: what :func:`read_inputs` returned; or a design, whose paths are relative to the working directory, and
             which an update merges into the stored design.
-        update: plan an existing experiment again; a person's text and the status of runs that stay are kept.
-        defaults: take the usual value where a training's parameter is missing.
-        confirm: asked before anything is written, if the plan has no error.
+        confirm: called before anything is written, if the plan has no error; writes only if it returns true.
 
     Returns:
         The plan; it is not written if it has errors, in a dry run, or without confirmation.
 
     Raises:
-        UsageError: something is missing or contradictory; carries all of it.
-        ConflictError: there is a plan already, and it is not updated; or it has changes by hand that would be lost.
+        UsageError: inputs are missing or contradictory; carries every problem.
+        ConflictError: the directory has a plan and ``update`` is not set, or an update would lose changes by hand.
     """
+    options = options or DesignOptions()
+    update = options.update
     inputs = _inputs(given, directory, update=update)
     if directory is None:
         directory, inputs = _own_directory(inputs)
     moment = clock()
     experiment = _experiment(inputs.design, directory, moment, update=update)
     site, _ = find_site(experiment)
-    inputs = complete(inputs, site, defaults=defaults)
+    inputs = complete(inputs, site, defaults=options.defaults)
     completed = replace(inputs.design, name=inputs.design.name or experiment.name)
     inputs = replace(inputs, design=completed)
     problems = (*inputs.problems, *design_problems(inputs))
     if problems:
         raise UsageError((*_without_stored_design(experiment, update=update), *problems))
     report, entries = _plan(inputs, experiment, site, moment)
-    if report.errors or dry_run or not confirm(report):
+    if report.errors or options.dry_run or not confirm(report):
         return report
     _write(report, completed, entries, clock)
     return replace(report, written=True)
@@ -225,17 +234,20 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
     if isinstance(given, DesignInputs):
         return given
     inputs = DesignInputs(design=with_absolute_paths(given, Path.cwd()))
-    stored = _stored_design(find_experiment(directory or Path())) if update else None
-    return update_inputs(DesignInputs(design=stored), inputs) if stored else inputs
+    if update:
+        stored = _stored_design(find_experiment(directory or Path()))
+        if stored is not None:
+            return update_inputs(DesignInputs(design=stored), inputs)
+    return inputs
 
 
 def _own_directory(inputs: DesignInputs) -> tuple[Path | None, DesignInputs]:
-    """The directory that a plan in YAML names, if it is or can be here; the plan may come from another machine."""
+    """The directory that a plan in YAML names, if it can be created here; the plan may come from another machine."""
     named = inputs.directory
     if named is None or named.parent.is_dir():
         return named, inputs
     hint = "name the experiment's directory to choose another"
-    warning = inputs.directory_place.problem(f"the plan's directory {named} is not here", hint)
+    warning = inputs.directory_place.problem(f"the plan's directory {named} does not exist on this machine", hint)
     return None, replace(inputs, warnings=(*inputs.warnings, warning))
 
 
@@ -253,40 +265,51 @@ def _experiment(value: Design, directory: Path | None, moment: datetime, *, upda
 
 
 def _without_stored_design(experiment: Path, *, update: bool) -> tuple[Problem, ...]:
-    """Why an update misses parts of the design that the plan seems to have."""
+    """An explanation for an update that misses parts of the design that the plan seems to have."""
     if not update or (experiment / DESIGN).exists():
         return ()
     message = f"{DESIGN} is missing: this plan was not written by `tunebook design`, or by an older version"
     return (Problem(message, hint="give the whole design once, as options or with --config"),)
 
 
+def _previous(experiment: Path) -> Previous:
+    """The plan that is updated; empty for a new one."""
+    text = read_text(experiment / PLAN_FILE)
+    if text is None:
+        return Previous()
+    parsed = parse_plan(text, installed_parameters(read_tools(text)))
+    if parsed.problems:
+        raise PlanError(parsed.problems)
+    return keep_from(text, parsed.plan)
+
+
 def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) -> tuple[DesignReport, list[Entry]]:
     """The plan as a value, with everything that was found; nothing is written."""
-    before = read_text(experiment / PLAN_FILE)
-    old = None if before is None else _checked(before)
-    previous = Previous()
-    if before is not None and old is not None:
-        previous = keep_from(before, old)
+    previous = _previous(experiment)
+    old = previous.plan
     plan = build_plan(inputs.design, name=inputs.design.name, previous=previous)
+    created = f"{moment:%Y-%m-%d %H:%M}"
     if old is not None:
         _refuse_lost_edits(experiment, old, plan, previous)
+        created = old.created or created
     found = survey(plan, site, experiment)
     history = find_history(_roots(experiment, site))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
-    created = (old.created if old else "") or f"{moment:%Y-%m-%d %H:%M}"
+
     proposal = propose(inputs.design, plan, around=around, created=created, previous=previous)
     text = write_plan(proposal.plan, proposal.details)
     errors = list(plan_differences(proposal.plan, text))
-    if before is not None and old is not None:
-        text = updated_text(before, old, text, proposal.plan)
+    if previous.text is not None and old is not None:
+        text = updated_text(previous.text, old, text, proposal.plan)
     loaded = load(experiment, text=text)
     trained = {run.model for run in plan.fine_tuned}
     errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
     errors += [problem for problem in loaded.findings.errors if problem not in errors]
+    same = [Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)]
     warnings = (
         *inputs.warnings,
         *design_warnings(inputs.design),
-        *(Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)),
+        *same,
         *proposal.warnings,
         *(problem for problem in loaded.findings.warnings if problem.missing not in found.missing),
     )
@@ -294,7 +317,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         experiment,
         loaded.context.plan,
         text,
-        before,
+        previous.text,
         proposal.totals,
         written=False,
         decisions=inputs.decisions,
@@ -307,20 +330,13 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     return report, list(entries)
 
 
-def _checked(text: str) -> Plan:
-    """The plan that is updated, if it can be read."""
-    parsed = parse_plan(text, installed_parameters(read_tools(text)))
-    if parsed.problems:
-        raise PlanError(parsed.problems)
-    return parsed.plan
-
-
 def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, previous: Previous) -> None:
     """Stops an update that would undo what a person changed in the plan by hand."""
     stored = _stored_design(experiment)
     if stored is None:
         return
-    problems = lost_edits(old, stored=build_plan(stored, name=stored.name, previous=previous), updated=plan)
+    planned = build_plan(stored, name=stored.name, previous=previous)
+    problems = lost_edits(old, stored=planned, updated=plan)
     if problems:
         raise ConflictError(problems)
 
@@ -335,10 +351,10 @@ def _roots(experiment: Path, site: Site) -> list[Path]:
 
 
 def _write(report: DesignReport, value: Design, entries: list[Entry], clock: Callable[[], datetime]) -> None:
-    """Writes the plan, unless somebody changed it in the meantime, then its design and the log."""
+    """Writes the plan, unless it changed in the meantime, then its design and the log."""
     path = report.experiment / PLAN_FILE
     report.experiment.mkdir(parents=True, exist_ok=True)
-    with exclusive(report.experiment, "page", wait_s=5.0):
+    with exclusive(report.experiment, "plan", wait_s=5.0):
         is_written = write_text(path, report.text, durable=True, only_if=lambda: read_text(path) == report.before)
         if not is_written:
             raise ConflictError(f"{path} changed while it was planned", hint="run it again")

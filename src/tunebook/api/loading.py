@@ -9,10 +9,11 @@ from pathlib import Path
 from tunebook.core.check import check_plan
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
-from tunebook.core.plan import PLAN_FILE, Evaluation, Plan, parse_plan, read_tools
+from tunebook.core.paths import PLAN_FILE, SITE_FILE
+from tunebook.core.plan import Evaluation, Plan, parse_plan, read_tools
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
-from tunebook.core.site_file import SITE_FILE, parse_site
+from tunebook.core.site_file import parse_site
 from tunebook.disk.atomic import read_text
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTool, Tool

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tunebook.api.loading import Loaded, find_experiment, load, load_correct
 from tunebook.core.jobs import Stage
-from tunebook.core.paths import SCAFFOLD_LOG
-from tunebook.core.plan import PLAN_FILE, Plan, Run
+from tunebook.core.paths import PLAN_FILE, SCAFFOLD_LOG
+from tunebook.core.plan import Plan, Run
 from tunebook.core.site import Site
 from tunebook.disk.atomic import read_text
 from tunebook.disk.lock import exclusive
@@ -22,20 +22,16 @@ from tunebook.scaffold.orchestrate import Options
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
 from tunebook.scaffold.rederive import Derived, rederive
 from tunebook.scaffold.report import ScaffoldReport
-from tunebook.scaffold.summary import summary
 from tunebook.tools.registry import installed_tools
 
 __all__ = [
     "CheckReport",
-    "Derived",
-    "Options",
-    "ScaffoldReport",
+    "ScaffoldOptions",
     "ToolInfo",
     "ToolsReport",
     "check",
     "scaffold",
     "setup_finetune",
-    "summary",
     "tools",
 ]
 
@@ -45,7 +41,7 @@ def now() -> datetime:
     return datetime.now().astimezone()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckReport:
     """The result of ``check``."""
 
@@ -68,46 +64,45 @@ def check(directory: Path) -> CheckReport:
     loaded = load(experiment)
     findings = loaded.findings
     context = loaded.context
-    return CheckReport(experiment, context.plan, context.site, findings.errors, findings.warnings, findings.notes)
+    return CheckReport(
+        experiment=experiment,
+        plan=context.plan,
+        site=context.site,
+        errors=findings.errors,
+        warnings=findings.warnings,
+        notes=findings.notes,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaffoldOptions(Options):
+    """The options of ``scaffold``.
+
+    Attributes:
+        tool: short name of the plan's tool whose stage alone is scaffolded, in place of ``stages``.
+    """
+
+    tool: str | None = None
 
 
 def scaffold(
-    directory: Path,
-    *,
-    stages: Sequence[Stage] = tuple(Stage),
-    tool: str | None = None,
-    runs: Sequence[str] = (),
-    overwrite: bool = False,
-    prune: bool = False,
-    dry_run: bool = False,
-    on_failure: Callable[[str], bool] = lambda _: False,
-    clock: Callable[[], datetime] = now,
+    directory: Path, options: ScaffoldOptions | None = None, *, clock: Callable[[], datetime] = now
 ) -> ScaffoldReport:
-    """Writes the run directories that the plan asks for; see :class:`tunebook.scaffold.orchestrate.Options`.
-
-    Args:
-        tool: short name of the plan's tool whose stage alone is done, in place of ``stages``.
+    """Writes the run directories that the plan asks for.
 
     Raises:
         PlanError: the plan or the site settings are wrong; carries every problem, and nothing was written.
         LockedError: another command scaffolds this experiment.
         UsageError: there is no plan, no run of a selected name, or the plan does not use the tool.
     """
+    options = options or ScaffoldOptions()
     experiment = find_experiment(directory)
-    journal = Log(None if dry_run else experiment / SCAFFOLD_LOG, clock)
-    options = Options(
-        stages=frozenset(stages),
-        runs=tuple(runs),
-        overwrite=overwrite,
-        prune=prune,
-        dry_run=dry_run,
-        on_failure=on_failure,
-    )
-    lock = nullcontext() if dry_run else exclusive(experiment, "scaffold")
+    journal = Log(None if options.dry_run else experiment / SCAFFOLD_LOG, clock)
+    lock = nullcontext() if options.dry_run else exclusive(experiment, "scaffold")
     with lock:
         loaded = load(experiment)
-        if tool is not None:
-            options = replace(options, stages=frozenset({loaded.stage_of(tool)}))
+        if options.tool is not None:
+            options = replace(options, stages=frozenset({loaded.stage_of(options.tool)}))
         return _scaffold_loaded(experiment, loaded, options, journal, clock)
 
 
@@ -153,7 +148,7 @@ class ToolsReport:
 def tools() -> ToolsReport:
     """Loads every registered tool."""
     registry = installed_tools()
-    found = [ToolInfo(tool.name, tool.stage, tool.version(), tool.package.requirement) for tool in registry.tools]
+    found = [ToolInfo(tool.name, tool.stage, tool.package.version, tool.package.requirement) for tool in registry.tools]
     return ToolsReport(tuple(found), tuple(tool.as_warning() for tool in registry.broken))
 
 

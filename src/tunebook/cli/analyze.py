@@ -51,9 +51,10 @@ def register(app: typer.Typer) -> None:
         """Compare the trained runs: write tables, statistics and reports to `analysis/`."""
         experiment = located(directory)
         size = api.FigureSize(width_cm, height_cm, font_pt, ppi)
+        options = api.AnalyzeOptions(latex=latex, size=size, refresh_s=round(every_s) if watch else None)
 
         def again() -> api.AnalyzeReport:
-            return api.analyze(experiment, latex=latex, size=size, refresh_s=round(every_s) if watch else None)
+            return api.analyze(experiment, options)
 
         report = again()
         if open_report:

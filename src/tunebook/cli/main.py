@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from tunebook import __version__, api
 from tunebook.cli import analyze, check, demo, design, run, scaffold, setup_finetune, site, status, tools
 from tunebook.cli.output import failed
 from tunebook.errors import ExitCode, TunebookError
@@ -14,13 +16,38 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="tunebook",
-    help="From an experiment's page to fine-tuned, evaluated and reported language models.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # plain help: the formatted one imports a Markdown parser, and takes as long as all the rest
     pretty_exceptions_enable=False,
 )
-for module in (design, check, scaffold, setup_finetune, run, status, analyze, site, tools, demo):
-    module.register(app)
+_TOOLS = api.tool_names()
+design.register(app)
+check.register(app)
+scaffold.register(app, _TOOLS)
+setup_finetune.register(app)
+run.register(app, _TOOLS)
+status.register(app)
+analyze.register(app)
+site.register(app)
+tools.register(app)
+demo.register(app)
+
+
+def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option
+    if is_asked:
+        typer.echo(f"tunebook {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def tunebook(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """From an experiment's plan to fine-tuned, evaluated and reported language models."""
 
 
 def main() -> None:

@@ -6,33 +6,19 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import fields
-from enum import Enum
 from pathlib import Path
+from types import FunctionType
 from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
+from tunebook.cli.complete import complete_run
 from tunebook.core.jobs import Stage
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE
 
-__all__ = ["Directory", "Json", "OnFailure", "RunNames", "StageName", "located", "stages", "takes_options"]
+__all__ = ["Directory", "Json", "OneStage", "RunNames", "located", "takes_options"]
 
 _Options = TypeVar("_Options")
-
-
-class OnFailure(Enum):
-    """What to do after the preparation stage has failed."""
-
-    ASK = "ask"
-    CONTINUE = "continue"
-    STOP = "stop"
-
-
-class StageName(Enum):
-    """The stages by name."""
-
-    PREPARATION = "preparation"
-    EVALUATION = "evaluation"
 
 
 Directory = Annotated[
@@ -40,23 +26,24 @@ Directory = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 RunNames = Annotated[
-    list[str] | None, typer.Option("--run", help="Only this run: its name or directory, or a glob. Repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--run",
+        help="Only this run: its name or directory, or a glob. Repeatable.",
+        autocompletion=complete_run,
+    ),
 ]
+OneStage = Annotated[Stage | None, typer.Option("--stage", help="Only this stage.")]
 
 
 def located(directory: Path | None) -> Path:
-    """The experiment's directory: as given, the current one, or asked for on a terminal."""
+    """The given directory, or the current one; asks on a terminal if the current one has no plan."""
     if directory is not None:
         return directory
     here = Path.cwd()
     if (here / PLAN_FILE).is_file() or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return here
     return Path(typer.prompt("Where is the experiment's directory?"))
-
-
-def stages(name: StageName | None) -> tuple[Stage, ...]:
-    """The stages that an option selects; all without it."""
-    return tuple(Stage) if name is None else (Stage(name.value),)
 
 
 def takes_options(kind: type[_Options]) -> Callable[[Callable[[_Options], None]], Callable[..., None]]:
@@ -67,16 +54,16 @@ def takes_options(kind: type[_Options]) -> Callable[[Callable[[_Options], None]]
             command(kind(**values))
 
         types = get_type_hints(kind, include_extras=True)
-        parameters: list[inspect.Parameter] = []
-        for item in fields(cast("Any", kind)):
-            annotation = types[item.name]
-            parameter = inspect.Parameter(
-                item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=annotation
+        parameters = [
+            inspect.Parameter(
+                item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=types[item.name]
             )
-            parameters.append(parameter)
+            for item in fields(cast("Any", kind))
+        ]
         vars(callback)["__signature__"] = inspect.Signature(parameters)  # what Typer reads
         callback.__annotations__ = types
-        callback.__name__, callback.__doc__ = command.__name__, command.__doc__
+        if isinstance(command, FunctionType):
+            callback.__name__, callback.__doc__ = command.__name__, command.__doc__
         return callback
 
     return decorate

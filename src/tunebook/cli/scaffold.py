@@ -3,78 +3,83 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from tunebook import api
-from tunebook.cli.options import Directory, Json, OnFailure, RunNames, StageName, located, stages
-from tunebook.cli.output import console, print_json, print_problems
+from tunebook.cli.options import Directory, Json, OneStage, RunNames, located, takes_options
+from tunebook.cli.output import console, finish, print_steps, steps_data
 
 __all__ = ["finish_scaffold", "register"]
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the differences that would be written; write nothing.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace edited files; each is kept as .orig.")]
-Prune = Annotated[bool, typer.Option("--prune", help="Remove files that left the plan, unless edited or with results.")]
-Failing = Annotated[
-    OnFailure, typer.Option(help="Whether to continue after a failed stage; `ask` asks on a terminal only.")
-]
+
+class OnFailure(Enum):
+    """The action after the preparation stage has failed."""
+
+    ASK = "ask"
+    CONTINUE = "continue"
+    STOP = "stop"
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the verbs."""
+@dataclass(frozen=True, kw_only=True)
+class _Arguments:
+    """The arguments of all verbs here."""
+
+    directory: Directory = None
+    run: RunNames = None
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace edited files; each is kept as .orig.")] = False
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Remove files that are no longer in the plan, unless edited or with results."),
+    ] = False
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the differences that would be written; write nothing.")
+    ] = False
+    as_json: Json = False
+
+    def options(self) -> api.ScaffoldOptions:
+        return api.ScaffoldOptions(
+            runs=tuple(self.run or ()), overwrite=self.overwrite, prune=self.prune, dry_run=self.dry_run
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AllStages(_Arguments):
+    stage: OneStage = None
+    on_failure: Annotated[
+        OnFailure, typer.Option(help="Whether to continue after a failed stage; `ask` asks on a terminal only.")
+    ] = OnFailure.ASK
+
+
+def register(app: typer.Typer, tools: Sequence[str]) -> None:
+    """Adds the verbs; ``tools`` are the short names of the tools that get one each."""
 
     @app.command()
-    def scaffold(
-        directory: Directory = None,
-        *,
-        stage: Annotated[StageName | None, typer.Option(help="Only this stage.")] = None,
-        run: RunNames = None,
-        on_failure: Failing = OnFailure.ASK,
-        overwrite: Overwrite = False,
-        prune: Prune = False,
-        dry_run: DryRun = False,
-        as_json: Json = False,
-    ) -> None:
+    @takes_options(_AllStages)
+    def scaffold(arguments: _AllStages) -> None:
         """Write the run directories that the plan asks for: configurations and scripts, training then evaluation."""
-        report = api.scaffold(
-            located(directory),
-            stages=stages(stage),
-            runs=run or (),
-            overwrite=overwrite,
-            prune=prune,
-            dry_run=dry_run,
-            on_failure=_decision(on_failure),
-        )
-        finish_scaffold("scaffold", report, as_json=as_json)
+        options = replace(arguments.options(), on_failure=_decision(arguments.on_failure))
+        if arguments.stage is not None:
+            options = replace(options, stages=frozenset({arguments.stage}))
+        _scaffold("scaffold", arguments, options)
 
-    for tool in api.tool_names():
-        _register_tool(app, tool)
+    for name in tools:
+        verb = takes_options(_Arguments)(partial(_scaffold_tool, name))
+        app.command(f"scaffold-{name}", help=f"Write the configurations and scripts of {name} only.")(verb)
 
 
-def _register_tool(app: typer.Typer, tool: str) -> None:
-    name = f"scaffold-{tool}"
+def _scaffold_tool(name: str, arguments: _Arguments) -> None:
+    _scaffold(f"scaffold-{name}", arguments, replace(arguments.options(), tool=name))
 
-    @app.command(name, help=f"Write the configurations and scripts of {tool} only.")
-    def verb(
-        directory: Directory = None,
-        *,
-        run: RunNames = None,
-        overwrite: Overwrite = False,
-        prune: Prune = False,
-        dry_run: DryRun = False,
-        as_json: Json = False,
-    ) -> None:
-        report = api.scaffold(
-            located(directory),
-            tool=tool,
-            runs=run or (),
-            overwrite=overwrite,
-            prune=prune,
-            dry_run=dry_run,
-        )
-        finish_scaffold(name, report, as_json=as_json)
+
+def _scaffold(command: str, arguments: _Arguments, options: api.ScaffoldOptions) -> None:
+    report = api.scaffold(located(arguments.directory), options)
+    finish_scaffold(command, report, as_json=arguments.as_json)
 
 
 def _decision(choice: OnFailure) -> Callable[[str], bool]:
@@ -88,18 +93,13 @@ def _decision(choice: OnFailure) -> Callable[[str], bool]:
 
 def finish_scaffold(command: str, report: api.ScaffoldReport, *, as_json: bool) -> None:
     """Prints the result of scaffolding, and ends the verb with its exit code."""
-    if as_json:
-        print_json(command, report.exit_code, _data(report), warnings=report.warnings, errors=report.errors)
-    else:
-        print_problems(report.errors, kind="error")
-        print_problems(report.warnings, kind="warning")
-        out = console()
-        if report.dry_run:
-            for step in report.steps:
-                out.print(f"{step.action.value:>12}  {step.path}", markup=False)
-                out.print(step.diff(), markup=False, end="", soft_wrap=True)
-        out.print(api.summary(report), markup=False, end="", soft_wrap=True)
-    raise typer.Exit(report.exit_code)
+    finish(command, report, data=_data, show=_show, as_json=as_json)
+
+
+def _show(report: api.ScaffoldReport) -> None:
+    if report.dry_run:
+        print_steps(report.steps, with_diff=True)
+    console().print(api.scaffold_summary(report), markup=False, end="", soft_wrap=True)
 
 
 def _data(report: api.ScaffoldReport) -> dict[str, Any]:
@@ -109,8 +109,8 @@ def _data(report: api.ScaffoldReport) -> dict[str, Any]:
         "dry_run": report.dry_run,
         "parts": [
             {
-                "tool": part.tool,
-                "stage": part.stage.value,
+                "tool": part.tool.name,
+                "stage": part.tool.stage.value,
                 "ok": part.ok,
                 "runs": list(part.runs),
                 "scripts": list(part.scripts),
@@ -121,13 +121,8 @@ def _data(report: api.ScaffoldReport) -> dict[str, Any]:
             }
             for part in report.parts
         ],
-        "files": [_file(step, with_diff=report.dry_run) for step in report.steps],
+        "files": steps_data(report.steps, with_diff=report.dry_run),
         "conflicts": list(report.conflicts),
         "orphans": list(report.orphans),
         "pruned": list(report.pruned),
     }
-
-
-def _file(step: Any, *, with_diff: bool) -> dict[str, str]:
-    entry = {"path": step.path, "action": step.action.value}
-    return entry | ({"diff": step.diff()} if with_diff else {})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tunebook import api
+from tunebook.cli.complete import complete_parameter
 from tunebook.cli.options import Json
-from tunebook.cli.output import console, print_json, print_problems
+from tunebook.cli.output import finish, print_steps, steps_data
 
 __all__ = ["register"]
 
@@ -22,27 +23,25 @@ def register(app: typer.Typer) -> None:
         run_directory: Annotated[Path, typer.Argument(help="A run's directory, with its settings.")],
         *,
         assignments: Annotated[
-            list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting first. Repeatable.")
+            list[str] | None,
+            typer.Option(
+                "--set",
+                metavar="KEY=VALUE",
+                help="Change a setting first. Repeatable.",
+                autocompletion=complete_parameter,
+            ),
         ] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the differences; write nothing.")] = False,
         as_json: Json = False,
     ) -> None:
         """Derive a run's configuration and script again from the settings that you edited."""
         derived = api.setup_finetune(run_directory, assignments=assignments or (), dry_run=dry_run)
-        if as_json:
-            files = [{"path": step.path, "action": step.action.value} for step in derived.steps]
-            data = {"directory": derived.directory, "dry_run": dry_run, "files": files}
-            print_json("setup-finetune", derived.exit_code, data, warnings=derived.warnings, errors=derived.mismatches)
-        else:
-            _show(derived)
-        raise typer.Exit(derived.exit_code)
+        finish("setup-finetune", derived, data=_data, show=_show, as_json=as_json)
+
+
+def _data(derived: api.Derived) -> dict[str, Any]:
+    return {"directory": derived.directory, "dry_run": derived.dry_run, "files": steps_data(derived.steps)}
 
 
 def _show(derived: api.Derived) -> None:
-    print_problems(derived.mismatches, kind="error")
-    print_problems(derived.warnings, kind="warning")
-    out = console()
-    for step in derived.steps:
-        out.print(f"{step.action.value:>12}  {step.path}", markup=False)
-        if derived.dry_run:
-            out.print(step.diff(), markup=False, end="")
+    print_steps(derived.steps, with_diff=derived.dry_run)

@@ -1,8 +1,8 @@
-"""The rules that a plan must keep, beyond what reading it needs; every problem is found at once."""
+"""The rules of a plan that hold for every tool; all broken ones are reported together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tunebook.core.check_training import check_training
 from tunebook.core.naming import directory_problems, is_one_component
@@ -14,35 +14,33 @@ from tunebook.errors import Problem
 __all__ = ["check_plan"]
 
 
+_NAME_HINT = "use letters, digits and . _ + = @ , - only: it becomes a part of file and job names"
+
+
 def check_plan(plan: Plan, *, preparation_tools: Sequence[str], evaluation_tools: Sequence[str]) -> tuple[Problem, ...]:
-    """Every broken rule of the page, in the order of its lines."""
-    rules: Iterable[Problem] = (
-        *_names(plan),
-        *(() if plan.unreadable else directory_problems(plan)),
-        *_tools(plan, preparation_tools, evaluation_tools),
-        *_counts(plan),
-        *_factors(plan),
-        *_listed(plan),
-        *_models(plan),
-        *_controls(plan),
-        *check_training(plan),
-        *_tasks(plan),
-        *_matrix(plan),
-        *_epochs(plan),
-    )
-    return tuple(sorted(rules, key=lambda problem: problem.line or 0))
+    """Every broken rule of the plan, in the order of its lines."""
+    problems = [*_tools(plan, preparation_tools, evaluation_tools)]
+    for rule in _RULES:
+        problems += rule(plan)
+    # What could not be read may be what tells directories apart.
+    if not plan.unreadable:
+        problems += directory_problems(plan)
+    return tuple(sorted(problems, key=lambda problem: problem.line or 0))
 
 
-def _names(plan: Plan) -> Iterator[Problem]:
-    hint = "use letters, digits and . _ + = @ , - only: it becomes a directory and a job's name"
+def _name(plan: Plan) -> Iterator[Problem]:
     if plan.name and not is_one_component(plan.name):
-        yield Problem(f"the experiment's name `{plan.name}` cannot be a directory", plan.file, plan.line, hint)
+        message = f"the experiment's name `{plan.name}` cannot be a directory"
+        yield Problem(message, plan.file, plan.line, _NAME_HINT)
+
+
+def _run_names(plan: Plan) -> Iterator[Problem]:
     if plan.runs_line and not plan.runs:
-        yield Problem("the runs table is empty", plan.file, plan.runs_line, "write one row a run")
+        yield Problem("the runs table is empty", plan.file, plan.runs_line, "write one row per run")
     seen: dict[str, Run] = {}
     for run in plan.runs:
         if not is_one_component(run.name):
-            yield Problem(f"run name `{run.name}` cannot be one path component", plan.file, run.line, hint)
+            yield Problem(f"run name `{run.name}` cannot be one path component", plan.file, run.line, _NAME_HINT)
         first = seen.setdefault(run.name, run)
         if first is not run:
             message = f"run `{run.name}` appears twice, first on line {first.line}"
@@ -50,15 +48,19 @@ def _names(plan: Plan) -> Iterator[Problem]:
 
 
 def _tools(plan: Plan, preparation: Sequence[str], evaluation: Sequence[str]) -> Iterator[Problem]:
-    for stage, name, known, line in (
-        ("preparation", plan.tools.preparation, preparation, plan.tools.line),
-        ("evaluation", plan.tools.evaluation, evaluation, plan.tools.evaluation_line),
-    ):
-        if name.lower() not in known:
-            supported = "supported: " + ", ".join(known)
-            near = suggestion(name, known)
-            hint = f"{near} {supported}" if near.startswith("did") else supported
-            yield Problem(f"unknown {stage} tool `{name}`", plan.file, line, hint)
+    tools = plan.tools
+    if tools.preparation.lower() not in preparation:
+        hint = _tool_hint(tools.preparation, preparation)
+        yield Problem(f"unknown preparation tool `{tools.preparation}`", plan.file, tools.line, hint)
+    if tools.evaluation.lower() not in evaluation:
+        hint = _tool_hint(tools.evaluation, evaluation)
+        yield Problem(f"unknown evaluation tool `{tools.evaluation}`", plan.file, tools.evaluation_line, hint)
+
+
+def _tool_hint(name: str, known: Sequence[str]) -> str:
+    hint = "supported: " + ", ".join(known)
+    near = suggestion(name, known)
+    return f"{near} {hint}" if near.startswith("did you mean") else hint
 
 
 def _counts(plan: Plan) -> Iterator[Problem]:
@@ -77,28 +79,30 @@ def _factors(plan: Plan) -> Iterator[Problem]:
     for factor in plan.factors:
         parameter = plan.parameters.by_column(factor.name)
         if factor.name.lower() == "model":
-            runs = plan.fine_tuned or plan.runs
-            used: dict[Value, str] = {run.model: run.model for run in runs}
+            used: dict[Value, str] = {run.model: run.model for run in plan.fine_tuned or plan.runs}
             levels: dict[Value, str] = {level: level for level in factor.levels}
-        elif parameter is None or not parameter.short:
+            yield from _disagreements(plan, factor, levels, used)
+        elif parameter is not None and parameter.short:
+            yield from _parameter_levels(plan, factor, parameter)
+        elif plan.parameters.is_complete:
             hint = plan.parameters.suggest(factor.name, "Model", varying=True)
             yield Problem(f"unknown factor `{factor.name}`", plan.file, factor.line, hint)
-            continue
-        elif parameter.key in plan.unreadable:
-            continue
-        else:
-            written = [plan.setting(run, parameter.key) for run in plan.fine_tuned]
-            used = {item.value: item.text for item in written if item is not None}
-            try:
-                levels = {_level(parameter, level): level for level in factor.levels}
-            except ValueError as error:
-                yield Problem(f"factor {factor.name}: {error}", plan.file, factor.line)
-                continue
-        yield from _disagreements(plan, factor, levels, used)
 
 
-def _level(parameter: Parameter, level: str) -> Value:
-    return level if parameter.kind is Kind.LITERAL else parameter.convert(level)
+def _parameter_levels(plan: Plan, factor: Factor, parameter: Parameter) -> Iterator[Problem]:
+    if parameter.key in plan.unreadable:
+        return
+    written = [plan.setting(run, parameter.key) for run in plan.fine_tuned]
+    used = {item.value: item.text for item in written if item is not None}
+    levels: dict[Value, str] = {}
+    for level in factor.levels:
+        try:
+            value = level if parameter.kind is Kind.LITERAL else parameter.convert(level)
+        except ValueError as error:
+            yield Problem(f"factor {factor.name}: {error}", plan.file, factor.line)
+            return
+        levels[value] = level
+    yield from _disagreements(plan, factor, levels, used)
 
 
 def _disagreements(
@@ -116,34 +120,40 @@ def _disagreements(
 
 
 def _listed(plan: Plan) -> Iterator[Problem]:
+    """Where the configuration lists the values of a column, the runs have no others."""
     for key, listed in plan.listed.items():
         values = {item.value for item in listed}
+        texts = ", ".join(item.text for item in listed)
         for run in plan.runs:
             written = run.parameters.get(key)
             if written and values and written.value not in values:
                 column = plan.parameters.by_key(key).column
-                message = f"run `{run.name}` has {column} {written.text}, but the configuration lists "
-                message += ", ".join(item.text for item in listed)
+                message = f"run `{run.name}` has {column} {written.text}, but the configuration lists {texts}"
                 yield Problem(message, plan.file, run.line, f"see line {listed[0].line}; make the two agree")
 
 
-def _models(plan: Plan) -> Iterator[Problem]:
-    told: set[str] = set()
+def _models_of_runs(plan: Plan) -> Iterator[Problem]:
+    known = [model.name for model in plan.models]
+    reported: set[str] = set()
     for run in plan.runs:
         if not run.model:
-            yield Problem(f"run `{run.name}` names no model", plan.file, run.line)
-        elif plan.model_of(run) is None and not run.checkpoint and not plan.models_location and run.model not in told:
-            told.add(run.model)
-            known = [model.name for model in plan.models]
+            yield Problem(f"run `{run.name}` names no model", plan.file, run.line, "name one of `### Models`")
+            continue
+        has_path = run.checkpoint or plan.models_location or run.model in known
+        if not has_path and run.model not in reported:
+            reported.add(run.model)
             hint = f"add `- {run.model}: PATH` under `### Models`"
-            hint += f"; {suggestion(run.model, known)}" if known else ""
+            if known:
+                hint += f"; {suggestion(run.model, known)}"
             yield Problem(f"run `{run.name}`: no path is given for model `{run.model}`", plan.file, run.line, hint)
-    names: dict[str, int] = {}
+
+
+def _model_names(plan: Plan) -> Iterator[Problem]:
+    first: dict[str, int] = {}
     for model in plan.models:
-        if names.setdefault(model.name, model.line) != model.line:
-            yield Problem(
-                f"model `{model.name}` is listed twice", plan.file, model.line, f"see line {names[model.name]}"
-            )
+        line = first.setdefault(model.name, model.line)
+        if line != model.line:
+            yield Problem(f"model `{model.name}` is listed twice", plan.file, model.line, f"see line {line}")
 
 
 def _controls(plan: Plan) -> Iterator[Problem]:
@@ -153,7 +163,7 @@ def _controls(plan: Plan) -> Iterator[Problem]:
             message = f"run `{run.name}` is of type {run.type.value} and is not trained, but has {', '.join(given)}"
             yield Problem(message, plan.file, run.line, "write `-` in these columns")
         if run.type is not RunType.EVAL_ONLY and run.checkpoint:
-            message = f"run `{run.name}` is of type {run.type.value} and has a checkpoint"
+            message = f"run `{run.name}` is of type {run.type.value}, but has a checkpoint"
             yield Problem(message, plan.file, run.line, "only `Eval-only` runs have one")
 
 
@@ -161,49 +171,68 @@ def _tasks(plan: Plan) -> Iterator[Problem]:
     seen: set[str] = set()
     for task in plan.tasks:
         if not is_one_component(task.name):
-            hint = "use letters, digits and . _ + = @ , - only: it becomes a file's name"
-            yield Problem(f"task name `{task.name}` cannot be part of a file's name", plan.file, task.line, hint)
+            message = f"task name `{task.name}` cannot be part of a file's name"
+            yield Problem(message, plan.file, task.line, _NAME_HINT)
         if task.name.lower() in seen:
-            yield Problem(f"task `{task.name}` appears twice", plan.file, task.line)
+            yield Problem(f"task `{task.name}` appears twice", plan.file, task.line, "rename one of them")
         if not task.script:
             hint = "write `FILE.py` or `FILE.py@task`"
             yield Problem(f"task `{task.name}` has no script", plan.file, task.line, hint)
         seen.add(task.name.lower())
 
 
-def _matrix(plan: Plan) -> Iterator[Problem]:
-    runs = {run.name: run for run in plan.runs}
-    seen: set[object] = set()
+def _matrix_rows(plan: Plan) -> Iterator[Problem]:
+    runs = [run.name for run in plan.runs]
+    seen: set[Value] = set()
     for row in plan.matrix_runs:
         if row.value not in runs:
-            hint = suggestion(str(row.value), runs)
             message = f"the evaluation matrix has run `{row.value}`, which is not in the runs table"
-            yield Problem(message, plan.file, row.line, hint)
+            yield Problem(message, plan.file, row.line, suggestion(str(row.value), runs))
         if row.value in seen:
-            yield Problem(f"run `{row.value}` has two rows in the evaluation matrix", plan.file, row.line)
+            message = f"run `{row.value}` has two rows in the evaluation matrix"
+            yield Problem(message, plan.file, row.line, "remove one of them")
         seen.add(row.value)
-    if plan.matrix is not None:
-        for run in plan.runs:
-            if run.name not in seen:
-                hint = "add a row, with `-` if it is not to be evaluated"
-                yield Problem(f"run `{run.name}` is not in the evaluation matrix", plan.file, run.line, hint)
+    for run in plan.runs if plan.matrix is not None else ():
+        if run.name not in seen:
+            hint = "add a row, with `-` if it should not be evaluated"
+            yield Problem(f"run `{run.name}` is not in the evaluation matrix", plan.file, run.line, hint)
+
+
+def _matrix_cells(plan: Plan) -> Iterator[Problem]:
+    untrained = {run.name for run in plan.runs if run.type is not RunType.FINE_TUNED}
     for entry in plan.matrix or ():
-        untrained = entry.run in runs and runs[entry.run].type is not RunType.FINE_TUNED
-        if untrained and isinstance(entry.epochs, tuple):
+        if entry.run in untrained and isinstance(entry.epochs, tuple):
             message = f"run `{entry.run}` is not trained here and has no epochs"
             yield Problem(message, plan.file, entry.line, "write `✓`")
 
 
 def _epochs(plan: Plan) -> Iterator[Problem]:
+    """Only epochs that a run trains can be evaluated; one cell's epoch is reported once for all of its tasks."""
     runs = {run.name: run for run in plan.runs}
-    said: set[tuple[int, int | None]] = set()
+    reported: set[tuple[int, int]] = set()
     for evaluation in evaluations(plan):
-        run = runs[evaluation.run]
+        run, epoch = runs[evaluation.run], evaluation.epoch
         total = effective(plan, run, "epochs")
-        if evaluation.epoch is None or not isinstance(total, int) or evaluation.epoch < total:
+        if epoch is None or not isinstance(total, int) or epoch < total or (evaluation.line, epoch) in reported:
             continue
-        if (evaluation.line, evaluation.epoch) not in said:
-            said.add((evaluation.line, evaluation.epoch))
-            message = f"run `{run.name}` has {total} epoch(s), and epoch {evaluation.epoch} is to be evaluated"
-            hint = f"epochs count from 0: the last one is {total - 1}"
-            yield Problem(message, plan.file, evaluation.line, hint)
+        reported.add((evaluation.line, epoch))
+        trained = "1 epoch (epoch 0)" if total == 1 else f"{total} epochs (0 to {total - 1})"
+        message = f"cannot evaluate epoch {epoch}: run `{run.name}` trains {trained}"
+        yield Problem(message, plan.file, evaluation.line, "epochs count from 0")
+
+
+_RULES: tuple[Callable[[Plan], Iterator[Problem]], ...] = (
+    _name,
+    _run_names,
+    _counts,
+    _factors,
+    _listed,
+    _models_of_runs,
+    _model_names,
+    _controls,
+    check_training,
+    _tasks,
+    _matrix_rows,
+    _matrix_cells,
+    _epochs,
+)

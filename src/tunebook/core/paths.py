@@ -16,8 +16,10 @@ __all__ = [
     "LOCK",
     "MANIFEST",
     "METRICS",
+    "PLAN_FILE",
     "RUN_LOG",
     "SCAFFOLD_LOG",
+    "SITE_FILE",
     "STATE_DIRECTORY",
     "checkpoint",
     "evaluation_script",
@@ -26,6 +28,8 @@ __all__ = [
     "tool_log",
 ]
 
+PLAN_FILE = "experiment_summary.md"
+SITE_FILE = "claude.local.md"
 STATE_DIRECTORY = ".tunebook"
 DESIGN = f"{STATE_DIRECTORY}/design.json"
 MANIFEST = f"{STATE_DIRECTORY}/manifest.json"
@@ -43,7 +47,7 @@ METRICS = "metrics.jsonl"
 
 
 def tool_log(verb: str, tool: str) -> str:
-    """``scaffold-torchtune.log``, ``run-inspect.log``: ``tool`` is the short name of the tool."""
+    """The log of a tool's own part, such as ``scaffold-NAME.log``, by the tool's short name."""
     return f"{verb}-{tool}.log"
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.parameters import ParameterTable, Written
+from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan import (
-    PLAN_FILE,
     Dataset,
     Estimates,
     EvaluationTask,

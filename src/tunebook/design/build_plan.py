@@ -13,6 +13,7 @@ from tunebook.core import plan as core
 from tunebook.core.jobs import Stage
 from tunebook.core.markdown import prose
 from tunebook.core.parameters import Kind, ParameterTable, Value, Written
+from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan import MatrixEntry, Plan, Run, RunType
 from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.core.plan.settings import effective, run_settings
@@ -40,7 +41,7 @@ _Identity = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Previous:
-    """The plan that an update replaces, and its text that stays; empty for a new plan.
+    """The plan that an update replaces, and the parts of it that stay; empty for a new plan.
 
     Attributes:
         run_names: the names of its runs.
@@ -50,6 +51,7 @@ class Previous:
     """
 
     plan: Plan | None = None
+    text: str | None = None
     run_names: Mapping[_Identity, str] = field(default_factory=lambda: MappingProxyType({}))
     run_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -66,7 +68,7 @@ def build_plan(design: Design, *, name: str, previous: Previous = _NO_PREVIOUS) 
     keys = _columns(design.parameters, trained)
     plan = Plan(
         name=name,
-        file=core.PLAN_FILE,
+        file=PLAN_FILE,
         parameters=design.parameters,
         question=prose(design.question),
         tools=design.tools,

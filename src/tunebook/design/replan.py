@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from tunebook.core.jobs import Stage
 from tunebook.core.markdown import MarkdownSection, Table, parse_markdown, split_lines
-from tunebook.core.plan import PLAN_FILE, Evaluation, Plan
+from tunebook.core.paths import PLAN_FILE
+from tunebook.core.plan import Evaluation, Plan
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.core.plan.status import EvaluationRow, pending_rows, update_status
 from tunebook.design.build_plan import Previous, identity, names_by_identity
@@ -24,6 +25,7 @@ def keep_from(text: str, plan: Plan) -> Previous:
     trained, is_evaluated = _submitted(text)
     return Previous(
         plan=plan,
+        text=text,
         run_names=names_by_identity(plan),
         run_notes={run.name: run.notes for run in plan.runs if run.notes},
         matrix_notes=_matrix_notes(text),

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Writes files whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["read_text", "write_bytes", "write_text"]
 
 
 def read_text(path: str | os.PathLike[str]) -> str | None:
-    """A file's text as it stands, byte for byte; ``None`` if there is no such file."""
+    """Returns a file's text, byte for byte; ``None`` if there is no such file."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a sweep has thousands of files
             return file.read().decode("utf-8", "surrogateescape")
@@ -28,10 +28,10 @@ def write_text(
     durable: bool = False,
     only_if: Callable[[], bool] | None = None,
 ) -> bool:
-    """Replaces a file by way of a temporary one beside it; a symbolic link is written through.
+    """Replaces a file by a temporary one beside it; writes through a symbolic link, and keeps the file's mode.
 
-    The mode of a file that is there stays. Only what cannot be generated again is ``durable``: a synced write costs
-    milliseconds, and a sweep has thousands of files.
+    Only files that cannot be generated again are ``durable``: a synced write costs milliseconds, and a sweep has
+    thousands of files.
 
     Args:
         only_if: asked at the last moment; ``False`` leaves the file as it is.
@@ -44,7 +44,7 @@ def write_text(
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """As :func:`write_text`, for what is not text."""
+    """Does what :func:`write_text` does, with bytes."""
     _replace(path, content, executable=False, durable=False, only_if=None)
 
 

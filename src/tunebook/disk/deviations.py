@@ -1,4 +1,4 @@
-"""``deviations.jsonl`` in a run's directory: where tunebook itself trained with other settings than the page gives."""
+"""Records in ``deviations.jsonl`` where tunebook itself trained a run with other settings than the plan's."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Deviation:
     Attributes:
         time: ISO 8601 with the time zone.
         reason: why, in one word: ``OUT_OF_GPU_MEMORY``.
-        planned: the settings as the page gives them, those that were changed only.
-        used: the same settings as they are now.
-        inputs: the SHA-256 of the job's inputs with the change; with other inputs it does not hold.
+        planned: the plan's values of the settings that were changed.
+        used: the values of the same settings with which the run is trained.
+        inputs: the SHA-256 of the job's inputs with the change; it does not apply to other inputs.
     """
 
     time: str
@@ -46,7 +46,7 @@ def record_deviation(directory: Path, deviation: Deviation) -> None:
 
 
 def read_deviation(directory: Path, inputs: str) -> Deviation | None:
-    """The latest change that holds for these inputs; ``None`` if there is none, as nearly always."""
+    """Returns the latest change that applies to these inputs; ``None`` in nearly all runs."""
     try:
         text = (directory / DEVIATIONS).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -56,7 +56,7 @@ def read_deviation(directory: Path, inputs: str) -> Deviation | None:
 
 
 def _deviation(line: str) -> Deviation | None:
-    """One line; a torn one is none."""
+    """Reads one line; ``None`` for a torn one."""
     try:
         document = json.loads(line)
         numbers = ({str(key): int(value) for key, value in document[name].items()} for name in ("planned", "used"))

@@ -1,4 +1,4 @@
-"""``.tunebook/ledger.jsonl``: every submission, written down before and after each step, and only ever appended to."""
+"""The ledger, ``.tunebook/ledger.jsonl``: records every submission before and after each step; only appended to."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["INTERRUPTED", "Event", "EventKind", "Ledger", "LedgerEntry", "Ledger
 
 _LOCK = threading.Lock()
 INTERRUPTED = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"})
-"""First words of the reasons for which a job is submitted again without being asked."""
+"""First words of the reasons after which a job is submitted again without being asked."""
 
 
 class EventKind(Enum):
     """What happened to a submission.
 
-    ``CANCELLED`` is written before the executor is told, so that the job may still be there; ``REFUSED`` says that the
-    executor did not take it; only ``ENDED`` says that it is over.
+    ``CANCELLED`` is recorded before the executor is called, so that the job may still run. ``REFUSED``: the executor
+    did not take it. Only ``ENDED`` means that it is over.
     """
 
     SUBMITTING = "submitting"
@@ -39,7 +39,7 @@ class EventKind(Enum):
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the ledger; what is empty is not known, or was said by an earlier line of the same tag.
+    """One line of the ledger; an empty value is unknown, or was recorded by an earlier line of the same tag.
 
     Attributes:
         time: ISO 8601 with the time zone, of the monitor's clock; ``started`` and ``ended`` are the job's own.
@@ -47,7 +47,7 @@ class Event:
         job: the job's name.
         executor: the executor's name.
         host: the host that alone can see the job; empty if any can ask for it.
-        output: where the job's output goes.
+        output: the file with the job's output.
         inputs: the SHA-256 of the job's inputs when it was submitted.
     """
 
@@ -68,13 +68,13 @@ class Event:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What the ledger says of one submission.
+    """The ledger's record of one submission.
 
     Attributes:
         number: submissions are numbered in their order; a higher number came later.
-        last: the latest event, with what earlier ones of the same tag said filled in.
+        last: the latest event, completed with the values of earlier events of the same tag.
         submitted: time of the first event.
-        cancelled: whether tunebook set out to end it, whatever came of that.
+        cancelled: whether tunebook set out to cancel it, successfully or not.
         interruptions: how many submissions directly before it were ended by the cluster (:data:`INTERRUPTED`).
     """
 
@@ -86,7 +86,7 @@ class LedgerEntry:
 
     @property
     def is_open(self) -> bool:
-        """Whether no end was recorded: the job may still be there."""
+        """Whether no end was recorded: the job may still run."""
         return self.last.event is not EventKind.ENDED
 
     @property
@@ -100,8 +100,8 @@ class Ledger:
     """The latest submission of each job, by the job's name.
 
     Attributes:
-        unreadable: how many lines could not be read; a line that was torn by a crash is no loss, since each step is
-            found out again.
+        unreadable: how many lines could not be read; a line torn by a crash loses nothing, since the next run asks the
+            executor.
     """
 
     entries: Mapping[str, LedgerEntry] = field(default_factory=lambda: MappingProxyType({}))
@@ -109,10 +109,10 @@ class Ledger:
 
 
 def record(experiment: Path, *events: Event) -> None:
-    """Appends events, and returns when the disk has them. A torn last line is closed first.
+    """Appends events, and returns when they are on the disk. A torn last line is closed first.
 
     Raises:
-        OSError: it could not be written; then what it tells of must not be done.
+        OSError: they could not be written; then the step that they record must not be taken.
     """
     lines = b"".join(_line(event) for event in events)
     path = experiment / LEDGER
@@ -136,14 +136,14 @@ def _ends_a_line(descriptor: int) -> bool:
 
 
 def read_ledger(experiment: Path) -> Ledger:
-    """Folds the ledger to the latest submission of each job; an empty one if there is no file."""
+    """Returns the latest submission of each job; an empty ledger if there is no file."""
     return LedgerReader(experiment).read()
 
 
 class LedgerReader:
-    """Follows a ledger that others may append to: every reading takes in only what is new.
+    """Follows a ledger to which others may append; each call reads only new lines.
 
-    A submission that was refused never was: the one before it counts again.
+    A submission that was refused does not count: the one before it is the latest again.
     """
 
     def __init__(self, experiment: Path) -> None:
@@ -157,22 +157,22 @@ class LedgerReader:
 
     def read(self) -> Ledger:
         """The latest submission of every job."""
-        self._take_in()
+        self._read_new_lines()
         latest = {job: self._submissions[tags[-1]] for job, tags in self._tags.items() if tags}
         return Ledger(MappingProxyType(latest), self._unreadable + self._torn)
 
     def latest(self, job: str) -> LedgerEntry | None:
         """The latest submission of one job."""
-        self._take_in()
+        self._read_new_lines()
         tags = self._tags.get(job)
         return self._submissions[tags[-1]] if tags else None
 
     def submissions(self) -> dict[str, int]:
-        """How many times each job was submitted, by the job's name; refused submissions do not count."""
-        self._take_in()
+        """Returns how many times each job was submitted, by the job's name; refused submissions do not count."""
+        self._read_new_lines()
         return {job: len(tags) for job, tags in self._tags.items()}
 
-    def _take_in(self) -> None:
+    def _read_new_lines(self) -> None:
         try:
             with self._path.open("rb") as stream:
                 stream.seek(self._offset)
@@ -222,6 +222,9 @@ def _fold(entry: LedgerEntry | None, event: Event, number: int) -> LedgerEntry:
     cancelled = event.event is EventKind.CANCELLED
     if entry is None:
         return LedgerEntry(number, event, event.time, cancelled)
-    said = {item.name: getattr(entry.last, item.name) for item in fields(Event)}
-    missing = {name: value for name, value in said.items() if value and not getattr(event, name)}
+    missing = {}
+    for item in fields(Event):
+        known = getattr(entry.last, item.name)
+        if known and not getattr(event, item.name):
+            missing[item.name] = known
     return replace(entry, last=replace(event, **missing), cancelled=entry.cancelled or cancelled)

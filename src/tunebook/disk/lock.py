@@ -1,4 +1,4 @@
-"""One tunebook at a time: locks that say who holds them."""
+"""Locks that let one tunebook at a time work on an experiment, and name their holder."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ __all__ = ["exclusive"]
 
 @contextmanager
 def exclusive(experiment: Path, purpose: str, *, wait_s: float = 0.0) -> Iterator[None]:
-    """Holds the experiment for one purpose (``scaffold``, ``run``, ``page``); others of that purpose are kept out.
+    """Locks the experiment for one purpose (``scaffold``, ``run``, ``plan``).
 
     Args:
-        wait_s: how long to wait for another holder, in seconds.
+        experiment: the experiment's directory.
+        purpose: another process can hold the lock of another purpose at the same time.
+        wait_s: seconds to wait for another holder.
 
     Raises:
         LockedError: another process holds it; the message says which, where and since when.

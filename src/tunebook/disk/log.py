@@ -1,4 +1,4 @@
-"""Logs: entries appended in the seed's format."""
+"""Appends entries to logs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["Log"]
 
 
 class Log:
-    """One log file. Nothing is opened before the first entry; entries of several threads do not mix.
+    """One log file, opened at the first entry; entries of several threads do not mix.
 
     Args:
-        path: the file, or ``None`` for a log that keeps nothing (a dry run).
+        path: the file; ``None`` discards all entries (a dry run).
         clock: local time.
     """
 

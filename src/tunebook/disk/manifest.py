@@ -1,4 +1,4 @@
-"""The manifest: what was generated last time, and the jobs that came of it."""
+"""The manifest: the digests of the files that were generated last, and the jobs of their scripts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What tunebook knows of an experiment's files.
+    """What tunebook generated in an experiment.
 
     Attributes:
-        generated: relative path to the SHA-256 of its text as generated; two while a write is under way, so that an
-            interrupted one leaves neither text looking like a person's.
+        generated: relative path to the SHA-256 of its text as generated; two digests during a write, so that after an
+            interrupted one neither text counts as edited.
         jobs: the jobs whose scripts exist.
     """
 
@@ -34,10 +34,10 @@ class Manifest:
 
 
 def read_manifest(experiment: Path) -> Manifest:
-    """The manifest; an empty one if the experiment was never scaffolded.
+    """Reads the manifest; an empty one if the experiment was never scaffolded.
 
     Raises:
-        PlanError: it is there and cannot be read.
+        PlanError: the manifest exists but cannot be read.
     """
     text = read_text(experiment / MANIFEST)
     if text is None:
@@ -52,7 +52,7 @@ def read_manifest(experiment: Path) -> Manifest:
 
 
 def digest(text: str) -> str:
-    """The SHA-256 of a text as UTF-8, in hexadecimal."""
+    """Returns the SHA-256 of a text as UTF-8, in hexadecimal."""
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -85,7 +85,7 @@ def changed_scripts(experiment: Path, jobs: Iterable[Job]) -> frozenset[str]:
 
 
 def write_manifest(experiment: Path, manifest: Manifest) -> None:
-    """Writes the manifest if it says something new."""
+    """Writes the manifest if it has changed."""
     document = {
         "version": _VERSION,
         "generated": {path: list(digests) for path, digests in sorted(manifest.generated.items())},

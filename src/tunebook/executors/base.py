@@ -12,7 +12,7 @@ from tunebook.core.jobs import Job, JobStatus
 __all__ = ["Batch", "Executor", "ExecutorFactory", "ExecutorOptions", "Intake", "Submission", "Submitted"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExecutorOptions:
     """What a person asks of an executor.
 

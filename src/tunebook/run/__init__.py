@@ -1,1 +1,1 @@
-"""Submitting jobs in dependency order, and watching them to their end."""
+"""Submits jobs in the order of their needs, and watches them to their end."""

@@ -1,4 +1,4 @@
-"""Why a job failed, from its scheduler's word and the end of its output; and what to do about it."""
+"""Diagnoses failed jobs from the scheduler's word and the end of the output, and advises what to do."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Diagnosis:
     """What is known of a failure.
 
     Attributes:
-        kind: one word: ``OUT_OF_GPU_MEMORY``, ``MISSING_FILE``, a scheduler's own; empty if nothing is recognised.
-        advice: what to do; empty if there is none.
+        kind: one word: ``OUT_OF_GPU_MEMORY``, ``MISSING_FILE``, a scheduler's own; empty for an unknown kind.
+        advice: what to do; empty for an unknown kind.
         lines: the two lines of the output that show it.
     """
 
@@ -32,16 +32,23 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class _Rule:
-    """``told`` says whether the page's notes carry the kind, since the exit code alone says nothing."""
+    """How a kind of failure is recognised.
+
+    Attributes:
+        in_notes: whether the plan's notes give the kind in place of the exit code, which says less.
+    """
 
     kind: str
     pattern: re.Pattern[str]
     advice: str
-    told: bool = False
+    in_notes: bool = False
+
+    def fits(self, output: Sequence[str]) -> bool:
+        return any(self.pattern.search(line) for line in output)
 
 
-def _rule(kind: str, pattern: str, advice: str, *, told: bool = False) -> _Rule:
-    return _Rule(kind, re.compile(pattern, re.IGNORECASE), advice, told)
+def _rule(kind: str, pattern: str, advice: str, *, in_notes: bool = False) -> _Rule:
+    return _Rule(kind, re.compile(pattern, re.IGNORECASE), advice, in_notes)
 
 
 _AGAIN = "then `tunebook run --retry-failed`"
@@ -51,69 +58,78 @@ _RULES = (
         r"CUDA out of memory|torch\.(cuda\.)?OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED|CUDA error: out of memory",
         "`tunebook run --retry-oom` halves a training's batch and doubles its gradient accumulation; "
         f"or ask for a larger GPU, {_AGAIN}",
-        told=True,
+        in_notes=True,
     ),
     _rule(
         "OUT_OF_MEMORY",
         r"oom[-_ ]kill|DefaultCPUAllocator: (can't|not enough)|^MemoryError|Cannot allocate memory",
-        f"ask for more memory on the page or in the site's settings, `tunebook scaffold`, {_AGAIN}",
-        told=True,
+        f"ask for more memory in the plan or in the site settings, `tunebook scaffold`, {_AGAIN}",
+        in_notes=True,
     ),
     _rule(
         "TIMEOUT",
         r"CANCELLED AT .* DUE TO TIME LIMIT",
-        f"raise the time limit on the page or in the site's settings, `tunebook scaffold`, {_AGAIN}; "
-        "a training goes on from its last epoch's checkpoint where its inputs have not changed",
+        f"raise the time limit in the plan or in the site settings, `tunebook scaffold`, {_AGAIN}; "
+        "a training whose inputs have not changed continues from its last epoch's checkpoint",
     ),
     _rule(
         "PREEMPTED",
         r"DUE TO PREEMPTION",
-        "the cluster took its place some times in a row: another partition or QOS may help, "
-        "`tunebook run --retry-failed` tries again",
+        "the cluster interrupted it several times in a row: try another partition or QOS, "
+        "or `tunebook run --retry-failed`",
     ),
     _rule(
         "NODE_FAIL",
         r"DUE TO NODE FAILURE",
-        "its nodes failed some times in a row: tell the cluster's support; `tunebook run --retry-failed` tries again",
+        "its nodes failed several times in a row: ask the cluster's support, or try `tunebook run --retry-failed`",
     ),
     _rule(
         "DIVERGED",
         r"training diverged|loss of step \d+ is not finite",
-        f"lower the learning rate or lengthen the warm-up on the page, `tunebook scaffold`, {_AGAIN}",
-        told=True,
+        f"lower the learning rate or lengthen the warm-up in the plan, `tunebook scaffold`, {_AGAIN}",
+        in_notes=True,
     ),
     _rule(
         "MISSING_MODULE",
         r"ModuleNotFoundError|ImportError|No module named|environment lacks",
-        f"install it in the environment that the site's settings name, {_AGAIN}",
+        f"install it in the environment that the site settings name, {_AGAIN}",
     ),
     _rule(
         "MISSING_FILE",
         r"FileNotFoundError|No such file or directory|does not exist",
-        f"`tunebook check` tells which resource is missing; put it there, {_AGAIN}",
+        f"`tunebook check` names the missing resource; provide it, {_AGAIN}",
     ),
 )
 
 
 def diagnose(reason: str, output: Sequence[str]) -> Diagnosis:
-    """What a failure is: the scheduler's word counts before the output, and the output's last lines before the first.
+    """Diagnoses a failure; the scheduler's word takes precedence over the output.
 
     Args:
-        reason: as the page says it: ``TIMEOUT``, ``CANCELLED by 1000``, ``exit code 1``.
+        reason: as in the plan's status tables: ``TIMEOUT``, ``CANCELLED by 1000``, ``exit code 1``.
         output: the last lines of the job's output.
     """
     word = reason.partition(" ")[0]
-    rule = next((rule for rule in _RULES if rule.kind == word), None)
-    if rule is None and not word.isupper():
-        rule = next((rule for rule in _RULES if any(rule.pattern.search(line) for line in output)), None)
+    rule = _rule_of(word, output)
+    errors = error_lines(output)
     if rule is None:
-        return Diagnosis(word if word.isupper() else "", lines=error_lines(output)[-_LINES:])
+        return Diagnosis(word if word.isupper() else "", lines=errors[-_LINES:])
     shown = [line for line in output if rule.pattern.search(line)]
-    last = [line for line in error_lines(output)[-1:] if line not in shown]
-    return Diagnosis(rule.kind, rule.advice, tuple([*shown, *last][-_LINES:]))
+    if errors and errors[-1] not in shown:
+        shown.append(errors[-1])
+    return Diagnosis(rule.kind, rule.advice, tuple(shown[-_LINES:]))
+
+
+def _rule_of(word: str, output: Sequence[str]) -> _Rule | None:
+    for rule in _RULES:
+        if rule.kind == word:
+            return rule
+    if word.isupper():
+        return None
+    return next((rule for rule in _RULES if rule.fits(output)), None)
 
 
 def word_for(output: Sequence[str]) -> str:
-    """The word that the page's notes carry for what only the output tells; empty if there is none."""
-    kind = diagnose("", output).kind
-    return next((rule.kind for rule in _RULES if rule.told and rule.kind == kind), "")
+    """Returns the kind of failure for the plan's notes if only the output shows it; empty otherwise."""
+    rule = _rule_of("", output)
+    return rule.kind if rule is not None and rule.in_notes else ""

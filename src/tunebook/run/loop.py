@@ -1,4 +1,4 @@
-"""Runs jobs in the order of what they need, watches them to their end, and can be taken up again at any time."""
+"""Runs jobs in the order of their needs, watches them to their end, and can be resumed at any time."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
 from tunebook.errors import ExecutorError, UsageError
 from tunebook.executors.base import Executor
-from tunebook.run.board import Board
-from tunebook.run.evidence import survey
-from tunebook.run.journal import Journal
-from tunebook.run.pace import Pace
-from tunebook.run.page import Page
+from tunebook.run.gather import survey
+from tunebook.run.job_set import JobSet
+from tunebook.run.job_state import JobInRun
+from tunebook.run.poll_interval import PollInterval
+from tunebook.run.recorder import Recorder
 from tunebook.run.report import JobReport, RunReport, Snapshot
-from tunebook.run.select import RunOptions, select
+from tunebook.run.select import LoopOptions, select
+from tunebook.run.status import StatusTables
 from tunebook.run.submit import Submitter
-from tunebook.run.track import Track
 
 __all__ = ["run_jobs"]
 
 _FRESH_S = 30.0
-"""Schedulers forget jobs that have ended: how long an answer counts when another job is submitted behind them."""
+"""Schedulers forget jobs that have ended: for so long a poll counts when a job is submitted behind those in flight."""
 
 
 def _local_time() -> datetime:
@@ -38,43 +38,43 @@ def run_jobs(
     executor: Executor,
     *,
     experiment: Path,
-    options: RunOptions | None = None,
+    options: LoopOptions | None = None,
     clock: Callable[[], datetime] = _local_time,
     sleep: Callable[[float], None] = time.sleep,
     on_event: Callable[[Snapshot], None] | None = None,
     remedy: Callable[[JobReport], str] | None = None,
 ) -> RunReport:
-    """Does what is asked for and not done yet, and returns when nothing more can be done.
+    """Runs the selected jobs that are not completed, and returns when no more can be done.
 
-    Jobs that a killed monitor left are taken up first. Completed jobs are never run again, failed ones of earlier runs
-    only with ``options.retry_failed``, and cancelled ones and those whose inputs have changed without being asked. One
-    job's failure stops only what needs it. The page's status tables and the logs are kept current. What a ``remedy``
-    changes so that a failed job may succeed is done again at once.
+    Jobs that a killed monitor left are resumed first. Completed jobs are never run again, jobs that failed in an
+    earlier run only with ``options.retry_failed``; cancelled jobs and those whose inputs have changed are run again
+    without being asked. One job's failure stops only the jobs that need it. A job whose files a ``remedy`` changes is
+    submitted again at once. The plan's status tables and the logs are kept current.
 
     Raises:
-        UsageError: nothing is asked for.
+        UsageError: no job is selected.
         LockedError: another run works in this experiment.
         ExecutorError: jobs of an earlier run could not be asked for.
-        KeyboardInterrupt: a person left; jobs that do not survive that have been cancelled.
+        KeyboardInterrupt: the person left; jobs that do not survive that have been cancelled.
     """
     experiment = experiment.resolve()
-    options = options or RunOptions()
+    options = options or LoopOptions()
     selected = select(jobs, options)
     if options.max_jobs is not None and options.max_jobs < 1:
         raise UsageError(f"{options.max_jobs} jobs at a time: there must be at least one")
     with exclusive(experiment, "run"):
-        journal = Journal(experiment, executor.name, executor.host, clock)
+        recorder = Recorder(experiment, executor.name, executor.host, clock)
         surveyed = survey(jobs, experiment)
-        board = Board(surveyed, experiment, selected, retry_failed=options.retry_failed)
-        submitter = Submitter(board, executor, journal, experiment, remedy)
-        monitor = _Monitor(board, executor, journal, submitter, options)
-        page = Page(experiment, clock, monitor.warn)
+        job_set = JobSet(surveyed, experiment, selected, retry_failed=options.retry_failed)
+        submitter = Submitter(job_set, executor, recorder, experiment=experiment, remedy=remedy)
+        monitor = _Monitor(job_set, submitter, executor, recorder=recorder, options=options)
+        tables = StatusTables(experiment, clock, monitor.warn)
         if surveyed.ledger.unreadable:
-            monitor.warn(f"{surveyed.ledger.unreadable} lines of the ledger cannot be read, and are passed over")
+            monitor.warn(f"{surveyed.ledger.unreadable} lines of the ledger cannot be read and are ignored")
 
         def show(*, now: bool = False) -> None:
-            reports = board.reports()
-            page.show(reports, now=now)
+            reports = job_set.reports()
+            tables.show(reports, now=now)
             if on_event is not None:
                 on_event(Snapshot(clock(), reports, monitor.note))
 
@@ -85,39 +85,38 @@ class _Monitor:
     """The loop of one run."""
 
     def __init__(
-        self, board: Board, executor: Executor, journal: Journal, submitter: Submitter, options: RunOptions
+        self, jobs: JobSet, submitter: Submitter, executor: Executor, *, recorder: Recorder, options: LoopOptions
     ) -> None:
-        self._board = board
-        self._executor = executor
-        self._journal = journal
-        self._options = options
+        self._jobs = jobs
         self._submitter = submitter
-        self._pace = Pace(
-            executor.poll_s if options.poll_s is None else options.poll_s, patient=executor.survives_monitor
-        )
+        self._executor = executor
+        self._recorder = recorder
+        self._options = options
+        poll_s = executor.poll_s if options.poll_s is None else options.poll_s
+        self._interval = PollInterval(poll_s, patient=executor.survives_monitor)
         self._submitted: list[str] = []
         self._warnings: list[str] = []
         self._not_retried: tuple[str, ...] = ()
         self._silence = ""
-        self._asked_at = time.monotonic()
+        self._polled_at = time.monotonic()
 
     @property
     def note(self) -> str:
-        """What is amiss: a scheduler that does not answer, a queue that is full."""
+        """What prevents progress: a scheduler that does not answer, a queue that is full."""
         return self._silence or self._submitter.note
 
     def warn(self, message: str) -> None:
-        """Goes into the log and the report; the run goes on."""
+        """Adds a warning to the log and to the report; the run continues."""
         self._warnings.append(message)
-        self._journal.tell("WARNING", message)
+        self._recorder.log("WARNING", message)
 
     def run(self, show: Callable[..., None], sleep: Callable[[float], None]) -> RunReport:
-        asked = sum(track.selected for track in self._board.tracks.values())
-        self._journal.tell("RUN_STARTED", f"{asked} jobs on {self._executor.name}", details=_counted(self._reports()))
+        selected = self._selected()
+        self._recorder.log("RUN_STARTED", f"{len(selected)} jobs on {self._executor.name}", details=_counted(selected))
         try:
-            self._submitter.take_up()
+            self._submitter.resume()
             if not self._options.retry_failed:
-                self._not_retried = tuple(track.job.name for track in self._board.not_retried())
+                self._not_retried = tuple(one.job.name for one in self._jobs.not_retried())
             self._loop(show, sleep)
         except KeyboardInterrupt:
             self._leave()
@@ -132,125 +131,122 @@ class _Monitor:
             if self._poll():
                 taken, more = self._submitter.submit_waiting(self._options.max_jobs, lambda: self._stagger(sleep))
                 self._submitted += taken
-                self._pace.changed = self._pace.changed or bool(taken)
+                self._interval.changed = self._interval.changed or bool(taken)
             show()
             if more:
                 continue
-            waiting = self._board.waiting(held=self._executor.holds_dependencies)
-            if not self._board.in_flight() and not waiting:
+            waiting = self._jobs.waiting(held=self._executor.holds_dependencies)
+            flying = self._jobs.in_flight()
+            if not flying and not waiting:
                 return
-            unclear = any(track.misses for track in self._board.in_flight())
+            unclear = any(one.misses for one in flying)
             if self._options.detach and not (waiting or unclear or self._silence):
                 self._leave()
                 return
             self._rest(show, sleep)
 
     def _stagger(self, sleep: Callable[[float], None]) -> bool:
-        """Between two submissions; whether the executor's last answer still holds."""
+        """Waits between two submissions; returns whether the executor's last answer still counts."""
         if self._options.stagger_s > 0:
             sleep(self._options.stagger_s)
-        return time.monotonic() - self._asked_at < _FRESH_S
+        return time.monotonic() - self._polled_at < _FRESH_S
 
     def _rest(self, show: Callable[..., None], sleep: Callable[[float], None]) -> None:
-        """Until the executor is asked again; meanwhile the jobs' own files tell what they can."""
-        ticks = self._pace.ticks()
+        """Waits for the next poll; meanwhile the jobs' own files show which have succeeded."""
+        ticks = self._interval.ticks()
         for number, tick in enumerate(ticks, start=1):
             sleep(tick)
-            looked_for = [track for track in self._board.in_flight() if track.running or track.misses]
-            done = [track for track in looked_for if self._has_succeeded(track)]
-            for track in done:
-                self._submitter.finish(track, JobStatus(JobState.UNKNOWN))
-            if done and self._board.waiting(held=self._executor.holds_dependencies):
+            looked_at = [one for one in self._jobs.in_flight() if one.is_running or one.misses]
+            done = [one for one in looked_at if self._has_succeeded(one)]
+            for one in done:
+                self._submitter.finish(one, JobStatus(JobState.UNKNOWN))
+            if done and self._jobs.waiting(held=self._executor.holds_dependencies):
                 return
             if number < len(ticks):
                 show()
 
     def _poll(self) -> bool:
-        """Asks for all jobs at once; whether there was an answer."""
-        flying = self._board.in_flight()
-        self._asked_at = time.monotonic()
-        if not flying:
+        """Asks for all jobs in flight at once; returns whether there was an answer."""
+        self._polled_at = time.monotonic()
+        if not self._jobs.in_flight():
             return True
         try:
-            self._submitter.find()
-            flying = [track for track in self._board.in_flight() if track.job_id]
-            statuses = self._executor.poll([track.job_id for track in flying])
+            self._submitter.locate()
+            flying = [one for one in self._jobs.in_flight() if one.job_id]
+            statuses = self._executor.poll([one.job_id for one in flying])
         except ExecutorError as error:
-            self._is_silent(error)
+            self._note_silence(error)
             return False
         self._silence = ""
-        self._pace.answered()
-        for track in flying:
-            self._apply(track, statuses.get(track.job_id, JobStatus(JobState.UNKNOWN)))
+        self._interval.answered()
+        for one in flying:
+            self._apply(one, statuses.get(one.job_id, JobStatus(JobState.UNKNOWN)))
         return True
 
-    def _has_succeeded(self, track: Track) -> bool:
-        """Whether it says so itself, and that is enough: of a job on this machine the process is waited for, too."""
-        return self._executor.survives_monitor and track.has_succeeded()
+    def _has_succeeded(self, one: JobInRun) -> bool:
+        """Whether its outcome file suffices: the process of a job on this machine is waited for as well."""
+        return self._executor.survives_monitor and one.has_succeeded()
 
-    def _is_silent(self, error: ExecutorError) -> None:
-        """An executor that does not answer is waited for; no job has failed by that."""
+    def _note_silence(self, error: ExecutorError) -> None:
+        """Waits for an executor that does not answer; no job has failed by that."""
         if not self._silence:
-            self.warn(f"{self._executor.name} does not answer, and is asked again: {error}")
+            self.warn(f"{self._executor.name} does not answer and is asked again: {error}")
         self._silence = f"{self._executor.name} does not answer: {error}"
-        self._pace.silent()
-        for track in self._board.in_flight():
-            if track.has_succeeded():
-                self._submitter.finish(track, JobStatus(JobState.UNKNOWN))
+        self._interval.silent()
+        for one in self._jobs.in_flight():
+            if one.has_succeeded():
+                self._submitter.finish(one, JobStatus(JobState.UNKNOWN))
 
-    def _apply(self, track: Track, status: JobStatus) -> None:
-        """A job that ended without a trace is believed to have done so when that was seen some times."""
-        if self._has_succeeded(track):
-            self._submitter.finish(track, status)
+    def _apply(self, one: JobInRun, status: JobStatus) -> None:
+        """Takes one job's status. An end without a trace is believed once it was reported several times in a row."""
+        if self._has_succeeded(one):
+            self._submitter.finish(one, status)
         elif status.state in {JobState.RUNNING, JobState.PENDING}:
-            track.misses = 0
-            self._goes_on(track, status)
-        elif status.reason == NEVER_RAN and self._submitter.awaits_judgement(track):
-            return  # what it waited for is judged first
-        elif self._submitter.has_ended(track):
-            self._submitter.finish(track, status)
+            self._take_status(one, status)
+        elif status.reason == NEVER_RAN and self._submitter.awaits_verdict(one):
+            return  # the job that it waited for is judged first
+        elif self._submitter.has_outcome(one):
+            self._submitter.finish(one, status)
         else:
-            track.misses += 1
-            self._pace.hurried = status.state is JobState.FAILED  # a shared disk may show success half a minute late
-            if track.misses >= self._executor.patience:
-                self._submitter.finish(track, _without_outcome(status))
-        self._pace.changed = self._pace.changed or not track.in_flight
+            one.misses += 1
+            # A shared disk may show a success half a minute late.
+            self._interval.hurried = status.state is JobState.FAILED
+            if one.misses >= self._executor.patience:
+                self._submitter.finish(one, _without_outcome(status))
+        self._interval.changed = self._interval.changed or not one.in_flight
 
-    def _goes_on(self, track: Track, status: JobStatus) -> None:
-        track.note = status.reason if status.state is JobState.PENDING else ""
-        track.node = status.node
-        if status.state is JobState.RUNNING and not track.running:
-            track.running = self._pace.changed = True
-            track.started = status.started or track.started or self._journal.now()
-            self._journal.record(track, EventKind.RUNNING)
-            self._journal.change(track, "running")
-        elif status.state is JobState.PENDING and track.running:
-            track.running = False
-            self._journal.change(track, "queued again", reason=status.reason)
+    def _take_status(self, one: JobInRun, status: JobStatus) -> None:
+        was_running = one.is_running
+        one.status, one.misses = status, 0
+        if one.is_running and not was_running:
+            self._interval.changed = True
+            one.started = status.started or one.started or self._recorder.now()
+            self._recorder.record([one], EventKind.RUNNING)
+            self._recorder.log_change(one, "running")
+        elif was_running and not one.is_running:
+            self._recorder.log_change(one, "queued again", reason=status.reason)
 
     def _leave(self) -> None:
-        flying = [track.job.name for track in self._board.in_flight()]
+        names = [one.job.name for one in self._jobs.in_flight()]
         if self._executor.survives_monitor:
-            self._journal.tell("RUN_LEFT", f"{len(flying)} jobs go on", details=", ".join(flying))
+            self._recorder.log("RUN_LEFT", f"{len(names)} jobs continue", details=", ".join(names))
             return
         try:
             self._submitter.cancel_all()
         except ExecutorError as error:
             self.warn(f"jobs could not be cancelled: {error}")
-        self._journal.tell("RUN_INTERRUPTED", f"{len(flying)} jobs were cancelled", details=", ".join(flying))
+        self._recorder.log("RUN_INTERRUPTED", f"{len(names)} jobs were cancelled", details=", ".join(names))
 
-    def _reports(self) -> tuple[JobReport, ...]:
-        return tuple(report for report in self._board.reports() if report.selected)
+    def _selected(self) -> list[JobReport]:
+        return [report for report in self._jobs.reports() if report.selected]
 
     def _report(self) -> RunReport:
-        reports = self._board.reports()
-        selected = self._reports()
-        for tool in dict.fromkeys(report.job.tool for report in selected):
-            self._journal.tell_tool(
-                tool, "ALL_COMPLETE", _counted([report for report in selected if report.job.tool == tool])
-            )
+        reports = self._jobs.reports()
         result = RunReport(reports, tuple(self._submitted), self._not_retried, tuple(self._warnings))
-        self._journal.tell("COMPLETE", _counted(selected), result=f"exit code {result.exit_code.value}")
+        for tool in dict.fromkeys(report.job.tool for report in result.selected):
+            of_tool = [report for report in result.selected if report.job.tool == tool]
+            self._recorder.log_tool(tool, "ALL_COMPLETE", _counted(of_tool))
+        self._recorder.log("COMPLETE", _counted(result.selected), result=f"exit code {result.exit_code.value}")
         return result
 
 
@@ -258,10 +254,10 @@ def _without_outcome(status: JobStatus) -> JobStatus:
     if status.state is JobState.COMPLETED:
         return JobStatus(JobState.FAILED, "it ended without an outcome file", ended=status.ended)
     if status.state is JobState.UNKNOWN:
-        return JobStatus(JobState.UNKNOWN, "its executor knows nothing of it, and it wrote no outcome file")
+        return JobStatus(JobState.UNKNOWN, "its executor does not know it, and it wrote no outcome file")
     return status
 
 
 def _counted(reports: Sequence[JobReport]) -> str:
-    counts = Counter(report.state.value for report in reports)
-    return ", ".join(f"{counts[state.value]} {state.value}" for state in JobState if counts[state.value])
+    counts = Counter(report.state for report in reports)
+    return ", ".join(f"{counts[state]} {state.value}" for state in JobState if counts[state])

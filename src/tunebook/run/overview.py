@@ -1,4 +1,4 @@
-"""What is known of an experiment's jobs while nobody, or somebody else, runs them; and how they are cancelled."""
+"""Reports an experiment's jobs while no run, or another one, watches them; and cancels them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus
 from tunebook.disk.ledger import Event, EventKind, LedgerEntry, record
 from tunebook.errors import ExecutorError
 from tunebook.executors.base import Executor, Submission
-from tunebook.run.board import Board
-from tunebook.run.evidence import survey
+from tunebook.run.gather import survey
+from tunebook.run.job_set import JobSet
+from tunebook.run.job_state import JobInRun
 from tunebook.run.report import JobReport
-from tunebook.run.select import RunOptions, select
-from tunebook.run.state import CANCELLED, Verdict
-from tunebook.run.track import Track
+from tunebook.run.select import LoopOptions, select
+from tunebook.run.verdict import CANCELLED, Verdict
 
 __all__ = ["cancel_jobs", "job_reports"]
 
@@ -29,64 +29,69 @@ def job_reports(
     executors: Sequence[Executor] = (),
     warn: Callable[[str], None] = lambda _: None,
 ) -> tuple[JobReport, ...]:
-    """Every job as it stands; writes nothing.
+    """Reports every job's present state; writes nothing.
 
-    Each executor's jobs are asked for in one query. For jobs of others, and of an executor that does not answer, the
-    state is what was written down last.
+    Each executor is asked for its jobs in one query. Jobs of other executors, and of one that does not answer, have the
+    state that was recorded last.
 
     Args:
-        warn: is told of an executor that does not answer.
+        jobs: all jobs of the experiment.
+        experiment: the experiment's directory.
+        executors: the executors that are asked.
+        warn: gets a message about each executor that does not answer.
 
     Raises:
-        PlanError: the jobs wait for each other.
+        PlanError: jobs need each other.
     """
-    surveyed = survey(jobs, experiment.resolve())
-    board = Board(surveyed, experiment.resolve(), frozenset(job.name for job in jobs), retry_failed=False)
+    experiment = experiment.resolve()
+    job_set = JobSet(survey(jobs, experiment), experiment, frozenset(job.name for job in jobs), retry_failed=False)
     for executor in executors:
         try:
-            _ask(board, executor)
+            _ask(job_set, executor)
         except ExecutorError as error:
-            warn(f"{executor.name} does not answer, and its jobs are shown as they were last seen: {error}")
-    return board.reports()
+            warn(f"{executor.name} does not answer; its jobs are shown as they were last seen: {error}")
+    return job_set.reports()
 
 
-def _ask(board: Board, executor: Executor) -> None:
-    asked = [
-        track
-        for track in board.tracks.values()
-        if track.verdict.ask and track.evidence.entry is not None and _is_of(track.evidence.entry, executor)
-    ]
+def _ask(job_set: JobSet, executor: Executor) -> None:
+    asked = []
+    for one in job_set.by_name.values():
+        entry = one.evidence.entry
+        if one.verdict.ask and entry is not None and _is_of(entry, executor):
+            asked.append(one)
     if not asked:
         return
-    found = executor.find([board.submission(track) for track in asked])
-    for track in asked:
-        track.job_id = found[track.tag].job_id if track.tag in found else track.job_id
-    statuses = executor.poll([track.job_id for track in asked if track.job_id])
-    for track in asked:
-        status = statuses.get(track.job_id, JobStatus(JobState.UNKNOWN))
-        if status.state not in _GOING:  # what it wrote may be newer than what was read
-            job_id = track.job_id
-            board.look_again(track, track.evidence.entry)
-            track.job_id = track.job_id or job_id
-        _learn(track, status, in_vain=board.has_failed_need(track) and not track.started)
+    found = executor.find([job_set.submission(one) for one in asked])
+    for one in asked:
+        if one.tag in found:
+            one.job_id = found[one.tag].job_id
+    statuses = executor.poll([one.job_id for one in asked if one.job_id])
+    for one in asked:
+        status = statuses.get(one.job_id, JobStatus(JobState.UNKNOWN))
+        if status.state not in _GOING:  # its outcome may be newer than what was read
+            job_id = one.job_id
+            job_set.look_again(one, one.evidence.entry)
+            one.job_id = one.job_id or job_id
+        _take_status(one, status, is_blocked=job_set.has_failed_need(one) and not one.started)
 
 
-def _learn(track: Track, status: JobStatus, *, in_vain: bool) -> None:
-    """What an executor says of a job that has not said itself how it ended."""
+def _take_status(one: JobInRun, status: JobStatus, *, is_blocked: bool) -> None:
+    """Takes an executor's report of a job that has written no outcome."""
+    entry = one.evidence.entry
+    cancelled = entry is not None and entry.cancelled
     if status.state in _GOING:
-        track.in_flight, track.running = True, status.state is JobState.RUNNING
-        track.node, track.started = status.node, status.started or track.started
-        track.note = status.reason
-    elif track.evidence.own_outcome is not None:
-        pass  # it says itself how it ended, and it was not queued again
-    elif track.evidence.entry is not None and track.evidence.entry.cancelled:
-        track.verdict = Verdict(JobState.FAILED, CANCELLED, rerun=True)
-    elif status.reason == NEVER_RAN or (in_vain and status.state is JobState.UNKNOWN):
-        track.verdict = Verdict(JobState.PENDING, "what it needs has failed")
-    elif status.state is JobState.FAILED and status.reason and track.job_id:
-        track.verdict = Verdict(JobState.FAILED, status.reason)
+        one.adopt(cancelled=cancelled)
+        one.status, one.started = status, status.started or one.started
+    elif one.evidence.own_outcome is not None:
+        return  # it has ended since, and was not queued again
+    elif cancelled:
+        one.verdict = Verdict(JobState.FAILED, CANCELLED, rerun=True)
+    elif status.reason == NEVER_RAN or (is_blocked and status.state is JobState.UNKNOWN):
+        one.verdict = Verdict(JobState.PENDING, "a job that it needs has failed")
+    elif status.state is JobState.FAILED and status.reason and one.job_id:
+        one.verdict = Verdict(JobState.FAILED, status.reason)
     else:
-        track.verdict = Verdict(JobState.UNKNOWN, "gone without an outcome; the next run decides")
+        one.verdict = Verdict(JobState.UNKNOWN, "gone without an outcome; the next run decides")
 
 
 def _is_of(entry: LedgerEntry, executor: Executor) -> bool:
@@ -98,46 +103,50 @@ def cancel_jobs(
     executor: Executor,
     *,
     experiment: Path,
-    options: RunOptions | None = None,
+    options: LoopOptions | None = None,
     only: Collection[str] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
 ) -> tuple[str, ...]:
-    """Ends what is queued or running of the jobs that are asked for; a run that watches them sees it.
+    """Cancels the selected jobs that are queued or running; a run that watches them notices.
 
     Args:
-        only: the names of the jobs that it is about; ``None`` for all.
+        jobs: all jobs of the experiment.
+        executor: the executor that has the jobs.
+        experiment: the experiment's directory.
+        options: the selection.
+        only: names of jobs to which the selection is limited; ``None`` for no limit.
+        clock: the time that is recorded.
 
     Returns:
-        The names of the jobs that were ended.
+        The names of the jobs that were cancelled.
 
     Raises:
-        ExecutorError: some of them were handed to another executor or on another host; nothing was ended.
-        UsageError: nothing is asked for.
+        ExecutorError: some of them were submitted to another executor or on another host; nothing was cancelled.
+        UsageError: no job is selected.
     """
     experiment = experiment.resolve()
-    selected = select(jobs, options or RunOptions()) & frozenset(
-        job.name for job in jobs if only is None or job.name in only
-    )
+    selected = select(jobs, options or LoopOptions())
+    if only is not None:
+        selected &= frozenset(only)
     surveyed = survey(jobs, experiment)
-    open_entries = [
-        entry for name, entry in surveyed.ledger.entries.items() if name in selected and surveyed.verdicts[name].ask
-    ]
-    elsewhere = [entry.last for entry in open_entries if not _is_of(entry, executor)]
-    if elsewhere:
-        last = elsewhere[0]
-        raise ExecutorError(
-            f"{last.job} was handed to {last.executor} {f'on {last.host}' if last.host else ''}".strip()
-        )
-    jobs_by_name = {job.name: job for job in jobs}
-    asked = [Submission(jobs_by_name[entry.last.job], experiment, entry.last.tag) for entry in open_entries]
-    found = executor.find(asked) if asked else {}
-    ids = [found[entry.last.tag].job_id for entry in open_entries if entry.last.tag in found]
-    statuses = executor.poll(ids) if ids else {}
-    going = {job_id for job_id in ids if statuses[job_id].state in _GOING}
-    ended = [entry.last for entry in open_entries if entry.last.tag in found and found[entry.last.tag].job_id in going]
+    submissions: list[Submission] = []
+    for job in jobs:
+        entry = surveyed.ledger.entries.get(job.name)
+        if entry is None or job.name not in selected or not surveyed.verdicts[job.name].ask:
+            continue
+        if not _is_of(entry, executor):
+            where = f"{entry.last.executor} on {entry.last.host}" if entry.last.host else entry.last.executor
+            raise ExecutorError(f"{job.name} was submitted to {where}")
+        submissions.append(Submission(job, experiment, entry.last.tag))
+    if not submissions:
+        return ()
+    found = executor.find(submissions)
+    ids = [found[one.tag].job_id for one in submissions if one.tag in found]
+    statuses = executor.poll(ids)
+    cancelled = [one for one in submissions if one.tag in found and statuses[found[one.tag].job_id].state in _GOING]
     now = clock().astimezone().isoformat(timespec="seconds")
-    events = [Event(now, last.tag, last.job, EventKind.CANCELLED, found[last.tag].job_id) for last in ended]
-    if events:
+    if cancelled:  # the intention is recorded first: a job that survives is found again
+        events = [Event(now, one.tag, one.job.name, EventKind.CANCELLED, found[one.tag].job_id) for one in cancelled]
         record(experiment, *events)
     executor.cancel(ids)
-    return tuple(last.job for last in ended)
+    return tuple(one.job.name for one in cancelled)

@@ -1,4 +1,4 @@
-"""What a run tells: frozen values for tables and for JSON, and the exit code."""
+"""The results of a run and of its jobs: frozen values for tables and for JSON, and the exit code."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ __all__ = ["JobReport", "RunReport", "Snapshot", "StatusReport"]
 
 @dataclass(frozen=True)
 class JobReport:
-    """One job, as it stands.
+    """One job in its present state.
 
     Attributes:
-        selected: whether it belongs to what was asked for.
-        reason: why it failed or waits; empty if there is nothing to say.
+        selected: whether the person asked for it.
+        reason: why it failed or waits; empty if there is no reason to give.
         job_id: the executor's id of the latest submission.
         started: ISO 8601 with the time zone, or empty; so is ``ended``.
         loss: the last training loss.
         score: the evaluation's first score.
         output: absolute path of the file with the job's output.
-        tail: for a job that failed, the two lines of its output that show it best.
+        tail: of a job that failed, the two lines of its output that show the failure best.
         progress: of a training that runs.
         node: where it runs.
-        kind: of a failure, in one word; empty if it is none that is known.
-        advice: what to do about it.
-        deviation: which of the page's settings it did not get, in words; empty if it got all.
+        kind: the kind of a failure, in one word; empty for an unknown kind.
+        advice: what to do about the failure.
+        deviation: the plan's settings that it did not get, in words; empty if it got all.
     """
 
     job: Job
@@ -50,10 +50,15 @@ class JobReport:
     advice: str = ""
     deviation: str = ""
 
+    @property
+    def notes(self) -> str:
+        """The text for the column Notes of the status tables."""
+        return ", ".join(part for part in (self.reason, self.deviation) if part)
+
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All jobs at one moment, for a live table; ``note`` says what is amiss: a scheduler that does not answer."""
+    """All jobs at one moment, for a live table; ``note`` names what prevents progress: a scheduler that is silent."""
 
     time: datetime
     jobs: tuple[JobReport, ...]
@@ -65,10 +70,10 @@ class RunReport:
     """How a run ended.
 
     Attributes:
-        jobs: every job of the experiment, those that were not selected too.
-        submitted: names of the jobs that were started by this run.
-        not_retried: names of the jobs that failed in an earlier run, and were left alone.
-        warnings: what went wrong besides.
+        jobs: every job of the experiment, selected or not.
+        submitted: names of the jobs that this run submitted.
+        not_retried: names of the jobs that failed in an earlier run and were left alone.
+        warnings: problems that stopped no job.
     """
 
     jobs: tuple[JobReport, ...]
@@ -78,30 +83,30 @@ class RunReport:
 
     @property
     def selected(self) -> tuple[JobReport, ...]:
-        """The jobs that were asked for."""
+        """The jobs that the person asked for."""
         return tuple(job for job in self.jobs if job.selected)
 
     @property
     def exit_code(self) -> ExitCode:
-        """``DONE`` only if everything that was asked for is completed."""
+        """``DONE`` only if all selected jobs are completed."""
         return _exit_code_of(self.selected)
 
 
 @dataclass(frozen=True)
 class StatusReport:
-    """Every job as it stands; ``warnings`` say which executor could not be asked."""
+    """Every job in its present state; ``warnings`` name the executors that could not be asked."""
 
     jobs: tuple[JobReport, ...]
     warnings: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
-        """``DONE`` only if everything is completed."""
+        """``DONE`` only if all jobs are completed."""
         return _exit_code_of(self.jobs)
 
 
 def _exit_code_of(jobs: Sequence[JobReport]) -> ExitCode:
-    """``DONE`` if all are completed, ``FAILED`` if one failed, else ``UNFINISHED``; so is nothing at all."""
+    """``DONE`` if all are completed, ``FAILED`` if one failed, otherwise (also without jobs) ``UNFINISHED``."""
     states = {job.state for job in jobs}
     if states == {JobState.COMPLETED}:
         return ExitCode.DONE

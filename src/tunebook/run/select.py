@@ -1,4 +1,4 @@
-"""Which jobs are asked for."""
+"""Selects the jobs that a person asked for."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from fnmatch import fnmatchcase
 from tunebook.core.jobs import Job, Stage
 from tunebook.errors import UsageError
 
-__all__ = ["RunOptions", "select"]
+__all__ = ["LoopOptions", "select"]
 
 
-@dataclass(frozen=True)
-class RunOptions:
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions:
     """What a person asks of a run.
 
     Attributes:
         stage: only this stage; ``None`` for both.
-        runs: names or globs of runs; none for all.
-        retry_failed: whether jobs that failed in an earlier run are done again.
+        runs: names or globs of runs; empty for all.
+        retry_failed: whether jobs that failed in an earlier run are submitted again.
         max_jobs: how many jobs may be queued or running at a time; ``None`` leaves it to the executor.
         poll_s: seconds between two polls; ``None`` leaves it to the executor.
         stagger_s: seconds between two submissions.
-        detach: whether to leave as soon as everything that can be is in the executor's hands.
+        detach: whether to leave as soon as the executor has all jobs that can be submitted.
     """
 
     stage: Stage | None = None
@@ -35,11 +35,11 @@ class RunOptions:
     detach: bool = False
 
 
-def select(jobs: Sequence[Job], options: RunOptions) -> frozenset[str]:
-    """The names of the jobs that are asked for.
+def select(jobs: Sequence[Job], options: LoopOptions) -> frozenset[str]:
+    """Returns the names of the selected jobs.
 
     Raises:
-        UsageError: there are none; says which there would be.
+        UsageError: no job is selected; names those that could be.
     """
     if not jobs:
         raise UsageError("there are no jobs: nothing has been scaffolded here", hint="run `tunebook scaffold` first")
@@ -47,18 +47,18 @@ def select(jobs: Sequence[Job], options: RunOptions) -> frozenset[str]:
         if not any(_fits(job, pattern) for job in jobs):
             names = ", ".join(dict.fromkeys(job.run for job in jobs))
             raise UsageError(f"no run is called `{pattern}`", hint=f"runs: {names}")
-    chosen = [
-        job
-        for job in jobs
-        if options.stage in {None, job.stage} and (not options.runs or any(_fits(job, one) for one in options.runs))
-    ]
+    chosen: set[str] = set()
+    for job in jobs:
+        named = not options.runs or any(_fits(job, pattern) for pattern in options.runs)
+        if named and options.stage in {None, job.stage}:
+            chosen.add(job.name)
     if not chosen:
         stage = options.stage.value if options.stage else "any"
         raise UsageError(f"none of these runs has a job of the stage {stage}")
-    return frozenset(job.name for job in chosen)
+    return frozenset(chosen)
 
 
 def _fits(job: Job, pattern: str) -> bool:
-    """A run goes by its name and by its directory."""
+    """Compares a pattern with the name of the job's run and with that of its directory."""
     names = (job.run, job.directory.partition("/")[0])
     return any(name == pattern or fnmatchcase(name, pattern) for name in names)

@@ -9,74 +9,70 @@ from pathlib import Path
 from tunebook.artifacts.output import last_lines
 from tunebook.core.jobs import NEVER_RAN, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
-from tunebook.disk.inputs import inputs_digest
-from tunebook.disk.ledger import EventKind
+from tunebook.disk.inputs import input_problem, inputs_digest
+from tunebook.disk.ledger import EventKind, LedgerEntry
 from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError
 from tunebook.executors.base import Batch, Executor, Intake, Submitted
-from tunebook.run.board import Board
 from tunebook.run.failures import word_for
-from tunebook.run.journal import Journal
+from tunebook.run.job_set import JobSet
+from tunebook.run.job_state import JobInRun
+from tunebook.run.recorder import Recorder
 from tunebook.run.report import JobReport
-from tunebook.run.state import Verdict
-from tunebook.run.track import Track
+from tunebook.run.verdict import LOST, Verdict
 
 __all__ = ["Submitter"]
 
-_LOST = "killed (no outcome file)"
-
 
 class Submitter:
-    """Starts, takes up, ends and writes off the jobs of one run.
+    """Submits, adopts, cancels and finishes the jobs of one run.
 
     Args:
-        board: the jobs.
+        jobs: the jobs.
         executor: where they run.
-        journal: where it is written down, before it is done.
+        recorder: records each step before it is taken.
         experiment: absolute path of the experiment's directory.
-        remedy: is shown each job that has failed, may change its files so that it can succeed, and says what it
-            changed; nothing, if it knows no help.
+        remedy: gets each job that has failed, may change its files so that it can succeed, and returns what it
+            changed; empty if it cannot help.
 
     Attributes:
-        note: why what waits is not taken now; empty if nothing stands in the way.
+        note: why waiting jobs are not submitted now; empty if nothing prevents it.
     """
 
     def __init__(
         self,
-        board: Board,
+        jobs: JobSet,
         executor: Executor,
-        journal: Journal,
+        recorder: Recorder,
+        *,
         experiment: Path,
         remedy: Callable[[JobReport], str] | None = None,
     ) -> None:
-        self._board = board
+        self._jobs = jobs
         self._executor = executor
-        self._journal = journal
+        self._recorder = recorder
         self._experiment = experiment
         self._remedy = remedy
         self._adopting: set[str] = set()
         self.note = ""
 
     def submit_waiting(self, limit: int | None, pause: Callable[[], bool]) -> tuple[list[str], bool]:
-        """Hands over what the executor takes now.
+        """Submits what the executor takes now.
 
-        Whatever stands in the way of a job is its own failure, and the others go on.
+        A job that cannot be submitted fails by itself; the others are submitted.
 
         Args:
             limit: how many jobs the executor may have at a time; ``None`` is any number.
-            pause: called behind each submission; ``False`` ends this, so that the executor is asked how its jobs are.
+            pause: called after each submission; ``False`` ends this call, so that the executor is polled.
 
         Returns:
-            The names of the jobs that it took, and whether ``pause`` has ended this.
+            The names of the jobs that it took, and whether ``pause`` has ended this call.
         """
         submitted: list[str] = []
         self.note = ""
         while True:
-            waiting = self._board.waiting(held=self._executor.holds_dependencies)
-            if limit is not None:
-                waiting = waiting[: max(0, limit - len(self._board.in_flight()))]
-            intake = self._executor.plan([self._board.submission(track) for track in waiting]) if waiting else Intake()
+            intake = self._intake(limit)
             for name, reason in intake.refused.items():
-                self._refuse(self._board.tracks[name], reason)
+                self._refuse(self._jobs.by_name[name], reason)
             if not intake.batches and not intake.refused:
                 return submitted, False
             for batch in intake.batches:
@@ -89,238 +85,250 @@ class Submitter:
             if self.note:
                 return submitted, False
 
+    def _intake(self, limit: int | None) -> Intake:
+        waiting = self._jobs.waiting(held=self._executor.holds_dependencies)
+        if limit is not None:
+            waiting = waiting[: max(0, limit - len(self._jobs.in_flight()))]
+        if not waiting:
+            return Intake()
+        return self._executor.plan([self._jobs.submission(one) for one in waiting])
+
     def _submit(self, batch: Batch) -> tuple[list[str], bool]:
-        """One call of the executor; the names of what it took, and whether the next batch may be tried."""
-        batch, inputs = self._with_inputs(batch.tagged(f"tunebook-{secrets.token_hex(8)}"))
-        tracks = [self._board.tracks[member.job.name] for member in batch.members]
-        if not tracks:
+        """Submits one batch; returns the names of the jobs taken, and whether the next batch may be tried."""
+        batch, digests = self._with_inputs(batch.tagged(f"tunebook-{secrets.token_hex(8)}"))
+        jobs = [self._jobs.by_name[member.job.name] for member in batch.members]
+        if not jobs:
             return [], True
-        for track, member in zip(tracks, batch.members, strict=True):
-            track.begin(member.tag)
-        self._journal.record_all(tracks, EventKind.SUBMITTING, inputs=inputs)
+        for one, member in zip(jobs, batch.members, strict=True):
+            one.begin(member.tag)
+        self._recorder.record_submitting(jobs, digests)
         try:
             answers = self._executor.submit(batch)
         except QueueFullError as error:
-            self._take_back(tracks, str(error))
-            self.note = str(error) if len(tracks) == 1 else ""
+            self._take_back(jobs, str(error))
+            self.note = str(error) if len(jobs) == 1 else ""
             return [], False
         except UnclearError as error:
             self.note = str(error)
-            self._journal.tell("WARNING", f"nobody knows whether {len(tracks)} jobs were taken", explanation=self.note)
+            self._recorder.log("WARNING", f"it is not known whether {len(jobs)} jobs were taken", explanation=self.note)
             return [], False
         except ExecutorError as error:
-            self._journal.record_all(tracks, EventKind.REFUSED, reason=str(error))
-            for track in tracks:
-                track.in_flight = False
-                self._refuse(track, str(error))
+            self._recorder.record(jobs, EventKind.REFUSED, reason=str(error))
+            for one in jobs:
+                self._refuse(one, str(error))
             return [], True
-        for track, answer in zip(tracks, answers, strict=True):
-            track.job_id, track.output = answer.job_id, answer.output
-        self._journal.record_all(tracks, EventKind.SUBMITTED)
-        self._tell_submitted(tracks)
-        return [track.job.name for track in tracks], True
+        for one, answer in zip(jobs, answers, strict=True):
+            one.job_id, one.output = answer.job_id, answer.output
+        self._recorder.record(jobs, EventKind.SUBMITTED)
+        self._log_submitted(jobs)
+        return [one.job.name for one in jobs], True
 
     def _with_inputs(self, batch: Batch) -> tuple[Batch, list[str]]:
-        """The members whose inputs can be read, and the inputs' digests; the others are refused."""
-        digests: dict[str, str] = {}
-        for member in batch.members:
+        """Refuses the members whose inputs are unreadable; returns the others, and the digests of their inputs."""
+        digests: dict[int, str] = {}
+        for position, member in enumerate(batch.members):
             try:
-                digests[member.job.name] = inputs_digest(self._experiment, member.job)
+                digests[position] = inputs_digest(self._experiment, member.job)
             except OSError as error:
-                problem = f"{error.filename or 'an input'}: {error.strerror}"
-                self._refuse(self._board.tracks[member.job.name], problem)
-        keep = [number for number, member in enumerate(batch.members) if member.job.name in digests]
-        members = tuple(batch.members[number] for number in keep)
-        indices = tuple(batch.indices[number] for number in keep) if batch.indices else ()
-        return Batch(members, indices), [digests[member.job.name] for member in members]
+                self._refuse(self._jobs.by_name[member.job.name], input_problem(error))
+        members = tuple(batch.members[position] for position in digests)
+        indices = tuple(batch.indices[position] for position in digests) if batch.indices else ()
+        return Batch(members, indices), list(digests.values())
 
-    def _take_back(self, tracks: Sequence[Track], reason: str) -> None:
-        """They were not taken, and wait again."""
-        self._journal.record_all(tracks, EventKind.REFUSED, reason=reason)
-        for track in tracks:
-            track.in_flight = track.submitted_here = False
-            self._board.look_again(track, self._journal.entry(track.job.name))
+    def _take_back(self, jobs: Sequence[JobInRun], reason: str) -> None:
+        """Returns jobs that the executor does not have to those that wait."""
+        self._recorder.record(jobs, EventKind.REFUSED, reason=reason)
+        for one in jobs:
+            self._retry(one)
 
-    def _tell_submitted(self, tracks: Sequence[Track]) -> None:
-        first, last = tracks[0], tracks[-1]
-        if len(tracks) == 1:
+    def _retry(self, one: JobInRun) -> None:
+        one.release()
+        self._jobs.look_again(one, self._recorder.entry(one))
+
+    def _log_submitted(self, jobs: Sequence[JobInRun]) -> None:
+        first, last = jobs[0], jobs[-1]
+        if len(jobs) == 1:
             what, details = first.job.name, f"script {first.job.script}, tag {first.tag}"
             result = f"job {first.job_id}, output {first.output or 'unknown'}"
         else:
-            what, details = f"{len(tracks)} jobs as one array", ", ".join(track.job.name for track in tracks)
+            what, details = f"{len(jobs)} jobs as one array", ", ".join(one.job.name for one in jobs)
             result = f"jobs {first.job_id} to {last.job_id}"
-        self._journal.tell_tool(
+        self._recorder.log_tool(
             first.job.tool, "SUBMIT_JOB", f"{what} to {self._executor.name}", details=details, result=result
         )
 
-    def _refuse(self, track: Track, reason: str) -> None:
-        """It cannot start: a failure of this run only, since nothing ran."""
-        track.submitted_here = True
-        track.note = reason
-        track.verdict = Verdict(JobState.FAILED, reason, rerun=True)
-        self._journal.tell_tool(track.job.tool, "REFUSED_JOB", track.job.name, explanation=reason)
+    def _refuse(self, one: JobInRun, reason: str) -> None:
+        one.refuse(reason)
+        self._recorder.log_tool(one.job.tool, "REFUSED_JOB", one.job.name, explanation=reason)
 
-    def take_up(self) -> None:
-        """Takes over the jobs that an earlier monitor left: from now on they are polled like this one's own."""
-        for track in self._board.tracks.values():
-            entry = track.evidence.entry
-            if entry is not None and entry.is_open and self._is_here(track):
-                track.in_flight, track.running, track.given_up = True, False, entry.cancelled
-                self._adopting.add(track.job.name)
+    def resume(self) -> None:
+        """Adopts the jobs that an earlier monitor left: from now on they are polled like this one's own."""
+        for one in self._jobs.by_name.values():
+            entry = one.evidence.entry
+            if entry is not None and entry.is_open and self._is_here(one, entry):
+                one.adopt(cancelled=entry.cancelled)
+                self._adopting.add(one.job.name)
             else:
-                self._help(track)
+                self._help(one)
 
-    def find(self) -> None:
-        """Asks for the jobs that were taken over, and for those that the executor gave no answer about.
+    def locate(self) -> None:
+        """Asks for the jobs that were adopted, and for those about whose submission the executor gave no answer.
 
-        A job without an id that the executor knows nothing of was never started; should it turn up yet, its script
-        sees that it was given up.
+        A job without an id that the executor does not know was never started; if it starts later after all, its script
+        sees that the submission was given up.
 
         Raises:
             ExecutorError: the executor could not be asked.
         """
-        flying = self._board.in_flight()
-        asked = [track for track in flying if not track.job_id or track.job.name in self._adopting]
+        asked = [one for one in self._jobs.in_flight() if not one.job_id or one.job.name in self._adopting]
         if not asked:
             return
-        found = self._executor.find([self._board.submission(track) for track in asked])
-        for track in asked:
-            if track.tag in found:
-                self._adopt(track, found[track.tag])
-            elif not track.job_id and self.has_ended(track):
-                self.finish(track, JobStatus(JobState.UNKNOWN))
-            elif not track.job_id:
-                self._give_up(track)
+        found = self._executor.find([self._jobs.submission(one) for one in asked])
+        for one in asked:
+            if one.tag in found:
+                self._adopt(one, found[one.tag])
+            elif one.job_id:
+                continue  # polling tells how it ended
+            elif self.has_outcome(one):
+                self.finish(one, JobStatus(JobState.UNKNOWN))
+            else:
+                self._give_up(one)
         self._adopting.clear()
 
-    def _adopt(self, track: Track, found: Submitted) -> None:
-        track.job_id, track.output = found.job_id, found.output or track.output
-        self._journal.record(track, EventKind.SUBMITTED)
-        details, result = f"tag {track.tag}", f"job {track.job_id}"
-        self._journal.tell_tool(track.job.tool, "ADOPT_JOB", track.job.name, details=details, result=result)
+    def _adopt(self, one: JobInRun, found: Submitted) -> None:
+        one.locate(found)
+        self._recorder.record([one], EventKind.SUBMITTED)
+        details, result = f"tag {one.tag}", f"job {one.job_id}"
+        self._recorder.log_tool(one.job.tool, "ADOPT_JOB", one.job.name, details=details, result=result)
 
-    def _give_up(self, track: Track) -> None:
-        marker = self._experiment / GIVEN_UP / track.tag
+    def _give_up(self, one: JobInRun) -> None:
+        marker = self._experiment / GIVEN_UP / one.tag
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
-        self._take_back([track], "never started")
+        self._take_back([one], "never started")
 
-    def _is_here(self, track: Track) -> bool:
-        """Whether this executor can be asked for a job; what another one has is neither lost nor started again."""
-        entry = track.evidence.entry
-        if entry is None:
-            return True
+    def _is_here(self, one: JobInRun, entry: LedgerEntry) -> bool:
+        """Whether this executor can be asked for a job; another executor's job is neither lost nor submitted again."""
         last = entry.last
         if (last.executor, last.host) == (self._executor.name, self._executor.host):
             return True
         where = f"{last.executor} on {last.host}" if last.host else last.executor
-        reason = f"was handed to {where}, which cannot be asked from here; --retry-failed gives it up"
-        track.verdict = Verdict(JobState.FAILED, reason)
-        self._journal.tell_tool(track.job.tool, "FOREIGN_JOB", track.job.name, explanation=reason)
+        reason = f"was submitted to {where}, which cannot be asked from here; --retry-failed gives it up"
+        one.verdict = Verdict(JobState.FAILED, reason)
+        self._recorder.log_tool(one.job.tool, "FOREIGN_JOB", one.job.name, explanation=reason)
         return False
 
-    def has_ended(self, track: Track) -> bool:
-        """Whether the submission's own outcome is there; read anew."""
-        self._board.look_again(track, self._journal.entry(track.job.name))
-        return track.evidence.own_outcome is not None
+    def has_outcome(self, one: JobInRun) -> bool:
+        """Whether the submission's own outcome is there now."""
+        self._jobs.look_again(one, self._recorder.entry(one))
+        return one.evidence.own_outcome is not None
 
-    def finish(self, track: Track, status: JobStatus) -> None:
-        """Writes down how a job ended: its own outcome, else what its executor says."""
-        entry = self._journal.entry(track.job.name)
-        self._board.look_again(track, entry)
-        outcome = track.evidence.own_outcome
-        if outcome is None and self._was_in_vain(track, status):
-            self._take_back([track], "what it needs has failed")
+    def finish(self, one: JobInRun, status: JobStatus) -> None:
+        """Records how a job ended: by its own outcome, otherwise by its executor's report."""
+        self._jobs.look_again(one, self._recorder.entry(one))
+        outcome = one.evidence.own_outcome
+        if outcome is None and self._was_dropped(one, status):
+            self._take_back([one], "a job that it needs has failed")
             return
         if outcome is None:
-            state = JobState.UNKNOWN if status.state is JobState.UNKNOWN else JobState.FAILED
-            if state is JobState.FAILED:
-                self._sweep(track)
-            reason = status.reason or _LOST
-            track.ended = status.ended or self._journal.now()
+            state = self._end_without_outcome(one, status)
+            reason = status.reason or LOST
+        elif outcome.exit_code == 0:
+            state, reason = JobState.COMPLETED, ""
         else:
-            state = JobState.COMPLETED if outcome.exit_code == 0 else JobState.FAILED
-            reason = status.reason if _is_schedulers_word(status.reason) else ""
-            reason = "" if state is JobState.COMPLETED else reason
+            state, reason = JobState.FAILED, status.reason if _is_schedulers_word(status.reason) else ""
         if state is JobState.FAILED and not _is_schedulers_word(reason):
-            reason = word_for(last_lines(track.output)) or reason
-        self._journal.record(track, EventKind.ENDED, state=state, reason=reason)
-        track.in_flight, track.watched, track.note = False, not track.given_up, ""
-        self._board.look_again(track, self._journal.entry(track.job.name))
-        if track.may_resume and track.verdict.rerun:  # the cluster ended it: it is submitted again
-            track.submitted_here = track.watched = False
-        self._journal.change(track, track.verdict.state.value, reason=track.verdict.reason)
-        self._help(track)
+            reason = word_for(last_lines(one.output)) or reason
+        self._recorder.record_end(one, state, reason)
+        one.end()
+        self._jobs.look_again(one, self._recorder.entry(one))
+        if one.may_resume and one.verdict.rerun:  # the cluster interrupted it
+            one.release()
+        self._recorder.log_change(one, one.verdict.state.value, reason=one.verdict.reason)
+        self._help(one)
 
-    def _help(self, track: Track) -> None:
-        """Has a failure's cause removed, if that can be: the job is then submitted again."""
-        if self._remedy is None or not track.selected or track.verdict.state is not JobState.FAILED:
+    def _end_without_outcome(self, one: JobInRun, status: JobStatus) -> JobState:
+        one.ended = status.ended or self._recorder.now()
+        if status.state is JobState.UNKNOWN:
+            return JobState.UNKNOWN
+        self._sweep(one)
+        return JobState.FAILED
+
+    def _help(self, one: JobInRun) -> None:
+        """Lets the remedy remove the cause of a failure: the job is then submitted again."""
+        if self._remedy is None or not one.selected or one.verdict.state is not JobState.FAILED:
             return
         try:
-            change = self._remedy(track.report())
+            change = self._remedy(one.report())
         except (TunebookError, OSError) as error:
-            self._journal.tell("WARNING", f"{track.job.name} could not be helped", explanation=str(error))
+            self._recorder.log("WARNING", f"{one.job.name} could not be changed", explanation=str(error))
             return
         if change:
-            self._journal.change(track, "its settings were changed, and it is done again", reason=change)
-            track.submitted_here = track.watched = False
-            self._board.look_again(track, self._journal.entry(track.job.name))
+            self._recorder.log_change(one, "its settings were changed, and it is submitted again", reason=change)
+            self._retry(one)
 
-    def awaits_judgement(self, track: Track) -> bool:
-        """Whether a job that it needs, and that was submitted before it, has not been judged yet."""
-        mine = self._journal.entry(track.job.name)
-        needs = [self._journal.entry(name) for name in track.job.needs if self._board.tracks[name].in_flight]
-        return any(mine is None or need is None or need.number < mine.number for need in needs)
+    def awaits_verdict(self, one: JobInRun) -> bool:
+        """Whether a job that it needs, and that was submitted before it, is still in flight."""
+        own = self._recorder.entry(one)
+        for name in one.job.needs:
+            need = self._jobs.by_name[name]
+            entry = self._recorder.entry(need)
+            if need.in_flight and (own is None or entry is None or entry.number < own.number):
+                return True
+        return False
 
-    def _was_in_vain(self, track: Track, status: JobStatus) -> bool:
-        """Whether the executor dropped it before it began, because what it waited for had failed."""
-        entry = self._journal.entry(track.job.name)
-        if not track.job.needs or (entry is not None and entry.cancelled):
+    def _was_dropped(self, one: JobInRun, status: JobStatus) -> bool:
+        """Whether the executor dropped it before it started, because a job that it waited for had failed."""
+        entry = self._recorder.entry(one)
+        if not one.job.needs or (entry is not None and entry.cancelled):
             return False
         if status.reason == NEVER_RAN:
             return True
-        if track.started or not (self._board.has_failed_need(track) or self._has_newer_need(track)):
+        if one.started or not (self._jobs.has_failed_need(one) or self._has_newer_need(one, entry)):
             return False
-        if status.state is JobState.UNKNOWN:  # dropped, and forgotten before anybody looked
+        if status.state is JobState.UNKNOWN:  # it was dropped, and forgotten before anybody looked
             return True
-        # Of a task of an array SLURM tells a time at which it began, all the same.
+        # SLURM reports a start even of a task of an array that was dropped.
         return not status.started or status.reason.startswith("CANCELLED")
 
-    def _has_newer_need(self, track: Track) -> bool:
-        """Whether something that it needs was submitted again after it: what it waited for has failed."""
-        mine = self._journal.entry(track.job.name)
-        needs = [self._journal.entry(name) for name in track.job.needs]
-        return any(mine is not None and need is not None and need.number > mine.number for need in needs)
+    def _has_newer_need(self, one: JobInRun, own: LedgerEntry | None) -> bool:
+        """Whether a job that it needs was submitted again after it: the submission that it waited for has failed."""
+        if own is None:
+            return False
+        needs = [self._recorder.entry(self._jobs.by_name[name]) for name in one.job.needs]
+        return any(need is not None and need.number > own.number for need in needs)
 
-    def _sweep(self, track: Track) -> None:
-        """A job that ended without its script's own end may have left processes behind."""
+    def _sweep(self, one: JobInRun) -> None:
+        """Ends the processes that a job may have left whose script could not write its outcome."""
         try:
-            self._executor.cancel([track.job_id] if track.job_id else [])
+            self._executor.cancel([one.job_id] if one.job_id else [])
         except ExecutorError as error:
-            self._journal.tell(
-                "WARNING", f"what is left of {track.job.name} could not be ended", explanation=str(error)
-            )
+            message = f"remaining processes of {one.job.name} could not be ended"
+            self._recorder.log("WARNING", message, explanation=str(error))
 
     def cancel_all(self) -> None:
-        """Ends what is in flight. That it is meant is written down first: a job that is still there is found again."""
-        flying = self._board.in_flight()
-        for track in flying:
-            self._journal.record(track, EventKind.CANCELLED)
-            self._journal.tell_tool(track.job.tool, "CANCEL_JOB", track.job.name, details=f"job {track.job_id or '-'}")
-        unknown = [self._board.submission(track) for track in flying if not track.job_id]
-        found = self._executor.find(unknown) if unknown else {}
-        for track in flying:
-            if track.tag in found:
-                track.job_id, track.output = found[track.tag].job_id, found[track.tag].output
-        ids = [track.job_id for track in flying if track.job_id]
+        """Cancels the jobs in flight.
+
+        The intention is recorded first: a job that survives is found again, and not taken for a failure.
+        """
+        flying = self._jobs.in_flight()
+        for one in flying:
+            self._recorder.record([one], EventKind.CANCELLED)
+            self._recorder.log_tool(one.job.tool, "CANCEL_JOB", one.job.name, details=f"job {one.job_id or '-'}")
+        without_id = [self._jobs.submission(one) for one in flying if not one.job_id]
+        found = self._executor.find(without_id) if without_id else {}
+        for one in flying:
+            if one.tag in found:
+                one.locate(found[one.tag])
+        ids = [one.job_id for one in flying if one.job_id]
         self._executor.cancel(ids)
         statuses = self._executor.poll(ids)
-        for track in flying:
-            status = statuses.get(track.job_id, JobStatus(JobState.UNKNOWN))
+        for one in flying:
+            status = statuses.get(one.job_id, JobStatus(JobState.UNKNOWN))
             if status.state not in {JobState.RUNNING, JobState.PENDING}:
-                self.finish(track, status)
+                self.finish(one, status)
 
 
 def _is_schedulers_word(reason: str) -> bool:
-    """``TIMEOUT``, ``CANCELLED by 1000``: what a scheduler knows and an exit code does not."""
+    """Whether a reason is one that a scheduler knows and an exit code does not: ``TIMEOUT``, ``CANCELLED by 1000``."""
     return reason.partition(" ")[0].isupper()

@@ -1,4 +1,4 @@
-"""The closing summary of a run in Markdown: what became of every job, why what failed did, and what to do next."""
+"""Writes the closing summary of a run in Markdown: each job's end, why jobs failed, and what to do next."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_ROWS = 60
 
 
 def run_summary(report: RunReport, experiment: Path) -> str:
-    """The summary of what was asked for, ending with a line break; its commands can be pasted as they stand."""
+    """Returns the summary of the selected jobs, ending with a line break; its commands can be pasted as they are."""
     lines = [f"## {_title(report)}", "", f"`{experiment}/`", ""]
     for stage in Stage:
         lines += _stage(stage, [job for job in report.selected if job.job.stage is stage])
@@ -36,7 +36,9 @@ def run_summary(report: RunReport, experiment: Path) -> str:
 def _title(report: RunReport) -> str:
     if report.exit_code is ExitCode.DONE:
         return "Run Experiment Complete"
-    return "Run Experiment Failed in Part" if report.exit_code is ExitCode.FAILED else "Run Experiment Unfinished"
+    if report.exit_code is ExitCode.FAILED:
+        return "Run Experiment Failed in Part"
+    return "Run Experiment Unfinished"
 
 
 def _stage(stage: Stage, jobs: Sequence[JobReport]) -> Iterator[str]:
@@ -45,16 +47,24 @@ def _stage(stage: Stage, jobs: Sequence[JobReport]) -> Iterator[str]:
     done = [job for job in jobs if job.state is JobState.COMPLETED]
     yield f"### {_TITLES[stage]} (run-{jobs[0].job.tool})"
     yield ""
-    mark = "✓" if len(done) == len(jobs) else "✗" if any(job.state is JobState.FAILED for job in jobs) else "…"
     times = sum(elapsed_s(job.started, job.ended) or 0.0 for job in done)
     took = f", {spoken_duration(times)} in all" if times else ""
-    yield f"{mark} {len(done)} of {_counted(len(jobs), _NOUNS[stage])} completed{took}"
+    yield f"{_mark(jobs)} {len(done)} of {_counted(len(jobs), _NOUNS[stage])} completed{took}"
     yield ""
-    shown = jobs if len(jobs) <= _MOST_ROWS else [job for job in jobs if job not in done][:_MOST_ROWS]
+    shown = jobs
+    if len(jobs) > _MOST_ROWS:
+        shown = [job for job in jobs if job.state is not JobState.COMPLETED][:_MOST_ROWS]
     yield from _table(stage, shown)
     if len(shown) < len(jobs):
         yield f"{len(jobs) - len(shown)} more: `tunebook status` shows all of them"
     yield ""
+
+
+def _mark(jobs: Sequence[JobReport]) -> str:
+    states = {job.state for job in jobs}
+    if states == {JobState.COMPLETED}:
+        return "✓"
+    return "✗" if JobState.FAILED in states else "…"
 
 
 def _table(stage: Stage, jobs: Sequence[JobReport]) -> Iterator[str]:
@@ -81,7 +91,7 @@ def _cells(stage: Stage, job: JobReport) -> Iterator[str]:
     yield "" if seconds is None else spoken_duration(seconds)
     value = job.loss if stage is Stage.PREPARATION else job.score
     yield "" if value is None else f"{value:.3f}"
-    yield ", ".join(part for part in (job.reason, job.deviation) if part)
+    yield job.notes
 
 
 def _failures(report: RunReport) -> Iterator[str]:
@@ -113,15 +123,15 @@ def _next_steps(report: RunReport, where: str) -> Iterator[str]:
     out = sum(bool(job.job_id) and job.state in {JobState.PENDING, JobState.RUNNING} for job in report.selected)
     steps: list[tuple[str, str]] = []
     if out:
-        steps += [(f"tunebook status {where}", f"shows the {_counted(out, 'job')} that go on without this command")]
-        steps += [(f"tunebook run {where}", "watches them again, and goes on")]
-        steps += [(f"tunebook cancel {where}", "ends them")]
+        steps += [(f"tunebook status {where}", f"shows the {_counted(out, 'job')} still queued or running")]
+        steps += [(f"tunebook run {where}", "watches them again, and runs the rest")]
+        steps += [(f"tunebook cancel {where}", "cancels them")]
     if any(job.kind == OUT_OF_GPU_MEMORY and job.job.stage is Stage.PREPARATION for job in report.selected):
-        steps += [(f"tunebook run {where} --retry-oom", "runs what was out of GPU memory again with half the batch")]
+        steps += [(f"tunebook run {where} --retry-oom", "halves the batch of trainings that ran out of GPU memory")]
     if JobState.FAILED in states or JobState.UNKNOWN in states:
-        steps += [(f"tunebook run {where} --retry-failed", "runs again what failed, once its cause is removed")]
+        steps += [(f"tunebook run {where} --retry-failed", "runs failed jobs again, once the cause is removed")]
     elif not out and report.exit_code is ExitCode.UNFINISHED:
-        steps += [(f"tunebook run {where}", "runs what is left")]
+        steps += [(f"tunebook run {where}", "runs the remaining jobs")]
     if not steps:
         return
     yield from ("### Next Steps", "", "```bash")

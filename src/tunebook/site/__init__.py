@@ -1,1 +1,1 @@
-"""The site: what this machine and its cluster say of themselves, and whether the settings in force fit them."""
+"""The site: detects what this machine and its cluster offer, and verifies that the site settings fit them."""

@@ -1,4 +1,4 @@
-"""From what a machine says to one finding for each setting: candidates, and whether somebody has to choose."""
+"""Detects each setting on a machine: candidates for its value, and whether a person has to choose."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _OUTPUTS = "tunebook-outputs"
 
 
 def settle(machine: Machine, choose: Callable[[Detected], Candidate]) -> tuple[tuple[Detected, Candidate], ...]:
-    """Finds one setting after the other, since later ones depend on what was chosen for earlier ones.
+    """Detects one setting after the other, since later ones depend on the values of earlier ones.
 
     Args:
-        choose: takes a finding to the value that it gets.
+        machine: the machine.
+        choose: returns the value for a finding.
 
     Returns:
-        Each finding and what was chosen, in the order of the questions; settings that do not apply are left out.
+        Each finding and its value, in the order of the questions; settings that do not apply are left out.
     """
     settled = []
     for step in (*_STEPS_BEFORE, *(SLURM_STEPS if machine.cluster else (_local_gpus,)), *_STEPS_AFTER):
@@ -78,7 +79,7 @@ def _models(machine: Machine) -> Detected:
         return Detected("models_dir", (), question, "no directory with models was found near scratch and home")
     directory, names = found
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004  in a line
-    return Detected("models_dir", (Candidate(str(directory), f"it holds {shown}"),))
+    return Detected("models_dir", (Candidate(str(directory), f"it contains {shown}"),))
 
 
 def _environment(machine: Machine, stage: str) -> Detected:
@@ -89,7 +90,7 @@ def _environment(machine: Machine, stage: str) -> Detected:
     if machine.cluster is None and own is not None and not trained:
         return Detected(stage, (), missing=f"the Python that runs tunebook has {package}")
     fitting.sort(key=lambda item: item.text != trained)
-    candidates = tuple(Candidate(item.text, item.told) for item in fitting)
+    candidates = tuple(Candidate(item.text, item.description) for item in fitting)
     if not fitting:
         question = f"Which environment has {package}? A conda environment's name, or a virtual environment's path:"
         hint = f"no environment with {package} was found; jobs get the Python that runs tunebook"
@@ -108,7 +109,7 @@ def _evaluation(machine: Machine) -> Detected:
 
 
 def _modules(machine: Machine) -> Detected | None:
-    """Conda has to come from somewhere, and so has the Python that a virtual environment was made with."""
+    """Finds the module that provides conda, or the Python with which a virtual environment was made."""
     chosen = {machine.values.get(stage, "").partition(":")[0] for stage in STAGES}
     found = conda_modules(machine.here) if "conda" in chosen else ()
     found = found or (loaded_pythons(machine.here) if "venv" in chosen else ())
@@ -116,7 +117,7 @@ def _modules(machine: Machine) -> Detected | None:
         return None
     candidates = tuple(Candidate(line, basis) for line, basis in found)
     clear = len(found) == 1 or found[0][1].startswith("loaded")
-    return Detected("modules", candidates, "" if clear else "Which module brings conda?")
+    return Detected("modules", candidates, "" if clear else "Which module provides conda?")
 
 
 def _outputs(machine: Machine) -> Detected | None:
@@ -127,7 +128,7 @@ def _outputs(machine: Machine) -> Detected | None:
 
 
 def _wandb(machine: Machine, key: str) -> Detected | None:
-    """The shell's, else what ``wandb`` keeps in its settings file; its key is never looked at."""
+    """Takes the shell's value, otherwise that of the settings file of ``wandb``, whose key is never read."""
     name = key.removeprefix("wandb_")
     variable = f"WANDB_{name.upper()}"
     if value := machine.here.env.get(variable):

@@ -1,4 +1,4 @@
-"""The findings that only a cluster has: account, partition, constraint, and what a job there may ask for."""
+"""Detects the settings that only a cluster has: account, partition, constraint, and what a job there may ask for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tunebook.site.finding import Candidate, Detected, Machine, Step
 from tunebook.slurm.cluster import Accounts, Cluster, Gpus, Partition
 from tunebook.slurm.submission import refusal
 
-__all__ = ["SLURM_STEPS", "partition_table", "spoken_gpus"]
+__all__ = ["SLURM_STEPS", "gpus_in_words", "partition_table"]
 
 _CPUS_OF_A_GPU = 4  # the tools' defaults, which a small node cannot give
 _LEAST_MEMORY_MB = 16 * 1024
@@ -23,17 +23,17 @@ def _cluster(machine: Machine) -> Detected:
 def _account(machine: Machine) -> Detected:
     accounts = _of(machine).accounts
     if accounts is None:
-        return Detected("account", missing="there is no accounting here: no account is needed")
+        return Detected("account", missing="this cluster has no accounting: no account is needed")
     if not accounts.own:
         question = "Which account do your jobs run under?" if _of(machine).needs_account else ""
-        return Detected("account", (), question, f"accounting knows no account of {machine.here.user}")
+        return Detected("account", (), question, f"{machine.here.user} has no account in SLURM's accounting")
     names = sorted(accounts.own, key=lambda name: name != accounts.default)
-    candidates = tuple(
-        Candidate(name, f"sacctmgr: {'the default' if name == accounts.default else 'an'} account of this user")
-        for name in names
-    )
-    clear = accounts.default or len(names) == 1
-    return Detected("account", candidates, "" if clear else "Which account do your jobs run under?")
+    candidates = []
+    for name in names:
+        which = "the default" if name == accounts.default else "an"
+        candidates.append(Candidate(name, f"sacctmgr: {which} account of this user"))
+    is_clear = accounts.default or len(names) == 1
+    return Detected("account", tuple(candidates), "" if is_clear else "Which account do your jobs run under?")
 
 
 def _partition(machine: Machine) -> Detected:
@@ -43,13 +43,13 @@ def _partition(machine: Machine) -> Detected:
     default = cluster.default_partition
     if not any(item.gpus for item in cluster.partitions):
         return Detected("partition", missing="no partition has GPUs: jobs go to the cluster's default partition")
-    if default in with_gpus:
-        return Detected("partition", missing=f"the default partition `{default.name}` has GPUs" if default else "")
+    if default is not None and default in with_gpus:
+        return Detected("partition", missing=f"the default partition `{default.name}` has GPUs")
     if not with_gpus:
         closed = [f"{item.name} ({_why_not(machine, item)})" for item in cluster.partitions if item.gpus]
         return Detected("partition", missing=f"no partition with GPUs is open to you: {', '.join(closed)}")
     candidates = tuple(
-        Candidate(item.name, f"{spoken_gpus(item.gpus)}, up to {item.max_time or 'any time'}") for item in with_gpus
+        Candidate(item.name, f"{gpus_in_words(item.gpus)}, up to {item.max_time or 'any time'}") for item in with_gpus
     )
     return Detected("partition", candidates, "" if len(candidates) == 1 else "Which partition do your jobs go to?")
 
@@ -64,7 +64,7 @@ def _constraint(machine: Machine) -> Detected | None:
     partition = _chosen(machine)
     if partition is None or len(partition.gpus) < 2 or not partition.features:  # noqa: PLR2004  two kinds
         return None
-    anything = Candidate("", f"any node: {spoken_gpus(partition.gpus)}")
+    anything = Candidate("", f"any node: {gpus_in_words(partition.gpus)}")
     features = (Candidate(name, f"a feature of nodes of {partition.name}") for name in partition.features)
     return Detected("constraint", (anything, *features), f"{partition.name} has several kinds of GPUs. Which nodes?")
 
@@ -80,9 +80,10 @@ def _time(machine: Machine) -> Detected | None:
 def _gpus(machine: Machine) -> Detected:
     partition = _chosen(machine)
     if partition is not None and partition.gpus:
-        return Detected("gpus", (Candidate("1", f"{partition.name} has {spoken_gpus(partition.gpus)}"),))
-    where = f"{partition.name} has no GPUs" if partition else "no partition is known"
-    return Detected("gpus", (Candidate("0", where),)) if partition else Detected("gpus", missing=where)
+        return Detected("gpus", (Candidate("1", f"{partition.name} has {gpus_in_words(partition.gpus)}"),))
+    if partition is None:
+        return Detected("gpus", missing="no partition is known")
+    return Detected("gpus", (Candidate("0", f"{partition.name} has no GPUs"),))
 
 
 def _cpus(machine: Machine) -> Detected | None:
@@ -105,17 +106,17 @@ def _mem(machine: Machine) -> Detected | None:
 
 
 def _gpu_syntax(machine: Machine) -> Detected:
-    """What the scheduler takes is asked, not guessed: some clusters accept only one of the two."""
+    """Asks the scheduler, since some clusters accept only one of the two options."""
     if machine.values.get("gpus", "0") in {"", "0"}:
-        return Detected("gpu_syntax", (Candidate("--gres", "no GPUs are asked for"),))
+        return Detected("gpu_syntax", (Candidate("--gres", "jobs ask for no GPUs"),))
     options = {key: machine.values.get(key, "") for key in ("account", "partition", "constraint")}
     options["time"] = "1"
     with suppress(SlurmError):
         first = refusal({**options, "gres": "gpu:1"})
         if not first:
-            return Detected("gpu_syntax", (Candidate("--gres", "sbatch --test-only takes --gres=gpu:1"),))
+            return Detected("gpu_syntax", (Candidate("--gres", "sbatch --test-only accepts --gres=gpu:1"),))
         if _of(machine).has_gpus_option and not refusal({**options, "gpus": "1"}):
-            return Detected("gpu_syntax", (Candidate("--gpus", "sbatch --test-only takes --gpus=1 only"),))
+            return Detected("gpu_syntax", (Candidate("--gpus", "sbatch --test-only accepts only --gpus=1"),))
         return Detected("gpu_syntax", (Candidate("--gres", f"not confirmed, sbatch --test-only says: {first}"),))
     return Detected("gpu_syntax", (Candidate("--gres", "not confirmed: sbatch does not answer"),))
 
@@ -130,32 +131,30 @@ def _of(machine: Machine) -> Cluster:
 
 
 def _chosen(machine: Machine) -> Partition | None:
-    """The partition that jobs go to."""
+    """Returns the partition to which jobs go."""
     name = machine.values.get("partition", "").split(",")[0]
     return _of(machine).partition(name) if name else _of(machine).default_partition
 
 
-def spoken_gpus(gpus: tuple[Gpus, ...]) -> str:
-    """``4 × a100 a node``."""
-    return " or ".join(f"{item.count} × {item.kind or 'GPU'}" for item in gpus) + " a node" if gpus else "no GPUs"
+def gpus_in_words(gpus: tuple[Gpus, ...]) -> str:
+    """Returns ``4 × a100 per node``."""
+    if not gpus:
+        return "no GPUs"
+    kinds = [f"{item.count} × {item.kind or 'GPU'}" for item in gpus]
+    return " or ".join(kinds) + " per node"
 
 
 def partition_table(cluster: Cluster) -> list[list[str]]:
-    """The partitions as rows, the header first."""
-    header = ["Partition", "Time limit", "GPUs", "CPUs a node", "Memory a node", "Features", "Only for"]
-    rows = [
-        [
-            f"{item.name} (default)" if item.is_default else item.name,
-            item.max_time or "none",
-            spoken_gpus(item.gpus),
-            str(item.cpus or ""),
-            f"{item.memory_mb // 1024} GB" if item.memory_mb else "",
-            ", ".join(item.features),
-            ", ".join((*item.accounts, *item.groups)),
-        ]
-        for item in cluster.partitions
-    ]
-    return [header, *rows]
+    """Returns the partitions as rows, the header first."""
+    rows = [["Partition", "Time limit", "GPUs", "CPUs per node", "Memory per node", "Features", "Only for"]]
+    for item in cluster.partitions:
+        name = f"{item.name} (default)" if item.is_default else item.name
+        memory = f"{item.memory_mb // 1024} GB" if item.memory_mb else ""
+        features = ", ".join(item.features)
+        only_for = ", ".join((*item.accounts, *item.groups))
+        limit = item.max_time or "none"
+        rows.append([name, limit, gpus_in_words(item.gpus), str(item.cpus or ""), memory, features, only_for])
+    return rows
 
 
 SLURM_STEPS: tuple[Step, ...] = (

@@ -1,4 +1,4 @@
-"""What was found for one setting, and what the findings look at."""
+"""The findings for one setting, and the machine that they come from, as values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Detected:
 
     Attributes:
         question: what a person is asked, where the first candidate is not certain; empty otherwise.
-        missing: why there is no candidate, or what holds without one.
+        missing: why there is no candidate, or what applies without one.
     """
 
     key: str
@@ -37,13 +37,13 @@ class Detected:
 
     @property
     def first(self) -> Candidate:
-        """What is taken where nobody is asked."""
+        """The candidate that is chosen if nobody is asked."""
         return self.candidates[0] if self.candidates else Candidate("", self.missing)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where the settings are for, and what was chosen so far.
+    """The machine for which the settings are, and the values that were chosen so far.
 
     Attributes:
         cluster: ``None`` where there is no SLURM.
@@ -56,7 +56,7 @@ class Machine:
 
     @cached_property
     def environments(self) -> tuple[Found, ...]:
-        """Looked for once."""
+        """The Python environments, looked for once."""
         return find_environments(self.here)
 
 

@@ -1,4 +1,4 @@
-"""Starting an environment as a job would, to see what its Python can import."""
+"""Starts an environment as a job would, to see what its Python can import."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ print("\\n" + {mark!r} + json.dumps(told), flush=True)
 
 @dataclass(frozen=True)
 class Probed:
-    """What an environment is.
+    """What an environment can import.
 
     Attributes:
         failed: why it could not be started; empty if it could.
@@ -52,12 +52,12 @@ class Probed:
 
 
 def probe(environment: Environment, *, modules: Sequence[str], names: Sequence[str]) -> Probed:
-    """Loads the site's modules, activates the environment, and imports what is named; nothing is installed or changed.
+    """Loads the site's modules, activates the environment and imports Python modules; installs and changes nothing.
 
     Args:
-        environment: as the site says; without one the Python that runs tunebook, which is what a job gets too.
+        environment: of the site settings; without one the Python that runs tunebook, which a job gets too.
         modules: the site's module lines, which are shell commands, as in a job's script.
-        names: of Python modules.
+        names: the Python modules to import.
     """
     lines = "\n".join(f"    {line}" for line in modules or (":",))
     script = f"load_modules() {{\n{lines}\n}}\n{_script()}"

@@ -1,9 +1,9 @@
-# Module files and activation scripts are not written for strict mode. Arguments: conda environment, venv, Python code.
+# Module files and activation scripts break in strict mode. Arguments: conda environment, venv, Python code.
 fail() {
     printf 'tunebook: %s\n' "$1" >&2
     exit 90
 }
-load_modules || fail 'a module line of the site failed'
+load_modules || fail 'a module line of the site settings failed'
 if [ -n "$1" ]; then
     command -v conda >/dev/null || fail 'conda was not found: add its module under Module System'
     eval "$(conda shell.bash hook)"

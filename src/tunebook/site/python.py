@@ -1,4 +1,4 @@
-"""Python environments and module files: what is there, and what each could be used for."""
+"""Finds Python environments and module files, and which of them a job can use."""
 
 from __future__ import annotations
 
@@ -46,13 +46,15 @@ class Found:
 
     @property
     def text(self) -> str:
-        """As the settings write it."""
+        """The environment as the settings write it."""
         return environment_text(self.environment)
 
     @property
-    def told(self) -> str:
-        """What is in it, in words."""
-        return f"{'active, ' if self.is_active else ''}has {', '.join(sorted(self.packages)) or 'none of the tools'}"
+    def description(self) -> str:
+        """The packages in it, in words."""
+        active = "active, " if self.is_active else ""
+        packages = ", ".join(sorted(self.packages)) or "none of the tools"
+        return f"{active}has {packages}"
 
     def fits(self, setting: str) -> bool:
         """Whether it has a package of the stage's tools."""
@@ -60,7 +62,7 @@ class Found:
 
 
 def find_environments(here: Surroundings) -> tuple[Found, ...]:
-    """Conda and virtual environments, the active one first, then those that hold the most of what is needed."""
+    """Returns conda and virtual environments, the active one first, then those with the most packages."""
     active = {Path(here.env[name]) for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if here.env.get(name)}
     found: dict[Path, Found] = {}
     for environment, prefix in (*_virtual(here, active), *_conda(here)):
@@ -86,7 +88,7 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _conda(here: Surroundings) -> Iterator[tuple[Environment, Path]]:
-    """What conda lists; where it is not on the path, the list that it keeps in the home directory."""
+    """Yields the environments that conda lists; without conda, those in its list in the home directory."""
     roots, prefixes = _asked(here)
     if not prefixes:
         listed = read_text(here.home / ".conda" / "environments.txt") or ""
@@ -110,7 +112,7 @@ def _asked(here: Surroundings) -> tuple[list[Path], list[Path]]:
 
 
 def _conda_name(prefix: Path, roots: Iterable[Path]) -> str:
-    """The name that ``conda activate`` takes, or the path of an environment outside its own directories."""
+    """Returns the name for ``conda activate``, or the path of an environment outside conda's own directories."""
     own = prefix.parent in set(roots) or prefix.parent.name == "envs"
     return prefix.name if own else str(prefix)
 
@@ -122,14 +124,14 @@ def _packages(prefix: Path) -> frozenset[str]:
 
 
 def _holds(library: Path, name: str) -> bool:
-    """As a package, or as what an editable installation leaves."""
+    """Whether a package is installed, editable installations included."""
     return (library / name).is_dir() or next(library.glob(f"{name}-*.dist-info"), None) is not None
 
 
 def conda_modules(here: Surroundings) -> tuple[tuple[str, str], ...]:
-    """``module load`` lines that bring conda, each with how it was found; those that are loaded now come first.
+    """Returns ``module load`` lines that provide conda, each with how it was found, loaded modules first.
 
-    A shell that has conda by other means needs none.
+    Empty if the shell has conda by other means.
     """
     if loaded := _loaded(here, _CONDA_WORD):
         return loaded
@@ -139,7 +141,7 @@ def conda_modules(here: Surroundings) -> tuple[tuple[str, str], ...]:
 
 
 def loaded_pythons(here: Surroundings) -> tuple[tuple[str, str], ...]:
-    """``module load`` lines of the Python modules that are loaded now: a virtual environment was made with one."""
+    """Returns ``module load`` lines of the loaded Python modules: a virtual environment was made with one of them."""
     return _loaded(here, _PYTHON_WORD)
 
 
@@ -149,7 +151,7 @@ def _loaded(here: Surroundings, word: re.Pattern[str]) -> tuple[tuple[str, str],
 
 
 def _available(here: Surroundings) -> list[str]:
-    """What Lmod or Environment Modules list, on stderr. A version marked as default comes first, then the newest."""
+    """Lists conda's modules of Lmod or Environment Modules: versions marked as default first, then the newest."""
     lmod, modules = here.env.get("LMOD_CMD"), here.env.get("MODULES_CMD")
     if not (lmod or modules):
         return []

@@ -1,4 +1,4 @@
-"""Scratch space and models on the disk: a bounded look at where clusters keep them."""
+"""Finds scratch space and models on the disk, with a bounded look at the usual places."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "consolidated*.pth")
 
 
 def scratch_directories(here: Surroundings) -> tuple[tuple[Path, str], ...]:
-    """This user's scratch directories that can be written to, each with how it was found, the likeliest first.
+    """Returns this user's writable scratch directories, each with how it was found, the likeliest first.
 
-    What the shell names comes before what is found: ``/scratch/USER``, up to two levels further down, and the like.
+    Directories that the shell names come before those that are found: ``/scratch/USER``, up to two levels further down.
     """
     named = [
         (Path(value), f"${name}") for name, value in sorted(here.env.items()) if "SCRATCH" in name.upper() and value
@@ -50,10 +50,9 @@ def _directories(path: Path) -> Iterable[Path]:
 
 
 def models_directory(places: Iterable[Path]) -> tuple[Path, tuple[str, ...]] | None:
-    """The directory below one of the places that holds the most models, with their names.
+    """Returns the directory with the most models, in one of the places or directly below, and the models' names.
 
-    A model is a directory with a ``config.json`` and weight files; ``PLACE/MODEL`` and ``PLACE/DIRECTORY/MODEL`` are
-    looked at.
+    A model is a directory with a ``config.json`` and weight files.
     """
     holders: dict[Path, list[str]] = {}
     for place in dict.fromkeys(places):

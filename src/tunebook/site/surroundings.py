@@ -1,4 +1,4 @@
-"""Who asks, and from where: what the shell and the disk say, as a value that a test can make up."""
+"""The person and the machine that ask, as a value that a test can make up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Surroundings:
 
     Attributes:
         groups: the primary one first.
-        root: what stands for ``/``.
+        root: the directory that counts as ``/``.
         python: the prefix of the Python that runs tunebook.
     """
 
@@ -34,7 +34,7 @@ class Surroundings:
 
     @classmethod
     def here(cls, directory: Path) -> Surroundings:
-        """Of this process; ``directory`` is where the site is asked for."""
+        """Returns those of this process; ``directory`` is where the person is."""
         user = str(os.getuid())
         with suppress(KeyError):
             user = pwd.getpwuid(os.getuid()).pw_name

@@ -1,4 +1,4 @@
-"""Whether the settings in force fit the cluster, the disk and the environments: all problems at once."""
+"""Verifies that the site settings fit the cluster, the disk and the environments: all problems at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Verdict", "verify"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong, what may be, and what was verified."""
+    """Errors, warnings, and notes on what was verified."""
 
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -41,8 +41,8 @@ def verify(
     """Compares each setting with what this machine says; nothing is written or submitted.
 
     Args:
-        cluster: ``None`` where there is no SLURM: its settings are then only told to be unverified.
-        no_cluster: why there is none.
+        cluster: ``None`` without SLURM: a warning then says that its settings were not verified.
+        no_cluster: why there is no cluster.
         start_environments: also imports the tools in the environments, which takes seconds.
     """
     complaints = [*_of_person(site, here), *_of_paths(site), *_of_scripts(site)]
@@ -56,12 +56,12 @@ def verify(
         found, told = _of_environments(site)
         complaints += found
         notes += told
-    told_of = [(complaint.is_error, _problem(site, complaint)) for complaint in complaints]
-    return Verdict(
-        tuple(problem for is_error, problem in told_of if is_error),
-        tuple(problem for is_error, problem in told_of if not is_error),
-        tuple(notes),
-    )
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    for complaint in complaints:
+        severity = errors if complaint.is_error else warnings
+        severity.append(_problem(site, complaint))
+    return Verdict(tuple(errors), tuple(warnings), tuple(notes))
 
 
 def _problem(site: Site, complaint: Complaint) -> Problem:
@@ -70,11 +70,11 @@ def _problem(site: Site, complaint: Complaint) -> Problem:
 
 def _of_person(site: Site, here: Surroundings) -> Iterator[Complaint]:
     if site.username and site.username != here.user:
-        yield Complaint("username", f"the settings are {site.username}'s, and you are {here.user}", is_error=False)
+        yield Complaint("username", f"the settings are {site.username}'s, but you are {here.user}", is_error=False)
 
 
 def _of_scripts(site: Site) -> Iterator[Complaint]:
-    """What could not stand in a job's script, wherever it is submitted."""
+    """Finds values that a job's script cannot hold, on any cluster."""
     for key in ("account", "partition", "constraint", "qos", "mail_user", "mail_type"):
         value = getattr(site, key)
         try:
@@ -88,12 +88,12 @@ def _of_paths(site: Site) -> Iterator[Complaint]:
     for key in ("scratch", "models_dir"):
         value = getattr(site, key)
         if value and not Path(value).expanduser().is_dir():
-            yield Complaint(key, f"{setting(key).label} {value} is not a directory here", is_error=False)
+            yield Complaint(key, f"{setting(key).label} {value} is not a directory on this machine", is_error=False)
     if site.output_dir_base:
         path = Path(site.output_dir_base).expanduser()
         existing = next((item for item in (path, *path.parents) if item.exists()), Path("/"))
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-            message = f"{path} cannot be made or written: {existing} is not a directory that you can write to"
+            message = f"{path} cannot be created or written: {existing} is not a directory that you can write to"
             yield Complaint("output_dir_base", message, "checkpoints go there: name a directory of your own")
 
 
@@ -107,7 +107,7 @@ def _without_cluster(site: Site, why: str) -> Iterator[Complaint]:
 
 
 def _of_environments(site: Site) -> tuple[list[Complaint], list[str]]:
-    """One start for each environment, both at a time."""
+    """Starts each environment once, both at the same time."""
     wanted = {stage: getattr(site, stage) for stage in STAGES}
     environments: dict[Environment, list[str]] = {}
     for stage, environment in wanted.items():
@@ -130,7 +130,10 @@ def _of_environments(site: Site) -> tuple[list[Complaint], list[str]]:
 
 
 def _of_environment(stage: str, environment: Environment, probed: Probed) -> Iterable[Complaint]:
-    """What a site does not name may be missing: pages are written and scaffolded without the tools."""
+    """Finds missing packages: an error in an environment that the settings name, otherwise a warning.
+
+    Plans can be written and scaffolded without the tools.
+    """
     named = environment != Environment()
     name = environment_text(environment) if named else "the Python that runs tunebook"
     if probed.failed:

@@ -21,7 +21,7 @@ _UNITS_MB = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 
 @dataclass(frozen=True)
 class Complaint:
-    """Something about one setting; what is not an error is a warning."""
+    """A problem with one setting: an error, or a warning."""
 
     key: str
     message: str
@@ -30,9 +30,9 @@ class Complaint:
 
 
 def slurm_complaints(site: Site, here: Surroundings, cluster: Cluster) -> tuple[list[Complaint], list[str]]:
-    """What does not fit, and what was verified.
+    """Returns the settings that do not fit, and notes on what was verified.
 
-    In the end the scheduler itself is asked whether it would take such a job; nothing is submitted.
+    Finally the scheduler itself is asked whether it would take such a job; nothing is submitted.
     """
     complaints = [*_cluster(site, cluster), *_account(site, here, cluster), *_qos(site, cluster)]
     complaints += [*_partitions(site, here, cluster), *_constraint(site, cluster), *_sizes(site, cluster)]
@@ -40,22 +40,33 @@ def slurm_complaints(site: Site, here: Surroundings, cluster: Cluster) -> tuple[
     if cluster.accounts is None:
         notes.append("accounting does not answer here: the account could not be verified")
     if not any(complaint.is_error for complaint in complaints):
-        try:
-            said = refusal(_request(site))
-        except SlurmError as error:
-            complaints.append(Complaint("partition", f"sbatch does not answer: {error}", is_error=False))
+        refused = _test_submission(site)
+        if refused is None:
+            notes.append("sbatch --test-only accepts a job with these settings")
         else:
-            if said:
-                hint = "`sbatch --test-only` says so of a job with these settings"
-                complaints.append(Complaint("partition", f"the cluster would not take a job: {said}", hint))
-            else:
-                notes.append("sbatch --test-only takes a job with these settings")
+            complaints.append(refused)
     return complaints, notes
+
+
+def _test_submission(site: Site) -> Complaint | None:
+    try:
+        words = refusal(_request(site))
+    except SlurmError as error:
+        return Complaint("partition", f"sbatch does not answer: {error}", is_error=False)
+    if not words:
+        return None
+    hint = "the answer of `sbatch --test-only` to a job with these settings"
+    return Complaint("partition", f"the cluster would not take a job: {words}", hint)
 
 
 def _request(site: Site) -> dict[str, str]:
     gpus = site.gpus or "1"
-    asked = {"gpus": gpus} if site.gpu_syntax == "gpus" else {"gres": f"gpu:{gpus}"}
+    if gpus == "0":
+        asked = {}
+    elif site.gpu_syntax == "gpus":
+        asked = {"gpus": gpus}
+    else:
+        asked = {"gres": f"gpu:{gpus}"}
     return {
         "account": site.account,
         "partition": site.partition,
@@ -64,13 +75,13 @@ def _request(site: Site) -> dict[str, str]:
         "time": site.time,
         "cpus-per-task": site.cpus,
         "mem": site.mem,
-        **(asked if gpus != "0" else {}),
+        **asked,
     }
 
 
 def _cluster(site: Site, cluster: Cluster) -> Iterator[Complaint]:
     if site.cluster and site.cluster != cluster.name:
-        message = f"the settings are for the cluster {site.cluster}, and this machine belongs to {cluster.name}"
+        message = f"the settings are for the cluster {site.cluster}, but this machine belongs to {cluster.name}"
         yield Complaint("cluster", message, "give each cluster a site file of its own", is_error=False)
 
 
@@ -126,7 +137,7 @@ def _partitions(site: Site, here: Surroundings, cluster: Cluster) -> Iterator[Co
 
 
 def _named(site: Site) -> list[str]:
-    """``--partition`` takes a list."""
+    """Splits the value: ``--partition`` takes a list."""
     return [name.strip() for name in site.partition.split(",") if name.strip()]
 
 
@@ -136,7 +147,7 @@ def _used(site: Site, cluster: Cluster) -> list[Partition]:
 
 
 def _constraint(site: Site, cluster: Cluster) -> Iterator[Complaint]:
-    """Names of features with ``&``, ``|``, brackets and counts between them."""
+    """Checks the features that the constraint names, between ``&``, ``|``, brackets and counts."""
     used = _used(site, cluster)
     known = sorted({feature for partition in used for feature in partition.features})
     words = re.split(r"[&|,\[\]()]|\*\d+", site.constraint)
@@ -148,7 +159,7 @@ def _constraint(site: Site, cluster: Cluster) -> Iterator[Complaint]:
 
 
 def _sizes(site: Site, cluster: Cluster) -> Iterator[Complaint]:
-    """What no node of any of the partitions has."""
+    """Checks that some node of the partitions has what the settings ask for."""
     used = _used(site, cluster)
     if not used:
         return
@@ -157,13 +168,13 @@ def _sizes(site: Site, cluster: Cluster) -> Iterator[Complaint]:
     if gpus > (most := max(partition.most_gpus for partition in used)):
         has = f"at most {most}" if most else "none"
         hint = f"partitions with GPUs: {_with_gpus(cluster) or 'none'}; without GPUs set Default GPUs to 0"
-        yield Complaint("gpus", f"{gpus} GPU(s) are asked for, and a node of partition {where} has {has}", hint)
+        yield Complaint("gpus", f"jobs ask for {gpus} GPU(s), but a node of partition {where} has {has}", hint)
     cpus = _most(partition.cpus for partition in used)
     if site.cpus and cpus and int(site.cpus) > cpus:
-        yield Complaint("cpus", f"{site.cpus} CPUs are asked for, and a node of partition {where} has {cpus}")
+        yield Complaint("cpus", f"jobs ask for {site.cpus} CPUs, but a node of partition {where} has {cpus}")
     memory_mb = _most(partition.memory_mb for partition in used)
     if site.mem and memory_mb and _megabytes(site.mem) > memory_mb:
-        message = f"{site.mem} of memory is asked for, and a node of partition {where} has {memory_mb} MB"
+        message = f"jobs ask for {site.mem} of memory, but a node of partition {where} has {memory_mb} MB"
         yield Complaint("mem", message)
     limits = [partition.max_time_min for partition in used]
     longest = None if None in limits else max(limit for limit in limits if limit is not None)
@@ -181,6 +192,6 @@ def _most(numbers: Iterable[int | None]) -> int:
 
 
 def _megabytes(text: str) -> float:
-    """SLURM's sizes; without a unit, megabytes."""
+    """Reads one of SLURM's sizes, which are in megabytes without a unit."""
     match = re.fullmatch(r"(\d+)([KMGT]?)B?", text.strip(), re.IGNORECASE)
     return float(match[1]) * _UNITS_MB[match[2].upper() or "M"] if match else 0.0

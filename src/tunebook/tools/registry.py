@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import EntryPoint
 from inspect import get_annotations
 from typing import Any
 
 from tunebook.core.jobs import Stage
 from tunebook.errors import Problem
 from tunebook.tools.base import EvaluationTool, Package, PreparationTool, Tool
+from tunebook.tools.entry_points import tool_entry_points
 from tunebook.tools.results import EvaluationResults, TrainingResults
 
-__all__ = ["BrokenTool", "Registry", "installed_tools", "registered_names"]
+__all__ = ["BrokenTool", "Registry", "installed_tools"]
 
-_GROUP = "tunebook.tools"
 _CONTRACTS: dict[Stage, type] = {Stage.PREPARATION: PreparationTool, Stage.EVALUATION: EvaluationTool}
 _VALUES = {
     "name": str,
@@ -49,7 +52,7 @@ class BrokenTool:
         return name == self.name or name.startswith(f"{self.name}-")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Registry:
     """The tools that a plan can name, tunebook's own first, and the entry points that give none."""
 
@@ -79,19 +82,23 @@ class Registry:
         return next((tool for tool in self.broken if tool.is_named(name.lower())), None)
 
 
-def registered_names() -> tuple[str, ...]:
-    """The short names of all registered tools; no tool is imported, so that ``--help`` stays fast."""
-    return tuple(sorted({point.name for point in entry_points(group=_GROUP)}))
-
-
 def installed_tools() -> Registry:
-    """Every registered tool; one that cannot be imported or breaks the contract is listed as broken."""
+    """Every registered tool; one that cannot be imported or breaks the contract is listed as broken.
+
+    The same registry as long as no package is installed or removed.
+    """
+    folders = [folder for folder in sys.path if os.path.isdir(folder)]  # noqa: PTH112  asked for every parameter
+    return _load_tools(tuple((folder, os.stat(folder).st_mtime_ns) for folder in folders))  # noqa: PTH116
+
+
+@lru_cache(maxsize=1)
+def _load_tools(installation: tuple[tuple[str, int], ...]) -> Registry:  # noqa: ARG001  tells one state from another
     preparation: list[PreparationTool] = []
     evaluation: list[EvaluationTool] = []
     broken: list[BrokenTool] = []
     taken: set[str] = set()
     # Tunebook's own tools come first: no plug-in takes their names.
-    for point in sorted(entry_points(group=_GROUP), key=lambda point: (_distribution(point) != "tunebook", point.name)):
+    for point in sorted(tool_entry_points(), key=lambda point: (_distribution(point) != "tunebook", point.name)):
         tool, reason = _load(point)
         if not reason and not taken.isdisjoint({tool.name, tool.short}):
             reason = f"another tool has the name {tool.name} already"

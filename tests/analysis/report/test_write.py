@@ -33,7 +33,7 @@ def experiment(tmp_path: Path) -> Path:
 
 
 def analyzed(directory: Path, **options: Any) -> api.AnalyzeReport:
-    return api.analyze(directory, clock=lambda: CLOCK, **options)
+    return api.analyze(directory, api.AnalyzeOptions(**options), clock=lambda: CLOCK)
 
 
 def test_the_page_and_its_figures_are_written(experiment: Path) -> None:

@@ -37,25 +37,27 @@ class ReportOptions:
     """How the report is made.
 
     Attributes:
+        size: the size of the figures.
         latex: whether to write tables for LaTeX.
-        as_of: the time of the analysis, in words; the report of an unfinished experiment shows it.
         refresh_s: how often the HTML report of an unfinished experiment reloads itself; ``None`` for never.
     """
 
     size: FigureSize = field(default_factory=FigureSize)
     latex: bool = False
-    as_of: str = ""
     refresh_s: int | None = None
 
 
-def write_report(analysis: Analysis, options: ReportOptions) -> tuple[str, ...]:
+def write_report(analysis: Analysis, options: ReportOptions, *, as_of: str = "") -> tuple[str, ...]:
     """Writes every table, figure and report; returns their paths, relative to the experiment's directory.
 
     A report or figure that has not changed is not written again, so that programs that watch it see real changes only.
+
+    Args:
+        as_of: the time of the analysis, in words; the report of an unfinished experiment shows it.
     """
     folder = Path(analysis.experiment) / ANALYSIS
     drawn = figures(analysis)
-    content = content_of(analysis, drawn, as_of=options.as_of)
+    content = content_of(analysis, drawn, as_of=as_of)
     texts = {
         "report.md": markdown_report(content),
         "report.html": report_html(content, refresh_s=options.refresh_s),

@@ -3,7 +3,6 @@
 from tunebook.core.plan.document import ParsedPlan, parse_plan, read_tools, write_plan
 from tunebook.core.plan.section import UnreadBlock
 from tunebook.core.plan.values import (
-    PLAN_FILE,
     Dataset,
     Estimates,
     Evaluation,
@@ -20,7 +19,6 @@ from tunebook.core.plan.values import (
 )
 
 __all__ = [
-    "PLAN_FILE",
     "Dataset",
     "Estimates",
     "Evaluation",

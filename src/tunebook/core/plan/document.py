@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from tunebook.core.markdown import MarkdownSection, escape_text, parse_markdown
 from tunebook.core.parameters import SHARED_PARAMETERS, ParameterTable
+from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.all_runs import AllRunsSection
 from tunebook.core.plan.compute_estimates import ComputeEstimatesSection
 from tunebook.core.plan.configuration import ConfigurationSection
@@ -22,7 +23,7 @@ from tunebook.core.plan.overview import OverviewSection, ToolsSection
 from tunebook.core.plan.resources import ResourcesSection
 from tunebook.core.plan.section import Reading, Section, SectionReader, UnreadBlock, Writing
 from tunebook.core.plan.status import StatusSection
-from tunebook.core.plan.values import PLAN_FILE, Plan, PlanDetails, Tools
+from tunebook.core.plan.values import Plan, PlanDetails, Tools
 from tunebook.core.plan.variables import VariablesSection
 from tunebook.errors import Problem
 

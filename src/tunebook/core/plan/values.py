@@ -10,7 +10,6 @@ from types import MappingProxyType
 from tunebook.core.parameters import ParameterTable, Value, Written
 
 __all__ = [
-    "PLAN_FILE",
     "Dataset",
     "Estimates",
     "Evaluation",
@@ -25,8 +24,6 @@ __all__ = [
     "RunType",
     "Tools",
 ]
-
-PLAN_FILE = "experiment_summary.md"
 
 Fact = tuple[str, str]
 """The name of a bullet, and its text as Markdown."""
@@ -186,6 +183,11 @@ class Plan:
     def fine_tuned(self) -> tuple[Run, ...]:
         """The runs that are trained."""
         return tuple(run for run in self.runs if run.type is RunType.FINE_TUNED)
+
+    @property
+    def dataset_path(self) -> str:
+        """The path of the plan's data set; empty if the plan names none."""
+        return self.dataset.path if self.dataset else ""
 
     def model_of(self, run: Run) -> Model | None:
         """The run's model; ``None`` if ``### Models`` does not list it."""

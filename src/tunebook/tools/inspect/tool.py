@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tunebook.core.jobs import Job, Resources, Stage
-from tunebook.core.paths import GIVEN_UP, evaluation_script, evaluation_stem
+from tunebook.core.paths import evaluation_script, evaluation_stem
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import evaluation_settings, evaluations
 from tunebook.core.site import Site
@@ -22,7 +22,14 @@ from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, ta
 from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
-from tunebook.tools.job_script import missing_files, script_text, shell_body, verify_header, verify_variables
+from tunebook.tools.job_script import (
+    job_variables,
+    missing_files,
+    script_text,
+    shell_body,
+    verify_header,
+    verify_variables,
+)
 from tunebook.tools.plan_inputs import evaluation_time, job_resources, memory_gb, model_path, planned_gpus
 
 __all__ = ["InspectTool"]
@@ -176,10 +183,7 @@ class _Evaluation:
         arguments = task_arguments(self.context, self.run, self.task, self.facts)
         temperature = settings["eval_temperature"]
         return {
-            "directory": f"{root}/{job.directory}",
-            "outcome": f"{root}/{job.outcome}",
-            "given_up": f"{root}/{GIVEN_UP}",
-            "inputs": [path if path.startswith("/") else f"{root}/{path}" for path in job.inputs],
+            **job_variables(job, self.context.experiment),
             "task": self._task_spec(),
             "task_arguments": json.dumps(arguments, ensure_ascii=False),
             "model": f"hf/{self._model_name()}",

@@ -6,7 +6,7 @@ python -c 'import tunebook.tools.runtime.inspect_job' ||
 run python -m tunebook.tools.runtime.inspect_job prepare \
     --model-path "$model_path" --out "$scratch/model.json" "${prepare_options[@]}"
 printf '%s\n' "$task_arguments" >"$scratch/task.json"
-# What the environment says for inspect would win over nothing here silently.
+# Variables of the shell would silently set options that this script leaves out.
 for name in "${!INSPECT_EVAL_@}"; do unset "$name"; done
 run inspect eval "$task" --model "$model" \
     --model-config "$scratch/model.json" --task-config "$scratch/task.json" \

@@ -1,5 +1,5 @@
 # ---- the same in every script of tunebook: outcome, environment, caches ----
-# A submission that was given up, since nobody knew of it, and turns up late: its job was submitted again.
+# A submission that no scheduler knew was given up, and its job submitted again: it must not run if it starts after all.
 if [ -n "${TUNEBOOK_TAG:-}" ] && [ -e "$given_up/$TUNEBOOK_TAG" ]; then
     printf 'tunebook: this submission was given up, and its job was submitted again\n' >&2
     exit 75
@@ -8,7 +8,7 @@ started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 inputs_digest=$(cat -- "${inputs[@]}" | sha256sum | cut -d' ' -f1) || inputs_digest=
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/tunebook.XXXXXXXX")
 
-# The exit trap: this job's own outcome, written whole or not at all, and the exit code of what was run.
+# The exit trap writes this job's outcome, whole or not at all, and keeps the exit code.
 finish() {
     local code=$?
     trap - EXIT
@@ -21,7 +21,7 @@ finish() {
 }
 trap finish EXIT
 
-# A signal ends what runs now, so that the outcome is written before the scheduler loses patience.
+# A signal ends the running program, so that the outcome is written before the scheduler kills the script.
 stop() {
     local pid
     for pid in $(jobs -p); do
@@ -50,22 +50,22 @@ fi
 rm -f -- "$outcome"
 cd -- "$directory"
 
-# Module files and activation scripts are not written for strict mode.
+# Module files and activation scripts break in strict mode.
 set +eu
-load_modules || fail 'a module line of the site failed: see above'
+load_modules || fail 'a module line of the site settings failed: see above'
 if [ -n "$conda_env" ]; then
-    eval "$(conda shell.bash hook)" || fail 'conda was not found: add its module to the site file'
+    eval "$(conda shell.bash hook)" || fail 'conda was not found: add its module to the site settings'
     conda activate "$conda_env" || fail "the conda environment $conda_env could not be activated"
 elif [ -n "$venv" ]; then
     # shellcheck disable=SC1091
     . "$venv/bin/activate" || fail "the virtual environment $venv could not be activated"
-    # Scripts of older Pythons fail silently where the path needs quoting, and leave another Python in charge.
+    # Activation scripts of older Pythons fail silently if the path needs quoting, and leave another Python active.
     [ "$(dirname -- "$(command -v python)")" -ef "$venv/bin" ] ||
-        fail "activating $venv leaves $(command -v python) in charge: move it to a path without special characters"
+        fail "activating $venv leaves $(command -v python) active: move it to a path without special characters"
 fi
 set -eu
 
-# Models and data are local files: look-ups would cost a minute where there is no internet. Each job has its own cache.
+# Models and data are local files: without internet, each look-up would cost a minute. Each job has a cache of its own.
 export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_DATASETS_OFFLINE=1
 export HF_DATASETS_CACHE="$scratch/datasets"
 export PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false WANDB_MODE="${WANDB_MODE:-offline}"

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from tunebook.core.jobs import Job, Resources, Stage
-from tunebook.core.paths import GIVEN_UP, checkpoint, output_directory
+from tunebook.core.paths import checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import trains_adapters
 from tunebook.core.site import Environment, Site
@@ -33,7 +33,7 @@ from tunebook.tools.base import (
     Shrunk,
     Unit,
 )
-from tunebook.tools.job_script import script_text, shell_body
+from tunebook.tools.job_script import job_variables, script_text, shell_body
 from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.plan_inputs import model_path
@@ -45,10 +45,9 @@ from tunebook.tools.torchtune.omegaconf_yaml import read_config
 from tunebook.tools.torchtune.parameters import PLAN_PARAMETERS
 from tunebook.tools.torchtune.planned_setup import planned_setup
 from tunebook.tools.torchtune.results import TorchtuneResults
-from tunebook.tools.torchtune.rules import broken_rules, model_rules, plan_rules, unresolved_warmup
+from tunebook.tools.torchtune.rules import broken_rules, model_rules, plan_rules, step_problems, unresolved_warmup
 from tunebook.tools.torchtune.setup import Setup
 from tunebook.tools.torchtune.setup_file import differences, read_generated_setup, read_setup, write_setup
-from tunebook.tools.torchtune.survey import step_errors
 from tunebook.tools.torchtune.verify import setup_problems, verify_config, verify_script
 from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
 
@@ -81,7 +80,7 @@ class TorchtuneTool(PreparationTool):
     def check(self, context: Context) -> Findings:
         """Missing models and data (warnings), and contradictions between the plan and its files (errors)."""
         inputs: TrainingInputs = context.facts[self.name]
-        steps = Findings(tuple(step_errors(context.plan, inputs)))
+        steps = Findings(tuple(step_problems(context.plan, inputs)))
         return input_findings(context.plan, inputs) + steps
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
@@ -252,10 +251,7 @@ class _Derivation:
         setup, job, root = self.setup, self.job, str(self.context.experiment)
         distributed = setup.gpus > 1
         variables: dict[str, Any] = {
-            "directory": f"{root}/{self.directory}",
-            "outcome": f"{root}/{job.outcome}",
-            "given_up": f"{root}/{GIVEN_UP}",
-            "inputs": [f"{root}/{path}" for path in job.inputs],
+            **job_variables(job, self.context.experiment),
             "config": f"{root}/{self.directory}/{FINETUNE_CONFIG}",
             "output_directory": str(self.output),
             "recipe": launched_recipe(setup),

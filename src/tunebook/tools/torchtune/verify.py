@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.parameters import Kind
-from tunebook.core.paths import GIVEN_UP
 from tunebook.core.plan import Run
 from tunebook.core.plan.settings import run_settings
 from tunebook.errors import Problem
 from tunebook.tools.base import Context, Unit
-from tunebook.tools.job_script import Shell, missing_files, verify_header, verify_variables
+from tunebook.tools.job_script import Shell, job_variables, missing_files, verify_header, verify_variables
 from tunebook.tools.torchtune.files import SETUP
 from tunebook.tools.torchtune.parameters import SETUP_PARAMETERS, configured_values
 from tunebook.tools.torchtune.setup import Setup
@@ -64,10 +63,7 @@ def verify_script(unit: Unit, setup: Setup, text: str, experiment: Path) -> list
     """The script's paths against the files that they name, and its request against the setup."""
     job = unit.jobs[0]
     variables: dict[str, Shell] = {
-        "directory": str(experiment / job.directory),
-        "outcome": str(experiment / job.outcome),
-        "given_up": str(experiment / GIVEN_UP),
-        "inputs": [str(experiment / path) for path in job.inputs],
+        **job_variables(job, experiment),
         "config": str(experiment / job.inputs[0]),
         "epochs": setup.epochs,
     }

@@ -1,4 +1,4 @@
-"""Gathers from the disk what was written down of the jobs, and has it judged."""
+"""Reads from the disk what was recorded of the jobs, and has it judged."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tunebook.artifacts.outcome import read_outcome
 from tunebook.artifacts.result import read_result
 from tunebook.core.jobs import Job, Stage
 from tunebook.disk.deviations import read_deviation
-from tunebook.disk.inputs import inputs_digest
+from tunebook.disk.inputs import input_problem, inputs_digest
 from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger
 from tunebook.errors import PlanError
-from tunebook.run.state import Evidence, Verdict, judge
+from tunebook.run.verdict import Evidence, Verdict, judge
 
 __all__ = ["Survey", "gather", "in_order", "survey"]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """All jobs in the order of what they need, with what is known of each by its name."""
+    """All jobs, each behind those that it needs; evidence and verdicts by the job's name."""
 
     jobs: tuple[Job, ...]
     evidence: Mapping[str, Evidence]
@@ -33,7 +33,7 @@ def survey(jobs: Sequence[Job], experiment: Path) -> Survey:
     """Reads and judges every job; asks no executor.
 
     Raises:
-        PlanError: two jobs have one name, or they wait for each other or for jobs that there are not.
+        PlanError: two jobs have one name, or jobs need each other or missing jobs.
     """
     ledger = read_ledger(experiment)
     ordered = in_order(jobs)
@@ -41,12 +41,17 @@ def survey(jobs: Sequence[Job], experiment: Path) -> Survey:
     verdicts: dict[str, Verdict] = {}
     for job in ordered:
         evidence[job.name] = gather(job, experiment, ledger.entries.get(job.name))
-        verdicts[job.name] = judge(job, evidence[job.name], [(evidence[need], verdicts[need]) for need in job.needs])
+        needs = [(evidence[need], verdicts[need]) for need in job.needs]
+        verdicts[job.name] = judge(job, evidence[job.name], needs)
     return Survey(ordered, evidence, verdicts, ledger)
 
 
 def in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """The jobs, each behind those that it needs, and else as they were given."""
+    """Returns the jobs, each behind those that it needs, and otherwise as they were given.
+
+    Raises:
+        PlanError: two jobs have one name, or jobs need each other or missing jobs.
+    """
     names = {job.name: job for job in jobs}
     if len(names) < len(jobs):
         raise PlanError("two jobs have the same name", hint="scaffold again")
@@ -65,19 +70,19 @@ def in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
 
 
 def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
-    """Reads what was written down of one job."""
+    """Reads what was recorded of one job."""
     digest, problem = "", ""
     try:
         digest = inputs_digest(experiment, job)
     except OSError as error:
-        problem = f"{error.filename or 'an input'}: {error.strerror}"
+        problem = input_problem(error)
     deviation = read_deviation(experiment / job.directory, digest) if job.stage is Stage.PREPARATION else None
     return Evidence(
-        entry,
-        read_outcome(experiment / job.outcome),
-        digest,
-        problem,
-        missing_checkpoints(job.checkpoints, experiment),
-        read_result(experiment / job.result) if job.result else None,
-        str(deviation or ""),
+        entry=entry,
+        outcome=read_outcome(experiment / job.outcome),
+        digest=digest,
+        problem=problem,
+        missing=missing_checkpoints(job.checkpoints, experiment),
+        result=read_result(experiment / job.result) if job.result else None,
+        deviation=str(deviation or ""),
     )

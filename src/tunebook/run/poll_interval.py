@@ -1,8 +1,8 @@
-"""How long a monitor waits between two questions to its executor."""
+"""Decides how long a monitor waits between two polls of its executor."""
 
 from __future__ import annotations
 
-__all__ = ["Pace"]
+__all__ = ["PollInterval"]
 
 _TICK_S = 5.0
 _SOON_S = 2.0
@@ -10,16 +10,16 @@ _LONGEST = 4
 _GROWTH = 1.5
 
 
-class Pace:
-    """Asks every ``poll_s`` seconds, more seldom while nothing changes, and soon when a job has just ended.
+class PollInterval:
+    """Polls every ``poll_s`` seconds, less often while nothing changes, and soon after a job has ended.
 
     Args:
-        poll_s: seconds.
-        patient: whether the executor is a shared one, which is asked up to four times less often while nothing changes.
+        poll_s: seconds between two polls.
+        patient: whether others share the executor: it is polled up to four times less often while nothing changes.
 
     Attributes:
         changed: whether something happened since the last wait.
-        hurried: whether a job has ended whose own word is not there yet.
+        hurried: whether a job has ended whose outcome file is not there yet.
     """
 
     def __init__(self, poll_s: float, *, patient: bool) -> None:
@@ -31,20 +31,23 @@ class Pace:
         self.hurried = False
 
     def answered(self) -> None:
-        """The executor answered."""
+        """Records that the executor answered."""
         self._silences = 0
 
     def silent(self) -> None:
-        """It did not: it is asked again soon at first, and then ever later."""
+        """Records that it did not: it is polled again soon, and then less and less often."""
         self._silences += 1
 
     def ticks(self) -> list[float]:
-        """The next wait in seconds, in parts that are short enough to look at the jobs' own files in between."""
+        """Returns the next wait in seconds, in parts short enough to look at the jobs' own files in between."""
         wait = self._next()
         self.changed = self.hurried = False
         whole = int(wait // _TICK_S)
         rest = wait - whole * _TICK_S
-        return [_TICK_S] * whole + ([rest] if rest > 0 or not whole else [])
+        ticks = [_TICK_S] * whole
+        if rest > 0 or not whole:
+            ticks.append(rest)
+        return ticks
 
     def _next(self) -> float:
         longest = _LONGEST * self._poll_s

@@ -1,4 +1,4 @@
-"""Keeps the status tables of the experiment's page current: read, changed and written under a lock, seldom enough."""
+"""Keeps the status tables of the plan current: reads, changes and writes the plan under a lock, and not too often."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.core.jobs import JobState, Stage
-from tunebook.core.plan import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.status import EvaluationRow, TrainingRow, update_status
 from tunebook.disk.atomic import write_text
 from tunebook.disk.lock import exclusive
 from tunebook.errors import TunebookError
 from tunebook.run.report import JobReport
 
-__all__ = ["Page"]
+__all__ = ["StatusTables"]
 
 _PAUSE_S = 1.0
 _SHARE = 20
@@ -24,13 +24,13 @@ _ATTEMPTS = 5
 _WAIT_S = 5.0
 
 
-class Page:
-    """The experiment's page.
+class StatusTables:
+    """The status tables of one experiment's plan.
 
     Args:
         experiment: the experiment's directory.
-        clock: tells when it was written last.
-        warn: is told, once for each reason, why the page could not be written; the jobs go on.
+        clock: the time at which the plan is written.
+        warn: called once for each reason why the plan could not be written; the jobs continue.
     """
 
     def __init__(self, experiment: Path, clock: Callable[[], datetime], warn: Callable[[str], None]) -> None:
@@ -44,7 +44,7 @@ class Page:
         self._shown: tuple[TrainingRow | EvaluationRow, ...] = ()
 
     def show(self, jobs: Sequence[JobReport], *, now: bool = False) -> None:
-        """Writes the tables if a row changed and the last time was a second ago (longer for very long pages)."""
+        """Writes the tables if a row changed and the last time was a second ago (longer for very long plans)."""
         recent = self._written is not None and (self._clock() - self._written).total_seconds() < self._pause_s
         if recent and not now:
             return
@@ -56,29 +56,27 @@ class Page:
             self._rewrite(rows)
             self._shown = rows
         except (TunebookError, OSError, UnicodeDecodeError) as error:
-            self._say(f"the status tables of {PLAN_FILE} were not updated: {error}")
+            message = f"the status tables of {PLAN_FILE} were not updated: {error}"
+            if message not in self._warned:
+                self._warned.add(message)
+                self._warn(message)
         self._written = self._clock()
         self._pause_s = max(_PAUSE_S, _SHARE * (time.monotonic() - begun))
-
-    def _say(self, message: str) -> None:
-        if message not in self._warned:
-            self._warned.add(message)
-            self._warn(message)
 
     def _rewrite(self, rows: Sequence[TrainingRow | EvaluationRow]) -> None:
         training = [row for row in rows if isinstance(row, TrainingRow)]
         evaluations = [row for row in rows if isinstance(row, EvaluationRow)]
-        with exclusive(self._experiment, "page", wait_s=_WAIT_S):
+        with exclusive(self._experiment, "plan", wait_s=_WAIT_S):
             for _ in range(_ATTEMPTS):
                 before = self._identity()
                 text = self._path.read_bytes().decode()
                 new = update_status(text, training, evaluations)
                 if new == text or self._write_unless_edited(new, before):
                     return
-        raise OSError("somebody else keeps writing it")
+        raise OSError("another program keeps writing it")
 
     def _write_unless_edited(self, text: str, before: tuple[int, ...]) -> bool:
-        """What a person saved in the meantime is not overwritten."""
+        """Does not overwrite what a person saved in the meantime."""
         return write_text(self._path, text, durable=True, only_if=lambda: self._identity() == before)
 
     def _identity(self) -> tuple[int, ...]:
@@ -88,17 +86,17 @@ class Page:
 
 def _row(report: JobReport) -> TrainingRow | EvaluationRow:
     job = report.job
+    # The tables have no word for an unknown end: the next run finds out, and until then the job counts as running.
     state = JobState.RUNNING if report.state is JobState.UNKNOWN else report.state
     started = _local(report.started)
     ended = _local(report.ended) if state in {JobState.COMPLETED, JobState.FAILED} else ""
-    notes = ", ".join(part for part in (report.reason, report.deviation) if part)
     if job.stage is Stage.PREPARATION:
-        return TrainingRow(job.run, state, report.job_id, started, ended, notes)
-    return EvaluationRow(job.run, job.task or "", job.epoch, state, report.job_id, ended, notes)
+        return TrainingRow(job.run, state, report.job_id, started, ended, report.notes)
+    return EvaluationRow(job.run, job.task or "", job.epoch, state, report.job_id, ended, report.notes)
 
 
 def _local(time_text: str) -> str:
-    """An ISO 8601 time in the time of this machine, to the second."""
+    """Returns an ISO 8601 time in the time of this machine, to the second; empty for other text."""
     try:
         return f"{datetime.fromisoformat(time_text).astimezone():%Y-%m-%d %H:%M:%S}"
     except ValueError:

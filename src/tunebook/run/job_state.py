@@ -1,0 +1,201 @@
+"""One job during a run: its verdict, its phase in this run, and what its executor reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+
+from tunebook.artifacts.outcome import read_outcome
+from tunebook.artifacts.output import last_lines
+from tunebook.artifacts.progress import Progress, read_progress
+from tunebook.core.jobs import Job, JobState, JobStatus
+from tunebook.disk.ledger import INTERRUPTED
+from tunebook.executors.base import Submitted
+from tunebook.run.failures import Diagnosis, diagnose
+from tunebook.run.report import JobReport
+from tunebook.run.verdict import Evidence, Verdict
+
+__all__ = ["JobInRun", "Phase"]
+
+_RESUMABLE = INTERRUPTED | {"TIMEOUT"}
+_QUEUED = JobStatus(JobState.PENDING)
+
+
+class Phase(Enum):
+    """What this run has done with a job.
+
+    ``SUBMITTED``, ``ADOPTED`` and ``CANCELLED`` are in flight: the executor has the job.
+    """
+
+    IDLE = "nothing, or the job may be submitted again"
+    SUBMITTED = "submitted it"
+    ADOPTED = "watches a submission of an earlier run"
+    CANCELLED = "watches a submission that an earlier run set out to cancel"
+    OVER = "submitted it, or tried to, and that is over: it is not submitted a second time"
+    SEEN_ENDING = "saw a submission of an earlier run end: a failure is not one of an earlier run"
+
+
+_IN_FLIGHT = frozenset({Phase.SUBMITTED, Phase.ADOPTED, Phase.CANCELLED})
+_ONCE_ENDED = {
+    Phase.SUBMITTED: Phase.OVER,
+    Phase.ADOPTED: Phase.SEEN_ENDING,
+    Phase.CANCELLED: Phase.IDLE,
+}
+
+
+@dataclass
+class JobInRun:
+    """One job during a run.
+
+    Attributes:
+        selected: whether the person asked for it.
+        phase: what this run has done with it.
+        status: the executor's latest report of a job in flight.
+        misses: how many times in a row the executor did not know the job, or knew only that it has ended.
+        note: why this run cannot start it.
+    """
+
+    job: Job
+    experiment: Path
+    selected: bool
+    evidence: Evidence
+    verdict: Verdict
+    phase: Phase = Phase.IDLE
+    status: JobStatus = _QUEUED
+    misses: int = 0
+    note: str = ""
+    tag: str = ""
+    job_id: str = ""
+    output: str = ""
+    started: str = ""
+    ended: str = ""
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    loss: float | None = None
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether the executor has it."""
+        return self.phase in _IN_FLIGHT
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the executor reports that it runs; a job in flight that does not run waits in a queue."""
+        return self.in_flight and self.status.state is JobState.RUNNING
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has failed, or nobody knows how it ended."""
+        return self.verdict.state in {JobState.FAILED, JobState.UNKNOWN}
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether it is completed, and not submitted again."""
+        return self.verdict.state is JobState.COMPLETED and not self.in_flight
+
+    @property
+    def state(self) -> JobState:
+        """The state that is shown."""
+        if not self.in_flight:
+            return self.verdict.state
+        return JobState.RUNNING if self.is_running else JobState.PENDING
+
+    @property
+    def may_resume(self) -> bool:
+        """Whether the latest submission was cut short with the inputs as they are: the next one may continue it."""
+        entry = self.evidence.entry
+        if entry is None or entry.is_open or entry.last.inputs != self.evidence.digest:
+            return False
+        return self.verdict.state is JobState.FAILED and entry.last.reason.partition(" ")[0] in _RESUMABLE
+
+    def begin(self, tag: str) -> None:
+        """Starts a new submission."""
+        self.phase, self.status, self.misses = Phase.SUBMITTED, _QUEUED, 0
+        self.tag = tag
+        self.job_id = self.output = self.started = self.ended = self.note = ""
+
+    def adopt(self, *, cancelled: bool) -> None:
+        """Watches the submission of an earlier run, which may have set out to cancel it."""
+        self.phase = Phase.CANCELLED if cancelled else Phase.ADOPTED
+        self.status = _QUEUED
+
+    def locate(self, found: Submitted) -> None:
+        """Takes the executor's id, and the file with the output if the executor knows it."""
+        self.job_id, self.output = found.job_id, found.output or self.output
+
+    def end(self) -> None:
+        """Ends the submission; its end is recorded, or about to be."""
+        self.phase = _ONCE_ENDED[self.phase]
+        self.note = ""
+
+    def refuse(self, reason: str) -> None:
+        """Records that it cannot start: a failure in this run only, since nothing ran."""
+        self.phase, self.note = Phase.OVER, reason
+        self.verdict = Verdict(JobState.FAILED, reason, rerun=True)
+
+    def release(self) -> None:
+        """Lets this run submit it again."""
+        self.phase = Phase.IDLE
+
+    def has_succeeded(self) -> bool:
+        """Whether this submission's script wrote that it ended well; that is final, whatever the executor reports."""
+        outcome = read_outcome(self.experiment / self.job.outcome)
+        return outcome is not None and outcome.tag == self.tag and outcome.exit_code == 0
+
+    def learn(self, evidence: Evidence, verdict: Verdict) -> None:
+        """Takes what was recorded; reads the end of the metrics, or of a failed job's output, once."""
+        self.evidence, self.verdict = evidence, verdict
+        entry, outcome = evidence.entry, evidence.own_outcome
+        if entry is None:
+            self.tag = self.job_id = self.output = self.started = self.ended = ""
+        else:
+            self.tag, self.output = entry.last.tag, entry.last.output
+            self.job_id, self.started, self.ended = entry.last.job_id, entry.last.started, entry.last.ended
+        if outcome is not None:
+            self.started, self.ended = outcome.started, outcome.ended
+            if entry is not None and outcome.tag != entry.last.tag:  # the script was started by hand since
+                self.job_id, self.output = "", ""
+        self.diagnosis, self.loss = Diagnosis(), None
+        if verdict.state is JobState.FAILED:
+            self.diagnosis = diagnose(verdict.reason, last_lines(self.output))
+        elif verdict.state is JobState.COMPLETED:
+            progress = self._progress()
+            self.loss = progress.loss if progress else None
+
+    def report(self) -> JobReport:
+        """Returns the job as a value."""
+        state = self.state
+        if self.in_flight:
+            reason, ended, diagnosis = self.status.reason, "", Diagnosis()
+        else:
+            reason, ended, diagnosis = self.note or self.verdict.reason, self.ended, self.diagnosis
+        result = self.evidence.result if state is JobState.COMPLETED else None
+        return JobReport(
+            job=self.job,
+            state=state,
+            selected=self.selected,
+            reason=reason,
+            job_id=self.job_id,
+            started=self.started,
+            ended=ended,
+            loss=self.loss,
+            score=result.score if result else None,
+            output=self.output,
+            tail=diagnosis.lines,
+            progress=self._progress() if state is JobState.RUNNING else None,
+            node=self.status.node if self.is_running else "",
+            kind=diagnosis.kind,
+            advice=diagnosis.advice,
+            deviation=self.evidence.deviation,
+        )
+
+    def _progress(self) -> Progress | None:
+        """How far the training is; ``None`` if its metrics are those of an earlier submission."""
+        if self.job.metrics is None:
+            return None
+        try:
+            since = datetime.fromisoformat(self.started) if self.started else None
+        except ValueError:
+            since = None
+        return read_progress(Path(self.job.metrics), since=since)

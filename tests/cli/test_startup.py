@@ -1,0 +1,81 @@
+"""Start-up: ``--help`` and ``--version`` import no verb's room, and the verbs of the plan no heavy library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tunebook
+from support.scaffolding import scaffolded
+
+LIGHT_ROOMS = {"cli", "core", "errors", "api"}
+ROOMS = {path.stem for path in Path(tunebook.__file__).parent.iterdir() if not path.name.startswith(("_", "."))}
+LIBRARIES = ("markdown_it", "yaml", "psutil", "omegaconf", "questionary", "filelock")
+HEAVY = (
+    "torch",
+    "transformers",
+    "inspect_ai",
+    "pandas",
+    "altair",
+    "torchtune",
+    "datasets",
+    "scipy",
+    "statsmodels",
+    "vl_convert",
+    "jinja2",
+)
+PROGRAM = """
+import sys
+from tunebook.cli.main import main
+try:
+    main()
+finally:
+    sys.stderr.write("\\nloaded: " + " ".join(sys.modules))
+"""
+HELP = [
+    ["--help"],
+    ["-h"],
+    ["--version"],
+    ["status", "--help"],
+    ["run", "-h"],
+    ["run-torchtune", "-h"],
+    ["design", "-h"],
+    ["analyze", "-h"],
+    ["site", "-h"],
+    ["site", "init", "-h"],
+]
+
+
+def loaded_by(*arguments: str, cwd: Path) -> set[str]:
+    """The modules that a command has imported when it ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    return set(done.stderr.rpartition("loaded: ")[2].split())
+
+
+@pytest.mark.parametrize("arguments", HELP, ids=" ".join)
+def test_help_imports_no_room_of_a_verb(tmp_path: Path, arguments: list[str]) -> None:
+    loaded = loaded_by(*arguments, cwd=tmp_path)
+    assert "tunebook.cli.main" in loaded
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("tunebook.")}
+    # The names of the entry points become verbs; the tools themselves are not imported.
+    assert rooms <= LIGHT_ROOMS | {"tools"}
+    assert {name for name in loaded if name.startswith("tunebook.tools.")} <= {"tunebook.tools.entry_points"}
+    assert {name for name in loaded if name.startswith("tunebook.api.")} == set()
+    assert loaded.isdisjoint(LIBRARIES)
+
+
+def test_the_rooms_that_help_may_not_import_exist() -> None:
+    assert {"analysis", "design", "run", "scaffold", "executors", "site", "tools", "demo"} <= ROOMS
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "."], ["scaffold", "."], ["status", "."], ["tools"]])
+def test_no_verb_of_the_plan_loads_a_heavy_library(experiment: Path, arguments: list[str]) -> None:
+    scaffolded(experiment)
+    loaded = loaded_by(*arguments, cwd=experiment)
+    assert "tunebook.cli.main" in loaded
+    assert loaded.isdisjoint(HEAVY)

@@ -1,0 +1,101 @@
+"""What was recorded of a job decides its state: evidence in, verdict out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tunebook.artifacts.outcome import Outcome
+from tunebook.artifacts.result import EvaluationResult
+from tunebook.core.jobs import Job, JobState, Stage
+from tunebook.disk.ledger import Event, EventKind, LedgerEntry
+from tunebook.run.verdict import Evidence, Verdict, judge
+
+_CHANGED = "its files changed since it ran"
+TRAINING = Job("a/finetune", "a", Stage.PREPARATION, "toy", "a", "a/f.slurm", "a/f.outcome.json")
+EVALUATION = Job("a/eval", "a", Stage.EVALUATION, "toy", "a", "a/e.slurm", "a/e.outcome.json", result="a/e.result.json")
+START, END, LATER = "2025-10-22T12:00:00+00:00", "2025-10-22T13:00:00+00:00", "2025-10-22T14:00:00+00:00"
+
+
+def outcome(tag: str = "second", *, code: int = 0, inputs: str = "digest", ended: str = END) -> Outcome:
+    return Outcome(code, START, ended, "node", tag, inputs)
+
+
+def entry(kind: EventKind = EventKind.ENDED, *, state: JobState | None = None, reason: str = "") -> LedgerEntry:
+    """The second submission of a job."""
+    event = Event(END, "second", TRAINING.name, kind, inputs="digest", state=state, reason=reason)
+    return LedgerEntry(7, event, submitted=START)
+
+
+def told(verdict: Verdict) -> tuple[JobState, str, bool]:
+    return verdict.state, verdict.reason, verdict.rerun
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        (Evidence(entry(), outcome(), "digest"), (JobState.COMPLETED, "", False)),
+        # An earlier submission has succeeded; the latest one was killed before it could write anything.
+        (
+            Evidence(entry(state=JobState.FAILED, reason="TIMEOUT"), outcome("first"), "digest"),
+            (JobState.FAILED, "TIMEOUT", False),
+        ),
+        # The latest submission still runs: the outcome of an earlier one does not end it.
+        (Evidence(entry(EventKind.RUNNING), outcome("first"), "digest"), (JobState.RUNNING, "", False)),
+        # A script that was started by hand after the submission ended counts, one from before does not.
+        (
+            Evidence(entry(state=JobState.FAILED, reason="TIMEOUT"), outcome("", ended=LATER), "digest"),
+            (JobState.COMPLETED, "", False),
+        ),
+        (
+            Evidence(
+                entry(state=JobState.FAILED, reason="TIMEOUT"),
+                outcome("", ended="2025-10-22T11:00:00+00:00"),
+                "digest",
+            ),
+            (JobState.FAILED, "TIMEOUT", False),
+        ),
+        (
+            Evidence(entry(), outcome(inputs="old"), "digest"),
+            (JobState.PENDING, "its files changed since it ran", True),
+        ),
+        (Evidence(entry(), outcome(code=143), "digest"), (JobState.FAILED, "exit code 143 (SIGTERM)", False)),
+        (
+            Evidence(entry(), outcome(), "digest", missing=("/ck/epoch_0",)),
+            (JobState.FAILED, "its checkpoint /ck/epoch_0 is missing", False),
+        ),
+    ],
+)
+def test_only_an_outcome_of_the_latest_submission_decides(
+    evidence: Evidence, expected: tuple[JobState, str, bool]
+) -> None:
+    assert told(judge(TRAINING, evidence)) == expected
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (EvaluationResult("success", 100, 100), ""),
+        (EvaluationResult("success", 100, 99), "99 of 100 samples completed"),
+        (EvaluationResult("success", 100, 0), "0 of 100 samples completed"),
+        (EvaluationResult("success", 0, 0), "its result does not say that samples were completed"),
+        (EvaluationResult("success", 100, None), "its result does not say that samples were completed"),
+        (EvaluationResult("success", None, 100), "its result does not say that samples were completed"),
+        (EvaluationResult("error", 100, 100), "its log says error"),
+        (None, "it wrote no readable result"),
+    ],
+)
+def test_an_evaluation_without_all_its_samples_has_failed(result: EvaluationResult | None, reason: str) -> None:
+    verdict = judge(EVALUATION, Evidence(entry(), outcome(), "digest", result=result))
+    state = JobState.FAILED if reason else JobState.COMPLETED
+    assert told(verdict) == (state, reason, False)
+
+
+def test_a_job_the_cluster_interrupts_again_and_again_is_left_alone_in_the_end() -> None:
+    interrupted = entry(state=JobState.FAILED, reason="NODE_FAIL")
+    often = LedgerEntry(interrupted.number, interrupted.last, interrupted.submitted, interruptions=3)
+    assert told(judge(TRAINING, Evidence(interrupted, None, "digest"))) == (JobState.FAILED, "NODE_FAIL", True)
+    assert told(judge(TRAINING, Evidence(often, None, "digest"))) == (
+        JobState.FAILED,
+        "NODE_FAIL, 4 times in a row",
+        False,
+    )
