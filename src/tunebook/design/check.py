@@ -158,7 +158,6 @@ def design_warnings(design: Design) -> tuple[Problem, ...]:
 
 
 def _rules_without_effect(design: Design) -> Iterator[Problem]:
-    """Rules of the matrix that match no run, or no task."""
     if not design.matrix:
         return
     plan = build_plan(design, name="-")

@@ -160,7 +160,6 @@ def _listed(design: Design) -> Iterator[Problem]:
 
 
 def _overruled_settings(design: Design) -> Iterator[Problem]:
-    """Settings that every listed run overrules."""
     common = design.listed_keys
     for key, text in design.settings.items():
         if key in common and not is_literal(key):

@@ -195,7 +195,6 @@ def _stepping_s(steps: Sequence[MetricsRecord]) -> float:
 
 
 def _evaluation(experiment: Path, job: Job, model: str) -> Iterator[PriorEvaluation]:
-    """The evaluation, if it succeeded."""
     duration = _duration_s(experiment, job)
     result = read_result(experiment / job.result) if job.result else None
     if duration is not None and result is not None and result.status == "success" and result.completed:

@@ -243,8 +243,6 @@ def _name_and_rest(node: Node, *, example: str) -> list[tuple[Text, Node]]:
 
 
 def _text(change: Callable[[Design, Text], Design]) -> Callable[[_Parser, Node], None]:
-    """Parses one text into a field of the design."""
-
     def parse(parser: _Parser, node: Node) -> None:
         parser.design = change(parser.design, node.one_text())
 
@@ -252,8 +250,6 @@ def _text(change: Callable[[Design, Text], Design]) -> Callable[[_Parser, Node],
 
 
 def _number(change: Callable[[Design, Number], Design]) -> Callable[[_Parser, Node], None]:
-    """Parses a whole number into a field of the design."""
-
     def parse(parser: _Parser, node: Node) -> None:
         text = node.one_text()
         if not text.isdecimal():
