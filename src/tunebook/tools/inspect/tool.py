@@ -63,7 +63,8 @@ class InspectTool(EvaluationTool):
             found = facts.get(task.script)
             if found is None:
                 hint = "it may exist on compute nodes only; its parameters could not be read here"
-                warnings.append(Problem(f"task script {task.script} was not found", context.plan.file, task.line, hint))
+                message = f"task script {task.script} was not found"
+                warnings.append(Problem(message, context.plan.file, task.line, hint, task.script))
                 continue
             errors.extend(task_errors(context.plan, task, found))
             warnings.extend(prompt_warnings(context.plan, task, found))
