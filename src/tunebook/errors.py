@@ -39,7 +39,7 @@ __all__ = [
 
 
 class ExitCode(IntEnum):
-    """What a verb tells the shell."""
+    """The exit codes of the verbs."""
 
     DONE = 0
     FAILED = 1
@@ -111,7 +111,7 @@ class LockedError(TunebookError):
 
 
 class ConflictError(TunebookError):
-    """A file that a person edited stands in the way."""
+    """A file that a person edited would have to be replaced."""
 
     exit_code = ExitCode.UNFINISHED
 
@@ -141,4 +141,4 @@ class NoSlurmError(SlurmError):
 
 
 class VerificationError(TunebookError):
-    """What was written is not what the plan says."""
+    """The written files differ from the plan."""

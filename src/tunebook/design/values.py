@@ -131,8 +131,8 @@ class Design:
 
     Attributes:
         name: the experiment's; by default made of task, factors and date.
-        preparation: the tool that trains; by default torchtune.
-        evaluation: the tool that evaluates; by default inspect-ai.
+        preparation: the tool that trains.
+        evaluation: the tool that evaluates.
         dataset: a directory, or a JSON, JSONL or Parquet file.
         base: for ``one-at-a-time``: key to the level at which a factor stays while others vary; by default its first.
         paired: groups of factors whose levels go together, first with first: each group counts as one factor.

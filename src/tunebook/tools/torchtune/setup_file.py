@@ -24,7 +24,7 @@ TEXT_KEYS = {
     if parameter.kind in {Kind.TEXT, Kind.LITERAL} and not parameter.nullable
 }
 _HEADER = """\
-# What a person edits. finetune.yaml and finetune.slurm are derived from it:
+# You can edit this file. finetune.yaml and finetune.slurm are derived from it:
 # after a change, run `tunebook setup-finetune` on this directory, or `tunebook scaffold`.
 """
 
