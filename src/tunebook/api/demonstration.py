@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,16 +57,16 @@ class DemoOptions:
     cache: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DemoRow:
     """One run of the comparison; times in seconds; ``None`` where a value does not apply."""
 
     run: str
-    loss: float | None
-    accuracy: float | None
-    stderr: float | None
-    training_s: float | None
-    evaluation_s: float | None
+    loss: float | None = None
+    accuracy: float | None = None
+    stderr: float | None = None
+    training_s: float | None = None
+    evaluation_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -156,12 +156,11 @@ def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:
 
 
 def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> DemoRow:
+    evaluation_s = elapsed_s(evaluation.started, evaluation.ended)
+    row = DemoRow(run=evaluation.job.run, evaluation_s=evaluation_s)
+    if training is not None:
+        row = replace(row, loss=training.loss, training_s=elapsed_s(training.started, training.ended))
     result = read_result(directory / evaluation.job.result) if evaluation.job.result else None
-    return DemoRow(
-        evaluation.job.run,
-        training.loss if training else None,
-        result.metric("accuracy") if result else None,
-        result.metric("stderr") if result else None,
-        elapsed_s(training.started, training.ended) if training else None,
-        elapsed_s(evaluation.started, evaluation.ended),
-    )
+    if result is not None:
+        row = replace(row, accuracy=result.metric("accuracy"), stderr=result.metric("stderr"))
+    return row

@@ -55,7 +55,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class DesignSources:
-    """Where a design comes from; options win over the file, and that over a plan in YAML or the stored design.
+    """The sources of a design; options win over the file, and the file over a plan in YAML or the stored design.
 
     Attributes:
         options: option name, without the dashes, to its occurrences.
@@ -87,15 +87,15 @@ class DesignOptions:
 
 @dataclass(frozen=True)
 class DesignReport:
-    """A designed plan, and what was found on the way.
+    """A designed plan, with its decisions, problems and totals.
 
     Attributes:
         text: the whole plan.
-        before: the plan that it replaces; ``None`` if there was none.
-        decisions: what was decided although nobody gave it, with the reason.
-        prerequisites: what is missing before the experiment can run.
+        before: the text of the plan that it replaces; ``None`` for a new plan.
+        decisions: choices that nobody gave, each with its reason.
+        prerequisites: resources that are missing before the experiment can run.
         verified: paths that were found complete.
-        written: whether the plan is on the disk now.
+        written: whether the plan was written.
     """
 
     experiment: Path
@@ -121,7 +121,7 @@ class DesignReport:
         return ExitCode.WRONG_PLAN if self.errors else ExitCode.DONE
 
 
-# --- what a person gives -------------------------------------------------------------------------------------------
+# --- inputs --------------------------------------------------------------------------------------------------------
 
 
 def read_inputs(sources: DesignSources) -> DesignInputs:
@@ -138,18 +138,18 @@ def read_inputs(sources: DesignSources) -> DesignInputs:
     if sources.updated is not None:
         inputs = DesignInputs(design=_stored_design(find_experiment(sources.updated)) or Design())
     elif sources.yaml_plan is not None:
-        inputs = read_yaml_plan(_existing(sources.yaml_plan), file=str(sources.yaml_plan))
+        inputs = read_yaml_plan(_file_text(sources.yaml_plan), file=str(sources.yaml_plan))
     given = parse_document(options_document(sources.options), here=here)
     if sources.config is not None:
-        document = yaml_document(_existing(sources.config), file=str(sources.config))
+        document = yaml_document(_file_text(sources.config), file=str(sources.config))
         given = merge_inputs(parse_document(document, here=here), given)
     return update_inputs(inputs, given)
 
 
-def _existing(path: Path) -> str:
+def _file_text(path: Path) -> str:
     text = read_text(path)
     if text is None:
-        raise UsageError(f"there is no file {path}")
+        raise UsageError(f"{path} was not found")
     return text
 
 
@@ -165,7 +165,7 @@ def suggestions() -> Suggestions:
 
 
 def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] | None = None) -> str:
-    """Why a text cannot be the answer to an option, given other options; empty if it can."""
+    """The reason why a text cannot be the value of an option, given other options; empty if it can."""
     others = beside or {}
     inputs = read_inputs(DesignSources(options={**others, name: [*others.get(name, ()), text]}))
     found = [*inputs.problems, *(problem for problem in design_problems(inputs) if problem.file == f"--{name}")]
@@ -175,12 +175,12 @@ def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] 
 
 
 def experiment_name(value: Design, clock: Callable[[], datetime] = now) -> str:
-    """The name of an experiment for which nobody gives one: task, factors and date."""
+    """The default name of an experiment: task, factors and date."""
     return name_of(value, clock())
 
 
 def missing_answers(inputs: DesignInputs) -> tuple[str, ...]:
-    """What has to be given still; :data:`~tunebook.design.defaults.DEFAULTS` has values for some of it."""
+    """The missing parts of a design; :data:`~tunebook.design.defaults.DEFAULTS` has values for some of them."""
     return missing_parts(inputs.design)
 
 
@@ -198,17 +198,17 @@ def design(
     """Plans an experiment, verifies what it needs, estimates what it takes, and writes its plan and its design.
 
     Args:
-        directory: the experiment's; by default one in the working directory, named by task, factors and date.
+        directory: the experiment's directory; by default one in the working directory, named by task, factors and date.
         given: what :func:`read_inputs` returned; or a design, whose paths are relative to the working directory, and
             which an update merges into the stored design.
-        confirm: asked before anything is written, if the plan has no error.
+        confirm: called before anything is written, if the plan has no error; writes only if it returns true.
 
     Returns:
         The plan; it is not written if it has errors, in a dry run, or without confirmation.
 
     Raises:
-        UsageError: something is missing or contradictory; carries all of it.
-        ConflictError: there is a plan already, and it is not updated; or it has changes by hand that would be lost.
+        UsageError: inputs are missing or contradictory; carries every problem.
+        ConflictError: the directory has a plan and ``update`` is not set, or an update would lose changes by hand.
     """
     options = options or DesignOptions()
     update = options.update
@@ -235,17 +235,20 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
     if isinstance(given, DesignInputs):
         return given
     inputs = DesignInputs(design=with_absolute_paths(given, Path.cwd()))
-    stored = _stored_design(find_experiment(directory or Path())) if update else None
-    return update_inputs(DesignInputs(design=stored), inputs) if stored else inputs
+    if update:
+        stored = _stored_design(find_experiment(directory or Path()))
+        if stored is not None:
+            return update_inputs(DesignInputs(design=stored), inputs)
+    return inputs
 
 
 def _own_directory(inputs: DesignInputs) -> tuple[Path | None, DesignInputs]:
-    """The directory that a plan in YAML names, if it is or can be here; the plan may come from another machine."""
+    """The directory that a plan in YAML names, if it can be created here; the plan may come from another machine."""
     named = inputs.directory
     if named is None or named.parent.is_dir():
         return named, inputs
     hint = "name the experiment's directory to choose another"
-    warning = inputs.directory_place.problem(f"the plan's directory {named} is not here", hint)
+    warning = inputs.directory_place.problem(f"the plan's directory {named} does not exist on this machine", hint)
     return None, replace(inputs, warnings=(*inputs.warnings, warning))
 
 
@@ -263,38 +266,64 @@ def _experiment(value: Design, directory: Path | None, moment: datetime, *, upda
 
 
 def _without_stored_design(experiment: Path, *, update: bool) -> tuple[Problem, ...]:
-    """Why an update misses parts of the design that the plan seems to have."""
+    """An explanation for an update that misses parts of the design that the plan seems to have."""
     if not update or (experiment / DESIGN).exists():
         return ()
     message = f"{DESIGN} is missing: this plan was not written by `tunebook design`, or by an older version"
     return (Problem(message, hint="give the whole design once, as options or with --config"),)
 
 
+@dataclass(frozen=True)
+class _Existing:
+    """The plan that an update replaces, and what the update keeps of it."""
+
+    text: str
+    plan: Plan
+    kept: Kept
+
+    @property
+    def as_previous(self) -> Previous:
+        trained, is_evaluated = submitted(self.text)
+        return Previous(plan=self.plan, trained=trained, is_evaluated=is_evaluated, matrix_notes=self.kept.matrix_notes)
+
+
+def _plan_to_update(experiment: Path) -> _Existing | None:
+    text = read_text(experiment / PLAN_FILE)
+    if text is None:
+        return None
+    parsed = parse_plan(text, installed_parameters(read_tools(text)))
+    if parsed.problems:
+        raise PlanError(parsed.problems)
+    return _Existing(text, parsed.plan, keep_from(text, parsed.plan))
+
+
 def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) -> tuple[DesignReport, list[Entry]]:
     """The plan as a value, with everything that was found; nothing is written."""
-    before = read_text(experiment / PLAN_FILE)
-    old = None if before is None else _checked(before)
-    kept = keep_from(before, old) if before is not None and old is not None else Kept()
+    existing = _plan_to_update(experiment)
+    kept = existing.kept if existing else Kept()
     plan = build_plan(inputs.design, name=inputs.design.name, kept=kept)
-    if old is not None:
-        _refuse_lost_edits(experiment, old, plan, kept)
+    created = f"{moment:%Y-%m-%d %H:%M}"
+    if existing is not None:
+        _refuse_lost_edits(experiment, existing, plan)
+        created = existing.plan.created or created
     found = survey(plan, site, experiment)
     history = find_history(_roots(experiment, site))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
-    created = (old.created if old else "") or f"{moment:%Y-%m-%d %H:%M}"
-    proposal = propose(inputs.design, plan, around=around, created=created, previous=_previous(before, old, kept))
+    previous = existing.as_previous if existing else Previous()
+    proposal = propose(inputs.design, plan, around=around, created=created, previous=previous)
     text = write_plan(proposal.plan, proposal.details)
     errors = list(plan_differences(proposal.plan, text))
-    if before is not None and old is not None:
-        text = updated_text(before, old, text, proposal.plan)
+    if existing is not None:
+        text = updated_text(existing.text, existing.plan, text, proposal.plan)
     loaded = load(experiment, text=text)
     trained = {run.model for run in plan.fine_tuned}
     errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
     errors += [problem for problem in loaded.findings.errors if problem not in errors]
+    same = [Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)]
     warnings = (
         *inputs.warnings,
         *design_warnings(inputs.design),
-        *(Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)),
+        *same,
         *proposal.warnings,
         *_not_listed(loaded.findings.warnings, found),
     )
@@ -302,7 +331,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         experiment,
         loaded.context.plan,
         text,
-        before,
+        existing.text if existing else None,
         proposal.totals,
         written=False,
         decisions=inputs.decisions,
@@ -314,29 +343,15 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     return report, design_entries(inputs.decisions, proposal, found, history, errors=errors, warnings=warnings)
 
 
-def _checked(text: str) -> Plan:
-    """The plan that is updated, if it can be read."""
-    parsed = parse_plan(text, installed_parameters(read_tools(text)))
-    if parsed.problems:
-        raise PlanError(parsed.problems)
-    return parsed.plan
-
-
-def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, kept: Kept) -> None:
+def _refuse_lost_edits(experiment: Path, existing: _Existing, plan: Plan) -> None:
     """Stops an update that would undo what a person changed in the plan by hand."""
     stored = _stored_design(experiment)
     if stored is None:
         return
-    problems = lost_edits(old, stored=build_plan(stored, name=stored.name, kept=kept), updated=plan)
+    planned = build_plan(stored, name=stored.name, kept=existing.kept)
+    problems = lost_edits(existing.plan, stored=planned, updated=plan)
     if problems:
         raise ConflictError(problems)
-
-
-def _previous(before: str | None, old: Plan | None, kept: Kept) -> Previous:
-    if before is None:
-        return Previous()
-    trained, is_evaluated = submitted(before)
-    return Previous(plan=old, trained=trained, is_evaluated=is_evaluated, matrix_notes=kept.matrix_notes)
 
 
 def _not_listed(warnings: tuple[Problem, ...], found: Resources) -> tuple[Problem, ...]:
@@ -357,7 +372,7 @@ def _roots(experiment: Path, site: Site) -> list[Path]:
 
 
 def _write(report: DesignReport, value: Design, entries: list[Entry], clock: Callable[[], datetime]) -> None:
-    """Writes the plan, unless somebody changed it in the meantime, then its design and the log."""
+    """Writes the plan, unless it changed in the meantime, then its design and the log."""
     path = report.experiment / PLAN_FILE
     report.experiment.mkdir(parents=True, exist_ok=True)
     with exclusive(report.experiment, "plan", wait_s=5.0):

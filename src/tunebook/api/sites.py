@@ -1,9 +1,9 @@
-"""``site`` and ``site init``: the settings in force, and writing ``claude.local.md`` for this machine."""
+"""``site`` and ``site init``: shows and checks the site settings, and writes ``claude.local.md`` for this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import unified_diff
 from pathlib import Path
 
@@ -27,7 +27,7 @@ __all__ = ["SettingInEffect", "SiteDraft", "SiteInitOptions", "SiteReport", "sit
 
 @dataclass(frozen=True)
 class SettingInEffect:
-    """One setting: its value, empty if it is unset, and where that comes from."""
+    """One site setting: its value, empty if it is unset, and the source of the value."""
 
     key: str
     label: str
@@ -37,7 +37,7 @@ class SettingInEffect:
 
 @dataclass(frozen=True)
 class SiteReport:
-    """The settings in force and whether they fit; ``cluster`` is empty where there is no SLURM."""
+    """The site settings in effect and their problems; ``cluster`` is empty without SLURM."""
 
     site: Site
     cluster: str
@@ -53,27 +53,29 @@ class SiteReport:
 
 
 def site(directory: Path = Path(), *, quick: bool = False) -> SiteReport:
-    """The settings that hold in a directory, where each comes from, and what is wrong with them; writes nothing.
+    """The site settings that apply in a directory, with their sources and problems; writes nothing.
 
     Args:
-        quick: leaves the environments unstarted, which takes seconds otherwise.
+        quick: skips starting the Python environments, which takes seconds.
 
     Raises:
-        UsageError: there is no such directory.
+        UsageError: the directory does not exist.
     """
     directory = _directory(directory)
     found, warnings = find_site(directory)
     here = Surroundings.here(directory)
     cluster, why = _cluster(here)
     verdict = verify(found, here, cluster, no_cluster=why, start_environments=not quick)
-    local = () if cluster or found.file else (f"{why}, and no {SITE_FILE}: this is a local site",)
+    notes = verdict.notes
+    if cluster is None and not found.file:
+        notes = (f"{why}, and no {SITE_FILE}: this is a local site", *notes)
     return SiteReport(
-        found,
-        cluster.name if cluster else "",
-        tuple(_in_effect(found)),
-        verdict.errors,
-        (*warnings, *verdict.warnings),
-        (*local, *verdict.notes),
+        site=found,
+        cluster=cluster.name if cluster else "",
+        settings=tuple(_in_effect(found)),
+        errors=verdict.errors,
+        warnings=(*warnings, *verdict.warnings),
+        notes=notes,
     )
 
 
@@ -82,9 +84,9 @@ def _in_effect(found: Site) -> list[SettingInEffect]:
     settings = []
     for item in SETTINGS:
         line = line_of(found, item.key)
-        is_read = bool(values[item.key]) and line is not None
-        source = f"{found.file}:{line}" if is_read else f"default: {item.default}"
-        value = values[item.key] if is_read else ""
+        value, source = "", f"default: {item.default}"
+        if values[item.key] and line is not None:
+            value, source = values[item.key], f"{found.file}:{line}"
         settings.append(SettingInEffect(item.key, item.label, value, source))
     return settings
 
@@ -107,15 +109,15 @@ def _directory(directory: Path) -> Path:
 
 @dataclass(frozen=True)
 class SiteDraft:
-    """A site file for this machine, written or not.
+    """A file of site settings for this machine, written or not.
 
     Attributes:
         text: the whole file.
-        before: what was there; ``None`` if nothing was.
-        original: where that is kept now.
-        chosen: each finding and the value that it got, in the order of the questions.
-        cluster: its name; empty for a local site.
-        notes: what to know about it.
+        before: the text of the earlier file; ``None`` if there was no file.
+        original: the copy of the earlier file.
+        chosen: each finding with its value, in the order of the questions.
+        cluster: the name of the cluster; empty for a local site.
+        notes: remarks for the user.
     """
 
     path: Path
@@ -128,7 +130,7 @@ class SiteDraft:
     notes: tuple[str, ...] = ()
 
     def diff(self) -> str:
-        """What changes in the file that is there."""
+        """The changes of the existing file."""
         before = (self.before or "").splitlines(keepends=True)
         after = self.text.splitlines(keepends=True)
         return "".join(unified_diff(before, after, str(self.path), str(self.path)))
@@ -164,10 +166,10 @@ def site_init(
         choose: answers findings that are not certain; by default the first candidate is taken.
 
     Raises:
-        UsageError: an assignment cannot be read, or there is no such directory.
-        ConflictError: there is such a file, and ``overwrite`` is not set.
-        PlanError: a value cannot stand in the file.
-        ToolError: SLURM is set up here and does not answer.
+        UsageError: an assignment cannot be read, or the directory does not exist.
+        ConflictError: the file exists, and ``overwrite`` is not set.
+        PlanError: the file cannot hold a value.
+        ToolError: SLURM is set up here but does not answer.
     """
     options = options or SiteInitOptions()
     target = Path.home() / ".claude" if options.for_user else _directory(directory)
@@ -175,25 +177,38 @@ def site_init(
     before = read_text(path)
     if before is not None and not (options.overwrite or options.dry_run):
         raise ConflictError(f"{path} exists", hint="`--overwrite` replaces it and keeps it as .orig")
-    given = _assigned(options.assignments)
+    assigned = _assigned(options.assignments)
     machine = _machine(target if target.is_dir() else Path.cwd())
-
-    def chosen(finding: Detected) -> Candidate:
-        if finding.key in given:
-            return Candidate(given[finding.key], "--set")
-        if not finding.question or choose is None:
-            return finding.first
-        answer = choose(finding)
-        return next((item for item in finding.candidates if item.value == answer), Candidate(answer, "answered"))
-
-    settled = settle(machine, chosen)
+    settled = settle(machine, lambda finding: _choice(finding, assigned, choose))
     asked = {finding.key for finding, _ in settled}
-    settled += tuple((Detected(key), Candidate(value, "--set")) for key, value in given.items() if key not in asked)
-    seen = {"Partitions seen": partition_table(machine.cluster)} if machine.cluster else {}
-    text = site_text({**machine.values, **given}, has_slurm=machine.cluster is not None, tables=seen)
-    name = machine.cluster.name if machine.cluster else ""
-    draft = SiteDraft(path, text, before, False, settled, name, notes=_notes(machine, path))
+    for key, value in assigned.items():
+        if key not in asked:
+            settled += ((Detected(key), Candidate(value, "--set")),)
+    cluster = machine.cluster
+    tables = {"Partitions seen": partition_table(cluster)} if cluster else {}
+    draft = SiteDraft(
+        path=path,
+        text=site_text({**machine.values, **assigned}, has_slurm=cluster is not None, tables=tables),
+        before=before,
+        written=False,
+        chosen=settled,
+        cluster=cluster.name if cluster else "",
+        notes=_notes(machine, path),
+    )
     return draft if options.dry_run else _written(draft)
+
+
+def _choice(finding: Detected, assigned: Mapping[str, str], choose: Callable[[Detected], str] | None) -> Candidate:
+    """The assigned value; else the answer to the finding's question; else its first candidate."""
+    if finding.key in assigned:
+        return Candidate(assigned[finding.key], "--set")
+    if not finding.question or choose is None:
+        return finding.first
+    answer = choose(finding)
+    for candidate in finding.candidates:
+        if candidate.value == answer:
+            return candidate
+    return Candidate(answer, "answered")
 
 
 def _assigned(assignments: Sequence[str]) -> dict[str, str]:
@@ -210,15 +225,17 @@ def _machine(directory: Path) -> Machine:
     except NoSlurmError:
         return Machine(here)
     except SlurmError as error:
-        hint = "wait until it does: the file describes the cluster"
+        hint = "wait until SLURM answers: the file describes the cluster"
         raise ToolError(f"SLURM is set up here but does not answer: {error}", hint=hint) from error
 
 
 def _notes(machine: Machine, path: Path) -> tuple[str, ...]:
-    notes = [] if machine.cluster else ["there is no SLURM on this machine: this is a local site"]
+    notes = []
+    if machine.cluster is None:
+        notes.append("there is no SLURM on this machine: this is a local site")
     found, _ = find_site(path.parent)
     if found.file and path.parent == Path.home() / ".claude" and Path(found.file).resolve() != path.resolve():
-        notes.append(f"here {found.file} comes before it")
+        notes.append(f"in this directory {found.file} applies instead")
     return tuple(notes)
 
 
@@ -229,4 +246,4 @@ def _written(draft: SiteDraft) -> SiteDraft:
         write_text(original, draft.before)
     draft.path.parent.mkdir(parents=True, exist_ok=True)
     write_text(draft.path, draft.text)
-    return SiteDraft(draft.path, draft.text, draft.before, True, draft.chosen, draft.cluster, original, draft.notes)
+    return replace(draft, written=True, original=original)

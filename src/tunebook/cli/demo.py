@@ -25,22 +25,22 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def demo(
         *,
-        directory: Annotated[Path, typer.Option("--dir", help="Where to make the experiment.")] = Path("tunebook-demo"),
+        directory: Annotated[Path, typer.Option("--dir", help="The experiment's directory.")] = Path("tunebook-demo"),
         runs: Annotated[int, typer.Option(min=1, max=4, help="How many LoRA ranks to compare.")] = 2,
         model: Annotated[
-            Path | None, typer.Option(help="A model's directory to use in place of SmolLM2-135M-Instruct.")
+            Path | None, typer.Option(help="The directory of a model, in place of SmolLM2-135M-Instruct.")
         ] = None,
         as_json: Json = False,
     ) -> None:
-        """Fine-tune and evaluate a small real model on this machine, from the page to the comparison."""
+        """Fine-tune and evaluate a small real model on this machine, from the plan to the comparison."""
         out = console()
 
-        def tell(text: str) -> None:
+        def report_step(text: str) -> None:
             if not as_json:
                 out.print(f"• {text}", markup=False)
 
         with watching(quiet=as_json) as show:
-            report = api.demo(directory, api.DemoOptions(runs=runs, model=model), progress=tell, on_event=show)
+            report = api.demo(directory, api.DemoOptions(runs=runs, model=model), progress=report_step, on_event=show)
         if as_json:
             rows = [vars(row) for row in report.rows]
             data = {"experiment": str(report.experiment), "comparison": rows, "jobs": jobs_data(report.result.jobs)}
@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
             print_json("demo", report.exit_code, data)
         else:
             out.print(_table(report))
-            _last_words(report)
+            _show_end(report)
         raise typer.Exit(report.exit_code)
 
 
@@ -56,24 +56,26 @@ def _table(report: api.DemoReport) -> Table:
     table = Table("Run", "Loss", "Accuracy", "Training", "Evaluation", title="Exact match on 40 test words")
     table.columns[0].overflow = "fold"
     for row in report.rows:
-        accuracy = "-" if row.accuracy is None else f"{row.accuracy:.1%} ± {row.stderr or 0:.1%}"
-        table.add_row(
-            row.run,
-            "-" if row.loss is None else f"{row.loss:.3f}",
-            accuracy,
-            "-" if row.training_s is None else spoken_duration(row.training_s),
-            "-" if row.evaluation_s is None else spoken_duration(row.evaluation_s),
-        )
+        loss = accuracy = "-"
+        if row.loss is not None:
+            loss = f"{row.loss:.3f}"
+        if row.accuracy is not None:
+            accuracy = f"{row.accuracy:.1%} ± {row.stderr or 0:.1%}"
+        table.add_row(row.run, loss, accuracy, _duration(row.training_s), _duration(row.evaluation_s))
     return table
 
 
-def _last_words(report: api.DemoReport) -> None:
+def _duration(seconds: float | None) -> str:
+    return "-" if seconds is None else spoken_duration(seconds)
+
+
+def _show_end(report: api.DemoReport) -> None:
     out = console()
     if not report.result.submitted:
-        out.print("Everything was done already: nothing was run again.")
+        out.print("All jobs were completed already; none was run again.")
     for job in report.result.selected:
         if job.state is JobState.FAILED:
             out.print(f"✗ {job.job.name}: {job.reason}; see {job.output}", markup=False)
             out.print("\n".join(f"    {line}" for line in job.tail), markup=False)
-    out.print(f"The experiment: {report.experiment}\n", markup=False)
+    out.print(f"Experiment: {report.experiment}\n", markup=False)
     show_findings(report.analysis)

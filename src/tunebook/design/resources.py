@@ -211,7 +211,7 @@ def _environment(found: Resources, tool: Tool, environment: Environment) -> None
         found.record("VERIFY_ENVIRONMENT", f"{name} ({stage})", details=where, result="not verified: no conda here")
         return
     if argv is None:
-        installed = tool.version()
+        installed = tool.package.version
         result = installed or "not installed here, which only running needs"
         found.record("VERIFY_ENVIRONMENT", f"{name} ({stage})", details="this environment", result=result)
         return

@@ -101,7 +101,7 @@ class Workloads:
         return self._around.found.splits(self._path(path))
 
     def _path(self, own: Value) -> str:
-        common = self.plan.dataset.path if self.plan.dataset else ""
+        common = self.plan.dataset_path
         return str(own or common)
 
     def are_counted(self, runs: Iterable[Run]) -> bool:

@@ -47,14 +47,15 @@ def input_findings(plan: Plan, inputs: TrainingInputs) -> Findings:
     warnings = list(_model_warnings(plan, inputs))
     notes = [f"model {path}: read" for path, facts in inputs.models.items() if facts]
     for path, facts in inputs.datasets.items():
-        is_plans = plan.dataset is not None and plan.dataset.path == path
-        line = plan.dataset.line if plan.dataset and is_plans else None
+        line = None
+        if plan.dataset is not None and plan.dataset.path == path:
+            line = plan.dataset.line
         if facts is None:
             warnings.append(Problem(f"data set {path} was not found", plan.file, line, _MAY_BE_ELSEWHERE))
             continue
         notes.append(f"data {path}: {_splits(facts)}")
         errors += _dataset_errors(plan, path, facts, line)
-        if is_plans:
+        if path == plan.dataset_path:
             errors += _split_errors(plan, path, facts)
         for (first, second), count in facts.overlaps.items():
             message = f"{count} inputs of {path} appear in both {first} and {second}; scores on them are inflated"
@@ -84,10 +85,9 @@ def _split_errors(plan: Plan, path: str, facts: DatasetFacts) -> Iterator[Proble
     if plan.dataset is None or not facts.splits:
         return
     for split, count in plan.dataset.splits.items():
-        found = facts.splits.get(split)
+        found = facts.splits.get(split, "no such split")
         if found != count:
-            has = "no such split" if found is None else found
-            message = f"the plan says {split} ({count}), but {path} has {has}"
+            message = f"the plan says {split} ({count}), but {path} has {found}"
             yield Problem(message, plan.file, plan.dataset.splits_line, "correct the number in the plan, or the file")
 
 

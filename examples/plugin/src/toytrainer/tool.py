@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tunebook.core.jobs import Job, Stage
+from tunebook.core.parameters import Kind, Parameter
 from tunebook.core.paths import checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import effective
@@ -33,6 +34,9 @@ __all__ = ["ToyTrainer"]
 
 SETTINGS = "toytrainer.json"
 SCRIPT = "toytrainer.slurm"
+DECAY = Parameter("decay", "Loss Decay", Kind.NUMBER, "decay", minimum=0, below=1, default=0.1)
+"""The share of the loss that each step takes away: a bullet of the configuration, or a column of the runs table."""
+
 BODY = """
 # ---- training ----
 python -c 'import toytrainer' ||
@@ -52,6 +56,7 @@ class ToyTrainer(PreparationTool):
         FileKind(SCRIPT, "SLURM script"),
     )
     editable = (SETTINGS,)
+    parameters = (DECAY,)
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> TrainingInputs:
         """The facts of models and data sets that tunebook reads for every training tool."""
@@ -139,7 +144,7 @@ def _planned(context: Context, run: Run) -> dict[str, Any]:
         "prompt": effective(plan, run, "prompt"),
         "steps_per_epoch": 5,
         "first_loss": 2.0,
-        "decay": 0.1,
+        "decay": effective(plan, run, "decay"),
     }
 
 
@@ -161,6 +166,10 @@ def _read(text: str, file: str) -> dict[str, Any]:
     keys |= {"first_loss", "decay"}
     if not isinstance(settings, dict) or set(settings) != keys:
         raise PlanError("the settings have other keys than expected", file=file, hint=", ".join(sorted(keys)))
+    try:
+        DECAY.convert(str(settings["decay"]))
+    except ValueError as error:
+        raise PlanError(str(error), file=file) from None
     return settings
 
 

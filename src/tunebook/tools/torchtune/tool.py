@@ -45,10 +45,9 @@ from tunebook.tools.torchtune.omegaconf_yaml import read_config
 from tunebook.tools.torchtune.parameters import PLAN_PARAMETERS
 from tunebook.tools.torchtune.planned_setup import planned_setup
 from tunebook.tools.torchtune.results import TorchtuneResults
-from tunebook.tools.torchtune.rules import broken_rules, model_rules, plan_rules, unresolved_warmup
+from tunebook.tools.torchtune.rules import broken_rules, model_rules, plan_rules, step_problems, unresolved_warmup
 from tunebook.tools.torchtune.setup import Setup
 from tunebook.tools.torchtune.setup_file import differences, read_generated_setup, read_setup, write_setup
-from tunebook.tools.torchtune.survey import step_errors
 from tunebook.tools.torchtune.verify import setup_problems, verify_config, verify_script
 from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
 
@@ -81,7 +80,7 @@ class TorchtuneTool(PreparationTool):
     def check(self, context: Context) -> Findings:
         """Missing models and data (warnings), and contradictions between the plan and its files (errors)."""
         inputs: TrainingInputs = context.facts[self.name]
-        steps = Findings(tuple(step_errors(context.plan, inputs)))
+        steps = Findings(tuple(step_problems(context.plan, inputs)))
         return input_findings(context.plan, inputs) + steps
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
