@@ -58,12 +58,14 @@ class Problem:
         file: the file it stands in; ``None`` when it stands in no file.
         line: one-based line in ``file``; ``None`` when the whole file is meant.
         hint: what to do next; empty when the message says it all.
+        missing: the path that was not found, if that is the problem.
     """
 
     message: str
     file: str | None = None
     line: int | None = None
     hint: str = ""
+    missing: str = ""
 
     def __str__(self) -> str:
         place = "" if self.file is None else f"{self.file}:" + (f"{self.line}:" if self.line else "")

@@ -13,8 +13,7 @@ from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
-from tunebook.design.build_plan import Kept, build_plan, same_trainings
-from tunebook.design.carry_status import submitted
+from tunebook.design.build_plan import Previous, build_plan, same_trainings
 from tunebook.design.check import design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
 from tunebook.design.defaults import complete
@@ -25,9 +24,9 @@ from tunebook.design.merge import merge_inputs, update_inputs
 from tunebook.design.naming import experiment_name as name_of
 from tunebook.design.parse_options import parse_document
 from tunebook.design.paths import with_absolute_paths
-from tunebook.design.proposal import Previous, Totals, propose
+from tunebook.design.proposal import Totals, propose
 from tunebook.design.replan import keep_from, plan_diff, updated_text
-from tunebook.design.resources import Entry, Resources, survey
+from tunebook.design.resources import Entry, survey
 from tunebook.design.stored import design_from_json, design_to_json
 from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
@@ -218,10 +217,10 @@ def design(
     moment = clock()
     experiment = _experiment(inputs.design, directory, moment, update=update)
     site, _ = find_site(experiment)
-    done = complete(inputs.design, site, defaults=options.defaults)
-    completed = replace(done.design, name=done.design.name or experiment.name)
-    inputs = replace(inputs, design=completed, decisions=(*inputs.decisions, *done.decisions))
-    problems = (*inputs.problems, *done.problems, *design_problems(inputs))
+    inputs = complete(inputs, site, defaults=options.defaults)
+    completed = replace(inputs.design, name=inputs.design.name or experiment.name)
+    inputs = replace(inputs, design=completed)
+    problems = (*inputs.problems, *design_problems(inputs))
     if problems:
         raise UsageError((*_without_stored_design(experiment, update=update), *problems))
     report, entries = _plan(inputs, experiment, site, moment)
@@ -273,48 +272,35 @@ def _without_stored_design(experiment: Path, *, update: bool) -> tuple[Problem, 
     return (Problem(message, hint="give the whole design once, as options or with --config"),)
 
 
-@dataclass(frozen=True)
-class _Existing:
-    """The plan that an update replaces, and what the update keeps of it."""
-
-    text: str
-    plan: Plan
-    kept: Kept
-
-    @property
-    def as_previous(self) -> Previous:
-        trained, is_evaluated = submitted(self.text)
-        return Previous(plan=self.plan, trained=trained, is_evaluated=is_evaluated, matrix_notes=self.kept.matrix_notes)
-
-
-def _plan_to_update(experiment: Path) -> _Existing | None:
+def _previous(experiment: Path) -> Previous:
+    """The plan that is updated; empty for a new one."""
     text = read_text(experiment / PLAN_FILE)
     if text is None:
-        return None
+        return Previous()
     parsed = parse_plan(text, installed_parameters(read_tools(text)))
     if parsed.problems:
         raise PlanError(parsed.problems)
-    return _Existing(text, parsed.plan, keep_from(text, parsed.plan))
+    return keep_from(text, parsed.plan)
 
 
 def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) -> tuple[DesignReport, list[Entry]]:
     """The plan as a value, with everything that was found; nothing is written."""
-    existing = _plan_to_update(experiment)
-    kept = existing.kept if existing else Kept()
-    plan = build_plan(inputs.design, name=inputs.design.name, kept=kept)
+    previous = _previous(experiment)
+    old = previous.plan
+    plan = build_plan(inputs.design, name=inputs.design.name, previous=previous)
     created = f"{moment:%Y-%m-%d %H:%M}"
-    if existing is not None:
-        _refuse_lost_edits(experiment, existing, plan)
-        created = existing.plan.created or created
+    if old is not None:
+        _refuse_lost_edits(experiment, old, plan, previous)
+        created = old.created or created
     found = survey(plan, site, experiment)
     history = find_history(_roots(experiment, site))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
-    previous = existing.as_previous if existing else Previous()
+
     proposal = propose(inputs.design, plan, around=around, created=created, previous=previous)
     text = write_plan(proposal.plan, proposal.details)
     errors = list(plan_differences(proposal.plan, text))
-    if existing is not None:
-        text = updated_text(existing.text, existing.plan, text, proposal.plan)
+    if previous.text is not None and old is not None:
+        text = updated_text(previous.text, old, text, proposal.plan)
     loaded = load(experiment, text=text)
     trained = {run.model for run in plan.fine_tuned}
     errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
@@ -325,13 +311,13 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         *design_warnings(inputs.design),
         *same,
         *proposal.warnings,
-        *_not_listed(loaded.findings.warnings, found),
+        *(problem for problem in loaded.findings.warnings if problem.missing not in found.missing),
     )
     report = DesignReport(
         experiment,
         loaded.context.plan,
         text,
-        existing.text if existing else None,
+        previous.text,
         proposal.totals,
         written=False,
         decisions=inputs.decisions,
@@ -340,26 +326,19 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         errors=tuple(errors),
         warnings=warnings,
     )
-    return report, design_entries(inputs.decisions, proposal, found, history, errors=errors, warnings=warnings)
+    entries = design_entries(inputs.decisions, proposal, old, found, history, errors=errors, warnings=warnings)
+    return report, list(entries)
 
 
-def _refuse_lost_edits(experiment: Path, existing: _Existing, plan: Plan) -> None:
+def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, previous: Previous) -> None:
     """Stops an update that would undo what a person changed in the plan by hand."""
     stored = _stored_design(experiment)
     if stored is None:
         return
-    planned = build_plan(stored, name=stored.name, kept=existing.kept)
-    problems = lost_edits(existing.plan, stored=planned, updated=plan)
+    planned = build_plan(stored, name=stored.name, previous=previous)
+    problems = lost_edits(old, stored=planned, updated=plan)
     if problems:
         raise ConflictError(problems)
-
-
-def _not_listed(warnings: tuple[Problem, ...], found: Resources) -> tuple[Problem, ...]:
-    """The warnings without those that the prerequisites list already."""
-    missing = [model.path for model in found.models.values() if model.facts is None]
-    missing += [path for path, facts in (*found.datasets.items(), *found.tasks.items()) if facts is None]
-    listed = tuple(f" {path} was not found" for path in missing)
-    return tuple(warning for warning in warnings if not warning.message.endswith(listed))
 
 
 def _roots(experiment: Path, site: Site) -> list[Path]:

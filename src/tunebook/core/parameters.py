@@ -18,6 +18,7 @@ from functools import cached_property
 from tunebook.core.jobs import Stage
 
 __all__ = [
+    "FLAG_WORDS",
     "SHARED_PARAMETERS",
     "Kind",
     "Parameter",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 Value = int | float | bool | str | tuple[str, ...] | None
+
+FLAG_WORDS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+"""The texts of a flag, in lower case."""
 
 
 class Kind(Enum):
@@ -250,7 +254,7 @@ def _number(text: str) -> float | int | None:
 
 
 def _flag(text: str) -> bool | None:
-    return {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}.get(text.lower())
+    return FLAG_WORDS.get(text.lower())
 
 
 def _alpha(text: str) -> Value:

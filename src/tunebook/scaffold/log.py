@@ -102,8 +102,8 @@ def _own_entries(report: PartReport) -> list[_Entry]:
     for failure in report.failures:
         lines = {"details": _joined(failure.problems), "result": "nothing was written"}
         entries.append(("RUN_FAILED", failure.run, lines))
-    entries += [("WARNING", str(problem), {}) for problem in report.warnings]
-    entries += [("VERIFICATION_FAILED", str(problem), {}) for problem in report.mismatches]
+    for action, problems in (("WARNING", report.warnings), ("VERIFICATION_FAILED", report.mismatches)):
+        entries += [(action, str(problem), {}) for problem in problems]
     result = "every file was read back and matches the plan"
     if report.mismatches:
         result = f"{len(report.mismatches)} mismatch(es)"

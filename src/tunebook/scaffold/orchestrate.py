@@ -176,14 +176,12 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
         if options.prune:
             removed = prune(experiment, lost, generated, blueprint.paths)
         _record(session, blueprint, reports, removed)
-    left = tuple(step.path for step in lost if step.path not in removed)
     return ScaffoldReport(
         experiment=experiment,
         name=session.context.plan.name,
         parts=tuple(reports),
-        orphans=left,
+        orphans=tuple(step.path for step in lost if step.path not in removed),
         pruned=removed,
-        kept=left if options.prune else (),
         dry_run=options.dry_run,
     )
 
@@ -191,9 +189,10 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
 def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport], removed: Sequence[str]) -> None:
     """Writes the manifest: digests of the generated files, and the jobs whose scripts exist."""
     experiment = session.context.experiment
-    generated = session.manifest.generated
+    generated = dict(session.manifest.generated)
     for report in reports:
         generated = digests_after(generated, report.steps)
-    kept = {path: digests for path, digests in generated.items() if path not in removed}
+    for path in removed:
+        del generated[path]
     jobs = tuple(job for job in blueprint.jobs if os.path.isfile(f"{experiment}/{job.script}"))  # noqa: PTH113
-    write_manifest(experiment, Manifest(kept, jobs))
+    write_manifest(experiment, Manifest(generated, jobs))

@@ -31,7 +31,7 @@ class Step:
 
     Attributes:
         before: the text on disk; ``None`` for a missing file.
-        after: the text that the plan asks for; ``None`` for a file that is no longer in the plan.
+        after: the text that the plan asks for; ``None`` for a file that has left the plan.
     """
 
     path: str

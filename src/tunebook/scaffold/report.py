@@ -60,8 +60,8 @@ class ScaffoldReport:
     """The result of the whole.
 
     Attributes:
-        orphans: files that are no longer in the plan; ``pruned`` those that were removed, ``kept`` those that
-            ``--prune`` left because they were edited or hold results.
+        orphans: files that are no longer in the plan and are still there; ``--prune`` leaves those that were edited or
+            belong to results. ``pruned`` are those that it removed.
     """
 
     experiment: Path
@@ -69,7 +69,6 @@ class ScaffoldReport:
     parts: tuple[PartReport, ...]
     orphans: tuple[str, ...] = ()
     pruned: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
     dry_run: bool = False
 

@@ -33,6 +33,10 @@ def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[s
         if step.action is Action.OVERWRITE:
             write_text(original_of(path), step.before or "")
         write_text(path, step.after or "", executable=step.executable)
+    _make_directories(experiment, directories)
+
+
+def _make_directories(experiment: Path, directories: Iterable[str]) -> None:
     for directory in directories:
         folder = os.path.join(experiment, directory)  # noqa: PTH118  a sweep has thousands
         if not os.path.isdir(folder):  # noqa: PTH112

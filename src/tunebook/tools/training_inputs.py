@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.plan import Plan
+from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Site
 from tunebook.errors import Problem
 from tunebook.tools.base import Findings
@@ -51,7 +52,7 @@ def input_findings(plan: Plan, inputs: TrainingInputs) -> Findings:
         if plan.dataset is not None and plan.dataset.path == path:
             line = plan.dataset.line
         if facts is None:
-            warnings.append(Problem(f"data set {path} was not found", plan.file, line, _MAY_BE_ELSEWHERE))
+            warnings.append(Problem(f"data set {path} was not found", plan.file, line, _MAY_BE_ELSEWHERE, path))
             continue
         notes.append(f"data {path}: {_splits(facts)}")
         errors += _dataset_errors(plan, path, facts, line)
@@ -67,7 +68,7 @@ def _model_warnings(plan: Plan, inputs: TrainingInputs) -> Iterator[Problem]:
     lines = {model.path: model.line for model in plan.models}
     for path, facts in inputs.models.items():
         if facts is None:
-            yield Problem(f"model {path} was not found", plan.file, lines.get(path), _MAY_BE_ELSEWHERE)
+            yield Problem(f"model {path} was not found", plan.file, lines.get(path), _MAY_BE_ELSEWHERE, path)
         elif facts.missing_files:
             missing = ", ".join(facts.missing_files)
             yield Problem(f"model {path} lacks weight files: {missing}", plan.file, lines.get(path))
@@ -92,4 +93,4 @@ def _split_errors(plan: Plan, path: str, facts: DatasetFacts) -> Iterator[Proble
 
 
 def _splits(facts: DatasetFacts) -> str:
-    return facts.unread or ", ".join(f"{name} ({count})" for name, count in facts.splits.items())
+    return facts.unread or splits_text(facts.splits)

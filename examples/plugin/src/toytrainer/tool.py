@@ -25,7 +25,7 @@ from tunebook.tools.base import (
     Prepared,
     Unit,
 )
-from tunebook.tools.job_script import Shell, job_variables, missing_files, script_text, verify_header, verify_variables
+from tunebook.tools.job_script import Shell, job_variables, script_problems, script_text
 from tunebook.tools.model_facts import ModelFacts, parameters_b
 from tunebook.tools.plan_inputs import dataset_path, job_resources, model_path, training_time
 from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
@@ -108,10 +108,7 @@ class ToyTrainer(PreparationTool):
             return error.problems
         if path not in context.edited:
             problems += _differences(_planned(context, run), settings, path)
-        script = read(job.script)
-        problems += verify_variables(run.name, job.script, script, _variables(context, job))
-        problems += verify_header(job, script)
-        problems += missing_files(run.name, job, context.experiment)
+        problems += script_problems(job, read(job.script), _variables(context, job), context.experiment)
         return tuple(problems)
 
     def edit(self, text: str, assignments: Sequence[str], *, file: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -63,9 +63,7 @@ class AllRunsSection(Section):
             header.append("Notes")
         rows = []
         for run in plan.runs:
-            row = [escape_cell(run.name), escape_cell(run.model)]
-            row += [_parameter_cell(parameter, run) for parameter in parameters]
-            row += [run.type.value, _estimate_cell(run)]
+            row = _required_cells(run, parameters)
             if has_checkpoints:
                 row.append(code_cell(run.checkpoint or ""))
             if has_notes:
@@ -144,6 +142,11 @@ def _read_type(row: Row, columns: _Columns, run: str, source: SectionReader) -> 
         message = f"run `{run}` is of type `{text}`; it must be one of {', '.join(names)}"
         source.problem(message, row.line, suggestion(text, names))
     return _TYPES.get(text.lower(), RunType.FINE_TUNED)
+
+
+def _required_cells(run: Run, parameters: Sequence[Parameter]) -> list[str]:
+    values = [_parameter_cell(parameter, run) for parameter in parameters]
+    return [escape_cell(run.name), escape_cell(run.model), *values, run.type.value, _estimate_cell(run)]
 
 
 def _parameter_cell(parameter: Parameter, run: Run) -> str:

@@ -37,7 +37,7 @@ class InspectResults(EvaluationResults):
         return sorted(path for path in folder.glob("*") if _LOG_NAME.fullmatch(path.name) and path.is_file())
 
     def read_headers(self, logs: Sequence[Path]) -> LogReadings[LogHeader]:
-        """Reads what each log says of itself."""
+        """Reads the header of each log."""
         return read_log_headers(logs)
 
     def read_samples(self, logs: Sequence[Path]) -> LogReadings[Samples]:

@@ -30,7 +30,6 @@ class TorchtuneModel:
         builder: dotted name of the builder; ``arguments`` are its own, without those of LoRA.
         model_type: the conversion of the weights that ``FullModelHFCheckpointer`` does.
         parameters_b: billions of parameters; memory and time depend on it.
-        source: the file or table that it comes from, for messages.
     """
 
     builder: str
@@ -38,7 +37,6 @@ class TorchtuneModel:
     model_type: str
     checkpoint_files: tuple[str, ...]
     parameters_b: float
-    source: str
 
 
 def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> TorchtuneModel:
@@ -67,7 +65,7 @@ def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> Torchtu
         raise PlanError(f"model {name} cannot be built by torchtune: {error.args[0]} is missing ({source})") from None
     except ValueError as error:
         raise PlanError(f"model {name} cannot be built by torchtune: {error} ({source})") from None
-    return TorchtuneModel(builder, arguments, model_type, files, parameters_b(config), source)
+    return TorchtuneModel(builder, arguments, model_type, files, parameters_b(config))
 
 
 def _unknown(name: str) -> str:

@@ -69,12 +69,15 @@ def read_setup(text: str, *, file: str) -> Setup:
     if problems:
         raise PlanError(problems)
     setup = Setup({key: values[key] for key in SETUP_KEYS})
-    lines = {key: _line(node) for key, node in nodes.items()}
-    for broken in broken_rules(setup.settings, examples=None):
-        problems.append(Problem(broken.message, file, lines.get(broken.key), broken.hint))
+    _refuse_broken_rules(setup, {key: _line(node) for key, node in nodes.items()}, file)
+    return setup
+
+
+def _refuse_broken_rules(setup: Setup, lines: Mapping[str, int], file: str) -> None:
+    broken = broken_rules(setup.settings, examples=None)
+    problems = [Problem(rule.message, file, lines.get(rule.key), rule.hint) for rule in broken]
     if problems:
         raise PlanError(problems)
-    return setup
 
 
 def read_generated_setup(text: str) -> Setup | None:
