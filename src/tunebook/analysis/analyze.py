@@ -99,9 +99,8 @@ def _provenance(source: Source, found: Collected, plan_text: str, created: str) 
         "Created": created,
         "First job started": ordered[0],
         "Last job ended": ordered[-1],
+        "Data set": source.plan.dataset_path,
     }
-    if source.plan.dataset_path:
-        facts["Data set"] = source.plan.dataset_path
     facts |= _models(source, found)
     facts |= {
         "Versions": ", ".join(_versions(found, source.evaluation_results.package)),
