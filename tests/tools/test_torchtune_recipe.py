@@ -102,5 +102,5 @@ def test_validation_with_several_gpus_is_refused(tmp_path: Path) -> None:
         ("lora_finetune_single_device", "lora_finetune_distributed"),
         ("- **GPUs:** 0", "- **GPUs:** 2"),
     )
-    with pytest.raises(PlanError, match="cannot honour validation during training"):
+    with pytest.raises(PlanError, match="cannot validate during training"):
         scaffolded(experiment)
