@@ -54,12 +54,8 @@ def jobs_table(jobs: Sequence[api.JobReport], note: str = "", *, height: int | N
         state = f"[{_COLOURS[job.state]}]{job.state.value}[/]"
         progress = Text.assemble((_bar(job), "cyan"), _progress(job))
         node = [escape(job.node)] if any(other.node for other in jobs) else []
-        table.add_row(escape(job.job.run), escape(_what(job.job)), state, *node, progress, escape(_notes(job)))
+        table.add_row(escape(job.job.run), escape(_what(job.job)), state, *node, progress, escape(job.notes))
     return table
-
-
-def _notes(job: api.JobReport) -> str:
-    return ", ".join(part for part in (job.reason, job.deviation) if part)
 
 
 def _bar(job: api.JobReport) -> str:
@@ -96,13 +92,9 @@ def watching(*, quiet: bool) -> Iterator[Callable[[api.Snapshot], None]]:
         yield lambda _: None
     elif out.is_terminal:
         with Live(console=out, refresh_per_second=4, transient=True) as live:
-            yield lambda snapshot: live.update(jobs_table(_asked(snapshot), snapshot.note, height=out.size.height))
+            yield lambda snapshot: live.update(jobs_table(snapshot.selected, snapshot.note, height=out.size.height))
     else:
         yield _Lines(out.print).show
-
-
-def _asked(snapshot: api.Snapshot) -> list[api.JobReport]:
-    return [job for job in snapshot.jobs if job.selected]
 
 
 class _Lines:
@@ -113,7 +105,7 @@ class _Lines:
         self._seen: dict[str, object] = {}
 
     def show(self, snapshot: api.Snapshot) -> None:
-        for job in _asked(snapshot):
+        for job in snapshot.selected:
             fifth = 0
             if job.progress and job.progress.total_steps:
                 fifth = 5 * job.progress.step // job.progress.total_steps

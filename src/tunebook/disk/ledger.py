@@ -90,6 +90,17 @@ class LedgerEntry:
         return self.last.event is not EventKind.ENDED
 
     @property
+    def place(self) -> str:
+        """The executor, and the host that alone can see the job if there is such a host, in words."""
+        if not self.last.host:
+            return self.last.executor
+        return f"{self.last.executor} on {self.last.host}"
+
+    def is_of(self, executor: str, host: str) -> bool:
+        """Whether this executor on this host can be asked for the job."""
+        return (self.last.executor, self.last.host) == (executor, host)
+
+    @property
     def was_interrupted(self) -> bool:
         """Whether the cluster ended it, through no fault of its own."""
         return not self.is_open and not self.cancelled and self.last.reason.partition(" ")[0] in INTERRUPTED

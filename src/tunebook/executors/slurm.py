@@ -23,7 +23,6 @@ __all__ = ["SlurmExecutor"]
 
 _HANDFUL = 5
 _MAX_ARRAY = 1001
-_GOING = frozenset({JobState.PENDING, JobState.RUNNING})
 
 
 class SlurmExecutor:
@@ -142,7 +141,7 @@ class SlurmExecutor:
         counted = self._accounting.ask([job_id for job_id in ids if job_id not in queued])
         known = {**counted, **queued}
         statuses = {job_id: known.get(job_id, JobStatus(JobState.UNKNOWN)) for job_id in ids}
-        self._ended = {job_id for job_id in ids if job_id in known and known[job_id].state not in _GOING}
+        self._ended = {job_id for job_id in ids if job_id in known and not known[job_id].state.is_going}
         return statuses
 
     def cancel(self, ids: Sequence[str]) -> None:

@@ -66,7 +66,7 @@ class Accounting:
 def _status(row: _Row) -> JobStatus:
     state = job_state(row["State"])
     node, started = row["NodeList"], zoned(row["Start"])
-    if state in {JobState.PENDING, JobState.RUNNING}:
+    if state.is_going:
         return JobStatus(state, node="" if node == "None assigned" else node, started=started)
     why = ended_because(row["State"])
     if state is JobState.FAILED and not why:

@@ -109,6 +109,14 @@ class Cluster:
     needs_account: bool = False
     has_gpus_option: bool = True
 
+    def accounts_for(self, account: str) -> tuple[str, ...]:
+        """The accounts of a job: the one that is set, otherwise those of this user."""
+        if account:
+            return (account,)
+        if self.accounts is None:
+            return ()
+        return self.accounts.own
+
     @property
     def default_partition(self) -> Partition | None:
         """The partition of jobs that name none."""
