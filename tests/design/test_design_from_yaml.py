@@ -266,7 +266,7 @@ def test_a_file_that_is_not_a_plan_is_refused(work: Path, text: str) -> None:
 
 
 def test_a_missing_file_is_an_error(work: Path) -> None:
-    assert "there is no file" in problems(work / "gone.yaml")[0].message
+    assert "gone.yaml is not a file" in problems(work / "gone.yaml")[0].message
 
 
 def test_the_tasks_prompt_wins_where_nothing_is_trained(work: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +13,6 @@ from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.running import RunOptions, run
 from tunebook.api.scaffolding import now, scaffold
 from tunebook.artifacts.result import read_result
-from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE, SITE_FILE
 from tunebook.core.plan import Tools
@@ -62,11 +61,11 @@ class DemoRow:
     """One run of the comparison; times in seconds; ``None`` where a value does not apply."""
 
     run: str
-    loss: float | None
-    accuracy: float | None
-    stderr: float | None
-    training_s: float | None
-    evaluation_s: float | None
+    loss: float | None = None
+    accuracy: float | None = None
+    stderr: float | None = None
+    training_s: float | None = None
+    evaluation_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -156,12 +155,10 @@ def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:
 
 
 def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> DemoRow:
+    row = DemoRow(evaluation.job.run, evaluation_s=evaluation.elapsed_s)
+    if training is not None:
+        row = replace(row, loss=training.loss, training_s=training.elapsed_s)
     result = read_result(directory / evaluation.job.result) if evaluation.job.result else None
-    return DemoRow(
-        evaluation.job.run,
-        training.loss if training else None,
-        result.metric("accuracy") if result else None,
-        result.metric("stderr") if result else None,
-        elapsed_s(training.started, training.ended) if training else None,
-        elapsed_s(evaluation.started, evaluation.ended),
-    )
+    if result is not None:
+        row = replace(row, accuracy=result.metric("accuracy"), stderr=result.metric("stderr"))
+    return row

@@ -149,7 +149,7 @@ def read_inputs(sources: DesignSources) -> DesignInputs:
 def _existing(path: Path) -> str:
     text = read_text(path)
     if text is None:
-        raise UsageError(f"there is no file {path}")
+        raise UsageError(f"{path} is not a file")
     return text
 
 

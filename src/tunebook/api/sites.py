@@ -1,10 +1,11 @@
-"""``site`` and ``site init``: the settings in force, and writing ``claude.local.md`` for this machine."""
+"""``site`` and ``site init``: the settings in effect, and writing ``claude.local.md`` for this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import unified_diff
+from functools import partial
 from pathlib import Path
 
 from tunebook.api.loading import find_site
@@ -38,7 +39,7 @@ class SettingInEffect:
 
 @dataclass(frozen=True)
 class SiteReport:
-    """The settings in force and whether they fit; ``cluster`` is empty where there is no SLURM."""
+    """The settings in effect and whether they fit; ``cluster`` is empty without SLURM."""
 
     site: Site
     cluster: str
@@ -54,38 +55,36 @@ class SiteReport:
 
 
 def site(directory: Path = Path(), *, quick: bool = False) -> SiteReport:
-    """The settings that hold in a directory, where each comes from, and what is wrong with them; writes nothing.
+    """The settings that apply in a directory, where each comes from, and what is wrong with them; writes nothing.
 
     Args:
         quick: leaves the environments unstarted, which takes seconds otherwise.
 
     Raises:
-        UsageError: there is no such directory.
+        UsageError: it is not a directory.
     """
     directory = _directory(directory)
     found, warnings = find_site(directory)
     here = Surroundings.here(directory)
     cluster, why = _cluster(here)
     verdict = verify(found, here, cluster, no_cluster=why, start_environments=not quick)
-    local = () if cluster or found.file else (f"{why}, and no {SITE_FILE}: this is a local site",)
-    return SiteReport(
-        found,
-        cluster.name if cluster else "",
-        tuple(_in_effect(found)),
-        verdict.errors,
-        (*warnings, *verdict.warnings),
-        (*local, *verdict.notes),
-    )
+    name, notes = "", verdict.notes
+    if cluster is not None:
+        name = cluster.name
+    elif not found.file:
+        notes = (f"{why}, and no {SITE_FILE}: this is a local site", *notes)
+    settings = tuple(_in_effect(found))
+    return SiteReport(found, name, settings, verdict.errors, (*warnings, *verdict.warnings), notes)
 
 
 def _in_effect(found: Site) -> list[SettingInEffect]:
     values = values_of(found)
     settings = []
     for item in SETTINGS:
+        value, source = "", f"default: {item.default}"
         line = line_of(found, item.key)
-        is_read = bool(values[item.key]) and line is not None
-        source = f"{found.file}:{line}" if is_read else f"default: {item.default}"
-        value = values[item.key] if is_read else ""
+        if values[item.key] and line is not None:
+            value, source = values[item.key], f"{found.file}:{line}"
         settings.append(SettingInEffect(item.key, item.label, value, source))
     return settings
 
@@ -165,13 +164,13 @@ def site_init(
         choose: answers findings that are not certain; by default the first candidate is taken.
 
     Raises:
-        UsageError: an assignment cannot be read, or there is no such directory.
+        UsageError: an assignment cannot be read, or the directory does not exist.
         ConflictError: there is such a file, and ``overwrite`` is not set.
-        PlanError: a value cannot stand in the file.
+        PlanError: the file cannot hold a value.
         ToolError: SLURM is set up here and does not answer.
     """
     options = options or SiteInitOptions()
-    target = Path.home() / ".claude" if options.for_user else _directory(directory)
+    target = _target(directory, options)
     path = target / SITE_FILE
     before = read_text(path)
     if before is not None and not (options.overwrite or options.dry_run):
@@ -179,22 +178,35 @@ def site_init(
     given = _assigned(options.assignments)
     machine = _machine(target if target.is_dir() else Path.cwd())
 
-    def chosen(finding: Detected) -> Candidate:
-        if finding.key in given:
-            return Candidate(given[finding.key], "--set")
-        if not finding.question or choose is None:
-            return finding.first
-        answer = choose(finding)
-        return next((item for item in finding.candidates if item.value == answer), Candidate(answer, "answered"))
-
-    settled = settle(machine, chosen)
+    settled = settle(machine, partial(_chosen, given, choose))
     asked = {finding.key for finding, _ in settled}
     settled += tuple((Detected(key), Candidate(value, "--set")) for key, value in given.items() if key not in asked)
-    seen = {"Partitions seen": partition_table(machine.cluster)} if machine.cluster else {}
+    name, seen = "", {}
+    if machine.cluster:
+        name, seen = machine.cluster.name, {"Partitions seen": partition_table(machine.cluster)}
     text = site_text({**machine.values, **given}, has_slurm=machine.cluster is not None, tables=seen)
-    name = machine.cluster.name if machine.cluster else ""
     draft = SiteDraft(path, text, before, False, settled, name, notes=_notes(machine, path))
-    return draft if options.dry_run else _written(draft)
+    if options.dry_run:
+        return draft
+    return _written(draft)
+
+
+def _target(directory: Path, options: SiteInitOptions) -> Path:
+    if options.for_user:
+        return Path.home() / ".claude"
+    return _directory(directory)
+
+
+def _chosen(given: Mapping[str, str], choose: Callable[[Detected], str] | None, finding: Detected) -> Candidate:
+    if finding.key in given:
+        return Candidate(given[finding.key], "--set")
+    if not finding.question or choose is None:
+        return finding.first
+    answer = choose(finding)
+    for candidate in finding.candidates:
+        if candidate.value == answer:
+            return candidate
+    return Candidate(answer, "answered")
 
 
 def _assigned(assignments: Sequence[str]) -> dict[str, str]:
@@ -230,4 +242,4 @@ def _written(draft: SiteDraft) -> SiteDraft:
         write_text(original, draft.before)
     draft.path.parent.mkdir(parents=True, exist_ok=True)
     write_text(draft.path, draft.text)
-    return SiteDraft(draft.path, draft.text, draft.before, True, draft.chosen, draft.cluster, original, draft.notes)
+    return replace(draft, written=True, original=original)

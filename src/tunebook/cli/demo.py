@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         as_json: Json = False,
     ) -> None:
-        """Fine-tune and evaluate a small real model on this machine, from the page to the comparison."""
+        """Fine-tune and evaluate a small real model on this machine, from the plan to the comparison."""
         out = console()
 
         def tell(text: str) -> None:
@@ -56,15 +56,17 @@ def _table(report: api.DemoReport) -> Table:
     table = Table("Run", "Loss", "Accuracy", "Training", "Evaluation", title="Exact match on 40 test words")
     table.columns[0].overflow = "fold"
     for row in report.rows:
-        accuracy = "-" if row.accuracy is None else f"{row.accuracy:.1%} ± {row.stderr or 0:.1%}"
-        table.add_row(
-            row.run,
-            "-" if row.loss is None else f"{row.loss:.3f}",
-            accuracy,
-            "-" if row.training_s is None else spoken_duration(row.training_s),
-            "-" if row.evaluation_s is None else spoken_duration(row.evaluation_s),
-        )
+        loss = accuracy = "-"
+        if row.loss is not None:
+            loss = f"{row.loss:.3f}"
+        if row.accuracy is not None:
+            accuracy = f"{row.accuracy:.1%} ± {row.stderr or 0:.1%}"
+        table.add_row(row.run, loss, accuracy, _duration(row.training_s), _duration(row.evaluation_s))
     return table
+
+
+def _duration(seconds: float | None) -> str:
+    return "-" if seconds is None else spoken_duration(seconds)
 
 
 def _last_words(report: api.DemoReport) -> None:

@@ -1,4 +1,4 @@
-"""Jobs as a table: live on a terminal, one line a change elsewhere, and as JSON."""
+"""Jobs as a table: live on a terminal, one line per change elsewhere, and as JSON."""
 
 from __future__ import annotations
 
@@ -40,21 +40,26 @@ _OTHER_LINES = 4
 
 
 def jobs_table(jobs: Sequence[api.JobReport], note: str = "", *, height: int | None = None) -> Table:
-    """A row a job; where ``height`` lines are too few, what runs and what failed comes first, and all are counted."""
-    rows = max(_FEWEST_ROWS, height - _OTHER_LINES) if height is not None else len(jobs)
-    if rows < len(jobs):
+    """One row per job; if ``height`` lines are too few, running and failed jobs come first, and all are counted."""
+    if height is not None and len(jobs) > max(_FEWEST_ROWS, height - _OTHER_LINES):
         counts = Counter(job.state for job in jobs)
-        note = ", ".join([f"{counts[state]} {state.value}" for state in _FIRST if counts[state]] + [note] * bool(note))
-        jobs = sorted(jobs, key=lambda job: _FIRST.index(job.state))[:rows]
+        parts = [f"{counts[state]} {state.value}" for state in _FIRST if counts[state]]
+        if note:
+            parts.append(note)
+        note = ", ".join(parts)
+        jobs = sorted(jobs, key=lambda job: _FIRST.index(job.state))[: max(_FEWEST_ROWS, height - _OTHER_LINES)]
     table = Table(box=None, pad_edge=False, caption=escape(note) or None)
+    has_nodes = any(job.node for job in jobs)
     for name in ("Run", "Job", "State", "Node", "Progress", "Notes"):
-        if name != "Node" or any(job.node for job in jobs):
+        if name != "Node" or has_nodes:
             table.add_column(name, overflow="fold")
     for job in jobs:
-        state = f"[{_COLOURS[job.state]}]{job.state.value}[/]"
+        row: list[str | Text] = [escape(job.job.run), escape(_what(job.job))]
+        row.append(f"[{_COLOURS[job.state]}]{job.state.value}[/]")
+        if has_nodes:
+            row.append(escape(job.node))
         progress = Text.assemble((_bar(job), "cyan"), _progress(job))
-        node = [escape(job.node)] if any(other.node for other in jobs) else []
-        table.add_row(escape(job.job.run), escape(_what(job.job)), state, *node, progress, escape(job.notes))
+        table.add_row(*row, progress, escape(job.notes))
     return table
 
 
@@ -86,7 +91,7 @@ def _progress(job: api.JobReport) -> str:
 
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Callable[[api.Snapshot], None]]:
-    """What to call with each snapshot: a live table on a terminal, plain lines elsewhere, nothing if quiet."""
+    """Yields a function that shows a snapshot: a live table on a terminal, plain lines elsewhere, nothing if quiet."""
     out = console()
     if quiet:
         yield lambda _: None
@@ -106,18 +111,22 @@ class _Lines:
 
     def show(self, snapshot: api.Snapshot) -> None:
         for job in snapshot.selected:
-            fifth = 0
-            if job.progress and job.progress.total_steps:
-                fifth = 5 * job.progress.step // job.progress.total_steps
-            key = (job.state, fifth if job.state is JobState.RUNNING else 0)
-            if self._seen.get(job.job.name) == key:
+            now = (job.state, _fifth(job))
+            before = self._seen.get(job.job.name)
+            self._seen[job.job.name] = now
+            if now == before or (before is None and job.state is JobState.PENDING):
                 continue
-            known = job.job.name in self._seen
-            self._seen[job.job.name] = key
-            if known or job.state is not JobState.PENDING:
-                details = ", ".join(part for part in (_progress(job), job.reason) if part)
-                line = f"[{snapshot.time:%H:%M:%S}] {job.job.name}: {job.state.value}"
-                self._write(line + (f" ({details})" if details else ""), markup=False)
+            line = f"[{snapshot.time:%H:%M:%S}] {job.job.name}: {job.state.value}"
+            details = ", ".join(part for part in (_progress(job), job.reason) if part)
+            if details:
+                line += f" ({details})"
+            self._write(line, markup=False)
+
+
+def _fifth(job: api.JobReport) -> int:
+    if job.state is not JobState.RUNNING or job.progress is None or not job.progress.total_steps:
+        return 0
+    return 5 * job.progress.step // job.progress.total_steps
 
 
 def jobs_data(jobs: Sequence[api.JobReport]) -> list[dict[str, Any]]:

@@ -43,12 +43,12 @@ def register(app: typer.Typer) -> None:
 
 
 def show(
-    directory: Annotated[Path, typer.Argument(help="Where the settings are to hold.")] = Path(),
+    directory: Annotated[Path, typer.Argument(help="The directory whose settings are shown.")] = Path(),
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Do not start the Python environments.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show each setting in force and where it comes from, and check it against the cluster. Writes nothing.
+    """Show each setting in effect and where it comes from, and check it against the cluster. Writes nothing.
 
     `tunebook site` alone does this.
     """

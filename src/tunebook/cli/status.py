@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         watch: Watch = False,
         as_json: Json = False,
     ) -> None:
-        """Show every run and evaluation as it stands. Writes nothing."""
+        """Show the state of every run and evaluation. Writes nothing."""
         experiment = located(directory)
         report = api.status(experiment)
         if watch and not as_json:

@@ -95,7 +95,7 @@ class LocalExecutor:
         """Starts each job's script with ``bash``.
 
         Raises:
-            QueueFullError: there is no room.
+            QueueFullError: a job does not fit now.
             ExecutorError: the script, its directory or bash is missing.
         """
         return [self._start(submission) for submission in batch.members]
@@ -103,7 +103,7 @@ class LocalExecutor:
     def _start(self, submission: Submission) -> Submitted:
         job = submission.job
         if not self._has_room(job):
-            raise QueueFullError(f"{job.name}: there is no room for it now")
+            raise QueueFullError(f"{job.name} does not fit on this machine now")
         script = submission.experiment / job.script
         if not script.is_file():
             raise ExecutorError(f"{script} is missing", hint="scaffold again")

@@ -54,12 +54,7 @@ def _ask(job_set: JobSet, executor: Executor) -> None:
             one.job_id = found[one.tag].job_id
     statuses = executor.poll([one.job_id for one in asked if one.job_id])
     for one in asked:
-        status = statuses.get(one.job_id, JobStatus(JobState.UNKNOWN))
-        if status.state.is_going:
-            one.adopt(cancelled=_is_cancelled(one))
-            one.status, one.started = status, status.started or one.started
-        else:
-            _judge_again(job_set, one, status)
+        _take_status(job_set, one, statuses.get(one.job_id, JobStatus(JobState.UNKNOWN)))
 
 
 def _is_with(one: JobInRun, executor: Executor) -> bool:
@@ -72,21 +67,29 @@ def _is_cancelled(one: JobInRun) -> bool:
     return entry is not None and entry.cancelled
 
 
-def _judge_again(job_set: JobSet, one: JobInRun, status: JobStatus) -> None:
+def _take_status(job_set: JobSet, one: JobInRun, status: JobStatus) -> None:
+    if status.state.is_going:
+        one.adopt(cancelled=_is_cancelled(one))
+        one.status, one.started = status, status.started or one.started
+        return
     job_id = one.job_id
     job_set.look_again(one, one.evidence.entry)  # its outcome may be newer than what was read
     one.job_id = one.job_id or job_id
-    if one.evidence.own_outcome is not None:
-        return  # it has ended since, and was not queued again
-    is_blocked = status.state is JobState.UNKNOWN and not one.started and job_set.has_failed_need(one)
+    if one.evidence.own_outcome is None:  # otherwise it has ended since, and was not queued again
+        one.verdict = _without_outcome(job_set, one, status)
+
+
+def _without_outcome(job_set: JobSet, one: JobInRun, status: JobStatus) -> Verdict:
+    is_dropped = status.reason == NEVER_RAN
+    if status.state is JobState.UNKNOWN and not one.started:
+        is_dropped = is_dropped or job_set.has_failed_need(one)
     if _is_cancelled(one):
-        one.verdict = Verdict(JobState.FAILED, CANCELLED, rerun=True)
-    elif status.reason == NEVER_RAN or is_blocked:
-        one.verdict = Verdict(JobState.PENDING, "a job that it needs has failed")
-    elif status.state is JobState.FAILED and status.reason and one.job_id:
-        one.verdict = Verdict(JobState.FAILED, status.reason)
-    else:
-        one.verdict = Verdict(JobState.UNKNOWN, "gone without an outcome; the next run decides")
+        return Verdict(JobState.FAILED, CANCELLED, rerun=True)
+    if is_dropped:
+        return Verdict(JobState.PENDING, "a job that it needs has failed")
+    if status.state is JobState.FAILED and status.reason and one.job_id:
+        return Verdict(JobState.FAILED, status.reason)
+    return Verdict(JobState.UNKNOWN, "gone without an outcome; the next run decides")
 
 
 def cancel_jobs(

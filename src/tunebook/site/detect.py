@@ -99,19 +99,19 @@ def _environment(machine: Machine, stage: str) -> Detected:
     fitting = [item for item in machine.environments if item.fits(stage)]
     trained = machine.values.get("training")
     package = " or ".join(stage_modules(stage))
-    is_local = machine.cluster is None and not trained
-    if is_local and any(item.prefix == machine.here.python for item in fitting):
+    own = {item.prefix for item in fitting} & {machine.here.python}
+    if own and machine.cluster is None and not trained:
         return Detected(stage, missing=f"the Python that runs tunebook has {package}")
     if not fitting:
         question = f"Which environment has {package}? A conda environment's name, or a virtual environment's path:"
         missing = f"no environment with {package} was found; jobs get the Python that runs tunebook"
         return Detected(stage, (), question, missing)
     fitting.sort(key=lambda item: item.text != trained)
-    candidates = tuple(Candidate(item.text, item.description) for item in fitting)
     first = fitting[0]
+    question = f"Which environment is for the {stage}?"
     if len(fitting) == 1 or first.is_active or first.text == trained:
-        return Detected(stage, candidates)
-    return Detected(stage, candidates, f"Which environment is for the {stage}?")
+        question = ""
+    return Detected(stage, tuple(item.candidate for item in fitting), question)
 
 
 def _modules(machine: Machine) -> Detected | None:

@@ -57,11 +57,12 @@ class Found:
         return environment_text(self.environment)
 
     @property
-    def description(self) -> str:
-        """The packages in it, in words."""
-        active = "active, " if self.is_active else ""
-        packages = ", ".join(sorted(self.packages)) or "none of the tools"
-        return f"{active}has {packages}"
+    def candidate(self) -> Candidate:
+        """The environment as a setting's value, with the packages in it."""
+        basis = "has " + (", ".join(sorted(self.packages)) or "none of the tools")
+        if self.is_active:
+            basis = f"active, {basis}"
+        return Candidate(self.text, basis)
 
     def fits(self, setting: str) -> bool:
         """Whether it has a package of the stage's tools."""

@@ -93,16 +93,22 @@ def _account(site: Site, here: Surroundings, cluster: Cluster) -> Iterator[Compl
     if accounts is None:
         return
     message = ""
-    if not site.account:
-        if cluster.needs_account and not accounts.default:
-            message = f"no account is set, and {here.user} has no default account on {cluster.name}"
-    elif not _knows(accounts.own, site.account):
-        if accounts.all_accounts and not _knows(accounts.all_accounts, site.account):
-            message = f"{cluster.name} has no account `{site.account}`"
-        elif accounts.own or cluster.needs_account:
-            message = f"{here.user} has no access to the account `{site.account}`"
+    if site.account:
+        message = _wrong_account(site.account, here, cluster, accounts)
+    elif cluster.needs_account and not accounts.default:
+        message = f"no account is set, and {here.user} has no default account on {cluster.name}"
     if message:
         yield Complaint("account", message, f"your accounts: {', '.join(accounts.own) or 'none'}")
+
+
+def _wrong_account(account: str, here: Surroundings, cluster: Cluster, accounts: Accounts) -> str:
+    if _knows(accounts.own, account):
+        return ""
+    if accounts.all_accounts and not _knows(accounts.all_accounts, account):
+        return f"{cluster.name} has no account `{account}`"
+    if accounts.own or cluster.needs_account:
+        return f"{here.user} has no access to the account `{account}`"
+    return ""
 
 
 def _knows(names: Iterable[str], name: str) -> bool:
