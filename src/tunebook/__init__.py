@@ -1,4 +1,4 @@
-"""tunebook: from an experiment's page to fine-tuned, evaluated and reported models."""
+"""tunebook: from the plan of an experiment to fine-tuned, evaluated and reported models."""
 
 from tunebook.errors import (
     ConflictError,

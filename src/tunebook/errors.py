@@ -39,7 +39,7 @@ __all__ = [
 
 
 class ExitCode(IntEnum):
-    """What a verb tells the shell."""
+    """The exit codes of the verbs."""
 
     DONE = 0
     FAILED = 1
@@ -58,12 +58,14 @@ class Problem:
         file: the file it stands in; ``None`` when it stands in no file.
         line: one-based line in ``file``; ``None`` when the whole file is meant.
         hint: what to do next; empty when the message says it all.
+        missing: the path that was not found, if that is the problem.
     """
 
     message: str
     file: str | None = None
     line: int | None = None
     hint: str = ""
+    missing: str = ""
 
     def __str__(self) -> str:
         place = "" if self.file is None else f"{self.file}:" + (f"{self.line}:" if self.line else "")
@@ -109,7 +111,7 @@ class LockedError(TunebookError):
 
 
 class ConflictError(TunebookError):
-    """A file that a person edited stands in the way."""
+    """A file that a person edited would have to be replaced."""
 
     exit_code = ExitCode.UNFINISHED
 
@@ -139,4 +141,4 @@ class NoSlurmError(SlurmError):
 
 
 class VerificationError(TunebookError):
-    """What was written is not what the plan says."""
+    """The written files differ from the plan."""

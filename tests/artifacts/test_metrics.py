@@ -29,7 +29,7 @@ def test_a_curve_has_training_and_validation_apart() -> None:
     own = found.curve
     assert (own.steps, own.losses, own.learning_rates) == ((1, 2), (2.0, 1.0), (0.1, 0.2))
     assert (own.validation_steps, own.validation_losses) == ((1,), (1.9,))
-    assert (own.seconds, found.total_steps, found.restarts) == ((0.0, 5.5), 2, 0)
+    assert (own.seconds, found.total_steps) == ((0.0, 5.5), 2)
 
 
 def test_values_of_a_later_attempt_replace_those_of_an_earlier_one() -> None:
@@ -37,7 +37,6 @@ def test_values_of_a_later_attempt_replace_those_of_an_earlier_one() -> None:
     records += [{"step": 3, "loss": 1.0}, {"step": 4, "loss": 0.5}]
     found = curve(lines(*records))
     assert found.curve.losses == (9.0, 9.0, 1.0, 0.5)
-    assert found.restarts == 1
 
 
 def test_torn_lines_are_counted_and_losses_that_are_not_finite_are_missing() -> None:

@@ -119,7 +119,7 @@ def test_one_number_written_twice_is_one_directory(edited: Edit) -> None:
 
 
 def test_steps_of_a_stock_recipe_drop_the_incomplete_batch() -> None:
-    from tunebook.tools.torchtune.steps import steps_per_epoch
+    from tunebook.tools.runtime.epoch_steps import steps_per_epoch
 
     assert steps_per_epoch(320, batch_size=8, accumulation=1) == 40
     assert steps_per_epoch(325, batch_size=8, accumulation=3) == 13

@@ -18,8 +18,8 @@ from tunebook.design.check import design_problems, design_warnings
 from tunebook.design.combine import combinations
 from tunebook.design.estimate import Workload, largest_batch, memory_gb, training_estimate
 from tunebook.design.history import History, PriorTraining
-from tunebook.design.hub import how_to_get
 from tunebook.design.naming import experiment_name
+from tunebook.design.resources import how_to_get
 from tunebook.design.values import Design
 from tunebook.errors import PlanError
 from tunebook.tools.known_models import known_model
@@ -418,26 +418,26 @@ def test_memory_grows_with_the_batch_and_several_gpus_share_the_weights() -> Non
 
 
 def test_an_estimate_without_prior_runs_is_preliminary_and_grows_with_the_work() -> None:
-    work = Workload("m", 1.0, 1000, 100.0, 1, 4, 1, 1, "gpu80", lora=True)
+    work = Workload("m", 1.0, 1000, 100.0, 1, 4, 1, "gpu80", lora=True)
     first = training_estimate(work, History())
     twice = training_estimate(replace(work, epochs=10), History())
     on_cpu = training_estimate(replace(work, gpus=0), History())
-    assert first.preliminary
+    assert first.basis.startswith("preliminary")
     assert first.minutes < twice.minutes < 10 * first.minutes
     assert on_cpu.minutes > 10 * first.minutes
 
 
 def test_estimates_follow_the_nearest_prior_run() -> None:
-    prior = PriorTraining("e", "r", "m", 1, "gpu80", True, 4, 0, 100.0, 60.0, 600.0, 10.0)
+    prior = PriorTraining("e", "r", "m", 1, "gpu80", True, 4, 0, 100.0, 60.0, 10.0)
     history = History((prior, replace(prior, batch_size=32, tokens_per_second=900.0), replace(prior, model="n")))
-    work = Workload("m", 1.0, 1000, 100.0, 1, 4, 1, 1, "gpu80", lora=True)
+    work = Workload("m", 1.0, 1000, 100.0, 1, 4, 1, "gpu80", lora=True)
     assert training_estimate(work, history).minutes == pytest.approx((60 + 1000 * 100 / 100) / 60)
     assert training_estimate(replace(work, batch_size=64), history).minutes == pytest.approx((60 + 1e5 / 900) / 60)
-    assert training_estimate(replace(work, gpus=0), history).preliminary
+    assert training_estimate(replace(work, gpus=0), history).basis.startswith("preliminary")
 
 
 def test_the_overhead_of_each_epoch_grows_with_the_epochs() -> None:
-    prior = PriorTraining("e", "r", "m", 1, "gpu80", True, 4, 0, 100.0, 60.0, 600.0, 10.0, epochs=2)
-    work = Workload("m", 1.0, 1000, 100.0, 10, 4, 1, 1, "gpu80", lora=True)
+    prior = PriorTraining("e", "r", "m", 1, "gpu80", True, 4, 0, 100.0, 60.0, 10.0, epochs=2)
+    work = Workload("m", 1.0, 1000, 100.0, 10, 4, 1, "gpu80", lora=True)
     assert training_estimate(work, History((prior,))).minutes == pytest.approx((5 * 60 + 10 * 1000 * 100 / 100) / 60)
     assert training_estimate(replace(work, epochs=1), History((prior,))).minutes == pytest.approx((60 + 1000) / 60)

@@ -69,7 +69,7 @@ def stable(text: str) -> str:
 def test_a_complete_plan_in_yaml_becomes_the_golden_plan(work: Path) -> None:
     report = designed(work / "complete.yaml")
     assert report.written
-    assert any(item.line == 12 and "is not here" in item.message for item in report.warnings)
+    assert any(item.line == 12 and "does not exist on this machine" in item.message for item in report.warnings)
     assert stable(report.text) == GOLDEN.read_text()
 
 
@@ -162,7 +162,7 @@ def test_older_keys_are_read_and_retired_ones_are_warnings(work: Path) -> None:
         "evaluation.scorer",
     ]
     assert report.experiment == work / "caps_older"
-    assert not any("is not here" in item.message for item in report.warnings)
+    assert not any("does not exist on this machine" in item.message for item in report.warnings)
 
 
 def test_the_directory_that_the_plan_names_is_used_if_it_is_here(work: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_file_that_is_not_a_plan_is_refused(work: Path, text: str) -> None:
 
 
 def test_a_missing_file_is_an_error(work: Path) -> None:
-    assert "gone.yaml is not a file" in problems(work / "gone.yaml")[0].message
+    assert "was not found" in problems(work / "gone.yaml")[0].message
 
 
 def test_the_tasks_prompt_wins_where_nothing_is_trained(work: Path) -> None:

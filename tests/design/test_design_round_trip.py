@@ -162,8 +162,8 @@ def test_a_plan_that_is_updated_without_a_change_stays_as_it_is(value: Design) -
     plan = wanted(value)
     text = write_plan(plan, PlanDetails(notes=value.notes, directory="/x", created="2026-01-01 00:00"))
     read = parse_plan(text).plan
-    stored, kept = design_from_json(design_to_json(value)), keep_from(text, read)
-    again = build_plan(stored, name=plan.name, kept=kept)
+    stored, previous = design_from_json(design_to_json(value)), keep_from(text, read)
+    again = build_plan(stored, name=plan.name, previous=previous)
     assert replace(again, file=plan.file) == plan
     assert lost_edits(read, stored=again, updated=again) == ()
     details = PlanDetails(directory="/x", created="2026-01-01 00:00")

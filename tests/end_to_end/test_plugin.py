@@ -64,8 +64,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     (root / "claude.local.md").write_text("# Site\n")
     here = Toy(root, environment)
     options = ["--preparation", "toytrainer", "--model", f"tiny={root}/tiny", "--dataset", "letters.json"]
-    options += ["--task", "capitals=cap_task.py", "--factor", "lr=1e-4,3e-4", "--matrix", "*3e-4:*=-"]
-    options += ["--set", "epochs=2", "--set", "eval_max_tokens=4", "--gpus", "0", "--question", "Does it run?"]
+    options += ["--task", "capitals=cap_task.py", "--factor", "decay=0.1,0.2", "--matrix", "*0.2:*=-"]
+    options += ["--set", "lr=1e-4", "--set", "epochs=2", "--set", "eval_max_tokens=4", "--gpus", "0"]
+    options += ["--question", "Does it run?"]
     here.run_text("design", "toy", "--yes", "--no-controls", *options)
     return Toy(root / "toy", environment)
 
@@ -95,6 +96,15 @@ def test_design_names_the_plug_in_and_how_to_get_a_model_without_another_tool(to
     assert "tune download" not in planned
 
 
+def test_its_own_parameter_is_a_column_of_the_runs_table_and_names_the_directories(toy: Toy) -> None:
+    plan = toy.texts("experiment_summary.md")
+    assert "| Run Name | Model | Loss Decay | Type |" in plan
+    assert "| Loss Decay | 0.1, 0.2 |" in plan
+    assert "Recipe" not in plan
+    wrong = toy.tunebook("design", "wrong", "--yes", "--dry-run", "--preparation", "toytrainer", "--set", "decay=1")
+    assert "Loss Decay is `1`; it must be a number of at least 0 and below 1" in wrong.stderr
+
+
 def test_check_accepts_the_plan_and_reads_the_model(toy: Toy) -> None:
     assert f"model {toy.directory.parent}/tiny: read" in without_foreign_words(toy.run_text("check"))
 
@@ -102,11 +112,11 @@ def test_check_accepts_the_plan_and_reads_the_model(toy: Toy) -> None:
 def test_summary_and_logs_name_the_files_of_the_plug_in_only(scaffolded: tuple[Toy, str]) -> None:
     toy, summary = scaffolded
     assert "- toytrainer.json (settings of the training: edit this one)" in without_foreign_words(summary)
-    assert "for script in lr1e-4/toytrainer.slurm lr3e-4/toytrainer.slurm;" in summary
+    assert "for script in decay0.1/toytrainer.slurm decay0.2/toytrainer.slurm;" in summary
     logs = without_foreign_words(toy.texts("*.log"))
     assert "INVOKE_SCAFFOLD_TOYTRAINER" in logs
-    assert "lr1e-4/\nDetails: toytrainer.json created, toytrainer.slurm created" in logs
-    assert sorted(path.name for path in (toy.directory / "lr1e-4").iterdir()) == [
+    assert "decay0.1/\nDetails: toytrainer.json created, toytrainer.slurm created" in logs
+    assert sorted(path.name for path in (toy.directory / "decay0.1").iterdir()) == [
         "eval",
         "toytrainer.json",
         "toytrainer.slurm",
@@ -128,19 +138,19 @@ def test_its_settings_are_edited_by_key_and_an_edit_is_kept(toy: Toy, tmp_path: 
     (tmp_path / "experiment_summary.md").write_text(plan)
     copy = Toy(tmp_path, toy.environment)
     copy.run_text("scaffold", "--stage", "preparation")
-    assert "updated  lr1e-4/toytrainer.json" in copy.run_text("setup-finetune", "lr1e-4", "--set", "decay=0.25")
-    assert json.loads((tmp_path / "lr1e-4" / "toytrainer.json").read_text())["decay"] == 0.25
+    assert "updated  decay0.1/toytrainer.json" in copy.run_text("setup-finetune", "decay0.1", "--set", "decay=0.25")
+    assert json.loads((tmp_path / "decay0.1" / "toytrainer.json").read_text())["decay"] == 0.25
     done = copy.tunebook("scaffold", "--stage", "preparation")
     assert done.returncode == 4
     assert "decay is 0.25 here and 0.1 in the plan" in done.stderr
-    assert "unknown" not in copy.tunebook("setup-finetune", "lr1e-4", "--set", "rank=8").stdout
+    assert "unknown" not in copy.tunebook("setup-finetune", "decay0.1", "--set", "rank=8").stdout
 
 
 def test_it_trains_and_its_checkpoint_is_evaluated(finished: tuple[Toy, str]) -> None:
     toy, summary = finished
     assert "✓ 2 of 2 trainings completed" in without_foreign_words(summary)
     assert "✓ all 3 jobs are completed" in summary
-    assert (toy.directory / "lr1e-4" / "artifacts" / "epoch_1" / "config.json").is_file()
+    assert (toy.directory / "decay0.1" / "artifacts" / "epoch_1" / "config.json").is_file()
     assert "loss 0.697" in without_foreign_words(toy.run_text("status"))
 
 
@@ -156,4 +166,4 @@ def test_the_report_has_its_curve_and_no_other_tool(finished: tuple[Toy, str]) -
             row["directory"]: (row["training_steps"], round(float(row["training_final_loss"]), 3))
             for row in csv.DictReader(stream)
         }
-    assert trained == {"lr1e-4": ("10", 0.697), "lr3e-4": ("10", 0.697)}
+    assert trained == {"decay0.1": ("10", 0.697), "decay0.2": ("10", 0.215)}

@@ -166,7 +166,7 @@ def test_runs_that_left_the_plan_are_told_and_pruned_only_on_request(experiment:
     report = scaffolded(experiment, prune=True)
     assert len(report.pruned) == 4
     assert not (experiment / "rank64_lr5e-5").exists()
-    assert len(report.kept) == 4
+    assert len(report.orphans) == 4
     assert (experiment / "rank64_lr1e-5" / "finetune.yaml").exists()
 
 
@@ -176,7 +176,7 @@ def test_an_edited_orphan_is_never_removed(experiment: Path) -> None:
     replace(experiment / PAGE, f"| Llama-3.2-1B-Instruct_{FIRST} | ✓ epoch 0", f"| Llama-3.2-1B-Instruct_{FIRST} | -")
     replace(experiment / PAGE, "**Total evaluations:** 9\n\n###", "**Total evaluations:** 8\n\n###")
     report = scaffolded(experiment, prune=True)
-    assert report.kept == (f"{FIRST}/eval/capitalization_epoch0.slurm",)
+    assert report.orphans == (f"{FIRST}/eval/capitalization_epoch0.slurm",)
 
 
 def test_a_dry_run_shows_differences_and_writes_nothing(experiment: Path) -> None:

@@ -24,10 +24,10 @@ from tunebook.analysis.records import (
     Training,
 )
 from tunebook.analysis.statistics.cases import Case
-from tunebook.analysis.statistics.effects import CellMean, Effect, LevelMean
+from tunebook.analysis.statistics.effects import Effect, GroupMean
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.pareto import CostPoint
-from tunebook.analysis.values import Analysis, Provenance
+from tunebook.analysis.values import Analysis
 from tunebook.artifacts.curve import Curve
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
@@ -259,16 +259,18 @@ class _Maker:
             if running
             else (),
             (Deviation("retry", say("rank4"), say("trained twice: OUT_OF_MEMORY at first")),),
-            Provenance(
-                "0f" * 32,
-                "2026-01-01T12:00:00+00:00",
-                "2026-01-01T13:00:00+00:00",
-                {"torchtune": "0.6.1", "inspect_ai": "0.3.285"},
-                (say("abc123"),),
-                ("node1",),
-                {self.say(model): say("/models/x") for model in ("SmolLM2",)},
-                say("/data/words.json"),
-            ),
+            {
+                "Experiment": "/experiments/cap sweep",
+                "Plan (SHA-256, without its status tables)": "0f" * 32,
+                "Created": "2026-01-01 12:00",
+                "First job started": "2026-01-01T12:00:00+00:00",
+                "Last job ended": "2026-01-01T13:00:00+00:00",
+                "Data set": say("/data/words.json"),
+                f"Model {say('SmolLM2')}": say("/models/x"),
+                "Versions": "torchtune 0.6.1, inspect_ai 0.3.285",
+                "Commits": say("abc123"),
+                "Hosts": "node1",
+            },
             balanced=True,
             viewer=INSPECT_VIEWER,
         )
@@ -308,7 +310,7 @@ class _Maker:
         found = []
         for factor in treatments:
             levels = tuple(
-                LevelMean(level, n, value, Interval(value - 0.06, value + 0.06, "Student t"))
+                GroupMean((level,), n, value, Interval(value - 0.06, value + 0.06, "Student t"))
                 for level in factor.levels
                 for n, value in [mean(**{factor.key: level})]
             )
@@ -316,8 +318,13 @@ class _Maker:
                 Effect(self.task, MEASURE, (factor.key,), (factor.label,), levels, test="F", p=0.01, p_holm=0.02)
             )
         for one, other in itertools.combinations(treatments, 2):
-            cells = tuple(CellMean(a, b, *mean(**{one.key: a, other.key: b})) for a in one.levels for b in other.levels)
-            found.append(Effect(self.task, MEASURE, (one.key, other.key), (one.label, other.label), cells=cells))
+            cells = tuple(
+                GroupMean((a, b), *mean(**{one.key: a, other.key: b}))
+                for a in one.levels
+                for b in other.levels
+                if mean(**{one.key: a, other.key: b})[0]
+            )
+            found.append(Effect(self.task, MEASURE, (one.key, other.key), (one.label, other.label), cells))
         return tuple(found)
 
     def costs(self, final: dict[str, Score]) -> tuple[CostPoint, ...]:

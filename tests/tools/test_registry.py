@@ -12,8 +12,10 @@ from support.plugins import write_distribution
 from support.scaffolding import replace, scaffolded
 from tunebook import api
 from tunebook.core.jobs import Stage
+from tunebook.core.plan import Tools
 from tunebook.errors import ExitCode, PlanError
 from tunebook.tools.entry_points import tool_names
+from tunebook.tools.parameters import every_parameter, installed_parameters
 from tunebook.tools.registry import installed_tools
 
 TOOL = """
@@ -107,6 +109,15 @@ def test_a_usable_plug_in_can_be_named_by_a_plan_and_has_verbs(install: Install,
     replace(experiment / "experiment_summary.md", "- **Recipe:** `lora_finetune_single_device`\n", "")
     replace(experiment / "experiment_summary.md", "- **Dataset packing:** false\n", "")
     assert api.check(experiment).errors == ()
+
+
+def test_a_plug_in_that_is_installed_later_is_found_with_its_parameters(install: Install) -> None:
+    assert every_parameter().get("decay") is None
+    row = 'Parameter("decay", "Loss Decay", Kind.NUMBER)'
+    parameters = f"parameters = ({row},)\n    def survey"
+    install("from tunebook.core.parameters import Kind, Parameter" + TOOL.replace("def survey", parameters))
+    named = Tools(preparation="mine")
+    assert every_parameter().by_name("Loss Decay") == installed_parameters(named).get("decay") is not None
 
 
 def test_the_tools_of_tunebook_keep_their_own_contract() -> None:

@@ -17,8 +17,8 @@ from tunebook.core.paths import PLAN_FILE
 from tunebook.errors import ExitCode, PlanError
 from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts
+from tunebook.tools.runtime.epoch_steps import steps_per_epoch
 from tunebook.tools.torchtune.models import resolve_model
-from tunebook.tools.torchtune.steps import steps_per_epoch
 
 FIRST = "rank8_lr1e-5"
 SEED = "- **Seed:** 14"

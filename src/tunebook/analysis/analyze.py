@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from types import MappingProxyType
 
 from tunebook import __version__
+from tunebook.analysis.collect.collected import Collected
 from tunebook.analysis.collect.deviations import deviations_of
-from tunebook.analysis.collect.experiment import Collected, collect
+from tunebook.analysis.collect.experiment import collect
 from tunebook.analysis.collect.gaps import gaps_of
 from tunebook.analysis.collect.source import Source
 from tunebook.analysis.findings.catalogue import state_findings
 from tunebook.analysis.findings.recommendations import recommend
 from tunebook.analysis.findings.training import state_training
-from tunebook.analysis.records import RunRecord
 from tunebook.analysis.statistics.effects import is_balanced
 from tunebook.analysis.statistics.intervals import LEVEL
 from tunebook.analysis.statistics.measure_results import analyze_measures
 from tunebook.analysis.statistics.scores import score_evaluations
-from tunebook.analysis.values import Analysis, Provenance
+from tunebook.analysis.values import Analysis
 from tunebook.artifacts.text_files import read_readable
 from tunebook.core.markdown import parse_markdown
 from tunebook.core.paths import PLAN_FILE
@@ -65,7 +66,7 @@ def analyze_experiment(source: Source) -> Analysis:
         next_steps=recommend(headline, gaps),
         gaps=gaps,
         deviations=deviations_of(source, found),
-        provenance=_provenance(source, found, plan_text),
+        provenance=MappingProxyType(_provenance(source, found, plan_text, overview.get("created", ""))),
         level=LEVEL,
         balanced=is_balanced(found.runs, found.factors),
         viewer=source.evaluation_results.viewer,
@@ -80,7 +81,8 @@ def _overview(plan_text: str) -> dict[str, str]:
     return {}
 
 
-def _provenance(source: Source, found: Collected, plan_text: str) -> Provenance:
+def _provenance(source: Source, found: Collected, plan_text: str, created: str) -> dict[str, str]:
+    """The origin of the numbers by name; unknown facts are left out."""
     times, hosts, commits = set(), set(), set()
     for run in found.runs:
         if run.training is not None:
@@ -90,17 +92,29 @@ def _provenance(source: Source, found: Collected, plan_text: str) -> Provenance:
         times.add(header.created)
         if header.commit:
             commits.add(f"{header.origin}@{header.commit}".strip("@"))
-    ordered = sorted(times - {""}, key=lambda time: (_timestamp(time), time))
-    return Provenance(
-        plan_sha256=hashlib.sha256(_without_status(plan_text).encode()).hexdigest(),
-        first=ordered[0] if ordered else "",
-        last=ordered[-1] if ordered else "",
-        versions=MappingProxyType(_versions(found, source.evaluation_results.package)),
-        commits=tuple(sorted(commits)),
-        hosts=tuple(sorted(hosts - {""})),
-        models=MappingProxyType(_models(source, found.runs)),
-        dataset=source.plan.dataset.path if source.plan.dataset else "",
-    )
+    ordered = sorted(filter(None, times), key=lambda time: (_timestamp(time), time)) or [""]
+    facts = {
+        "Experiment": str(source.experiment),
+        "Plan (SHA-256, without its status tables)": hashlib.sha256(_without_status(plan_text).encode()).hexdigest(),
+        "Created": created,
+        "First job started": ordered[0],
+        "Last job ended": ordered[-1],
+    }
+    if source.plan.dataset_path:
+        facts["Data set"] = source.plan.dataset_path
+    facts |= _models(source, found)
+    facts |= {
+        "Versions": ", ".join(_versions(found, source.evaluation_results.package)),
+        "Commits": ", ".join(sorted(commits)),
+        "Hosts": ", ".join(sorted(filter(None, hosts))),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _models(source: Source, found: Collected) -> dict[str, str]:
+    """The path of each model that a run uses."""
+    paths = {model.name: model.path for model in source.plan.models}
+    return {f"Model {run.model}": paths.get(run.model, "") for run in found.runs}
 
 
 def _timestamp(time: str) -> float:
@@ -118,24 +132,15 @@ def _without_status(plan_text: str) -> str:
     return head + mark + tail
 
 
-def _models(source: Source, runs: Sequence[RunRecord]) -> dict[str, str]:
-    """The path of each model that a run uses."""
-    paths = {model.name: model.path for model in source.plan.models}
-    return {run.model: paths.get(run.model, "") for run in runs}
-
-
-def _versions(found: Collected, log_reader: str) -> dict[str, str]:
-    """The versions of the packages that wrote the logs, and of those that analyze them."""
-    versions = {"tunebook": __version__}
+def _versions(found: Collected, log_reader: str) -> Iterator[str]:
+    """The packages that wrote the logs, and those that analyze them, with their versions."""
+    yield f"tunebook {__version__}"
     logged: dict[str, set[str]] = {}
     for header in found.headers.values():
         for package, number in header.packages.items():
             logged.setdefault(package, set()).add(number)
     for package, numbers in sorted(logged.items()):
-        versions[f"{package} (evaluations)"] = ", ".join(sorted(numbers))
+        yield f"{package} (evaluations) {', '.join(sorted(numbers))}"
     for package in (log_reader, *_ANALYZING_PACKAGES):
-        try:
-            versions[f"{package} (analysis)"] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
+        with suppress(PackageNotFoundError):
+            yield f"{package} (analysis) {version(package)}"

@@ -17,6 +17,7 @@ __all__ = [
     "p_text",
     "percent_text",
     "plural",
+    "printable",
     "run_labels",
     "scale_of",
     "significance_mark",
@@ -125,6 +126,11 @@ def plural(count: int, noun: str, many: str = "") -> str:
 def capitalized(text: str) -> str:
     """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
+
+
+def printable(text: str, instead: str) -> str:
+    """The text with another character instead of each control character."""
+    return "".join(letter if letter.isprintable() else instead for letter in text)
 
 
 def is_number(text: str) -> bool:

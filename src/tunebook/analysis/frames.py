@@ -52,7 +52,7 @@ def _training(training: Training | None) -> _Row:
 
 
 def _picked(value: Any, names: Mapping[str, str]) -> _Row:
-    """Column to the attribute of a value that it shows; empty columns if there is no value."""
+    """Column to the attribute of a value that it shows; empty columns without a value."""
     return {column: None if value is None else getattr(value, name) for column, name in names.items()}
 
 
@@ -88,23 +88,17 @@ def evaluations_frame(analysis: Analysis) -> Any:
 
     Evaluations without a log that counts have one row without a score. Epochs are zero-based, empty for base models.
     """
-    compared = {}
-    for item in analysis.comparisons:
-        if item.against == "base":
-            compared[item.run, item.task, item.epoch, item.measure] = item
+    compared = analysis.comparisons_with("base")
     rows = []
     for evaluation in analysis.evaluations:
-        key = evaluation.key
         for score in evaluation.scores or (None,):
-            comparison = None
-            if score is not None:
-                comparison = compared.get((key.run, key.task, key.epoch, score.measure))
+            comparison = compared.get((evaluation.key, score.measure)) if score is not None else None
             rows.append(_evaluation(analysis, evaluation, score) | _against_base(comparison))
     return _frame(rows, ["run", "task", "epoch", "measure", "score"])
 
 
 def _evaluation(analysis: Analysis, evaluation: EvaluationRecord, score: Score | None) -> _Row:
-    levels = analysis.run(evaluation.key.run).levels
+    levels = analysis.run_of[evaluation.key.run].levels
     interval = score.interval if score is not None else None
     return {
         "run": evaluation.key.run,
@@ -202,10 +196,9 @@ def effects_frame(analysis: Analysis) -> Any:
             "partial_eta_squared": effect.partial_eta_squared,
             "note": effect.note or None,
         }
-        for level in effect.levels:
-            mean = {"level": level.level, "runs": level.runs, "mean": level.mean}
-            rows.append(test | mean | _bounds(level.interval))
-        for cell in effect.cells:
-            mean = {"level": f"{cell.first} × {cell.second}", "runs": cell.runs, "mean": cell.mean}
-            rows.append(test | mean)
+        for item in effect.means:
+            row = test | {"level": " × ".join(item.levels), "runs": item.runs, "mean": item.mean}
+            if effect.is_main:
+                row |= _bounds(item.interval)
+            rows.append(row)
     return _frame(rows, ["task", "measure", "effect", "level", "runs", "mean", "p", "p_holm", "significant"])

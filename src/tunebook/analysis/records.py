@@ -1,4 +1,4 @@
-"""What was collected of each run and each evaluation: training, curves, scores, samples, logs. Frozen values."""
+"""Records of each run and each evaluation: training, curve, scores and logs. Frozen values."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ class Training:
     """How a run was trained.
 
     Attributes:
-        state: of its job, ``UNKNOWN`` where there is no job.
+        state: the state of its job; ``UNKNOWN`` without a job.
         reason: why it failed or waits.
-        source: the file or log that the curve was read from, in words; empty if there is no curve.
+        source: the file or log that the curve was read from, in words; empty without a curve.
         steps: optimizer steps logged; ``total_steps`` were planned.
         final_loss: the last logged one; ``tail_loss`` is the mean of the last tenth of the steps.
         best_validation_loss: the lowest, after ``best_validation_step``.
         diverged_steps: how many logged losses were no finite number.
         elapsed_s: wall time of the job; of the curve if the job did not write its times.
-        gpus: how many it was given; 0 on a machine without.
+        gpus: the number of GPUs of its job.
         gpu_hours: ``elapsed_s × gpus / 3600``; ``None`` without GPUs.
         attempts: how many times it was submitted.
     """
@@ -87,14 +87,14 @@ class Training:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A row of the page with what became of it.
+    """A row of the plan's runs table with its training.
 
     Attributes:
         directory: its directory's name, which is its short name too.
-        base: the name of the control run with the same model that it is compared with; ``None`` if there is none.
-        parameters: every parameter's value by key, what the page leaves to defaults too; only of fine-tuned runs.
-        levels: the varied factors' levels by key, as the page writes them; empty for controls.
-        training: ``None`` for what was not trained here.
+        base: the name of the control run with the same model; ``None`` without one.
+        parameters: every parameter's value by key, including defaults; empty unless fine-tuned.
+        levels: the varied factors' levels by key, as the plan writes them; empty for controls.
+        training: ``None`` for models that were not trained here.
     """
 
     name: str
@@ -105,13 +105,12 @@ class RunRecord:
     parameters: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
     levels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     notes: str = ""
-    line: int = 0
     training: Training | None = None
 
 
 @dataclass(frozen=True, order=True)
 class EvaluationKey:
-    """An evaluation of the matrix; ``epoch`` is zero-based, and -1 for what was not trained here."""
+    """An evaluation of the matrix; ``epoch`` is zero-based, and -1 for models that were not trained here."""
 
     run: str
     task: str
@@ -124,12 +123,12 @@ class Score:
 
     Attributes:
         measure: the scorer's name, with ``/key`` if it gives several values.
-        value: the mean over the samples; ``None`` if there are none.
+        value: the mean over the samples; ``None`` without samples.
         n: how many samples were scored (repetitions of a sample count once, by their mean).
         answers: how many answers were scored, each repetition by itself.
         is_binary: whether every sample is right (1) or wrong (0).
         stderr: of the mean over the samples.
-        logged: the metric that the log itself gives under ``logged_metric``; it should be ``value``.
+        logged: the value of the log's own metric ``logged_metric``, which should equal ``value``.
     """
 
     evaluation: EvaluationKey
@@ -159,11 +158,10 @@ class EvaluationRecord:
     """An evaluation with the log that counts.
 
     Attributes:
-        state: of its job; ``UNKNOWN`` where there is no job.
+        state: the state of its job; ``UNKNOWN`` without a job.
         log: the log's path, relative to the experiment's directory; ``None`` if no log counts.
         others: logs of the same evaluation that do not count.
-        elapsed_s: wall time of the job, else from the log.
-        metadata: what the log says of itself: ``model``, ``created``, ``git_commit``, ``task_file`` and the like.
+        elapsed_s: wall time of the job.
     """
 
     key: EvaluationKey
@@ -177,8 +175,6 @@ class EvaluationRecord:
     elapsed_s: float | None = None
     total_tokens: int | None = None
     attempts: int = 0
-    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    slurm: SlurmUse | None = None
 
     @property
     def is_done(self) -> bool:
@@ -210,6 +206,11 @@ class TaskUse:
     name: str
     description: str = ""
     measures: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The headline measure; empty without scores."""
+        return next(iter(self.measures), "")
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ scorer gives them, never percent. Texts are as they were logged; the code that r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
+from functools import cached_property
 
 from tunebook.analysis.findings.finding import Finding
+from tunebook.analysis.formatting import percent_text, run_labels
 from tunebook.analysis.records import (
     Deviation,
     EvaluationKey,
@@ -20,6 +21,7 @@ from tunebook.analysis.records import (
     RunRecord,
     Score,
     TaskUse,
+    Training,
 )
 from tunebook.analysis.statistics.cases import Case
 from tunebook.analysis.statistics.effects import Effect
@@ -29,28 +31,7 @@ from tunebook.analysis.statistics.scores import best_score, final_scores
 from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.tools.results import LogViewer, Samples
 
-__all__ = ["Analysis", "Provenance"]
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """The origin of the numbers.
-
-    Attributes:
-        plan_sha256: of ``experiment_summary.md`` without its status tables.
-        first: start of the first job, in ISO 8601, empty if unknown; ``last`` is the end of the last job.
-        versions: of the packages that wrote the logs and of those that analyzed them, by package.
-        commits: git commits that the logs name.
-    """
-
-    plan_sha256: str
-    first: str = ""
-    last: str = ""
-    versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    commits: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
-    models: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    dataset: str = ""
+__all__ = ["Analysis"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +47,7 @@ class Analysis:
         comparisons: of each run with its base model and with the best run, on the same samples.
         level: of every interval, and one minus the level of significance.
         balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
+        provenance: the origin of the numbers by name, as far as it is known.
         viewer: the program that shows the evaluations' logs, if there is one.
     """
 
@@ -88,7 +70,7 @@ class Analysis:
     next_steps: tuple[str, ...]
     gaps: tuple[Gap, ...]
     deviations: tuple[Deviation, ...]
-    provenance: Provenance
+    provenance: Mapping[str, str]
     level: float = 0.95
     balanced: bool = False
     viewer: LogViewer | None = None
@@ -98,22 +80,42 @@ class Analysis:
         """Whether everything that was planned has a result."""
         return not any(gap.planned for gap in self.gaps)
 
-    def run(self, name: str) -> RunRecord:
-        """The run of this name.
+    @property
+    def interval_title(self) -> str:
+        """``95 % interval``: the title of every interval."""
+        return f"{percent_text(self.level)} interval"
 
-        Raises:
-            KeyError: no run has this name.
-        """
-        return {run.name: run for run in self.runs}[name]
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Run name to its short name."""
+        return run_labels(self.runs)
+
+    @cached_property
+    def run_of(self) -> dict[str, RunRecord]:
+        """Run name to the run."""
+        return {run.name: run for run in self.runs}
+
+    @property
+    def trainings(self) -> list[Training]:
+        """The trainings of all fine-tuned runs, in the plan's order."""
+        return [run.training for run in self.runs if run.training is not None]
+
+    def comparisons_with(self, against: str) -> dict[tuple[EvaluationKey, str], Comparison]:
+        """The comparisons with the base model (``base``) or the best run (``best``), by evaluation and measure."""
+        found = {}
+        for each in self.comparisons:
+            if each.against == against:
+                found[EvaluationKey(each.run, each.task, each.epoch), each.measure] = each
+        return found
 
     def scores(self, task: str, measure: str = "") -> tuple[Score, ...]:
         """The scores of a task for one of its measures (by default its headline measure), in the runs' order."""
-        headlines = {use.name: use.measures[0] for use in self.tasks if use.measures}
-        wanted = measure or headlines.get(task)
+        if not measure:
+            measure = next((use.headline for use in self.tasks if use.name == task), "")
         scores: list[Score] = []
         for evaluation in self.evaluations:
             if evaluation.key.task == task:
-                scores += [score for score in evaluation.scores if score.measure == wanted]
+                scores += [score for score in evaluation.scores if score.measure == measure]
         return tuple(scores)
 
     def final_scores(self, task: str) -> dict[str, Score]:

@@ -13,10 +13,11 @@ from typing import Any
 from tunebook.analysis import frames
 from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
-from tunebook.analysis.charts.notebook import NotebookFigure, for_notebook
+from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.collect.source import JobFacts, source_of
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import plural
+from tunebook.analysis.records import EvaluationRecord, Training
 from tunebook.analysis.report.notebook import notebook_html
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.report.write import ReportOptions, write_report
@@ -88,8 +89,8 @@ class AnalyzeReport:
     @property
     def states(self) -> tuple[JobState, ...]:
         """The state of every training and every evaluation."""
-        trainings = tuple(run.training.state for run in self.analysis.runs if run.training is not None)
-        return (*trainings, *(evaluation.state for evaluation in self.analysis.evaluations))
+        jobs: list[Training | EvaluationRecord] = [*self.analysis.trainings, *self.analysis.evaluations]
+        return tuple(job.state for job in jobs)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -132,9 +133,9 @@ class AnalyzeReport:
         return frames.effects_frame(self.analysis)
 
     @property
-    def figures(self) -> tuple[NotebookFigure, ...]:
+    def figures(self) -> tuple[Figure, ...]:
         """Every figure; a notebook displays them."""
-        return tuple(map(for_notebook, figures(self.analysis)))
+        return figures(self.analysis)
 
     def _repr_html_(self) -> str:
         """The findings and the runs, as a notebook displays them."""
@@ -225,9 +226,8 @@ def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts
 def _log(report: AnalyzeReport, clock: Callable[[], datetime]) -> None:
     analysis = report.analysis
     counted = sum(evaluation.is_done for evaluation in analysis.evaluations)
-    trainings = [run.training for run in analysis.runs if run.training is not None]
-    curves = sum(training.steps > 0 for training in trainings)
-    completed = sum(training.is_done for training in trainings)
+    curves = sum(training.steps > 0 for training in analysis.trainings)
+    completed = sum(training.is_done for training in analysis.trainings)
     collected = (
         f"{plural(curves, 'training curve')}, {plural(completed, 'completed training')}, "
         f"{plural(counted, 'log')} with results"

@@ -56,7 +56,7 @@ class DemoOptions:
     cache: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DemoRow:
     """One run of the comparison; times in seconds; ``None`` where a value does not apply."""
 
@@ -155,7 +155,7 @@ def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:
 
 
 def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> DemoRow:
-    row = DemoRow(evaluation.job.run, evaluation_s=evaluation.elapsed_s)
+    row = DemoRow(run=evaluation.job.run, evaluation_s=evaluation.elapsed_s)
     if training is not None:
         row = replace(row, loss=training.loss, training_s=training.elapsed_s)
     result = read_result(directory / evaluation.job.result) if evaluation.job.result else None

@@ -13,8 +13,7 @@ from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
-from tunebook.design.build_plan import Kept, build_plan, same_trainings
-from tunebook.design.carry_status import submitted
+from tunebook.design.build_plan import Previous, build_plan, same_trainings
 from tunebook.design.check import design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
 from tunebook.design.defaults import complete
@@ -25,9 +24,9 @@ from tunebook.design.merge import merge_inputs, update_inputs
 from tunebook.design.naming import experiment_name as name_of
 from tunebook.design.parse_options import parse_document
 from tunebook.design.paths import with_absolute_paths
-from tunebook.design.proposal import Previous, Totals, propose
+from tunebook.design.proposal import Totals, propose
 from tunebook.design.replan import keep_from, plan_diff, updated_text
-from tunebook.design.resources import Entry, Resources, survey
+from tunebook.design.resources import Entry, survey
 from tunebook.design.stored import design_from_json, design_to_json
 from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
@@ -55,7 +54,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class DesignSources:
-    """Where a design comes from; options win over the file, and that over a plan in YAML or the stored design.
+    """The sources of a design; options win over the file, and the file over a plan in YAML or the stored design.
 
     Attributes:
         options: option name, without the dashes, to its occurrences.
@@ -87,15 +86,15 @@ class DesignOptions:
 
 @dataclass(frozen=True)
 class DesignReport:
-    """A designed plan, and what was found on the way.
+    """A designed plan, with its decisions, problems and totals.
 
     Attributes:
         text: the whole plan.
-        before: the plan that it replaces; ``None`` if there was none.
-        decisions: what was decided although nobody gave it, with the reason.
-        prerequisites: what is missing before the experiment can run.
+        before: the text of the plan that it replaces; ``None`` for a new plan.
+        decisions: choices that nobody gave, each with its reason.
+        prerequisites: resources that are missing before the experiment can run.
         verified: paths that were found complete.
-        written: whether the plan is on the disk now.
+        written: whether the plan was written.
     """
 
     experiment: Path
@@ -121,7 +120,7 @@ class DesignReport:
         return ExitCode.WRONG_PLAN if self.errors else ExitCode.DONE
 
 
-# --- what a person gives -------------------------------------------------------------------------------------------
+# --- inputs --------------------------------------------------------------------------------------------------------
 
 
 def read_inputs(sources: DesignSources) -> DesignInputs:
@@ -138,18 +137,18 @@ def read_inputs(sources: DesignSources) -> DesignInputs:
     if sources.updated is not None:
         inputs = DesignInputs(design=_stored_design(find_experiment(sources.updated)) or Design())
     elif sources.yaml_plan is not None:
-        inputs = read_yaml_plan(_existing(sources.yaml_plan), file=str(sources.yaml_plan))
+        inputs = read_yaml_plan(_file_text(sources.yaml_plan), file=str(sources.yaml_plan))
     given = parse_document(options_document(sources.options), here=here)
     if sources.config is not None:
-        document = yaml_document(_existing(sources.config), file=str(sources.config))
+        document = yaml_document(_file_text(sources.config), file=str(sources.config))
         given = merge_inputs(parse_document(document, here=here), given)
     return update_inputs(inputs, given)
 
 
-def _existing(path: Path) -> str:
+def _file_text(path: Path) -> str:
     text = read_text(path)
     if text is None:
-        raise UsageError(f"{path} is not a file")
+        raise UsageError(f"{path} was not found")
     return text
 
 
@@ -165,7 +164,7 @@ def suggestions() -> Suggestions:
 
 
 def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] | None = None) -> str:
-    """Why a text cannot be the answer to an option, given other options; empty if it can."""
+    """The reason why a text cannot be the value of an option, given other options; empty if it can."""
     others = beside or {}
     inputs = read_inputs(DesignSources(options={**others, name: [*others.get(name, ()), text]}))
     found = [*inputs.problems, *(problem for problem in design_problems(inputs) if problem.file == f"--{name}")]
@@ -175,12 +174,12 @@ def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] 
 
 
 def experiment_name(value: Design, clock: Callable[[], datetime] = now) -> str:
-    """The name of an experiment for which nobody gives one: task, factors and date."""
+    """The default name of an experiment: task, factors and date."""
     return name_of(value, clock())
 
 
 def missing_answers(inputs: DesignInputs) -> tuple[str, ...]:
-    """What has to be given still; :data:`~tunebook.design.defaults.DEFAULTS` has values for some of it."""
+    """The missing parts of a design; :data:`~tunebook.design.defaults.DEFAULTS` has values for some of them."""
     return missing_parts(inputs.design)
 
 
@@ -198,17 +197,17 @@ def design(
     """Plans an experiment, verifies what it needs, estimates what it takes, and writes its plan and its design.
 
     Args:
-        directory: the experiment's; by default one in the working directory, named by task, factors and date.
+        directory: the experiment's directory; by default one in the working directory, named by task, factors and date.
         given: what :func:`read_inputs` returned; or a design, whose paths are relative to the working directory, and
             which an update merges into the stored design.
-        confirm: asked before anything is written, if the plan has no error.
+        confirm: called before anything is written, if the plan has no error; writes only if it returns true.
 
     Returns:
         The plan; it is not written if it has errors, in a dry run, or without confirmation.
 
     Raises:
-        UsageError: something is missing or contradictory; carries all of it.
-        ConflictError: there is a plan already, and it is not updated; or it has changes by hand that would be lost.
+        UsageError: inputs are missing or contradictory; carries every problem.
+        ConflictError: the directory has a plan and ``update`` is not set, or an update would lose changes by hand.
     """
     options = options or DesignOptions()
     update = options.update
@@ -218,10 +217,10 @@ def design(
     moment = clock()
     experiment = _experiment(inputs.design, directory, moment, update=update)
     site, _ = find_site(experiment)
-    done = complete(inputs.design, site, defaults=options.defaults)
-    completed = replace(done.design, name=done.design.name or experiment.name)
-    inputs = replace(inputs, design=completed, decisions=(*inputs.decisions, *done.decisions))
-    problems = (*inputs.problems, *done.problems, *design_problems(inputs))
+    inputs = complete(inputs, site, defaults=options.defaults)
+    completed = replace(inputs.design, name=inputs.design.name or experiment.name)
+    inputs = replace(inputs, design=completed)
+    problems = (*inputs.problems, *design_problems(inputs))
     if problems:
         raise UsageError((*_without_stored_design(experiment, update=update), *problems))
     report, entries = _plan(inputs, experiment, site, moment)
@@ -235,17 +234,20 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
     if isinstance(given, DesignInputs):
         return given
     inputs = DesignInputs(design=with_absolute_paths(given, Path.cwd()))
-    stored = _stored_design(find_experiment(directory or Path())) if update else None
-    return update_inputs(DesignInputs(design=stored), inputs) if stored else inputs
+    if update:
+        stored = _stored_design(find_experiment(directory or Path()))
+        if stored is not None:
+            return update_inputs(DesignInputs(design=stored), inputs)
+    return inputs
 
 
 def _own_directory(inputs: DesignInputs) -> tuple[Path | None, DesignInputs]:
-    """The directory that a plan in YAML names, if it is or can be here; the plan may come from another machine."""
+    """The directory that a plan in YAML names, if it can be created here; the plan may come from another machine."""
     named = inputs.directory
     if named is None or named.parent.is_dir():
         return named, inputs
     hint = "name the experiment's directory to choose another"
-    warning = inputs.directory_place.problem(f"the plan's directory {named} is not here", hint)
+    warning = inputs.directory_place.problem(f"the plan's directory {named} does not exist on this machine", hint)
     return None, replace(inputs, warnings=(*inputs.warnings, warning))
 
 
@@ -263,46 +265,59 @@ def _experiment(value: Design, directory: Path | None, moment: datetime, *, upda
 
 
 def _without_stored_design(experiment: Path, *, update: bool) -> tuple[Problem, ...]:
-    """Why an update misses parts of the design that the plan seems to have."""
+    """An explanation for an update that misses parts of the design that the plan seems to have."""
     if not update or (experiment / DESIGN).exists():
         return ()
     message = f"{DESIGN} is missing: this plan was not written by `tunebook design`, or by an older version"
     return (Problem(message, hint="give the whole design once, as options or with --config"),)
 
 
+def _previous(experiment: Path) -> Previous:
+    """The plan that is updated; empty for a new one."""
+    text = read_text(experiment / PLAN_FILE)
+    if text is None:
+        return Previous()
+    parsed = parse_plan(text, installed_parameters(read_tools(text)))
+    if parsed.problems:
+        raise PlanError(parsed.problems)
+    return keep_from(text, parsed.plan)
+
+
 def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) -> tuple[DesignReport, list[Entry]]:
     """The plan as a value, with everything that was found; nothing is written."""
-    before = read_text(experiment / PLAN_FILE)
-    old = None if before is None else _checked(before)
-    kept = keep_from(before, old) if before is not None and old is not None else Kept()
-    plan = build_plan(inputs.design, name=inputs.design.name, kept=kept)
+    previous = _previous(experiment)
+    old = previous.plan
+    plan = build_plan(inputs.design, name=inputs.design.name, previous=previous)
+    created = f"{moment:%Y-%m-%d %H:%M}"
     if old is not None:
-        _refuse_lost_edits(experiment, old, plan, kept)
+        _refuse_lost_edits(experiment, old, plan, previous)
+        created = old.created or created
     found = survey(plan, site, experiment)
     history = find_history(_roots(experiment, site))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
-    created = (old.created if old else "") or f"{moment:%Y-%m-%d %H:%M}"
-    proposal = propose(inputs.design, plan, around=around, created=created, previous=_previous(before, old, kept))
+
+    proposal = propose(inputs.design, plan, around=around, created=created, previous=previous)
     text = write_plan(proposal.plan, proposal.details)
     errors = list(plan_differences(proposal.plan, text))
-    if before is not None and old is not None:
-        text = updated_text(before, old, text, proposal.plan)
+    if previous.text is not None and old is not None:
+        text = updated_text(previous.text, old, text, proposal.plan)
     loaded = load(experiment, text=text)
     trained = {run.model for run in plan.fine_tuned}
     errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
     errors += [problem for problem in loaded.findings.errors if problem not in errors]
+    same = [Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)]
     warnings = (
         *inputs.warnings,
         *design_warnings(inputs.design),
-        *(Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)),
+        *same,
         *proposal.warnings,
-        *_not_listed(loaded.findings.warnings, found),
+        *(problem for problem in loaded.findings.warnings if problem.missing not in found.missing),
     )
     report = DesignReport(
         experiment,
         loaded.context.plan,
         text,
-        before,
+        previous.text,
         proposal.totals,
         written=False,
         decisions=inputs.decisions,
@@ -311,40 +326,19 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         errors=tuple(errors),
         warnings=warnings,
     )
-    return report, design_entries(inputs.decisions, proposal, found, history, errors=errors, warnings=warnings)
+    entries = design_entries(inputs.decisions, proposal, old, found, history, errors=errors, warnings=warnings)
+    return report, list(entries)
 
 
-def _checked(text: str) -> Plan:
-    """The plan that is updated, if it can be read."""
-    parsed = parse_plan(text, installed_parameters(read_tools(text)))
-    if parsed.problems:
-        raise PlanError(parsed.problems)
-    return parsed.plan
-
-
-def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, kept: Kept) -> None:
+def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, previous: Previous) -> None:
     """Stops an update that would undo what a person changed in the plan by hand."""
     stored = _stored_design(experiment)
     if stored is None:
         return
-    problems = lost_edits(old, stored=build_plan(stored, name=stored.name, kept=kept), updated=plan)
+    planned = build_plan(stored, name=stored.name, previous=previous)
+    problems = lost_edits(old, stored=planned, updated=plan)
     if problems:
         raise ConflictError(problems)
-
-
-def _previous(before: str | None, old: Plan | None, kept: Kept) -> Previous:
-    if before is None:
-        return Previous()
-    trained, is_evaluated = submitted(before)
-    return Previous(plan=old, trained=trained, is_evaluated=is_evaluated, matrix_notes=kept.matrix_notes)
-
-
-def _not_listed(warnings: tuple[Problem, ...], found: Resources) -> tuple[Problem, ...]:
-    """The warnings without those that the prerequisites list already."""
-    missing = [model.path for model in found.models.values() if model.facts is None]
-    missing += [path for path, facts in (*found.datasets.items(), *found.tasks.items()) if facts is None]
-    listed = tuple(f" {path} was not found" for path in missing)
-    return tuple(warning for warning in warnings if not warning.message.endswith(listed))
 
 
 def _roots(experiment: Path, site: Site) -> list[Path]:
@@ -357,7 +351,7 @@ def _roots(experiment: Path, site: Site) -> list[Path]:
 
 
 def _write(report: DesignReport, value: Design, entries: list[Entry], clock: Callable[[], datetime]) -> None:
-    """Writes the plan, unless somebody changed it in the meantime, then its design and the log."""
+    """Writes the plan, unless it changed in the meantime, then its design and the log."""
     path = report.experiment / PLAN_FILE
     report.experiment.mkdir(parents=True, exist_ok=True)
     with exclusive(report.experiment, "plan", wait_s=5.0):

@@ -41,7 +41,7 @@ def now() -> datetime:
     return datetime.now().astimezone()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckReport:
     """The result of ``check``."""
 
@@ -64,7 +64,14 @@ def check(directory: Path) -> CheckReport:
     loaded = load(experiment)
     findings = loaded.findings
     context = loaded.context
-    return CheckReport(experiment, context.plan, context.site, findings.errors, findings.warnings, findings.notes)
+    return CheckReport(
+        experiment=experiment,
+        plan=context.plan,
+        site=context.site,
+        errors=findings.errors,
+        warnings=findings.warnings,
+        notes=findings.notes,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +148,7 @@ class ToolsReport:
 def tools() -> ToolsReport:
     """Loads every registered tool."""
     registry = installed_tools()
-    found = [ToolInfo(tool.name, tool.stage, tool.version(), tool.package.requirement) for tool in registry.tools]
+    found = [ToolInfo(tool.name, tool.stage, tool.package.version, tool.package.requirement) for tool in registry.tools]
     return ToolsReport(tuple(found), tuple(tool.as_warning() for tool in registry.broken))
 
 

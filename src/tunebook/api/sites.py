@@ -1,11 +1,10 @@
-"""``site`` and ``site init``: the settings in effect, and writing ``claude.local.md`` for this machine."""
+"""``site`` and ``site init``: shows and checks the site settings, and writes ``claude.local.md`` for this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
-from functools import partial
 from pathlib import Path
 
 from tunebook.api.loading import find_site
@@ -29,7 +28,7 @@ __all__ = ["SettingInEffect", "SiteDraft", "SiteInitOptions", "SiteReport", "sit
 
 @dataclass(frozen=True)
 class SettingInEffect:
-    """One setting: its value, empty if it is unset, and where that comes from."""
+    """One site setting: its value, empty if it is unset, and the source of the value."""
 
     key: str
     label: str
@@ -39,7 +38,7 @@ class SettingInEffect:
 
 @dataclass(frozen=True)
 class SiteReport:
-    """The settings in effect and whether they fit; ``cluster`` is empty without SLURM."""
+    """The site settings in effect and their problems; ``cluster`` is empty without SLURM."""
 
     site: Site
     cluster: str
@@ -55,34 +54,38 @@ class SiteReport:
 
 
 def site(directory: Path = Path(), *, quick: bool = False) -> SiteReport:
-    """The settings that apply in a directory, where each comes from, and what is wrong with them; writes nothing.
+    """The site settings that apply in a directory, with their sources and problems; writes nothing.
 
     Args:
-        quick: leaves the environments unstarted, which takes seconds otherwise.
+        quick: skips starting the Python environments, which takes seconds.
 
     Raises:
-        UsageError: it is not a directory.
+        UsageError: the directory does not exist.
     """
     directory = _directory(directory)
     found, warnings = find_site(directory)
     here = Surroundings.here(directory)
     cluster, why = _cluster(here)
     verdict = verify(found, here, cluster, no_cluster=why, start_environments=not quick)
-    name, notes = "", verdict.notes
-    if cluster is not None:
-        name = cluster.name
-    elif not found.file:
+    notes = verdict.notes
+    if cluster is None and not found.file:
         notes = (f"{why}, and no {SITE_FILE}: this is a local site", *notes)
-    settings = tuple(_in_effect(found))
-    return SiteReport(found, name, settings, verdict.errors, (*warnings, *verdict.warnings), notes)
+    return SiteReport(
+        site=found,
+        cluster=cluster.name if cluster else "",
+        settings=tuple(_in_effect(found)),
+        errors=verdict.errors,
+        warnings=(*warnings, *verdict.warnings),
+        notes=notes,
+    )
 
 
 def _in_effect(found: Site) -> list[SettingInEffect]:
     values = values_of(found)
     settings = []
     for item in SETTINGS:
-        value, source = "", f"default: {item.default}"
         line = line_of(found, item.key)
+        value, source = "", f"default: {item.default}"
         if values[item.key] and line is not None:
             value, source = values[item.key], f"{found.file}:{line}"
         settings.append(SettingInEffect(item.key, item.label, value, source))
@@ -107,15 +110,15 @@ def _directory(directory: Path) -> Path:
 
 @dataclass(frozen=True)
 class SiteDraft:
-    """A site file for this machine, written or not.
+    """A file of site settings for this machine, written or not.
 
     Attributes:
         text: the whole file.
-        before: what was there; ``None`` if nothing was.
-        original: where that is kept now.
-        chosen: each finding and the value that it got, in the order of the questions.
-        cluster: its name; empty for a local site.
-        notes: what to know about it.
+        before: the text of the earlier file; ``None`` if there was no file.
+        original: the copy of the earlier file.
+        chosen: each finding with its value, in the order of the questions.
+        cluster: the name of the cluster; empty for a local site.
+        notes: remarks for the user.
     """
 
     path: Path
@@ -128,7 +131,7 @@ class SiteDraft:
     notes: tuple[str, ...] = ()
 
     def diff(self) -> str:
-        """What changes in the file that is there."""
+        """The changes of the existing file."""
         before = (self.before or "").splitlines(keepends=True)
         after = self.text.splitlines(keepends=True)
         return "".join(unified_diff(before, after, str(self.path), str(self.path)))
@@ -165,41 +168,41 @@ def site_init(
 
     Raises:
         UsageError: an assignment cannot be read, or the directory does not exist.
-        ConflictError: there is such a file, and ``overwrite`` is not set.
+        ConflictError: the file exists, and ``overwrite`` is not set.
         PlanError: the file cannot hold a value.
-        ToolError: SLURM is set up here and does not answer.
+        ToolError: SLURM is set up here but does not answer.
     """
     options = options or SiteInitOptions()
-    target = _target(directory, options)
+    target = Path.home() / ".claude" if options.for_user else _directory(directory)
     path = target / SITE_FILE
     before = read_text(path)
     if before is not None and not (options.overwrite or options.dry_run):
         raise ConflictError(f"{path} exists", hint="`--overwrite` replaces it and keeps it as .orig")
-    given = _assigned(options.assignments)
+    assigned = _assigned(options.assignments)
     machine = _machine(target if target.is_dir() else Path.cwd())
-
-    settled = settle(machine, partial(_chosen, given, choose))
+    settled = settle(machine, lambda finding: _choice(finding, assigned, choose))
     asked = {finding.key for finding, _ in settled}
-    settled += tuple((Detected(key), Candidate(value, "--set")) for key, value in given.items() if key not in asked)
-    name, seen = "", {}
-    if machine.cluster:
-        name, seen = machine.cluster.name, {"Partitions seen": partition_table(machine.cluster)}
-    text = site_text({**machine.values, **given}, has_slurm=machine.cluster is not None, tables=seen)
-    draft = SiteDraft(path, text, before, False, settled, name, notes=_notes(machine, path))
-    if options.dry_run:
-        return draft
-    return _written(draft)
+    for key, value in assigned.items():
+        if key not in asked:
+            settled += ((Detected(key), Candidate(value, "--set")),)
+    cluster = machine.cluster
+    tables = {"Partitions seen": partition_table(cluster)} if cluster else {}
+    draft = SiteDraft(
+        path=path,
+        text=site_text({**machine.values, **assigned}, has_slurm=cluster is not None, tables=tables),
+        before=before,
+        written=False,
+        chosen=settled,
+        cluster=cluster.name if cluster else "",
+        notes=_notes(machine, path),
+    )
+    return draft if options.dry_run else _written(draft)
 
 
-def _target(directory: Path, options: SiteInitOptions) -> Path:
-    if options.for_user:
-        return Path.home() / ".claude"
-    return _directory(directory)
-
-
-def _chosen(given: Mapping[str, str], choose: Callable[[Detected], str] | None, finding: Detected) -> Candidate:
-    if finding.key in given:
-        return Candidate(given[finding.key], "--set")
+def _choice(finding: Detected, assigned: Mapping[str, str], choose: Callable[[Detected], str] | None) -> Candidate:
+    """The assigned value; else the answer to the finding's question; else its first candidate."""
+    if finding.key in assigned:
+        return Candidate(assigned[finding.key], "--set")
     if not finding.question or choose is None:
         return finding.first
     answer = choose(finding)
@@ -223,15 +226,17 @@ def _machine(directory: Path) -> Machine:
     except NoSlurmError:
         return Machine(here)
     except SlurmError as error:
-        hint = "wait until it does: the file describes the cluster"
+        hint = "wait until SLURM answers: the file describes the cluster"
         raise ToolError(f"SLURM is set up here but does not answer: {error}", hint=hint) from error
 
 
 def _notes(machine: Machine, path: Path) -> tuple[str, ...]:
-    notes = [] if machine.cluster else ["there is no SLURM on this machine: this is a local site"]
+    notes = []
+    if machine.cluster is None:
+        notes.append("there is no SLURM on this machine: this is a local site")
     found, _ = find_site(path.parent)
     if found.file and path.parent == Path.home() / ".claude" and Path(found.file).resolve() != path.resolve():
-        notes.append(f"here {found.file} comes before it")
+        notes.append(f"in this directory {found.file} applies instead")
     return tuple(notes)
 
 

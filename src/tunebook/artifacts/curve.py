@@ -37,14 +37,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """A curve, where it was found, and what could not be used of its log.
+    """A curve, its source, and counts of the parts of its log that could not be used.
 
     Attributes:
-        source: what the curve was read from, in words for a report: ``metrics.jsonl``; empty if nothing was found.
+        source: the file that the curve was read from, for a report, such as ``metrics.jsonl``; empty without a curve.
         total_steps: the number of steps that were planned.
         diverged: the number of losses that are not finite.
         unreadable: the number of lines that could not be read.
-        restarts: how often the steps started again; only the steps of the last attempt count.
     """
 
     curve: Curve = field(default_factory=Curve)
@@ -52,7 +51,6 @@ class TrainingCurve:
     total_steps: int | None = None
     diverged: int = 0
     unreadable: int = 0
-    restarts: int = 0
 
 
 def read_metrics_curve(path: Path) -> TrainingCurve:
@@ -66,7 +64,7 @@ def curve_of(metrics: Metrics, *, source: str) -> TrainingCurve:
 
     A training that was resumed logs some steps a second time: the values of the later attempt count.
     """
-    kept, restarts = _last_attempt(metrics.records)
+    kept = _last_attempt(metrics.records)
     total_steps = None
     for record in kept:
         if record.total_steps is not None:
@@ -79,7 +77,6 @@ def curve_of(metrics: Metrics, *, source: str) -> TrainingCurve:
         total_steps=total_steps,
         diverged=sum(record.diverged for record in steps),
         unreadable=metrics.unreadable,
-        restarts=restarts,
     )
 
 
@@ -97,17 +94,16 @@ def _columns(steps: Sequence[MetricsRecord], validations: Sequence[MetricsRecord
     )
 
 
-def _last_attempt(records: Sequence[MetricsRecord]) -> tuple[list[MetricsRecord], int]:
-    """The records that count where steps were logged twice, and how often the steps started again."""
+def _last_attempt(records: Sequence[MetricsRecord]) -> list[MetricsRecord]:
+    """The records that count where steps were logged twice."""
     kept: dict[tuple[int, bool], MetricsRecord] = {}
-    restarts, last = 0, -1
+    last = -1
     for record in records:
         if record.step < last:
-            restarts += 1
             kept = {key: value for key, value in kept.items() if key[0] < record.step}
         last = record.step
         kept[record.step, record.is_validation] = record
-    return list(kept.values()), restarts
+    return list(kept.values())
 
 
 def _seconds(steps: Sequence[MetricsRecord]) -> tuple[float | None, ...]:

@@ -21,7 +21,7 @@ __all__ = ["Metrics", "MetricsRecord", "metrics_record", "parse_metrics", "read_
 
 
 class MetricsRecord(NamedTuple):
-    """One line; ``None`` for what the line does not say. A named tuple, since a sweep has millions of them.
+    """One line; ``None`` for values that the line does not give. A named tuple, since a sweep has millions of them.
 
     Attributes:
         is_training: whether the line reports the loss of a training step.

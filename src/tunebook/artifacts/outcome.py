@@ -35,7 +35,7 @@ class Outcome:
 
 
 def read_outcome(path: Path) -> Outcome | None:
-    """Reads an outcome file; ``None`` if there is none that can be read: then the job's end is unknown."""
+    """Reads an outcome file; ``None`` if it is missing or unreadable: then the job's end is unknown."""
     try:
         return parse_outcome(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):

@@ -26,7 +26,7 @@ class LoggedScore:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation's script found in its log.
+    """The summary of an evaluation's log by its script.
 
     Attributes:
         status: the log's own word; ``success`` for an evaluation that ended well.
@@ -54,7 +54,7 @@ class EvaluationResult:
 
 
 def read_result(path: Path) -> EvaluationResult | None:
-    """Reads a result file; ``None`` if there is none that can be read."""
+    """Reads a result file; ``None`` if it is missing or unreadable."""
     try:
         document = json.loads(read_readable(path) or "")
         return EvaluationResult(

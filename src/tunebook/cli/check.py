@@ -8,7 +8,7 @@ import typer
 
 from tunebook import api
 from tunebook.cli.options import Directory, Json, located
-from tunebook.cli.output import console, print_json, print_problems
+from tunebook.cli.output import console, finish
 
 __all__ = ["register"]
 
@@ -18,14 +18,8 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def check(directory: Directory = None, *, as_json: Json = False) -> None:
-        """Read the plan and the site and verify what can be verified here. Writes nothing."""
-        report = api.check(located(directory))
-        if as_json:
-            data = _data(report)
-            print_json("check", report.exit_code, data, warnings=report.warnings, errors=report.errors)
-        else:
-            _show(report)
-        raise typer.Exit(report.exit_code)
+        """Read the plan and the site settings and verify what can be verified on this machine. Writes nothing."""
+        finish("check", api.check(located(directory)), data=_data, show=_show, as_json=as_json)
 
 
 def _data(report: api.CheckReport) -> dict[str, Any]:
@@ -41,8 +35,6 @@ def _data(report: api.CheckReport) -> dict[str, Any]:
 
 
 def _show(report: api.CheckReport) -> None:
-    print_problems(report.errors, kind="error")
-    print_problems(report.warnings, kind="warning")
     out = console()
     for note in report.notes:
         out.print(f"✓ {note}", markup=False)

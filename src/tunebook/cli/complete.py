@@ -1,6 +1,6 @@
 """Shell completion of values: run names, parameters, site settings, executors and tools.
 
-What cannot be read completes to nothing: an error would be printed into the line that a person types.
+A plan that cannot be read gives no completions: the shell would print an error into the line that a person types.
 """
 
 from __future__ import annotations

@@ -25,22 +25,22 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def demo(
         *,
-        directory: Annotated[Path, typer.Option("--dir", help="Where to make the experiment.")] = Path("tunebook-demo"),
+        directory: Annotated[Path, typer.Option("--dir", help="The experiment's directory.")] = Path("tunebook-demo"),
         runs: Annotated[int, typer.Option(min=1, max=4, help="How many LoRA ranks to compare.")] = 2,
         model: Annotated[
-            Path | None, typer.Option(help="A model's directory to use in place of SmolLM2-135M-Instruct.")
+            Path | None, typer.Option(help="The directory of a model, in place of SmolLM2-135M-Instruct.")
         ] = None,
         as_json: Json = False,
     ) -> None:
         """Fine-tune and evaluate a small real model on this machine, from the plan to the comparison."""
         out = console()
 
-        def tell(text: str) -> None:
+        def report_step(text: str) -> None:
             if not as_json:
                 out.print(f"• {text}", markup=False)
 
         with watching(quiet=as_json) as show:
-            report = api.demo(directory, api.DemoOptions(runs=runs, model=model), progress=tell, on_event=show)
+            report = api.demo(directory, api.DemoOptions(runs=runs, model=model), progress=report_step, on_event=show)
         if as_json:
             rows = [vars(row) for row in report.rows]
             data = {"experiment": str(report.experiment), "comparison": rows, "jobs": jobs_data(report.result.jobs)}
@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
             print_json("demo", report.exit_code, data)
         else:
             out.print(_table(report))
-            _last_words(report)
+            _show_end(report)
         raise typer.Exit(report.exit_code)
 
 
@@ -69,13 +69,13 @@ def _duration(seconds: float | None) -> str:
     return "-" if seconds is None else spoken_duration(seconds)
 
 
-def _last_words(report: api.DemoReport) -> None:
+def _show_end(report: api.DemoReport) -> None:
     out = console()
     if not report.result.submitted:
-        out.print("Everything was done already: nothing was run again.")
+        out.print("All jobs were completed already; none was run again.")
     for job in report.result.selected:
         if job.state is JobState.FAILED:
             out.print(f"✗ {job.job.name}: {job.reason}; see {job.output}", markup=False)
             out.print("\n".join(f"    {line}" for line in job.tail), markup=False)
-    out.print(f"The experiment: {report.experiment}\n", markup=False)
+    out.print(f"Experiment: {report.experiment}\n", markup=False)
     show_findings(report.analysis)

@@ -1,4 +1,4 @@
-"""``tunebook design``: from a question to the plan, by options, by a file, or by questions on a terminal."""
+"""``tunebook design``: from a question to the plan, by options, from a file, or by questions on a terminal."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _FLAGS = {"directory", "config", "from_", "no_controls", "update", "dry_run", "y
 
 @dataclass(frozen=True, kw_only=True)
 class _Arguments:
-    """The options of the verb; all but the flags are keys of the design."""
+    """The arguments of the verb; all but the flags are keys of the design."""
 
     directory: Annotated[
         Path | None,
-        typer.Argument(help="The experiment's directory. (default: a new one here, named by task, factors and date)"),
+        typer.Argument(help="The experiment's directory. (default: a new one, named by task, factors and date)"),
     ] = None
     config: Annotated[Path | None, Help(help="A YAML file with these options as keys; options win over it.")] = None
     from_: Annotated[
-        Path | None, Help("--from", help="A plan in YAML, experiment_summary.yaml, to take over; options win over it.")
+        Path | None, Help("--from", help="Start from a plan in YAML, experiment_summary.yaml; options win over it.")
     ] = None
     question: Annotated[One, Help(help="The scientific question, in a sentence.")] = None
     name: Annotated[One, Help(help="The experiment's name. (default: the directory's)")] = None
     model: Annotated[Many, Help(help="NAME=PATH, a path, or a name in the site's models directory. Repeatable.")] = None
     dataset: Annotated[One, Help(help="A JSON or JSONL file, or a directory with one file per split.")] = None
     task: Annotated[Many, Help(help="NAME=SCRIPT.py or NAME=SCRIPT.py@task. Repeatable.")] = None
-    task_dataset: Annotated[Many, Help(help="TASK=PATH: a data set of the task's own. Repeatable.")] = None
-    task_description: Annotated[Many, Help(help="TASK=TEXT: what is scored, and how. Repeatable.")] = None
+    task_dataset: Annotated[Many, Help(help="TASK=PATH: another data set for one task. Repeatable.")] = None
+    task_description: Annotated[Many, Help(help="TASK=TEXT: a description of the task. Repeatable.")] = None
     factor: Annotated[
         Many,
         Help(
@@ -56,7 +56,7 @@ class _Arguments:
     combine: Annotated[One, Help(help="factorial or one-at-a-time. (default: factorial)")] = None
     base: Annotated[Many, Help(help="For one-at-a-time: 'lora_rank=8,lr=1e-5'. (default: the first levels)")] = None
     pair: Annotated[Many, Help(help="Factors whose levels go together: 'lora_rank,lora_alpha'. Repeatable.")] = None
-    with_: Annotated[Many, Help("--with", help="A run by itself: 'lora_rank=8,lr=1e-5'. Repeatable.")] = None
+    with_: Annotated[Many, Help("--with", help="A single run: 'lora_rank=8,lr=1e-5'. Repeatable.")] = None
     sample: Annotated[One, Help(help="Draw this many of all combinations at random.")] = None
     sample_seed: Annotated[One, Help(help="The seed of that draw. (default: 14)")] = None
     replicates: Annotated[One, Help(help="Train every combination this many times, each with its own seed.")] = None
@@ -88,10 +88,11 @@ class _Arguments:
     ] = None
     note: Annotated[Many, Help(help="A line for the plan's notes. Repeatable.")] = None
     update: Annotated[
-        bool, Help("--update", help="Plan an existing experiment again: keep its design, your text and its status.")
+        bool,
+        Help("--update", help="Update an existing plan; its design, your text and the status are kept."),
     ] = False
     dry_run: Annotated[bool, Help("--dry-run", help="Print the plan (or its changes); write nothing.")] = False
-    yes: Annotated[bool, Help("--yes", help="Ask nothing: take the usual values for what is missing.")] = False
+    yes: Annotated[bool, Help("--yes", help="Ask nothing: take the usual values for missing parameters.")] = False
     as_json: Json = False
 
     def sources(self) -> api.DesignSources:
@@ -122,28 +123,27 @@ def register(app: typer.Typer) -> None:
     @app.command()
     @takes_options(_Arguments)
     def design(options: _Arguments) -> None:
-        """Plan an experiment: write its plan, with what it needs and what it takes. Asks for what is missing."""
+        """Plan an experiment: verify its resources, estimate its cost, and write the plan. Asks for missing answers."""
         _design(options)
 
 
 def _design(options: _Arguments) -> None:
-    asking = on_terminal() and not options.yes and not options.as_json
-    directory, sources = options.directory, options.sources()
-    inputs = api.read_inputs(sources)
-    if asking and not inputs.problems:
-        sources = ask_answers(sources)
-        inputs = api.read_inputs(sources)
-        has_directory = directory or options.update or options.dry_run or options.from_
-        directory = directory if has_directory else ask_directory(inputs)
+    is_asking = on_terminal() and not options.yes and not options.as_json
+    directory = options.directory
+    inputs = api.read_inputs(options.sources())
+    if is_asking and not inputs.problems:
+        inputs = api.read_inputs(ask_answers(options.sources()))
+        if not (directory or options.update or options.dry_run or options.from_):
+            directory = ask_directory(inputs)
     report = api.design(
         directory,
         api.DesignOptions(update=options.update, defaults=options.yes, dry_run=options.dry_run),
         given=inputs,
-        confirm=ask_write if asking else lambda _: True,
+        confirm=ask_write if is_asking else lambda _: True,
     )
     if options.as_json:
         print_json("design", report.exit_code, _data(report), warnings=report.warnings, errors=report.errors)
-    elif asking and not options.dry_run and not report.errors:
+    elif is_asking and not options.dry_run and not report.errors:
         _end_session(report)
     else:
         show_design(report, dry_run=options.dry_run)
@@ -151,7 +151,7 @@ def _design(options: _Arguments) -> None:
 
 
 def _end_session(report: api.DesignReport) -> None:
-    """After the questions, which have shown everything else: where the plan is, and whether to scaffold."""
+    """Prints where the plan is and offers to scaffold; the questions have shown everything else."""
     out = console()
     if not report.written:
         out.print("Nothing was written.")

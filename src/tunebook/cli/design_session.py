@@ -1,4 +1,4 @@
-"""Asks on a terminal for what a design leaves open; every answer is given like an option."""
+"""Asks on a terminal for the missing parts of a design; every answer is the value of an option."""
 
 from __future__ import annotations
 
@@ -25,15 +25,12 @@ def on_terminal() -> bool:
 
 
 def ask_answers(sources: api.DesignSources) -> api.DesignSources:
-    """The sources with an answer for everything that is missing, and for what usually is a decision.
-
-    Nothing that they give already is asked.
-    """
+    """The sources with answers for the missing parts, and for the usual decisions that they leave open."""
     return _Session(sources).ask()
 
 
 class _Session:
-    """The options as they grow with the answers."""
+    """The options, with one answer more after each question."""
 
     def __init__(self, sources: api.DesignSources) -> None:
         self._sources = sources
@@ -204,14 +201,14 @@ def ask_directory(inputs: api.DesignInputs) -> Path:
 
 
 def ask_write(report: api.DesignReport) -> bool:
-    """Shows what would be written, and asks."""
+    """Shows the plan or its changes, and asks whether to write."""
     show_design(report, dry_run=False)
     question = "Write these changes to the plan?" if report.before is not None else "Write the plan?"
     return confirmed(question)
 
 
 def confirmed(question: str) -> bool:
-    """Yes or no; yes is what an empty answer means."""
+    """Asks a question for yes or no; an empty answer means yes."""
     import questionary
 
     return bool(_answer(questionary.confirm(question, default=True)))

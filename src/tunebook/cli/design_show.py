@@ -12,7 +12,7 @@ __all__ = ["show_design", "show_totals"]
 
 
 def show_design(report: api.DesignReport, *, dry_run: bool) -> None:
-    """The plan in a dry run, or the changes of an update; then everything that was found, and the totals."""
+    """Prints the plan in a dry run, or the changes of an update; then the problems and the totals."""
     out = console()
     if report.before is not None:
         out.print(report.diff or "Nothing changes.", markup=False, emoji=False, end="" if report.diff else "\n")
@@ -31,7 +31,7 @@ def show_design(report: api.DesignReport, *, dry_run: bool) -> None:
 
 
 def show_totals(report: api.DesignReport) -> None:
-    """Decisions, prerequisites, and the number of runs, the hours and the disk space."""
+    """Prints decisions, prerequisites, and the totals: runs, hours and disk space."""
     out, totals = console(), report.totals
     for what, why in report.decisions:
         out.print(f"• {what} ({why})", markup=False, emoji=False)

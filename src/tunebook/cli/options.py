@@ -37,7 +37,7 @@ OneStage = Annotated[Stage | None, typer.Option("--stage", help="Only this stage
 
 
 def located(directory: Path | None) -> Path:
-    """The experiment's directory: as given, the current one, or asked for on a terminal."""
+    """The given directory, or the current one; asks on a terminal if the current one has no plan."""
     if directory is not None:
         return directory
     here = Path.cwd()

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn, Protocol, TypeVar
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
 from tunebook import api
 from tunebook.errors import ExitCode, Problem, TunebookError
 
-__all__ = ["SCHEMA", "console", "failed", "print_json", "print_problems", "print_steps", "steps_data"]
+__all__ = ["SCHEMA", "console", "failed", "finish", "print_json", "print_problems", "print_steps", "steps_data"]
 
 SCHEMA = 1
 _PLAIN_WIDTH = 160  # of tables in files and pipes
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that neither wraps nor colours what is not shown on a terminal."""
+    """A console that wraps lines and uses colours on a terminal only."""
     shown = (sys.stderr if stderr else sys.stdout).isatty()
     return Console(stderr=stderr, soft_wrap=not shown, highlight=False, width=None if shown else _PLAIN_WIDTH)
 
@@ -46,18 +47,61 @@ def print_json(
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
+class Finished(Protocol):
+    """The report of a verb."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of the command."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """Problems that did not stop the verb."""
+        ...
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Problems that did."""
+        ...
+
+
+_Report = TypeVar("_Report", bound=Finished)
+
+
+def finish(
+    command: str,
+    report: _Report,
+    *,
+    data: Callable[[_Report], Mapping[str, Any]],
+    show: Callable[[_Report], None],
+    as_json: bool,
+) -> NoReturn:
+    """Prints a verb's report, for a person below its errors and warnings, and ends the verb with its exit code."""
+    if as_json:
+        print_json(command, report.exit_code, data(report), warnings=report.warnings, errors=report.errors)
+    else:
+        print_problems(report.errors, kind="error")
+        print_problems(report.warnings, kind="warning")
+        show(report)
+    raise typer.Exit(report.exit_code)
+
+
 def _problem(problem: Problem) -> dict[str, Any]:
     return {"message": problem.message, "file": problem.file, "line": problem.line, "hint": problem.hint}
 
 
 def print_problems(problems: Sequence[Problem], *, kind: str) -> None:
-    """Problems on stderr, one a line, with their hint below."""
+    """Prints problems on stderr, one per line, with the hint below."""
     colour = "red" if kind == "error" else "yellow"
     out = console(stderr=True)
     for problem in problems:
-        place = f"{problem.file}:" if problem.file else ""
-        place += f"{problem.line}:" if problem.file and problem.line else ""
-        head = f"[bold]{escape(place)}[/bold] " if place else ""
+        head = ""
+        if problem.file:
+            place = f"{problem.file}:"
+            if problem.line:
+                place += f"{problem.line}:"
+            head = f"[bold]{escape(place)}[/bold] "
         out.print(f"{head}[{colour}]{kind}:[/{colour}] {escape(_visible(problem.message))}")
         if problem.hint:
             out.print(f"    → {escape(_visible(problem.hint))}")
@@ -84,14 +128,14 @@ def steps_data(steps: Iterable[api.Step], *, with_diff: bool = False) -> list[di
 
 
 def _visible(text: str) -> str:
-    """A text whose control characters cannot steer the terminal."""
+    """A text with its control characters escaped, so that they cannot steer the terminal."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
 
 
 def failed(error: TunebookError, *, arguments: Sequence[str]) -> ExitCode:
-    """Tells an error that ended a verb, as JSON if that was asked for; returns the exit code."""
+    """Prints an error that ended a verb, with `--json` as a document; returns the exit code."""
     if "--json" in arguments:
         verb = next((argument for argument in arguments if not argument.startswith("-")), "")
         print_json(verb, error.exit_code, {}, errors=error.problems)

@@ -13,13 +13,13 @@ import typer
 
 from tunebook import api
 from tunebook.cli.options import Directory, Json, OneStage, RunNames, located, takes_options
-from tunebook.cli.output import console, print_json, print_problems, print_steps, steps_data
+from tunebook.cli.output import console, finish, print_steps, steps_data
 
 __all__ = ["finish_scaffold", "register"]
 
 
 class OnFailure(Enum):
-    """What to do after the preparation stage has failed."""
+    """The action after the preparation stage has failed."""
 
     ASK = "ask"
     CONTINUE = "continue"
@@ -93,16 +93,13 @@ def _decision(choice: OnFailure) -> Callable[[str], bool]:
 
 def finish_scaffold(command: str, report: api.ScaffoldReport, *, as_json: bool) -> None:
     """Prints the result of scaffolding, and ends the verb with its exit code."""
-    if as_json:
-        print_json(command, report.exit_code, _data(report), warnings=report.warnings, errors=report.errors)
-    else:
-        print_problems(report.errors, kind="error")
-        print_problems(report.warnings, kind="warning")
-        out = console()
-        if report.dry_run:
-            print_steps(report.steps, with_diff=True)
-        out.print(api.scaffold_summary(report), markup=False, end="", soft_wrap=True)
-    raise typer.Exit(report.exit_code)
+    finish(command, report, data=_data, show=_show, as_json=as_json)
+
+
+def _show(report: api.ScaffoldReport) -> None:
+    if report.dry_run:
+        print_steps(report.steps, with_diff=True)
+    console().print(api.scaffold_summary(report), markup=False, end="", soft_wrap=True)
 
 
 def _data(report: api.ScaffoldReport) -> dict[str, Any]:
@@ -112,8 +109,8 @@ def _data(report: api.ScaffoldReport) -> dict[str, Any]:
         "dry_run": report.dry_run,
         "parts": [
             {
-                "tool": part.tool,
-                "stage": part.stage.value,
+                "tool": part.tool.name,
+                "stage": part.tool.stage.value,
                 "ok": part.ok,
                 "runs": list(part.runs),
                 "scripts": list(part.scripts),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tunebook import api
 from tunebook.cli.complete import complete_parameter
 from tunebook.cli.options import Json
-from tunebook.cli.output import print_json, print_problems, print_steps, steps_data
+from tunebook.cli.output import finish, print_steps, steps_data
 
 __all__ = ["register"]
 
@@ -36,11 +36,12 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Derive a run's configuration and script again from the settings that you edited."""
         derived = api.setup_finetune(run_directory, assignments=assignments or (), dry_run=dry_run)
-        if as_json:
-            data = {"directory": derived.directory, "dry_run": dry_run, "files": steps_data(derived.steps)}
-            print_json("setup-finetune", derived.exit_code, data, warnings=derived.warnings, errors=derived.mismatches)
-        else:
-            print_problems(derived.mismatches, kind="error")
-            print_problems(derived.warnings, kind="warning")
-            print_steps(derived.steps, with_diff=dry_run)
-        raise typer.Exit(derived.exit_code)
+        finish("setup-finetune", derived, data=_data, show=_show, as_json=as_json)
+
+
+def _data(derived: api.Derived) -> dict[str, Any]:
+    return {"directory": derived.directory, "dry_run": derived.dry_run, "files": steps_data(derived.steps)}
+
+
+def _show(derived: api.Derived) -> None:
+    print_steps(derived.steps, with_diff=derived.dry_run)

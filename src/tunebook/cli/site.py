@@ -1,4 +1,4 @@
-"""``tunebook site`` and ``tunebook site init``: the settings of one cluster and one person."""
+"""``tunebook site`` and ``tunebook site init``: the site settings of one cluster and one person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from tunebook import api
 from tunebook.cli.complete import complete_site_setting
 from tunebook.cli.options import Json
-from tunebook.cli.output import console, print_json, print_problems
+from tunebook.cli.output import console, finish, print_json
 from tunebook.core.paths import SITE_FILE
 from tunebook.errors import ExitCode, PlanError
 
@@ -28,7 +28,7 @@ class _ShowFirst(TyperGroup):
     """``tunebook site [DIRECTORY]`` is ``tunebook site show [DIRECTORY]``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Puts the command that is meant in front."""
+        """Inserts the name of the command."""
         if not args or (args[0] not in self.commands and args[0] not in {"-h", "--help"}):
             args = ["show", *args]
         return super().parse_args(ctx, args)
@@ -39,42 +39,42 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(cls=_ShowFirst, add_completion=False)
     group.command("show")(show)
     group.command("init")(init)
-    app.add_typer(group, name="site", help="The settings of this cluster and person: `site [DIRECTORY]`, `site init`.")
+    app.add_typer(
+        group,
+        name="site",
+        help="Show or write the site settings: `site [DIRECTORY]`, `site init`.",
+    )
 
 
 def show(
-    directory: Annotated[Path, typer.Argument(help="The directory whose settings are shown.")] = Path(),
+    directory: Annotated[Path, typer.Argument(help="The directory in which the settings apply.")] = Path(),
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="Do not start the Python environments.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not start the Python environments to check them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show each setting in effect and where it comes from, and check it against the cluster. Writes nothing.
+    """Show each site setting in effect and its source, and check it against the cluster. Writes nothing.
 
     `tunebook site` alone does this.
     """
-    report = api.site(directory, quick=quick)
-    if as_json:
-        settings = [vars(item) for item in report.settings]
-        data = {"file": report.site.file, "cluster": report.cluster, "settings": settings, "verified": report.notes}
-        print_json("site", report.exit_code, data, warnings=report.warnings, errors=report.errors)
-    else:
-        _show(report)
-    raise typer.Exit(report.exit_code)
+    finish("site", api.site(directory, quick=quick), data=_report_data, show=_show, as_json=as_json)
+
+
+def _report_data(report: api.SiteReport) -> dict[str, Any]:
+    settings = [vars(item) for item in report.settings]
+    return {"file": report.site.file, "cluster": report.cluster, "settings": settings, "verified": report.notes}
 
 
 def _show(report: api.SiteReport) -> None:
     out = console()
-    out.print(_table([(item.label, item.value, item.source) for item in report.settings], "From"))
-    print_problems(report.errors, kind="error")
-    print_problems(report.warnings, kind="warning")
+    out.print(_table([(item.label, item.value, item.source) for item in report.settings]))
     for note in report.notes:
         out.print(f"✓ {note}", markup=False)
     if report.errors:
         out.print(f"\n{len(report.errors)} error(s) in {report.site.file or 'the defaults'}", markup=False)
 
 
-def _table(rows: list[tuple[str, str, str]], last: str) -> Table:
-    table = Table("Setting", "Value", last, box=None)
+def _table(rows: list[tuple[str, str, str]]) -> Table:
+    table = Table("Setting", "Value", "Source", box=None)
     for column in table.columns:
         column.overflow = "fold"
     for label, value, source in rows:
@@ -97,25 +97,25 @@ def init(
             autocompletion=complete_site_setting,
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the likeliest value.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file; it is kept as .orig.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the most likely values.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file, which is kept as .orig.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the file; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Find out what this machine and its cluster are, ask for what cannot be found, and write claude.local.md."""
+    """Detect the settings of this machine and its cluster, ask for the others, and write claude.local.md."""
     is_asking = not (yes or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
     options = api.SiteInitOptions(
         assignments=tuple(assignments or ()), for_user=for_user, overwrite=overwrite, dry_run=dry_run
     )
     draft = api.site_init(directory, options, choose=_ask if is_asking else None)
     if as_json:
-        print_json("site init", ExitCode.DONE, _data(draft))
+        print_json("site init", ExitCode.DONE, _draft_data(draft))
     else:
-        _tell(draft)
+        _show_draft(draft)
 
 
 def _ask(finding: api.Detected) -> str:
-    """One question; the candidates to choose from, or a line of text."""
+    """Asks one question: a choice of candidates, or a line of text."""
     import questionary
 
     if not finding.candidates:
@@ -147,7 +147,7 @@ def _check(key: str) -> Callable[[str], bool | str]:
     return check
 
 
-def _data(draft: api.SiteDraft) -> dict[str, Any]:
+def _draft_data(draft: api.SiteDraft) -> dict[str, Any]:
     settings = [
         {
             "key": finding.key,
@@ -168,21 +168,21 @@ def _data(draft: api.SiteDraft) -> dict[str, Any]:
     }
 
 
-def _tell(draft: api.SiteDraft) -> None:
+def _show_draft(draft: api.SiteDraft) -> None:
     from tunebook.core.site import SETTINGS, setting
 
     out, aside = console(), console(stderr=True)
     if not draft.written:
         out.print(draft.text, markup=False, end="")
         if draft.before is not None:
-            aside.print(f"{draft.path} exists: `--overwrite` would replace it", markup=False)
+            aside.print(f"{draft.path} exists: `--overwrite` replaces it", markup=False)
         return
     order = {item.key: number for number, item in enumerate(SETTINGS)}
     chosen_in_order = sorted(draft.chosen, key=lambda pair: order[pair[0].key])
     rows = [(setting(finding.key).label, chosen.value, chosen.basis) for finding, chosen in chosen_in_order]
-    out.print(_table(rows, "How it was found"))
+    out.print(_table(rows))
     for note in draft.notes:
         out.print(f"• {note}", markup=False)
     if draft.original:
-        out.print(f"• the file that was there is kept as {draft.original}", markup=False)
+        out.print(f"• the earlier file is kept as {draft.original}", markup=False)
     out.print(f"✓ wrote {draft.path}; `tunebook site` checks it", markup=False)

@@ -21,7 +21,7 @@ __all__ = ["register"]
 
 _WATCH_S = 5.0
 Watch = Annotated[
-    bool, typer.Option("--watch", help="Look again every few seconds until nothing is queued or running.")
+    bool, typer.Option("--watch", help="Query the jobs every few seconds until none is queued or running.")
 ]
 
 
@@ -35,25 +35,26 @@ def register(app: typer.Typer) -> None:
         watch: Watch = False,
         as_json: Json = False,
     ) -> None:
-        """Show the state of every run and evaluation. Writes nothing."""
+        """Show the state of every training and evaluation. Writes nothing."""
         experiment = located(directory)
         report = api.status(experiment)
         if watch and not as_json:
             report = _watch(experiment, report)
         warnings = [Problem(text) for text in report.warnings]
+        counts = Counter(job.state.value for job in report.jobs)
         if as_json:
-            data = {"jobs": jobs_data(report.jobs), "counts": _counts(report.jobs)}
+            data = {"jobs": jobs_data(report.jobs), "counts": dict(counts)}
             print_json("status", report.exit_code, data, warnings=warnings)
         else:
             print_problems(warnings, kind="warning")
             if not watch:
                 console().print(jobs_table(report.jobs))
-            console().print(", ".join(f"{count} {state}" for state, count in _counts(report.jobs).items()))
+            console().print(", ".join(f"{count} {state}" for state, count in counts.items()))
         raise typer.Exit(report.exit_code)
 
     @app.command()
     def cancel(directory: Directory = None, *, run: RunNames = None, as_json: Json = False) -> None:
-        """End what is queued or running, and nothing else."""
+        """End the queued and running jobs."""
         ended = api.cancel(located(directory), runs=run or ())
         if as_json:
             print_json("cancel", ExitCode.DONE, {"cancelled": list(ended)})
@@ -73,7 +74,3 @@ def _watch(experiment: Path, report: api.StatusReport) -> api.StatusReport:
             report = api.status(experiment)
             live.update(table())
     return report
-
-
-def _counts(reports: tuple[api.JobReport, ...]) -> dict[str, int]:
-    return dict(Counter(job.state.value for job in reports))

@@ -18,7 +18,7 @@ def check_training(plan: Plan) -> Iterator[Problem]:
 
 
 def problems_of_runs(plan: Plan, rule: Callable[[Plan, Run], Iterable[Problem]]) -> Iterator[Problem]:
-    """What a rule finds in the fine-tuned runs.
+    """The problems that a rule finds in the fine-tuned runs.
 
     A problem of a run's own row is reported for each run, one of the configuration or the data set once.
     """

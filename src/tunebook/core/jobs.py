@@ -90,7 +90,7 @@ class Job:
 
     Attributes:
         name: unique in the experiment: the script's path without its suffix.
-        tool: the short name of the tool in whose log the job is recorded (``torchtune``, ``inspect``).
+        tool: the short name of the tool in whose log the job is recorded.
         directory: the directory in which the script starts and into which its output goes.
         outcome: the file that the script's exit trap writes: exit code, start, end, host.
         inputs: the files that decide what the job does; a job is completed only for the bytes that it ran with.
@@ -148,7 +148,7 @@ def job_from_json(document: Mapping[str, Any]) -> Job:
     Raises:
         TypeError: a field is missing or unknown.
         KeyError: the stage is missing.
-        ValueError: there is no such stage.
+        ValueError: the stage is unknown.
     """
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in document.items()

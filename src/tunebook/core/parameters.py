@@ -18,6 +18,7 @@ from functools import cached_property
 from tunebook.core.jobs import Stage
 
 __all__ = [
+    "FLAG_WORDS",
     "SHARED_PARAMETERS",
     "Kind",
     "Parameter",
@@ -29,9 +30,12 @@ __all__ = [
 
 Value = int | float | bool | str | tuple[str, ...] | None
 
+FLAG_WORDS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+"""The texts of a flag, in lower case."""
+
 
 class Kind(Enum):
-    """What a parameter's text is converted to."""
+    """The type that a parameter's text is converted to."""
 
     INTEGER = "a whole number"
     NUMBER = "a number"
@@ -94,17 +98,20 @@ class Parameter:
     def allowed(self) -> str:
         """The allowed values, in words."""
         if self.choices:
-            return ("one or more of " if self.kind is Kind.LIST else "one of ") + ", ".join(self.choices)
+            choices = ", ".join(self.choices)
+            return f"one or more of {choices}" if self.kind is Kind.LIST else f"one of {choices}"
         words = self.kind.value
-        if self.minimum is not None:
-            words += f" {'above' if self.above_minimum else 'of at least'} {self.minimum:,.15g}"
+        if self.above_minimum:
+            words += f" above {self.minimum:,.15g}"
+        elif self.minimum is not None:
+            words += f" of at least {self.minimum:,.15g}"
         if self.below is not None:
             words += f" and below {self.below:,.15g}"
         return words
 
     @property
     def default_text(self) -> str | None:
-        """The default as a plan writes it; ``None`` if there is none."""
+        """The default as a plan writes it; ``None`` if it is unset."""
         value = self.default
         if isinstance(value, str) and self.kind is Kind.ALPHA:
             return value.replace("*", " × ")
@@ -114,7 +121,9 @@ class Parameter:
             return "yes" if value else "no"
         if isinstance(value, tuple):
             return ", ".join(value)
-        return "no" if self.kind is Kind.VALIDATION and value == 0 else str(value)
+        if self.kind is Kind.VALIDATION and value == 0:
+            return "no"
+        return str(value)
 
     def convert(self, text: str) -> Value:
         """The text as a value of this parameter's type and within its range.
@@ -177,11 +186,6 @@ class ParameterTable:
         return columns
 
     @cached_property
-    def deciding(self) -> tuple[Parameter, ...]:
-        """The rows that decide whether adapters are trained."""
-        return tuple(parameter for parameter in self.rows if parameter.trains_adapters)
-
-    @cached_property
     def _shorts(self) -> Mapping[str, Parameter]:
         return {parameter.short: parameter for parameter in self.rows if parameter.short}
 
@@ -215,16 +219,16 @@ class ParameterTable:
 
     def suggest(self, name: str, *others: str, varying: bool = False) -> str:
         """``did you mean `X`?`` for the nearest column (one that can vary) or other name; otherwise the list of all."""
-        columns = [parameter.column for parameter in (self.varying if varying else self.rows)]
-        return suggestion(name, (*others, *columns))
+        rows = self.varying if varying else self.rows
+        return suggestion(name, (*others, *(parameter.column for parameter in rows)))
 
     def trains_adapters(self, values: Mapping[str, Value]) -> bool | None:
         """Whether these values train adapters; ``None`` where they leave it to whether there is a LoRA rank."""
-        for parameter in self.deciding:
-            assert parameter.trains_adapters is not None  # noqa: S101  these rows have it
-            decision = parameter.trains_adapters(values.get(parameter.key, parameter.default))
-            if decision is not None:
-                return decision
+        for parameter in self.rows:
+            if parameter.trains_adapters is not None:
+                decision = parameter.trains_adapters(values.get(parameter.key, parameter.default))
+                if decision is not None:
+                    return decision
         return None
 
     def with_rows(self, rows: Iterable[Parameter]) -> ParameterTable:
@@ -244,11 +248,13 @@ def _number(text: str) -> float | int | None:
     if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
         return None
     number = float(text)
-    return number if math.isfinite(number) else None
+    if math.isfinite(number):
+        return number
+    return None
 
 
 def _flag(text: str) -> bool | None:
-    return {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}.get(text.lower())
+    return FLAG_WORDS.get(text.lower())
 
 
 def _alpha(text: str) -> Value:
@@ -268,7 +274,7 @@ def _list(text: str) -> tuple[str, ...] | None:
 
 
 def _validation(text: str) -> Value:
-    """0 for none, ``epoch`` for once an epoch, else the number of steps between two validations."""
+    """0 for no validation, ``epoch`` for one per epoch, otherwise the number of steps between two validations."""
     if text.lower() in {"no", "false", "none", "never", "off", "null", "0"}:
         return 0
     if text.lower() in {"yes", "true", "on", "epoch", "every epoch"}:

@@ -47,7 +47,7 @@ METRICS = "metrics.jsonl"
 
 
 def tool_log(verb: str, tool: str) -> str:
-    """``scaffold-torchtune.log``, ``run-inspect.log``: ``tool`` is the short name of the tool."""
+    """The log of a tool's own part, such as ``scaffold-NAME.log``, by the tool's short name."""
     return f"{verb}-{tool}.log"
 
 

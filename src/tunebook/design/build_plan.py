@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
@@ -19,31 +20,49 @@ from tunebook.core.plan.settings import effective, run_settings
 from tunebook.design.combine import combinations, level_value
 from tunebook.design.naming import FreeNames, control_name, with_names
 from tunebook.design.parameter_names import column_of
-from tunebook.design.values import MODEL, Design, DesignModel, EvalOnly, ListedRun
+from tunebook.design.values import MODEL, Design, ListedRun
 
-__all__ = ["Identity", "Kept", "build_plan", "identity", "same_trainings", "trained_runs", "trains_adapters"]
+__all__ = [
+    "Previous",
+    "build_plan",
+    "identity",
+    "names_by_identity",
+    "same_trainings",
+    "trained_runs",
+    "trains_adapters",
+]
 
 _OF_UNTRAINED = ("prompt", "system_prompt", "gpus")
 _NO_EVALUATION = {"-", "no", "none"}
 _USUAL_EPOCHS = {"default", "yes", "✓"}
 
-Identity = tuple[str, ...]
-"""What makes a run the same run; see :func:`identity`."""
+_Identity = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
-    """What a plan that is updated keeps of its text: names of runs, by identity, and remarks by run name."""
+class Previous:
+    """The plan that an update replaces, and the parts of it that stay; empty for a new plan.
 
-    run_names: Mapping[Identity, str] = field(default_factory=lambda: MappingProxyType({}))
+    Attributes:
+        run_names: the names of its runs.
+        run_notes: run name to its remark; ``matrix_notes`` are the remarks in the evaluation matrix.
+        trained: runs whose training was submitted, as the plan's status says.
+        is_evaluated: whether any evaluation was submitted.
+    """
+
+    plan: Plan | None = None
+    text: str | None = None
+    run_names: Mapping[_Identity, str] = field(default_factory=lambda: MappingProxyType({}))
     run_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    trained: frozenset[str] = frozenset()
+    is_evaluated: bool = False
 
 
-_NOTHING_KEPT = Kept()
+_NO_PREVIOUS = Previous()
 
 
-def build_plan(design: Design, *, name: str, kept: Kept = _NOTHING_KEPT) -> Plan:
+def build_plan(design: Design, *, name: str, previous: Previous = _NO_PREVIOUS) -> Plan:
     """The plan of a design that has no problems; ``name`` is the experiment's."""
     trained = trained_runs(design)
     keys = _columns(design.parameters, trained)
@@ -55,22 +74,20 @@ def build_plan(design: Design, *, name: str, kept: Kept = _NOTHING_KEPT) -> Plan
         tools=design.tools,
         runs=tuple(_run(design, row, keys, number) for number, row in enumerate(trained)),
         columns=keys,
-        models=tuple(core.Model(model.name, model.path, 0) for model in _used_models(design, trained)),
+        models=tuple(_used_models(design, trained)),
         dataset=_dataset(design, trained),
-        tasks=tuple(
-            core.EvaluationTask(task.name, task.script, 0, task.function, task.dataset, prose(task.description))
-            for task in design.tasks
-        ),
+        tasks=tuple(_tasks(design)),
         epochs_to_evaluate=parse_epochs(design.epochs) or "last",
         configuration=_configuration(design, trained, keys),
-        factors=_factors(design, trained, keys),
+        factors=tuple(_factors(design, trained, keys)),
     )
-    names = [kept.run_names.get(identity(plan, run), row.name) for run, row in zip(plan.runs, trained, strict=True)]
+    names: list[str] = []
+    for run, row in zip(plan.runs, trained, strict=True):
+        names.append(previous.run_names.get(identity(plan, run), row.name))
     plan = replace(plan, runs=with_names(plan, names))
-    untrained = (*_controls(design, plan, kept), *_eval_only(design))
-    notes = {**design.run_notes, **kept.run_notes}
-    runs = tuple(replace(run, notes=prose(notes.get(run.name, ""))) for run in (*plan.runs, *untrained))
-    plan = replace(plan, runs=runs)
+    notes = {**design.run_notes, **previous.run_notes}
+    runs = (*plan.runs, *_controls(design, plan, previous), *_eval_only(design))
+    plan = replace(plan, runs=tuple(replace(run, notes=prose(notes.get(run.name, ""))) for run in runs))
     return replace(plan, matrix=tuple(_matrix(design, plan)))
 
 
@@ -79,7 +96,7 @@ def build_plan(design: Design, *, name: str, kept: Kept = _NOTHING_KEPT) -> Plan
 
 def trained_runs(design: Design) -> tuple[ListedRun, ...]:
     """Every run that is trained, replicates included: its model and what varies."""
-    found = [ListedRun(values) for values in combinations(design)]
+    found = list(map(ListedRun, combinations(design)))
     if design.is_trained:
         found += _listed(design)
     seeds = design.seeds or _counted_seeds(design)
@@ -96,91 +113,104 @@ def trained_runs(design: Design) -> tuple[ListedRun, ...]:
     return tuple(replicated)
 
 
-def _listed(design: Design) -> list[ListedRun]:
+def _listed(design: Design) -> Iterator[ListedRun]:
     """The listed runs; one without a model is trained with each."""
-    found: list[ListedRun] = []
     for run in design.listed:
         if MODEL in run.values:
-            found.append(run)
-        else:
-            found += [ListedRun({MODEL: model.name, **run.values}, run.name) for model in design.models]
-    return found
+            yield run
+            continue
+        for name in design.model_names:
+            yield ListedRun({MODEL: name, **run.values}, run.name)
 
 
 def _counted_seeds(design: Design) -> tuple[str, ...]:
     first = level_value("seed", design.settings.get("seed", str(design.parameters.by_key("seed").default)))
     if design.runs_per_combination == 1 or not isinstance(first, int):
         return ()
-    return tuple(str(first + number) for number in range(design.runs_per_combination))
+    return tuple(map(str, range(first, first + design.runs_per_combination)))
 
 
 def _columns(parameters: ParameterTable, trained: Iterable[ListedRun]) -> tuple[str, ...]:
     """The keys of the parameters in the runs table, in the parameters' order."""
-    keys = {key for row in trained for key in row.values}
+    keys = set(chain.from_iterable(row.values for row in trained))
     return tuple(parameter.key for parameter in parameters if parameter.key in keys)
 
 
 def _text(design: Design, row: ListedRun, key: str) -> str | None:
     """A run's text of a parameter: its own, else the setting, else the default."""
-    default = None if key == MODEL else design.parameters.by_key(key).default_text
-    return row.values.get(key, design.settings.get(key, default))
+    if key == MODEL:
+        return row.values[MODEL]
+    return row.values.get(key, design.settings.get(key, design.parameters.by_key(key).default_text))
 
 
 def _run(design: Design, row: ListedRun, keys: Iterable[str], number: int) -> Run:
-    parameters: dict[str, Written] = {}
+    texts: dict[str, str] = {}
     for key in keys:
         text = _text(design, row, key)
         if text is not None:
-            parameters[key] = Written(level_value(key, text), text)
-    return Run(str(number), row.values[MODEL], RunType.FINE_TUNED, 0, MappingProxyType(parameters))
+            texts[key] = text
+    return Run(str(number), row.values[MODEL], RunType.FINE_TUNED, 0, _written(texts))
 
 
-def _controls(design: Design, plan: Plan, kept: Kept) -> Iterator[Run]:
+def _written(texts: Mapping[str, str]) -> Mapping[str, Written]:
+    return MappingProxyType({key: Written(level_value(key, text), text) for key, text in texts.items()})
+
+
+def _controls(design: Design, plan: Plan, previous: Previous) -> Iterator[Run]:
     """A base model for each model that is trained, or those that are wanted."""
-    wanted = {control.model: control.name for control in design.controls or ()}
-    if design.has_every_control:
-        used = {run.model for run in plan.runs}
-        wanted = {model.name: "" for model in design.models if model.name in used or not used}
     names = FreeNames(run.name for run in plan.runs)
-    for model, given in wanted.items():
+    for model, given in _wanted_controls(design, plan).items():
         run = Run("", model, RunType.CONTROL, 0)
-        name = kept.run_names.get(identity(plan, run), given)
+        name = previous.run_names.get(identity(plan, run), given)
         yield replace(run, name=names.take(name or control_name(model)))
 
 
+def _wanted_controls(design: Design, plan: Plan) -> dict[str, str]:
+    """Model to the name of its control; an empty name is by convention."""
+    if not design.has_every_control:
+        return {control.model: control.name for control in design.controls or ()}
+    models = set(design.model_names)
+    if plan.runs:
+        models = {run.model for run in plan.runs}
+    return {name: "" for name in design.model_names if name in models}
+
+
 def _eval_only(design: Design) -> Iterator[Run]:
-    models = [model.name for model in design.models]
     for item in design.eval_only:
-        yield Run(item.name, _model_of(item, models), RunType.EVAL_ONLY, 0, checkpoint=item.checkpoint)
+        model = item.model or PurePosixPath(item.checkpoint).name
+        if not item.model and len(design.models) == 1:
+            model = design.models[0].name
+        yield Run(item.name, model, RunType.EVAL_ONLY, 0, checkpoint=item.checkpoint)
 
 
-def _model_of(item: EvalOnly, models: list[str]) -> str:
-    if item.model:
-        return item.model
-    return models[0] if len(models) == 1 else PurePosixPath(item.checkpoint).name
-
-
-def identity(plan: Plan, run: Run) -> Identity:
-    """What makes a run the same run: its type, its model, and every setting of its training but its GPUs."""
+def identity(plan: Plan, run: Run) -> _Identity:
+    """The type of a run, its model, and every setting of its training but its GPUs: equal for the same run."""
     if run.type is RunType.EVAL_ONLY:
         return (run.type.value, run.model, run.checkpoint or "")
+    found = [run.type.value, run.model]
     if run.type is RunType.CONTROL:
-        return (run.type.value, run.model)
-    settings: dict[str, Value] = {}
+        return tuple(found)
     for parameter in plan.parameters.of_stage(Stage.PREPARATION):
         written = plan.setting(run, parameter.key)
-        settings[parameter.key] = written.value if written else parameter.default
-    if plan.dataset and not settings["dataset"]:
-        settings["dataset"] = plan.dataset.path
-    return (run.type.value, run.model, *(f"{key}={value!r}" for key, value in settings.items() if key != "gpus"))
+        value = written.value if written else parameter.default
+        if parameter.key == "dataset" and plan.dataset and not value:
+            value = plan.dataset.path
+        if parameter.key != "gpus":
+            found.append(f"{parameter.key}={value!r}")
+    return tuple(found)
+
+
+def names_by_identity(plan: Plan) -> dict[_Identity, str]:
+    """The names of the plan's runs."""
+    return {identity(plan, run): run.name for run in plan.runs}
 
 
 def same_trainings(plan: Plan) -> tuple[tuple[str, str], ...]:
     """Pairs of runs that are the same training: at rank 8, an alpha of 16 is ``2 × rank``."""
-    first: dict[object, str] = {}
-    found = []
+    first: dict[tuple[str, str], str] = {}
+    found: list[tuple[str, str]] = []
     for run in plan.fine_tuned:
-        key = (run.model, *sorted((key, repr(value)) for key, value in run_settings(plan, run).items()))
+        key = (run.model, repr(run_settings(plan, run)))
         if first.setdefault(key, run.name) != run.name:
             found.append((first[key], run.name))
     return tuple(found)
@@ -189,14 +219,19 @@ def same_trainings(plan: Plan) -> tuple[tuple[str, str], ...]:
 # --- what the runs share -------------------------------------------------------------------------------------------
 
 
-def _used_models(design: Design, trained: Iterable[ListedRun]) -> Iterator[DesignModel]:
+def _used_models(design: Design, trained: Iterable[ListedRun]) -> Iterator[core.Model]:
     """All models; without those that neither a run nor a control uses where the controls are chosen."""
     used = {row.values[MODEL] for row in trained}
     used |= {control.model for control in design.controls or ()}
     used |= {item.model for item in design.eval_only}
     for model in design.models:
         if design.has_every_control or model.name in used:
-            yield model
+            yield core.Model(model.name, model.path, 0)
+
+
+def _tasks(design: Design) -> Iterator[core.EvaluationTask]:
+    for task in design.tasks:
+        yield core.EvaluationTask(task.name, task.script, 0, task.function, task.dataset, prose(task.description))
 
 
 def trains_adapters(design: Design) -> bool:
@@ -207,8 +242,9 @@ def trains_adapters(design: Design) -> bool:
 
 def _dataset(design: Design, trained: Iterable[ListedRun]) -> core.Dataset | None:
     """The data set of all runs; where data sets vary, that of the first run."""
-    varied = (row.values["dataset"] for row in trained if "dataset" in row.values)
-    path = design.dataset or next(varied, "")
+    path: str = design.dataset
+    for row in trained:
+        path = path or row.values.get("dataset", "")
     return core.Dataset(path, 0, design.dataset_format) if path else None
 
 
@@ -223,7 +259,7 @@ def _configuration(design: Design, trained: Sequence[ListedRun], keys: Iterable[
             texts.pop(key, None)
         elif key not in design.settings:
             texts[key] = next(row.values[key] for row in trained if key in row.values)
-    return MappingProxyType({key: Written(level_value(key, text), text) for key, text in texts.items()})
+    return _written(texts)
 
 
 def _shown_defaults(design: Design, *, is_trained: bool) -> Mapping[str, str]:
@@ -237,13 +273,14 @@ def _shown_defaults(design: Design, *, is_trained: bool) -> Mapping[str, str]:
     return texts
 
 
-def _factors(design: Design, trained: Sequence[ListedRun], keys: tuple[str, ...]) -> tuple[core.Factor, ...]:
+def _factors(design: Design, trained: Sequence[ListedRun], keys: tuple[str, ...]) -> Iterator[core.Factor]:
     """``## Variables``: the levels that the runs have, as they were written first."""
-    order = [str(factor.key) for factor in design.factors if factor.key in (*keys, MODEL)]
-    order += [key for key in keys if key not in order]
+    order = dict.fromkeys([*design.factor_keys, *keys])
     if MODEL not in order and len({row.values[MODEL] for row in trained}) > 1:
-        order.insert(0, MODEL)
-    return tuple(core.Factor(column_of(key), _levels(design, trained, key), 0) for key in order)
+        order = {MODEL: None, **order}
+    for key in order:
+        if key in (*keys, MODEL):
+            yield core.Factor(column_of(key), _levels(design, trained, key), 0)
 
 
 def _levels(design: Design, trained: Sequence[ListedRun], key: str) -> tuple[str, ...]:
@@ -253,10 +290,13 @@ def _levels(design: Design, trained: Sequence[ListedRun], key: str) -> tuple[str
         text = _text(design, row, key)
         if text is not None:
             texts.setdefault(level_value(key, text), text)
+    levels: list[str] = []
     factor = design.factor(key)
-    ranks = {level_value(key, text): rank for rank, text in enumerate(factor.levels if factor else ())}
-    values = sorted(texts, key=lambda value: ranks.get(value, len(ranks)))
-    return tuple(texts[value] for value in values)
+    for level in factor.levels if factor else ():
+        text = texts.pop(level_value(key, level), None)
+        if text is not None:
+            levels.append(text)
+    return (*levels, *texts.values())
 
 
 # --- the evaluation matrix -----------------------------------------------------------------------------------------
@@ -277,6 +317,10 @@ def _epochs(plan: Plan, run: Run, wanted: str) -> str | tuple[int, ...] | None:
     """The epochs of a cell of the matrix; ``None`` for a model that is not trained here."""
     if run.type is not RunType.FINE_TUNED:
         return None
-    epochs = plan.epochs_to_evaluate if wanted in _USUAL_EPOCHS else parse_epochs(wanted)
+    epochs = parse_epochs(wanted)
+    if wanted in _USUAL_EPOCHS:
+        epochs = plan.epochs_to_evaluate
     total = effective(plan, run, "epochs")
-    return (total - 1,) if epochs == "last" and isinstance(total, int) else epochs
+    if epochs == "last" and isinstance(total, int):
+        return (total - 1,)
+    return epochs

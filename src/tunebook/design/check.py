@@ -1,12 +1,12 @@
 """Checks a design: everything that is missing or wrong at once, each with the option or line that it came from. Pure.
 
-What a plan must keep is checked by the rules of :mod:`tunebook.core.check`, on the plan that a design gives. These are
-the rules of the design itself, and those whose place a plan that is not written yet could not name.
+The rules of :mod:`tunebook.core.check` check the plan that a design gives. The rules here are those of the design
+itself, and those whose place a plan that is not written yet could not name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -17,9 +17,9 @@ from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.design.build_plan import build_plan
 from tunebook.design.combine import combinations, has_values
 from tunebook.design.factor_rules import conversion_problem, factor_problems, required_parameters, size_problems
-from tunebook.design.parameter_names import column_of
+from tunebook.design.parameter_names import column_of, values_text
 from tunebook.design.places import place_of
-from tunebook.design.values import MODEL, Design, DesignInputs
+from tunebook.design.values import MODEL, Design, DesignInputs, EvalOnly, ListedRun
 from tunebook.errors import Problem
 
 __all__ = ["design_problems", "design_warnings", "missing_parts"]
@@ -53,9 +53,9 @@ def missing_parts(design: Design) -> tuple[str, ...]:
 
 
 def _missing_parameters(design: Design) -> Iterator[str]:
-    given = {*design.settings, *(factor.key for factor in design.factors)}
-    if design.listed and not design.factors:
-        given |= set.intersection(*(set(run.values) for run in design.listed))
+    given = {*design.settings, *design.factor_keys}
+    if not design.factors:
+        given |= design.listed_keys
     for key in required_parameters(design):
         if key not in given:
             yield key
@@ -64,14 +64,10 @@ def _missing_parameters(design: Design) -> Iterator[str]:
 def design_problems(inputs: DesignInputs) -> tuple[Problem, ...]:
     """Everything that is missing or wrong in the design."""
     design = inputs.design
-    found = [
-        *_missing(inputs),
-        *_names(design),
-        *_settings(design),
-        *factor_problems(design),
-        *_models(design),
-        *_evaluation(design),
-    ]
+    found = [*_missing(inputs), *_names(design)]
+    for key, text in design.settings.items():
+        found += conversion_problem(design, key, text)
+    found += [*factor_problems(design), *_models(design), *_evaluation(design)]
     return tuple(found or size_problems(design))
 
 
@@ -97,7 +93,7 @@ def _names(design: Design) -> Iterator[Problem]:
         if not task.script:
             yield place_of(task.name).problem(f"task `{task.name}` has no script", "write NAME=SCRIPT.py")
     for model in design.models:
-        if not all(is_one_component(part) for part in model.name.split("/")):
+        if not all(map(is_one_component, model.name.split("/"))):
             hint = f"give it a name: NAME={model.path}; {_NAME_HINT}"
             yield place_of(model.name).problem(f"a model cannot be named `{model.name}`", hint)
     yield from _run_names(design)
@@ -105,9 +101,8 @@ def _names(design: Design) -> Iterator[Problem]:
 
 def _run_names(design: Design) -> Iterator[Problem]:
     seen: set[str] = set()
-    for name in (*(run.name for run in design.listed), *(item.name for item in design.eval_only)):
-        if not name:
-            continue
+    named: list[ListedRun | EvalOnly] = [*design.listed, *design.eval_only]
+    for name in filter(None, (item.name for item in named)):
         if not is_one_component(name):
             yield place_of(name).problem(f"a run cannot be named `{name}`", _NAME_HINT)
         if name.lower() in seen:
@@ -115,16 +110,10 @@ def _run_names(design: Design) -> Iterator[Problem]:
         seen.add(name.lower())
 
 
-def _settings(design: Design) -> Iterator[Problem]:
-    for key, text in design.settings.items():
-        yield from conversion_problem(design, key, text)
-
-
 def _models(design: Design) -> Iterator[Problem]:
-    known = [model.name for model in design.models]
     for name in _named_models(design):
-        if name not in known:
-            yield place_of(name).problem(f"unknown model `{name}`", suggestion(name, known))
+        if name not in design.model_names:
+            yield place_of(name).problem(f"unknown model `{name}`", suggestion(name, design.model_names))
     for item in design.eval_only:
         if not item.checkpoint:
             yield place_of(item.name).problem(f"eval-only run `{item.name}` has no checkpoint")
@@ -133,7 +122,8 @@ def _models(design: Design) -> Iterator[Problem]:
 def _named_models(design: Design) -> Iterator[str]:
     """Every model that is named outside the list of models."""
     factor = design.factor(MODEL)
-    yield from factor.levels if factor else ()
+    if factor:
+        yield from factor.levels
     for values in (*(run.values for run in design.listed), *design.exclusions):
         if MODEL in values:
             yield values[MODEL]
@@ -157,9 +147,8 @@ def design_warnings(design: Design) -> tuple[Problem, ...]:
     everything = combinations(replace(design, exclusions=(), sample=None))
     for rule in design.exclusions:
         if not any(has_values(values, rule) for values in everything):
-            text = ", ".join(f"{key}={level}" for key, level in rule.items())
             place = place_of(next(iter(rule.values())))
-            found.append(place.problem(f"no combination matches the exclusion {text}"))
+            found.append(place.problem(f"no combination matches the exclusion {values_text(rule)}"))
     if design.sample is not None:
         count = len(combinations(replace(design, sample=None)))
         if design.sample >= count:
@@ -169,16 +158,12 @@ def design_warnings(design: Design) -> tuple[Problem, ...]:
 
 
 def _rules_without_effect(design: Design) -> Iterator[Problem]:
-    """Rules of the matrix that match no run, or no task."""
     if not design.matrix:
         return
     plan = build_plan(design, name="-")
-    names: Mapping[str, list[str]] = {
-        "run": [run.name for run in plan.runs],
-        "task": [task.name for task in plan.tasks],
-    }
+    runs, tasks = [run.name for run in plan.runs], [task.name for task in plan.tasks]
     for rule in design.matrix:
-        for kind, pattern in (("run", rule.run), ("task", rule.task)):
-            if not any(fnmatchcase(name, pattern) for name in names[kind]):
+        for kind, pattern, names in (("run", rule.run, runs), ("task", rule.task, tasks)):
+            if not any(fnmatchcase(name, pattern) for name in names):
                 message = f"`{pattern}` in the matrix matches no {kind}"
-                yield place_of(rule.run).problem(message, suggestion(pattern, names[kind][:_MOST_NAMES]))
+                yield place_of(rule.run).problem(message, suggestion(pattern, names[:_MOST_NAMES]))

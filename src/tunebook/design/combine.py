@@ -10,13 +10,12 @@ from tunebook.core.parameters import Kind, Value
 from tunebook.design.values import MODEL, Design, Factor
 from tunebook.tools.parameters import every_parameter
 
-__all__ = ["Combination", "combinations", "factor_groups", "has_values", "level_value", "same_level"]
+__all__ = ["combinations", "factor_groups", "has_values", "level_value"]
 
-Combination = Mapping[str, str]
-"""Key to text; always with :data:`MODEL`."""
+_Combination = Mapping[str, str]
 
 
-def combinations(design: Design) -> tuple[Combination, ...]:
+def combinations(design: Design) -> tuple[_Combination, ...]:
     """Every combination that is trained, without the listed runs and before replication.
 
     Models are crossed with everything unless ``model`` is a factor. The order is that of the factors, with the last one
@@ -24,56 +23,45 @@ def combinations(design: Design) -> tuple[Combination, ...]:
     """
     if not design.is_trained or (design.listed and not design.factors):
         return ()
-    found = _combined(design)
-    if design.factor(MODEL) is None:
-        found = [{MODEL: model.name, **values} for model in design.models for values in found]
-    kept = [values for values in _distinct(found) if not _is_excluded(values, design)]
-    return tuple(_sampled(kept, design))
-
-
-def _combined(design: Design) -> list[Combination]:
-    """The combinations of the factors alone."""
-    groups = [_group_levels(group) for group in factor_groups(design)]
+    groups = list(map(_group_levels, factor_groups(design)))
+    found: Iterator[tuple[_Combination, ...]] = product(*groups)
     if design.is_one_at_a_time:
-        return list(_one_at_a_time(groups, design.base))
-    return [_merged(parts) for parts in product(*groups)]
-
-
-def _is_excluded(values: Combination, design: Design) -> bool:
-    return any(has_values(values, rule) for rule in design.exclusions)
+        found = _one_at_a_time(groups, design.base)
+    models: list[_Combination] = [{}]
+    if design.factor(MODEL) is None:
+        models = [{MODEL: name} for name in design.model_names]
+    crossed = [_merged([model, *parts]) for model, parts in product(models, found)]
+    return tuple(_sampled(_wanted(crossed, design), design))
 
 
 def factor_groups(design: Design) -> list[list[Factor]]:
     """The factors in their order; those that are paired form one group."""
+    factors = dict(zip(design.factor_keys, design.factors, strict=True))
+    pairs = {key: keys for keys in reversed(design.paired) for key in keys}
     groups: list[list[Factor]] = []
-    done: set[str] = set()
-    for factor in design.factors:
-        if factor.key in done:
-            continue
-        keys = next((keys for keys in design.paired if factor.key in keys), (factor.key,))
-        members = [design.factor(key) for key in keys]
-        groups.append([member for member in members if member is not None])
-        done.update(keys)
+    while factors:
+        first = next(iter(factors))
+        keys = pairs.get(first, (first,))
+        groups.append([factors.pop(key) for key in keys if key in factors])
     return groups
 
 
-def _group_levels(group: list[Factor]) -> list[Combination]:
+def _group_levels(group: list[Factor]) -> list[_Combination]:
     """The levels of one factor, or of paired factors together, as partial combinations."""
-    keys = [factor.key for factor in group]
-    together = zip(*(factor.levels for factor in group), strict=True)
-    return [dict(zip(keys, levels, strict=True)) for levels in together]
+    count = len(group[0].levels)
+    return [{factor.key: factor.levels[number] for factor in group} for number in range(count)]
 
 
-def _one_at_a_time(groups: list[list[Combination]], base: Mapping[str, str]) -> Iterator[Combination]:
+def _one_at_a_time(groups: list[list[_Combination]], base: Mapping[str, str]) -> Iterator[tuple[_Combination, ...]]:
     """The base, and then each level of each group with all other groups at the base."""
-    centre = [_base_level(group, base) for group in groups]
-    yield _merged(centre)
+    centre = tuple(_base_level(group, base) for group in groups)
+    yield centre
     for index, group in enumerate(groups):
         for level in group:
-            yield _merged([*centre[:index], level, *centre[index + 1 :]])
+            yield (*centre[:index], level, *centre[index + 1 :])
 
 
-def _base_level(group: list[Combination], base: Mapping[str, str]) -> Combination:
+def _base_level(group: list[_Combination], base: Mapping[str, str]) -> _Combination:
     given = {key: base[key] for key in group[0] if key in base}
     for level in group:
         if has_values(level, given):
@@ -81,37 +69,36 @@ def _base_level(group: list[Combination], base: Mapping[str, str]) -> Combinatio
     return {**group[0], **given}
 
 
-def _merged(parts: Iterable[Combination]) -> Combination:
+def _merged(parts: Iterable[_Combination]) -> _Combination:
     merged: dict[str, str] = {}
     for part in parts:
         merged.update(part)
     return merged
 
 
-def _distinct(found: Iterable[Combination]) -> Iterator[Combination]:
-    seen: set[tuple[object, ...]] = set()
+def _wanted(found: Iterable[_Combination], design: Design) -> list[_Combination]:
+    """The combinations that are not excluded, each once."""
+    kept: dict[tuple[object, ...], _Combination] = {}
     for values in found:
         identity = tuple((key, level_value(key, text)) for key, text in sorted(values.items()))
-        if identity not in seen:
-            seen.add(identity)
-            yield values
+        if not any(has_values(values, rule) for rule in design.exclusions):
+            kept.setdefault(identity, values)
+    return list(kept.values())
 
 
-def _sampled(kept: list[Combination], design: Design) -> list[Combination]:
+def _sampled(kept: list[_Combination], design: Design) -> list[_Combination]:
     if design.sample is None or design.sample >= len(kept):
         return kept
     chosen = random.Random(design.drawing_seed).sample(range(len(kept)), design.sample)  # noqa: S311  to be repeatable
     return [kept[index] for index in sorted(chosen)]
 
 
-def has_values(values: Combination, rule: Mapping[str, str]) -> bool:
-    """Whether a combination has all values of a rule."""
-    return all(key in values and same_level(key, values[key], text) for key, text in rule.items())
-
-
-def same_level(key: str, first: str, second: str) -> bool:
-    """Whether two texts mean the same level: ``1e-5`` and ``0.00001`` do."""
-    return level_value(key, first) == level_value(key, second)
+def has_values(values: _Combination, rule: Mapping[str, str]) -> bool:
+    """Whether a combination has all values of a rule; ``1e-5`` and ``0.00001`` are the same value."""
+    for key, text in rule.items():
+        if key not in values or level_value(key, values[key]) != level_value(key, text):
+            return False
+    return True
 
 
 def level_value(key: str, text: str) -> Value:

@@ -9,9 +9,13 @@ import shlex
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import product
 
-from tunebook.core.plan import Plan, Run, RunType, parse_plan
+from tunebook.core.parameters import Value
+from tunebook.core.plan import Evaluation, Plan, Run, RunType, parse_plan
+from tunebook.core.plan.resources import join_script
 from tunebook.core.plan.settings import evaluations
+from tunebook.design.parameter_names import values_text
 from tunebook.errors import Problem
 
 __all__ = ["lost_edits", "plan_differences"]
@@ -37,7 +41,8 @@ def plan_differences(plan: Plan, text: str) -> tuple[Problem, ...]:
     """Everything that would be read from the text otherwise than the plan says, with the problems of reading it."""
     parsed = parse_plan(text, plan.parameters)
     found = [*parsed.problems]
-    wanted, read = (_facts(version) | dict(_facts_for_people(version)) for version in (plan, parsed.plan))
+    wanted = _facts(plan) | dict(_facts_for_people(plan))
+    read = _facts(parsed.plan) | dict(_facts_for_people(parsed.plan))
     for name in wanted.keys() | read.keys():
         ours, theirs = wanted.get(name, _NOTHING), read.get(name, _NOTHING)
         if (ours.value, ours.text) != (theirs.value, theirs.text):
@@ -57,11 +62,12 @@ def lost_edits(plan: Plan, *, stored: Plan, updated: Plan) -> tuple[Problem, ...
         updated: the plan that would be written; a change by hand that it has too is not lost.
     """
     common = {run.name for run in plan.runs} & {run.name for run in stored.runs}
-    now, before, after = (_facts(version, evaluated=common) for version in (plan, stored, updated))
+    now, before = _facts(plan, evaluated=common), _facts(stored, evaluated=common)
+    after = _facts(updated, evaluated=common)
     problems: list[Problem] = []
     for name in now | before:
-        fact, was, becomes = (facts.get(name, _NOTHING) for facts in (now, before, after))
-        if fact.value in (was.value, becomes.value):
+        fact, was = now.get(name, _NOTHING), before.get(name, _NOTHING)
+        if fact.value in (was.value, after.get(name, _NOTHING).value):
             continue
         message = f"{name} was changed by hand: the plan has {fact.text}, but the stored design gives {was.text}"
         hint = "undo the change"
@@ -105,7 +111,7 @@ def _resources(plan: Plan) -> Iterator[tuple[str, _Fact]]:
         yield "the data set", _text(plan.dataset.path, plan.dataset.line, "--dataset")
         yield "the data set's format", _text(plan.dataset.format, plan.dataset.line, "--dataset-format")
     for task in plan.tasks:
-        script = f"{task.script}@{task.function}" if task.function else task.script
+        script = join_script(task.script, task.function)
         name, line = task.name, task.line
         yield f"task `{name}`", _text(script, line, "--task", name)
         yield f"the data set of task `{name}`", _text(task.dataset or "", line, "--task-dataset", name)
@@ -125,11 +131,12 @@ def _settings(plan: Plan) -> Iterator[tuple[str, _Fact]]:
 
 def _runs(plan: Plan) -> Iterator[tuple[str, _Fact]]:
     for run in plan.runs:
-        values = {key: written.value for key, written in run.parameters.items()}
-        texts = {"model": run.model, **{key: written.text for key, written in run.parameters.items()}}
-        told = ", ".join(f"{key}={text}" for key, text in texts.items())
+        values: dict[str, Value] = {}
+        texts = {"model": run.model}
+        for key, written in run.parameters.items():
+            values[key], texts[key] = written.value, written.text
         value = (run.type, run.model, values, run.checkpoint)
-        yield f"run `{run.name}`", _Fact(value, told, run.line, _run_option(run, texts))
+        yield f"run `{run.name}`", _Fact(value, values_text(texts), run.line, _run_option(run, texts))
 
 
 def _run_option(run: Run, texts: Mapping[str, str]) -> str:
@@ -137,29 +144,28 @@ def _run_option(run: Run, texts: Mapping[str, str]) -> str:
         return _option("--control", run.model)
     if run.type is RunType.EVAL_ONLY:
         return _option("--eval-only", f"{run.name}@{run.model}={run.checkpoint}")
-    return _option("--with", ",".join(f"{key}={text}" for key, text in {"name": run.name, **texts}.items()))
+    return _option("--with", values_text({"name": run.name, **texts}, sep=","))
 
 
 def _evaluations(plan: Plan, runs: AbstractSet[str] | None) -> Iterator[tuple[str, _Fact]]:
     """The epochs of every run and task, whether they come from the matrix or from the default."""
-    epochs: dict[tuple[str, str], list[int | None]] = {
-        (run.name, task.name): [] for run in plan.runs for task in plan.tasks
-    }
-    lines: dict[tuple[str, str], int] = {}
+    found: dict[tuple[str, str], list[Evaluation]] = {}
     for item in evaluations(plan):
-        epochs[item.run, item.task].append(item.epoch)
-        lines[item.run, item.task] = item.line
-    for (run, task), wanted in epochs.items():
-        if runs is not None and run not in runs:
+        found.setdefault((item.run, item.task), []).append(item)
+    for run, task in product(plan.runs, plan.tasks):
+        if runs is not None and run.name not in runs:
             continue
-        text = ",".join("yes" if epoch is None else str(epoch) for epoch in wanted) or "-"
+        wanted = found.get((run.name, task.name), [])
+        epochs = [item.epoch for item in wanted]
+        text = ",".join(map(str, epochs)).replace("None", "yes") or "-"
         told = {"yes": "one", "-": "none"}.get(text, f"epochs {text}")
-        option = _option("--matrix", f"{run}:{task}={text}")
-        yield f"the evaluation of `{run}` in `{task}`", _Fact(wanted, told, lines.get((run, task)), option)
+        option = _option("--matrix", f"{run.name}:{task.name}={text}")
+        line = wanted[-1].line if wanted else None
+        yield f"the evaluation of `{run.name}` in `{task.name}`", _Fact(epochs, told, line, option)
 
 
 def _facts_for_people(plan: Plan) -> Iterator[tuple[str, _Fact]]:
-    """What else has to be read as it was written."""
+    """Other facts that must be read as they were written."""
     training = {model: round(minutes, 6) for model, minutes in plan.estimates.training_min.items()}
     each = {run.name: (round(run.estimate_min or 0.0, 6), run.notes) for run in plan.runs}
     values: dict[str, object] = {

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from tunebook.core.site import Site
 from tunebook.design.check import missing_parts
 from tunebook.design.parameter_names import column_of
 from tunebook.design.places import place_of
-from tunebook.design.values import Decision, Design, DesignModel
-from tunebook.errors import Problem
+from tunebook.design.values import DesignInputs, DesignModel
 
-__all__ = ["DEFAULTS", "Completed", "complete", "gpu_memory_gb"]
+__all__ = ["DEFAULTS", "complete", "gpu_memory_gb"]
 
 DEFAULTS = {"lora_rank": "8", "lr": "1e-4", "batch_size": "4", "epochs": "1"}
 """Values that ``--yes`` takes, and the questions offer, for parameters that every training needs."""
@@ -22,19 +21,10 @@ DEFAULTS = {"lora_rank": "8", "lr": "1e-4", "batch_size": "4", "epochs": "1"}
 _ASSUMED_GPU_GB = 80.0
 
 
-@dataclass(frozen=True)
-class Completed:
-    """The design with nothing left open, and what was decided."""
-
-    design: Design
-    decisions: tuple[Decision, ...]
-    problems: tuple[Problem, ...]
-
-
-def complete(design: Design, site: Site, *, defaults: bool) -> Completed:
+def complete(inputs: DesignInputs, site: Site, *, defaults: bool) -> DesignInputs:
     """Fills in the models' directories, the number of GPUs and, if wanted, :data:`DEFAULTS`."""
-    decisions: list[Decision] = []
-    problems: list[Problem] = []
+    design = inputs.design
+    decisions, problems = [*inputs.decisions], [*inputs.problems]
     models: list[DesignModel] = []
     for model in design.models:
         path = model.path
@@ -55,7 +45,7 @@ def complete(design: Design, site: Site, *, defaults: bool) -> Completed:
                 settings[key] = DEFAULTS[key]
                 decisions.append((f"{column_of(key)} = {DEFAULTS[key]}", "the usual default, since none was given"))
     completed = replace(design, models=tuple(models), settings=settings)
-    return Completed(completed, tuple(decisions), tuple(problems))
+    return replace(inputs, design=completed, decisions=tuple(decisions), problems=tuple(problems))
 
 
 def _gpus(site: Site) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from tunebook.core.naming import run_labels
 from tunebook.core.plan import Fact, Plan, RunType
 from tunebook.design.combine import combinations, factor_groups
 from tunebook.design.parameter_names import column_of
-from tunebook.design.values import MODEL, Design, Factor
+from tunebook.design.values import MODEL, Design
 
 __all__ = ["describe_design", "naming_facts"]
 
@@ -20,8 +20,8 @@ def describe_design(design: Design, plan: Plan) -> str:
     if len(models) > 1 and design.factor(MODEL) is None:
         parts.append(f"{len(models)} models")
     if design.exclusions:
-        parts.append("without " + " or ".join(_values(rule) for rule in design.exclusions))
-    controls = sum(run.type is RunType.CONTROL for run in plan.runs)
+        parts.append("without " + " or ".join(map(_values, design.exclusions)))
+    controls = [run.type for run in plan.runs].count(RunType.CONTROL)
     if controls == 1:
         parts.append("the base model as control")
     elif controls:
@@ -30,7 +30,7 @@ def describe_design(design: Design, plan: Plan) -> str:
 
 
 def _training(design: Design) -> str:
-    """What is trained, and how often."""
+
     if not design.is_trained:
         return "Evaluation only"
     if design.runs_per_combination > 1:
@@ -43,25 +43,22 @@ def _values(rule: Mapping[str, str]) -> str:
 
 
 def _combined(design: Design) -> str:
-    """How factors and listed runs make the runs."""
+
     if not design.factors:
         return f"List of {_runs(len(design.listed))}" if design.listed else "One configuration"
-    groups = factor_groups(design)
-    sizes = "×".join(str(len(group[0].levels)) for group in groups)
-    names = " × ".join(" with ".join(column_of(factor.key) for factor in group) for group in groups)
+    sizes, names = [], []
+    for group in factor_groups(design):
+        sizes.append(str(len(group[0].levels)))
+        names.append(" with ".join(column_of(factor.key) for factor in group))
     if design.is_one_at_a_time:
-        text = f"One factor at a time ({_names(design.factors)})"
-    elif len(groups) > 1:
-        text = f"{sizes} factorial ({names})"
+        text = f"One factor at a time ({', '.join(map(column_of, design.factor_keys))})"
+    elif len(names) > 1:
+        text = f"{'×'.join(sizes)} factorial ({' × '.join(names)})"
     else:
-        text = f"{sizes} levels of {names}"
+        text = f"{sizes[0]} levels of {names[0]}"
     if design.sample is not None:
         text = f"{len(combinations(design))} random combinations (seed {design.drawing_seed}) of {text}"
     return f"{text} and {_runs(len(design.listed))} by itself" if design.listed else text
-
-
-def _names(factors: tuple[Factor, ...]) -> str:
-    return ", ".join(column_of(factor.key) for factor in factors)
 
 
 def _runs(count: int) -> str:
@@ -74,7 +71,7 @@ def naming_facts(plan: Plan) -> tuple[Fact, ...]:
     pattern = _run_name_pattern(plan)
     if pattern:
         facts.append(("Fine-tuned runs", pattern))
-    if any(run.type is RunType.CONTROL for run in plan.runs):
+    if RunType.CONTROL in {run.type for run in plan.runs}:
         facts.append(("Control runs", "{Model}_base"))
     return tuple(facts)
 
@@ -83,9 +80,12 @@ def _run_name_pattern(plan: Plan) -> str:
     """``{Model}_rank{LoRA Rank}``; empty if nothing varies, or if the first run has another name."""
     if not plan.fine_tuned:
         return ""
-    varied = [key for key in plan.columns if len({str(run.parameters.get(key)) for run in plan.fine_tuned}) > 1]
+    parts = ["{Model}"]
+    for key in plan.columns:
+        parameter = plan.parameters.by_key(key)
+        if len({str(run.parameters.get(key)) for run in plan.fine_tuned}) > 1:
+            parts.append(f"{parameter.short}{{{parameter.column}}}")
     labels = next(iter(run_labels(plan).values()))
-    if not labels or not varied or not plan.fine_tuned[0].name.endswith("_".join(labels)):
+    if not labels or len(parts) == 1 or not plan.fine_tuned[0].name.endswith("_".join(labels)):
         return ""
-    rows = [plan.parameters.by_key(key) for key in varied]
-    return "_".join(["{Model}", *(f"{row.short}{{{row.column}}}" for row in rows)])
+    return "_".join(parts)

@@ -24,7 +24,7 @@ _PART = re.compile(r"""\s*(?P<text>`[^`]*`|"(?:[^"\\]|\\.)*"|[^,]*?)\s*(?:,|$)""
 _PAIR = re.compile(r"\s*(?P<key>[\w .-]+?)\s*=")
 
 Json: TypeAlias = "str | int | float | Sequence[Json] | Mapping[str, Json] | None"
-"""What a JSON file can hold."""
+"""A value of a JSON file."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,16 @@ class Node:
 
     def items(self) -> Iterator[Node]:
         """The members of a list; a text or a mapping counts as a list of one."""
-        yield from self.value if isinstance(self.value, tuple) else (self,)
+        if isinstance(self.value, tuple):
+            yield from self.value
+        else:
+            yield self
 
     def named(self) -> list[tuple[Text, Node]]:
         """The entries of a mapping, each name with the place of its value; nothing for a text or a list."""
-        pairs = self.value.items() if isinstance(self.value, Mapping) else ()
-        return [(Text(name, node.place), node) for name, node in pairs]
+        if not isinstance(self.value, Mapping):
+            return []
+        return [(Text(name, node.place), node) for name, node in self.value.items()]
 
 
 Document = Mapping[str, tuple[Node, ...]]
@@ -65,7 +69,12 @@ Document = Mapping[str, tuple[Node, ...]]
 
 def options_document(options: Mapping[str, Sequence[str]]) -> Document:
     """The document of options, by name without the leading dashes."""
-    return {name: tuple(Node(text, Place(f"--{name}")) for text in texts) for name, texts in options.items() if texts}
+    found: dict[str, tuple[Node, ...]] = {}
+    for name, texts in options.items():
+        place = Place(f"--{name}")
+        if texts:
+            found[name] = tuple(Node(text, place) for text in texts)
+    return found
 
 
 def json_document(values: Mapping[str, Json], *, place: Place = NOWHERE) -> Document:
@@ -75,7 +84,7 @@ def json_document(values: Mapping[str, Json], *, place: Place = NOWHERE) -> Docu
 
 def _json_node(value: Json, place: Place) -> Node:
     if isinstance(value, Mapping):
-        return Node({str(key): _json_node(item, place) for key, item in value.items()}, place)
+        return Node({key: _json_node(item, place) for key, item in value.items()}, place)
     if isinstance(value, list | tuple):
         return Node(tuple(_json_node(item, place) for item in value), place)
     if isinstance(value, bool):
@@ -123,8 +132,9 @@ class _YamlReader:
             return Node(self._mapping(node, depth), place)
         if isinstance(node, yaml.SequenceNode):
             return Node(tuple(self.read(item, depth + 1) for item in node.value), place)
-        is_null = node.tag == "tag:yaml.org,2002:null"
-        return Node("" if is_null else str(node.value), place)
+        if node.tag == "tag:yaml.org,2002:null":
+            return Node("", place)
+        return Node(str(node.value), place)
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> Mapping[str, Node]:
         pairs: dict[str, Node] = {}
@@ -144,16 +154,7 @@ def levels(node: Node) -> list[Text]:
     """
     if not isinstance(node.value, str):
         return [item.text for item in node.items()]
-    found: list[Text] = []
-    text, position = node.value, 0
-    while position < len(text):
-        match = _PART.match(text, position)
-        if match is None or match.end() == position:
-            break
-        if match["text"]:
-            found.append(_unquoted(match["text"], node.place))
-        position = match.end()
-    return found
+    return [_unquoted(match["text"], node.place) for match in _PART.finditer(node.value) if match["text"]]
 
 
 def assignments(node: Node) -> list[tuple[Text, Node]]:
@@ -173,7 +174,7 @@ def assignments(node: Node) -> list[tuple[Text, Node]]:
         if match["key"] in found:
             raise UsageError([node.place.problem(f"`{match['key']}` is given twice", "give it once")])
         found[match["key"]] = Node(_unquoted(part[match.end() :].strip(), node.place), node.place)
-    return [(Text(name, node.place), value) for name, value in found.items()]
+    return Node(found, node.place).named()
 
 
 def _unquoted(text: str, place: Place) -> Text:

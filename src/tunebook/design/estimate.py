@@ -24,8 +24,8 @@ __all__ = [
     "training_estimate",
 ]
 
-GPU_TOKENS_PER_S_B = 12_000.0  # tokens a second × billions of parameters
-CPU_TOKENS_PER_S_B = 20.0
+_GPU_TOKENS_PER_S_B = 12_000.0  # tokens a second × billions of parameters
+_CPU_TOKENS_PER_S_B = 20.0
 _FULL_SHARE = 0.7  # training all weights computes their gradients too
 _SHORTEST_STEP_S = 0.15
 _START_S = 60.0
@@ -38,11 +38,12 @@ _UNKNOWN_B = 8.0
 _ACTIVATION_BYTES = 34  # a layer's activations a token and hidden unit, in 16 bits (Korthikanti et al. 2022, eq. 2)
 _LOGIT_BYTES = 8
 _RECOMPUTED_FROM_B = 6.0
+_LARGEST_BATCH = 1024
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What a training has to do; ``examples`` is what one epoch sees."""
+    """The work of a training; ``examples`` are those of one epoch."""
 
     model: str
     parameters_b: float | None
@@ -50,7 +51,7 @@ class Workload:
     tokens_per_example: float
     epochs: int
     batch_size: int
-    accumulation: int
+
     gpus: int
     gpu: str
     lora: bool
@@ -59,11 +60,10 @@ class Workload:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Minutes, and what they rest on; ``preliminary`` where no run has been measured."""
+    """Minutes, and what they rest on, which is preliminary where no run has been measured."""
 
     minutes: float
     basis: str
-    preliminary: bool
 
 
 def training_estimate(work: Workload, history: History) -> Estimate:
@@ -76,37 +76,29 @@ def training_estimate(work: Workload, history: History) -> Estimate:
         seconds = overhead + tokens / speed
         basis = f"{len(prior)} prior run(s) of {work.model}, such as {prior[0].experiment}/{prior[0].run}: "
         basis += f"{speed:,.0f} tokens/s ({prior[0].precision}, batch {prior[0].batch_size})"
-        return Estimate(seconds / 60, basis, preliminary=False)
+        return Estimate(seconds / 60, basis)
     size = work.parameters_b or _UNKNOWN_B
-    speed = (GPU_TOKENS_PER_S_B if work.gpus else CPU_TOKENS_PER_S_B) / size
+    speed = (_GPU_TOKENS_PER_S_B if work.gpus else _CPU_TOKENS_PER_S_B) / size
     if not work.lora:
         speed *= _FULL_SHARE
     steps = work.epochs * math.ceil(work.examples / max(1, work.batch_size * max(1, work.gpus)))
     stepping = max(tokens / speed, steps * _SHORTEST_STEP_S)
     beside = _START_S + size * (_LOAD_S_PER_B + _SAVE_S_PER_B * work.epochs)
     basis = f"preliminary, no prior runs: {speed:,.0f} tokens/s assumed"
-    return Estimate((beside + stepping) / 60, basis, preliminary=True)
+    return Estimate((beside + stepping) / 60, basis)
 
 
 def _nearest(work: Workload, history: History) -> list[PriorTraining]:
     """Prior runs of this model on such hardware, those nearest in batch size and length; preferably on the same GPU."""
-    alike = [run for run in history.trainings if _is_alike(work, run)]
-    alike = [run for run in alike if run.gpu == work.gpu] or alike
-    if not alike:
-        return []
-    least = min(_distance(work, run) for run in alike)
-    return [run for run in alike if _distance(work, run) == least]
-
-
-def _is_alike(work: Workload, run: PriorTraining) -> bool:
-    return run.model.lower() == work.model.lower() and bool(run.gpus) == bool(work.gpus) and run.lora == work.lora
-
-
-def _distance(work: Workload, run: PriorTraining) -> float:
-    distance = abs(math.log2(run.batch_size / work.batch_size))
-    if work.max_seq_len and run.max_seq_len:
-        distance += abs(math.log2(run.max_seq_len / work.max_seq_len))
-    return distance
+    by_distance: dict[tuple[bool, float], list[PriorTraining]] = {}
+    for run in history.trainings:
+        if run.model.lower() != work.model.lower() or bool(run.gpus) != bool(work.gpus) or run.lora != work.lora:
+            continue
+        distance = abs(math.log2(run.batch_size / work.batch_size))
+        if work.max_seq_len and run.max_seq_len:
+            distance += abs(math.log2(run.max_seq_len / work.max_seq_len))
+        by_distance.setdefault((run.gpu != work.gpu, distance), []).append(run)
+    return by_distance[min(by_distance)] if by_distance else []
 
 
 def evaluation_estimate(
@@ -117,11 +109,11 @@ def evaluation_estimate(
     if prior:
         longest = max(run.duration_s * max(1.0, samples / run.samples) for run in prior)
         basis = f"{len(prior)} prior evaluation(s) of {model}, such as {prior[0].experiment}: the longest"
-        return Estimate(longest / 60, basis, preliminary=False)
+        return Estimate(longest / 60, basis)
     size = parameters_b or _UNKNOWN_B
     each = size * (_GPU_SAMPLE_S_PER_B if gpus else _CPU_SAMPLE_S_PER_B) * (max_tokens or _SAMPLE_TOKENS) / 32
     seconds = _START_S + size * _LOAD_S_PER_B + samples * each
-    return Estimate(seconds / 60, f"preliminary, no prior evaluations: {each:.2g} s a sample assumed", preliminary=True)
+    return Estimate(seconds / 60, f"preliminary, no prior evaluations: {each:.2g} s a sample assumed")
 
 
 def memory_gb(
@@ -148,9 +140,12 @@ def largest_batch(
     config: Mapping[str, Any], parameters_b: float, *, tokens: int, lora: bool, gpu_gb: float, gpus: int = 1
 ) -> int:
     """The largest power of two that fits into nine tenths of a GPU's memory; 0 if not even one example does."""
-    sizes = [2**power for power in range(11)]
-    needed = [memory_gb(config, parameters_b, batch_size=size, tokens=tokens, lora=lora, gpus=gpus) for size in sizes]
-    return max((size for size, memory in zip(sizes, needed, strict=True) if memory < 0.9 * gpu_gb), default=0)
+    largest, size = 0, 1
+    while size <= _LARGEST_BATCH:
+        if memory_gb(config, parameters_b, batch_size=size, tokens=tokens, lora=lora, gpus=gpus) >= 0.9 * gpu_gb:
+            break
+        largest, size = size, 2 * size
+    return largest
 
 
 def checkpoint_bytes(parameters_b: float | None, *, gpus: int) -> float:

@@ -82,7 +82,7 @@ def _add_basis(
 
 
 def _add_memory(facts: EstimateFacts, work: Workloads, model: str, runs: list[Run], site: Site) -> None:
-    """What the largest batch of a model needs, and what would fit."""
+    """The memory that the largest batch of a model needs, and the batch that would fit."""
     resource = work.model(model)
     if resource.parameters_b is None or resource.facts is None:
         return

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 
-from tunebook.core.parameters import Kind
 from tunebook.design.build_plan import trained_runs, trains_adapters
 from tunebook.design.combine import factor_groups, has_values, level_value
-from tunebook.design.parameter_names import column_of, varies
+from tunebook.design.parameter_names import column_of, is_literal, values_text, varies
 from tunebook.design.places import Place, place_of
-from tunebook.design.values import MODEL, MOST_RUNS, Design, Factor, ListedRun
+from tunebook.design.values import MODEL, MOST_RUNS, Design, Factor
 from tunebook.errors import Problem
-from tunebook.tools.parameters import every_parameter
 
 __all__ = ["conversion_problem", "factor_problems", "required_parameters", "size_problems"]
 
@@ -20,8 +19,7 @@ __all__ = ["conversion_problem", "factor_problems", "required_parameters", "size
 def required_parameters(design: Design) -> list[str]:
     """The keys of parameters that every training of this design needs."""
     lora = trains_adapters(design)
-    rows = [parameter for parameter in design.parameters if lora or not parameter.lora_only]
-    return [parameter.key for parameter in rows if parameter.required]
+    return [item.key for item in design.parameters if item.required and (lora or not item.lora_only)]
 
 
 def factor_problems(design: Design) -> Iterator[Problem]:
@@ -51,17 +49,13 @@ def conversion_problem(design: Design, key: str, text: str) -> Iterator[Problem]
         yield place_of(text).problem(str(error))
 
 
-def _is_literal(key: str) -> bool:
-    return key != MODEL and every_parameter().by_key(key).kind is Kind.LITERAL
-
-
 def _factors(design: Design) -> Iterator[Problem]:
     for factor in design.factors:
         yield from _factor(design, factor)
-    varied = [*(factor.key for factor in design.factors), *(run.name for run in design.listed)]
-    if varied and not design.is_trained:
+    if not design.is_trained and (design.factors or design.listed):
+        first = design.factors[0].key if design.factors else design.listed[0].name
         message = "nothing is trained, but factors or listed runs are given"
-        yield place_of(varied[0]).problem(message, "leave out either these or `--no-training`")
+        yield place_of(first).problem(message, "leave out either these or `--no-training`")
     if design.is_one_at_a_time and not design.factors:
         yield place_of(design.combine).problem("one-at-a-time needs factors", "--factor lora_rank=8,16")
 
@@ -74,9 +68,9 @@ def _factor(design: Design, factor: Factor) -> Iterator[Problem]:
         yield place.problem(f"factor `{key}` has no levels")
     for level in factor.levels:
         yield from conversion_problem(design, key, level)
-    if not any(key in keys for keys in design.paired):
+    if key not in set[str]().union(*design.paired):
         yield from _repeated_levels(factor)
-    if key in design.settings and not _is_literal(key):
+    if key in design.settings and not is_literal(key):
         hint = "give only one of the two"
         if design.is_one_at_a_time:
             hint += "; --base gives the level around which it varies"
@@ -94,7 +88,7 @@ def _repeated_levels(factor: Factor) -> Iterator[Problem]:
 
 
 def _known_factors(design: Design) -> str:
-    return "factors: " + (", ".join(factor.key for factor in design.factors) or "none")
+    return "factors: " + (", ".join(design.factor_keys) or "none")
 
 
 def _base(design: Design) -> Iterator[Problem]:
@@ -120,8 +114,7 @@ def _paired_base(design: Design, group: list[Factor]) -> Iterator[Problem]:
     for levels in zip(*(factor.levels for factor in group), strict=False):
         if has_values(dict(zip(keys, levels, strict=True)), given):
             return
-    texts = ", ".join(f"{key}={text}" for key, text in given.items())
-    message = f"the base level {texts} belongs to none of the paired levels of {', '.join(keys)}"
+    message = f"the base level {values_text(given)} belongs to none of the paired levels of {', '.join(keys)}"
     yield place_of(next(iter(given.values()))).problem(message, "give a base level for each of the pair")
 
 
@@ -137,22 +130,21 @@ def _pairs(design: Design) -> Iterator[Problem]:
 
 
 def _pair(design: Design, keys: tuple[str, ...], place: Place) -> Iterator[Problem]:
-    lengths: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for key in keys:
         factor = design.factor(key)
         if factor is None:
             yield place.problem(f"`{key}` is paired, but is not a factor", _known_factors(design))
             return
-        lengths[key] = len(factor.levels)
+        counts[f"{key} has {len(factor.levels)}"] = len(factor.levels)
     if len(keys) < 2:  # noqa: PLR2004
         yield place.problem("a pair needs at least two factors", "write lora_rank,lora_alpha")
-    elif len(set(lengths.values())) > 1:
-        counts = ", ".join(f"{key} has {length}" for key, length in lengths.items())
-        yield place.problem(f"paired factors need the same number of levels: {counts}")
+    elif len(set(counts.values())) > 1:
+        yield place.problem(f"paired factors need the same number of levels: {', '.join(counts)}")
 
 
 def _listed(design: Design) -> Iterator[Problem]:
-    varied = {factor.key for factor in design.factors}.union(*(run.values for run in design.listed))
+    varied = set(design.factor_keys).union(*(run.values for run in design.listed))
     for number, run in enumerate(design.listed, start=1):
         for key, text in run.values.items():
             if varies(key):
@@ -163,15 +155,14 @@ def _listed(design: Design) -> Iterator[Problem]:
             if key in varied and key not in run.values and key not in design.settings:
                 message = f"listed run {number} has no {column_of(key)}, but others have one"
                 yield place_of(run.name).problem(message)
-    yield from _settings_of_no_run(design, design.listed)
+    if not design.factors:
+        yield from _overruled_settings(design)
 
 
-def _settings_of_no_run(design: Design, listed: tuple[ListedRun, ...]) -> Iterator[Problem]:
-    """Settings that every listed run overrules."""
-    if not listed or design.factors:
-        return
+def _overruled_settings(design: Design) -> Iterator[Problem]:
+    common = design.listed_keys
     for key, text in design.settings.items():
-        if not _is_literal(key) and all(key in run.values for run in listed):
+        if key in common and not is_literal(key):
             message = f"every listed run has its own {column_of(key)}, so the setting {text} applies to none"
             yield place_of(text).problem(message, "leave it out, or change the runs")
 
@@ -214,20 +205,18 @@ def size_problems(design: Design) -> Iterator[Problem]:
     size = _size(design)
     if size > MOST_RUNS:
         message = f"the factors make {size:,} runs, more than {MOST_RUNS:,}"
-        first = next((factor.key for factor in design.factors), design.replicates)
+        first = design.factors[0].key if design.factors else design.replicates
         yield place_of(first).problem(message, "vary less, use one-at-a-time, or use fewer replicates")
     elif design.is_trained and not trained_runs(design):
-        excluded = [text for rule in design.exclusions for text in rule.values()]
+        excluded = chain.from_iterable(rule.values() for rule in design.exclusions)
         hint = "exclude less, or only evaluate with --no-training"
-        yield place_of(next(iter(excluded), "")).problem("no run is left to train", hint)
+        yield place_of(next(excluded, "")).problem("no run is left to train", hint)
 
 
 def _size(design: Design) -> int:
     """The number of runs before any is excluded."""
     sizes = [len(group[0].levels) for group in factor_groups(design)]
-    size = math.prod(sizes)
-    if design.is_one_at_a_time:
-        size = sum(sizes)
+    size = sum(sizes) if design.is_one_at_a_time else math.prod(sizes)
     if design.factor(MODEL) is None:
         size *= max(1, len(design.models))
     return size * design.runs_per_combination

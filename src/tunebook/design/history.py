@@ -49,7 +49,6 @@ class PriorTraining:
     max_seq_len: int
     tokens_per_second: float
     overhead_s: float
-    duration_s: float
     peak_memory_gb: float
     epochs: int = 1
 
@@ -64,7 +63,6 @@ class PriorEvaluation:
     """An evaluation that succeeded; ``model`` as for trainings, where it is known."""
 
     experiment: str
-    task: str
     model: str
     gpus: int
     samples: int
@@ -82,29 +80,31 @@ class History:
 
 def find_history(roots: Iterable[Path]) -> History:
     """Reads the experiments in these directories (and these directories themselves), the newest first."""
-    roots = list(dict.fromkeys(root for root in roots if root.is_dir()))
-    tools = {tool.short: tool.results for tool in installed_tools().preparation}
+    roots = list(dict.fromkeys(filter(Path.is_dir, roots)))
     trainings: list[PriorTraining] = []
     evaluations: list[PriorEvaluation] = []
     for experiment in _experiments(roots):
         try:
             jobs = read_manifest(experiment).jobs[:_MOST_JOBS]
         except (PlanError, OSError):
-            continue  # somebody else's broken experiment is no reason to stop this design
+            continue  # a broken experiment next to this one does not stop the design
         models: dict[str, str] = {}
-        for job in jobs:
-            results = tools.get(job.tool)
-            if job.stage is Stage.PREPARATION and isinstance(results, TrainingResults):
-                settings = results.read_settings(experiment / job.directory).values
-                models[job.run] = Path(str(settings.get("model_checkpoint", ""))).name
-                training = _training(experiment, job, settings)
-                trainings += [training] if training else []
+        for job, settings in _settings(experiment, jobs):
+            models[job.run] = Path(str(settings.get("model_checkpoint", ""))).name
+            trainings += _training(experiment, job, models[job.run], settings)
         for job in jobs:
             if job.stage is Stage.EVALUATION:
-                model = models.get(job.run, job.run.removesuffix("_base"))
-                evaluation = _evaluation(experiment, job, model)
-                evaluations += [evaluation] if evaluation else []
+                evaluations += _evaluation(experiment, job, models.get(job.run, job.run.removesuffix("_base")))
     return History(tuple(trainings), tuple(evaluations), tuple(map(str, roots)))
+
+
+def _settings(experiment: Path, jobs: Iterable[Job]) -> Iterator[tuple[Job, Mapping[str, object]]]:
+    """The trainings with the settings that they ran with."""
+    tools = {tool.short: tool.results for tool in installed_tools().preparation}
+    for job in jobs:
+        results = tools.get(job.tool)
+        if job.stage is Stage.PREPARATION and isinstance(results, TrainingResults):
+            yield job, results.read_settings(experiment / job.directory).values
 
 
 def _experiments(roots: list[Path]) -> list[Path]:
@@ -120,7 +120,9 @@ def _experiments(roots: list[Path]) -> list[Path]:
 def _subdirectories(root: Path) -> Iterator[Path]:
     try:
         with os.scandir(root) as entries:
-            yield from (Path(entry.path) for entry in entries if entry.is_dir())
+            for entry in entries:
+                if entry.is_dir():
+                    yield Path(entry.path)
     except OSError:
         return
 
@@ -128,36 +130,46 @@ def _subdirectories(root: Path) -> Iterator[Path]:
 def _duration_s(experiment: Path, job: Job) -> float | None:
     """How long a job took by its own outcome, if it succeeded."""
     outcome = read_outcome(experiment / job.outcome)
-    return outcome.elapsed_s if outcome is not None and outcome.exit_code == 0 else None
+    if outcome is None or outcome.exit_code != 0:
+        return None
+    return outcome.elapsed_s
 
 
-def _training(experiment: Path, job: Job, settings: Mapping[str, object]) -> PriorTraining | None:
+def _training(experiment: Path, job: Job, model: str, settings: Mapping[str, object]) -> Iterator[PriorTraining]:
+    """The training, if it succeeded and was measured."""
     duration = _duration_s(experiment, job)
     batch_size = _whole(settings.get("batch_size"))
     steps = _last_steps(job)
-    speeds = [speed for step in steps if (speed := step.tokens_per_second or 0.0) > 0]
+    speeds = [step.tokens_per_second for step in steps if step.tokens_per_second and step.tokens_per_second > 0]
     if duration is None or not speeds or not batch_size:
-        return None
-    return PriorTraining(
+        return
+    yield PriorTraining(
         experiment=experiment.name,
         run=job.run,
-        model=Path(str(settings.get("model_checkpoint", ""))).name,
+        model=model,
         gpus=job.resources.gpus,
-        gpu=str(settings.get("constraint") or settings.get("partition") or "") if job.resources.gpus else "",
+        gpu=_gpu(job, settings),
         lora=settings.get("lora_rank") is not None,
         batch_size=batch_size,
         max_seq_len=_whole(settings.get("max_seq_len")),
         tokens_per_second=median(speeds),
         overhead_s=max(0.0, duration - _stepping_s(steps)),
-        duration_s=duration,
         peak_memory_gb=max(0.0, *(step.peak_memory_gb or 0.0 for step in steps)),
         epochs=max(1, _whole(settings.get("epochs"))),
     )
 
 
+def _gpu(job: Job, settings: Mapping[str, object]) -> str:
+    if not job.resources.gpus:
+        return ""
+    return str(settings.get("constraint") or settings.get("partition") or "")
+
+
 def _whole(value: object) -> int:
     """A setting that counts something; 0 for anything else that a file may hold."""
-    return max(0, int(value)) if isinstance(value, int) else 0
+    if not isinstance(value, int):
+        return 0
+    return max(0, int(value))
 
 
 def _last_steps(job: Job) -> list[MetricsRecord]:
@@ -177,12 +189,13 @@ def _stepping_s(steps: Sequence[MetricsRecord]) -> float:
     for before, after in pairwise(steps):
         if before.time_s is not None and after.time_s is not None and after.step > before.step:
             seconds_per_step.append((after.time_s - before.time_s) / (after.step - before.step))
-    return median(seconds_per_step) * steps[-1].step if seconds_per_step else 0.0
+    if not seconds_per_step:
+        return 0.0
+    return median(seconds_per_step) * steps[-1].step
 
 
-def _evaluation(experiment: Path, job: Job, model: str) -> PriorEvaluation | None:
+def _evaluation(experiment: Path, job: Job, model: str) -> Iterator[PriorEvaluation]:
     duration = _duration_s(experiment, job)
     result = read_result(experiment / job.result) if job.result else None
-    if duration is None or result is None or result.status != "success" or not result.completed:
-        return None
-    return PriorEvaluation(experiment.name, job.task or "", model, job.resources.gpus, result.completed, duration)
+    if duration is not None and result is not None and result.status == "success" and result.completed:
+        yield PriorEvaluation(experiment.name, model, job.resources.gpus, result.completed, duration)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import chain
 from typing import TypeVar
 
 from tunebook.design.values import (
@@ -14,13 +13,16 @@ from tunebook.design.values import (
     Decision,
     Design,
     DesignInputs,
+    DesignModel,
     DesignTask,
+    EvalOnly,
     Factor,
 )
 
 __all__ = ["merge_inputs", "update_inputs"]
 
 _Item = TypeVar("_Item")
+_Named = TypeVar("_Named", bound=DesignModel | DesignTask | EvalOnly)
 _Keys = TypeVar("_Keys", bound=Iterable[str])
 
 
@@ -41,7 +43,7 @@ def merge_inputs(earlier: DesignInputs, now: DesignInputs) -> DesignInputs:
 
 
 def update_inputs(stored: DesignInputs, now: DesignInputs) -> DesignInputs:
-    """What is given now, over a design that was complete.
+    """The stored design, which was complete, with what is given now.
 
     Other than in :func:`merge_inputs`, factors take the place of listed runs, and what no longer applies is left out:
     pairs, exclusions and base levels of factors that the design no longer has.
@@ -49,7 +51,7 @@ def update_inputs(stored: DesignInputs, now: DesignInputs) -> DesignInputs:
     if now.design.factors:
         stored = replace(stored, design=replace(stored.design, listed=()))
     merged = merge_inputs(stored, now)
-    design, decisions = _without_gone_factors(stored.design, now.design, merged.design)
+    design, decisions = _without_gone_factors(now.design, merged.design)
     return replace(merged, design=design, decisions=(*merged.decisions, *decisions))
 
 
@@ -59,7 +61,7 @@ def _merged(earlier: Design, now: Design) -> Design:
         name=now.name or earlier.name,
         preparation=now.preparation or earlier.preparation,
         evaluation=now.evaluation or earlier.evaluation,
-        models=tuple(({item.name: item for item in (*earlier.models, *now.models)}).values()),
+        models=_by_name(earlier.models, now.models),
         dataset=now.dataset or earlier.dataset,
         dataset_format=now.dataset_format or earlier.dataset_format,
         tasks=_tasks(earlier, now),
@@ -75,7 +77,7 @@ def _merged(earlier: Design, now: Design) -> Design:
         exclusions=_added(earlier.exclusions, now.exclusions),
         train=_given(now.train, earlier.train),
         controls=_given(now.controls, earlier.controls),
-        eval_only=tuple(({item.name: item for item in (*earlier.eval_only, *now.eval_only)}).values()),
+        eval_only=_by_name(earlier.eval_only, now.eval_only),
         settings=_settings(earlier, now),
         epochs=now.epochs or earlier.epochs,
         matrix=_added(earlier.matrix, now.matrix),
@@ -84,12 +86,17 @@ def _merged(earlier: Design, now: Design) -> Design:
     )
 
 
+def _by_name(earlier: tuple[_Named, ...], now: tuple[_Named, ...]) -> tuple[_Named, ...]:
+    """All of them; a later one takes the place of an earlier one of its name."""
+    return tuple({item.name: item for item in (*earlier, *now)}.values())
+
+
 def _given(now: _Item | None, earlier: _Item | None) -> _Item | None:
     return earlier if now is None else now
 
 
 def _added(earlier: tuple[_Item, ...], now: tuple[_Item, ...]) -> tuple[_Item, ...]:
-    """All of them; what was given earlier and is given again stays where it was."""
+    """All of them; an item that is given again stays where it was."""
     return (*earlier, *(item for item in now if item not in earlier))
 
 
@@ -106,25 +113,23 @@ def _tasks(earlier: Design, now: Design) -> tuple[DesignTask, ...]:
 
 
 def _factors(earlier: Design, now: Design) -> tuple[Factor, ...]:
-    factors: dict[str, Factor] = {}
-    for factor in earlier.factors:
-        is_seed = factor.key == "seed" and (now.seeds or now.replicates is not None)
-        if factor.key not in now.settings and not is_seed:
-            factors[factor.key] = factor
-    for factor in now.factors:
-        factors[factor.key] = factor
+    factors = {factor.key: factor for factor in (*earlier.factors, *now.factors)}
+    settled = set(now.settings)
+    if now.seeds or now.replicates is not None:
+        settled.add("seed")
+    for key in settled.difference(now.factor_keys):
+        factors.pop(key, None)
     return tuple(factors.values())
 
 
 def _settings(earlier: Design, now: Design) -> Mapping[str, str]:
-    varied = {factor.key for factor in now.factors}
-    kept = {key: text for key, text in earlier.settings.items() if key not in varied}
+    kept = {key: text for key, text in earlier.settings.items() if key not in now.factor_keys}
     return {**kept, **now.settings}
 
 
 def _paired(earlier: Design, now: Design) -> tuple[tuple[str, ...], ...]:
-    regrouped = {key for keys in now.paired for key in keys}
-    return (*(keys for keys in earlier.paired if not regrouped.intersection(keys)), *now.paired)
+    regrouped = set[str]().union(*now.paired)
+    return (*(keys for keys in earlier.paired if regrouped.isdisjoint(keys)), *now.paired)
 
 
 def _seeds(earlier: Design, now: Design) -> tuple[str, ...]:
@@ -139,9 +144,9 @@ def _seeds(earlier: Design, now: Design) -> tuple[str, ...]:
 
 def _extended(seeds: tuple[str, ...], count: int) -> tuple[str, ...]:
     """The first seeds, or all and as many more above the largest as ``count`` needs."""
-    largest = max((int(seed) for seed in seeds if seed.isdecimal()), default=0)
+    largest = max(map(int, filter(str.isdecimal, seeds)), default=0)
     added = min(count, MOST_RUNS + 1) - len(seeds)
-    return (*seeds[:count], *(str(largest + 1 + number) for number in range(added)))
+    return (*seeds[:count], *map(str, range(largest + 1, largest + 1 + added)))
 
 
 def _replicates(earlier: Design, now: Design) -> int | None:
@@ -150,25 +155,33 @@ def _replicates(earlier: Design, now: Design) -> int | None:
     return None if now.seeds or now.factor("seed") else earlier.replicates
 
 
-def _without_gone_factors(earlier: Design, now: Design, merged: Design) -> tuple[Design, tuple[Decision, ...]]:
+def _without_gone_factors(now: Design, merged: Design) -> tuple[Design, tuple[Decision, ...]]:
     """Drops earlier pairs, exclusions and base levels of factors that the design no longer has."""
-    factors = {MODEL, *(factor.key for factor in merged.factors)}
-    old_pairs = _moot(earlier.paired, now.paired, factors)
-    old_rules = _moot(earlier.exclusions, now.exclusions, factors)
-    old_base = [key for key in earlier.base if key not in {*now.base, *factors}]
-    named = [*chain(*old_pairs), *chain(*old_rules), *old_base]
-    gone = [key for key in dict.fromkeys(named) if key not in factors]
-    what = "pairs, exclusions and base levels of {} are left out"
-    decisions = tuple((what.format(key), "it is no longer a factor") for key in gone)
-    base = {key: text for key, text in merged.base.items() if key not in old_base}
+    factors = {MODEL, *merged.factor_keys}
+    gone: dict[str, None] = {}
+    paired = _still_valid(merged.paired, now.paired, factors, gone)
+    exclusions = _still_valid(merged.exclusions, now.exclusions, factors, gone)
+    base: dict[str, str] = {}
+    for key, text in merged.base.items():
+        if key in factors or key in now.base:
+            base[key] = text
+        else:
+            gone[key] = None
     if now.combine == Combine.FACTORIAL:
         base = dict(now.base)
-    paired = tuple(keys for keys in merged.paired if keys not in old_pairs)
-    exclusions = tuple(rule for rule in merged.exclusions if rule not in old_rules)
+    what = "pairs, exclusions and base levels of {} are left out"
+    decisions = tuple((what.format(key), "it is no longer a factor") for key in gone if key not in factors)
     return replace(merged, paired=paired, exclusions=exclusions, base=base), decisions
 
 
-def _moot(earlier: Iterable[_Keys], now: Iterable[_Keys], factors: set[str]) -> list[_Keys]:
-    """Earlier pairs or rules, not given again, with a key that is no longer a factor."""
-    again = list(now)
-    return [keys for keys in earlier if keys not in again and not factors.issuperset(keys)]
+def _still_valid(
+    merged: Iterable[_Keys], now: Iterable[_Keys], factors: set[str], gone: dict[str, None]
+) -> tuple[_Keys, ...]:
+    """The pairs or rules that are given now, or whose keys are all factors; adds the keys of others to ``gone``."""
+    again, kept = list(now), []
+    for keys in merged:
+        if keys in again or factors.issuperset(keys):
+            kept.append(keys)
+        else:
+            gone.update(dict.fromkeys(keys))
+    return tuple(kept)

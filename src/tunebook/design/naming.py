@@ -29,12 +29,12 @@ def experiment_name(design: Design, day: date) -> str:
 
 
 def _varied_keys(design: Design) -> list[str]:
-    keys = [str(factor.key) for factor in design.factors]
+    keys = [*design.factor_keys]
     for run in design.listed:
-        keys += [key for key in run.values if key not in keys]
-    if len(design.models) > 1 and MODEL not in keys:
+        keys += run.values
+    if len(design.models) > 1:
         keys.append(MODEL)
-    return keys
+    return list(dict.fromkeys(keys))
 
 
 class FreeNames:
@@ -62,7 +62,7 @@ def with_names(plan: Plan, given: Sequence[str]) -> tuple[Run, ...]:
     names = FreeNames()
     # Names that are given come first, so that no name by convention takes one of them.
     taken = [names.take(name) if name else "" for name in given]
-    runs = []
+    runs: list[Run] = []
     for run, name in zip(plan.runs, taken, strict=True):
         usual = "_".join([_stem(run.model), *(labels[run.name] or _rank_and_rate(plan, run))])
         runs.append(replace(run, name=name or names.take(usual)))
@@ -76,8 +76,12 @@ def _stem(model: str) -> str:
 
 def _rank_and_rate(plan: Plan, run: Run) -> list[str]:
     """The labels of a run's name where nothing varies."""
-    texts = {key: plan.setting(run, key) for key in ("lora_rank", "lr")}
-    return [f"{plan.parameters.by_key(key).short}{written.text}" for key, written in texts.items() if written]
+    labels: list[str] = []
+    for key in ("lora_rank", "lr"):
+        written = plan.setting(run, key)
+        if written:
+            labels.append(f"{plan.parameters.by_key(key).short}{written.text}")
+    return labels
 
 
 def control_name(model: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from tunebook.core.parameters import suggestion
+from collections.abc import Mapping
+
+from tunebook.core.parameters import Kind, suggestion
 from tunebook.design.values import MODEL
 from tunebook.tools.parameters import every_parameter
 
-__all__ = ["column_of", "find_key", "nearest_key", "varies"]
+__all__ = ["column_of", "find_key", "is_literal", "nearest_key", "values_text", "varies"]
 
 
 def find_key(name: str, *, is_factor: bool) -> str | None:
@@ -20,10 +22,13 @@ def find_key(name: str, *, is_factor: bool) -> str | None:
 def nearest_key(name: str, *, is_factor: bool) -> tuple[str | None, str]:
     """The key that an unknown name probably means (``None`` if no name is near), and the hint for a person."""
     parameters = every_parameter()
-    known = [parameter.key for parameter in parameters]
+    known: list[str] = []
     if is_factor:
-        names = [name for parameter in parameters.varying for name in (parameter.key, parameter.short)]
-        known = [*dict.fromkeys(names), MODEL]
+        for parameter in parameters.varying:
+            known += [parameter.key, parameter.short]
+        known = [*dict.fromkeys(known), MODEL]
+    else:
+        known = [parameter.key for parameter in parameters]
     hint = suggestion(name, known)
     if not hint.startswith("did you mean"):
         return None, hint
@@ -33,6 +38,16 @@ def nearest_key(name: str, *, is_factor: bool) -> tuple[str | None, str]:
 def varies(key: str) -> bool:
     """Whether this can differ from run to run."""
     return key == MODEL or bool(every_parameter().by_key(key).short)
+
+
+def is_literal(key: str) -> bool:
+    """Whether this is a prompt: models that are not trained are asked with it too."""
+    return key != MODEL and every_parameter().by_key(key).kind is Kind.LITERAL
+
+
+def values_text(values: Mapping[str, str], sep: str = ", ") -> str:
+    """``lora_rank=8, lr=1e-5``."""
+    return sep.join(f"{key}={text}" for key, text in values.items())
 
 
 def column_of(key: str) -> str:

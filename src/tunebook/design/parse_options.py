@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tunebook.core.parameters import suggestion
+from tunebook.core.parameters import FLAG_WORDS, suggestion
 from tunebook.design.documents import Document, Node, assignments, levels
 from tunebook.design.parameter_names import find_key, nearest_key
 from tunebook.design.parse_parts import parse_controls, parse_eval_only, parse_matrix, parse_models, parse_tasks
@@ -31,7 +31,6 @@ _OTHER_NAMES = {
     "pairs": "pair",
     "epochs-to-evaluate": "evaluate-epochs",
 }
-_YES = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 
 def parse_document(document: Document, *, here: Path) -> DesignInputs:
@@ -125,8 +124,7 @@ class _Parser:
             if self.design.factor(key):
                 self.given_twice(Text(key, name.place))
             factor = Factor(Text(key, name.place), tuple(levels(item)))
-            others = [other for other in self.design.factors if other.key != key]
-            self.design = replace(self.design, factors=(*others, factor))
+            self.design = replace(self.design, factors=(*self.design.factors, factor))
 
     def settings(self, node: Node) -> None:
         settings = dict(self.design.settings)
@@ -144,8 +142,9 @@ class _Parser:
 
     def pairs(self, node: Node) -> None:
         """One group of factors, or a list of such groups."""
-        is_nested = any(isinstance(item.value, tuple) for item in node.items())
-        groups = node.items() if is_nested else (node,)
+        groups = list(node.items())
+        if not any(isinstance(item.value, tuple) for item in groups):
+            groups = [node]
         for group in groups:
             keys: list[str] = []
             for name in levels(group):
@@ -182,7 +181,7 @@ class _Parser:
 
     def models(self, node: Node) -> None:
         for model in parse_models(node, self.here):
-            if any(other.name == model.name for other in self.design.models):
+            if model.name in self.design.model_names:
                 self.given_twice(Text(model.name))
             self.design = replace(self.design, models=(*self.design.models, model))
 
@@ -194,8 +193,7 @@ class _Parser:
             self._set_task(task)
 
     def _set_task(self, task: DesignTask) -> None:
-        tasks = {other.name: other for other in self.design.tasks}
-        tasks[task.name] = task
+        tasks = {**{other.name: other for other in self.design.tasks}, task.name: task}
         self.design = replace(self.design, tasks=tuple(tasks.values()))
 
     def task_dataset(self, node: Node) -> None:
@@ -216,7 +214,7 @@ class _Parser:
 
     def controls(self, node: Node) -> None:
         controls: tuple[Control, ...] = (*(self.design.controls or ()), *parse_controls(node))
-        if node.text.lower() in _YES:
+        if node.text.lower() in FLAG_WORDS:
             controls = EVERY_MODEL if _is_yes(node) else ()
         self.design = replace(self.design, controls=controls)
 
@@ -229,9 +227,9 @@ class _Parser:
 
 def _is_yes(node: Node) -> bool:
     text = node.one_text().lower()
-    if text not in _YES:
+    if text not in FLAG_WORDS:
         raise UsageError([node.place.problem(f"`{node.text}` must be yes or no")])
-    return _YES[text]
+    return FLAG_WORDS[text]
 
 
 def _name_and_rest(node: Node, *, example: str) -> list[tuple[Text, Node]]:
@@ -245,8 +243,6 @@ def _name_and_rest(node: Node, *, example: str) -> list[tuple[Text, Node]]:
 
 
 def _text(change: Callable[[Design, Text], Design]) -> Callable[[_Parser, Node], None]:
-    """Parses one text into a field of the design."""
-
     def parse(parser: _Parser, node: Node) -> None:
         parser.design = change(parser.design, node.one_text())
 
@@ -254,8 +250,6 @@ def _text(change: Callable[[Design, Text], Design]) -> Callable[[_Parser, Node],
 
 
 def _number(change: Callable[[Design, Number], Design]) -> Callable[[_Parser, Node], None]:
-    """Parses a whole number into a field of the design."""
-
     def parse(parser: _Parser, node: Node) -> None:
         text = node.one_text()
         if not text.isdecimal():

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tunebook.core.parameters import suggestion
+from tunebook.core.plan.resources import split_script
 from tunebook.design.documents import Node, levels
 from tunebook.design.places import Text
 from tunebook.design.values import Control, DesignModel, DesignTask, EvalOnly, MatrixRule
@@ -17,7 +18,6 @@ __all__ = [
     "parse_matrix",
     "parse_models",
     "parse_tasks",
-    "split_script",
 ]
 
 _MATRIX_HINT = "write RUN:TASK=EPOCHS with globs; epochs are last, all, zero-based ones, or - for none"
@@ -39,28 +39,31 @@ def parse_models(node: Node, here: Path) -> Iterator[DesignModel]:
 
 def parse_tasks(node: Node) -> Iterator[DesignTask]:
     """``NAME=SCRIPT[@task]``, a mapping of names, or mappings with name, script, dataset and description."""
-    if isinstance(node.value, Mapping) and "script" not in node.value:
-        for name, item in node.named():
-            yield _task(item, name)
-    else:
-        for item in node.items():
-            yield _task(item, "")
+    for name, item in _named_or_not(node, "script"):
+        yield _task(item, name)
+
+
+def _named_or_not(node: Node, key: str) -> Iterator[tuple[str, Node]]:
+    """The parts of a mapping by name; those of a list, and a mapping with this key, without a name."""
+    if isinstance(node.value, Mapping) and key not in node.value:
+        yield from node.named()
+        return
+    for item in node.items():
+        yield "", item
 
 
 def _task(item: Node, name: str) -> DesignTask:
-    dataset = description = ""
+    values = {"script": str(item.text)}
     if isinstance(item.value, Mapping):
         values = _texts(item, known=("name", "script", "dataset", "description"))
-        name = name or values.get("name", "")
-        script, dataset, description = (values.get(key, "") for key in ("script", "dataset", "description"))
-    else:
-        script = item.text
-        first, sign, rest = item.text.partition("=")
-        if sign and not name:
-            name, script = first.strip(), rest.strip()
-    file, function = split_script(script)
-    name = name or function or Path(file).stem
-    return DesignTask(Text(name, item.place), file, function, dataset or None, description)
+    elif not name and "=" in item.text:
+        first, _, rest = item.text.partition("=")
+        values = {"name": first.strip(), "script": rest.strip()}
+    file, function = split_script(values.get("script", ""))
+    name = name or values.get("name") or function or Path(file).stem
+    return DesignTask(
+        Text(name, item.place), file, function, values.get("dataset") or None, values.get("description", "")
+    )
 
 
 def _texts(item: Node, *, known: tuple[str, ...]) -> dict[str, str]:
@@ -73,30 +76,19 @@ def _texts(item: Node, *, known: tuple[str, ...]) -> dict[str, str]:
     return values
 
 
-def split_script(text: str) -> tuple[str, str | None]:
-    """The file and the task of ``cap_task.py@capitalization``; a path may contain ``@`` itself."""
-    file, sign, function = text.rpartition("@")
-    return (file, function) if sign and function.isidentifier() else (text, None)
-
-
 def parse_controls(node: Node) -> Iterator[Control]:
     """Models, or mappings with model and name."""
     for item in node.items():
+        values = {"model": str(item.text)}
         if isinstance(item.value, Mapping):
             values = _texts(item, known=("model", "name"))
-            yield Control(Text(values.get("model", ""), item.place), values.get("name", ""))
-        else:
-            yield Control(item.text)
+        yield Control(Text(values.get("model", ""), item.place), values.get("name", ""))
 
 
 def parse_eval_only(node: Node) -> Iterator[EvalOnly]:
     """``NAME=PATH``, ``NAME@MODEL=PATH``, a mapping of names, or mappings with name, checkpoint and model."""
-    if isinstance(node.value, Mapping) and "checkpoint" not in node.value:
-        for name, item in node.named():
-            yield _weights(item, name)
-    else:
-        for item in node.items():
-            yield _weights(item, "")
+    for name, item in _named_or_not(node, "checkpoint"):
+        yield _weights(item, name)
 
 
 def _weights(item: Node, name: str) -> EvalOnly:
@@ -128,9 +120,8 @@ def parse_matrix(node: Node) -> Iterator[MatrixRule]:
 
 
 def _rules(found: Mapping[str, Node], item: Node) -> Iterator[MatrixRule]:
-    run = found["run"].text if "run" in found else "*"
-    epochs = ",".join(levels(found["epochs"])) if "epochs" in found else ""
-    named = found.get("tasks") or found.get("task")
-    tasks = levels(named) if named else ["*"]
-    for task in tasks:
+    every = Node("*", item.place)
+    run = found.get("run", every).text
+    epochs = ",".join(levels(found.get("epochs", Node(""))))
+    for task in levels(found.get("tasks") or found.get("task") or every):
         yield MatrixRule(Text(run, item.place), task, epochs or "default")

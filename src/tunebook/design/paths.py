@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tunebook.design.places import Text, place_of
-from tunebook.design.values import Design, Factor, ListedRun
+from tunebook.design.values import Design, DesignTask, Factor
 
 __all__ = ["absolute", "with_absolute_paths"]
 
@@ -22,28 +22,32 @@ def absolute(text: str, here: Path) -> str:
 
 def with_absolute_paths(design: Design, here: Path) -> Design:
     """The design with absolute paths of models, data sets, scripts and weights."""
+
+    def at(text: str) -> str:
+        return absolute(text, here)
+
+    def values(texts: Mapping[str, str]) -> Mapping[str, str]:
+        if "dataset" in texts:
+            return {**texts, "dataset": at(texts["dataset"])}
+        return texts
+
+    def levels(factor: Factor) -> Factor:
+        if factor.key == "dataset":
+            return replace(factor, levels=tuple(map(at, factor.levels)))
+        return factor
+
+    def located(task: DesignTask) -> DesignTask:
+        return replace(task, script=at(task.script), dataset=at(task.dataset or "") or None)
+
     return replace(
         design,
-        models=tuple(replace(model, path=absolute(model.path, here)) for model in design.models),
-        dataset=absolute(design.dataset, here),
-        tasks=tuple(
-            replace(task, script=absolute(task.script, here), dataset=absolute(task.dataset or "", here) or None)
-            for task in design.tasks
-        ),
-        factors=tuple(_factor(factor, here) for factor in design.factors),
-        base=_values(design.base, here),
-        listed=tuple(ListedRun(_values(run.values, here), run.name) for run in design.listed),
-        exclusions=tuple(_values(rule, here) for rule in design.exclusions),
-        eval_only=tuple(replace(item, checkpoint=absolute(item.checkpoint, here)) for item in design.eval_only),
-        settings=_values(design.settings, here),
+        models=tuple(replace(model, path=at(model.path)) for model in design.models),
+        dataset=at(design.dataset),
+        tasks=tuple(map(located, design.tasks)),
+        factors=tuple(map(levels, design.factors)),
+        base=values(design.base),
+        listed=tuple(replace(run, values=values(run.values)) for run in design.listed),
+        exclusions=tuple(map(values, design.exclusions)),
+        eval_only=tuple(replace(item, checkpoint=at(item.checkpoint)) for item in design.eval_only),
+        settings=values(design.settings),
     )
-
-
-def _factor(factor: Factor, here: Path) -> Factor:
-    if factor.key != "dataset":
-        return factor
-    return Factor(factor.key, tuple(absolute(level, here) for level in factor.levels))
-
-
-def _values(values: Mapping[str, str], here: Path) -> Mapping[str, str]:
-    return {key: absolute(text, here) if key == "dataset" else text for key, text in values.items()}

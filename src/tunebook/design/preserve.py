@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from tunebook.core.markdown import MarkdownSection, parse_markdown, split_lines
 from tunebook.core.plan.document import SECTIONS
@@ -104,11 +104,10 @@ def _with_blocks(text: str, section: MarkdownSection, part: MarkdownSection, old
     """Puts a person's blocks of one part of a section into the same part of the new plan."""
     blocks = list(_blocks(old[part.line : _own_end(part)]))
     first = list(takewhile(_is_own, blocks))
-    later = [block for block in blocks[len(first) :] if _is_own(block)]
+    later = list(filter(_is_own, blocks[len(first) :]))
     facts: list[str] = []
     if section.title.lower() == "overview":
-        for block in blocks:
-            facts += _own_facts(block)
+        facts += chain.from_iterable(map(_own_facts, blocks))
     target = _find(text, section.title, part.title)
     if target is None or not (first or facts or later):
         return text

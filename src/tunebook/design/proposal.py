@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from tunebook.core.parameters import Kind
 from tunebook.core.plan import Estimates, Fact, Plan, PlanDetails, Run, RunType
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.units import spoken_minutes
-from tunebook.design.build_plan import identity
+from tunebook.design.build_plan import Previous, identity
 from tunebook.design.describe import describe_design, naming_facts
 from tunebook.design.estimate import Estimate
 from tunebook.design.estimate_facts import EstimateFacts, estimate_facts
+from tunebook.design.parameter_names import is_literal
 from tunebook.design.resources import Entry
 from tunebook.design.values import Design
 from tunebook.design.workloads import Surroundings, Workloads, file_bytes
 from tunebook.errors import Problem
 
-__all__ = ["Previous", "Proposal", "Totals", "propose"]
+__all__ = ["Proposal", "Totals", "propose"]
 
 _GIB = 2**30
 _DISK_BUFFER = 1.2
@@ -29,7 +29,7 @@ _MIB_FROM = 10 * 2**20
 
 @dataclass(frozen=True)
 class Totals:
-    """What the whole experiment takes: hours of jobs and of GPUs, GiB of checkpoints and what is free (if known)."""
+    """The totals of the experiment: hours of jobs and of GPUs, GiB of checkpoints, and free GiB if known."""
 
     runs: int
     fine_tuned: int
@@ -41,53 +41,23 @@ class Totals:
     free_gib: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Previous:
-    """The plan that an update replaces; without a plan for a new one.
-
-    Attributes:
-        trained: runs whose training was submitted, as its status says.
-        is_evaluated: whether any evaluation was submitted.
-        matrix_notes: run to its remark in the evaluation matrix.
-    """
-
-    plan: Plan | None = None
-    trained: frozenset[str] = frozenset()
-    is_evaluated: bool = False
-    matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-    def minutes_of(self, plan: Plan, run: Run) -> tuple[float | None, bool]:
-        """The estimate of the same training, if there is one, and whether it was submitted."""
-        if self.plan is not None:
-            for old in self.plan.fine_tuned:
-                if identity(self.plan, old) == identity(plan, run):
-                    return old.estimate_min, old.name in self.trained
-        return None, False
-
-
-_NO_PREVIOUS = Previous()
-
-
 @dataclass(frozen=True)
 class Proposal:
-    """A plan with its details; the entries go to the log; ``old`` is the plan that it replaces."""
+    """A plan with its details; the entries go to the log."""
 
     plan: Plan
     details: PlanDetails
     totals: Totals
     entries: tuple[Entry, ...]
     warnings: tuple[Problem, ...]
-    old: Plan | None = None
 
 
-def propose(
-    design: Design, plan: Plan, *, around: Surroundings, created: str, previous: Previous = _NO_PREVIOUS
-) -> Proposal:
+def propose(design: Design, plan: Plan, *, around: Surroundings, created: str, previous: Previous) -> Proposal:
     """Adds splits, estimates, and details for people.
 
     Args:
         previous: runs that stay keep its estimates, since time limits follow from them and a job is only done for the
-            script that it ran with. What was not submitted gets a longer estimate if it needs one.
+            script that it ran with. A job that was not submitted gets a longer estimate if it needs one.
     """
     plan = _with_splits(plan, around)
     work = Workloads(plan, around)
@@ -110,7 +80,7 @@ def propose(
         matrix_notes=MappingProxyType({**_matrix_notes(plan), **previous.matrix_notes}),
         notes=design.notes,
     )
-    return Proposal(plan, details, totals, tuple(facts.entries), tuple(facts.warnings), previous.plan)
+    return Proposal(plan, details, totals, tuple(facts.entries), tuple(facts.warnings))
 
 
 def _kind(design: Design, plan: Plan, old: Plan | None) -> str:
@@ -124,7 +94,7 @@ def _with_splits(plan: Plan, around: Surroundings) -> Plan:
     if plan.dataset is None:
         return plan
     found = around.found.splits(plan.dataset.path)
-    splits = {name: count for name, count in found.items() if name.isidentifier()}
+    splits = {name: found[name] for name in filter(str.isidentifier, found)}
     return replace(plan, dataset=replace(plan.dataset, splits=MappingProxyType(splits)))
 
 
@@ -137,7 +107,7 @@ def _with_estimates(
     for run in plan.runs:
         minutes = None
         if run.name in training:
-            before, is_submitted = previous.minutes_of(plan, run)
+            before, is_submitted = _previous_minutes(previous, plan, run)
             minutes = _kept_minutes(before, _rounded(training[run.name].minutes), is_submitted=is_submitted)
             longest[run.model] = max(minutes, longest.get(run.model, 0.0))
         runs.append(replace(run, estimate_min=minutes))
@@ -146,6 +116,15 @@ def _with_estimates(
         before = previous.plan.estimates.evaluation_min if previous.plan else None
         each = _kept_minutes(before, _rounded(evaluation.minutes), is_submitted=previous.is_evaluated)
     return replace(plan, runs=tuple(runs), estimates=Estimates(MappingProxyType(longest), each))
+
+
+def _previous_minutes(previous: Previous, plan: Plan, run: Run) -> tuple[float | None, bool]:
+    """The estimate of the same training, if there is one, and whether it was submitted."""
+    if previous.plan is not None:
+        for old in previous.plan.fine_tuned:
+            if identity(previous.plan, old) == identity(plan, run):
+                return old.estimate_min, old.name in previous.trained
+    return None, False
 
 
 def _kept_minutes(before: float | None, now: float, *, is_submitted: bool) -> float:
@@ -206,9 +185,8 @@ def _dataset_facts(plan: Plan, around: Surroundings) -> Iterator[Fact]:
 
 def _matrix_notes(plan: Plan) -> dict[str, str]:
     """Remarks on the evaluations of models that are not trained here."""
-    prompts_vary = any(plan.parameters.by_key(key).kind is Kind.LITERAL for key in plan.columns)
     words = {RunType.CONTROL: "Base model, once", RunType.EVAL_ONLY: "Weights as they are, once"}
-    if prompts_vary:
+    if any(map(is_literal, plan.columns)):
         words[RunType.CONTROL] += ", with the prompts of the configuration"
     evaluated = {item.run for item in evaluations(plan)}
     return {run.name: words[run.type] for run in plan.runs if run.type in words and run.name in evaluated}

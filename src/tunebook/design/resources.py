@@ -1,7 +1,8 @@
-"""Verifies what a design needs: models, data, task scripts, disk, the tools' environments."""
+"""Verifies the resources of a design: models, data, task scripts, the tools' environments. Downloads nothing."""
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,22 +10,36 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.markdown import code_span
+from tunebook.core.naming import is_one_component
 from tunebook.core.plan import EvaluationTask, Model, Plan
+from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Environment, Site
-from tunebook.design.hub import how_to_get
 from tunebook.disk.program import run_program
 from tunebook.errors import PlanError, ToolError
-from tunebook.tools.base import EvaluationTool, PreparationTool, TaskScript, Tool
+from tunebook.tools.base import EvaluationTool, PreparationTool, Tool
 from tunebook.tools.datasets import DatasetFacts, read_dataset_facts
+from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, read_chat_template, read_model_facts
 from tunebook.tools.registry import installed_tools
 
-__all__ = ["Entry", "ModelResource", "Resources", "free_bytes", "survey"]
+__all__ = ["Entry", "ModelResource", "Resources", "free_bytes", "how_to_get", "survey"]
 
 Entry = tuple[str, str, dict[str, str]]
 """A log entry: action, description and its lines."""
 
+_MISSING = {"result": "missing", "explanation": "a prerequisite of the plan"}
+_OWNERS = {
+    "meta-llama": "meta-llama",
+    "llama": "meta-llama",
+    "qwen": "Qwen",
+    "mistral": "mistralai",
+    "gemma": "google",
+    "phi": "microsoft",
+    "smollm": "HuggingFaceTB",
+}
+_GATED = ("meta-llama", "google")
 _PROBE_S = 60.0
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _POINTER = b"version https://git-lfs."
 
 
@@ -45,23 +60,30 @@ class ModelResource:
 
 @dataclass
 class Resources:
-    """What was found; the entries go to the log, the prerequisites to the plan.
+    """The resources as they were found; the entries go to the log, the prerequisites to the plan.
 
     Attributes:
         refused: model to the reason why its configuration cannot be trained with.
+        verified: paths that were found complete; ``missing`` are those that were not found.
     """
 
     models: dict[str, ModelResource] = field(default_factory=dict)
     datasets: dict[str, DatasetFacts | None] = field(default_factory=dict)
-    tasks: dict[str, TaskScript | None] = field(default_factory=dict)
+
     refused: dict[str, str] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
     prerequisites: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
     def record(self, action: str, description: str, **lines: str) -> None:
         """Adds an entry to the log."""
         self.entries.append((action, description, lines))
+
+    def require(self, path: str, prerequisite: str) -> None:
+        """Adds a prerequisite for what was not found at a path."""
+        self.missing.add(path)
+        self.prerequisites.append(prerequisite)
 
     def splits(self, path: str) -> Mapping[str, int]:
         """A data set's splits; empty if they could not be counted."""
@@ -98,13 +120,12 @@ def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTo
     resource = ModelResource(path, facts, _size(found, name, facts, tool), _weight_bytes(directory, facts))
     found.models[name] = resource
     if facts is None:
-        found.prerequisites.append(
-            f"Model {code_span(name)} is not at {code_span(path)}: {how_to_get(name, path, tool)}"
-        )
-        found.record("VERIFY_MODEL", name, details=path, result="missing", explanation="a prerequisite of the plan")
+        found.require(path, f"Model {code_span(name)} is not at {code_span(path)}: {how_to_get(name, path, tool)}")
+        found.record("VERIFY_MODEL", name, details=path, **_MISSING)
         return
     problems = list(_model_problems(directory, facts))
-    found.prerequisites += [f"Model {code_span(name)} at {code_span(path)}: {problem}" for problem in problems]
+    for problem in problems:
+        found.prerequisites.append(f"Model {code_span(name)} at {code_span(path)}: {problem}")
     if not problems:
         found.verified.add(path)
     size = f"{resource.parameters_b:.2f}B parameters" if resource.parameters_b else "size unknown"
@@ -119,32 +140,61 @@ def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTo
 
 
 def _size(found: Resources, name: str, facts: ModelFacts | None, tool: PreparationTool | None) -> float | None:
+    if tool is None:
+        return None
     try:
-        return tool.model_size_b(name, facts) if tool else None
+        return tool.model_size_b(name, facts)
     except PlanError as error:
         found.refused[name] = str(error)
         return None
 
 
+def how_to_get(name: str, path: str, tool: PreparationTool | None) -> str:
+    """The commands that download a model to a path, as inline Markdown; one of them is the tool's own."""
+    repository = _repository(name, path)
+    target = shlex.quote(path)
+    commands = [f"hf download {repository} --local-dir {target}"]
+    if tool:
+        commands += filter(None, [tool.download_command(repository, target)])
+    gated = " (gated: ask for access first, then `hf auth login`)" if repository.split("/")[0] in _GATED else ""
+    return ", or ".join(map(code_span, commands)) + gated
+
+
+def _repository(name: str, path: str) -> str:
+    """The Hub's name of a model: as given, else its owner's by the family, else a place to fill in."""
+    last = path.rstrip("/").rsplit("/", 1)[-1]
+    if name.count("/") == 1:
+        return shlex.quote(name)
+    model = next((item for item in (name, last) if known_model(item)), last if is_one_component(last) else name)
+    owner = next((owner for prefix, owner in _OWNERS.items() if model.lower().startswith(prefix)), "OWNER")
+    return shlex.quote(f"{owner}/{model}")
+
+
 def _weight_bytes(directory: Path, facts: ModelFacts | None) -> int:
-    files = [directory / name for name in (facts.weight_files if facts else ())]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    total = 0
+    for name in facts.weight_files if facts else ():
+        file = directory / name
+        if file.is_file():
+            total += file.stat().st_size
+    return total
 
 
 def _model_problems(directory: Path, facts: ModelFacts) -> Iterator[str]:
     if facts.config is None:
         yield "`config.json` is missing or cannot be read"
-    if not any((directory / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+    if not any(map(Path.is_file, map(directory.joinpath, _TOKENIZER_FILES))):
         yield "its tokenizer is missing"
     elif read_chat_template(directory) is None:
         yield "its tokenizer has no chat template, which training and evaluation both need"
     if not facts.weight_files:
         yield "it has no weight files"
     elif facts.missing_files:
-        yield "weight files are missing: " + ", ".join(code_span(name) for name in facts.missing_files)
-    elif pointers := [name for name in facts.weight_files if _is_pointer(directory / name)]:
-        names = ", ".join(code_span(name) for name in pointers)
-        yield f"its weight files are Git LFS pointers ({names}): run `git lfs pull` there"
+        yield "weight files are missing: " + ", ".join(map(code_span, facts.missing_files))
+    else:
+        pointers = [name for name in facts.weight_files if _is_pointer(directory / name)]
+        names = ", ".join(map(code_span, pointers))
+        if pointers:
+            yield f"its weight files are Git LFS pointers ({names}): run `git lfs pull` there"
 
 
 def _is_pointer(file: Path) -> bool:
@@ -156,9 +206,17 @@ def _is_pointer(file: Path) -> bool:
 
 
 def _datasets(plan: Plan) -> Iterable[str]:
-    paths = [plan.dataset.path] if plan.dataset else []
-    paths += [str(run.parameters["dataset"].value) for run in plan.runs if "dataset" in run.parameters]
-    return dict.fromkeys([*paths, *(task.dataset for task in plan.tasks if task.dataset)])
+    """The paths of the plan's data set, of those of its runs, and of those of its tasks, each once."""
+    paths: dict[str, None] = {}
+    if plan.dataset:
+        paths[plan.dataset.path] = None
+    for run in plan.runs:
+        if "dataset" in run.parameters:
+            paths[str(run.parameters["dataset"].value)] = None
+    for task in plan.tasks:
+        if task.dataset:
+            paths[task.dataset] = None
+    return paths
 
 
 def _dataset(found: Resources, path: str) -> None:
@@ -166,29 +224,30 @@ def _dataset(found: Resources, path: str) -> None:
     found.datasets[path] = facts
     if facts is None:
         shape = "JSON with the keys `train`, `validation` and `test`, each a list of `{input, output}`"
-        found.prerequisites.append(f"Data set {code_span(path)} is missing: create it ({shape})")
-        found.record("VERIFY_DATASET", path, result="missing", explanation="a prerequisite of the plan")
+        found.require(path, f"Data set {code_span(path)} is missing: create it ({shape})")
+        found.record("VERIFY_DATASET", path, **_MISSING)
         return
     if not facts.problem:
         found.verified.add(path)
-    counts = ", ".join(f"{split} ({count})" for split, count in facts.splits.items())
     overlaps = "; ".join(f"{count} inputs in both {a} and {b}" for (a, b), count in facts.overlaps.items())
-    result = facts.problem or facts.unread or counts
+    result = facts.problem or facts.unread or splits_text(facts.splits)
     found.record("VERIFY_DATASET", path, command="read the file, count its splits", result=result, explanation=overlaps)
 
 
 def _task(found: Resources, task: EvaluationTask, tool: EvaluationTool) -> None:
     script = task.script
     facts = tool.read_tasks(Path(script))
-    found.tasks[script] = facts
+
     if facts is None:
-        found.prerequisites.append(f"Task script {code_span(script)} is missing: write it ({tool.task_form})")
-        found.record("VERIFY_TASK", script, result="missing", explanation="a prerequisite of the plan")
+        found.require(script, f"Task script {code_span(script)} is missing: write it ({tool.task_form})")
+        found.record("VERIFY_TASK", script, **_MISSING)
         return
     function = facts.function_for(task)
     if not facts.problem and function:
         found.verified.add(script)
-    accepted = f"{function.name}({', '.join(function.parameters)})" if function else "no such task in it"
+    accepted = "no such task in it"
+    if function:
+        accepted = f"{function.name}({', '.join(function.parameters)})"
     result = facts.problem or accepted
     found.record("VERIFY_TASK", script, command="read its source, without importing it", result=result)
 
@@ -199,7 +258,7 @@ def _checkpoint(found: Resources, run: str, path: str) -> None:
         found.record("VERIFY_CHECKPOINT", run, details=path, result="found")
         return
     found.prerequisites.append(f"The weights of eval-only run {code_span(run)} are not at {code_span(path)}")
-    found.record("VERIFY_CHECKPOINT", run, details=path, result="missing", explanation="a prerequisite of the plan")
+    found.record("VERIFY_CHECKPOINT", run, details=path, **_MISSING)
 
 
 def _environment(found: Resources, tool: Tool, environment: Environment) -> None:
@@ -211,7 +270,7 @@ def _environment(found: Resources, tool: Tool, environment: Environment) -> None
         found.record("VERIFY_ENVIRONMENT", f"{name} ({stage})", details=where, result="not verified: no conda here")
         return
     if argv is None:
-        installed = tool.version()
+        installed = tool.package.version
         result = installed or "not installed here, which only running needs"
         found.record("VERIFY_ENVIRONMENT", f"{name} ({stage})", details="this environment", result=result)
         return
@@ -237,6 +296,9 @@ def _probe(environment: Environment, package: str) -> list[str] | None:
 
 
 def free_bytes(path: Path) -> tuple[Path, int] | None:
-    """The nearest directory that exists, and what is free there; ``None`` if only the root of its disk does."""
-    there = next(parent for parent in (path, *path.parents) if parent.is_dir())
-    return None if there == Path(there.anchor) else (there, shutil.disk_usage(there).free)
+    """The nearest directory that exists, and the bytes that are free; ``None`` if only the root of its disk exists."""
+    while not path.is_dir():
+        path = path.parent
+    if path == Path(path.anchor):
+        return None
+    return path, shutil.disk_usage(path).free

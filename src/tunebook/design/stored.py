@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tunebook.core.paths import DESIGN
+from tunebook.core.plan.resources import join_script
 from tunebook.design.documents import Json, json_document
 from tunebook.design.parse_options import parse_document
 from tunebook.design.places import Place
-from tunebook.design.values import MODEL, Control, Design, DesignTask, EvalOnly, ListedRun, MatrixRule
+from tunebook.design.values import MODEL, Design, DesignTask, ListedRun
 from tunebook.errors import PlanError
 
 __all__ = ["design_from_json", "design_to_json"]
@@ -33,53 +34,42 @@ def design_to_json(design: Design) -> str:
         "dataset": design.dataset,
         "dataset-format": design.dataset_format,
         "task": {task.name: _task(task) for task in design.tasks},
-        "factor": {factor.key: list(factor.levels) for factor in design.factors},
+        "factor": {factor.key: factor.levels for factor in design.factors},
         "combine": design.combine,
         "base": dict(design.base),
-        "pair": [list(keys) for keys in design.paired],
+        "pair": list(design.paired),
         "with": [_listed(run) for run in design.listed],
         "sample": design.sample,
         "sample-seed": design.sample_seed,
         "seeds": list(design.seeds),
         "replicates": design.replicates,
-        "exclude": [dict(rule) for rule in design.exclusions],
+        "exclude": [*map(dict, design.exclusions)],
         "train": design.train,
         "control": _controls(design),
-        "eval-only": {item.name: _weights(item) for item in design.eval_only},
+        "eval-only": {item.name: {"checkpoint": item.checkpoint, MODEL: item.model} for item in design.eval_only},
         "set": dict(design.settings),
         "evaluate-epochs": design.epochs,
-        "matrix": [_rule(rule) for rule in design.matrix],
+        "matrix": [{"run": item.run, "tasks": [item.task], "epochs": item.epochs} for item in design.matrix],
     }
     given = {key: value for key, value in optional.items() if value not in (None, "", {}, [])}
     return json.dumps({"version": _VERSION, "design": given}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _task(task: DesignTask) -> Json:
-    script = f"{task.script}@{task.function}" if task.function else task.script
+    script = join_script(task.script, task.function)
     return {"script": script, "dataset": task.dataset or "", "description": task.description}
-
-
-def _listed(run: ListedRun) -> Json:
-    name = {"name": run.name} if run.name else {}
-    return {**name, **run.values}
-
-
-def _rule(rule: MatrixRule) -> Json:
-    return {"run": rule.run, "tasks": [rule.task], "epochs": rule.epochs}
 
 
 def _controls(design: Design) -> Json:
     if design.has_every_control:
         return None
-    return [_control(control) for control in design.controls or ()] or "no"
+    return [{"model": item.model, "name": item.name} for item in design.controls or ()] or "no"
 
 
-def _control(control: Control) -> Json:
-    return {"model": control.model, "name": control.name}
-
-
-def _weights(item: EvalOnly) -> Json:
-    return {"checkpoint": item.checkpoint, MODEL: item.model}
+def _listed(run: ListedRun) -> Json:
+    if run.name:
+        return {"name": run.name, **run.values}
+    return dict(run.values)
 
 
 def design_from_json(text: str) -> Design:

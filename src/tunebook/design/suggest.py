@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Site
 from tunebook.tools.datasets import read_dataset_facts
 from tunebook.tools.registry import installed_tools
@@ -35,21 +37,26 @@ class Suggestions:
 def suggestions(here: Path, site: Site) -> Suggestions:
     """Looks at most two directories deep, and at the site's models directory."""
     files = list(_files(here))
-    models = [file.parent for file in files if file.name == "config.json" and any(file.parent.glob("*.safetensors"))]
+    models: dict[str, None] = {}
+    datasets: dict[str, str] = {}
+    for file in files:
+        if file.name == "config.json" and any(file.parent.glob("*.safetensors")):
+            models[_shown(file.parent, here)] = None
+        splits = _splits(file)
+        if splits:
+            datasets[_shown(file, here)] = splits
     if site.models_dir:
-        models += [config.parent for config in sorted(Path(site.models_dir).expanduser().glob("*/config.json"))]
-    return Suggestions(
-        tuple(_shown(path, here) for path in dict.fromkeys(models)),
-        tuple((_shown(path, here), words) for path in files if (words := _splits(path))),
-        tuple(f"{_shown(path, here)}@{name}" for path, name in _tasks(files)),
-    )
+        for config in sorted(Path(site.models_dir).expanduser().glob("*/config.json")):
+            models[_shown(config.parent, here)] = None
+    return Suggestions(tuple(models), tuple(datasets.items()), tuple(_tasks(files, here)))
 
 
 def _files(here: Path) -> Iterator[Path]:
     count = 0
     for pattern in ("*", "*/*", "*/*/*"):
         for path in sorted(here.glob(pattern)):
-            if any(part.startswith(".") or part in _SKIPPED for part in path.relative_to(here).parts):
+            parts = path.relative_to(here).parts
+            if not _SKIPPED.isdisjoint(parts) or any(part.startswith(".") for part in parts):
                 continue
             if path.suffix in {".json", ".jsonl", ".py"} and path.is_file():
                 count += 1
@@ -69,14 +76,14 @@ def _splits(path: Path) -> str:
     facts = read_dataset_facts(path)
     if facts is None or facts.problem or "train" not in facts.splits:
         return ""
-    return ", ".join(f"{name} ({count})" for name, count in facts.splits.items())
+    return splits_text(facts.splits)
 
 
-def _tasks(files: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+def _tasks(files: Iterable[Path], here: Path) -> Iterator[str]:
     """Each script with the name of each task in it."""
     tools = installed_tools().evaluation
-    for path in files:
-        for tool in tools:
-            script = tool.read_tasks(path) if path.suffix == ".py" else None
+    for path, tool in product(files, tools):
+        if path.suffix == ".py":
+            script = tool.read_tasks(path)
             for function in script.functions if script else ():
-                yield path, function.name
+                yield f"{_shown(path, here)}@{function.name}"

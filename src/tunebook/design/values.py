@@ -40,7 +40,7 @@ MOST_RUNS = 20_000
 _SAMPLE_SEED = 14
 
 Decision = tuple[str, str]
-"""What was decided although nobody gave it, and the reason."""
+"""A decision that nobody gave, and its reason."""
 
 
 class Combine(StrEnum):
@@ -125,14 +125,14 @@ class MatrixRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """Everything that a person decides. What is empty or ``None`` was not given.
+    """Everything that a person decides. An empty text or ``None`` means that nothing was given.
 
     A text or a number may know its place (:mod:`tunebook.design.places`), so that a problem found later names it.
 
     Attributes:
         name: the experiment's; by default made of task, factors and date.
-        preparation: the tool that trains; by default torchtune.
-        evaluation: the tool that evaluates; by default inspect-ai.
+        preparation: the tool that trains.
+        evaluation: the tool that evaluates.
         dataset: a directory, or a JSON, JSONL or Parquet file.
         base: for ``one-at-a-time``: key to the level at which a factor stays while others vary; by default its first.
         paired: groups of factors whose levels go together, first with first: each group counts as one factor.
@@ -196,9 +196,9 @@ class Design:
     @property
     def runs_per_combination(self) -> int:
         """How many seeds each combination is trained with."""
-        if self.seeds:
-            return len(self.seeds)
-        return 1 if self.replicates is None else self.replicates
+        if self.replicates is not None and not self.seeds:
+            return self.replicates
+        return len(self.seeds) or 1
 
     @property
     def drawing_seed(self) -> int:
@@ -219,6 +219,22 @@ class Design:
     def column(self, key: str) -> str:
         """The plan's name of a parameter of the tools, or of the model."""
         return "Model" if key == MODEL else self.parameters.by_key(key).column
+
+    @property
+    def factor_keys(self) -> tuple[str, ...]:
+        """The keys of the factors, in their order."""
+        return tuple(factor.key for factor in self.factors)
+
+    @property
+    def listed_keys(self) -> frozenset[str]:
+        """The keys that every listed run has."""
+        first = next((run.values for run in self.listed), ())
+        return frozenset(first).intersection(*(run.values for run in self.listed))
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The names of the models, in their order."""
+        return tuple(model.name for model in self.models)
 
     def factor(self, key: str) -> Factor | None:
         """The factor of this key, if there is one."""

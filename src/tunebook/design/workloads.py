@@ -57,7 +57,7 @@ class Workloads:
         return training_estimate(self.workload(run), self._around.history)
 
     def workload(self, run: Run) -> Workload:
-        """What a training has to do."""
+        """The work of one training."""
         batch = self._effective(run, "batch_size", 1)
         accumulation = self._effective(run, "gradient_accumulation_steps", 1)
         most_steps = self._effective(run, "max_steps_per_epoch", 0)
@@ -69,12 +69,11 @@ class Workloads:
             tokens = min(tokens, length)
         return Workload(
             model=self._model_name(run.model),
-            parameters_b=self.parameters_b(run.model),
+            parameters_b=self.model(run.model).parameters_b,
             examples=examples,
             tokens_per_example=tokens,
             epochs=self._effective(run, "epochs", 1),
             batch_size=batch,
-            accumulation=accumulation,
             gpus=self.gpus,
             gpu=self._gpu,
             lora=trains_adapters(self.plan, run),
@@ -85,23 +84,19 @@ class Workloads:
         return _number(effective(self.plan, run, key), default)
 
     def model(self, name: str) -> ModelResource:
-        """What was found of a model; nothing is known of one that the plan does not list."""
+        """A model as it was found; nothing is known of one that the plan does not list."""
         return self._around.found.models.get(name) or ModelResource(name, None, None)
 
     def _model_name(self, name: str) -> str:
         """The name of the model's directory, which prior runs have in common."""
         return PurePosixPath(self.model(name).path).name
 
-    def parameters_b(self, model: str) -> float | None:
-        """Billions of parameters, if known."""
-        return self.model(model).parameters_b
-
     def _splits(self, path: Value) -> Mapping[str, int]:
         """The splits of a run's or task's own data set, by default of the plan's."""
         return self._around.found.splits(self._path(path))
 
     def _path(self, own: Value) -> str:
-        common = self.plan.dataset.path if self.plan.dataset else ""
+        common = self.plan.dataset_path
         return str(own or common)
 
     def are_counted(self, runs: Iterable[Run]) -> bool:
@@ -116,8 +111,9 @@ class Workloads:
         each = _ASSUMED_EXAMPLE_BYTES
         if total:
             each = file_bytes(self._around.experiment / self._path(own)) / total
-        prompts = "".join(str(effective(self.plan, run, key) or "") for key in ("prompt", "system_prompt"))
-        tokens = (each + len(prompts.encode())) / _BYTES_PER_TOKEN + _TEMPLATE_TOKENS
+        for key in ("prompt", "system_prompt"):
+            each += len(str(effective(self.plan, run, key) or "").encode())
+        tokens = each / _BYTES_PER_TOKEN + _TEMPLATE_TOKENS
         return splits.get("train") or ASSUMED_EXAMPLES, tokens
 
     def evaluation(self) -> Estimate | None:
@@ -128,7 +124,7 @@ class Workloads:
         for model, task in dict.fromkeys((models[item.run], item.task) for item in evaluations(self.plan)):
             estimate = evaluation_estimate(
                 model=self._model_name(model),
-                parameters_b=self.parameters_b(model),
+                parameters_b=self.model(model).parameters_b,
                 samples=self._samples(tasks[task]),
                 max_tokens=_number(self.plan.value("eval_max_tokens"), 0) or None,
                 gpus=min(1, self.gpus),
@@ -151,7 +147,7 @@ class Workloads:
         total = 0.0
         for run in self.plan.fine_tuned:
             epochs = self._effective(run, "epochs", 1)
-            total += epochs * checkpoint_bytes(self.parameters_b(run.model), gpus=self.gpus)
+            total += epochs * checkpoint_bytes(self.model(run.model).parameters_b, gpus=self.gpus)
         return total
 
     def free_space(self) -> tuple[Path, int] | None:

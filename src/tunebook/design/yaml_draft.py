@@ -9,7 +9,7 @@ from pathlib import Path
 from tunebook.core.parameters import suggestion
 from tunebook.design.documents import Node
 from tunebook.design.parameter_names import find_key, nearest_key
-from tunebook.design.paths import absolute, with_absolute_paths
+from tunebook.design.paths import with_absolute_paths
 from tunebook.design.places import NOWHERE, Place, Text
 from tunebook.design.values import Decision, Design, DesignInputs
 from tunebook.errors import PlanError, Problem
@@ -53,45 +53,44 @@ class Draft:
             directory_place=self.directory_place,
         )
 
-    def path(self, text: str) -> str:
-        """The absolute path."""
-        return absolute(text, self.here)
-
     # --- what is found
 
     def problem(self, place: Place, message: str, hint: str = "") -> None:
-        """Something in the file is wrong; reading goes on."""
+        """Reports an error in the file; reading continues."""
         self.problems.append(place.problem(message, hint))
 
     def warn(self, place: Place, message: str, hint: str) -> None:
-        """Something in the file has no effect."""
+        """Reports a part of the file without effect."""
         self._warnings.append(place.problem(message, hint))
 
     def note(self, text: str) -> None:
-        """A line at the end of the plan."""
+        """Adds a line at the end of the plan."""
         self._notes.append(" ".join(text.split()))
 
     def decide(self, what: str, why: str) -> None:
-        """Something that the file says in other words, or leaves open."""
+        """Records an interpretation of the file."""
         self._decisions.append((what, why))
 
     def leave(self, place: Place, what: str, why: str) -> None:
-        """Something that has no equivalent in the plan becomes a warning, and a note in the plan."""
+        """Adds a warning, and a note in the plan, for a part that has no equivalent there."""
         self.warn(place, f"not carried over: {what}", why)
-        where = f"{Path(place.file).name}:{place.line}" if place.file else ""
-        self.note(f"Not carried over ({where}): {what}. {why[:1].upper()}{why[1:]}.")
+        self.note(f"Not carried over ({Path(place.file or '').name}:{place.line}): {what}. {why[:1].upper()}{why[1:]}.")
 
     # --- values of the file
 
-    def mapping(self, node: Node | None, name: str, known: Sequence[str]) -> dict[str, Node]:
-        """The entries of a section that are not empty; unknown keys, and a section without keys, are problems."""
+    def entries(self, node: Node | None, name: str, hint: str = "") -> list[tuple[Text, Node]]:
+        """The entries of a section; a section without keys is a problem."""
         if node is None or node.value == "":
-            return {}
+            return []
         if not isinstance(node.value, Mapping):
-            self.problem(node.place, f"`{name}` must be a mapping of keys to values", "keys: " + ", ".join(known))
-            return {}
-        self.check_keys(node.value, name, known)
-        return {key: item for key, item in node.value.items() if key in known and item.value != ""}
+            self.problem(node.place, f"`{name}` must be a mapping of keys to values", hint)
+        return node.named()
+
+    def mapping(self, node: Node | None, name: str, known: Sequence[str]) -> dict[str, Node]:
+        """The entries of a section that are not empty; unknown keys are problems."""
+        found: dict[str, Node] = dict(self.entries(node, name, "keys: " + ", ".join(known)))
+        self.check_keys(found, name, known)
+        return {key: item for key, item in found.items() if key in known and item.value != ""}
 
     def check_keys(self, found: Mapping[str, Node], name: str, known: Sequence[str]) -> None:
         """Reports every key that such a plan does not have."""
@@ -127,6 +126,16 @@ class Draft:
     def section_texts(self, found: Mapping[str, Node], section: str, keys: Iterable[str]) -> dict[str, Text]:
         """The texts of these keys of a section, where it has them."""
         return {key: self.text(found[key], f"{section}.{key}") for key in keys if key in found}
+
+    def section(self, node: Node | None, name: str, keys: Sequence[str]) -> dict[str, Text]:
+        """The texts of a section that has only these keys."""
+        return self.section_texts(self.mapping(node, name, keys), name, keys)
+
+    def either(self, texts: Mapping[str, Text], section: str, first: str, second: str) -> Text:
+        """The text of one of two keys that mean the same; both are a problem."""
+        if first in texts and second in texts:
+            self.problem(texts[second].place, f"`{section}.{first}` and `{section}.{second}` mean the same")
+        return texts.get(first) or texts.get(second) or Text("")
 
     def parameter(self, name: Text, *, section: str, is_factor: bool) -> str | None:
         """The key of a parameter by any of its names; an unknown name is a problem."""

@@ -11,15 +11,15 @@ import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tunebook.core.parameters import suggestion
+from tunebook.core.parameters import FLAG_WORDS, suggestion
 from tunebook.core.plan import RunType
+from tunebook.core.plan.resources import split_script
 from tunebook.design.documents import Node
 from tunebook.design.parameter_names import column_of
-from tunebook.design.parse_parts import split_script
 from tunebook.design.places import Text
 from tunebook.design.values import DesignTask, MatrixRule
 from tunebook.design.yaml_draft import Draft
-from tunebook.design.yaml_runs import YamlRun
+from tunebook.design.yaml_runs import PROMPTS, YamlRun
 
 __all__ = ["read_evaluation"]
 
@@ -27,8 +27,7 @@ _SETTINGS = {"max_tokens": "eval_max_tokens", "seed": "eval_seed"}
 _SCORERS = ("scorers", "scorer")
 _KEYS = ("tasks", "matrix", *_SCORERS, "do_sample", "temperature", "max_connections", *_SETTINGS)
 _TASK = ("name", "script", "dataset", "system_prompt", "prompt", "description")
-_PROMPTS = ("system_prompt", "prompt")
-_SWITCH = {"yes": True, "true": True, "on": True, "": False, "no": False, "false": False, "off": False}
+
 
 _Pairs = set[tuple[str, str]]
 """Runs with the tasks that they are evaluated in."""
@@ -39,8 +38,9 @@ def read_evaluation(draft: Draft, section: Node | None, runs: Sequence[YamlRun])
     found = draft.mapping(section, "evaluation", _KEYS)
     asked = _tasks(draft, found.get("tasks"))
     pairs = _pairs(draft, found.get("matrix"), runs, list(asked))
-    for key in _PROMPTS:
-        _prompt(draft, key, asked, [run for run in runs if not run.is_left], pairs)
+    kept = [run for run in runs if not run.is_left]
+    for key in PROMPTS:
+        _prompt(draft, key, asked, kept, pairs)
     _settings(draft, found)
     for key in _SCORERS:
         if key in found:
@@ -57,8 +57,7 @@ def _tasks(draft: Draft, node: Node | None) -> dict[str, Mapping[str, Text]]:
     asked: dict[str, Mapping[str, Text]] = {}
     tasks: list[DesignTask] = []
     for item in draft.sequence(node, "evaluation.tasks"):
-        found = draft.mapping(item, "evaluation.tasks[]", _TASK)
-        texts = draft.section_texts(found, "evaluation.tasks[]", _TASK)
+        texts = draft.section(item, "evaluation.tasks[]", _TASK)
         name = texts.get("name", "")
         if not name:
             draft.problem(item.place, "a task has no name")
@@ -67,7 +66,7 @@ def _tasks(draft: Draft, node: Node | None) -> dict[str, Mapping[str, Text]]:
         file, function = split_script(texts.get("script", ""))
         dataset, description = texts.get("dataset") or None, texts.get("description", "")
         tasks.append(DesignTask(Text(name, item.place), file, function, dataset, description))
-        asked[name] = {key: texts[key] for key in _PROMPTS if key in texts}
+        asked[name] = {key: texts[key] for key in PROMPTS if key in texts}
     draft.design = replace(draft.design, tasks=tuple(tasks))
     return asked
 
@@ -80,7 +79,7 @@ def _scorers(draft: Draft, node: Node) -> list[str]:
         if isinstance(item.value, Mapping):
             named = item.value.get("name") or Node(next(iter(item.value), ""), item.place)
         names.append(draft.text(named, "scorers[].name"))
-    return [name for name in names if name]
+    return list(filter(None, names))
 
 
 def _prompt(
@@ -88,23 +87,21 @@ def _prompt(
 ) -> None:
     """Keeps the tasks' own prompt if they all have the same and nothing is trained; otherwise reports it."""
     own = {task: prompts[key] for task, prompts in asked.items() if key in prompts}
-    different = set(own.values())
-    if len(different) == 1 and len(own) == len(asked) and not draft.design.is_trained:
-        draft.design = replace(draft.design, settings={**draft.design.settings, key: different.pop()})
+    if not draft.design.is_trained and own.keys() == asked.keys() and len(set(own.values())) == 1:
+        draft.design = replace(draft.design, settings={**draft.design.settings, key: next(iter(own.values()))})
         draft.decide(f"{column_of(key)} of the tasks for all runs", "nothing is trained with another one")
         return
     for task, prompt in own.items():
-        evaluated = [run for run in runs if (run.name, task) in pairs]
-        if any(_asked_with(draft, run, key) != prompt for run in evaluated):
+        if any(_asked_with(draft, run, key) != prompt for run in runs if (run.name, task) in pairs):
             why = "a model is evaluated with the prompts that it was trained with"
             draft.leave(prompt.place, f"{key} of the task {task}: {prompt}", why)
 
 
 def _asked_with(draft: Draft, run: YamlRun, key: str) -> str:
     """The prompt of a run here: its own if it is trained with one, else the common one."""
-    default = draft.design.parameters.by_key(key).default
-    common = draft.design.settings.get(key, "" if default is None else str(default))
-    return run.values.get(key, common) if run.type is RunType.FINE_TUNED else common
+    if run.type is RunType.FINE_TUNED and key in run.values:
+        return run.values[key]
+    return draft.design.settings.get(key, str(draft.design.parameters.by_key(key).default or ""))
 
 
 def _pairs(draft: Draft, matrix: Node | None, runs: Sequence[YamlRun], tasks: list[str]) -> _Pairs:
@@ -118,7 +115,7 @@ def _pairs(draft: Draft, matrix: Node | None, runs: Sequence[YamlRun], tasks: li
 
 
 def _matrix(draft: Draft, node: Node, runs: Sequence[YamlRun], tasks: list[str]) -> _Pairs:
-    """Takes the matrix over; returns its pairs of run and task. What it does not list is not evaluated."""
+    """Takes the matrix over; returns its pairs of run and task. All others are not evaluated."""
     known = {run.name: run for run in runs}
     rules = [MatrixRule("*", "*", "-")]
     seen: _Pairs = set()
@@ -170,20 +167,17 @@ def _temperature(draft: Draft, found: Mapping[str, Node]) -> str:
     """The temperature of sampling; empty for greedy decoding."""
     texts = draft.section_texts(found, "evaluation", ("do_sample", "temperature"))
     sample, temperature = texts.get("do_sample", Text("")), texts.get("temperature", Text(""))
-    if sample.lower() not in _SWITCH:
+    is_sampled = FLAG_WORDS.get(sample.lower(), False)
+    if sample.lower() not in {"", *FLAG_WORDS}:
         draft.problem(sample.place, f"`evaluation.do_sample` is `{sample}`", "write true or false")
-        return ""
-    is_sampled = _SWITCH[sample.lower()]
     try:
         value = float(temperature or 0)
     except ValueError:
-        hint = "write a number above 0"
-        draft.problem(temperature.place, f"`evaluation.temperature` is `{temperature}`", hint)
+        draft.problem(temperature.place, f"`evaluation.temperature` is `{temperature}`", "write a number above 0")
         return ""
     if is_sampled and not value > 0:
-        place = (temperature or sample).place
-        draft.problem(place, "`do_sample: true` needs a `temperature` above 0")
-    elif not is_sampled and value:
+        draft.problem((temperature or sample).place, "`do_sample: true` needs a `temperature` above 0")
+    if not is_sampled and value:
         hint = "add `do_sample: true`, or remove the temperature: decoding is greedy without it"
         draft.problem(temperature.place, f"a temperature of {temperature} without `do_sample: true`", hint)
     return temperature if is_sampled else ""

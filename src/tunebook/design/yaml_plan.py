@@ -1,22 +1,23 @@
 """Reads a plan in YAML (``experiment_summary.yaml``) as a design.
 
-Everything in it is carried over, or turned into its equivalent here. What has none becomes a warning with its line, and
-a note in the plan. A key that such plans do not have is an error: it could be a misspelt setting.
+Everything in it is carried over, or turned into its equivalent here. A part without an equivalent becomes a
+warning with its line, and a note in the plan. A key that such plans do not have is an error: it could be a misspelt
+setting.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from tunebook.design.documents import Node, yaml_document
-from tunebook.design.places import Text, place_of
+from tunebook.design.paths import absolute
+from tunebook.design.places import Text
 from tunebook.design.values import DesignInputs, DesignModel
 from tunebook.design.yaml_draft import Draft
 from tunebook.design.yaml_evaluation import read_evaluation
-from tunebook.design.yaml_runs import read_runs
+from tunebook.design.yaml_runs import PROMPTS, read_runs
 from tunebook.errors import PlanError
 
 __all__ = ["read_yaml_plan"]
@@ -25,7 +26,9 @@ _SECTIONS = ("experiment", "tools", "variables", "controls", "models", "data", "
 _EXPERIMENT = ("name", "project", "question", "date", "hypothesis", "purpose", "dir", "directory")
 _TRAINING_DATA = ("path", "dataset_label", "label", "format", "size_kb")
 _SPLITS = ("train", "validation", "test")
-_DATA_TYPES = {"chat_completion": "instruct", "text_completion": "text_completion"}
+_DATA_TYPES = {"chat_completion": "instruct"}
+_NOTES = {"project": "Project:", "hypothesis": "Hypothesis:", "purpose": "Purpose:", "date": "Planned first on"}
+_OUTPUT = ("wandb_project", "base_directory", "checkpoint_pattern")
 _DATA_SUFFIXES = (".json", ".jsonl", ".parquet")
 
 
@@ -57,34 +60,28 @@ def read_yaml_plan(text: str, *, file: str) -> DesignInputs:
 
 
 def _experiment(draft: Draft, section: Node | None) -> None:
-    found = draft.mapping(section, "experiment", _EXPERIMENT)
-    texts = draft.section_texts(found, "experiment", _EXPERIMENT)
+    texts = draft.section(section, "experiment", _EXPERIMENT)
     question = texts.get("question", Text(""))
-    words = Text(" ".join(question.split()), place_of(question))
+    words = Text(" ".join(question.split()), question.place)
     draft.design = replace(draft.design, name=texts.get("name", ""), question=words)
     date = texts.get("date", Text(""))
     if date and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", date):
-        draft.problem(place_of(date), f"`experiment.date` is `{date}`", "write YYYY-MM-DD")
-    notes = {"project": "Project:", "hypothesis": "Hypothesis:", "purpose": "Purpose:", "date": "Planned first on"}
-    for key, label in notes.items():
-        if texts.get(key):
+        draft.problem(date.place, f"`experiment.date` is `{date}`", "write YYYY-MM-DD")
+    for key, label in _NOTES.items():
+        if key in texts:
             draft.note(f"{label} {texts[key]}")
-    if "dir" in texts and "directory" in texts:
-        draft.problem(found["directory"].place, "`experiment.dir` and `experiment.directory` mean the same")
-    directory = texts.get("dir") or texts.get("directory")
+    directory = draft.either(texts, "experiment", "dir", "directory")
     if directory:
-        named = Path(draft.path(directory))
+        named = Path(absolute(directory, draft.here))
         is_moved = not named.is_dir() and draft.here.name == named.name  # the experiment was moved with its plan
         draft.directory = draft.here if is_moved else named
         draft.directory_place = directory.place
 
 
 def _tools(draft: Draft, section: Node | None) -> None:
-    names = ("preparation", "evaluation")
-    texts = draft.section_texts(draft.mapping(section, "tools", names), "tools", names)
-    draft.design = replace(
-        draft.design, preparation=texts.get("preparation", ""), evaluation=texts.get("evaluation", "")
-    )
+    texts = draft.section(section, "tools", ("preparation", "evaluation"))
+    preparation, evaluation = texts.get("preparation", ""), texts.get("evaluation", "")
+    draft.design = replace(draft.design, preparation=preparation, evaluation=evaluation)
 
 
 def _models(draft: Draft, section: Node | None) -> None:
@@ -109,28 +106,20 @@ def _models(draft: Draft, section: Node | None) -> None:
 
 def _controls(draft: Draft, section: Node | None) -> None:
     """The settings of all runs; ``dataset_type`` has other names here."""
-    if section is None or section.value == "":
-        return
-    if not isinstance(section.value, Mapping):
-        draft.problem(section.place, "`controls` must be a mapping of keys to values")
-        return
     settings: dict[str, str] = {}
-    for name, item in section.named():
+    for name, item in draft.entries(section, "controls"):
         key = draft.parameter(name, section="controls", is_factor=False)
         text = draft.text(item, f"controls.{name}")
-        if key is None or (not text and key not in {"prompt", "system_prompt"}):
+        if key is None or (not text and key not in PROMPTS):
             continue
         if key in settings:
             draft.problem(item.place, f"`controls.{name}`: {key} is given twice")
-        settings[key] = _data_type(draft, text) if key == "dataset_type" else text
+        settings[key] = text
+        if key == "dataset_type" and text in _DATA_TYPES:
+            settings[key] = Text(_DATA_TYPES[text], text.place)
+            what = f"dataset type {settings[key]} for {text}"
+            draft.decide(what, "records of input and output, put into the chat template")
     draft.design = replace(draft.design, settings=settings)
-
-
-def _data_type(draft: Draft, text: Text) -> Text:
-    meant = _DATA_TYPES.get(text, text)
-    if meant != text:
-        draft.decide(f"dataset type {meant} for {text}", "records of input and output, put into the chat template")
-    return Text(meant, text.place)
 
 
 def _data(draft: Draft, section: Node | None) -> None:
@@ -144,9 +133,7 @@ def _data(draft: Draft, section: Node | None) -> None:
         if training:
             draft.problem(found["training"].place, "`data.training` has no path")
         return
-    if "label" in texts and "dataset_label" in texts:
-        draft.problem(training["label"].place, "`label` and `dataset_label` mean the same")
-    label = texts.get("dataset_label") or texts.get("label") or ""
+    label = draft.either(texts, "data.training", "dataset_label", "label")
     file_format = texts.get("format", "")
     path = _data_path(draft, texts["path"], label, file_format)
     draft.design = replace(draft.design, dataset=path, dataset_format=file_format)
@@ -158,11 +145,11 @@ def _data(draft: Draft, section: Node | None) -> None:
 def _data_path(draft: Draft, path: Text, label: str, file_format: str) -> Text:
     """The path; with a label that is not the file's own name, a file in the directory that the path names."""
     pure = PurePosixPath(path)
-    names = {pure.name, pure.stem if pure.suffix in _DATA_SUFFIXES else pure.name}
-    if not label or label in names:
+    is_file = pure.suffix in _DATA_SUFFIXES
+    if label in {"", pure.name} or (is_file and label == pure.stem):
         return path
     suffix = "." + file_format.lower().lstrip(".")
-    if pure.suffix not in _DATA_SUFFIXES and suffix in _DATA_SUFFIXES:
+    if not is_file and suffix in _DATA_SUFFIXES:
         joined = str(pure / (label + suffix))
         draft.decide(f"data set {joined}", "path, label and format of the plan together")
         return Text(joined, path.place)
@@ -171,21 +158,19 @@ def _data_path(draft: Draft, path: Text, label: str, file_format: str) -> Text:
 
 
 def _splits(draft: Draft, node: Node | None) -> None:
-    found = draft.mapping(node, "data.training.splits", _SPLITS)
-    counts = draft.section_texts(found, "data.training.splits", _SPLITS)
-    for key, count in counts.items():
+    listed: list[str] = []
+    for key, count in draft.section(node, "data.training.splits", _SPLITS).items():
+        listed.append(f"{key} ({count})")
         if not count.isdecimal():
             draft.problem(count.place, f"`data.training.splits.{key}` must be a whole number, not `{count}`")
-    if node is not None and counts:
-        listed = ", ".join(f"{key} ({count})" for key, count in counts.items())
-        draft.leave(node.place, f"data.training.splits: {listed}", "examples are counted in the file itself")
+    if node is not None and listed:
+        what = f"data.training.splits: {', '.join(listed)}"
+        draft.leave(node.place, what, "examples are counted in the file itself")
 
 
 def _output(draft: Draft, section: Node | None) -> None:
     """Where output goes is a site setting here."""
-    known = ("wandb_project", "base_directory", "checkpoint_pattern")
-    texts = draft.section_texts(draft.mapping(section, "output", known), "output", known)
-    for key, text in texts.items():
+    for key, text in draft.section(section, "output", _OUTPUT).items():
         why = "checkpoints are named after experiment, run and epoch"
         if key == "wandb_project":
             why = f"the project is a site setting: `tunebook site init --set wandb_project={text}`"

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tunebook.core.naming import is_one_component
-from tunebook.core.parameters import Kind, Value, suggestion
+from tunebook.core.parameters import Value, suggestion
 from tunebook.core.plan import RunType
 from tunebook.design.combine import level_value
 from tunebook.design.documents import Node
+from tunebook.design.parameter_names import is_literal
 from tunebook.design.places import Place, Text, place_of
 from tunebook.design.values import MODEL, Control, Design, EvalOnly, Factor, ListedRun
 from tunebook.design.yaml_draft import Draft
-from tunebook.tools.parameters import every_parameter
 
-__all__ = ["YamlRun", "read_runs"]
+__all__ = ["PROMPTS", "YamlRun", "read_runs"]
 
 _TYPES = {kind.value.lower(): kind for kind in RunType}
 _KEYS = ("name", "type", "model", "parameters", "training_condition")
-_PROMPTS = {"prompt", "system_prompt"}
+PROMPTS = ("system_prompt", "prompt")
+"""The keys of parameters whose empty text means something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +49,7 @@ def read_runs(draft: Draft, runs: Node | None, variables: Node | None) -> tuple[
         if factors:
             draft.decide("all combinations of the variables", "the plan lists no runs")
         return ()
-    found = [run for run in (_run(draft, item) for item in items) if run is not None]
-    _check_names(draft, found)
-    found = _without_second_controls(draft, found)
+    found = list(_checked(draft, filter(None, [_run(draft, item) for item in items])))
     draft.design = _with_runs(draft.design, found)
     _leave_values(draft, found)
     _compare_levels(draft, factors, found)
@@ -59,12 +58,7 @@ def read_runs(draft: Draft, runs: Node | None, variables: Node | None) -> tuple[
 
 
 def _variables(draft: Draft, section: Node | None) -> Iterator[Factor]:
-    if section is None or section.value == "":
-        return
-    if not isinstance(section.value, Mapping):
-        draft.problem(section.place, "`variables` must be a mapping of parameters to lists of values")
-        return
-    for name, item in section.named():
+    for name, item in draft.entries(section, "variables"):
         key = draft.parameter(name, section="variables", is_factor=True)
         if key is not None:
             yield Factor(Text(key, item.place), tuple(draft.texts(item, f"variables.{name}")))
@@ -82,7 +76,7 @@ def _run(draft: Draft, item: Node) -> YamlRun | None:
     if not is_one_component(name):
         hint = "use only letters, digits and . _ + = @ , -, because it becomes the name of a directory"
         draft.problem(item.place, f"a run cannot be named `{name}`", hint)
-    models = [str(known.name) for known in draft.design.models]
+    models = draft.design.model_names
     only = models[0] if len(models) == 1 else ""
     model = texts.get("model", Text(only, item.place))
     if model not in models and run_type is not RunType.EVAL_ONLY:
@@ -90,54 +84,41 @@ def _run(draft: Draft, item: Node) -> YamlRun | None:
     if texts.get("training_condition"):
         note = f"Training condition: {' '.join(texts['training_condition'].split())}"
         draft.design = replace(draft.design, run_notes={**draft.design.run_notes, name: note})
-    values, checkpoint = _parameters(draft, found.get("parameters"), name)
+    values, checkpoint = _parameters(draft, found.get("parameters"))
     if checkpoint and run_type is not RunType.EVAL_ONLY:
         draft.problem(item.place, f"run `{name}` is {run_type.value.lower()}, but has a checkpoint_path")
     return YamlRun(name=name, type=run_type, model=model, values=values, checkpoint=checkpoint, place=item.place)
 
 
-def _parameters(draft: Draft, node: Node | None, run: str) -> tuple[dict[str, str], str]:
+def _parameters(draft: Draft, node: Node | None) -> tuple[dict[str, str], str]:
     """A run's values by our keys, and its checkpoint."""
     values: dict[str, str] = {}
     checkpoint = ""
-    if node is None or node.value == "":
-        return values, checkpoint
-    if not isinstance(node.value, Mapping):
-        draft.problem(node.place, f"run `{run}`: `parameters` must be a mapping of keys to values")
-        return values, checkpoint
-    for name, item in node.named():
+    for name, item in draft.entries(node, "runs[].parameters"):
         text = draft.text(item, f"parameters.{name}")
         if name == "checkpoint_path":
             checkpoint = text
             continue
         key = draft.parameter(name, section="parameters", is_factor=True)
-        if key is not None and (text or key in _PROMPTS):
+        if key is not None and (text or key in PROMPTS):
             values[key] = text
     return values, checkpoint
 
 
-def _check_names(draft: Draft, runs: Sequence[YamlRun]) -> None:
+def _checked(draft: Draft, runs: Iterable[YamlRun]) -> Iterator[YamlRun]:
+    """The runs; reports a name that two have, and carries only the first of several controls of a model over."""
     seen: set[str] = set()
+    controls: dict[str, str] = {}
     for run in runs:
         if run.name and run.name.lower() in seen:
             draft.problem(run.place, f"two runs are named `{run.name}`", "rename one of them")
         seen.add(run.name.lower())
-
-
-def _without_second_controls(draft: Draft, runs: Sequence[YamlRun]) -> list[YamlRun]:
-    """The runs; of several controls of a model only the first is carried over."""
-    controls: dict[str, str] = {}
-    kept: list[YamlRun] = []
-    for run in runs:
-        if run.type is RunType.CONTROL and run.model in controls:
+        if run.type is RunType.CONTROL and controls.setdefault(run.model, run.name) != run.name:
             why = f"{run.model} is evaluated once without training, as {controls[run.model]}"
             draft.leave(run.place, f"the control {run.name}", why)
-            kept.append(replace(run, is_left=True))
-            continue
-        if run.type is RunType.CONTROL:
-            controls[run.model] = run.name
-        kept.append(run)
-    return kept
+            yield replace(run, is_left=True)
+        else:
+            yield run
 
 
 def _with_runs(design: Design, runs: Sequence[YamlRun]) -> Design:
@@ -165,7 +146,7 @@ def _leave_values(draft: Draft, runs: Sequence[YamlRun]) -> None:
             if draft.design.settings.get(key) == text:
                 continue
             why = "the run is not trained here"
-            if key in _PROMPTS:
+            if key in PROMPTS:
                 why = "models that are not trained here are asked with the prompts of `controls`"
             draft.leave(run.place, f"{key} of the {run.type.value.lower()} run {run.name}: {text}", why)
 
@@ -174,8 +155,7 @@ def _drop_overruled(draft: Draft) -> None:
     """Drops settings that every run overrules: usual in such plans, although an error in a design."""
     settings = dict(draft.design.settings)
     for key, text in draft.design.settings.items():
-        is_prompt = every_parameter().by_key(key).kind is Kind.LITERAL  # models that are not trained are asked with it
-        if draft.design.listed and not is_prompt and all(key in run.values for run in draft.design.listed):
+        if key in draft.design.listed_keys and not is_literal(key):
             del settings[key]
             draft.decide(f"`controls` give {key} {text}, which applies to no run", "every run has its own")
     draft.design = replace(draft.design, settings=settings)

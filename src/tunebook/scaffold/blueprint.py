@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from tunebook.core.jobs import Job
 from tunebook.core.plan import Run
 from tunebook.errors import Problem, TunebookError
-from tunebook.tools.base import Context, PlannedFile, Prepared, Tool, Unit
+from tunebook.tools.base import Context, Tool, Unit
 
-__all__ = ["Blueprint", "Built", "Failure", "Part", "build_part"]
+__all__ = ["Blueprint", "Failure", "Part", "build_blueprint"]
 
 
 @dataclass(frozen=True)
@@ -40,64 +40,39 @@ class Part:
 
     def only(self, is_selected: Callable[[str], bool]) -> Part:
         """The part of the selected runs, which are asked for by name."""
-        built = filter(lambda item: is_selected(item.run.name), self.built)
-        failures = filter(lambda item: is_selected(item.run), self.failures)
-        return replace(self, built=tuple(built), failures=tuple(failures))
-
-    @property
-    def files(self) -> list[PlannedFile]:
-        """Its files, run by run."""
-        return [file for built in self.built for file in built.unit.files]
-
-    @property
-    def jobs(self) -> list[Job]:
-        """Its jobs, run by run."""
-        return [job for built in self.built for job in built.unit.jobs]
-
-    @property
-    def directories(self) -> list[str]:
-        """Directories to make although no file is written into them yet."""
-        return [path for built in self.built for path in built.unit.directories]
-
-    @property
-    def warnings(self) -> list[Problem]:
-        """The units' warnings, run by run."""
-        return [warning for built in self.built for warning in built.unit.warnings]
-
-    @property
-    def prepared(self) -> dict[str, Prepared]:
-        """Run name to its preparation."""
-        return {built.run.name: built.unit.prepared for built in self.built if built.unit.prepared}
-
-    def differences(self, read: Callable[[str], str]) -> Iterator[Problem]:
-        """Reads the files of every run back and compares them with the plan."""
-        for built in self.built:
-            yield from self.tool.verify(self.context, built.run, built.unit, read)
+        built = tuple(item for item in self.built if is_selected(item.run.name))
+        failures = tuple(item for item in self.failures if is_selected(item.run))
+        return replace(self, built=built, failures=failures)
 
 
 @dataclass(frozen=True)
 class Blueprint:
-    """The parts, in the order of their stages."""
+    """The parts, in the order of their stages: all paths, and all jobs, trainings before evaluations."""
 
     parts: tuple[Part, ...]
-
-    @property
-    def paths(self) -> set[str]:
-        """The paths of all files."""
-        return {file.path for part in self.parts for file in part.files}
-
-    @property
-    def jobs(self) -> list[Job]:
-        """All jobs, trainings before evaluations."""
-        return [job for part in self.parts for job in part.jobs]
-
-    @property
-    def has_failures(self) -> bool:
-        """Whether a tool could not build a run."""
-        return any(part.failures for part in self.parts)
+    paths: frozenset[str]
+    jobs: tuple[Job, ...]
 
 
-def build_part(tool: Tool, context: Context) -> Part:
+def build_blueprint(tools: Iterable[Tool], context: Context) -> Blueprint:
+    """Every tool's part; later tools see what earlier ones prepare."""
+    parts: list[Part] = []
+    paths: set[str] = set()
+    jobs: list[Job] = []
+    for tool in tools:
+        part = _build_part(tool, context)
+        parts.append(part)
+        prepared = dict(context.prepared)
+        for built in part.built:
+            paths.update(file.path for file in built.unit.files)
+            jobs += built.unit.jobs
+            if built.unit.prepared is not None:
+                prepared[built.run.name] = built.unit.prepared
+        context = replace(context, prepared=prepared)
+    return Blueprint(tuple(parts), frozenset(paths), tuple(jobs))
+
+
+def _build_part(tool: Tool, context: Context) -> Part:
     """Builds every run; one that fails does not stop the others."""
     built: list[Built] = []
     failures: list[Failure] = []

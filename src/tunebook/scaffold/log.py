@@ -13,6 +13,7 @@ from tunebook.tools.base import Findings, Tool
 
 __all__ = ["log_complete", "log_discovery", "log_part", "log_part_start", "log_problems", "log_tools"]
 
+_Entry = tuple[str, str, dict[str, str]]
 _WORK = {Stage.PREPARATION: "fine-tuning", Stage.EVALUATION: "evaluation"}
 
 
@@ -34,7 +35,9 @@ def log_problems(journal: Log, problems: tuple[Problem, ...]) -> None:
 
 def log_tools(journal: Log, plan: Plan, site: Site, findings: Findings) -> None:
     """VERIFY_PREREQUISITES and READ_TOOL_SPECS."""
-    settings = f"site settings from {site.file}" if site.file else "no site settings: local defaults apply"
+    settings = "no site settings: local defaults apply"
+    if site.file:
+        settings = f"site settings from {site.file}"
     result = "All prerequisites satisfied"
     if findings.warnings:
         result = f"Could not be verified or needs a look: {_joined(findings.warnings)}"
@@ -67,12 +70,14 @@ def log_part_start(journal: Log, tool: Tool) -> None:
 
 def log_part(journal: Log, own: Log, report: PartReport) -> None:
     """SCAFFOLD_…_COMPLETE, _FAILED or _SKIPPED in the orchestrator's log, and every run in the tool's own log."""
-    action = f"SCAFFOLD_{report.short.upper()}"
-    configs = f"{_WORK[report.stage].capitalize()} configs"
+    action = f"SCAFFOLD_{report.tool.short.upper()}"
+    configs = f"{_WORK[report.tool.stage].capitalize()} configs"
     if report.skipped:
         journal.entry(f"{action}_SKIPPED", configs, details=report.skipped, result="nothing was written")
         return
-    ending, description = ("COMPLETE", "generated") if report.ok else ("FAILED", "are incomplete")
+    ending, description = "COMPLETE", "generated"
+    if not report.ok:
+        ending, description = "FAILED", "are incomplete"
     done = f"{len(report.scripts)} script(s) of {len(report.runs)} run(s) ({len(report.failures)} failures)"
     journal.entry(
         f"{action}_{ending}",
@@ -85,23 +90,25 @@ def log_part(journal: Log, own: Log, report: PartReport) -> None:
     own.entries(_own_entries(report))
 
 
-def _own_entries(report: PartReport) -> list[tuple[str, str, dict[str, str]]]:
+def _own_entries(report: PartReport) -> list[_Entry]:
     """The entries of the tool's own log."""
     files: dict[str, list[str]] = {run: [] for run in report.runs}
     for step in report.steps:
         run, _, name = step.path.partition("/")
         files.setdefault(run, []).append(f"{name} {step.action.value}")
-    entries = [("SCAFFOLD_RUN", f"{run}/", {"details": ", ".join(names)}) for run, names in files.items()]
+    entries: list[_Entry] = []
+    for run, names in files.items():
+        entries.append(("SCAFFOLD_RUN", f"{run}/", {"details": ", ".join(names)}))
     for failure in report.failures:
         lines = {"details": _joined(failure.problems), "result": "nothing was written"}
         entries.append(("RUN_FAILED", failure.run, lines))
-    entries += [("WARNING", str(problem), {}) for problem in report.warnings]
-    entries += [("VERIFICATION_FAILED", str(problem), {}) for problem in report.mismatches]
+    for action, problems in (("WARNING", report.warnings), ("VERIFICATION_FAILED", report.mismatches)):
+        entries += [(action, str(problem), {}) for problem in problems]
     result = "every file was read back and matches the plan"
     if report.mismatches:
         result = f"{len(report.mismatches)} mismatch(es)"
     counts = {"details": f"{len(report.runs)} run(s), {len(report.scripts)} script(s)", "result": result}
-    entries.append(("COMPLETE" if report.ok else "INCOMPLETE", f"scaffold-{report.short}", counts))
+    entries.append(("COMPLETE" if report.ok else "INCOMPLETE", f"scaffold-{report.tool.short}", counts))
     return entries
 
 
@@ -114,7 +121,7 @@ def log_complete(journal: Log, report: ScaffoldReport) -> None:
     journal.entry(
         action,
         description,
-        summary="; ".join(f"{_WORK[part.stage]}: {len(part.scripts)} script(s) ready" for part in report.parts),
+        summary="; ".join(f"{_WORK[part.tool.stage]}: {len(part.scripts)} script(s) ready" for part in report.parts),
         conflicts=", ".join(report.conflicts),
         orphans=", ".join(report.orphans),
         next=following,

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
 from tunebook.core.jobs import Stage
-from tunebook.core.paths import SCAFFOLD_LOG, tool_log
+from tunebook.core.paths import SCAFFOLD_LOG
 from tunebook.disk.atomic import read_text
 from tunebook.disk.log import Log
-from tunebook.disk.manifest import Manifest, digest, is_edited, read_manifest, write_manifest
+from tunebook.disk.manifest import Manifest, is_edited, read_manifest, write_manifest
 from tunebook.errors import Problem, UsageError
-from tunebook.scaffold.blueprint import Blueprint, Part, build_part
+from tunebook.scaffold.blueprint import Blueprint, Part, build_blueprint
 from tunebook.scaffold.log import log_complete, log_part, log_part_start
-from tunebook.scaffold.reconcile import Action, Step, orphans, reconcile, split_differences
+from tunebook.scaffold.reconcile import Step, digests_after, orphans, reconcile, split_differences
 from tunebook.scaffold.report import PartReport, ScaffoldReport
 from tunebook.scaffold.write import prune, write_steps
 from tunebook.tools.base import Context, PlannedFile, Tool
@@ -69,13 +69,6 @@ class _Session:
         # Joined as text: a sweep reads thousands of files, and a Path costs more than the reading.
         return read_text(f"{self.context.experiment}/{path}")
 
-    def on_disk(self, paths: Iterable[str]) -> dict[str, str | None]:
-        return {path: self.read(path) for path in paths}
-
-    def reconciled(self, files: Sequence[PlannedFile]) -> tuple[Step, ...]:
-        texts = self.on_disk(file.path for file in files)
-        return reconcile(files, texts, self.manifest.generated, overwrite=self.options.overwrite)
-
 
 def _with_edited_files(context: Context, tools: Sequence[Tool], manifest: Manifest) -> Context:
     """The context with the editable files that a person has edited."""
@@ -102,7 +95,7 @@ def scaffold(
     if not options.overwrite:
         context = _with_edited_files(context, tools, manifest)
     session = _Session(context, options, manifest, clock)
-    blueprint = _build(tools, context)
+    blueprint = build_blueprint(tools, context)
     _refuse_unknown_runs(session)
     journal = session.log(SCAFFOLD_LOG)
     reports: list[PartReport] = []
@@ -116,16 +109,6 @@ def scaffold(
     return whole
 
 
-def _build(tools: Sequence[Tool], context: Context) -> Blueprint:
-    """Every tool's part; later tools see what earlier ones prepare."""
-    parts: list[Part] = []
-    for tool in tools:
-        part = build_part(tool, context)
-        parts.append(part)
-        context = replace(context, prepared={**context.prepared, **part.prepared})
-    return Blueprint(tuple(parts))
-
-
 def _refuse_unknown_runs(session: _Session) -> None:
     directories = session.context.directories
     names = [*directories, *directories.values()]
@@ -136,38 +119,48 @@ def _refuse_unknown_runs(session: _Session) -> None:
 
 def _report_of(session: _Session, part: Part, before: Sequence[PartReport], journal: Log) -> PartReport:
     """One tool's part, done; or skipped after a part that failed, unless a person wants to continue."""
-    tool = part.tool
-    report = PartReport(
-        tool=tool.name, short=tool.short, stage=tool.stage, log=tool_log("scaffold", tool.short), files=tool.files
-    )
-    failed = next((earlier for earlier in before if not earlier.ok), None)
-    if failed and not session.options.on_failure(failed.tool):
-        return replace(report, skipped=f"skipped, because {failed.tool} failed (--on-failure continue does it)")
-    log_part_start(journal, tool)
+    for earlier in before:
+        name = earlier.tool.name
+        if not earlier.ok and not session.options.on_failure(name):
+            return PartReport(tool=part.tool, skipped=f"skipped, because {name} failed (--on-failure continue does it)")
+    log_part_start(journal, part.tool)
     started = time.monotonic()
-    report = _do_part(session, part, report)
+    report = _do_part(session, part.only(session.is_selected))
     return replace(report, duration_s=time.monotonic() - started)
 
 
-def _do_part(session: _Session, part: Part, report: PartReport) -> PartReport:
-    """Reconciles the selected runs' files with the disk, writes them and reads them back."""
-    part = part.only(session.is_selected)
-    scripts = tuple(job.script for job in part.jobs)
-    steps = session.reconciled(part.files)
-    warnings, mismatches = tuple[Problem, ...](), tuple[Problem, ...]()
-    if not session.options.dry_run:
-        write_steps(session.context.experiment, steps, part.directories)
-        problems = part.differences(lambda path: session.read(path) or "")
-        warnings, mismatches = split_differences(problems, steps)
-    return replace(
-        report,
-        runs=tuple(session.context.directories[built.run.name] for built in part.built),
-        scripts=scripts,
+def _do_part(session: _Session, part: Part) -> PartReport:
+    """Reconciles the files of a part's runs with the disk, writes them and reads them back."""
+    runs: list[str] = []
+    files: list[PlannedFile] = []
+    directories: list[str] = []
+    scripts: list[str] = []
+    warnings: list[Problem] = []
+    for built in part.built:
+        runs.append(session.context.directories[built.run.name])
+        files += built.unit.files
+        directories += built.unit.directories
+        scripts += [job.script for job in built.unit.jobs]
+        warnings += built.unit.warnings
+    options = session.options
+    steps = reconcile(files, session.read, session.manifest.generated, overwrite=options.overwrite)
+    mismatches: tuple[Problem, ...] = ()
+    if not options.dry_run:
+        write_steps(session.context.experiment, steps, directories)
+        problems: list[Problem] = []
+        for built in part.built:
+            problems += part.tool.verify(part.context, built.run, built.unit, lambda path: session.read(path) or "")
+        in_edited, mismatches = split_differences(problems, steps)
+        warnings += in_edited
+    return PartReport(
+        tool=part.tool,
+        runs=tuple(runs),
+        scripts=tuple(scripts),
         commands=part.tool.manual_commands(scripts) if scripts else (),
         steps=steps,
         failures=part.failures,
         mismatches=mismatches,
-        warnings=(*part.warnings, *warnings),
+        warnings=tuple(warnings),
     )
 
 
@@ -175,23 +168,20 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
     """Finds orphans, prunes them if asked to, and records in the manifest what is on disk now."""
     options, experiment = session.options, session.context.experiment
     generated = session.manifest.generated
-    wanted = blueprint.paths
     lost: tuple[Step, ...] = ()
-    if not blueprint.has_failures:  # otherwise the files of a failed run would look like orphans
-        lost = orphans(session.on_disk(path for path in generated if path not in wanted))
+    if not any(part.failures for part in blueprint.parts):  # the files of a failed run would look like orphans
+        lost = orphans((path for path in generated if path not in blueprint.paths), session.read)
     removed: tuple[str, ...] = ()
     if not options.dry_run:
         if options.prune:
-            removed = prune(experiment, lost, generated, wanted)
+            removed = prune(experiment, lost, generated, blueprint.paths)
         _record(session, blueprint, reports, removed)
-    left = tuple(step.path for step in lost if step.path not in removed)
     return ScaffoldReport(
         experiment=experiment,
         name=session.context.plan.name,
         parts=tuple(reports),
-        orphans=left,
+        orphans=tuple(step.path for step in lost if step.path not in removed),
         pruned=removed,
-        kept=left if options.prune else (),
         dry_run=options.dry_run,
     )
 
@@ -200,11 +190,9 @@ def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
     """Writes the manifest: digests of the generated files, and the jobs whose scripts exist."""
     experiment = session.context.experiment
     generated = dict(session.manifest.generated)
+    for report in reports:
+        generated = digests_after(generated, report.steps)
     for path in removed:
         del generated[path]
-    for report in reports:
-        for step in report.steps:
-            if step.action is not Action.CONFLICT and step.after is not None:
-                generated[step.path] = (digest(step.after),)
     jobs = tuple(job for job in blueprint.jobs if os.path.isfile(f"{experiment}/{job.script}"))  # noqa: PTH113
     write_manifest(experiment, Manifest(generated, jobs))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from tunebook.disk.manifest import is_edited
+from tunebook.disk.manifest import digest, is_edited
 from tunebook.errors import Problem
 from tunebook.tools.base import PlannedFile
 
-__all__ = ["Action", "Step", "orphans", "reconcile", "split_differences"]
+__all__ = ["Action", "Step", "digests_after", "orphans", "reconcile", "split_differences"]
 
 
 class Action(Enum):
@@ -31,7 +31,7 @@ class Step:
 
     Attributes:
         before: the text on disk; ``None`` for a missing file.
-        after: the text that the plan asks for; ``None`` for a file that is no longer in the plan.
+        after: the text that the plan asks for; ``None`` for a file that has left the plan.
     """
 
     path: str
@@ -57,7 +57,7 @@ class Step:
 
 def reconcile(
     files: Iterable[PlannedFile],
-    on_disk: Mapping[str, str | None],
+    read: Callable[[str], str | None],
     generated: Mapping[str, tuple[str, ...]],
     *,
     overwrite: bool,
@@ -65,28 +65,44 @@ def reconcile(
     """One step per file.
 
     Args:
-        on_disk: path to the text on disk, ``None`` for a missing file.
+        read: path to the text on disk, ``None`` for a missing file.
         generated: path to the digests of the texts generated last time (two if that run was interrupted).
         overwrite: whether to replace files that a person edited.
     """
     steps = []
     for file in files:
-        before = on_disk.get(file.path)
+        before = read(file.path)
         if before is None:
             action = Action.CREATE
         elif before == file.text:
             action = Action.UNCHANGED
-        elif is_edited(before, generated.get(file.path, ())):
-            action = Action.OVERWRITE if overwrite else Action.CONFLICT
-        else:
+        elif not is_edited(before, generated.get(file.path, ())):
             action = Action.UPDATE
+        elif overwrite:
+            action = Action.OVERWRITE
+        else:
+            action = Action.CONFLICT
         steps.append(Step(file.path, action, before, file.text, file.executable))
     return tuple(steps)
 
 
-def orphans(on_disk: Mapping[str, str | None]) -> tuple[Step, ...]:
-    """The step of each generated file that is no longer in the plan and still exists."""
-    return tuple(Step(path, Action.ORPHAN, text, None) for path, text in on_disk.items() if text is not None)
+def orphans(paths: Iterable[str], read: Callable[[str], str | None]) -> tuple[Step, ...]:
+    """The steps of files that are no longer in the plan, as far as they still exist."""
+    steps = []
+    for path in paths:
+        text = read(path)
+        if text is not None:
+            steps.append(Step(path, Action.ORPHAN, text, None))
+    return tuple(steps)
+
+
+def digests_after(generated: Mapping[str, tuple[str, ...]], steps: Iterable[Step]) -> dict[str, tuple[str, ...]]:
+    """Path to digests of the generated texts, once these steps are done."""
+    digests = dict(generated)
+    for step in steps:
+        if step.action is not Action.CONFLICT and step.after is not None:
+            digests[step.path] = (digest(step.after),)
+    return digests
 
 
 def split_differences(
@@ -94,7 +110,11 @@ def split_differences(
 ) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Differences in files that a person edited, which are warnings, and all others, which are failures."""
     edited = {step.path for step in steps if step.action is Action.CONFLICT}
-    warnings, mismatches = list[Problem](), list[Problem]()
+    warnings: list[Problem] = []
+    mismatches: list[Problem] = []
     for problem in problems:
-        (warnings if problem.file in edited else mismatches).append(problem)
+        if problem.file in edited:
+            warnings.append(problem)
+        else:
+            mismatches.append(problem)
     return tuple(warnings), tuple(mismatches)

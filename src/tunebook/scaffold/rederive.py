@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from tunebook.core.plan import Run
 from tunebook.disk.atomic import read_text
-from tunebook.disk.manifest import Manifest, digest, read_manifest, write_manifest
+from tunebook.disk.manifest import Manifest, read_manifest, write_manifest
 from tunebook.errors import ExitCode, PlanError, Problem
-from tunebook.scaffold.reconcile import Action, Step, reconcile, split_differences
+from tunebook.scaffold.reconcile import Action, Step, digests_after, reconcile, split_differences
 from tunebook.scaffold.write import write_steps
 from tunebook.tools.base import Context, Tool
 
@@ -22,16 +22,17 @@ class Derived:
     directory: str
     steps: tuple[Step, ...]
     warnings: tuple[Problem, ...] = ()
-    mismatches: tuple[Problem, ...] = ()
+    errors: tuple[Problem, ...] = ()
     dry_run: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
         """1 if the written files differ from the settings, 4 if an edited file was kept."""
-        if self.mismatches:
+        if self.errors:
             return ExitCode.FAILED
-        conflict = any(step.action is Action.CONFLICT for step in self.steps)
-        return ExitCode.UNFINISHED if conflict else ExitCode.DONE
+        if any(step.action is Action.CONFLICT for step in self.steps):
+            return ExitCode.UNFINISHED
+        return ExitCode.DONE
 
 
 def rederive(context: Context, tool: Tool, run: Run, *, edited: str | None, dry_run: bool) -> Derived:
@@ -43,9 +44,13 @@ def rederive(context: Context, tool: Tool, run: Run, *, edited: str | None, dry_
     Raises:
         PlanError: the settings are missing or wrong.
     """
+
+    def read(name: str) -> str | None:
+        return read_text(context.experiment / name)
+
     directory = context.directories[run.name]
     path = f"{directory}/{tool.editable[0]}"
-    before = _read(context, path)
+    before = read(path)
     text = before if edited is None else edited
     if text is None:
         raise PlanError(f"{path} was not found", file=path, hint="`tunebook scaffold` writes it")
@@ -53,12 +58,8 @@ def rederive(context: Context, tool: Tool, run: Run, *, edited: str | None, dry_
     unit = tool.build(context, run)
     manifest = read_manifest(context.experiment)
     files = [file for file in unit.files if file.path != path]
-    on_disk = {file.path: _read(context, file.path) for file in files}
-    steps = reconcile(files, on_disk, manifest.generated, overwrite=False)
-    generated = dict(manifest.generated)
-    for step in steps:
-        if step.action is not Action.CONFLICT and step.after is not None:
-            generated[step.path] = (digest(step.after),)
+    steps = reconcile(files, read, manifest.generated, overwrite=False)
+    generated = digests_after(manifest.generated, steps)
     if text != before:
         generated.pop(path, None)  # from now on the settings are a person's, whatever the plan asks for
         action = Action.CREATE if before is None else Action.UPDATE
@@ -67,10 +68,6 @@ def rederive(context: Context, tool: Tool, run: Run, *, edited: str | None, dry_
         return Derived(directory=directory, steps=steps, warnings=unit.warnings, dry_run=True)
     write_steps(context.experiment, steps, unit.directories)
     write_manifest(context.experiment, Manifest(generated, manifest.jobs))
-    problems = tool.verify(context, run, unit, lambda name: _read(context, name) or "")
-    warnings, mismatches = split_differences(problems, steps)
-    return Derived(directory=directory, steps=steps, warnings=unit.warnings + warnings, mismatches=mismatches)
-
-
-def _read(context: Context, path: str) -> str | None:
-    return read_text(context.experiment / path)
+    problems = tool.verify(context, run, unit, lambda name: read(name) or "")
+    warnings, errors = split_differences(problems, steps)
+    return Derived(directory=directory, steps=steps, warnings=unit.warnings + warnings, errors=errors)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunebook.core.jobs import Stage
+from tunebook.core.paths import tool_log
 from tunebook.errors import ExitCode, Problem
 from tunebook.scaffold.blueprint import Failure
 from tunebook.scaffold.reconcile import Action, Step
-from tunebook.tools.base import FileKind
+from tunebook.tools.base import Tool
 
 __all__ = ["PartReport", "ScaffoldReport"]
 
@@ -19,8 +20,6 @@ class PartReport:
     """The result of one tool's part.
 
     Attributes:
-        log: the name of the tool's own log.
-        files: the kinds of files that the tool writes.
         runs: the directories of the runs that were built.
         scripts: the scripts of its jobs; ``commands`` submit them by hand.
         mismatches: differences from the plan that verification found.
@@ -28,11 +27,7 @@ class PartReport:
         duration_s: how long it took, in seconds.
     """
 
-    tool: str
-    short: str
-    stage: Stage
-    log: str
-    files: tuple[FileKind, ...] = ()
+    tool: Tool
     runs: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
@@ -44,18 +39,20 @@ class PartReport:
     duration_s: float = 0.0
 
     @property
+    def log(self) -> str:
+        """The name of the tool's own log."""
+        return tool_log("scaffold", self.tool.short)
+
+    @property
     def ok(self) -> bool:
         """Whether every selected file is as it should be."""
         return not (self.failures or self.mismatches or self.skipped)
 
     def counts(self, noun: str = "") -> str:
         """How many files each action met, as ``12 created, 3 unchanged``; ``noun`` follows each number."""
-        counts = []
-        for action in Action:
-            number = sum(step.action is action for step in self.steps)
-            if number:
-                counts.append(f"{number} {noun} {action.value}" if noun else f"{number} {action.value}")
-        return ", ".join(counts)
+        numbers = Counter(step.action for step in self.steps)
+        counts = [f"{numbers[action]} {noun} {action.value}" for action in Action if numbers[action]]
+        return ", ".join(counts).replace("  ", " ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +60,8 @@ class ScaffoldReport:
     """The result of the whole.
 
     Attributes:
-        orphans: files that are no longer in the plan; ``pruned`` those that were removed, ``kept`` those that
-            ``--prune`` left because they were edited or hold results.
+        orphans: files that are no longer in the plan and are still there; ``--prune`` leaves those that were edited or
+            belong to results. ``pruned`` are those that it removed.
     """
 
     experiment: Path
@@ -72,7 +69,6 @@ class ScaffoldReport:
     parts: tuple[PartReport, ...]
     orphans: tuple[str, ...] = ()
     pruned: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
     dry_run: bool = False
 
@@ -84,7 +80,10 @@ class ScaffoldReport:
     @property
     def steps(self) -> tuple[Step, ...]:
         """Every file's step."""
-        return tuple(step for part in self.parts for step in part.steps)
+        steps: list[Step] = []
+        for part in self.parts:
+            steps += part.steps
+        return tuple(steps)
 
     @property
     def conflicts(self) -> tuple[str, ...]:
@@ -94,14 +93,16 @@ class ScaffoldReport:
     @property
     def errors(self) -> tuple[Problem, ...]:
         """Why runs failed, the mismatches, and why parts were skipped."""
-        problems: list[Problem] = []
+        failures: list[Problem] = []
+        mismatches: list[Problem] = []
+        skipped: list[Problem] = []
         for part in self.parts:
             for failure in part.failures:
-                problems += failure.problems
-        for part in self.parts:
-            problems += part.mismatches
-        problems += [Problem(f"{part.tool}: {part.skipped}") for part in self.parts if part.skipped]
-        return tuple(problems)
+                failures += failure.problems
+            mismatches += part.mismatches
+            if part.skipped:
+                skipped.append(Problem(f"{part.tool.name}: {part.skipped}"))
+        return (*failures, *mismatches, *skipped)
 
     @property
     def exit_code(self) -> ExitCode:

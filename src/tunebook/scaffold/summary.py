@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import SCAFFOLD_LOG
 from tunebook.errors import ExitCode
-from tunebook.scaffold.reconcile import Action
 from tunebook.scaffold.report import PartReport, ScaffoldReport
 
 __all__ = ["scaffold_summary"]
@@ -21,31 +20,21 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True)
-class _StageText:
+class _StageText(NamedTuple):
     """The words of the summary for one stage."""
 
-    title: str
     work: str
-    count: str
+    counted: str
     created: str
     place: str
     comment: str
 
 
 _TEXTS = {
-    Stage.PREPARATION: _StageText(
-        title="Fine-Tuning Configurations",
-        work="Fine-tuning",
-        count="runs",
-        created="runs",
-        place="run",
-        comment="# Submit fine-tuning jobs",
-    ),
+    Stage.PREPARATION: _StageText("Fine-tuning", "runs", "runs", "run", "# Submit fine-tuning jobs"),
     Stage.EVALUATION: _StageText(
-        title="Evaluation Configurations",
         work="Evaluation",
-        count="evaluation scripts",
+        counted="evaluation scripts",
         created="evaluations",
         place="evaluation directory",
         comment="# After fine-tuning completes, submit evaluation jobs",
@@ -72,40 +61,51 @@ def scaffold_summary(report: ScaffoldReport) -> str:
 def _lead(report: ScaffoldReport) -> str:
     if report.dry_run:
         return "Nothing was written to:"
-    if not report.ok:
-        return "Scaffolded in part:" if any(part.runs for part in report.parts) else "Nothing could be scaffolded in:"
-    unchanged = all(step.action in {Action.UNCHANGED, Action.CONFLICT} for step in report.steps)
-    return "Everything is unchanged in:" if unchanged else "Successfully scaffolded experiment:"
+    if report.ok:
+        if any(step.writes for step in report.steps):
+            return "Successfully scaffolded experiment:"
+        return "Everything is unchanged in:"
+    if any(part.runs for part in report.parts):
+        return "Scaffolded in part:"
+    return "Nothing could be scaffolded in:"
 
 
 def _part(part: PartReport, *, dry_run: bool) -> Iterator[str]:
-    text = _TEXTS[part.stage]
-    created: Sequence[str] = part.scripts
-    if part.stage is Stage.PREPARATION:
-        created = [f"{run}/" for run in part.runs]
-    yield f"### {text.title} (scaffold-{part.short})"
+    text = _TEXTS[part.tool.stage]
+    is_training = part.tool.stage is Stage.PREPARATION
+    created = [f"{run}/" for run in part.runs] if is_training else part.scripts
+    yield f"### {text.work.title()} Configurations (scaffold-{part.tool.short})"
     yield ""
     if part.skipped:
         yield f"✗ {part.skipped}"
         return
     verb = "would be configured" if dry_run else "configured"
-    yield f"✓ {len(created)} {text.count} {verb} ({part.counts('files') or 'no files'})"
+    yield f"✓ {len(created)} {text.counted} {verb} ({part.counts('files') or 'no files'})"
     for failure in part.failures:
         yield f"✗ {failure.run}: " + "; ".join(map(str, failure.problems))
     for problem in part.mismatches:
         yield f"✗ {problem}"
     if created:
-        yield ""
-        yield f"**Created {text.created}:**"
-        yield from (f"- {name}" for name in created)
-        yield ""
-        yield f"**Each {text.place} contains:**"
-        yield from (f"- {kind.name} ({kind.description})" for kind in part.files)
+        yield from _created(part, created)
+
+
+def _created(part: PartReport, names: Sequence[str]) -> Iterator[str]:
+    text = _TEXTS[part.tool.stage]
+    yield ""
+    yield f"**Created {text.created}:**"
+    for name in names:
+        yield f"- {name}"
+    yield ""
+    yield f"**Each {text.place} contains:**"
+    for kind in part.tool.files:
+        yield f"- {kind.name} ({kind.description})"
 
 
 def _paths(title: str, paths: Sequence[str], hint: str = "") -> Iterator[str]:
     if paths:
-        yield from (f"### {title}", "", *(f"- {path}" for path in paths))
+        yield from (f"### {title}", "")
+        for path in paths:
+            yield f"- {path}"
         if hint:
             yield from ("", hint)
         yield ""
@@ -116,7 +116,7 @@ def _logs(report: ScaffoldReport) -> Iterator[str]:
     yield ""
     yield f"- `{SCAFFOLD_LOG}` - Orchestration log (this process)"
     for part in report.parts:
-        yield f"- `{part.log}` - {_TEXTS[part.stage].work} scaffolding details"
+        yield f"- `{part.log}` - {_TEXTS[part.tool.stage].work} scaffolding details"
 
 
 def _next_steps(report: ScaffoldReport) -> Iterator[str]:
@@ -127,10 +127,10 @@ def _next_steps(report: ScaffoldReport) -> Iterator[str]:
     yield from ("```", "", "**Manual execution (alternative):**", "```bash", f"cd {where}")
     for part in report.parts:
         if part.commands:
-            yield _TEXTS[part.stage].comment
+            yield _TEXTS[part.tool.stage].comment
             yield from part.commands
     yield from ("```", "", "**Monitoring:**", "```bash", 'squeue -u "$USER"')
-    trained = [run for part in report.parts if part.stage is Stage.PREPARATION for run in part.runs]
-    if trained:
-        yield f"tail -f {shlex.quote(trained[0])}/slurm-*.out"
+    for part in report.parts:
+        if part.tool.stage is Stage.PREPARATION and part.runs:
+            yield f"tail -f {shlex.quote(part.runs[0])}/slurm-*.out"
     yield "```"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -22,18 +23,16 @@ def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[s
     The manifest gets the new digests, next to the old ones, before the first file is written: after an interruption
     neither the old nor the new text looks like a person's.
     """
-    texts = {step.path: step.after for step in steps if step.writes and step.after is not None}
-    for folder in {os.path.dirname(path) for path in texts}:  # noqa: PTH120
+    writing = [step for step in steps if step.writes]
+    for folder in {os.path.dirname(step.path) for step in writing}:  # noqa: PTH120
         _refuse_outside(experiment, folder)
-    if texts:
-        _announce(experiment, texts)
-    for step in steps:
-        path, text = experiment / step.path, texts.get(step.path)
-        if text is None:
-            continue
-        if step.action is Action.OVERWRITE and step.before is not None:
-            write_text(original_of(path), step.before)
-        write_text(path, text, executable=step.executable)
+    if writing:
+        _announce(experiment, writing)
+    for step in writing:
+        path = experiment / step.path
+        if step.action is Action.OVERWRITE:
+            write_text(original_of(path), step.before or "")
+        write_text(path, step.after or "", executable=step.executable)
     _make_directories(experiment, directories)
 
 
@@ -44,12 +43,12 @@ def _make_directories(experiment: Path, directories: Iterable[str]) -> None:
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103
 
 
-def _announce(experiment: Path, texts: Mapping[str, str]) -> None:
+def _announce(experiment: Path, steps: Sequence[Step]) -> None:
     """Adds the digests of texts that are about to be written to the manifest."""
     manifest = read_manifest(experiment)
     generated = dict(manifest.generated)
-    for path, text in texts.items():
-        generated[path] = (*generated.get(path, ()), digest(text))
+    for step in steps:
+        generated[step.path] = (*generated.get(step.path, ()), digest(step.after or ""))
     write_manifest(experiment, Manifest(generated, manifest.jobs))
 
 
@@ -62,10 +61,10 @@ def _refuse_outside(experiment: Path, folder: str) -> None:
 
 
 def prune(
-    experiment: Path, lost: Sequence[Step], generated: Mapping[str, tuple[str, ...]], wanted: set[str]
+    experiment: Path, lost: Sequence[Step], generated: Mapping[str, tuple[str, ...]], wanted: frozenset[str]
 ) -> tuple[str, ...]:
     """Removes orphans, except those that were edited or whose run holds results; returns the removed paths."""
-    tops = {PurePosixPath(path).parts[0] for path in wanted}
+    tops = {path.partition("/")[0] for path in wanted}
     removed = []
     for step in lost:
         if is_edited(step.before, generated.get(step.path, ())) or _holds_results(experiment, step.path, lost, tops):
@@ -86,12 +85,8 @@ def _holds_results(experiment: Path, path: str, lost: Sequence[Step], tops: set[
     known = {experiment / step.path for step in lost}
     if top in tops:
         file = experiment / path
-        return any(item not in known for item in file.parent.glob(f"{_glob_escaped(file.stem)}.*"))
+        return any(item not in known for item in file.parent.glob(f"{glob.escape(file.stem)}.*"))
     return any(item not in known and item.is_file() for item in (experiment / top).rglob("*"))
-
-
-def _glob_escaped(name: str) -> str:
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
 
 
 def _remove_empty(experiment: Path, directory: PurePosixPath) -> None:

@@ -55,7 +55,7 @@ class Package:
 
     @property
     def version(self) -> str | None:
-        """The version that is installed here; ``None`` without one."""
+        """The version that is installed here; ``None`` if it is not installed, which only running needs."""
         try:
             return version(self.distribution)
         except PackageNotFoundError:
@@ -72,7 +72,7 @@ class FileKind:
 
 @dataclass(frozen=True)
 class Findings:
-    """What is wrong (errors), what needs a look (warnings), and what was read on the way (notes for the log)."""
+    """Contradictions (errors), facts that a person should check (warnings), and what was read (notes for the log)."""
 
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -216,12 +216,8 @@ class Tool(Protocol):
     parameters: tuple[Parameter, ...] = ()
     """Its rows of the parameter table; a row with the key of a shared one narrows that (choices, required)."""
 
-    def version(self) -> str | None:
-        """The installed version; ``None`` if it is not installed here, which only running needs."""
-        return self.package.version
-
     def rules(self, plan: Plan) -> tuple[Problem, ...]:  # noqa: ARG002
-        """What the plan asks for and this tool cannot honour, beyond the columns of the table; pure."""
+        """Requests of the plan that this tool cannot honour, beyond the columns of the table; pure."""
         return ()
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> Any:
@@ -277,7 +273,7 @@ class PreparationTool(Tool, Protocol):
         """Billions of parameters of a model; ``None`` if unknown.
 
         Args:
-            facts: what its directory holds; ``None`` if there is no such directory.
+            facts: what its directory holds; ``None`` if the directory was not found.
 
         Raises:
             PlanError: the model is known, and this tool cannot train it.
@@ -325,8 +321,8 @@ class EvaluationTool(Tool, Protocol):
     """Reads the evaluations' logs: their headers, samples and scores."""
 
     task_form: str
-    """What a task script must be and accept, as a noun phrase in Markdown for a person who has to write one."""
+    """The kind of script that a task needs, as a noun phrase in Markdown for a person who has to write one."""
 
     def read_tasks(self, script: Path) -> TaskScript | None:
-        """The tasks that a script defines, read without importing it; ``None`` if there is no such file."""
+        """The tasks that a script defines, read without importing it; ``None`` for a missing file."""
         ...

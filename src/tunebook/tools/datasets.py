@@ -10,11 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tunebook.tools.runtime.training_data import SUFFIXES, read_document, split_name
+
 __all__ = ["DatasetFacts", "read_dataset_facts"]
 
 _LARGEST_BYTES = 64 * 2**20
-_ALIASES = {"val": "validation", "valid": "validation", "dev": "validation"}
-_SUFFIXES = (".json", ".jsonl", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ def read_dataset_facts(path: Path) -> DatasetFacts | None:
     """The facts, or ``None`` if the path does not exist here (it may exist on compute nodes only)."""
     try:
         if path.is_dir():
-            return _facts({_split(file.stem): file for file in sorted(path.iterdir()) if file.suffix in _SUFFIXES})
+            return _facts({split_name(file.stem): file for file in sorted(path.iterdir()) if file.suffix in SUFFIXES})
         if not path.is_file():
             return None
         if path.suffix == ".json" and path.stat().st_size <= _LARGEST_BYTES:
-            return _json_facts(json.loads(path.read_text(encoding="utf-8")))
+            return _json_facts(read_document(path))
         return _facts({"train": path})
     except (OSError, UnicodeDecodeError) as error:
         return DatasetFacts(problem=f"cannot be read: {error}")
@@ -50,16 +50,12 @@ def read_dataset_facts(path: Path) -> DatasetFacts | None:
         return DatasetFacts(problem=f"is not valid JSON: {error}")
 
 
-def _split(name: str) -> str:
-    return _ALIASES.get(name.lower(), name.lower())
-
-
 def _json_facts(document: Any) -> DatasetFacts:
     if isinstance(document, list):
         return _count({"train": document})
     if not isinstance(document, dict):
         return DatasetFacts(problem="holds neither a list of examples nor splits as top-level keys")
-    splits = {_split(key): value for key, value in document.items() if isinstance(value, list)}
+    splits = {split_name(key): value for key, value in document.items() if isinstance(value, list)}
     if not splits:
         return DatasetFacts(problem="has no split: its top-level keys should be train, validation, test")
     return _count(splits)
@@ -74,19 +70,11 @@ def _facts(files: Mapping[str, Path]) -> DatasetFacts:
             return DatasetFacts(unread="Parquet is counted when training starts")
         if file.stat().st_size > _LARGEST_BYTES:
             return DatasetFacts(unread=f"larger than {_LARGEST_BYTES // 2**20} MiB, counted when training starts")
-        document = _document(file)
+        document = read_document(file)
         if not isinstance(document, list):
             return DatasetFacts(problem=f"{file.name} holds no list of examples")
         examples[split] = document
     return _count(examples)
-
-
-def _document(file: Path) -> Any:
-    text = file.read_text(encoding="utf-8")
-    if file.suffix != ".jsonl":
-        return json.loads(text)
-    # Not splitlines(): JSON strings may hold U+2028 and other characters that Python takes for line ends.
-    return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
 def _count(splits: Mapping[str, list[Any]]) -> DatasetFacts:

@@ -22,15 +22,7 @@ from tunebook.core.script_header import header_lines
 from tunebook.core.site import Environment
 from tunebook.errors import Problem
 
-__all__ = [
-    "Shell",
-    "job_variables",
-    "missing_files",
-    "script_text",
-    "shell_body",
-    "verify_header",
-    "verify_variables",
-]
+__all__ = ["Shell", "job_variables", "script_problems", "script_text", "shell_body"]
 
 Shell = str | int | Sequence[str]
 _REQUIRED = ("directory", "outcome", "given_up", "inputs")
@@ -102,28 +94,24 @@ def _module(line: str) -> str:
     return line
 
 
-def verify_header(job: Job, text: str) -> list[Problem]:
-    """Lists the job's resources for which a script does not ask."""
-    return [
-        Problem(f"run `{job.run}`: the script lacks the line `{line}`", job.script)
-        for line in header_lines(job.resources)
-        if f"\n{line}\n" not in text
-    ]
+def script_problems(job: Job, text: str, variables: Mapping[str, Shell], experiment: Path) -> list[Problem]:
+    """Lists what a job's script on disk lacks: requests for resources, the values of variables, and its input files.
 
-
-def verify_variables(run: str, script: str, text: str, variables: Mapping[str, Shell]) -> list[Problem]:
-    """Lists the variables to which a script assigns another value."""
-    return [
-        Problem(f"run `{run}`: {name} should be {value!r} in the script", script)
-        for name, value in variables.items()
-        if f"\n{name}={_assigned(value)}\n" not in text
-    ]
-
-
-def missing_files(run: str, job: Job, experiment: Path) -> list[Problem]:
-    """Lists the job's inputs that do not exist."""
-    return [
-        Problem(f"run `{run}`: {path} is named by the script but does not exist", job.script)
-        for path in job.inputs
-        if not os.path.isfile(os.path.join(experiment, path))  # noqa: PTH113, PTH118  a sweep has thousands
-    ]
+    Args:
+        text: the script as it is on disk.
+        variables: the tool's own variables; those of :func:`job_variables` are always compared.
+    """
+    problems: list[Problem] = []
+    for name, value in {**job_variables(job, experiment), **variables}.items():
+        if f"\n{name}={_assigned(value)}\n" not in text:
+            message = f"run `{job.run}`: {name} should be {value!r} in the script"
+            problems.append(Problem(message, job.script))
+    for line in header_lines(job.resources):
+        if f"\n{line}\n" not in text:
+            message = f"run `{job.run}`: the script lacks the line `{line}`"
+            problems.append(Problem(message, job.script))
+    for path in job.inputs:
+        if not os.path.isfile(os.path.join(experiment, path)):  # noqa: PTH113, PTH118  a sweep has thousands
+            message = f"run `{job.run}`: {path} is named by the script but does not exist"
+            problems.append(Problem(message, job.script))
+    return problems

@@ -33,19 +33,26 @@ def read_model_facts(path: Path) -> ModelFacts | None:
     """The facts, or ``None`` if the directory does not exist here (it may exist on compute nodes only)."""
     if not path.is_dir():
         return None
-    config = _json(path / "config.json")
+    files = _indexed_files(path) or _found_files(path)
+    missing = tuple(file for file in files if not (path / file).is_file())
+    return ModelFacts(_json(path / "config.json"), files, missing)
+
+
+def _indexed_files(path: Path) -> tuple[str, ...]:
     for name in _INDEXES:
-        index = _json(path / name)
-        if index and isinstance(index.get("weight_map"), dict):
-            files = tuple(sorted({str(file) for file in index["weight_map"].values()}))
-            return ModelFacts(config, files, tuple(file for file in files if not (path / file).is_file()))
+        index = _json(path / name) or {}
+        if isinstance(index.get("weight_map"), dict):
+            return tuple(sorted({str(file) for file in index["weight_map"].values()}))
+    return ()
+
+
+def _found_files(path: Path) -> tuple[str, ...]:
     for pattern in _PATTERNS:
-        found = sorted(
-            file.name for file in path.glob(pattern) if not file.name.startswith(("adapter_", "consolidated"))
-        )
-        if found:
-            return ModelFacts(config, tuple(found))
-    return ModelFacts(config)
+        names = sorted(file.name for file in path.glob(pattern))
+        weights = tuple(name for name in names if not name.startswith(("adapter_", "consolidated")))
+        if weights:
+            return weights
+    return ()
 
 
 def read_chat_template(path: Path) -> str | None:

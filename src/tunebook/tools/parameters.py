@@ -12,6 +12,7 @@ from tunebook.tools.registry import Registry, installed_tools
 __all__ = ["every_parameter", "installed_parameters", "parameters_of"]
 
 
+@lru_cache(maxsize=8)
 def parameters_of(named: Tools, registry: Registry) -> ParameterTable:
     """The table for a plan that names these tools.
 
@@ -25,17 +26,20 @@ def parameters_of(named: Tools, registry: Registry) -> ParameterTable:
     return replace(table, is_complete=None not in tools)
 
 
-@lru_cache(maxsize=8)
 def installed_parameters(named: Tools = Tools()) -> ParameterTable:  # noqa: B008  a frozen value
     """The table for a plan that names these tools, out of those that are installed."""
     return parameters_of(named, installed_tools())
 
 
-@lru_cache(maxsize=1)
 def every_parameter() -> ParameterTable:
     """The shared rows as they are, and the rows of all installed tools: what a key means, whatever the plan's tools."""
+    return _every_parameter(installed_tools())
+
+
+@lru_cache(maxsize=1)
+def _every_parameter(registry: Registry) -> ParameterTable:
     rows: dict[str, Parameter] = {}
-    for tool in installed_tools().tools:
+    for tool in registry.tools:
         for parameter in tool.parameters:
             if SHARED_PARAMETERS.get(parameter.key) is None:
                 rows.setdefault(parameter.key, parameter)

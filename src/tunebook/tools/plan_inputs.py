@@ -31,21 +31,25 @@ def model_path(plan: Plan, site: Site, run: Run) -> str:
     if model is not None:
         return model.path
     location = plan.models_location or site.models_dir
-    return str(PurePosixPath(location, run.model)) if location and run.model else ""
+    if not location or not run.model:
+        return ""
+    return str(PurePosixPath(location, run.model))
 
 
 def dataset_path(plan: Plan, run: Run) -> str:
     """The path of the run's data set: its own column, or the plan's; empty if neither is given."""
     written = plan.setting(run, "dataset")
-    if written:
+    if written is not None:
         return str(written.value)
-    return plan.dataset.path if plan.dataset else ""
+    return plan.dataset_path
 
 
 def planned_gpus(plan: Plan, site: Site) -> int:
     """GPUs of a training: the plan's number, or the site's, or one."""
     gpus = plan.value("gpus")
-    return gpus if isinstance(gpus, int) else int(site.gpus or 1)
+    if isinstance(gpus, int):
+        return gpus
+    return int(site.gpus or 1)
 
 
 def memory_gb(parameters_b: float, gpus: int, *, precision: str = "bf16") -> int:
@@ -56,8 +60,10 @@ def memory_gb(parameters_b: float, gpus: int, *, precision: str = "bf16") -> int
     Rounded up to a multiple of 8, at least 16.
     """
     gb_per_billion = 12.0
-    if gpus:
-        gb_per_billion = 10.0 if precision == "fp32" else 5.0
+    if gpus and precision == "fp32":
+        gb_per_billion = 10.0
+    elif gpus:
+        gb_per_billion = 5.0
     per_process = parameters_b * gb_per_billion
     return max(16, 8 * math.ceil((per_process * max(1, gpus) + 8) / 8))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import EntryPoint
 from inspect import get_annotations
 from typing import Any
@@ -49,7 +52,7 @@ class BrokenTool:
         return name == self.name or name.startswith(f"{self.name}-")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Registry:
     """The tools that a plan can name, tunebook's own first, and the entry points that give none."""
 
@@ -80,7 +83,16 @@ class Registry:
 
 
 def installed_tools() -> Registry:
-    """Every registered tool; one that cannot be imported or breaks the contract is listed as broken."""
+    """Every registered tool; one that cannot be imported or breaks the contract is listed as broken.
+
+    The same registry as long as no package is installed or removed.
+    """
+    folders = [folder for folder in sys.path if os.path.isdir(folder)]  # noqa: PTH112  asked for every parameter
+    return _load_tools(tuple((folder, os.stat(folder).st_mtime_ns) for folder in folders))  # noqa: PTH116
+
+
+@lru_cache(maxsize=1)
+def _load_tools(installation: tuple[tuple[str, int], ...]) -> Registry:  # noqa: ARG001  tells one state from another
     preparation: list[PreparationTool] = []
     evaluation: list[EvaluationTool] = []
     broken: list[BrokenTool] = []

@@ -78,7 +78,7 @@ class TrainingResults:
 
 @dataclass(frozen=True)
 class LogHeader:
-    """What the log of an evaluation says of itself, without its samples.
+    """The header of an evaluation's log, without its samples.
 
     Attributes:
         status: the log's own word; ``success`` for an evaluation that ended well.
@@ -116,7 +116,7 @@ class Samples:
         repeats: from 1, for a task that asks each sample several times.
         prompts: cut to about 1,000 characters each; so are targets and answers.
         errors: why a sample failed; empty for the others.
-        values: measure to each sample's score; ``None`` where there is none. A measure is a scorer's name, or
+        values: measure to each sample's score; ``None`` for a missing score. A measure is a scorer's name, or
             ``scorer/key`` for a scorer that gives several values.
         tokens: the number of tokens that the model read and wrote, over all samples.
     """
@@ -133,7 +133,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class LogReadings(Generic[T]):
-    """What was read of several logs, by the log's path; ``unreadable`` says why a log could not be read."""
+    """Readings of several logs by the log's path; ``unreadable`` says why a log could not be read."""
 
     readings: Mapping[Path, T] = field(default_factory=lambda: MappingProxyType({}))
     unreadable: Mapping[Path, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -141,10 +141,10 @@ class LogReadings(Generic[T]):
 
 @dataclass(frozen=True)
 class LogSubject:
-    """What a log is of.
+    """The subject of a log.
 
     Attributes:
-        task: the plan's name of the task; ``None`` if it cannot be told, or the log may be of two.
+        task: the plan's name of the task; ``None`` if no task of the plan fits, or two fit.
         epoch: the zero-based epoch that was evaluated; ``None`` for a model that was not trained here.
     """
 
@@ -182,7 +182,7 @@ class EvaluationResults(ABC):
 
     Attributes:
         package: the Python package that reads the logs, whose version a report names.
-        viewer: a program that shows logs; ``None`` if there is none.
+        viewer: a program that shows logs; ``None`` without one.
     """
 
     package: str
@@ -190,11 +190,11 @@ class EvaluationResults(ABC):
 
     @abstractmethod
     def log_files(self, run_directory: Path) -> Sequence[Path]:
-        """Returns every log of a run, in the order of their names; empty if there is none yet."""
+        """Returns every log of a run, in the order of their names; empty before the first log."""
 
     @abstractmethod
     def read_headers(self, logs: Sequence[Path]) -> LogReadings[LogHeader]:
-        """Reads what each log says of itself. A torn log is unreadable and must not hide the others.
+        """Reads the header of each log. A torn log is unreadable and must not hide the others.
 
         Raises:
             ToolError: a package that reads the logs is not installed here.

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.plan import Plan
+from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Site
 from tunebook.errors import Problem
 from tunebook.tools.base import Findings
@@ -47,14 +48,15 @@ def input_findings(plan: Plan, inputs: TrainingInputs) -> Findings:
     warnings = list(_model_warnings(plan, inputs))
     notes = [f"model {path}: read" for path, facts in inputs.models.items() if facts]
     for path, facts in inputs.datasets.items():
-        is_plans = plan.dataset is not None and plan.dataset.path == path
-        line = plan.dataset.line if plan.dataset and is_plans else None
+        line = None
+        if plan.dataset is not None and plan.dataset.path == path:
+            line = plan.dataset.line
         if facts is None:
-            warnings.append(Problem(f"data set {path} was not found", plan.file, line, _MAY_BE_ELSEWHERE))
+            warnings.append(Problem(f"data set {path} was not found", plan.file, line, _MAY_BE_ELSEWHERE, path))
             continue
         notes.append(f"data {path}: {_splits(facts)}")
         errors += _dataset_errors(plan, path, facts, line)
-        if is_plans:
+        if path == plan.dataset_path:
             errors += _split_errors(plan, path, facts)
         for (first, second), count in facts.overlaps.items():
             message = f"{count} inputs of {path} appear in both {first} and {second}; scores on them are inflated"
@@ -66,7 +68,7 @@ def _model_warnings(plan: Plan, inputs: TrainingInputs) -> Iterator[Problem]:
     lines = {model.path: model.line for model in plan.models}
     for path, facts in inputs.models.items():
         if facts is None:
-            yield Problem(f"model {path} was not found", plan.file, lines.get(path), _MAY_BE_ELSEWHERE)
+            yield Problem(f"model {path} was not found", plan.file, lines.get(path), _MAY_BE_ELSEWHERE, path)
         elif facts.missing_files:
             missing = ", ".join(facts.missing_files)
             yield Problem(f"model {path} lacks weight files: {missing}", plan.file, lines.get(path))
@@ -84,12 +86,11 @@ def _split_errors(plan: Plan, path: str, facts: DatasetFacts) -> Iterator[Proble
     if plan.dataset is None or not facts.splits:
         return
     for split, count in plan.dataset.splits.items():
-        found = facts.splits.get(split)
+        found = facts.splits.get(split, "no such split")
         if found != count:
-            has = "no such split" if found is None else found
-            message = f"the plan says {split} ({count}), but {path} has {has}"
+            message = f"the plan says {split} ({count}), but {path} has {found}"
             yield Problem(message, plan.file, plan.dataset.splits_line, "correct the number in the plan, or the file")
 
 
 def _splits(facts: DatasetFacts) -> str:
-    return facts.unread or ", ".join(f"{name} ({count})" for name, count in facts.splits.items())
+    return facts.unread or splits_text(facts.splits)

@@ -117,7 +117,7 @@ def test_heat_maps_hold_the_cells_of_two_factors() -> None:
     figure = next(each for each in figures(analysis) if each.title == "LoRA Rank × Learning Rate")
     effect = next(each for each in analysis.effects if each.factors == ("lora_rank", "lr"))
     drawn = {(row["across"], row["down"]): row["mean"] for row in figure.rows}
-    assert drawn == {(cell.first, cell.second): pytest.approx(cell.mean, rel=1e-5) for cell in effect.cells}
+    assert drawn == {cell.levels: pytest.approx(cell.mean, rel=1e-5) for cell in effect.means}
 
 
 def test_the_front_is_named_from_the_cheapest() -> None:

@@ -10,13 +10,13 @@ import pytest
 from support.tables import run_of, table_of
 from tunebook.analysis.findings.factors import state_effects, state_seeds
 from tunebook.analysis.records import FactorUse, Interval
-from tunebook.analysis.statistics.effects import Effect, LevelMean
+from tunebook.analysis.statistics.effects import Effect, GroupMean
 from tunebook.analysis.statistics.measure_results import MeasureResults, analyze_measure
 from tunebook.analysis.statistics.seeds import Replicates
 
-LEVELS = (LevelMean("4", 2, 0.25), LevelMean("16", 2, 0.5))
+LEVEL_MEANS = (GroupMean(("4",), 2, 0.25), GroupMean(("16",), 2, 0.5))
 TESTED: dict[str, Any] = {"test": "a test", "statistic": 4.128, "df": (1.0, 38.0), "p": 0.01, "p_holm": 0.0204}
-MAIN = Effect("task", "m", ("lora_rank",), ("LoRA Rank",), levels=LEVELS)
+MAIN = Effect("task", "m", ("lora_rank",), ("LoRA Rank",), means=LEVEL_MEANS)
 BOTH = Effect("task", "m", ("lora_rank", "lr"), ("LoRA Rank", "Learning Rate"))
 MEANS = "mean score 25.0 % at 4, 50.0 % at 16"
 SAMPLES = "tested over samples: generalizes to new test samples, not to retraining."
@@ -65,7 +65,7 @@ def test_an_interaction_that_was_not_tested_is_not_stated() -> None:
 
 
 def test_a_long_level_is_cut() -> None:
-    effect = replace(MAIN, levels=(LevelMean("x" * 60, 1, 0.5),), note="n")
+    effect = replace(MAIN, means=(GroupMean(("x" * 60,), 1, 0.5),), note="n")
     (finding,) = state_effects(results_with(effects=(effect,)))
     assert f"50.0 % at {'x' * 39}…;" in finding.text
 

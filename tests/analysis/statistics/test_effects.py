@@ -58,10 +58,10 @@ def test_the_analysis_of_variance_is_the_published_one() -> None:
         assert effect.df == df
         assert effect.p == pytest.approx(p, rel=2e-3)
         assert (effect.generalizes, effect.significant) == ("seeds", True)
-    assert [level.mean for level in effects["Dose"].levels] == pytest.approx([10.605, 19.735, 26.1])
+    assert [level.mean for level in effects["Dose"].means] == pytest.approx([10.605, 19.735, 26.1])
     assert effects["Supplement"].partial_eta_squared == pytest.approx(205.35 / (205.35 + 712.106), abs=1e-4)
     assert effects["Dose"].p_holm == pytest.approx(3 * (effects["Dose"].p or 0))
-    first = effects["Dose"].levels[0].interval
+    first = effects["Dose"].means[0].interval
     assert first is not None
     assert (first.low, first.high) == pytest.approx((10.605 - 1.628, 10.605 + 1.628), abs=0.001)
 
@@ -121,7 +121,7 @@ def test_without_seeds_it_is_statsmodels_clustered_by_sample() -> None:
     rows = [
         {"rank": run.levels["lora_rank"], "lr": run.levels["lr"], "sample": int(sample), "right": value}
         for run in table.runs
-        for sample, value in table.final_values(run.name).items()
+        for sample, value in table.values(table.finals[run.name].evaluation).items()
     ]
     frame = pd.DataFrame(rows)
     fit = ols("right ~ C(rank, Sum) * C(lr, Sum)", frame).fit(

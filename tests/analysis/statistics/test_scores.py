@@ -36,7 +36,7 @@ def test_the_interval_depends_on_the_kind_of_score(values: tuple[float | None, .
 def test_the_final_score_is_that_of_the_last_evaluated_epoch_with_a_score() -> None:
     table = table_of({"b": {1: [0.0, 0.0], 0: [1.0, 1.0], 2: [None, None]}, "a": {0: [1.0, 0.0]}})
     assert [(run, score.evaluation.epoch) for run, score in table.finals.items()] == [("b", 1), ("a", 0)]
-    assert table.final_values("b") == {"0": 0.0, "1": 0.0}
+    assert table.values(table.finals["b"].evaluation) == {"0": 0.0, "1": 0.0}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tunebook.core.jobs import Job, Stage
+from tunebook.core.parameters import Kind, Parameter
 from tunebook.core.paths import checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import effective
@@ -24,7 +25,7 @@ from tunebook.tools.base import (
     Prepared,
     Unit,
 )
-from tunebook.tools.job_script import Shell, job_variables, missing_files, script_text, verify_header, verify_variables
+from tunebook.tools.job_script import Shell, job_variables, script_problems, script_text
 from tunebook.tools.model_facts import ModelFacts, parameters_b
 from tunebook.tools.plan_inputs import dataset_path, job_resources, model_path, training_time
 from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
@@ -33,6 +34,9 @@ __all__ = ["ToyTrainer"]
 
 SETTINGS = "toytrainer.json"
 SCRIPT = "toytrainer.slurm"
+DECAY = Parameter("decay", "Loss Decay", Kind.NUMBER, "decay", minimum=0, below=1, default=0.1)
+"""The share of the loss that each step takes away: a bullet of the configuration, or a column of the runs table."""
+
 BODY = """
 # ---- training ----
 python -c 'import toytrainer' ||
@@ -52,6 +56,7 @@ class ToyTrainer(PreparationTool):
         FileKind(SCRIPT, "SLURM script"),
     )
     editable = (SETTINGS,)
+    parameters = (DECAY,)
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> TrainingInputs:
         """The facts of models and data sets that tunebook reads for every training tool."""
@@ -103,10 +108,7 @@ class ToyTrainer(PreparationTool):
             return error.problems
         if path not in context.edited:
             problems += _differences(_planned(context, run), settings, path)
-        script = read(job.script)
-        problems += verify_variables(run.name, job.script, script, _variables(context, job))
-        problems += verify_header(job, script)
-        problems += missing_files(run.name, job, context.experiment)
+        problems += script_problems(job, read(job.script), _variables(context, job), context.experiment)
         return tuple(problems)
 
     def edit(self, text: str, assignments: Sequence[str], *, file: str) -> str:
@@ -139,7 +141,7 @@ def _planned(context: Context, run: Run) -> dict[str, Any]:
         "prompt": effective(plan, run, "prompt"),
         "steps_per_epoch": 5,
         "first_loss": 2.0,
-        "decay": 0.1,
+        "decay": effective(plan, run, "decay"),
     }
 
 
@@ -161,6 +163,10 @@ def _read(text: str, file: str) -> dict[str, Any]:
     keys |= {"first_loss", "decay"}
     if not isinstance(settings, dict) or set(settings) != keys:
         raise PlanError("the settings have other keys than expected", file=file, hint=", ".join(sorted(keys)))
+    try:
+        DECAY.convert(str(settings["decay"]))
+    except ValueError as error:
+        raise PlanError(str(error), file=file) from None
     return settings
 
 

@@ -11,7 +11,7 @@ from tunebook.analysis.statistics.scores import sample_values
 
 __all__ = ["agreement"]
 
-_STEM, _TITLE = "sample_agreement", "Agreement by sample"
+_NAME, _TITLE = "sample_agreement", "Agreement by sample"
 _MOST_CELLS = 6_000
 _MOST_RUNS = 60
 _BINS = 20
@@ -24,7 +24,7 @@ def agreement(scores: TaskScores) -> Figure:
     """Each sample's score in each run: the samples by how often they are right, the runs by their score."""
     table = _table(scores)
     if len(table) < 2:  # noqa: PLR2004
-        return scores.no_figure(_STEM, _TITLE, "fewer than two evaluations have samples to compare")
+        return Figure(_NAME, _TITLE, reason="fewer than two evaluations have samples to compare")
     samples: dict[str, list[float]] = {}
     for values in table.values():
         for sample, value in values.items():
@@ -67,7 +67,7 @@ def _matrix(scores: TaskScores, table: _Table, means: Mapping[str, float]) -> Fi
     caption += " has one colour."
     spec = layered(rows, cells, params=[SHOWN])
     height = 78 + 15 * max(len(table), 3)
-    return Figure(scores.name(_STEM), scores.title(_TITLE), caption, spec, height, is_wide=True)
+    return Figure(_NAME, _TITLE, caption, spec, height, is_wide=True)
 
 
 def _cells(scores: TaskScores, table: _Table, means: Mapping[str, float]) -> list[Row]:
@@ -79,7 +79,7 @@ def _cells(scores: TaskScores, table: _Table, means: Mapping[str, float]) -> lis
         for sample, value in table[run].items():
             row = {
                 "run": scores.numbers[run],
-                "name": scores.labels[run],
+                "name": scores.analysis.labels[run],
                 "rank": rank,
                 "sample": sample,
                 "place": places[sample],
@@ -112,7 +112,7 @@ def _distribution(scores: TaskScores, means: Mapping[str, float], runs: int) -> 
         "tooltip": words,
     }
     bars = layer({"type": "rect", "fill": "#56B4E9", "stroke": "#0072B2", "strokeWidth": 0.8}, encoding)
-    return Figure(scores.name(_STEM), scores.title(_TITLE), caption, layered(rows, bars), 280)
+    return Figure(_NAME, _TITLE, caption, layered(rows, bars), 280)
 
 
 def _bins(means: Mapping[str, float], low: float, high: float) -> list[Row]:

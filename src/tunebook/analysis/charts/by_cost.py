@@ -29,33 +29,29 @@ _CROWDED = 40
 _MOST_LABELS, _LONGEST_LABEL = 4, 16  # names next to points of the front, and letters of such a name
 _MOST_NAMED = 8
 _FRONT, _OTHER = "on the front", "another run costs no more and scores at least as well"
+_NAME, _TITLE = "score_by_cost", "Score against training cost"
 _ORANGE, _GREY = "#D55E00", "#8a8f96"
 
 
 def by_cost(scores: TaskScores) -> Figure:
     """Training cost against the score after the last evaluated epoch."""
-    trained = {run.name for run in scores.analysis.runs if run.type is RunType.FINE_TUNED}
-    points = [
-        point
-        for point in scores.analysis.costs
-        if point.task == scores.task.name and point.measure == scores.measure and point.run in trained
-    ]
+    runs = scores.analysis.run_of
+    points = [point for point in scores.own(scores.analysis.costs) if runs[point.run].type is RunType.FINE_TUNED]
     if not points:
-        reason = "no run has both a training time and a score"
-        return scores.no_figure("score_by_cost", "Score against training cost", reason)
+        return Figure(_NAME, _TITLE, reason="no run has both a training time and a score")
     unit, per_hour = _unit(points)
     rows = [_row(scores, point, per_hour) for point in points]
-    front = sorted((row for row in rows if row["front"] == _FRONT), key=lambda row: row["cost"])
-    names = [row["name"] for row in front]
-    layers = _layers(rows, names, scores, unit)
+    cheapest_first = sorted(points, key=lambda point: point.cost)
+    front = [scores.analysis.labels[point.run] for point in cheapest_first if point.on_front]
     caption = f"Cost is the training's duration in {unit}. The line joins the Pareto-optimal runs: no other run is both"
     caption += " cheaper and at least as good."
-    if len(names) <= _MOST_NAMED:
-        caption += f" From the cheapest: {', '.join(names)}."
+    if len(front) <= _MOST_NAMED:
+        caption += f" From the cheapest: {', '.join(front)}."
     if scores.base_rows:
         caption += " Dashed: base model, which costs no training."
+    layers = _layers(rows, front, scores, unit)
     spec = layered(rows, *layers, params=[SHOWN], datasets={"bases": scores.base_rows})
-    return Figure(scores.name("score_by_cost"), scores.title("Score against training cost"), caption, spec, 320)
+    return Figure(_NAME, _TITLE, caption, spec, 320)
 
 
 def _unit(points: Sequence[CostPoint]) -> tuple[str, float]:
@@ -68,7 +64,7 @@ def _unit(points: Sequence[CostPoint]) -> tuple[str, float]:
 def _row(scores: TaskScores, point: CostPoint, per_hour: float) -> Row:
     row = {
         "run": scores.numbers[point.run],
-        "name": scores.labels[point.run],
+        "name": scores.analysis.labels[point.run],
         "cost": compact(point.cost * per_hour),
         "score": compact(point.score),
         "front": _FRONT if point.on_front else _OTHER,
@@ -93,14 +89,17 @@ def _layers(rows: Sequence[Row], front: Sequence[str], scores: TaskScores, unit:
 
 
 def _marks(x: Spec, scores: TaskScores, unit: str, *, is_crowded: bool) -> tuple[Spec, Spec]:
+    opacity, size = 0.6, 80
+    if is_crowded:
+        opacity, size = 0.25, 35
     looks = {_FRONT: (_ORANGE, "diamond"), _OTHER: (_GREY, "circle")}
     channels = categories("front", looks, {"direction": "vertical"})
     ends = {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}, "color": channels["color"]}
-    bars = layer({"type": "rule", "strokeOpacity": 0.25 if is_crowded else 0.6}, ends, is_filtered=True)
+    bars = layer({"type": "rule", "strokeOpacity": opacity}, ends, is_filtered=True)
     point = {
         "x": x,
         "y": scores.channel("score"),
-        "size": emphasized(220, 35 if is_crowded else 80),
+        "size": emphasized(220, size),
         "tooltip": scores.tooltip(("cost", unit, ".3~g"), ("front", "Cost")),
     }
     points = layer({"type": "point", "filled": True, "fillOpacity": 0.9}, channels | point, is_filtered=True)

@@ -9,42 +9,34 @@ from tunebook.analysis.records import Score
 
 __all__ = ["by_epoch"]
 
+_NAME, _TITLE = "score_by_epoch", "Score by epoch"
+
 
 def by_epoch(scores: TaskScores) -> Figure:
     """One line per run that was evaluated after several epochs."""
-    epochs = _scores_by_epoch(scores)
-    uses: dict[str, int] = {}
-    for found in epochs.values():
-        for run in found:
-            uses[run] = uses.get(run, 0) + 1
-    drawn = {run for run, count in uses.items() if count > 1}
-    if not drawn:
-        reason = "no run has been evaluated after more than one epoch"
-        return scores.no_figure("score_by_epoch", "Score by epoch", reason)
-    outcomes = {run: scores.final[run].value or 0.0 for run in drawn}
-    series = series_of(scores.analysis, [run for run in scores.analysis.runs if run.name in drawn], outcomes)
+    found = _scores_over_epochs(scores)
+    if not found:
+        return Figure(_NAME, _TITLE, reason="no run has been evaluated after more than one epoch")
+    outcomes = {run: scores.final[run].value or 0.0 for run in found}
+    series = series_of(scores.analysis, [scores.analysis.run_of[run] for run in found], outcomes)
     rows: list[Row] = []
-    for epoch, found in epochs.items():
-        for score, row in scores.rows(found):
-            run = score.evaluation.run
-            if run in drawn:
-                rows.append(row | {"series": series.values[run], "epoch": epoch})
-    rows.sort(key=lambda row: (row["run"], row["epoch"]))
+    for run, own in found.items():
+        for score in own:
+            ((_, row),) = scores.rows({run: score})
+            rows.append(row | {"series": series.values[run], "epoch": score.evaluation.epoch})
     datasets = {"bases": scores.base_rows}
     spec = layered(rows, scores.base_rule(), *_layers(scores, series), params=[SHOWN], datasets=datasets)
-    caption = "Scores after each evaluated epoch" + ("; dashed: base model." if scores.base_rows else ".")
-    name, title = scores.name("score_by_epoch"), scores.title("Score by epoch")
-    return Figure(name, title, caption + series.caption, spec, 300, hint=series.hint)
+    caption = f"Scores after each evaluated epoch{scores.base_note}{series.caption}"
+    return Figure(_NAME, _TITLE, caption, spec, 300, hint=series.hint)
 
 
-def _scores_by_epoch(scores: TaskScores) -> dict[int, dict[str, Score]]:
-    """Epoch to each run's score after it; base models have none."""
-    epochs: dict[int, dict[str, Score]] = {}
+def _scores_over_epochs(scores: TaskScores) -> dict[str, list[Score]]:
+    """The scores of each run that has several, by epoch; the runs are in the plan's order."""
+    found: dict[str, list[Score]] = {run: [] for run in scores.final}
     for score in scores.analysis.scores(scores.task.name):
-        key = score.evaluation
-        if key.epoch >= 0 and score.value is not None:
-            epochs.setdefault(key.epoch, {})[key.run] = score
-    return epochs
+        if score.evaluation.epoch >= 0 and score.value is not None:
+            found[score.evaluation.run].append(score)
+    return {run: sorted(own, key=lambda score: score.evaluation) for run, own in found.items() if len(own) > 1}
 
 
 def _layers(scores: TaskScores, series: Series) -> tuple[Spec, Spec]:

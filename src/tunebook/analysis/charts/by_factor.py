@@ -37,40 +37,34 @@ def by_factor(scores: TaskScores) -> list[Figure]:
     has_scores = any(run.levels and run.name in scores.final for run in scores.analysis.runs)
     if factors and has_scores:
         return [_figure(scores, factor) for factor in factors]
-    reason = "no run with varied factors has a score yet" if scores.analysis.factors else "no factor was varied"
-    return [scores.no_figure("score_by_factor", "Score by factor", reason)]
+    reason = "no factor was varied"
+    if scores.analysis.factors:
+        reason = "no run with varied factors has a score yet"
+    return [Figure("score_by_factor", "Score by factor", reason=reason)]
 
 
 def _figure(scores: TaskScores, factor: FactorUse) -> Figure:
     rows: list[Row] = []
-    for _, row in scores.rows():
-        levels_of_run = scores.analysis.runs[row["run"]].levels
+    for score, row in scores.rows():
+        levels_of_run = scores.analysis.run_of[score.evaluation.run].levels
         if factor.key in levels_of_run:
             rows.append({key: row[key] for key in ("run", "name", "score")} | {"level": levels_of_run[factor.key]})
-    effect = _main_effect(scores, factor)
+    effects = {effect.factors: effect for effect in scores.own(scores.analysis.effects)}
+    effect = effects.get((factor.key,))
     levels = _levels(factor, rows, effect)
     datasets = {"levels": levels, "bases": scores.base_rows}
     spec = layered(rows, scores.base_rule(), *_layers(scores, factor, levels), params=[SHOWN], datasets=datasets)
     caption = "Small points: runs; diamonds: the mean of each level"
     if _has_intervals(levels):
         caption += "; bars: its interval"
-    caption += "; dashed: base model." if scores.base_rows else "."
-    caption += _test_sentence(effect)
-    name, title = scores.name(f"score_by_{factor.key}"), scores.title(f"Score by {factor.label}")
-    return Figure(name, title, caption, spec, 260)
-
-
-def _main_effect(scores: TaskScores, factor: FactorUse) -> Effect | None:
-    wanted = (scores.task.name, scores.measure, (factor.key,))
-    for effect in scores.analysis.effects:
-        if (effect.task, effect.measure, effect.factors) == wanted:
-            return effect
-    return None
+    caption += scores.base_note + _test_sentence(effect)
+    return Figure(f"score_by_{factor.key}", f"Score by {factor.label}", caption, spec, 260)
 
 
 def _levels(factor: FactorUse, rows: Sequence[Row], effect: Effect | None) -> list[Row]:
     """Each level's mean: the effect's where it was estimated, otherwise that of the runs."""
-    estimated = {level.level: level for level in effect.levels} if effect else {}
+    means = effect.means if effect is not None else ()
+    estimated = {item.levels[0]: item for item in means}
     levels: list[Row] = []
     for name in factor.levels:
         values = [row["score"] for row in rows if row["level"] == name]

@@ -15,13 +15,13 @@ from tunebook.analysis.charts.figure import (
     layered,
 )
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.formatting import percent_text
-from tunebook.analysis.records import EvaluationKey, RunRecord
+from tunebook.analysis.records import RunRecord
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.core.plan import RunType
 
 __all__ = ["by_run"]
 
+_NAME, _TITLE = "score_by_run", "Score by run"
 _MOST_NAMED = 60  # runs with a row of their own; more runs have a rank
 _ROW_PX = 19
 _BASE = "base model"
@@ -37,34 +37,29 @@ _VERDICTS = {  # in the legend's order: colour and shape
 def by_run(scores: TaskScores) -> Figure:
     """Every run's score with its interval."""
     if not scores.final:
-        return scores.no_figure("score_by_run", "Score by run", f"no evaluation of {scores.task.name} has a score yet")
+        return Figure(_NAME, _TITLE, reason=f"no evaluation of {scores.task.name} has a score yet")
     rows = _rows(scores)
     caption = (
         "Dashed: base model. Colours: paired comparison with the base model on the same samples, corrected (Holm)."
     )
     method = next((score.interval.method for score in scores.final.values() if score.interval), "")
     if method:
-        bars = f"bars: {percent_text(scores.analysis.level)} intervals ({method})"
+        bars = f"bars: {scores.analysis.interval_title}s ({method})"
         caption = f"Points: scores after the last evaluated epoch; {bars}. {caption}"
     height, hint = 70 + _ROW_PX * max(len(rows), 3), ""
     if len(rows) > _MOST_NAMED:
         caption += f" {len(rows)} runs, sorted by score."
         height, hint = 330, "Point at a run to see its name."
-    name, title = scores.name("score_by_run"), scores.title("Score by run")
-    return Figure(name, title, caption, _spec(rows, scores), height, is_wide=True, hint=hint)
+    return Figure(_NAME, _TITLE, caption, _spec(rows, scores), height, is_wide=True, hint=hint)
 
 
 def _rows(scores: TaskScores) -> list[Row]:
     """One row per run, the highest score first."""
-    comparisons = {
-        EvaluationKey(each.run, each.task, each.epoch): each
-        for each in scores.analysis.comparisons
-        if each.against == "base" and each.measure == scores.measure
-    }
+    comparisons = scores.analysis.comparisons_with("base")
     rows = []
     for score, row in scores.rows():
-        run = scores.analysis.runs[row["run"]]
-        verdict = _verdict(run, comparisons.get(score.evaluation))
+        run = scores.analysis.run_of[score.evaluation.run]
+        verdict = _verdict(run, comparisons.get((score.evaluation, scores.measure)))
         rows.append(row | {"n": score.n, "verdict": verdict})
     rows.sort(key=lambda row: (-row["score"], row["run"]))
     for rank, row in enumerate(rows, start=1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from tunebook.analysis.charts.agreement import agreement
 from tunebook.analysis.charts.by_cost import by_cost
@@ -22,11 +23,11 @@ def figures(analysis: Analysis) -> tuple[Figure, ...]:
     """Every figure, of every task; with several tasks a figure's name and title end with the task's."""
     found: list[Figure] = []
     for task, suffix in zip(analysis.tasks, _suffixes(analysis), strict=True):
-        scores = TaskScores(analysis, task, suffix)
-        found.append(by_run(scores))
-        found += by_factor(scores)
-        found += heat_maps(scores)
-        found += [by_epoch(scores), by_cost(scores), agreement(scores)]
+        scores = TaskScores(analysis, task)
+        own = [by_run(scores), *by_factor(scores), *heat_maps(scores)]
+        for figure in (*own, by_epoch(scores), by_cost(scores), agreement(scores)):
+            title = f"{figure.title}: {task.name}" if suffix else figure.title
+            found.append(replace(figure, name=figure.name + suffix, title=title))
     return (*found, losses(analysis), learning_rates(analysis))
 
 
@@ -35,10 +36,12 @@ def _suffixes(analysis: Analysis) -> list[str]:
     if len(analysis.tasks) == 1:
         return [""]
     found: list[str] = []
+    used: set[str] = set()
     for task in analysis.tasks:
         plain = re.sub(r"[^A-Za-z0-9]+", "_", task.name).strip("_")[:60] or "task"
         suffix, number = f"-{plain}", 2
-        while suffix.lower() in {each.lower() for each in found}:  # some file systems ignore case
+        while suffix.lower() in used:  # some file systems ignore case
             suffix, number = f"-{plain}_{number}", number + 1
+        used.add(suffix.lower())
         found.append(suffix)
     return found

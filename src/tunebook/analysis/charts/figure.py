@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from tunebook.analysis.charts.theme import LIGHT
+from tunebook.analysis.formatting import printable
 from tunebook.analysis.records import Interval
 
 __all__ = [
@@ -37,20 +39,21 @@ TooltipEntry = tuple[str, str] | tuple[str, str, str]  # field, title, and a num
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _LETTER_PX, _SYMBOL_PX = 6.2, 34  # of a legend's entry
+_NOTEBOOK_PX = 640
 SHOWN: Spec = {"name": "shown", "value": []}  # the HTML report's table sets it: which runs its filter leaves
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure, or why there is none.
+    """One figure, or the reason why it has no data. A notebook shows it as the value of a cell.
 
     Attributes:
         name: its file's stem.
         caption: what the figure shows, how it was made, and what to be careful about.
-        spec: Vega-Lite, without size and colours; empty if there is nothing to draw.
+        spec: Vega-Lite, without size and colours; empty without data.
         height: in pixels, at any width.
         is_wide: whether it needs the report's full width.
-        reason: why there is nothing to draw.
+        reason: why it has no data.
         hint: what a reader can do with the interactive figure.
     """
 
@@ -82,7 +85,18 @@ class Figure:
 
     def sized(self, width: float | str, height: float | None = None) -> Spec:
         """The specification at a width in pixels, or ``container`` for the HTML report."""
-        return {**self.spec, "width": width, "height": self.height if height is None else height}
+        return {**self.spec, "width": width, "height": height or self.height}
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        if not self.spec:
+            return {"text/plain": f"{self.title}: {self.reason}"}
+        from tunebook.analysis.charts.draw import svg_of
+
+        return {
+            "application/vnd.vegalite.v6+json": self.sized(_NOTEBOOK_PX) | {"config": LIGHT},
+            "image/svg+xml": svg_of(self),
+            "text/plain": f"{self.title}: {self.caption}",
+        }
 
 
 def layered(rows: Iterable[Mapping[str, Any]], *layers: Spec, **others: Any) -> Spec:
@@ -105,13 +119,14 @@ def layer(mark: Spec, encoding: Spec, *, data: str = "", where: str = "", is_fil
         where: the expression that a row must meet.
         is_filtered: whether only the runs that the report's table shows are drawn; on paper all are.
     """
-    made: Spec = {"data": {"name": data}} if data else {}
-    conditions = ["!length(shown) || shown[datum.run]"] if is_filtered else []
-    if where:
-        conditions.append(where)
+    made: Spec = {"mark": mark, "encoding": encoding}
+    if data:
+        made["data"] = {"name": data}
+    shown = "!length(shown) || shown[datum.run]" if is_filtered else ""
+    conditions = [{"filter": condition} for condition in (shown, where) if condition]
     if conditions:
-        made["transform"] = [{"filter": condition} for condition in conditions]
-    return made | {"mark": mark, "encoding": encoding}
+        made["transform"] = conditions
+    return made
 
 
 def pointers(encoding: Spec, *, is_filtered: bool = False) -> Spec:
@@ -164,7 +179,7 @@ def tooltip(*entries: TooltipEntry) -> list[Spec]:
 
 def one_line(title: str) -> str:
     """A title without line ends and control characters: Vega-Lite quotes it into expressions that cannot hold them."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in title).split())
+    return " ".join(printable(title, " ").split())
 
 
 def hover(field_name: str = "run") -> Spec:

@@ -5,35 +5,28 @@ from __future__ import annotations
 from tunebook.analysis.charts.figure import Figure, Row, Spec, axis, compact, layer, layered
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.records import FactorUse
-from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.effects import Effect, treatments_of
 
 __all__ = ["heat_maps"]
 
+_NAME, _TITLE = "score_heatmap", "Score by two factors"
 _MOST_PAIRS = 3
-_MOST_NUMBERS = 60  # cells with their number written in
+_MOST_NUMBERS = 60  # cells that show their number
 _MOST_FLAT = 8  # levels along the lower axis whose names lie flat
 
 
 def heat_maps(scores: TaskScores) -> list[Figure]:
     """One figure per pair of factors, the pairs with the strongest interaction first."""
-    stem, title = "score_heatmap", "Score by two factors"
-    if sum(not factor.is_seed for factor in scores.analysis.factors) < 2:  # noqa: PLR2004
-        return [scores.no_figure(stem, title, "fewer than two factors were varied, apart from seeds")]
-    pairs = [effect for effect in scores.analysis.effects if _is_drawable(effect, scores)]
+    if len(treatments_of(scores.analysis.factors)) < 2:  # noqa: PLR2004
+        return [Figure(_NAME, _TITLE, reason="fewer than two factors were varied, apart from seeds")]
+    pairs = [effect for effect in scores.own(scores.analysis.effects) if effect.means and not effect.is_main]
     if not pairs:
-        return [scores.no_figure(stem, title, "no cell of two factors has a score yet")]
+        return [Figure(_NAME, _TITLE, reason="no cell of two factors has a score yet")]
     pairs.sort(key=lambda effect: (effect.p is None, effect.p or 0.0))
     if len(pairs) == 1:
-        return [_heat_map(scores, pairs[0], scores.name(stem))]
-    return [
-        _heat_map(scores, effect, f"{scores.name(stem)}-{number}")
-        for number, effect in enumerate(pairs[:_MOST_PAIRS], start=1)
-    ]
-
-
-def _is_drawable(effect: Effect, scores: TaskScores) -> bool:
-    is_of_task = (effect.task, effect.measure) == (scores.task.name, scores.measure)
-    return is_of_task and any(cell.runs for cell in effect.cells)
+        return [_heat_map(scores, pairs[0], _NAME)]
+    numbered = enumerate(pairs[:_MOST_PAIRS], start=1)
+    return [_heat_map(scores, effect, f"{_NAME}-{number}") for number, effect in numbered]
 
 
 def _heat_map(scores: TaskScores, effect: Effect, name: str) -> Figure:
@@ -43,16 +36,14 @@ def _heat_map(scores: TaskScores, effect: Effect, name: str) -> Figure:
     if is_turned:
         across, down = down, across
     rows: list[Row] = []
-    for cell in effect.cells:
-        if cell.runs:
-            first, second = (cell.second, cell.first) if is_turned else (cell.first, cell.second)
-            rows.append({"across": first, "down": second, "mean": compact(cell.mean), "runs": cell.runs})
+    for cell in effect.means:
+        first, second = reversed(cell.levels) if is_turned else cell.levels
+        rows.append({"across": first, "down": second, "mean": compact(cell.mean), "runs": cell.runs})
     caption = f"Mean score of {_run_count(rows)} in each cell, after the last evaluated epoch."
     if len(rows) < len(across.levels) * len(down.levels):
         caption += " Empty cells have no score."
     spec = layered(rows, *_layers(rows, across, down, scores))
-    title = scores.title(f"{across.label} × {down.label}")
-    return Figure(name, title, caption, spec, 90 + 34 * max(2, len(down.levels)))
+    return Figure(name, f"{across.label} × {down.label}", caption, spec, 90 + 34 * max(2, len(down.levels)))
 
 
 def _run_count(rows: list[Row]) -> str:

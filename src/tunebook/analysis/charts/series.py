@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import fmean
 from typing import Any
 
 from tunebook.analysis.charts.figure import Spec, one_line
-from tunebook.analysis.formatting import MISSING, is_number, run_labels
+from tunebook.analysis.formatting import MISSING, is_number
 from tunebook.analysis.records import FactorUse, RunRecord
+from tunebook.analysis.statistics.effects import treatments_of
 from tunebook.analysis.values import Analysis
 
 __all__ = ["Series", "series_of"]
@@ -59,7 +62,7 @@ class Series:
 
     def choose(self, usual: float, crowded: float) -> float:
         """A size for a few dozen runs, or the smaller one for many."""
-        return crowded if self.runs > _CROWDED else usual
+        return usual if self.runs <= _CROWDED else crowded
 
     @property
     def opacity(self) -> float:
@@ -90,20 +93,21 @@ def series_of(analysis: Analysis, runs: Sequence[RunRecord], outcomes: Mapping[s
     Args:
         outcomes: run name to the last value that the figure shows; the factor that explains it best colours the runs.
     """
-    labels = run_labels(analysis.runs)
     if len(runs) <= _MOST_OWN:
-        return Series("Run", labels, tuple(labels[run.name] for run in runs), is_ordered=False, runs=len(runs))
-    factors = [each for each in analysis.factors if not each.is_seed and 1 < len(each.levels) <= _MOST_LEVELS]
-    if not factors:
-        return Series("", labels, (), is_ordered=False, runs=len(runs))
-    explained = [_explained(each, runs, outcomes) for each in factors]
-    best = max(explained)
-    factor = factors[explained.index(best)]
-    values = {run.name: run.levels.get(factor.key, MISSING) for run in runs}
+        names = tuple(analysis.labels[run.name] for run in runs)
+        return Series("Run", analysis.labels, names, is_ordered=False, runs=len(runs))
+    best, chosen = -math.inf, None
+    for factor in treatments_of(analysis.factors):
+        explained = _explained(factor, runs, outcomes)
+        if 1 < len(factor.levels) <= _MOST_LEVELS and explained > best:
+            best, chosen = explained, factor
+    if chosen is None:
+        return Series("", analysis.labels, (), is_ordered=False, runs=len(runs))
+    values = {run.name: run.levels.get(chosen.key, MISSING) for run in runs}
     present = set(values.values())
-    order = tuple(level for level in (*factor.levels, MISSING) if level in present)
-    is_ordered = all(map(is_number, factor.levels))
-    return Series(factor.label, values, order, is_ordered=is_ordered, runs=len(runs), explains=best > 0)
+    order = tuple(filter(present.__contains__, (*chosen.levels, MISSING)))
+    is_ordered = all(map(is_number, chosen.levels))
+    return Series(chosen.label, values, order, is_ordered=is_ordered, runs=len(runs), explains=best > 0)
 
 
 def _explained(factor: FactorUse, runs: Sequence[RunRecord], outcomes: Mapping[str, float]) -> float:
@@ -112,7 +116,7 @@ def _explained(factor: FactorUse, runs: Sequence[RunRecord], outcomes: Mapping[s
     for run in runs:
         if run.name in outcomes:
             groups.setdefault(run.levels.get(factor.key, MISSING), []).append(outcomes[run.name])
-    values = [value for group in groups.values() for value in group]
+    values = list(chain.from_iterable(groups.values()))
     if len(values) <= len(groups):
         return 0.0
     total = _squares(values)

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
-from tunebook.analysis.charts.figure import (
-    Figure,
-    Row,
-    Spec,
-    TooltipEntry,
-    axis,
-    compact,
-    interval_fields,
-    layer,
-    tooltip,
-)
-from tunebook.analysis.formatting import Scale, run_labels, scale_of
+from tunebook.analysis.charts.figure import Row, Spec, TooltipEntry, axis, compact, interval_fields, layer, tooltip
+from tunebook.analysis.formatting import Scale, scale_of
 from tunebook.analysis.records import Score, TaskUse
+from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.pareto import CostPoint
 from tunebook.analysis.values import Analysis
 from tunebook.core.plan import RunType
 
@@ -26,23 +19,20 @@ __all__ = ["TaskScores"]
 
 _FORMATS = {True: (".0%", ".1%"), False: ("~g", ".4~g")}  # of axes and tooltips, by whether scores are percent
 
+_T = TypeVar("_T", CostPoint, Effect)
+
 
 @dataclass(frozen=True)
 class TaskScores:
-    """The scores of a task's headline measure.
-
-    Attributes:
-        suffix: end of the names of the task's figures; empty if there is one task only.
-    """
+    """The scores of a task's headline measure."""
 
     analysis: Analysis
     task: TaskUse
-    suffix: str = ""
 
     @property
     def measure(self) -> str:
         """The headline measure."""
-        return self.task.measures[0] if self.task.measures else ""
+        return self.task.headline
 
     @cached_property
     def scale(self) -> Scale:
@@ -55,11 +45,6 @@ class TaskScores:
         return self.analysis.final_scores(self.task.name)
 
     @cached_property
-    def labels(self) -> dict[str, str]:
-        """Run name to its short name."""
-        return run_labels(self.analysis.runs)
-
-    @cached_property
     def numbers(self) -> dict[str, int]:
         """Run name to its place among the plan's runs: what rows call ``run``."""
         return {run.name: number for number, run in enumerate(self.analysis.runs)}
@@ -67,36 +52,26 @@ class TaskScores:
     @cached_property
     def base_rows(self) -> list[Row]:
         """The scores of the base models: the rows of a data set called ``bases``."""
-        return [
-            {"name": self.labels[run.name], "score": compact(self.final[run.name].value)}
-            for run in self.analysis.runs
-            if run.type is RunType.CONTROL and run.name in self.final
-        ]
+        rows = []
+        for score, row in self.rows():
+            if self.analysis.run_of[score.evaluation.run].type is RunType.CONTROL:
+                rows.append({"name": row["name"], "score": row["score"]})
+        return rows
+
+    @property
+    def base_note(self) -> str:
+        """The end of the caption of a figure that has :meth:`base_rule`."""
+        return "; dashed: base model." if self.base_rows else "."
 
     def rows(self, scores: dict[str, Score] | None = None) -> Iterator[tuple[Score, Row]]:
         """Each run's score, final or given, with the fields that every figure draws."""
-        chosen = self.final if scores is None else scores
-        for run, number in self.numbers.items():
-            if run in chosen:
-                score = chosen[run]
-                row = {"run": number, "name": self.labels[run], "score": compact(score.value)}
-                yield score, row | interval_fields(score.interval)
+        for run, score in (self.final if scores is None else scores).items():
+            row = {"run": self.numbers[run], "name": self.analysis.labels[run], "score": compact(score.value)}
+            yield score, row | interval_fields(score.interval)
 
-    # What a figure is called, and why there is none.
-
-    def name(self, stem: str) -> str:
-        """A figure's name."""
-        return f"{stem}{self.suffix}"
-
-    def title(self, words: str) -> str:
-        """A figure's title: it ends with the task's name if there are several."""
-        return f"{words}: {self.task.name}" if self.suffix else words
-
-    def no_figure(self, stem: str, title: str, reason: str) -> Figure:
-        """A figure without data."""
-        return Figure(self.name(stem), self.title(title), reason=reason)
-
-    # How scores are drawn.
+    def own(self, items: Iterable[_T]) -> list[_T]:
+        """The statistics of this task's headline measure."""
+        return [item for item in items if (item.task, item.measure) == (self.task.name, self.measure)]
 
     @property
     def ticks(self) -> str:

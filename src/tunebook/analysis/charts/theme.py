@@ -21,10 +21,11 @@ IN_DARK = {  # the same hues, light enough for a dark background: contrast 4.5:1
     "#E69F00": "#E9AE2B",
     "#56B4E9": "#8FD0F5",
 }
-_COLOURS = {  # text, quiet text, lines, background; by whether they are for dark
-    False: ("#1a1d21", "#565d66", "#e3e6ea", "#ffffff"),
-    True: ("#e8eaed", "#a7afb8", "#2b3036", "#14171a"),
+_COLOURS = {  # text, quiet text, lines, background, categories; by whether they are for dark
+    False: ("#1a1d21", "#565d66", "#e3e6ea", "#ffffff", CATEGORIES),
+    True: ("#e8eaed", "#a7afb8", "#2b3036", "#14171a", tuple(map(IN_DARK.__getitem__, CATEGORIES))),
 }
+_EXTENTS = {False: [0.0, 0.88], True: [0.25, 1.0]}  # of viridis: without the end that vanishes on the background
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # the first comes with vl-convert, which draws the files
 _FONT_SIZE = 11
 
@@ -35,8 +36,7 @@ def config(*, dark: bool = False, font_size: int = _FONT_SIZE) -> dict[str, Any]
     Args:
         font_size: size of axis labels, in pixels; a pixel is 1/96 inch on paper.
     """
-    ink, muted, line, paper = _COLOURS[dark]
-    categories = [IN_DARK[colour] for colour in CATEGORIES] if dark else list(CATEGORIES)
+    ink, muted, line, paper, categories = _COLOURS[dark]
     letters = {"labelColor": ink, "titleColor": ink, "labelFontSize": font_size, "titleFontSize": font_size + 1}
     return {
         "background": paper,
@@ -61,8 +61,8 @@ def config(*, dark: bool = False, font_size: int = _FONT_SIZE) -> dict[str, Any]
         | {"titleFontWeight": "normal", "orient": "top", "labelLimit": 400, "symbolLimit": 12, "symbolSize": 90},
         "header": letters,
         "range": {
-            "category": categories,
-            "ordinal": {"scheme": "viridis", "extent": [0.25, 1.0] if dark else [0.0, 0.88]},
+            "category": list(categories),
+            "ordinal": {"scheme": "viridis", "extent": _EXTENTS[dark]},
             "heatmap": {"scheme": "viridis"},
             "ramp": {"scheme": "viridis"},
         },

@@ -23,7 +23,7 @@ from tunebook.analysis.charts.figure import (
     tooltip,
 )
 from tunebook.analysis.charts.series import Series, series_of
-from tunebook.analysis.formatting import plural, run_labels
+from tunebook.analysis.formatting import plural
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.values import Analysis
 
@@ -46,12 +46,16 @@ def losses(analysis: Analysis) -> Figure:
     rows, widest = _loss_rows(analysis)
     if not rows:
         return Figure("loss", title, reason="no run has logged a loss yet")
-    outcomes = {analysis.runs[row["run"]].name: row["loss"] for row in rows if row["kind"] == "training"}
-    drawn = sorted({row["run"] for row in rows})
+    outcomes: dict[str, float] = {}
+    values = []
+    for row in rows:
+        values.append(row["loss"])
+        if row["kind"] == "training":
+            outcomes[analysis.runs[row["run"]].name] = row["loss"]
+    drawn = dict.fromkeys(row["run"] for row in rows)
     series = series_of(analysis, [analysis.runs[number] for number in drawn], outcomes)
     for row in rows:
         row["series"] = series.values[analysis.runs[row["run"]].name]
-    values = [row["loss"] for row in rows]
     is_log = min(values) > 0 and max(values) > _LOG_LOSS_FROM * median(values)
     caption = _loss_caption(analysis, rows, widest)
     if is_log:
@@ -63,7 +67,7 @@ def losses(analysis: Analysis) -> Figure:
 
 def _loss_rows(analysis: Analysis) -> tuple[list[Row], int]:
     """Points of every curve, and how many logged steps one point stands for at most."""
-    trained, labels = _trained(analysis), run_labels(analysis.runs)
+    trained = _trained(analysis)
     budget = max(_LEAST, min(_MOST, _MOST_POINTS // max(1, len(trained))))
     rows: list[Row] = []
     widest = 1
@@ -71,7 +75,7 @@ def _loss_rows(analysis: Analysis) -> tuple[list[Row], int]:
         for kind, points in _loss_curves(run):
             width = math.ceil(len(points) / budget) or 1
             widest = max(widest, width)
-            row = {"run": number, "name": labels[run.name], "kind": kind}
+            row = {"run": number, "name": analysis.labels[run.name], "kind": kind}
             rows += [row | {"step": step, "loss": loss} for step, loss in _thinned(points, width)]
     return rows, widest
 
@@ -111,7 +115,7 @@ def _loss_caption(analysis: Analysis, rows: Sequence[Row], widest: int) -> str:
         caption = "Solid: training; no run was validated during training."
     if widest > 1:
         caption += f" Each point is the mean of up to {widest} logged steps."
-    lost = sum(run.training.diverged_steps for run in analysis.runs if run.training)
+    lost = sum(training.diverged_steps for training in analysis.trainings)
     if lost:
         caption += f" {plural(lost, 'logged loss', 'logged losses')} could not be drawn: not a finite number."
     return caption
@@ -139,19 +143,20 @@ def _loss_spec(rows: list[Row], series: Series, y: Spec) -> Spec:
 
 def learning_rates(analysis: Analysis) -> Figure:
     """The learning rate that the optimizer used: one line per run, or one per schedule for many runs."""
-    title, labels = "Learning-rate schedule", run_labels(analysis.runs)
+    title = "Learning-rate schedule"
     users: dict[_Points, list[str]] = {}
     for _, run in _trained(analysis):
         points = _schedule(run)
         if points:
-            users.setdefault(points, []).append(labels[run.name])
+            users.setdefault(points, []).append(analysis.labels[run.name])
     if not users:
         return Figure("learning_rate", title, reason="no run has logged its learning rate")
     peaks = list(map(_peak, users))
     caption = "The learning rate that the optimizer used; runs with the same schedule share a line."
     is_log = max(peaks) > _LOG_RATE_FROM * min(peaks)
-    lowest = min(peaks) / 100 if is_log else -math.inf
+    lowest = -math.inf
     if is_log:
+        lowest = min(peaks) / 100
         caption += " The axis is logarithmic and ends at a hundredth of the lowest peak."
     has_names = sum(map(len, users.values())) <= _MOST_OWN_SCHEDULES
     rows = _rate_rows(users, lowest, has_names=has_names)

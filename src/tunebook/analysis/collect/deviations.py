@@ -1,4 +1,4 @@
-"""Lists what differs from the plan: retries, edited files and settings, logs and samples that do not fit."""
+"""Lists deviations from the plan: retries, edited files and settings, logs and samples that do not fit."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from tunebook.analysis.collect.experiment import Collected
-from tunebook.analysis.collect.gaps import shown_evaluation
+from tunebook.analysis.collect.collected import Collected
 from tunebook.analysis.collect.source import Source
 from tunebook.analysis.records import Deviation, EvaluationKey, EvaluationRecord, RunRecord
 from tunebook.core.jobs import Stage
@@ -41,7 +40,6 @@ _LONGEST_VALUE = 80  # a prompt may be long
 
 def deviations_of(source: Source, found: Collected) -> tuple[Deviation, ...]:
     """Lists the deviations of trainings, files, settings, evaluations, logs and samples, in this order."""
-    directories = {run.name: run.directory for run in found.runs}
     deviations: list[Deviation] = []
     for run in found.runs:
         deviations += _training_deviations(run)
@@ -49,12 +47,12 @@ def deviations_of(source: Source, found: Collected) -> tuple[Deviation, ...]:
     for run in found.runs:
         deviations += _changed_settings(source, run)
     for evaluation in found.evaluations:
-        deviations += _evaluation_deviations(evaluation, shown_evaluation(evaluation, directories))
+        deviations += _evaluation_deviations(evaluation, found.shown(evaluation.key))
     for log in found.strays:
         deviations.append(Deviation("log", log.path, "it belongs to no planned evaluation and does not count"))
-    deviations += _other_samples(found, directories)
-    deviations += _other_targets(found, directories)
-    deviations += _other_prompts(found, directories)
+    deviations += _other_samples(found)
+    deviations += _other_targets(found)
+    deviations += _other_prompts(found)
     return tuple(deviations)
 
 
@@ -70,7 +68,7 @@ def _training_deviations(run: RunRecord) -> Iterator[Deviation]:
 
 
 def _edited_files(source: Source) -> Iterator[Deviation]:
-    """Generated files that are not as they were generated."""
+    """Generated files that were edited or removed."""
     for path, digests in sorted(read_manifest(source.experiment).generated.items()):
         text = read_text(source.experiment / path)
         if text is None:
@@ -137,62 +135,61 @@ def _evaluation_deviations(evaluation: EvaluationRecord, subject: str) -> Iterat
             yield Deviation("score", subject, f"its log says {logged}, its samples say {score.value:.6g}")
 
 
-def _other_samples(found: Collected, directories: Mapping[str, str]) -> Iterator[Deviation]:
-    """Evaluations whose samples are not those that most evaluations of the task have."""
+def _other_samples(found: Collected) -> Iterator[Deviation]:
+    """Evaluations that have other samples than most evaluations of the task."""
     for task in found.tasks:
-        by_ids: dict[frozenset[str], list[EvaluationRecord]] = {}
-        for evaluation in _sampled(found, task.name):
-            ids = frozenset(found.samples[evaluation.key].ids)
-            by_ids.setdefault(ids, []).append(evaluation)
+        by_ids: dict[frozenset[str], list[EvaluationKey]] = {}
+        for key in _sampled(found, task.name):
+            by_ids.setdefault(frozenset(found.samples[key].ids), []).append(key)
         usual = max(by_ids, key=lambda ids: len(by_ids[ids]), default=frozenset())
-        for ids, evaluations in by_ids.items():
-            if ids == usual:
-                continue
-            what = f"it has {len(ids)} samples, {len(ids & usual)} of them shared with most other runs"
-            for evaluation in evaluations:
-                yield Deviation("samples", shown_evaluation(evaluation, directories), what)
+        for ids, keys in by_ids.items():
+            if ids != usual:
+                what = f"it has {len(ids)} samples, {len(ids & usual)} of them shared with most other runs"
+                for key in keys:
+                    yield Deviation("samples", found.shown(key), what)
 
 
-def _other_targets(found: Collected, directories: Mapping[str, str]) -> Iterator[Deviation]:
+def _other_targets(found: Collected) -> Iterator[Deviation]:
     """Evaluations whose samples have other targets than in most runs: their ids are those of other data."""
     for task in found.tasks:
-        targets: dict[EvaluationKey, dict[str, str]] = {}
         counts: dict[str, Counter[str]] = {}
-        evaluations = _sampled(found, task.name)
-        for evaluation in evaluations:
-            own = found.samples[evaluation.key]
-            targets[evaluation.key] = dict(zip(own.ids, own.targets, strict=True))
-            for sample, target in targets[evaluation.key].items():
+        targets: dict[EvaluationKey, dict[str, str]] = {}
+        for key in _sampled(found, task.name):
+            samples = found.samples[key]
+            targets[key] = dict(zip(samples.ids, samples.targets, strict=True))
+            for sample, target in targets[key].items():
                 counts.setdefault(sample, Counter())[target] += 1
         usual = {sample: count.most_common(1)[0][0] for sample, count in counts.items()}
-        for evaluation in evaluations:
-            differing = _count_differing(targets[evaluation.key], usual)
+        for key, own in targets.items():
+            differing = _count_differing(own, usual)
             if differing:
-                samples = f"{differing} of {len(targets[evaluation.key])} samples"
-                what = f"its targets differ from most other runs' in {samples}: they are not compared"
-                yield Deviation("samples", shown_evaluation(evaluation, directories), what)
+                what = f"its targets differ from most other runs' in {differing} of {len(own)} samples"
+                yield Deviation("samples", found.shown(key), f"{what}: they are not compared")
 
 
-def _other_prompts(found: Collected, directories: Mapping[str, str]) -> Iterator[Deviation]:
-    """Runs whose prompts are not those of their base model."""
-    prompts = {key: dict(zip(own.ids, own.prompts, strict=True)) for key, own in found.samples.items()}
-    last_key = {(key.run, key.task): key for key in prompts}
-    bases = {run.name: run.base for run in found.runs}
+def _other_prompts(found: Collected) -> Iterator[Deviation]:
+    """Evaluations that have other prompts than that of their base model."""
+    last_key = {(key.run, key.task): key for key in found.samples}
+    bases = {run.name: run.base or "" for run in found.runs}
     for evaluation in found.evaluations:
         key = evaluation.key
-        base = last_key.get((bases.get(key.run) or "", key.task))
-        if key not in prompts or base is None:
+        base = last_key.get((bases[key.run], key.task))
+        if key not in found.samples or base is None:
             continue
-        differing = _count_differing(prompts[key], prompts[base])
+        own = dict(zip(found.samples[key].ids, found.samples[key].prompts, strict=True))
+        prompts = dict(zip(found.samples[base].ids, found.samples[base].prompts, strict=True))
+        differing = _count_differing(own, prompts)
         if differing:
-            shared = len(prompts[key].keys() & prompts[base].keys())
+            shared = len(own.keys() & prompts.keys())
             what = f"its prompts differ from its base model's in {differing} of {shared} samples"
-            yield Deviation("prompt", shown_evaluation(evaluation, directories), what)
+            yield Deviation("prompt", found.shown(key), what)
 
 
-def _sampled(found: Collected, task: str) -> list[EvaluationRecord]:
+def _sampled(found: Collected, task: str) -> Iterator[EvaluationKey]:
     """A task's evaluations that have a log that counts."""
-    return [item for item in found.evaluations if item.key.task == task and item.key in found.samples]
+    for evaluation in found.evaluations:
+        if evaluation.key.task == task and evaluation.key in found.samples:
+            yield evaluation.key
 
 
 def _count_differing(own: Mapping[str, str], usual: Mapping[str, str]) -> int:

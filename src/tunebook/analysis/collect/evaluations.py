@@ -3,48 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from tunebook.analysis.collect.pick_log import PickedLog, key_of, pick_log
-from tunebook.analysis.collect.read_logs import EvaluationLog, LogReader, UnreadableLog
+from tunebook.analysis.collect.collected import Collected
+from tunebook.analysis.collect.pick_log import key_of, pick_log
+from tunebook.analysis.collect.read_logs import EvaluationLog, LogReader
 from tunebook.analysis.collect.source import NO_JOB, JobFacts, Source
-from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord
+from tunebook.analysis.records import EvaluationKey, EvaluationRecord, FactorUse, RunRecord, TaskUse
 from tunebook.artifacts.result import read_result
 from tunebook.core.jobs import JobState, Stage
 from tunebook.core.plan.settings import evaluations
 from tunebook.tools.results import LogHeader, Samples
 
-__all__ = ["Evaluations", "collect_evaluations"]
+__all__ = ["collect_evaluations"]
 
 
-@dataclass(frozen=True)
-class Evaluations:
-    """The planned evaluations, in the matrix's order, and what their logs hold.
-
-    Attributes:
-        samples: of each evaluation that has a log that counts; ``headers`` too.
-        strays: logs in a run's directory that belong to no planned evaluation.
-    """
-
-    records: tuple[EvaluationRecord, ...]
-    samples: Mapping[EvaluationKey, Samples]
-    headers: Mapping[EvaluationKey, LogHeader]
-    unreadable: tuple[UnreadableLog, ...]
-    strays: tuple[EvaluationLog, ...]
-
-
-def collect_evaluations(source: Source, runs: Sequence[RunRecord]) -> Evaluations:
+def collect_evaluations(source: Source, factors: tuple[FactorUse, ...], runs: tuple[RunRecord, ...]) -> Collected:
     """Reads the logs of every run, and picks one for each planned evaluation.
 
     Raises:
-        ToolError: there are logs, and a package that reads them is not installed here.
+        ToolError: there are logs, but a package that reads them is not installed here.
     """
     reader = LogReader(source.experiment, source.evaluation_results, use_cache=source.use_cache)
     jobs = _jobs(source)
     logs, unreadable = reader.headers(_log_files(source, runs))
-    verified = {key: _verified(source, jobs.get(key)) for key in _planned(source)}
+    verified: dict[EvaluationKey, str] = {}
+    for item in evaluations(source.plan):
+        key = _key(item.run, item.task, item.epoch)
+        verified[key] = _verified(source, jobs.get(key))
     mine, strays = _sort_logs(source, runs, verified, logs)
     picked = {key: pick_log(mine.get(key, ()), jobs.get(key), name) for key, name in verified.items()}
     samples_of, torn = reader.samples([choice.log for choice in picked.values() if choice.log is not None])
@@ -53,19 +41,48 @@ def collect_evaluations(source: Source, runs: Sequence[RunRecord]) -> Evaluation
     samples: dict[EvaluationKey, Samples] = {}
     headers: dict[EvaluationKey, LogHeader] = {}
     for key, choice in picked.items():
-        log, facts = choice.log, jobs.get(key)
+        facts, log = jobs.get(key, NO_JOB), choice.log
+        record = EvaluationRecord(
+            key,
+            state=facts.state,
+            reason=facts.reason or choice.why,
+            others=choice.others,
+            elapsed_s=facts.elapsed_s,
+            attempts=facts.attempts,
+        )
         if log is not None and log.path in samples_of:
             samples[key], headers[key] = samples_of[log.path], log.header
-            records.append(_record_with_log(key, choice, log, samples[key], facts))
-        else:
-            records.append(_record(key, choice, facts))
-    return Evaluations(
-        tuple(records), MappingProxyType(samples), MappingProxyType(headers), (*unreadable, *torn), tuple(strays)
+            record = replace(
+                record,
+                state=facts.state if key in jobs else JobState.COMPLETED,
+                log=log.path,
+                samples=log.header.samples,
+                completed=log.header.completed,
+                total_tokens=samples[key].tokens,
+            )
+        records.append(record)
+    return Collected(
+        factors=factors,
+        tasks=_tasks(source, samples),
+        runs=runs,
+        evaluations=tuple(records),
+        samples=MappingProxyType(samples),
+        headers=MappingProxyType(headers),
+        unreadable=(*unreadable, *torn),
+        strays=tuple(strays),
     )
 
 
-def _planned(source: Source) -> list[EvaluationKey]:
-    return [_key(item.run, item.task, item.epoch) for item in evaluations(source.plan)]
+def _tasks(source: Source, samples: Mapping[EvaluationKey, Samples]) -> tuple[TaskUse, ...]:
+    """The plan's tasks, each with its measures in the order in which its evaluations name them."""
+    tasks = []
+    for task in source.plan.tasks:
+        measures: dict[str, None] = {}
+        for key, found in samples.items():
+            if key.task == task.name:
+                measures |= dict.fromkeys(found.values)
+        tasks.append(TaskUse(task.name, task.description, tuple(measures)))
+    return tuple(tasks)
 
 
 def _key(run: str, task: str, epoch: int | None) -> EvaluationKey:
@@ -99,7 +116,7 @@ def _verified(source: Source, facts: JobFacts | None) -> str:
 def _sort_logs(
     source: Source, runs: Sequence[RunRecord], verified: Mapping[EvaluationKey, str], logs: Sequence[EvaluationLog]
 ) -> tuple[dict[EvaluationKey, list[EvaluationLog]], list[EvaluationLog]]:
-    """The logs by their evaluation, and those that belong to none.
+    """The logs by their evaluation, and the logs that belong to no evaluation.
 
     Args:
         verified: every planned evaluation, and the name of the log that its own script verified.
@@ -123,45 +140,3 @@ def _sort_logs(
         else:
             mine.setdefault(found, []).append(log)
     return mine, strays
-
-
-def _record(key: EvaluationKey, choice: PickedLog, facts: JobFacts | None) -> EvaluationRecord:
-    """An evaluation of which no log counts, or whose log is torn."""
-    known = facts or NO_JOB
-    return EvaluationRecord(
-        key,
-        state=known.state,
-        reason=known.reason or choice.why,
-        others=choice.others,
-        elapsed_s=known.elapsed_s,
-        attempts=known.attempts,
-        slurm=known.slurm,
-    )
-
-
-def _record_with_log(
-    key: EvaluationKey, choice: PickedLog, log: EvaluationLog, samples: Samples, facts: JobFacts | None
-) -> EvaluationRecord:
-    header = log.header
-    return replace(
-        _record(key, choice, facts),
-        state=facts.state if facts else JobState.COMPLETED,
-        log=log.path,
-        samples=header.samples,
-        completed=header.completed,
-        total_tokens=samples.tokens,
-        metadata=MappingProxyType(_metadata(header)),
-    )
-
-
-def _metadata(header: LogHeader) -> dict[str, str]:
-    values = {
-        "model": header.model,
-        "created": header.created,
-        "task": header.task,
-        "task_file": header.task_file,
-        "git_commit": header.commit,
-        "git_origin": header.origin,
-    }
-    values |= {f"package {name}": version for name, version in sorted(header.packages.items())}
-    return {name: value for name, value in values.items() if value}

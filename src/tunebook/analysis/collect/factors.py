@@ -42,7 +42,9 @@ def _ordered(values: Sequence[Value]) -> Sequence[Value]:
 def _setting(plan: Plan, run: Run, key: str) -> tuple[Value, str]:
     """A parameter's value for a run, and the text with which the plan gives it."""
     written = plan.setting(run, key)
-    return (None, _UNSET) if written is None else (written.value, written.text)
+    if written is None:
+        return None, _UNSET
+    return written.value, written.text
 
 
 def levels_of(plan: Plan, factors: Sequence[FactorUse]) -> dict[str, dict[str, str]]:
@@ -66,5 +68,7 @@ def bases_of(plan: Plan) -> dict[str, str | None]:
     for run in plan.runs:
         if run.type is RunType.CONTROL:
             controls.setdefault(run.model, run.name)
-    bases = {run.name: controls.get(run.model) for run in plan.runs}
-    return bases | {run.name: None for run in plan.runs if run.type is RunType.CONTROL}
+    bases: dict[str, str | None] = {}
+    for run in plan.runs:
+        bases[run.name] = None if run.type is RunType.CONTROL else controls.get(run.model)
+    return bases

@@ -1,16 +1,16 @@
-"""Lists what was planned and is missing, each with what to do about it."""
+"""Lists missing results, each with a hint on what to do about it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from tunebook.analysis.collect.experiment import Collected
-from tunebook.analysis.records import EvaluationRecord, Gap, RunRecord
+from tunebook.analysis.collect.collected import Collected
+from tunebook.analysis.records import Gap, RunRecord
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
-__all__ = ["gaps_of", "shown_evaluation"]
+__all__ = ["gaps_of"]
 
 _HINTS = {
     JobState.PENDING: "`tunebook run` runs the jobs that are left",
@@ -19,13 +19,6 @@ _HINTS = {
     JobState.UNKNOWN: "`tunebook status` shows what is known of it",
 }
 _UNFINISHED = frozenset({JobState.PENDING, JobState.RUNNING, JobState.FAILED})
-
-
-def shown_evaluation(evaluation: EvaluationRecord, directories: Mapping[str, str]) -> str:
-    """Names an evaluation: ``rank8_lr1e-5, capitalization, epoch 0``."""
-    key = evaluation.key
-    name = f"{directories.get(key.run, key.run)}, {key.task}"
-    return f"{name}, epoch {key.epoch}" if key.epoch >= 0 else name
 
 
 def gaps_of(found: Collected) -> tuple[Gap, ...]:
@@ -60,20 +53,18 @@ def _logging_interval(run: RunRecord) -> int:
 
 
 def _missing_scores(found: Collected) -> Iterator[Gap]:
-    directories = {run.name: run.directory for run in found.runs}
     for evaluation in found.evaluations:
         if not evaluation.is_done:
             state = evaluation.state
             if state is JobState.COMPLETED:
                 state = JobState.PENDING  # the job ended well, but no log of it counts
             what = f"no score: {evaluation.reason or state.value}"
-            yield Gap(shown_evaluation(evaluation, directories), what, _HINTS.get(state, ""))
+            yield Gap(found.shown(evaluation.key), what, _HINTS.get(state, ""))
 
 
 def _unreadable_logs(found: Collected) -> Iterator[Gap]:
     """A torn log leaves something unfinished only where the run has an evaluation without a log that counts."""
-    directories = {run.name: run.directory for run in found.runs}
-    unfinished = {directories[evaluation.key.run] for evaluation in found.evaluations if not evaluation.is_done}
+    unfinished = {found.directories[each.key.run] for each in found.evaluations if not each.is_done}
     for log in found.unreadable:
         is_needed = PurePosixPath(log.path).parts[0] in unfinished
         hint = "run its evaluation again" if is_needed else ""
@@ -81,10 +72,11 @@ def _unreadable_logs(found: Collected) -> Iterator[Gap]:
 
 
 def _missing_controls(found: Collected) -> Iterator[Gap]:
-    controls = {run.model for run in found.runs if run.type is RunType.CONTROL}
-    trained = dict.fromkeys(run.model for run in found.runs if run.type is RunType.FINE_TUNED)
-    for model in trained:
-        if model not in controls:
+    models: dict[RunType, dict[str, None]] = {kind: {} for kind in RunType}
+    for run in found.runs:
+        models[run.type][run.model] = None
+    for model in models[RunType.FINE_TUNED]:
+        if model not in models[RunType.CONTROL]:
             what = "no control run: the score of the model before training is unknown"
             hint = "add a row of type `Control` for this model to the runs table"
             yield Gap(model, what, hint, planned=False)

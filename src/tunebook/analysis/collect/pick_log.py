@@ -51,9 +51,10 @@ def pick_log(logs: Sequence[EvaluationLog], facts: JobFacts | None, verified: st
         return _no_log(newest_first, facts)
     chosen = _chosen(newest_first, facts, verified)
     others = tuple(_other(log, _why_not(log, chosen, facts)) for log in newest_first if log is not chosen)
-    if chosen is not None:
-        return PickedLog(chosen, others)
-    return PickedLog(None, others, others[0].why if others else "there is no log")
+    why = ""
+    if chosen is None:
+        why = others[0].why if others else "there is no log"
+    return PickedLog(chosen, others, why)
 
 
 def _no_log(newest_first: Sequence[EvaluationLog], facts: JobFacts) -> PickedLog:
@@ -71,7 +72,10 @@ def _chosen(newest_first: Sequence[EvaluationLog], facts: JobFacts | None, verif
     for log in complete:
         if PurePosixPath(log.path).name == verified:
             return log
-    return next((log for log in complete if _is_current(log, facts)), None)
+    for log in complete:
+        if _is_current(log, facts):
+            return log
+    return None
 
 
 def _incomplete(log: EvaluationLog) -> str:

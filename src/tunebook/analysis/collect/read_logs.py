@@ -1,10 +1,10 @@
-"""Reads the logs of evaluations through their tool, and remembers what was read of files that have not changed."""
+"""Reads the logs of evaluations through their tool, and caches the contents of files until they change."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ __all__ = ["EvaluationLog", "LogReader", "UnreadableLog"]
 
 _HEADER_CACHE = f"{STATE_DIRECTORY}/analysis/headers.json"
 _SAMPLE_CACHE = f"{STATE_DIRECTORY}/analysis/samples.parquet"
-_VERSION = 3  # of both caches: what another version wrote is read again from the logs
+_VERSION = 3  # of both caches: a cache of another version is ignored
 _COLUMNS = ("ids", "repeats", "prompts", "targets", "answers", "errors")
 
 
@@ -57,11 +57,12 @@ class LogReader:
         Raises:
             ToolError: a package that reads the logs is not installed and there is a log that has to be read.
         """
-        remembered: dict[str, EvaluationLog] = {}
-        if self.use_cache:
-            remembered = _remembered_headers(self.experiment)
         stamps, unreadable = self._stamps(paths)
-        logs = {name: log for name, log in remembered.items() if stamps.get(name) == log.stamp}
+        remembered = _remembered_headers(self.experiment) if self.use_cache else {}
+        logs = dict(remembered)
+        for name in remembered:
+            if remembered[name].stamp != stamps.get(name):
+                del logs[name]
         fresh = [self.experiment / name for name in stamps if name not in logs]
         if fresh:
             read = self.tool.read_headers(fresh)
@@ -71,7 +72,7 @@ class LogReader:
             unreadable += self._unreadable(read.unreadable)
         if self.use_cache and logs != remembered:
             _remember_headers(self.experiment, logs)
-        return tuple(logs[name] for name in stamps if name in logs), tuple(unreadable)
+        return tuple(filter(None, map(logs.get, stamps))), tuple(unreadable)
 
     def _stamps(self, paths: Sequence[Path]) -> tuple[dict[str, str], list[UnreadableLog]]:
         """The stamp of each log by its name, and the files that cannot even be named or asked for their size."""
@@ -94,14 +95,13 @@ class LogReader:
     def samples(self, logs: Sequence[EvaluationLog]) -> tuple[dict[str, Samples], tuple[UnreadableLog, ...]]:
         """Reads the samples of each log, by the log's path."""
         stamps = {log.path: log.stamp for log in logs}
-        samples: dict[str, Samples] = {}
-        if self.use_cache:
-            samples = _remembered_samples(self.experiment, stamps)
+        samples = _remembered_samples(self.experiment, stamps) if self.use_cache else {}
         fresh = [self.experiment / name for name in stamps if name not in samples]
         if not fresh:
             return samples, ()
         read = self.tool.read_samples(fresh)
-        samples |= {self._name(path): found for path, found in read.readings.items()}
+        for path, found in read.readings.items():
+            samples[self._name(path)] = found
         if self.use_cache and read.readings:
             _remember_samples(self.experiment, samples, stamps)
         return samples, tuple(self._unreadable(read.unreadable))
@@ -114,25 +114,24 @@ class LogReader:
 
 
 def _remembered_headers(experiment: Path) -> dict[str, EvaluationLog]:
-    text = read_text(experiment / _HEADER_CACHE)
+    logs = {}
     try:
-        document = json.loads(text) if text else {}
-        if document.get("version") != _VERSION:
-            return {}
-        logs = [
-            EvaluationLog(str(entry["path"]), str(entry["stamp"]), _header(entry["header"]))
-            for entry in document["logs"]
-        ]
+        document = json.loads(read_text(experiment / _HEADER_CACHE) or "{}")
+        if document.get("version") == _VERSION:
+            for entry in document["logs"]:
+                log = EvaluationLog(str(entry["path"]), str(entry["stamp"]), _header(entry["header"]))
+                logs[log.path] = log
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return {log.path: log for log in logs}
+    return logs
 
 
-def _header(entry: Mapping[str, Any]) -> LogHeader:
-    names = {item.name for item in fields(LogHeader)}
-    values: dict[str, Any] = {name: value for name, value in entry.items() if name in names}
-    values["means"] = {measure: (str(metric), float(value)) for measure, (metric, value) in entry["means"].items()}
-    return LogHeader(**values)
+def _header(values: Mapping[str, Any]) -> LogHeader:
+    header = LogHeader(**values)
+    means = {}
+    for measure, (metric, value) in header.means.items():
+        means[measure] = (str(metric), float(value))
+    return replace(header, means=means)
 
 
 def _remember_headers(experiment: Path, logs: Mapping[str, EvaluationLog]) -> None:
@@ -149,12 +148,14 @@ def _remembered_samples(experiment: Path, stamps: Mapping[str, str]) -> dict[str
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    samples = {}
     try:
-        rows = pq.read_table(path).to_pylist()
-        current = [row for row in rows if row["version"] == _VERSION and stamps.get(row["log"]) == row["stamp"]]
-        return {row["log"]: _samples(row) for row in current}
+        for row in pq.read_table(path).to_pylist():
+            if row["version"] == _VERSION and stamps.get(row["log"]) == row["stamp"]:
+                samples[row["log"]] = _samples(row)
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
         return {}
+    return samples
 
 
 def _samples(row: Mapping[str, Any]) -> Samples:
@@ -169,9 +170,7 @@ def _remember_samples(experiment: Path, samples: Mapping[str, Samples], stamps: 
 
     rows = []
     for path, found in sorted(samples.items()):
-        columns = {name: list(getattr(found, name)) for name in _COLUMNS}
-        scores = {"measures": list(found.values), "values": [list(values) for values in found.values.values()]}
-        rows.append(
-            {"version": _VERSION, "log": path, "stamp": stamps[path], "tokens": found.tokens} | columns | scores
-        )
+        columns: dict[str, list[Any]] = {name: list(getattr(found, name)) for name in _COLUMNS}
+        columns |= {"measures": list(found.values), "values": list(map(list, found.values.values()))}
+        rows.append({"version": _VERSION, "log": path, "stamp": stamps[path], "tokens": found.tokens} | columns)
     write_parquet(experiment / _SAMPLE_CACHE, pa.Table.from_pylist(rows))

@@ -19,10 +19,10 @@ __all__ = ["NO_JOB", "JobFacts", "Source", "source_of"]
 
 @dataclass(frozen=True)
 class JobFacts:
-    """What is known of a job, as ``status`` reports it.
+    """The facts about a job, as ``status`` reports them.
 
     Attributes:
-        state: as judged from ledger, outcome and inputs.
+        state: derived from ledger, outcome and inputs.
         started: ISO 8601; ``ended`` too; empty if unknown.
         output: absolute path of the file with the job's output.
         attempts: how many times it was submitted.
@@ -48,7 +48,7 @@ class JobFacts:
 
 
 NO_JOB = JobFacts(Job("", "", Stage.PREPARATION, "", "", "", ""), JobState.UNKNOWN)
-"""The facts of a job that was not scaffolded here: nothing is known of it."""
+"""The facts about a job that was not scaffolded here."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Source:
     """Where an analysis takes its facts from.
 
     Attributes:
-        jobs: what is known of every scaffolded job; empty for an experiment that was not scaffolded here.
-        use_cache: whether to remember what was read of unchanged logs.
+        jobs: facts about every scaffolded job; empty for an experiment that was not scaffolded here.
+        use_cache: whether to remember the contents of unchanged logs.
     """
 
     experiment: Path

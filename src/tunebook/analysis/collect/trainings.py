@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, median
 
@@ -47,9 +47,11 @@ def _training(found: TrainingCurve, facts: JobFacts, gpus: int) -> Training:
     elapsed = facts.elapsed_s
     if elapsed is None and curve.seconds:
         elapsed = curve.seconds[-1]
+    gpu_hours = None
+    if elapsed is not None and gpus:
+        gpu_hours = elapsed * gpus / 3600
     memory = _known(curve.memory_gb) or _known([counted.memory_gb])
-    losses, speeds = _known(curve.losses), _known(curve.tokens_per_second)
-    tail = _known(curve.losses[-max(1, round(_TAIL * len(curve.losses))) :])
+    tail = curve.losses[-max(1, round(_TAIL * len(curve.losses))) :]
     final, best, best_step = _validation(curve)
     return Training(
         state=facts.state,
@@ -58,15 +60,15 @@ def _training(found: TrainingCurve, facts: JobFacts, gpus: int) -> Training:
         curve=curve,
         steps=len(curve.steps),
         total_steps=found.total_steps,
-        first_loss=next(iter(losses), None),
+        first_loss=next(iter(_known(curve.losses)), None),
         final_loss=next(reversed(curve.losses), None),
-        tail_loss=fmean(tail) if tail else None,
+        tail_loss=_of_known(fmean, tail),
         diverged_steps=found.diverged,
-        tokens_per_second=median(speeds) if speeds else None,
+        tokens_per_second=_of_known(median, curve.tokens_per_second),
         peak_memory_gb=max(memory, default=None),
         elapsed_s=elapsed,
         gpus=gpus,
-        gpu_hours=elapsed * gpus / 3600 if elapsed is not None and gpus else None,
+        gpu_hours=gpu_hours,
         attempts=facts.attempts,
         started=facts.started,
         ended=facts.ended,
@@ -80,6 +82,12 @@ def _training(found: TrainingCurve, facts: JobFacts, gpus: int) -> Training:
 
 def _known(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None]
+
+
+def _of_known(mean: Callable[[Sequence[float]], float], values: Sequence[float | None]) -> float | None:
+    """A mean of the known values; ``None`` without one."""
+    known = _known(values)
+    return mean(known) if known else None
 
 
 def _validation(curve: Curve) -> tuple[float | None, float | None, int | None]:

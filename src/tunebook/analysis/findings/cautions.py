@@ -1,4 +1,4 @@
-"""Cautions: what limits the conclusions that the numbers allow."""
+"""Cautions: limits of the conclusions that the numbers allow."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _single_seed(results: MeasureResults) -> str:
 
 def _different_epochs(results: MeasureResults) -> str:
     table = results.table
-    epochs = {table.finals[run.name].evaluation.epoch for run in table.tuned}
+    epochs = {key.epoch for key in table.tuned_keys}
     if len(epochs) < 2 or any(factor.key == "epochs" for factor in results.factors):  # noqa: PLR2004  all alike
         return ""
     return (
@@ -59,8 +59,10 @@ def _unpaired_samples(results: MeasureResults) -> str:
 
 
 def _too_easy(results: MeasureResults) -> str:
-    finals = [results.table.finals[run.name] for run in results.table.tuned]
-    perfect = sum(score.is_binary and score.value == 1 for score in finals)
+    perfect = 0
+    for run in results.table.tuned:
+        score = results.table.finals[run.name]
+        perfect += score.is_binary and score.value == 1
     if perfect < 2:  # noqa: PLR2004  a single run is the best
         return ""
     return f"{perfect} runs answered every sample of {results.table.task} correctly: the task is too easy to rank them."

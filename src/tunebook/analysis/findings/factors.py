@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tunebook.analysis.findings.finding import FEW_RUNS, TO_RETRAINING, TO_SAMPLES, Finding, level_text
-from tunebook.analysis.formatting import Scale, p_text, plural
+from tunebook.analysis.findings.finding import (
+    FEW_RUNS,
+    TO_RETRAINING,
+    TO_SAMPLES,
+    Finding,
+    count_significant,
+    level_text,
+)
+from tunebook.analysis.formatting import Scale, p_text, percent_text, plural
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.measure_results import MeasureResults
 from tunebook.analysis.statistics.seeds import Replicates
@@ -17,7 +24,7 @@ def state_effects(results: MeasureResults) -> Iterator[Finding]:
     """Each main effect, tested or not, and each interaction that was tested."""
     scale = results.scale
     for effect in results.effects:
-        if len(effect.factors) == 1:
+        if effect.is_main:
             yield Finding("effect", _main_effect(scale, effect), effect.significant)
         elif effect.p is not None:
             yield Finding("interaction", _interaction(effect), effect.significant)
@@ -25,7 +32,8 @@ def state_effects(results: MeasureResults) -> Iterator[Finding]:
 
 def _main_effect(scale: Scale, effect: Effect) -> str:
     (label,) = effect.labels
-    means = "mean score " + ", ".join(f"{scale.value(item.mean)} at {level_text(item.level)}" for item in effect.levels)
+    levels = [f"{scale.value(item.mean)} at {level_text(item.levels[0])}" for item in effect.means]
+    means = f"mean score {', '.join(levels)}"
     if effect.p is None:
         return f"{label}: {means}; not tested: {effect.note}."
     if effect.significant:
@@ -55,22 +63,21 @@ def _test(effect: Effect) -> str:
 
 def state_seeds(results: MeasureResults) -> Iterator[Finding]:
     """The settings over their seeds against the base model, and the variation between seeds."""
-    groups, scale = results.replicates, results.scale
-    differences = [item.difference for item in groups if item.difference is not None]
-    significant = [item.difference for item in groups if item.difference is not None and item.significant]
-    if len(differences) > 1:
-        better, worse = sum(value > 0 for value in significant), sum(value < 0 for value in significant)
+    groups = results.replicates
+    compared = [item for item in groups if item.difference is not None]
+    if len(compared) > 1:
+        better, worse = count_significant(groups)
         text = (
-            f"Averaged over their seeds, {better} of {len(differences)} settings score significantly higher on "
+            f"Averaged over their seeds, {better} of {len(compared)} settings score significantly higher on "
             f"{results.table.task} than their base model and {worse} significantly lower (paired tests of each "
             f"sample's mean over the seeds, Holm's correction: {TO_SAMPLES})."
         )
-        yield Finding("seeds", text, significant=bool(significant))
+        yield Finding("seeds", text, significant=better + worse > 0)
     if len(groups) > FEW_RUNS:
         yield Finding("seeds", _variation(results))
     else:
         for item in groups:
-            yield Finding("seeds", _setting(scale, item))
+            yield Finding("seeds", _setting(results.scale, item))
 
 
 def _variation(results: MeasureResults) -> str:
@@ -97,5 +104,5 @@ def _setting(scale: Scale, item: Replicates) -> str:
 def _mean(scale: Scale, item: Replicates) -> str:
     interval = ""
     if item.interval is not None:
-        interval = f", {100 * item.interval.level:g} % interval {scale.interval(item.interval)}"
+        interval = f", {percent_text(item.interval.level)} interval {scale.interval(item.interval)}"
     return f"{item.setting} with {scale.value(item.mean)} ({plural(len(item.runs), 'seed')}{interval})"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.seeds import Replicates
 
 __all__ = [
     "COULD_BE_CHANCE",
@@ -11,6 +15,7 @@ __all__ = [
     "TO_RETRAINING",
     "TO_SAMPLES",
     "Finding",
+    "count_significant",
     "level_text",
     "listed",
     "shortened",
@@ -42,9 +47,16 @@ class Finding:
     task: str = ""
 
 
+def count_significant(items: Iterable[Comparison | Replicates]) -> tuple[int, int]:
+    """How many differ significantly upwards, and how many downwards."""
+    signs = Counter(item.difference > 0 for item in items if item.significant and item.difference)
+    return signs[True], signs[False]
+
+
 def listed(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def shortened(names: Sequence[str]) -> str:

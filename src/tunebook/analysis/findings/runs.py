@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.findings.finding import COULD_BE_CHANCE, FEW_RUNS, Finding, listed, shortened
+from tunebook.analysis.findings.finding import COULD_BE_CHANCE, FEW_RUNS, Finding, count_significant, listed, shortened
 from tunebook.analysis.formatting import p_text, plural
 from tunebook.analysis.records import Score
 from tunebook.analysis.statistics.cases import SampleChanges
@@ -19,12 +19,9 @@ __all__ = ["state_base", "state_best", "state_costs", "state_epochs", "state_sam
 
 def state_base(results: MeasureResults) -> Iterator[Finding]:
     """Each run's final score against its base model; of many runs only how many differ, and the highest one."""
-    finals = results.table.finals
-    against_base = [item for item in results.comparisons if item.against == "base"]
-    comparisons = [item for item in against_base if finals[item.run].evaluation.epoch == item.epoch]
+    comparisons = [item for item in _comparisons(results, "base") if _is_final(results, item)]
     if len(comparisons) > FEW_RUNS:
-        better = sum(item.significant and item.difference > 0 for item in comparisons)
-        worse = sum(item.significant and item.difference < 0 for item in comparisons)
+        better, worse = count_significant(comparisons)
         text = (
             f"Of {plural(len(comparisons), 'run')}, {better} score significantly higher on {results.table.task} than "
             f"their base model and {worse} significantly lower; for {len(comparisons) - better - worse} the difference "
@@ -36,45 +33,58 @@ def state_base(results: MeasureResults) -> Iterator[Finding]:
         yield Finding("base", _against_base(results, item), item.significant)
 
 
+def _comparisons(results: MeasureResults, against: str) -> list[Comparison]:
+    return [item for item in results.comparisons if item.against == against]
+
+
+def _is_final(results: MeasureResults, item: Comparison) -> bool:
+    return results.table.finals[item.run].evaluation.epoch == item.epoch
+
+
 def _against_base(results: MeasureResults, item: Comparison) -> str:
     """Both scores, the difference and the test."""
     scale, labels = results.scale, results.labels
     own, base = results.table.finals[item.run], results.table.finals[item.other]
-    verdict = "significantly " if item.significant else ""
-    if item.difference == 0:
-        verdict += "the same as"
-    else:
-        verdict += "higher than" if item.difference > 0 else "lower than"
-    base_interval = f" ({scale.interval(base.interval)})" if base.interval else ""
+    verdict = "higher than"
+    if item.difference <= 0:
+        verdict = "lower than" if item.difference < 0 else "the same as"
+    if item.significant:
+        verdict = f"significantly {verdict}"
+    base_score = scale.value(base.value)
+    if base.interval is not None:
+        base_score += f" ({scale.interval(base.interval)})"
     text = (
         f"{labels[item.run]} scores {scale.with_interval(own.value, own.interval)} on {item.task}, {verdict} its base "
-        f"model {labels[item.other]} with {scale.value(base.value)}{base_interval}: "
+        f"model {labels[item.other]} with {base_score}: "
         f"{scale.difference(item.difference, item.interval)}, {item.test}, {p_text(item.p_holm)}, n = {item.n}."
     )
-    return text if item.significant or item.difference == 0 else text + COULD_BE_CHANCE
+    if not item.significant and item.difference != 0:
+        text += COULD_BE_CHANCE
+    return text
 
 
 def state_best(results: MeasureResults) -> Iterator[Finding]:
     """The highest score, and the runs that do and do not differ from it."""
     best = results.table.best
-    others = [item for item in results.comparisons if item.against == "best"]
+    others = _comparisons(results, "best")
     if best is None or not others:
         return
     groups: dict[str, list[Comparison]] = {"same": [], "lower": [], "higher": [], "unclear": []}
     for item in others:
         groups[_relation(results, item, best)].append(item)
-    text = _highest(results, best, groups["same"])
-    if groups["lower"]:
-        text += f" {_are(results, groups['lower'])} significantly lower."
-    if groups["higher"]:
-        text += f" On the samples that both runs have, {_are(results, groups['higher'])} significantly higher."
-    if groups["unclear"]:
-        largest = max((item.difference for item in groups["unclear"]), key=abs)
-        text += f" {_are(results, groups['unclear'])} statistically indistinguishable from it"
-        text += f" (largest difference {results.scale.difference(largest)})."
-    if len(groups["same"]) < len(others):
-        text += " The best run was chosen on these same samples, so its score is probably a little too high."
-    yield Finding("best", text, significant=bool(groups["lower"] or groups["higher"]))
+    same, lower, higher, unclear = groups.values()
+    sentences = [_highest(results, best, same)]
+    if lower:
+        sentences.append(f"{_are(results, lower)} significantly lower.")
+    if higher:
+        sentences.append(f"On the samples that both runs have, {_are(results, higher)} significantly higher.")
+    if unclear:
+        largest = results.scale.difference(max((item.difference for item in unclear), key=abs))
+        indistinguishable = "statistically indistinguishable from it"
+        sentences.append(f"{_are(results, unclear)} {indistinguishable} (largest difference {largest}).")
+    if len(same) < len(others):
+        sentences.append("The best run was chosen on these same samples, so its score is probably a little too high.")
+    yield Finding("best", " ".join(sentences), significant=bool(lower or higher))
 
 
 def _relation(results: MeasureResults, item: Comparison, best: Score) -> str:
@@ -87,11 +97,10 @@ def _relation(results: MeasureResults, item: Comparison, best: Score) -> str:
 
 def _are(results: MeasureResults, items: Sequence[Comparison]) -> str:
     """The compared runs, by name if they are few, with their verb."""
-    if len(items) == 1:
-        return f"{results.labels[items[0].run]} is"
     if len(items) > FEW_RUNS:
         return f"{len(items)} other runs are"
-    return f"{listed([results.labels[item.run] for item in items])} are"
+    verb = "is" if len(items) == 1 else "are"
+    return f"{listed([results.labels[item.run] for item in items])} {verb}"
 
 
 def _highest(results: MeasureResults, best: Score, same: Sequence[Comparison]) -> str:
@@ -122,22 +131,21 @@ def state_epochs(results: MeasureResults) -> Iterator[Finding]:
         f"{scale.value(change.before)} to {scale.value(change.after)}: "
         f"{scale.difference(test.difference, test.interval)}, {test.name}, {p_text(test.p)}, n = {change.n}."
     )
-    is_significant = test.p < ALPHA
-    if not is_significant and test.difference != 0:
+    if test.p >= ALPHA and test.difference != 0:
         text += COULD_BE_CHANCE
-    yield Finding("epochs", text, is_significant)
+    yield Finding("epochs", text, test.p < ALPHA)
 
 
 def state_costs(results: MeasureResults) -> Iterator[Finding]:
     """The Pareto-optimal runs, the cheapest first."""
     tuned = {run.name for run in results.table.tuned}
     points = [point for point in results.costs if point.run in tuned]
-    front = sorted((point for point in points if point.on_front), key=lambda point: point.cost)
-    if len(points) > 1 and front:
-        shown = []
-        for point in front:
+    shown = []
+    for point in sorted(points, key=lambda point: point.cost):
+        if point.on_front:
             score = results.scale.with_interval(point.score, point.interval)
             shown.append(f"{results.labels[point.run]} ({_cost_text(point)}, {score})")
+    if len(points) > 1 and shown:
         text = f"Pareto-optimal runs on {results.table.task} (no other is both cheaper to train and at least as good): "
         yield Finding("cost", f"{text}{shortened(shown)}.")
 
@@ -155,7 +163,7 @@ def state_samples(results: MeasureResults) -> Iterator[Finding]:
     if changes is None or len(results.table.finals) < 2:  # noqa: PLR2004  a single run is not all runs
         return
     text = _failed(results.table.task, changes)
-    if any(item.against == "base" for item in results.comparisons):
+    if _comparisons(results, "base"):
         fixed = plural(len(changes.fixed), "sample")
         if changes.fixed or changes.broken:
             text += f" Fine-tuning fixed {fixed} and broke {len(changes.broken)}, each in at least one run."

@@ -15,21 +15,24 @@ _RISE = 1.02  # times the lowest validation loss
 
 def state_training(runs: Sequence[RunRecord]) -> list[Finding]:
     """How far the training losses fell, and which validation losses rose again; of trainings that have ended."""
-    findings = []
-    trainings = {run.directory: run.training for run in runs if run.training is not None and run.training.is_done}
-    firsts, lasts = [], []
-    for training in trainings.values():
+    falls, risen = [], []
+    for run in runs:
+        training = run.training
+        if training is None or not training.is_done:
+            continue
         if training.first_loss is not None and training.tail_loss is not None:
-            firsts.append(training.first_loss)
-            lasts.append(training.tail_loss)
-    if firsts:
-        fell = sum(last < first for first, last in zip(firsts, lasts, strict=True))
+            falls.append((training.first_loss, training.tail_loss))
+        if _has_risen(training):
+            risen.append(run.directory)
+    findings = []
+    if falls:
+        firsts, lasts = zip(*falls, strict=True)
+        fell = sum(last < first for first, last in falls)
         text = (
-            f"The training loss fell in {fell} of {plural(len(firsts), 'training')}, from {_range(firsts)} at the "
+            f"The training loss fell in {fell} of {plural(len(falls), 'training')}, from {_range(firsts)} at the "
             f"first step to a mean of {_range(lasts)} over the last tenth of the steps."
         )
         findings.append(Finding("training", text))
-    risen = [directory for directory, training in trainings.items() if _has_risen(training)]
     if risen:
         text = (
             f"The validation loss ended more than 2 % above its lowest value in {shortened(risen)}: the later steps "
@@ -45,5 +48,5 @@ def _has_risen(training: Training) -> bool:
 
 
 def _range(values: Sequence[float]) -> str:
-    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
-    return low if low == high else f"{low}–{high}"
+    ends = dict.fromkeys(f"{value:.3g}" for value in (min(values), max(values)))
+    return "–".join(ends)

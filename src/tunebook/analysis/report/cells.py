@@ -21,12 +21,12 @@ def text(value: str) -> Cell:
 
 def count(value: int | None) -> Cell:
     """A whole number."""
-    return text("" if value is None else str(value))
+    return _UNKNOWN if value is None else text(str(value))
 
 
 def epoch(value: int) -> Cell:
     """A zero-based epoch; nothing for models that were not trained here."""
-    return count(value if value >= 0 else None)
+    return _UNKNOWN if value < 0 else text(str(value))
 
 
 def number(value: float | None, form: str = ".4g", *, unit: str = "") -> Cell:
@@ -66,15 +66,14 @@ def difference(value: float | None, interval: Interval | None, scale: Scale, *, 
     """A difference of scores with its interval and a note."""
     if value is None:
         return _UNKNOWN
-    details = [] if interval is None else [scale.bounds(interval)]
-    if note:
-        details.append(note)
-    return Cell(scale.change(value), repr(value), "; ".join(details), scale.difference_unit)
+    details = note
+    if interval is not None:
+        details = "; ".join(filter(None, (scale.bounds(interval), note)))
+    return Cell(scale.change(value), repr(value), details, scale.difference_unit)
 
 
 def p_value(p: float | None, *, significant: bool | None) -> Cell:
     """``0.032``, and that it is not significant."""
     if p is None:
         return _UNKNOWN
-    verdict = "" if significant else "not significant"
-    return Cell(p_number(p), repr(p), verdict)
+    return Cell(p_number(p), repr(p), "" if significant else "not significant")

@@ -1,4 +1,4 @@
-"""The report as a value: sections of texts, lists, tables, figures and samples, whatever they are written in.
+"""The report as a value: sections of texts, lists, tables, figures and samples, independent of the output format.
 
 Every output is made from this value: a fact, its label, its format and its sentence are defined once, where the content
 is built (:mod:`tunebook.analysis.report.sections`). All texts are plain; each output escapes them.
@@ -12,6 +12,7 @@ from enum import Enum
 
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.formatting import MISSING
+from tunebook.analysis.statistics.cases import Case
 from tunebook.tools.results import LogViewer
 
 __all__ = [
@@ -21,7 +22,6 @@ __all__ = [
     "Content",
     "Entries",
     "Entry",
-    "Sample",
     "Samples",
     "Section",
     "Style",
@@ -153,7 +153,9 @@ class Table:
     is_folded: bool = False
 
     def __post_init__(self) -> None:
-        known = {key for row in self.rows for key, cell in row.items() if cell.value}
+        known = set()
+        for row in self.rows:
+            known |= {key for key, cell in row.items() if cell.value}
         object.__setattr__(self, "columns", tuple(column for column in self.columns if column.key in known))
 
     @property
@@ -176,8 +178,13 @@ class Table:
 
     def options(self, column: Column) -> tuple[str, ...]:
         """The values of a column that readers may choose from; empty where that would be no help."""
-        found = {row[column.key].text: None for row in self.rows if column.key in row and row[column.key].value}
-        return tuple(found) if column.has_filter and 1 < len(found) <= _MOST_OPTIONS else ()
+        found: dict[str, None] = {}
+        for row in self.rows:
+            if column.key in row and row[column.key].value:
+                found[row[column.key].text] = None
+        if column.has_filter and 1 < len(found) <= _MOST_OPTIONS:
+            return tuple(found)
+        return ()
 
     def left_out(self, shown: int) -> Text | None:
         """The sentence on the rows after the first ``shown`` ones."""
@@ -194,24 +201,27 @@ def _has_name(column: Column, names: Collection[str]) -> bool:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A sample with answers, their subjects being runs; ``runs`` counts the runs that are concerned."""
-
-    task: str
-    id: str
-    prompt: str
-    target: str
-    answers: tuple[Entry, ...]
-    runs: int
-
-
-@dataclass(frozen=True)
 class Samples:
-    """Samples of one kind; ``total`` says how many were found."""
+    """Samples of one kind.
+
+    Attributes:
+        total: how many were found, in words.
+        labels: run name to its short name.
+        logs: task and run to the log with the run's answers.
+    """
 
     title: str
-    samples: tuple[Sample, ...]
+    samples: tuple[Case, ...]
     total: str
+    labels: Mapping[str, str]
+    logs: Mapping[tuple[str, str], str]
+
+    def answers(self, sample: Case) -> list[Entry]:
+        """A sample's answers; their subjects are runs."""
+        answers = []
+        for run, answer in sample.answers.items():
+            answers.append(Entry(answer, self.labels[run], log=self.logs[sample.task, run]))
+        return answers
 
     def left_out(self, shown: int) -> Text | None:
         """The sentence on the samples after the first ``shown`` ones."""

@@ -95,7 +95,7 @@ def log_href(log: str) -> str:
 
 def _file_stem(name: str) -> str:
     """The beginning of the names of files that readers save."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:80] or "experiment"
+    return re.sub(r"[^\w-]", "_", name)[:80] or "experiment"
 
 
 def _data(content: Content) -> str:

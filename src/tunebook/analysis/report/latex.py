@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from tunebook.analysis.formatting import MISSING
@@ -88,11 +89,14 @@ def _latex(table: Table) -> str:
 def _columns(column: Column, cells: Sequence[Cell]) -> list[list[str]]:
     """A column, title first: a unit goes into the title, and intervals are a column of their own."""
     unit = next((cell.unit for cell in cells if cell.unit), "")
-    title = f"{column.title} ({unit})" if unit else column.title
-    found = [[title, *(cell.text for cell in cells)]]
-    if column.has_interval:
-        found.append([column.detail, *(cell.detail or MISSING for cell in cells)])
-    return [[escape(text.removesuffix(f" {unit}")) for text in texts] for texts in found]
+    texts, details = [column.title], [column.detail]
+    if unit:
+        texts = [f"{column.title} ({unit})"]
+    for cell in cells:
+        texts.append(escape(cell.text.removesuffix(f" {unit}")))
+        details.append(escape((cell.detail or MISSING).removesuffix(f" {unit}")))
+    texts[0], details[0] = escape(texts[0]), escape(details[0])
+    return [texts, details] if column.has_interval else [texts]
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -100,4 +104,4 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _label(text: str) -> str:
-    return "".join(character if character.isascii() and character.isalnum() else "-" for character in text)
+    return re.sub("[^A-Za-z0-9]", "-", text)

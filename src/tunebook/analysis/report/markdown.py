@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.formatting import printable
 from tunebook.analysis.report.content import Block, Cell, Column, Content, Entries, Entry, Samples, Style, Table, Text
 
 __all__ = ["link", "markdown_report", "markdown_table", "text"]
@@ -129,9 +130,9 @@ def _samples(group: Samples) -> Iterator[str]:
     yield ""
     rows = []
     for sample in group.samples[:_MOST_SAMPLES]:
-        answers = [f"{text(each.subject)}: {text(each.text, most=80) or '(empty)'}" for each in sample.answers]
-        row = [text(sample.task), text(sample.id), text(sample.prompt, most=200), text(sample.target, most=100)]
-        rows.append([*row, "<br>".join(answers[:_MOST_ANSWERS]), str(sample.runs)])
+        answers = [f"{text(each.subject)}: {text(each.text, most=80) or '(empty)'}" for each in group.answers(sample)]
+        row = [text(sample.task), text(sample.sample), text(sample.prompt, most=200), text(sample.target, most=100)]
+        rows.append([*row, "<br>".join(answers[:_MOST_ANSWERS]), str(len(sample.runs))])
     yield from markdown_table(("Task", "Sample", "Prompt", "Target", "Answers", "Runs"), rows, right=(5,))
     yield from _left_out(group.left_out(_MOST_SAMPLES))
 
@@ -151,8 +152,7 @@ def text(value: str, *, most: int = 300) -> str:
 
 def _printable(value: str) -> str:
     """The text with spaces for white space, and the replacement character for control characters."""
-    visible = _SPACES.sub(" ", value)
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in visible)
+    return printable(_SPACES.sub(" ", value), "\ufffd")
 
 
 def _escaped_start(match: re.Match[str]) -> str:
@@ -162,7 +162,9 @@ def _escaped_start(match: re.Match[str]) -> str:
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
     """The lines of a table; cells are Markdown already. Columns in ``right`` are aligned to the right."""
-    rule = ["---:" if place in right else "---" for place in range(len(header))]
+    rule = ["---"] * len(header)
+    for place in right:
+        rule[place] = "---:"
     return [_line(header), _line(rule), *(_line(row) for row in rows)]
 
 

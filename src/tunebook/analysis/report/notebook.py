@@ -32,12 +32,14 @@ def _table(table: Table) -> str:
     """The first rows; the details of a column are a column of their own."""
     header: list[str] = []
     for column in table.columns:
-        header += [column.title, column.detail] if column.detail else [column.title]
+        header += filter(None, (column.title, column.detail))
     lines = [_row("th", header)]
     for row in table.rows[:_MOST_ROWS]:
         texts: list[str] = []
         for column, cell in table.cells(row):
-            texts += [cell.text, cell.detail] if column.detail else [cell.text]
+            texts.append(cell.text)
+            if column.detail:
+                texts.append(cell.detail)
         lines.append(_row("td", texts))
     more = ""
     if len(table.rows) > _MOST_ROWS:

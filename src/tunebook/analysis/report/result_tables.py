@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.formatting import capitalized, percent_text, run_labels, scale_of
-from tunebook.analysis.records import EvaluationKey, Score
+from tunebook.analysis.formatting import capitalized, scale_of
+from tunebook.analysis.records import Score
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Cell, Column, Style, Table, Text
-from tunebook.analysis.report.run_tables import comparisons_with, factor_cells, factor_columns
+from tunebook.analysis.report.run_tables import factor_cells, factor_columns
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.values import Analysis
 
@@ -32,20 +32,19 @@ def score_tables(analysis: Analysis) -> Iterator[Table]:
 
 
 def _score_table(analysis: Analysis, scores: Sequence[Score], key: str, label: str) -> Table:
-    methods = sorted({score.interval.method for score in scores if score.interval})
-    tests = sorted({each.test for each in analysis.comparisons if each.task == scores[0].evaluation.task})
+    methods = {score.interval.method for score in scores if score.interval}
+    tests = {each.test for each in analysis.comparisons if each.task == scores[0].evaluation.task}
     notes = []
     if methods:
-        notes.append(f"Method of the intervals: {', '.join(methods)}.")
+        notes.append(f"Method of the intervals: {', '.join(sorted(methods))}.")
     if tests:
-        notes.append(f"Tests on the same samples: {', '.join(tests)}; {_HOLM}")
-    note = " ".join(notes)
+        notes.append(f"Tests on the same samples: {', '.join(sorted(tests))}; {_HOLM}")
     columns, rows = _score_columns(analysis), tuple(_score_rows(analysis, scores))
-    return Table(key, label, columns, rows, note, "evaluations.csv", is_folded=True)
+    return Table(key, label, columns, rows, " ".join(notes), "evaluations.csv", is_folded=True)
 
 
 def _score_columns(analysis: Analysis) -> tuple[Column, ...]:
-    interval = f"{percent_text(analysis.level)} interval"
+    interval = analysis.interval_title
     return (
         Column("run", "Run"),
         *factor_columns(analysis),
@@ -61,25 +60,23 @@ def _score_columns(analysis: Analysis) -> tuple[Column, ...]:
 
 
 def _score_rows(analysis: Analysis, scores: Sequence[Score]) -> list[dict[str, Cell]]:
-    measure = scores[0].measure
     scale = scale_of(score.value for score in scores)
-    labels = run_labels(analysis.runs)
     logs = {evaluation.key: evaluation.log for evaluation in analysis.evaluations}
-    compared = {against: comparisons_with(analysis, against, measure) for against in ("base", "best")}
+    compared = {against: analysis.comparisons_with(against) for against in ("base", "best")}
     rows = []
     for score in scores:
         key = score.evaluation
         row = {
-            "run": cells.text(labels[key.run]),
-            **factor_cells(analysis, analysis.run(key.run)),
+            "run": cells.text(analysis.labels[key.run]),
+            **factor_cells(analysis, analysis.run_of[key.run]),
             "epoch": cells.epoch(key.epoch),
             "score": cells.score(score.value, score.interval, scale),
             "n": cells.count(score.n),
             "log": cells.log(logs[key]),
         }
         for against, comparisons in compared.items():
-            if key in comparisons:
-                found = comparisons[key]
+            found = comparisons.get((key, score.measure))
+            if found is not None:
                 row[against] = cells.difference(found.difference, found.interval, scale)
                 row[f"p:{against}"] = cells.p_value(found.p_holm, significant=found.significant)
         rows.append(row)
@@ -95,18 +92,20 @@ def best_runs(analysis: Analysis, task: TaskScores) -> tuple[Text, Table] | None
     label = f"Best configurations: {task.task.name}"
     rows = tuple(_score_rows(analysis, ranked[:_BEST]))
     table = Table(key, label, _score_columns(analysis), rows, capitalized(_HOLM)).without("epoch", "n", "log")
-    return Text(_best_sentence(analysis, task, len(rows), [score.evaluation for score in ranked])), table
+    return Text(_best_sentence(analysis, task, ranked)), table
 
 
-def _best_sentence(analysis: Analysis, task: TaskScores, shown: int, ranked: Sequence[EvaluationKey]) -> str:
-    intervals = f"with {percent_text(analysis.level)} intervals"
+def _best_sentence(analysis: Analysis, task: TaskScores, ranked: Sequence[Score]) -> str:
+    """How many scores there are, and how sure their order is."""
+    intervals = f"with {analysis.interval_title}s"
     if len(ranked) == 1:
         return f"One run has a score ({task.measure}) so far, {intervals}."
-    text = f"The {shown} highest of {len(ranked)} scores ({task.measure}), {intervals}."
-    if shown == len(ranked):
-        text = f"{shown} scores ({task.measure}), the highest first, {intervals}."
-    compared = comparisons_with(analysis, "best", task.measure)
-    found = [compared[key] for key in ranked if key in compared]
+    text = f"{len(ranked)} scores ({task.measure}), the highest first, {intervals}."
+    if len(ranked) > _BEST:
+        text = f"The {_BEST} highest of {len(ranked)} scores ({task.measure}), {intervals}."
+    compared = analysis.comparisons_with("best")
+    keys = [(score.evaluation, score.measure) for score in ranked]
+    found = [compared[key] for key in keys if key in compared]
     ties = sum(not each.significant for each in found)
     if not found:
         return f"{text} No test compared them with the best run: their order may be chance."
@@ -118,7 +117,7 @@ def _best_sentence(analysis: Analysis, task: TaskScores, shown: int, ranked: Seq
 
 def seed_table(analysis: Analysis) -> Table:
     """Settings over their seeds, the highest mean first, each with its interval."""
-    interval = f"{percent_text(analysis.level)} interval"
+    interval = analysis.interval_title
     mean_note = (
         "Means, standard deviations (n − 1) and Student's t intervals are over runs that differ in their seed only."
     )
@@ -174,16 +173,16 @@ def effect_table(analysis: Analysis) -> Table:
 
 
 def _effect_row(effect: Effect) -> dict[str, Cell]:
-    scale = scale_of([*(level.mean for level in effect.levels), *(cell.mean for cell in effect.cells)])
+    scale = scale_of(item.mean for item in effect.means)
     verdict = {True: "significant", False: "not significant", None: "not tested"}[effect.significant]
     if effect.note:
         verdict += f": {effect.note}"
-    means = ", ".join(f"{level.level}: {scale.value(level.mean)}" for level in effect.levels)
+    means = [f"{item.levels[0]}: {scale.value(item.mean)}" for item in effect.means if effect.is_main]
     return {
         "task": cells.text(effect.task),
         "measure": cells.text(effect.measure),
         "effect": cells.text(" × ".join(effect.labels)),
-        "means": cells.text(means),
+        "means": cells.text(", ".join(means)),
         "f": cells.number(effect.statistic, ".2f"),
         "df": cells.text(", ".join(f"{each:g}" for each in effect.df or ())),
         "p": cells.p_value(effect.p_holm, significant=effect.significant),
@@ -192,8 +191,8 @@ def _effect_row(effect: Effect) -> dict[str, Cell]:
     }
 
 
-def scopes(analysis: Analysis) -> Text | None:
-    """To what the tests of the effects generalize; ``None`` without tests."""
+def scopes(analysis: Analysis) -> Iterator[Text]:
+    """A note on what the tests of the effects generalize to, if there are tests."""
     found = []
     for effect in analysis.effects:
         if effect.test:
@@ -201,4 +200,5 @@ def scopes(analysis: Analysis) -> Text | None:
             if effect.generalizes == "seeds":
                 scope = "to retraining with other seeds, not to other samples"
             found.append(f"{capitalized(effect.test)}: its p-value generalizes {scope}.")
-    return Text(" ".join(dict.fromkeys(found)), Style.NOTE) if found else None
+    if found:
+        yield Text(" ".join(dict.fromkeys(found)), Style.NOTE)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.formatting import is_number, p_text, percent_text, run_labels
-from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Training
+from tunebook.analysis.formatting import is_number, p_text
+from tunebook.analysis.records import EvaluationRecord, RunRecord, Score, Training
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Cell, Column, Table
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
+from tunebook.slurm.accounting import SlurmUse
 
-__all__ = ["comparisons_with", "factor_cells", "factor_columns", "job_table", "run_table"]
+__all__ = ["factor_cells", "factor_columns", "job_table", "run_table"]
 
 _LEAST_FINISHED_FIRST = (JobState.FAILED, JobState.RUNNING, JobState.PENDING, JobState.UNKNOWN, JobState.COMPLETED)
-
-
-def comparisons_with(analysis: Analysis, against: str, measure: str) -> dict[EvaluationKey, Comparison]:
-    """The comparisons with the base model (``base``) or the best run (``best``), by the evaluation compared."""
-    found = {}
-    for each in analysis.comparisons:
-        if (each.against, each.measure) == (against, measure):
-            found[EvaluationKey(each.run, each.task, each.epoch)] = each
-    return found
 
 
 def factor_columns(analysis: Analysis) -> list[Column]:
@@ -49,7 +41,38 @@ def factor_cells(analysis: Analysis, run: RunRecord) -> dict[str, Cell]:
 
 def run_table(analysis: Analysis, tasks: Sequence[TaskScores]) -> Table:
     """One row per run, with everything that one compares runs by."""
-    columns = [
+    states, comparisons = _states(analysis), analysis.comparisons_with("base")
+    rows = []
+    for run in analysis.runs:
+        label = analysis.labels[run.name]
+        row = {
+            "run": Cell(label, run.name, "" if label == run.name else run.name),
+            "state": states[run.name],
+            "type": cells.text(run.type.value),
+            "model": cells.text(run.model),
+        }
+        row |= factor_cells(analysis, run)
+        for task in tasks:
+            if run.name in task.final:
+                score = task.final[run.name]
+                row |= _score_cells(task, score, comparisons.get((score.evaluation, score.measure)))
+        rows.append(row | _training_cells(run))
+    columns, best = _run_columns(analysis, tasks), _best_places(analysis, tasks)
+    table = Table("runs", "All runs", columns, tuple(rows), file="runs.csv", best=best, is_interactive=True)
+    has_one_model = len({run.model for run in analysis.runs}) == 1
+    if has_one_model or any(factor.key == "model" for factor in analysis.factors):
+        return table.without("model")
+    return table
+
+
+def _best_places(analysis: Analysis, tasks: Sequence[TaskScores]) -> frozenset[int]:
+    """The rows of the runs that have the best score of a task."""
+    scores = [analysis.best_score(task.task.name) for task in tasks]
+    return frozenset(tasks[0].numbers[score.evaluation.run] for score in scores if score is not None)
+
+
+def _run_columns(analysis: Analysis, tasks: Sequence[TaskScores]) -> tuple[Column, ...]:
+    return (
         Column("run", "Run"),
         Column("state", "State", has_filter=True),
         Column("type", "Type", has_filter=True),
@@ -63,33 +86,12 @@ def run_table(analysis: Analysis, tasks: Sequence[TaskScores]) -> Table:
         Column("gpu_use", "GPU use", is_number=True, note="GPU use is the mean utilization that SLURM reports."),
         Column("memory", "Memory", is_number=True, note="Memory is the training's peak."),
         Column("notes", "Notes", is_long=True),
-    ]
-    labels, states = run_labels(analysis.runs), _states(analysis)
-    compared = [comparisons_with(analysis, "base", task.measure) for task in tasks]
-    rows = []
-    for run in analysis.runs:
-        label = labels[run.name]
-        row = {
-            "run": Cell(label, run.name, "" if label == run.name else run.name),
-            "state": states[run.name],
-            "type": cells.text(run.type.value),
-            "model": cells.text(run.model),
-        }
-        row |= factor_cells(analysis, run)
-        for task, comparisons in zip(tasks, compared, strict=True):
-            row |= _score_cells(task, run, comparisons)
-        rows.append(row | _training_cells(run))
-    is_same_model = len({run.model for run in analysis.runs}) == 1
-    if is_same_model or any(factor.key == "model" for factor in analysis.factors):
-        columns = [column for column in columns if column.key != "model"]
-    finals = [analysis.best_score(task.task.name) for task in tasks]
-    best = frozenset(tasks[0].numbers[score.evaluation.run] for score in finals if score is not None)
-    return Table("runs", "All runs", tuple(columns), tuple(rows), file="runs.csv", best=best, is_interactive=True)
+    )
 
 
 def _score_columns(analysis: Analysis, task: TaskScores) -> tuple[Column, Column]:
     name, has_one_task = task.task.name, len(analysis.tasks) == 1
-    interval = f"{percent_text(analysis.level)} interval"
+    interval = analysis.interval_title
     score_note = f"Scores are those after the last evaluated epoch, with their {interval}s."
     base_note = (
         "“− base” is the difference from the base model on the same samples, with its interval and its p-value, "
@@ -104,12 +106,8 @@ def _score_columns(analysis: Analysis, task: TaskScores) -> tuple[Column, Column
     )
 
 
-def _score_cells(task: TaskScores, run: RunRecord, compared: Mapping[EvaluationKey, Comparison]) -> dict[str, Cell]:
-    score = task.final.get(run.name)
-    if score is None:
-        return {}
+def _score_cells(task: TaskScores, score: Score, comparison: Comparison | None) -> dict[str, Cell]:
     found = {f"score:{task.task.name}": cells.score(score.value, score.interval, task.scale)}
-    comparison = compared.get(score.evaluation)
     if comparison is not None:
         p = p_text(comparison.p_holm)
         cell = cells.difference(comparison.difference, comparison.interval, task.scale, note=p)
@@ -121,13 +119,13 @@ def _training_cells(run: RunRecord) -> dict[str, Cell]:
     training = run.training
     if training is None:
         return {"notes": cells.text(run.notes)}
-    gpu_use = training.slurm.gpu_utilization_percent if training.slurm is not None else None
+    counted = training.slurm or SlurmUse()
     return {
         "loss": cells.number(training.tail_loss),
         "validation_loss": cells.number(training.final_validation_loss),
         "time": cells.duration(training.elapsed_s),
         "gpu_hours": cells.number(training.gpu_hours, ".3g"),
-        "gpu_use": cells.number(gpu_use, ".0f", unit="%"),
+        "gpu_use": cells.number(counted.gpu_utilization_percent, ".0f", unit="%"),
         "memory": cells.number(training.peak_memory_gb, ".3g", unit="GB"),
         "notes": cells.text("; ".join(filter(None, [training.reason, run.notes]))),
     }
@@ -135,20 +133,17 @@ def _training_cells(run: RunRecord) -> dict[str, Cell]:
 
 def _states(analysis: Analysis) -> dict[str, Cell]:
     """The state of each run's least finished job."""
-    found: dict[str, list[tuple[JobState, bool]]] = {run.name: [] for run in analysis.runs}
+    jobs: dict[str, list[tuple[int, bool]]] = {run.name: [] for run in analysis.runs}
     for run in analysis.runs:
         if run.training is not None:
-            found[run.name].append((run.training.state, run.training.is_done))
+            jobs[run.name].append((_LEAST_FINISHED_FIRST.index(run.training.state), run.training.is_done))
     for each in analysis.evaluations:
-        if each.key.run in found:
-            found[each.key.run].append((each.state, each.is_done))
-    return {name: _least_finished(jobs) for name, jobs in found.items()}
-
-
-def _least_finished(jobs: Iterable[tuple[JobState, bool]]) -> Cell:
-    ordered = sorted(jobs, key=lambda job: (_LEAST_FINISHED_FIRST.index(job[0]), job[1]))
-    state, has_result = ordered[0] if ordered else (JobState.UNKNOWN, False)
-    return cells.state(state, has_results=has_result)
+        jobs[each.key.run].append((_LEAST_FINISHED_FIRST.index(each.state), each.is_done))
+    found = {}
+    for name, own in jobs.items():
+        place, has_results = min(own, default=(_LEAST_FINISHED_FIRST.index(JobState.UNKNOWN), False))
+        found[name] = cells.state(_LEAST_FINISHED_FIRST[place], has_results=has_results)
+    return found
 
 
 def job_table(analysis: Analysis) -> Table:
@@ -164,9 +159,9 @@ def job_table(analysis: Analysis) -> Table:
         Column("why", "Why", is_long=True),
         Column("log", "Log"),
     )
-    labels = run_labels(analysis.runs)
+    labels = analysis.labels
     rows = [_training_row(labels[run.name], run.training) for run in analysis.runs if run.training is not None]
-    rows += [_evaluation_row(labels.get(each.key.run, each.key.run), each) for each in analysis.evaluations]
+    rows += [_evaluation_row(labels[each.key.run], each) for each in analysis.evaluations]
     return Table("jobs", "Jobs and logs", columns, tuple(rows), is_interactive=True)
 
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.formatting import MISSING, percent_text, plural, run_labels
-from tunebook.analysis.report.content import Block, Content, Entries, Entry, Sample, Samples, Section, Style, Text
+from tunebook.analysis.formatting import MISSING, percent_text, plural
+from tunebook.analysis.records import EvaluationRecord, Training
+from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
 from tunebook.analysis.report.result_tables import best_runs, effect_table, scopes, score_tables, seed_table
 from tunebook.analysis.report.run_tables import job_table, run_table
-from tunebook.analysis.statistics.cases import MOST_CASES, Case
+from tunebook.analysis.statistics.cases import MOST_CASES
 from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
@@ -67,16 +68,20 @@ def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str
 
 def _progress(analysis: Analysis) -> Iterator[tuple[str, int, list[JobState]]]:
     """Trainings and evaluations: how many have results, and every one's state."""
-    trainings = [run.training for run in analysis.runs if run.training is not None]
-    yield "training", sum(training.is_done for training in trainings), [training.state for training in trainings]
-    evaluated = sum(each.is_done for each in analysis.evaluations)
-    yield "evaluation", evaluated, [each.state for each in analysis.evaluations]
+    stages: dict[str, Sequence[Training | EvaluationRecord]] = {
+        "training": analysis.trainings,
+        "evaluation": analysis.evaluations,
+    }
+    for noun, jobs in stages.items():
+        yield noun, sum(job.is_done for job in jobs), [job.state for job in jobs]
 
 
 def _status(analysis: Analysis) -> str:
     parts = [f"{done} of {plural(len(states), noun)}" for noun, done, states in _progress(analysis)]
     text = f"{' and '.join(parts)} have results."
-    return text if analysis.is_finished else f"Not complete: {text}"
+    if analysis.is_finished:
+        return text
+    return f"Not complete: {text}"
 
 
 def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Entry]:
@@ -89,9 +94,9 @@ def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Entry]:
     for task in tasks[:3]:
         best = analysis.best_score(task.task.name)
         if best is not None:
-            more = [task.labels[best.evaluation.run]]
+            more = [analysis.labels[best.evaluation.run]]
             if best.interval is not None:
-                more.append(f"{percent_text(analysis.level)} interval {task.scale.interval(best.interval)}")
+                more.append(f"{analysis.interval_title} {task.scale.interval(best.interval)}")
             name = "Best score" if len(tasks) == 1 else f"Best score, {task.task.name}"
             yield Entry(task.scale.value(best.value), name, ", ".join(more))
 
@@ -120,7 +125,7 @@ def _missing(analysis: Analysis, as_of: str) -> Section:
 def _finding(finding: Finding, *, has_tasks: bool) -> Entry:
     tags = []
     if finding.significant is not None:
-        tags.append("significant after correction" if finding.significant else "not significant")
+        tags = ["significant after correction"] if finding.significant else ["not significant"]
         if has_tasks and finding.task:
             tags.append(finding.task)
     return Entry(finding.text, tag=" · ".join(tags), significant=finding.significant)
@@ -191,19 +196,18 @@ def _results(analysis: Analysis) -> Iterator[Section]:
     if analysis.replicates:
         yield Section("seeds", "Settings over seeds", (seed_table(analysis),), short="Seeds")
     if analysis.effects:
-        scope = scopes(analysis)
-        notes = () if scope is None else (scope,)
-        yield Section("effects", "Effects of the varied factors", (effect_table(analysis), *notes), short="Effects")
+        results: tuple[Block, ...] = (effect_table(analysis), *scopes(analysis))
+        yield Section("effects", "Effects of the varied factors", results, short="Effects")
 
 
 def _samples(analysis: Analysis) -> Section:
-    labels, logs = run_labels(analysis.runs), _last_logs(analysis)
+    logs = _last_logs(analysis)
     groups = []
     for kind, title in _SAMPLES.items():
-        found = [case for case in analysis.cases if case.kind == kind]
+        found = tuple(case for case in analysis.cases if case.kind == kind)
         if found:
             total = f"{len(found)} or more" if len(found) >= MOST_CASES else str(len(found))
-            groups.append(Samples(title, tuple(_sample(case, labels, logs) for case in found), total))
+            groups.append(Samples(title, found, total, analysis.labels, logs))
     if not groups:
         text = "There are no samples that every run got wrong, or that fine-tuning fixed or broke."
         return Section("samples", "Samples", (Text(text),))
@@ -220,13 +224,6 @@ def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:
     return last
 
 
-def _sample(case: Case, labels: dict[str, str], logs: dict[tuple[str, str], str]) -> Sample:
-    answers = []
-    for run, answer in case.answers.items():
-        answers.append(Entry(answer, labels.get(run, run), log=logs.get((case.task, run), "")))
-    return Sample(case.task, case.sample, case.prompt, case.target, tuple(answers), len(case.runs))
-
-
 def _deviations(analysis: Analysis) -> Section:
     blocks: tuple[Block, ...] = (Text("None: no job was retried, and no file or setting differs from the plan."),)
     if analysis.deviations:
@@ -241,14 +238,13 @@ def _jobs(analysis: Analysis) -> Section:
         command = shlex.join([*analysis.viewer.command, analysis.experiment])
         blocks += [Text(text), Text(command, Style.COMMAND)]
     blocks.append(job_table(analysis))
-    labels = run_labels(analysis.runs)
     others = []
     for each in analysis.evaluations:
         for log in each.others:
             text = f"({log.status}, {log.created}): {log.why}"
-            others.append(Entry(text, labels.get(each.key.run, each.key.run), log=log.path))
+            others.append(Entry(text, analysis.labels[each.key.run], log=log.path))
     if others:
-        count = "1 log that does not count" if len(others) == 1 else f"{len(others)} logs that do not count"
+        count = plural(len(others), "log that does not count", "logs that do not count")
         blocks.append(Entries(tuple(others), fold=count))
     return Section("jobs", "Jobs and logs", tuple(blocks))
 
@@ -261,18 +257,5 @@ def _next_steps(analysis: Analysis) -> Section:
 
 
 def _provenance(analysis: Analysis) -> Section:
-    source = analysis.provenance
-    items = [
-        ("Experiment", analysis.experiment),
-        ("Plan (SHA-256, without its status tables)", source.plan_sha256),
-        ("Created", analysis.created),
-        ("First job started", source.first),
-        ("Last job ended", source.last),
-        ("Data set", source.dataset),
-        *((f"Model {name}", path) for name, path in source.models.items()),
-        ("Versions", ", ".join(f"{package} {version}" for package, version in source.versions.items())),
-        ("Commits", ", ".join(source.commits)),
-        ("Hosts", ", ".join(source.hosts)),
-    ]
-    known = tuple(Entry(value, name) for name, value in items if value)
-    return Section("provenance", "Provenance", (Entries(known, Style.TERMS), Text("All numbers are in", files=_DATA)))
+    facts = tuple(Entry(value, name) for name, value in analysis.provenance.items())
+    return Section("provenance", "Provenance", (Entries(facts, Style.TERMS), Text("All numbers are in", files=_DATA)))

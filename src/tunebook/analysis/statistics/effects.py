@@ -6,7 +6,7 @@ Two questions can be asked of a sweep, and the design decides which one has an a
   between seeds is the error, and an analysis of variance of the runs' scores answers (``generalizes = "seeds"``).
 * One run per setting: would these trained models show the effect on other samples? The samples are the unit; every run
   answers the same ones, so that standard errors are clustered by sample (``generalizes = "samples"``). Nothing is
-  known about training again, and the report says so.
+  known about training again; the report states this.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 from statistics import fmean
 from typing import Any
 
@@ -27,27 +27,21 @@ from tunebook.analysis.statistics.pairwise import common_samples
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.core.plan import RunType
 
-__all__ = ["CellMean", "Effect", "LevelMean", "estimate_effects", "is_balanced"]
+__all__ = ["Effect", "GroupMean", "estimate_effects", "is_balanced", "treatments_of"]
 
 
 @dataclass(frozen=True)
-class LevelMean:
-    """The mean over the runs with one level of a factor, with its interval if the design allows one."""
+class GroupMean:
+    """The mean over the runs with one level of each of an effect's factors.
 
-    level: str
+    Attributes:
+        interval: only of a main effect, if the design allows one.
+    """
+
+    levels: tuple[str, ...]
     runs: int
     mean: float
     interval: Interval | None = None
-
-
-@dataclass(frozen=True)
-class CellMean:
-    """The mean over the runs with one level of each of two factors."""
-
-    first: str
-    second: str
-    runs: int
-    mean: float
 
 
 @dataclass(frozen=True)
@@ -56,8 +50,7 @@ class Effect:
 
     Attributes:
         factors: keys; ``labels`` are their columns in the plan.
-        levels: of a main effect.
-        cells: of an interaction.
+        means: one for each level of a main effect, or for each cell of an interaction that has scores.
         test: the test's name and unit; empty if the design allows no test, and ``note`` says why.
         statistic: the test's F; ``df`` its degrees of freedom.
         generalizes: what the p-value generalizes to: ``samples`` (these trained models, other samples) or ``seeds``
@@ -69,8 +62,7 @@ class Effect:
     measure: str
     factors: tuple[str, ...]
     labels: tuple[str, ...]
-    levels: tuple[LevelMean, ...] = ()
-    cells: tuple[CellMean, ...] = ()
+    means: tuple[GroupMean, ...] = ()
     test: str = ""
     statistic: float | None = None
     df: tuple[float, float] | None = None
@@ -81,63 +73,58 @@ class Effect:
     partial_eta_squared: float | None = None
     note: str = ""
 
+    @property
+    def is_main(self) -> bool:
+        """Whether it is the effect of a single factor."""
+        return len(self.factors) == 1
+
+
+def treatments_of(factors: Sequence[FactorUse]) -> list[FactorUse]:
+    """The factors that are not repetitions."""
+    return [factor for factor in factors if not factor.is_seed]
+
 
 def is_balanced(runs: Sequence[RunRecord], factors: Sequence[FactorUse]) -> bool:
     """Whether the runs are a full factorial over the treatments, with the same number of runs in every cell."""
-    treatments = [factor for factor in factors if not factor.is_seed]
-    tuned = [run for run in runs if run.type is RunType.FINE_TUNED]
-    counts = Counter(tuple(run.levels.get(factor.key) for factor in treatments) for run in tuned)
+    treatments = treatments_of(factors)
+    counts: Counter[tuple[str | None, ...]] = Counter()
+    for run in runs:
+        if run.type is RunType.FINE_TUNED:
+            counts[tuple(run.levels.get(factor.key) for factor in treatments)] += 1
     cells = math.prod(len(factor.levels) for factor in treatments)
     return bool(treatments) and len(counts) == cells and len(set(counts.values())) == 1
 
 
 def estimate_effects(table: ScoreTable, factors: Sequence[FactorUse]) -> tuple[Effect, ...]:
     """Main effects of all treatments, and the interactions of each two of them, corrected together by Holm."""
-    treatments = [factor for factor in factors if not factor.is_seed]
+    treatments = treatments_of(factors)
     if not treatments or len(table.tuned) < 2:  # noqa: PLR2004  nothing to compare
         return ()
-    effects = [_main_effect(table, factor) for factor in treatments]
-    effects += [_interaction(table, one, two) for one, two in combinations(treatments, 2)]
+    effects = [_effect(table, chosen) for count in (1, 2) for chosen in combinations(treatments, count)]
     return tuple(correct_by_holm(_with_tests(effects, table, treatments)))
 
 
-def _main_effect(table: ScoreTable, factor: FactorUse) -> Effect:
-    levels = []
-    for level in factor.levels:
-        scores = _scores_at(table, {factor.key: level})
-        if scores:
-            levels.append(LevelMean(level, len(scores), fmean(scores)))
-    return Effect(table.task, table.measure, (factor.key,), (factor.label,), levels=tuple(levels))
-
-
-def _interaction(table: ScoreTable, one: FactorUse, two: FactorUse) -> Effect:
-    cells = []
-    for first in one.levels:
-        for second in two.levels:
-            scores = _scores_at(table, {one.key: first, two.key: second})
-            if scores:
-                cells.append(CellMean(first, second, len(scores), fmean(scores)))
-    return Effect(table.task, table.measure, (one.key, two.key), (one.label, two.label), cells=tuple(cells))
-
-
-def _scores_at(table: ScoreTable, levels: dict[str, str]) -> list[float]:
-    """The final scores of the fine-tuned runs with these levels."""
-    runs = [run for run in table.tuned if levels.items() <= run.levels.items()]
-    return [table.finals[run.name].value or 0.0 for run in runs]
+def _effect(table: ScoreTable, factors: Sequence[FactorUse]) -> Effect:
+    """An effect with its means, not tested yet."""
+    keys = tuple(factor.key for factor in factors)
+    scores: dict[tuple[str | None, ...], list[float]] = {}
+    for run, score in zip(table.tuned, table.tuned_scores, strict=True):
+        scores.setdefault(tuple(map(run.levels.get, keys)), []).append(score)
+    cells = filter(scores.__contains__, product(*(factor.levels for factor in factors)))
+    means = [GroupMean(cell, len(scores[cell]), fmean(scores[cell])) for cell in cells]
+    return Effect(table.task, table.measure, keys, tuple(factor.label for factor in factors), tuple(means))
 
 
 def _with_tests(effects: Sequence[Effect], table: ScoreTable, treatments: Sequence[FactorUse]) -> list[Effect]:
-    """Each effect with its test, or with a note that says why there is none."""
+    """Each effect with its test, or with a note that explains why it was not tested."""
     import numpy as np
 
-    shared = common_samples(table, [table.finals[run.name].evaluation for run in table.tuned])
+    shared = common_samples(table, table.tuned_keys)
     model = build_model(table.tuned, treatments)
     if not shared:
-        note = "no sample was answered by every run"
-        return [replace(effect, note=note) for effect in effects]
+        return _with_note(effects, "no sample was answered by every run")
     if model is None:
-        note = "the factors were varied together, so their effects cannot be separated"
-        return [replace(effect, note=note) for effect in effects]
+        return _with_note(effects, "the factors were varied together, so their effects cannot be separated")
     # Columns that are alike are those of runs with the same levels: runs that differ only in their seed.
     if len(np.unique(model.columns, axis=0)) < len(table.tuned):
         test = _over_runs(table, model)
@@ -146,10 +133,21 @@ def _with_tests(effects: Sequence[Effect], table: ScoreTable, treatments: Sequen
     return [test(effect) if effect.factors in model.terms else _without_term(effect) for effect in effects]
 
 
+def _with_note(effects: Sequence[Effect], note: str) -> list[Effect]:
+    return [replace(effect, note=note) for effect in effects]
+
+
 def _without_term(effect: Effect) -> Effect:
-    if len(effect.factors) == 1:
+    if effect.is_main:
         return replace(effect, note="only one of its levels has scores")
     return replace(effect, note="some combinations of their levels have no run, or there are too many combinations")
+
+
+def _with_intervals(effect: Effect, interval_of: Callable[[GroupMean], Interval | None]) -> Effect:
+    """A main effect with the intervals of its means; an interaction as it is."""
+    if not effect.is_main:
+        return effect
+    return replace(effect, means=tuple(replace(item, interval=interval_of(item)) for item in effect.means))
 
 
 def _over_runs(table: ScoreTable, model: LinearModel) -> Callable[[Effect], Effect]:
@@ -163,8 +161,7 @@ def _over_runs(table: ScoreTable, model: LinearModel) -> Callable[[Effect], Effe
     import numpy as np
     from statsmodels.regression.linear_model import OLS  # statsmodels.api would take 1.3 s longer to import
 
-    scores = [table.finals[run.name].value or 0.0 for run in table.tuned]
-    fit = OLS(np.array(scores), model.columns).fit()
+    fit = OLS(np.array(table.tuned_scores), model.columns).fit()
     if fit.df_resid < 1:
         note = "too few runs differ only in their seed to estimate the variation by chance"
         return lambda effect: replace(effect, note=note)
@@ -172,17 +169,15 @@ def _over_runs(table: ScoreTable, model: LinearModel) -> Callable[[Effect], Effe
         note = "runs that differ only in their seed have identical scores, so there is no variance to test against"
         return lambda effect: replace(effect, note=note)
 
+    def interval_of(item: GroupMean) -> Interval:
+        return t_interval(item.mean, math.sqrt(fit.mse_resid / item.runs), fit.df_resid)
+
     def f_test(effect: Effect) -> Effect:
         test = fit.f_test(model.restriction(effect.factors))
         f, df = float(np.squeeze(test.fvalue)), (float(test.df_num), float(test.df_denom))
         explained = f * df[0] * fit.mse_resid
-        levels = []
-        for item in effect.levels:
-            standard_error = math.sqrt(fit.mse_resid / item.runs)
-            levels.append(replace(item, interval=t_interval(item.mean, standard_error, fit.df_resid)))
         return replace(
-            effect,
-            levels=tuple(levels),
+            _with_intervals(effect, interval_of),
             test="analysis of variance over runs",
             statistic=f,
             df=df,
@@ -198,15 +193,14 @@ def _over_samples(table: ScoreTable, model: LinearModel, shared: Sequence[str]) 
     """A Wald test of the term's columns over the samples, and bootstrap intervals of its levels over the samples."""
     import numpy as np
 
-    values = [table.final_values(run.name) for run in table.tuned]
-    matrix: Any = np.array([[own[sample] for sample in shared] for own in values])
+    matrix: Any = np.array([list(map(table.values(key).__getitem__, shared)) for key in table.tuned_keys])
 
     def wald_test(effect: Effect) -> Effect:
-        levels = []
-        for item in effect.levels:
-            rows = [run.levels.get(effect.factors[0]) == item.level for run in table.tuned]
-            levels.append(replace(item, interval=bootstrap_interval(matrix[rows].mean(axis=0).tolist())))
-        effect = replace(effect, levels=tuple(levels))
+        def interval_of(item: GroupMean) -> Interval | None:
+            rows = [run.levels.get(effect.factors[0]) == item.levels[0] for run in table.tuned]
+            return bootstrap_interval(matrix[rows].mean(axis=0).tolist())
+
+        effect = _with_intervals(effect, interval_of)
         wald = clustered_wald(matrix, model.columns, model.restriction(effect.factors))
         if wald is not None:
             name = "Wald test, standard errors clustered by sample"

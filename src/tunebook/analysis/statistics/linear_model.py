@@ -62,11 +62,13 @@ def build_model(runs: Sequence[RunRecord], treatments: Sequence[FactorUse]) -> L
     import numpy as np
 
     model = LinearModel(np.ones((len(runs), 1)))
-    mains = {factor.key: _sum_coded(runs, factor) for factor in treatments}
-    mains = {key: columns for key, columns in mains.items() if columns.shape[1]}
-    for key, columns in mains.items():
-        if not model.add((key,), columns):
-            return None
+    mains = {}
+    for factor in treatments:
+        columns = _sum_coded(runs, factor)
+        if columns.shape[1]:
+            mains[factor.key] = columns
+            if not model.add((factor.key,), columns):
+                return None
     for one, two in combinations(mains, 2):
         products = np.einsum("ij,ik->ijk", mains[one], mains[two]).reshape(len(runs), -1)
         if model.columns.shape[1] + products.shape[1] <= _MOST_COLUMNS:

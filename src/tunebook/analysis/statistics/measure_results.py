@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from tunebook.analysis.collect.experiment import Collected
-from tunebook.analysis.formatting import Scale, scale_of
+from tunebook.analysis.collect.collected import Collected
+from tunebook.analysis.formatting import Scale, run_labels, scale_of
 from tunebook.analysis.records import FactorUse
 from tunebook.analysis.statistics.cases import Case, SampleChanges, find_changes, select_cases
 from tunebook.analysis.statistics.effects import Effect, estimate_effects
@@ -46,8 +46,8 @@ class MeasureResults:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Run name to its short name, which is that of its directory."""
-        return {run.name: run.directory for run in self.table.runs}
+        """Run name to its short name."""
+        return run_labels(self.table.runs)
 
 
 def analyze_measures(found: Collected) -> list[MeasureResults]:

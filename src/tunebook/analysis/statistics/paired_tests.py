@@ -127,7 +127,7 @@ def paired_bootstrap(first: Sequence[float], second: Sequence[float]) -> PairedT
     Rademacher's weights, or sign-flip permutation test): p is the share of all 2ⁿ patterns of signs, or of B random
     ones and the observed one, whose |mean| is at least the |mean of d|. So no p is 0, the test keeps its level
     however few the samples, and for right and wrong it equals McNemar's exact test. If all differences are equal and
-    not 0, or there is a single pair, there is no spread to draw an interval from, and a sign test is used.
+    not 0, or there is a single pair, a sign test is used: the spread is 0.
 
     Source: B. Efron and R. J. Tibshirani (1993), An Introduction to the Bootstrap, chapters 13 and 15; E. Mammen
     (1993), Annals of Statistics 21:255-285; the observed pattern counts: A. C. Davison and D. V. Hinkley (1997),

@@ -9,7 +9,6 @@ from statistics import fmean
 from tunebook.analysis.records import EvaluationKey, Interval
 from tunebook.analysis.statistics.paired_tests import PairedTest, correct_by_holm, paired_test
 from tunebook.analysis.statistics.scores import ScoreTable
-from tunebook.core.plan import RunType
 
 __all__ = [
     "Comparison",
@@ -95,14 +94,14 @@ def pair_samples(table: ScoreTable, one: EvaluationKey, other: EvaluationKey) ->
 
 
 def common_samples(table: ScoreTable, keys: Sequence[EvaluationKey]) -> tuple[str, ...]:
-    """The ids that all evaluations share with the first, in its order; none if one of them has a different data set."""
+    """The ids that all evaluations share with the first, in its order; empty if one has a different data set."""
     if not keys:
         return ()
-    common = tuple(table.values(keys[0]))
+    common = dict.fromkeys(table.values(keys[0]))
     for key in keys[1:]:
-        shared = set(pair_samples(table, keys[0], key).ids)
-        common = tuple(sample for sample in common if sample in shared)
-    return common
+        shared = dict.fromkeys(pair_samples(table, keys[0], key).ids)
+        common = dict.fromkeys(filter(shared.__contains__, common))
+    return tuple(common)
 
 
 def compare_runs(table: ScoreTable) -> tuple[Comparison, ...]:
@@ -110,19 +109,19 @@ def compare_runs(table: ScoreTable) -> tuple[Comparison, ...]:
 
     Each of the two is a family of tests for Holm's correction.
     """
-    runs = {run.name: run for run in table.runs}
     with_base: list[Comparison] = []
     for score in table.scores:
-        base = table.finals.get(runs[score.evaluation.run].base or "")
-        if base is not None and score.value is not None:
-            with_base += _compare("base", table, score.evaluation, base.evaluation)
+        key = score.evaluation
+        if key.run in table.bases and score.value is not None:
+            with_base += _compare("base", table, key, table.bases[key.run])
     with_best: list[Comparison] = []
-    for run, score in table.finals.items():
-        best = table.best
-        if best is not None and score is not best and runs[run].type is not RunType.CONTROL:
-            with_best += _compare("best", table, score.evaluation, best.evaluation)
-    families = (correct_by_holm(with_base), correct_by_holm(with_best))
-    return tuple(replace(item, family=len(family)) for family in families for item in family)
+    for score in table.candidates:
+        if table.best is not None and score is not table.best:
+            with_best += _compare("best", table, score.evaluation, table.best.evaluation)
+    comparisons: list[Comparison] = []
+    for family in (with_base, with_best):
+        comparisons += [replace(item, family=len(family)) for item in correct_by_holm(family)]
+    return tuple(comparisons)
 
 
 def _compare(against: str, table: ScoreTable, key: EvaluationKey, other: EvaluationKey) -> Iterator[Comparison]:
@@ -180,16 +179,20 @@ def compare_epochs(table: ScoreTable) -> EpochChange | None:
     for score in table.scores:
         if score.evaluation.epoch >= 0 and score.value is not None:
             evaluated.setdefault(score.evaluation.run, []).append(score.evaluation)
-    several = [keys for keys in evaluated.values() if len(keys) > 1]
-    firsts, lasts = [min(keys) for keys in several], [max(keys) for keys in several]  # keys of a run sort by epoch
+    firsts, lasts, spans = [], [], set()
+    for keys in evaluated.values():
+        if len(keys) > 1:
+            first, last = min(keys), max(keys)  # keys of a run sort by epoch
+            firsts.append(first)
+            lasts.append(last)
+            spans.add((first.epoch, last.epoch))
     samples = common_samples(table, [*firsts, *lasts])
     if not samples:
         return None
     before, after = _sample_means(table, firsts, samples), _sample_means(table, lasts, samples)
-    spans = {(first.epoch, last.epoch) for first, last in zip(firsts, lasts, strict=True)}
     return EpochChange(
         epochs=spans.pop() if len(spans) == 1 else None,
-        runs=len(several),
+        runs=len(firsts),
         n=len(samples),
         before=fmean(before),
         after=fmean(after),
@@ -199,5 +202,6 @@ def compare_epochs(table: ScoreTable) -> EpochChange | None:
 
 def _sample_means(table: ScoreTable, keys: Sequence[EvaluationKey], samples: Sequence[str]) -> list[float]:
     """Each sample's mean over the evaluations."""
-    values = [table.values(key) for key in keys]
-    return [fmean(own[sample] for own in values) for sample in samples]
+    values = map(table.values, keys)
+    columns = [[own[sample] for sample in samples] for own in values]
+    return list(map(fmean, zip(*columns, strict=True)))

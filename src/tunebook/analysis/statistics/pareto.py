@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tunebook.analysis.records import Interval, RunRecord
@@ -34,25 +35,19 @@ class CostPoint:
 
 def compare_costs(table: ScoreTable) -> tuple[CostPoint, ...]:
     """The runs whose cost and final score are known; a base model's training costs nothing here."""
-    has_gpu_hours = any(run.training is not None and run.training.gpu_hours is not None for run in table.runs)
-    unit = "GPU hours" if has_gpu_hours else "hours"
-    points = []
+    unit = "hours"
+    if any(run.training is not None and run.training.gpu_hours is not None for run in table.runs):
+        unit = "GPU hours"
+    points: list[CostPoint] = []
     for run in table.runs:
         score, cost = table.finals.get(run.name), _cost(run, unit)
         if score is not None and score.value is not None and cost is not None:
+            key = score.evaluation
             point = CostPoint(
-                table.task,
-                table.measure,
-                run.name,
-                score.evaluation.epoch,
-                cost,
-                unit,
-                score.value,
-                score.interval,
-                on_front=False,
+                key.task, score.measure, run.name, key.epoch, cost, unit, score.value, score.interval, on_front=True
             )
             points.append(point)
-    return tuple(replace(point, on_front=not any(_beats(other, point) for other in points)) for point in points)
+    return tuple(replace(point, on_front=not _is_beaten(point, points)) for point in points)
 
 
 def _cost(run: RunRecord, unit: str) -> float | None:
@@ -62,9 +57,14 @@ def _cost(run: RunRecord, unit: str) -> float | None:
         return None
     if unit == "GPU hours":
         return run.training.gpu_hours
-    return None if run.training.elapsed_s is None else run.training.elapsed_s / 3600
+    if run.training.elapsed_s is None:
+        return None
+    return run.training.elapsed_s / 3600
 
 
-def _beats(one: CostPoint, other: CostPoint) -> bool:
-    is_better = one.cost < other.cost or one.score > other.score
-    return is_better and one.cost <= other.cost and one.score >= other.score
+def _is_beaten(point: CostPoint, others: Sequence[CostPoint]) -> bool:
+    for other in others:
+        is_better = other.cost < point.cost or other.score > point.score
+        if is_better and other.cost <= point.cost and other.score >= point.score:
+            return True
+    return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, stdev
 
-from tunebook.analysis.collect.experiment import Collected
+from tunebook.analysis.collect.collected import Collected
 from tunebook.analysis.records import EvaluationKey, RunRecord, Score
 from tunebook.analysis.statistics.intervals import mean_interval
 from tunebook.core.plan import RunType
@@ -18,7 +18,7 @@ __all__ = ["ScoreTable", "best_score", "compute_score", "final_scores", "sample_
 
 
 def score_evaluations(found: Collected) -> Collected:
-    """What was collected, with a score for each measure of every evaluation that has samples."""
+    """The collected facts with a score for each measure of every evaluation that has samples."""
     scores: dict[EvaluationKey, tuple[Score, ...]] = {}
     for key, samples in found.samples.items():
         means = found.headers[key].means
@@ -74,10 +74,14 @@ def final_scores(scores: Iterable[Score], runs: Iterable[RunRecord]) -> dict[str
     return {run.name: last[run.name] for run in runs if run.name in last}
 
 
+def candidates_of(finals: Mapping[str, Score], runs: Iterable[RunRecord]) -> list[Score]:
+    """The final scores of all runs but the base models, in the plan's order."""
+    return [finals[run.name] for run in runs if run.type is not RunType.CONTROL and run.name in finals]
+
+
 def best_score(finals: Mapping[str, Score], runs: Iterable[RunRecord]) -> Score | None:
     """The highest final score of all runs but the base models; the first in the plan among equals."""
-    candidates = [finals[run.name] for run in runs if run.type is not RunType.CONTROL and run.name in finals]
-    return max(candidates, key=lambda score: score.value or 0.0, default=None)
+    return max(candidates_of(finals, runs), key=lambda score: score.value or 0.0, default=None)
 
 
 @dataclass(frozen=True)
@@ -100,20 +104,39 @@ class ScoreTable:
         """Run name to its final score."""
         return final_scores(self.scores, self.runs)
 
-    @property
+    @cached_property
+    def candidates(self) -> list[Score]:
+        """The final scores of all runs but the base models."""
+        return candidates_of(self.finals, self.runs)
+
+    @cached_property
     def best(self) -> Score | None:
         """The best final score."""
         return best_score(self.finals, self.runs)
 
-    @property
-    def final_keys(self) -> list[EvaluationKey]:
-        """The evaluations behind the final scores."""
-        return [score.evaluation for score in self.finals.values()]
+    @cached_property
+    def bases(self) -> Mapping[str, EvaluationKey]:
+        """Run name to the final evaluation of its base model; only where both have a score."""
+        bases = {}
+        for run in self.runs:
+            if run.name in self.finals and run.base is not None and run.base in self.finals:
+                bases[run.name] = self.finals[run.base].evaluation
+        return bases
 
     @cached_property
     def tuned(self) -> tuple[RunRecord, ...]:
         """The fine-tuned runs that have a final score."""
         return tuple(run for run in self.runs if run.type is RunType.FINE_TUNED and run.name in self.finals)
+
+    @property
+    def tuned_keys(self) -> list[EvaluationKey]:
+        """The evaluations behind the final scores of the fine-tuned runs."""
+        return [self.finals[run.name].evaluation for run in self.tuned]
+
+    @cached_property
+    def tuned_scores(self) -> list[float]:
+        """The final scores of the fine-tuned runs."""
+        return [self.finals[run.name].value or 0.0 for run in self.tuned]
 
     def values(self, key: EvaluationKey) -> dict[str, float]:
         """Sample id to value."""
@@ -123,7 +146,3 @@ class ScoreTable:
         """Sample id to target."""
         samples = self.samples[key]
         return dict(zip(samples.ids, samples.targets, strict=True))
-
-    def final_values(self, run: str) -> dict[str, float]:
-        """Sample id to value after the run's last evaluated epoch."""
-        return self.values(self.finals[run].evaluation)

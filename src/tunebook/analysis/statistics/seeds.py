@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from tunebook.analysis.records import FactorUse, Interval, RunRecord
+from tunebook.analysis.records import FactorUse, Interval
+from tunebook.analysis.statistics.effects import treatments_of
 from tunebook.analysis.statistics.intervals import student_interval
 from tunebook.analysis.statistics.paired_tests import PairedTest, correct_by_holm, paired_test
 from tunebook.analysis.statistics.pairwise import pair_samples
@@ -41,46 +42,48 @@ class Replicates:
 
 def summarize_seeds(table: ScoreTable, factors: Sequence[FactorUse]) -> tuple[Replicates, ...]:
     """The settings that at least two runs share, in the plan's order."""
-    treatments = [factor for factor in factors if not factor.is_seed]
-    settings: dict[tuple[str, ...], list[RunRecord]] = {}
+    treatments = treatments_of(factors)
+    settings: dict[tuple[str, ...], list[str]] = {}
     for run in table.tuned:
-        levels = tuple(run.levels.get(factor.key, "") for factor in treatments)
-        settings.setdefault(levels, []).append(run)
+        parts = [f"{factor.label} {run.levels.get(factor.key, '')}" for factor in treatments]
+        settings.setdefault(tuple(parts), []).append(run.name)
     found = []
     for levels, runs in settings.items():
         if len(runs) > 1:
-            parts = [f"{factor.label} {level}" for factor, level in zip(treatments, levels, strict=True)]
-            found.append(_summarize(table, ", ".join(parts) or "identical settings", runs))
+            found.append(_summarize(table, ", ".join(levels) or "identical settings", runs))
     return tuple(correct_by_holm(found))
 
 
-def _summarize(table: ScoreTable, setting: str, runs: Sequence[RunRecord]) -> Replicates:
-    scores = [table.finals[run.name].value or 0.0 for run in runs]
-    test = _test_against_base(table, runs)
-    return Replicates(
+def _summarize(table: ScoreTable, setting: str, runs: Sequence[str]) -> Replicates:
+    scores = [table.finals[run].value or 0.0 for run in runs]
+    summary = Replicates(
         task=table.task,
         measure=table.measure,
         setting=setting,
-        runs=tuple(run.name for run in runs),
+        runs=tuple(runs),
         mean=fmean(scores),
         sd=stdev(scores),
         interval=student_interval(scores),
-        difference=test.difference if test else None,
-        difference_interval=test.interval if test else None,
-        p=test.p if test else None,
     )
+    test = _test_against_base(table, runs)
+    if test is None:
+        return summary
+    return replace(summary, difference=test.difference, difference_interval=test.interval, p=test.p)
 
 
-def _test_against_base(table: ScoreTable, runs: Sequence[RunRecord]) -> PairedTest | None:
+def _test_against_base(table: ScoreTable, runs: Sequence[str]) -> PairedTest | None:
     """Each sample's mean over the seeds, against the base model's value of the same sample."""
-    base = table.finals.get(runs[0].base or "")
+    base = table.bases.get(runs[0])
     if base is None:
         return None
-    pairs = [pair_samples(table, table.finals[run.name].evaluation, base.evaluation) for run in runs]
-    values = [dict(zip(pair.ids, pair.ours, strict=True)) for pair in pairs]
-    means, base_values = [], []
-    for sample, base_value in zip(pairs[0].ids, pairs[0].theirs, strict=True):
-        if all(sample in own for own in values):
-            means.append(fmean(own[sample] for own in values))
-            base_values.append(base_value)
-    return paired_test(means, base_values) if means else None
+    values: dict[str, list[float]] = {}
+    base_values: dict[str, float] = {}
+    for run in runs:
+        pairs = pair_samples(table, table.finals[run].evaluation, base)
+        base_values |= zip(pairs.ids, pairs.theirs, strict=True)
+        for sample, value in zip(pairs.ids, pairs.ours, strict=True):
+            values.setdefault(sample, []).append(value)
+    shared = [sample for sample, own in values.items() if len(own) == len(runs)]
+    if not shared:
+        return None
+    return paired_test([fmean(values[sample]) for sample in shared], [base_values[sample] for sample in shared])

@@ -59,7 +59,7 @@ def code_cell(value: str) -> str:
 
 
 def quoted(value: str) -> str:
-    r"""A text to the letter: a JSON string, or verbatim between backticks where that is easier to read.
+    r"""The exact text: a JSON string, or verbatim between backticks where that is easier to read.
 
     It is the inverse of :func:`tunebook.core.markdown.literal`.
     """

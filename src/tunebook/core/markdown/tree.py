@@ -15,11 +15,11 @@ from functools import lru_cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-# An underscore inside a word, as in `rank8_lr1e-5`, is no markup.
+# An underscore inside a word, as in `rank8_lr1e-5`, is not markup.
 _MARKUP = re.compile(r"[`*\\\[<&~]|(?:^|\W)_|_(?:\W|$)")
 _TICK = re.compile(r"\s*[✓✔✅☑](?:\s*verified)?\s*$", re.IGNORECASE)
 _LABEL = re.compile(r"\*\*(?P<name>[^*]+?)\s*:?\s*\*\*\s*:?\s*(?P<value>.*)", re.DOTALL)
-# A colon needs white space after it, so that a path such as `hf:name` or a time is no label.
+# A colon needs white space after it, so that a path such as `hf:name` or a time is not a label.
 _PLAIN_LABEL = re.compile(r"(?P<name>[^:`\"]+?):\s+(?P<value>.*)|(?P<bare>[^:`\"]+):$", re.DOTALL)
 _OTHER_BLOCKS = {"fence", "code_block", "html_block"}
 
@@ -194,7 +194,7 @@ def _visible(tokens: list[Token]) -> Iterator[str]:
 
 
 def literal(raw: str) -> str:
-    r"""A text to the letter, such as a prompt.
+    r"""The exact text, such as a prompt.
 
     Between backticks it is taken verbatim; between double quotes it is a JSON string (``\n`` is a new line); otherwise
     it is taken as it is written.

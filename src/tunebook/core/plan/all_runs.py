@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -55,16 +55,20 @@ class AllRunsSection(Section):
         plan = target.plan
         parameters = [plan.parameters.by_key(key) for key in plan.columns]
         header = ["Run Name", "Model", *(parameter.column for parameter in parameters), "Type", "Est. Time"]
+        has_checkpoints = any(run.checkpoint for run in plan.runs)
+        has_notes = any(run.notes for run in plan.runs)
+        if has_checkpoints:
+            header.append("Checkpoint")
+        if has_notes:
+            header.append("Notes")
         rows = []
         for run in plan.runs:
-            values = [_parameter_cell(parameter, run.parameters.get(parameter.key)) for parameter in parameters]
-            rows.append([escape_cell(run.name), escape_cell(run.model), *values, run.type.value, _estimate_cell(run)])
-        checkpoints = [code_cell(run.checkpoint or "") for run in plan.runs]
-        notes = [escape_cell(run.notes) for run in plan.runs]
-        for title, cells in (("Checkpoint", checkpoints), ("Notes", notes)):
-            if set(cells) - {"-"}:
-                header.append(title)
-                rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
+            row = _required_cells(run, parameters)
+            if has_checkpoints:
+                row.append(code_cell(run.checkpoint or ""))
+            if has_notes:
+                row.append(escape_cell(run.notes))
+            rows.append(row)
         yield from table_lines(header, rows)
 
 
@@ -140,9 +144,19 @@ def _read_type(row: Row, columns: _Columns, run: str, source: SectionReader) -> 
     return _TYPES.get(text.lower(), RunType.FINE_TUNED)
 
 
-def _parameter_cell(parameter: Parameter, written: Written | None) -> str:
-    return "-" if written is None else value_text(parameter, written).replace("|", "\\|")
+def _required_cells(run: Run, parameters: Sequence[Parameter]) -> list[str]:
+    values = [_parameter_cell(parameter, run) for parameter in parameters]
+    return [escape_cell(run.name), escape_cell(run.model), *values, run.type.value, _estimate_cell(run)]
+
+
+def _parameter_cell(parameter: Parameter, run: Run) -> str:
+    written = run.parameters.get(parameter.key)
+    if written is None:
+        return "-"
+    return value_text(parameter, written).replace("|", "\\|")
 
 
 def _estimate_cell(run: Run) -> str:
-    return f"~{spoken_minutes(run.estimate_min)}" if run.estimate_min else "N/A"
+    if not run.estimate_min:
+        return "N/A"
+    return f"~{spoken_minutes(run.estimate_min)}"

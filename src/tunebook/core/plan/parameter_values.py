@@ -16,7 +16,7 @@ _PATHS = {"dataset", "recipe"}
 def read_value(parameter: Parameter, cell: Cell, source: SectionReader, *, owner: str = "") -> Written | None:
     """The value; ``None``, and a problem, if it cannot be read.
 
-    A prompt is taken to the letter, everything else without markup and ticks.
+    A prompt is taken exactly as it is written, everything else without markup and ticks.
 
     Args:
         owner: what the value belongs to, for messages: ``run `rank8`: ``.

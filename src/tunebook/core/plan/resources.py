@@ -12,10 +12,15 @@ from tunebook.core.markdown import Bullet, code_cell, code_span, escape_cell, es
 from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing, cell_text
 from tunebook.core.plan.values import Dataset, EvaluationTask, Model, Plan
 
-__all__ = ["ResourcesSection"]
+__all__ = ["ResourcesSection", "join_script", "split_script", "splits_text"]
 
 _NOT_MODELS = {"location", "models used", "model used", "models", "notes", "note", "size", "disk space"}
 _TASK_COLUMNS = ("Task Name", "Script", "Dataset", "Description")
+
+
+def splits_text(splits: Mapping[str, int]) -> str:
+    """``train (800), test (200)``."""
+    return ", ".join(f"{name} ({count})" for name, count in splits.items())
 
 
 class _ModelsSection(Section):
@@ -77,7 +82,7 @@ class _DatasetSection(Section):
         for name, text in target.details.dataset:
             yield fact_line(name, text)
         if dataset.splits:
-            yield fact_line("Splits", ", ".join(f"{name} ({count})" for name, count in dataset.splits.items()))
+            yield fact_line("Splits", splits_text(dataset.splits))
 
 
 def _read_splits(bullet: Bullet, source: SectionReader) -> Mapping[str, int]:
@@ -103,7 +108,7 @@ class _EvaluationTasksSection(Section):
             return plan
         tasks = []
         for row in table.rows:
-            script, function = _split_script(cell_text(row, columns, "script"))
+            script, function = split_script(cell_text(row, columns, "script"))
             task = EvaluationTask(
                 name=row.cells[columns["task name"]].text,
                 script=script,
@@ -118,7 +123,7 @@ class _EvaluationTasksSection(Section):
     def write(self, target: Writing) -> Iterator[str]:
         rows = []
         for task in target.plan.tasks:
-            script = f"{task.script}@{task.function}" if task.function else task.script
+            script = join_script(task.script, task.function)
             row = (
                 escape_cell(task.name),
                 code_cell(script) + target.tick(task.script),
@@ -130,12 +135,17 @@ class _EvaluationTasksSection(Section):
             yield from table_lines(_TASK_COLUMNS, rows)
 
 
-def _split_script(text: str) -> tuple[str, str | None]:
+def split_script(text: str) -> tuple[str, str | None]:
     """``FILE.py@task`` in its two parts; the name of a directory may contain an ``@`` too."""
     if not re.search(r"@\s*\w*\s*$", text):
         return text.strip(), None
     script, _, function = text.rpartition("@")
     return script.strip(), function.strip() or None
+
+
+def join_script(script: str, function: str | None) -> str:
+    """``FILE.py@task``, as :func:`split_script` reads it."""
+    return f"{script}@{function}" if function else script
 
 
 class ResourcesSection(SectionOfParts):

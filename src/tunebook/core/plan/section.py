@@ -98,7 +98,7 @@ class SectionReader:
         return bullet.value.text if bullet else ""
 
     def count(self, key: str) -> Written | None:
-        """Takes a bullet and returns the number at the start of its value; ``None`` if there is no number."""
+        """Takes a bullet and returns the number at the start of its value; ``None`` without a number."""
         bullet = self.bullet(key)
         if bullet is None:
             return None

@@ -20,30 +20,31 @@ def effective(plan: Plan, run: Run, key: str) -> Value:
     parameter = plan.parameters.get(key)
     if parameter is None or (parameter.lora_only and _decision(plan, run) is False):
         return None
+    value = parameter.default
     written = plan.setting(run, key)
-    value = parameter.default if written is None else written.value
+    if written is not None:
+        value = written.value
     if parameter.kind is Kind.ALPHA and isinstance(value, str):
         rank = effective(plan, run, "lora_rank")
-        return _times(float(value.removesuffix("*rank")), rank) if isinstance(rank, int) else None
+        if not isinstance(rank, int):
+            return None
+        product = float(value.removesuffix("*rank")) * rank
+        return int(product) if product.is_integer() else product
     return value
-
-
-def _times(factor: float, rank: int) -> int | float:
-    product = factor * rank
-    return int(product) if product.is_integer() else product
 
 
 def _decision(plan: Plan, run: Run) -> bool | None:
     """Whether the run's settings, without its rank, say that adapters are trained."""
-    written = {parameter.key: plan.setting(run, parameter.key) for parameter in plan.parameters.deciding}
-    values = {key: item.value for key, item in written.items() if item is not None}
-    return plan.parameters.trains_adapters(values)
+    written = {**plan.configuration, **run.parameters}
+    return plan.parameters.trains_adapters({key: item.value for key, item in written.items()})
 
 
 def trains_adapters(plan: Plan, run: Run) -> bool:
     """Whether a fine-tuned run trains adapters (LoRA) rather than all weights."""
     decision = _decision(plan, run)
-    return effective(plan, run, "lora_rank") is not None if decision is None else decision
+    if decision is None:
+        return effective(plan, run, "lora_rank") is not None
+    return decision
 
 
 def run_settings(plan: Plan, run: Run) -> Mapping[str, Value]:
@@ -61,21 +62,19 @@ def evaluation_settings(plan: Plan) -> Mapping[str, Value]:
 def evaluations(plan: Plan) -> tuple[Evaluation, ...]:
     """The evaluations that the matrix asks for, in its order; without a matrix all runs get all tasks.
 
-    Epochs are zero-based; ``last`` is ``epochs - 1``. What was not trained here is evaluated once, without an epoch.
+    Epochs are zero-based; ``last`` is ``epochs - 1``. A model that was not trained here is evaluated once,
+    without an epoch.
     """
     runs = {run.name: run for run in plan.runs}
     wanted: dict[tuple[str, str, int | None], int] = {}
-    if plan.matrix is None:
+    entries = plan.matrix
+    if entries is None:
         entries = tuple(MatrixEntry(run.name, task.name, run.line) for run in plan.runs for task in plan.tasks)
-    else:
-        entries = plan.matrix
     for entry in entries:
-        run = runs.get(entry.run)
-        if run is None:
-            continue
         asked = plan.epochs_to_evaluate if entry.epochs is None else entry.epochs
-        for epoch in _epochs(plan, run, asked):
-            wanted.setdefault((entry.run, entry.task, epoch), entry.line)
+        if entry.run in runs:
+            for epoch in _epochs(plan, runs[entry.run], asked):
+                wanted.setdefault((entry.run, entry.task, epoch), entry.line)
     return tuple(Evaluation(run, task, epoch, line) for (run, task, epoch), line in wanted.items())
 
 

@@ -118,7 +118,7 @@ def update_status(text: str, training: Sequence[TrainingRow], evaluation: Sequen
 
     Rows that the plan lacks are added; rows, columns and notes of a person stay. In Notes, an earlier note of tunebook
     is replaced and everything else is kept, in front of the new note (separated by ``; ``). A missing table or section
-    is added at the end of the section, or of the plan. A note that is none of the words of the status tables
+    is added at the end of the section, or of the plan. Any note but the words of the status tables
     (``exit code 1``, ``TIMEOUT``, ``training failed`` …) is written as ``tunebook: …``, so that it is recognized later.
 
     Raises:
@@ -149,7 +149,9 @@ def _as_read(value: str) -> str:
 
 
 def _cell_text(cell: Cell) -> str:
-    return "" if cell.is_empty else cell.text
+    if cell.is_empty:
+        return ""
+    return cell.text
 
 
 class _Text:
@@ -199,7 +201,9 @@ class _Text:
 
     def _find(self, kind: _Kind) -> Table | None:
         status = self._status()
-        for part in status.walk() if status else ():
+        if status is None:
+            return None
+        for part in status.walk():
             if part.title.lower() in kind.titles:
                 for table in part.tables:
                     if self._is_updated(table, kind):
@@ -259,11 +263,10 @@ class _TableUpdate:
             self._append(list(missing.values()))
 
     def _key(self, row: Row) -> _Key:
-        texts = []
-        for name in self.kind.key:
-            text = _cell_text(row.cells[self.columns[name]])
-            texts.append(_epoch(text) if name == "Epoch" else text)
-        return tuple(texts)
+        texts = {name: _cell_text(row.cells[self.columns[name]]) for name in self.kind.key}
+        if "Epoch" in texts:
+            texts["Epoch"] = _epoch(texts["Epoch"])
+        return tuple(texts.values())
 
     def _rewrite(self, row: Row, values: _Cells) -> None:
         index = row.line - 1
@@ -273,7 +276,7 @@ class _TableUpdate:
             if column in self.kind.key:
                 continue
             if column == "Notes":
-                written = line.cells[place].strip() if place < len(line.cells) else ""
+                written = "".join(line.cells[place : place + 1]).strip()
                 content = _notes(written, values[column])
                 if content != (written or "-"):
                     changes[place] = content
@@ -301,13 +304,16 @@ def _epoch(text: str) -> str:
     number = re.fullmatch(r"(?:epoch\s*)?0*(\d+)", text.lower())
     if number:
         return number[1]
-    return "" if text.lower() == "base" else text
+    if text.lower() == "base":
+        return ""
+    return text
 
 
 def _notes(written: str, ours: str) -> str:
     """A person's notes, followed by tunebook's; both as Markdown."""
-    segments = [] if written in {"", "-"} else written.split("; ")
-    notes = [segment for segment in segments if not _is_ours(segment)]
+    notes: list[str] = []
+    if written not in {"", "-"}:
+        notes = [segment for segment in written.split("; ") if not _is_ours(segment)]
     if ours.strip():
         note = escape_cell(ours).replace(";", ",")
         notes.append(note if _is_ours(note) else f"tunebook: {note}")

@@ -184,6 +184,11 @@ class Plan:
         """The runs that are trained."""
         return tuple(run for run in self.runs if run.type is RunType.FINE_TUNED)
 
+    @property
+    def dataset_path(self) -> str:
+        """The path of the plan's data set; empty if the plan names none."""
+        return self.dataset.path if self.dataset else ""
+
     def model_of(self, run: Run) -> Model | None:
         """The run's model; ``None`` if ``### Models`` does not list it."""
         return next((model for model in self.models if model.name == run.model), None)

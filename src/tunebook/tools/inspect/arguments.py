@@ -16,6 +16,7 @@ __all__ = ["prompt_warnings", "task_arguments", "task_errors"]
 
 _DATA = ("config_dir", "dataset_path")
 _SINGLE = ("dataset_path", "system_prompt", "prompt")
+_NOT_TRAINED = Prepared(job="", checkpoints={}, config_dir=None, values={})
 
 
 def task_errors(plan: Plan, task: EvaluationTask, script: TaskScript) -> Iterator[Problem]:
@@ -49,7 +50,9 @@ def _function_problem(task: EvaluationTask, function: TaskFunction) -> tuple[str
     unknown = [name for name in function.required if name not in {"config_dir", *_SINGLE}]
     if unknown:
         required = ", ".join(f"`{name}`" for name in unknown)
-        what = "the parameter" if len(unknown) == 1 else "the parameters"
+        what = "the parameters"
+        if len(unknown) == 1:
+            what = "the parameter"
         message = f"task `{function.name}` of {task.script} requires {what} {required}, which tunebook does not supply"
         return message, "give default values in the script"
     return "", ""
@@ -75,9 +78,11 @@ def task_arguments(context: Context, run: Run, task: EvaluationTask, script: Tas
     task gets data and prompts one by one, as far as it accepts them. A script that could not be read here is assumed to
     accept everything.
     """
-    function = script.function_for(task) if script else None
-    prepared = context.prepared.get(run.name)
-    config_dir = prepared.config_dir if prepared else None
+    function = None
+    if script is not None:
+        function = script.function_for(task)
+    prepared = context.prepared.get(run.name, _NOT_TRAINED)
+    config_dir = prepared.config_dir
     if function and not config_dir and not function.accepts("dataset_path"):
         message = f"task `{function.name}` accepts only a training's config_dir, but run `{run.name}` has none"
         hint = "add `dataset_path` and `system_prompt` to its parameters, or write `-` in the matrix"
@@ -94,23 +99,23 @@ def _chosen(
     context: Context, task: EvaluationTask, function: TaskFunction | None, config_dir: str | None
 ) -> tuple[str, ...]:
     """The names of the arguments that the task gets."""
+    if function is None and config_dir:
+        return ("config_dir",)
     if function is None:
-        return ("config_dir",) if config_dir else _SINGLE
+        return _SINGLE
     if not config_dir or not function.accepts("config_dir"):
-        return tuple(name for name in _SINGLE if function.accepts(name))
-    plan_data = context.plan.dataset.path if context.plan.dataset else None
-    has_own_data = task.dataset and task.dataset != plan_data
+        return tuple(filter(function.accepts, _SINGLE))
+    has_own_data = task.dataset and task.dataset != context.plan.dataset_path
     if has_own_data and function.accepts("dataset_path"):
         return ("config_dir", "dataset_path")
     return ("config_dir",)
 
 
-def _values(context: Context, run: Run, task: EvaluationTask, prepared: Prepared | None) -> Mapping[str, Any]:
-    plan = context.plan
-    trained: Mapping[str, Any] = prepared.values if prepared else {}
-    data = task.dataset or trained.get("dataset_path") or (plan.dataset.path if plan.dataset else None)
+def _values(context: Context, run: Run, task: EvaluationTask, prepared: Prepared) -> Mapping[str, Any]:
+    plan, trained = context.plan, prepared.values
+    data = task.dataset or trained.get("dataset_path") or plan.dataset_path
     return {
-        "config_dir": prepared.config_dir if prepared else None,
+        "config_dir": prepared.config_dir,
         "dataset_path": str(context.experiment / Path(data).expanduser()) if data else None,
         "system_prompt": trained.get("system_prompt", effective(plan, run, "system_prompt")),
         "prompt": trained.get("prompt", effective(plan, run, "prompt")),

@@ -78,16 +78,18 @@ def _rows(logs: Sequence[Any]) -> dict[str, dict[str, Any]]:
 
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or the name of its class if it has none."""
-    lines = str(error).splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+    first = str(error).partition("\n")[0]
+    return first[:200] or type(error).__name__
 
 
 def _header(row: Mapping[str, Any]) -> LogHeader:
     packages = json.loads(_string(row, "packages") or "{}")
-    created = row.get("created")
+    created = ""
+    if _string(row, "created"):
+        created = row["created"].isoformat()
     return LogHeader(
         status=_string(row, "status"),
-        created=created.isoformat() if created is not None and not _is_missing(created) else "",
+        created=created,
         model=_string(row, "model"),
         task=_string(row, "task_name"),
         task_file=_string(row, "task_file"),
@@ -122,12 +124,13 @@ def _is_missing(value: Any) -> bool:
 
 def _string(row: Mapping[str, Any], column: str) -> str:
     value = row.get(column)
-    return "" if _is_missing(value) else str(value)
+    if _is_missing(value):
+        return ""
+    return str(value)
 
 
 def _count(row: Mapping[str, Any], column: str) -> int:
-    value = row.get(column)
-    return 0 if value is None or _is_missing(value) else int(value)
+    return int(float(_string(row, column) or 0))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,9 @@ def as_number(value: Any) -> float | None:
     Returns ``None`` for values that are not numbers, where inspect-ai's ``value_to_float`` returns 0 with a warning.
     """
     if isinstance(value, str):
-        if value in _LETTERS:
-            return _LETTERS[value]
-        if value.lower() in _WORDS:
-            return _WORDS[value.lower()]
+        word = _LETTERS.get(value, _WORDS.get(value.lower()))
+        if word is not None:
+            return word
         try:
             value = float(value)
         except ValueError:
@@ -65,7 +65,7 @@ def read_log_samples(paths: Sequence[Path]) -> LogReadings[Samples]:
                 unreadable[path_of[location]] = first_line(error)
                 continue
             if location not in rows:
-                unreadable[path_of[location]] = "it has no samples, though its header says so"
+                unreadable[path_of[location]] = "it has no samples, but its header names some"
         for location, own in rows.items():
             _add_answers(path_of[location], own)
     return LogReadings({path_of[location]: _samples(own) for location, own in rows.items()}, unreadable)
@@ -94,7 +94,7 @@ def _rows(logs: Sequence[Any]) -> dict[str, list[_Row]]:
 
 def _row(sample: Any) -> str:
     scores = sample.scores or {}
-    answers = [str(score.answer) for score in scores.values() if score.answer is not None]
+    answers = (str(score.answer) for score in scores.values() if score.answer is not None)
     target = sample.target
     row = {
         "id": str(sample.id),
@@ -104,7 +104,7 @@ def _row(sample: Any) -> str:
         "error": str(sample.error or ""),
         "tokens": sum(usage.total_tokens for usage in sample.model_usage.values()),
         "scores": {name: score.value for name, score in scores.items()},
-        "answer": answers[0] if answers else None,
+        "answer": next(answers, None),
     }
     return json.dumps(row)
 
@@ -139,28 +139,36 @@ def _add_answers(log: Path, rows: Sequence[_Row]) -> None:
 
 def _completion(sample: Any) -> str:
     output = getattr(sample, "output", None)
-    return str(output.completion)[:_LONGEST_TEXT] if output is not None else ""
+    return str(getattr(output, "completion", ""))[:_LONGEST_TEXT]
 
 
 def _samples(rows: Sequence[_Row]) -> Samples:
     """Rows as columns, ordered by sample id (as numbers where they are numbers) and repetition."""
     ordered = sorted(rows, key=lambda row: (_id_key(row["id"]), row["repeat"]))
     scores = [_flat(row["scores"]) for row in ordered]
-    measures = list(dict.fromkeys(measure for score in scores for measure in score))
+
+    def column(name: str) -> tuple[Any, ...]:
+        return tuple(row[name] for row in ordered)
+
+    values = {}
+    for measure in dict.fromkeys(chain.from_iterable(scores)):
+        values[measure] = tuple(score.get(measure) for score in scores)
     return Samples(
-        ids=tuple(row["id"] for row in ordered),
-        repeats=tuple(row["repeat"] for row in ordered),
-        prompts=tuple(row["prompt"] for row in ordered),
-        targets=tuple(row["target"] for row in ordered),
-        answers=tuple(row["answer"] or "" for row in ordered),
-        errors=tuple(row["error"] for row in ordered),
-        values={measure: tuple(score.get(measure) for score in scores) for measure in measures},
-        tokens=sum(row["tokens"] for row in ordered),
+        ids=column("id"),
+        repeats=column("repeat"),
+        prompts=column("prompt"),
+        targets=column("target"),
+        answers=tuple(answer or "" for answer in column("answer")),
+        errors=column("error"),
+        values=values,
+        tokens=sum(column("tokens")),
     )
 
 
 def _id_key(text: str) -> tuple[int, int, str]:
-    return (0, int(text), "") if text.isdecimal() and text.isascii() else (1, 0, text)
+    if text.isdecimal() and text.isascii():
+        return 0, int(text), ""
+    return 1, 0, text
 
 
 def _flat(scores: Mapping[str, Any]) -> dict[str, float | None]:
@@ -176,6 +184,6 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         yield from value.items()
     elif isinstance(value, list):
-        yield from ((str(index), item) for index, item in enumerate(value))
+        yield from zip(map(str, range(len(value))), value, strict=True)
     else:
         yield "", value

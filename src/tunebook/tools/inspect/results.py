@@ -37,7 +37,7 @@ class InspectResults(EvaluationResults):
         return sorted(path for path in folder.glob("*") if _LOG_NAME.fullmatch(path.name) and path.is_file())
 
     def read_headers(self, logs: Sequence[Path]) -> LogReadings[LogHeader]:
-        """Reads what each log says of itself."""
+        """Reads the header of each log."""
         return read_log_headers(logs)
 
     def read_samples(self, logs: Sequence[Path]) -> LogReadings[Samples]:
@@ -53,15 +53,21 @@ class InspectResults(EvaluationResults):
 
 def _task_of(log: LogHeader, tasks: Sequence[EvaluationTask]) -> EvaluationTask | None:
     """The one task that fits best by function, script and data set; ``None`` if two fit equally well."""
-    name = log.task.rpartition("/")[2]
-    named = [task for task in tasks if name in {task.function or task.name, task.name}]
-    same_file = [task for task in tasks if _is_same_file(task.script, log.task_file)]
-    fitting = [task for task in named if task in same_file] or named
-    if not fitting:
-        fitting = [task for task in same_file if not task.function]
+    ranks = [_rank(log, task) for task in tasks]
+    best = max(ranks, default=0)
+    fitting = [task for task, rank in zip(tasks, ranks, strict=True) if rank == best > 0]
     if len(fitting) > 1 and log.dataset:
         fitting = [task for task in fitting if _is_same_file(task.dataset or "", log.dataset)]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _rank(log: LogHeader, task: EvaluationTask) -> int:
+    """How well a task fits a log: by name and script, by name, by script; 0 if it does not."""
+    is_named = log.task.rpartition("/")[2] in {task.function or task.name, task.name}
+    is_in_file = _is_same_file(task.script, log.task_file)
+    if is_named:
+        return 3 if is_in_file else 2
+    return 1 if is_in_file and not task.function else 0
 
 
 def _is_same_file(planned: str, logged: str) -> bool:

@@ -11,7 +11,7 @@ __all__ = ["read_task_script"]
 
 
 def read_task_script(path: Path) -> TaskScript | None:
-    """The functions with ``@task``, or ``None`` if there is no such file."""
+    """The functions with ``@task``, or ``None`` for a missing file."""
     try:
         if not path.is_file():
             return None
@@ -19,8 +19,7 @@ def read_task_script(path: Path) -> TaskScript | None:
     except (OSError, UnicodeDecodeError) as error:
         return TaskScript(problem=f"cannot be read: {error}")
     except SyntaxError as error:
-        place = f", line {error.lineno}" if error.lineno else ""
-        return TaskScript(problem=f"is not valid Python: {error.msg}{place}")
+        return TaskScript(problem=f"is not valid Python: {error.msg}, line {error.lineno}")
     except ValueError as error:  # a NUL byte
         return TaskScript(problem=f"is not valid Python: {error}")
     tasks = []
@@ -55,13 +54,14 @@ def _name(node: ast.expr) -> str:
         return _name(node.func)
     if isinstance(node, ast.Attribute):
         return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
+    if isinstance(node, ast.Name):
+        return node.id
+    return ""
 
 
 def _given_name(decorator: ast.expr) -> str | None:
     """The ``name`` of ``@task(name="…")``, if it is a string constant."""
-    keywords = decorator.keywords if isinstance(decorator, ast.Call) else []
-    for keyword in keywords:
+    for keyword in getattr(decorator, "keywords", ()):
         value = keyword.value
         if keyword.arg == "name" and isinstance(value, ast.Constant) and isinstance(value.value, str):
             return value.value

@@ -22,14 +22,7 @@ from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, ta
 from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
-from tunebook.tools.job_script import (
-    job_variables,
-    missing_files,
-    script_text,
-    shell_body,
-    verify_header,
-    verify_variables,
-)
+from tunebook.tools.job_script import job_variables, script_problems, script_text, shell_body
 from tunebook.tools.plan_inputs import evaluation_time, job_resources, memory_gb, model_path, planned_gpus
 
 __all__ = ["InspectTool"]
@@ -70,7 +63,8 @@ class InspectTool(EvaluationTool):
             found = facts.get(task.script)
             if found is None:
                 hint = "it may exist on compute nodes only; its parameters could not be read here"
-                warnings.append(Problem(f"task script {task.script} was not found", context.plan.file, task.line, hint))
+                message = f"task script {task.script} was not found"
+                warnings.append(Problem(message, context.plan.file, task.line, hint, task.script))
                 continue
             errors.extend(task_errors(context.plan, task, found))
             warnings.extend(prompt_warnings(context.plan, task, found))
@@ -100,9 +94,7 @@ class InspectTool(EvaluationTool):
         problems: list[Problem] = []
         for evaluation, job in zip(context.evaluations[run.name], unit.jobs, strict=True):
             variables = _Evaluation(context, run, evaluation).variables()
-            text = read(job.script)
-            problems += verify_variables(run.name, job.script, text, variables) + verify_header(job, text)
-            problems += missing_files(run.name, job, context.experiment)
+            problems += script_problems(job, read(job.script), variables, context.experiment)
         return tuple(problems)
 
 

@@ -89,7 +89,7 @@ def verify(log_dir: Path, out: Path, *, since: float, samples: int) -> None:
         samples: how many samples were planned; 0 for all samples of the task.
 
     Raises:
-        JobError: there is no log, its status is not success, or samples are missing or failed.
+        JobError: no log was written, its status is not success, or samples are missing or failed.
     """
     from inspect_ai.log import read_eval_log, read_eval_log_sample_summaries
 

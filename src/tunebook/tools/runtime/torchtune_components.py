@@ -23,6 +23,7 @@ from torchtune.datasets import PackedDataset
 from torchtune.utils import get_world_size_and_rank
 
 from tunebook.tools.runtime.chat import answer_text, instruct_messages, render_prompt
+from tunebook.tools.runtime.epoch_steps import steps_per_epoch
 from tunebook.tools.runtime.training_data import Record, load_records
 
 __all__ = [
@@ -237,13 +238,15 @@ class MetricsLogger:
             self._wandb.finish()
 
     def _progress(self, step: int) -> dict[str, int]:
-        """Epoch and total steps, by the stock recipes' own arithmetic."""
+        """Epoch and total steps."""
         if self._steps_per_epoch is None and self._config is not None and "train" in _sizes:
-            world, _ = get_world_size_and_rank()
-            batches = math.ceil(_sizes["train"] / world) // self._config.batch_size
-            steps = batches // self._config.gradient_accumulation_steps
-            limit = self._config.get("max_steps_per_epoch")
-            self._steps_per_epoch = min(steps, limit) if limit else steps
+            self._steps_per_epoch = steps_per_epoch(
+                _sizes["train"],
+                batch_size=self._config.batch_size,
+                accumulation=self._config.gradient_accumulation_steps,
+                gpus=get_world_size_and_rank()[0],
+                max_steps=self._config.get("max_steps_per_epoch"),
+            )
         if not self._steps_per_epoch:
             return {}
         return {

@@ -9,10 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Record", "load_records"]
+__all__ = ["SUFFIXES", "Record", "load_records", "read_document", "split_name"]
 
 _SPLITS = {"val": "validation", "valid": "validation", "dev": "validation"}
-_SUFFIXES = (".json", ".jsonl", ".parquet")
+SUFFIXES = (".json", ".jsonl", ".parquet")
 _FIELDS = {"instruct": ("input", "output"), "text_completion": ("text",)}
 _ROLES = ("system", "user", "assistant")
 
@@ -20,7 +20,7 @@ Record = dict[str, Any]
 
 
 def load_records(path: Path, split: str, dataset_type: str) -> list[Record]:
-    """The examples of a split: a JSON file with splits as keys, a directory with a file a split, or a single file.
+    """The examples of a split: a JSON file with splits as keys, a directory with one file per split, or a single file.
 
     All of a file without splits is training data. Another split of it is an error, since validation would be on
     examples that were trained on.
@@ -29,9 +29,12 @@ def load_records(path: Path, split: str, dataset_type: str) -> list[Record]:
         ValueError: the file or the split is missing or empty, or an example cannot be used; the message names it.
     """
     file = _file_of(path, split)
-    records = _read(file)
+    try:
+        records = read_document(file)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file} cannot be read: {error}") from error
     if isinstance(records, dict):
-        found = {_SPLITS.get(key.lower(), key.lower()): value for key, value in records.items()}
+        found = {split_name(key): value for key, value in records.items()}
         if split not in found:
             raise ValueError(f"{file} has no split {split}; its splits are: {', '.join(found) or 'none'}")
         records = found[split]
@@ -44,34 +47,35 @@ def load_records(path: Path, split: str, dataset_type: str) -> list[Record]:
     return records
 
 
+def split_name(name: str) -> str:
+    """The split that a key or a file's stem names, in one spelling."""
+    return _SPLITS.get(name.lower(), name.lower())
+
+
 def _file_of(path: Path, split: str) -> Path:
     if path.is_dir():
-        files = []
-        for file in sorted(path.iterdir()):
-            stem = file.stem.lower()
-            if file.suffix in _SUFFIXES and _SPLITS.get(stem, stem) == split:
-                files.append(file)
+        known = (file for file in sorted(path.iterdir()) if file.suffix in SUFFIXES)
+        files = [file for file in known if split_name(file.stem) == split]
         if len(files) != 1:
             found = ", ".join(file.name for file in files) or "none"
-            raise ValueError(f"{path} must hold one file named {split} ({', '.join(_SUFFIXES)}); found: {found}")
+            raise ValueError(f"{path} must hold one file named {split} ({', '.join(SUFFIXES)}); found: {found}")
         return files[0]
     if not path.is_file():
         raise ValueError(f"the data set {path} was not found")
     return path
 
 
-def _read(file: Path) -> Any:
-    try:
-        if file.suffix == ".parquet":
-            from pyarrow import parquet
+def read_document(file: Path) -> Any:
+    """Reads a file by its suffix; the lines of ``.jsonl`` become a list."""
+    if file.suffix == ".parquet":
+        from pyarrow import parquet
 
-            return parquet.read_table(file).to_pylist()
-        text = file.read_text(encoding="utf-8")
-        if file.suffix == ".jsonl":
-            return [json.loads(line) for line in text.split("\n") if line.strip()]  # strings may hold U+2028
-        return json.loads(text)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
+        return parquet.read_table(file).to_pylist()
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".jsonl":
+        # Not splitlines(): JSON strings may hold U+2028 and other characters that Python takes for line ends.
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    return json.loads(text)
 
 
 def _check(record: Any, dataset_type: str, place: str) -> None:

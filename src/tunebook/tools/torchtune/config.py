@@ -30,7 +30,9 @@ def launched_recipe(setup: Setup) -> str:
     module = setup.custom_recipe
     if not module and setup.is_validated:
         module = VALIDATING_RECIPE
-    return module.replace(".", "/") + ".py" if module else setup.recipe
+    if not module:
+        return setup.recipe
+    return module.replace(".", "/") + ".py"
 
 
 def metrics_path(output: Path) -> Path:
@@ -61,7 +63,9 @@ def config_values(
 def _fixed_values(setup: Setup, model: TorchtuneModel, *, output: Path, site: Site) -> dict[str, Any]:
     """The values that no single setting decides. Sections that only settings fill are named for their place."""
     on_gpu = setup.gpus > 0
-    has_wandb = setup.values["my_wandb_project"] is not None
+    wandb_entity = None
+    if setup.values["my_wandb_project"] is not None:
+        wandb_entity = site.wandb_entity or None
     values: dict[str, Any] = {
         "output_dir": str(output),
         "shuffle": True,
@@ -86,7 +90,7 @@ def _fixed_values(setup: Setup, model: TorchtuneModel, *, output: Path, site: Si
         "metric_logger": {
             "_component_": f"{COMPONENTS}.MetricsLogger",
             "path": str(metrics_path(output)),
-            "wandb_entity": site.wandb_entity or None if has_wandb else None,
+            "wandb_entity": wandb_entity,
         },
         "log_peak_memory_stats": on_gpu,
     }

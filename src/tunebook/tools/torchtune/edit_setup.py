@@ -66,8 +66,9 @@ def _replace(text: str, key: str, scalar: str) -> str:
     for key_node, node in root.value if isinstance(root, yaml.MappingNode) else ():
         if setup_key(str(key_node.value)) == key:
             start, end = node.start_mark.index, node.end_mark.index
-            old = text[start:end]
+            if text[start:end].endswith("\n"):
+                end -= 1
             if isinstance(node, yaml.SequenceNode) and not node.flow_style:
                 start, scalar = key_node.end_mark.index, f": {scalar}"  # a list that begins on the next line
-            return text[:start] + scalar + ("\n" if old.endswith("\n") else "") + text[end:]
+            return text[:start] + scalar + text[end:]
     return text.rstrip("\n") + f"\n{key}: {scalar}\n"

@@ -30,7 +30,6 @@ class TorchtuneModel:
         builder: dotted name of the builder; ``arguments`` are its own, without those of LoRA.
         model_type: the conversion of the weights that ``FullModelHFCheckpointer`` does.
         parameters_b: billions of parameters; memory and time depend on it.
-        source: the file or table that it comes from, for messages.
     """
 
     builder: str
@@ -38,7 +37,6 @@ class TorchtuneModel:
     model_type: str
     checkpoint_files: tuple[str, ...]
     parameters_b: float
-    source: str
 
 
 def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> TorchtuneModel:
@@ -54,21 +52,29 @@ def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> Torchtu
         config, source = known.config, "the table of well-known models"
     else:
         raise PlanError(_unknown(name), hint="give a directory whose config.json can be read here, or a known name")
-    files = facts.weight_files if facts and facts.weight_files else _files(known.files if known else 1)
+    if facts is not None and facts.weight_files:
+        files = facts.weight_files
+    elif known is not None:
+        files = _files(known.files)
+    else:
+        files = _files(1)
+    prefix = "lora_" if lora else ""
     try:
-        family = _family(config)
-        builder, arguments, model_type = family(config, "lora_" if lora else "")
-    except (KeyError, ValueError) as error:
-        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-        raise PlanError(f"model {name} cannot be built by torchtune: {reason} ({source})") from None
-    return TorchtuneModel(builder, arguments, model_type, files, parameters_b(config), source)
+        builder, arguments, model_type = _family(config)(config, prefix)
+    except KeyError as error:
+        raise PlanError(f"model {name} cannot be built by torchtune: {error.args[0]} is missing ({source})") from None
+    except ValueError as error:
+        raise PlanError(f"model {name} cannot be built by torchtune: {error} ({source})") from None
+    return TorchtuneModel(builder, arguments, model_type, files, parameters_b(config))
 
 
 def _unknown(name: str) -> str:
     names = {known.lower(): known for model in KNOWN_MODELS for known in model.names}
+    message = f"model {name} is not a well-known one, and its config.json could not be read"
     near = get_close_matches(name.rsplit("/", 1)[-1].lower(), names, n=3, cutoff=0.5)
-    meant = f"; similar names: {', '.join(names[item] for item in near)}" if near else ""
-    return f"model {name} is not a well-known one, and its config.json could not be read{meant}"
+    if near:
+        message += "; similar names: " + ", ".join(names[item] for item in near)
+    return message
 
 
 def _files(count: int) -> tuple[str, ...]:
@@ -98,7 +104,7 @@ def _dimensions(config: Config) -> dict[str, Any]:
         "intermediate_dim": int(config["intermediate_size"]),
         "max_seq_len": int(config["max_position_embeddings"]),
         "norm_eps": float(config["rms_norm_eps"]),
-        "rope_base": _rope_base(config),
+        "rope_base": _whole(float(_rope(config)["rope_theta"])),
     }
 
 
@@ -111,9 +117,9 @@ def _rope(config: Config) -> Mapping[str, Any]:
     return {"rope_type": settings.get("type", "default"), **settings}
 
 
-def _rope_base(config: Config) -> int | float:
-    base = float(_rope(config)["rope_theta"])
-    return int(base) if base.is_integer() else base
+def _whole(number: float) -> int | float:
+    """The number as an integer if it is one, as torchtune's own configurations have it."""
+    return int(number) if number.is_integer() else number
 
 
 def _refuse(config: Config, **allowed: object) -> None:
@@ -139,7 +145,9 @@ def _llama(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
     _refuse(config, attention_bias=False, mlp_bias=False, hidden_act="silu")
     _square_heads(config)
     arguments = _llama_arguments(config)
-    model_type = "LLAMA3_2" if arguments["tie_word_embeddings"] else "LLAMA3"
+    model_type = "LLAMA3"
+    if arguments["tie_word_embeddings"]:
+        model_type = "LLAMA3_2"
     for size in ("1b", "3b"):
         known = known_model(f"Llama-3.2-{size}")
         if known and arguments == _llama_arguments(known.config):
@@ -159,8 +167,7 @@ def _llama_scaling(config: Config) -> int | float:
     wanted = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": _OLD_CONTEXT}
     if rope["rope_type"] != "llama3" or any(float(rope[key]) != value for key, value in wanted.items()):
         raise ValueError(f"its rotary scaling {dict(rope)} is not the one of Llama 3.1")
-    factor = float(rope["factor"])
-    return int(factor) if factor.is_integer() else factor
+    return _whole(float(rope["factor"]))
 
 
 def _qwen2(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
@@ -201,5 +208,7 @@ def _phi3(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
     _plain_rope(config)
     _square_heads(config)
     arguments = _dimensions(config)
-    grouped = arguments["num_kv_heads"] != arguments["num_heads"]
-    return f"torchtune.models.phi3.{prefix}phi3", arguments, "PHI4" if grouped else "PHI3_MINI"
+    model_type = "PHI4"
+    if arguments["num_kv_heads"] == arguments["num_heads"]:
+        model_type = "PHI3_MINI"
+    return f"torchtune.models.phi3.{prefix}phi3", arguments, model_type

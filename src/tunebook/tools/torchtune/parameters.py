@@ -36,8 +36,8 @@ class SetupParameter(Parameter):
 
     Attributes:
         place: the dotted path of the value in ``finetune.yaml``; empty if it is not there as it is.
-        configured: for what is no plain copy: the settings and the number of training examples, where that is known,
-            to values of ``finetune.yaml``.
+        configured: for a value that is not copied: the settings and the number of training examples (``None`` if it is
+            not known) to values of ``finetune.yaml``.
         nullable: whether it may be unset.
         heading: a comment above the key.
     """
@@ -56,7 +56,9 @@ class SetupParameter(Parameter):
         value = setup.values[self.key]
         if self.kind is Kind.NUMBER and isinstance(value, int):
             value = float(value)
-        return {self.place: value} if self.place else {}
+        if not self.place:
+            return {}
+        return {self.place: value}
 
 
 def configured_values(setup: Setup, examples: int | None) -> Configured:
@@ -86,8 +88,9 @@ def _targets(setup: Setup, _: int | None) -> Configured:
         "model.lora_attn_modules": tuple(name for name in targets if name in _ATTENTION),
         "model.apply_lora_to_mlp": "mlp" in targets,
     }
-    # Not every builder of torchtune has this argument, and none needs it to be false.
-    return values | ({"model.apply_lora_to_output": True} if "output" in targets else {})
+    if "output" in targets:  # not every builder of torchtune has this argument, and none needs it to be false
+        values["model.apply_lora_to_output"] = True
+    return values
 
 
 def _precision(setup: Setup, _: int | None) -> Configured:

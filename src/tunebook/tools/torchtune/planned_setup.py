@@ -41,8 +41,9 @@ def planned_setup(context: Context, run: Run, model: TorchtuneModel) -> Setup:
     settings["model_checkpoint"] = str(_absolute(context, checkpoint))
     settings["time"] = training_time(plan, site, run)
     settings |= _resource_values(site, model, settings)
-    recipe = str(settings["recipe"])
-    settings["custom_recipe"] = None if recipe in STOCK_RECIPES else recipe
+    settings["custom_recipe"] = None
+    if settings["recipe"] not in STOCK_RECIPES:
+        settings["custom_recipe"] = settings["recipe"]
     return Setup({key: settings[key] for key in SETUP_KEYS})
 
 
@@ -61,9 +62,9 @@ def _site_values(context: Context, run: Run) -> Mapping[str, Value]:
     return {
         "my_wandb_project": site.wandb_project or None,
         "my_wandb_run_name": run_name if site.wandb_project else None,
-        "output_dir_base": str(Path(site.output_dir_base).expanduser()) if site.output_dir_base else "",
+        "output_dir_base": site.output_dir_base and str(Path(site.output_dir_base).expanduser()),
         "conda_env": site.training.conda_env,
-        "venv": str(Path(site.training.venv).expanduser()) if site.training.venv else "",
+        "venv": site.training.venv and str(Path(site.training.venv).expanduser()),
         "modules": site.modules,
         "account": site.account,
         "partition": site.partition,

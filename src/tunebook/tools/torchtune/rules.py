@@ -11,9 +11,11 @@ from tunebook.core.parameters import Value, suggestion
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import effective, evaluations, run_settings
 from tunebook.errors import Problem
+from tunebook.tools.plan_inputs import dataset_path
 from tunebook.tools.torchtune.models import TorchtuneModel
 from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_distributed
 from tunebook.tools.torchtune.steps import total_steps, warmup_steps
+from tunebook.tools.training_inputs import TrainingInputs
 
 __all__ = ["BrokenRule", "broken_rules", "model_rules", "plan_rules", "step_problems", "unresolved_warmup"]
 
@@ -35,37 +37,39 @@ class BrokenRule:
 def plan_rules(plan: Plan) -> tuple[Problem, ...]:
     """Every broken rule of every fine-tuned run."""
     examples = plan.dataset.splits.get("train") if plan.dataset else None
-    broken = [*problems_of_runs(plan, partial(_broken_by_run, examples=examples)), *_adapters_without_weights(plan)]
-    return tuple(broken)
+    rule = partial(_broken_by_run, examples=examples)
+    return (*problems_of_runs(plan, rule), *_adapters_without_weights(plan))
 
 
-def step_problems(plan: Plan, examples: Mapping[str, int | None]) -> Iterator[Problem]:
-    """The rules on steps where the plan does not give the number of training examples.
-
-    Args:
-        examples: what the data sets say, by name of the runs for which the plan does not; ``None`` is "not known".
-    """
-    yield from problems_of_runs(plan, partial(_step_problems, examples=examples))
+def step_problems(plan: Plan, inputs: TrainingInputs) -> Iterator[Problem]:
+    """The rules on steps with the number of examples in the data set's file, where the plan does not give it."""
+    yield from problems_of_runs(plan, partial(_step_problems, inputs=inputs))
 
 
-def _step_problems(plan: Plan, run: Run, *, examples: Mapping[str, int | None]) -> Iterator[Problem]:
-    if run.name not in examples:
+def _step_problems(plan: Plan, run: Run, *, inputs: TrainingInputs) -> Iterator[Problem]:
+    path = dataset_path(plan, run)
+    if plan.dataset is not None and plan.dataset.path == path and plan.dataset.splits.get("train"):
         return
-    settings, count = run_settings(plan, run), examples[run.name]
-    for rule in (*_steps(settings, count), *unresolved_warmup(settings, count)):
+    facts = inputs.datasets.get(path)
+    examples = facts.splits.get("train") if facts else None
+    settings = run_settings(plan, run)
+    for rule in (*_steps(settings, examples), *unresolved_warmup(settings, examples)):
         yield _problem(plan, run, rule)
 
 
 def _broken_by_run(plan: Plan, run: Run, *, examples: int | None) -> Iterator[Problem]:
-    has_own_data = effective(plan, run, "dataset") is not None
-    for rule in broken_rules(run_settings(plan, run), examples=None if has_own_data else examples):
+    if effective(plan, run, "dataset") is not None:
+        examples = None  # of a data set of its own
+    for rule in broken_rules(run_settings(plan, run), examples=examples):
         if rule.key not in plan.unreadable:
             yield _problem(plan, run, rule)
 
 
 def _problem(plan: Plan, run: Run, rule: BrokenRule) -> Problem:
     line = setting_line(plan, run, rule.key)
-    message = f"run `{run.name}`: {rule.message}" if line == run.line else rule.message
+    message = rule.message
+    if line == run.line:
+        message = f"run `{run.name}`: {message}"
     return Problem(message, plan.file, line, rule.hint)
 
 

@@ -24,7 +24,7 @@ TEXT_KEYS = {
     if parameter.kind in {Kind.TEXT, Kind.LITERAL} and not parameter.nullable
 }
 _HEADER = """\
-# What a person edits. finetune.yaml and finetune.slurm are derived from it:
+# You can edit this file. finetune.yaml and finetune.slurm are derived from it:
 # after a change, run `tunebook setup-finetune` on this directory, or `tunebook scaffold`.
 """
 
@@ -69,12 +69,15 @@ def read_setup(text: str, *, file: str) -> Setup:
     if problems:
         raise PlanError(problems)
     setup = Setup({key: values[key] for key in SETUP_KEYS})
-    for broken in broken_rules(setup.settings, examples=None):
-        line = _line(nodes[broken.key]) if broken.key in nodes else None
-        problems.append(Problem(broken.message, file, line, broken.hint))
+    _refuse_broken_rules(setup, {key: _line(node) for key, node in nodes.items()}, file)
+    return setup
+
+
+def _refuse_broken_rules(setup: Setup, lines: Mapping[str, int], file: str) -> None:
+    broken = broken_rules(setup.settings, examples=None)
+    problems = [Problem(rule.message, file, lines.get(rule.key), rule.hint) for rule in broken]
     if problems:
         raise PlanError(problems)
-    return setup
 
 
 def read_generated_setup(text: str) -> Setup | None:
@@ -85,7 +88,10 @@ def read_generated_setup(text: str) -> Setup | None:
     values = yaml.load(text, Loader=yaml.CSafeLoader)
     if not isinstance(values, dict) or tuple(values) != SETUP_KEYS:
         return None
-    return Setup({key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    for key, value in values.items():
+        if isinstance(value, list):
+            values[key] = tuple(value)
+    return Setup(values)
 
 
 def _line(node: yaml.Node) -> int:
@@ -96,8 +102,9 @@ def _nodes(text: str, file: str) -> tuple[dict[str, yaml.Node], list[Problem]]:
     try:
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else None
+        line = None
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+            line = error.problem_mark.line + 1
         reason = getattr(error, "problem", None) or "cannot be read"
         raise PlanError(f"not valid YAML: {reason}", file=file, line=line) from None
     if not isinstance(root, yaml.MappingNode):
@@ -117,23 +124,29 @@ def _nodes(text: str, file: str) -> tuple[dict[str, yaml.Node], list[Problem]]:
 
 def _convert(parameter: SetupParameter, node: yaml.Node) -> Value:
     """A node as the value of its key; a list may be given as YAML or as text with commas."""
-    is_null = node.tag.endswith(":null") and not getattr(node, "style", None)
-    if is_null and parameter.nullable:
-        return None
+    is_any_text = parameter.kind in {Kind.TEXT, Kind.LITERAL} and not parameter.choices
+    if node.tag.endswith(":null") and not getattr(node, "style", None):
+        if parameter.nullable:
+            return None
+        if parameter.kind is Kind.LIST:
+            return ()
+        if is_any_text:
+            return ""
     if isinstance(node, yaml.SequenceNode) and parameter.kind is Kind.LIST:
         return _members(parameter, node)
-    if is_null and parameter.kind is Kind.LIST:
-        return ()
     if not isinstance(node, yaml.ScalarNode):
         raise ValueError(f"{parameter.key} must be a single value")  # noqa: TRY004  reported like all others
     text = str(node.value)
-    is_any_text = parameter.kind in {Kind.TEXT, Kind.LITERAL} and not parameter.choices
-    if is_any_text:
-        return "" if is_null else text
+    return text if is_any_text else _converted(parameter, text)
+
+
+def _converted(parameter: SetupParameter, text: str) -> Value:
     value = parameter.convert(text)
     if parameter.kind is Kind.ALPHA and isinstance(value, str):
         raise ValueError(f"{parameter.key} is `{text}`; it must be a number above 0")
-    return None if parameter.kind is Kind.VALIDATION and value == 0 else value
+    if parameter.kind is Kind.VALIDATION and value == 0:
+        return None
+    return value
 
 
 def _members(parameter: SetupParameter, node: yaml.SequenceNode) -> Value:
@@ -146,5 +159,5 @@ def _members(parameter: SetupParameter, node: yaml.SequenceNode) -> Value:
 
 def differences(planned: Setup, edited: Setup) -> Mapping[str, tuple[Value, Value]]:
     """Key to (planned, edited) for every setting that was changed; numbers are compared as numbers."""
-    pairs = {key: (planned.values[key], edited.values[key]) for key in SETUP_KEYS}
-    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+    changed = (key for key in SETUP_KEYS if planned.values[key] != edited.values[key])
+    return {key: (planned.values[key], edited.values[key]) for key in changed}

@@ -6,21 +6,9 @@ import math
 from collections.abc import Mapping
 
 from tunebook.core.parameters import Value
+from tunebook.tools.runtime.epoch_steps import steps_per_epoch
 
-__all__ = ["steps_per_epoch", "total_steps", "warmup_steps"]
-
-
-def steps_per_epoch(
-    examples: int, *, batch_size: int, accumulation: int, gpus: int = 1, max_steps: int | None = None
-) -> int:
-    """Optimizer steps in one epoch of a stock torchtune 0.6.1 recipe.
-
-    The sampler splits the examples over the GPUs and repeats some, so that each GPU gets as many. The loader drops the
-    last incomplete batch, and an incomplete accumulation makes no step of its own.
-    """
-    per_gpu = -(-examples // max(1, gpus))
-    steps = per_gpu // batch_size // accumulation
-    return min(steps, max_steps) if max_steps else steps
+__all__ = ["total_steps", "warmup_steps"]
 
 
 def total_steps(settings: Mapping[str, Value], examples: int | None) -> int | None:
@@ -51,7 +39,9 @@ def warmup_steps(settings: Mapping[str, Value], examples: int | None) -> int | N
     are not known beforehand.
     """
     ratio, given = settings["warmup_ratio"], settings["num_warmup_steps"]
-    if not isinstance(ratio, int | float):
-        return given if isinstance(given, int) else 0
-    steps = total_steps(settings, examples)
-    return None if steps is None else math.ceil(steps * ratio)
+    if isinstance(ratio, int | float):
+        steps = total_steps(settings, examples)
+        return None if steps is None else math.ceil(steps * ratio)
+    if isinstance(given, int):
+        return given
+    return 0

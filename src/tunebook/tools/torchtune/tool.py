@@ -33,7 +33,7 @@ from tunebook.tools.base import (
     Shrunk,
     Unit,
 )
-from tunebook.tools.job_script import job_variables, script_text, shell_body
+from tunebook.tools.job_script import Shell, job_variables, script_problems, script_text, shell_body
 from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.plan_inputs import model_path
@@ -45,11 +45,10 @@ from tunebook.tools.torchtune.omegaconf_yaml import read_config
 from tunebook.tools.torchtune.parameters import PLAN_PARAMETERS
 from tunebook.tools.torchtune.planned_setup import planned_setup
 from tunebook.tools.torchtune.results import TorchtuneResults
-from tunebook.tools.torchtune.rules import broken_rules, model_rules, plan_rules, unresolved_warmup
+from tunebook.tools.torchtune.rules import broken_rules, model_rules, plan_rules, step_problems, unresolved_warmup
 from tunebook.tools.torchtune.setup import Setup
 from tunebook.tools.torchtune.setup_file import differences, read_generated_setup, read_setup, write_setup
-from tunebook.tools.torchtune.survey import step_errors
-from tunebook.tools.torchtune.verify import setup_problems, verify_config, verify_script
+from tunebook.tools.torchtune.verify import setup_problems, verify_config
 from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
 
 __all__ = ["TorchtuneTool"]
@@ -81,7 +80,7 @@ class TorchtuneTool(PreparationTool):
     def check(self, context: Context) -> Findings:
         """Missing models and data (warnings), and contradictions between the plan and its files (errors)."""
         inputs: TrainingInputs = context.facts[self.name]
-        steps = Findings(tuple(step_errors(context.plan, inputs)))
+        steps = Findings(tuple(step_problems(context.plan, inputs)))
         return input_findings(context.plan, inputs) + steps
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
@@ -119,7 +118,9 @@ class TorchtuneTool(PreparationTool):
         if setup_path not in context.edited:
             problems += setup_problems(context, run, setup)
         problems += verify_config(run, setup, values, config_path, _examples(context, setup))
-        problems += verify_script(unit, setup, read(f"{directory}/{FINETUNE_SCRIPT}"), context.experiment)
+        variables: dict[str, Shell] = {"config": str(context.experiment / config_path), "epochs": setup.epochs}
+        script = read(f"{directory}/{FINETUNE_SCRIPT}")
+        problems += script_problems(unit.jobs[0], script, variables, context.experiment)
         return tuple(problems)
 
     def manual_commands(self, scripts: Sequence[str]) -> tuple[str, ...]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tunebook.core.parameters import Kind
 from tunebook.core.plan import Run
 from tunebook.core.plan.settings import run_settings
 from tunebook.errors import Problem
-from tunebook.tools.base import Context, Unit
-from tunebook.tools.job_script import Shell, job_variables, missing_files, verify_header, verify_variables
+from tunebook.tools.base import Context
 from tunebook.tools.torchtune.files import SETUP
 from tunebook.tools.torchtune.parameters import SETUP_PARAMETERS, configured_values
 from tunebook.tools.torchtune.setup import Setup
 
-__all__ = ["setup_problems", "verify_config", "verify_script"]
+__all__ = ["setup_problems", "verify_config"]
 
 
 def setup_problems(context: Context, run: Run, setup: Setup) -> list[Problem]:
@@ -57,15 +55,3 @@ def _same(found: Any, wanted: Any) -> bool:
     if isinstance(found, int | float) and isinstance(wanted, int | float):
         return float(found) == float(wanted)
     return type(found) is type(wanted) and bool(found == wanted)
-
-
-def verify_script(unit: Unit, setup: Setup, text: str, experiment: Path) -> list[Problem]:
-    """The script's paths against the files that they name, and its request against the setup."""
-    job = unit.jobs[0]
-    variables: dict[str, Shell] = {
-        **job_variables(job, experiment),
-        "config": str(experiment / job.inputs[0]),
-        "epochs": setup.epochs,
-    }
-    problems = verify_variables(unit.run, job.script, text, variables)
-    return problems + verify_header(job, text) + missing_files(unit.run, job, experiment)
