@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from support.design_inputs import OPTIONS, make_inputs
 from support.plans import plan_of
+from support.terminal import Terminal
 
 TUNEBOOK = Path(sys.executable).with_name("tunebook")
 PLAN = "experiment_summary.md"
 DOWN, ENTER, SPACE, CLEAR = "\x1b[B", "\r", " ", "\x15"
 
 
-class Session:
-    """``tunebook design`` on a terminal; reads what a person reads, without escape sequences."""
+class Session(Terminal):
+    """``tunebook design`` on a terminal."""
 
     def __init__(self, directory: Path, *arguments: str) -> None:
-        environment = os.environ | {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "COLUMNS": "400", "LINES": "50"}
-        self.process = pexpect.spawn(
-            str(TUNEBOOK),
-            ["design", *arguments],
-            cwd=str(directory),
-            env=environment,
-            dimensions=(50, 400),
-            timeout=90,
-            encoding="utf-8",
-        )
-        self.process.delaybeforesend = 0.5  # a prompt is drawn before it takes keys, and nobody is as quick as that
-
-    def sees(self, text: str) -> None:
-        self.process.expect(re.escape(text))
-
-    def answers(self, question: str, keys: str) -> None:
-        self.sees(question)
-        self.process.send(keys)
-
-    def ends(self) -> int:
-        self.process.expect(pexpect.EOF)
-        self.process.close()
-        return int(self.process.exitstatus if self.process.exitstatus is not None else -1)
+        super().__init__([TUNEBOOK, "design", *arguments], directory=directory)
 
 
 @pytest.fixture
@@ -60,7 +36,7 @@ def test_from_the_question_to_scaffolded_runs(inputs: Path) -> None:
     session.answers("The evaluation task?", ENTER)
     session.answers("What varies?", f"lora_rnk=8,16{ENTER}")
     session.sees("did you mean `lora_rank`?")
-    session.process.send(f"{CLEAR}lora_rank=8,16{ENTER}")
+    session.types(f"{CLEAR}lora_rank=8,16{ENTER}")
     session.answers("What else varies?", ENTER)
     session.answers("Learning Rate?", f"{CLEAR}5e-5{ENTER}")
     session.answers("Batch Size?", ENTER)
@@ -103,12 +79,12 @@ def test_several_factors_are_combined_as_asked(inputs: Path) -> None:
     session.answers("What varies?", f"rank=8,16{ENTER}")
     session.answers("What else varies?", f"lora_rank=32{ENTER}")
     session.sees("is given twice")
-    session.process.send(f"{CLEAR}lr=1e-5,5e-5{ENTER}")
+    session.types(f"{CLEAR}lr=1e-5,5e-5{ENTER}")
     session.answers("What else varies?", ENTER)
     session.answers("How are they combined?", ENTER)
     session.answers("Combinations to leave out?", f"alpha=2{ENTER}")
     session.sees("is in an exclusion, but is not a factor")
-    session.process.send(f"{CLEAR}rank=16,lr=5e-5{ENTER}")
+    session.types(f"{CLEAR}rank=16,lr=5e-5{ENTER}")
     session.answers("Others to leave out?", ENTER)
     session.sees("4 runs (3 fine-tuned)")
     session.answers("Write the plan?", "n")
@@ -145,7 +121,7 @@ def test_another_path_can_be_given_instead_of_what_was_found(inputs: Path) -> No
     session.answers("The system prompt", ENTER)
     session.answers("The prompt, with {input}", f"{CLEAR}no placeholder{ENTER}")
     session.sees("otherwise all examples would be the same text")
-    session.process.send(f"{CLEAR}{{input}}{ENTER}")
+    session.types(f"{CLEAR}{{input}}{ENTER}")
     session.answers("How many runs of each combination", ENTER)
     session.sees("other.json` is missing: create it")
     session.answers("Write the plan?", ENTER)

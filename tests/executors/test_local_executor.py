@@ -88,7 +88,7 @@ def test_slots_and_gpus_are_handed_out_and_given_back(experiment: Experiment) ->
         assert devices == ["4", "GPU-b"]
         assert not has_room(here, experiment, third)
         assert has_room(here, experiment, replace(third, resources=Resources()))
-        with pytest.raises(ExecutorError, match="no room"):
+        with pytest.raises(ExecutorError, match="does not fit on this machine now"):
             start(here, experiment, third)
         refused = here.plan([Submission(replace(third, resources=Resources(gpus=3)), experiment.path)]).refused[
             third.name

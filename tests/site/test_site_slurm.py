@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pexpect
 import pytest
 
-from support.patience import HANG_S
 from support.slurm_cluster import Cluster, cluster_at, why_not
+from support.terminal import Terminal
 from tunebook import api
 from tunebook.core.site_file import parse_site
 from tunebook.errors import ConflictError, ExitCode, ToolError
@@ -70,7 +68,7 @@ def test_a_site_that_init_wrote_is_what_the_cluster_takes(accounted: Cluster, en
     assert basis["account"] == "sacctmgr: the default account of this user"
     assert basis["gpu_syntax"] == "sbatch --test-only accepts --gres=gpu:1"
     assert "the default partition `main` has GPUs" in basis["partition"]
-    assert "| debug | 00:10:00 | 2 × GPU a node |" in draft.text
+    assert "| debug | 00:10:00 | 2 × GPU per node |" in draft.text
     report = api.site(draft.path.parent, quick=True)
     assert report.errors == ()
     assert "sbatch --test-only accepts a job with these settings" in report.notes
@@ -83,15 +81,15 @@ def test_a_site_that_init_wrote_is_what_the_cluster_takes(accounted: Cluster, en
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ("- **Account**: `lbb`", "there is no account `lbb`", "your accounts: lab, root"),
+        ("- **Account**: `lbb`", " has no account `lbb`", "your accounts: lab, root"),
         ("- **Account**: `physics`", "root has no access to the account `physics`", "your accounts: lab, root"),
-        ("- **Partition**: `mian`", "there is no partition `mian`", "did you mean `main`?"),
+        ("- **Partition**: `mian`", " has no partition `mian`", "did you mean `main`?"),
         ("- **Partition**: `physics`", "partition physics: it is for the accounts physics", ""),
-        ("- **QOS**: `norml`", "there is no QOS `norml`", "did you mean `normal`?"),
+        ("- **QOS**: `norml`", " has no QOS `norml`", "did you mean `normal`?"),
         ("- **Constraint**: `a100&gpu80`", "has the feature `a100`", "no features"),
-        ("- **Default GPUs**: `9`", "9 GPU(s) are asked for, and a node of partition main has at most 2", "main"),
-        ("- **Default CPUs**: `512`", "512 CPUs are asked for", ""),
-        ("- **Default memory**: `9T`", "9T of memory is asked for", ""),
+        ("- **Default GPUs**: `9`", "jobs ask for 9 GPU(s), but a node of partition main has at most 2", "main"),
+        ("- **Default CPUs**: `512`", "jobs ask for 512 CPUs", ""),
+        ("- **Default memory**: `9T`", "jobs ask for 9T of memory", ""),
         (
             "- **Partition**: `debug`\n- **Default time**: `1:00:00`",
             "longer than partition debug allows",
@@ -189,21 +187,12 @@ def test_the_command_line_prints_one_document(accounted: Cluster, enter: Callabl
 
 def test_on_a_terminal_only_what_cannot_be_found_is_asked(accounted: Cluster, enter: Callable[[Cluster], Path]) -> None:
     directory = enter(accounted)
-    child = pexpect.spawn(
-        TUNEBOOK[0], [*TUNEBOOK[1:], "site", "init"], encoding="utf-8", timeout=HANG_S, env=dict(os.environ)
-    )
-    child.expect("send mail about jobs")
-    assert "account do your jobs" not in (child.before or "")
-    child.send("ada@example.org\r")
-    answered = ["mail_user"]
-    while True:
-        index = child.expect(["scratch space", "base models", "wrote ", pexpect.EOF])
-        if index > 1:
-            break
-        answered.append("text")
-        child.send("\r")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    terminal = Terminal([*TUNEBOOK, "site", "init"])
+    terminal.sees("send mail about jobs")
+    assert "account do your jobs" not in terminal.before
+    terminal.types("ada@example.org\r")
+    while terminal.sees("wrote ", "scratch space", "base models"):
+        terminal.types("\r")
+    assert terminal.ends() == 0
     site, _ = parse_site((directory / "claude.local.md").read_text())
     assert (site.mail_user, site.account) == ("ada@example.org", "root")

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pexpect
 import pytest
 
-from support.patience import HANG_S
 from support.played_machine import CONFIG, PARTITIONS, SINFO, conda_environment, program
+from support.terminal import Terminal
 from tunebook import api
 from tunebook.core.site import Environment
 from tunebook.core.site_file import parse_site
@@ -85,44 +84,40 @@ def test_the_shown_settings_tell_where_each_comes_from(login_node: Path) -> None
 
 
 def test_questions_offer_what_was_found(login_node: Path) -> None:
-    child = pexpect.spawn(TUNEBOOK, ["site", "init"], encoding="utf-8", timeout=HANG_S, dimensions=(40, 200))
-    child.expect("Which account do your jobs run under")
-    child.expect("lab")
-    child.send("\x1b[B\r")  # down: lab
-    child.expect("Which partition do your jobs go to")
-    child.expect("up to 00:30:00")
-    child.send("\x1b[B\r")  # down: mixed
-    child.expect("several kinds of GPUs")
-    child.send("\x1b[B\x1b[B\x1b[B\r")  # past any, v100 and t4: another value
-    child.expect("several kinds of GPUs.*")
-    child.send("v100\r")
-    child.expect("send mail about jobs")
-    child.send("none\r")
-    child.expect("the site file cannot hold")
-    child.send("\x7f" * 4 + "ada@example.org\r")
-    child.expect("wrote ")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    terminal = Terminal([TUNEBOOK, "site", "init"])
+    terminal.sees("Which account do your jobs run under")
+    terminal.answers("lab", "\x1b[B\r")  # down: lab
+    terminal.sees("Which partition do your jobs go to")
+    terminal.answers("up to 00:30:00", "\x1b[B\r")  # down: mixed
+    terminal.answers("several kinds of GPUs", "\x1b[B\x1b[B\x1b[B\r")  # past any, v100 and t4: another value
+    terminal.answers("several kinds of GPUs", "v100\r")
+    terminal.answers("send mail about jobs", "none\r")
+    terminal.answers("the site file cannot hold", "\x7f" * 4 + "ada@example.org\r")
+    terminal.sees("wrote ")
+    assert terminal.ends() == 0
     site, _ = parse_site((login_node / "claude.local.md").read_text())
     assert (site.account, site.partition, site.constraint, site.time) == ("lab", "mixed", "v100", "00:30:00")
     assert site.mail_user == "ada@example.org"
 
 
 def test_leaving_the_questions_writes_nothing(login_node: Path) -> None:
-    child = pexpect.spawn(TUNEBOOK, ["site", "init"], encoding="utf-8", timeout=HANG_S)
-    child.expect("Which account")
-    child.send("\x03")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == ExitCode.INTERRUPTED
+    terminal = Terminal([TUNEBOOK, "site", "init"])
+    terminal.answers("Which account", "\x03")
+    assert terminal.ends() == ExitCode.INTERRUPTED
     assert list(login_node.iterdir()) == []
 
 
+@pytest.mark.usefixtures("login_node")
+def test_a_question_that_a_test_does_not_expect_fails_with_what_is_shown() -> None:
+    terminal = Terminal([TUNEBOOK, "site", "init"])
+    with pytest.raises(pytest.fail.Exception, match="Which account"):
+        terminal.sees("another question")
+
+
 def test_yes_asks_nothing_and_takes_the_first(login_node: Path) -> None:
-    child = pexpect.spawn(TUNEBOOK, ["site", "init", "--yes"], encoding="utf-8", timeout=HANG_S)
-    child.expect("wrote ")
-    child.expect(pexpect.EOF)
+    terminal = Terminal([TUNEBOOK, "site", "init", "--yes"])
+    terminal.sees("wrote ")
+    assert terminal.ends() == 0
     site, _ = parse_site((login_node / "claude.local.md").read_text())
     assert (site.account, site.partition) == ("physics", "gpu")
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from support.patience import HANG_S
+
 __all__ = ["CHROMIUM", "Visit", "browser", "visiting"]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -24,7 +26,6 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-_PATIENCE_S = 20.0
 _SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 
@@ -66,7 +67,7 @@ class Visit:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Waits for a condition; Playwright's own waiting needs ``eval``, which the page does not allow."""
-        end = time.monotonic() + _PATIENCE_S
+        end = time.monotonic() + HANG_S
         while not condition():
             assert time.monotonic() < end, "it never came to that"
             self.page.wait_for_timeout(50)
@@ -92,7 +93,7 @@ def visiting(
     context = chromium.new_context(
         viewport=_SIZES[size], color_scheme=scheme, java_script_enabled=scripts, accept_downloads=True
     )
-    context.set_default_timeout(_PATIENCE_S * 1000)
+    context.set_default_timeout(HANG_S * 1000)
     visit = Visit(context.new_page())
     visit.page.on("request", lambda request: visit.requests.append(request.url))
     visit.page.on("pageerror", lambda error: visit.complaints.append(f"error: {error}"))

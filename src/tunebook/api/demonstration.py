@@ -13,7 +13,6 @@ from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.running import RunOptions, run
 from tunebook.api.scaffolding import now, scaffold
 from tunebook.artifacts.result import read_result
-from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE, SITE_FILE
 from tunebook.core.plan import Tools
@@ -156,10 +155,9 @@ def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:
 
 
 def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> DemoRow:
-    evaluation_s = elapsed_s(evaluation.started, evaluation.ended)
-    row = DemoRow(run=evaluation.job.run, evaluation_s=evaluation_s)
+    row = DemoRow(run=evaluation.job.run, evaluation_s=evaluation.elapsed_s)
     if training is not None:
-        row = replace(row, loss=training.loss, training_s=elapsed_s(training.started, training.ended))
+        row = replace(row, loss=training.loss, training_s=training.elapsed_s)
     result = read_result(directory / evaluation.job.result) if evaluation.job.result else None
     if result is not None:
         row = replace(row, accuracy=result.metric("accuracy"), stderr=result.metric("stderr"))

@@ -142,5 +142,5 @@ def cancel(directory: Path, *, runs: Sequence[str] = ()) -> tuple[str, ...]:
         chosen = open_jobs & selected
         if chosen:
             executor = choose_executor(name).executor
-            ended += cancel_jobs(jobs, executor, experiment=experiment, only=chosen)
+            ended += cancel_jobs(jobs, executor, experiment=experiment, names=chosen)
     return tuple(ended)

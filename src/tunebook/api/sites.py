@@ -16,7 +16,8 @@ from tunebook.disk.originals import original_of
 from tunebook.errors import ConflictError, ExitCode, NoSlurmError, Problem, SlurmError, ToolError, UsageError
 from tunebook.site.detect import settle
 from tunebook.site.detect_slurm import partition_table
-from tunebook.site.finding import Candidate, Detected, Machine
+from tunebook.site.finding import Candidate, Detected
+from tunebook.site.machine import Machine
 from tunebook.site.surroundings import Surroundings
 from tunebook.site.verify import verify
 from tunebook.slurm.cluster import Cluster

@@ -50,9 +50,10 @@ def jobs_table(jobs: Sequence[api.JobReport], note: str = "", *, height: int | N
     for job in jobs:
         state = f"[{_COLOURS[job.state]}]{job.state.value}[/]"
         progress = Text.assemble((_bar(job), "cyan"), _progress(job))
-        node = [escape(job.node)] if has_nodes else []
-        notes = ", ".join(part for part in (job.reason, job.deviation) if part)
-        table.add_row(escape(job.job.run), escape(_title(job.job)), state, *node, progress, escape(notes))
+        row = [escape(job.job.run), escape(_title(job.job)), state]
+        if has_nodes:
+            row.append(escape(job.node))
+        table.add_row(*row, progress, escape(job.notes))
     return table
 
 
@@ -100,13 +101,9 @@ def watching(*, quiet: bool) -> Iterator[Callable[[api.Snapshot], None]]:
         yield lambda _: None
     elif out.is_terminal:
         with Live(console=out, refresh_per_second=4, transient=True) as live:
-            yield lambda snapshot: live.update(jobs_table(_selected(snapshot), snapshot.note, height=out.size.height))
+            yield lambda snapshot: live.update(jobs_table(snapshot.selected, snapshot.note, height=out.size.height))
     else:
         yield _Lines(out.print).show
-
-
-def _selected(snapshot: api.Snapshot) -> list[api.JobReport]:
-    return [job for job in snapshot.jobs if job.selected]
 
 
 class _Lines:
@@ -117,7 +114,7 @@ class _Lines:
         self._shown: dict[str, tuple[JobState, int]] = {}
 
     def show(self, snapshot: api.Snapshot) -> None:
-        for job in _selected(snapshot):
+        for job in snapshot.selected:
             before = self._shown.get(job.job.name)
             now = (job.state, _fifths(job))
             self._shown[job.job.name] = now

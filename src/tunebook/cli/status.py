@@ -15,7 +15,6 @@ from tunebook import api
 from tunebook.cli.jobs import jobs_data, jobs_table
 from tunebook.cli.options import Directory, Json, RunNames, located
 from tunebook.cli.output import console, print_json, print_problems
-from tunebook.core.jobs import JobState
 from tunebook.errors import ExitCode, Problem
 
 __all__ = ["register"]
@@ -70,7 +69,7 @@ def _watch(experiment: Path, report: api.StatusReport) -> api.StatusReport:
         return jobs_table(report.jobs, "; ".join(report.warnings), height=out.size.height if out.is_terminal else None)
 
     with Live(table(), console=out, refresh_per_second=2) as live:
-        while any(job.state in {JobState.RUNNING, JobState.PENDING} and job.job_id for job in report.jobs):
+        while any(job.in_flight for job in report.jobs):
             time.sleep(_WATCH_S)
             report = api.status(experiment)
             live.update(table())

@@ -10,6 +10,7 @@ from typing import Any
 from tunebook.core.units import clock_minutes
 
 __all__ = [
+    "LOST",
     "NEVER_RAN",
     "Job",
     "JobState",
@@ -20,6 +21,8 @@ __all__ = [
     "job_to_json",
 ]
 
+LOST = "killed (no outcome file)"
+"""The reason of a job that left no trace of its end."""
 NEVER_RAN = "DependencyNeverSatisfied"
 """The reason of a job that a scheduler dropped because a job that it waited for had failed."""
 
@@ -39,6 +42,11 @@ class JobState(Enum):
     COMPLETED = "completed"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+    @property
+    def is_going(self) -> bool:
+        """Whether the job is queued or running."""
+        return self in {JobState.PENDING, JobState.RUNNING}
 
 
 @dataclass(frozen=True)

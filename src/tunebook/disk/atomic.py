@@ -12,7 +12,7 @@ __all__ = ["read_text", "write_bytes", "write_text"]
 
 
 def read_text(path: str | os.PathLike[str]) -> str | None:
-    """Returns a file's text, byte for byte; ``None`` if there is no such file."""
+    """Returns a file's text, byte for byte; ``None`` for a missing file."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a sweep has thousands of files
             return file.read().decode("utf-8", "surrogateescape")
@@ -28,7 +28,7 @@ def write_text(
     durable: bool = False,
     only_if: Callable[[], bool] | None = None,
 ) -> bool:
-    """Replaces a file by a temporary one beside it; writes through a symbolic link, and keeps the file's mode.
+    """Replaces a file by renaming a temporary one; writes through a symbolic link, and keeps the file's mode.
 
     Only files that cannot be generated again are ``durable``: a synced write costs milliseconds, and a sweep has
     thousands of files.

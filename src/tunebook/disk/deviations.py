@@ -51,18 +51,25 @@ def read_deviation(directory: Path, inputs: str) -> Deviation | None:
         text = (directory / DEVIATIONS).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    read = (_deviation(line) for line in reversed(text.splitlines()))
-    return next((one for one in read if one is not None and one.inputs == inputs), None)
+    for line in reversed(text.splitlines()):
+        deviation = _deviation(line)
+        if deviation is not None and deviation.inputs == inputs:
+            return deviation
+    return None
 
 
 def _deviation(line: str) -> Deviation | None:
     """Reads one line; ``None`` for a torn one."""
     try:
         document = json.loads(line)
-        numbers = ({str(key): int(value) for key, value in document[name].items()} for name in ("planned", "used"))
-        planned, used = numbers
-        texts = (str(document[name]) for name in ("time", "reason", "inputs"))
-        time, reason, inputs = texts
+        planned, used = _numbers(document["planned"]), _numbers(document["used"])
+        deviation = Deviation(document["time"], document["reason"], planned, used, document["inputs"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return Deviation(time, reason, planned, used, inputs) if planned.keys() == used.keys() else None
+    if planned.keys() != used.keys():
+        return None
+    return deviation
+
+
+def _numbers(values: Mapping[str, int]) -> dict[str, int]:
+    return {key: int(value) for key, value in values.items()}

@@ -90,6 +90,17 @@ class LedgerEntry:
         return self.last.event is not EventKind.ENDED
 
     @property
+    def place(self) -> str:
+        """The executor, and the host that alone can see the job if there is such a host, in words."""
+        if not self.last.host:
+            return self.last.executor
+        return f"{self.last.executor} on {self.last.host}"
+
+    def is_of(self, executor: str, host: str) -> bool:
+        """Whether this executor on this host can be asked for the job."""
+        return (self.last.executor, self.last.host) == (executor, host)
+
+    @property
     def was_interrupted(self) -> bool:
         """Whether the cluster ended it, through no fault of its own."""
         return not self.is_open and not self.cancelled and self.last.reason.partition(" ")[0] in INTERRUPTED
@@ -118,7 +129,9 @@ def record(experiment: Path, *events: Event) -> None:
     path = experiment / LEDGER
     path.parent.mkdir(parents=True, exist_ok=True)
     with _LOCK, path.open("a+b", buffering=0) as stream:
-        stream.write(lines if _ends_a_line(stream.fileno()) else b"\n" + lines)
+        if not _ends_a_line(stream.fileno()):
+            lines = b"\n" + lines
+        stream.write(lines)
         os.fsync(stream.fileno())
 
 
@@ -136,7 +149,7 @@ def _ends_a_line(descriptor: int) -> bool:
 
 
 def read_ledger(experiment: Path) -> Ledger:
-    """Returns the latest submission of each job; an empty ledger if there is no file."""
+    """Returns the latest submission of each job; an empty ledger without a file."""
     return LedgerReader(experiment).read()
 
 
@@ -165,7 +178,9 @@ class LedgerReader:
         """The latest submission of one job."""
         self._read_new_lines()
         tags = self._tags.get(job)
-        return self._submissions[tags[-1]] if tags else None
+        if not tags:
+            return None
+        return self._submissions[tags[-1]]
 
     def submissions(self) -> dict[str, int]:
         """Returns how many times each job was submitted, by the job's name; refused submissions do not count."""
@@ -184,26 +199,30 @@ class LedgerReader:
             self._offset += len(whole) + 1
             for line in whole.split(b"\n"):
                 self._fold(line)
-        self._torn = 1 if torn.strip() else 0
+        self._torn = int(bool(torn.strip()))
 
     def _fold(self, line: bytes) -> None:
         self._lines += 1
         event = _event(line)
         if event is None:
-            self._unreadable += 1 if line.strip() else 0
+            self._unreadable += bool(line.strip())
             return
         tags = self._tags.setdefault(event.job, [])
         if event.event is EventKind.REFUSED:
             self._submissions.pop(event.tag, None)
             self._tags[event.job] = [tag for tag in tags if tag != event.tag]
             return
-        before = self._submissions[tags[-1]] if tags and tags[-1] != event.tag else None
-        if event.tag not in self._submissions:
-            tags.append(event.tag)
-        entry = _fold(self._submissions.get(event.tag), event, self._lines)
-        if before is not None and entry.last is event and before.was_interrupted:
-            entry = replace(entry, interruptions=before.interruptions + 1)
-        self._submissions[event.tag] = entry
+        if event.tag in self._submissions:
+            self._submissions[event.tag] = _continued(self._submissions[event.tag], event)
+            return
+        interruptions = 0
+        if tags:
+            before = self._submissions[tags[-1]]
+            if before.was_interrupted:
+                interruptions = before.interruptions + 1
+        tags.append(event.tag)
+        cancelled = event.event is EventKind.CANCELLED
+        self._submissions[event.tag] = LedgerEntry(self._lines, event, event.time, cancelled, interruptions)
 
 
 def _event(line: bytes) -> Event | None:
@@ -218,13 +237,11 @@ def _event(line: bytes) -> Event | None:
         return None
 
 
-def _fold(entry: LedgerEntry | None, event: Event, number: int) -> LedgerEntry:
-    cancelled = event.event is EventKind.CANCELLED
-    if entry is None:
-        return LedgerEntry(number, event, event.time, cancelled)
+def _continued(entry: LedgerEntry, event: Event) -> LedgerEntry:
     missing = {}
     for item in fields(Event):
         known = getattr(entry.last, item.name)
         if known and not getattr(event, item.name):
             missing[item.name] = known
-    return replace(entry, last=replace(event, **missing), cancelled=entry.cancelled or cancelled)
+    cancelled = entry.cancelled or event.event is EventKind.CANCELLED
+    return replace(entry, last=replace(event, **missing), cancelled=cancelled)

@@ -57,7 +57,7 @@ def digest(text: str) -> str:
 
 
 def is_edited(text: str | None, generated: Iterable[str]) -> bool:
-    """Whether a file's text is none of those that were generated for it; ``None`` is a missing file."""
+    """Whether a file's text differs from those that were generated for it; ``None`` is a missing file."""
     return text is not None and digest(text) not in generated
 
 

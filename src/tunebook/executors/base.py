@@ -14,7 +14,7 @@ __all__ = ["Batch", "Executor", "ExecutorFactory", "ExecutorOptions", "Intake", 
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutorOptions:
-    """What a person asks of an executor.
+    """The options of executors.
 
     Attributes:
         slots: how many jobs may run at a time; ``None`` leaves the number to the executor.

@@ -16,13 +16,13 @@ _PART = re.compile(r"\s+MIG .*\(UUID: (MIG-[^)]+)\)")
 
 
 def find_gpus() -> tuple[str, ...]:
-    """What ``CUDA_VISIBLE_DEVICES`` allows, else what ``nvidia-smi -L`` lists; nothing if there is no such program.
+    """Returns the GPUs that ``CUDA_VISIBLE_DEVICES`` allows, otherwise those that ``nvidia-smi -L`` lists.
 
     A GPU that is divided (MIG) counts as its parts.
     """
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None:
-        names = [name.strip() for name in allowed.split(",")]
+        names = map(str.strip, allowed.split(","))
         return tuple(name for name in names if name and not name.startswith("-"))
     try:
         answer = run_program(["nvidia-smi", "-L"], timeout_s=_ASK_S)
@@ -32,11 +32,15 @@ def find_gpus() -> tuple[str, ...]:
 
 
 def _listed(text: str) -> tuple[str, ...]:
-    found: list[tuple[str, list[str]]] = []
+    names: list[str] = []
+    gpus: set[str] = set()
     for line in text.splitlines():
         gpu, part = _GPU.match(line), _PART.match(line)
         if gpu:
-            found.append((gpu[1], []))
-        elif part and found:
-            found[-1][1].append(part[1])
-    return tuple(name for gpu, parts in found for name in (parts or [gpu]))
+            gpus.add(gpu[1])
+            names.append(gpu[1])
+        elif part and names:
+            if names[-1] in gpus:
+                names.pop()  # its parts take its place
+            names.append(part[1])
+    return tuple(names)

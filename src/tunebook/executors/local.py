@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.jobs import Job, JobState, JobStatus
+from tunebook.core.jobs import LOST, Job, JobState, JobStatus
 from tunebook.disk.program import start_detached
 from tunebook.errors import ExecutorError, QueueFullError, ToolError
 from tunebook.executors import processes
@@ -23,7 +23,6 @@ __all__ = ["LocalExecutor"]
 
 _GPUS = "TUNEBOOK_GPUS"
 _OUTPUT = "TUNEBOOK_OUTPUT"
-_LOST = "killed (no outcome file)"
 
 
 class LocalExecutor:
@@ -96,7 +95,7 @@ class LocalExecutor:
         """Starts each job's script with ``bash``.
 
         Raises:
-            QueueFullError: there is no room.
+            QueueFullError: a job does not fit now.
             ExecutorError: the script, its directory or bash is missing.
         """
         return [self._start(submission) for submission in batch.members]
@@ -104,7 +103,7 @@ class LocalExecutor:
     def _start(self, submission: Submission) -> Submitted:
         job = submission.job
         if not self._has_room(job):
-            raise QueueFullError(f"{job.name}: there is no room for it now")
+            raise QueueFullError(f"{job.name} does not fit on this machine now")
         script = submission.experiment / job.script
         if not script.is_file():
             raise ExecutorError(f"{script} is missing", hint="scaffold again")
@@ -150,7 +149,7 @@ class LocalExecutor:
         child = self._children.get(job_id)
         if child is None:  # of an earlier monitor: it is not a child of this process
             is_running = processes.is_alive(job_id, self._tags.get(job_id, ""))
-            reason = _LOST
+            reason = LOST
         else:
             code = child.poll()
             is_running = code is None
@@ -181,4 +180,4 @@ def _reason(returncode: int) -> str:
         return f"killed by {signal.Signals(-returncode).name}"
     if returncode > 0:
         return f"exit code {returncode}"
-    return _LOST
+    return LOST

@@ -23,7 +23,6 @@ __all__ = ["SlurmExecutor"]
 
 _HANDFUL = 5
 _MAX_ARRAY = 1001
-_GOING = frozenset({JobState.PENDING, JobState.RUNNING})
 
 
 class SlurmExecutor:
@@ -104,9 +103,11 @@ class SlurmExecutor:
         script = folder / f"{tag}.sh"
         tasks = [_task(index, member) for index, member in zip(batch.indices, batch.members, strict=True)]
         write_text(script, array_script(first.job.resources, tasks), durable=True)
-        limit = f"%{self._slots}" if self._slots else ""
+        array = array_ranges(batch.indices)
+        if self._slots:
+            array += f"%{self._slots}"
         options = [
-            f"--array={array_ranges(batch.indices)}{limit}",
+            f"--array={array}",
             submission.output_option(folder, "%A_%a.out"),
             f"--job-name={_plain(first.experiment.name)}-{first.job.stage.value}",
         ]
@@ -125,12 +126,16 @@ class SlurmExecutor:
         for found in processes.member_processes(tags).values():
             if any(processes.name_of(process) == "sbatch" for process in found):
                 raise UnclearError("an `sbatch` of an earlier monitor still runs")
-        ids: dict[str, str] = {}
+        by_tag = {one.tag: one for one in submissions}
+        known: dict[str, Submitted] = {}
         for row in queue.read_queue():
-            index = row.job_id.partition("_")[2]
-            tag = f"{row.comment}.{index}" if index else row.comment
-            ids[tag] = row.job_id
-        return {one.tag: Submitted(ids[one.tag], _output(one, ids[one.tag])) for one in submissions if one.tag in ids}
+            _, is_task, index = row.job_id.partition("_")
+            tag = row.comment
+            if is_task:
+                tag += f".{index}"
+            if tag in by_tag:
+                known[tag] = Submitted(row.job_id, _output(by_tag[tag], row.job_id))
+        return known
 
     def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
         """Asks ``squeue`` once for all, and ``sacct`` once for the jobs that ``squeue`` has forgotten.
@@ -138,11 +143,14 @@ class SlurmExecutor:
         Raises:
             ExecutorError: SLURM does not answer.
         """
+        statuses = dict.fromkeys(ids, JobStatus(JobState.UNKNOWN))
         queued = {row.job_id: row.status for row in queue.read_queue()}
-        counted = self._accounting.ask([job_id for job_id in ids if job_id not in queued])
-        known = {**counted, **queued}
-        statuses = {job_id: known.get(job_id, JobStatus(JobState.UNKNOWN)) for job_id in ids}
-        self._ended = {job_id for job_id in ids if job_id in known and known[job_id].state not in _GOING}
+        known = {**self._accounting.ask([job_id for job_id in ids if job_id not in queued]), **queued}
+        self._ended = set()
+        for job_id in statuses.keys() & known.keys():
+            statuses[job_id] = known[job_id]
+            if not known[job_id].state.is_going:
+                self._ended.add(job_id)
         return statuses
 
     def cancel(self, ids: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from tunebook.core.jobs import Resources, Stage
@@ -66,7 +66,7 @@ def into_batches(
         if len(group) < smallest:
             singles += [submission for _, submission in group]
         else:
-            arrays += [_array(group[start : start + largest]) for start in range(0, len(group), largest)]
+            arrays += _arrays(group, largest)
     return (*arrays, *(Batch((submission,)) for submission in singles))
 
 
@@ -75,11 +75,14 @@ def _parent_task(submission: Submission) -> tuple[str, int] | None:
     if len(submission.after) != 1:
         return None
     task = _TASK_ID.fullmatch(submission.after[0])
-    return (task[1], int(task[2])) if task else None
+    if task is None:
+        return None
+    return task[1], int(task[2])
 
 
-def _array(tasks: Sequence[tuple[int, Submission]]) -> Batch:
-    members = tuple(submission for _, submission in tasks)
-    if len(tasks) == 1:
-        return Batch(members)
-    return Batch(members, tuple(number for number, _ in tasks))
+def _arrays(group: Sequence[tuple[int, Submission]], largest: int) -> Iterator[Batch]:
+    for start in range(0, len(group), largest):
+        numbers, members = zip(*group[start : start + largest], strict=True)
+        if len(members) == 1:
+            numbers = ()
+        yield Batch(members, numbers)

@@ -17,7 +17,7 @@ _LINES = 2
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is known of a failure.
+    """A failure's kind, and what to do about it.
 
     Attributes:
         kind: one word: ``OUT_OF_GPU_MEMORY``, ``MISSING_FILE``, a scheduler's own; empty for an unknown kind.
@@ -39,62 +39,59 @@ class _Rule:
     """
 
     kind: str
-    pattern: re.Pattern[str]
+    pattern: str
     advice: str
     in_notes: bool = False
 
-    def fits(self, output: Sequence[str]) -> bool:
-        return any(self.pattern.search(line) for line in output)
-
-
-def _rule(kind: str, pattern: str, advice: str, *, in_notes: bool = False) -> _Rule:
-    return _Rule(kind, re.compile(pattern, re.IGNORECASE), advice, in_notes)
+    def shown_by(self, output: Sequence[str]) -> list[str]:
+        """Returns the lines that show this kind of failure."""
+        return [line for line in output if re.search(self.pattern, line, re.IGNORECASE)]
 
 
 _AGAIN = "then `tunebook run --retry-failed`"
 _RULES = (
-    _rule(
+    _Rule(
         OUT_OF_GPU_MEMORY,
         r"CUDA out of memory|torch\.(cuda\.)?OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED|CUDA error: out of memory",
         "`tunebook run --retry-oom` halves a training's batch and doubles its gradient accumulation; "
         f"or ask for a larger GPU, {_AGAIN}",
         in_notes=True,
     ),
-    _rule(
+    _Rule(
         "OUT_OF_MEMORY",
         r"oom[-_ ]kill|DefaultCPUAllocator: (can't|not enough)|^MemoryError|Cannot allocate memory",
         f"ask for more memory in the plan or in the site settings, `tunebook scaffold`, {_AGAIN}",
         in_notes=True,
     ),
-    _rule(
+    _Rule(
         "TIMEOUT",
         r"CANCELLED AT .* DUE TO TIME LIMIT",
         f"raise the time limit in the plan or in the site settings, `tunebook scaffold`, {_AGAIN}; "
         "a training whose inputs have not changed continues from its last epoch's checkpoint",
     ),
-    _rule(
+    _Rule(
         "PREEMPTED",
         r"DUE TO PREEMPTION",
         "the cluster interrupted it several times in a row: try another partition or QOS, "
         "or `tunebook run --retry-failed`",
     ),
-    _rule(
+    _Rule(
         "NODE_FAIL",
         r"DUE TO NODE FAILURE",
         "its nodes failed several times in a row: ask the cluster's support, or try `tunebook run --retry-failed`",
     ),
-    _rule(
+    _Rule(
         "DIVERGED",
         r"training diverged|loss of step \d+ is not finite",
         f"lower the learning rate or lengthen the warm-up in the plan, `tunebook scaffold`, {_AGAIN}",
         in_notes=True,
     ),
-    _rule(
+    _Rule(
         "MISSING_MODULE",
         r"ModuleNotFoundError|ImportError|No module named|environment lacks",
         f"install it in the environment that the site settings name, {_AGAIN}",
     ),
-    _rule(
+    _Rule(
         "MISSING_FILE",
         r"FileNotFoundError|No such file or directory|does not exist",
         f"`tunebook check` names the missing resource; provide it, {_AGAIN}",
@@ -114,7 +111,7 @@ def diagnose(reason: str, output: Sequence[str]) -> Diagnosis:
     errors = error_lines(output)
     if rule is None:
         return Diagnosis(word if word.isupper() else "", lines=errors[-_LINES:])
-    shown = [line for line in output if rule.pattern.search(line)]
+    shown = rule.shown_by(output)
     if errors and errors[-1] not in shown:
         shown.append(errors[-1])
     return Diagnosis(rule.kind, rule.advice, tuple(shown[-_LINES:]))
@@ -124,9 +121,9 @@ def _rule_of(word: str, output: Sequence[str]) -> _Rule | None:
     for rule in _RULES:
         if rule.kind == word:
             return rule
-    if word.isupper():
-        return None
-    return next((rule for rule in _RULES if rule.fits(output)), None)
+        if not word.isupper() and rule.shown_by(output):
+            return rule
+    return None
 
 
 def word_for(output: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger
 from tunebook.errors import PlanError
 from tunebook.run.verdict import Evidence, Verdict, judge
 
-__all__ = ["Survey", "gather", "in_order", "survey"]
+__all__ = ["Survey", "gather", "survey"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def survey(jobs: Sequence[Job], experiment: Path) -> Survey:
         PlanError: two jobs have one name, or jobs need each other or missing jobs.
     """
     ledger = read_ledger(experiment)
-    ordered = in_order(jobs)
+    ordered = _in_order(jobs)
     evidence: dict[str, Evidence] = {}
     verdicts: dict[str, Verdict] = {}
     for job in ordered:
@@ -46,27 +46,37 @@ def survey(jobs: Sequence[Job], experiment: Path) -> Survey:
     return Survey(ordered, evidence, verdicts, ledger)
 
 
-def in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
+def _in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
     """Returns the jobs, each behind those that it needs, and otherwise as they were given.
 
     Raises:
         PlanError: two jobs have one name, or jobs need each other or missing jobs.
     """
-    names = {job.name: job for job in jobs}
+    names = {job.name for job in jobs}
     if len(names) < len(jobs):
         raise PlanError("two jobs have the same name", hint="scaffold again")
     placed: dict[str, Job] = {}
     waiting = list(jobs)
     while waiting:
-        ready = [job for job in waiting if all(need in placed for need in job.needs)]
+        ready, later = [], []
+        for job in waiting:
+            if placed.keys() >= set(job.needs):
+                ready.append(job)
+            else:
+                later.append(job)
         if not ready:
-            stuck = waiting[0]
-            missing = [need for need in stuck.needs if need not in names]
-            why = f"needs `{missing[0]}`, which does not exist" if missing else "waits for itself"
-            raise PlanError(f"job `{stuck.name}` {why}", hint="scaffold again")
-        placed |= {job.name: job for job in ready}
-        waiting = [job for job in waiting if job.name not in placed]
+            raise _stuck(waiting[0], names)
+        placed.update({job.name: job for job in ready})
+        waiting = later
     return tuple(placed.values())
+
+
+def _stuck(job: Job, names: Collection[str]) -> PlanError:
+    why = "waits for itself"
+    for need in job.needs:
+        if need not in names:
+            why = f"needs `{need}`, which does not exist"
+    return PlanError(f"job `{job.name}` {why}", hint="scaffold again")
 
 
 def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
@@ -76,7 +86,9 @@ def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
         digest = inputs_digest(experiment, job)
     except OSError as error:
         problem = input_problem(error)
-    deviation = read_deviation(experiment / job.directory, digest) if job.stage is Stage.PREPARATION else None
+    deviation = None
+    if job.stage is Stage.PREPARATION:
+        deviation = read_deviation(experiment / job.directory, digest)
     return Evidence(
         entry=entry,
         outcome=read_outcome(experiment / job.outcome),

@@ -20,8 +20,6 @@ class JobSet:
     """The jobs by name, each behind those that it needs.
 
     Args:
-        survey: what was recorded of them.
-        experiment: the experiment's directory.
         selected: the names of the jobs that the person asked for.
         retry_failed: whether failures of earlier runs are submitted again.
     """

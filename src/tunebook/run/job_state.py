@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -99,7 +100,9 @@ class JobInRun:
         """The state that is shown."""
         if not self.in_flight:
             return self.verdict.state
-        return JobState.RUNNING if self.is_running else JobState.PENDING
+        if self.is_running:
+            return JobState.RUNNING
+        return JobState.PENDING
 
     @property
     def may_resume(self) -> bool:
@@ -117,7 +120,9 @@ class JobInRun:
 
     def adopt(self, *, cancelled: bool) -> None:
         """Watches the submission of an earlier run, which may have set out to cancel it."""
-        self.phase = Phase.CANCELLED if cancelled else Phase.ADOPTED
+        self.phase = Phase.ADOPTED
+        if cancelled:
+            self.phase = Phase.CANCELLED
         self.status = _QUEUED
 
     def locate(self, found: Submitted) -> None:
@@ -161,7 +166,8 @@ class JobInRun:
             self.diagnosis = diagnose(verdict.reason, last_lines(self.output))
         elif verdict.state is JobState.COMPLETED:
             progress = self._progress()
-            self.loss = progress.loss if progress else None
+            if progress is not None:
+                self.loss = progress.loss
 
     def report(self) -> JobReport:
         """Returns the job as a value."""
@@ -194,8 +200,7 @@ class JobInRun:
         """How far the training is; ``None`` if its metrics are those of an earlier submission."""
         if self.job.metrics is None:
             return None
-        try:
-            since = datetime.fromisoformat(self.started) if self.started else None
-        except ValueError:
-            since = None
+        since = None
+        with suppress(ValueError):
+            since = datetime.fromisoformat(self.started)
         return read_progress(Path(self.job.metrics), since=since)

@@ -111,7 +111,7 @@ class _Monitor:
         self._recorder.log("WARNING", message)
 
     def run(self, show: Callable[..., None], sleep: Callable[[float], None]) -> RunReport:
-        selected = self._selected()
+        selected = [report for report in self._jobs.reports() if report.selected]
         self._recorder.log("RUN_STARTED", f"{len(selected)} jobs on {self._executor.name}", details=_counted(selected))
         try:
             self._submitter.resume()
@@ -131,7 +131,8 @@ class _Monitor:
             if self._poll():
                 taken, more = self._submitter.submit_waiting(self._options.max_jobs, lambda: self._stagger(sleep))
                 self._submitted += taken
-                self._interval.changed = self._interval.changed or bool(taken)
+                if taken:
+                    self._interval.changed = True
             show()
             if more:
                 continue
@@ -139,11 +140,14 @@ class _Monitor:
             flying = self._jobs.in_flight()
             if not flying and not waiting:
                 return
-            unclear = any(one.misses for one in flying)
-            if self._options.detach and not (waiting or unclear or self._silence):
+            if self._options.detach and not waiting and self._is_clear(flying):
                 self._leave()
                 return
             self._rest(show, sleep)
+
+    def _is_clear(self, flying: Sequence[JobInRun]) -> bool:
+        """Whether the executor has answered and knows all jobs."""
+        return not self._silence and not any(one.misses for one in flying)
 
     def _stagger(self, sleep: Callable[[float], None]) -> bool:
         """Waits between two submissions; returns whether the executor's last answer still counts."""
@@ -156,10 +160,11 @@ class _Monitor:
         ticks = self._interval.ticks()
         for number, tick in enumerate(ticks, start=1):
             sleep(tick)
-            looked_at = [one for one in self._jobs.in_flight() if one.is_running or one.misses]
-            done = [one for one in looked_at if self._has_succeeded(one)]
-            for one in done:
-                self._submitter.finish(one, JobStatus(JobState.UNKNOWN))
+            done = False
+            for one in self._jobs.in_flight():
+                if (one.is_running or one.misses) and self._has_succeeded(one):
+                    self._submitter.finish(one, JobStatus(JobState.UNKNOWN))
+                    done = True
             if done and self._jobs.waiting(held=self._executor.holds_dependencies):
                 return
             if number < len(ticks):
@@ -201,7 +206,7 @@ class _Monitor:
         """Takes one job's status. An end without a trace is believed once it was reported several times in a row."""
         if self._has_succeeded(one):
             self._submitter.finish(one, status)
-        elif status.state in {JobState.RUNNING, JobState.PENDING}:
+        elif status.state.is_going:
             self._take_status(one, status)
         elif status.reason == NEVER_RAN and self._submitter.awaits_verdict(one):
             return  # the job that it waited for is judged first
@@ -213,7 +218,8 @@ class _Monitor:
             self._interval.hurried = status.state is JobState.FAILED
             if one.misses >= self._executor.patience:
                 self._submitter.finish(one, _without_outcome(status))
-        self._interval.changed = self._interval.changed or not one.in_flight
+        if not one.in_flight:
+            self._interval.changed = True
 
     def _take_status(self, one: JobInRun, status: JobStatus) -> None:
         was_running = one.is_running
@@ -236,9 +242,6 @@ class _Monitor:
         except ExecutorError as error:
             self.warn(f"jobs could not be cancelled: {error}")
         self._recorder.log("RUN_INTERRUPTED", f"{len(names)} jobs were cancelled", details=", ".join(names))
-
-    def _selected(self) -> list[JobReport]:
-        return [report for report in self._jobs.reports() if report.selected]
 
     def _report(self) -> RunReport:
         reports = self._jobs.reports()

@@ -7,19 +7,16 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus
-from tunebook.disk.ledger import Event, EventKind, LedgerEntry, record
+from tunebook.disk.ledger import Event, EventKind, record
 from tunebook.errors import ExecutorError
 from tunebook.executors.base import Executor, Submission
 from tunebook.run.gather import survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
 from tunebook.run.report import JobReport
-from tunebook.run.select import LoopOptions, select
 from tunebook.run.verdict import CANCELLED, Verdict
 
 __all__ = ["cancel_jobs", "job_reports"]
-
-_GOING = frozenset({JobState.RUNNING, JobState.PENDING})
 
 
 def job_reports(
@@ -32,13 +29,7 @@ def job_reports(
     """Reports every job's present state; writes nothing.
 
     Each executor is asked for its jobs in one query. Jobs of other executors, and of one that does not answer, have the
-    state that was recorded last.
-
-    Args:
-        jobs: all jobs of the experiment.
-        experiment: the experiment's directory.
-        executors: the executors that are asked.
-        warn: gets a message about each executor that does not answer.
+    state that was recorded last; ``warn`` gets a message about each executor that does not answer.
 
     Raises:
         PlanError: jobs need each other.
@@ -54,11 +45,7 @@ def job_reports(
 
 
 def _ask(job_set: JobSet, executor: Executor) -> None:
-    asked = []
-    for one in job_set.by_name.values():
-        entry = one.evidence.entry
-        if one.verdict.ask and entry is not None and _is_of(entry, executor):
-            asked.append(one)
+    asked = [one for one in job_set.by_name.values() if _is_with(one, executor)]
     if not asked:
         return
     found = executor.find([job_set.submission(one) for one in asked])
@@ -67,86 +54,80 @@ def _ask(job_set: JobSet, executor: Executor) -> None:
             one.job_id = found[one.tag].job_id
     statuses = executor.poll([one.job_id for one in asked if one.job_id])
     for one in asked:
-        status = statuses.get(one.job_id, JobStatus(JobState.UNKNOWN))
-        if status.state not in _GOING:  # its outcome may be newer than what was read
-            job_id = one.job_id
-            job_set.look_again(one, one.evidence.entry)
-            one.job_id = one.job_id or job_id
-        _take_status(one, status, is_blocked=job_set.has_failed_need(one) and not one.started)
+        _take_status(job_set, one, statuses.get(one.job_id, JobStatus(JobState.UNKNOWN)))
 
 
-def _take_status(one: JobInRun, status: JobStatus, *, is_blocked: bool) -> None:
-    """Takes an executor's report of a job that has written no outcome."""
+def _is_with(one: JobInRun, executor: Executor) -> bool:
     entry = one.evidence.entry
-    cancelled = entry is not None and entry.cancelled
-    if status.state in _GOING:
-        one.adopt(cancelled=cancelled)
+    return one.verdict.ask and entry is not None and entry.is_of(executor.name, executor.host)
+
+
+def _is_cancelled(one: JobInRun) -> bool:
+    entry = one.evidence.entry
+    return entry is not None and entry.cancelled
+
+
+def _take_status(job_set: JobSet, one: JobInRun, status: JobStatus) -> None:
+    if status.state.is_going:
+        one.adopt(cancelled=_is_cancelled(one))
         one.status, one.started = status, status.started or one.started
-    elif one.evidence.own_outcome is not None:
-        return  # it has ended since, and was not queued again
-    elif cancelled:
-        one.verdict = Verdict(JobState.FAILED, CANCELLED, rerun=True)
-    elif status.reason == NEVER_RAN or (is_blocked and status.state is JobState.UNKNOWN):
-        one.verdict = Verdict(JobState.PENDING, "a job that it needs has failed")
-    elif status.state is JobState.FAILED and status.reason and one.job_id:
-        one.verdict = Verdict(JobState.FAILED, status.reason)
-    else:
-        one.verdict = Verdict(JobState.UNKNOWN, "gone without an outcome; the next run decides")
+        return
+    job_id = one.job_id
+    job_set.look_again(one, one.evidence.entry)  # its outcome may be newer than what was read
+    one.job_id = one.job_id or job_id
+    if one.evidence.own_outcome is None:  # otherwise it has ended since, and was not queued again
+        one.verdict = _without_outcome(job_set, one, status)
 
 
-def _is_of(entry: LedgerEntry, executor: Executor) -> bool:
-    return (entry.last.executor, entry.last.host) == (executor.name, executor.host)
+def _without_outcome(job_set: JobSet, one: JobInRun, status: JobStatus) -> Verdict:
+    is_dropped = status.reason == NEVER_RAN
+    if status.state is JobState.UNKNOWN and not one.started:
+        is_dropped = is_dropped or job_set.has_failed_need(one)
+    if _is_cancelled(one):
+        return Verdict(JobState.FAILED, CANCELLED, rerun=True)
+    if is_dropped:
+        return Verdict(JobState.PENDING, "a job that it needs has failed")
+    if status.state is JobState.FAILED and status.reason and one.job_id:
+        return Verdict(JobState.FAILED, status.reason)
+    return Verdict(JobState.UNKNOWN, "gone without an outcome; the next run decides")
 
 
 def cancel_jobs(
-    jobs: Sequence[Job],
-    executor: Executor,
-    *,
-    experiment: Path,
-    options: LoopOptions | None = None,
-    only: Collection[str] | None = None,
-    clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
+    jobs: Sequence[Job], executor: Executor, *, experiment: Path, names: Collection[str] | None = None
 ) -> tuple[str, ...]:
-    """Cancels the selected jobs that are queued or running; a run that watches them notices.
+    """Cancels the named jobs, or all, that are queued or running, and returns the names of those that were cancelled.
 
-    Args:
-        jobs: all jobs of the experiment.
-        executor: the executor that has the jobs.
-        experiment: the experiment's directory.
-        options: the selection.
-        only: names of jobs to which the selection is limited; ``None`` for no limit.
-        clock: the time that is recorded.
-
-    Returns:
-        The names of the jobs that were cancelled.
+    A run that watches them notices.
 
     Raises:
         ExecutorError: some of them were submitted to another executor or on another host; nothing was cancelled.
-        UsageError: no job is selected.
     """
     experiment = experiment.resolve()
-    selected = select(jobs, options or LoopOptions())
-    if only is not None:
-        selected &= frozenset(only)
     surveyed = survey(jobs, experiment)
     submissions: list[Submission] = []
     for job in jobs:
         entry = surveyed.ledger.entries.get(job.name)
-        if entry is None or job.name not in selected or not surveyed.verdicts[job.name].ask:
+        is_chosen = names is None or job.name in names
+        if entry is None or not is_chosen or not surveyed.verdicts[job.name].ask:
             continue
-        if not _is_of(entry, executor):
-            where = f"{entry.last.executor} on {entry.last.host}" if entry.last.host else entry.last.executor
-            raise ExecutorError(f"{job.name} was submitted to {where}")
+        if not entry.is_of(executor.name, executor.host):
+            raise ExecutorError(f"{job.name} was submitted to {entry.place}")
         submissions.append(Submission(job, experiment, entry.last.tag))
     if not submissions:
         return ()
+    return _cancel(submissions, executor)
+
+
+def _cancel(submissions: Sequence[Submission], executor: Executor) -> tuple[str, ...]:
     found = executor.find(submissions)
-    ids = [found[one.tag].job_id for one in submissions if one.tag in found]
-    statuses = executor.poll(ids)
-    cancelled = [one for one in submissions if one.tag in found and statuses[found[one.tag].job_id].state in _GOING]
-    now = clock().astimezone().isoformat(timespec="seconds")
-    if cancelled:  # the intention is recorded first: a job that survives is found again
-        events = [Event(now, one.tag, one.job.name, EventKind.CANCELLED, found[one.tag].job_id) for one in cancelled]
-        record(experiment, *events)
-    executor.cancel(ids)
-    return tuple(one.job.name for one in cancelled)
+    statuses = executor.poll([one.job_id for one in found.values()])
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    events: list[Event] = []
+    for one in submissions:
+        job_id = found[one.tag].job_id if one.tag in found else ""
+        if job_id and statuses[job_id].state.is_going:
+            events += [Event(now, one.tag, one.job.name, EventKind.CANCELLED, job_id)]
+    if events:  # the intention is recorded first: a job that survives is found again
+        record(submissions[0].experiment, *events)
+    executor.cancel(list(statuses))
+    return tuple(event.job for event in events)

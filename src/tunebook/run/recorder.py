@@ -16,14 +16,7 @@ __all__ = ["Recorder"]
 
 
 class Recorder:
-    """Writes for one experiment and one executor.
-
-    Args:
-        experiment: the experiment's directory.
-        executor: the executor's name.
-        host: the host that alone sees its jobs, or empty.
-        clock: local time.
-    """
+    """Writes for one experiment and one executor; ``host`` alone sees the executor's jobs, unless it is empty."""
 
     def __init__(self, experiment: Path, executor: str, host: str, clock: Callable[[], datetime]) -> None:
         self._experiment = experiment

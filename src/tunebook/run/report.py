@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tunebook.artifacts.progress import Progress
+from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Job, JobState
 from tunebook.errors import ExitCode
 
@@ -19,7 +20,7 @@ class JobReport:
 
     Attributes:
         selected: whether the person asked for it.
-        reason: why it failed or waits; empty if there is no reason to give.
+        reason: why it failed or waits; otherwise empty.
         job_id: the executor's id of the latest submission.
         started: ISO 8601 with the time zone, or empty; so is ``ended``.
         loss: the last training loss.
@@ -51,6 +52,16 @@ class JobReport:
     deviation: str = ""
 
     @property
+    def in_flight(self) -> bool:
+        """Whether an executor has it."""
+        return bool(self.job_id) and self.state.is_going
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Wall seconds from start to end; ``None`` if they are not known."""
+        return elapsed_s(self.started, self.ended)
+
+    @property
     def notes(self) -> str:
         """The text for the column Notes of the status tables."""
         return ", ".join(part for part in (self.reason, self.deviation) if part)
@@ -63,6 +74,11 @@ class Snapshot:
     time: datetime
     jobs: tuple[JobReport, ...]
     note: str = ""
+
+    @property
+    def selected(self) -> tuple[JobReport, ...]:
+        """The jobs that the person asked for."""
+        return _selected(self.jobs)
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,7 @@ class RunReport:
     @property
     def selected(self) -> tuple[JobReport, ...]:
         """The jobs that the person asked for."""
-        return tuple(job for job in self.jobs if job.selected)
+        return _selected(self.jobs)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -105,9 +121,15 @@ class StatusReport:
         return _exit_code_of(self.jobs)
 
 
+def _selected(jobs: Sequence[JobReport]) -> tuple[JobReport, ...]:
+    return tuple(job for job in jobs if job.selected)
+
+
 def _exit_code_of(jobs: Sequence[JobReport]) -> ExitCode:
     """``DONE`` if all are completed, ``FAILED`` if one failed, otherwise (also without jobs) ``UNFINISHED``."""
     states = {job.state for job in jobs}
     if states == {JobState.COMPLETED}:
         return ExitCode.DONE
-    return ExitCode.FAILED if JobState.FAILED in states else ExitCode.UNFINISHED
+    if JobState.FAILED in states:
+        return ExitCode.FAILED
+    return ExitCode.UNFINISHED

@@ -14,7 +14,7 @@ __all__ = ["LoopOptions", "select"]
 
 @dataclass(frozen=True, kw_only=True)
 class LoopOptions:
-    """What a person asks of a run.
+    """The jobs that a person wants to run, and how.
 
     Attributes:
         stage: only this stage; ``None`` for both.
@@ -43,19 +43,25 @@ def select(jobs: Sequence[Job], options: LoopOptions) -> frozenset[str]:
     """
     if not jobs:
         raise UsageError("there are no jobs: nothing has been scaffolded here", hint="run `tunebook scaffold` first")
-    for pattern in options.runs:
-        if not any(_fits(job, pattern) for job in jobs):
+    named = list(jobs)
+    if options.runs:
+        named = _named(jobs, options.runs)
+    if options.stage is not None:
+        named = [job for job in named if job.stage is options.stage]
+        if not named:
+            raise UsageError(f"none of these runs has a job of the stage {options.stage.value}")
+    return frozenset(job.name for job in named)
+
+
+def _named(jobs: Sequence[Job], patterns: Sequence[str]) -> list[Job]:
+    named: list[Job] = []
+    for pattern in patterns:
+        fitting = [job for job in jobs if _fits(job, pattern)]
+        if not fitting:
             names = ", ".join(dict.fromkeys(job.run for job in jobs))
             raise UsageError(f"no run is called `{pattern}`", hint=f"runs: {names}")
-    chosen: set[str] = set()
-    for job in jobs:
-        named = not options.runs or any(_fits(job, pattern) for pattern in options.runs)
-        if named and options.stage in {None, job.stage}:
-            chosen.add(job.name)
-    if not chosen:
-        stage = options.stage.value if options.stage else "any"
-        raise UsageError(f"none of these runs has a job of the stage {stage}")
-    return frozenset(chosen)
+        named += fitting
+    return named
 
 
 def _fits(job: Job, pattern: str) -> bool:

@@ -27,10 +27,7 @@ _WAIT_S = 5.0
 class StatusTables:
     """The status tables of one experiment's plan.
 
-    Args:
-        experiment: the experiment's directory.
-        clock: the time at which the plan is written.
-        warn: called once for each reason why the plan could not be written; the jobs continue.
+    Jobs continue if the plan cannot be written: ``warn`` is called once for each reason.
     """
 
     def __init__(self, experiment: Path, clock: Callable[[], datetime], warn: Callable[[str], None]) -> None:

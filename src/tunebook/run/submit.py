@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tunebook.artifacts.output import last_lines
-from tunebook.core.jobs import NEVER_RAN, JobState, JobStatus
+from tunebook.core.jobs import LOST, NEVER_RAN, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.inputs import input_problem, inputs_digest
 from tunebook.disk.ledger import EventKind, LedgerEntry
@@ -18,7 +18,7 @@ from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
 from tunebook.run.recorder import Recorder
 from tunebook.run.report import JobReport
-from tunebook.run.verdict import LOST, Verdict
+from tunebook.run.verdict import Verdict
 
 __all__ = ["Submitter"]
 
@@ -27,10 +27,8 @@ class Submitter:
     """Submits, adopts, cancels and finishes the jobs of one run.
 
     Args:
-        jobs: the jobs.
-        executor: where they run.
         recorder: records each step before it is taken.
-        experiment: absolute path of the experiment's directory.
+        experiment: absolute path.
         remedy: gets each job that has failed, may change its files so that it can succeed, and returns what it
             changed; empty if it cannot help.
 
@@ -96,17 +94,20 @@ class Submitter:
     def _submit(self, batch: Batch) -> tuple[list[str], bool]:
         """Submits one batch; returns the names of the jobs taken, and whether the next batch may be tried."""
         batch, digests = self._with_inputs(batch.tagged(f"tunebook-{secrets.token_hex(8)}"))
-        jobs = [self._jobs.by_name[member.job.name] for member in batch.members]
+        jobs = []
+        for member in batch.members:
+            one = self._jobs.by_name[member.job.name]
+            one.begin(member.tag)
+            jobs.append(one)
         if not jobs:
             return [], True
-        for one, member in zip(jobs, batch.members, strict=True):
-            one.begin(member.tag)
         self._recorder.record_submitting(jobs, digests)
         try:
             answers = self._executor.submit(batch)
         except QueueFullError as error:
             self._take_back(jobs, str(error))
-            self.note = str(error) if len(jobs) == 1 else ""
+            if len(jobs) == 1:
+                self.note = str(error)
             return [], False
         except UnclearError as error:
             self.note = str(error)
@@ -132,7 +133,9 @@ class Submitter:
             except OSError as error:
                 self._refuse(self._jobs.by_name[member.job.name], input_problem(error))
         members = tuple(batch.members[position] for position in digests)
-        indices = tuple(batch.indices[position] for position in digests) if batch.indices else ()
+        indices: tuple[int, ...] = ()
+        if batch.indices:
+            indices = tuple(batch.indices[position] for position in digests)
         return Batch(members, indices), list(digests.values())
 
     def _take_back(self, jobs: Sequence[JobInRun], reason: str) -> None:
@@ -181,22 +184,19 @@ class Submitter:
             ExecutorError: the executor could not be asked.
         """
         asked = [one for one in self._jobs.in_flight() if not one.job_id or one.job.name in self._adopting]
-        if not asked:
-            return
-        found = self._executor.find([self._jobs.submission(one) for one in asked])
+        found = self._find(asked)
         for one in asked:
             if one.tag in found:
-                self._adopt(one, found[one.tag])
+                self._adopt(one)
             elif one.job_id:
-                continue  # polling tells how it ended
+                continue  # polling shows how it ended
             elif self.has_outcome(one):
                 self.finish(one, JobStatus(JobState.UNKNOWN))
             else:
                 self._give_up(one)
         self._adopting.clear()
 
-    def _adopt(self, one: JobInRun, found: Submitted) -> None:
-        one.locate(found)
+    def _adopt(self, one: JobInRun) -> None:
         self._recorder.record([one], EventKind.SUBMITTED)
         details, result = f"tag {one.tag}", f"job {one.job_id}"
         self._recorder.log_tool(one.job.tool, "ADOPT_JOB", one.job.name, details=details, result=result)
@@ -209,11 +209,9 @@ class Submitter:
 
     def _is_here(self, one: JobInRun, entry: LedgerEntry) -> bool:
         """Whether this executor can be asked for a job; another executor's job is neither lost nor submitted again."""
-        last = entry.last
-        if (last.executor, last.host) == (self._executor.name, self._executor.host):
+        if entry.is_of(self._executor.name, self._executor.host):
             return True
-        where = f"{last.executor} on {last.host}" if last.host else last.executor
-        reason = f"was submitted to {where}, which cannot be asked from here; --retry-failed gives it up"
+        reason = f"was submitted to {entry.place}, which cannot be asked from here; --retry-failed gives it up"
         one.verdict = Verdict(JobState.FAILED, reason)
         self._recorder.log_tool(one.job.tool, "FOREIGN_JOB", one.job.name, explanation=reason)
         return False
@@ -225,20 +223,10 @@ class Submitter:
 
     def finish(self, one: JobInRun, status: JobStatus) -> None:
         """Records how a job ended: by its own outcome, otherwise by its executor's report."""
-        self._jobs.look_again(one, self._recorder.entry(one))
-        outcome = one.evidence.own_outcome
-        if outcome is None and self._was_dropped(one, status):
+        if not self.has_outcome(one) and self._was_dropped(one, status):
             self._take_back([one], "a job that it needs has failed")
             return
-        if outcome is None:
-            state = self._end_without_outcome(one, status)
-            reason = status.reason or LOST
-        elif outcome.exit_code == 0:
-            state, reason = JobState.COMPLETED, ""
-        else:
-            state, reason = JobState.FAILED, status.reason if _is_schedulers_word(status.reason) else ""
-        if state is JobState.FAILED and not _is_schedulers_word(reason):
-            reason = word_for(last_lines(one.output)) or reason
+        state, reason = self._end(one, status)
         self._recorder.record_end(one, state, reason)
         one.end()
         self._jobs.look_again(one, self._recorder.entry(one))
@@ -247,12 +235,22 @@ class Submitter:
         self._recorder.log_change(one, one.verdict.state.value, reason=one.verdict.reason)
         self._help(one)
 
-    def _end_without_outcome(self, one: JobInRun, status: JobStatus) -> JobState:
-        one.ended = status.ended or self._recorder.now()
-        if status.state is JobState.UNKNOWN:
-            return JobState.UNKNOWN
-        self._sweep(one)
-        return JobState.FAILED
+    def _end(self, one: JobInRun, status: JobStatus) -> tuple[JobState, str]:
+        outcome = one.evidence.own_outcome
+        if outcome is None:
+            one.ended = status.ended or self._recorder.now()
+            if status.state is JobState.UNKNOWN:
+                return JobState.UNKNOWN, status.reason or LOST
+            self._sweep(one)
+        elif outcome.exit_code == 0:
+            return JobState.COMPLETED, ""
+        # A scheduler's word (TIMEOUT, CANCELLED by 1000) says more than the output, which says more than an exit code.
+        if status.reason.partition(" ")[0].isupper():
+            return JobState.FAILED, status.reason
+        reason = word_for(last_lines(one.output))
+        if outcome is None and not reason:
+            reason = status.reason or LOST
+        return JobState.FAILED, reason
 
     def _help(self, one: JobInRun) -> None:
         """Lets the remedy remove the cause of a failure: the job is then submitted again."""
@@ -315,20 +313,21 @@ class Submitter:
         for one in flying:
             self._recorder.record([one], EventKind.CANCELLED)
             self._recorder.log_tool(one.job.tool, "CANCEL_JOB", one.job.name, details=f"job {one.job_id or '-'}")
-        without_id = [self._jobs.submission(one) for one in flying if not one.job_id]
-        found = self._executor.find(without_id) if without_id else {}
-        for one in flying:
-            if one.tag in found:
-                one.locate(found[one.tag])
+        self._find([one for one in flying if not one.job_id])
         ids = [one.job_id for one in flying if one.job_id]
         self._executor.cancel(ids)
         statuses = self._executor.poll(ids)
         for one in flying:
             status = statuses.get(one.job_id, JobStatus(JobState.UNKNOWN))
-            if status.state not in {JobState.RUNNING, JobState.PENDING}:
+            if not status.state.is_going:
                 self.finish(one, status)
 
-
-def _is_schedulers_word(reason: str) -> bool:
-    """Whether a reason is one that a scheduler knows and an exit code does not: ``TIMEOUT``, ``CANCELLED by 1000``."""
-    return reason.partition(" ")[0].isupper()
+    def _find(self, jobs: Sequence[JobInRun]) -> Mapping[str, Submitted]:
+        """Gives the jobs that the executor knows its ids, and returns them by tag."""
+        if not jobs:
+            return {}
+        found = self._executor.find([self._jobs.submission(one) for one in jobs])
+        for one in jobs:
+            if one.tag in found:
+                one.locate(found[one.tag])
+        return found

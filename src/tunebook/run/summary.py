@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import JobState, Stage
 from tunebook.core.markdown import escape_cell, table_row
 from tunebook.core.paths import RUN_LOG, tool_log
@@ -19,6 +18,7 @@ __all__ = ["run_summary"]
 
 _TITLES = {Stage.PREPARATION: "Fine-Tuning", Stage.EVALUATION: "Evaluations"}
 _NOUNS = {Stage.PREPARATION: "training", Stage.EVALUATION: "evaluation"}
+_NOT_WELL = {JobState.FAILED, JobState.UNKNOWN}
 _MOST_ROWS = 60
 
 
@@ -44,71 +44,85 @@ def _title(report: RunReport) -> str:
 def _stage(stage: Stage, jobs: Sequence[JobReport]) -> Iterator[str]:
     if not jobs:
         return
-    done = [job for job in jobs if job.state is JobState.COMPLETED]
     yield f"### {_TITLES[stage]} (run-{jobs[0].job.tool})"
     yield ""
-    times = sum(elapsed_s(job.started, job.ended) or 0.0 for job in done)
-    took = f", {spoken_duration(times)} in all" if times else ""
-    yield f"{_mark(jobs)} {len(done)} of {_counted(len(jobs), _NOUNS[stage])} completed{took}"
+    yield _completed(jobs, _NOUNS[stage])
     yield ""
     shown = jobs
     if len(jobs) > _MOST_ROWS:
         shown = [job for job in jobs if job.state is not JobState.COMPLETED][:_MOST_ROWS]
-    yield from _table(stage, shown)
+    if shown:
+        yield from _table(stage, shown)
     if len(shown) < len(jobs):
         yield f"{len(jobs) - len(shown)} more: `tunebook status` shows all of them"
     yield ""
 
 
-def _mark(jobs: Sequence[JobReport]) -> str:
-    states = {job.state for job in jobs}
-    if states == {JobState.COMPLETED}:
-        return "✓"
-    return "✗" if JobState.FAILED in states else "…"
+def _completed(jobs: Sequence[JobReport], noun: str) -> str:
+    done = [job for job in jobs if job.state is JobState.COMPLETED]
+    mark = "…"
+    if len(done) == len(jobs):
+        mark = "✓"
+    elif JobState.FAILED in {job.state for job in jobs}:
+        mark = "✗"
+    line = f"{mark} {len(done)} of {_counted(len(jobs), noun)} completed"
+    seconds = sum(job.elapsed_s or 0.0 for job in done)
+    if seconds:
+        line += f", {spoken_duration(seconds)} in all"
+    return line
 
 
 def _table(stage: Stage, jobs: Sequence[JobReport]) -> Iterator[str]:
-    if not jobs:
-        return
-    what, result = (("Run",), "Loss") if stage is Stage.PREPARATION else (("Run", "Task", "Epoch"), "Score")
-    header = [*what, "Status", "Job ID", "Duration", result, "Notes"]
-    rows = [[escape_cell(cell) or "-" for cell in _cells(stage, job)] for job in jobs]
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    yield table_row([name.ljust(width) for name, width in zip(header, widths, strict=True)])
-    yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    for row in rows:
-        yield table_row([cell.ljust(width) for cell, width in zip(row, widths, strict=True)])
+    if stage is Stage.PREPARATION:
+        names, result = ["Run"], "Loss"
+    else:
+        names, result = ["Run", "Task", "Epoch"], "Score"
+    rows = [[*names, "Status", "Job ID", "Duration", result, "Notes"]]
+    for job in jobs:
+        cells = [escape_cell(cell) or "-" for cell in _cells(stage, job)]
+        rows.append(cells)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        yield table_row(cells)
+        if number == 0:
+            yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"
 
 
 def _cells(stage: Stage, job: JobReport) -> Iterator[str]:
     yield job.job.run
+    value = job.loss
     if stage is Stage.EVALUATION:
+        value = job.score
         yield job.job.task or ""
         yield "" if job.job.epoch is None else str(job.job.epoch)
     yield job.state.value
     yield job.job_id
-    seconds = elapsed_s(job.started, job.ended)
-    yield "" if seconds is None else spoken_duration(seconds)
-    value = job.loss if stage is Stage.PREPARATION else job.score
+    yield "" if job.elapsed_s is None else spoken_duration(job.elapsed_s)
     yield "" if value is None else f"{value:.3f}"
     yield job.notes
 
 
 def _failures(report: RunReport) -> Iterator[str]:
-    failed = [job for job in report.selected if job.state in {JobState.FAILED, JobState.UNKNOWN}]
+    failed = [job for job in report.selected if job.state in _NOT_WELL]
     if not failed:
         return
     yield from ("### Failures", "")
     for job in failed[:_MOST_ROWS]:
-        yield f"- {job.job.name}: {job.reason or job.kind or job.state.value}"
-        yield from (f"      {line}" for line in job.tail)
-        if job.output:
-            yield f"  - output: {job.output}"
-        if job.advice:
-            yield f"  - what to do: {job.advice}"
+        yield from _failure(job)
     if len(failed) > _MOST_ROWS:
         yield f"- and {len(failed) - _MOST_ROWS} more"
     yield ""
+
+
+def _failure(job: JobReport) -> Iterator[str]:
+    yield f"- {job.job.name}: {job.reason or job.kind or job.state.value}"
+    for line in job.tail:
+        yield f"      {line}"
+    if job.output:
+        yield f"  - output: {job.output}"
+    if job.advice:
+        yield f"  - what to do: {job.advice}"
 
 
 def _logs(report: RunReport) -> Iterator[str]:
@@ -119,26 +133,34 @@ def _logs(report: RunReport) -> Iterator[str]:
 
 
 def _next_steps(report: RunReport, where: str) -> Iterator[str]:
-    states = [job.state for job in report.selected]
-    out = sum(bool(job.job_id) and job.state in {JobState.PENDING, JobState.RUNNING} for job in report.selected)
-    steps: list[tuple[str, str]] = []
-    if out:
-        steps += [(f"tunebook status {where}", f"shows the {_counted(out, 'job')} still queued or running")]
-        steps += [(f"tunebook run {where}", "watches them again, and runs the rest")]
-        steps += [(f"tunebook cancel {where}", "cancels them")]
-    if any(job.kind == OUT_OF_GPU_MEMORY and job.job.stage is Stage.PREPARATION for job in report.selected):
-        steps += [(f"tunebook run {where} --retry-oom", "halves the batch of trainings that ran out of GPU memory")]
-    if JobState.FAILED in states or JobState.UNKNOWN in states:
-        steps += [(f"tunebook run {where} --retry-failed", "runs failed jobs again, once the cause is removed")]
-    elif not out and report.exit_code is ExitCode.UNFINISHED:
-        steps += [(f"tunebook run {where}", "runs the remaining jobs")]
+    steps = list(_steps(report, where))
     if not steps:
         return
     yield from ("### Next Steps", "", "```bash")
     width = max(len(command) for command, _ in steps)
-    yield from (f"{command.ljust(width)}  # {text}" for command, text in steps)
+    for command, text in steps:
+        yield f"{command.ljust(width)}  # {text}"
     yield "```"
 
 
+def _steps(report: RunReport, where: str) -> Iterator[tuple[str, str]]:
+    """Yields commands, each with what it does."""
+    run = f"tunebook run {where}"
+    states = {job.state for job in report.selected}
+    out = sum(job.in_flight for job in report.selected)
+    if out:
+        yield f"tunebook status {where}", f"shows the {_counted(out, 'job')} still queued or running"
+        yield run, "watches them again, and runs the rest"
+        yield f"tunebook cancel {where}", "cancels them"
+    if any(job.kind == OUT_OF_GPU_MEMORY and job.job.stage is Stage.PREPARATION for job in report.selected):
+        yield f"{run} --retry-oom", "halves the batch of trainings that ran out of GPU memory"
+    if states & _NOT_WELL:
+        yield f"{run} --retry-failed", "runs failed jobs again, once the cause is removed"
+    elif not out and report.exit_code is ExitCode.UNFINISHED:
+        yield run, "runs the remaining jobs"
+
+
 def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun}s"

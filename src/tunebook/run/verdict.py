@@ -9,13 +9,12 @@ from datetime import datetime
 
 from tunebook.artifacts.outcome import Outcome
 from tunebook.artifacts.result import EvaluationResult
-from tunebook.core.jobs import Job, JobState, Stage
+from tunebook.core.jobs import LOST, Job, JobState
 from tunebook.disk.ledger import EventKind, LedgerEntry
 
-__all__ = ["CANCELLED", "LOST", "Evidence", "Verdict", "judge"]
+__all__ = ["CANCELLED", "Evidence", "Verdict", "judge"]
 
 CANCELLED = "CANCELLED"
-LOST = "killed (no outcome file)"
 _CHANGED = "its files changed since it ran"
 _SIGNALLED = 128
 _MOST_INTERRUPTIONS = 3
@@ -71,16 +70,10 @@ class Verdict:
 
 
 def judge(job: Job, evidence: Evidence, needs: Sequence[tuple[Evidence, Verdict]] = ()) -> Verdict:
-    """Decides a job's state.
+    """Decides a job's state; ``needs`` are evidence and verdict of the jobs that it needs.
 
-    Args:
-        job: the job.
-        evidence: what was recorded of it.
-        needs: evidence and verdict of the jobs that it needs.
-
-    Returns:
-        ``COMPLETED`` only if the script ended with 0, ran with the inputs as they are now and left its checkpoints or a
-        complete result, and if no job that it needs has run since.
+    It is ``COMPLETED`` only if the script ended with 0, ran with the inputs as they are now and left its checkpoints or
+    a complete result, and if no job that it needs has run since.
     """
     outcome = evidence.own_outcome
     verdict = _from_ledger(evidence) if outcome is None else _from_outcome(job, evidence, outcome)
@@ -118,7 +111,9 @@ def _ended(entry: LedgerEntry) -> Verdict:
     """Decides by what the monitor recorded of the end of a job that wrote no outcome."""
     if entry.was_interrupted:
         return _interrupted(entry)
-    state = JobState.UNKNOWN if entry.last.state is JobState.UNKNOWN else JobState.FAILED
+    state = JobState.FAILED
+    if entry.last.state is JobState.UNKNOWN:
+        state = JobState.UNKNOWN
     return Verdict(state, entry.last.reason or LOST)
 
 
@@ -130,11 +125,12 @@ def _interrupted(entry: LedgerEntry) -> Verdict:
 
 
 def _from_outcome(job: Job, evidence: Evidence, outcome: Outcome) -> Verdict:
-    entry = evidence.entry
-    own = entry if entry is not None and entry.last.tag == outcome.tag else None
+    own = evidence.entry
     ran_with = outcome.inputs
-    if not ran_with and own is not None:
-        ran_with = own.last.inputs
+    if own is not None and own.last.tag == outcome.tag:
+        ran_with = ran_with or own.last.inputs
+    else:
+        own = None  # a person started the script, or an earlier submission wrote the outcome
     if not ran_with:
         return _again("the inputs with which it ran were not recorded")
     if ran_with != evidence.digest:
@@ -143,20 +139,13 @@ def _from_outcome(job: Job, evidence: Evidence, outcome: Outcome) -> Verdict:
         return _failed(own, outcome)
     if evidence.missing:
         return Verdict(JobState.FAILED, f"its checkpoint {evidence.missing[0]} is missing")
-    if job.stage is Stage.EVALUATION and job.result:
-        wrong = _wrong_result(evidence.result)
-        if wrong:
-            return Verdict(JobState.FAILED, wrong)
+    if job.result:
+        return _from_result(evidence.result)
     return Verdict(JobState.COMPLETED)
 
 
 def _failed(own: LedgerEntry | None, outcome: Outcome) -> Verdict:
-    """Decides for a script that did not end with 0.
-
-    Args:
-        own: the ledger's entry of the submission that wrote the outcome; ``None`` if it was started by hand.
-        outcome: the outcome.
-    """
+    """Decides for a script that did not end with 0; ``own`` is its submission, ``None`` if it was started by hand."""
     if own is None:
         return Verdict(JobState.FAILED, _exit_reason(outcome.exit_code))
     if own.cancelled:
@@ -177,30 +166,32 @@ def _exit_reason(code: int) -> str:
     return f"exit code {code} ({name})"
 
 
-def _wrong_result(result: EvaluationResult | None) -> str:
-    """Returns why an evaluation that ended with 0 has failed; empty if it has succeeded."""
+def _from_result(result: EvaluationResult | None) -> Verdict:
+    """Decides for an evaluation that ended with 0."""
     if result is None:
-        return "it wrote no readable result"
-    if result.status != "success":
-        return f"its log says {result.status}"
-    if not result.samples or result.completed is None:
-        return "its result does not say that samples were completed"
-    if result.completed < result.samples:
-        return f"{result.completed} of {result.samples} samples completed"
-    return ""
+        reason = "it wrote no readable result"
+    elif result.status != "success":
+        reason = f"its log says {result.status}"
+    elif not result.samples or result.completed is None:
+        reason = "its result does not say that samples were completed"
+    elif result.completed < result.samples:
+        reason = f"{result.completed} of {result.samples} samples completed"
+    else:
+        return Verdict(JobState.COMPLETED)
+    return Verdict(JobState.FAILED, reason)
 
 
 def _made_stale_by(evidence: Evidence, need: Evidence, verdict: Verdict) -> str:
     """Returns why a job's results are out of date: a job that it needs ran, or will run, after it."""
-    if verdict.rerun or verdict.state in {JobState.PENDING, JobState.RUNNING}:
+    if verdict.rerun or verdict.state.is_going:
         return "a job that it needs is run again"
     again = "a job that it needs has run again since"
     own_number, need_number = _number(evidence), _number(need)
     if own_number is not None and need_number is not None:
         return again if own_number < need_number else ""
-    if evidence.outcome is None or need.outcome is None:
-        return again
-    return "" if _is_before(need.outcome.ended, evidence.outcome.started) else again
+    if evidence.outcome and need.outcome and _is_before(need.outcome.ended, evidence.outcome.started):
+        return ""
+    return again
 
 
 def _number(evidence: Evidence) -> int | None:

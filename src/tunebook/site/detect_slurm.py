@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 from tunebook.errors import SlurmError
-from tunebook.site.finding import Candidate, Detected, Machine, Step
-from tunebook.slurm.cluster import Accounts, Cluster, Gpus, Partition
+from tunebook.site.finding import Candidate, Detected
+from tunebook.site.machine import Machine, Step
+from tunebook.slurm.cluster import Cluster, Gpus, Partition
 from tunebook.slurm.submission import refusal
 
-__all__ = ["SLURM_STEPS", "gpus_in_words", "partition_table"]
+__all__ = ["SLURM_STEPS", "partition_table"]
 
 _CPUS_OF_A_GPU = 4  # the tools' defaults, which a small node cannot give
 _LEAST_MEMORY_MB = 16 * 1024
@@ -21,69 +22,74 @@ def _cluster(machine: Machine) -> Detected:
 
 
 def _account(machine: Machine) -> Detected:
-    accounts = _of(machine).accounts
+    cluster = _of(machine)
+    accounts = cluster.accounts
     if accounts is None:
         return Detected("account", missing="this cluster has no accounting: no account is needed")
+    question = "Which account do your jobs run under?"
     if not accounts.own:
-        question = "Which account do your jobs run under?" if _of(machine).needs_account else ""
-        return Detected("account", (), question, f"{machine.here.user} has no account in SLURM's accounting")
-    names = sorted(accounts.own, key=lambda name: name != accounts.default)
-    candidates = []
-    for name in names:
-        which = "the default" if name == accounts.default else "an"
-        candidates.append(Candidate(name, f"sacctmgr: {which} account of this user"))
-    is_clear = accounts.default or len(names) == 1
-    return Detected("account", tuple(candidates), "" if is_clear else "Which account do your jobs run under?")
+        missing = f"{machine.here.user} has no account in SLURM's accounting"
+        return Detected("account", (), question if cluster.needs_account else "", missing)
+    candidates = [
+        Candidate(name, "sacctmgr: an account of this user") for name in accounts.own if name != accounts.default
+    ]
+    if accounts.default:
+        candidates.insert(0, Candidate(accounts.default, "sacctmgr: the default account of this user"))
+    if accounts.default or len(candidates) == 1:
+        question = ""
+    return Detected("account", tuple(candidates), question)
 
 
 def _partition(machine: Machine) -> Detected:
     cluster = _of(machine)
-    usable = [item for item in cluster.partitions if not _why_not(machine, item)]
-    with_gpus = [item for item in usable if item.gpus]
-    default = cluster.default_partition
-    if not any(item.gpus for item in cluster.partitions):
-        return Detected("partition", missing="no partition has GPUs: jobs go to the cluster's default partition")
-    if default is not None and default in with_gpus:
-        return Detected("partition", missing=f"the default partition `{default.name}` has GPUs")
+    with_gpus = [item for item in cluster.partitions if item.gpus]
     if not with_gpus:
-        closed = [f"{item.name} ({_why_not(machine, item)})" for item in cluster.partitions if item.gpus]
+        return Detected("partition", missing="no partition has GPUs: jobs go to the cluster's default partition")
+    default = cluster.default_partition
+    candidates: list[Candidate] = []
+    closed: list[str] = []
+    for item in with_gpus:
+        why_not = _why_not(machine, item)
+        if why_not:
+            closed.append(f"{item.name} ({why_not})")
+        elif item == default:
+            return Detected("partition", missing=f"the default partition `{item.name}` has GPUs")
+        else:
+            basis = f"{_gpus_in_words(item.gpus)}, up to {item.max_time or 'any time'}"
+            candidates.append(Candidate(item.name, basis))
+    if not candidates:
         return Detected("partition", missing=f"no partition with GPUs is open to you: {', '.join(closed)}")
-    candidates = tuple(
-        Candidate(item.name, f"{gpus_in_words(item.gpus)}, up to {item.max_time or 'any time'}") for item in with_gpus
-    )
-    return Detected("partition", candidates, "" if len(candidates) == 1 else "Which partition do your jobs go to?")
+    question = "" if len(candidates) == 1 else "Which partition do your jobs go to?"
+    return Detected("partition", tuple(candidates), question)
 
 
 def _why_not(machine: Machine, partition: Partition) -> str:
-    accounts = _of(machine).accounts or Accounts()
-    chosen = machine.values.get("account")
-    return partition.why_not(accounts=[chosen] if chosen else accounts.own, groups=machine.here.groups)
+    accounts = _of(machine).accounts_for(machine.values.get("account", ""))
+    return partition.why_not(accounts=accounts, groups=machine.here.groups)
 
 
 def _constraint(machine: Machine) -> Detected | None:
     partition = _chosen(machine)
     if partition is None or len(partition.gpus) < 2 or not partition.features:  # noqa: PLR2004  two kinds
         return None
-    anything = Candidate("", f"any node: {gpus_in_words(partition.gpus)}")
+    anything = Candidate("", f"any node: {_gpus_in_words(partition.gpus)}")
     features = (Candidate(name, f"a feature of nodes of {partition.name}") for name in partition.features)
     return Detected("constraint", (anything, *features), f"{partition.name} has several kinds of GPUs. Which nodes?")
 
 
 def _time(machine: Machine) -> Detected | None:
     partition = _chosen(machine)
-    limit = partition.max_time_min if partition else None
-    if partition is None or limit is None or limit >= _HOUR_MIN:
+    if partition is None or (partition.max_time_min or _HOUR_MIN) >= _HOUR_MIN:
         return None
     return Detected("time", (Candidate(partition.max_time, f"the longest that {partition.name} allows"),))
 
 
 def _gpus(machine: Machine) -> Detected:
     partition = _chosen(machine)
-    if partition is not None and partition.gpus:
-        return Detected("gpus", (Candidate("1", f"{partition.name} has {gpus_in_words(partition.gpus)}"),))
     if partition is None:
         return Detected("gpus", missing="no partition is known")
-    return Detected("gpus", (Candidate("0", f"{partition.name} has no GPUs"),))
+    number = "1" if partition.gpus else "0"
+    return Detected("gpus", (Candidate(number, f"{partition.name} has {_gpus_in_words(partition.gpus)}"),))
 
 
 def _cpus(machine: Machine) -> Detected | None:
@@ -133,10 +139,12 @@ def _of(machine: Machine) -> Cluster:
 def _chosen(machine: Machine) -> Partition | None:
     """Returns the partition to which jobs go."""
     name = machine.values.get("partition", "").split(",")[0]
-    return _of(machine).partition(name) if name else _of(machine).default_partition
+    if not name:
+        return _of(machine).default_partition
+    return _of(machine).partition(name)
 
 
-def gpus_in_words(gpus: tuple[Gpus, ...]) -> str:
+def _gpus_in_words(gpus: tuple[Gpus, ...]) -> str:
     """Returns ``4 × a100 per node``."""
     if not gpus:
         return "no GPUs"
@@ -150,10 +158,9 @@ def partition_table(cluster: Cluster) -> list[list[str]]:
     for item in cluster.partitions:
         name = f"{item.name} (default)" if item.is_default else item.name
         memory = f"{item.memory_mb // 1024} GB" if item.memory_mb else ""
-        features = ", ".join(item.features)
         only_for = ", ".join((*item.accounts, *item.groups))
-        limit = item.max_time or "none"
-        rows.append([name, limit, gpus_in_words(item.gpus), str(item.cpus or ""), memory, features, only_for])
+        row = [name, item.max_time or "none", _gpus_in_words(item.gpus), str(item.cpus or ""), memory]
+        rows.append([*row, ", ".join(item.features), only_for])
     return rows
 
 

@@ -1,16 +1,10 @@
-"""The findings for one setting, and the machine that they come from, as values."""
+"""The findings for one setting, as values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
-from tunebook.site.python import Found, find_environments
-from tunebook.site.surroundings import Surroundings
-from tunebook.slurm.cluster import Cluster
-
-__all__ = ["Candidate", "Detected", "Machine", "Step"]
+__all__ = ["Candidate", "Detected"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +20,8 @@ class Detected:
     """Candidates for a setting, the likeliest first.
 
     Attributes:
-        question: what a person is asked, where the first candidate is not certain; empty otherwise.
-        missing: why there is no candidate, or what applies without one.
+        question: asks a person to choose where the first candidate is not certain; empty otherwise.
+        missing: why there are no candidates, or what applies without one.
     """
 
     key: str
@@ -38,26 +32,6 @@ class Detected:
     @property
     def first(self) -> Candidate:
         """The candidate that is chosen if nobody is asked."""
-        return self.candidates[0] if self.candidates else Candidate("", self.missing)
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The machine for which the settings are, and the values that were chosen so far.
-
-    Attributes:
-        cluster: ``None`` where there is no SLURM.
-        values: by key.
-    """
-
-    here: Surroundings
-    cluster: Cluster | None = None
-    values: dict[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def environments(self) -> tuple[Found, ...]:
-        """The Python environments, looked for once."""
-        return find_environments(self.here)
-
-
-Step = Callable[[Machine], Detected | None]
+        if not self.candidates:
+            return Candidate("", self.missing)
+        return self.candidates[0]

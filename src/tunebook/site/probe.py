@@ -20,29 +20,29 @@ _ANSWER_S = 300.0  # a first import from a network file system is slow
 _MARK = "tunebook-probe:"
 _CODE = """\
 import importlib, importlib.metadata, json, os, sys
-found = {{}}
+versions, errors = {{}}, {{}}
 for name in {names!r}:
     try:
         module = importlib.import_module(name)
         try:
-            found[name] = [True, importlib.metadata.version(name)]
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = [True, str(getattr(module, "__version__", ""))]
+            versions[name] = str(getattr(module, "__version__", ""))
     except BaseException as error:
-        found[name] = [False, f"{{type(error).__name__}}: {{error}}"]
-told = [sys.executable, sys.prefix, os.environ.get("CONDA_PREFIX", ""), found]
-print("\\n" + {mark!r} + json.dumps(told), flush=True)
+        errors[name] = f"{{type(error).__name__}}: {{error}}"
+answer = [sys.executable, sys.prefix, os.environ.get("CONDA_PREFIX", ""), versions, errors]
+print("\\n" + {mark!r} + json.dumps(answer), flush=True)
 """
 
 
 @dataclass(frozen=True)
 class Probed:
-    """What an environment can import.
+    """An environment's Python, and the modules that it can import.
 
     Attributes:
         failed: why it could not be started; empty if it could.
-        versions: of each module that could be imported.
-        errors: why the others could not.
+        versions: by name, of each module that could be imported.
+        errors: by name, why the others could not.
     """
 
     python: str = ""
@@ -59,37 +59,36 @@ def probe(environment: Environment, *, modules: Sequence[str], names: Sequence[s
         modules: the site's module lines, which are shell commands, as in a job's script.
         names: the Python modules to import.
     """
-    lines = "\n".join(f"    {line}" for line in modules or (":",))
+    lines = "\n".join(modules or (":",))
     script = f"load_modules() {{\n{lines}\n}}\n{_script()}"
     code = _CODE.format(names=list(names), mark=_MARK)
     venv = str(Path(environment.venv).expanduser()) if environment.venv else ""
+    argv = ["bash", "-c", script, "bash", environment.conda_env, venv, code]
+    env = own_python_first(os.environ) | {"HF_HUB_OFFLINE": "1"}
     try:
-        argv = ["bash", "-c", script, "bash", environment.conda_env, venv, code]
-        answer = run_program(argv, timeout_s=_ANSWER_S, cwd=Path("/"), env=_environment())
+        answer = run_program(argv, timeout_s=_ANSWER_S, cwd=Path("/"), env=env)
     except ToolError as error:
         return Probed(failed=str(error))
-    told = next((line for line in answer.stdout.splitlines() if line.startswith(_MARK)), None)
-    if told is None:
-        words = [line.strip() for line in answer.stderr.splitlines() if line.strip()]
-        return Probed(failed="; ".join(words[-3:]) or f"exit code {answer.returncode}")
-    python, prefix, conda, found = json.loads(told.removeprefix(_MARK))
-    wanted = venv or (conda if environment.conda_env else prefix)
+    for line in answer.stdout.splitlines():
+        if line.startswith(_MARK):
+            return _probed(line.removeprefix(_MARK), venv, is_conda=bool(environment.conda_env))
+    words = [line.strip() for line in answer.stderr.splitlines() if line.strip()]
+    return Probed(failed="; ".join(words[-3:]) or f"exit code {answer.returncode}")
+
+
+def _probed(document: str, venv: str, *, is_conda: bool) -> Probed:
+    python, prefix, conda, versions, errors = json.loads(document)
+    wanted = prefix
+    if is_conda:
+        wanted = conda
+    if venv:
+        wanted = venv
     if not wanted or os.path.realpath(prefix) != os.path.realpath(wanted):
-        return Probed(
-            python, failed=f"activating it leads to {python}: it has no Python, or its path holds a quote or a $"
-        )
-    return Probed(
-        python,
-        versions={name: text for name, (works, text) in found.items() if works},
-        errors={name: text for name, (works, text) in found.items() if not works},
-    )
+        reason = f"activating it leads to {python}: it has no Python, or its path holds a quote or a $"
+        return Probed(python, failed=reason)
+    return Probed(python, versions=versions, errors=errors)
 
 
 @lru_cache
 def _script() -> str:
     return (files("tunebook.site") / "probe.sh").read_text(encoding="utf-8")
-
-
-def _environment() -> dict[str, str]:
-    """The environment as in a job."""
-    return own_python_first(os.environ) | {"HF_HUB_OFFLINE": "1"}

@@ -15,11 +15,12 @@ from tunebook.core.site import Environment, environment_text
 from tunebook.disk.atomic import read_text
 from tunebook.disk.program import run_program
 from tunebook.errors import ToolError
+from tunebook.site.finding import Candidate
 from tunebook.site.surroundings import Surroundings
 from tunebook.tools.base import Package
 from tunebook.tools.registry import installed_tools
 
-__all__ = ["STAGES", "Found", "conda_modules", "find_environments", "loaded_pythons", "stage_packages"]
+__all__ = ["STAGES", "Found", "conda_modules", "find_environments", "loaded_pythons", "stage_modules", "stage_packages"]
 
 STAGES = {"training": Stage.PREPARATION, "evaluation": Stage.EVALUATION}
 """The settings that name an environment, with the stage whose jobs use it."""
@@ -28,11 +29,17 @@ _ANSWER_S = 60.0
 _COLLECTIONS = (".venvs", "venvs", ".virtualenvs", "envs")
 _PYTHON_WORD = re.compile(r"python", re.IGNORECASE)
 _CONDA_WORD = re.compile(r"conda|mamba|miniforge", re.IGNORECASE)
+_MODULE = re.compile(r"[\w.+/-]*[\w.+-](\([^)]*\))?")
 
 
 def stage_packages(setting: str) -> tuple[Package, ...]:
     """The packages of the registered tools of a stage; a job's environment needs that of the plan's tool."""
     return tuple(tool.package for tool in installed_tools().tools if tool.stage is STAGES[setting])
+
+
+def stage_modules(setting: str) -> list[str]:
+    """The names under which Python imports these packages."""
+    return [package.module for package in stage_packages(setting)]
 
 
 @dataclass(frozen=True)
@@ -50,15 +57,16 @@ class Found:
         return environment_text(self.environment)
 
     @property
-    def description(self) -> str:
-        """The packages in it, in words."""
-        active = "active, " if self.is_active else ""
-        packages = ", ".join(sorted(self.packages)) or "none of the tools"
-        return f"{active}has {packages}"
+    def candidate(self) -> Candidate:
+        """The environment as a setting's value, with the packages in it."""
+        basis = "has " + (", ".join(sorted(self.packages)) or "none of the tools")
+        if self.is_active:
+            basis = f"active, {basis}"
+        return Candidate(self.text, basis)
 
     def fits(self, setting: str) -> bool:
         """Whether it has a package of the stage's tools."""
-        return any(package.module in self.packages for package in stage_packages(setting))
+        return not self.packages.isdisjoint(stage_modules(setting))
 
 
 def find_environments(here: Surroundings) -> tuple[Found, ...]:
@@ -73,98 +81,103 @@ def find_environments(here: Surroundings) -> tuple[Found, ...]:
 
 
 def _virtual(here: Surroundings, active: Iterable[Path]) -> Iterator[tuple[Environment, Path]]:
-    workon = here.env.get("WORKON_HOME")
-    collections = [here.home / name for name in _COLLECTIONS] + ([Path(workon)] if workon else [])
-    single = [*active, here.python, here.directory / ".venv", here.directory / "venv"]
-    for prefix in (*single, *(path for folder in collections for path in _below(folder))):
+    prefixes = [*active, here.python, here.directory / ".venv", here.directory / "venv"]
+    collections = [str(here.home / name) for name in _COLLECTIONS]
+    for folder in (*collections, here.env.get("WORKON_HOME")):
+        if folder:
+            with suppress(OSError):
+                prefixes += sorted(Path(folder).iterdir())
+    for prefix in prefixes:
         if (prefix / "pyvenv.cfg").is_file() and (prefix / "bin" / "activate").is_file():
             yield Environment(venv=str(prefix)), prefix
 
 
-def _below(folder: Path) -> list[Path]:
-    with suppress(OSError):
-        return sorted(folder.iterdir())
-    return []
-
-
 def _conda(here: Surroundings) -> Iterator[tuple[Environment, Path]]:
     """Yields the environments that conda lists; without conda, those in its list in the home directory."""
-    roots, prefixes = _asked(here)
-    if not prefixes:
-        listed = read_text(here.home / ".conda" / "environments.txt") or ""
-        prefixes = [Path(line.strip()) for line in listed.splitlines() if line.strip()]
-    for prefix in prefixes:
-        if (prefix / "conda-meta").is_dir():
-            yield Environment(conda_env=_conda_name(prefix, roots)), prefix
+    answer = _conda_info(here)
+    roots = [Path(root) for root in answer.get("envs_dirs") or []]
+    prefixes = answer.get("envs") or (read_text(here.home / ".conda" / "environments.txt") or "").splitlines()
+    for text in prefixes:
+        prefix = Path(text.strip())
+        if text.strip() and (prefix / "conda-meta").is_dir():
+            # Outside of conda's own directories ``conda activate`` needs the path.
+            is_named = prefix.parent in roots or prefix.parent.name == "envs"
+            name = prefix.name if is_named else str(prefix)
+            yield Environment(conda_env=name), prefix
 
 
-def _asked(here: Surroundings) -> tuple[list[Path], list[Path]]:
-    program = here.env.get("CONDA_EXE") or shutil.which("conda", path=here.env.get("PATH", ""))
-    if not program:
-        return [], []
-    with suppress(ToolError, ValueError):
-        answer = run_program([program, "info", "--json"], timeout_s=_ANSWER_S, env=here.env)
-        told = json.loads(answer.stdout)
-        if isinstance(told, dict):
-            roots = [Path(str(path)) for path in told.get("envs_dirs") or []]
-            return roots, [Path(str(path)) for path in told.get("envs") or []]
-    return [], []
+def _conda_program(here: Surroundings) -> str | None:
+    return here.env.get("CONDA_EXE") or shutil.which("conda", path=here.env.get("PATH", ""))
 
 
-def _conda_name(prefix: Path, roots: Iterable[Path]) -> str:
-    """Returns the name for ``conda activate``, or the path of an environment outside conda's own directories."""
-    own = prefix.parent in set(roots) or prefix.parent.name == "envs"
-    return prefix.name if own else str(prefix)
+def _conda_info(here: Surroundings) -> dict[str, list[str]]:
+    program = _conda_program(here)
+    if program:
+        with suppress(ToolError, ValueError):
+            answer = run_program([program, "info", "--json"], timeout_s=_ANSWER_S, env=here.env)
+            document = json.loads(answer.stdout)
+            if isinstance(document, dict):
+                return document
+    return {}
 
 
 def _packages(prefix: Path) -> frozenset[str]:
-    names = ["tunebook", *(package.module for setting in STAGES for package in stage_packages(setting))]
-    libraries = list(prefix.glob("lib/python*/site-packages"))
-    return frozenset(name for name in names if any(_holds(library, name) for library in libraries))
+    """Returns which packages are installed, editable installations included."""
+    names = ["tunebook"]
+    for setting in STAGES:
+        names += stage_modules(setting)
+    found = set()
+    for library in prefix.glob("lib/python*/site-packages"):
+        for name in names:
+            if (library / name).is_dir() or next(library.glob(f"{name}-*.dist-info"), None):
+                found.add(name)
+    return frozenset(found)
 
 
-def _holds(library: Path, name: str) -> bool:
-    """Whether a package is installed, editable installations included."""
-    return (library / name).is_dir() or next(library.glob(f"{name}-*.dist-info"), None) is not None
-
-
-def conda_modules(here: Surroundings) -> tuple[tuple[str, str], ...]:
-    """Returns ``module load`` lines that provide conda, each with how it was found, loaded modules first.
+def conda_modules(here: Surroundings) -> tuple[Candidate, ...]:
+    """Returns ``module load`` lines that provide conda, loaded modules first.
 
     Empty if the shell has conda by other means.
     """
-    if loaded := _loaded(here, _CONDA_WORD):
+    loaded = _loaded(here, _CONDA_WORD)
+    if loaded or _conda_program(here):
         return loaded
-    if here.env.get("CONDA_EXE") or shutil.which("conda", path=here.env.get("PATH", "")):
-        return ()
-    return tuple((f"module load {name}", "listed by `module avail`") for name in _available(here))
+    return tuple(Candidate(f"module load {name}", "listed by `module avail`") for name in _available(here))
 
 
-def loaded_pythons(here: Surroundings) -> tuple[tuple[str, str], ...]:
+def loaded_pythons(here: Surroundings) -> tuple[Candidate, ...]:
     """Returns ``module load`` lines of the loaded Python modules: a virtual environment was made with one of them."""
     return _loaded(here, _PYTHON_WORD)
 
 
-def _loaded(here: Surroundings, word: re.Pattern[str]) -> tuple[tuple[str, str], ...]:
-    names = [name for name in here.env.get("LOADEDMODULES", "").split(":") if word.search(name)]
-    return tuple((f"module load {name}", "loaded in this shell") for name in reversed(names))
+def _loaded(here: Surroundings, word: re.Pattern[str]) -> tuple[Candidate, ...]:
+    names = here.env.get("LOADEDMODULES", "").split(":")
+    return tuple(Candidate(f"module load {name}", "loaded in this shell") for name in names[::-1] if word.search(name))
 
 
 def _available(here: Surroundings) -> list[str]:
     """Lists conda's modules of Lmod or Environment Modules: versions marked as default first, then the newest."""
     lmod, modules = here.env.get("LMOD_CMD"), here.env.get("MODULES_CMD")
-    if not (lmod or modules):
+    if lmod:
+        argv = [lmod, "bash", "-t", "avail"]
+    elif modules:
+        argv = [modules, "bash", "avail", "-t"]
+    else:
         return []
-    argv = [lmod, "bash", "-t", "avail"] if lmod else [str(modules), "bash", "avail", "-t"]
     try:
         answer = run_program(argv, timeout_s=_ANSWER_S, env=here.env)
     except ToolError:
         return []
-    lines = [line.strip() for line in (answer.stderr + "\n" + answer.stdout).splitlines()]
-    names = [line for line in lines if re.fullmatch(r"[\w.+/-]+(\([^)]*\))?", line) and _CONDA_WORD.search(line)]
-    full = sorted((name for name in names if not name.endswith("/")), key=_natural, reverse=True)
-    marked = [name for name in full if "(" in name and re.search(r"\b(D|default)\b", name)]
-    return list(dict.fromkeys(name.partition("(")[0] for name in (*marked, *full)))
+    marked: list[str] = []
+    others: list[str] = []
+    for line in f"{answer.stderr}\n{answer.stdout}".splitlines():
+        name, _, marks = line.strip().partition("(")
+        if _MODULE.fullmatch(line.strip()) and _CONDA_WORD.search(name):
+            group = marked if re.search(r"\b(D|default)\b", marks) else others
+            group.append(name)
+    marked.sort(key=_natural, reverse=True)
+    others.sort(key=_natural, reverse=True)
+    return list(dict.fromkeys(marked + others))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

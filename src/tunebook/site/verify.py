@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,14 @@ from tunebook.core.quoting import sbatch_value
 from tunebook.core.site import Environment, Site, environment_text, line_of, setting, values_of
 from tunebook.errors import Problem
 from tunebook.site.probe import Probed, probe
-from tunebook.site.python import STAGES, stage_packages
+from tunebook.site.python import STAGES, stage_modules, stage_packages
 from tunebook.site.surroundings import Surroundings
 from tunebook.site.verify_slurm import Complaint, slurm_complaints
 from tunebook.slurm.cluster import Cluster
 
 __all__ = ["Verdict", "verify"]
+
+_LONGEST = 300  # characters of a program's own words: a message is no log
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def verify(
 
     Args:
         cluster: ``None`` without SLURM: a warning then says that its settings were not verified.
-        no_cluster: why there is no cluster.
+        no_cluster: the reason, without a cluster.
         start_environments: also imports the tools in the environments, which takes seconds.
     """
     complaints = [*_of_person(site, here), *_of_paths(site), *_of_scripts(site)]
@@ -53,19 +54,18 @@ def verify(
     else:
         complaints += _without_cluster(site, no_cluster)
     if start_environments:
-        found, told = _of_environments(site)
+        found, imported = _of_environments(site)
         complaints += found
-        notes += told
+        notes += imported
     errors: list[Problem] = []
     warnings: list[Problem] = []
     for complaint in complaints:
-        severity = errors if complaint.is_error else warnings
-        severity.append(_problem(site, complaint))
+        problem = Problem(complaint.message, site.file, line_of(site, complaint.key), complaint.hint)
+        if complaint.is_error:
+            errors.append(problem)
+        else:
+            warnings.append(problem)
     return Verdict(tuple(errors), tuple(warnings), tuple(notes))
-
-
-def _problem(site: Site, complaint: Complaint) -> Problem:
-    return Problem(complaint.message, site.file, line_of(site, complaint.key), complaint.hint)
 
 
 def _of_person(site: Site, here: Surroundings) -> Iterator[Complaint]:
@@ -91,7 +91,9 @@ def _of_paths(site: Site) -> Iterator[Complaint]:
             yield Complaint(key, f"{setting(key).label} {value} is not a directory on this machine", is_error=False)
     if site.output_dir_base:
         path = Path(site.output_dir_base).expanduser()
-        existing = next((item for item in (path, *path.parents) if item.exists()), Path("/"))
+        existing = path
+        while not existing.exists():
+            existing = existing.parent
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
             message = f"{path} cannot be created or written: {existing} is not a directory that you can write to"
             yield Complaint("output_dir_base", message, "checkpoints go there: name a directory of your own")
@@ -108,51 +110,50 @@ def _without_cluster(site: Site, why: str) -> Iterator[Complaint]:
 
 def _of_environments(site: Site) -> tuple[list[Complaint], list[str]]:
     """Starts each environment once, both at the same time."""
-    wanted = {stage: getattr(site, stage) for stage in STAGES}
-    environments: dict[Environment, list[str]] = {}
-    for stage, environment in wanted.items():
-        modules = [package.module for package in stage_packages(stage)]
-        environments.setdefault(environment, ["tunebook"]).extend(modules)
+    environments = {stage: getattr(site, stage) for stage in STAGES}
+    names: dict[Environment, list[str]] = {}
+    for stage, environment in environments.items():
+        names.setdefault(environment, ["tunebook"]).extend(stage_modules(stage))
     with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = {
-            environment: pool.submit(probe, environment, modules=site.modules, names=names)
-            for environment, names in environments.items()
-        }
-        results = {environment: job.result() for environment, job in jobs.items()}
-    complaints, notes = [], []
-    for stage, environment in wanted.items():
+        answers = pool.map(lambda item: probe(item[0], modules=site.modules, names=item[1]), names.items())
+    results = dict(zip(names, answers, strict=True))
+    complaints: list[Complaint] = []
+    notes: list[str] = []
+    for stage, environment in environments.items():
         probed = results[environment]
-        complaints += list(_of_environment(stage, environment, probed))
+        complaints += _of_environment(stage, environment, probed)
         name = environment_text(environment) or probed.python
-        imported = [package.module for package in stage_packages(stage) if package.module in probed.versions]
+        imported = [module for module in stage_modules(stage) if module in probed.versions]
         notes += [f"{stage}: {name} imports {module} {probed.versions[module]}" for module in imported]
-    return list(dict.fromkeys(complaints)), notes
+    return complaints, notes
 
 
-def _of_environment(stage: str, environment: Environment, probed: Probed) -> Iterable[Complaint]:
+def _of_environment(stage: str, environment: Environment, probed: Probed) -> Iterator[Complaint]:
     """Finds missing packages: an error in an environment that the settings name, otherwise a warning.
 
     Plans can be written and scaffolded without the tools.
     """
-    named = environment != Environment()
-    name = environment_text(environment) if named else "the Python that runs tunebook"
+    packages = stage_packages(stage)
+    install = "pip install " + " or ".join(f"'{package.requirement}'" for package in packages)
+    is_named = environment != Environment()
+    if is_named:
+        name, hint = environment_text(environment), f"in this environment: {install}"
+    else:
+        name, hint = "the Python that runs tunebook", f"{install}, or name another"
     if probed.failed:
         yield Complaint(stage, f"{stage}: {name} cannot be started: {_short(probed.failed)}")
         return
-    packages = stage_packages(stage)
-    missing = [package for package in packages if package.module in probed.errors]
-    modules = ["tunebook"] if "tunebook" in probed.errors else []
-    if len(missing) == len(packages):  # an environment with one of several tools is for plans that name that tool
-        modules += [package.module for package in missing]
-    requirements = " or ".join(f"'{package.requirement}'" for package in packages)
-    install = f"pip install {requirements}"
-    hint = f"in this environment: {install}" if named else f"{install}, or name another"
+    modules = ["tunebook"]
+    if not any(package.module in probed.versions for package in packages):
+        modules += stage_modules(stage)  # one of several tools suffices: plans name the tool
     for module in modules:
-        message = f"{stage}: {name} cannot import {module}: {_short(probed.errors[module])}"
-        yield Complaint(stage, message, hint, is_error=named)
+        if module in probed.errors:
+            message = f"{stage}: {name} cannot import {module}: {_short(probed.errors[module])}"
+            yield Complaint(stage, message, hint, is_error=is_named)
 
 
 def _short(text: str) -> str:
-    words: Sequence[str] = re.split(r"\s+", text.strip())
-    line = " ".join(words)
-    return line if len(line) <= 300 else line[:300] + " …"  # noqa: PLR2004  a message, not a log
+    line = " ".join(text.split())
+    if len(line) > _LONGEST:
+        return f"{line[:_LONGEST]} …"
+    return line

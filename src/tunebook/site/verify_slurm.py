@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tunebook.core.parameters import suggestion
@@ -35,7 +36,11 @@ def slurm_complaints(site: Site, here: Surroundings, cluster: Cluster) -> tuple[
     Finally the scheduler itself is asked whether it would take such a job; nothing is submitted.
     """
     complaints = [*_cluster(site, cluster), *_account(site, here, cluster), *_qos(site, cluster)]
-    complaints += [*_partitions(site, here, cluster), *_constraint(site, cluster), *_sizes(site, cluster)]
+    complaints += _partitions(site, here, cluster)
+    used = _used(site, cluster)
+    if used:
+        complaints += [*_constraint(site, used), *_gpus(site, cluster, used)]
+        complaints += [*_sizes(site, used), *_time(site, used)]
     notes = [f"cluster {cluster.name} answers, with {len(cluster.partitions)} partition(s)"]
     if cluster.accounts is None:
         notes.append("accounting does not answer here: the account could not be verified")
@@ -60,14 +65,7 @@ def _test_submission(site: Site) -> Complaint | None:
 
 
 def _request(site: Site) -> dict[str, str]:
-    gpus = site.gpus or "1"
-    if gpus == "0":
-        asked = {}
-    elif site.gpu_syntax == "gpus":
-        asked = {"gpus": gpus}
-    else:
-        asked = {"gres": f"gpu:{gpus}"}
-    return {
+    request = {
         "account": site.account,
         "partition": site.partition,
         "constraint": site.constraint,
@@ -75,8 +73,13 @@ def _request(site: Site) -> dict[str, str]:
         "time": site.time,
         "cpus-per-task": site.cpus,
         "mem": site.mem,
-        **asked,
     }
+    gpus = site.gpus or "1"
+    if gpus == "0":
+        return request
+    if site.gpu_syntax == "gpus":
+        return {**request, "gpus": gpus}
+    return {**request, "gres": f"gpu:{gpus}"}
 
 
 def _cluster(site: Site, cluster: Cluster) -> Iterator[Complaint]:
@@ -89,21 +92,23 @@ def _account(site: Site, here: Surroundings, cluster: Cluster) -> Iterator[Compl
     accounts = cluster.accounts
     if accounts is None:
         return
-    if not site.account:
-        if cluster.needs_account and not accounts.default:
-            message = f"no account is set, and {here.user} has no default account on {cluster.name}"
-            yield Complaint("account", message, f"accounts: {', '.join(accounts.own) or 'none'}")
-        return
-    if _knows(accounts.own, site.account):
-        return
-    own = ", ".join(accounts.own) or "none"
-    if accounts.all_accounts and not _knows(accounts.all_accounts, site.account):
-        message = f"there is no account `{site.account}` on {cluster.name}"
-    elif accounts.own or cluster.needs_account:
-        message = f"{here.user} has no access to the account `{site.account}`"
-    else:
-        return
-    yield Complaint("account", message, f"your accounts: {own}")
+    message = ""
+    if site.account:
+        message = _wrong_account(site.account, here, cluster, accounts)
+    elif cluster.needs_account and not accounts.default:
+        message = f"no account is set, and {here.user} has no default account on {cluster.name}"
+    if message:
+        yield Complaint("account", message, f"your accounts: {', '.join(accounts.own) or 'none'}")
+
+
+def _wrong_account(account: str, here: Surroundings, cluster: Cluster, accounts: Accounts) -> str:
+    if _knows(accounts.own, account):
+        return ""
+    if accounts.all_accounts and not _knows(accounts.all_accounts, account):
+        return f"{cluster.name} has no account `{account}`"
+    if accounts.own or cluster.needs_account:
+        return f"{here.user} has no access to the account `{account}`"
+    return ""
 
 
 def _knows(names: Iterable[str], name: str) -> bool:
@@ -116,20 +121,20 @@ def _qos(site: Site, cluster: Cluster) -> Iterator[Complaint]:
     if not site.qos or not accounts.all_qos:
         return
     if not _knows(accounts.all_qos, site.qos):
-        yield Complaint("qos", f"there is no QOS `{site.qos}`", suggestion(site.qos, accounts.all_qos))
+        yield Complaint("qos", f"{cluster.name} has no QOS `{site.qos}`", suggestion(site.qos, accounts.all_qos))
     elif accounts.own_qos and not _knows(accounts.own_qos, site.qos):
         yield Complaint("qos", f"the QOS `{site.qos}` is not open to you", "yours: " + ", ".join(accounts.own_qos))
 
 
 def _partitions(site: Site, here: Surroundings, cluster: Cluster) -> Iterator[Complaint]:
-    names = [partition.name for partition in cluster.partitions]
-    own = cluster.accounts.own if cluster.accounts else ()
+    accounts = cluster.accounts_for(site.account)
     for name in _named(site):
         partition = cluster.partition(name)
         if partition is None:
-            yield Complaint("partition", f"there is no partition `{name}`", suggestion(name, names))
+            names = [partition.name for partition in cluster.partitions]
+            yield Complaint("partition", f"{cluster.name} has no partition `{name}`", suggestion(name, names))
             continue
-        closed = partition.why_not(accounts=[site.account] if site.account else own, groups=here.groups)
+        closed = partition.why_not(accounts=accounts, groups=here.groups)
         if closed:
             yield Complaint("partition", f"partition {name}: {closed}", is_error=partition.is_up)
         if site.qos and partition.qos and not _knows(partition.qos, site.qos):
@@ -142,56 +147,62 @@ def _named(site: Site) -> list[str]:
 
 
 def _used(site: Site, cluster: Cluster) -> list[Partition]:
-    named = [cluster.partition(name) for name in _named(site)] if site.partition else [cluster.default_partition]
+    named = [cluster.partition(name) for name in _named(site)]
+    if not site.partition:
+        named = [cluster.default_partition]
     return [partition for partition in named if partition is not None]
 
 
-def _constraint(site: Site, cluster: Cluster) -> Iterator[Complaint]:
+def _in_words(partitions: Iterable[Partition]) -> str:
+    return ", ".join(partition.name for partition in partitions)
+
+
+def _constraint(site: Site, used: Sequence[Partition]) -> Iterator[Complaint]:
     """Checks the features that the constraint names, between ``&``, ``|``, brackets and counts."""
-    used = _used(site, cluster)
-    known = sorted({feature for partition in used for feature in partition.features})
-    words = re.split(r"[&|,\[\]()]|\*\d+", site.constraint)
-    for word in dict.fromkeys(word.strip() for word in words if word.strip()):
-        if used and word not in known:
-            where = ", ".join(partition.name for partition in used)
-            hint = suggestion(word, known) if known else "its nodes have no features"
-            yield Complaint("constraint", f"no node of partition {where} has the feature `{word}`", hint)
+    known: set[str] = set()
+    for partition in used:
+        known.update(partition.features)
+    words = map(str.strip, re.split(r"[&|,\[\]()]|\*\d+", site.constraint))
+    for word in dict.fromkeys(words):
+        if word and word not in known:
+            hint = suggestion(word, sorted(known)) if known else "its nodes have no features"
+            message = f"no node of partition {_in_words(used)} has the feature `{word}`"
+            yield Complaint("constraint", message, hint)
 
 
-def _sizes(site: Site, cluster: Cluster) -> Iterator[Complaint]:
-    """Checks that some node of the partitions has what the settings ask for."""
-    used = _used(site, cluster)
-    if not used:
-        return
-    where = ", ".join(partition.name for partition in used)
+def _gpus(site: Site, cluster: Cluster, used: Sequence[Partition]) -> Iterator[Complaint]:
     gpus = int(site.gpus or 1)
-    if gpus > (most := max(partition.most_gpus for partition in used)):
+    most = max(partition.most_gpus for partition in used)
+    if gpus > most:
         has = f"at most {most}" if most else "none"
-        hint = f"partitions with GPUs: {_with_gpus(cluster) or 'none'}; without GPUs set Default GPUs to 0"
-        yield Complaint("gpus", f"jobs ask for {gpus} GPU(s), but a node of partition {where} has {has}", hint)
-    cpus = _most(partition.cpus for partition in used)
-    if site.cpus and cpus and int(site.cpus) > cpus:
+        with_gpus = _in_words(partition for partition in cluster.partitions if partition.gpus)
+        hint = f"partitions with GPUs: {with_gpus or 'none'}; without GPUs set Default GPUs to 0"
+        message = f"jobs ask for {gpus} GPU(s), but a node of partition {_in_words(used)} has {has}"
+        yield Complaint("gpus", message, hint)
+
+
+def _sizes(site: Site, used: Sequence[Partition]) -> Iterator[Complaint]:
+    """Checks that some node of the partitions has what the settings ask for."""
+    where = _in_words(used)
+    cpus = max(partition.cpus or 0 for partition in used)
+    if site.cpus and 0 < cpus < int(site.cpus):
         yield Complaint("cpus", f"jobs ask for {site.cpus} CPUs, but a node of partition {where} has {cpus}")
-    memory_mb = _most(partition.memory_mb for partition in used)
-    if site.mem and memory_mb and _megabytes(site.mem) > memory_mb:
+    memory_mb = max(partition.memory_mb or 0 for partition in used)
+    if 0 < memory_mb < _megabytes(site.mem):
         message = f"jobs ask for {site.mem} of memory, but a node of partition {where} has {memory_mb} MB"
         yield Complaint("mem", message)
-    limits = [partition.max_time_min for partition in used]
-    longest = None if None in limits else max(limit for limit in limits if limit is not None)
-    if longest is not None and (site.time_min or 0) > longest:
-        message = f"the default time {site.time} is longer than partition {where} allows"
-        yield Complaint("time", message, f"at most {spoken_duration(longest * 60)}")
 
 
-def _with_gpus(cluster: Cluster) -> str:
-    return ", ".join(partition.name for partition in cluster.partitions if partition.gpus)
-
-
-def _most(numbers: Iterable[int | None]) -> int:
-    return max((number or 0 for number in numbers), default=0)
+def _time(site: Site, used: Sequence[Partition]) -> Iterator[Complaint]:
+    longest_min = max(math.inf if partition.max_time_min is None else partition.max_time_min for partition in used)
+    if (site.time_min or 0) > longest_min:
+        message = f"the default time {site.time} is longer than partition {_in_words(used)} allows"
+        yield Complaint("time", message, f"at most {spoken_duration(longest_min * 60)}")
 
 
 def _megabytes(text: str) -> float:
-    """Reads one of SLURM's sizes, which are in megabytes without a unit."""
+    """Reads one of SLURM's sizes, which are in megabytes without a unit; 0 for other text."""
     match = re.fullmatch(r"(\d+)([KMGT]?)B?", text.strip(), re.IGNORECASE)
-    return float(match[1]) * _UNITS_MB[match[2].upper() or "M"] if match else 0.0
+    if match is None:
+        return 0.0
+    return float(match[1]) * _UNITS_MB[match[2].upper() or "M"]

@@ -66,8 +66,8 @@ class Accounting:
 def _status(row: _Row) -> JobStatus:
     state = job_state(row["State"])
     node, started = row["NodeList"], zoned(row["Start"])
-    if state in {JobState.PENDING, JobState.RUNNING}:
-        return JobStatus(state, node="" if node == "None assigned" else node, started=started)
+    if state.is_going:
+        return JobStatus(state, node=node.replace("None assigned", ""), started=started)
     why = ended_because(row["State"])
     if state is JobState.FAILED and not why:
         why = _exit_reason(row["ExitCode"])
@@ -135,8 +135,11 @@ def _largest(values: Iterable[float | None]) -> float | None:
 
 def _resource(text: str, name: str) -> str:
     """Returns the value of ``gres/gpu`` in ``cpu=4,gres/gpu=1,gres/gpu:a100=1,mem=32G``; empty if it has none."""
-    pairs = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
-    return pairs.get(name, "")
+    for part in text.split(","):
+        key, _, value = part.partition("=")
+        if key == name:
+            return value
+    return ""
 
 
 def _number(text: str) -> float | None:
@@ -148,5 +151,9 @@ def _number(text: str) -> float | None:
 
 def _gib(text: str) -> float | None:
     match = _SIZE.fullmatch(text.strip())
-    number = _number(match[1]) if match else None
-    return None if match is None or number is None else number * _GIB[match[2]]
+    if match is None:
+        return None
+    number = _number(match[1])
+    if number is None:
+        return None
+    return number * _GIB[match[2]]

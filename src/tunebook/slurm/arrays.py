@@ -55,8 +55,9 @@ def array_script(resources: Resources, tasks: Sequence[ArrayTask]) -> str:
     lines = ["#!/usr/bin/env bash", *header_lines(resources)]
     lines += ["set -euo pipefail", 'case "$SLURM_ARRAY_TASK_ID" in']
     for task in tasks:
-        tag, directory, script = (shell_word(str(value)) for value in (task.tag, task.directory, task.script))
+        directory, script = shell_word(str(task.directory)), shell_word(str(task.script))
         resume = "1" if task.resume else ""
-        lines.append(f"{task.number}) tag={tag} directory={directory} script={script} resume={resume} ;;")
+        line = f"{task.number}) tag={shell_word(task.tag)} directory={directory} script={script} resume={resume} ;;"
+        lines.append(line)
     lines += ["*) exit 64 ;;", "esac"]
     return "\n".join(lines) + "\n" + _body()

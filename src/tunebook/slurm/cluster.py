@@ -80,12 +80,18 @@ class Partition:
             return "it is not up"
         if self.groups and not set(self.groups) & set(groups):
             return f"it is for the groups {', '.join(self.groups)}"
-        own = {name.lower() for name in accounts}
-        if own and self.accounts and not own & {name.lower() for name in self.accounts}:
+        own = _lower(accounts)
+        if not own:
+            return ""
+        if self.accounts and not own & _lower(self.accounts):
             return f"it is for the accounts {', '.join(self.accounts)}"
-        if own and own <= {name.lower() for name in self.denied}:
+        if own <= _lower(self.denied):
             return f"the account {', '.join(accounts)} is not allowed there"
         return ""
+
+
+def _lower(names: Iterable[str]) -> set[str]:
+    return {name.lower() for name in names}
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,14 @@ class Cluster:
     accounts: Accounts | None = None
     needs_account: bool = False
     has_gpus_option: bool = True
+
+    def accounts_for(self, account: str) -> tuple[str, ...]:
+        """The accounts of a job: the one that is set, otherwise those of this user."""
+        if account:
+            return (account,)
+        if self.accounts is None:
+            return ()
+        return self.accounts.own
 
     @property
     def default_partition(self) -> Partition | None:
@@ -174,7 +188,7 @@ def _limit(found: Mapping[str, str], name: str) -> str:
 
 def _names(found: Mapping[str, str], name: str) -> tuple[str, ...]:
     value = _present(found.get(name, ""))
-    return () if value.upper() == "ALL" else tuple(part for part in value.split(",") if part)
+    return () if value.upper() == "ALL" else _distinct(value.split(","))
 
 
 def _with_nodes(partition: Partition, cpus: str, memory: str, features: str, gres: str) -> Partition:
@@ -190,7 +204,9 @@ def _with_nodes(partition: Partition, cpus: str, memory: str, features: str, gre
 def _most(known: int | None, text: str) -> int | None:
     """``sinfo`` writes ``64+`` where nodes differ."""
     digits = re.match(r"\d+", text)
-    return known if digits is None else max(known or 0, int(digits[0]))
+    if digits is None:
+        return known
+    return max(known or 0, int(digits[0]))
 
 
 def _distinct(words: Iterable[str]) -> tuple[str, ...]:
@@ -227,8 +243,10 @@ def read_accounts(users: str, associations: str, accounts: str, qos: str, *, clu
             names.append(row[1])
             own_qos += [*row[2].split(","), row[3]]
     default = users.partition("\n")[0].partition("|")[2].partition("|")[0]
+    if default not in names:
+        default = ""
     return Accounts(
-        default=default if default in names else "",
+        default=default,
         own=_distinct(names),
         own_qos=_distinct(own_qos),
         all_accounts=_distinct(accounts.splitlines()),

@@ -26,8 +26,11 @@ def environment_outside_slurm() -> dict[str, str]:
     Variables with which a person's shell filters the answers of SLURM's programs are left out too: a job that
     ``SQUEUE_PARTITION`` hides would count as gone.
     """
-    foreign = {name for name in os.environ if name.startswith(_FOREIGN)} - _KEPT
-    return {name: value for name, value in os.environ.items() if name not in foreign}
+    env = dict(os.environ)
+    for name in os.environ:
+        if name.startswith(_FOREIGN) and name not in _KEPT:
+            del env[name]
+    return env
 
 
 def call(

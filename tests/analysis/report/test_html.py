@@ -14,6 +14,7 @@ import pytest
 
 from support.analyses import HOSTILE, dozens, hundreds, made_up
 from support.browser import Visit, browser, visiting
+from support.patience import HANG_S
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.report.html import log_href, report_html
 from tunebook.analysis.report.sections import content_of
@@ -287,7 +288,7 @@ def test_the_report_of_a_running_experiment_shows_its_status_and_reloads(
         assert "as of 2026-01-01 12:00 UTC" in visit.page.inner_text("#missing-section")
         visit.page.locator("form[data-filters=runs]").get_by_label("Search runs").fill("rank8")
         visit.page.locator("#runs thead th", has_text="State").get_by_role("button").click()
-        with visit.page.expect_event("framenavigated", timeout=5000):
+        with visit.page.expect_event("framenavigated", timeout=1000 * HANG_S):
             pass
         visit.page.wait_for_load_state()
         assert visit.page.locator("form[data-filters=runs]").get_by_label("Search runs").input_value() == "rank8"
