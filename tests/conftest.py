@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 from support.bash_jobs import Experiment, experiment_at
 from support.plans import EXAMPLE
 from support.slurm_cluster import Cluster, cluster_at, empty_queue, why_not
+
+# A shell that starts the tests in the background makes them ignore Ctrl-C, which tests of interruption send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What a person's shell says must not reach the jobs and the tools under test.
 for _name in ("HF_HUB_OFFLINE", "INSPECT_LOG_DIR", "WANDB_MODE", "TUNEBOOK_TAG"):

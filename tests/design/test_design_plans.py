@@ -369,7 +369,7 @@ def test_the_log_has_every_decision_verification_and_estimate(work: Path) -> Non
         "ESTIMATE_TRAINING",
         "ESTIMATE_DISK",
         "ESTIMATE_TOTAL",
-        "CHECK_PAGE",
+        "CHECK_PLAN",
         "COMPLETE",
     ]
     assert "Result: train (320), validation (40), test (40)" in journal
@@ -494,7 +494,7 @@ def test_an_update_takes_other_replicates_and_gives_a_new_model_its_control(work
     assert len(report.plan.fine_tuned) == 12
     assert [run.name for run in report.plan.runs[-2:]] == [f"{MODEL}_base", "Qwen2.5-0.5B_base"]
     journal = (work / "exp" / "design-experiment.log").read_text()
-    assert "UPDATE_PAGE: exp\nResult: 5 runs stay, 9 come, 0 go" in journal
+    assert "UPDATE_PLAN: exp\nResult: 5 runs stay, 9 come, 0 go" in journal
 
 
 @pytest.mark.usefixtures("work")

@@ -3,8 +3,8 @@
 The module of a name is imported when the name is first used, so that ``tunebook --help`` imports no verb.
 
 The verbs are here and not in ``tunebook`` itself, because six of them are also names of rooms (``tunebook.tools`` …).
-Programs that resolve a dotted path with ``getattr`` must find the rooms there; torchtune resolves the components of a
-configuration like that.
+Programs that resolve a dotted path with ``getattr`` must find the rooms there; training tools resolve the components
+of a configuration like that.
 """
 
 from __future__ import annotations

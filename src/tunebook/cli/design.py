@@ -81,10 +81,10 @@ class _Arguments:
     evaluate_epochs: Annotated[One, Help(help="Which epochs to evaluate: last, all, or zero-based '0,2'.")] = None
     matrix: Annotated[Many, Help(help="RUN:TASK=EPOCHS with globs, - for none: an exception. Repeatable.")] = None
     preparation: Annotated[
-        One, Help(help="The tool that trains. (default: torchtune)", autocompletion=complete_preparation_tool)
+        One, Help(help="The tool that trains; `tunebook tools` lists them.", autocompletion=complete_preparation_tool)
     ] = None
     evaluation: Annotated[
-        One, Help(help="The tool that evaluates. (default: inspect-ai)", autocompletion=complete_evaluation_tool)
+        One, Help(help="The tool that evaluates; `tunebook tools` lists them.", autocompletion=complete_evaluation_tool)
     ] = None
     note: Annotated[Many, Help(help="A line for the plan's notes. Repeatable.")] = None
     update: Annotated[
@@ -175,5 +175,5 @@ def _data(report: api.DesignReport) -> dict[str, Any]:
         "prerequisites": list(report.prerequisites),
         "verified": list(report.verified),
         "diff": report.diff,
-        "page": report.text,
+        "plan": report.text,
     }

@@ -42,7 +42,7 @@ def design_entries(
     checked = "read back and checked by the rules of `tunebook check`"
     result = f"{len(errors)} errors, {len(warnings)} warnings"
     problems = "; ".join(map(str, (*errors, *warnings)))
-    yield "CHECK_PAGE", checked, {"result": result, "details": problems}
+    yield "CHECK_PLAN", checked, {"result": result, "details": problems}
     for item in found.prerequisites:
         yield "PREREQUISITE", item, {}
     yield "COMPLETE", "the plan is written", {"result": plan.file}
@@ -64,4 +64,4 @@ def _update(old: Plan, new: Plan) -> Entry:
     come = [after[key] for key in after if key not in before]
     go = [before[key] for key in before if key not in after]
     result = f"{len(after) - len(come)} runs stay, {len(come)} come, {len(go)} go"
-    return ("UPDATE_PAGE", old.name, {"result": result, "come": ", ".join(come), "go": ", ".join(go)})
+    return ("UPDATE_PLAN", old.name, {"result": result, "come": ", ".join(come), "go": ", ".join(go)})
