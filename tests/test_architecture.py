@@ -1,6 +1,7 @@
 """The import table of docs/explanation/architecture.md, held for every module at any depth of a function."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,12 @@ def test_modules_and_functions_stay_readable(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno
             assert length <= 60, f"{path}:{node.lineno}: {node.name} has {length} lines"  # docstring included
+
+
+def test_the_architecture_page_has_the_same_table() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "explanation" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \|$", page, re.MULTILINE)
+    written = {room: set() if allowed == "–" else set(allowed.split(", ")) for room, allowed in rows}
+    everything = set(MAY_IMPORT) - {"api", "cli"}
+    assert written == MAY_IMPORT | {"api": {"all but cli"}}
+    assert MAY_IMPORT["api"] == everything
