@@ -180,7 +180,7 @@ def test_a_missing_checkpoint_is_one_clear_line(finished: Finished, tmp_path: Pa
     assert line.endswith("epoch_0 was not found: its training has not ended, or has failed")
 
 
-def test_a_page_that_changed_since_is_not_run(finished: Finished, tmp_path: Path) -> None:
+def test_a_plan_that_changed_since_is_not_run(finished: Finished, tmp_path: Path) -> None:
     directory = tmp_path / "changed"
     shutil.copytree(finished.directory, directory, ignore=shutil.ignore_patterns("artifacts"))
     assert tunebook(directory, "scaffold", "--overwrite").returncode == 0
@@ -188,7 +188,7 @@ def test_a_page_that_changed_since_is_not_run(finished: Finished, tmp_path: Path
     page.write_text(page.read_text().replace("- **Seed:** 14", "- **Seed:** 15"))
     done = tunebook(directory, "run")
     assert done.returncode == 4
-    assert "are not what the page asks for" in done.stderr
+    assert "differ from what the plan asks for now" in done.stderr
     assert "tunebook scaffold" in done.stderr
 
 
