@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = "tunebook"
 ROOMS = ("core", "tools", "run", "analysis/statistics")
 _SLOW = ("slurm", "end_to_end", "report_page", "browser", "demo", "resume", "retry_oom", "design_session")
-_MOST_TESTS = 60
+_MOST_TESTS = 25
 _LIMIT_S = 300
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -222,6 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rooms", nargs="*", default=list(ROOMS))
     parser.add_argument("--coverage", type=Path, help="the record of an earlier run; it is made where it is missing")
     parser.add_argument("--out", type=Path, help="a JSON Lines file for the results")
@@ -232,7 +233,7 @@ def main() -> None:
     covered = tests_by_line(database)
     mutants = chosen_mutants(options.rooms, options.count, options.seed)
     survivors = 0
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=options.workers) as pool:
         for mutant, (killed, why) in zip(mutants, pool.map(partial(noticed, covered=covered), mutants), strict=True):
             survivors += not killed
             sys.stdout.write(f"{'noticed ' if killed else 'SURVIVED'} {mutant} ({why})\n")
