@@ -34,6 +34,11 @@ def test_every_default_is_written_so_that_it_reads_back() -> None:
             assert parameter.convert(parameter.default_text) == parameter.default
 
 
+def test_a_default_is_shown_as_a_plan_writes_it() -> None:
+    texts = {row.key: row.default_text for row in SHARED_PARAMETERS}
+    assert (texts["lr_scheduler"], texts["lora_alpha"], texts["weight_decay"]) == ("cosine", "2 × rank", "0.01")
+
+
 @pytest.mark.parametrize("name", ["lora_rank", "LoRA Rank", "lora-rank", "rank", " RANK "])
 def test_a_parameter_is_found_by_key_column_and_short_name(name: str) -> None:
     assert SHARED_PARAMETERS.by_name(name) is SHARED_PARAMETERS.by_key("lora_rank")

@@ -118,6 +118,8 @@ def test_an_entry_reads_as_the_seed_has_it() -> None:
         ("0:59:00", 59),
         ("~10 min per run × 8 runs = 80 min", 10),
         ("2 hours", 120),
+        ("about 8 min", 8),
+        ("8 min, at most 10 min", 8),
         ("N/A", None),
     ],
 )

@@ -108,17 +108,21 @@ def test_the_paired_bootstrap_agrees_with_scipys_permutation_test_and_t_test() -
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "p", "name"),
+    ("first", "second", "p", "difference", "limits"),
     [
-        ([0.5, 0.25], [0.5, 0.25], 1.0, "paired bootstrap"),  # all ties
-        ([0.5], [0.25], 1.0, "sign test"),  # one pair
-        ([0.75] * 8, [0.5] * 8, 2 / 2**8, "sign test"),  # all alike: nothing to draw from
+        ([0.5, 0.25], [0.5, 0.25], 1.0, 0.0, (0.0, 0.0)),  # all ties
+        ([0.5], [0.25], 1.0, 0.25, None),  # one pair
+        ([0.75] * 8, [0.5] * 8, 2 / 2**8, 0.25, None),  # all alike: nothing to draw from
     ],
 )
-def test_edges_of_other_scores(first: list[float], second: list[float], p: float, name: str) -> None:
+def test_edges_of_other_scores(
+    first: list[float], second: list[float], p: float, difference: float, limits: tuple[float, float] | None
+) -> None:
     test = paired_test(first, second)
     assert test.p == pytest.approx(p)
-    assert test.name == name
+    assert test.difference == difference
+    assert (test.interval and (test.interval.low, test.interval.high)) == limits
+    assert test.name == ("sign test" if limits is None else "paired bootstrap")
 
 
 def test_a_bootstraps_p_is_never_zero() -> None:
