@@ -17,6 +17,7 @@ from support.eval_logs import write_log
 from support.scaffolding import CLOCK
 from support.sweeps import Sweep, SweepRun
 from tunebook import api
+from tunebook.artifacts.times import timestamp_s
 from tunebook.core.jobs import JobState
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai's and pandas' own
@@ -617,7 +618,5 @@ def test_bytes_that_are_no_text_are_no_crash(sweep: Path) -> None:
 
 
 def test_the_first_job_is_the_first_in_any_time_zone() -> None:
-    from tunebook.analysis.analyze import _timestamp
-
     times = ["2026-01-02T09:30:00+00:00", "2026-01-02T10:00:00+01:00", "2026-01-02T08:00:00-05:00"]
-    assert sorted(times, key=_timestamp) == [times[1], times[0], times[2]]
+    assert sorted(times, key=lambda time: timestamp_s(time) or 0.0) == [times[1], times[0], times[2]]

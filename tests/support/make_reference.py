@@ -32,7 +32,7 @@ the two tables of `## Status`, and nothing else in the file.
 | `## Prerequisites` | nothing: what `tunebook design` found missing, for people |
 | `## Tools` | `**Model Preparation:** torchtune`, `**Evaluation:** inspect-ai`; without the section these two |
 | `## Variables` | table Factor, Levels: checked against the runs |
-| `## All Runs` | a row a run: Run Name, Model, Type (`Fine-tuned`, `Control`, `Eval-only`), parameter columns, Est. Time, Notes, Checkpoint (of eval-only runs); `-` is "not applicable" |
+| `## All Runs` | one row per run: Run Name, Model, Type (`Fine-tuned`, `Control`, `Eval-only`), parameter columns, Est. Time, Notes, Checkpoint (of eval-only runs); `-` is "not applicable" |
 | `## Resources` → `### Models` | `- NAME: PATH`, and `**Location:**` for models without a path |
 | `## Resources` → `### Dataset` | `**Path:**`, `**Splits:** train (N), validation (N), test (N)` |
 | `## Resources` → `### Evaluation Tasks` | table Task Name, Script (`file.py` or `file.py@task`), Dataset, Description |

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from tunebook.analysis.statistics.measure_results import analyze_measures
 from tunebook.analysis.statistics.scores import score_evaluations
 from tunebook.analysis.values import Analysis
 from tunebook.artifacts.text_files import read_readable
+from tunebook.artifacts.times import timestamp_s
 from tunebook.core.markdown import parse_markdown
 from tunebook.core.paths import PLAN_FILE
 
@@ -92,7 +92,8 @@ def _provenance(source: Source, found: Collected, plan_text: str, created: str) 
         times.add(header.created)
         if header.commit:
             commits.add(f"{header.origin}@{header.commit}".strip("@"))
-    ordered = sorted(filter(None, times), key=lambda time: (_timestamp(time), time)) or [""]
+    # By the moment, not by the text: jobs and logs may have different time zones.
+    ordered = sorted(filter(None, times), key=lambda time: (timestamp_s(time) or 0.0, time)) or [""]
     facts = {
         "Experiment": str(source.experiment),
         "Plan (SHA-256, without its status tables)": hashlib.sha256(_without_status(plan_text).encode()).hexdigest(),
@@ -114,14 +115,6 @@ def _models(source: Source, found: Collected) -> dict[str, str]:
     """The path of each model that a run uses."""
     paths = {model.name: model.path for model in source.plan.models}
     return {f"Model {run.model}": paths.get(run.model, "") for run in found.runs}
-
-
-def _timestamp(time: str) -> float:
-    """Seconds since 1970: jobs and logs may have different time zones."""
-    try:
-        return datetime.fromisoformat(time).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def _without_status(plan_text: str) -> str:

@@ -87,7 +87,7 @@ def _choose(options: RunOptions) -> Choice:
 
 
 def _refuse_stale(loaded: Loaded, options: RunOptions) -> None:
-    """Stops if scaffolding now would write something; a file that a person edited stays as it is, and is no reason."""
+    """Stops if scaffolding now would write a file; files that a person edited are kept and do not count."""
     stages = frozenset(Stage) if options.stage is None else frozenset({options.stage})
     dry_run = Options(stages=stages, runs=options.runs, dry_run=True, on_failure=lambda _: True)
     report = orchestrate(loaded.context, loaded.tools, dry_run, now)

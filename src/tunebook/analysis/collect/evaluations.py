@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from tunebook.analysis.collect.collected import Collected
-from tunebook.analysis.collect.pick_log import key_of, pick_log
+from tunebook.analysis.collect.pick_log import PickedLog, key_of, pick_log
 from tunebook.analysis.collect.read_logs import EvaluationLog, LogReader
 from tunebook.analysis.collect.source import NO_JOB, JobFacts, Source
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, FactorUse, RunRecord, TaskUse
@@ -41,20 +41,12 @@ def collect_evaluations(source: Source, factors: tuple[FactorUse, ...], runs: tu
     samples: dict[EvaluationKey, Samples] = {}
     headers: dict[EvaluationKey, LogHeader] = {}
     for key, choice in picked.items():
-        facts, log = jobs.get(key, NO_JOB), choice.log
-        record = EvaluationRecord(
-            key,
-            state=facts.state,
-            reason=facts.reason or choice.why,
-            others=choice.others,
-            elapsed_s=facts.elapsed_s,
-            attempts=facts.attempts,
-        )
+        record, log = _record_without_log(key, jobs.get(key, NO_JOB), choice), choice.log
         if log is not None and log.path in samples_of:
             samples[key], headers[key] = samples_of[log.path], log.header
             record = replace(
                 record,
-                state=facts.state if key in jobs else JobState.COMPLETED,
+                state=record.state if key in jobs else JobState.COMPLETED,
                 log=log.path,
                 samples=log.header.samples,
                 completed=log.header.completed,
@@ -70,6 +62,17 @@ def collect_evaluations(source: Source, factors: tuple[FactorUse, ...], runs: tu
         headers=MappingProxyType(headers),
         unreadable=(*unreadable, *torn),
         strays=tuple(strays),
+    )
+
+
+def _record_without_log(key: EvaluationKey, facts: JobFacts, choice: PickedLog) -> EvaluationRecord:
+    return EvaluationRecord(
+        key,
+        state=facts.state,
+        reason=facts.reason or choice.why,
+        others=choice.others,
+        elapsed_s=facts.elapsed_s,
+        attempts=facts.attempts,
     )
 
 
