@@ -115,6 +115,7 @@ class _EvaluationTasksSection(Section):
                 line=row.line,
                 function=function,
                 dataset=cell_text(row, columns, "dataset") or None,
+                has_own_data="dataset" in columns and row.cells[columns["dataset"]].text == "-",
                 description=cell_text(row, columns, "description"),
             )
             tasks.append(task)
@@ -124,10 +125,13 @@ class _EvaluationTasksSection(Section):
         rows = []
         for task in target.plan.tasks:
             script = join_script(task.script, task.function)
+            dataset = "-" if task.has_own_data else ""
+            if task.dataset:
+                dataset = code_cell(task.dataset) + target.tick(task.dataset)
             row = (
                 escape_cell(task.name),
                 code_cell(script) + target.tick(task.script),
-                code_cell(task.dataset or "") + target.tick(task.dataset),
+                dataset,
                 escape_cell(task.description),
             )
             rows.append(row)
@@ -136,8 +140,8 @@ class _EvaluationTasksSection(Section):
 
 
 def split_script(text: str) -> tuple[str, str | None]:
-    """``FILE.py@task`` in its two parts; the name of a directory may contain an ``@`` too."""
-    if not re.search(r"@\s*\w*\s*$", text):
+    """``FILE.py@task`` in its two parts; the name of a file or directory may contain an ``@`` too."""
+    if not re.search(r"@[^@/]*$", text) or text.endswith(".py"):
         return text.strip(), None
     script, _, function = text.rpartition("@")
     return script.strip(), function.strip() or None
