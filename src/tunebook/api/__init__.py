@@ -57,13 +57,13 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.core.jobs import Job as Job
     from tunebook.core.jobs import JobState as JobState
     from tunebook.core.jobs import Stage as Stage
+    from tunebook.core.plan import EvaluationTask as EvaluationTask
+    from tunebook.core.plan import Model as Model
     from tunebook.design.defaults import DEFAULTS as DEFAULTS
     from tunebook.design.proposal import Totals as Totals
     from tunebook.design.suggest import Suggestions as Suggestions
     from tunebook.design.values import Design as Design
     from tunebook.design.values import DesignInputs as DesignInputs
-    from tunebook.design.values import DesignModel as DesignModel
-    from tunebook.design.values import DesignTask as DesignTask
     from tunebook.design.values import Factor as Factor
     from tunebook.executors.registry import Choice as Choice
     from tunebook.executors.registry import executor_names as executor_names
@@ -114,10 +114,11 @@ _NAMES_IN = {
     ),
     "tunebook.api.sites": ("SettingInEffect", "SiteDraft", "SiteInitOptions", "SiteReport", "site", "site_init"),
     "tunebook.core.jobs": ("Job", "JobState", "Stage"),
+    "tunebook.core.plan": ("EvaluationTask", "Model"),
     "tunebook.design.defaults": ("DEFAULTS",),
     "tunebook.design.proposal": ("Totals",),
     "tunebook.design.suggest": ("Suggestions",),
-    "tunebook.design.values": ("Design", "DesignInputs", "DesignModel", "DesignTask", "Factor"),
+    "tunebook.design.values": ("Design", "DesignInputs", "Factor"),
     "tunebook.executors.registry": ("Choice", "executor_names"),
     "tunebook.run.report": ("JobReport", "RunReport", "Snapshot", "StatusReport"),
     "tunebook.run.summary": ("run_summary",),

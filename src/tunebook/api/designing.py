@@ -17,12 +17,12 @@ from tunebook.design.build_plan import Previous, build_plan, same_trainings
 from tunebook.design.check import design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
 from tunebook.design.defaults import complete
-from tunebook.design.documents import options_document, yaml_document
+from tunebook.design.documents import options_document, place_of, yaml_document
 from tunebook.design.history import find_history
+from tunebook.design.inputs import parse_document
 from tunebook.design.log import design_entries
 from tunebook.design.merge import merge_inputs, update_inputs
 from tunebook.design.naming import experiment_name as name_of
-from tunebook.design.parse_options import parse_document
 from tunebook.design.paths import with_absolute_paths
 from tunebook.design.proposal import Totals, propose
 from tunebook.design.replan import keep_from, plan_diff, updated_text
@@ -243,11 +243,11 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
 
 def _own_directory(inputs: DesignInputs) -> tuple[Path | None, DesignInputs]:
     """The directory that a plan in YAML names, if it can be created here; the plan may come from another machine."""
-    named = inputs.directory
-    if named is None or named.parent.is_dir():
-        return named, inputs
+    named = Path(inputs.directory)
+    if not inputs.directory or named.parent.is_dir():
+        return named if inputs.directory else None, inputs
     hint = "name the experiment's directory to choose another"
-    warning = inputs.directory_place.problem(f"the plan's directory {named} does not exist on this machine", hint)
+    warning = place_of(inputs.directory).problem(f"the plan's directory {named} does not exist on this machine", hint)
     return None, replace(inputs, warnings=(*inputs.warnings, warning))
 
 

@@ -97,10 +97,11 @@ class _Session:
 
     def _parameters(self) -> None:
         """Parameters that every training needs and that nothing gives yet."""
-        read = self.read()
-        for key in api.missing_answers(read):
+        for key in api.missing_answers(self.read()):
             if key in api.DEFAULTS:
-                text = _text(f"{read.design.column(key)}?", api.DEFAULTS[key], check=_setting_problem(key))
+                text = _text(
+                    f"{api.every_parameter().by_key(key).column}?", api.DEFAULTS[key], check=_setting_problem(key)
+                )
                 self.answers.setdefault("set", []).append(f"{key}={text}")
 
     def _decisions(self) -> None:

@@ -76,7 +76,7 @@ def build_plan(design: Design, *, name: str, previous: Previous = _NO_PREVIOUS) 
         columns=keys,
         models=tuple(_used_models(design, trained)),
         dataset=_dataset(design, trained),
-        tasks=tuple(_tasks(design)),
+        tasks=tuple(replace(task, description=prose(task.description)) for task in design.tasks),
         epochs_to_evaluate=parse_epochs(design.epochs) or "last",
         configuration=_configuration(design, trained, keys),
         factors=tuple(_factors(design, trained, keys)),
@@ -226,12 +226,7 @@ def _used_models(design: Design, trained: Iterable[ListedRun]) -> Iterator[core.
     used |= {item.model for item in design.eval_only}
     for model in design.models:
         if design.has_every_control or model.name in used:
-            yield core.Model(model.name, model.path, 0)
-
-
-def _tasks(design: Design) -> Iterator[core.EvaluationTask]:
-    for task in design.tasks:
-        yield core.EvaluationTask(task.name, task.script, 0, task.function, task.dataset, prose(task.description))
+            yield model
 
 
 def trains_adapters(design: Design) -> bool:

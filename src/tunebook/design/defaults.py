@@ -7,11 +7,12 @@ import shutil
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from tunebook.core.plan import Model
 from tunebook.core.site import Site
 from tunebook.design.check import missing_parts
+from tunebook.design.documents import place_of
 from tunebook.design.parameter_names import column_of
-from tunebook.design.places import place_of
-from tunebook.design.values import DesignInputs, DesignModel
+from tunebook.design.values import DesignInputs
 
 __all__ = ["DEFAULTS", "complete", "gpu_memory_gb"]
 
@@ -25,7 +26,7 @@ def complete(inputs: DesignInputs, site: Site, *, defaults: bool) -> DesignInput
     """Fills in the models' directories, the number of GPUs and, if wanted, :data:`DEFAULTS`."""
     design = inputs.design
     decisions, problems = [*inputs.decisions], [*inputs.problems]
-    models: list[DesignModel] = []
+    models: list[Model] = []
     for model in design.models:
         path = model.path
         if not path and site.models_dir:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tunebook.design.places import Text, place_of
-from tunebook.design.values import Design, DesignTask, Factor
+from tunebook.core.plan import EvaluationTask
+from tunebook.design.documents import Text, place_of
+from tunebook.design.values import Design, Factor
 
 __all__ = ["absolute", "with_absolute_paths"]
 
@@ -36,7 +37,7 @@ def with_absolute_paths(design: Design, here: Path) -> Design:
             return replace(factor, levels=tuple(map(at, factor.levels)))
         return factor
 
-    def located(task: DesignTask) -> DesignTask:
+    def located(task: EvaluationTask) -> EvaluationTask:
         return replace(task, script=at(task.script), dataset=at(task.dataset or "") or None)
 
     return replace(

@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tunebook.core.parameters import suggestion
-from tunebook.design.documents import Node
+from tunebook.design.documents import Node, Place, Text
 from tunebook.design.parameter_names import find_key, nearest_key
 from tunebook.design.paths import with_absolute_paths
-from tunebook.design.places import NOWHERE, Place, Text
 from tunebook.design.values import Decision, Design, DesignInputs
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.parameters import every_parameter
@@ -23,14 +22,13 @@ class Draft:
 
     Attributes:
         here: the plan's directory, which relative paths are relative to.
-        directory: the experiment's directory, if the plan names one at ``directory_place``.
+        directory: the experiment's directory, if the plan names one.
     """
 
     def __init__(self, *, here: Path) -> None:
         self.here = here
         self.design = Design()
-        self.directory: Path | None = None
-        self.directory_place = NOWHERE
+        self.directory = ""
         self.problems: list[Problem] = []
         self._notes: list[str] = []
         self._decisions: list[Decision] = []
@@ -50,7 +48,6 @@ class Draft:
             decisions=tuple(self._decisions),
             warnings=tuple(self._warnings),
             directory=self.directory,
-            directory_place=self.directory_place,
         )
 
     # --- what is found

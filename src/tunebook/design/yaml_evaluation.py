@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tunebook.core.parameters import FLAG_WORDS, suggestion
-from tunebook.core.plan import RunType
+from tunebook.core.plan import EvaluationTask, RunType
 from tunebook.core.plan.resources import split_script
-from tunebook.design.documents import Node
+from tunebook.design.documents import Node, Text
 from tunebook.design.parameter_names import column_of
-from tunebook.design.places import Text
-from tunebook.design.values import DesignTask, MatrixRule
+from tunebook.design.values import MatrixRule
 from tunebook.design.yaml_draft import Draft
 from tunebook.design.yaml_runs import PROMPTS, YamlRun
 
@@ -55,7 +54,7 @@ def read_evaluation(draft: Draft, section: Node | None, runs: Sequence[YamlRun])
 def _tasks(draft: Draft, node: Node | None) -> dict[str, Mapping[str, Text]]:
     """Takes the tasks over; returns the prompts of each."""
     asked: dict[str, Mapping[str, Text]] = {}
-    tasks: list[DesignTask] = []
+    tasks: list[EvaluationTask] = []
     for item in draft.sequence(node, "evaluation.tasks"):
         texts = draft.section(item, "evaluation.tasks[]", _TASK)
         name = texts.get("name", "")
@@ -65,7 +64,7 @@ def _tasks(draft: Draft, node: Node | None) -> dict[str, Mapping[str, Text]]:
             draft.problem(item.place, f"two tasks are named `{name}`")
         file, function = split_script(texts.get("script", ""))
         dataset, description = texts.get("dataset") or None, texts.get("description", "")
-        tasks.append(DesignTask(Text(name, item.place), file, function, dataset, description))
+        tasks.append(EvaluationTask(Text(name, item.place), file, 0, function, dataset, description))
         asked[name] = {key: texts[key] for key in PROMPTS if key in texts}
     draft.design = replace(draft.design, tasks=tuple(tasks))
     return asked

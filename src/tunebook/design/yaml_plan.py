@@ -11,10 +11,10 @@ import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from tunebook.design.documents import Node, yaml_document
+from tunebook.core.plan import Model
+from tunebook.design.documents import Node, Text, yaml_document
 from tunebook.design.paths import absolute
-from tunebook.design.places import Text
-from tunebook.design.values import DesignInputs, DesignModel
+from tunebook.design.values import DesignInputs
 from tunebook.design.yaml_draft import Draft
 from tunebook.design.yaml_evaluation import read_evaluation
 from tunebook.design.yaml_runs import PROMPTS, read_runs
@@ -74,8 +74,7 @@ def _experiment(draft: Draft, section: Node | None) -> None:
     if directory:
         named = Path(absolute(directory, draft.here))
         is_moved = not named.is_dir() and draft.here.name == named.name  # the experiment was moved with its plan
-        draft.directory = draft.here if is_moved else named
-        draft.directory_place = directory.place
+        draft.directory = Text(str(draft.here if is_moved else named), directory.place)
 
 
 def _tools(draft: Draft, section: Node | None) -> None:
@@ -85,7 +84,7 @@ def _tools(draft: Draft, section: Node | None) -> None:
 
 
 def _models(draft: Draft, section: Node | None) -> None:
-    models: dict[str, DesignModel] = {}
+    models: dict[str, Model] = {}
     sizes: list[Node] = []
     for item in draft.sequence(draft.mapping(section, "models", ("base",)).get("base"), "models.base"):
         found = draft.mapping(item, "models.base[]", ("name", "path", "size_gb"))
@@ -96,7 +95,7 @@ def _models(draft: Draft, section: Node | None) -> None:
             continue
         if name in models:
             draft.problem(item.place, f"two models are named `{name}`")
-        models[name] = DesignModel(Text(name, item.place), path)
+        models[name] = Model(Text(name, item.place), path)
         if "size_gb" in found:
             sizes.append(found["size_gb"])
     draft.design = replace(draft.design, models=tuple(models.values()))

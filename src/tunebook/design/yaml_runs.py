@@ -9,9 +9,8 @@ from tunebook.core.naming import is_one_component
 from tunebook.core.parameters import Value, suggestion
 from tunebook.core.plan import RunType
 from tunebook.design.combine import level_value
-from tunebook.design.documents import Node
+from tunebook.design.documents import Node, Place, Text, place_of
 from tunebook.design.parameter_names import is_literal
-from tunebook.design.places import Place, Text, place_of
 from tunebook.design.values import MODEL, Control, Design, EvalOnly, Factor, ListedRun
 from tunebook.design.yaml_draft import Draft
 
