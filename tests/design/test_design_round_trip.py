@@ -19,8 +19,8 @@ from tunebook.core.plan.settings import evaluation_settings, evaluations, run_se
 from tunebook.core.units import minutes, spoken_minutes
 from tunebook.design.build_plan import build_plan, trained_runs
 from tunebook.design.check import design_problems
-from tunebook.design.combine import level_value
 from tunebook.design.compare_plans import lost_edits, plan_differences
+from tunebook.design.factors import level_value
 from tunebook.design.replan import keep_from, updated_text
 from tunebook.design.stored import design_from_json, design_to_json
 from tunebook.design.values import (

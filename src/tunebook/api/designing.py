@@ -23,14 +23,13 @@ from tunebook.design.inputs import parse_document
 from tunebook.design.log import design_entries
 from tunebook.design.merge import merge_inputs, update_inputs
 from tunebook.design.naming import experiment_name as name_of
-from tunebook.design.paths import with_absolute_paths
 from tunebook.design.proposal import Totals, propose
 from tunebook.design.replan import keep_from, plan_diff, updated_text
 from tunebook.design.resources import Entry, survey
 from tunebook.design.stored import design_from_json, design_to_json
 from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
-from tunebook.design.values import Decision, Design, DesignInputs
+from tunebook.design.values import Decision, Design, DesignInputs, with_absolute_paths
 from tunebook.design.workloads import Surroundings
 from tunebook.design.yaml_plan import read_yaml_plan
 from tunebook.disk.atomic import read_text, write_text

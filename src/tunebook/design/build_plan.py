@@ -17,9 +17,8 @@ from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan import MatrixEntry, Plan, Run, RunType
 from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.core.plan.settings import effective, run_settings
-from tunebook.design.combine import combinations, level_value
+from tunebook.design.factors import column_of, combinations, level_value
 from tunebook.design.naming import FreeNames, control_name, with_names
-from tunebook.design.parameter_names import column_of
 from tunebook.design.values import MODEL, Design, ListedRun
 
 __all__ = [

@@ -15,10 +15,9 @@ from tunebook.core.naming import is_one_component
 from tunebook.core.parameters import suggestion
 from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.design.build_plan import build_plan
-from tunebook.design.combine import combinations, has_values
 from tunebook.design.documents import place_of
 from tunebook.design.factor_rules import conversion_problem, factor_problems, required_parameters, size_problems
-from tunebook.design.parameter_names import column_of, values_text
+from tunebook.design.factors import column_of, combinations, has_values, values_text
 from tunebook.design.values import MODEL, Design, DesignInputs, EvalOnly, ListedRun
 from tunebook.errors import Problem
 

@@ -11,7 +11,7 @@ from tunebook.core.plan import Model
 from tunebook.core.site import Site
 from tunebook.design.check import missing_parts
 from tunebook.design.documents import place_of
-from tunebook.design.parameter_names import column_of
+from tunebook.design.factors import column_of
 from tunebook.design.values import DesignInputs
 
 __all__ = ["DEFAULTS", "complete", "gpu_memory_gb"]

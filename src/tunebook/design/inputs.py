@@ -10,9 +10,8 @@ from tunebook.core.parameters import FLAG_WORDS, suggestion
 from tunebook.core.plan import EvaluationTask, Model
 from tunebook.core.plan.resources import split_script
 from tunebook.design.documents import Document, Node, Number, Text, assignments, levels, records, texts_of
+from tunebook.design.factors import find_key, nearest_key
 from tunebook.design.merge import tasks_by_name
-from tunebook.design.parameter_names import find_key, nearest_key
-from tunebook.design.paths import with_absolute_paths
 from tunebook.design.values import (
     EVERY_MODEL,
     Combine,
@@ -23,6 +22,7 @@ from tunebook.design.values import (
     Factor,
     ListedRun,
     MatrixRule,
+    with_absolute_paths,
 )
 from tunebook.errors import Problem, TunebookError, UsageError
 

@@ -11,10 +11,10 @@ from tunebook.core.plan import Estimates, Fact, Plan, PlanDetails, Run, RunType
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.units import spoken_minutes
 from tunebook.design.build_plan import Previous, identity
-from tunebook.design.describe import describe_design, naming_facts
 from tunebook.design.estimate import Estimate
 from tunebook.design.estimate_facts import EstimateFacts, estimate_facts
-from tunebook.design.parameter_names import is_literal
+from tunebook.design.factors import is_literal
+from tunebook.design.naming import describe_design, naming_facts
 from tunebook.design.resources import Entry
 from tunebook.design.values import Design
 from tunebook.design.workloads import Surroundings, Workloads, file_bytes
