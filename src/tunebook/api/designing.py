@@ -13,19 +13,19 @@ from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
-from tunebook.design.build_plan import Previous, build_plan, same_trainings
+from tunebook.design.build_plan import Previous, build_plan, kind_of, same_trainings
 from tunebook.design.check import design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
 from tunebook.design.defaults import complete
 from tunebook.design.documents import options_document, place_of, yaml_document
 from tunebook.design.history import find_history
 from tunebook.design.inputs import parse_document
-from tunebook.design.log import design_entries
+from tunebook.design.log import record_checks, record_design
 from tunebook.design.merge import merge_inputs, update_inputs
 from tunebook.design.naming import experiment_name as name_of
 from tunebook.design.proposal import Totals, propose
 from tunebook.design.replan import keep_from, plan_diff, updated_text
-from tunebook.design.resources import Entry, survey
+from tunebook.design.resources import Entry, Resources, survey
 from tunebook.design.stored import design_from_json, design_to_json
 from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
@@ -291,11 +291,13 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     if old is not None:
         _refuse_lost_edits(experiment, old, plan, previous)
         created = old.created or created
-    found = survey(plan, site, experiment)
+    found = Resources()
+    kind = kind_of(inputs.design, plan, old)
+    record_design(found, inputs.decisions, plan, kind, old=old)
+    survey(found, plan, site, experiment)
     history = find_history(_roots(experiment, site))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
-
-    proposal = propose(inputs.design, plan, around=around, created=created, previous=previous)
+    proposal = propose(inputs.design, plan, kind, around=around, created=created, previous=previous)
     text = write_plan(proposal.plan, proposal.details)
     errors = list(plan_differences(proposal.plan, text))
     if previous.text is not None and old is not None:
@@ -309,7 +311,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         *inputs.warnings,
         *design_warnings(inputs.design),
         *same,
-        *proposal.warnings,
+        *found.warnings,
         *(problem for problem in loaded.findings.warnings if problem.missing not in found.missing),
     )
     report = DesignReport(
@@ -325,8 +327,8 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         errors=tuple(errors),
         warnings=warnings,
     )
-    entries = design_entries(inputs.decisions, proposal, old, found, history, errors=errors, warnings=warnings)
-    return report, list(entries)
+    record_checks(found, proposal.plan, errors=errors, warnings=warnings)
+    return report, found.entries
 
 
 def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, previous: Previous) -> None:

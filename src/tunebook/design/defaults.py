@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -14,12 +13,10 @@ from tunebook.design.documents import place_of
 from tunebook.design.factors import column_of
 from tunebook.design.values import DesignInputs
 
-__all__ = ["DEFAULTS", "complete", "gpu_memory_gb"]
+__all__ = ["DEFAULTS", "complete"]
 
 DEFAULTS = {"lora_rank": "8", "lr": "1e-4", "batch_size": "4", "epochs": "1"}
 """Values that ``--yes`` takes, and the questions offer, for parameters that every training needs."""
-
-_ASSUMED_GPU_GB = 80.0
 
 
 def complete(inputs: DesignInputs, site: Site, *, defaults: bool) -> DesignInputs:
@@ -58,11 +55,3 @@ def _gpus(site: Site) -> tuple[str, str]:
     if shutil.which("nvidia-smi"):
         return "1", "this machine has a GPU"
     return "0", "this machine has no GPU, and the site settings describe no cluster"
-
-
-def gpu_memory_gb(site: Site) -> tuple[float, str]:
-    """The memory of the GPUs that jobs get, and how it is known."""
-    match = re.search(r"gpu(\d{2,3})\b|\b(\d{2,3})g(?:b)?\b", site.constraint, re.IGNORECASE)
-    if match:
-        return float(match[1] or match[2]), f"constraint {site.constraint}"
-    return _ASSUMED_GPU_GB, "assumed"

@@ -1,67 +1,40 @@
-"""The entries of ``design-experiment.log``: every decision, verification and estimate, in the order they were made."""
+"""Records for ``design-experiment.log`` what a design begins and ends with; what is found in between records itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from tunebook.core.plan import Plan, RunType
 from tunebook.design.build_plan import names_by_identity
-from tunebook.design.history import History
-from tunebook.design.proposal import Proposal
-from tunebook.design.resources import Entry, Resources
+from tunebook.design.resources import Resources
 from tunebook.design.values import Decision
 from tunebook.errors import Problem
 
-__all__ = ["design_entries"]
+__all__ = ["record_checks", "record_design"]
 
 
-def design_entries(
-    decisions: Sequence[Decision],
-    proposal: Proposal,
-    old: Plan | None,
-    found: Resources,
-    history: History,
-    *,
-    errors: Sequence[Problem],
-    warnings: Sequence[Problem],
-) -> Iterator[Entry]:
-    """The entries of one design, from the question to its end; ``old`` is the plan that it replaces."""
-    plan, totals = proposal.plan, proposal.totals
-    yield "DESIGN_EXPERIMENT", plan.name, {"details": plan.question}
+def record_design(found: Resources, decisions: Sequence[Decision], plan: Plan, kind: str, *, old: Plan | None) -> None:
+    """The question, the decisions and the runs; ``old`` is the plan that this one replaces."""
+    found.record("DESIGN_EXPERIMENT", plan.name, details=plan.question)
     if old:
-        yield _update(old, plan)
+        before, after = names_by_identity(old), names_by_identity(plan)
+        come = [after[key] for key in after if key not in before]
+        go = [before[key] for key in before if key not in after]
+        result = f"{len(after) - len(come)} runs stay, {len(come)} come, {len(go)} go"
+        found.record("UPDATE_PLAN", old.name, result=result, come=", ".join(come), go=", ".join(go))
     for what, why in decisions:
-        yield "DECIDE", what, {"explanation": why}
-    yield _runs(proposal)
-    yield from found.entries
-    counts = f"{len(history.trainings)} trainings, {len(history.evaluations)} evaluations"
-    yield "FIND_PRIOR_RUNS", counts, {"details": ", ".join(history.searched)}
-    yield from proposal.entries
-    result = f"{totals.training_h:.1f} h training, {totals.evaluation_h:.1f} h evaluation, {totals.gpu_h:.1f} GPU hours"
-    yield "ESTIMATE_TOTAL", f"{totals.runs} runs, {totals.evaluations} evaluations", {"result": result}
-    checked = "read back and checked by the rules of `tunebook check`"
-    result = f"{len(errors)} errors, {len(warnings)} warnings"
-    problems = "; ".join(map(str, (*errors, *warnings)))
-    yield "CHECK_PLAN", checked, {"result": result, "details": problems}
-    for item in found.prerequisites:
-        yield "PREREQUISITE", item, {}
-    yield "COMPLETE", "the plan is written", {"result": plan.file}
-
-
-def _runs(proposal: Proposal) -> Entry:
-
-    plan = proposal.plan
+        found.record("DECIDE", what, explanation=why)
     factors = "; ".join(f"{factor.name}: {', '.join(factor.levels)}" for factor in plan.factors)
     types = [run.type for run in plan.runs]
-    result = ", ".join(f"{types.count(kind)} {kind.value}" for kind in RunType if kind in types)
-    lines = {"details": factors, "result": result, "runs": ", ".join(run.name for run in plan.runs)}
-    return ("FACTORS_TO_RUNS", proposal.details.design, lines)
+    result = ", ".join(f"{types.count(type_)} {type_.value}" for type_ in RunType if type_ in types)
+    found.record("FACTORS_TO_RUNS", kind, details=factors, result=result, runs=", ".join(run.name for run in plan.runs))
 
 
-def _update(old: Plan, new: Plan) -> Entry:
-
-    before, after = names_by_identity(old), names_by_identity(new)
-    come = [after[key] for key in after if key not in before]
-    go = [before[key] for key in before if key not in after]
-    result = f"{len(after) - len(come)} runs stay, {len(come)} come, {len(go)} go"
-    return ("UPDATE_PLAN", old.name, {"result": result, "come": ", ".join(come), "go": ", ".join(go)})
+def record_checks(found: Resources, plan: Plan, *, errors: Sequence[Problem], warnings: Sequence[Problem]) -> None:
+    """The problems and prerequisites of the plan."""
+    checked = "read back and checked by the rules of `tunebook check`"
+    result = f"{len(errors)} errors, {len(warnings)} warnings"
+    found.record("CHECK_PLAN", checked, result=result, details="; ".join(map(str, (*errors, *warnings))))
+    for item in found.prerequisites:
+        found.record("PREREQUISITE", item)
+    found.record("COMPLETE", "the plan is written", result=plan.file)
