@@ -76,8 +76,8 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.scaffold.rederive import Derived as Derived
     from tunebook.scaffold.report import ScaffoldReport as ScaffoldReport
     from tunebook.scaffold.summary import scaffold_summary as scaffold_summary
-    from tunebook.site.finding import Candidate as Candidate
-    from tunebook.site.finding import Detected as Detected
+    from tunebook.site.machine import Candidate as Candidate
+    from tunebook.site.machine import Detected as Detected
     from tunebook.tools.entry_points import tool_names as tool_names
     from tunebook.tools.parameters import every_parameter as every_parameter
 
@@ -126,7 +126,7 @@ _NAMES_IN = {
     "tunebook.scaffold.rederive": ("Derived",),
     "tunebook.scaffold.report": ("ScaffoldReport",),
     "tunebook.scaffold.summary": ("scaffold_summary",),
-    "tunebook.site.finding": ("Candidate", "Detected"),
+    "tunebook.site.machine": ("Candidate", "Detected"),
     "tunebook.tools.entry_points": ("tool_names",),
     "tunebook.tools.parameters": ("every_parameter",),
 }

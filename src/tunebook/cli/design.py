@@ -100,6 +100,10 @@ class _Arguments:
         updated = (self.directory or Path()) if self.update else None
         return api.DesignSources(options=self._given(), config=self.config, yaml_plan=self.from_, updated=updated)
 
+    def is_new(self) -> bool:
+        """Whether a new directory is needed, which nothing names."""
+        return not (self.directory or self.update or self.dry_run or self.from_)
+
     def _given(self) -> dict[str, list[str]]:
         """Option name to its occurrences."""
         if self.no_controls and self.control:
@@ -129,14 +133,11 @@ def register(app: typer.Typer) -> None:
 
 def _design(options: _Arguments) -> None:
     is_asking = on_terminal() and not options.yes and not options.as_json
-    directory = options.directory
     inputs = api.read_inputs(options.sources())
     if is_asking and not inputs.problems:
         inputs = api.read_inputs(ask_answers(options.sources()))
-        if not (directory or options.update or options.dry_run or options.from_):
-            directory = ask_directory(inputs)
     report = api.design(
-        directory,
+        ask_directory(inputs) if is_asking and options.is_new() else options.directory,
         api.DesignOptions(update=options.update, defaults=options.yes, dry_run=options.dry_run),
         given=inputs,
         confirm=ask_write if is_asking else lambda _: True,

@@ -6,15 +6,14 @@ import configparser
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from tunebook.disk.program import run_program
 from tunebook.errors import ToolError
-from tunebook.site.detect_slurm import SLURM_STEPS
-from tunebook.site.finding import Candidate, Detected
-from tunebook.site.machine import Machine, Step
-from tunebook.site.python import STAGES, conda_modules, loaded_pythons, stage_modules
+from tunebook.site.detect_slurm import SLURM_STEPS, Step
+from tunebook.site.machine import Candidate, Detected, Machine
+from tunebook.site.python import STAGES, Found, conda_modules, find_environments, loaded_pythons, stage_modules
 from tunebook.site.storage import models_directory, scratch_directories
 
 __all__ = ["settle"]
@@ -35,8 +34,7 @@ def settle(machine: Machine, choose: Callable[[Detected], Candidate]) -> tuple[t
         Each finding and its value, in the order of the questions; settings that do not apply are left out.
     """
     settled = []
-    middle = SLURM_STEPS if machine.cluster else (_local_gpus,)
-    for step in (*_STEPS_BEFORE, *middle, *_STEPS_AFTER):
+    for step in _steps(machine):
         finding = step(machine)
         if finding is None:
             continue
@@ -46,6 +44,24 @@ def settle(machine: Machine, choose: Callable[[Detected], Candidate]) -> tuple[t
         machine.values[finding.key] = chosen.value
         settled.append((finding, chosen))
     return tuple(settled)
+
+
+def _steps(machine: Machine) -> tuple[Step, ...]:
+    """The steps in the order of the questions."""
+    search = cache(partial(find_environments, machine.here))
+    return (
+        _username,
+        _group,
+        *(SLURM_STEPS if machine.cluster else (_local_gpus,)),
+        _scratch,
+        _models,
+        _outputs,
+        partial(_environment, stage="training", search=search),
+        partial(_environment, stage="evaluation", search=search),
+        _modules,
+        partial(_wandb, name="entity"),
+        partial(_wandb, name="project"),
+    )
 
 
 def _username(machine: Machine) -> Detected:
@@ -95,12 +111,12 @@ def _models(machine: Machine) -> Detected:
     return Detected("models_dir", (), question, "no directory with models was found near scratch and home")
 
 
-def _environment(machine: Machine, stage: str) -> Detected:
-    fitting = [item for item in machine.environments if item.fits(stage)]
+def _environment(machine: Machine, stage: str, search: Callable[[], tuple[Found, ...]]) -> Detected:
+    fitting = [item for item in search() if item.fits(stage)]
     trained = machine.values.get("training")
     package = " or ".join(stage_modules(stage))
-    own = {item.prefix for item in fitting} & {machine.here.python}
-    if own and machine.cluster is None and not trained:
+    has_own = any(item.prefix == machine.here.python for item in fitting)
+    if has_own and machine.cluster is None and not trained:
         return Detected(stage, missing=f"the Python that runs tunebook has {package}")
     if not fitting:
         question = f"Which environment has {package}? A conda environment's name, or a virtual environment's path:"
@@ -108,9 +124,8 @@ def _environment(machine: Machine, stage: str) -> Detected:
         return Detected(stage, (), question, missing)
     fitting.sort(key=lambda item: item.text != trained)
     first = fitting[0]
-    question = f"Which environment is for the {stage}?"
-    if len(fitting) == 1 or first.is_active or first.text == trained:
-        question = ""
+    is_certain = len(fitting) == 1 or first.is_active or first.text == trained
+    question = "" if is_certain else f"Which environment is for the {stage}?"
     return Detected(stage, tuple(item.candidate for item in fitting), question)
 
 
@@ -149,16 +164,3 @@ def _wandb(machine: Machine, name: str) -> Detected | None:
     if not value:
         return None
     return Detected(f"wandb_{name}", (Candidate(value, basis),))
-
-
-_STEPS_BEFORE: tuple[Step, ...] = (_username, _group)
-_STEPS_AFTER: tuple[Step, ...] = (
-    _scratch,
-    _models,
-    _outputs,
-    partial(_environment, stage="training"),
-    partial(_environment, stage="evaluation"),
-    _modules,
-    partial(_wandb, name="entity"),
-    partial(_wandb, name="project"),
-)

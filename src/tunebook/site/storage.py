@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tunebook.site.finding import Candidate
-from tunebook.site.surroundings import Surroundings
+from tunebook.site.machine import Candidate, Surroundings
 
 __all__ = ["models_directory", "scratch_directories"]
 

@@ -11,7 +11,7 @@ from tunebook.core.parameters import suggestion
 from tunebook.core.site import Site
 from tunebook.core.units import spoken_duration
 from tunebook.errors import SlurmError
-from tunebook.site.surroundings import Surroundings
+from tunebook.site.machine import Surroundings
 from tunebook.slurm.cluster import Accounts, Cluster, Partition
 from tunebook.slurm.submission import refusal
 
