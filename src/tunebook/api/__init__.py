@@ -59,7 +59,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.core.jobs import Stage as Stage
     from tunebook.core.plan import EvaluationTask as EvaluationTask
     from tunebook.core.plan import Model as Model
-    from tunebook.design.defaults import DEFAULTS as DEFAULTS
+    from tunebook.design.check import DEFAULTS as DEFAULTS
     from tunebook.design.proposal import Totals as Totals
     from tunebook.design.suggest import Suggestions as Suggestions
     from tunebook.design.values import Design as Design
@@ -115,7 +115,7 @@ _NAMES_IN = {
     "tunebook.api.sites": ("SettingInEffect", "SiteDraft", "SiteInitOptions", "SiteReport", "site", "site_init"),
     "tunebook.core.jobs": ("Job", "JobState", "Stage"),
     "tunebook.core.plan": ("EvaluationTask", "Model"),
-    "tunebook.design.defaults": ("DEFAULTS",),
+    "tunebook.design.check": ("DEFAULTS",),
     "tunebook.design.proposal": ("Totals",),
     "tunebook.design.suggest": ("Suggestions",),
     "tunebook.design.values": ("Design", "DesignInputs", "Factor"),

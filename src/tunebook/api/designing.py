@@ -14,16 +14,14 @@ from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
 from tunebook.design.build_plan import Previous, build_plan, kind_of, same_trainings
-from tunebook.design.check import design_problems, design_warnings, missing_parts
+from tunebook.design.check import complete, design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
-from tunebook.design.defaults import complete
 from tunebook.design.documents import options_document, place_of, yaml_document
 from tunebook.design.history import find_history
 from tunebook.design.inputs import parse_document
-from tunebook.design.log import record_checks, record_design
 from tunebook.design.merge import merge_inputs, update_inputs
 from tunebook.design.naming import experiment_name as name_of
-from tunebook.design.proposal import Totals, propose
+from tunebook.design.proposal import Totals, propose, record_checks, record_design
 from tunebook.design.replan import keep_from, plan_diff, updated_text
 from tunebook.design.resources import Entry, Resources, survey
 from tunebook.design.stored import design_from_json, design_to_json
@@ -178,7 +176,7 @@ def experiment_name(value: Design, clock: Callable[[], datetime] = now) -> str:
 
 
 def missing_answers(inputs: DesignInputs) -> tuple[str, ...]:
-    """The missing parts of a design; :data:`~tunebook.design.defaults.DEFAULTS` has values for some of them."""
+    """The missing parts of a design; :data:`~tunebook.design.check.DEFAULTS` has values for some of them."""
     return missing_parts(inputs.design)
 
 

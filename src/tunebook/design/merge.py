@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from itertools import chain
 from typing import Any, TypeVar
 
 from tunebook.core.plan import EvaluationTask, Model
@@ -14,7 +15,6 @@ __all__ = ["merge_inputs", "tasks_by_name", "update_inputs"]
 _Item = TypeVar("_Item")
 _Named = TypeVar("_Named", bound=Model | EvalOnly)
 _Pair = tuple[str, ...]
-_Keys = TypeVar("_Keys", bound=Iterable[str])
 
 
 def merge_inputs(earlier: DesignInputs, now: DesignInputs) -> DesignInputs:
@@ -135,30 +135,17 @@ def _extended(seeds: tuple[str, ...], count: int) -> tuple[str, ...]:
 def _without_gone_factors(now: Design, merged: Design) -> tuple[Design, tuple[Decision, ...]]:
     """Drops earlier pairs, exclusions and base levels of factors that the design no longer has."""
     factors = {MODEL, *merged.factor_keys}
-    gone: dict[str, None] = {}
-    paired = _still_valid(merged.paired, now.paired, factors, gone)
-    exclusions = _still_valid(merged.exclusions, now.exclusions, factors, gone)
-    base: dict[str, str] = {}
-    for key, text in merged.base.items():
-        if key in factors or key in now.base:
-            base[key] = text
-        else:
-            gone[key] = None
-    if now.combine == Combine.FACTORIAL:
-        base = dict(now.base)
+    given = set(chain(*now.paired, *now.exclusions, now.base))
+    named = chain(*merged.paired, *merged.exclusions, merged.base)
+    gone = {key: None for key in named if key not in factors and key not in given}
+    base = now.base
+    if now.combine != Combine.FACTORIAL:
+        base = {key: text for key, text in merged.base.items() if key not in gone}
+    design = replace(
+        merged,
+        paired=tuple(keys for keys in merged.paired if gone.keys().isdisjoint(keys)),
+        exclusions=tuple(rule for rule in merged.exclusions if gone.keys().isdisjoint(rule)),
+        base=base,
+    )
     what = "pairs, exclusions and base levels of {} are left out"
-    decisions = tuple((what.format(key), "it is no longer a factor") for key in gone if key not in factors)
-    return replace(merged, paired=paired, exclusions=exclusions, base=base), decisions
-
-
-def _still_valid(
-    merged: Iterable[_Keys], now: Iterable[_Keys], factors: set[str], gone: dict[str, None]
-) -> tuple[_Keys, ...]:
-    """The pairs or rules that are given now, or whose keys are all factors; adds the keys of others to ``gone``."""
-    again, kept = list(now), []
-    for keys in merged:
-        if keys in again or factors.issuperset(keys):
-            kept.append(keys)
-        else:
-            gone.update(dict.fromkeys(keys))
-    return tuple(kept)
+    return design, tuple((what.format(key), "it is no longer a factor") for key in gone)

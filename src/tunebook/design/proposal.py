@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -12,15 +12,16 @@ from tunebook.core.plan import Estimates, Fact, Plan, PlanDetails, Run, RunType
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
 from tunebook.core.units import spoken_minutes
-from tunebook.design.build_plan import Previous, identity
+from tunebook.design.build_plan import Previous, identity, names_by_identity
 from tunebook.design.estimate import Estimate, largest_batch, memory_gb
 from tunebook.design.factors import is_literal
 from tunebook.design.naming import naming_facts
-from tunebook.design.values import Design
+from tunebook.design.resources import Resources
+from tunebook.design.values import Decision, Design
 from tunebook.design.workloads import ASSUMED_EXAMPLES, Surroundings, Workloads, file_bytes
 from tunebook.errors import Problem
 
-__all__ = ["Proposal", "Totals", "propose"]
+__all__ = ["Proposal", "Totals", "propose", "record_checks", "record_design"]
 
 _GIB = 2**30
 _DISK_BUFFER = 1.2
@@ -269,3 +270,33 @@ def _matrix_notes(plan: Plan) -> dict[str, str]:
         words[RunType.CONTROL] += ", with the prompts of the configuration"
     evaluated = {item.run for item in evaluations(plan)}
     return {run.name: words[run.type] for run in plan.runs if run.type in words and run.name in evaluated}
+
+
+# --- the log --------------------------------------------------------------------------------------------------------
+
+
+def record_design(found: Resources, decisions: Sequence[Decision], plan: Plan, kind: str, *, old: Plan | None) -> None:
+    """The question, the decisions and the runs; ``old`` is the plan that this one replaces."""
+    found.record("DESIGN_EXPERIMENT", plan.name, details=plan.question)
+    if old:
+        before, after = names_by_identity(old), names_by_identity(plan)
+        come = [after[key] for key in after if key not in before]
+        go = [before[key] for key in before if key not in after]
+        result = f"{len(after) - len(come)} runs stay, {len(come)} come, {len(go)} go"
+        found.record("UPDATE_PLAN", old.name, result=result, come=", ".join(come), go=", ".join(go))
+    for what, why in decisions:
+        found.record("DECIDE", what, explanation=why)
+    factors = "; ".join(f"{factor.name}: {', '.join(factor.levels)}" for factor in plan.factors)
+    types = [run.type for run in plan.runs]
+    result = ", ".join(f"{types.count(type_)} {type_.value}" for type_ in RunType if type_ in types)
+    found.record("FACTORS_TO_RUNS", kind, details=factors, result=result, runs=", ".join(run.name for run in plan.runs))
+
+
+def record_checks(found: Resources, plan: Plan, *, errors: Sequence[Problem], warnings: Sequence[Problem]) -> None:
+    """The problems and prerequisites of the plan."""
+    checked = "read back and checked by the rules of `tunebook check`"
+    result = f"{len(errors)} errors, {len(warnings)} warnings"
+    found.record("CHECK_PLAN", checked, result=result, details="; ".join(map(str, (*errors, *warnings))))
+    for item in found.prerequisites:
+        found.record("PREREQUISITE", item)
+    found.record("COMPLETE", "the plan is written", result=plan.file)
