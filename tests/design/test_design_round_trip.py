@@ -168,7 +168,7 @@ def test_a_plan_that_is_updated_without_a_change_stays_as_it_is(value: Design) -
     assert replace(again, file=plan.file) == plan
     assert lost_edits(read, stored=again, updated=again) == ()
     details = PlanDetails(directory="/x", created="2026-01-01 00:00")
-    assert updated_text(text, plan, write_plan(plan, details), plan) == text
+    assert updated_text(previous, write_plan(plan, details), plan) == text
 
 
 @given(st.integers(1, 10**7))

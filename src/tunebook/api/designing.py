@@ -285,33 +285,22 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     previous = _previous(experiment)
     old = previous.plan
     plan = build_plan(inputs.design, name=inputs.design.name, previous=previous)
-    created = f"{moment:%Y-%m-%d %H:%M}"
     if old is not None:
         _refuse_lost_edits(experiment, old, plan, previous)
-        created = old.created or created
-    found = Resources()
-    kind = kind_of(inputs.design, plan, old)
+    found, kind = Resources(), kind_of(inputs.design, plan, old)
     record_design(found, inputs.decisions, plan, kind, old=old)
     survey(found, plan, site, experiment)
     history = find_history(_roots(experiment, site))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
+    created = old.created if old else ""
+    created = created or f"{moment:%Y-%m-%d %H:%M}"
     proposal = propose(inputs.design, plan, kind, around=around, created=created, previous=previous)
-    text = write_plan(proposal.plan, proposal.details)
-    errors = list(plan_differences(proposal.plan, text))
-    if previous.text is not None and old is not None:
-        text = updated_text(previous.text, old, text, proposal.plan)
+    plan, written = proposal.plan, write_plan(proposal.plan, proposal.details)
+    text = updated_text(previous, written, plan)
     loaded = load(experiment, text=text)
-    trained = {run.model for run in plan.fine_tuned}
-    errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
-    errors += [problem for problem in loaded.findings.errors if problem not in errors]
-    same = [Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)]
-    warnings = (
-        *inputs.warnings,
-        *design_warnings(inputs.design),
-        *same,
-        *found.warnings,
-        *(problem for problem in loaded.findings.warnings if problem.missing not in found.missing),
-    )
+    errors = _errors(plan, written, found, loaded.findings.errors)
+    warnings = _warnings(inputs, plan, found, loaded.findings.warnings)
+    record_checks(found, plan, errors=errors, warnings=warnings)
     report = DesignReport(
         experiment,
         loaded.context.plan,
@@ -322,22 +311,36 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         decisions=inputs.decisions,
         prerequisites=tuple(found.prerequisites),
         verified=tuple(sorted(found.verified)),
-        errors=tuple(errors),
+        errors=errors,
         warnings=warnings,
     )
-    record_checks(found, proposal.plan, errors=errors, warnings=warnings)
     return report, found.entries
+
+
+def _errors(plan: Plan, written: str, found: Resources, by_rules: Sequence[Problem]) -> tuple[Problem, ...]:
+    """What would be read otherwise, models that cannot be trained, and what the rules of ``check`` find."""
+    errors = list(plan_differences(plan, written))
+    trained = {run.model for run in plan.fine_tuned}
+    errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
+    return tuple(dict.fromkeys((*errors, *by_rules)))
+
+
+def _warnings(inputs: DesignInputs, plan: Plan, found: Resources, by_rules: Sequence[Problem]) -> tuple[Problem, ...]:
+    warnings = [*inputs.warnings, *design_warnings(inputs.design)]
+    warnings += [Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)]
+    warnings += found.warnings
+    warnings += [problem for problem in by_rules if problem.missing not in found.missing]
+    return tuple(warnings)
 
 
 def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, previous: Previous) -> None:
     """Stops an update that would undo what a person changed in the plan by hand."""
     stored = _stored_design(experiment)
-    if stored is None:
-        return
-    planned = build_plan(stored, name=stored.name, previous=previous)
-    problems = lost_edits(old, stored=planned, updated=plan)
-    if problems:
-        raise ConflictError(problems)
+    if stored is not None:
+        planned = build_plan(stored, name=stored.name, previous=previous)
+        problems = lost_edits(old, stored=planned, updated=plan)
+        if problems:
+            raise ConflictError(problems)
 
 
 def _roots(experiment: Path, site: Site) -> list[Path]:

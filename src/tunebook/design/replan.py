@@ -38,13 +38,15 @@ def _matrix_notes(text: str) -> dict[str, str]:
     return notes
 
 
-def updated_text(before: str, old: Plan, text: str, new: Plan) -> str:
-    """The new plan with the status of runs that stay, and with everything that a person wrote.
+def updated_text(previous: Previous, text: str, new: Plan) -> str:
+    """The new plan with the status of runs that stay, and with everything that a person wrote in the old one.
 
     Args:
-        before: the text of the old plan, ``old``.
         text: the text of the new plan, ``new``, as it would be written without an old one.
     """
+    before, old = previous.text, previous.plan
+    if before is None or old is None:
+        return text
     return with_own_sections(before, with_own_text(before, _with_status(before, old, text, new)))
 
 
