@@ -133,11 +133,14 @@ def register(app: typer.Typer) -> None:
 
 def _design(options: _Arguments) -> None:
     is_asking = on_terminal() and not options.yes and not options.as_json
+    directory = options.directory
     inputs = api.read_inputs(options.sources())
     if is_asking and not inputs.problems:
         inputs = api.read_inputs(ask_answers(options.sources()))
+        if options.is_new():
+            directory = ask_directory(inputs)
     report = api.design(
-        ask_directory(inputs) if is_asking and options.is_new() else options.directory,
+        directory,
         api.DesignOptions(update=options.update, defaults=options.yes, dry_run=options.dry_run),
         given=inputs,
         confirm=ask_write if is_asking else lambda _: True,

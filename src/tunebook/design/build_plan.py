@@ -78,14 +78,15 @@ def build_plan(design: Design, *, name: str, previous: Previous = _NO_PREVIOUS) 
         configuration=_configuration(design, trained, keys),
         factors=tuple(_factors(design, trained, keys)),
     )
-    old = previous.plan
-    old_names = names_by_identity(old) if old else {}
+    old_names: dict[_Identity, str] = {}
+    notes = dict(design.run_notes)
+    if previous.plan is not None:
+        old_names = names_by_identity(previous.plan)
+        notes.update((run.name, run.notes) for run in previous.plan.runs if run.notes)
     names: list[str] = []
     for run, row in zip(plan.runs, trained, strict=True):
         names.append(old_names.get(identity(plan, run), row.name))
     plan = replace(plan, runs=with_names(plan, names))
-    notes = dict(design.run_notes)
-    notes.update({run.name: run.notes for run in old.runs if run.notes} if old else {})
     runs = (*plan.runs, *_controls(design, plan, old_names), *_eval_only(design))
     plan = replace(plan, runs=tuple(replace(run, notes=prose(notes.get(run.name, ""))) for run in runs))
     return replace(plan, matrix=tuple(_matrix(design, plan)))

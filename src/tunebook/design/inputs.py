@@ -165,7 +165,7 @@ def _flag(_reader: _Reader, node: Node) -> bool:
 def _combine(_reader: _Reader, node: Node) -> Text:
     """How factors are combined."""
     text = node.one_text().lower().replace("_", "-").replace(" ", "-")
-    names = [way.value for way in Combine]
+    names = list(Combine)
     if text not in names:
         raise UsageError([node.place.problem(f"unknown way to combine `{node.text}`", suggestion(text, names))])
     return Text(text, node.place)

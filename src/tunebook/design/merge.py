@@ -7,13 +7,12 @@ from dataclasses import fields, replace
 from itertools import chain
 from typing import Any, TypeVar
 
-from tunebook.core.plan import EvaluationTask, Model
-from tunebook.design.values import MODEL, MOST_RUNS, Combine, Decision, Design, DesignInputs, EvalOnly, Factor
+from tunebook.core.plan import EvaluationTask
+from tunebook.design.values import MODEL, MOST_RUNS, Combine, Decision, Design, DesignInputs
 
 __all__ = ["merge_inputs", "tasks_by_name", "update_inputs"]
 
 _Item = TypeVar("_Item")
-_Named = TypeVar("_Named", bound=Model | EvalOnly)
 _Pair = tuple[str, ...]
 
 
@@ -61,13 +60,13 @@ def _latest(earlier: Any, now: Any) -> Any:
     return earlier if now is None or now == "" else now
 
 
-def _by_name(earlier: tuple[_Named, ...], now: tuple[_Named, ...]) -> tuple[_Named, ...]:
+def _by(attribute: str) -> Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]:
     """All of them; a later one takes the place of an earlier one of its name."""
-    return tuple({item.name: item for item in (*earlier, *now)}.values())
 
+    def rule(earlier: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple({getattr(item, attribute): item for item in (*earlier, *now)}.values())
 
-def _by_key(earlier: tuple[Factor, ...], now: tuple[Factor, ...]) -> tuple[Factor, ...]:
-    return tuple({factor.key: factor for factor in (*earlier, *now)}.values())
+    return rule
 
 
 def _added(earlier: tuple[_Item, ...], now: tuple[_Item, ...]) -> tuple[_Item, ...]:
@@ -95,13 +94,13 @@ def _regrouped(earlier: tuple[_Pair, ...], now: tuple[_Pair, ...]) -> tuple[_Pai
 
 
 _RULES: Mapping[str, Callable[[Any, Any], Any]] = {
-    "models": _by_name,
+    "models": _by("name"),
     "tasks": tasks_by_name,
-    "factors": _by_key,
+    "factors": _by("key"),
     "paired": _regrouped,
     "listed": _added,
     "exclusions": _added,
-    "eval_only": _by_name,
+    "eval_only": _by("name"),
     "matrix": _added,
     "notes": lambda earlier, now: (*earlier, *now),
 }
@@ -134,18 +133,17 @@ def _extended(seeds: tuple[str, ...], count: int) -> tuple[str, ...]:
 
 def _without_gone_factors(now: Design, merged: Design) -> tuple[Design, tuple[Decision, ...]]:
     """Drops earlier pairs, exclusions and base levels of factors that the design no longer has."""
-    factors = {MODEL, *merged.factor_keys}
-    given = set(chain(*now.paired, *now.exclusions, now.base))
-    named = chain(*merged.paired, *merged.exclusions, merged.base)
-    gone = {key: None for key in named if key not in factors and key not in given}
-    base = now.base
+    # What is given now is kept, so that the checks report it.
+    valid = {MODEL, *merged.factor_keys}.union(*now.paired, *now.exclusions, now.base)
+    base = dict(now.base)
     if now.combine != Combine.FACTORIAL:
-        base = {key: text for key, text in merged.base.items() if key not in gone}
+        base = {key: text for key, text in merged.base.items() if key in valid}
     design = replace(
         merged,
-        paired=tuple(keys for keys in merged.paired if gone.keys().isdisjoint(keys)),
-        exclusions=tuple(rule for rule in merged.exclusions if gone.keys().isdisjoint(rule)),
+        paired=tuple(filter(valid.issuperset, merged.paired)),
+        exclusions=tuple(filter(valid.issuperset, merged.exclusions)),
         base=base,
     )
+    named = dict.fromkeys(chain(*merged.paired, *merged.exclusions, merged.base))
     what = "pairs, exclusions and base levels of {} are left out"
-    return design, tuple((what.format(key), "it is no longer a factor") for key in gone)
+    return design, tuple((what.format(key), "it is no longer a factor") for key in named if key not in valid)

@@ -172,9 +172,12 @@ def _training_facts(totals: Totals, work: Workloads, training: Mapping[str, Esti
         gpu_hours = f"{totals.gpu_h:.1f} with evaluations"
     yield "Total training time", f"{spoken_minutes(totals.training_h * 60)}, one run at a time"
     yield "Total GPU hours", gpu_hours
-    bases = [_basis(work, model, runs[model], training) for model in runs]
-    if len(runs) > 1:
-        bases = [f"{model}: {basis}" for model, basis in zip(runs, bases, strict=True)]
+    bases: list[str] = []
+    for model, own in runs.items():
+        basis = _basis(work, model, own, training)
+        if len(runs) > 1:
+            basis = f"{model}: {basis}"
+        bases.append(basis)
     yield "Basis", "; ".join(bases)
     if work.gpus:
         for model, own in runs.items():

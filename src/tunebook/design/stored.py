@@ -30,23 +30,26 @@ def design_to_json(design: Design) -> str:
     given: dict[str, Json] = {}
     for item in fields(Design):
         key, value = FIELDS.get(item.name), getattr(design, item.name)
-        write = _WRITERS.get(item.name)
-        if write:
-            value = write(value)
+        if item.name in _BY_NAME:
+            value = dict(map(_BY_NAME[item.name], value))
+        elif item.name in _IN_ORDER:
+            value = list(map(_IN_ORDER[item.name], value))
+        elif item.name == "controls":
+            value = _controls(value)
         if key and key != "note" and value not in (None, "", {}, [], ()):
             given[key] = value
     return json.dumps({"version": _VERSION, "design": given}, indent=2, ensure_ascii=False, default=dict) + "\n"
 
 
-def _task(task: EvaluationTask) -> Json:
+def _task(task: EvaluationTask) -> tuple[str, Json]:
     script = join_script(task.script, task.function)
-    return {"script": script, "dataset": task.dataset or "", "description": task.description}
+    return task.name, {"script": script, "dataset": task.dataset or "", "description": task.description}
 
 
 def _controls(controls: tuple[Control, ...] | None) -> Json:
     if controls is None or controls == EVERY_MODEL:
         return None
-    return [vars(item) for item in controls] or "no"
+    return list(map(vars, controls)) or "no"
 
 
 def _listed(run: ListedRun) -> Json:
@@ -55,14 +58,15 @@ def _listed(run: ListedRun) -> Json:
     return dict(run.values)
 
 
-_WRITERS: Mapping[str, Callable[[Any], Json]] = {
-    "models": lambda models: {model.name: model.path for model in models},
-    "tasks": lambda tasks: {task.name: _task(task) for task in tasks},
-    "factors": lambda factors: {factor.key: factor.levels for factor in factors},
-    "listed": lambda runs: [_listed(run) for run in runs],
-    "controls": _controls,
-    "eval_only": lambda runs: {run.name: {"checkpoint": run.checkpoint, MODEL: run.model} for run in runs},
-    "matrix": lambda rules: [{"run": rule.run, "tasks": [rule.task], "epochs": rule.epochs} for rule in rules],
+_BY_NAME: Mapping[str, Callable[[Any], tuple[str, Json]]] = {
+    "models": lambda model: (model.name, model.path),
+    "tasks": _task,
+    "factors": lambda factor: (factor.key, factor.levels),
+    "eval_only": lambda run: (run.name, {"checkpoint": run.checkpoint, MODEL: run.model}),
+}
+_IN_ORDER: Mapping[str, Callable[[Any], Json]] = {
+    "listed": _listed,
+    "matrix": lambda rule: {"run": rule.run, "tasks": [rule.task], "epochs": rule.epochs},
 }
 
 

@@ -263,15 +263,24 @@ def with_absolute_paths(design: Design, here: Path) -> Design:
     def located(task: EvaluationTask) -> EvaluationTask:
         return replace(task, script=at(task.script), dataset=at(task.dataset or "") or None)
 
+    def model(item: Model) -> Model:
+        return replace(item, path=at(item.path))
+
+    def listed(run: ListedRun) -> ListedRun:
+        return replace(run, values=values(run.values))
+
+    def weights(item: EvalOnly) -> EvalOnly:
+        return replace(item, checkpoint=at(item.checkpoint))
+
     return replace(
         design,
-        models=tuple(replace(model, path=at(model.path)) for model in design.models),
+        models=tuple(map(model, design.models)),
         dataset=at(design.dataset),
         tasks=tuple(map(located, design.tasks)),
         factors=tuple(map(levels, design.factors)),
         base=values(design.base),
-        listed=tuple(replace(run, values=values(run.values)) for run in design.listed),
+        listed=tuple(map(listed, design.listed)),
         exclusions=tuple(map(values, design.exclusions)),
-        eval_only=tuple(replace(item, checkpoint=at(item.checkpoint)) for item in design.eval_only),
+        eval_only=tuple(map(weights, design.eval_only)),
         settings=values(design.settings),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,20 +106,26 @@ class Draft:
             return self._section(node, shape, label)
         if shape is TEXT:
             return self._text(node, label)
-        members = [] if node.value == "" else list(node.items())
-        if shape is TEXTS:
-            return [self._text(item, label) for item in members]
-        if members and not isinstance(node.value, tuple):
+        return list(self._members(node, shape, label))
+
+    def _members(self, node: Node, shape: Any, label: str) -> Iterator[Any]:
+        if node.value == "":
+            return
+        if shape is not TEXTS and not isinstance(node.value, tuple):
             self.problem(node.place, f"`{label}` must be a list")
-            return []
-        return [self.read(item, shape[0], f"{label}[]") for item in members]
+            return
+        for item in node.items():
+            if shape is TEXTS:
+                yield self._text(item, label)
+            else:
+                yield self.read(item, shape[0], f"{label}[]")
 
     def _section(self, node: Node, shape: Mapping[str, Any], label: str) -> Section:
         section = Section()
         section.place = node.place
         if not isinstance(node.value, Mapping) and node.value != "":
-            hint = "" if EACH in shape else "keys: " + ", ".join(shape)
-            self.problem(node.place, f"`{label}` must be a mapping of keys to values", hint)
+            hint = "keys: " + ", ".join(shape)
+            self.problem(node.place, f"`{label}` must be a mapping of keys to values", hint.replace("keys: *", ""))
         for name, item in node.named():
             full_name = f"{label}.{name}" if label else name
             if name not in shape and EACH not in shape:

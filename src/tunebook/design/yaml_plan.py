@@ -8,6 +8,7 @@ setting.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
 from tunebook.core.plan import Model
@@ -69,7 +70,7 @@ def read_yaml_plan(text: str, *, file: str) -> DesignInputs:
     draft = Draft(here=Path(file).expanduser().absolute().parent)
     draft.decide(f"the plan of {file}", "taken over by --from")
     root = Node({name.replace("-", "_"): nodes[0] for name, nodes in document.items()})
-    plan = {name: Section() for name in _SHAPE} | draft.read(root, _SHAPE)
+    plan = defaultdict(Section, draft.read(root, _SHAPE))
     _experiment(draft, plan["experiment"])
     draft.give(preparation=plan["tools"].text("preparation"), evaluation=plan["tools"].text("evaluation"))
     _models(draft, plan["models"].get("base", []))

@@ -53,10 +53,13 @@ def settle(machine: Machine, choose: Callable[[Detected], Candidate]) -> tuple[t
 def _steps(machine: Machine) -> tuple[Step, ...]:
     """The steps in the order of the questions."""
     search = cache(partial(find_environments, machine.here))
+    middle: tuple[Step, ...] = (_local_gpus,)
+    if machine.cluster:
+        middle = SLURM_STEPS
     return (
         _username,
         _group,
-        *(SLURM_STEPS if machine.cluster else (_local_gpus,)),
+        *middle,
         _scratch,
         _models,
         _outputs,
@@ -119,8 +122,8 @@ def _environment(machine: Machine, stage: str, search: Callable[[], tuple[Found,
     fitting = [item for item in search() if item.fits(stage)]
     trained = machine.values.get("training")
     package = " or ".join(stage_modules(stage))
-    has_own = any(item.prefix == machine.here.python for item in fitting)
-    if has_own and machine.cluster is None and not trained:
+    own = {item.prefix for item in fitting} & {machine.here.python}
+    if own and machine.cluster is None and not trained:
         return Detected(stage, missing=f"the Python that runs tunebook has {package}")
     if not fitting:
         question = f"Which environment has {package}? A conda environment's name, or a virtual environment's path:"
@@ -128,8 +131,9 @@ def _environment(machine: Machine, stage: str, search: Callable[[], tuple[Found,
         return Detected(stage, (), question, missing)
     fitting.sort(key=lambda item: item.text != trained)
     first = fitting[0]
-    is_certain = len(fitting) == 1 or first.is_active or first.text == trained
-    question = "" if is_certain else f"Which environment is for the {stage}?"
+    question = f"Which environment is for the {stage}?"
+    if len(fitting) == 1 or first.is_active or first.text == trained:
+        question = ""
     return Detected(stage, tuple(item.candidate for item in fitting), question)
 
 

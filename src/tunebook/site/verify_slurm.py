@@ -113,7 +113,7 @@ def _wrong_account(account: str, here: Surroundings, cluster: Cluster, accounts:
 
 def _knows(names: Iterable[str], name: str) -> bool:
     """SLURM compares accounts and QOS without regard to case, and partitions with."""
-    return name.lower() in {known.lower() for known in names}
+    return name.lower() in map(str.lower, names)
 
 
 def _qos(site: Site, cluster: Cluster) -> Iterator[Complaint]:
