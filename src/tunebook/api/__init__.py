@@ -74,6 +74,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.run.summary import run_summary as run_summary
     from tunebook.scaffold.reconcile import Step as Step
     from tunebook.scaffold.rederive import Derived as Derived
+    from tunebook.scaffold.report import PartReport as PartReport
     from tunebook.scaffold.report import ScaffoldReport as ScaffoldReport
     from tunebook.scaffold.summary import scaffold_summary as scaffold_summary
     from tunebook.site.machine import Candidate as Candidate
@@ -124,7 +125,7 @@ _NAMES_IN = {
     "tunebook.run.summary": ("run_summary",),
     "tunebook.scaffold.reconcile": ("Step",),
     "tunebook.scaffold.rederive": ("Derived",),
-    "tunebook.scaffold.report": ("ScaffoldReport",),
+    "tunebook.scaffold.report": ("PartReport", "ScaffoldReport"),
     "tunebook.scaffold.summary": ("scaffold_summary",),
     "tunebook.site.machine": ("Candidate", "Detected"),
     "tunebook.tools.entry_points": ("tool_names",),

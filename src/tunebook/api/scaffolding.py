@@ -111,7 +111,7 @@ def _scaffold_loaded(
 ) -> ScaffoldReport:
     context, findings = loaded.context, loaded.findings
     log_discovery(journal, context.plan, str(experiment / PLAN_FILE))
-    if findings.errors:
+    if loaded.of_plan.errors:
         log_problems(journal, findings.errors)
         raise PlanError(findings.errors)
     log_tools(journal, context.plan, context.site, findings)
@@ -170,6 +170,9 @@ def setup_finetune(run_directory: Path, *, assignments: Sequence[str] = (), dry_
     if tool is None or not tool.editable:
         raise UsageError(f"{loaded.context.plan.tools.preparation} has no settings in {run_directory.name} to edit")
     run = _run_in(run_directory.name, tool.runs(loaded.context.plan), loaded.context.directories)
+    errors = loaded.context.findings[tool.name].errors
+    if errors:
+        raise PlanError(errors)
     edited = None
     if assignments:
         name = tool.editable[0]

@@ -137,7 +137,7 @@ class Context:
         directories: run name to the name of its directory.
         evaluations: run name to the evaluations that the matrix asks for.
         edited: relative path to the text of editable files that a person has edited.
-        facts: the result of each tool's own ``survey``, by the tool's name.
+        facts: the result of each tool's own ``survey``, by the tool's name; ``findings`` of its own ``check``.
         prepared: run name to its preparation; given to evaluation tools.
     """
 
@@ -148,6 +148,7 @@ class Context:
     evaluations: Mapping[str, tuple[Evaluation, ...]] = field(default_factory=lambda: MappingProxyType({}))
     edited: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    findings: Mapping[str, Findings] = field(default_factory=lambda: MappingProxyType({}))
     prepared: Mapping[str, Prepared] = field(default_factory=lambda: MappingProxyType({}))
 
 
