@@ -83,7 +83,7 @@ class Model:
 
     name: str
     path: str
-    line: int
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class EvaluationTask:
 
     name: str
     script: str
-    line: int
+    line: int = 0
     function: str | None = None
     dataset: str | None = None
     description: str = ""
