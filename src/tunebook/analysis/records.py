@@ -116,6 +116,11 @@ class EvaluationKey:
     task: str
     epoch: int = -1
 
+    @property
+    def trained_epoch(self) -> int | None:
+        """The epoch; ``None`` for models that were not trained here."""
+        return self.epoch if self.epoch >= 0 else None
+
 
 @dataclass(frozen=True)
 class Score:

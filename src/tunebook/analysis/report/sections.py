@@ -11,8 +11,15 @@ from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import MISSING, percent_text, plural
 from tunebook.analysis.records import EvaluationRecord, Training
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
-from tunebook.analysis.report.result_tables import best_runs, effect_table, scopes, score_tables, seed_table
-from tunebook.analysis.report.run_tables import job_table, run_table
+from tunebook.analysis.report.tables import (
+    best_runs,
+    effect_table,
+    job_table,
+    run_table,
+    scopes,
+    score_tables,
+    seed_table,
+)
 from tunebook.analysis.statistics.cases import MOST_CASES
 from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
