@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist, fmean
 
+from tunebook.analysis.analyze import Analysis
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.records import (
     Deviation,
@@ -25,9 +26,8 @@ from tunebook.analysis.records import (
 )
 from tunebook.analysis.statistics.cases import Case
 from tunebook.analysis.statistics.effects import Effect, GroupMean
+from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
-from tunebook.analysis.statistics.pareto import CostPoint
-from tunebook.analysis.values import Analysis
 from tunebook.artifacts.curve import Curve
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tunebook.analysis.analyze import analyze_experiment
+from tunebook.analysis.analyze import Analysis, analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.collect.source import JobFacts, source_of
@@ -18,10 +18,9 @@ from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import plural
 from tunebook.analysis.frames import FRAMES, plain_rows
 from tunebook.analysis.records import EvaluationRecord, Training
-from tunebook.analysis.report.notebook import notebook_html
+from tunebook.analysis.report.html import notebook_html
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.report.write import ReportOptions, write_report
-from tunebook.analysis.values import Analysis
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now

@@ -19,7 +19,7 @@ from tunebook.analysis.charts.figure import (
     layered,
 )
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.statistics.pareto import CostPoint
+from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.core.plan import RunType
 
 __all__ = ["by_cost"]

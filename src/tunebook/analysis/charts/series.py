@@ -9,11 +9,11 @@ from itertools import chain
 from statistics import fmean
 from typing import Any
 
+from tunebook.analysis.analyze import Analysis
 from tunebook.analysis.charts.figure import Spec, one_line
 from tunebook.analysis.formatting import MISSING, is_number
 from tunebook.analysis.records import FactorUse, RunRecord
 from tunebook.analysis.statistics.effects import treatments_of
-from tunebook.analysis.values import Analysis
 
 __all__ = ["Series", "series_of"]
 

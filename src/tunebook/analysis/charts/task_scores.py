@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from tunebook.analysis.analyze import Analysis
 from tunebook.analysis.charts.figure import Row, Spec, TooltipEntry, axis, compact, interval_fields, layer, tooltip
 from tunebook.analysis.formatting import Scale, scale_of
 from tunebook.analysis.records import Score, TaskUse
 from tunebook.analysis.statistics.effects import Effect
-from tunebook.analysis.statistics.pareto import CostPoint
-from tunebook.analysis.values import Analysis
+from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.core.plan import RunType
 
 __all__ = ["TaskScores"]

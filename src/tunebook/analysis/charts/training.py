@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median
 
+from tunebook.analysis.analyze import Analysis
 from tunebook.analysis.charts.figure import (
     SHOWN,
     Figure,
@@ -25,7 +26,6 @@ from tunebook.analysis.charts.figure import (
 from tunebook.analysis.charts.series import Series, series_of
 from tunebook.analysis.formatting import plural
 from tunebook.analysis.records import RunRecord
-from tunebook.analysis.values import Analysis
 
 __all__ = ["learning_rates", "losses"]
 

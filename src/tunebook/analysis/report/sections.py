@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from tunebook.analysis.analyze import Analysis
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.findings.finding import Finding
@@ -21,7 +22,6 @@ from tunebook.analysis.report.tables import (
     seed_table,
 )
 from tunebook.analysis.statistics.cases import MOST_CASES
-from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 
