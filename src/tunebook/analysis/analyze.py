@@ -1,150 +1,34 @@
-"""The results of an experiment as one frozen value, ``Analysis``, from which every report is made.
-
-Series are columns (tuples of equal length), so that a thousand runs stay small. Scores are fractions or numbers as the
-scorer gives them, never percent. Texts are as they were logged; the code that renders them escapes them.
-
-``analyze_experiment`` makes it: collects the results, computes the statistics, and states findings and gaps.
-"""
+"""Analyzes an experiment: collects its results, computes the statistics, and states findings and gaps."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from types import MappingProxyType
+from typing import Any
 
 from tunebook import __version__
 from tunebook.analysis.collect.differences import deviations_of, gaps_of
 from tunebook.analysis.collect.experiment import collect
 from tunebook.analysis.collect.source import Collected, Source
 from tunebook.analysis.findings.catalogue import state_findings, state_training
-from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.findings.recommendations import recommend
-from tunebook.analysis.formatting import percent_text, run_labels
-from tunebook.analysis.records import (
-    Deviation,
-    EvaluationKey,
-    EvaluationRecord,
-    FactorUse,
-    Gap,
-    RunRecord,
-    Score,
-    TaskUse,
-    Training,
-)
-from tunebook.analysis.statistics.cases import Case
-from tunebook.analysis.statistics.effects import Effect, is_balanced
+from tunebook.analysis.statistics.effects import is_balanced
 from tunebook.analysis.statistics.intervals import LEVEL
-from tunebook.analysis.statistics.measure_results import CostPoint, analyze_measures
-from tunebook.analysis.statistics.pairwise import Comparison
-from tunebook.analysis.statistics.scores import best_score, final_scores, score_evaluations
-from tunebook.analysis.statistics.seeds import Replicates
+from tunebook.analysis.statistics.measure_results import analyze_measures
+from tunebook.analysis.statistics.scores import score_evaluations
+from tunebook.analysis.values import Analysis
 from tunebook.artifacts.text_files import read_readable
 from tunebook.artifacts.times import timestamp_s
 from tunebook.core.markdown import parse_markdown
 from tunebook.core.paths import PLAN_FILE
-from tunebook.tools.results import LogViewer, Samples
 
-__all__ = ["Analysis", "analyze_experiment"]
+__all__ = ["analyze_experiment"]
 
-
-@dataclass(frozen=True)
-class Analysis:
-    """Everything that a report shows.
-
-    Attributes:
-        experiment: absolute path of the experiment's directory.
-        factors: the parameters that were varied; seeds last.
-        runs: in the plan's order.
-        evaluations: in the matrix's order, with and without a log.
-        samples: the samples of each evaluation that has a log that counts.
-        comparisons: of each run with its base model and with the best run, on the same samples.
-        level: of every interval, and one minus the level of significance.
-        balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
-        provenance: the origin of the numbers by name, as far as it is known.
-        viewer: the program that shows the evaluations' logs, if there is one.
-    """
-
-    experiment: str
-    name: str
-    question: str
-    created: str
-    type: str
-    factors: tuple[FactorUse, ...]
-    tasks: tuple[TaskUse, ...]
-    runs: tuple[RunRecord, ...]
-    evaluations: tuple[EvaluationRecord, ...]
-    samples: Mapping[EvaluationKey, Samples]
-    comparisons: tuple[Comparison, ...]
-    effects: tuple[Effect, ...]
-    replicates: tuple[Replicates, ...]
-    costs: tuple[CostPoint, ...]
-    cases: tuple[Case, ...]
-    findings: tuple[Finding, ...]
-    next_steps: tuple[str, ...]
-    gaps: tuple[Gap, ...]
-    deviations: tuple[Deviation, ...]
-    provenance: Mapping[str, str]
-    level: float = 0.95
-    balanced: bool = False
-    viewer: LogViewer | None = None
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether everything that was planned has a result."""
-        return not any(gap.planned for gap in self.gaps)
-
-    @property
-    def interval_title(self) -> str:
-        """``95 % interval``: the title of every interval."""
-        return f"{percent_text(self.level)} interval"
-
-    @cached_property
-    def labels(self) -> dict[str, str]:
-        """Run name to its short name."""
-        return run_labels(self.runs)
-
-    @cached_property
-    def run_of(self) -> dict[str, RunRecord]:
-        """Run name to the run."""
-        return {run.name: run for run in self.runs}
-
-    @property
-    def trainings(self) -> list[Training]:
-        """The trainings of all fine-tuned runs, in the plan's order."""
-        return [run.training for run in self.runs if run.training is not None]
-
-    def comparisons_with(self, against: str) -> dict[tuple[EvaluationKey, str], Comparison]:
-        """The comparisons with the base model (``base``) or the best run (``best``), by evaluation and measure."""
-        found = {}
-        for each in self.comparisons:
-            if each.against == against:
-                found[EvaluationKey(each.run, each.task, each.epoch), each.measure] = each
-        return found
-
-    def scores(self, task: str, measure: str = "") -> tuple[Score, ...]:
-        """The scores of a task for one of its measures (by default its headline measure), in the runs' order."""
-        if not measure:
-            measure = next((use.headline for use in self.tasks if use.name == task), "")
-        scores: list[Score] = []
-        for evaluation in self.evaluations:
-            if evaluation.key.task == task:
-                scores += [score for score in evaluation.scores if score.measure == measure]
-        return tuple(scores)
-
-    def final_scores(self, task: str) -> dict[str, Score]:
-        """Run name to its headline score of the task after its last evaluated epoch, in the runs' order."""
-        return final_scores(self.scores(task), self.runs)
-
-    def best_score(self, task: str) -> Score | None:
-        """The highest final score of the task of all runs but the base models."""
-        return best_score(self.final_scores(task), self.runs)
-
-
+_STATISTICS = ("comparisons", "effects", "replicates", "costs", "cases")  # of each measure, in one tuple
 _ANALYZING_PACKAGES = ("scipy", "statsmodels", "pandas")
 
 
@@ -161,22 +45,17 @@ def analyze_experiment(source: Source) -> Analysis:
     findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)
+    statistics: dict[str, Any] = {}
+    for name in _STATISTICS:
+        statistics[name] = tuple(chain.from_iterable(getattr(item, name) for item in results))
     return Analysis(
+        **vars(found),
+        **statistics,
         experiment=str(source.experiment),
         name=source.plan.name,
         question=source.plan.question,
         created=overview.get("created", ""),
         type=overview.get("type", ""),
-        factors=found.factors,
-        tasks=found.tasks,
-        runs=found.runs,
-        evaluations=found.evaluations,
-        samples=found.samples,
-        comparisons=tuple(chain.from_iterable(item.comparisons for item in results)),
-        effects=tuple(chain.from_iterable(item.effects for item in results)),
-        replicates=tuple(chain.from_iterable(item.replicates for item in results)),
-        costs=tuple(chain.from_iterable(item.costs for item in results)),
-        cases=tuple(chain.from_iterable(item.cases for item in results)),
         findings=tuple(findings),
         next_steps=recommend(headline, gaps),
         gaps=gaps,

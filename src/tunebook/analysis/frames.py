@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from tunebook.analysis.analyze import Analysis
 from tunebook.analysis.records import EvaluationRecord, Interval, Score, Training
 from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.values import Analysis
 
 __all__ = ["FRAMES", "plain_rows"]
 

@@ -13,12 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares these imports with the table
-    from tunebook.analysis.analyze import Analysis as Analysis
-    from tunebook.analysis.charts.draw import FigureSize as FigureSize
     from tunebook.analysis.charts.figure import Figure as Figure
+    from tunebook.analysis.charts.figure import FigureSize as FigureSize
     from tunebook.analysis.findings.finding import Finding as Finding
     from tunebook.analysis.records import Interval as Interval
     from tunebook.analysis.records import Score as Score
+    from tunebook.analysis.values import Analysis as Analysis
     from tunebook.api.analyzing import AnalyzeOptions as AnalyzeOptions
     from tunebook.api.analyzing import AnalyzeReport as AnalyzeReport
     from tunebook.api.analyzing import analyze as analyze
@@ -82,11 +82,10 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.tools.parameters import every_parameter as every_parameter
 
 _NAMES_IN = {
-    "tunebook.analysis.charts.draw": ("FigureSize",),
-    "tunebook.analysis.charts.figure": ("Figure",),
+    "tunebook.analysis.charts.figure": ("Figure", "FigureSize"),
     "tunebook.analysis.findings.finding": ("Finding",),
     "tunebook.analysis.records": ("Interval", "Score"),
-    "tunebook.analysis.analyze": ("Analysis",),
+    "tunebook.analysis.values": ("Analysis",),
     "tunebook.api.analyzing": ("AnalyzeOptions", "AnalyzeReport", "analyze"),
     "tunebook.api.demonstration": ("DemoOptions", "DemoReport", "DemoRow", "demo"),
     "tunebook.api.designing": (

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tunebook.analysis.analyze import Analysis, analyze_experiment
+from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.collect.source import JobFacts, source_of
@@ -21,6 +21,7 @@ from tunebook.analysis.records import EvaluationRecord, Training
 from tunebook.analysis.report.html import notebook_html
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.report.write import ReportOptions, write_report
+from tunebook.analysis.values import Analysis
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
@@ -210,21 +211,9 @@ def _job_facts(experiment: Path, *, ask: bool) -> tuple[tuple[JobFacts, ...], tu
 
 
 def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts:
-    host = report.node
-    if not host and slurm is not None:
-        host = slurm.node
-    return JobFacts(
-        job=report.job,
-        state=report.state,
-        reason=report.reason,
-        job_id=report.job_id,
-        started=report.started,
-        ended=report.ended,
-        output=report.output,
-        host=host,
-        attempts=attempts,
-        slurm=slurm,
-    )
+    host = report.node or (slurm.node if slurm is not None else "")
+    known = {name: getattr(report, name) for name in ("job", "state", "reason", "started", "ended", "output")}
+    return JobFacts(**known, host=host, attempts=attempts, slurm=slurm)
 
 
 def _log(report: AnalyzeReport, clock: Callable[[], datetime]) -> None:

@@ -11,7 +11,7 @@ import typer
 from tunebook import api
 from tunebook.cli.options import Directory, Json, located
 from tunebook.cli.output import console, print_json, print_problems
-from tunebook.core.jobs import JobState
+from tunebook.core.jobs import JobState, count_states
 
 __all__ = ["register", "show_findings"]
 
@@ -82,9 +82,7 @@ def _watch(
 
 
 def _progress(report: api.AnalyzeReport) -> str:
-    states = report.states
-    parts = [f"{states.count(state)} {state.value}" for state in JobState if state in states]
-    return f"{', '.join(parts)}; {report.path}"
+    return f"{count_states(report.states)}; {report.path}"
 
 
 def show_findings(report: api.AnalyzeReport) -> None:

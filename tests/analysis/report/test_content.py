@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from support.analyses import dozens, made_up
-from tunebook.analysis.analyze import Analysis
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.report.content import Cell, Content, Entries, Table, Text
 from tunebook.analysis.report.html import notebook_html, report_html
 from tunebook.analysis.report.markdown import markdown_report, text
 from tunebook.analysis.report.sections import content_of
+from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
 
 pytest.importorskip("vl_convert")

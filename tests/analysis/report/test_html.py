@@ -15,10 +15,10 @@ import pytest
 from support.analyses import HOSTILE, dozens, hundreds, made_up
 from support.browser import Visit, browser, visiting
 from support.patience import HANG_S
-from tunebook.analysis.analyze import Analysis
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.report.html import log_href, report_html
 from tunebook.analysis.report.sections import content_of
+from tunebook.analysis.values import Analysis
 
 pytest.importorskip("vl_convert")
 pytest.importorskip("jinja2")

@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from tunebook.analysis.charts.figure import (
-    SHOWN,
-    Figure,
-    Row,
-    Spec,
-    axis,
-    compact,
-    emphasized,
-    hover,
-    interval_fields,
-    layer,
-    layered,
-    tooltip,
-)
+from tunebook.analysis.charts import marks
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import capitalized, is_number, p_text
 from tunebook.analysis.records import FactorUse
@@ -53,7 +42,9 @@ def _figure(scores: TaskScores, factor: FactorUse) -> Figure:
     effect = effects.get((factor.key,))
     levels = _levels(factor, rows, effect)
     datasets = {"levels": levels, "bases": scores.base_rows}
-    spec = layered(rows, scores.base_rule(), *_layers(scores, factor, levels), params=[SHOWN], datasets=datasets)
+    spec = marks.layered(
+        rows, scores.base_rule(), *_layers(scores, factor, levels), params=[marks.SHOWN], datasets=datasets
+    )
     caption = "Small points: runs; diamonds: the mean of each level"
     if _has_intervals(levels):
         caption += "; bars: its interval"
@@ -70,10 +61,10 @@ def _levels(factor: FactorUse, rows: Sequence[Row], effect: Effect | None) -> li
         values = [row["score"] for row in rows if row["level"] == name]
         if name in estimated:
             level = estimated[name]
-            row = {"level": name, "mean": compact(level.mean), "runs": level.runs}
-            levels.append(row | interval_fields(level.interval))
+            row = {"level": name, "mean": marks.compact(level.mean), "runs": level.runs}
+            levels.append(row | marks.interval_fields(level.interval))
         elif values:
-            levels.append({"level": name, "mean": compact(fmean(values)), "runs": len(values)})
+            levels.append({"level": name, "mean": marks.compact(fmean(values)), "runs": len(values)})
     return levels
 
 
@@ -92,15 +83,15 @@ def _test_sentence(effect: Effect | None) -> str:
 def _layers(scores: TaskScores, factor: FactorUse, levels: Sequence[Row]) -> list[Spec]:
     is_flat = sum(map(len, factor.levels)) <= _FLAT_LETTERS
     order = {"domain": list(factor.levels)}
-    x = axis("level", "ordinal", factor.label, scale=order, axis={"labelAngle": 0 if is_flat else -30})
-    marks = {
+    x = marks.axis("level", "ordinal", factor.label, scale=order, axis={"labelAngle": 0 if is_flat else -30})
+    channels = {
         "x": x,
         "y": scores.channel("score"),
-        "fillOpacity": emphasized(1, 0.45),
-        "size": emphasized(130, 28),
-        "tooltip": tooltip(("name", "Run"), ("level", factor.label), ("score", scores.measure, scores.number)),
+        "fillOpacity": marks.emphasized(1, 0.45),
+        "size": marks.emphasized(130, 28),
+        "tooltip": marks.tooltip(("name", "Run"), ("level", factor.label), ("score", scores.measure, scores.number)),
     }
-    runs = layer({"type": "point", "filled": True, "style": "quiet"}, marks, is_filtered=True) | hover()
+    runs = marks.layer({"type": "point", "filled": True, "style": "quiet"}, channels, is_filtered=True) | marks.hover()
     return [runs, *_mean_layers(scores, factor, levels, x)]
 
 
@@ -110,13 +101,13 @@ def _mean_layers(scores: TaskScores, factor: FactorUse, levels: Sequence[Row], x
     if _has_intervals(levels):
         ends = {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}}
         bar = {"type": "rule", "color": _ORANGE, "strokeWidth": 2}
-        layers.append(layer(bar, ends, data="levels", where="isValid(datum.low)"))
+        layers.append(marks.layer(bar, ends, data="levels", where="isValid(datum.low)"))
     if all(map(is_number, factor.levels)) and not factor.is_seed:
         line = {"type": "line", "color": _ORANGE, "strokeWidth": 1.2, "strokeOpacity": 0.6}
-        layers.append(layer(line, mean, data="levels"))
+        layers.append(marks.layer(line, mean, data="levels"))
     point = {"type": "point", "filled": True, "shape": "diamond", "color": _ORANGE, "size": 110, "opacity": 1}
     words = scores.mean_tooltip(("level", factor.label))
-    return [*layers, layer(point, mean | {"tooltip": words}, data="levels")]
+    return [*layers, marks.layer(point, mean | {"tooltip": words}, data="levels")]
 
 
 _HEAT_MAP, _TWO_FACTORS = "score_heatmap", "Score by two factors"
@@ -148,11 +139,11 @@ def _heat_map(scores: TaskScores, effect: Effect, name: str) -> Figure:
     rows: list[Row] = []
     for cell in effect.means:
         first, second = reversed(cell.levels) if is_turned else cell.levels
-        rows.append({"across": first, "down": second, "mean": compact(cell.mean), "runs": cell.runs})
+        rows.append({"across": first, "down": second, "mean": marks.compact(cell.mean), "runs": cell.runs})
     caption = f"Mean score of {_run_count(rows)} in each cell, after the last evaluated epoch."
     if len(rows) < len(across.levels) * len(down.levels):
         caption += " Empty cells have no score."
-    spec = layered(rows, *_cells(rows, across, down, scores))
+    spec = marks.layered(rows, *_cells(rows, across, down, scores))
     return Figure(name, f"{across.label} × {down.label}", caption, spec, 90 + 34 * max(2, len(down.levels)))
 
 
@@ -168,19 +159,19 @@ def _cells(rows: list[Row], across: FactorUse, down: FactorUse, scores: TaskScor
     is_flat = len(across.levels) <= _MOST_FLAT
     columns = {"domain": list(across.levels)}
     shared = {
-        "x": axis("across", "ordinal", across.label, scale=columns, axis={"labelAngle": 0 if is_flat else -40}),
-        "y": axis("down", "ordinal", down.label, scale={"domain": list(down.levels)}),
+        "x": marks.axis("across", "ordinal", across.label, scale=columns, axis={"labelAngle": 0 if is_flat else -40}),
+        "y": marks.axis("down", "ordinal", down.label, scale={"domain": list(down.levels)}),
         "tooltip": scores.mean_tooltip(("across", across.label), ("down", down.label)),
     }
     legend = {"format": scores.ticks, "orient": "right", "gradientLength": 110}
-    colour = axis("mean", "quantitative", f"mean {scores.measure}", scale={"scheme": "viridis"}, legend=legend)
-    cells = layer({"type": "rect", "stroke": "#ffffff", "strokeWidth": 1}, shared | {"color": colour})
+    colour = marks.axis("mean", "quantitative", f"mean {scores.measure}", scale={"scheme": "viridis"}, legend=legend)
+    cells = marks.layer({"type": "rect", "stroke": "#ffffff", "strokeWidth": 1}, shared | {"color": colour})
     if len(rows) > _MOST_NUMBERS:
         return [cells]
     means = [row["mean"] for row in rows]
     on_bright = {"test": f"datum.mean > {(min(means) + max(means)) / 2!r}", "value": "#000000"}
     written = {
-        "text": axis("mean", "quantitative", "", format=".0%" if scores.scale.is_percent else ".3~g"),
+        "text": marks.axis("mean", "quantitative", "", format=".0%" if scores.scale.is_percent else ".3~g"),
         "color": {"condition": on_bright, "value": "#ffffff"},
     }
-    return [cells, layer({"type": "text", "fontSize": 12}, shared | written)]
+    return [cells, marks.layer({"type": "text", "fontSize": 12}, shared | written)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from tunebook.analysis.analyze import Analysis
 from tunebook.analysis.charts.agreement import agreement
 from tunebook.analysis.charts.by_cost import by_cost
 from tunebook.analysis.charts.by_epoch import by_epoch
@@ -14,6 +13,7 @@ from tunebook.analysis.charts.by_run import by_run
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.charts.training import learning_rates, losses
+from tunebook.analysis.values import Analysis
 
 __all__ = ["figures"]
 

@@ -34,7 +34,6 @@ class JobFacts:
     job: Job
     state: JobState
     reason: str = ""
-    job_id: str = ""
     started: str = ""
     ended: str = ""
     output: str = ""
@@ -100,7 +99,7 @@ def _not_installed(plan: Plan, registry: Registry, stage: Stage, name: str, line
     return PlanError(message, file=plan.file, line=line, hint=hint)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Collected:
     """An experiment's facts.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tunebook.analysis.analyze import Analysis
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import Scale, capitalized, is_number, p_text, scale_of
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, Training
@@ -14,6 +13,7 @@ from tunebook.analysis.report.content import Cell, Column, Style, Table, Text
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.seeds import Replicates
+from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
 from tunebook.slurm.accounting import SlurmUse
 

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tunebook.analysis.analyze import Analysis
 from tunebook.analysis.charts.catalogue import figures
-from tunebook.analysis.charts.draw import FigureSize, png_of, svg_of
-from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
 from tunebook.analysis.data_files import write_csv, write_parquet
 from tunebook.analysis.frames import FRAMES
 from tunebook.analysis.report.html import report_html
 from tunebook.analysis.report.latex import latex_tables
 from tunebook.analysis.report.markdown import markdown_report
 from tunebook.analysis.report.sections import content_of
+from tunebook.analysis.values import Analysis
 from tunebook.core.paths import ANALYSIS
 from tunebook.disk.atomic import read_text, write_bytes, write_text
 

@@ -1,9 +1,10 @@
 """Confidence intervals of a mean: Wilson for right and wrong, bootstrap for other scores, Student's t for seeds.
 
 The random draws of the bootstrap and of sign-flip tests are here too. Their seed is fixed, so that equal scores give
-equal results. They are our own because SciPy draws again for every call. Measured for one run of 100 and of 1,000 samples:
-``scipy.stats``' ``bootstrap`` takes 10 and 80 ms, the draws that are kept here 0.5 and 5 ms; its ``permutation_test``
-takes 58 and 608 ms and 800 MB, ours 1.5 and 19 ms and 370 MB. A sweep of 1,000 runs calls them some thousand times.
+equal results. They are our own because SciPy draws again for every call. Measured for one run of 100 and of 1,000
+samples: ``scipy.stats``' ``bootstrap`` takes 10 and 80 ms, the draws that are kept here 0.5 and 5 ms; its
+``permutation_test`` takes 58 and 608 ms and 800 MB, ours 1.5 and 19 ms and 370 MB. A sweep of 1,000 runs calls them
+some thousand times.
 """
 
 from __future__ import annotations

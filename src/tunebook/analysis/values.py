@@ -1,0 +1,109 @@
+"""The results of an experiment as one frozen value, ``Analysis``, from which every report is made.
+
+Series are columns (tuples of equal length), so that a thousand runs stay small. Scores are fractions or numbers as the
+scorer gives them, never percent. Texts are as they were logged; the code that renders them escapes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from tunebook.analysis.collect.source import Collected
+from tunebook.analysis.findings.finding import Finding
+from tunebook.analysis.formatting import percent_text, run_labels
+from tunebook.analysis.records import Deviation, EvaluationKey, Gap, RunRecord, Score, Training
+from tunebook.analysis.statistics.cases import Case
+from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.measure_results import CostPoint
+from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.scores import best_score, final_scores
+from tunebook.analysis.statistics.seeds import Replicates
+from tunebook.tools.results import LogViewer
+
+__all__ = ["Analysis"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis(Collected):
+    """Everything that a report shows: the collected facts with their scores, and what follows from them.
+
+    Attributes:
+        experiment: absolute path of the experiment's directory.
+        comparisons: of each run with its base model and with the best run, on the same samples.
+        level: of every interval, and one minus the level of significance.
+        balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
+        provenance: the origin of the numbers by name, as far as it is known.
+        viewer: the program that shows the evaluations' logs, if there is one.
+    """
+
+    experiment: str
+    name: str
+    question: str
+    created: str
+    type: str
+    comparisons: tuple[Comparison, ...]
+    effects: tuple[Effect, ...]
+    replicates: tuple[Replicates, ...]
+    costs: tuple[CostPoint, ...]
+    cases: tuple[Case, ...]
+    findings: tuple[Finding, ...]
+    next_steps: tuple[str, ...]
+    gaps: tuple[Gap, ...]
+    deviations: tuple[Deviation, ...]
+    provenance: Mapping[str, str]
+    level: float = 0.95
+    balanced: bool = False
+    viewer: LogViewer | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether everything that was planned has a result."""
+        return not any(gap.planned for gap in self.gaps)
+
+    @property
+    def interval_title(self) -> str:
+        """``95 % interval``: the title of every interval."""
+        return f"{percent_text(self.level)} interval"
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Run name to its short name."""
+        return run_labels(self.runs)
+
+    @cached_property
+    def run_of(self) -> dict[str, RunRecord]:
+        """Run name to the run."""
+        return {run.name: run for run in self.runs}
+
+    @property
+    def trainings(self) -> list[Training]:
+        """The trainings of all fine-tuned runs, in the plan's order."""
+        return [run.training for run in self.runs if run.training is not None]
+
+    def comparisons_with(self, against: str) -> dict[tuple[EvaluationKey, str], Comparison]:
+        """The comparisons with the base model (``base``) or the best run (``best``), by evaluation and measure."""
+        found = {}
+        for each in self.comparisons:
+            if each.against == against:
+                found[EvaluationKey(each.run, each.task, each.epoch), each.measure] = each
+        return found
+
+    def scores(self, task: str, measure: str = "") -> tuple[Score, ...]:
+        """The scores of a task for one of its measures (by default its headline measure), in the runs' order."""
+        if not measure:
+            measure = next((use.headline for use in self.tasks if use.name == task), "")
+        scores: list[Score] = []
+        for evaluation in self.evaluations:
+            if evaluation.key.task == task:
+                scores += [score for score in evaluation.scores if score.measure == measure]
+        return tuple(scores)
+
+    def final_scores(self, task: str) -> dict[str, Score]:
+        """Run name to its headline score of the task after its last evaluated epoch, in the runs' order."""
+        return final_scores(self.scores(task), self.runs)
+
+    def best_score(self, task: str) -> Score | None:
+        """The highest final score of the task of all runs but the base models."""
+        return best_score(self.final_scores(task), self.runs)
