@@ -38,9 +38,7 @@ def by_cost(scores: TaskScores) -> Figure:
         caption += f" From the cheapest: {', '.join(front)}."
     if scores.base_rows:
         caption += " Dashed: base model, which costs no training."
-    layers = _layers(rows, front, scores, unit)
-    spec = marks.layered(rows, *layers, params=[marks.SHOWN], datasets={"bases": scores.base_rows})
-    return Figure(_NAME, _TITLE, caption, spec, 320)
+    return Figure(_NAME, _TITLE, caption, scores.spec(rows, *_layers(rows, front, scores, unit)), 320)
 
 
 def _unit(points: Sequence[CostPoint]) -> tuple[str, float]:
@@ -70,7 +68,7 @@ def _layers(rows: Sequence[Row], front: Sequence[str], scores: TaskScores, unit:
     stairs = {"type": "line", "interpolate": "step-after", "stroke": _ORANGE, "strokeWidth": 1.5}
     line = marks.layer(stairs, {"x": x, "y": y, "order": {"field": "cost", "type": "quantitative"}}, where=only_front)
     bars, points = _marks(x, scores, unit, is_crowded=len(rows) > _CROWDED)
-    layers = [scores.base_rule(), bars, line, points]
+    layers = [bars, line, points]
     if len(front) <= _MOST_LABELS and all(len(name) <= _LONGEST_LABEL for name in front):
         label = {"type": "text", "style": "annotation", "dy": -11, "limit": 190}
         layers.append(
@@ -85,8 +83,7 @@ def _marks(x: Spec, scores: TaskScores, unit: str, *, is_crowded: bool) -> tuple
         opacity, size = 0.25, 35
     looks = {_FRONT: (_ORANGE, "diamond"), _OTHER: (_GREY, "circle")}
     channels = marks.categories("front", looks, {"direction": "vertical"})
-    ends = {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}, "color": channels["color"]}
-    bars = marks.layer({"type": "rule", "strokeOpacity": opacity}, ends, is_filtered=True)
+    bars = scores.bars({"x": x, "color": channels["color"]}, {"strokeOpacity": opacity}, is_filtered=True)
     point = {
         "x": x,
         "y": scores.channel("score"),

@@ -26,8 +26,7 @@ def by_epoch(scores: TaskScores) -> Figure:
         for score in own:
             ((_, row),) = scores.rows({run: score})
             rows.append(row | {"series": series.values[run], "epoch": score.evaluation.epoch})
-    datasets = {"bases": scores.base_rows}
-    spec = marks.layered(rows, scores.base_rule(), *_layers(scores, series), params=[marks.SHOWN], datasets=datasets)
+    spec = scores.spec(rows, *_layers(scores, series))
     caption = f"Scores after each evaluated epoch{scores.base_note}{series.caption}"
     return Figure(_NAME, _TITLE, caption, spec, 300, hint=series.hint)
 

@@ -41,10 +41,7 @@ def _figure(scores: TaskScores, factor: FactorUse) -> Figure:
     effects = {effect.factors: effect for effect in scores.own(scores.analysis.effects)}
     effect = effects.get((factor.key,))
     levels = _levels(factor, rows, effect)
-    datasets = {"levels": levels, "bases": scores.base_rows}
-    spec = marks.layered(
-        rows, scores.base_rule(), *_layers(scores, factor, levels), params=[marks.SHOWN], datasets=datasets
-    )
+    spec = scores.spec(rows, *_layers(scores, factor, levels), levels=levels)
     caption = "Small points: runs; diamonds: the mean of each level"
     if _has_intervals(levels):
         caption += "; bars: its interval"
@@ -99,9 +96,8 @@ def _mean_layers(scores: TaskScores, factor: FactorUse, levels: Sequence[Row], x
     mean = {"x": x, "y": scores.channel("mean")}
     layers: list[Spec] = []
     if _has_intervals(levels):
-        ends = {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}}
-        bar = {"type": "rule", "color": _ORANGE, "strokeWidth": 2}
-        layers.append(marks.layer(bar, ends, data="levels", where="isValid(datum.low)"))
+        look = {"color": _ORANGE, "strokeWidth": 2}
+        layers.append(scores.bars({"x": x}, look, data="levels", where="isValid(datum.low)"))
     if all(map(is_number, factor.levels)) and not factor.is_seed:
         line = {"type": "line", "color": _ORANGE, "strokeWidth": 1.2, "strokeOpacity": 0.6}
         layers.append(marks.layer(line, mean, data="levels"))

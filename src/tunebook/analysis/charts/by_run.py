@@ -83,10 +83,8 @@ def _spec(rows: list[Row], scores: TaskScores) -> Spec:
 def _layers(rows: list[Row], scores: TaskScores, *, along: str, other: Spec, size: float, thickness: float) -> Spec:
     present = {row["verdict"] for row in rows}
     channels = marks.categories("verdict", {key: look for key, look in _VERDICTS.items() if key in present}, {})
-    ends = {along: scores.channel("low"), f"{along}2": {"field": "high"}, "color": channels["color"]}
-    bars = marks.layer(
-        {"type": "rule", "strokeWidth": thickness, "strokeOpacity": 0.75}, other | ends, is_filtered=True
-    )
+    look = {"strokeWidth": thickness, "strokeOpacity": 0.75}
+    bars = scores.bars(other | {"color": channels["color"]}, look, along=along, is_filtered=True)
     point = {
         along: scores.channel("score"),
         "size": marks.emphasized(size * 2.5, size),
@@ -94,5 +92,4 @@ def _layers(rows: list[Row], scores: TaskScores, *, along: str, other: Spec, siz
     }
     mark = {"type": "point", "filled": True, "opacity": 1}
     points = marks.layer(mark, other | channels | point, is_filtered=True) | marks.hover()
-    datasets = {"bases": [row for row in rows if row["verdict"] == _BASE]}
-    return marks.layered(rows, scores.base_rule(along), bars, points, params=[marks.SHOWN], datasets=datasets)
+    return scores.spec(rows, bars, points, along=along)

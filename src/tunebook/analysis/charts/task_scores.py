@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tunebook.analysis.charts import marks
 from tunebook.analysis.charts.marks import Row, Spec, TooltipEntry
@@ -96,6 +96,16 @@ class TaskScores:
         words = marks.tooltip(("name", "Base model"), ("score", self.measure, self.number))
         encoding = {channel: self.channel("score"), "tooltip": words}
         return marks.layer({"type": "rule", "style": "reference"}, encoding, data="bases")
+
+    def spec(self, rows: list[Row], *layers: Spec, along: str = "y", **datasets: list[Row]) -> Spec:
+        """Layers over rows of runs, on top of the base models' scores, which lie along this axis."""
+        datasets = {"bases": self.base_rows} | datasets
+        return marks.layered(rows, self.base_rule(along), *layers, params=[marks.SHOWN], datasets=datasets)
+
+    def bars(self, channels: Spec, look: Spec, *, along: str = "y", **others: Any) -> Spec:
+        """The intervals of the scores, as rules along this axis."""
+        ends = {along: self.channel("low"), f"{along}2": {"field": "high"}}
+        return marks.layer({"type": "rule"} | look, channels | ends, **others)
 
     def tooltip(self, *others: TooltipEntry) -> list[Spec]:
         """The run, its score and its interval, and other entries."""

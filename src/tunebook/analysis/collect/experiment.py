@@ -136,6 +136,7 @@ def _training(found: TrainingCurve, facts: JobFacts, gpus: int) -> Training:
         final_loss=next(reversed(curve.losses), None),
         tail_loss=_of_known(fmean, tail),
         diverged_steps=found.diverged,
+        unreadable_lines=found.unreadable,
         tokens_per_second=_of_known(median, curve.tokens_per_second),
         peak_memory_gb=max(memory, default=None),
         elapsed_s=elapsed,
