@@ -26,6 +26,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
+_BROKEN = "pytest itself failed"
 _LIBRARIES = (
     "hypothesis",
     "inspect_ai",
@@ -158,6 +159,8 @@ class _Running:
             failed = json.loads((self.scratch / "failed.json").read_text(encoding="utf-8"))
         except OSError:
             return True, f"the interpreter ended before the tests did, {seconds:.0f} s"
+        if failed == [_BROKEN]:
+            raise RuntimeError(f"{_BROKEN} with {self.trial.name}; see {self.scratch.with_suffix('.log')}")
         why = failed[0] if failed else f"{len(self.trial.tests)} tests"
         return bool(failed), f"{why}, {seconds:.0f} s"
 
@@ -205,10 +208,11 @@ def _run_tests(trial: Trial, scratch: Path) -> None:
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:pytest_cov"]
         options += ["-W", "ignore::pytest.PytestAssertRewriteWarning", f"--basetemp={scratch / 'tests'}"]
         code = pytest.main([*options, *trial.tests], plugins=[_Failures(failed)])
-        if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-            failed.append(f"pytest ended with {code}")
-        if os.environ.get("MUTANTS_KEEP"):
-            shutil.copy(scratch / "output", os.environ["MUTANTS_KEEP"])
+        if code == pytest.ExitCode.USAGE_ERROR:
+            failed.append("conftest.py cannot be imported")
+        elif code == pytest.ExitCode.INTERNAL_ERROR:
+            failed = [_BROKEN]
+            shutil.copy(scratch / "output", scratch.with_suffix(".log"))
         (scratch / "failed.json").write_text(json.dumps(failed), encoding="utf-8")
     finally:
         os._exit(0)
@@ -230,7 +234,7 @@ def _set_up_process(source: Path, scratch: Path) -> None:
     settings.load_profile("mutants")
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps plug-ins in a set
 class _Failures:
     """A plug-in of pytest that keeps the names of the tests that failed."""
 

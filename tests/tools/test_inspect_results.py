@@ -60,3 +60,16 @@ def test_scorers_values_are_numbers_or_nothing(value: object, expected: float | 
         assert value_to_float()(value) == expected  # type: ignore[arg-type]
     assert as_number(float("nan")) is None
     assert as_number([1]) is None
+
+
+def test_the_only_task_that_fits_a_log_is_its_task_wherever_its_data_set_was() -> None:
+    moved = header(dataset="/old/words.json")
+    one = EvaluationTask("t", "/x/t.py", 1, "t", dataset="/new/other_words.json")
+    assert InspectResults().subject_of(moved, [one]).task == "t"
+
+
+def test_of_two_tasks_with_one_script_the_data_set_decides() -> None:
+    easy = EvaluationTask("easy", "/x/t.py", 1, "t", dataset="/data/easy.json")
+    hard = EvaluationTask("hard", "/x/t.py", 2, "t", dataset="/data/hard.json")
+    assert InspectResults().subject_of(header(dataset="/moved/hard.json"), [easy, hard]).task == "hard"
+    assert InspectResults().subject_of(header(), [easy, hard]).task is None
