@@ -243,3 +243,13 @@ def test_learning_rate_is_taken_for_lr_and_nothing_else_is_guessed() -> None:
     with pytest.raises(PlanError) as caught:
         read_setup(text.replace("seed: 14\n", "seed: 14\nsede: 1\nlr: 2\n"), file="s.yaml")
     assert [(item.file, item.line) for item in caught.value.problems] == [("s.yaml", 34), ("s.yaml", 35)]
+
+
+@pytest.mark.parametrize(
+    ("written", "steps"), [("1", 1), ("10", 10), ("0", None), ("no", None), ("off", None), ("epoch", "epoch")]
+)
+def test_a_setup_file_says_after_how_many_steps_to_validate(written: str, steps: Value) -> None:
+    text = write_setup(SETUP)
+    assert "\nrun_val_every_n_steps: null\n" in text
+    edited = text.replace("\nrun_val_every_n_steps: null\n", f"\nrun_val_every_n_steps: {written}\n")
+    assert read_setup(edited, file="s").values["run_val_every_n_steps"] == steps

@@ -590,3 +590,25 @@ def test_an_executor_that_holds_dependencies_gets_each_evaluation_behind_its_own
         ("new/finetune", ()),
         ("new/eval/caps_epoch0", ("id-new/finetune",)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("is_cancelled", "expected"),
+    [
+        (True, (JobState.FAILED, "CANCELLED")),
+        (False, (JobState.UNKNOWN, "gone without an outcome; the next run decides")),
+    ],
+    ids=["cancelled", "left alone"],
+)
+def test_a_job_that_is_gone_after_somebody_cancelled_it_was_cancelled(
+    experiment: Experiment, is_cancelled: bool, expected: tuple[JobState, str]
+) -> None:
+    experiment.training("rank8")
+    with pytest.raises(KeyboardInterrupt):
+        watch(experiment, RUNNING, "leave")
+    if is_cancelled:
+        cancelled = cancel_jobs(experiment.jobs, Scheduler(experiment, [RUNNING]), experiment=experiment.path)
+        assert cancelled == (TRAINED,)
+    asked = [Scheduler(experiment, [UNKNOWN])]
+    (report,) = job_reports(experiment.jobs, experiment=experiment.path, executors=asked)
+    assert (report.state, report.reason) == expected
