@@ -140,3 +140,25 @@ def test_a_value_that_one_run_lacks_is_reported_at_its_row_and_a_wrong_bullet_on
     )
     found = [problem for problem in problems_of(validated) if "no validation split" in problem.message]
     assert [problem.line for problem in found] == [52]
+
+
+@pytest.mark.parametrize(
+    ("missing", "edits"),
+    [
+        (
+            "LoRA Rank",
+            [
+                ("| LoRA Rank | Learning", "| Seed | Learning"),
+                ("| LoRA Rank | 8,", "| Seed | 8,"),
+                ("- **Seed:** 14\n", ""),
+            ],
+        ),
+        ("Epochs", [("- **Epochs:** 1\n", "")]),
+    ],
+    ids=["rank of adapters", "epochs"],
+)
+def test_a_training_without_a_setting_that_it_needs_is_refused(
+    edited: Edit, missing: str, edits: list[tuple[str, str]]
+) -> None:
+    messages = [problem.message for problem in problems_of(edited(*edits))]
+    assert any(message.endswith(f"has no {missing}") for message in messages), messages
