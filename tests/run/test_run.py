@@ -460,6 +460,12 @@ def test_a_job_that_nobody_knows_is_told_after_several_misses(experiment: Experi
     assert len(waits) == 7
 
 
+def test_a_job_that_the_scheduler_does_not_know_yet_is_given_as_much_time_as_any_other(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    report, _, _ = watch(experiment, UNKNOWN, UNKNOWN, RUNNING, "run")
+    assert (report.exit_code, report.submitted) == (ExitCode.DONE, (TRAINED,))
+
+
 def test_an_outcome_that_a_shared_disk_shows_late_is_waited_for(experiment: Experiment) -> None:
     training = experiment.training("rank8")
     scheduler = Scheduler(experiment, [RUNNING, *[JobStatus(JobState.COMPLETED)] * 9])
