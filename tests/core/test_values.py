@@ -253,3 +253,24 @@ def test_a_setup_file_says_after_how_many_steps_to_validate(written: str, steps:
     assert "\nrun_val_every_n_steps: null\n" in text
     edited = text.replace("\nrun_val_every_n_steps: null\n", f"\nrun_val_every_n_steps: {written}\n")
     assert read_setup(edited, file="s").values["run_val_every_n_steps"] == steps
+
+
+def test_unset_settings_are_read_back_unset() -> None:
+    unset = ("lora_rank", "lora_alpha", "lora_dropout", "lora_target_modules", "my_wandb_project", "custom_recipe")
+    setup = Setup({**SETUP.values, **dict.fromkeys(unset)})
+    read = read_setup(write_setup(setup), file="setup_finetune.yaml")
+    assert {key: read.values[key] for key in unset} == dict.fromkeys(unset)
+
+
+@pytest.mark.parametrize(
+    ("changed", "recipe"),
+    [
+        ({}, "lora_finetune_single_device"),
+        ({"gpus": 1}, "lora_finetune_single_device"),
+        ({"gpus": 2}, "lora_finetune_distributed"),
+        ({"gpus": 2, "lora_rank": None}, "full_finetune_distributed"),
+        ({"gpus": 2, "custom_recipe": "my_lab.train"}, "my_lab.train"),
+    ],
+)
+def test_the_recipe_follows_from_the_settings_unless_a_person_names_one(changed: dict[str, Value], recipe: str) -> None:
+    assert Setup({**SETUP.values, **changed}).settings["recipe"] == recipe

@@ -65,7 +65,10 @@ _NOT_RECORDED = (
 
 @dataclass(frozen=True)
 class Record:
-    """The tests that execute each line, by file relative to ``src``, and how many seconds each test took."""
+    """The tests that execute each line, by file relative to ``src``, and how many seconds each test took.
+
+    A line that only importing executes has no tests.
+    """
 
     by_line: dict[str, dict[int, set[str]]]
     seconds: dict[str, float]
@@ -73,10 +76,9 @@ class Record:
     def tests_for(self, path: str, line: int, end_line: int) -> list[str]:
         """The tests that execute the lines, nearest first; those that use the file for lines that run at import."""
         lines = self.by_line.get(path, {})
-        tests: set[str] = set()
-        for number in range(line, end_line + 1):
-            tests |= lines.get(number, set())
-        if not tests:
+        executed = [lines[number] for number in range(line, end_line + 1) if number in lines]
+        tests: set[str] = set().union(*executed)
+        if executed and not tests:
             tests = set().union(*lines.values())
         known = [test for test in tests if test in self.seconds]
         return sorted(known, key=lambda test: (*_distance(path, test), self.seconds[test], test))
@@ -175,7 +177,7 @@ def run_trials(trials: Sequence[Trial], workers: int) -> Iterator[tuple[Trial, t
         while waiting and len(running) < workers:
             trial = waiting.pop(0)
             if not trial.tests:
-                yield trial, (False, "no quick test uses the file")
+                yield trial, (False, "no quick test executes the line")
                 continue
             scratch = Path(tempfile.mkdtemp(prefix="mutant-"))
             process = os.fork()
