@@ -182,6 +182,7 @@ class Plan:
     matrix: tuple[MatrixEntry, ...] | None = None
     matrix_runs: tuple[Written, ...] = ()
     epochs_to_evaluate: str | tuple[int, ...] = "last"
+    epochs_line: int | None = None
     configuration: Mapping[str, Written] = field(default_factory=lambda: MappingProxyType({}))
     listed: Mapping[str, tuple[Written, ...]] = field(default_factory=lambda: MappingProxyType({}))
     estimates: Estimates = field(default_factory=Estimates)
