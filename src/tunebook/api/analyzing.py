@@ -162,7 +162,7 @@ def analyze(
     experiment = find_experiment(directory)
     _require_packages()
     plan = _plan(experiment)
-    site, _ = find_site(experiment)
+    site = find_site(experiment).site
     facts, warnings = _job_facts(experiment, ask=options.ask)
     source = source_of(experiment, plan, site, jobs=facts, use_cache=options.write)
     if not options.write:

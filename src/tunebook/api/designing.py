@@ -157,7 +157,7 @@ def _stored_design(experiment: Path) -> Design | None:
 
 def suggestions() -> Suggestions:
     """Models, data sets and tasks in the working directory, and in the site's models directory."""
-    return suggest(Path.cwd(), find_site(Path.cwd())[0])
+    return suggest(Path.cwd(), find_site(Path.cwd()).site)
 
 
 def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -213,7 +213,7 @@ def design(
         directory, inputs = _own_directory(inputs)
     moment = clock()
     experiment = _experiment(inputs.design, directory, moment, update=update)
-    site, _ = find_site(experiment)
+    site = find_site(experiment).site
     inputs = complete(inputs, site, defaults=options.defaults)
     completed = replace(inputs.design, name=inputs.design.name or experiment.name)
     inputs = replace(inputs, design=completed)

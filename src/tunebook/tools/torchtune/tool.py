@@ -241,6 +241,7 @@ class _Derivation:
             memory=setup.mem,
             cpus=setup.cpus,
             gpus=setup.gpus,
+            gpu_type=site.gpu_type,
             gpu_syntax=site.gpu_syntax,
             account=setup.account,
             partition=setup.partition,
