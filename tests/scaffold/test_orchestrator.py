@@ -166,7 +166,7 @@ def test_pruning_stands_in_the_journal(experiment: Path) -> None:
     scaffolded(experiment, prune=True)
     pruned = entry(experiment, "PRUNE")
     assert f"Details: {FIRST}/eval/capitalization_epoch0.slurm" in pruned
-    assert "1 file(s) removed, 0 kept" in pruned
+    assert "2 file(s) removed, 0 kept" in pruned
 
 
 # If preparation fails

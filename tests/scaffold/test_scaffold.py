@@ -56,7 +56,9 @@ def test_a_changed_plan_updates_what_it_changes(experiment: Path) -> None:
     report = scaffolded(experiment)
     updated = {step.path for step in report.steps if step.action is Action.UPDATE}
     assert updated == {
-        f"{run}/{name}" for run in report.parts[0].runs for name in ("setup_finetune.yaml", "finetune.yaml")
+        f"{run}/{name}"
+        for run in report.parts[0].runs
+        for name in ("setup_finetune.yaml", "finetune.yaml", "eval/setup_finetune.yaml")
     }
     assert yaml.safe_load((experiment / FIRST / "finetune.yaml").read_text())["seed"] == 15
 
@@ -120,12 +122,12 @@ def test_runs_that_left_the_plan_are_told_and_pruned_only_on_request(experiment:
     text = text.replace("8, 16, 32, 64", "8, 16, 32").replace("Total Runs:** 9 (8", "Total Runs:** 7 (6")
     page.write_text(text.replace("Total evaluations:** 9", "Total evaluations:** 7"))
     report = scaffolded(experiment)
-    assert len(report.orphans) == 8
+    assert len(report.orphans) == 10
     assert (experiment / "rank64_lr5e-5" / "finetune.yaml").exists()
     report = scaffolded(experiment, prune=True)
-    assert len(report.pruned) == 4
+    assert len(report.pruned) == 5
     assert not (experiment / "rank64_lr5e-5").exists()
-    assert len(report.orphans) == 4
+    assert len(report.orphans) == 5
     assert (experiment / "rank64_lr1e-5" / "finetune.yaml").exists()
 
 
@@ -190,7 +192,7 @@ def test_a_lost_manifest_takes_equal_files_for_ours_and_others_for_edited(experi
     scaffolded(experiment)
     shutil.rmtree(experiment / ".tunebook")
     assert {step.action for step in scaffolded(experiment).steps} == {Action.UNCHANGED}
-    assert len(read_manifest(experiment).generated) == 33
+    assert len(read_manifest(experiment).generated) == 41
 
 
 def test_a_damaged_manifest_is_an_error_that_says_what_to_do(experiment: Path) -> None:

@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares these imports with the table
-    from tunebook.analysis.charts.draw import FigureSize as FigureSize
     from tunebook.analysis.charts.figure import Figure as Figure
+    from tunebook.analysis.charts.figure import FigureSize as FigureSize
     from tunebook.analysis.findings.finding import Finding as Finding
     from tunebook.analysis.records import Interval as Interval
     from tunebook.analysis.records import Score as Score
@@ -83,8 +83,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.tools.parameters import every_parameter as every_parameter
 
 _NAMES_IN = {
-    "tunebook.analysis.charts.draw": ("FigureSize",),
-    "tunebook.analysis.charts.figure": ("Figure",),
+    "tunebook.analysis.charts.figure": ("Figure", "FigureSize"),
     "tunebook.analysis.findings.finding": ("Finding",),
     "tunebook.analysis.records": ("Interval", "Score"),
     "tunebook.analysis.values": ("Analysis",),

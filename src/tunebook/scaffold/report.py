@@ -56,14 +56,14 @@ class PartReport:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """Why the part or single runs of it failed, the mismatches, and why it was skipped."""
+        """Why the part or single runs of it failed, the mismatches, and why it was skipped; each once."""
         errors = list(self.problems)
         for failure in self.failures:
             errors += failure.problems
         errors += self.mismatches
         if self.skipped:
             errors.append(Problem(f"{self.tool.name}: {self.skipped}"))
-        return tuple(errors)
+        return tuple(dict.fromkeys(errors))  # a fault of several runs is told once
 
     def counts(self, noun: str = "") -> str:
         """How many files each action met, as ``12 created, 3 unchanged``; ``noun`` follows each number."""
