@@ -240,9 +240,11 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
 
 def _own_directory(inputs: DesignInputs) -> tuple[Path | None, DesignInputs]:
     """The directory that a plan in YAML names, if it can be created here; the plan may come from another machine."""
+    if not inputs.directory:
+        return None, inputs
     named = Path(inputs.directory)
-    if not inputs.directory or named.parent.is_dir():
-        return named if inputs.directory else None, inputs
+    if named.parent.is_dir():
+        return named, inputs
     hint = "name the experiment's directory to choose another"
     warning = place_of(inputs.directory).problem(f"the plan's directory {named} does not exist on this machine", hint)
     return None, replace(inputs, warnings=(*inputs.warnings, warning))
@@ -285,15 +287,15 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     previous = _previous(experiment)
     old = previous.plan
     plan = build_plan(inputs.design, name=inputs.design.name, previous=previous)
+    created = f"{moment:%Y-%m-%d %H:%M}"
     if old is not None:
         _refuse_lost_edits(experiment, old, plan, previous)
+        created = old.created or created
     found, kind = Resources(), kind_of(inputs.design, plan, old)
     record_design(found, inputs.decisions, plan, kind, old=old)
     survey(found, plan, site, experiment)
     history = find_history(_roots(experiment, site))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
-    created = old.created if old else ""
-    created = created or f"{moment:%Y-%m-%d %H:%M}"
     proposal = propose(inputs.design, plan, kind, around=around, created=created, previous=previous)
     plan, written = proposal.plan, write_plan(proposal.plan, proposal.details)
     text = updated_text(previous, written, plan)

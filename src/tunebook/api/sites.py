@@ -204,8 +204,10 @@ def _chosen(
     """Each finding with its value, and at the end the assigned settings that are not looked for."""
     settled = settle(machine, lambda finding: _choice(finding, assigned, choose))
     asked = {finding.key for finding, _ in settled}
-    others = [(Detected(key), Candidate(value, "--set")) for key, value in assigned.items() if key not in asked]
-    return (*settled, *others)
+    for key, value in assigned.items():
+        if key not in asked:
+            settled += ((Detected(key), Candidate(value, "--set")),)
+    return settled
 
 
 def _choice(finding: Detected, assigned: Mapping[str, str], choose: Callable[[Detected], str] | None) -> Candidate:
