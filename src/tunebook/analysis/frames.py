@@ -239,7 +239,4 @@ def plain_rows(analysis: Analysis) -> dict[str, list[_Row]]:
 
 def _only(rows: Iterable[_Row], names: Sequence[str]) -> list[_Row]:
     """The rows with only these columns."""
-    found = []
-    for row in rows:
-        found.append({name: row[name] for name in names})
-    return found
+    return [{name: row[name] for name in names} for row in rows]
