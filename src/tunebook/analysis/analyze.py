@@ -23,7 +23,7 @@ from tunebook.analysis.statistics.scores import score_evaluations
 from tunebook.analysis.values import Analysis
 from tunebook.artifacts.text_files import read_readable
 from tunebook.artifacts.times import timestamp_s
-from tunebook.core.markdown import parse_markdown
+from tunebook.core.markdown import parse_markdown, title_key
 from tunebook.core.paths import PLAN_FILE
 
 __all__ = ["analyze_experiment"]
@@ -70,7 +70,7 @@ def analyze_experiment(source: Source) -> Analysis:
 def _overview(plan_text: str) -> dict[str, str]:
     """The values of the Overview section by name."""
     for section in parse_markdown(plan_text).walk():
-        if section.title.lower() == "overview":
+        if title_key(section.title) == "overview":
             return {bullet.key: bullet.value.text for bullet in section.bullets}
     return {}
 
