@@ -219,6 +219,29 @@ def test_a_loss_that_is_no_number_is_valid_json_and_said(tmp_path: Path) -> None
     assert (entry["loss"], entry["diverged"], entry["lr"]) == (None, True, 0.1)
 
 
+def test_metrics_name_the_epoch_from_zero_and_the_steps_of_the_whole_training(
+    model: Path, write: Callable[..., Path]
+) -> None:
+    from omegaconf import OmegaConf
+
+    from tunebook.tools.runtime.torchtune_components import MetricsLogger, chat_tokenizer, dataset
+
+    path = write("metrics.jsonl", "of an earlier training\n")
+    logger = MetricsLogger(str(path))
+    logger.log_config(OmegaConf.create({"batch_size": 1, "gradient_accumulation_steps": 1, "epochs": 2}))
+    dataset(chat_tokenizer(str(model)), path=str(write("d.json", {"train": PAIRS})), prompt="{input}")
+    for step in (1, 2, 3, 4):
+        logger.log("loss", 1.0, step)
+    logger.close()
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(entry["step"], entry["epoch"], entry["total_steps"]) for entry in entries] == [
+        (1, 0, 4),
+        (2, 0, 4),
+        (3, 1, 4),
+        (4, 1, 4),
+    ]
+
+
 def checkpoint(folder: Path, *names: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -237,6 +260,16 @@ def test_adapters_move_apart_and_again_is_fine(tmp_path: Path) -> None:
     assert finish(tmp_path) == 0
     assert sorted(path.name for path in (tmp_path / "epoch_0").iterdir()) == ["adapter", "model.safetensors"]
     assert len(list((tmp_path / "epoch_0" / "adapter").iterdir())) == 3
+
+
+def test_adapters_that_a_resumed_training_wrote_again_take_the_place_of_the_earlier_ones(tmp_path: Path) -> None:
+    epoch = tmp_path / "epoch_0"
+    checkpoint(epoch, "model.safetensors", "adapter_model.pt")
+    assert finish(tmp_path) == 0
+    (epoch / "adapter_model.pt").write_text("of the second attempt")
+    assert finish(tmp_path) == 0
+    assert (epoch / "adapter" / "adapter_model.pt").read_text() == "of the second attempt"
+    assert not (epoch / "adapter_model.pt").exists()
 
 
 def test_a_missing_epoch_no_step_and_divergence_are_failures(
