@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunebook.core.check import check_plan
+from tunebook.core.check import check_plan, plan_warnings
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.paths import PLAN_FILE, SITE_FILE
@@ -92,7 +92,7 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     for tool in tools:
         errors += tool.rules(plan)
     errors.sort(key=lambda problem: problem.line or 0)
-    findings = Findings(tuple(errors), (*site_warnings, *ignored))
+    findings = Findings(tuple(errors), (*parsed.warnings, *plan_warnings(plan), *site_warnings, *ignored))
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
     context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), facts=facts)
     for tool in tools:
