@@ -8,7 +8,7 @@ import pytest
 
 from support.plans import EXAMPLE
 from tunebook import api
-from tunebook.core.site_file import parse_site
+from tunebook.core.site_file import parse_site, site_text
 
 
 def test_the_example_site_is_read() -> None:
@@ -58,3 +58,14 @@ def test_the_nearest_site_file_is_read(experiment: Path, tmp_path: Path, monkeyp
     report = api.check(experiment)
     assert report.site.file is None
     assert any("no site settings" in warning.message for warning in report.warnings)
+
+
+@pytest.mark.parametrize(("value", "option"), [("`--gpus`", "gpus"), ("--gres=gpu:1", "gres"), ("", "gres")])
+def test_gpus_are_requested_with_the_option_of_this_cluster(value: str, option: str) -> None:
+    assert parse_site(f"- **GPU request syntax:** {value}\n")[0].gpu_syntax == option
+
+
+def test_the_option_that_requests_gpus_is_kept_when_the_settings_are_written() -> None:
+    site, problems = parse_site(site_text({"gpu_syntax": "--gpus"}))
+    assert problems == ()
+    assert site.gpu_syntax == "gpus"

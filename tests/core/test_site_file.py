@@ -94,3 +94,13 @@ def test_nothing_set_is_a_site_without_settings() -> None:
     site, problems = parse_site(site_text({}, has_slurm=False))
     assert problems == ()
     assert values_of(site) == values_of(Site())
+
+
+def test_where_there_is_no_slurm_only_the_number_of_gpus_is_asked_for_of_its_settings() -> None:
+    local, cluster = site_text({}, has_slurm=False), site_text({}, has_slurm=True)
+    assert "**Default GPUs**" in local
+    assert "**Output base directory**" in local
+    for label in ("Account", "Partition", "Default CPUs", "GPU request syntax"):
+        assert f"**{label}**" in cluster
+        assert f"**{label}**" not in local
+    assert "- **Account**: `lab`" in site_text({"account": "lab"}, has_slurm=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tunebook.core.check import check_plan, plan_warnings
@@ -28,14 +28,21 @@ class Loaded:
     """An experiment as far as it could be read.
 
     Attributes:
-        preparation: the tool that the plan names for training; ``None`` if it is unknown, which is an error in
-            ``findings``; so is ``evaluation``.
+        preparation: the tool that the plan names for training; ``None`` if it is unknown, which is an error of the
+            plan; so is ``evaluation``.
+        of_plan: what was found in the plan and the site settings; an error there stops every stage. The tools' own
+            findings are in the context; an error there stops the tool's stage only.
     """
 
     context: Context
     preparation: PreparationTool | None
     evaluation: EvaluationTool | None
-    findings: Findings
+    of_plan: Findings
+
+    @property
+    def findings(self) -> Findings:
+        """Everything that was found."""
+        return sum(self.context.findings.values(), self.of_plan)
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -92,23 +99,23 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     for tool in tools:
         errors += tool.rules(plan)
     errors.sort(key=lambda problem: problem.line or 0)
-    findings = Findings(tuple(errors), (*parsed.warnings, *plan_warnings(plan), *site_warnings, *ignored))
+    warnings = (*parsed.warnings, *plan_warnings(plan), *site_warnings, *ignored)
+    of_plan = Findings(tuple(errors), warnings)
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
     context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), facts=facts)
-    for tool in tools:
-        findings += tool.check(context)
-    return Loaded(context, preparation, evaluation, findings)
+    context = replace(context, findings={tool.name: tool.check(context) for tool in tools})
+    return Loaded(context, preparation, evaluation, of_plan)
 
 
 def load_correct(experiment: Path) -> Loaded:
-    """As :func:`load`, for verbs that need a correct plan.
+    """As :func:`load`, for verbs that need a correct plan; models, data and scripts are the affair of each stage.
 
     Raises:
         PlanError: the plan or the site settings are wrong; carries every problem.
     """
     loaded = load(experiment)
-    if loaded.findings.errors:
-        raise PlanError(loaded.findings.errors)
+    if loaded.of_plan.errors:
+        raise PlanError(loaded.of_plan.errors)
     return loaded
 
 

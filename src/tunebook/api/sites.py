@@ -16,9 +16,7 @@ from tunebook.disk.originals import original_of
 from tunebook.errors import ConflictError, ExitCode, NoSlurmError, Problem, SlurmError, ToolError, UsageError
 from tunebook.site.detect import settle
 from tunebook.site.detect_slurm import partition_table
-from tunebook.site.finding import Candidate, Detected
-from tunebook.site.machine import Machine
-from tunebook.site.surroundings import Surroundings
+from tunebook.site.machine import Candidate, Detected, Machine, Surroundings
 from tunebook.site.verify import verify
 from tunebook.slurm.cluster import Cluster
 from tunebook.slurm.survey import find_cluster
@@ -180,23 +178,33 @@ def site_init(
         raise ConflictError(f"{path} exists", hint="`--overwrite` replaces it and keeps it as .orig")
     assigned = _assigned(options.assignments)
     machine = _machine(target if target.is_dir() else Path.cwd())
-    settled = settle(machine, lambda finding: _choice(finding, assigned, choose))
-    asked = {finding.key for finding, _ in settled}
-    for key, value in assigned.items():
-        if key not in asked:
-            settled += ((Detected(key), Candidate(value, "--set")),)
-    cluster = machine.cluster
-    tables = {"Partitions seen": partition_table(cluster)} if cluster else {}
+    chosen = _chosen(machine, assigned, choose)
     draft = SiteDraft(
         path=path,
-        text=site_text({**machine.values, **assigned}, has_slurm=cluster is not None, tables=tables),
+        text=_text({**machine.values, **assigned}, machine.cluster),
         before=before,
         written=False,
-        chosen=settled,
-        cluster=cluster.name if cluster else "",
+        chosen=chosen,
+        cluster=machine.cluster.name if machine.cluster else "",
         notes=_notes(machine, path),
     )
     return draft if options.dry_run else _written(draft)
+
+
+def _text(values: Mapping[str, str], cluster: Cluster | None) -> str:
+    if cluster is None:
+        return site_text(values, has_slurm=False, tables={})
+    return site_text(values, has_slurm=True, tables={"Partitions seen": partition_table(cluster)})
+
+
+def _chosen(
+    machine: Machine, assigned: Mapping[str, str], choose: Callable[[Detected], str] | None
+) -> tuple[tuple[Detected, Candidate], ...]:
+    """Each finding with its value, and at the end the assigned settings that are not looked for."""
+    settled = settle(machine, lambda finding: _choice(finding, assigned, choose))
+    asked = {finding.key for finding, _ in settled}
+    others = [(Detected(key), Candidate(value, "--set")) for key, value in assigned.items() if key not in asked]
+    return (*settled, *others)
 
 
 def _choice(finding: Detected, assigned: Mapping[str, str], choose: Callable[[Detected], str] | None) -> Candidate:

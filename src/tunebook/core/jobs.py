@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = [
     "JobStatus",
     "Resources",
     "Stage",
+    "count_states",
     "job_from_json",
     "job_to_json",
 ]
@@ -47,6 +49,12 @@ class JobState(Enum):
     def is_going(self) -> bool:
         """Whether the job is queued or running."""
         return self in {JobState.PENDING, JobState.RUNNING}
+
+
+def count_states(states: Iterable[JobState], order: Sequence[JobState] = tuple(JobState)) -> str:
+    """``2 running, 1 failed``: how many jobs are in each state; states that are not in ``order`` are left out."""
+    counts = Counter(states)
+    return ", ".join(f"{counts[state]} {state.value}" for state in order if counts[state])
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,11 @@ class Part:
     built: tuple[Built, ...] = ()
     failures: tuple[Failure, ...] = ()
 
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The names of all runs of the part."""
+        return (*(item.run.name for item in self.built), *(item.run for item in self.failures))
+
     def only(self, is_selected: Callable[[str], bool]) -> Part:
         """The part of the selected runs, which are asked for by name."""
         built = tuple(item for item in self.built if is_selected(item.run.name))

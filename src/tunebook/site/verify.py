@@ -11,9 +11,9 @@ from pathlib import Path
 from tunebook.core.quoting import sbatch_value
 from tunebook.core.site import Environment, Site, environment_text, line_of, setting, values_of
 from tunebook.errors import Problem
+from tunebook.site.machine import Surroundings
 from tunebook.site.probe import Probed, probe
 from tunebook.site.python import STAGES, stage_modules, stage_packages
-from tunebook.site.surroundings import Surroundings
 from tunebook.site.verify_slurm import Complaint, slurm_complaints
 from tunebook.slurm.cluster import Cluster
 

@@ -95,10 +95,13 @@ class _EvaluationTasksSection(Section):
         rows = []
         for task in target.plan.tasks:
             script = join_script(task.script, task.function)
+            dataset = "-" if task.has_own_data else ""
+            if task.dataset:
+                dataset = code_cell(task.dataset) + target.tick(task.dataset)
             row = (
                 escape_cell(task.name),
                 code_cell(script) + target.tick(task.script),
-                code_cell(task.dataset or "") + target.tick(task.dataset),
+                dataset,
                 escape_cell(task.description),
             )
             rows.append(row)
@@ -114,13 +117,14 @@ def _read_task(row: Row, columns: Mapping[str, int]) -> EvaluationTask:
         line=row.line,
         function=function,
         dataset=cell_value(row, columns, "dataset") or None,
+        has_own_data="dataset" in columns and row.cells[columns["dataset"]].text == "-",
         description=cell_text(row, columns, "description"),
     )
 
 
 def split_script(text: str) -> tuple[str, str | None]:
-    """``FILE.py@task`` in its two parts; the name of a directory may contain an ``@`` too."""
-    if not re.search(r"@\s*\w*\s*$", text):
+    """``FILE.py@task`` in its two parts; the name of a file or directory may contain an ``@`` too."""
+    if not re.search(r"@[^@/]*$", text) or text.endswith(".py"):
         return text.strip(), None
     script, _, function = text.rpartition("@")
     return script.strip(), function.strip() or None
