@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tunebook.core.check import check_plan
+from tunebook.core.check import check_plan, plan_warnings
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.paths import PLAN_FILE, SITE_FILE
@@ -100,7 +100,8 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     for tool in tools:
         errors += tool.rules(plan)
     errors.sort(key=lambda problem: problem.line or 0)
-    of_plan = Findings(tuple(errors), (*found.warnings, *ignored))
+    warnings = (*parsed.warnings, *plan_warnings(plan), *found.warnings, *ignored)
+    of_plan = Findings(tuple(errors), warnings)
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
     context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), facts=facts)
     context = replace(context, findings={tool.name: tool.check(context) for tool in tools})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["title_key"]
 
@@ -11,6 +12,7 @@ _REMARK = re.compile(r"\([^()]*\)\s*$")
 _NO_WORD = re.compile(r"[\W_]+")
 
 
+@lru_cache(maxsize=1024)
 def title_key(title: str) -> str:
     """A heading for matching: ``## 3. Tools & Frameworks ⚙️`` becomes ``tools and frameworks``."""
     text = re.sub(r"^[\W_]+", "", title.lower())

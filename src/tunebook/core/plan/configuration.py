@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from tunebook.core.jobs import Stage
 from tunebook.core.markdown import Bullet, fact_line
-from tunebook.core.parameters import Kind, Parameter, Written
+from tunebook.core.parameters import Kind, Parameter, ParameterTable, Written
 from tunebook.core.plan.parameter_values import is_nothing, read_value, value_text
 from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan
@@ -67,6 +67,9 @@ class ConfigurationSection(Section):
     )
     decides = True
     remarks = frozenset({"optimizer notes"})
+
+    def known_names(self, parameters: ParameterTable) -> Sequence[str]:
+        return [parameter.column for parameter in parameters]
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
         found = _Found()

@@ -19,7 +19,7 @@ from tunebook.core.plan.for_people import (
     PrerequisitesSection,
     QuickReferenceSection,
 )
-from tunebook.core.plan.headings import find_headings, own_sections
+from tunebook.core.plan.headings import find_headings
 from tunebook.core.plan.overview import OverviewSection, ToolsSection
 from tunebook.core.plan.resources import ResourcesSection
 from tunebook.core.plan.section import OwnSection, Reading, Section, SectionReader, UnreadBlock, Writing
@@ -60,12 +60,14 @@ class ParsedPlan:
         problems: what is wrong with the text, in the order of its lines.
         unread: the blocks of known sections that are for people only, in the order of their lines.
         own: a person's own sections, which are not read.
+        warnings: what a person should look at: own sections that name settings.
     """
 
     plan: Plan
     problems: tuple[Problem, ...] = ()
     unread: tuple[UnreadBlock, ...] = ()
     own: tuple[OwnSection, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 def read_tools(text: str) -> Tools:
@@ -73,7 +75,7 @@ def read_tools(text: str) -> Tools:
     section = ToolsSection()
     reading = Reading(PLAN_FILE, SHARED_PARAMETERS)
     found = find_headings(parse_markdown(text), SECTIONS, reading)
-    source = SectionReader(section, found.of.get(section.title, ()), reading)
+    source = SectionReader(section, found[section.title], reading)
     return section.read(source, Plan("", PLAN_FILE, SHARED_PARAMETERS)).tools
 
 
@@ -85,14 +87,14 @@ def parse_plan(text: str, parameters: ParameterTable, *, file: str = PLAN_FILE) 
     plan = _read_title(root, reading)
     found = find_headings(root, SECTIONS, reading)
     for section in SECTIONS:
-        plan = section.read(SectionReader(section, found.of.get(section.title, ()), reading), plan)
+        plan = section.read(SectionReader(section, found[section.title], reading), plan)
     unread = report_unread(reading)
-    own = sorted((*own_sections(root, found), *reading.own), key=lambda section: section.line)
     return ParsedPlan(
         replace(plan, unreadable=frozenset(reading.unreadable)),
         tuple(sorted(reading.problems, key=lambda problem: problem.line or 0)),
         unread,
-        tuple(own),
+        tuple(sorted(reading.own, key=lambda section: section.line)),
+        tuple(reading.warnings),
     )
 
 

@@ -6,25 +6,17 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from tunebook.core.markdown import MarkdownSection, title_key
+from tunebook.core.markdown import title_key
 
 if TYPE_CHECKING:
-    from tunebook.core.plan.section import Reading, Section
+    from tunebook.core.plan.section import Section
 
-__all__ = ["near_section", "report_near"]
+__all__ = ["near_section"]
 
 _MOST_EXTRA_WORDS = 2
 _FILLERS = {"and", "the", "of", "for", "in", "our", "this"}
 # Words that are also titles of a person's own: `## Dataset description`.
 _COMMON = {"overview", "notes", "status", "models", "dataset", "training", "evaluation", "prerequisites"}
-
-
-def report_near(heading: MarkdownSection, near: Section, reading: Reading) -> None:
-    """Reports a heading that is only near the title of a section."""
-    written = f"{'#' * heading.level} {heading.title}"
-    message = f"the heading `{written}` is near `{near.title}`, but is not read"
-    hint = f"name it `{near.title}` if it is meant, otherwise give it a clearly different name"
-    reading.problem(message, heading.line, hint)
 
 
 def near_section(title: str, sections: Sequence[Section]) -> Section | None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from tunebook.core.markdown import Block, Bullet, Cell, MarkdownSection, Row, Table, title_key
 from tunebook.core.parameters import ParameterTable, Written, suggestion
-from tunebook.core.plan.near import near_section, report_near
+from tunebook.core.plan.near import near_section
 from tunebook.core.plan.spellings import Item, as_items
 from tunebook.core.plan.values import Plan, PlanDetails
 from tunebook.core.units import read_duration
@@ -67,7 +67,7 @@ class Reading:
         unreadable: keys of parameters whose value could not be read.
         read_lines: the first lines of the blocks that were read; no two blocks share one.
         readers: the readers of all sections and their parts.
-        own: a person's own sections inside sections of the plan.
+        own: a person's own sections, also those inside sections of the plan.
     """
 
     file: str
@@ -77,10 +77,28 @@ class Reading:
     read_lines: set[int] = field(default_factory=set)
     readers: list[SectionReader] = field(default_factory=list)
     own: list[OwnSection] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
     def problem(self, message: str, line: int | None, hint: str = "") -> None:
         """Records a problem; reading continues."""
         self.problems.append(Problem(message, self.file, line, hint))
+
+    def leave(self, heading: MarkdownSection, sections: Sequence[Section]) -> None:
+        """Records a person's own section. One near a section of the plan is a problem, one with settings a warning."""
+        self.own.append(OwnSection(heading.title, heading.line, heading.end_line))
+        near = near_section(heading.title, sections)
+        if near is not None:
+            message = f"the heading `{'#' * heading.level} {heading.title}` is near `{near.title}`, but is not read"
+            hint = f"name it `{near.title}` if it is meant, otherwise give it a clearly different name"
+            self.problem(message, heading.line, hint)
+            return
+        blocks = [item.block for item in as_items(heading)]
+        bullets = [block for block in blocks if isinstance(block, Bullet) and block.value.text]
+        names = [bullet.name for bullet in bullets if self.parameters.by_column(bullet.name)]
+        if names:
+            message = f"`{heading.title}` is a section of your own: it sets no {', '.join(dict.fromkeys(names))}"
+            hint = "settings are read from `## Configuration` and from the columns of `## All Runs`"
+            self.warnings.append(Problem(message, self.file, heading.line, hint))
 
 
 class SectionReader:
@@ -104,10 +122,7 @@ class SectionReader:
     def leave_own_parts(self, parts: Sequence[Section]) -> None:
         """Records the subsections that are left as a person's own; one near a known part is a problem."""
         for heading in self._without_subsections(lambda _: True):
-            near = near_section(heading.title, parts)
-            if near is not None:
-                report_near(heading, near, self._reading)
-            self._reading.own.append(OwnSection(heading.title, heading.line, heading.end_line))
+            self._reading.leave(heading, parts)
 
     def _without_subsections(self, is_taken: Callable[[MarkdownSection], bool]) -> list[MarkdownSection]:
         taken: list[MarkdownSection] = []
@@ -135,6 +150,14 @@ class SectionReader:
         """The tables whose rows are not settings, in their order."""
         blocks = [item.block for item in self.items]
         return tuple(block for block in blocks if isinstance(block, Table) and not block.is_quoted)
+
+    @property
+    def rows(self) -> Iterator[Row]:
+        """The rows of all tables, also of those whose rows are settings."""
+        for heading in self._headings:
+            for part in heading.walk():
+                for table in part.tables:
+                    yield from table.rows
 
     def take(self, block: Block) -> None:
         """Records that a block was read, or is a fact for people."""
@@ -266,7 +289,7 @@ class Section(ABC):
         aliases: other headings that mean it, as :func:`tunebook.core.markdown.title_key` gives them.
         decides: whether it decides what runs, so that a block in it that cannot be read is a problem.
         stands_alone: for a part: whether its heading may also be that of a section.
-        names: the names of its bullets, for suggestions.
+        names: the names of its bullets.
         remarks: the names of bullets that are for people only, in lower case.
     """
 
@@ -280,6 +303,11 @@ class Section(ABC):
     def is_titled(self, heading: str) -> bool:
         """Whether a heading means this section."""
         return title_key(heading) in {title_key(self.title), *self.aliases}
+
+    def known_names(self, parameters: ParameterTable) -> Sequence[str]:
+        """The names of its bullets, for suggestions."""
+        del parameters
+        return self.names
 
     def is_remark(self, bullet: Bullet) -> bool:
         """Whether a bullet, or what it is below, is a remark for people."""

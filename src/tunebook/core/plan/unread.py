@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import lru_cache
 
 from tunebook.core.markdown import Bullet, Row, Table, TextBlock, read_label
 from tunebook.core.parameters import suggestion
-from tunebook.core.plan.section import Reading, Section, SectionReader, UnreadBlock
+from tunebook.core.plan.section import Reading, SectionReader, UnreadBlock
 from tunebook.core.plan.spellings import Item
 
 __all__ = ["report_unread"]
@@ -15,46 +15,46 @@ __all__ = ["report_unread"]
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _LIST_MARK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+")
+_NAME_END = re.compile(r"\s*[^\w\s-]|\s+-\s|\s*\d")
+_ELSEWHERE = "move it to a section of your own, such as `## Notes`"
 _BARS = 2
+_NEVER = re.compile(r"(?!)")
 _MOST_SHOWN = 60
 
 
 def report_unread(reading: Reading) -> tuple[UnreadBlock, ...]:
     """Records a problem for every unread block that may decide what runs, and returns the others in their order."""
-    seen: dict[int, UnreadBlock] = {}
+    listed: dict[int, UnreadBlock] = {}
     for source in reading.readers:
-        mentions = _mentions(source)
+        for row in source.rows if source.section.decides else ():
+            if row.surplus:
+                _report_surplus(row, reading)
+        mentions = _mentions(source) if source.section.decides else _NEVER
         for item in source.items:
-            if source.section.decides:
-                for row in _rows(item.block):
-                    _report_surplus(row, reading)
-            if source.is_read(item.block) or not item.block.text or item.block.line in seen:
+            is_done = source.is_read(item.block) or not item.block.text
+            if is_done or (source.section.decides and _report(item, source, mentions)):
                 continue
-            if not (source.section.decides and _report(item, source, mentions)):
-                seen[item.block.line] = UnreadBlock(source.section.title, item.heading, item.block)
-    return tuple(seen[line] for line in sorted(seen))
-
-
-def _rows(block: object) -> Iterable[Row]:
-    return block.rows if isinstance(block, Table) else ()
+            listed.setdefault(item.block.line, UnreadBlock(source.section.title, item.heading, item.block))
+    return tuple(listed[line] for line in sorted(listed))
 
 
 def _report_surplus(row: Row, reading: Reading) -> None:
-    if row.surplus:
-        message = f"the row has {len(row.cells) + row.surplus} cells, but its table has {len(row.cells)} columns"
-        reading.problem(message, row.line, "remove the surplus cells, or write `\\|` for a bar inside a cell")
+    columns = len(row.cells)
+    message = f"the row has {columns + row.surplus} cells, but its table has {columns} columns"
+    reading.problem(message, row.line, "remove the surplus cells, or write `\\|` for a bar inside a cell")
 
 
 def _report(item: Item, source: SectionReader, mentions: re.Pattern[str]) -> bool:
     """Records the problem, if the block is one."""
     block, title = item.block, source.section.title
     if isinstance(block, Bullet):
-        if source.section.is_remark(block) or not source.parameters.is_complete:
+        is_setting = bool(block.value.text) and source.parameters.by_column(block.name) is not None
+        if not source.parameters.is_complete or (source.section.is_remark(block) and not is_setting):
             return False
-        source.problem(*_bullet_problem(block, source.section))
+        _report_bullet(block, source)
         return True
     if isinstance(block, Table):
-        hint = f"known here: {', '.join(source.section.names)}" if source.section.names else _ELSEWHERE
+        hint = f"write each setting as `- **NAME:** VALUE`, or {_ELSEWHERE}"
         source.problem(f"`{title}` has a table `{_short(block.text)}` that is not read", block.line, hint)
         return True
     if block.is_html:
@@ -65,21 +65,21 @@ def _report(item: Item, source: SectionReader, mentions: re.Pattern[str]) -> boo
     return _report_text(block, source, mentions)
 
 
-_ELSEWHERE = "move it to a section of your own, such as `## Notes`"
-
-
-def _bullet_problem(bullet: Bullet, section: Section) -> tuple[str, int, str]:
-    text = _short(bullet.text)
+def _report_bullet(bullet: Bullet, source: SectionReader) -> None:
+    title, names = source.section.title, source.section.known_names(source.parameters)
     if bullet.is_quoted:
         hint = "take it out of the quotation if it applies, otherwise move it to a section of your own"
-        return f"`{text}` is in a quotation in `{section.title}`, and is not read", bullet.line, hint
+        message = f"`{_short(bullet.text)}` is in a quotation in `{title}`, and is not read"
+        source.problem(message, bullet.line, hint)
+        return
+    message = f"unknown `{_short(bullet.name)}` in `{title}`"
     if not bullet.name:
-        hint = f"write `- **NAME:** VALUE`; {suggestion('', section.names)}" if section.names else _ELSEWHERE
-        return f"`{text}` in `{section.title}` is not read", bullet.line, hint
+        message = f"`{_short(bullet.text)}` in `{title}` is not read"
     hint = _ELSEWHERE
-    if section.names:
-        hint = f"{suggestion(bullet.name, section.names)}; write a remark for people as `- **Notes:** …`"
-    return f"unknown `{_short(bullet.name)}` in `{section.title}`", bullet.line, hint
+    if names:
+        name = bullet.name or _NAME_END.split(bullet.value.text, maxsplit=1)[0]
+        hint = f"{suggestion(name, names)}; write a setting as `- **NAME:** VALUE`, and a remark as `- **Notes:** TEXT`"
+    source.problem(message, bullet.line, hint)
 
 
 def _report_text(block: TextBlock, source: SectionReader, mentions: re.Pattern[str]) -> bool:
@@ -109,12 +109,20 @@ def _label_text(line: str) -> str:
 
 def _mentions(source: SectionReader) -> re.Pattern[str]:
     """Text that names a setting and gives its value."""
-    names = set(source.section.names)
+    names = set(source.section.known_names(source.parameters))
+    words = {"yes", "no", "true", "false"}
     for parameter in source.parameters:
         names |= {parameter.column, *parameter.aliases}
-    ordered = "|".join(re.escape(name) for name in sorted(names - {""}, key=lambda name: (-len(name), name)))
+        words |= set(parameter.choices)
+    return _value_pattern(frozenset(names - {""}), frozenset(words))
+
+
+@lru_cache(maxsize=64)
+def _value_pattern(names: frozenset[str], words: frozenset[str]) -> re.Pattern[str]:
+    ordered = "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
     joint = r"(?:\s+(?:of|is|was|to|at|be|set to)\s+|\s*[:=→]\s*|\s+)"
-    return re.compile(rf"(?<!\w)(?P<name>{ordered}){joint}(?=[\"“`„]|[-+]?\.?\d)", re.IGNORECASE)
+    value = r"[\"“`„]|[-+]?\.?\d|(?:" + "|".join(map(re.escape, sorted(words))) + r")\b"
+    return re.compile(rf"(?<!\w)(?P<name>{ordered}){joint}(?={value})", re.IGNORECASE)
 
 
 def _short(text: str) -> str:
