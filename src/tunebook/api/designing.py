@@ -304,7 +304,8 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     loaded = load(experiment, text=text)
     trained = {run.model for run in plan.fine_tuned}
     errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
-    errors += [problem for problem in loaded.findings.errors if problem not in errors]
+    known = (*errors, *(problem for problem in loaded.findings.errors if problem.missing in found.missing))
+    errors += [problem for problem in loaded.findings.errors if problem not in known]
     same = [Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)]
     warnings = (
         *inputs.warnings,

@@ -17,6 +17,7 @@ from tunebook.core.site_file import parse_site
 from tunebook.disk.atomic import read_text
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTool, Tool
+from tunebook.tools.model_inputs import model_findings, survey_models
 from tunebook.tools.parameters import parameters_of
 from tunebook.tools.registry import BrokenTool, Registry, installed_tools
 
@@ -94,7 +95,9 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     errors.sort(key=lambda problem: problem.line or 0)
     findings = Findings(tuple(errors), (*site_warnings, *ignored))
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
-    context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), facts=facts)
+    models = survey_models(plan, site, experiment)
+    context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), models=models, facts=facts)
+    findings += model_findings(plan, site, models)
     for tool in tools:
         findings += tool.check(context)
     return Loaded(context, preparation, evaluation, findings)
