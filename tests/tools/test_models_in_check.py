@@ -157,9 +157,7 @@ def test_a_cache_entry_without_a_current_snapshot_is_an_error(experiment: Path, 
     assert "without a current snapshot; its snapshots are: abc, def" in error
 
 
-def test_an_edited_setup_with_a_damaged_model_is_not_scaffolded(
-    experiment: Path, model: Path, tmp_path: Path
-) -> None:
+def test_an_edited_setup_with_a_damaged_model_is_not_scaffolded(experiment: Path, model: Path, tmp_path: Path) -> None:
     api.scaffold(experiment)
     other = tmp_path / "other"
     shutil.copytree(model, other)
@@ -217,6 +215,8 @@ def test_a_template_that_refuses_a_system_role_is_an_error_at_the_system_prompt(
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
     (model / "chat_template.jinja").write_text(refusing + CHAT_TEMPLATE)
     page = experiment / "experiment_summary.md"
+    assert errors(experiment) == []
+    page.write_text(page.read_text().replace('**System Prompt:** ""', '**System Prompt:** "Be brief"'))
     (error,) = errors(experiment)
     lines = page.read_text().splitlines()
     line = next(number for number, text in enumerate(lines, start=1) if "**System Prompt:**" in text)

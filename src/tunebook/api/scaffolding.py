@@ -22,6 +22,7 @@ from tunebook.scaffold.orchestrate import Options
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
 from tunebook.scaffold.rederive import Derived, rederive
 from tunebook.scaffold.report import ScaffoldReport
+from tunebook.tools.data_record import write_data_record
 from tunebook.tools.registry import installed_tools
 
 __all__ = [
@@ -116,6 +117,8 @@ def _scaffold_loaded(
         raise PlanError(findings.errors)
     log_tools(journal, context.plan, context.site, findings)
     report = orchestrate(context, loaded.tools, options, clock)
+    if not options.dry_run:
+        write_data_record(context)
     warnings = list(findings.warnings)
     for part in report.parts:
         warnings += part.warnings
