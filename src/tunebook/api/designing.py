@@ -324,7 +324,8 @@ def _errors(plan: Plan, written: str, found: Resources, by_rules: Sequence[Probl
     errors = list(plan_differences(plan, written))
     trained = {run.model for run in plan.fine_tuned}
     errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
-    return tuple(dict.fromkeys((*errors, *by_rules)))
+    errors += [problem for problem in by_rules if problem.missing not in found.missing]
+    return tuple(dict.fromkeys(errors))
 
 
 def _warnings(inputs: DesignInputs, plan: Plan, found: Resources, by_rules: Sequence[Problem]) -> tuple[Problem, ...]:

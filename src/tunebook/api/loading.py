@@ -17,6 +17,7 @@ from tunebook.core.site_reading import ParsedSite, parse_site
 from tunebook.disk.atomic import read_text
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTool, Tool
+from tunebook.tools.model_inputs import model_findings, survey_models
 from tunebook.tools.parameters import parameters_of
 from tunebook.tools.registry import BrokenTool, Registry, installed_tools
 
@@ -103,9 +104,12 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     warnings = (*parsed.warnings, *plan_warnings(plan), *found.warnings, *ignored)
     of_plan = Findings(tuple(errors), warnings)
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
-    context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), facts=facts)
-    context = replace(context, findings={tool.name: tool.check(context) for tool in tools})
-    return Loaded(context, preparation, evaluation, of_plan)
+    models = survey_models(plan, site, experiment)
+    context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), models=models, facts=facts)
+    findings = {tool.name: tool.check(context) for tool in tools}
+    if tools:
+        findings[tools[0].name] = model_findings(plan, site, models) + findings[tools[0].name]
+    return Loaded(replace(context, findings=findings), preparation, evaluation, of_plan)
 
 
 def load_correct(experiment: Path) -> Loaded:
