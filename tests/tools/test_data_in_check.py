@@ -263,7 +263,7 @@ def test_the_light_tokenizer_renders_and_counts_as_transformers_does(tmp_path: P
     folder = build_tiny_model(tmp_path / "m", chat_template=template)
     light, full = LightTokenizer(folder), AutoTokenizer.from_pretrained(folder)
     chat = {"messages": [{"role": "user", "content": "Ünïcode 😀"}, *CHATS[0]["messages"], *CHATS[1]["messages"]]}
-    records = [WORDS[0], {"text": " a  b\n"}, CHATS[0]]
+    records: list[dict[str, Any]] = [WORDS[0], {"text": " a  b\n"}, CHATS[0]]
     if template:
         records.append(chat)
     for record in records:
