@@ -361,6 +361,14 @@ def test_a_training_that_logs_every_tenth_step_is_whole(sweep: Path) -> None:
     assert [gap.what for gap in analyzed(sweep).analysis.gaps] == ["its curve has 10 of 25 steps"]
 
 
+def test_unreadable_lines_of_a_training_log_are_a_caution(sweep: Path) -> None:
+    assert "cannot be read" not in " ".join(texts(analyzed(sweep), "caution"))
+    metrics = sweep / "rank4" / "artifacts" / "metrics.jsonl"
+    metrics.write_text(metrics.read_text() + '{"step": 21, "lo\n')
+    told = "The training log cannot be read in full in rank4 (1 line): the curve may lack steps."
+    assert told in texts(analyzed(sweep), "caution")
+
+
 def test_a_task_named_like_a_column_does_not_replace_it(sweep: Path) -> None:
     page = sweep / "experiment_summary.md"
     page.write_text(page.read_text().replace("| capitalization | `cap_task.py`", "| lora_rank | `cap_task.py`"))

@@ -125,3 +125,40 @@ def test_steps_of_a_stock_recipe_drop_the_incomplete_batch() -> None:
     assert steps_per_epoch(325, batch_size=8, accumulation=3) == 13
     assert steps_per_epoch(320, batch_size=8, accumulation=1, gpus=2) == 20
     assert steps_per_epoch(320, batch_size=8, accumulation=1, max_steps=5) == 5
+
+
+def test_a_value_that_one_run_lacks_is_reported_at_its_row_and_a_wrong_bullet_once(edited: Edit) -> None:
+    """Eight runs are trained: a column that they all lack is eight problems, one bullet for all of them is one."""
+    lines = list(range(32, 40))
+    without_rates = edited(
+        ("| Learning Rate | Batch Size |", "| Notes | Batch Size |"), ("| Learning Rate | 1e-5, 5e-5 |\n", "")
+    )
+    found = [problem for problem in problems_of(without_rates) if "has no Learning Rate" in problem.message]
+    assert [problem.line for problem in found] == [line - 1 for line in lines]
+    validated = edited(
+        ("Validation during training:** no", "Validation during training:** yes"), (", validation (30)", "")
+    )
+    found = [problem for problem in problems_of(validated) if "no validation split" in problem.message]
+    assert [problem.line for problem in found] == [52]
+
+
+@pytest.mark.parametrize(
+    ("missing", "edits"),
+    [
+        (
+            "LoRA Rank",
+            [
+                ("| LoRA Rank | Learning", "| Seed | Learning"),
+                ("| LoRA Rank | 8,", "| Seed | 8,"),
+                ("- **Seed:** 14\n", ""),
+            ],
+        ),
+        ("Epochs", [("- **Epochs:** 1\n", "")]),
+    ],
+    ids=["rank of adapters", "epochs"],
+)
+def test_a_training_without_a_setting_that_it_needs_is_refused(
+    edited: Edit, missing: str, edits: list[tuple[str, str]]
+) -> None:
+    messages = [problem.message for problem in problems_of(edited(*edits))]
+    assert any(message.endswith(f"has no {missing}") for message in messages), messages

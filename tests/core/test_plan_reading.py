@@ -188,3 +188,22 @@ def test_the_name_and_the_rank_in_a_row_are_read(name: str, rank: int) -> None:
     text = f"# x\n\n## All Runs\n{table}"
     run = parse_plan(text).plan.runs[0]
     assert (run.name, run.parameters["lora_rank"].value) == (name, rank)
+
+
+@pytest.mark.parametrize(
+    ("cell", "levels"),
+    [
+        ('"a, b", "c"', ("a, b", "c")),
+        ("`a, b`, `c`", ("a, b", "c")),
+        ('"two\\nlines", "c"', ("two\nlines", "c")),
+        # No JSON: the text between the quotes is taken as it is written.
+        ('"C:\\data, all", "c"', ("C:\\data, all", "c")),
+        ("a, `b, c`", ("b, c",)),
+        ("a, , b", ("a", "b")),
+    ],
+)
+def test_levels_may_be_quoted_and_then_hold_commas(
+    edited: Callable[..., str], cell: str, levels: tuple[str, ...]
+) -> None:
+    plan = parse_plan(edited(("| Learning Rate | 1e-5, 5e-5 |", f"| Prompt | {cell} |"))).plan
+    assert plan.factors[1].levels == levels

@@ -243,3 +243,34 @@ def test_learning_rate_is_taken_for_lr_and_nothing_else_is_guessed() -> None:
     with pytest.raises(PlanError) as caught:
         read_setup(text.replace("seed: 14\n", "seed: 14\nsede: 1\nlr: 2\n"), file="s.yaml")
     assert [(item.file, item.line) for item in caught.value.problems] == [("s.yaml", 34), ("s.yaml", 35)]
+
+
+@pytest.mark.parametrize(
+    ("written", "steps"), [("1", 1), ("10", 10), ("0", None), ("no", None), ("off", None), ("epoch", "epoch")]
+)
+def test_a_setup_file_says_after_how_many_steps_to_validate(written: str, steps: Value) -> None:
+    text = write_setup(SETUP)
+    assert "\nrun_val_every_n_steps: null\n" in text
+    edited = text.replace("\nrun_val_every_n_steps: null\n", f"\nrun_val_every_n_steps: {written}\n")
+    assert read_setup(edited, file="s").values["run_val_every_n_steps"] == steps
+
+
+def test_unset_settings_are_read_back_unset() -> None:
+    unset = ("lora_rank", "lora_alpha", "lora_dropout", "lora_target_modules", "my_wandb_project", "custom_recipe")
+    setup = Setup({**SETUP.values, **dict.fromkeys(unset)})
+    read = read_setup(write_setup(setup), file="setup_finetune.yaml")
+    assert {key: read.values[key] for key in unset} == dict.fromkeys(unset)
+
+
+@pytest.mark.parametrize(
+    ("changed", "recipe"),
+    [
+        ({}, "lora_finetune_single_device"),
+        ({"gpus": 1}, "lora_finetune_single_device"),
+        ({"gpus": 2}, "lora_finetune_distributed"),
+        ({"gpus": 2, "lora_rank": None}, "full_finetune_distributed"),
+        ({"gpus": 2, "custom_recipe": "my_lab.train"}, "my_lab.train"),
+    ],
+)
+def test_the_recipe_follows_from_the_settings_unless_a_person_names_one(changed: dict[str, Value], recipe: str) -> None:
+    assert Setup({**SETUP.values, **changed}).settings["recipe"] == recipe

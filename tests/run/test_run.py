@@ -460,6 +460,12 @@ def test_a_job_that_nobody_knows_is_told_after_several_misses(experiment: Experi
     assert len(waits) == 7
 
 
+def test_a_job_that_the_scheduler_does_not_know_yet_is_given_as_much_time_as_any_other(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    report, _, _ = watch(experiment, UNKNOWN, UNKNOWN, RUNNING, "run")
+    assert (report.exit_code, report.submitted) == (ExitCode.DONE, (TRAINED,))
+
+
 def test_an_outcome_that_a_shared_disk_shows_late_is_waited_for(experiment: Experiment) -> None:
     training = experiment.training("rank8")
     scheduler = Scheduler(experiment, [RUNNING, *[JobStatus(JobState.COMPLETED)] * 9])
@@ -590,3 +596,93 @@ def test_an_executor_that_holds_dependencies_gets_each_evaluation_behind_its_own
         ("new/finetune", ()),
         ("new/eval/caps_epoch0", ("id-new/finetune",)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("is_cancelled", "expected"),
+    [
+        (True, (JobState.FAILED, "CANCELLED")),
+        (False, (JobState.UNKNOWN, "gone without an outcome; the next run decides")),
+    ],
+    ids=["cancelled", "left alone"],
+)
+def test_a_job_that_is_gone_after_somebody_cancelled_it_was_cancelled(
+    experiment: Experiment, is_cancelled: bool, expected: tuple[JobState, str]
+) -> None:
+    experiment.training("rank8")
+    with pytest.raises(KeyboardInterrupt):
+        watch(experiment, RUNNING, "leave")
+    if is_cancelled:
+        cancelled = cancel_jobs(experiment.jobs, Scheduler(experiment, [RUNNING]), experiment=experiment.path)
+        assert cancelled == (TRAINED,)
+    asked = [Scheduler(experiment, [UNKNOWN])]
+    (report,) = job_reports(experiment.jobs, experiment=experiment.path, executors=asked)
+    assert (report.state, report.reason) == expected
+
+
+class Queue(Scheduler):
+    """Holds dependencies itself, and reports of each job what its list says, one item a poll; ``run`` runs it."""
+
+    holds_dependencies = True
+
+    def __init__(self, experiment: Experiment, reports: Mapping[str, Sequence[JobStatus | str]]) -> None:
+        super().__init__(experiment, [])
+        self.reports = {name: list(own) for name, own in reports.items()}
+        self.taken: list[Submission] = []
+
+    def submit(self, batch: Batch) -> Sequence[Submitted]:
+        start = len(self.taken)
+        self.taken += batch.members
+        return [Submitted(str(start + place)) for place in range(len(batch.members))]
+
+    def find(self, submissions: Sequence[Submission]) -> Mapping[str, Submitted]:
+        tags = [one.tag for one in self.taken]
+        return {one.tag: Submitted(str(tags.index(one.tag))) for one in submissions if one.tag in tags}
+
+    def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
+        return {job_id: self._report(self.taken[int(job_id)]) for job_id in ids}
+
+    def _report(self, one: Submission) -> JobStatus:
+        answer = self.reports[one.job.name].pop(0)
+        if isinstance(answer, JobStatus):
+            return answer
+        script = self.experiment.path / one.job.script
+        subprocess.run(["bash", script], env=os.environ | {"TUNEBOOK_TAG": one.tag}, check=True)
+        return JobStatus(JobState.COMPLETED)
+
+
+DROPPED, NODE_FAIL = JobStatus(JobState.FAILED, "CANCELLED"), JobStatus(JobState.FAILED, "NODE_FAIL")
+
+
+def queued(experiment: Experiment, **reports: Sequence[JobStatus | str]) -> tuple[RunReport, list[str]]:
+    """Runs a training and its evaluation on a queue; also returns what was submitted, in order."""
+    small(experiment)
+    names = {"training": TRAINED, "evaluation": EVALUATED}
+    executor = Queue(experiment, {names[kind]: own for kind, own in reports.items()})
+    report = run_jobs(experiment.jobs, executor, experiment=experiment.path, sleep=lambda _: None)
+    return report, [one.job.name for one in executor.taken]
+
+
+def test_an_evaluation_that_its_failed_training_keeps_from_starting_has_not_failed(experiment: Experiment) -> None:
+    report, submitted = queued(experiment, training=[RUNNING, *[GONE] * 5], evaluation=[QUEUED, *[DROPPED] * 5])
+    assert states(report) == {TRAINED: "failed TIMEOUT", EVALUATED: "pending training failed"}
+    assert submitted == [TRAINED, EVALUATED]
+
+
+def test_an_evaluation_behind_an_interrupted_training_is_submitted_behind_the_next_one(experiment: Experiment) -> None:
+    """The scheduler drops it with the training that it waited for; by then that training is queued again."""
+    report, submitted = queued(
+        experiment,
+        training=[RUNNING, *[NODE_FAIL] * 3, RUNNING, RUNNING, RUNNING, RUNNING, RUNNING, "run"],
+        evaluation=[*[QUEUED] * 5, *[DROPPED] * 3, QUEUED, QUEUED, "run"],
+    )
+    assert submitted == [TRAINED, EVALUATED, TRAINED, EVALUATED]
+    assert states(report) == {TRAINED: "completed", EVALUATED: "completed"}
+
+
+def test_an_evaluation_that_somebody_cancelled_in_the_queue_was_cancelled(experiment: Experiment) -> None:
+    report, submitted = queued(
+        experiment, training=["run"], evaluation=[QUEUED, *[JobStatus(JobState.FAILED, "CANCELLED by 1000")] * 5]
+    )
+    assert states(report) == {TRAINED: "completed", EVALUATED: "failed CANCELLED by 1000"}
+    assert submitted == [TRAINED, EVALUATED]

@@ -99,3 +99,28 @@ def test_a_job_the_cluster_interrupts_again_and_again_is_left_alone_in_the_end()
         "NODE_FAIL, 4 times in a row",
         False,
     )
+
+
+@pytest.mark.parametrize(
+    ("started", "expected"),
+    [
+        (LATER, (JobState.PENDING, "a job that it needs has run again since", True)),
+        ("2025-10-22T11:00:00+00:00", (JobState.COMPLETED, "", False)),
+    ],
+    ids=["after the evaluation", "before the evaluation"],
+)
+def test_a_training_that_was_started_by_hand_is_compared_by_time_with_its_evaluation(
+    started: str, expected: tuple[JobState, str, bool]
+) -> None:
+    """Its latest submission has failed, and is older than the evaluation's whenever the script was started."""
+    early = "2025-10-22T10:00:00+00:00"
+    failed = Event(early, "first", TRAINING.name, EventKind.ENDED, inputs="digest", state=JobState.FAILED)
+    training = Evidence(
+        LedgerEntry(3, failed, submitted=early),
+        Outcome(0, started, started, "node", "", "digest"),
+        "digest",
+    )
+    needed = judge(TRAINING, training)
+    assert needed.state is JobState.COMPLETED
+    evaluation = Evidence(entry(), outcome(), "digest", result=EvaluationResult("success", 100, 100))
+    assert told(judge(EVALUATION, evaluation, [(training, needed)])) == expected

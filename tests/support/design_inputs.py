@@ -13,8 +13,8 @@ from support.tiny_model import CHAT_TEMPLATE
 from tunebook import api
 from tunebook.demo.data import capitalization_data, task_source
 from tunebook.design.documents import yaml_document
+from tunebook.design.inputs import parse_document
 from tunebook.design.merge import update_inputs
-from tunebook.design.parse_options import parse_document
 from tunebook.tools.known_models import known_model
 
 __all__ = ["NO_TENSORS", "OPTIONS", "inputs_of", "make_inputs", "make_model"]

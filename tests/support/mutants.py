@@ -4,8 +4,8 @@
     PYTHONPATH=tests python -m support.mutants --count 50 --rooms core --seed 3
 
 A first run of the tests under coverage records which tests execute which line. Each mutant then runs only the tests
-that execute its line, on a copy of ``src``; the checkout is never changed. A mutant that makes the tests hang counts
-as noticed.
+that execute its line, on a copy of ``src``; the checkout is never changed. A mutant that makes the tests run much
+longer than they ran unchanged counts as noticed. ``--again FILE`` tries only the survivors of an earlier run.
 """
 
 from __future__ import annotations
@@ -13,24 +13,18 @@ from __future__ import annotations
 import argparse
 import ast
 import json
-import os
 import random
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+
+from support.mutant_tests import Trial, read_record, record_tests, run_trials
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "tunebook"
 ROOMS = ("core", "tools", "run", "analysis/statistics")
-_SLOW = ("slurm", "end_to_end", "report_page", "browser", "demo", "resume", "retry_oom", "design_session")
-_MOST_TESTS = 25
-_LIMIT_S = 300
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -68,7 +62,8 @@ class Mutant:
     after: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {' '.join(self.before.split())} → {' '.join(self.after.split())}"
+        before, after = " ".join(self.before.split()), " ".join(self.after.split())
+        return f"{self.path}:{self.line}:{self.column + 1}: {before} → {after}"
 
     def applied(self, source: str) -> str:
         """The file's text with the fault in it. Columns count UTF-8 bytes, as in :mod:`ast`."""
@@ -83,15 +78,18 @@ class Mutant:
 def mutants_of(path: Path) -> Iterator[Mutant]:
     """Every fault that is put into one file."""
     source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
+    lines = source.splitlines(keepends=True)
     relative = path.relative_to(ROOT / "src").as_posix()
-    for node in _executed_nodes(tree):
-        before = ast.get_source_segment(source, node)
+    for node in _executed_nodes(ast.parse(source)):
         changed = _changed(node)
-        if before is None or changed is None:
+        if changed is None:
             continue
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
+        # ast.get_source_segment would split the whole file again for every node.
+        own = "".join(lines[node.lineno - 1 : node.end_lineno]).encode()
+        end = len(own) - len(lines[node.end_lineno - 1].encode()) + node.end_col_offset
+        before = own[node.col_offset : end].decode()
         yield Mutant(
             relative,
             node.lineno,
@@ -167,84 +165,45 @@ def chosen_mutants(rooms: list[str], count: int, seed: int) -> list[Mutant]:
     return random.Random(seed).sample(found, min(count, len(found)))  # noqa: S311  a sample, no secret
 
 
-def record_coverage(database: Path) -> None:
-    """Runs the quick tests and records which of them execute which line."""
-    skipped = " and ".join(f"not {word}" for word in _SLOW)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", skipped]
-    command += [f"--cov={PACKAGE}", "--cov-context=test", "--cov-report=", "--numprocesses=2", "--dist=loadgroup"]
-    env = os.environ | {"COVERAGE_FILE": str(database), "COVERAGE_CORE": "ctrace"}
-    subprocess.run(command, cwd=ROOT, env=env, check=False)
-
-
-def tests_by_line(database: Path) -> dict[str, dict[int, list[str]]]:
-    """File, relative to ``src``, to line to the tests that execute it."""
-    from coverage import CoverageData
-
-    data = CoverageData(str(database))
-    data.read()
-    found: dict[str, dict[int, list[str]]] = {}
-    for file in data.measured_files():
-        relative = file.partition("/src/")[2]
-        contexts = data.contexts_by_lineno(file)
-        found[relative] = {line: [name.split("|")[0] for name in names if name] for line, names in contexts.items()}
-    return found
-
-
-def noticed(mutant: Mutant, covered: dict[str, dict[int, list[str]]]) -> tuple[bool, str]:
-    """Whether a test fails with this fault, and the first words of why or why not."""
-    lines = covered.get(mutant.path, {})
-    tests: list[str] = []
-    for line in range(mutant.line, mutant.end_line + 1):
-        tests += lines.get(line, [])
-    if not tests:
-        # Only importing executes the line: any test that uses the file may notice.
-        tests = [name for names in lines.values() for name in names]
-    tests = sorted(set(tests))
-    if not tests:
-        return False, "no quick test uses the file"
-    with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
-        source = Path(scratch, "src")
-        shutil.copytree(ROOT / "src", source)
-        target = source / mutant.path
-        target.write_text(mutant.applied(target.read_text(encoding="utf-8")), encoding="utf-8")
-        # A sample keeps faults in code that every test executes affordable; seeded, so that a rerun does the same.
-        chosen = tests if len(tests) <= _MOST_TESTS else random.Random(0).sample(tests, _MOST_TESTS)  # noqa: S311
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *chosen]
-        env = os.environ | {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
-        try:
-            done = subprocess.run(
-                command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=_LIMIT_S, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return True, "the tests hang"
-        return done.returncode == 1, f"{len(chosen)} of {len(tests)} tests"
-
-
 def main() -> None:
     """Prints one line per mutant and the share that survived."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--most", type=int, default=150, help="the number of tests per mutant, nearest first")
     parser.add_argument("--rooms", nargs="*", default=list(ROOMS))
     parser.add_argument("--coverage", type=Path, help="the record of an earlier run; it is made where it is missing")
+    parser.add_argument("--again", type=Path, help="the results of an earlier run: tries its survivors again")
     parser.add_argument("--out", type=Path, help="a JSON Lines file for the results")
     options = parser.parse_args()
     database = options.coverage or Path(tempfile.mkdtemp(), "coverage")
     if not database.exists():
-        record_coverage(database)
-    covered = tests_by_line(database)
+        record_tests(database)
+    record = read_record(database)
     mutants = chosen_mutants(options.rooms, options.count, options.seed)
+    if options.again:
+        survived = _survivors(options.again)
+        mutants = [mutant for mutant in mutants if str(mutant) in survived]
+    trials = []
+    for mutant in mutants:
+        faulty = mutant.applied((ROOT / "src" / mutant.path).read_text(encoding="utf-8"))
+        tests = record.tests_for(mutant.path, mutant.line, mutant.end_line)
+        trials.append(Trial(str(mutant), mutant.path, faulty, tuple(tests[: options.most]), record.limit(tests)))
     survivors = 0
-    with ThreadPoolExecutor(max_workers=options.workers) as pool:
-        for mutant, (killed, why) in zip(mutants, pool.map(partial(noticed, covered=covered), mutants), strict=True):
-            survivors += not killed
-            sys.stdout.write(f"{'noticed ' if killed else 'SURVIVED'} {mutant} ({why})\n")
-            sys.stdout.flush()
-            if options.out:
-                with options.out.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps({"mutant": str(mutant), "noticed": killed, "why": why}) + "\n")
+    for trial, (killed, why) in run_trials(trials, options.workers):
+        survivors += not killed
+        sys.stdout.write(f"{'noticed ' if killed else 'SURVIVED'} {trial.name} ({why})\n")
+        sys.stdout.flush()
+        if options.out:
+            with options.out.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"mutant": trial.name, "noticed": killed, "why": why}) + "\n")
     sys.stdout.write(f"{len(mutants)} mutants, {survivors} survived ({100 * survivors / max(1, len(mutants)):.1f} %)\n")
+
+
+def _survivors(results: Path) -> set[str]:
+    rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    return {row["mutant"] for row in rows if not row["noticed"]}
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.eval_logs import write_log
 from tunebook.core.plan import EvaluationTask
 from tunebook.tools.inspect.log_samples import as_number
 from tunebook.tools.inspect.results import INSPECT_VIEWER, InspectResults
@@ -47,6 +49,9 @@ def test_logs_have_addresses_whatever_their_names() -> None:
         (0, 0),
         ("0.75", 0.75),
         ("yes", 1),
+        ("No", 0),
+        ("TRUE", 1),
+        ("false", 0),
         ("c", None),
         ("maybe", None),
         (None, None),
@@ -60,3 +65,41 @@ def test_scorers_values_are_numbers_or_nothing(value: object, expected: float | 
         assert value_to_float()(value) == expected  # type: ignore[arg-type]
     assert as_number(float("nan")) is None
     assert as_number([1]) is None
+
+
+def test_the_only_task_that_fits_a_log_is_its_task_wherever_its_data_set_was() -> None:
+    moved = header(dataset="/old/words.json")
+    one = EvaluationTask("t", "/x/t.py", 1, "t", dataset="/new/other_words.json")
+    assert InspectResults().subject_of(moved, [one]).task == "t"
+
+
+def test_of_two_tasks_with_one_script_the_data_set_decides() -> None:
+    easy = EvaluationTask("easy", "/x/t.py", 1, "t", dataset="/data/easy.json")
+    hard = EvaluationTask("hard", "/x/t.py", 2, "t", dataset="/data/hard.json")
+    assert InspectResults().subject_of(header(dataset="/moved/hard.json"), [easy, hard]).task == "hard"
+    assert InspectResults().subject_of(header(), [easy, hard]).task is None
+
+
+@pytest.mark.filterwarnings("ignore")  # inspect-ai's and pandas' own
+def test_header_and_samples_of_inspects_own_log_are_read(tmp_path: Path) -> None:
+    log = write_log(
+        tmp_path / "a.eval", model="hf/r_epoch0", values=["C", "I"], commit="abc", arguments={"dataset_path": "/d.json"}
+    )
+    torn = tmp_path / "torn.eval"
+    torn.write_bytes(log.read_bytes()[:200])
+    results = InspectResults()
+    headers = results.read_headers([log, torn])
+    samples = results.read_samples([log])
+    assert headers.unreadable.keys() == {torn}
+    found = headers.readings[log]
+    assert (found.status, found.model, found.task, found.task_file) == (
+        "success",
+        "hf/r_epoch0",
+        "capitalization",
+        "cap_task.py",
+    )
+    assert (found.samples, found.completed, found.commit, found.dataset) == (2, 2, "abc", "/d.json")
+    assert found.means == {"exactly": ("accuracy", 0.5)}
+    assert samples.unreadable == {}
+    own = samples.readings[log]
+    assert (own.ids, own.values) == (("1", "2"), {"exactly": (1.0, 0.0)})

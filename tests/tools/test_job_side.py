@@ -214,6 +214,29 @@ def test_a_loss_that_is_no_number_is_valid_json_and_said(tmp_path: Path) -> None
     assert (entry["loss"], entry["diverged"], entry["lr"]) == (None, True, 0.1)
 
 
+def test_metrics_name_the_epoch_from_zero_and_the_steps_of_the_whole_training(
+    model: Path, write: Callable[..., Path]
+) -> None:
+    from omegaconf import OmegaConf
+
+    from tunebook.tools.runtime.torchtune_components import MetricsLogger, chat_tokenizer, dataset
+
+    path = write("metrics.jsonl", "of an earlier training\n")
+    logger = MetricsLogger(str(path))
+    logger.log_config(OmegaConf.create({"batch_size": 1, "gradient_accumulation_steps": 1, "epochs": 2}))
+    dataset(chat_tokenizer(str(model)), path=str(write("d.json", {"train": PAIRS})), prompt="{input}")
+    for step in (1, 2, 3, 4):
+        logger.log("loss", 1.0, step)
+    logger.close()
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(entry["step"], entry["epoch"], entry["total_steps"]) for entry in entries] == [
+        (1, 0, 4),
+        (2, 0, 4),
+        (3, 1, 4),
+        (4, 1, 4),
+    ]
+
+
 def checkpoint(folder: Path, *names: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -232,6 +255,16 @@ def test_adapters_move_apart_and_again_is_fine(tmp_path: Path) -> None:
     assert finish(tmp_path) == 0
     assert sorted(path.name for path in (tmp_path / "epoch_0").iterdir()) == ["adapter", "model.safetensors"]
     assert len(list((tmp_path / "epoch_0" / "adapter").iterdir())) == 3
+
+
+def test_adapters_that_a_resumed_training_wrote_again_take_the_place_of_the_earlier_ones(tmp_path: Path) -> None:
+    epoch = tmp_path / "epoch_0"
+    checkpoint(epoch, "model.safetensors", "adapter_model.pt")
+    assert finish(tmp_path) == 0
+    (epoch / "adapter_model.pt").write_text("of the second attempt")
+    assert finish(tmp_path) == 0
+    assert (epoch / "adapter" / "adapter_model.pt").read_text() == "of the second attempt"
+    assert not (epoch / "adapter_model.pt").exists()
 
 
 def test_a_missing_epoch_no_step_and_divergence_are_failures(
@@ -287,7 +320,7 @@ def test_a_checkpoint_that_cannot_be_evaluated_is_one_line(
     assert (code, message in line) == (1, True)
 
 
-def evaluate(folder: Path, *, fails: bool) -> Path:
+def evaluate(folder: Path, *, fails: bool, breaks_off: bool = False) -> Path:
     """A real log of inspect-ai's own, two samples of which one may fail."""
     from inspect_ai import Task, eval  # noqa: A004
     from inspect_ai.dataset import Sample
@@ -313,7 +346,7 @@ def evaluate(folder: Path, *, fails: bool) -> Path:
         scorer=includes(),
     )
     model = get_model("mockllm/model", custom_outputs=outputs)
-    eval(task, model=model, log_dir=str(folder), display="none", fail_on_error=False)
+    eval(task, model=model, log_dir=str(folder), display="none", fail_on_error=breaks_off)
     return folder
 
 
@@ -342,3 +375,76 @@ def test_no_log_since_the_start_is_a_failure(tmp_path: Path, capsys: pytest.Capt
     arguments = ["verify", "--log-dir", str(logs), "--since", "99999999999", "--out", str(tmp_path / "r")]
     assert inspect_job.main(arguments) == 1
     assert "ended without writing a log to" in capsys.readouterr().err
+
+
+def interrupted_training(output: Path, *, done: int) -> Path:
+    """What an attempt leaves that was ended in its third epoch, ``done`` checkpoints of which are whole."""
+    import torch
+
+    for epoch in range(3):
+        checkpoint(output / f"epoch_{epoch}", "model.safetensors")
+    checkpoint(output / f"epoch_{done - 1}" / "adapter", "adapter_model.pt")
+    (output / "recipe_state").mkdir()
+    torch.save({"epochs_run": done}, output / "recipe_state" / "recipe_state.pt")
+    (output / "inputs.sha256").write_text("digest")
+    lines = ['{"epoch": 0, "step": 1}', '{"epoch": 0, "st', '{"epoch": 0, "step": 2}', '{"epoch": 1, "step": 3}']
+    (output / "metrics.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    config = output.parent / "finetune.yaml"
+    config.write_text(f"output_dir: {output}\n")
+    return config
+
+
+def begin(config: Path, *more: str, recipe: str = "full_finetune_single_device") -> int:
+    return torchtune_job.main(["begin", "--config", str(config), "--recipe", recipe, *more])
+
+
+def test_a_resumed_training_goes_back_to_its_last_whole_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    config = interrupted_training(output, done=1)
+    assert begin(config, "--inputs", "digest", "--interrupted") == 0
+    assert "resume_from_checkpoint=True" in capsys.readouterr().out.splitlines()
+    assert sorted(path.name for path in output.glob("epoch_*")) == ["epoch_0"]
+    assert (output / "epoch_0" / "adapter_model.pt").is_file()
+    steps = [json.loads(line)["step"] for line in (output / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--inputs", "digest"), ("--inputs", "other", "--interrupted"), ("--interrupted",)],
+    ids=["not interrupted", "other inputs", "unknown inputs"],
+)
+def test_a_training_starts_from_scratch_unless_the_same_one_was_interrupted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    output = tmp_path / "out"
+    config = interrupted_training(output, done=2)
+    assert begin(config, *options) == 0
+    assert capsys.readouterr().out == ""
+    assert not (output / "recipe_state").exists()
+    given = dict(zip(options[::2], options[1::2], strict=False)).get("--inputs", "")
+    assert (output / "inputs.sha256").read_text() == given
+
+
+def test_a_training_without_an_output_directory_yet_starts_from_scratch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "finetune.yaml"
+    config.write_text(f"output_dir: {tmp_path / 'deep' / 'out'}\n")
+    for _ in range(2):
+        assert begin(config, "--inputs", "digest") == 0
+    assert capsys.readouterr().out == ""
+    assert (tmp_path / "deep" / "out" / "inputs.sha256").read_text() == "digest"
+
+
+def test_an_evaluation_that_broke_off_is_recorded_without_samples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs = evaluate(tmp_path / "logs", fails=True, breaks_off=True)
+    arguments = ["verify", "--log-dir", str(logs), "--since", "0", "--out", str(tmp_path / "r")]
+    assert inspect_job.main(arguments) == 1
+    assert "is error: " in capsys.readouterr().err
+    result = json.loads((tmp_path / "r").read_text())
+    assert (result["status"], result["samples"], result["completed"], result["scores"]) == ("error", 0, 0, [])

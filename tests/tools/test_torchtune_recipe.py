@@ -104,3 +104,37 @@ def test_validation_with_several_gpus_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(PlanError, match="cannot validate during training"):
         scaffolded(experiment)
+
+
+def test_the_validation_loss_is_the_mean_over_all_answer_tokens(tmp_path: Path) -> None:
+    """Batches with more answer tokens count more; prompts and padding, which are ignored, do not count."""
+    import torch
+    from omegaconf import OmegaConf
+
+    from tunebook.tools.runtime.torchtune_recipe import _stock_class, validating
+
+    experiment = experiment_with(
+        tmp_path, ("Validation During Training:** no", "Validation During Training:** every 2 steps")
+    )
+    scaffolded(experiment)
+    config: Any = OmegaConf.load(experiment / "rank4" / "finetune.yaml")
+    session: Any = validating(_stock_class(config.stock_recipe))(cfg=config)
+    session.setup(cfg=config)
+    ignored = session._loss_fn.ignore_index
+    batches = [
+        {"labels": torch.tensor([[ignored, ignored, ignored, ignored, 5]]), "loss": torch.tensor(4.0)},
+        {"labels": torch.tensor([[ignored, 5, 5, 5, ignored]]), "loss": torch.tensor(2.0)},
+    ]
+    logged: list[dict[str, float]] = []
+
+    def log_dict(values: dict[str, float], *, step: int) -> None:
+        logged.append(values | {"step": step})
+
+    session._val_loader = batches
+    session._loss_step = lambda batch: batch["loss"]
+    session._metric_logger.log_dict = log_dict
+    session.global_step = 7
+    session._validate()
+    session._validate()
+    assert logged == [{"val_loss": (4.0 * 1 + 2.0 * 3) / 4, "step": 7}]
+    session.cleanup()

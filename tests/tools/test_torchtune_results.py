@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tunebook.tools.results import TrainingFiles
 from tunebook.tools.torchtune.results import TorchtuneResults, parse_job_output, parse_log
 
 
@@ -28,3 +29,9 @@ def test_settings_are_those_of_the_setup_file_or_none(tmp_path: Path) -> None:
         assert results.read_settings(tmp_path).values == {}
     setup.write_text("learning_rate: 0.001\nlora_rank: 8\n")
     assert results.read_settings(tmp_path).values == {"lr": 0.001, "lora_rank": 8}
+
+
+def test_a_training_that_logged_nothing_has_an_empty_curve(tmp_path: Path) -> None:
+    files = TrainingFiles(tmp_path / "metrics.jsonl", tmp_path / "out", tmp_path, ())
+    found = TorchtuneResults().read_curve(files)
+    assert (found.curve.steps, found.curve.losses, found.diverged) == ((), (), 0)

@@ -15,7 +15,7 @@ from tunebook.core.plan import EvaluationTask, Model, Plan
 from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Environment, Site
 from tunebook.disk.program import run_program
-from tunebook.errors import PlanError, ToolError
+from tunebook.errors import PlanError, Problem, ToolError
 from tunebook.tools.base import EvaluationTool, PreparationTool, Tool
 from tunebook.tools.datasets import DatasetFacts, read_dataset_facts
 from tunebook.tools.known_models import known_model
@@ -58,7 +58,7 @@ class ModelResource:
 
 @dataclass
 class Resources:
-    """The resources as they were found; the entries go to the log, the prerequisites to the plan.
+    """The resources as they were found, and everything to report: entries for the log, prerequisites, warnings.
 
     Attributes:
         refused: model to the reason why its configuration cannot be trained with.
@@ -68,12 +68,12 @@ class Resources:
 
     models: dict[str, ModelResource] = field(default_factory=dict)
     datasets: dict[str, DatasetFacts | None] = field(default_factory=dict)
-
     refused: dict[str, str] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     prerequisites: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
     def record(self, action: str, description: str, **lines: str) -> None:
         """Adds an entry to the log."""
@@ -90,9 +90,8 @@ class Resources:
         return found.splits if found else MappingProxyType({})
 
 
-def survey(plan: Plan, site: Site, experiment: Path) -> Resources:
+def survey(found: Resources, plan: Plan, site: Site, experiment: Path) -> None:
     """Reads everything that the plan names; a missing resource is a prerequisite, never an error."""
-    found = Resources()
     registry = installed_tools()
     preparation = registry.preparation_tool(plan.tools.preparation)
     evaluation = registry.evaluation_tool(plan.tools.evaluation)
@@ -109,7 +108,6 @@ def survey(plan: Plan, site: Site, experiment: Path) -> Resources:
     for tool, environment in ((preparation, site.training), (evaluation, site.evaluation)):
         if tool is not None:
             _environment(found, tool, environment)
-    return found
 
 
 def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTool | None) -> None:

@@ -89,6 +89,7 @@ def job_resources(site: Site, *, time: str, memory_gb: int, cpus: int, gpus: int
         memory=site.mem or f"{memory_gb}G",
         cpus=int(site.cpus or cpus),
         gpus=gpus,
+        gpu_type=site.gpu_type,
         gpu_syntax=site.gpu_syntax,
         account=site.account,
         partition=site.partition,

@@ -184,3 +184,15 @@ def test_seeds_are_repetitions_with_mean_deviation_and_interval() -> None:
     assert item.interval is not None
     half = 2.262157 * 2.746634 / math.sqrt(10)
     assert (item.interval.low, item.interval.high) == pytest.approx((7.98 - half, 7.98 + half), abs=1e-4)
+
+
+def test_a_factor_of_which_one_level_alone_has_scores_is_not_tested_and_says_why() -> None:
+    """The runs with the other rank have no scores yet; the learning rate is tested all the same."""
+    rng = random.Random(3)  # noqa: S311
+    values = {rate: [float(rng.random() < share) for _ in range(60)] for rate, share in (("1e-5", 0.3), ("1e-4", 0.9))}
+    runs = [run_of(rate, {"lora_rank": "4", "lr": rate}) for rate in values]
+    effects = by_label(estimate_effects(table_of(values, runs), (RANK, RATE)))
+    assert effects["LoRA Rank"].note == "only one of its levels has scores"
+    assert effects["LoRA Rank"].p is None
+    assert effects["Learning Rate"].note == ""
+    assert effects["Learning Rate"].significant is True

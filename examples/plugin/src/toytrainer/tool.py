@@ -92,7 +92,7 @@ class ToyTrainer(PreparationTool):
         prepared = Prepared(
             job=job.name,
             checkpoints=MappingProxyType(dict(enumerate(job.checkpoints))),
-            config_dir=None,
+            config=None,
             values=MappingProxyType({key: settings[key] for key in ("dataset_path", "system_prompt", "prompt")}),
         )
         return Unit(run.name, files, (job,), prepared=prepared, warnings=warnings)

@@ -180,17 +180,18 @@ class _Derivation:
         examples = _examples(self.context, self.setup)
         self._check(model, examples)
         values = config_values(self.setup, model, output=self.output, site=self.context.site, examples=examples)
+        setup_path = f"{self.directory}/{SETUP}"
         files = (
-            PlannedFile(f"{self.directory}/{SETUP}", setup_text),
+            PlannedFile(setup_path, setup_text),
             PlannedFile(f"{self.directory}/{FINETUNE_CONFIG}", write_config(values, run=self.run.name)),
             PlannedFile(f"{self.directory}/{FINETUNE_SCRIPT}", self._script(), executable=True),
         )
         job = self.job
         checkpoints = dict(enumerate(job.checkpoints))
-        config_dir = str(self.context.experiment / self.directory)
         settings = {"seed": self.setup.seed, "prompt": self.setup.prompt, "system_prompt": self.setup.system_prompt}
         settings |= {"dataset_path": self.setup.dataset_path, "epochs": self.setup.epochs}
-        prepared = Prepared(job.name, checkpoints, config_dir, MappingProxyType(settings))
+        config = self.context.edited.get(setup_path, setup_text)
+        prepared = Prepared(job.name, checkpoints, config, MappingProxyType(settings))
         return Unit(self.run.name, files, (job,), prepared=prepared, warnings=warnings)
 
     def _check(self, model: TorchtuneModel, examples: int | None) -> None:
@@ -251,6 +252,7 @@ class _Derivation:
             memory=setup.mem,
             cpus=setup.cpus,
             gpus=setup.gpus,
+            gpu_type=site.gpu_type,
             gpu_syntax=site.gpu_syntax,
             account=setup.account,
             partition=setup.partition,

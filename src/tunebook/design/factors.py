@@ -1,4 +1,4 @@
-"""Combines factors: each combination is a model and the texts of the parameters that vary. Pure."""
+"""Factors: the parameters that they vary, by any of their names, and the combinations of their levels. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,82 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
-from tunebook.core.parameters import Kind, Value
+from tunebook.core.parameters import Kind, Value, suggestion
 from tunebook.design.values import MODEL, Design, Factor
 from tunebook.tools.parameters import every_parameter
 
-__all__ = ["combinations", "factor_groups", "has_values", "level_value"]
+__all__ = [
+    "column_of",
+    "combinations",
+    "factor_groups",
+    "find_key",
+    "has_values",
+    "is_literal",
+    "level_value",
+    "nearest_key",
+    "values_text",
+    "varies",
+]
 
 _Combination = Mapping[str, str]
+
+
+def find_key(name: str, *, is_factor: bool) -> str | None:
+    """The key of the parameter that has this name; a factor may also be :data:`MODEL`."""
+    if is_factor and name.strip().lower() == MODEL:
+        return MODEL
+    found = every_parameter().by_name(name)
+    return found.key if found else None
+
+
+def nearest_key(name: str, *, is_factor: bool) -> tuple[str | None, str]:
+    """The key that an unknown name probably means (``None`` if no name is near), and the hint for a person."""
+    parameters = every_parameter()
+    known: list[str] = []
+    if is_factor:
+        for parameter in parameters.varying:
+            known += [parameter.key, parameter.short]
+        known = [*dict.fromkeys(known), MODEL]
+    else:
+        known = [parameter.key for parameter in parameters]
+    hint = suggestion(name, known)
+    if not hint.startswith("did you mean"):
+        return None, hint
+    return find_key(hint.split("`")[1], is_factor=is_factor), hint
+
+
+def varies(key: str) -> bool:
+    """Whether this can differ from run to run."""
+    return key == MODEL or bool(every_parameter().by_key(key).short)
+
+
+def is_literal(key: str) -> bool:
+    """Whether this is a prompt: models that are not trained are asked with it too."""
+    return key != MODEL and every_parameter().by_key(key).kind is Kind.LITERAL
+
+
+def values_text(values: Mapping[str, str], sep: str = ", ") -> str:
+    """``lora_rank=8, lr=1e-5``."""
+    return sep.join(f"{key}={text}" for key, text in values.items())
+
+
+def column_of(key: str) -> str:
+    """The name of the column in the runs table."""
+    return "Model" if key == MODEL else every_parameter().by_key(key).column
+
+
+def level_value(key: str, text: str) -> Value:
+    """The value of a level's text; the text itself if it cannot be converted, which the checks report."""
+    parameter = every_parameter().get(key)
+    if parameter is None or parameter.kind is Kind.LITERAL:
+        return str(text)
+    try:
+        return parameter.convert(text)
+    except ValueError:
+        return str(text)
+
+
+# --- combinations ---------------------------------------------------------------------------------------------------
 
 
 def combinations(design: Design) -> tuple[_Combination, ...]:
@@ -99,14 +168,3 @@ def has_values(values: _Combination, rule: Mapping[str, str]) -> bool:
         if key not in values or level_value(key, values[key]) != level_value(key, text):
             return False
     return True
-
-
-def level_value(key: str, text: str) -> Value:
-    """The value of a level's text; the text itself if it cannot be converted, which the checks report."""
-    parameter = every_parameter().get(key)
-    if parameter is None or parameter.kind is Kind.LITERAL:
-        return str(text)
-    try:
-        return parameter.convert(text)
-    except ValueError:
-        return str(text)
