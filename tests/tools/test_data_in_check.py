@@ -11,7 +11,6 @@ import pytest
 
 from support.tiny_model import CHAT_TEMPLATE, build_tiny_model, write_tiny_experiment
 from tunebook import api
-from tunebook.errors import PlanError
 from tunebook.tools.data_record import data_flaws
 from tunebook.tools.light_tokenizer import LightTokenizer
 from tunebook.tools.runtime.examples import example_parts
@@ -55,9 +54,7 @@ def errors(experiment: Path) -> list[str]:
     """The errors of `check`; scaffolding refuses the same plan."""
     report = api.check(experiment)
     if report.errors:
-        with pytest.raises(PlanError) as found:
-            api.scaffold(experiment)
-        assert found.value.problems == report.errors
+        assert set(api.scaffold(experiment).errors) >= set(report.errors)
     return [str(problem) for problem in report.errors]
 
 
@@ -263,7 +260,7 @@ def test_the_light_tokenizer_renders_and_counts_as_transformers_does(tmp_path: P
     folder = build_tiny_model(tmp_path / "m", chat_template=template)
     light, full = LightTokenizer(folder), AutoTokenizer.from_pretrained(folder)
     chat = {"messages": [{"role": "user", "content": "Ünïcode 😀"}, *CHATS[0]["messages"], *CHATS[1]["messages"]]}
-    records = [WORDS[0], {"text": " a  b\n"}, CHATS[0]]
+    records: list[dict[str, Any]] = [WORDS[0], {"text": " a  b\n"}, CHATS[0]]
     if template:
         records.append(chat)
     for record in records:

@@ -106,10 +106,8 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
     models = survey_models(plan, site, experiment)
     context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), models=models, facts=facts)
-    findings = {tool.name: tool.check(context) for tool in tools}
-    if tools:
-        findings[tools[0].name] = model_findings(plan, site, models) + findings[tools[0].name]
-    return Loaded(replace(context, findings=findings), preparation, evaluation, of_plan)
+    by_tool = {tool.name: model_findings(context, tool.stage) + tool.check(context) for tool in tools}
+    return Loaded(replace(context, findings=by_tool), preparation, evaluation, of_plan)
 
 
 def load_correct(experiment: Path) -> Loaded:

@@ -79,7 +79,12 @@ class Findings:
     notes: tuple[str, ...] = ()
 
     def __add__(self, other: Findings) -> Findings:
-        return Findings(self.errors + other.errors, self.warnings + other.warnings, self.notes + other.notes)
+        """Both, each finding once: the stages may share a model."""
+        return Findings(
+            tuple(dict.fromkeys(self.errors + other.errors)),
+            tuple(dict.fromkeys(self.warnings + other.warnings)),
+            tuple(dict.fromkeys(self.notes + other.notes)),
+        )
 
 
 @dataclass(frozen=True)
