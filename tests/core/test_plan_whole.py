@@ -244,6 +244,24 @@ def test_runs_that_train_the_same_are_an_error_that_names_both() -> None:
     assert errors_at(page, "| rank16 | m") == ["run `rank16` is the same training as run `rank4` on line 18"]
 
 
+@pytest.mark.parametrize(
+    ("before", "text", "line"),
+    [
+        (
+            "| base | m | - | Control | - |\n",
+            "### Planned later\n| Run Name | Model | Type |\n|--|--|--|\n| x | m | Control |\n",
+            "| Run Name | Model | Type",
+        ),
+        ("- **LoRA Alpha:** 48\n", "### Previous run\n- **Optimizer:** sgd\n", "- **Optimizer:**"),
+        ("- **LoRA Alpha:** 48\n", "- **Not used:**\n  - **Optimizer:** sgd\n", "  - **Optimizer:**"),
+    ],
+)
+def test_what_may_not_apply_is_an_error(before: str, text: str, line: str) -> None:
+    """Reading it would train another experiment, and so would ignoring it."""
+    page = PAGE.replace(before, f"{before}\n{text}\n")
+    assert any("not read" in message for message in errors_at(page, line))
+
+
 def test_a_task_that_no_run_gets_is_a_warning() -> None:
     page = PAGE.replace("Exact match |\n", "Exact match |\n| more | `cap_task.py` | - | More |\n")
     (warning,) = plan_warnings(parse_plan(page).plan)
@@ -281,6 +299,10 @@ def test_splits_are_read_whole_or_are_an_error() -> None:
         "train (80), validation (10), test (10)", "\n  - train: 80\n  - validation: 10 words\n  - test: 10"
     )
     assert plan_of(nested).dataset == plan_of(PAGE).dataset
+
+
+def test_a_label_may_have_a_remark_in_parentheses() -> None:
+    assert plan_of(PAGE.replace("- m: `models/m`", "- **m** (1B): `models/m`")).models == parse_plan(PAGE).plan.models
 
 
 def test_the_path_of_a_model_may_be_below_its_name() -> None:

@@ -22,7 +22,9 @@ _MARKUP = re.compile(r"[`*\\\[<&~]|(?:^|\W)_|_(?:\W|$)")
 _TICK = re.compile(r"\s*[✓✔✅☑](?:\s*verified)?\s*$", re.IGNORECASE)
 _LEADING_CODE = re.compile(r"(?P<code>(?P<fence>`+).+?(?<!`)(?P=fence)(?!`))(?P<remark>$|[\s(,;–—✓✔✅☑].*)", re.DOTALL)
 _TASK = re.compile(r"^\[[ xX]\]\s+")
-_BOLD_LABEL = re.compile(r"\*\*(?P<name>[^*]+?)\s*[:=]?\s*\*\*\s*[:=]?\s*(?P<value>.*)", re.DOTALL)
+_BOLD_LABEL = re.compile(
+    r"\*\*(?P<name>[^*]+?)\s*[:=]?\s*\*\*(?:\s*\([^()]*\)(?=\s*[:=]\s))?\s*[:=]?\s*(?P<value>.*)", re.DOTALL
+)
 # Other marks need a colon or an equals sign, so that an emphasized word at a text's start is not a label.
 _MARKED_LABEL = re.compile(
     r"(?P<mark>\*{1,3}|_{1,3}|`)(?P<name>(?:(?!(?P=mark)).)+?)"

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from tunebook.core.markdown import Bullet, Table, TextBlock, read_label
 from tunebook.core.parameters import suggestion
-from tunebook.core.plan.section import Reading, SectionReader, UnreadBlock
+from tunebook.core.plan.section import Reading, SectionReader, UnreadBlock, doubtful_heading
 from tunebook.core.plan.spellings import Item
 
 __all__ = ["report_unread"]
@@ -81,6 +81,9 @@ def _report_bullet(bullet: Bullet, source: SectionReader) -> bool:
     if bullet.is_quoted:
         message = f"`{_short(bullet.text)}` is in a quotation in `{title}`, and is not read"
         hint = "take it out of the quotation if it applies, otherwise move it to a section of your own"
+    elif doubtful_heading(*bullet.groups):
+        message = f"`{_short(bullet.text)}` is below `{doubtful_heading(*bullet.groups)}`, and is not read"
+        hint = "move it to another heading if it applies, otherwise to a section of your own"
     elif is_setting and source.section.is_remark(bullet):
         message = f"`{_short(bullet.text)}` in `{title}` is below a remark, and is not read"
         hint = "write it outside of the remark if it applies, otherwise move it to a section of your own"
