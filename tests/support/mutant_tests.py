@@ -11,12 +11,14 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,14 @@ from xml.etree import ElementTree as ET
 
 import psutil
 import pytest
+from coverage.numbits import num_in_numbits
 
 ROOT = Path(__file__).parents[2]
 _BROKEN = "pytest itself failed"
+_EXECUTED = """
+select path, context, numbits from line_bits
+join file on file.id = file_id join context on context.id = context_id
+"""
 _LIBRARIES = (
     "hypothesis",
     "inspect_ai",
@@ -65,21 +72,31 @@ _NOT_RECORDED = (
 
 @dataclass(frozen=True)
 class Record:
-    """The tests that execute each line, by file relative to ``src``, and how many seconds each test took.
+    """The tests that execute each line, and how many seconds each test took.
 
-    A line that only importing executes has no tests.
+    Attributes:
+        executed: file, relative to ``src``, to the contexts that executed lines of it, and to these lines as coverage
+            packs them. The context of importing is empty, the others are ``TEST|PHASE``.
+        seconds: the duration of each test that passed.
     """
 
-    by_line: dict[str, dict[int, set[str]]]
+    executed: dict[str, list[tuple[str, bytes]]]
     seconds: dict[str, float]
 
     def tests_for(self, path: str, line: int, end_line: int) -> list[str]:
         """The tests that execute the lines, nearest first; those that use the file for lines that run at import."""
-        lines = self.by_line.get(path, {})
-        executed = [lines[number] for number in range(line, end_line + 1) if number in lines]
-        tests: set[str] = set().union(*executed)
-        if executed and not tests:
-            tests = set().union(*lines.values())
+        contexts = self.executed.get(path, [])
+        numbers = range(line, end_line + 1)
+        found = {name for name, packed in contexts if any(num_in_numbits(number, packed) for number in numbers)}
+        if found == {""}:
+            found = {name for name, _ in contexts}
+        tests: set[str] = set()
+        for context in found:
+            test, _, phase = context.rpartition("|")
+            tests.add(test)
+            if phase == "setup":  # a fixture that several tests share runs in the set-up of the first
+                file = test.partition("::")[0]
+                tests |= {other for other in self.seconds if other.startswith(f"{file}::")}
         known = [test for test in tests if test in self.seconds]
         return sorted(known, key=lambda test: (*_distance(path, test), self.seconds[test], test))
 
@@ -111,30 +128,17 @@ def record_tests(database: Path) -> None:
 
 
 def read_record(database: Path) -> Record:
-    """Reads what :func:`record_tests` wrote; tests that failed are left out."""
-    from coverage import CoverageData
-
+    """Reads what :func:`record_tests` wrote; tests that failed or were skipped are left out."""
     seconds = {}
-    by_file: dict[str, set[str]] = defaultdict(set)
     for case in ET.parse(f"{database}.xml").iter("testcase"):  # noqa: S314  pytest wrote it
-        if case.find("failure") is None and case.find("error") is None and case.find("skipped") is None:
+        if all(case.find(word) is None for word in ("failure", "error", "skipped")):
             file = case.attrib["classname"].replace(".", "/") + ".py"
-            test = f"{file}::{case.attrib['name']}"
-            seconds[test] = float(case.attrib["time"])
-            by_file[file].add(test)
-    data = CoverageData(str(database))
-    data.read()
-    by_line: dict[str, dict[int, set[str]]] = {}
-    for path in data.measured_files():
-        lines: dict[int, set[str]] = {}
-        for line, contexts in data.contexts_by_lineno(path).items():
-            lines[line] = set()
-            for context in filter(None, contexts):
-                test, _, phase = context.rpartition("|")
-                # A fixture that several tests share runs in the set-up of the first.
-                lines[line] |= {test} if phase == "run" else {test, *by_file[test.partition("::")[0]]}
-        by_line[path.partition("/src/")[2]] = lines
-    return Record(by_line, seconds)
+            seconds[f"{file}::{case.attrib['name']}"] = float(case.attrib["time"])
+    executed: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+    with closing(sqlite3.connect(database)) as connection:
+        for path, context, packed in connection.execute(_EXECUTED):
+            executed[path.partition("/src/")[2]].append((context, packed))
+    return Record(executed, seconds)
 
 
 @dataclass(frozen=True)
@@ -210,9 +214,9 @@ def _run_tests(trial: Trial, scratch: Path) -> None:
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:pytest_cov"]
         options += ["-W", "ignore::pytest.PytestAssertRewriteWarning", f"--basetemp={scratch / 'tests'}"]
         code = pytest.main([*options, *trial.tests], plugins=[_Failures(failed)])
-        if code == pytest.ExitCode.USAGE_ERROR:
+        if code == pytest.ExitCode.USAGE_ERROR and b"while loading conftest" in (scratch / "output").read_bytes():
             failed.append("conftest.py cannot be imported")
-        elif code == pytest.ExitCode.INTERNAL_ERROR:
+        elif code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}:
             failed = [_BROKEN]
             shutil.copy(scratch / "output", scratch.with_suffix(".log"))
         (scratch / "failed.json").write_text(json.dumps(failed), encoding="utf-8")

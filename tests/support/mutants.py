@@ -62,7 +62,8 @@ class Mutant:
     after: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {' '.join(self.before.split())} → {' '.join(self.after.split())}"
+        before, after = " ".join(self.before.split()), " ".join(self.after.split())
+        return f"{self.path}:{self.line}:{self.column + 1}: {before} → {after}"
 
     def applied(self, source: str) -> str:
         """The file's text with the fault in it. Columns count UTF-8 bytes, as in :mod:`ast`."""
@@ -77,15 +78,18 @@ class Mutant:
 def mutants_of(path: Path) -> Iterator[Mutant]:
     """Every fault that is put into one file."""
     source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
+    lines = source.splitlines(keepends=True)
     relative = path.relative_to(ROOT / "src").as_posix()
-    for node in _executed_nodes(tree):
-        before = ast.get_source_segment(source, node)
+    for node in _executed_nodes(ast.parse(source)):
         changed = _changed(node)
-        if before is None or changed is None:
+        if changed is None:
             continue
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
+        # ast.get_source_segment would split the whole file again for every node.
+        own = "".join(lines[node.lineno - 1 : node.end_lineno]).encode()
+        end = len(own) - len(lines[node.end_lineno - 1].encode()) + node.end_col_offset
+        before = own[node.col_offset : end].decode()
         yield Mutant(
             relative,
             node.lineno,

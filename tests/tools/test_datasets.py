@@ -27,3 +27,13 @@ def test_inputs_in_two_splits_are_counted_once_each(tmp_path: Path) -> None:
     assert facts is not None
     assert facts.splits == {"train": 4, "validation": 2, "test": 1}
     assert facts.overlaps == {("train", "validation"): 1, ("train", "test"): 1}
+
+
+def test_a_conversation_in_two_splits_is_counted_whatever_the_order_of_its_keys(tmp_path: Path) -> None:
+    file = tmp_path / "chats.json"
+    said = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]
+    same = [{"content": message["content"], "role": message["role"]} for message in said]
+    file.write_text(json.dumps({"train": [{"messages": said}], "test": [{"messages": same}]}))
+    facts = read_dataset_facts(file)
+    assert facts is not None
+    assert facts.overlaps == {("train", "test"): 1}

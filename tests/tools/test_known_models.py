@@ -41,6 +41,9 @@ _WITHOUT_A_RECIPE = {
     "Qwen2.5-14B": "torchtune.models.qwen2_5.qwen2_5_14b_base",
     "Qwen2.5-32B": "torchtune.models.qwen2_5.qwen2_5_32b_base",
     "Qwen2.5-72B": "torchtune.models.qwen2_5.qwen2_5_72b_base",
+    "gemma-2-2b-it": "torchtune.models.gemma2.gemma2_2b",
+    "gemma-2-9b-it": "torchtune.models.gemma2.gemma2_9b",
+    "gemma-2-27b-it": "torchtune.models.gemma2.gemma2_27b",
 }
 
 
@@ -111,3 +114,11 @@ def test_weight_files_are_as_many_as_torchtunes_recipes_list() -> None:
             continue
         checked.add(name)
     assert {"Llama-3.2-1B-Instruct", "Qwen2.5-72B-Instruct", "gemma-2-9b"} <= checked
+
+
+@pytest.mark.parametrize("size", ["0.5B", "1.5B", "3B", "7B", "14B", "32B", "72B"])
+def test_a_qwen_has_as_many_weight_files_before_and_after_its_instruction_tuning(size: str) -> None:
+    base, tuned = known_model(f"Qwen2.5-{size}"), known_model(f"Qwen2.5-{size}-Instruct")
+    assert base is not None
+    assert tuned is not None
+    assert base.files == tuned.files

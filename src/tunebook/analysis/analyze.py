@@ -15,6 +15,7 @@ from tunebook.analysis.collect.differences import deviations_of, gaps_of
 from tunebook.analysis.collect.experiment import collect
 from tunebook.analysis.collect.source import Collected, Source
 from tunebook.analysis.findings.catalogue import state_findings, state_training
+from tunebook.analysis.findings.data import state_data
 from tunebook.analysis.findings.recommendations import recommend
 from tunebook.analysis.statistics.effects import is_balanced
 from tunebook.analysis.statistics.intervals import LEVEL
@@ -42,7 +43,7 @@ def analyze_experiment(source: Source) -> Analysis:
     results = analyze_measures(found)
     headline = [item for item in results if item.is_headline]
     gaps = gaps_of(found)
-    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
+    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs), *state_data(source)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)
     statistics: dict[str, Any] = {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from operator import itemgetter
 from typing import Any
 
 from tunebook.analysis.records import EvaluationRecord, Interval, Score, Training
@@ -43,7 +44,9 @@ def _runs_frame(analysis: Analysis) -> Any:
 
 
 def _training(training: Training | None) -> _Row:
-    slurm = training.slurm if training is not None else None
+    slurm = None
+    if training is not None:
+        slurm = training.slurm
     names = [each.name for each in fields(Training) if each.name not in {"curve", "slurm", "source"}]
     row = _picked(training, {f"training_{name}": name for name in (*names, "source")})
     if training is not None:
@@ -92,13 +95,17 @@ def _evaluation_rows(analysis: Analysis) -> list[_Row]:
     rows = []
     for evaluation in analysis.evaluations:
         for score in evaluation.scores or (None,):
-            comparison = compared.get((evaluation.key, score.measure)) if score is not None else None
+            comparison = None
+            if score is not None:
+                comparison = compared.get((evaluation.key, score.measure))
             rows.append(_evaluation(analysis, evaluation, score) | _against_base(comparison))
     return rows
 
 
 def _evaluation(analysis: Analysis, evaluation: EvaluationRecord, score: Score | None) -> _Row:
-    key, interval = evaluation.key, score.interval if score is not None else None
+    key, interval = evaluation.key, None
+    if score is not None:
+        interval = score.interval
     levels = analysis.run_of[key.run].levels
     counts = ("samples", "completed", "elapsed_s", "total_tokens", "attempts", "log")
     return {
@@ -117,7 +124,9 @@ def _evaluation(analysis: Analysis, evaluation: EvaluationRecord, score: Score |
 
 
 def _against_base(comparison: Comparison | None) -> _Row:
-    interval = comparison.interval if comparison is not None else None
+    interval = None
+    if comparison is not None:
+        interval = comparison.interval
     row = _picked(comparison, {"base": "other", "difference": "difference"}) | _bounds(interval, "difference_")
     return row | _picked(comparison, {"p": "p", "p_holm": "p_holm", "significant": "significant"})
 
@@ -219,10 +228,15 @@ _EFFECT = ("task", "measure", "factors", "statistic", "df", "p", "p_holm", "sign
 
 def plain_rows(analysis: Analysis) -> dict[str, list[_Row]]:
     """Scores, comparisons and effects as plain values: scores are fractions, epochs ``None`` for base models."""
-    scored = [row for row in _evaluation_rows(analysis) if row["measure"] is not None]
+    scored = filter(itemgetter("measure"), _evaluation_rows(analysis))
     compared = [_comparison(item, "") for item in analysis.comparisons]
     return {
-        "scores": [{name: row[name] for name in _SCORE} for row in scored],
-        "comparisons": [{name: row[name] for name in (*_COMPARED, *_TESTED)} for row in compared],
-        "effects": [_picked(item, dict(zip(_EFFECT, _EFFECT, strict=True))) for item in analysis.effects],
+        "scores": _only(scored, _SCORE),
+        "comparisons": _only(compared, (*_COMPARED, *_TESTED)),
+        "effects": _only(map(vars, analysis.effects), _EFFECT),
     }
+
+
+def _only(rows: Iterable[_Row], names: Sequence[str]) -> list[_Row]:
+    """The rows with only these columns."""
+    return [{name: row[name] for name in names} for row in rows]

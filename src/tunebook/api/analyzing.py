@@ -162,7 +162,7 @@ def analyze(
     experiment = find_experiment(directory)
     _require_packages()
     plan = _plan(experiment)
-    site, _ = find_site(experiment)
+    site = find_site(experiment).site
     facts, warnings = _job_facts(experiment, ask=options.ask)
     source = source_of(experiment, plan, site, jobs=facts, use_cache=options.write)
     if not options.write:
@@ -211,9 +211,11 @@ def _job_facts(experiment: Path, *, ask: bool) -> tuple[tuple[JobFacts, ...], tu
 
 
 def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts:
-    host = report.node or (slurm.node if slurm is not None else "")
-    known = {name: getattr(report, name) for name in ("job", "state", "reason", "started", "ended", "output")}
-    return JobFacts(**known, host=host, attempts=attempts, slurm=slurm)
+    host = report.node
+    if not host and slurm is not None:
+        host = slurm.node
+    times = (report.started, report.ended)
+    return JobFacts(report.job, report.state, report.reason, *times, report.output, host, attempts, slurm)
 
 
 def _log(report: AnalyzeReport, clock: Callable[[], datetime]) -> None:

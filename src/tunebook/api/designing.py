@@ -157,7 +157,7 @@ def _stored_design(experiment: Path) -> Design | None:
 
 def suggestions() -> Suggestions:
     """Models, data sets and tasks in the working directory, and in the site's models directory."""
-    return suggest(Path.cwd(), find_site(Path.cwd())[0])
+    return suggest(Path.cwd(), find_site(Path.cwd()).site)
 
 
 def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -213,7 +213,7 @@ def design(
         directory, inputs = _own_directory(inputs)
     moment = clock()
     experiment = _experiment(inputs.design, directory, moment, update=update)
-    site, _ = find_site(experiment)
+    site = find_site(experiment).site
     inputs = complete(inputs, site, defaults=options.defaults)
     completed = replace(inputs.design, name=inputs.design.name or experiment.name)
     inputs = replace(inputs, design=completed)
@@ -240,9 +240,11 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
 
 def _own_directory(inputs: DesignInputs) -> tuple[Path | None, DesignInputs]:
     """The directory that a plan in YAML names, if it can be created here; the plan may come from another machine."""
+    if not inputs.directory:
+        return None, inputs
     named = Path(inputs.directory)
-    if not inputs.directory or named.parent.is_dir():
-        return named if inputs.directory else None, inputs
+    if named.parent.is_dir():
+        return named, inputs
     hint = "name the experiment's directory to choose another"
     warning = place_of(inputs.directory).problem(f"the plan's directory {named} does not exist on this machine", hint)
     return None, replace(inputs, warnings=(*inputs.warnings, warning))
@@ -285,15 +287,15 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     previous = _previous(experiment)
     old = previous.plan
     plan = build_plan(inputs.design, name=inputs.design.name, previous=previous)
+    created = f"{moment:%Y-%m-%d %H:%M}"
     if old is not None:
         _refuse_lost_edits(experiment, old, plan, previous)
+        created = old.created or created
     found, kind = Resources(), kind_of(inputs.design, plan, old)
     record_design(found, inputs.decisions, plan, kind, old=old)
     survey(found, plan, site, experiment)
     history = find_history(_roots(experiment, site))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
-    created = old.created if old else ""
-    created = created or f"{moment:%Y-%m-%d %H:%M}"
     proposal = propose(inputs.design, plan, kind, around=around, created=created, previous=previous)
     plan, written = proposal.plan, write_plan(proposal.plan, proposal.details)
     text = updated_text(previous, written, plan)
@@ -322,7 +324,8 @@ def _errors(plan: Plan, written: str, found: Resources, by_rules: Sequence[Probl
     errors = list(plan_differences(plan, written))
     trained = {run.model for run in plan.fine_tuned}
     errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
-    return tuple(dict.fromkeys((*errors, *by_rules)))
+    errors += [problem for problem in by_rules if not problem.missing or problem.missing not in found.missing]
+    return tuple(dict.fromkeys(errors))
 
 
 def _warnings(inputs: DesignInputs, plan: Plan, found: Resources, by_rules: Sequence[Problem]) -> tuple[Problem, ...]:

@@ -13,10 +13,11 @@ from tunebook.core.paths import PLAN_FILE, SITE_FILE
 from tunebook.core.plan import Evaluation, Plan, parse_plan, read_tools
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
-from tunebook.core.site_file import parse_site
+from tunebook.core.site_reading import ParsedSite, parse_site
 from tunebook.disk.atomic import read_text
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTool, Tool
+from tunebook.tools.model_inputs import model_findings, survey_models
 from tunebook.tools.parameters import parameters_of
 from tunebook.tools.registry import BrokenTool, Registry, installed_tools
 
@@ -89,9 +90,10 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     registry = installed_tools()
     parsed = parse_plan(text, parameters_of(read_tools(text), registry))
     plan = parsed.plan
-    site, site_warnings = find_site(experiment)
+    found = find_site(experiment)
+    site = found.site
     broken = _wanted_but_broken(plan, registry)
-    errors = [*parsed.problems, *_plan_errors(plan, registry, broken)]
+    errors = [*found.errors, *parsed.problems, *_plan_errors(plan, registry, broken)]
     ignored = [tool.as_warning() for tool in registry.broken if tool not in broken.values()]
     preparation = registry.preparation_tool(plan.tools.preparation)
     evaluation = registry.evaluation_tool(plan.tools.evaluation)
@@ -99,12 +101,13 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     for tool in tools:
         errors += tool.rules(plan)
     errors.sort(key=lambda problem: problem.line or 0)
-    warnings = (*parsed.warnings, *plan_warnings(plan), *site_warnings, *ignored)
+    warnings = (*parsed.warnings, *plan_warnings(plan), *found.warnings, *ignored)
     of_plan = Findings(tuple(errors), warnings)
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
-    context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), facts=facts)
-    context = replace(context, findings={tool.name: tool.check(context) for tool in tools})
-    return Loaded(context, preparation, evaluation, of_plan)
+    models = survey_models(plan, site, experiment)
+    context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), models=models, facts=facts)
+    by_tool = {tool.name: model_findings(context, tool.stage) + tool.check(context) for tool in tools}
+    return Loaded(replace(context, findings=by_tool), preparation, evaluation, of_plan)
 
 
 def load_correct(experiment: Path) -> Loaded:
@@ -148,7 +151,7 @@ def _evaluations(plan: Plan) -> dict[str, tuple[Evaluation, ...]]:
     return {name: tuple(items) for name, items in by_run.items()}
 
 
-def find_site(experiment: Path) -> tuple[Site, tuple[Problem, ...]]:
+def find_site(experiment: Path) -> ParsedSite:
     """The first site settings: in the experiment, in the working directory and above it, in ``~/.claude``."""
     here = Path.cwd()
     for directory in (experiment, here, *here.parents, Path.home() / ".claude"):
@@ -157,4 +160,4 @@ def find_site(experiment: Path) -> tuple[Site, tuple[Problem, ...]]:
         if text is not None:
             return parse_site(text, file=SITE_FILE if directory == experiment else str(path))
     hint = "local defaults apply; without an account and an environment the scripts may not suit a cluster"
-    return Site(), (Problem(f"no site settings ({SITE_FILE}) were found", hint=hint),)
+    return ParsedSite(Site(), warnings=(Problem(f"no site settings ({SITE_FILE}) were found", hint=hint),))

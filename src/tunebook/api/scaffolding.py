@@ -23,6 +23,7 @@ from tunebook.scaffold.orchestrate import scaffold as orchestrate
 from tunebook.scaffold.rederive import Derived, rederive
 from tunebook.scaffold.report import ScaffoldReport
 from tunebook.tools.base import Findings
+from tunebook.tools.data_record import write_data_record
 from tunebook.tools.registry import installed_tools
 
 __all__ = [
@@ -133,6 +134,8 @@ def _scaffold_loaded(
         raise PlanError(findings.errors)
     log_tools(journal, context.plan, context.site, findings)
     report = orchestrate(context, loaded.tools, options, clock)
+    if not options.dry_run:
+        write_data_record(context)
     warnings = list(findings.warnings)
     for part in report.parts:
         warnings += part.warnings

@@ -61,7 +61,8 @@ def site(directory: Path = Path(), *, quick: bool = False) -> SiteReport:
         UsageError: the directory does not exist.
     """
     directory = _directory(directory)
-    found, warnings = find_site(directory)
+    parsed = find_site(directory)
+    found = parsed.site
     here = Surroundings.here(directory)
     cluster, why = _cluster(here)
     verdict = verify(found, here, cluster, no_cluster=why, start_environments=not quick)
@@ -72,8 +73,8 @@ def site(directory: Path = Path(), *, quick: bool = False) -> SiteReport:
         site=found,
         cluster=cluster.name if cluster else "",
         settings=tuple(_in_effect(found)),
-        errors=verdict.errors,
-        warnings=(*warnings, *verdict.warnings),
+        errors=(*parsed.errors, *verdict.errors),
+        warnings=(*parsed.warnings, *verdict.warnings),
         notes=notes,
     )
 
@@ -203,8 +204,10 @@ def _chosen(
     """Each finding with its value, and at the end the assigned settings that are not looked for."""
     settled = settle(machine, lambda finding: _choice(finding, assigned, choose))
     asked = {finding.key for finding, _ in settled}
-    others = [(Detected(key), Candidate(value, "--set")) for key, value in assigned.items() if key not in asked]
-    return (*settled, *others)
+    for key, value in assigned.items():
+        if key not in asked:
+            settled += ((Detected(key), Candidate(value, "--set")),)
+    return settled
 
 
 def _choice(finding: Detected, assigned: Mapping[str, str], choose: Callable[[Detected], str] | None) -> Candidate:
@@ -242,7 +245,7 @@ def _notes(machine: Machine, path: Path) -> tuple[str, ...]:
     notes = []
     if machine.cluster is None:
         notes.append("there is no SLURM on this machine: this is a local site")
-    found, _ = find_site(path.parent)
+    found = find_site(path.parent).site
     if found.file and path.parent == Path.home() / ".claude" and Path(found.file).resolve() != path.resolve():
         notes.append(f"in this directory {found.file} applies instead")
     return tuple(notes)

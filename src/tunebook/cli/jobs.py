@@ -40,14 +40,14 @@ def jobs_table(jobs: Sequence[api.JobReport], note: str = "", *, height: int | N
         counts = count_states((job.state for job in jobs), _ORDER)
         note = ", ".join(filter(None, (counts, note)))
         jobs = sorted(jobs, key=lambda job: _ORDER.index(job.state))[:rows]
-    cells = {name: [cell(job) for job in jobs] for name, cell in _CELLS.items()}
+    names = list(_CELLS)
     if not any(job.node for job in jobs):
-        del cells["Node"]
-    table = Table(box=None, pad_edge=False, caption=escape(note) or None)
-    for name in cells:
-        table.add_column(name, overflow="fold")
-    for row in zip(*cells.values(), strict=True):
-        table.add_row(*row)
+        names.remove("Node")
+    table = Table(*names, box=None, pad_edge=False, caption=escape(note) or None)
+    for column in table.columns:
+        column.overflow = "fold"
+    for job in jobs:
+        table.add_row(*[_CELLS[name](job) for name in names])
     return table
 
 

@@ -66,7 +66,8 @@ class Resources:
         memory: host memory with its unit, such as ``48G``.
         cpus: CPU cores; 0 leaves the number to the cluster.
         gpu_type: the kind of GPU as the cluster names it, such as ``a100``.
-        gpu_syntax: ``gres`` or ``gpus``: the option of ``sbatch`` with which this cluster takes requests for GPUs.
+        gpu_syntax: ``gres``, ``gpus`` or ``gpus-per-node``: the option of ``sbatch`` with which this cluster takes
+            requests for GPUs.
         mail_type: the events that are mailed to ``mail_user``; empty is the job's end and its failure.
     """
 

@@ -57,7 +57,7 @@ def parse_document(document: Document, *, here: Path) -> DesignInputs:
             try:
                 reader.take(name, node)
             except TunebookError as error:
-                reader.problems.extend(error.problems)
+                reader.problems += [problem for problem in error.problems if problem not in reader.problems]
     tasks = tasks_by_name((), reader.given.pop("tasks", ()))
     design = with_absolute_paths(Design(tasks=tasks, **reader.given), here)
     return DesignInputs(design=design, problems=tuple(reader.problems), misspelt=frozenset(reader.misspelt))
@@ -176,8 +176,9 @@ def _notes(_reader: _Reader, node: Node) -> tuple[str, ...]:
     return tuple(item.text for item in node.items())
 
 
-def _seeds(_reader: _Reader, node: Node) -> tuple[str, ...]:
-    """A list, or a text with commas."""
+def _seeds(reader: _Reader, node: Node) -> tuple[str, ...]:
+    """A list, or a text with commas; the last one counts."""
+    reader.given.pop("seeds", None)
     return tuple(levels(node))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from itertools import chain
+from itertools import chain, filterfalse
 from typing import Any, TypeVar
 
 from tunebook.core.plan import EvaluationTask
@@ -112,9 +112,8 @@ def _without_replaced(merged: Design, earlier: Design, now: Design) -> Design:
     if now.seeds or now.replicates is not None:
         settled.add("seed")
     settled.difference_update(now.factor_keys)
-    settings = dict(merged.settings)
-    for key in set(now.factor_keys).difference(now.settings):
-        settings.pop(key, None)
+    kept = {key: text for key, text in earlier.settings.items() if key not in now.factor_keys}
+    settings = {**kept, **now.settings}
     seeds, replicates = earlier.seeds, merged.replicates
     if now.seeds or now.factor("seed"):
         seeds, replicates = now.seeds, now.replicates
@@ -133,17 +132,18 @@ def _extended(seeds: tuple[str, ...], count: int) -> tuple[str, ...]:
 
 def _without_gone_factors(now: Design, merged: Design) -> tuple[Design, tuple[Decision, ...]]:
     """Drops earlier pairs, exclusions and base levels of factors that the design no longer has."""
-    # What is given now is kept, so that the checks report it.
-    valid = {MODEL, *merged.factor_keys}.union(*now.paired, *now.exclusions, now.base)
-    base = dict(now.base)
-    if now.combine != Combine.FACTORIAL:
-        base = {key: text for key, text in merged.base.items() if key in valid}
-    design = replace(
-        merged,
-        paired=tuple(filter(valid.issuperset, merged.paired)),
-        exclusions=tuple(filter(valid.issuperset, merged.exclusions)),
-        base=base,
+    factors = {MODEL, *merged.factor_keys}
+    paired = tuple(keys for keys in merged.paired if keys in now.paired or factors.issuperset(keys))
+    exclusions = tuple(rule for rule in merged.exclusions if rule in now.exclusions or factors.issuperset(rule))
+    base = {key: text for key, text in merged.base.items() if key in now.base or key in factors}
+    dropped = chain(
+        *filterfalse(paired.__contains__, merged.paired),
+        *filterfalse(exclusions.__contains__, merged.exclusions),
+        filterfalse(base.__contains__, merged.base),
     )
-    named = dict.fromkeys(chain(*merged.paired, *merged.exclusions, merged.base))
+    gone = filterfalse(factors.__contains__, dict.fromkeys(dropped))
     what = "pairs, exclusions and base levels of {} are left out"
-    return design, tuple((what.format(key), "it is no longer a factor") for key in named if key not in valid)
+    decisions = tuple((what.format(key), "it is no longer a factor") for key in gone)
+    if now.combine == Combine.FACTORIAL:
+        base = dict(now.base)
+    return replace(merged, paired=paired, exclusions=exclusions, base=base), decisions

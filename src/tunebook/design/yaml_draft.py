@@ -30,7 +30,8 @@ class Section(dict[str, Any]):
 
     def text(self, key: str) -> Text:
         """The text of a key; empty if it has none."""
-        return self.get(key) or Text("", self.place)
+        text: Text = self.get(key, Text("", self.place))
+        return text
 
 
 class Draft:
@@ -126,6 +127,8 @@ class Draft:
         if not isinstance(node.value, Mapping) and node.value != "":
             hint = "keys: " + ", ".join(shape)
             self.problem(node.place, f"`{label}` must be a mapping of keys to values", hint.replace("keys: *", ""))
+        if EACH in shape:
+            label = label.rpartition(".")[2]  # any run's parameters
         for name, item in node.named():
             full_name = f"{label}.{name}" if label else name
             if name not in shape and EACH not in shape:

@@ -31,8 +31,7 @@ _SHAPE = {
     "models": {"base": [{"name": TEXT, "path": TEXT, "size_gb": ANYTHING}]},
     "data": {
         "training": {
-            **dict.fromkeys(("path", "dataset_label", "label", "format"), TEXT),
-            "size_kb": ANYTHING,
+            **dict.fromkeys(("path", "dataset_label", "label", "format", "size_kb"), TEXT),
             "splits": dict.fromkeys(("train", "validation", "test"), TEXT),
         },
         "data_generation": ANYTHING,

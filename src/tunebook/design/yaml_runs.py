@@ -71,7 +71,7 @@ def _run(draft: Draft, item: Section) -> YamlRun | None:
         draft.problem(item.place, f"a run cannot be named `{name}`", hint)
     models = draft.design.model_names
     only = models[0] if len(models) == 1 else ""
-    model = item.text("model") or Text(only, item.place)
+    model = item.get("model", Text(only, item.place))
     if model not in models and run_type is not RunType.EVAL_ONLY:
         draft.problem(model.place, f"run `{name}`: unknown model `{model}`", suggestion(model, models))
     condition = item.text("training_condition")

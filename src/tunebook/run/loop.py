@@ -111,7 +111,7 @@ class _Monitor:
 
     def run(self, show: Callable[..., None], sleep: Callable[[float], None]) -> RunReport:
         selected = [report for report in self._jobs.reports() if report.selected]
-        counts = count_states(report.state for report in selected)
+        counts = _counted(selected)
         self._recorder.log("RUN_STARTED", f"{len(selected)} jobs on {self._executor.name}", details=counts)
         try:
             self._submitter.resume()
@@ -248,8 +248,8 @@ class _Monitor:
         result = RunReport(reports, tuple(self._warnings), tuple(self._submitted), self._not_retried)
         for tool in dict.fromkeys(report.job.tool for report in result.selected):
             of_tool = [report for report in result.selected if report.job.tool == tool]
-            self._recorder.log_tool(tool, "ALL_COMPLETE", count_states(report.state for report in of_tool))
-        counts = count_states(report.state for report in result.selected)
+            self._recorder.log_tool(tool, "ALL_COMPLETE", _counted(of_tool))
+        counts = _counted(result.selected)
         self._recorder.log("COMPLETE", counts, result=f"exit code {result.exit_code.value}")
         return result
 
@@ -260,3 +260,7 @@ def _without_outcome(status: JobStatus) -> JobStatus:
     if status.state is JobState.UNKNOWN:
         return JobStatus(JobState.UNKNOWN, "its executor does not know it, and it wrote no outcome file")
     return status
+
+
+def _counted(reports: Sequence[JobReport]) -> str:
+    return count_states(report.state for report in reports)

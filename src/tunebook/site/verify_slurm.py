@@ -77,9 +77,10 @@ def _request(site: Site) -> dict[str, str]:
     gpus = site.gpus or "1"
     if gpus == "0":
         return request
-    if site.gpu_syntax == "gpus":
-        return {**request, "gpus": gpus}
-    return {**request, "gres": f"gpu:{gpus}"}
+    asked = f"{site.gpu_type}:{gpus}".removeprefix(":")
+    if site.gpu_syntax == "gres":
+        return {**request, "gres": f"gpu:{asked}"}
+    return {**request, site.gpu_syntax: asked}
 
 
 def _cluster(site: Site, cluster: Cluster) -> Iterator[Complaint]:

@@ -79,7 +79,12 @@ class Findings:
     notes: tuple[str, ...] = ()
 
     def __add__(self, other: Findings) -> Findings:
-        return Findings(self.errors + other.errors, self.warnings + other.warnings, self.notes + other.notes)
+        """Both, each finding once: the stages may share a model."""
+        return Findings(
+            tuple(dict.fromkeys(self.errors + other.errors)),
+            tuple(dict.fromkeys(self.warnings + other.warnings)),
+            tuple(dict.fromkeys(self.notes + other.notes)),
+        )
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,7 @@ class Context:
         directories: run name to the name of its directory.
         evaluations: run name to the evaluations that the matrix asks for.
         edited: relative path to the text of editable files that a person has edited.
+        models: path, as the plan gives it, to what the model's directory holds; ``None`` if it was not found here.
         facts: the result of each tool's own ``survey``, by the tool's name; ``findings`` of its own ``check``.
         prepared: run name to its preparation; given to evaluation tools.
     """
@@ -147,6 +153,7 @@ class Context:
     directories: Mapping[str, str]
     evaluations: Mapping[str, tuple[Evaluation, ...]] = field(default_factory=lambda: MappingProxyType({}))
     edited: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    models: Mapping[str, ModelFacts | None] = field(default_factory=lambda: MappingProxyType({}))
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     findings: Mapping[str, Findings] = field(default_factory=lambda: MappingProxyType({}))
     prepared: Mapping[str, Prepared] = field(default_factory=lambda: MappingProxyType({}))

@@ -76,11 +76,8 @@ _RISE = 1.02  # times the lowest validation loss
 
 
 def state_training(runs: Sequence[RunRecord]) -> list[Finding]:
-    """How far the training losses fell, and which validation losses rose again; of trainings that have ended.
-
-    A caution names the trainings whose log cannot be read in full.
-    """
-    falls, risen, torn = [], [], []
+    """How far the training losses fell, and which validation losses rose again; of trainings that have ended."""
+    falls, risen = [], []
     for run in runs:
         training = run.training
         if training is None or not training.is_done:
@@ -89,8 +86,6 @@ def state_training(runs: Sequence[RunRecord]) -> list[Finding]:
             falls.append((training.first_loss, training.tail_loss))
         if _has_risen(training):
             risen.append(run.directory)
-        if training.unreadable_lines:
-            torn.append(f"{run.directory} ({plural(training.unreadable_lines, 'line')})")
     findings = []
     if falls:
         firsts, lasts = zip(*falls, strict=True)
@@ -106,10 +101,21 @@ def state_training(runs: Sequence[RunRecord]) -> list[Finding]:
             "did not help."
         )
         findings.append(Finding("training", text))
+    return [*findings, *_torn_logs(runs)]
+
+
+def _torn_logs(runs: Sequence[RunRecord]) -> Iterator[Finding]:
+    """A caution about trainings whose log cannot be read in full; the last line of a log may still be written."""
+    torn = []
+    for run in runs:
+        training = run.training
+        if training is None or not training.is_done:
+            continue
+        if training.unreadable_lines:
+            torn.append(f"{run.directory} ({plural(training.unreadable_lines, 'line')})")
     if torn:
         text = f"The training log cannot be read in full in {shortened(torn)}: the curve may lack steps."
-        findings.append(Finding("caution", text))
-    return findings
+        yield Finding("caution", text)
 
 
 def _has_risen(training: Training) -> bool:

@@ -60,8 +60,10 @@ def difference(value: float | None, interval: Interval | None, scale: Scale, *, 
     """A difference of scores with its interval and a note."""
     if value is None:
         return _UNKNOWN
-    bounds = scale.bounds(interval) if interval is not None else ""
-    return Cell(scale.change(value), repr(value), "; ".join(filter(None, (bounds, note))), scale.difference_unit)
+    details = note
+    if interval is not None:
+        details = "; ".join(filter(None, (scale.bounds(interval), note)))
+    return Cell(scale.change(value), repr(value), details, scale.difference_unit)
 
 
 def p_value(p: float | None, significant: bool | None) -> Cell:  # noqa: FBT001  a fact about the test, not an option

@@ -159,9 +159,13 @@ class Table:
     def of(cls, key: str, label: str, columns: Iterable[Column], items: Iterable[Any], **others: Any) -> Table:
         """The table of these items, one row each."""
         columns = tuple(columns)
-        rows = tuple({column.key: column.cell(item) for column in columns} for item in items)
-        known = {name for row in rows for name, cell in row.items() if cell.value}
-        return cls(key, label, tuple(column for column in columns if column.key in known), rows, **others)
+        rows = []
+        known = set()
+        for item in items:
+            row = {column.key: column.cell(item) for column in columns}
+            known |= {name for name, cell in row.items() if cell.value}
+            rows.append(row)
+        return cls(key, label, tuple(column for column in columns if column.key in known), tuple(rows), **others)
 
     @property
     def caption(self) -> str:

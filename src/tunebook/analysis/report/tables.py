@@ -33,7 +33,10 @@ def _factor_columns(analysis: Analysis, run_of: Callable[[Any], RunRecord]) -> I
 
         def level(item: Any, key: str = factor.key) -> Cell:
             run = run_of(item)
-            return cells.text(run.levels.get(key) or (run.model if key == "model" else ""))
+            text = run.levels.get(key, "")
+            if key == "model":
+                text = text or run.model
+            return cells.text(text)
 
         has_numbers = all(map(is_number, factor.levels))
         yield Column(f"factor:{factor.key}", factor.label, level, is_number=has_numbers, has_filter=True)
@@ -52,9 +55,14 @@ def run_table(analysis: Analysis, tasks: Sequence[TaskScores]) -> Table:
     for task in tasks:
         columns += _final_columns(analysis, task)
     columns += _training_columns()
-    scores = [analysis.best_score(task.task.name) for task in tasks]
-    best = frozenset(tasks[0].numbers[score.evaluation.run] for score in scores if score is not None)
-    table = Table.of("runs", "All runs", columns, analysis.runs, file="runs.csv", best=best, is_interactive=True)
+    best = set()
+    for task in tasks:
+        score = analysis.best_score(task.task.name)
+        if score is not None:
+            best.add(task.numbers[score.evaluation.run])
+    table = Table.of(
+        "runs", "All runs", columns, analysis.runs, file="runs.csv", best=frozenset(best), is_interactive=True
+    )
     has_one_model = len({run.model for run in analysis.runs}) == 1
     if has_one_model or any(factor.key == "model" for factor in analysis.factors):
         return table.without("model")
@@ -68,13 +76,15 @@ def _final_columns(analysis: Analysis, task: TaskScores) -> tuple[Column, Column
 
     def score(run: RunRecord) -> Cell:
         found = task.final.get(run.name)
-        return cells.score(found.value, found.interval, task.scale) if found else Cell()
-
-    def difference(run: RunRecord) -> Cell:
-        score = task.final.get(run.name)
-        found = compared.get((score.evaluation, score.measure)) if score else None
         if found is None:
             return Cell()
+        return cells.score(found.value, found.interval, task.scale)
+
+    def difference(run: RunRecord) -> Cell:
+        final = task.final.get(run.name)
+        if final is None or (final.evaluation, final.measure) not in compared:
+            return Cell()
+        found = compared[final.evaluation, final.measure]
         return cells.difference(found.difference, found.interval, task.scale, note=p_text(found.p_holm))
 
     score_note = f"Scores are those after the last evaluated epoch, with their {interval}s."
@@ -125,10 +135,10 @@ def _jobs(analysis: Analysis) -> Iterator[_Job]:
 
 def _states(analysis: Analysis) -> dict[str, tuple[JobState, bool]]:
     """The state of each run's least finished job, and whether that job has results."""
-    found: dict[str, tuple[JobState, bool]] = {run.name: (JobState.UNKNOWN, False) for run in analysis.runs}
-    ranked = [(_LEAST_FINISHED_FIRST.index(job.state), job.is_done, key.run) for key, job in _jobs(analysis)]
-    for place, has_results, run in sorted(ranked, reverse=True):
-        found[run] = _LEAST_FINISHED_FIRST[place], has_results
+    found = dict.fromkeys(analysis.run_of, (JobState.UNKNOWN, False))
+    ranked = sorted(_jobs(analysis), key=lambda item: (_LEAST_FINISHED_FIRST.index(item[1].state), item[1].is_done))
+    for key, job in reversed(ranked):
+        found[key.run] = job.state, job.is_done
     return found
 
 
@@ -209,7 +219,9 @@ def _comparison_columns(analysis: Analysis, against: str, title: str, scale: Sca
     def of(show: Callable[[Comparison], Cell]) -> Callable[[Score], Cell]:
         def cell(score: Score) -> Cell:
             found = compared.get((score.evaluation, score.measure))
-            return show(found) if found is not None else Cell()
+            if found is None:
+                return Cell()
+            return show(found)
 
         return cell
 
@@ -323,7 +335,9 @@ def _means(effect: Effect) -> Cell:
 
 def _verdict(effect: Effect) -> Cell:
     verdict = {True: "significant", False: "not significant", None: "not tested"}[effect.significant]
-    return cells.text(f"{verdict}: {effect.note}" if effect.note else verdict)
+    if effect.note:
+        verdict += f": {effect.note}"
+    return cells.text(verdict)
 
 
 def scopes(analysis: Analysis) -> Iterator[Text]:

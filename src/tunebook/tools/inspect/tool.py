@@ -24,7 +24,14 @@ from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import job_variables, script_problems, script_text, shell_body
-from tunebook.tools.plan_inputs import evaluation_time, job_resources, memory_gb, model_path, planned_gpus
+from tunebook.tools.plan_inputs import (
+    evaluation_time,
+    job_resources,
+    memory_gb,
+    model_directory,
+    model_path,
+    planned_gpus,
+)
 
 __all__ = ["InspectTool"]
 
@@ -231,7 +238,7 @@ class _Evaluation:
                 raise PlanError(message, file=self.context.plan.file, line=self.evaluation.line)
             return prepared.checkpoints[self.evaluation.epoch]
         path = self.run.checkpoint or model_path(self.context.plan, self.context.site, self.run)
-        return str(self.context.experiment / Path(path).expanduser())
+        return str(model_directory(self.context, path))
 
 
 def _unread(plan: Plan, task: EvaluationTask, script: TaskScript | None) -> Problem:
