@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from support.plans import parse_plan, plan_of, problems_of
 from tunebook.core.markdown import literal, parse_markdown, plain
-from tunebook.core.plan import RunType, read_tools
+from tunebook.core.plan import PlanDetails, RunType, read_tools, write_plan
 from tunebook.core.plan import parse_plan as parse_with
 from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.core.plan.settings import effective, evaluations
@@ -207,3 +207,14 @@ def test_levels_may_be_quoted_and_then_hold_commas(
 ) -> None:
     plan = parse_plan(edited(("| Learning Rate | 1e-5, 5e-5 |", f"| Prompt | {cell} |"))).plan
     assert plan.factors[1].levels == levels
+
+
+def test_a_written_plan_marks_the_paths_that_were_found_and_no_others(page: str) -> None:
+    plan = plan_of(page)
+    assert plan.dataset is not None
+    data, model = plan.dataset.path, plan.models[0].path
+    text = write_plan(plan, PlanDetails(verified=frozenset({data})))
+    assert f"`{data}` ✓ verified" in text
+    assert f"`{model}`\n" in text
+    assert f"`{model}` ✓" not in text
+    assert "✓ verified" not in write_plan(plan, PlanDetails())

@@ -518,8 +518,11 @@ def test_jobs_that_survive_are_left_and_taken_up_again(experiment: Experiment) -
     with pytest.raises(KeyboardInterrupt):
         watch(experiment, RUNNING, "leave")
     assert "| rank8 | running |" in experiment.page
-    report, _, _ = watch(experiment, RUNNING, "run")
+    log = experiment.path / "run-torchtune.log"
+    assert "ADOPT_JOB" not in log.read_text()
+    report, _, _ = watch(experiment, RUNNING, RUNNING, "run")
     assert (report.exit_code, report.submitted) == (ExitCode.DONE, ())
+    assert log.read_text().count(f"ADOPT_JOB: {TRAINED}") == 1
 
 
 def test_progress_comes_from_the_tail_of_a_long_and_torn_file(tmp_path: Path) -> None:
