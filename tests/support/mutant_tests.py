@@ -88,11 +88,11 @@ class Record:
         return self._tests(path, {name for name, _ in self.executed.get(path, [])})
 
     def tests_for(self, path: str, line: int, end_line: int) -> list[str]:
-        """The tests that execute some of the lines, nearest first."""
+        """The tests that execute some of the lines, nearest first; those that use the file if only importing does."""
         numbers = range(line, end_line + 1)
         contexts = self.executed.get(path, [])
         found = {name for name, packed in contexts if any(num_in_numbits(number, packed) for number in numbers)}
-        return self._tests(path, found)
+        return self.tests_of(path) if found == {""} else self._tests(path, found)
 
     def _tests(self, path: str, contexts: set[str]) -> list[str]:
         tests: set[str] = set()
