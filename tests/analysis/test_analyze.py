@@ -361,6 +361,14 @@ def test_a_training_that_logs_every_tenth_step_is_whole(sweep: Path) -> None:
     assert [gap.what for gap in analyzed(sweep).analysis.gaps] == ["its curve has 10 of 25 steps"]
 
 
+def test_unreadable_lines_of_a_training_log_are_a_caution(sweep: Path) -> None:
+    assert "cannot be read" not in " ".join(texts(analyzed(sweep), "caution"))
+    metrics = sweep / "rank4" / "artifacts" / "metrics.jsonl"
+    metrics.write_text(metrics.read_text() + '{"step": 21, "lo\n')
+    told = "The training log cannot be read in full in rank4 (1 line): the curve may lack steps."
+    assert told in texts(analyzed(sweep), "caution")
+
+
 def test_a_task_named_like_a_column_does_not_replace_it(sweep: Path) -> None:
     page = sweep / "experiment_summary.md"
     page.write_text(page.read_text().replace("| capitalization | `cap_task.py`", "| lora_rank | `cap_task.py`"))
@@ -543,6 +551,18 @@ def test_runs_that_are_not_evaluated_as_far_are_told(tmp_path: Path) -> None:
         for text in texts(report, "caution")
     )
     assert any(gap.subject == "rank16, capitalization, epoch 1" for gap in report.analysis.gaps)
+
+
+def test_flaws_of_the_training_data_are_cautions_of_the_report(tmp_path: Path) -> None:
+    directory = Sweep(runs(half(), half())).write(tmp_path / "flawed")
+    word = {"input": "a", "output": "A"}
+    document = {"train": [word, word, {"input": "b", "output": "B"}], "test": [word]}
+    (directory / "words.json").write_text(json.dumps(document))
+    found = [text for text in texts(analyzed(directory), "caution") if "words.json" in text]
+    assert found == [
+        "1 of 3 examples in the train split of words.json repeat an earlier one.",
+        "1 input of words.json appears in both train and test; scores on them are inflated.",
+    ]
 
 
 def test_each_model_is_compared_with_its_own_base(tmp_path: Path) -> None:

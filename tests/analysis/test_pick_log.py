@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tunebook.analysis.collect.pick_log import key_of, pick_log
+from tunebook.analysis.collect.evaluations import key_of, pick_log
 from tunebook.analysis.collect.read_logs import EvaluationLog
 from tunebook.analysis.collect.source import JobFacts
 from tunebook.analysis.records import EvaluationKey

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from support.plans import parse_plan
+from tunebook.analysis.collect.experiment import training_of
 from tunebook.analysis.collect.source import source_of
-from tunebook.analysis.collect.trainings import training_of
 from tunebook.core.site import Site
 
 

@@ -8,11 +8,13 @@ import pytest
 
 from support.plans import EXAMPLE
 from tunebook import api
-from tunebook.core.site_file import parse_site, site_text
+from tunebook.core.site_file import site_text
+from tunebook.core.site_reading import parse_site
 
 
 def test_the_example_site_is_read() -> None:
-    site, problems = parse_site((EXAMPLE / "claude.local.md").read_text())
+    parsed = parse_site((EXAMPLE / "claude.local.md").read_text())
+    site, problems = parsed.site, (*parsed.errors, *parsed.warnings)
     assert problems == ()
     assert (site.cluster, site.account, site.constraint, site.partition) == ("della", "lab", "gpu80", "")
     assert site.modules == ("module load anaconda3/2025.6",)
@@ -24,21 +26,108 @@ def test_the_example_site_is_read() -> None:
 
 @pytest.mark.parametrize("value", ["`<your account>`", "<account>", "(leave empty)", "-", "none", ""])
 def test_placeholders_are_unset(value: str) -> None:
-    assert parse_site(f"- **Account**: {value}\n")[0].account == ""
+    assert parse_site(f"- **Account**: {value}\n").site.account == ""
 
 
 def test_training_and_evaluation_can_have_environments_of_their_own() -> None:
-    site, _ = parse_site("- **Training conda environment:** tt\n- **Evaluation virtual environment:** /venvs/ev\n")
+    site = parse_site("- **Training conda environment:** tt\n- **Evaluation virtual environment:** /venvs/ev\n").site
     assert (site.training.conda_env, site.training.venv) == ("tt", "")
     assert (site.evaluation.conda_env, site.evaluation.venv) == ("", "/venvs/ev")
 
 
-def test_a_misspelt_setting_and_a_wrong_value_are_warnings_with_their_line() -> None:
-    _, problems = parse_site("# Site\n- **Acount:** lab\n- **Default GPUs:** two\n- **Colour:** red\n")
-    assert [(problem.line, problem.message.partition("`")[0]) for problem in problems] == [
-        (2, "unknown setting "),
-        (3, "Default GPUs is "),
+def test_a_misspelt_setting_is_a_warning_and_a_wrong_value_an_error_with_their_lines() -> None:
+    parsed = parse_site("# Site\n- **Acount:** lab\n- **Default GPUs:** two\n- **Colour:** red\n")
+    assert [(problem.line, problem.message) for problem in parsed.warnings] == [(2, "unknown setting `Acount`")]
+    assert [(problem.line, problem.message) for problem in parsed.errors] == [
+        (3, "Default GPUs is `two`; it must be a whole number")
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "value"),
+    [
+        ("**Partition**: `gpu` (leave empty if the cluster has no partitions)", "partition", "gpu"),
+        ("**Partition**: gpu (the long queue)", "partition", "gpu"),
+        ("**Partition**: `<your partition>` (leave empty if there is none)", "partition", ""),
+        ("**Partition**: <your partition> (leave empty if there is none)", "partition", ""),
+        ("**Partition**: (leave empty)", "partition", ""),
+        ("**Default time**: `0:59:00` (under 1 hour to use the test queue)", "time", "0:59:00"),
+        ("**Entity**: `my-team` (user name or team name)", "wandb_entity", "my-team"),
+        ("**Models directory**: `/data (old)/llms` (shared)", "models_dir", "/data (old)/llms"),
+    ],
+)
+def test_a_remark_after_a_value_is_no_part_of_it(written: str, key: str, value: str) -> None:
+    parsed = parse_site(f"- {written}\n")
+    assert (getattr(parsed.site, key), parsed.errors) == (value, ())
+
+
+def test_a_conda_environment_with_a_remark_is_its_name() -> None:
+    assert parse_site("- **Default conda environment**: `tuning` (recommended)\n").site.training.conda_env == "tuning"
+    (error,) = parse_site("- **Default conda environment**: tuning or so\n").errors
+    assert "must be one word, the name of a conda environment" in error.message
+
+
+@pytest.mark.parametrize("label", ["Account", "Partition", "Constraint", "QOS", "Mail user"])
+def test_a_value_that_no_sbatch_line_can_hold_is_an_error_with_its_line(label: str) -> None:
+    (error,) = parse_site(f"# Site\n- **{label}**: `a b`\n").errors
+    assert error.line == 2
+    assert f"{label} is `a b`; it must be one word" in error.message
+
+
+@pytest.mark.parametrize("text", ["- **Scratch directory**: `/s\x1b[31m`\n", "## Modules\n```\nml a\x07\n```\n"])
+def test_control_characters_are_refused(text: str) -> None:
+    (error,) = parse_site(text).errors
+    assert "with a control character" in error.message
+
+
+def test_two_values_for_one_setting_are_an_error_with_both_lines() -> None:
+    (error,) = parse_site("- **Account**: `a`\n- **Account**: `a`\n- **Account**: `b`\n").errors
+    assert (error.line, error.message) == (3, "Account is `b` here and `a` on line 1")
+    assert parse_site("- **Username**: `a`\n## GitHub\n- **Username**: `b`\n").errors == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "option", "kind", "number"),
+    [
+        ("GPU request syntax**: `--gres=gpu:a100:1`", "gres", "a100", "1"),
+        ("GPU request syntax**: `--gres=gpu:a100:N`", "gres", "a100", ""),
+        ("GPU request syntax**: `--gres=gpu:<n>`", "gres", "", ""),
+        ("GPU request syntax**: --gpus-per-node=h100:2", "gpus-per-node", "h100", "2"),
+        ("GPU request syntax**: `--gpus`", "gpus", "", ""),
+        ("Default GPUs**: `a100:2`", "gres", "a100", "2"),
+        ("Default GPUs**: 1 GPU", "gres", "", "1"),
+        ("GPU type**: `nvidia_a100_80gb_pcie_1g.10gb`", "gres", "nvidia_a100_80gb_pcie_1g.10gb", ""),
+    ],
+)
+def test_the_kind_and_the_number_of_gpus_are_read_wherever_they_stand(
+    written: str, option: str, kind: str, number: str
+) -> None:
+    parsed = parse_site(f"- **{written}\n")
+    assert parsed.errors == ()
+    assert (parsed.site.gpu_syntax, parsed.site.gpu_type, parsed.site.gpus) == (option, kind, number)
+
+
+@pytest.mark.parametrize(
+    "value", ["--gpus-per-task=1", "--gres=shard:1", "--gres=gpu:a100:1,lscratch:10", "--gres=gpu:a100:1:1", "GPU"]
+)
+def test_a_request_for_gpus_that_cannot_be_honoured_is_an_error(value: str) -> None:
+    (error,) = parse_site(f"- **GPU request syntax**: `{value}`\n").errors
+    assert "must be --gres, --gpus or --gpus-per-node" in error.message
+
+
+def test_two_numbers_of_gpus_are_an_error() -> None:
+    (error,) = parse_site("- **Default GPUs**: 2\n- **GPU request syntax**: `--gres=gpu:1`\n").errors
+    assert "GPU request syntax is `--gres=gpu:1`, but Default GPUs is 2 on line 1" in error.message
+
+
+def test_the_kind_of_gpu_reaches_every_script(experiment: Path) -> None:
+    with (experiment / "claude.local.md").open("a") as file:
+        file.write("\n## SLURM Defaults\n- **GPU request syntax**: `--gpus-per-node=a100:1`\n")
+    api.scaffold(experiment)
+    scripts = sorted(experiment.rglob("*.slurm"))
+    assert len(scripts) == 17
+    for script in scripts:
+        assert "#SBATCH --gpus-per-node=a100:1\n" in script.read_text()
 
 
 def test_the_nearest_site_file_is_read(experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,10 +151,11 @@ def test_the_nearest_site_file_is_read(experiment: Path, tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize(("value", "option"), [("`--gpus`", "gpus"), ("--gres=gpu:1", "gres"), ("", "gres")])
 def test_gpus_are_requested_with_the_option_of_this_cluster(value: str, option: str) -> None:
-    assert parse_site(f"- **GPU request syntax:** {value}\n")[0].gpu_syntax == option
+    assert parse_site(f"- **GPU request syntax:** {value}\n").site.gpu_syntax == option
 
 
 def test_the_option_that_requests_gpus_is_kept_when_the_settings_are_written() -> None:
-    site, problems = parse_site(site_text({"gpu_syntax": "--gpus"}))
+    parsed = parse_site(site_text({"gpu_syntax": "--gpus"}))
+    site, problems = parsed.site, (*parsed.errors, *parsed.warnings)
     assert problems == ()
     assert site.gpu_syntax == "gpus"

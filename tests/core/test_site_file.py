@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunebook.core.site import SETTINGS, Environment, Site, line_of, read_assignments, site_of, values_of
-from tunebook.core.site_file import parse_site, site_text
+from tunebook.core.site_file import site_text
+from tunebook.core.site_reading import parse_site
 from tunebook.errors import PlanError
 
 TYPED = {
@@ -15,7 +16,8 @@ TYPED = {
     "cpus": st.integers(1, 256).map(str),
     "mem": st.sampled_from(["32G", "500M", "1T"]),
     "time": st.sampled_from(["0:59:00", "2-00:00:00", "30"]),
-    "gpu_syntax": st.sampled_from(["--gres", "--gpus"]),
+    "gpu_type": st.sampled_from(["a100", "nvidia_a100_1g.5gb"]),
+    "gpu_syntax": st.sampled_from(["--gres", "--gpus", "--gpus-per-node"]),
 }
 HOSTILE = st.one_of(
     st.text(max_size=20),
@@ -40,7 +42,8 @@ def test_what_is_written_reads_back_or_is_refused(wanted: dict[str, str], has_sl
         text = site_text(wanted, has_slurm=has_slurm, tables=TABLES)
     except PlanError:
         return  # which values are refused is tested below
-    site, problems = parse_site(text)
+    parsed = parse_site(text)
+    site, problems = parsed.site, (*parsed.errors, *parsed.warnings)
     assert problems == ()
     assert values_of(site) == values_of(site_of(wanted))
     assert text == site_text(wanted, has_slurm=has_slurm, tables=TABLES)
@@ -51,10 +54,10 @@ def test_what_is_written_reads_back_or_is_refused(wanted: dict[str, str], has_sl
 )
 def test_hostile_values_are_read_back_to_the_letter(value: str) -> None:
     text = site_text(
-        {"account": value, "scratch": f"/s/{value}", "training": f"conda:{value}", "modules": f"ml '{value}'"}
+        {"cluster": value, "scratch": f"/s/{value}", "training": f"venv:{value}", "modules": f"ml '{value}'"}
     )
-    site, _ = parse_site(text)
-    assert (site.account, site.scratch, site.training.conda_env) == (value, f"/s/{value}", value)
+    site = parse_site(text).site
+    assert (site.cluster, site.scratch, site.training.venv) == (value, f"/s/{value}", value)
     assert site.modules == (f"ml '{value}'",)
 
 
@@ -67,14 +70,14 @@ def test_a_value_that_would_be_read_otherwise_is_refused_by_name(value: str) -> 
 
 def test_different_environments_are_written_per_stage() -> None:
     text = site_text({"training": "tt", "evaluation": "/venvs/ev"})
-    site, _ = parse_site(text)
+    site = parse_site(text).site
     assert (site.training, site.evaluation) == (Environment(conda_env="tt"), Environment(venv="/venvs/ev"))
     assert "Default conda" not in text
 
 
 def test_each_setting_knows_its_line() -> None:
     text = site_text({"account": "lab", "evaluation": "venv:/v", "modules": "module load x"})
-    site, _ = parse_site(text)
+    site = parse_site(text).site
     lines = text.splitlines()
     for key, content in {"account": "`lab`", "evaluation": "`/v`", "modules": "```bash"}.items():
         assert content in lines[(line_of(site, key) or 0) - 1]
@@ -91,7 +94,8 @@ def test_assignments_name_settings_and_modules_may_be_repeated() -> None:
 
 
 def test_nothing_set_is_a_site_without_settings() -> None:
-    site, problems = parse_site(site_text({}, has_slurm=False))
+    parsed = parse_site(site_text({}, has_slurm=False))
+    site, problems = parsed.site, (*parsed.errors, *parsed.warnings)
     assert problems == ()
     assert values_of(site) == values_of(Site())
 

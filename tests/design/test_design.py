@@ -15,8 +15,8 @@ from tunebook.core.plan import Plan, RunType
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.design.build_plan import build_plan, same_trainings
 from tunebook.design.check import design_problems, design_warnings
-from tunebook.design.combine import combinations
 from tunebook.design.estimate import Workload, largest_batch, memory_gb, training_estimate
+from tunebook.design.factors import combinations
 from tunebook.design.history import History, PriorTraining
 from tunebook.design.naming import experiment_name
 from tunebook.design.resources import how_to_get

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from support.design_inputs import MODEL, OPTIONS, inputs_of, make_inputs, make_model
+from support.design_inputs import MODEL, NO_TENSORS, OPTIONS, inputs_of, make_inputs, make_model
 from support.plans import plan_of
 from support.scaffolding import replace
 from tunebook import api
@@ -279,10 +279,10 @@ def test_a_missing_resource_is_not_a_warning_too() -> None:
 @pytest.mark.parametrize(
     ("file", "told"),
     [
-        ("config.json", "`config.json` is missing"),
-        ("tokenizer.json", "its tokenizer is missing"),
+        ("config.json", "it has no config.json"),
+        ("tokenizer.json", "it has no tokenizer"),
         ("tokenizer_config.json", "has no chat template"),
-        ("model.safetensors", "it has no weight files"),
+        ("model.safetensors", "it has no weights"),
     ],
 )
 def test_an_incomplete_model_is_named_by_what_it_lacks(work: Path, file: str, told: str) -> None:
@@ -294,14 +294,17 @@ def test_an_incomplete_model_is_named_by_what_it_lacks(work: Path, file: str, to
 def test_weights_are_complete_against_their_index(work: Path) -> None:
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (work / "models" / MODEL / "model.safetensors.index.json").write_text(json.dumps(index))
-    (work / "models" / MODEL / "model-00001-of-00002.safetensors").write_bytes(b"")
-    assert "weight files are missing: `model-00002-of-00002.safetensors`" in prerequisites()
+    (work / "models" / MODEL / "model-00001-of-00002.safetensors").write_bytes(NO_TENSORS)
+    (work / "models" / MODEL / "model.safetensors").unlink()
+    told = prerequisites()
+    assert "weight file model-00001-of-00002.safetensors lacks 1 tensors that the index places in it, such as a" in told
+    assert "weight file model-00002-of-00002.safetensors is missing" in told
 
 
 def test_git_lfs_pointers_do_not_count_as_weights(work: Path) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 2471645608\n"
     (work / "models" / MODEL / "model.safetensors").write_text(pointer)
-    assert "its weight files are Git LFS pointers (`model.safetensors`)" in prerequisites()
+    assert "weight file model.safetensors is a Git LFS pointer, not the weights: run `git lfs pull`" in prerequisites()
 
 
 def test_a_model_without_a_path_is_in_the_sites_models_directory(work: Path) -> None:

@@ -14,13 +14,13 @@ from support.plans import parse_plan
 from tunebook.core.check import check_plan
 from tunebook.core.markdown import literal, quoted
 from tunebook.core.naming import run_directories
-from tunebook.core.plan import Plan, PlanDetails, write_plan
+from tunebook.core.plan import EvaluationTask, Model, Plan, PlanDetails, write_plan
 from tunebook.core.plan.settings import evaluation_settings, evaluations, run_settings
 from tunebook.core.units import minutes, spoken_minutes
 from tunebook.design.build_plan import build_plan, trained_runs
 from tunebook.design.check import design_problems
-from tunebook.design.combine import level_value
 from tunebook.design.compare_plans import lost_edits, plan_differences
+from tunebook.design.factors import level_value
 from tunebook.design.replan import keep_from, updated_text
 from tunebook.design.stored import design_from_json, design_to_json
 from tunebook.design.values import (
@@ -28,8 +28,6 @@ from tunebook.design.values import (
     Combine,
     Design,
     DesignInputs,
-    DesignModel,
-    DesignTask,
     EvalOnly,
     Factor,
     ListedRun,
@@ -91,9 +89,12 @@ def designs(draw: st.DrawFn) -> Design:
     tasks = draw(st.lists(st.sampled_from(["cap", "reverse", "a.b"]), unique=True, min_size=1))
     return Design(
         question=draw(texts) + "?",
-        models=tuple(DesignModel(name, f"/models/{name}") for name in models),
+        models=tuple(Model(name, f"/models/{name}") for name in models),
         dataset="/data/it's `a` | b.json",
-        tasks=tuple(DesignTask(name, f"/t@x/{name}.py", name.partition(".")[0], None, draw(texts)) for name in tasks),
+        tasks=tuple(
+            EvaluationTask(name, f"/t@x/{name}.py", function=name.partition(".")[0], description=draw(texts))
+            for name in tasks
+        ),
         factors=tuple(factors),
         combine=draw(st.sampled_from(Combine)) if factors else Combine.FACTORIAL,
         listed=(ListedRun({**fixed_levels(factors), MODEL: models[0], "seed": "99"}, "own"),) if listed else (),
@@ -167,7 +168,7 @@ def test_a_plan_that_is_updated_without_a_change_stays_as_it_is(value: Design) -
     assert replace(again, file=plan.file) == plan
     assert lost_edits(read, stored=again, updated=again) == ()
     details = PlanDetails(directory="/x", created="2026-01-01 00:00")
-    assert updated_text(text, plan, write_plan(plan, details), plan) == text
+    assert updated_text(previous, write_plan(plan, details), plan) == text
 
 
 @given(st.integers(1, 10**7))

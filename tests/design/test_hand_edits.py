@@ -16,8 +16,8 @@ from support.design_inputs import MODEL, OPTIONS, inputs_of, make_inputs
 from support.plans import plan_of
 from support.scaffolding import replace
 from tunebook import api
-from tunebook.core.plan import Plan
-from tunebook.design.values import Design, DesignModel, DesignTask, Factor
+from tunebook.core.plan import EvaluationTask, Model, Plan
+from tunebook.design.values import Design, Factor
 from tunebook.errors import ConflictError, PlanError, UsageError
 
 PLAN = "experiment_summary.md"
@@ -187,9 +187,9 @@ def test_a_damaged_stored_design_is_an_error_that_names_the_file(plan_file: Path
 def test_a_program_gives_a_typed_design(plan_file: Path) -> None:
     value = Design(
         question="Does rank matter?",
-        models=(DesignModel(MODEL, f"models/{MODEL}"),),
+        models=(Model(MODEL, f"models/{MODEL}"),),
         dataset="words.json",
-        tasks=(DesignTask("capitalization", "cap_task.py"),),
+        tasks=(EvaluationTask("capitalization", "cap_task.py"),),
         factors=(Factor("lora_rank", ("8", "16")),),
         settings={"lr": "1e-4", "batch_size": "4", "epochs": "2", "gpus": "0"},
     )

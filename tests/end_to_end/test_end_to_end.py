@@ -109,7 +109,7 @@ def test_evaluation_is_greedy_seeded_and_offline(finished: Finished) -> None:
     assert log.eval.model_args["do_sample"] is False
     assert log.eval.model_args["tokenizer_call_args"] == {"add_special_tokens": False}
     assert (log.eval.model_generate_config.seed, log.eval.model_generate_config.max_tokens) == (14, 12)
-    assert log.eval.task_args_passed == {"config_dir": str(finished.directory / "rank4")}
+    assert log.eval.task_args_passed == {"config_dir": str(finished.directory / "rank4" / "eval")}
 
 
 def test_training_and_evaluation_ask_in_the_same_tokens(finished: Finished) -> None:

@@ -11,9 +11,7 @@ import pytest
 from support.played_machine import CONFIG, PARTITIONS, SINFO, conda_environment, program
 from tunebook.site.detect import settle
 from tunebook.site.detect_slurm import partition_table
-from tunebook.site.finding import Candidate, Detected
-from tunebook.site.machine import Machine
-from tunebook.site.surroundings import Surroundings
+from tunebook.site.machine import Candidate, Detected, Machine, Surroundings
 from tunebook.slurm.cluster import (
     Accounts,
     Cluster,

@@ -13,7 +13,7 @@ import pytest
 from support.slurm_cluster import Cluster, cluster_at, why_not
 from support.terminal import Terminal
 from tunebook import api
-from tunebook.core.site_file import parse_site
+from tunebook.core.site_reading import parse_site
 from tunebook.errors import ConflictError, ExitCode, ToolError
 
 TUNEBOOK = [str(Path(sys.executable).with_name("tunebook"))]
@@ -59,7 +59,8 @@ def enter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Cluster]
 def test_a_site_that_init_wrote_is_what_the_cluster_takes(accounted: Cluster, enter: Callable[[Cluster], Path]) -> None:
     draft = api.site_init(enter(accounted))
     assert (draft.written, draft.cluster) == (True, accounted.name)
-    site, problems = parse_site(draft.path.read_text())
+    parsed = parse_site(draft.path.read_text())
+    site, problems = parsed.site, (*parsed.errors, *parsed.warnings)
     assert problems == ()
     assert (site.cluster, site.account, site.partition, site.gpus) == (accounted.name, "root", "", "1")
     assert site.gpu_syntax == "gres"
@@ -121,7 +122,7 @@ def test_accounts_and_qos_are_compared_as_slurm_does(accounted: Cluster, enter: 
 def test_without_accounting_no_account_is_needed(unaccounted: Cluster, enter: Callable[[Cluster], Path]) -> None:
     directory = enter(unaccounted)
     draft = api.site_init(directory, api.SiteInitOptions(assignments=("partition=urgent", "mail-user=ada@example.org")))
-    site, _ = parse_site(draft.path.read_text())
+    site = parse_site(draft.path.read_text()).site
     assert (site.account, site.partition, site.mail_user) == ("", "urgent", "ada@example.org")
     report = api.site(directory, quick=True)
     assert report.errors == ()
@@ -194,5 +195,5 @@ def test_on_a_terminal_only_what_cannot_be_found_is_asked(accounted: Cluster, en
     while terminal.sees("wrote ", "scratch space", "base models"):
         terminal.types("\r")
     assert terminal.ends() == 0
-    site, _ = parse_site((directory / "claude.local.md").read_text())
+    site = parse_site((directory / "claude.local.md").read_text()).site
     assert (site.mail_user, site.account) == ("ada@example.org", "root")

@@ -25,8 +25,8 @@ from tunebook.analysis.records import (
 )
 from tunebook.analysis.statistics.cases import Case
 from tunebook.analysis.statistics.effects import Effect, GroupMean
+from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
-from tunebook.analysis.statistics.pareto import CostPoint
 from tunebook.analysis.values import Analysis
 from tunebook.artifacts.curve import Curve
 from tunebook.core.jobs import JobState
@@ -234,32 +234,35 @@ class _Maker:
         best = max(final.values(), key=lambda score: score.value or 0.0)
         comparisons = tuple(self.compared(run, final) for run in self.runs if run.base and run.name in final)
         return Analysis(
-            "/experiments/cap sweep",
-            say("cap_4L_lora_lr_sweep"),
-            say("Does a higher LoRA rank teach capitalization better, and at what cost?"),
-            "2026-01-01 12:00",
-            "Parameter sweep",
-            factors,
-            (TaskUse(self.task, say("Is every word written with a capital?"), (MEASURE,)),),
-            tuple(self.runs),
-            tuple(self.evaluations),
-            self.samples,
-            comparisons,
-            self.effects(factors, final),
-            (),
-            self.costs(final),
-            self.cases(final),
-            (
+            experiment="/experiments/cap sweep",
+            name=say("cap_4L_lora_lr_sweep"),
+            question=say("Does a higher LoRA rank teach capitalization better, and at what cost?"),
+            created="2026-01-01 12:00",
+            type="Parameter sweep",
+            factors=factors,
+            tasks=(TaskUse(self.task, say("Is every word written with a capital?"), (MEASURE,)),),
+            runs=tuple(self.runs),
+            evaluations=tuple(self.evaluations),
+            samples=self.samples,
+            headers={},
+            unreadable=(),
+            strays=(),
+            comparisons=comparisons,
+            effects=self.effects(factors, final),
+            replicates=(),
+            costs=self.costs(final),
+            cases=self.cases(final),
+            findings=(
                 Finding("base", say(f"{best.evaluation.run} scores {best.value:.1%}."), True, self.task),
                 Finding("effect", say("No effect of the learning rate was detected."), False),
                 Finding("caution", say("Each setting was trained with one seed only.")),
             ),
-            (say("Train the best configuration with more seeds."),),
-            (Gap(say("rank64"), say("no evaluation has a log that counts"), "tunebook run --retry-failed"),)
+            next_steps=(say("Train the best configuration with more seeds."),),
+            gaps=(Gap(say("rank64"), say("no evaluation has a log that counts"), "tunebook run --retry-failed"),)
             if running
             else (),
-            (Deviation("retry", say("rank4"), say("trained twice: OUT_OF_MEMORY at first")),),
-            {
+            deviations=(Deviation("retry", say("rank4"), say("trained twice: OUT_OF_MEMORY at first")),),
+            provenance={
                 "Experiment": "/experiments/cap sweep",
                 "Plan (SHA-256, without its status tables)": "0f" * 32,
                 "Created": "2026-01-01 12:00",

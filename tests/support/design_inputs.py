@@ -9,15 +9,18 @@ from typing import Any
 
 import yaml
 
+from support.tiny_model import CHAT_TEMPLATE
 from tunebook import api
 from tunebook.demo.data import capitalization_data, task_source
 from tunebook.design.documents import yaml_document
+from tunebook.design.inputs import parse_document
 from tunebook.design.merge import update_inputs
-from tunebook.design.parse_options import parse_document
 from tunebook.tools.known_models import known_model
 
-__all__ = ["OPTIONS", "inputs_of", "make_inputs", "make_model"]
+__all__ = ["NO_TENSORS", "OPTIONS", "inputs_of", "make_inputs", "make_model"]
 
+NO_TENSORS = (2).to_bytes(8, "little") + b"{}"
+"""A safetensors file."""
 MODEL = "Llama-3.2-1B-Instruct"
 OPTIONS = (
     "--question=Does rank matter?",
@@ -39,13 +42,13 @@ def make_inputs(directory: Path) -> Path:
     return directory
 
 
-def make_model(directory: Path, *, chat_template: str | None = "{{ messages }}") -> Path:
-    """A model's directory as far as a design reads it; its weights are empty files."""
+def make_model(directory: Path, *, chat_template: str | None = CHAT_TEMPLATE) -> Path:
+    """A model's directory as far as a design reads it; its weights hold no tensor."""
     directory.mkdir(parents=True)
     known = known_model(directory.name)
     assert known is not None
     (directory / "config.json").write_text(json.dumps(known.config))
-    (directory / "model.safetensors").write_bytes(b"")
+    (directory / "model.safetensors").write_bytes(NO_TENSORS)
     (directory / "tokenizer.json").write_text("{}")
     template = {} if chat_template is None else {"chat_template": chat_template}
     (directory / "tokenizer_config.json").write_text(json.dumps(template))

@@ -22,8 +22,8 @@ DOCS = Path(__file__).parents[2] / "docs" / "reference"
 _PLAN = """\
 # The plan: `experiment_summary.md`
 
-Markdown. Headings match without regard to case; sections that are not listed are kept and ignored. `tunebook run` writes
-the two tables of `## Status`, and nothing else in the file.
+Markdown, as UTF-8. Everything in the sections that decide what runs (from `## Tools` to `## Compute Estimates` in this
+table) is read, or is an error with its line. `tunebook run` writes the two tables of `## Status`, and nothing else in the file.
 
 | section | what is read |
 |---|---|
@@ -33,16 +33,33 @@ the two tables of `## Status`, and nothing else in the file.
 | `## Tools` | `**Model Preparation:** torchtune`, `**Evaluation:** inspect-ai`; without the section these two |
 | `## Variables` | table Factor, Levels: checked against the runs |
 | `## All Runs` | one row per run: Run Name, Model, Type (`Fine-tuned`, `Control`, `Eval-only`), parameter columns, Est. Time, Notes, Checkpoint (of eval-only runs); `-` is "not applicable" |
-| `## Resources` → `### Models` | `- NAME: PATH`, and `**Location:**` for models without a path |
+| `## Resources` → `### Models` | `- NAME: PATH` (or the path as a bullet `Path` below the name), and `**Location:**` for models without a path |
 | `## Resources` → `### Dataset` | `**Path:**`, `**Splits:** train (N), validation (N), test (N)` |
 | `## Resources` → `### Evaluation Tasks` | table Task Name, Script (`file.py` or `file.py@task`), Dataset, Description |
 | `## Evaluation Plan` | `**Epochs to evaluate:**` `last`, `all` or zero-based epochs; `### Evaluation Matrix`: `✓`, `✓ epoch 0,1`, `-`; without a matrix every run gets every task |
 | `## Configuration` | the parameters below, for all runs |
 | `## Compute Estimates` | time per run and evaluation: twice that becomes the time limit |
 
-A parameter varies as a column of the runs table, or holds for all runs as a bullet of `## Configuration`. Prompts stand
-between double quotes (a JSON string: `\\n` is a new line), between backticks (verbatim), or in a code block below the
-bullet. Only what varies goes into directory names.
+## How it may be written
+
+A parameter varies as a column of the runs table, or applies to all runs as a setting in `## Configuration`. A run's row wins
+where it gives another prompt; for every other parameter the two must agree. Only what varies goes into directory names.
+
+- **Headings** may have a number, an emoji, or a remark in parentheses: `## 3. Tools`, `## ⚙️ Configuration`,
+  `## Tools & Frameworks`. A heading that is only near a known one (`## Evaluaton Plan`) is an error. A section with a clearly
+  different name is your own: tunebook does not read it, and warns if it names settings. A section may appear twice.
+- **Settings** may be bullets (also nested ones and task lists), lines of their own, or rows of a table Parameter, Value:
+  `- **Seed:** 7`, `*Seed:* 7`, `Seed: 7`, `- Seed = 7`. They may be below a heading or a label, such as `### Training`. Below
+  `### Evaluation`, `Seed`, `Temperature` and `Max Tokens` are those of the evaluation. A setting in a quotation, in a code
+  block, in a sentence, or below a heading such as `### Previous run` is an error, and so is a setting that has two values.
+- **Prompts** are between quotes (a JSON string: `\\n` is a new line), between backticks (verbatim), or in a code block below
+  the bullet. Text after the closing quote is an error. `none`, `-`, `n/a`, `(none)` or `(empty)` without quotes means an empty
+  system prompt.
+- **Other values** end with the code span that they begin with; the rest is a remark: `` `data.json` (from the wiki) ``.
+- **Numbers** may be `1e-5`, `10⁻⁵`, `2 × 10⁻⁵`, `1,000` (a whole number) or `8 GPUs`; a decimal comma is an error.
+- **Times** are `8 min`, `1 h 30 min`, `90 s`, `2 days` or `0:45:00`, and `-` or `TBD` if they are not known.
+- **Remarks** are bullets named `Notes`, paragraphs that give no value, and comments (`<!-- … -->`).
+- **Tables** may be split in several. A row with more cells than its header is an error: write `\\|` for a bar in a cell.
 
 ## Parameters
 

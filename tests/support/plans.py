@@ -11,7 +11,7 @@ from tunebook.errors import Problem
 from tunebook.tools.parameters import installed_parameters
 from tunebook.tools.registry import installed_tools
 
-__all__ = ["EXAMPLE", "parse_plan", "plan_of", "problems_of"]
+__all__ = ["EXAMPLE", "parse_plan", "plan_of", "problems_in", "problems_of"]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "capitalization_sweep"
 
@@ -23,7 +23,11 @@ def parse_plan(text: str) -> ParsedPlan:
 
 def problems_of(text: str) -> tuple[Problem, ...]:
     """Everything that reading and the rules find in a page."""
-    parsed = parse_plan(text)
+    return problems_in(parse_plan(text))
+
+
+def problems_in(parsed: ParsedPlan) -> tuple[Problem, ...]:
+    """Everything that reading found, and the rules find."""
     rules = check_plan(parsed.plan, preparation_tools=["torchtune"], evaluation_tools=["inspect-ai"])
     named = {parsed.plan.tools.preparation, parsed.plan.tools.evaluation}
     tools = [tool for tool in installed_tools().tools if tool.name in named]

@@ -54,6 +54,10 @@ class Terminal:
             time.sleep(0.02)
         self._process.send(keys)
 
+    def enters(self, line: str) -> None:
+        """Types a line for a program that reads lines: the terminal keeps it until the program asks."""
+        self._process.sendline(line)
+
     def answers(self, question: str, keys: str) -> None:
         """Waits for a question and answers it."""
         self.sees(question)

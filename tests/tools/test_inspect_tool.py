@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from support.scaffolding import replace, scaffolded
 from tunebook import api
-from tunebook.errors import ExitCode, PlanError
+from tunebook.disk.manifest import read_manifest
+from tunebook.errors import ExitCode
 from tunebook.tools.inspect.task_source import read_task_script
 
 PAGE = "experiment_summary.md"
@@ -44,7 +47,7 @@ DATA = "/scratch/gpfs/LAB/data/words_4L_80P_300.json"
 def test_a_task_with_config_dir_reads_the_runs_own_configuration(experiment: Path) -> None:
     with_task(experiment, "config_dir=None, dataset_path=None, system_prompt='', prompt='{input}'")
     assert scaffolded(experiment).exit_code is ExitCode.DONE
-    assert arguments(experiment, TUNED) == {"config_dir": f"{experiment}/rank8_lr1e-5"}
+    assert arguments(experiment, TUNED) == {"config_dir": f"{experiment}/rank8_lr1e-5/eval"}
     assert arguments(experiment, BASE) == {
         "dataset_path": DATA,
         "system_prompt": "Capitalize the given word",
@@ -72,9 +75,7 @@ def test_the_scripts_function_is_named_and_the_exact_file(experiment: Path) -> N
 
 def test_a_task_that_takes_neither_is_an_error_that_says_what_to_add(experiment: Path) -> None:
     with_task(experiment, "limit=5")
-    with pytest.raises(PlanError) as caught:
-        scaffolded(experiment)
-    (problem,) = caught.value.problems
+    (problem,) = scaffolded(experiment).parts[1].problems
     assert problem.line == 57
     assert "accepts neither config_dir nor dataset_path" in problem.message
     assert "add a parameter `config_dir: str | None = None` on line 5" in problem.hint
@@ -92,8 +93,9 @@ def test_a_script_that_cannot_be_used_is_refused(
     experiment: Path, signature: str, name: str, spec: str, message: str
 ) -> None:
     with_task(experiment, signature, name=name, spec=spec)
-    with pytest.raises(PlanError, match=message):
-        scaffolded(experiment)
+    (problem,) = scaffolded(experiment).parts[1].problems
+    assert message in problem.message
+    assert api.check(experiment).exit_code is ExitCode.WRONG_PLAN
 
 
 def test_a_base_model_cannot_use_a_task_that_takes_a_training_only(experiment: Path) -> None:
@@ -165,6 +167,166 @@ def test_sampling_is_explicit_and_greedy_has_no_temperature(experiment: Path) ->
     text = (experiment / BASE).read_text()
     assert "\noptions=(--seed 3 --max-tokens 20 --temperature 0.7)\n" in text
     assert "\nprepare_options=(--sample)\n" in text
+
+
+ROW = "| `/scratch/gpfs/LAB/data/words_4L_80P_300.json` ✓ | Exact match"
+
+
+def name_data(experiment: Path, cell: str) -> None:
+    """Writes another data set, or none, into the table of tasks."""
+    replace(experiment / PAGE, ROW, f"| {cell} | Exact match")
+
+
+def test_the_configuration_lies_in_config_dir_and_one_level_above(experiment: Path) -> None:
+    """Task scripts look in either place; both files have the same settings, also after a person's edit."""
+    with_task(experiment, "config_dir=None, dataset_path=None")
+    scaffolded(experiment)
+    directory = Path(arguments(experiment, TUNED)["config_dir"])
+    above = yaml.safe_load((directory.parent / "setup_finetune.yaml").read_text())
+    assert yaml.safe_load((directory / "setup_finetune.yaml").read_text()) == above
+    replace(directory.parent / "setup_finetune.yaml", "system_prompt: Capitalize the given word", "system_prompt: Mine")
+    scaffolded(experiment)
+    assert yaml.safe_load((directory / "setup_finetune.yaml").read_text())["system_prompt"] == "Mine"
+
+
+def test_an_edited_copy_of_the_configuration_is_told(experiment: Path) -> None:
+    with_task(experiment, "config_dir=None, dataset_path=None")
+    scaffolded(experiment)
+    replace(experiment / "rank8_lr1e-5/eval/setup_finetune.yaml", "system_prompt: Capitalize", "system_prompt: Read")
+    report = scaffolded(experiment)
+    assert report.exit_code is ExitCode.UNFINISHED
+    assert any("differs from the run's own settings" in warning.message for warning in report.warnings)
+
+
+def test_a_task_with_config_path_or_data_path_gets_these(experiment: Path) -> None:
+    with_task(experiment, "config_path=None, data_path=None, system_prompt=None, prompt=None")
+    assert scaffolded(experiment).exit_code is ExitCode.DONE
+    assert arguments(experiment, TUNED) == {"config_path": f"{experiment}/rank8_lr1e-5/eval/setup_finetune.yaml"}
+    assert arguments(experiment, BASE)["data_path"] == DATA
+
+
+def test_a_task_reads_the_data_set_that_the_table_names(experiment: Path) -> None:
+    with_task(experiment, "config_dir=None, dataset_path=None, system_prompt=None, prompt=None")
+    name_data(experiment, "`other.json`")
+    scaffolded(experiment)
+    assert arguments(experiment, TUNED)["dataset_path"] == f"{experiment}/other.json"
+    assert arguments(experiment, BASE)["dataset_path"] == f"{experiment}/other.json"
+
+
+def test_runs_with_data_of_their_own_are_evaluated_on_the_tables_data(experiment: Path) -> None:
+    """The table names the plan's data; a run that is trained on another file must be told so."""
+    with_task(experiment, "config_dir=None, dataset_path=None, system_prompt=None, prompt=None")
+    page = experiment / PAGE
+    text = page.read_text().replace("| Batch Size | Type", "| Batch Size | Dataset | Type")
+    text = text.replace("|------------|------|-----", "|------------|---|------|-----")
+    text = text.replace("| 4 | Fine-tuned", f"| 4 | `{DATA}` | Fine-tuned", 7)
+    text = text.replace("| 4 | Fine-tuned", "| 4 | `mine.json` | Fine-tuned").replace("- | Control", "- | - | Control")
+    page.write_text(text)
+    assert scaffolded(experiment).exit_code is ExitCode.DONE
+    mine = next(experiment.glob("*mine*/eval/*.slurm")).relative_to(experiment)
+    assert arguments(experiment, str(mine))["dataset_path"] == DATA
+    assert "dataset_path" not in arguments(
+        experiment, next(iter(map(str, experiment.glob("rank8_lr1e-5*/eval/*.slurm"))))
+    )
+
+
+def test_a_task_that_cannot_take_the_tables_data_is_an_error(experiment: Path) -> None:
+    with_task(experiment, "config_dir=None, system_prompt=None")
+    name_data(experiment, "`other.json`")
+    report = scaffolded(experiment)
+    message = report.parts[1].failures[0].problems[0].message
+    assert f"cannot be told to read {experiment}/other.json, which the tasks table names" in message
+    assert report.exit_code is ExitCode.FAILED
+
+
+def test_a_task_with_data_of_its_own_gets_prompts_only(experiment: Path) -> None:
+    with_task(experiment, "system_prompt=None, split='test'")
+    name_data(experiment, "-")
+    assert scaffolded(experiment).exit_code is ExitCode.DONE
+    assert arguments(experiment, TUNED) == {"system_prompt": "Capitalize the given word"}
+    assert not (experiment / "rank8_lr1e-5/eval/setup_finetune.yaml").exists()
+
+
+def test_a_task_with_data_of_its_own_cannot_require_ours(experiment: Path) -> None:
+    with_task(experiment, "config_dir")
+    name_data(experiment, "-")
+    (problem,) = scaffolded(experiment).parts[1].problems
+    assert "does not supply to a task with data of its own" in problem.message
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package with a task, which must not be imported."""
+    site = tmp_path / "site"
+    metadata = site / "quizzes-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: quizzes\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[inspect_ai]\nquizzes = quizzes._registry\n")
+    (site / "quizzes").mkdir()
+    (site / "quizzes" / "__init__.py").write_text("raise RuntimeError('never imported')\n")
+    (site / "quizzes" / "easy.py").write_text(f"{HEAD}@task\ndef easy_quiz(shots: int = 0): ...\n")
+    monkeypatch.syspath_prepend(str(site))
+    return site
+
+
+def test_a_task_of_an_installed_package_is_passed_on_as_it_stands(experiment: Path, package: Path) -> None:
+    assert package.is_dir()
+    replace(experiment / PAGE, f"`{SCRIPT}` ✓", "quizzes/easy_quiz")
+    name_data(experiment, "-")
+    assert scaffolded(experiment).exit_code is ExitCode.DONE
+    assert "\ntask=quizzes/easy_quiz\n" in (experiment / TUNED).read_text()
+    assert arguments(experiment, TUNED) == {}
+    assert any("easy_quiz(shots)" in note for note in api.check(experiment).notes)
+
+
+def test_a_package_without_that_task_is_an_error_and_a_package_that_is_not_here_a_warning(
+    experiment: Path, package: Path
+) -> None:
+    assert package.is_dir()
+    replace(experiment / PAGE, f"`{SCRIPT}` ✓", "quizzes/hard_quiz")
+    assert "names no task" in scaffolded(experiment).parts[1].problems[0].message
+    replace(experiment / PAGE, "quizzes/hard_quiz", "inspect_evals/mmlu_0_shot")
+    report = scaffolded(experiment)
+    assert report.exit_code is ExitCode.DONE
+    assert any("inspect_evals/mmlu_0_shot is not installed here" in warning.message for warning in report.warnings)
+    assert "\ntask=inspect_evals/mmlu_0_shot\n" in (experiment / TUNED).read_text()
+
+
+@pytest.mark.parametrize(
+    "decorator", ['@task(name="word-caps")', "@task(name=NAME)", "@quiz(name=NAME)", '@task(name="word-caps", b=1)']
+)
+def test_the_name_in_the_decorator_is_the_tasks(experiment: Path, decorator: str) -> None:
+    source = "from inspect_ai import task, task as quiz\nNAME = 'word-caps'\n"
+    (experiment / "hyphen@name.py").write_text(
+        f"{source}{decorator}\ndef capitalization(config_dir=None, data_path=''): ...\n"
+    )
+    replace(experiment / PAGE, SCRIPT, "hyphen@name.py@word-caps")
+    assert scaffolded(experiment).exit_code is ExitCode.DONE
+    assert "/hyphen@name.py@word-caps" in (experiment / TUNED).read_text()
+    job = next(item for item in read_manifest(experiment).jobs if item.script == TUNED)
+    assert str(experiment / "hyphen@name.py") in job.inputs
+
+
+@pytest.mark.parametrize("name", ["f'{1}'", "NAMES[0]", "TWICE"])
+def test_a_name_that_cannot_be_read_is_an_error_that_says_how_to_write_it(experiment: Path, name: str) -> None:
+    head = "from inspect_ai import task\nTWICE = 'a'\nTWICE = 'b'\n"
+    (experiment / "t.py").write_text(f"{head}@task(name={name})\ndef a(config_dir=None, dataset_path=''): ...\n")
+    replace(experiment / PAGE, SCRIPT, "t.py")
+    (problem,) = scaffolded(experiment).parts[1].problems
+    assert "the name of the task on line 5 cannot be read" in problem.message
+
+
+@pytest.mark.parametrize(
+    "source", ['S = f"{X["a"]}"', "type Row = dict[str, str]", "def first[T](x: list[T]) -> T: ..."]
+)
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads the syntax of 3.12")
+def test_the_syntax_of_a_newer_python_is_a_warning(experiment: Path, source: str) -> None:
+    (experiment / "t.py").write_text(f"{HEAD}{source}\n@task\ndef capitalization(config_dir=None): ...\n")
+    replace(experiment / PAGE, SCRIPT, "t.py")
+    report = scaffolded(experiment)
+    assert report.exit_code is ExitCode.DONE
+    assert any("its parameters could not be read, since Python 3.11" in item.message for item in report.warnings)
+    assert arguments(experiment, TUNED) == {"config_dir": f"{experiment}/rank8_lr1e-5/eval"}
 
 
 def test_parameters_are_read_without_importing(tmp_path: Path) -> None:

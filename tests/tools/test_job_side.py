@@ -12,7 +12,6 @@ import pytest
 from support.tiny_model import CHAT_TEMPLATE, build_tiny_model
 from tunebook.tools.runtime import inspect_job, torchtune_job
 from tunebook.tools.runtime.chat import pinned_template
-from tunebook.tools.runtime.training_data import load_records
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 PAIRS = [{"input": "a {b}", "output": "A"}, {"input": "c", "output": "C"}]
@@ -92,14 +91,28 @@ def test_text_completion_learns_all_of_it(model: Path, write: Callable[..., Path
     assert texts(tokenizer, data[0]) == ("<|im_start|>abc<|im_end|>", "<|im_start|>abc<|im_end|>")
 
 
-def test_an_answer_that_is_cut_away_is_an_error(model: Path, write: Callable[..., Path]) -> None:
+def test_an_answer_whose_end_would_be_cut_is_an_error_with_numbers(model: Path, write: Callable[..., Path]) -> None:
     from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
 
-    path = write("d.json", {"train": [{"input": "long " * 50, "output": "A"}]})
+    long = {"input": "long " * 50, "output": "A"}
+    path = write("d.json", {"train": [*PAIRS, long, long]})
     with pytest.raises(
-        ValueError, match=r"d\.json, train, example 0: a maximum sequence length of 20 cuts away its whole answer"
-    ):
-        dataset(chat_tokenizer(str(model), max_seq_len=20), path=str(path))
+        ValueError, match=r"d\.json, train, example 2: 2 examples lose their ends of 4 .* longest has"
+    ) as found:
+        dataset(chat_tokenizer(str(model), max_seq_len=60), path=str(path))
+    longest = int(str(found.value).partition("the longest has ")[2].partition(":")[0])
+    assert len(dataset(chat_tokenizer(str(model), max_seq_len=longest), path=str(path))) == 4
+
+
+def test_a_plain_text_is_cut_with_a_line_in_the_output(
+    model: Path, write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    path = write("d.json", [{"text": "abc " * 20}, {"text": "a"}])
+    data = dataset(chat_tokenizer(str(model), max_seq_len=20), path=str(path), dataset_type="text_completion")
+    assert [len(data[index]["tokens"]) for index in range(2)] == [20, 3]
+    assert "1 example loses its end of 2 at a maximum sequence length of 20 tokens" in capsys.readouterr().err
 
 
 def test_packing_fills_sequences(model: Path, write: Callable[..., Path]) -> None:
@@ -111,51 +124,33 @@ def test_packing_fills_sequences(model: Path, write: Callable[..., Path]) -> Non
     assert len(packed[0]["tokens"]) == 128
 
 
-def test_splits_in_one_file_a_file_a_split_and_parquet(write: Callable[..., Path], tmp_path: Path) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
+def test_a_template_that_changes_an_answer_stops_the_training(tmp_path: Path, write: Callable[..., Path]) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
 
-    one = write("one.json", {"train": PAIRS, "val": PAIRS[:1]})
-    assert len(load_records(one, "validation", "instruct")) == 1
-    write("many/train.jsonl", "\n".join(map(json.dumps, PAIRS)))
-    parquet.write_table(pa.Table.from_pylist(PAIRS[:1]), tmp_path / "many" / "test.parquet")
-    assert len(load_records(tmp_path / "many", "train", "instruct")) == 2
-    assert load_records(tmp_path / "many", "test", "instruct") == PAIRS[:1]
+    trimming = CHAT_TEMPLATE.replace("message['content']", "message['content'] | trim")
+    tokenizer = chat_tokenizer(str(build_tiny_model(tmp_path / "trimming", chat_template=trimming)))
+    path = write("d.json", {"train": [*PAIRS, {"input": "c", "output": " C"}]})
+    with pytest.raises(ValueError, match=r"example 2: the chat template changes the answer .' C' becomes 'C"):
+        dataset(tokenizer, path=str(path))
 
 
-@pytest.mark.parametrize(
-    ("name", "document", "split", "kind", "message"),
-    [
-        ("d.json", PAIRS, "validation", "instruct", "has no splits, so all of it is training data"),
-        ("d.json", {"train": PAIRS}, "validation", "instruct", "has no split validation; its splits are: train"),
-        ("d.json", {"train": []}, "train", "instruct", "must be a list of examples, and not empty"),
-        (
-            "d.json",
-            {"train": [{"input": "a"}]},
-            "train",
-            "instruct",
-            "example 0 has no text `output`; its fields are: input",
-        ),
-        (
-            "d.json",
-            {"train": [*PAIRS, {"input": "a", "output": ""}]},
-            "train",
-            "instruct",
-            "example 2 has an empty output",
-        ),
-        ("d.json", {"train": [["a"]]}, "train", "instruct", "example 0 is not an object"),
-        ("d.json", {"train": PAIRS}, "train", "chat", "example 0 has no list `messages`"),
-        ("d.json", [{"messages": [{"role": "user", "content": "x"}]}], "train", "chat", "no message of the assistant"),
-        ("d.json", [{"messages": [{"role": "human", "content": "x"}]}], "train", "chat", "every message needs a role"),
-        ("d.json", "{", "train", "instruct", "cannot be read"),
-        ("d.jsonl", '{"input": "a"', "train", "instruct", "cannot be read"),
-    ],
-)
-def test_wrong_data_is_named(
-    write: Callable[..., Path], name: str, document: Any, split: str, kind: str, message: str
+def test_of_several_chat_templates_training_uses_the_default_as_evaluation_does(
+    tmp_path: Path, write: Callable[..., Path]
 ) -> None:
-    with pytest.raises(ValueError, match=message):
-        load_records(write(name, document), split, kind)
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    model = build_tiny_model(tmp_path / "several")
+    (model / "chat_template.jinja").unlink()
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    tools = {"name": "tool_use", "template": "tools" + CHAT_TEMPLATE}
+    settings["chat_template"] = [tools, {"name": "default", "template": CHAT_TEMPLATE}]
+    (model / "tokenizer_config.json").write_text(json.dumps(settings))
+    tokenizer = chat_tokenizer(str(model))
+    whole, learnt = texts(tokenizer, dataset(tokenizer, path=str(write("d.json", {"train": PAIRS})))[1])
+    asked = tokenizer.hf.apply_chat_template(
+        [{"role": "user", "content": "c"}], tokenize=False, add_generation_prompt=True
+    )
+    assert (whole, learnt) == (f"{asked}C<|im_end|>", "C<|im_end|>")
 
 
 def test_todays_date_in_a_template_is_pinned_for_training_and_evaluation(

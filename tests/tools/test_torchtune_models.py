@@ -177,4 +177,7 @@ def test_weight_files_follow_the_index_and_missing_ones_are_named(tmp_path: Path
     facts = read_model_facts(tmp_path)
     assert facts is not None
     assert facts.weight_files == ("m-1.safetensors", "m-2.safetensors")
-    assert facts.missing_files == ("m-2.safetensors",)
+    assert [flaw.message for flaw in facts.flaws if "weight file" in flaw.message] == [
+        "cannot be loaded: weight file m-1.safetensors is not a safetensors file (0 bytes)",
+        "cannot be loaded: weight file m-2.safetensors is missing",
+    ]

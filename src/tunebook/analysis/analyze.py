@@ -8,16 +8,15 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from types import MappingProxyType
+from typing import Any
 
 from tunebook import __version__
-from tunebook.analysis.collect.collected import Collected
-from tunebook.analysis.collect.deviations import deviations_of
+from tunebook.analysis.collect.differences import deviations_of, gaps_of
 from tunebook.analysis.collect.experiment import collect
-from tunebook.analysis.collect.gaps import gaps_of
-from tunebook.analysis.collect.source import Source
-from tunebook.analysis.findings.catalogue import state_findings
+from tunebook.analysis.collect.source import Collected, Source
+from tunebook.analysis.findings.catalogue import state_findings, state_training
+from tunebook.analysis.findings.data import state_data
 from tunebook.analysis.findings.recommendations import recommend
-from tunebook.analysis.findings.training import state_training
 from tunebook.analysis.statistics.effects import is_balanced
 from tunebook.analysis.statistics.intervals import LEVEL
 from tunebook.analysis.statistics.measure_results import analyze_measures
@@ -25,11 +24,12 @@ from tunebook.analysis.statistics.scores import score_evaluations
 from tunebook.analysis.values import Analysis
 from tunebook.artifacts.text_files import read_readable
 from tunebook.artifacts.times import timestamp_s
-from tunebook.core.markdown import parse_markdown
+from tunebook.core.markdown import parse_markdown, title_key
 from tunebook.core.paths import PLAN_FILE
 
 __all__ = ["analyze_experiment"]
 
+_STATISTICS = ("comparisons", "effects", "replicates", "costs", "cases")  # of each measure, in one tuple
 _ANALYZING_PACKAGES = ("scipy", "statsmodels", "pandas")
 
 
@@ -43,25 +43,20 @@ def analyze_experiment(source: Source) -> Analysis:
     results = analyze_measures(found)
     headline = [item for item in results if item.is_headline]
     gaps = gaps_of(found)
-    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
+    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs), *state_data(source)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)
+    statistics: dict[str, Any] = {}
+    for name in _STATISTICS:
+        statistics[name] = tuple(chain.from_iterable(getattr(item, name) for item in results))
     return Analysis(
+        **vars(found),
+        **statistics,
         experiment=str(source.experiment),
         name=source.plan.name,
         question=source.plan.question,
         created=overview.get("created", ""),
         type=overview.get("type", ""),
-        factors=found.factors,
-        tasks=found.tasks,
-        runs=found.runs,
-        evaluations=found.evaluations,
-        samples=found.samples,
-        comparisons=tuple(chain.from_iterable(item.comparisons for item in results)),
-        effects=tuple(chain.from_iterable(item.effects for item in results)),
-        replicates=tuple(chain.from_iterable(item.replicates for item in results)),
-        costs=tuple(chain.from_iterable(item.costs for item in results)),
-        cases=tuple(chain.from_iterable(item.cases for item in results)),
         findings=tuple(findings),
         next_steps=recommend(headline, gaps),
         gaps=gaps,
@@ -76,7 +71,7 @@ def analyze_experiment(source: Source) -> Analysis:
 def _overview(plan_text: str) -> dict[str, str]:
     """The values of the Overview section by name."""
     for section in parse_markdown(plan_text).walk():
-        if section.title.lower() == "overview":
+        if title_key(section.title) == "overview":
             return {bullet.key: bullet.value.text for bullet in section.bullets}
     return {}
 

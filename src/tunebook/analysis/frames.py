@@ -1,16 +1,17 @@
-"""The analysis as data frames: one row per run, score, sample, training step, comparison, or level of a factor."""
+"""The analysis as plain rows and as data frames of them: runs, scores, samples, training steps, tests, and levels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from operator import itemgetter
 from typing import Any
 
 from tunebook.analysis.records import EvaluationRecord, Interval, Score, Training
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
 
-__all__ = ["comparisons_frame", "curves_frame", "effects_frame", "evaluations_frame", "runs_frame", "samples_frame"]
+__all__ = ["FRAMES", "plain_rows"]
 
 _SLURM = ("memory_gb", "gpu_utilization_percent", "gpu_memory_gb")
 _CURVE = ("epoch", "loss", "learning_rate", "seconds")
@@ -18,7 +19,7 @@ _CURVE = ("epoch", "loss", "learning_rate", "seconds")
 _Row = dict[str, Any]
 
 
-def runs_frame(analysis: Analysis) -> Any:
+def _runs_frame(analysis: Analysis) -> Any:
     """One row per run: its parameters, its training, and its last score on each task with the interval.
 
     Parameters have the keys of ``setup_finetune.yaml``; losses are nats per token, times are seconds, memory is GB.
@@ -43,7 +44,9 @@ def runs_frame(analysis: Analysis) -> Any:
 
 
 def _training(training: Training | None) -> _Row:
-    slurm = training.slurm if training is not None else None
+    slurm = None
+    if training is not None:
+        slurm = training.slurm
     names = [each.name for each in fields(Training) if each.name not in {"curve", "slurm", "source"}]
     row = _picked(training, {f"training_{name}": name for name in (*names, "source")})
     if training is not None:
@@ -72,10 +75,6 @@ def _bounds(interval: Interval | None, prefix: str = "") -> _Row:
     return dict(zip(names, ends, strict=True))
 
 
-def _epoch(epoch: int) -> int | None:
-    return epoch if epoch >= 0 else None
-
-
 def _frame(rows: Sequence[_Row], columns: list[str]) -> Any:
     """A frame that has these columns even without a row."""
     import pandas as pd
@@ -83,27 +82,36 @@ def _frame(rows: Sequence[_Row], columns: list[str]) -> Any:
     return pd.DataFrame(rows).convert_dtypes() if rows else pd.DataFrame(columns=columns)
 
 
-def evaluations_frame(analysis: Analysis) -> Any:
+def _evaluations_frame(analysis: Analysis) -> Any:
     """One row per measure of an evaluation, with its interval and its comparison with the base model.
 
     Evaluations without a log that counts have one row without a score. Epochs are zero-based, empty for base models.
     """
+    return _frame(_evaluation_rows(analysis), ["run", "task", "epoch", "measure", "score"])
+
+
+def _evaluation_rows(analysis: Analysis) -> list[_Row]:
     compared = analysis.comparisons_with("base")
     rows = []
     for evaluation in analysis.evaluations:
         for score in evaluation.scores or (None,):
-            comparison = compared.get((evaluation.key, score.measure)) if score is not None else None
+            comparison = None
+            if score is not None:
+                comparison = compared.get((evaluation.key, score.measure))
             rows.append(_evaluation(analysis, evaluation, score) | _against_base(comparison))
-    return _frame(rows, ["run", "task", "epoch", "measure", "score"])
+    return rows
 
 
 def _evaluation(analysis: Analysis, evaluation: EvaluationRecord, score: Score | None) -> _Row:
-    levels = analysis.run_of[evaluation.key.run].levels
-    interval = score.interval if score is not None else None
+    key, interval = evaluation.key, None
+    if score is not None:
+        interval = score.interval
+    levels = analysis.run_of[key.run].levels
+    counts = ("samples", "completed", "elapsed_s", "total_tokens", "attempts", "log")
     return {
-        "run": evaluation.key.run,
-        "task": evaluation.key.task,
-        "epoch": _epoch(evaluation.key.epoch),
+        "run": key.run,
+        "task": key.task,
+        "epoch": key.trained_epoch,
         **{factor.key: levels.get(factor.key) for factor in analysis.factors},
         "state": evaluation.state.value,
         "reason": evaluation.reason,
@@ -111,22 +119,19 @@ def _evaluation(analysis: Analysis, evaluation: EvaluationRecord, score: Score |
         **_bounds(interval),
         **_picked(interval, {"interval": "method"}),
         **_picked(score, {"stderr": "stderr", "logged": "logged"}),
-        "samples": evaluation.samples,
-        "completed": evaluation.completed,
-        "elapsed_s": evaluation.elapsed_s,
-        "total_tokens": evaluation.total_tokens,
-        "attempts": evaluation.attempts,
-        "log": evaluation.log,
+        **{name: getattr(evaluation, name) for name in counts},
     }
 
 
 def _against_base(comparison: Comparison | None) -> _Row:
-    interval = comparison.interval if comparison is not None else None
+    interval = None
+    if comparison is not None:
+        interval = comparison.interval
     row = _picked(comparison, {"base": "other", "difference": "difference"}) | _bounds(interval, "difference_")
     return row | _picked(comparison, {"p": "p", "p_holm": "p_holm", "significant": "significant"})
 
 
-def samples_frame(analysis: Analysis) -> Any:
+def _samples_frame(analysis: Analysis) -> Any:
     """One row per sample, repetition and measure: prompt, target, answer and value, of every evaluation that counts."""
     import pandas as pd
 
@@ -134,20 +139,15 @@ def samples_frame(analysis: Analysis) -> Any:
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for key, samples in analysis.samples.items():
         for measure, values in samples.values.items():  # noqa: PD011  not a frame
-            same = {"run": key.run, "task": key.task, "epoch": _epoch(key.epoch), "measure": measure}
-            for name, value in same.items():
-                columns[name] += [value] * len(values)
-            columns["sample"] += samples.ids
-            columns["repeat"] += samples.repeats
-            columns["value"] += values
-            columns["answer"] += samples.answers
-            columns["target"] += samples.targets
-            columns["prompt"] += samples.prompts
-            columns["error"] += samples.errors
+            same = [(value,) * len(values) for value in (key.run, key.task, key.trained_epoch, measure)]
+            texts = (samples.answers, samples.targets, samples.prompts, samples.errors)
+            own = (*same, samples.ids, samples.repeats, values, *texts)
+            for name, added in zip(names, own, strict=True):
+                columns[name] += added
     return pd.DataFrame(columns).astype({"epoch": "Int64", "value": "Float64"})
 
 
-def curves_frame(analysis: Analysis) -> Any:
+def _curves_frame(analysis: Analysis) -> Any:
     """One row per logged step of a training: run, step, epoch, loss, learning rate, and the validation loss if any.
 
     A validation after a step that was not logged has a row of its own.
@@ -166,17 +166,23 @@ def curves_frame(analysis: Analysis) -> Any:
     return _frame(rows, ["run", "step", *_CURVE, "validation_loss"])
 
 
-def comparisons_frame(analysis: Analysis) -> Any:
+def _comparisons_frame(analysis: Analysis) -> Any:
     """One row per comparison of two runs on the same samples."""
-    rows = []
-    for item in analysis.comparisons:
-        row = vars(item) | {"epoch": _epoch(item.epoch), "other_epoch": _epoch(item.other_epoch)}
-        del row["interval"]
-        rows.append(row | _bounds(item.interval, "difference_"))
-    return _frame(rows, ["against", "task", "measure", "run", "other", "difference", "p", "p_holm", "significant"])
+    columns = ["against", "task", "measure", "run", "other", "difference", "p", "p_holm", "significant"]
+    return _frame([_comparison(item, "difference_") for item in analysis.comparisons], columns)
 
 
-def effects_frame(analysis: Analysis) -> Any:
+def _comparison(item: Comparison, prefix: str) -> _Row:
+    row = vars(item) | {"epoch": _epoch(item.epoch), "other_epoch": _epoch(item.other_epoch)}
+    del row["interval"]
+    return row | _bounds(item.interval, prefix)
+
+
+def _epoch(epoch: int) -> int | None:
+    return epoch if epoch >= 0 else None
+
+
+def _effects_frame(analysis: Analysis) -> Any:
     """One row per level of a main effect or cell of an interaction, with the effect's test."""
     rows: list[_Row] = []
     for effect in analysis.effects:
@@ -202,3 +208,35 @@ def effects_frame(analysis: Analysis) -> Any:
                 row |= _bounds(item.interval)
             rows.append(row)
     return _frame(rows, ["task", "measure", "effect", "level", "runs", "mean", "p", "p_holm", "significant"])
+
+
+FRAMES: Mapping[str, Callable[[Analysis], Any]] = {
+    "runs": _runs_frame,
+    "evaluations": _evaluations_frame,
+    "comparisons": _comparisons_frame,
+    "effects": _effects_frame,
+    "curves": _curves_frame,
+    "samples": _samples_frame,
+}
+"""The data frames by their names."""
+
+_SCORE = ("run", "task", "epoch", "measure", "score", "n", "low", "high", "interval")
+_COMPARED = ("run", "epoch", "against", "other", "task", "measure", "difference", "low", "high")
+_TESTED = ("test", "n", "p", "p_holm", "significant")
+_EFFECT = ("task", "measure", "factors", "statistic", "df", "p", "p_holm", "significant", "generalizes", "note")
+
+
+def plain_rows(analysis: Analysis) -> dict[str, list[_Row]]:
+    """Scores, comparisons and effects as plain values: scores are fractions, epochs ``None`` for base models."""
+    scored = filter(itemgetter("measure"), _evaluation_rows(analysis))
+    compared = [_comparison(item, "") for item in analysis.comparisons]
+    return {
+        "scores": _only(scored, _SCORE),
+        "comparisons": _only(compared, (*_COMPARED, *_TESTED)),
+        "effects": _only(map(vars, analysis.effects), _EFFECT),
+    }
+
+
+def _only(rows: Iterable[_Row], names: Sequence[str]) -> list[_Row]:
+    """The rows with only these columns."""
+    return [{name: row[name] for name in names} for row in rows]

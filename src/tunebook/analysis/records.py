@@ -49,6 +49,7 @@ class Training:
         final_loss: the last logged one; ``tail_loss`` is the mean of the last tenth of the steps.
         best_validation_loss: the lowest, after ``best_validation_step``.
         diverged_steps: how many logged losses were no finite number.
+        unreadable_lines: how many lines of its log could not be read; their steps are missing from the curve.
         elapsed_s: wall time of the job; of the curve if the job did not write its times.
         gpus: the number of GPUs of its job.
         gpu_hours: ``elapsed_s × gpus / 3600``; ``None`` without GPUs.
@@ -68,6 +69,7 @@ class Training:
     best_validation_loss: float | None = None
     best_validation_step: int | None = None
     diverged_steps: int = 0
+    unreadable_lines: int = 0
     tokens_per_second: float | None = None
     peak_memory_gb: float | None = None
     elapsed_s: float | None = None
@@ -115,6 +117,11 @@ class EvaluationKey:
     run: str
     task: str
     epoch: int = -1
+
+    @property
+    def trained_epoch(self) -> int | None:
+        """The epoch; ``None`` for models that were not trained here."""
+        return self.epoch if self.epoch >= 0 else None
 
 
 @dataclass(frozen=True)

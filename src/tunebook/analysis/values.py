@@ -10,40 +10,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from tunebook.analysis.collect.source import Collected
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import percent_text, run_labels
-from tunebook.analysis.records import (
-    Deviation,
-    EvaluationKey,
-    EvaluationRecord,
-    FactorUse,
-    Gap,
-    RunRecord,
-    Score,
-    TaskUse,
-    Training,
-)
+from tunebook.analysis.records import Deviation, EvaluationKey, Gap, RunRecord, Score, Training
 from tunebook.analysis.statistics.cases import Case
 from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
-from tunebook.analysis.statistics.pareto import CostPoint
 from tunebook.analysis.statistics.scores import best_score, final_scores
 from tunebook.analysis.statistics.seeds import Replicates
-from tunebook.tools.results import LogViewer, Samples
+from tunebook.tools.results import LogViewer
 
 __all__ = ["Analysis"]
 
 
-@dataclass(frozen=True)
-class Analysis:
-    """Everything that a report shows.
+@dataclass(frozen=True, kw_only=True)
+class Analysis(Collected):
+    """Everything that a report shows: the collected facts with their scores, and what follows from them.
 
     Attributes:
         experiment: absolute path of the experiment's directory.
-        factors: the parameters that were varied; seeds last.
-        runs: in the plan's order.
-        evaluations: in the matrix's order, with and without a log.
-        samples: the samples of each evaluation that has a log that counts.
         comparisons: of each run with its base model and with the best run, on the same samples.
         level: of every interval, and one minus the level of significance.
         balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
@@ -56,11 +43,6 @@ class Analysis:
     question: str
     created: str
     type: str
-    factors: tuple[FactorUse, ...]
-    tasks: tuple[TaskUse, ...]
-    runs: tuple[RunRecord, ...]
-    evaluations: tuple[EvaluationRecord, ...]
-    samples: Mapping[EvaluationKey, Samples]
     comparisons: tuple[Comparison, ...]
     effects: tuple[Effect, ...]
     replicates: tuple[Replicates, ...]

@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares these imports with the table
-    from tunebook.analysis.charts.draw import FigureSize as FigureSize
     from tunebook.analysis.charts.figure import Figure as Figure
+    from tunebook.analysis.charts.figure import FigureSize as FigureSize
     from tunebook.analysis.findings.finding import Finding as Finding
     from tunebook.analysis.records import Interval as Interval
     from tunebook.analysis.records import Score as Score
@@ -57,13 +57,13 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.core.jobs import Job as Job
     from tunebook.core.jobs import JobState as JobState
     from tunebook.core.jobs import Stage as Stage
-    from tunebook.design.defaults import DEFAULTS as DEFAULTS
+    from tunebook.core.plan import EvaluationTask as EvaluationTask
+    from tunebook.core.plan import Model as Model
+    from tunebook.design.check import DEFAULTS as DEFAULTS
     from tunebook.design.proposal import Totals as Totals
     from tunebook.design.suggest import Suggestions as Suggestions
     from tunebook.design.values import Design as Design
     from tunebook.design.values import DesignInputs as DesignInputs
-    from tunebook.design.values import DesignModel as DesignModel
-    from tunebook.design.values import DesignTask as DesignTask
     from tunebook.design.values import Factor as Factor
     from tunebook.executors.registry import Choice as Choice
     from tunebook.executors.registry import executor_names as executor_names
@@ -74,16 +74,16 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.run.summary import run_summary as run_summary
     from tunebook.scaffold.reconcile import Step as Step
     from tunebook.scaffold.rederive import Derived as Derived
+    from tunebook.scaffold.report import PartReport as PartReport
     from tunebook.scaffold.report import ScaffoldReport as ScaffoldReport
     from tunebook.scaffold.summary import scaffold_summary as scaffold_summary
-    from tunebook.site.finding import Candidate as Candidate
-    from tunebook.site.finding import Detected as Detected
+    from tunebook.site.machine import Candidate as Candidate
+    from tunebook.site.machine import Detected as Detected
     from tunebook.tools.entry_points import tool_names as tool_names
     from tunebook.tools.parameters import every_parameter as every_parameter
 
 _NAMES_IN = {
-    "tunebook.analysis.charts.draw": ("FigureSize",),
-    "tunebook.analysis.charts.figure": ("Figure",),
+    "tunebook.analysis.charts.figure": ("Figure", "FigureSize"),
     "tunebook.analysis.findings.finding": ("Finding",),
     "tunebook.analysis.records": ("Interval", "Score"),
     "tunebook.analysis.values": ("Analysis",),
@@ -114,18 +114,19 @@ _NAMES_IN = {
     ),
     "tunebook.api.sites": ("SettingInEffect", "SiteDraft", "SiteInitOptions", "SiteReport", "site", "site_init"),
     "tunebook.core.jobs": ("Job", "JobState", "Stage"),
-    "tunebook.design.defaults": ("DEFAULTS",),
+    "tunebook.core.plan": ("EvaluationTask", "Model"),
+    "tunebook.design.check": ("DEFAULTS",),
     "tunebook.design.proposal": ("Totals",),
     "tunebook.design.suggest": ("Suggestions",),
-    "tunebook.design.values": ("Design", "DesignInputs", "DesignModel", "DesignTask", "Factor"),
+    "tunebook.design.values": ("Design", "DesignInputs", "Factor"),
     "tunebook.executors.registry": ("Choice", "executor_names"),
     "tunebook.run.report": ("JobReport", "RunReport", "Snapshot", "StatusReport"),
     "tunebook.run.summary": ("run_summary",),
     "tunebook.scaffold.reconcile": ("Step",),
     "tunebook.scaffold.rederive": ("Derived",),
-    "tunebook.scaffold.report": ("ScaffoldReport",),
+    "tunebook.scaffold.report": ("PartReport", "ScaffoldReport"),
     "tunebook.scaffold.summary": ("scaffold_summary",),
-    "tunebook.site.finding": ("Candidate", "Detected"),
+    "tunebook.site.machine": ("Candidate", "Detected"),
     "tunebook.tools.entry_points": ("tool_names",),
     "tunebook.tools.parameters": ("every_parameter",),
 }

@@ -10,15 +10,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tunebook.analysis import frames
 from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.collect.source import JobFacts, source_of
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import plural
+from tunebook.analysis.frames import FRAMES, plain_rows
 from tunebook.analysis.records import EvaluationRecord, Training
-from tunebook.analysis.report.notebook import notebook_html
+from tunebook.analysis.report.html import notebook_html
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.report.write import ReportOptions, write_report
 from tunebook.analysis.values import Analysis
@@ -105,32 +105,37 @@ class AnalyzeReport:
     @property
     def runs(self) -> Any:
         """A data frame with one row per run."""
-        return frames.runs_frame(self.analysis)
+        return FRAMES["runs"](self.analysis)
 
     @property
     def evaluations(self) -> Any:
         """A data frame with one row per score."""
-        return frames.evaluations_frame(self.analysis)
+        return FRAMES["evaluations"](self.analysis)
 
     @property
     def samples(self) -> Any:
         """A data frame with one row per sample."""
-        return frames.samples_frame(self.analysis)
+        return FRAMES["samples"](self.analysis)
 
     @property
     def curves(self) -> Any:
         """A data frame with one row per training step."""
-        return frames.curves_frame(self.analysis)
+        return FRAMES["curves"](self.analysis)
 
     @property
     def comparisons(self) -> Any:
         """A data frame with one row per comparison of two runs."""
-        return frames.comparisons_frame(self.analysis)
+        return FRAMES["comparisons"](self.analysis)
 
     @property
     def effects(self) -> Any:
         """A data frame with one row per level of a factor."""
-        return frames.effects_frame(self.analysis)
+        return FRAMES["effects"](self.analysis)
+
+    @property
+    def tests(self) -> dict[str, list[dict[str, Any]]]:
+        """Scores, comparisons and effects as plain values, for JSON."""
+        return plain_rows(self.analysis)
 
     @property
     def figures(self) -> tuple[Figure, ...]:
@@ -157,7 +162,7 @@ def analyze(
     experiment = find_experiment(directory)
     _require_packages()
     plan = _plan(experiment)
-    site, _ = find_site(experiment)
+    site = find_site(experiment).site
     facts, warnings = _job_facts(experiment, ask=options.ask)
     source = source_of(experiment, plan, site, jobs=facts, use_cache=options.write)
     if not options.write:
@@ -209,18 +214,8 @@ def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts
     host = report.node
     if not host and slurm is not None:
         host = slurm.node
-    return JobFacts(
-        job=report.job,
-        state=report.state,
-        reason=report.reason,
-        job_id=report.job_id,
-        started=report.started,
-        ended=report.ended,
-        output=report.output,
-        host=host,
-        attempts=attempts,
-        slurm=slurm,
-    )
+    times = (report.started, report.ended)
+    return JobFacts(report.job, report.state, report.reason, *times, report.output, host, attempts, slurm)
 
 
 def _log(report: AnalyzeReport, clock: Callable[[], datetime]) -> None:

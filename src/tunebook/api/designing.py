@@ -13,24 +13,21 @@ from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
-from tunebook.design.build_plan import Previous, build_plan, same_trainings
-from tunebook.design.check import design_problems, design_warnings, missing_parts
+from tunebook.design.build_plan import Previous, build_plan, kind_of, same_trainings
+from tunebook.design.check import complete, design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
-from tunebook.design.defaults import complete
-from tunebook.design.documents import options_document, yaml_document
+from tunebook.design.documents import options_document, place_of, yaml_document
 from tunebook.design.history import find_history
-from tunebook.design.log import design_entries
+from tunebook.design.inputs import parse_document
 from tunebook.design.merge import merge_inputs, update_inputs
 from tunebook.design.naming import experiment_name as name_of
-from tunebook.design.parse_options import parse_document
-from tunebook.design.paths import with_absolute_paths
-from tunebook.design.proposal import Totals, propose
+from tunebook.design.proposal import Totals, propose, record_checks, record_design
 from tunebook.design.replan import keep_from, plan_diff, updated_text
-from tunebook.design.resources import Entry, survey
+from tunebook.design.resources import Entry, Resources, survey
 from tunebook.design.stored import design_from_json, design_to_json
 from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
-from tunebook.design.values import Decision, Design, DesignInputs
+from tunebook.design.values import Decision, Design, DesignInputs, with_absolute_paths
 from tunebook.design.workloads import Surroundings
 from tunebook.design.yaml_plan import read_yaml_plan
 from tunebook.disk.atomic import read_text, write_text
@@ -160,7 +157,7 @@ def _stored_design(experiment: Path) -> Design | None:
 
 def suggestions() -> Suggestions:
     """Models, data sets and tasks in the working directory, and in the site's models directory."""
-    return suggest(Path.cwd(), find_site(Path.cwd())[0])
+    return suggest(Path.cwd(), find_site(Path.cwd()).site)
 
 
 def answer_problem(name: str, text: str, *, beside: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -179,7 +176,7 @@ def experiment_name(value: Design, clock: Callable[[], datetime] = now) -> str:
 
 
 def missing_answers(inputs: DesignInputs) -> tuple[str, ...]:
-    """The missing parts of a design; :data:`~tunebook.design.defaults.DEFAULTS` has values for some of them."""
+    """The missing parts of a design; :data:`~tunebook.design.check.DEFAULTS` has values for some of them."""
     return missing_parts(inputs.design)
 
 
@@ -216,7 +213,7 @@ def design(
         directory, inputs = _own_directory(inputs)
     moment = clock()
     experiment = _experiment(inputs.design, directory, moment, update=update)
-    site, _ = find_site(experiment)
+    site = find_site(experiment).site
     inputs = complete(inputs, site, defaults=options.defaults)
     completed = replace(inputs.design, name=inputs.design.name or experiment.name)
     inputs = replace(inputs, design=completed)
@@ -243,11 +240,13 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
 
 def _own_directory(inputs: DesignInputs) -> tuple[Path | None, DesignInputs]:
     """The directory that a plan in YAML names, if it can be created here; the plan may come from another machine."""
-    named = inputs.directory
-    if named is None or named.parent.is_dir():
+    if not inputs.directory:
+        return None, inputs
+    named = Path(inputs.directory)
+    if named.parent.is_dir():
         return named, inputs
     hint = "name the experiment's directory to choose another"
-    warning = inputs.directory_place.problem(f"the plan's directory {named} does not exist on this machine", hint)
+    warning = place_of(inputs.directory).problem(f"the plan's directory {named} does not exist on this machine", hint)
     return None, replace(inputs, warnings=(*inputs.warnings, warning))
 
 
@@ -292,27 +291,18 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     if old is not None:
         _refuse_lost_edits(experiment, old, plan, previous)
         created = old.created or created
-    found = survey(plan, site, experiment)
+    found, kind = Resources(), kind_of(inputs.design, plan, old)
+    record_design(found, inputs.decisions, plan, kind, old=old)
+    survey(found, plan, site, experiment)
     history = find_history(_roots(experiment, site))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
-
-    proposal = propose(inputs.design, plan, around=around, created=created, previous=previous)
-    text = write_plan(proposal.plan, proposal.details)
-    errors = list(plan_differences(proposal.plan, text))
-    if previous.text is not None and old is not None:
-        text = updated_text(previous.text, old, text, proposal.plan)
+    proposal = propose(inputs.design, plan, kind, around=around, created=created, previous=previous)
+    plan, written = proposal.plan, write_plan(proposal.plan, proposal.details)
+    text = updated_text(previous, written, plan)
     loaded = load(experiment, text=text)
-    trained = {run.model for run in plan.fine_tuned}
-    errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
-    errors += [problem for problem in loaded.findings.errors if problem not in errors]
-    same = [Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)]
-    warnings = (
-        *inputs.warnings,
-        *design_warnings(inputs.design),
-        *same,
-        *proposal.warnings,
-        *(problem for problem in loaded.findings.warnings if problem.missing not in found.missing),
-    )
+    errors = _errors(plan, written, found, loaded.findings.errors)
+    warnings = _warnings(inputs, plan, found, loaded.findings.warnings)
+    record_checks(found, plan, errors=errors, warnings=warnings)
     report = DesignReport(
         experiment,
         loaded.context.plan,
@@ -323,22 +313,37 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         decisions=inputs.decisions,
         prerequisites=tuple(found.prerequisites),
         verified=tuple(sorted(found.verified)),
-        errors=tuple(errors),
+        errors=errors,
         warnings=warnings,
     )
-    entries = design_entries(inputs.decisions, proposal, old, found, history, errors=errors, warnings=warnings)
-    return report, list(entries)
+    return report, found.entries
+
+
+def _errors(plan: Plan, written: str, found: Resources, by_rules: Sequence[Problem]) -> tuple[Problem, ...]:
+    """What would be read otherwise, models that cannot be trained, and what the rules of ``check`` find."""
+    errors = list(plan_differences(plan, written))
+    trained = {run.model for run in plan.fine_tuned}
+    errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
+    errors += [problem for problem in by_rules if not problem.missing or problem.missing not in found.missing]
+    return tuple(dict.fromkeys(errors))
+
+
+def _warnings(inputs: DesignInputs, plan: Plan, found: Resources, by_rules: Sequence[Problem]) -> tuple[Problem, ...]:
+    warnings = [*inputs.warnings, *design_warnings(inputs.design)]
+    warnings += [Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)]
+    warnings += found.warnings
+    warnings += [problem for problem in by_rules if problem.missing not in found.missing]
+    return tuple(warnings)
 
 
 def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, previous: Previous) -> None:
     """Stops an update that would undo what a person changed in the plan by hand."""
     stored = _stored_design(experiment)
-    if stored is None:
-        return
-    planned = build_plan(stored, name=stored.name, previous=previous)
-    problems = lost_edits(old, stored=planned, updated=plan)
-    if problems:
-        raise ConflictError(problems)
+    if stored is not None:
+        planned = build_plan(stored, name=stored.name, previous=previous)
+        problems = lost_edits(old, stored=planned, updated=plan)
+        if problems:
+            raise ConflictError(problems)
 
 
 def _roots(experiment: Path, site: Site) -> list[Path]:

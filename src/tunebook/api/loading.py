@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tunebook.core.check import check_plan
+from tunebook.core.check import check_plan, plan_warnings
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.paths import PLAN_FILE, SITE_FILE
 from tunebook.core.plan import Evaluation, Plan, parse_plan, read_tools
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
-from tunebook.core.site_file import parse_site
+from tunebook.core.site_reading import ParsedSite, parse_site
 from tunebook.disk.atomic import read_text
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTool, Tool
+from tunebook.tools.model_inputs import model_findings, survey_models
 from tunebook.tools.parameters import parameters_of
 from tunebook.tools.registry import BrokenTool, Registry, installed_tools
 
@@ -28,14 +29,21 @@ class Loaded:
     """An experiment as far as it could be read.
 
     Attributes:
-        preparation: the tool that the plan names for training; ``None`` if it is unknown, which is an error in
-            ``findings``; so is ``evaluation``.
+        preparation: the tool that the plan names for training; ``None`` if it is unknown, which is an error of the
+            plan; so is ``evaluation``.
+        of_plan: what was found in the plan and the site settings; an error there stops every stage. The tools' own
+            findings are in the context; an error there stops the tool's stage only.
     """
 
     context: Context
     preparation: PreparationTool | None
     evaluation: EvaluationTool | None
-    findings: Findings
+    of_plan: Findings
+
+    @property
+    def findings(self) -> Findings:
+        """Everything that was found."""
+        return sum(self.context.findings.values(), self.of_plan)
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -82,9 +90,10 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     registry = installed_tools()
     parsed = parse_plan(text, parameters_of(read_tools(text), registry))
     plan = parsed.plan
-    site, site_warnings = find_site(experiment)
+    found = find_site(experiment)
+    site = found.site
     broken = _wanted_but_broken(plan, registry)
-    errors = [*parsed.problems, *_plan_errors(plan, registry, broken)]
+    errors = [*found.errors, *parsed.problems, *_plan_errors(plan, registry, broken)]
     ignored = [tool.as_warning() for tool in registry.broken if tool not in broken.values()]
     preparation = registry.preparation_tool(plan.tools.preparation)
     evaluation = registry.evaluation_tool(plan.tools.evaluation)
@@ -92,23 +101,24 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     for tool in tools:
         errors += tool.rules(plan)
     errors.sort(key=lambda problem: problem.line or 0)
-    findings = Findings(tuple(errors), (*site_warnings, *ignored))
+    warnings = (*parsed.warnings, *plan_warnings(plan), *found.warnings, *ignored)
+    of_plan = Findings(tuple(errors), warnings)
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
-    context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), facts=facts)
-    for tool in tools:
-        findings += tool.check(context)
-    return Loaded(context, preparation, evaluation, findings)
+    models = survey_models(plan, site, experiment)
+    context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), models=models, facts=facts)
+    by_tool = {tool.name: model_findings(context, tool.stage) + tool.check(context) for tool in tools}
+    return Loaded(replace(context, findings=by_tool), preparation, evaluation, of_plan)
 
 
 def load_correct(experiment: Path) -> Loaded:
-    """As :func:`load`, for verbs that need a correct plan.
+    """As :func:`load`, for verbs that need a correct plan; models, data and scripts are the affair of each stage.
 
     Raises:
         PlanError: the plan or the site settings are wrong; carries every problem.
     """
     loaded = load(experiment)
-    if loaded.findings.errors:
-        raise PlanError(loaded.findings.errors)
+    if loaded.of_plan.errors:
+        raise PlanError(loaded.of_plan.errors)
     return loaded
 
 
@@ -141,7 +151,7 @@ def _evaluations(plan: Plan) -> dict[str, tuple[Evaluation, ...]]:
     return {name: tuple(items) for name, items in by_run.items()}
 
 
-def find_site(experiment: Path) -> tuple[Site, tuple[Problem, ...]]:
+def find_site(experiment: Path) -> ParsedSite:
     """The first site settings: in the experiment, in the working directory and above it, in ``~/.claude``."""
     here = Path.cwd()
     for directory in (experiment, here, *here.parents, Path.home() / ".claude"):
@@ -150,4 +160,4 @@ def find_site(experiment: Path) -> tuple[Site, tuple[Problem, ...]]:
         if text is not None:
             return parse_site(text, file=SITE_FILE if directory == experiment else str(path))
     hint = "local defaults apply; without an account and an environment the scripts may not suit a cluster"
-    return Site(), (Problem(f"no site settings ({SITE_FILE}) were found", hint=hint),)
+    return ParsedSite(Site(), warnings=(Problem(f"no site settings ({SITE_FILE}) were found", hint=hint),))

@@ -22,6 +22,8 @@ from tunebook.scaffold.orchestrate import Options
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
 from tunebook.scaffold.rederive import Derived, rederive
 from tunebook.scaffold.report import ScaffoldReport
+from tunebook.tools.base import Findings
+from tunebook.tools.data_record import write_data_record
 from tunebook.tools.registry import installed_tools
 
 __all__ = [
@@ -59,11 +61,18 @@ class CheckReport:
 
 
 def check(directory: Path) -> CheckReport:
-    """Reads the plan and the site settings, and verifies what can be verified here; writes nothing."""
+    """Reads the plan and the site settings, and verifies what can be verified here; writes nothing.
+
+    A correct plan is scaffolded as well, without writing: whatever ``scaffold`` would refuse is reported.
+    """
     experiment = find_experiment(directory)
     loaded = load(experiment)
     findings = loaded.findings
     context = loaded.context
+    if not loaded.of_plan.errors:
+        dry_run = Options(dry_run=True, on_failure=lambda _: True)
+        report = orchestrate(context, loaded.tools, dry_run, now)
+        findings += _new(report, findings)
     return CheckReport(
         experiment=experiment,
         plan=context.plan,
@@ -72,6 +81,15 @@ def check(directory: Path) -> CheckReport:
         warnings=findings.warnings,
         notes=findings.notes,
     )
+
+
+def _new(report: ScaffoldReport, known: Findings) -> Findings:
+    """What only scaffolding finds; a fault of several runs is told once."""
+    errors = dict.fromkeys(problem for problem in report.errors if problem not in known.errors)
+    warnings: dict[Problem, None] = {}
+    for part in report.parts:
+        warnings |= dict.fromkeys(part.warnings)
+    return Findings(tuple(errors), tuple(warnings))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +129,13 @@ def _scaffold_loaded(
 ) -> ScaffoldReport:
     context, findings = loaded.context, loaded.findings
     log_discovery(journal, context.plan, str(experiment / PLAN_FILE))
-    if findings.errors:
+    if loaded.of_plan.errors:
         log_problems(journal, findings.errors)
         raise PlanError(findings.errors)
     log_tools(journal, context.plan, context.site, findings)
     report = orchestrate(context, loaded.tools, options, clock)
+    if not options.dry_run:
+        write_data_record(context)
     warnings = list(findings.warnings)
     for part in report.parts:
         warnings += part.warnings
@@ -170,6 +190,9 @@ def setup_finetune(run_directory: Path, *, assignments: Sequence[str] = (), dry_
     if tool is None or not tool.editable:
         raise UsageError(f"{loaded.context.plan.tools.preparation} has no settings in {run_directory.name} to edit")
     run = _run_in(run_directory.name, tool.runs(loaded.context.plan), loaded.context.directories)
+    errors = loaded.context.findings[tool.name].errors
+    if errors:
+        raise PlanError(errors)
     edited = None
     if assignments:
         name = tool.editable[0]

@@ -16,9 +16,7 @@ from tunebook.disk.originals import original_of
 from tunebook.errors import ConflictError, ExitCode, NoSlurmError, Problem, SlurmError, ToolError, UsageError
 from tunebook.site.detect import settle
 from tunebook.site.detect_slurm import partition_table
-from tunebook.site.finding import Candidate, Detected
-from tunebook.site.machine import Machine
-from tunebook.site.surroundings import Surroundings
+from tunebook.site.machine import Candidate, Detected, Machine, Surroundings
 from tunebook.site.verify import verify
 from tunebook.slurm.cluster import Cluster
 from tunebook.slurm.survey import find_cluster
@@ -63,7 +61,8 @@ def site(directory: Path = Path(), *, quick: bool = False) -> SiteReport:
         UsageError: the directory does not exist.
     """
     directory = _directory(directory)
-    found, warnings = find_site(directory)
+    parsed = find_site(directory)
+    found = parsed.site
     here = Surroundings.here(directory)
     cluster, why = _cluster(here)
     verdict = verify(found, here, cluster, no_cluster=why, start_environments=not quick)
@@ -74,8 +73,8 @@ def site(directory: Path = Path(), *, quick: bool = False) -> SiteReport:
         site=found,
         cluster=cluster.name if cluster else "",
         settings=tuple(_in_effect(found)),
-        errors=verdict.errors,
-        warnings=(*warnings, *verdict.warnings),
+        errors=(*parsed.errors, *verdict.errors),
+        warnings=(*parsed.warnings, *verdict.warnings),
         notes=notes,
     )
 
@@ -180,23 +179,35 @@ def site_init(
         raise ConflictError(f"{path} exists", hint="`--overwrite` replaces it and keeps it as .orig")
     assigned = _assigned(options.assignments)
     machine = _machine(target if target.is_dir() else Path.cwd())
+    chosen = _chosen(machine, assigned, choose)
+    draft = SiteDraft(
+        path=path,
+        text=_text({**machine.values, **assigned}, machine.cluster),
+        before=before,
+        written=False,
+        chosen=chosen,
+        cluster=machine.cluster.name if machine.cluster else "",
+        notes=_notes(machine, path),
+    )
+    return draft if options.dry_run else _written(draft)
+
+
+def _text(values: Mapping[str, str], cluster: Cluster | None) -> str:
+    if cluster is None:
+        return site_text(values, has_slurm=False, tables={})
+    return site_text(values, has_slurm=True, tables={"Partitions seen": partition_table(cluster)})
+
+
+def _chosen(
+    machine: Machine, assigned: Mapping[str, str], choose: Callable[[Detected], str] | None
+) -> tuple[tuple[Detected, Candidate], ...]:
+    """Each finding with its value, and at the end the assigned settings that are not looked for."""
     settled = settle(machine, lambda finding: _choice(finding, assigned, choose))
     asked = {finding.key for finding, _ in settled}
     for key, value in assigned.items():
         if key not in asked:
             settled += ((Detected(key), Candidate(value, "--set")),)
-    cluster = machine.cluster
-    tables = {"Partitions seen": partition_table(cluster)} if cluster else {}
-    draft = SiteDraft(
-        path=path,
-        text=site_text({**machine.values, **assigned}, has_slurm=cluster is not None, tables=tables),
-        before=before,
-        written=False,
-        chosen=settled,
-        cluster=cluster.name if cluster else "",
-        notes=_notes(machine, path),
-    )
-    return draft if options.dry_run else _written(draft)
+    return settled
 
 
 def _choice(finding: Detected, assigned: Mapping[str, str], choose: Callable[[Detected], str] | None) -> Candidate:
@@ -234,7 +245,7 @@ def _notes(machine: Machine, path: Path) -> tuple[str, ...]:
     notes = []
     if machine.cluster is None:
         notes.append("there is no SLURM on this machine: this is a local site")
-    found, _ = find_site(path.parent)
+    found = find_site(path.parent).site
     if found.file and path.parent == Path.home() / ".claude" and Path(found.file).resolve() != path.resolve():
         notes.append(f"in this directory {found.file} applies instead")
     return tuple(notes)

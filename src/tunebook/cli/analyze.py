@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +11,7 @@ import typer
 from tunebook import api
 from tunebook.cli.options import Directory, Json, located
 from tunebook.cli.output import console, print_json, print_problems
-from tunebook.core.jobs import JobState
+from tunebook.core.jobs import JobState, count_states
 
 __all__ = ["register", "show_findings"]
 
@@ -82,77 +82,47 @@ def _watch(
 
 
 def _progress(report: api.AnalyzeReport) -> str:
-    states = report.states
-    parts = [f"{states.count(state)} {state.value}" for state in JobState if state in states]
-    return f"{', '.join(parts)}; {report.path}"
+    return f"{count_states(report.states)}; {report.path}"
 
 
 def show_findings(report: api.AnalyzeReport) -> None:
     """Prints the findings, what is missing, and where the report is."""
-    out = console()
-    for finding in report.findings:
-        out.print(f"{_MARKS[finding.significant]} {finding.text}", markup=False)
-    gaps = report.analysis.gaps
+    lines = [f"{_MARKS[finding.significant]} {finding.text}" for finding in report.findings]
+    gaps, deviations = report.analysis.gaps, report.analysis.deviations
     if gaps:
-        out.print(f"\n{len(gaps)} planned result(s) missing:", markup=False)
+        lines.append(f"\n{len(gaps)} planned result(s) missing:")
     for hint in dict.fromkeys(gap.hint for gap in gaps):
-        same = [gap for gap in gaps if gap.hint == hint]
-        for gap in same[:_MOST_GAPS]:
-            out.print(f"  {gap.subject}: {gap.what}", markup=False)
-        if len(same) > _MOST_GAPS:
-            out.print(f"  and {len(same) - _MOST_GAPS} more", markup=False)
-        if hint:
-            out.print(f"    → {hint}", markup=False)
-    if report.analysis.deviations:
-        out.print(f"{len(report.analysis.deviations)} deviation(s) from the plan: see the report", markup=False)
-    out.print(f"\nThe report: {report.path}", markup=False)
+        lines += _missing(hint, [gap for gap in gaps if gap.hint == hint])
+    if deviations:
+        lines.append(f"{len(deviations)} deviation(s) from the plan: see the report")
+    lines.append(f"\nThe report: {report.path}")
+    for line in lines:
+        console().print(line, markup=False)
 
 
-_COMPARED = ("run", "epoch", "against", "other", "task", "measure", "difference")  # before and after the interval
-_TESTED = ("test", "n", "p", "p_holm", "significant")
-_EFFECT = ("task", "measure", "factors", "statistic", "df", "p", "p_holm", "significant", "generalizes", "note")
+def _missing(hint: str, gaps: Sequence[Any]) -> Iterator[str]:
+    """Missing results for which the same can be done."""
+    for gap in gaps[:_MOST_GAPS]:
+        yield f"  {gap.subject}: {gap.what}"
+    if len(gaps) > _MOST_GAPS:
+        yield f"  and {len(gaps) - _MOST_GAPS} more"
+    if hint:
+        yield f"    → {hint}"
 
 
 def _data(report: api.AnalyzeReport) -> dict[str, Any]:
     """The document's data: scores are fractions, epochs are zero-based and ``null`` for base models."""
     analysis = report.analysis
+    kept = ("kind", "task", "significant", "text")
     return {
         "experiment": str(report.experiment),
         "report": str(report.path),
         "files": list(report.files),
         "finished": analysis.is_finished,
-        "findings": [_picked(item, ("kind", "task", "significant", "text")) for item in analysis.findings],
-        "scores": [_score(score) for evaluation in analysis.evaluations for score in evaluation.scores],
-        "comparisons": [_comparison(item) for item in analysis.comparisons],
-        "effects": [_picked(item, _EFFECT) for item in analysis.effects],
+        "findings": [{name: getattr(item, name) for name in kept} for item in analysis.findings],
+        **report.tests,
         "gaps": [vars(item) for item in analysis.gaps],
         "deviations": [vars(item) for item in analysis.deviations],
         "next_steps": list(analysis.next_steps),
         "seconds": round(report.seconds, 3),
     }
-
-
-def _score(score: api.Score) -> dict[str, Any]:
-    key = score.evaluation
-    row = {"run": key.run, "task": key.task, "epoch": _epoch(key.epoch), "measure": score.measure, "score": score.value}
-    method = score.interval.method if score.interval else None
-    return row | {"n": score.n, **_bounds(score.interval), "interval": method}
-
-
-def _comparison(item: Any) -> dict[str, Any]:
-    epoch = {"epoch": _epoch(item.epoch)}
-    return _picked(item, _COMPARED) | epoch | _bounds(item.interval) | _picked(item, _TESTED)
-
-
-def _picked(item: Any, names: Sequence[str]) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in names}
-
-
-def _bounds(interval: api.Interval | None) -> dict[str, float | None]:
-    if interval is None:
-        return {"low": None, "high": None}
-    return {"low": interval.low, "high": interval.high}
-
-
-def _epoch(epoch: int) -> int | None:
-    return epoch if epoch >= 0 else None

@@ -100,6 +100,10 @@ class _Arguments:
         updated = (self.directory or Path()) if self.update else None
         return api.DesignSources(options=self._given(), config=self.config, yaml_plan=self.from_, updated=updated)
 
+    def is_new(self) -> bool:
+        """Whether a new directory is needed, which nothing names."""
+        return not (self.directory or self.update or self.dry_run or self.from_)
+
     def _given(self) -> dict[str, list[str]]:
         """Option name to its occurrences."""
         if self.no_controls and self.control:
@@ -133,7 +137,7 @@ def _design(options: _Arguments) -> None:
     inputs = api.read_inputs(options.sources())
     if is_asking and not inputs.problems:
         inputs = api.read_inputs(ask_answers(options.sources()))
-        if not (directory or options.update or options.dry_run or options.from_):
+        if options.is_new():
             directory = ask_directory(inputs)
     report = api.design(
         directory,

@@ -15,8 +15,6 @@ from tunebook.cli.output import console
 __all__ = ["ask_answers", "ask_directory", "ask_write", "confirmed", "on_terminal"]
 
 _OTHER = "another path …"
-_FACTOR = "What varies? Such as lora_rank=8,16 (empty: nothing)"
-_MORE = "What else varies? (empty: nothing)"
 
 
 def on_terminal() -> bool:
@@ -46,7 +44,8 @@ class _Session:
             self._resources(missing)
             self._factors()
             self._parameters()
-            self._decisions()
+            self._prompts()
+            self._epochs_and_seeds()
         return replace(self._sources, options=self.answers)
 
     def _resources(self, missing: tuple[str, ...]) -> None:
@@ -64,16 +63,18 @@ class _Session:
     def _factors(self) -> None:
         design = self.read().design
         if design.is_trained and not design.factors and not design.listed:
-
-            def check(text: str) -> Any:
-                given = {"factor": self.answers.get("factor", [])}
-                return not text or api.answer_problem("factor", text, beside=given) or True
-
-            question = _FACTOR
-            while text := _text(question, check=check):
-                self.answers.setdefault("factor", []).append(text)
-                question = _MORE
+            self._each("factor", "What varies? Such as lora_rank=8,16 (empty: nothing)", "What else varies?", "nothing")
             self._combination()
+
+    def _each(self, name: str, question: str, others: str, nothing: str) -> None:
+        """Asks for one occurrence of an option after the other, until an answer is empty."""
+
+        def check(text: str) -> Any:
+            return not text or api.answer_problem(name, text, beside=self.answers) or True
+
+        while text := _text(question, check=check):
+            self.answers.setdefault(name, []).append(text)
+            question = f"{others} (empty: {nothing})"
 
     def _combination(self) -> None:
         """How several factors are combined."""
@@ -84,63 +85,58 @@ class _Session:
             ways += [questionary.Choice("one factor at a time, around each factor's first level", "one-at-a-time")]
             self.answers["combine"] = [str(_answer(questionary.select("How are they combined?", ways)))]
             if self.answers["combine"] == ["factorial"] and "exclude" not in self.answers:
-                self._exclusions()
-
-    def _exclusions(self) -> None:
-        def check(text: str) -> Any:
-            return not text or api.answer_problem("exclude", text, beside=self.answers) or True
-
-        message = "Combinations to leave out? Such as rank=64,lr=5e-5 (empty: none)"
-        while text := _text(message, check=check):
-            self.answers.setdefault("exclude", []).append(text)
-            message = "Others to leave out? (empty: none)"
+                message = "Combinations to leave out? Such as rank=64,lr=5e-5 (empty: none)"
+                self._each("exclude", message, "Others to leave out?", "none")
 
     def _parameters(self) -> None:
         """Parameters that every training needs and that nothing gives yet."""
-        read = self.read()
-        for key in api.missing_answers(read):
+        for key in api.missing_answers(self.read()):
             if key in api.DEFAULTS:
-                text = _text(f"{read.design.column(key)}?", api.DEFAULTS[key], check=_setting_problem(key))
+                column = api.every_parameter().by_key(key).column
+                text = _text(f"{column}?", api.DEFAULTS[key], check=_problem("set", f"{key}="))
                 self.answers.setdefault("set", []).append(f"{key}={text}")
 
-    def _decisions(self) -> None:
-        """Prompts, replicates and epochs, unless they were given."""
-        design = self.read().design
-        settings = design.settings
-        given = {*settings, *(factor.key for factor in design.factors)}
+    def _prompts(self) -> None:
+        """The prompts, unless they were given."""
+        given = _given(self.read().design)
         if "system_prompt" not in given:
-            message = "The system prompt, for training and evaluation? (empty: none)"
-            self.answers["system-prompt"] = [_text(message)]
+            self.answers["system-prompt"] = [_text("The system prompt, for training and evaluation? (empty: none)")]
         if "prompt" not in given:
             message = "The prompt, with {input} where the example's input goes?"
             self.answers["prompt"] = [_text(message, "{input}", check=_holds_input)]
-        is_replicated = bool(design.seeds) or design.replicates is not None or "seed" in given
-        if design.is_trained and not is_replicated:
+
+    def _epochs_and_seeds(self) -> None:
+        """How often each combination is trained and which epochs are evaluated, unless this was given."""
+        design = self.read().design
+        if not design.is_trained:
+            return
+        if not design.seeds and design.replicates is None and "seed" not in _given(design):
             message = "How many runs of each combination, with different seeds?"
-            self.answers["replicates"] = [_text(message, "1", check=_option_problem("replicates"))]
-        if design.is_trained and not design.epochs and settings.get("epochs") != "1":
+            self.answers["replicates"] = [_text(message, "1", check=_problem("replicates"))]
+        if not design.epochs and design.settings.get("epochs") != "1":
             message = "Which epochs are evaluated: last, all, or zero-based ones such as 0,2?"
-            self.answers["evaluate-epochs"] = [_text(message, "last", check=_option_problem("evaluate-epochs"))]
+            self.answers["evaluate-epochs"] = [_text(message, "last", check=_problem("evaluate-epochs"))]
+
+
+def _given(design: api.Design) -> set[str]:
+    """The keys of the parameters that have a value or levels."""
+    return {*design.settings, *design.factor_keys}
 
 
 def _models(known: tuple[str, ...]) -> list[str]:
     import questionary
 
+    models: list[str] = []
     if known:
-        chosen: list[str] = _answer(
-            questionary.checkbox(
-                "Which models?", [*known, _OTHER], validate=lambda picked: bool(picked) or "choose at least one"
-            )
+        question = questionary.checkbox(
+            "Which models?", [*known, _OTHER], validate=lambda picked: bool(picked) or "choose at least one"
         )
+        chosen: list[str] = _answer(question)
         models = [path for path in chosen if path != _OTHER]
         if _OTHER not in chosen:
             return models
-    else:
-        models = []
-    return [
-        *models,
-        _text("The model: a directory, or NAME=PATH?", needed=True, path=True, check=_option_problem("model")),
-    ]
+    own = _text("The model: a directory, or NAME=PATH?", needed=True, path=True, check=_problem("model"))
+    return [*models, own]
 
 
 def _choice(message: str, known: list[str], words: dict[str, str] | None = None) -> str:
@@ -182,12 +178,9 @@ def _text(
     return str(_answer(kind(message, default=default, validate=validate))).strip()
 
 
-def _option_problem(name: str) -> Callable[[str], Any]:
-    return lambda text: api.answer_problem(name, text) or True
-
-
-def _setting_problem(key: str) -> Callable[[str], Any]:
-    return lambda text: api.answer_problem("set", f"{key}={text}") or True
+def _problem(name: str, start: str = "") -> Callable[[str], Any]:
+    """Checks the value of an option, which has this start."""
+    return lambda text: api.answer_problem(name, start + text) or True
 
 
 def _holds_input(text: str) -> Any:

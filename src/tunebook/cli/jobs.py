@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from tunebook import api
 from tunebook.cli.output import console
-from tunebook.core.jobs import Job, JobState
+from tunebook.core.jobs import Job, JobState, count_states
 from tunebook.core.units import spoken_duration
 
 __all__ = ["jobs_data", "jobs_table", "watching"]
@@ -36,30 +35,20 @@ def jobs_table(jobs: Sequence[api.JobReport], note: str = "", *, height: int | N
 
     If ``height`` lines are too few, running and failed jobs come first, and a note has the counts.
     """
-    rows = len(jobs)
-    if height is not None:
-        rows = max(_FEWEST_ROWS, height - _OTHER_LINES)
+    rows = len(jobs) if height is None else max(_FEWEST_ROWS, height - _OTHER_LINES)
     if rows < len(jobs):
-        note = ", ".join(part for part in (_counts(jobs), note) if part)
+        counts = count_states((job.state for job in jobs), _ORDER)
+        note = ", ".join(filter(None, (counts, note)))
         jobs = sorted(jobs, key=lambda job: _ORDER.index(job.state))[:rows]
-    has_nodes = any(job.node for job in jobs)
-    table = Table(box=None, pad_edge=False, caption=escape(note) or None)
-    for name in ("Run", "Job", "State", "Node", "Progress", "Notes"):
-        if name != "Node" or has_nodes:
-            table.add_column(name, overflow="fold")
+    names = list(_CELLS)
+    if not any(job.node for job in jobs):
+        names.remove("Node")
+    table = Table(*names, box=None, pad_edge=False, caption=escape(note) or None)
+    for column in table.columns:
+        column.overflow = "fold"
     for job in jobs:
-        state = f"[{_COLOURS[job.state]}]{job.state.value}[/]"
-        progress = Text.assemble((_bar(job), "cyan"), _progress(job))
-        row = [escape(job.job.run), escape(_title(job.job)), state]
-        if has_nodes:
-            row.append(escape(job.node))
-        table.add_row(*row, progress, escape(job.notes))
+        table.add_row(*[_CELLS[name](job) for name in names])
     return table
-
-
-def _counts(jobs: Sequence[api.JobReport]) -> str:
-    counts = Counter(job.state for job in jobs)
-    return ", ".join(f"{counts[state]} {state.value}" for state in _ORDER if counts[state])
 
 
 def _bar(job: api.JobReport) -> str:
@@ -77,20 +66,28 @@ def _title(job: Job) -> str:
 
 
 def _progress(job: api.JobReport) -> str:
-    parts = []
+    parts = {"loss": job.loss, "score": job.score}
+    texts = []
+    left = None
     if job.progress is not None and job.state is JobState.RUNNING:
         total = job.progress.total_steps
-        parts.append(f"step {job.progress.step}" + (f"/{total}" if total else ""))
-        if job.progress.loss is not None:
-            parts.append(f"loss {job.progress.loss:.3f}")
-        if job.progress.seconds_left:
-            parts.append(f"{spoken_duration(job.progress.seconds_left)} left")
-        return ", ".join(parts)
-    if job.loss is not None:
-        parts.append(f"loss {job.loss:.3f}")
-    if job.score is not None:
-        parts.append(f"score {job.score:.3f}")
-    return ", ".join(parts)
+        texts.append(f"step {job.progress.step}" + (f"/{total}" if total else ""))
+        parts = {"loss": job.progress.loss}
+        left = job.progress.seconds_left
+    texts += [f"{name} {value:.3f}" for name, value in parts.items() if value is not None]
+    if left:
+        texts.append(f"{spoken_duration(left)} left")
+    return ", ".join(texts)
+
+
+_CELLS: dict[str, Callable[[api.JobReport], str | Text]] = {
+    "Run": lambda job: escape(job.job.run),
+    "Job": lambda job: escape(_title(job.job)),
+    "State": lambda job: f"[{_COLOURS[job.state]}]{job.state.value}[/]",
+    "Node": lambda job: escape(job.node),
+    "Progress": lambda job: Text.assemble((_bar(job), "cyan"), _progress(job)),
+    "Notes": lambda job: escape(job.notes),
+}
 
 
 @contextmanager

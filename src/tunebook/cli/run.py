@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -61,20 +61,10 @@ class _Arguments:
     as_json: Json = False
 
     def options(self, *, stage: Stage | None, tool: str | None) -> api.RunOptions:
-        return api.RunOptions(
-            executor=self.executor,
-            stage=stage,
-            tool=tool,
-            runs=tuple(self.run or ()),
-            retry_failed=self.retry_failed,
-            retry_oom=self.retry_oom,
-            slots=self.slots,
-            max_jobs=self.max_jobs,
-            array=self.array,
-            stagger_s=self.stagger_s,
-            detach=self.detach,
-            poll_s=self.poll_s,
-        )
+        """The options of the verb: arguments of the same name, but for the runs."""
+        given = vars(self)
+        same = {each.name: given[each.name] for each in fields(api.RunOptions) if each.name in given}
+        return api.RunOptions(**same | {"stage": stage, "tool": tool, "runs": tuple(self.run or ())})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +107,7 @@ def _run(command: str, arguments: _Arguments, options: api.RunOptions) -> None:
         if chosen and chosen[0].executor.survives_monitor:
             typer.echo("\n" + _how_to_return(experiment), err=True)
         raise
-    warnings = [Problem(text) for text in report.warnings]
+    warnings = list(map(Problem, report.warnings))
     if as_json:
         failed = [
             Problem(f"{job.job.name}: {job.reason}", job.output or None, hint=job.advice)

@@ -13,9 +13,12 @@ import typer
 
 from tunebook import api
 from tunebook.cli.options import Directory, Json, OneStage, RunNames, located, takes_options
-from tunebook.cli.output import console, finish, print_steps, steps_data
+from tunebook.cli.output import console, finish, print_problems, print_steps, steps_data
 
 __all__ = ["finish_scaffold", "register"]
+
+
+_QUESTION = "Fine-tuning scaffolding failed. Do you want to continue with evaluation scaffolding?"
 
 
 class OnFailure(Enum):
@@ -63,7 +66,8 @@ def register(app: typer.Typer, tools: Sequence[str]) -> None:
     @takes_options(_AllStages)
     def scaffold(arguments: _AllStages) -> None:
         """Write the run directories that the plan asks for: configurations and scripts, training then evaluation."""
-        options = replace(arguments.options(), on_failure=_decision(arguments.on_failure))
+        decision = _decision(arguments.on_failure, as_json=arguments.as_json)
+        options = replace(arguments.options(), on_failure=decision)
         if arguments.stage is not None:
             options = replace(options, stages=frozenset({arguments.stage}))
         _scaffold("scaffold", arguments, options)
@@ -82,10 +86,13 @@ def _scaffold(command: str, arguments: _Arguments, options: api.ScaffoldOptions)
     finish_scaffold(command, report, as_json=arguments.as_json)
 
 
-def _decision(choice: OnFailure) -> Callable[[str], bool]:
-    def decide(tool: str) -> bool:
-        if choice is OnFailure.ASK and sys.stdin.isatty() and sys.stdout.isatty():
-            return typer.confirm(f"Scaffolding for {tool} failed. Continue with the next stage?")
+def _decision(choice: OnFailure, *, as_json: bool) -> Callable[[api.PartReport], bool]:
+    can_ask = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
+
+    def decide(failed: api.PartReport) -> bool:
+        if choice is OnFailure.ASK and can_ask:
+            print_problems(failed.errors, kind="error")
+            return typer.confirm(_QUESTION)
         return choice is OnFailure.CONTINUE
 
     return decide
@@ -115,6 +122,7 @@ def _data(report: api.ScaffoldReport) -> dict[str, Any]:
                 "runs": list(part.runs),
                 "scripts": list(part.scripts),
                 "failures": [failure.run for failure in part.failures],
+                "missing": list(part.missing),
                 "skipped": part.skipped,
                 "log": part.log,
                 "duration_s": round(part.duration_s, 3),
@@ -123,6 +131,7 @@ def _data(report: api.ScaffoldReport) -> dict[str, Any]:
         ],
         "files": steps_data(report.steps, with_diff=report.dry_run),
         "conflicts": list(report.conflicts),
+        "validation": [{"text": point.text, "holds": point.holds} for point in report.validation],
         "orphans": list(report.orphans),
         "pruned": list(report.pruned),
     }

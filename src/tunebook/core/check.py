@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tunebook.core.check_training import check_training
-from tunebook.core.naming import directory_problems, is_one_component
+from tunebook.core.naming import directory_problems, is_one_component, run_directories
 from tunebook.core.parameters import Kind, Parameter, Value, suggestion
-from tunebook.core.plan import Factor, Plan, Run, RunType
-from tunebook.core.plan.settings import effective, evaluations
+from tunebook.core.plan import Factor, Model, Plan, Run, RunType
+from tunebook.core.plan.settings import effective, evaluations, run_settings
 from tunebook.errors import Problem
 
-__all__ = ["check_plan"]
+__all__ = ["check_plan", "plan_warnings"]
 
 
 _NAME_HINT = "use letters, digits and . _ + = @ , - only: it becomes a part of file and job names"
@@ -26,6 +26,22 @@ def check_plan(plan: Plan, *, preparation_tools: Sequence[str], evaluation_tools
     if not plan.unreadable:
         problems += directory_problems(plan)
     return tuple(sorted(problems, key=lambda problem: problem.line or 0))
+
+
+def plan_warnings(plan: Plan) -> tuple[Problem, ...]:
+    """What a person should look at, although every rule is kept."""
+    asked = {evaluation.task for evaluation in evaluations(plan)}
+    used = {run.model for run in plan.runs}
+    found = []
+    for task in plan.tasks:
+        if plan.runs and task.name not in asked:
+            hint = "mark it in the evaluation matrix, or remove the task"
+            found.append(Problem(f"no run is evaluated in task `{task.name}`", plan.file, task.line, hint))
+    for model in plan.models:
+        if plan.runs and model.name not in used:
+            message = f"no run has the model `{model.name}`"
+            found.append(Problem(message, plan.file, model.line, "remove it, or name it in `## All Runs`"))
+    return tuple(found)
 
 
 def _name(plan: Plan) -> Iterator[Problem]:
@@ -120,16 +136,62 @@ def _disagreements(
 
 
 def _listed(plan: Plan) -> Iterator[Problem]:
-    """Where the configuration lists the values of a column, the runs have no others."""
+    """Where the configuration lists the values of a column, every run has one of them."""
     for key, listed in plan.listed.items():
+        parameter = plan.parameters.by_key(key)
+        if listed and not parameter.lora_only:
+            yield from _blank_cells(plan, parameter, [item.text for item in listed])
         values = {item.value for item in listed}
         texts = ", ".join(item.text for item in listed)
         for run in plan.runs:
             written = run.parameters.get(key)
             if written and values and written.value not in values:
-                column = plan.parameters.by_key(key).column
-                message = f"run `{run.name}` has {column} {written.text}, but the configuration lists {texts}"
+                message = f"run `{run.name}` has {parameter.column} {written.text}, but the configuration lists {texts}"
                 yield Problem(message, plan.file, run.line, f"see line {listed[0].line}; make the two agree")
+
+
+def _prompts_in_rows(plan: Plan) -> Iterator[Problem]:
+    """A dash below `System Prompt` may mean "none" or "as in the configuration"."""
+    for parameter in plan.parameters:
+        written = plan.configuration.get(parameter.key)
+        if parameter.kind is Kind.LITERAL and parameter.key in plan.columns and written and written.text:
+            yield from _blank_cells(plan, parameter, [f'"{written.text}"'])
+
+
+def _blank_cells(plan: Plan, parameter: Parameter, texts: Sequence[str]) -> Iterator[Problem]:
+    """Fine-tuned runs without a value in a column for which the configuration gives texts."""
+    for run in plan.fine_tuned:
+        if parameter.key not in {*run.parameters, *plan.unreadable}:
+            message = f"run `{run.name}` has no {parameter.column} in its row, but the configuration gives "
+            hint = "write the value that is meant into the row"
+            yield Problem(message + ", ".join(texts), plan.file, run.line, hint)
+
+
+def _repeated_runs(plan: Plan) -> Iterator[Problem]:
+    """Runs with directories of their own that train the same."""
+    directories = run_directories(plan)
+    seen: dict[tuple[object, ...], Run] = {}
+    if plan.unreadable:
+        return
+    for run in plan.fine_tuned:
+        model = plan.model_of(run) or Model("", run.model, run.line)
+        settings = {**run_settings(plan, run)}
+        settings["dataset"] = settings.get("dataset") or plan.dataset_path
+        first = seen.setdefault((model.path, *settings.values()), run)
+        if directories[first.name] != directories[run.name]:
+            message = f"run `{run.name}` is the same training as run `{first.name}` on line {first.line}"
+            yield Problem(message, plan.file, run.line, "remove one of them, or give them different values")
+
+
+def _misspelt_models(plan: Plan) -> Iterator[Problem]:
+    """A model with a path that no run has, where a run has a similar one without a path of its own."""
+    listed = {model.name for model in plan.models}
+    missing = sorted({run.model for run in plan.runs if run.model and not run.checkpoint} - listed)
+    used = {run.model for run in plan.runs}
+    for model in plan.models:
+        hint = suggestion(model.name, missing)
+        if model.name not in used and hint.startswith("did you mean"):
+            yield Problem(f"no run has the model `{model.name}`", plan.file, model.line, hint)
 
 
 def _models_of_runs(plan: Plan) -> Iterator[Problem]:
@@ -227,6 +289,9 @@ _RULES: tuple[Callable[[Plan], Iterator[Problem]], ...] = (
     _counts,
     _factors,
     _listed,
+    _prompts_in_rows,
+    _repeated_runs,
+    _misspelt_models,
     _models_of_runs,
     _model_names,
     _controls,

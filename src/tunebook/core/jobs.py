@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = [
     "JobStatus",
     "Resources",
     "Stage",
+    "count_states",
     "job_from_json",
     "job_to_json",
 ]
@@ -49,6 +51,12 @@ class JobState(Enum):
         return self in {JobState.PENDING, JobState.RUNNING}
 
 
+def count_states(states: Iterable[JobState], order: Sequence[JobState] = tuple(JobState)) -> str:
+    """``2 running, 1 failed``: how many jobs are in each state; states that are not in ``order`` are left out."""
+    counts = Counter(states)
+    return ", ".join(f"{counts[state]} {state.value}" for state in order if counts[state])
+
+
 @dataclass(frozen=True)
 class Resources:
     """The resources that a job asks a scheduler for; an empty value leaves the choice to the cluster.
@@ -58,7 +66,8 @@ class Resources:
         memory: host memory with its unit, such as ``48G``.
         cpus: CPU cores; 0 leaves the number to the cluster.
         gpu_type: the kind of GPU as the cluster names it, such as ``a100``.
-        gpu_syntax: ``gres`` or ``gpus``: the option of ``sbatch`` with which this cluster takes requests for GPUs.
+        gpu_syntax: ``gres``, ``gpus`` or ``gpus-per-node``: the option of ``sbatch`` with which this cluster takes
+            requests for GPUs.
         mail_type: the events that are mailed to ``mail_user``; empty is the job's end and its failure.
     """
 

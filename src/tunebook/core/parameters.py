@@ -7,7 +7,6 @@ tools that the plan names.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from enum import Enum
 from functools import cached_property
 
 from tunebook.core.jobs import Stage
+from tunebook.core.numbers import number, whole_number
 
 __all__ = [
     "FLAG_WORDS",
@@ -238,33 +238,22 @@ class ParameterTable:
         return replace(self, rows=(*kept, *own.values()))
 
 
-def _integer(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else None
-
-
-def _number(text: str) -> float | int | None:
-    if re.fullmatch(r"[+-]?\d{1,18}", text):
-        return int(text)
-    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
-        return None
-    number = float(text)
-    if math.isfinite(number):
-        return number
-    return None
-
-
 def _flag(text: str) -> bool | None:
     return FLAG_WORDS.get(text.lower())
 
 
+_AUTOMATIC = re.compile(r"(?:auto\w*|automatic\w*|always|set|[-=\s]|to(?=\s))*", re.IGNORECASE)
+
+
 def _alpha(text: str) -> Value:
-    """A number, or ``F*rank``: the plan may say ``Auto-set to 2 × rank``."""
-    factor = re.search(r"(\d+(?:\.\d+)?)\s*[×x*]\s*(?:the\s+)?(?:lora[ _]?)?rank", text, re.IGNORECASE)
+    """A number, or ``F*rank``: the plan may say ``Auto-set to 2 × rank``, with a remark in parentheses."""
+    text = re.sub(r"\s*\([^()]*\)$", "", _AUTOMATIC.sub("", text, count=1))
+    factor = re.fullmatch(r"(\d+(?:\.\d+)?)\s*[×x*]\s*(?:the\s+)?(?:lora[ _]?)?rank", text, re.IGNORECASE)
     if factor:
         return f"{factor[1]}*rank"
-    if re.search(r"(same as|equal to|=)\s*(the\s+)?(lora\s)?rank", text, re.IGNORECASE):
+    if re.fullmatch(r"(?:same as|equal to)?\s*(?:the\s+)?(?:lora[ _]?)?rank", text, re.IGNORECASE):
         return "1*rank"
-    return _number(text)
+    return number(text)
 
 
 def _list(text: str) -> tuple[str, ...] | None:
@@ -284,8 +273,8 @@ def _validation(text: str) -> Value:
 
 
 _CONVERTERS: dict[Kind, Callable[[str], Value]] = {
-    Kind.INTEGER: _integer,
-    Kind.NUMBER: _number,
+    Kind.INTEGER: whole_number,
+    Kind.NUMBER: number,
     Kind.FLAG: _flag,
     Kind.TEXT: lambda text: text or None,
     Kind.LITERAL: lambda text: text,

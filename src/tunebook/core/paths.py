@@ -8,6 +8,7 @@ __all__ = [
     "ANALYSIS",
     "ANALYZE_LOG",
     "ARRAYS",
+    "DATA_RECORD",
     "DESIGN",
     "DESIGN_LOG",
     "DEVIATIONS",
@@ -34,6 +35,7 @@ STATE_DIRECTORY = ".tunebook"
 DESIGN = f"{STATE_DIRECTORY}/design.json"
 MANIFEST = f"{STATE_DIRECTORY}/manifest.json"
 LEDGER = f"{STATE_DIRECTORY}/ledger.jsonl"
+DATA_RECORD = f"{STATE_DIRECTORY}/data.json"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 LOCK = f"{STATE_DIRECTORY}/lock"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 
-__all__ = ["escape_interpolation", "sbatch_value", "shell_word"]
+__all__ = ["SBATCH_MARKS", "SBATCH_WORD", "escape_interpolation", "sbatch_value", "shell_word"]
 
-_SBATCH = re.compile(r"[\w.,:/+=@%&|*!()\[\]~-]+")
-_MARKS = "_ . , : / + = @ % & | * ! ( ) [ ] ~ -"
+SBATCH_WORD = re.compile(r"[\w.,:/+=@%&|*!()\[\]~-]+")
+SBATCH_MARKS = "_ . , : / + = @ % & | * ! ( ) [ ] ~ -"
 _INTERPOLATION = re.compile(r"(\\*)\$\{")
 
 
@@ -29,9 +29,9 @@ def sbatch_value(option: str, value: str) -> str:
     Raises:
         ValueError: it is empty, or contains white space, a quote, ``$`` or a control character.
     """
-    if not _SBATCH.fullmatch(value):
+    if not SBATCH_WORD.fullmatch(value):
         raise ValueError(
-            f"{option} is `{value}`; a value on an #SBATCH line may contain only letters, digits and {_MARKS}"
+            f"{option} is `{value}`; a value on an #SBATCH line may contain only letters, digits and {SBATCH_MARKS}"
         )
     return value
 

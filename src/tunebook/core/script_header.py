@@ -50,6 +50,6 @@ def header_lines(resources: Resources, *, job_name: str = "") -> tuple[str, ...]
 
 def _gpu_option(resources: Resources) -> str:
     kind = f"{sbatch_value('the kind of GPU', resources.gpu_type)}:" if resources.gpu_type else ""
-    if resources.gpu_syntax == "gpus":
-        return f"--gpus={kind}{resources.gpus}"
-    return f"--gres=gpu:{kind}{resources.gpus}"
+    if resources.gpu_syntax == "gres":
+        return f"--gres=gpu:{kind}{resources.gpus}"
+    return f"--{resources.gpu_syntax}={kind}{resources.gpus}"

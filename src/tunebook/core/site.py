@@ -9,14 +9,17 @@ from types import MappingProxyType
 from typing import Any
 
 from tunebook.core.parameters import suggestion
+from tunebook.core.quoting import SBATCH_MARKS, SBATCH_WORD
 from tunebook.core.units import clock_minutes, minutes
 
 __all__ = [
     "SETTINGS",
     "Environment",
+    "NodeLimits",
     "Setting",
     "Site",
     "environment_text",
+    "gpu_request",
     "line_of",
     "read_assignments",
     "setting",
@@ -34,6 +37,25 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class NodeLimits:
+    """The most that one partition gives to a job, as ``tunebook site init`` found it; ``None`` is unknown, or no limit.
+
+    Attributes:
+        line: of the row in the site file.
+        time_min: the longest time limit in minutes.
+        gpus: on the node with most of them; so are ``cpus`` and ``memory_gb``.
+    """
+
+    partition: str
+    line: int
+    is_default: bool = False
+    time_min: float | None = None
+    gpus: int = 0
+    cpus: int | None = None
+    memory_gb: int | None = None
+
+
+@dataclass(frozen=True)
 class Site:
     """The site settings; an empty text is "unset".
 
@@ -41,7 +63,9 @@ class Site:
         file: the path of the file that they were read from; ``None`` without a file.
         lines: setting to its line in ``file``.
         time: in SLURM's notation, as the file has it.
-        gpu_syntax: ``gres`` or ``gpus``: the option with which this cluster's jobs request GPUs.
+        gpu_type: the kind of GPU that jobs request, as the cluster names it.
+        gpu_syntax: ``gres``, ``gpus`` or ``gpus-per-node``: the option with which this cluster's jobs request GPUs.
+        nodes: what the cluster's partitions give, from the table that ``tunebook site init`` wrote.
     """
 
     file: str | None = None
@@ -60,6 +84,7 @@ class Site:
     mem: str = ""
     mail_user: str = ""
     mail_type: str = ""
+    gpu_type: str = ""
     gpu_syntax: str = "gres"
     modules: tuple[str, ...] = ()
     training: Environment = field(default_factory=Environment)
@@ -67,6 +92,7 @@ class Site:
     output_dir_base: str = ""
     wandb_entity: str = ""
     wandb_project: str = ""
+    nodes: tuple[NodeLimits, ...] = ()
     lines: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -109,30 +135,35 @@ class Setting:
 _HPC, _SHARED, _SLURM, _PYTHON = "HPC Environment", "Shared Resources", "SLURM Defaults", "Python Environments"
 _MODULES, _WANDB, _OUTPUTS = "Module System", "Weights & Biases", "Experiments & Outputs"
 _CLUSTER = "the cluster's default"
-_WHOLE, _SIZE, _GPU_OPTION = "a whole number", "a size such as 32G", "--gres or --gpus"
+_WHOLE, _SIZE = "a whole number", "a size such as 32G"
+_GPU_OPTION = "--gres, --gpus or --gpus-per-node, as in --gres=gpu:a100:1"
+_GPU_KIND = "a kind of GPU as the cluster names it, such as a100"
+_WORD = f"one word of letters, digits and {SBATCH_MARKS}"
 _PATTERNS = {
     _WHOLE: re.compile(r"\d+"),
     _SIZE: re.compile(r"\d+[KMGT]?B?", re.IGNORECASE),
-    _GPU_OPTION: re.compile("gres|gpus", re.IGNORECASE),
+    _GPU_OPTION: re.compile("gres|gpus|gpus-per-node"),
+    _GPU_KIND: re.compile(r"[A-Za-z][\w.-]*"),
+    _WORD: SBATCH_WORD,
 }
-
 SETTINGS = (
     Setting("cluster", "Cluster", _HPC, "no cluster"),
     Setting("username", "Username", _HPC, "not used"),
     Setting("group", "Group", _HPC, "not used"),
     Setting("scratch", "Scratch directory", _HPC, "not used"),
     Setting("models_dir", "Models directory", _SHARED, "the plan names each model's path"),
-    Setting("account", "Account", _SLURM, _CLUSTER),
-    Setting("partition", "Partition", _SLURM, _CLUSTER),
-    Setting("constraint", "Constraint", _SLURM, "any node of the partition"),
-    Setting("qos", "QOS", _SLURM, _CLUSTER),
+    Setting("account", "Account", _SLURM, _CLUSTER, _WORD),
+    Setting("partition", "Partition", _SLURM, _CLUSTER, _WORD),
+    Setting("constraint", "Constraint", _SLURM, "any node of the partition", _WORD),
+    Setting("qos", "QOS", _SLURM, _CLUSTER, _WORD),
     Setting("time", "Default time", _SLURM, "1 hour for a run without an estimate", "HH:MM:SS"),
     Setting("gpus", "Default GPUs", _SLURM, "1", _WHOLE),
     Setting("cpus", "Default CPUs", _SLURM, "4 for each GPU", _WHOLE),
     Setting("mem", "Default memory", _SLURM, "by the model's size", _SIZE),
+    Setting("gpu_type", "GPU type", _SLURM, "any kind of GPU", _GPU_KIND),
     Setting("gpu_syntax", "GPU request syntax", _SLURM, "--gres", _GPU_OPTION),
-    Setting("mail_user", "Mail user", _SLURM, "no mail"),
-    Setting("mail_type", "Mail type", _SLURM, "END,FAIL where there is a mail user"),
+    Setting("mail_user", "Mail user", _SLURM, "no mail", _WORD),
+    Setting("mail_type", "Mail type", _SLURM, "END,FAIL where there is a mail user", _WORD),
     Setting("training", "Training", _PYTHON, "the Python that runs tunebook"),
     Setting("evaluation", "Evaluation", _PYTHON, "the Python that runs tunebook"),
     Setting("modules", "Modules", _MODULES, "none", "one command per line, without comments"),
@@ -142,6 +173,36 @@ SETTINGS = (
 )
 _BY_KEY = {item.key: item for item in SETTINGS}
 _STAGES = ("training", "evaluation")
+
+
+def gpu_request(text: str, *, is_number: bool) -> dict[str, str] | None:
+    """Splits a request for GPUs into the settings that it gives: ``gpu_syntax``, ``gpu_type`` and ``gpus``.
+
+    Args:
+        text: an option such as ``--gres=gpu:a100:1``, where ``N`` stands for any number.
+        is_number: whether it is a number such as ``1``, ``a100:1`` or ``1 GPU`` instead.
+
+    Returns:
+        The settings by key; ``None`` if it cannot be read.
+    """
+    request: dict[str, str] = {}
+    amount = re.sub(r"\s*GPUs?$", "", text.strip(), flags=re.IGNORECASE)
+    if not is_number:
+        option, _, amount = text.strip().lstrip("-").replace(" ", "=").partition("=")
+        request["gpu_syntax"] = option
+        if option == "gres":
+            kind_of_resource, _, amount = amount.partition(":")
+            if kind_of_resource not in {"", "gpu"}:
+                return None
+    *kinds, number = amount.split(":")
+    if number in {"", "N", "n", "<N>", "<n>"} and not is_number:
+        number = ""
+    elif not number.isdigit():
+        kinds, number = [*kinds, number], ""
+    request |= {"gpu_type": ":".join(kinds), "gpus": number}
+    if not all(setting(key).accepts(value) for key, value in request.items() if value) or (is_number and not number):
+        return None
+    return {key: value for key, value in request.items() if value}
 
 
 def setting(key: str) -> Setting:

@@ -1,125 +1,17 @@
-"""``claude.local.md``: the site settings read from it, and its text, which reads back as the same settings."""
+"""Writes the site settings as ``claude.local.md``: a text that reads back as the same settings."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from itertools import groupby
-from types import MappingProxyType
 
-from tunebook.core.markdown import (
-    Bullet,
-    MarkdownSection,
-    backtick_fence,
-    code_span,
-    escape_cell,
-    parse_markdown,
-    table_row,
-)
+from tunebook.core.markdown import backtick_fence, code_span, escape_cell, table_row
 from tunebook.core.paths import SITE_FILE
 from tunebook.core.site import SETTINGS, Environment, Setting, Site, setting, site_of, values_of
+from tunebook.core.site_reading import parse_site
 from tunebook.errors import PlanError, Problem
 
-__all__ = ["parse_site", "site_text"]
-
-_ENVIRONMENTS = {
-    "default conda environment": "conda",
-    "conda environment": "conda",
-    "training conda environment": "training_conda",
-    "evaluation conda environment": "evaluation_conda",
-    "virtual environment": "venv",
-    "default virtual environment": "venv",
-    "training virtual environment": "training_venv",
-    "evaluation virtual environment": "evaluation_venv",
-}
-_ALIASES = {
-    "user": "username",
-    "default mem": "mem",
-    "email": "mail_user",
-    "gpu request": "gpu_syntax",
-    "output_dir_base": "output_dir_base",
-    "entity": "wandb_entity",
-    "default project": "wandb_project",
-    "project": "wandb_project",
-}
-_LABELS = {item.label.lower(): item.key for item in SETTINGS if item.key not in {"training", "evaluation", "modules"}}
-_KEYS = _LABELS | _ALIASES | _ENVIRONMENTS
-_UNSET = re.compile(r"\(.*\)|<[^>]*>|-|none|n/a|", re.IGNORECASE)
-
-
-@dataclass
-class _Reading:
-    """The settings found in one file, by key, and its problems."""
-
-    file: str
-    values: dict[str, str] = field(default_factory=dict)
-    lines: dict[str, int] = field(default_factory=dict)
-    modules: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-
-    def read_bullet(self, bullet: Bullet) -> None:
-        key = _KEYS.get(bullet.key)
-        if key is None:
-            for near in get_close_matches(bullet.key, _KEYS, n=1, cutoff=0.85):
-                hint = f"did you mean `{near}`? This line is not read"
-                self.problems.append(Problem(f"unknown setting `{bullet.name}`", self.file, bullet.line, hint))
-            return
-        value = bullet.value.text
-        raw = bullet.value.raw.strip().strip("`")
-        is_unset = _UNSET.fullmatch(value) or _UNSET.fullmatch(raw)
-        if key not in self.values and not is_unset:
-            self.values[key] = value
-            self.lines[key] = bullet.line
-
-    def read_modules(self, section: MarkdownSection) -> None:
-        if "module" not in section.title.lower():
-            return
-        for block in section.code_blocks:
-            for line in map(str.strip, block.raw.splitlines()):
-                if line and not line.startswith("#"):
-                    self.modules.append(line)
-                    self.lines.setdefault("modules", section.code_blocks[0].line)
-
-    def drop_wrong_values(self) -> None:
-        if "gpu_syntax" in self.values:
-            option = self.values["gpu_syntax"].strip("`- ").removeprefix("--")
-            self.values["gpu_syntax"] = option.split("=")[0].split(":")[0]
-        for item in SETTINGS:
-            if item.key in self.values and not item.accepts(self.values[item.key]):
-                message = f"{item.label} is `{self.values.pop(item.key)}`; it must be {item.allowed}"
-                self.problems.append(Problem(message, self.file, self.lines[item.key]))
-
-    def environment(self, stage: str) -> Environment:
-        """The stage's own environment, otherwise the common one; a stage's own conda beats a common virtual one."""
-        own = Environment(self.values.get(f"{stage}_conda", ""), self.values.get(f"{stage}_venv", ""))
-        common = Environment(self.values.get("conda", ""), self.values.get("venv", ""))
-        return common if own == Environment() else own
-
-
-def parse_site(text: str, *, file: str = SITE_FILE) -> tuple[Site, tuple[Problem, ...]]:
-    """The site settings, and warnings: settings that cannot be read, and names that look misspelt.
-
-    The file may contain anything else as well (it is a person's notes for other agents too); that is ignored.
-    """
-    reading = _Reading(file)
-    for section in parse_markdown(text).walk():
-        for bullet in section.bullets:
-            reading.read_bullet(bullet)
-        reading.read_modules(section)
-    reading.drop_wrong_values()
-    names = {item.name for item in fields(Site)}
-    site = Site(
-        file=file,
-        modules=tuple(reading.modules),
-        training=reading.environment("training"),
-        evaluation=reading.environment("evaluation"),
-        lines=MappingProxyType(reading.lines),
-        **{key: value for key, value in reading.values.items() if key in names},
-    )
-    return site, tuple(reading.problems)
-
+__all__ = ["site_text"]
 
 _HEAD = """\
 # Site settings
@@ -218,7 +110,7 @@ def _prove(site: Site, text: str) -> None:
     Raises:
         PlanError: a setting is not the same.
     """
-    found = values_of(parse_site(text)[0])
+    found = values_of(parse_site(text).site)
     problems = []
     for key, value in values_of(site).items():
         is_printable = all(line.isprintable() for line in value.split("\n"))

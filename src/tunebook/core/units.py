@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["clock_minutes", "minutes", "sbatch_time", "spoken_duration", "spoken_minutes"]
+__all__ = ["clock_minutes", "minutes", "read_duration", "sbatch_time", "spoken_duration", "spoken_minutes"]
 
 _UNITS_MIN = {"s": 1 / 60, "m": 1.0, "h": 60.0, "d": 1440.0}
 _SPOKEN = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|m|s)(?:ays?|ours?|rs?|in(?:ute)?s?|ec(?:ond)?s?)?\b", re.IGNORECASE)
+# Words before a duration; units that are not read, and ranges.
+_ABOUT = re.compile(r"(?:(?:about|approx(?:imately|\.)?|circa|ca\.|up to|at most)\s+|[~≈<≤]\s*)*", re.IGNORECASE)
+_UNCLEAR = re.compile(r"\d\s*(?:w|weeks?|months?|years?)\b|\d\s*[dhms][a-z]*\s*(?:-|–|—|to|or)\s*\d", re.IGNORECASE)
 
 
 def clock_minutes(text: str) -> float | None:
@@ -35,6 +38,19 @@ def minutes(text: str) -> float | None:
         total = (total or 0.0) + float(match[1]) * _UNITS_MIN[match[2].lower()]
         end = match.end()
     return total
+
+
+def read_duration(text: str) -> float | None:
+    """Minutes of a text that begins with a duration, as a plan gives it; ``None`` if it may mean another time.
+
+    ``~8 min per run`` is read; ``3 weeks``, ``2-3 hours`` and ``1:30`` (hours or minutes) are not.
+    """
+    text = _ABOUT.sub("", text.strip())
+    first = text.split(" ")[0].rstrip(",;")
+    if ":" in first:
+        return clock_minutes(first) if first.count(":") > 1 else None
+    begins = _SPOKEN.match(text)
+    return minutes(text) if begins and not _UNCLEAR.search(text) else None
 
 
 def sbatch_time(duration_min: float) -> str:

@@ -17,15 +17,15 @@ from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan import MatrixEntry, Plan, Run, RunType
 from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.core.plan.settings import effective, run_settings
-from tunebook.design.combine import combinations, level_value
-from tunebook.design.naming import FreeNames, control_name, with_names
-from tunebook.design.parameter_names import column_of
+from tunebook.design.factors import column_of, combinations, level_value
+from tunebook.design.naming import FreeNames, control_name, describe_design, with_names
 from tunebook.design.values import MODEL, Design, ListedRun
 
 __all__ = [
     "Previous",
     "build_plan",
     "identity",
+    "kind_of",
     "names_by_identity",
     "same_trainings",
     "trained_runs",
@@ -44,16 +44,13 @@ class Previous:
     """The plan that an update replaces, and the parts of it that stay; empty for a new plan.
 
     Attributes:
-        run_names: the names of its runs.
-        run_notes: run name to its remark; ``matrix_notes`` are the remarks in the evaluation matrix.
+        matrix_notes: run name to its remark in the evaluation matrix.
         trained: runs whose training was submitted, as the plan's status says.
         is_evaluated: whether any evaluation was submitted.
     """
 
     plan: Plan | None = None
     text: str | None = None
-    run_names: Mapping[_Identity, str] = field(default_factory=lambda: MappingProxyType({}))
-    run_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     trained: frozenset[str] = frozenset()
     is_evaluated: bool = False
@@ -76,17 +73,21 @@ def build_plan(design: Design, *, name: str, previous: Previous = _NO_PREVIOUS) 
         columns=keys,
         models=tuple(_used_models(design, trained)),
         dataset=_dataset(design, trained),
-        tasks=tuple(_tasks(design)),
+        tasks=tuple(replace(task, description=prose(task.description)) for task in design.tasks),
         epochs_to_evaluate=parse_epochs(design.epochs) or "last",
         configuration=_configuration(design, trained, keys),
         factors=tuple(_factors(design, trained, keys)),
     )
+    old_names: dict[_Identity, str] = {}
+    notes = dict(design.run_notes)
+    if previous.plan is not None:
+        old_names = names_by_identity(previous.plan)
+        notes.update((run.name, run.notes) for run in previous.plan.runs if run.notes)
     names: list[str] = []
     for run, row in zip(plan.runs, trained, strict=True):
-        names.append(previous.run_names.get(identity(plan, run), row.name))
+        names.append(old_names.get(identity(plan, run), row.name))
     plan = replace(plan, runs=with_names(plan, names))
-    notes = {**design.run_notes, **previous.run_notes}
-    runs = (*plan.runs, *_controls(design, plan, previous), *_eval_only(design))
+    runs = (*plan.runs, *_controls(design, plan, old_names), *_eval_only(design))
     plan = replace(plan, runs=tuple(replace(run, notes=prose(notes.get(run.name, ""))) for run in runs))
     return replace(plan, matrix=tuple(_matrix(design, plan)))
 
@@ -156,12 +157,12 @@ def _written(texts: Mapping[str, str]) -> Mapping[str, Written]:
     return MappingProxyType({key: Written(level_value(key, text), text) for key, text in texts.items()})
 
 
-def _controls(design: Design, plan: Plan, previous: Previous) -> Iterator[Run]:
+def _controls(design: Design, plan: Plan, old_names: Mapping[_Identity, str]) -> Iterator[Run]:
     """A base model for each model that is trained, or those that are wanted."""
     names = FreeNames(run.name for run in plan.runs)
     for model, given in _wanted_controls(design, plan).items():
         run = Run("", model, RunType.CONTROL, 0)
-        name = previous.run_names.get(identity(plan, run), given)
+        name = old_names.get(identity(plan, run), given)
         yield replace(run, name=names.take(name or control_name(model)))
 
 
@@ -205,6 +206,13 @@ def names_by_identity(plan: Plan) -> dict[_Identity, str]:
     return {identity(plan, run): run.name for run in plan.runs}
 
 
+def kind_of(design: Design, plan: Plan, old: Plan | None) -> str:
+    """The design in words; the old plan's words while its runs are the same."""
+    if old and old.kind and [identity(old, run) for run in old.runs] == [identity(plan, run) for run in plan.runs]:
+        return old.kind
+    return describe_design(design, plan)
+
+
 def same_trainings(plan: Plan) -> tuple[tuple[str, str], ...]:
     """Pairs of runs that are the same training: at rank 8, an alpha of 16 is ``2 × rank``."""
     first: dict[tuple[str, str], str] = {}
@@ -226,12 +234,7 @@ def _used_models(design: Design, trained: Iterable[ListedRun]) -> Iterator[core.
     used |= {item.model for item in design.eval_only}
     for model in design.models:
         if design.has_every_control or model.name in used:
-            yield core.Model(model.name, model.path, 0)
-
-
-def _tasks(design: Design) -> Iterator[core.EvaluationTask]:
-    for task in design.tasks:
-        yield core.EvaluationTask(task.name, task.script, 0, task.function, task.dataset, prose(task.description))
+            yield model
 
 
 def trains_adapters(design: Design) -> bool:

@@ -1,4 +1,4 @@
-"""Checks a design: everything that is missing or wrong at once, each with the option or line that it came from. Pure.
+"""Completes and checks a design: all that is missing or wrong at once, each with the option or line that it came from.
 
 The rules of :mod:`tunebook.core.check` check the plan that a design gives. The rules here are those of the design
 itself, and those whose place a plan that is not written yet could not name.
@@ -6,23 +6,29 @@ itself, and those whose place a plan that is not written yet could not name.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 
 from tunebook.core.markdown import prose
 from tunebook.core.naming import is_one_component
 from tunebook.core.parameters import suggestion
+from tunebook.core.plan import Model
 from tunebook.core.plan.evaluation_plan import parse_epochs
+from tunebook.core.site import Site
 from tunebook.design.build_plan import build_plan
-from tunebook.design.combine import combinations, has_values
+from tunebook.design.documents import place_of
 from tunebook.design.factor_rules import conversion_problem, factor_problems, required_parameters, size_problems
-from tunebook.design.parameter_names import column_of, values_text
-from tunebook.design.places import place_of
+from tunebook.design.factors import column_of, combinations, has_values, values_text
 from tunebook.design.values import MODEL, Design, DesignInputs, EvalOnly, ListedRun
 from tunebook.errors import Problem
 
-__all__ = ["design_problems", "design_warnings", "missing_parts"]
+__all__ = ["DEFAULTS", "complete", "design_problems", "design_warnings", "missing_parts"]
+
+DEFAULTS = {"lora_rank": "8", "lr": "1e-4", "batch_size": "4", "epochs": "1"}
+"""Values that ``--yes`` takes, and the questions offer, for parameters that every training needs."""
 
 _QUESTIONS = {
     "question": "what should this experiment find out?",
@@ -167,3 +173,44 @@ def _rules_without_effect(design: Design) -> Iterator[Problem]:
             if not any(fnmatchcase(name, pattern) for name in names):
                 message = f"`{pattern}` in the matrix matches no {kind}"
                 yield place_of(rule.run).problem(message, suggestion(pattern, names[:_MOST_NAMES]))
+
+
+# --- completing -----------------------------------------------------------------------------------------------------
+
+
+def complete(inputs: DesignInputs, site: Site, *, defaults: bool) -> DesignInputs:
+    """Fills in the models' directories, the number of GPUs and, if wanted, :data:`DEFAULTS`."""
+    design = inputs.design
+    decisions, problems = [*inputs.decisions], [*inputs.problems]
+    models: list[Model] = []
+    for model in design.models:
+        path = model.path
+        if not path and site.models_dir:
+            path = str(PurePosixPath(site.models_dir, model.name))
+            decisions.append((f"model {model.name} at {path}", f"the models directory of {site.file}"))
+        if not path:
+            hint = f"write {model.name}=PATH, or name a models directory in claude.local.md"
+            problems.append(place_of(model.name).problem(f"model `{model.name}` has no path", hint))
+        models.append(replace(model, path=path))
+    settings = dict(design.settings)
+    if "gpus" not in settings:
+        settings["gpus"], why = _gpus(site)
+        decisions.append((f"GPUs = {settings['gpus']}", why))
+    if defaults:
+        for key in missing_parts(design):
+            if key in DEFAULTS:
+                settings[key] = DEFAULTS[key]
+                decisions.append((f"{column_of(key)} = {DEFAULTS[key]}", "the usual default, since none was given"))
+    completed = replace(design, models=tuple(models), settings=settings)
+    return replace(inputs, design=completed, decisions=tuple(decisions), problems=tuple(problems))
+
+
+def _gpus(site: Site) -> tuple[str, str]:
+    """The number of GPUs of a run, and the reason."""
+    if site.gpus:
+        return site.gpus, f"the default of {site.file}"
+    if site.account or site.partition or site.cluster:
+        return "1", "one GPU for each job of a cluster"
+    if shutil.which("nvidia-smi"):
+        return "1", "this machine has a GPU"
+    return "0", "this machine has no GPU, and the site settings describe no cluster"

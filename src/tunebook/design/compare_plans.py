@@ -15,7 +15,7 @@ from tunebook.core.parameters import Value
 from tunebook.core.plan import Evaluation, Plan, Run, RunType, parse_plan
 from tunebook.core.plan.resources import join_script
 from tunebook.core.plan.settings import evaluations
-from tunebook.design.parameter_names import values_text
+from tunebook.design.factors import values_text
 from tunebook.errors import Problem
 
 __all__ = ["lost_edits", "plan_differences"]

@@ -8,15 +8,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import yaml
 
 from tunebook.core.markdown import literal
-from tunebook.design.places import NOWHERE, Place, Text
-from tunebook.errors import PlanError, UsageError
+from tunebook.core.parameters import suggestion
+from tunebook.errors import PlanError, Problem, UsageError
 
-__all__ = ["Document", "Json", "Node", "assignments", "json_document", "levels", "options_document", "yaml_document"]
+__all__ = [
+    "NOWHERE",
+    "Document",
+    "Json",
+    "Node",
+    "Number",
+    "Place",
+    "Text",
+    "assignments",
+    "json_document",
+    "levels",
+    "options_document",
+    "place_of",
+    "records",
+    "texts_of",
+    "yaml_document",
+]
 
 _MOST_NODES = 100_000
 _DEEPEST = 20
@@ -25,6 +41,53 @@ _PAIR = re.compile(r"\s*(?P<key>[\w .-]+?)\s*=")
 
 Json: TypeAlias = "str | int | float | Sequence[Json] | Mapping[str, Json] | None"
 """A value of a JSON file."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file and its line, or an option's name instead of the file."""
+
+    file: str | None = None
+    line: int | None = None
+
+    def problem(self, message: str, hint: str = "") -> Problem:
+        """A problem at this place."""
+        return Problem(message, self.file, self.line, hint)
+
+
+NOWHERE = Place()
+"""The place of what a program gave, and of defaults."""
+
+
+class Text(str):
+    """A text that knows where it was written; it equals any string of the same characters."""
+
+    __slots__ = ("place",)
+    place: Place
+
+    def __new__(cls, text: str, place: Place = NOWHERE) -> Self:
+        """The text with its place."""
+        made = super().__new__(cls, text)
+        made.place = place
+        return made
+
+
+class Number(int):
+    """A whole number that knows where it was written."""
+
+    place: Place
+
+    def __new__(cls, value: int, place: Place = NOWHERE) -> Self:
+        """The number with its place."""
+        made = super().__new__(cls, value)
+        made.place = place
+        return made
+
+
+def place_of(value: object) -> Place:
+    """Where a text or a number was written; :data:`NOWHERE` for a plain one."""
+    found = getattr(value, "place", NOWHERE)
+    return found if isinstance(found, Place) else NOWHERE
 
 
 @dataclass(frozen=True)
@@ -175,6 +238,38 @@ def assignments(node: Node) -> list[tuple[Text, Node]]:
             raise UsageError([node.place.problem(f"`{match['key']}` is given twice", "give it once")])
         found[match["key"]] = Node(_unquoted(part[match.end() :].strip(), node.place), node.place)
     return Node(found, node.place).named()
+
+
+def records(node: Node, main: str, *, keys: tuple[str, ...]) -> Iterator[tuple[Node, dict[str, str]]]:
+    """The texts of each part by key: of ``NAME=MAIN``, of a mapping of names, and of mappings with these keys.
+
+    Raises:
+        UsageError: a mapping has another key, or a list instead of a text.
+    """
+    named: list[tuple[str, Node]] = [("", item) for item in node.items()]
+    if isinstance(node.value, Mapping) and main not in node.value:
+        named = [(name.strip(), item) for name, item in node.named()]
+    for name, item in named:
+        texts = {"name": name}
+        if isinstance(item.value, Mapping):
+            texts |= texts_of(item, keys=keys)
+        else:
+            first, sign, rest = item.one_text().partition("=")
+            if name or not sign:
+                texts[main] = item.text.strip()
+            else:
+                texts |= {"name": first.strip(), main: rest.strip()}
+        yield item, texts
+
+
+def texts_of(node: Node, *, keys: tuple[str, ...]) -> dict[str, str]:
+    """The texts of a mapping that has only these keys."""
+    values: dict[str, str] = {}
+    for key, item in node.named():
+        if key not in keys:
+            raise UsageError([item.place.problem(f"unknown key `{key}`", suggestion(key, keys))])
+        values[key] = item.one_text()
+    return values
 
 
 def _unquoted(text: str, place: Place) -> Text:

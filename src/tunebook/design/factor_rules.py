@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from itertools import chain
 
 from tunebook.design.build_plan import trained_runs, trains_adapters
-from tunebook.design.combine import factor_groups, has_values, level_value
-from tunebook.design.parameter_names import column_of, is_literal, values_text, varies
-from tunebook.design.places import Place, place_of
+from tunebook.design.documents import Place, place_of
+from tunebook.design.factors import column_of, factor_groups, has_values, is_literal, level_value, values_text, varies
 from tunebook.design.values import MODEL, MOST_RUNS, Design, Factor
 from tunebook.errors import Problem
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
 
@@ -110,21 +110,11 @@ def _settings(experiment: Path, jobs: Iterable[Job]) -> Iterator[tuple[Job, Mapp
 def _experiments(roots: list[Path]) -> list[Path]:
     found: dict[Path, float] = {}
     for root in roots:
-        for directory in (root, *_subdirectories(root)):
-            manifest = directory / MANIFEST
-            if manifest.is_file():
-                found[directory] = manifest.stat().st_mtime
+        with suppress(OSError):
+            for manifest in chain([root / MANIFEST], root.glob(f"*/{MANIFEST}")):
+                if manifest.is_file():
+                    found[manifest.parents[1]] = manifest.stat().st_mtime
     return sorted(found, key=lambda path: (-found[path], str(path)))[:_MOST_EXPERIMENTS]
-
-
-def _subdirectories(root: Path) -> Iterator[Path]:
-    try:
-        with os.scandir(root) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    yield Path(entry.path)
-    except OSError:
-        return
 
 
 def _duration_s(experiment: Path, job: Job) -> float | None:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from itertools import chain, filterfalse
+from typing import Any, TypeVar
 
-from tunebook.design.values import (
-    MODEL,
-    MOST_RUNS,
-    Combine,
-    Decision,
-    Design,
-    DesignInputs,
-    DesignModel,
-    DesignTask,
-    EvalOnly,
-    Factor,
-)
+from tunebook.core.plan import EvaluationTask
+from tunebook.design.values import MODEL, MOST_RUNS, Combine, Decision, Design, DesignInputs
 
-__all__ = ["merge_inputs", "update_inputs"]
+__all__ = ["merge_inputs", "tasks_by_name", "update_inputs"]
 
 _Item = TypeVar("_Item")
-_Named = TypeVar("_Named", bound=DesignModel | DesignTask | EvalOnly)
-_Keys = TypeVar("_Keys", bound=Iterable[str])
+_Pair = tuple[str, ...]
 
 
 def merge_inputs(earlier: DesignInputs, now: DesignInputs) -> DesignInputs:
@@ -56,43 +46,27 @@ def update_inputs(stored: DesignInputs, now: DesignInputs) -> DesignInputs:
 
 
 def _merged(earlier: Design, now: Design) -> Design:
-    return Design(
-        question=now.question or earlier.question,
-        name=now.name or earlier.name,
-        preparation=now.preparation or earlier.preparation,
-        evaluation=now.evaluation or earlier.evaluation,
-        models=_by_name(earlier.models, now.models),
-        dataset=now.dataset or earlier.dataset,
-        dataset_format=now.dataset_format or earlier.dataset_format,
-        tasks=_tasks(earlier, now),
-        factors=_factors(earlier, now),
-        combine=now.combine or earlier.combine,
-        base={**earlier.base, **now.base},
-        paired=_paired(earlier, now),
-        listed=_added(earlier.listed, now.listed),
-        sample=_given(now.sample, earlier.sample),
-        sample_seed=_given(now.sample_seed, earlier.sample_seed),
-        seeds=_seeds(earlier, now),
-        replicates=_replicates(earlier, now),
-        exclusions=_added(earlier.exclusions, now.exclusions),
-        train=_given(now.train, earlier.train),
-        controls=_given(now.controls, earlier.controls),
-        eval_only=_by_name(earlier.eval_only, now.eval_only),
-        settings=_settings(earlier, now),
-        epochs=now.epochs or earlier.epochs,
-        matrix=_added(earlier.matrix, now.matrix),
-        notes=(*earlier.notes, *now.notes),
-        run_notes={**earlier.run_notes, **now.run_notes},
-    )
+    values: dict[str, Any] = {}
+    for item in fields(Design):
+        rule = _RULES.get(item.name, _latest)
+        values[item.name] = rule(getattr(earlier, item.name), getattr(now, item.name))
+    return _without_replaced(Design(**values), earlier, now)
 
 
-def _by_name(earlier: tuple[_Named, ...], now: tuple[_Named, ...]) -> tuple[_Named, ...]:
+def _latest(earlier: Any, now: Any) -> Any:
+    """The later one if it is given; mappings together."""
+    if isinstance(now, Mapping):
+        return {**earlier, **now}
+    return earlier if now is None or now == "" else now
+
+
+def _by(attribute: str) -> Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]:
     """All of them; a later one takes the place of an earlier one of its name."""
-    return tuple({item.name: item for item in (*earlier, *now)}.values())
 
+    def rule(earlier: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple({getattr(item, attribute): item for item in (*earlier, *now)}.values())
 
-def _given(now: _Item | None, earlier: _Item | None) -> _Item | None:
-    return earlier if now is None else now
+    return rule
 
 
 def _added(earlier: tuple[_Item, ...], now: tuple[_Item, ...]) -> tuple[_Item, ...]:
@@ -100,9 +74,10 @@ def _added(earlier: tuple[_Item, ...], now: tuple[_Item, ...]) -> tuple[_Item, .
     return (*earlier, *(item for item in now if item not in earlier))
 
 
-def _tasks(earlier: Design, now: Design) -> tuple[DesignTask, ...]:
-    tasks = {task.name: task for task in earlier.tasks}
-    for task in now.tasks:
+def tasks_by_name(earlier: tuple[EvaluationTask, ...], now: tuple[EvaluationTask, ...]) -> tuple[EvaluationTask, ...]:
+    """All tasks, one of each name; one without a script adds to the earlier one of its name."""
+    tasks = {task.name: task for task in earlier}
+    for task in now:
         known = tasks.get(task.name)
         if task.script or known is None:
             tasks[task.name] = task
@@ -112,34 +87,40 @@ def _tasks(earlier: Design, now: Design) -> tuple[DesignTask, ...]:
     return tuple(tasks.values())
 
 
-def _factors(earlier: Design, now: Design) -> tuple[Factor, ...]:
-    factors = {factor.key: factor for factor in (*earlier.factors, *now.factors)}
+def _regrouped(earlier: tuple[_Pair, ...], now: tuple[_Pair, ...]) -> tuple[_Pair, ...]:
+    """All pairs, without earlier ones that share a factor with a later one."""
+    regrouped = set[str]().union(*now)
+    return (*(keys for keys in earlier if regrouped.isdisjoint(keys)), *now)
+
+
+_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "models": _by("name"),
+    "tasks": tasks_by_name,
+    "factors": _by("key"),
+    "paired": _regrouped,
+    "listed": _added,
+    "exclusions": _added,
+    "eval_only": _by("name"),
+    "matrix": _added,
+    "notes": lambda earlier, now: (*earlier, *now),
+}
+
+
+def _without_replaced(merged: Design, earlier: Design, now: Design) -> Design:
+    """Without an earlier factor that is a setting now, without the reverse, and with the seeds that apply."""
     settled = set(now.settings)
     if now.seeds or now.replicates is not None:
         settled.add("seed")
-    for key in settled.difference(now.factor_keys):
-        factors.pop(key, None)
-    return tuple(factors.values())
-
-
-def _settings(earlier: Design, now: Design) -> Mapping[str, str]:
+    settled.difference_update(now.factor_keys)
     kept = {key: text for key, text in earlier.settings.items() if key not in now.factor_keys}
-    return {**kept, **now.settings}
-
-
-def _paired(earlier: Design, now: Design) -> tuple[tuple[str, ...], ...]:
-    regrouped = set[str]().union(*now.paired)
-    return (*(keys for keys in earlier.paired if regrouped.isdisjoint(keys)), *now.paired)
-
-
-def _seeds(earlier: Design, now: Design) -> tuple[str, ...]:
-    if now.seeds:
-        return now.seeds
-    if now.factor("seed"):
-        return ()
-    if now.replicates is None or not earlier.seeds:
-        return earlier.seeds
-    return _extended(earlier.seeds, now.replicates)
+    settings = {**kept, **now.settings}
+    seeds, replicates = earlier.seeds, merged.replicates
+    if now.seeds or now.factor("seed"):
+        seeds, replicates = now.seeds, now.replicates
+    elif now.replicates is not None and earlier.seeds:
+        seeds = _extended(earlier.seeds, now.replicates)
+    factors = tuple(factor for factor in merged.factors if factor.key not in settled)
+    return replace(merged, factors=factors, settings=settings, seeds=seeds, replicates=replicates)
 
 
 def _extended(seeds: tuple[str, ...], count: int) -> tuple[str, ...]:
@@ -149,39 +130,20 @@ def _extended(seeds: tuple[str, ...], count: int) -> tuple[str, ...]:
     return (*seeds[:count], *map(str, range(largest + 1, largest + 1 + added)))
 
 
-def _replicates(earlier: Design, now: Design) -> int | None:
-    if now.replicates is not None:
-        return now.replicates
-    return None if now.seeds or now.factor("seed") else earlier.replicates
-
-
 def _without_gone_factors(now: Design, merged: Design) -> tuple[Design, tuple[Decision, ...]]:
     """Drops earlier pairs, exclusions and base levels of factors that the design no longer has."""
     factors = {MODEL, *merged.factor_keys}
-    gone: dict[str, None] = {}
-    paired = _still_valid(merged.paired, now.paired, factors, gone)
-    exclusions = _still_valid(merged.exclusions, now.exclusions, factors, gone)
-    base: dict[str, str] = {}
-    for key, text in merged.base.items():
-        if key in factors or key in now.base:
-            base[key] = text
-        else:
-            gone[key] = None
+    paired = tuple(keys for keys in merged.paired if keys in now.paired or factors.issuperset(keys))
+    exclusions = tuple(rule for rule in merged.exclusions if rule in now.exclusions or factors.issuperset(rule))
+    base = {key: text for key, text in merged.base.items() if key in now.base or key in factors}
+    dropped = chain(
+        *filterfalse(paired.__contains__, merged.paired),
+        *filterfalse(exclusions.__contains__, merged.exclusions),
+        filterfalse(base.__contains__, merged.base),
+    )
+    gone = filterfalse(factors.__contains__, dict.fromkeys(dropped))
+    what = "pairs, exclusions and base levels of {} are left out"
+    decisions = tuple((what.format(key), "it is no longer a factor") for key in gone)
     if now.combine == Combine.FACTORIAL:
         base = dict(now.base)
-    what = "pairs, exclusions and base levels of {} are left out"
-    decisions = tuple((what.format(key), "it is no longer a factor") for key in gone if key not in factors)
     return replace(merged, paired=paired, exclusions=exclusions, base=base), decisions
-
-
-def _still_valid(
-    merged: Iterable[_Keys], now: Iterable[_Keys], factors: set[str], gone: dict[str, None]
-) -> tuple[_Keys, ...]:
-    """The pairs or rules that are given now, or whose keys are all factors; adds the keys of others to ``gone``."""
-    again, kept = list(now), []
-    for keys in merged:
-        if keys in again or factors.issuperset(keys):
-            kept.append(keys)
-        else:
-            gone.update(dict.fromkeys(keys))
-    return tuple(kept)

@@ -9,16 +9,16 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, takewhile
 
-from tunebook.core.markdown import MarkdownSection, parse_markdown, split_lines
+from tunebook.core.markdown import MarkdownSection, parse_markdown, split_lines, title_key
 from tunebook.core.plan.document import SECTIONS
 from tunebook.core.plan.section import SectionOfParts
 
 __all__ = ["find_section", "trimmed", "with_own_sections", "with_own_text"]
 
 # A person may write in Notes, so it is kept like a section of one's own.
-_SECTIONS = {section.title.lower() for section in SECTIONS} - {"notes"}
+_SECTIONS = {title_key(section.title) for section in SECTIONS} - {"notes"}
 _SUBSECTIONS = {
-    part.title.lower() for section in SECTIONS if isinstance(section, SectionOfParts) for part in section.parts
+    title_key(part.title) for section in SECTIONS if isinstance(section, SectionOfParts) for part in section.parts
 }
 _FACTS = {"type", "total runs", "total experiments", "scientific question", "created"}
 _WRITTEN = ("To be done before this experiment can run;",)
@@ -50,7 +50,7 @@ def with_own_sections(before: str, text: str) -> str:
     heading, *rest = text.split("\n")
     text = "\n".join([heading, *trimmed(lines[title.line : first_section]), *rest])
     for section in (*title.sections, *others):
-        is_ours = section.level > 1 and section.title.lower() in _SECTIONS
+        is_ours = section.level > 1 and title_key(section.title) in _SECTIONS
         if not is_ours:
             text = _with_section(text, section.title, lines[section.line - 1 : section.end_line])
     above = trimmed(lines[: title.line - 1])
@@ -58,9 +58,9 @@ def with_own_sections(before: str, text: str) -> str:
 
 
 def find_section(text: str, title: str) -> MarkdownSection | None:
-    """The second-level section of this title, in lower case."""
+    """The second-level section of this title, given as its key."""
     for section in parse_markdown(text).walk():
-        if section.level == _TOP and section.title.lower() == title:
+        if section.level == _TOP and title_key(section.title) == title:
             return section
     return None
 
@@ -68,7 +68,7 @@ def find_section(text: str, title: str) -> MarkdownSection | None:
 def _with_section(text: str, title: str, own: list[str]) -> str:
     """Adds a person's section at the end; if the new plan has one of this title, its bullets follow the old ones."""
     lines, _ = split_lines(text)
-    section = find_section(text, title.lower())
+    section = find_section(text, title_key(title))
     if section is not None:
         added = [line for line in lines[section.line : section.end_line] if line.strip() and line not in own]
         del lines[section.line - 1 : section.end_line]
@@ -87,15 +87,15 @@ def with_own_text(before: str, text: str) -> str:
     """
     old, _ = split_lines(before)
     for section in parse_markdown(before).walk():
-        title = section.title.lower()
+        title = title_key(section.title)
         # The status section is carried over as a whole.
         if section.level != _TOP or title not in _SECTIONS or title == "status":
             continue
         for part in section.walk():
-            if part is section or part.title.lower() in _SUBSECTIONS:
+            if part is section or title_key(part.title) in _SUBSECTIONS:
                 text = _with_blocks(text, section, part, old)
         for part in section.sections:
-            if part.title.lower() not in _SUBSECTIONS:
+            if title_key(part.title) not in _SUBSECTIONS:
                 text = _with_subsection(text, section.title, old[part.line - 1 : part.end_line])
     return text
 
@@ -106,7 +106,7 @@ def _with_blocks(text: str, section: MarkdownSection, part: MarkdownSection, old
     first = list(takewhile(_is_own, blocks))
     later = list(filter(_is_own, blocks[len(first) :]))
     facts: list[str] = []
-    if section.title.lower() == "overview":
+    if title_key(section.title) == "overview":
         facts += chain.from_iterable(map(_own_facts, blocks))
     target = _find(text, section.title, part.title)
     if target is None or not (first or facts or later):
@@ -164,18 +164,18 @@ def _own_facts(block: _Block) -> Iterator[str]:
 
 def _find(text: str, title: str, subtitle: str) -> MarkdownSection | None:
     """The subsection in the new plan; its section if that has no such subsection."""
-    section = find_section(text, title.lower())
+    section = find_section(text, title_key(title))
     if section is None or subtitle == title:
         return section
     for part in section.sections:
-        if part.title.lower() == subtitle.lower():
+        if title_key(part.title) == title_key(subtitle):
             return part
     return section
 
 
 def _with_subsection(text: str, title: str, own: Sequence[str]) -> str:
     """Adds a person's subsection at the end of its section, or at the end of a plan that has lost the section."""
-    section = find_section(text, title.lower())
+    section = find_section(text, title_key(title))
     lines, _ = split_lines(text)
     end = section.end_line if section else len(lines)
     parts = ("\n".join(lines[:end]).rstrip("\n"), "\n".join(own).strip("\n"), "\n".join(lines[end:]))

@@ -1,30 +1,32 @@
-"""Proposes a plan: a complete design with estimates, and the details that a reader of the plan wants to know."""
+"""Proposes a plan: a complete design with estimates, what these rest on, and the details that a reader wants."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from tunebook.core.plan import Estimates, Fact, Plan, PlanDetails, Run, RunType
 from tunebook.core.plan.settings import evaluations
+from tunebook.core.site import Site
 from tunebook.core.units import spoken_minutes
-from tunebook.design.build_plan import Previous, identity
-from tunebook.design.describe import describe_design, naming_facts
-from tunebook.design.estimate import Estimate
-from tunebook.design.estimate_facts import EstimateFacts, estimate_facts
-from tunebook.design.parameter_names import is_literal
-from tunebook.design.resources import Entry
-from tunebook.design.values import Design
-from tunebook.design.workloads import Surroundings, Workloads, file_bytes
+from tunebook.design.build_plan import Previous, identity, names_by_identity
+from tunebook.design.estimate import Estimate, largest_batch, memory_gb
+from tunebook.design.factors import is_literal
+from tunebook.design.naming import naming_facts
+from tunebook.design.resources import Resources
+from tunebook.design.values import Decision, Design
+from tunebook.design.workloads import ASSUMED_EXAMPLES, Surroundings, Workloads, file_bytes
 from tunebook.errors import Problem
 
-__all__ = ["Proposal", "Totals", "propose"]
+__all__ = ["Proposal", "Totals", "propose", "record_checks", "record_design"]
 
 _GIB = 2**30
 _DISK_BUFFER = 1.2
 _MIB_FROM = 10 * 2**20
+_ASSUMED_GPU_GB = 80.0
 
 
 @dataclass(frozen=True)
@@ -43,51 +45,49 @@ class Totals:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A plan with its details; the entries go to the log."""
+    """A plan with its details and totals."""
 
     plan: Plan
     details: PlanDetails
     totals: Totals
-    entries: tuple[Entry, ...]
-    warnings: tuple[Problem, ...]
 
 
-def propose(design: Design, plan: Plan, *, around: Surroundings, created: str, previous: Previous) -> Proposal:
-    """Adds splits, estimates, and details for people.
+def propose(
+    design: Design, plan: Plan, kind: str, *, around: Surroundings, created: str, previous: Previous
+) -> Proposal:
+    """Adds splits, estimates, and details for people; what the estimates rest on is recorded too.
 
     Args:
+        kind: the design in words.
         previous: runs that stay keep its estimates, since time limits follow from them and a job is only done for the
             script that it ran with. A job that was not submitted gets a longer estimate if it needs one.
     """
+    history = around.history
+    counts = f"{len(history.trainings)} trainings, {len(history.evaluations)} evaluations"
+    around.found.record("FIND_PRIOR_RUNS", counts, details=", ".join(history.searched))
     plan = _with_splits(plan, around)
     work = Workloads(plan, around)
     training = {run.name: work.training(run) for run in plan.fine_tuned}
     evaluation = work.evaluation()
     plan = _with_estimates(plan, training, evaluation, previous)
     totals = _totals(plan, work)
-    facts = estimate_facts(work, training, site=around.site, disk_gib=totals.disk_gib)
     details = PlanDetails(
-        design=_kind(design, plan, previous.plan),
+        design=kind,
         created=created,
         directory=str(around.experiment),
         verified=frozenset(around.found.verified),
         dataset=tuple(_dataset_facts(plan, around)),
         prerequisites=tuple(around.found.prerequisites),
-        training=tuple(_training_facts(totals, work, facts)),
+        training=tuple(_training_facts(totals, work, training)),
         evaluation=(("Basis", _evaluation_basis(plan, evaluation)),) if evaluation else (),
-        disk=tuple(facts.disk),
+        disk=tuple(_disk_facts(work, totals.disk_gib)),
         naming=naming_facts(plan),
         matrix_notes=MappingProxyType({**_matrix_notes(plan), **previous.matrix_notes}),
         notes=design.notes,
     )
-    return Proposal(plan, details, totals, tuple(facts.entries), tuple(facts.warnings))
-
-
-def _kind(design: Design, plan: Plan, old: Plan | None) -> str:
-    """The design in words; the old plan's words while its runs are the same."""
-    if old and old.kind and [identity(old, run) for run in old.runs] == [identity(plan, run) for run in plan.runs]:
-        return old.kind
-    return describe_design(design, plan)
+    result = f"{totals.training_h:.1f} h training, {totals.evaluation_h:.1f} h evaluation, {totals.gpu_h:.1f} GPU hours"
+    around.found.record("ESTIMATE_TOTAL", f"{totals.runs} runs, {totals.evaluations} evaluations", result=result)
+    return Proposal(plan, details, totals)
 
 
 def _with_splits(plan: Plan, around: Surroundings) -> Plan:
@@ -161,16 +161,99 @@ def _totals(plan: Plan, work: Workloads) -> Totals:
     )
 
 
-def _training_facts(totals: Totals, work: Workloads, facts: EstimateFacts) -> Iterator[Fact]:
-    if not work.plan.fine_tuned:
+def _training_facts(totals: Totals, work: Workloads, training: Mapping[str, Estimate]) -> Iterator[Fact]:
+    runs: dict[str, list[Run]] = {}
+    for run in work.plan.fine_tuned:
+        runs.setdefault(run.model, []).append(run)
+    if not runs:
         return
     gpu_hours = "0: the runs use no GPU"
     if work.gpus:
         gpu_hours = f"{totals.gpu_h:.1f} with evaluations"
     yield "Total training time", f"{spoken_minutes(totals.training_h * 60)}, one run at a time"
     yield "Total GPU hours", gpu_hours
-    yield "Basis", "; ".join(facts.bases)
-    yield from facts.memory
+    bases: list[str] = []
+    for model, own in runs.items():
+        basis = _basis(work, model, own, training)
+        if len(runs) > 1:
+            basis = f"{model}: {basis}"
+        bases.append(basis)
+    yield "Basis", "; ".join(bases)
+    if work.gpus:
+        for model, own in runs.items():
+            yield from _memory_facts(work, model, own)
+
+
+def _basis(work: Workloads, model: str, runs: list[Run], training: Mapping[str, Estimate]) -> str:
+    """The basis of the longest run's estimate; the log has an entry for each time."""
+    alike: dict[float, list[str]] = {}
+    for run in runs:
+        alike.setdefault(training[run.name].minutes, []).append(run.name)
+    basis = ""
+    for minutes, names in sorted(alike.items()):
+        basis = training[names[-1]].basis
+        lines = {"details": ", ".join(names), "result": f"~{spoken_minutes(minutes)}"}
+        explanation = training[names[0]].basis
+        work.around.found.record("ESTIMATE_TRAINING", f"{model}, {len(names)} runs", **lines, explanation=explanation)
+    if not work.are_counted(runs):
+        basis += f", {ASSUMED_EXAMPLES:,} examples assumed"
+    return basis
+
+
+def _memory_facts(work: Workloads, model: str, runs: list[Run]) -> Iterator[Fact]:
+    """The memory that the largest batch of a model needs, and the batch that would fit."""
+    resource = work.model(model)
+    if resource.parameters_b is None or resource.facts is None:
+        return
+    largest = max((work.workload(run) for run in runs), key=lambda workload: workload.batch_size)
+    gpu_gb, known = _gpu_memory_gb(work.around.site)
+    config, size = resource.facts.config or {}, resource.parameters_b
+    tokens = largest.max_seq_len or math.ceil(2 * largest.tokens_per_example)
+    needed = memory_gb(config, size, batch_size=largest.batch_size, tokens=tokens, lora=largest.lora, gpus=work.gpus)
+    fits = largest_batch(config, size, tokens=tokens, lora=largest.lora, gpu_gb=gpu_gb, gpus=work.gpus)
+    text = f"batch {largest.batch_size} needs about {needed:.0f} GB at {tokens} tokens; up to {fits} fits into "
+    text += f"{gpu_gb:.0f} GB ({known})"
+    work.around.found.record("ESTIMATE_MEMORY", model, result=text)
+    if largest.batch_size > fits:
+        hint = "make the batch smaller and accumulate gradients, or shorten the sequences"
+        work.around.found.warnings.append(Problem(f"{model}: {text}", hint=hint))
+    yield f"Memory of {model}", text
+
+
+def _gpu_memory_gb(site: Site) -> tuple[float, str]:
+    """The memory of the GPUs that jobs get, and how it is known."""
+    match = re.search(r"gpu(\d{2,3})\b|\b(\d{2,3})g(?:b)?\b", site.constraint, re.IGNORECASE)
+    if match:
+        return float(match[1] or match[2]), f"constraint {site.constraint}"
+    return _ASSUMED_GPU_GB, "assumed"
+
+
+def _disk_facts(work: Workloads, disk_gib: float) -> Iterator[Fact]:
+    if not work.plan.fine_tuned:
+        return
+    found, count, needed = work.around.found, work.epochs(), _gib(disk_gib)
+    what = f"{needed} for {count} checkpoints"
+    yield "Checkpoints", f"~{needed} for {count} epochs of all runs, 20% buffer included"
+    space = work.free_space()
+    if space is None:
+        found.record("ESTIMATE_DISK", what, result="space unknown here")
+        yield "Available", "unknown: the output directory cannot be seen from here"
+        return
+    directory, free_gib = space[0], space[1] / _GIB
+    found.record("ESTIMATE_DISK", what, command=f"free space of {directory}", result=_gib(free_gib))
+    if disk_gib < free_gib:
+        yield "Available", f"{_gib(free_gib)} ✓"
+        return
+    yield "Available", f"{_gib(free_gib)} ✗ not enough"
+    message = f"the checkpoints need {needed}, but {directory} has only {_gib(free_gib)}"
+    hint = "evaluate in stages and remove checkpoints, or set another `Output base directory` in the site settings"
+    found.warnings.append(Problem(message, hint=hint))
+
+
+def _gib(size: float) -> str:
+    if size < 0.1:  # noqa: PLR2004
+        return f"{size * 1024:,.0f} MiB"
+    return f"{size:,.1f} GiB" if size < 10 else f"{size:,.0f} GiB"  # noqa: PLR2004
 
 
 def _dataset_facts(plan: Plan, around: Surroundings) -> Iterator[Fact]:
@@ -190,3 +273,33 @@ def _matrix_notes(plan: Plan) -> dict[str, str]:
         words[RunType.CONTROL] += ", with the prompts of the configuration"
     evaluated = {item.run for item in evaluations(plan)}
     return {run.name: words[run.type] for run in plan.runs if run.type in words and run.name in evaluated}
+
+
+# --- the log --------------------------------------------------------------------------------------------------------
+
+
+def record_design(found: Resources, decisions: Sequence[Decision], plan: Plan, kind: str, *, old: Plan | None) -> None:
+    """The question, the decisions and the runs; ``old`` is the plan that this one replaces."""
+    found.record("DESIGN_EXPERIMENT", plan.name, details=plan.question)
+    if old:
+        before, after = names_by_identity(old), names_by_identity(plan)
+        come = [after[key] for key in after if key not in before]
+        go = [before[key] for key in before if key not in after]
+        result = f"{len(after) - len(come)} runs stay, {len(come)} come, {len(go)} go"
+        found.record("UPDATE_PLAN", old.name, result=result, come=", ".join(come), go=", ".join(go))
+    for what, why in decisions:
+        found.record("DECIDE", what, explanation=why)
+    factors = "; ".join(f"{factor.name}: {', '.join(factor.levels)}" for factor in plan.factors)
+    types = [run.type for run in plan.runs]
+    result = ", ".join(f"{types.count(type_)} {type_.value}" for type_ in RunType if type_ in types)
+    found.record("FACTORS_TO_RUNS", kind, details=factors, result=result, runs=", ".join(run.name for run in plan.runs))
+
+
+def record_checks(found: Resources, plan: Plan, *, errors: Sequence[Problem], warnings: Sequence[Problem]) -> None:
+    """The problems and prerequisites of the plan."""
+    checked = "read back and checked by the rules of `tunebook check`"
+    result = f"{len(errors)} errors, {len(warnings)} warnings"
+    found.record("CHECK_PLAN", checked, result=result, details="; ".join(map(str, (*errors, *warnings))))
+    for item in found.prerequisites:
+        found.record("PREREQUISITE", item)
+    found.record("COMPLETE", "the plan is written", result=plan.file)

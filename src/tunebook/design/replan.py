@@ -11,7 +11,7 @@ from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan import Evaluation, Plan
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.core.plan.status import EvaluationRow, pending_rows, update_status
-from tunebook.design.build_plan import Previous, identity, names_by_identity
+from tunebook.design.build_plan import Previous, identity
 from tunebook.design.preserve import find_section, trimmed, with_own_sections, with_own_text
 
 __all__ = ["keep_from", "plan_diff", "updated_text"]
@@ -23,15 +23,8 @@ _RowKey = tuple[str, ...]
 def keep_from(text: str, plan: Plan) -> Previous:
     """The parts of a plan that an update keeps."""
     trained, is_evaluated = _submitted(text)
-    return Previous(
-        plan=plan,
-        text=text,
-        run_names=names_by_identity(plan),
-        run_notes={run.name: run.notes for run in plan.runs if run.notes},
-        matrix_notes=_matrix_notes(text),
-        trained=trained,
-        is_evaluated=is_evaluated,
-    )
+    notes = _matrix_notes(text)
+    return Previous(plan=plan, text=text, matrix_notes=notes, trained=trained, is_evaluated=is_evaluated)
 
 
 def _matrix_notes(text: str) -> dict[str, str]:
@@ -45,13 +38,15 @@ def _matrix_notes(text: str) -> dict[str, str]:
     return notes
 
 
-def updated_text(before: str, old: Plan, text: str, new: Plan) -> str:
-    """The new plan with the status of runs that stay, and with everything that a person wrote.
+def updated_text(previous: Previous, text: str, new: Plan) -> str:
+    """The new plan with the status of runs that stay, and with everything that a person wrote in the old one.
 
     Args:
-        before: the text of the old plan, ``old``.
         text: the text of the new plan, ``new``, as it would be written without an old one.
     """
+    before, old = previous.text, previous.plan
+    if before is None or old is None:
+        return text
     return with_own_sections(before, with_own_text(before, _with_status(before, old, text, new)))
 
 

@@ -15,11 +15,11 @@ from tunebook.core.plan import EvaluationTask, Model, Plan
 from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Environment, Site
 from tunebook.disk.program import run_program
-from tunebook.errors import PlanError, ToolError
+from tunebook.errors import PlanError, Problem, ToolError
 from tunebook.tools.base import EvaluationTool, PreparationTool, Tool
 from tunebook.tools.datasets import DatasetFacts, read_dataset_facts
 from tunebook.tools.known_models import known_model
-from tunebook.tools.model_facts import ModelFacts, read_chat_template, read_model_facts
+from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.registry import installed_tools
 
 __all__ = ["Entry", "ModelResource", "Resources", "free_bytes", "how_to_get", "survey"]
@@ -39,8 +39,6 @@ _OWNERS = {
 }
 _GATED = ("meta-llama", "google")
 _PROBE_S = 60.0
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
-_POINTER = b"version https://git-lfs."
 
 
 @dataclass(frozen=True)
@@ -60,21 +58,22 @@ class ModelResource:
 
 @dataclass
 class Resources:
-    """The resources as they were found; the entries go to the log, the prerequisites to the plan.
+    """The resources as they were found, and everything to report: entries for the log, prerequisites, warnings.
 
     Attributes:
         refused: model to the reason why its configuration cannot be trained with.
-        verified: paths that were found complete; ``missing`` are those that were not found.
+        verified: paths that were found complete; ``missing`` are those that were not found, and
+            models whose files are not complete.
     """
 
     models: dict[str, ModelResource] = field(default_factory=dict)
     datasets: dict[str, DatasetFacts | None] = field(default_factory=dict)
-
     refused: dict[str, str] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     prerequisites: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
     def record(self, action: str, description: str, **lines: str) -> None:
         """Adds an entry to the log."""
@@ -91,9 +90,8 @@ class Resources:
         return found.splits if found else MappingProxyType({})
 
 
-def survey(plan: Plan, site: Site, experiment: Path) -> Resources:
+def survey(found: Resources, plan: Plan, site: Site, experiment: Path) -> None:
     """Reads everything that the plan names; a missing resource is a prerequisite, never an error."""
-    found = Resources()
     registry = installed_tools()
     preparation = registry.preparation_tool(plan.tools.preparation)
     evaluation = registry.evaluation_tool(plan.tools.evaluation)
@@ -110,22 +108,23 @@ def survey(plan: Plan, site: Site, experiment: Path) -> Resources:
     for tool, environment in ((preparation, site.training), (evaluation, site.evaluation)):
         if tool is not None:
             _environment(found, tool, environment)
-    return found
 
 
 def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTool | None) -> None:
     name, path = model.name, model.path
     directory = experiment / Path(path).expanduser()
     facts = read_model_facts(directory)
-    resource = ModelResource(path, facts, _size(found, name, facts, tool), _weight_bytes(directory, facts))
+    resource = ModelResource(path, facts, _size(found, name, facts, tool), _weight_bytes(facts))
     found.models[name] = resource
     if facts is None:
         found.require(path, f"Model {code_span(name)} is not at {code_span(path)}: {how_to_get(name, path, tool)}")
         found.record("VERIFY_MODEL", name, details=path, **_MISSING)
         return
-    problems = list(_model_problems(directory, facts))
+    problems = list(_model_problems(facts))
     for problem in problems:
         found.prerequisites.append(f"Model {code_span(name)} at {code_span(path)}: {problem}")
+    if facts.flaws:
+        found.missing.add(path)
     if not problems:
         found.verified.add(path)
     size = f"{resource.parameters_b:.2f}B parameters" if resource.parameters_b else "size unknown"
@@ -170,39 +169,23 @@ def _repository(name: str, path: str) -> str:
     return shlex.quote(f"{owner}/{model}")
 
 
-def _weight_bytes(directory: Path, facts: ModelFacts | None) -> int:
+def _weight_bytes(facts: ModelFacts | None) -> int:
     total = 0
-    for name in facts.weight_files if facts else ():
-        file = directory / name
+    if facts is None:
+        return total
+    for name in facts.weight_files:
+        file = facts.directory / name
         if file.is_file():
             total += file.stat().st_size
     return total
 
 
-def _model_problems(directory: Path, facts: ModelFacts) -> Iterator[str]:
-    if facts.config is None:
-        yield "`config.json` is missing or cannot be read"
-    if not any(map(Path.is_file, map(directory.joinpath, _TOKENIZER_FILES))):
-        yield "its tokenizer is missing"
-    elif read_chat_template(directory) is None:
+def _model_problems(facts: ModelFacts) -> Iterator[str]:
+    for flaw in facts.flaws:
+        hint = f": {flaw.hint}" if flaw.hint else ""
+        yield f"it {flaw.message}{hint}"
+    if not facts.flaws and not facts.template:
         yield "its tokenizer has no chat template, which training and evaluation both need"
-    if not facts.weight_files:
-        yield "it has no weight files"
-    elif facts.missing_files:
-        yield "weight files are missing: " + ", ".join(map(code_span, facts.missing_files))
-    else:
-        pointers = [name for name in facts.weight_files if _is_pointer(directory / name)]
-        names = ", ".join(map(code_span, pointers))
-        if pointers:
-            yield f"its weight files are Git LFS pointers ({names}): run `git lfs pull` there"
-
-
-def _is_pointer(file: Path) -> bool:
-    try:
-        with file.open("rb") as stream:
-            return stream.read(len(_POINTER)) == _POINTER
-    except OSError:
-        return False
 
 
 def _datasets(plan: Plan) -> Iterable[str]:

@@ -7,15 +7,17 @@ for the person, and neither notes nor remarks on runs: these are kept in the pla
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from tunebook.core.paths import DESIGN
+from tunebook.core.plan import EvaluationTask
 from tunebook.core.plan.resources import join_script
-from tunebook.design.documents import Json, json_document
-from tunebook.design.parse_options import parse_document
-from tunebook.design.places import Place
-from tunebook.design.values import MODEL, Design, DesignTask, ListedRun
+from tunebook.design.documents import Json, Place, json_document
+from tunebook.design.inputs import FIELDS, parse_document
+from tunebook.design.values import EVERY_MODEL, MODEL, Control, Design, ListedRun
 from tunebook.errors import PlanError
 
 __all__ = ["design_from_json", "design_to_json"]
@@ -25,51 +27,47 @@ _VERSION = 1
 
 def design_to_json(design: Design) -> str:
     """The text of the file; the same design has the same text."""
-    optional: dict[str, Json] = {
-        "question": design.question,
-        "name": design.name,
-        "preparation": design.preparation,
-        "evaluation": design.evaluation,
-        "model": {model.name: model.path for model in design.models},
-        "dataset": design.dataset,
-        "dataset-format": design.dataset_format,
-        "task": {task.name: _task(task) for task in design.tasks},
-        "factor": {factor.key: factor.levels for factor in design.factors},
-        "combine": design.combine,
-        "base": dict(design.base),
-        "pair": list(design.paired),
-        "with": [_listed(run) for run in design.listed],
-        "sample": design.sample,
-        "sample-seed": design.sample_seed,
-        "seeds": list(design.seeds),
-        "replicates": design.replicates,
-        "exclude": [*map(dict, design.exclusions)],
-        "train": design.train,
-        "control": _controls(design),
-        "eval-only": {item.name: {"checkpoint": item.checkpoint, MODEL: item.model} for item in design.eval_only},
-        "set": dict(design.settings),
-        "evaluate-epochs": design.epochs,
-        "matrix": [{"run": item.run, "tasks": [item.task], "epochs": item.epochs} for item in design.matrix],
-    }
-    given = {key: value for key, value in optional.items() if value not in (None, "", {}, [])}
-    return json.dumps({"version": _VERSION, "design": given}, indent=2, ensure_ascii=False) + "\n"
+    given: dict[str, Json] = {}
+    for item in fields(Design):
+        key, value = FIELDS.get(item.name), getattr(design, item.name)
+        if item.name in _BY_NAME:
+            value = dict(map(_BY_NAME[item.name], value))
+        elif item.name in _IN_ORDER:
+            value = list(map(_IN_ORDER[item.name], value))
+        elif item.name == "controls":
+            value = _controls(value)
+        if key and key != "note" and value not in (None, "", {}, [], ()):
+            given[key] = value
+    return json.dumps({"version": _VERSION, "design": given}, indent=2, ensure_ascii=False, default=dict) + "\n"
 
 
-def _task(task: DesignTask) -> Json:
+def _task(task: EvaluationTask) -> tuple[str, Json]:
     script = join_script(task.script, task.function)
-    return {"script": script, "dataset": task.dataset or "", "description": task.description}
+    return task.name, {"script": script, "dataset": task.dataset or "", "description": task.description}
 
 
-def _controls(design: Design) -> Json:
-    if design.has_every_control:
+def _controls(controls: tuple[Control, ...] | None) -> Json:
+    if controls is None or controls == EVERY_MODEL:
         return None
-    return [{"model": item.model, "name": item.name} for item in design.controls or ()] or "no"
+    return list(map(vars, controls)) or "no"
 
 
 def _listed(run: ListedRun) -> Json:
     if run.name:
         return {"name": run.name, **run.values}
     return dict(run.values)
+
+
+_BY_NAME: Mapping[str, Callable[[Any], tuple[str, Json]]] = {
+    "models": lambda model: (model.name, model.path),
+    "tasks": _task,
+    "factors": lambda factor: (factor.key, factor.levels),
+    "eval_only": lambda run: (run.name, {"checkpoint": run.checkpoint, MODEL: run.model}),
+}
+_IN_ORDER: Mapping[str, Callable[[Any], Json]] = {
+    "listed": _listed,
+    "matrix": lambda rule: {"run": rule.run, "tasks": [rule.task], "epochs": rule.epochs},
+}
 
 
 def design_from_json(text: str) -> Design:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.parameters import ParameterTable
-from tunebook.core.plan import Tools
-from tunebook.design.places import NOWHERE, Place
+from tunebook.core.plan import EvaluationTask, Model, Tools
+from tunebook.design.documents import Text, place_of
 from tunebook.errors import Problem
 from tunebook.tools.parameters import installed_parameters
 
@@ -23,12 +24,12 @@ __all__ = [
     "Decision",
     "Design",
     "DesignInputs",
-    "DesignModel",
-    "DesignTask",
     "EvalOnly",
     "Factor",
     "ListedRun",
     "MatrixRule",
+    "absolute",
+    "with_absolute_paths",
 ]
 
 MODEL = "model"
@@ -48,28 +49,6 @@ class Combine(StrEnum):
 
     FACTORIAL = "factorial"
     ONE_AT_A_TIME = "one-at-a-time"
-
-
-@dataclass(frozen=True)
-class DesignModel:
-    """A model; without a ``path``, it is in the site's models directory under its name."""
-
-    name: str
-    path: str = ""
-
-
-@dataclass(frozen=True)
-class DesignTask:
-    """An evaluation task; ``function`` selects one of several tasks in the script.
-
-    An empty ``script`` adds a data set or a description to the task of this name that was given earlier.
-    """
-
-    name: str
-    script: str
-    function: str | None = None
-    dataset: str | None = None
-    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,13 +106,15 @@ class MatrixRule:
 class Design:
     """Everything that a person decides. An empty text or ``None`` means that nothing was given.
 
-    A text or a number may know its place (:mod:`tunebook.design.places`), so that a problem found later names it.
+    A text or a number may know its place (:mod:`tunebook.design.documents`), so that a problem found later names it.
 
     Attributes:
         name: the experiment's; by default made of task, factors and date.
         preparation: the tool that trains.
         evaluation: the tool that evaluates.
+        models: one without a path is in the site's models directory under its name.
         dataset: a directory, or a JSON, JSONL or Parquet file.
+        tasks: one without a script adds a data set or a description to the task of its name that was given earlier.
         base: for ``one-at-a-time``: key to the level at which a factor stays while others vary; by default its first.
         paired: groups of factors whose levels go together, first with first: each group counts as one factor.
         listed: runs that are given one by one, in addition to those that the factors make.
@@ -155,10 +136,10 @@ class Design:
     name: str = ""
     preparation: str = ""
     evaluation: str = ""
-    models: tuple[DesignModel, ...] = ()
+    models: tuple[Model, ...] = ()
     dataset: str = ""
     dataset_format: str = ""
-    tasks: tuple[DesignTask, ...] = ()
+    tasks: tuple[EvaluationTask, ...] = ()
     factors: tuple[Factor, ...] = ()
     combine: str = ""
     base: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -216,10 +197,6 @@ class Design:
         """The parameters that the tools have."""
         return installed_parameters(self.tools)
 
-    def column(self, key: str) -> str:
-        """The plan's name of a parameter of the tools, or of the model."""
-        return "Model" if key == MODEL else self.parameters.by_key(key).column
-
     @property
     def factor_keys(self) -> tuple[str, ...]:
         """The keys of the factors, in their order."""
@@ -240,10 +217,6 @@ class Design:
         """The factor of this key, if there is one."""
         return next((factor for factor in self.factors if factor.key == key), None)
 
-    def task(self, name: str) -> DesignTask | None:
-        """The task of this name, if there is one."""
-        return next((task for task in self.tasks if task.name == name), None)
-
 
 @dataclass(frozen=True, kw_only=True)
 class DesignInputs:
@@ -253,7 +226,7 @@ class DesignInputs:
         misspelt: parameters that a misspelt name probably means; they are not reported as missing too.
         decisions: what a plan in YAML says in other words, and what an update leaves out.
         warnings: what could not be carried over from a plan in YAML.
-        directory: the experiment's directory that a plan in YAML names, at ``directory_place``.
+        directory: the experiment's directory that a plan in YAML names, with its place.
     """
 
     design: Design
@@ -261,5 +234,53 @@ class DesignInputs:
     misspelt: frozenset[str] = frozenset()
     decisions: tuple[Decision, ...] = ()
     warnings: tuple[Problem, ...] = ()
-    directory: Path | None = None
-    directory_place: Place = NOWHERE
+    directory: str = ""
+
+
+def absolute(text: str, here: Path) -> str:
+    """The path, relative to ``here``; symbolic links stay, and an empty text stays empty."""
+    if not text:
+        return text
+    return Text(os.path.abspath(here / Path(text).expanduser()), place_of(text))  # noqa: PTH100  resolves no links
+
+
+def with_absolute_paths(design: Design, here: Path) -> Design:
+    """The design with absolute paths of models, data sets, scripts and weights."""
+
+    def at(text: str) -> str:
+        return absolute(text, here)
+
+    def values(texts: Mapping[str, str]) -> Mapping[str, str]:
+        if "dataset" in texts:
+            return {**texts, "dataset": at(texts["dataset"])}
+        return texts
+
+    def levels(factor: Factor) -> Factor:
+        if factor.key == "dataset":
+            return replace(factor, levels=tuple(map(at, factor.levels)))
+        return factor
+
+    def located(task: EvaluationTask) -> EvaluationTask:
+        return replace(task, script=at(task.script), dataset=at(task.dataset or "") or None)
+
+    def model(item: Model) -> Model:
+        return replace(item, path=at(item.path))
+
+    def listed(run: ListedRun) -> ListedRun:
+        return replace(run, values=values(run.values))
+
+    def weights(item: EvalOnly) -> EvalOnly:
+        return replace(item, checkpoint=at(item.checkpoint))
+
+    return replace(
+        design,
+        models=tuple(map(model, design.models)),
+        dataset=at(design.dataset),
+        tasks=tuple(map(located, design.tasks)),
+        factors=tuple(map(levels, design.factors)),
+        base=values(design.base),
+        listed=tuple(map(listed, design.listed)),
+        exclusions=tuple(map(values, design.exclusions)),
+        eval_only=tuple(map(weights, design.eval_only)),
+        settings=values(design.settings),
+    )

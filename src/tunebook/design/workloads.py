@@ -46,7 +46,7 @@ class Workloads:
 
     def __init__(self, plan: Plan, around: Surroundings) -> None:
         self.plan = plan
-        self._around = around
+        self.around = around
         self.gpus = _number(plan.value("gpus"), 1)
         self._gpu = ""
         if self.gpus:
@@ -54,7 +54,7 @@ class Workloads:
 
     def training(self, run: Run) -> Estimate:
         """The time of one training."""
-        return training_estimate(self.workload(run), self._around.history)
+        return training_estimate(self.workload(run), self.around.history)
 
     def workload(self, run: Run) -> Workload:
         """The work of one training."""
@@ -85,7 +85,7 @@ class Workloads:
 
     def model(self, name: str) -> ModelResource:
         """A model as it was found; nothing is known of one that the plan does not list."""
-        return self._around.found.models.get(name) or ModelResource(name, None, None)
+        return self.around.found.models.get(name) or ModelResource(name, None, None)
 
     def _model_name(self, name: str) -> str:
         """The name of the model's directory, which prior runs have in common."""
@@ -93,7 +93,7 @@ class Workloads:
 
     def _splits(self, path: Value) -> Mapping[str, int]:
         """The splits of a run's or task's own data set, by default of the plan's."""
-        return self._around.found.splits(self._path(path))
+        return self.around.found.splits(self._path(path))
 
     def _path(self, own: Value) -> str:
         common = self.plan.dataset_path
@@ -110,7 +110,7 @@ class Workloads:
         total = sum(splits.values())
         each = _ASSUMED_EXAMPLE_BYTES
         if total:
-            each = file_bytes(self._around.experiment / self._path(own)) / total
+            each = file_bytes(self.around.experiment / self._path(own)) / total
         for key in ("prompt", "system_prompt"):
             each += len(str(effective(self.plan, run, key) or "").encode())
         tokens = each / _BYTES_PER_TOKEN + _TEMPLATE_TOKENS
@@ -128,7 +128,7 @@ class Workloads:
                 samples=self._samples(tasks[task]),
                 max_tokens=_number(self.plan.value("eval_max_tokens"), 0) or None,
                 gpus=min(1, self.gpus),
-                history=self._around.history,
+                history=self.around.history,
             )
             found.append(estimate)
         return max(found, key=lambda estimate: estimate.minutes, default=None)
@@ -152,8 +152,8 @@ class Workloads:
 
     def free_space(self) -> tuple[Path, int] | None:
         """Where checkpoints go and the bytes that are free there; ``None`` if this cannot be seen from here."""
-        base = self._around.site.output_dir_base
-        return free_bytes(output_directory(self._around.experiment, self.plan.name, "run", base))
+        base = self.around.site.output_dir_base
+        return free_bytes(output_directory(self.around.experiment, self.plan.name, "run", base))
 
 
 def _number(value: Value, default: int) -> int:

@@ -1,21 +1,37 @@
-"""Drafts a design from a plan in YAML: reads values, and collects problems and what is not carried over."""
+"""Drafts a design from a plan in YAML: checks the file's shape, and collects problems and what is not carried over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tunebook.core.parameters import suggestion
-from tunebook.design.documents import Node
-from tunebook.design.parameter_names import find_key, nearest_key
-from tunebook.design.paths import with_absolute_paths
-from tunebook.design.places import NOWHERE, Place, Text
-from tunebook.design.values import Decision, Design, DesignInputs
+from tunebook.design.documents import NOWHERE, Node, Place, Text
+from tunebook.design.factors import find_key, nearest_key
+from tunebook.design.values import Decision, Design, DesignInputs, with_absolute_paths
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.parameters import every_parameter
 
-__all__ = ["Draft"]
+__all__ = ["ANYTHING", "EACH", "TEXT", "TEXTS", "Draft", "Section"]
+
+TEXT = "one text"
+TEXTS = "a list of texts, or one text"
+ANYTHING = "a node as it is"
+EACH = "*"
+"""The key in a shape that stands for any key."""
+
+
+class Section(dict[str, Any]):
+    """The parts of a mapping that are not empty; it knows its place, as its texts do."""
+
+    place = NOWHERE
+
+    def text(self, key: str) -> Text:
+        """The text of a key; empty if it has none."""
+        text: Text = self.get(key, Text("", self.place))
+        return text
 
 
 class Draft:
@@ -23,18 +39,21 @@ class Draft:
 
     Attributes:
         here: the plan's directory, which relative paths are relative to.
-        directory: the experiment's directory, if the plan names one at ``directory_place``.
+        directory: the experiment's directory, if the plan names one.
     """
 
     def __init__(self, *, here: Path) -> None:
         self.here = here
         self.design = Design()
-        self.directory: Path | None = None
-        self.directory_place = NOWHERE
+        self.directory = ""
         self.problems: list[Problem] = []
         self._notes: list[str] = []
         self._decisions: list[Decision] = []
         self._warnings: list[Problem] = []
+
+    def give(self, **values: Any) -> None:
+        """Sets attributes of the design."""
+        self.design = replace(self.design, **values)
 
     def inputs(self) -> DesignInputs:
         """The design, with everything that was found.
@@ -44,13 +63,11 @@ class Draft:
         """
         if self.problems:
             raise PlanError(sorted(self.problems, key=lambda problem: problem.line or 0))
-        design = replace(with_absolute_paths(self.design, self.here), notes=tuple(self._notes))
         return DesignInputs(
-            design=design,
+            design=replace(with_absolute_paths(self.design, self.here), notes=tuple(self._notes)),
             decisions=tuple(self._decisions),
             warnings=tuple(self._warnings),
             directory=self.directory,
-            directory_place=self.directory_place,
         )
 
     # --- what is found
@@ -78,64 +95,59 @@ class Draft:
 
     # --- values of the file
 
-    def entries(self, node: Node | None, name: str, hint: str = "") -> list[tuple[Text, Node]]:
-        """The entries of a section; a section without keys is a problem."""
-        if node is None or node.value == "":
-            return []
-        if not isinstance(node.value, Mapping):
-            self.problem(node.place, f"`{name}` must be a mapping of keys to values", hint)
-        return node.named()
+    def read(self, node: Node, shape: Any, label: str = "") -> Any:
+        """The value of a node that has this shape; everything that has another one is a problem.
 
-    def mapping(self, node: Node | None, name: str, known: Sequence[str]) -> dict[str, Node]:
-        """The entries of a section that are not empty; unknown keys are problems."""
-        found: dict[str, Node] = dict(self.entries(node, name, "keys: " + ", ".join(known)))
-        self.check_keys(found, name, known)
-        return {key: item for key, item in found.items() if key in known and item.value != ""}
+        Args:
+            shape: ``TEXT``, ``TEXTS`` or ``ANYTHING``; a list with the shape of its members; or keys with their shapes.
+        """
+        if shape is ANYTHING:
+            return node
+        if isinstance(shape, Mapping):
+            return self._section(node, shape, label)
+        if shape is TEXT:
+            return self._text(node, label)
+        return list(self._members(node, shape, label))
 
-    def check_keys(self, found: Mapping[str, Node], name: str, known: Sequence[str]) -> None:
-        """Reports every key that such a plan does not have."""
-        for key, item in found.items():
-            if key not in known:
-                label = f"{name}.{key}" if name else key
-                self.problem(item.place, f"unknown key `{label}`", _what_to_do(suggestion(key, known)))
+    def _members(self, node: Node, shape: Any, label: str) -> Iterator[Any]:
+        if node.value == "":
+            return
+        if shape is not TEXTS and not isinstance(node.value, tuple):
+            self.problem(node.place, f"`{label}` must be a list")
+            return
+        for item in node.items():
+            if shape is TEXTS:
+                yield self._text(item, label)
+            else:
+                yield self.read(item, shape[0], f"{label}[]")
 
-    def sequence(self, node: Node | None, name: str) -> tuple[Node, ...]:
-        """The members of a list; anything else is a problem."""
-        if node is None or node.value == "":
-            return ()
-        if not isinstance(node.value, tuple):
-            self.problem(node.place, f"`{name}` must be a list")
-            return ()
-        return node.value
+    def _section(self, node: Node, shape: Mapping[str, Any], label: str) -> Section:
+        section = Section()
+        section.place = node.place
+        if not isinstance(node.value, Mapping) and node.value != "":
+            hint = "keys: " + ", ".join(shape)
+            self.problem(node.place, f"`{label}` must be a mapping of keys to values", hint.replace("keys: *", ""))
+        if EACH in shape:
+            label = label.rpartition(".")[2]  # any run's parameters
+        for name, item in node.named():
+            full_name = f"{label}.{name}" if label else name
+            if name not in shape and EACH not in shape:
+                self.problem(item.place, f"unknown key `{full_name}`", _what_to_do(suggestion(name, shape)))
+            elif item.value != "" or EACH in shape:
+                section[name] = self.read(item, shape.get(name, shape.get(EACH)), full_name)
+        return section
 
-    def text(self, node: Node | None, name: str) -> Text:
-        """A text; a list or a mapping is a problem."""
-        if node is None:
-            return Text("")
+    def _text(self, node: Node, label: str) -> Text:
         if not isinstance(node.value, str):
             hint = 'write it in quotes: "{input}"' if isinstance(node.value, Mapping) else ""
-            self.problem(node.place, f"`{name}` must be one text", hint)
+            self.problem(node.place, f"`{label}` must be one text", hint)
         return node.text
 
-    def texts(self, node: Node | None, name: str) -> list[Text]:
-        """A list of texts, or one text."""
-        if node is None or node.value == "":
-            return []
-        return [self.text(item, name) for item in node.items()]
-
-    def section_texts(self, found: Mapping[str, Node], section: str, keys: Iterable[str]) -> dict[str, Text]:
-        """The texts of these keys of a section, where it has them."""
-        return {key: self.text(found[key], f"{section}.{key}") for key in keys if key in found}
-
-    def section(self, node: Node | None, name: str, keys: Sequence[str]) -> dict[str, Text]:
-        """The texts of a section that has only these keys."""
-        return self.section_texts(self.mapping(node, name, keys), name, keys)
-
-    def either(self, texts: Mapping[str, Text], section: str, first: str, second: str) -> Text:
+    def either(self, section: Section, label: str, first: str, second: str) -> Text:
         """The text of one of two keys that mean the same; both are a problem."""
-        if first in texts and second in texts:
-            self.problem(texts[second].place, f"`{section}.{first}` and `{section}.{second}` mean the same")
-        return texts.get(first) or texts.get(second) or Text("")
+        if first in section and second in section:
+            self.problem(section.text(second).place, f"`{label}.{first}` and `{label}.{second}` mean the same")
+        return section.text(first) or section.text(second)
 
     def parameter(self, name: Text, *, section: str, is_factor: bool) -> str | None:
         """The key of a parameter by any of its names; an unknown name is a problem."""

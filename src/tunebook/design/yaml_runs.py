@@ -8,17 +8,14 @@ from dataclasses import dataclass, replace
 from tunebook.core.naming import is_one_component
 from tunebook.core.parameters import Value, suggestion
 from tunebook.core.plan import RunType
-from tunebook.design.combine import level_value
-from tunebook.design.documents import Node
-from tunebook.design.parameter_names import is_literal
-from tunebook.design.places import Place, Text, place_of
-from tunebook.design.values import MODEL, Control, Design, EvalOnly, Factor, ListedRun
-from tunebook.design.yaml_draft import Draft
+from tunebook.design.documents import Place, Text, place_of
+from tunebook.design.factors import is_literal, level_value
+from tunebook.design.values import MODEL, Control, EvalOnly, Factor, ListedRun
+from tunebook.design.yaml_draft import TEXTS, Draft, Section
 
 __all__ = ["PROMPTS", "YamlRun", "read_runs"]
 
 _TYPES = {kind.value.lower(): kind for kind in RunType}
-_KEYS = ("name", "type", "model", "parameters", "training_condition")
 PROMPTS = ("system_prompt", "prompt")
 """The keys of parameters whose empty text means something."""
 
@@ -36,73 +33,66 @@ class YamlRun:
     is_left: bool = False
 
 
-def read_runs(draft: Draft, runs: Node | None, variables: Node | None) -> tuple[YamlRun, ...]:
+def read_runs(draft: Draft, listed: Sequence[Section], variables: Section) -> tuple[YamlRun, ...]:
     """Takes the runs over; if the plan lists none, the variables' levels are combined.
 
     Returns:
         The runs that the plan lists.
     """
     factors = tuple(_variables(draft, variables))
-    items = draft.sequence(runs, "runs")
-    if not items:
-        draft.design = replace(draft.design, factors=factors)
+    if not listed:
+        draft.give(factors=factors)
         if factors:
             draft.decide("all combinations of the variables", "the plan lists no runs")
         return ()
-    found = list(_checked(draft, filter(None, [_run(draft, item) for item in items])))
-    draft.design = _with_runs(draft.design, found)
+    found = list(_checked(draft, filter(None, [_run(draft, item) for item in listed])))
+    _take_runs(draft, found)
     _leave_values(draft, found)
     _compare_levels(draft, factors, found)
     _drop_overruled(draft)
     return tuple(found)
 
 
-def _variables(draft: Draft, section: Node | None) -> Iterator[Factor]:
-    for name, item in draft.entries(section, "variables"):
-        key = draft.parameter(name, section="variables", is_factor=True)
+def _variables(draft: Draft, section: Section) -> Iterator[Factor]:
+    for name, item in section.items():
+        key = draft.parameter(Text(name, item.place), section="variables", is_factor=True)
         if key is not None:
-            yield Factor(Text(key, item.place), tuple(draft.texts(item, f"variables.{name}")))
+            yield Factor(Text(key, item.place), tuple(draft.read(item, TEXTS, f"variables.{name}")))
 
 
-def _run(draft: Draft, item: Node) -> YamlRun | None:
-    found = draft.mapping(item, "runs[]", _KEYS)
-    texts = draft.section_texts(found, "runs[]", ("name", "type", "model", "training_condition"))
-    name = texts.get("name", "")
-    kind = texts.get("type", Text("", item.place))
+def _run(draft: Draft, item: Section) -> YamlRun | None:
+    name, kind = item.text("name"), item.text("type")
     run_type = _TYPES.get(kind.lower().replace("_", "-"))
     if run_type is None:
-        draft.problem(place_of(kind), f"run `{name}` has the unknown type `{kind}`", suggestion(kind, _TYPES))
+        draft.problem(kind.place, f"run `{name}` has the unknown type `{kind}`", suggestion(kind, _TYPES))
         return None
     if not is_one_component(name):
         hint = "use only letters, digits and . _ + = @ , -, because it becomes the name of a directory"
         draft.problem(item.place, f"a run cannot be named `{name}`", hint)
     models = draft.design.model_names
     only = models[0] if len(models) == 1 else ""
-    model = texts.get("model", Text(only, item.place))
+    model = item.get("model", Text(only, item.place))
     if model not in models and run_type is not RunType.EVAL_ONLY:
         draft.problem(model.place, f"run `{name}`: unknown model `{model}`", suggestion(model, models))
-    if texts.get("training_condition"):
-        note = f"Training condition: {' '.join(texts['training_condition'].split())}"
-        draft.design = replace(draft.design, run_notes={**draft.design.run_notes, name: note})
-    values, checkpoint = _parameters(draft, found.get("parameters"))
+    condition = item.text("training_condition")
+    if condition:
+        draft.give(run_notes={**draft.design.run_notes, name: f"Training condition: {' '.join(condition.split())}"})
+    values, checkpoint = _parameters(draft, item.get("parameters", Section()))
     if checkpoint and run_type is not RunType.EVAL_ONLY:
         draft.problem(item.place, f"run `{name}` is {run_type.value.lower()}, but has a checkpoint_path")
     return YamlRun(name=name, type=run_type, model=model, values=values, checkpoint=checkpoint, place=item.place)
 
 
-def _parameters(draft: Draft, node: Node | None) -> tuple[dict[str, str], str]:
+def _parameters(draft: Draft, section: Section) -> tuple[dict[str, str], str]:
     """A run's values by our keys, and its checkpoint."""
     values: dict[str, str] = {}
-    checkpoint = ""
-    for name, item in draft.entries(node, "runs[].parameters"):
-        text = draft.text(item, f"parameters.{name}")
+    for name, text in section.items():
         if name == "checkpoint_path":
-            checkpoint = text
             continue
-        key = draft.parameter(name, section="parameters", is_factor=True)
+        key = draft.parameter(Text(name, text.place), section="parameters", is_factor=True)
         if key is not None and (text or key in PROMPTS):
             values[key] = text
-    return values, checkpoint
+    return values, section.text("checkpoint_path")
 
 
 def _checked(draft: Draft, runs: Iterable[YamlRun]) -> Iterator[YamlRun]:
@@ -121,7 +111,7 @@ def _checked(draft: Draft, runs: Iterable[YamlRun]) -> Iterator[YamlRun]:
             yield run
 
 
-def _with_runs(design: Design, runs: Sequence[YamlRun]) -> Design:
+def _take_runs(draft: Draft, runs: Sequence[YamlRun]) -> None:
     listed: list[ListedRun] = []
     controls: list[Control] = []
     eval_only: list[EvalOnly] = []
@@ -132,9 +122,7 @@ def _with_runs(design: Design, runs: Sequence[YamlRun]) -> Design:
             eval_only.append(EvalOnly(Text(run.name, run.place), run.checkpoint, run.model))
         elif not run.is_left:
             controls.append(Control(run.model, run.name))
-    return replace(
-        design, listed=tuple(listed), controls=tuple(controls), eval_only=tuple(eval_only), train=bool(listed)
-    )
+    draft.give(listed=tuple(listed), controls=tuple(controls), eval_only=tuple(eval_only), train=bool(listed))
 
 
 def _leave_values(draft: Draft, runs: Sequence[YamlRun]) -> None:
@@ -158,7 +146,7 @@ def _drop_overruled(draft: Draft) -> None:
         if key in draft.design.listed_keys and not is_literal(key):
             del settings[key]
             draft.decide(f"`controls` give {key} {text}, which applies to no run", "every run has its own")
-    draft.design = replace(draft.design, settings=settings)
+    draft.give(settings=settings)
 
 
 def _compare_levels(draft: Draft, factors: Sequence[Factor], runs: Sequence[YamlRun]) -> None:

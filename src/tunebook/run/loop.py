@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus
+from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus, count_states
 from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
 from tunebook.errors import ExecutorError, UsageError
@@ -76,7 +75,7 @@ def run_jobs(
             reports = job_set.reports()
             tables.show(reports, now=now)
             if on_event is not None:
-                on_event(Snapshot(clock(), reports, monitor.note))
+                on_event(Snapshot(reports, clock(), monitor.note))
 
         return monitor.run(show, sleep)
 
@@ -112,7 +111,8 @@ class _Monitor:
 
     def run(self, show: Callable[..., None], sleep: Callable[[float], None]) -> RunReport:
         selected = [report for report in self._jobs.reports() if report.selected]
-        self._recorder.log("RUN_STARTED", f"{len(selected)} jobs on {self._executor.name}", details=_counted(selected))
+        counts = _counted(selected)
+        self._recorder.log("RUN_STARTED", f"{len(selected)} jobs on {self._executor.name}", details=counts)
         try:
             self._submitter.resume()
             if not self._options.retry_failed:
@@ -245,11 +245,12 @@ class _Monitor:
 
     def _report(self) -> RunReport:
         reports = self._jobs.reports()
-        result = RunReport(reports, tuple(self._submitted), self._not_retried, tuple(self._warnings))
+        result = RunReport(reports, tuple(self._warnings), tuple(self._submitted), self._not_retried)
         for tool in dict.fromkeys(report.job.tool for report in result.selected):
             of_tool = [report for report in result.selected if report.job.tool == tool]
             self._recorder.log_tool(tool, "ALL_COMPLETE", _counted(of_tool))
-        self._recorder.log("COMPLETE", _counted(result.selected), result=f"exit code {result.exit_code.value}")
+        counts = _counted(result.selected)
+        self._recorder.log("COMPLETE", counts, result=f"exit code {result.exit_code.value}")
         return result
 
 
@@ -262,5 +263,4 @@ def _without_outcome(status: JobStatus) -> JobStatus:
 
 
 def _counted(reports: Sequence[JobReport]) -> str:
-    counts = Counter(report.state for report in reports)
-    return ", ".join(f"{counts[state]} {state.value}" for state in JobState if counts[state])
+    return count_states(report.state for report in reports)

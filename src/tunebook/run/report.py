@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,68 +67,50 @@ class JobReport:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class _Jobs:
+    """Every job of the experiment, selected or not."""
+
+    jobs: tuple[JobReport, ...]
+
+    @property
+    def selected(self) -> tuple[JobReport, ...]:
+        """The jobs that the person asked for."""
+        return tuple(job for job in self.jobs if job.selected)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """``DONE`` if all selected are completed, ``FAILED`` if one failed, otherwise (also without) ``UNFINISHED``."""
+        states = {job.state for job in self.selected}
+        if states == {JobState.COMPLETED}:
+            return ExitCode.DONE
+        if JobState.FAILED in states:
+            return ExitCode.FAILED
+        return ExitCode.UNFINISHED
+
+
+@dataclass(frozen=True)
+class Snapshot(_Jobs):
     """All jobs at one moment, for a live table; ``note`` names what prevents progress: a scheduler that is silent."""
 
     time: datetime
-    jobs: tuple[JobReport, ...]
     note: str = ""
 
-    @property
-    def selected(self) -> tuple[JobReport, ...]:
-        """The jobs that the person asked for."""
-        return _selected(self.jobs)
-
 
 @dataclass(frozen=True)
-class RunReport:
-    """How a run ended.
-
-    Attributes:
-        jobs: every job of the experiment, selected or not.
-        submitted: names of the jobs that this run submitted.
-        not_retried: names of the jobs that failed in an earlier run and were left alone.
-        warnings: problems that stopped no job.
-    """
-
-    jobs: tuple[JobReport, ...]
-    submitted: tuple[str, ...] = ()
-    not_retried: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def selected(self) -> tuple[JobReport, ...]:
-        """The jobs that the person asked for."""
-        return _selected(self.jobs)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """``DONE`` only if all selected jobs are completed."""
-        return _exit_code_of(self.selected)
-
-
-@dataclass(frozen=True)
-class StatusReport:
+class StatusReport(_Jobs):
     """Every job in its present state; ``warnings`` name the executors that could not be asked."""
 
-    jobs: tuple[JobReport, ...]
     warnings: tuple[str, ...] = ()
 
-    @property
-    def exit_code(self) -> ExitCode:
-        """``DONE`` only if all jobs are completed."""
-        return _exit_code_of(self.jobs)
 
+@dataclass(frozen=True)
+class RunReport(StatusReport):
+    """How a run ended; its warnings are problems that stopped no job.
 
-def _selected(jobs: Sequence[JobReport]) -> tuple[JobReport, ...]:
-    return tuple(job for job in jobs if job.selected)
+    Attributes:
+        submitted: names of the jobs that this run submitted.
+        not_retried: names of the jobs that failed in an earlier run and were left alone.
+    """
 
-
-def _exit_code_of(jobs: Sequence[JobReport]) -> ExitCode:
-    """``DONE`` if all are completed, ``FAILED`` if one failed, otherwise (also without jobs) ``UNFINISHED``."""
-    states = {job.state for job in jobs}
-    if states == {JobState.COMPLETED}:
-        return ExitCode.DONE
-    if JobState.FAILED in states:
-        return ExitCode.FAILED
-    return ExitCode.UNFINISHED
+    submitted: tuple[str, ...] = ()
+    not_retried: tuple[str, ...] = ()

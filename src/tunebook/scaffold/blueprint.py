@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from tunebook.core.jobs import Job
 from tunebook.core.plan import Run
 from tunebook.errors import Problem, TunebookError
-from tunebook.tools.base import Context, Tool, Unit
+from tunebook.scaffold.limits import limit_problems
+from tunebook.tools.base import Context, Prepared, Tool, Unit
 
 __all__ = ["Blueprint", "Failure", "Part", "build_blueprint"]
 
@@ -31,12 +33,22 @@ class Built:
 
 @dataclass(frozen=True)
 class Part:
-    """The units that one tool made of the plan, and the runs that it could not build."""
+    """The units that one tool made of the plan, and the runs that it could not build.
+
+    Attributes:
+        prepared: run name to its preparation, also of runs that no node can take: their evaluations are right.
+    """
 
     tool: Tool
     context: Context
     built: tuple[Built, ...] = ()
     failures: tuple[Failure, ...] = ()
+    prepared: Mapping[str, Prepared] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The names of all runs of the part."""
+        return (*(item.run.name for item in self.built), *(item.run for item in self.failures))
 
     def only(self, is_selected: Callable[[str], bool]) -> Part:
         """The part of the selected runs, which are asked for by name."""
@@ -60,25 +72,35 @@ def build_blueprint(tools: Iterable[Tool], context: Context) -> Blueprint:
     paths: set[str] = set()
     jobs: list[Job] = []
     for tool in tools:
-        part = _build_part(tool, context)
+        failed = {failure.run: failure for part in parts for failure in part.failures}
+        part = _build_part(tool, context, failed)
         parts.append(part)
-        prepared = dict(context.prepared)
         for built in part.built:
             paths.update(file.path for file in built.unit.files)
             jobs += built.unit.jobs
-            if built.unit.prepared is not None:
-                prepared[built.run.name] = built.unit.prepared
-        context = replace(context, prepared=prepared)
+        context = replace(context, prepared={**context.prepared, **part.prepared})
     return Blueprint(tuple(parts), frozenset(paths), tuple(jobs))
 
 
-def _build_part(tool: Tool, context: Context) -> Part:
-    """Builds every run; one that fails does not stop the others."""
+def _build_part(tool: Tool, context: Context, failed: Mapping[str, Failure]) -> Part:
+    """Builds every run; one that fails does not stop the others, and fails in later parts for the same reason."""
     built: list[Built] = []
     failures: list[Failure] = []
+    prepared: dict[str, Prepared] = {}
     for run in tool.runs(context.plan):
+        if run.name in failed and run.name not in context.prepared:
+            failures.append(failed[run.name])
+            continue
         try:
-            built.append(Built(run, tool.build(context, run)))
+            unit = tool.build(context, run)
         except TunebookError as error:
             failures.append(Failure(run.name, error.problems))
-    return Part(tool, context, tuple(built), tuple(failures))
+            continue
+        if unit.prepared is not None:
+            prepared[run.name] = unit.prepared
+        exceeded = [problem for job in unit.jobs for problem in limit_problems(job.resources, context.site)]
+        if exceeded:
+            failures.append(Failure(run.name, tuple(dict.fromkeys(exceeded))))
+        else:
+            built.append(Built(run, unit))
+    return Part(tool, context, tuple(built), tuple(failures), prepared)

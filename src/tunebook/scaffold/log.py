@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from tunebook.core.jobs import Stage
 from tunebook.core.plan import Plan
 from tunebook.core.site import Site
 from tunebook.core.units import spoken_duration
 from tunebook.disk.log import Log
 from tunebook.errors import Problem
+from tunebook.scaffold.reconcile import Step
 from tunebook.scaffold.report import PartReport, ScaffoldReport
 from tunebook.tools.base import Findings, Tool
 
-__all__ = ["log_complete", "log_discovery", "log_part", "log_part_start", "log_problems", "log_tools"]
+__all__ = [
+    "log_complete",
+    "log_discovery",
+    "log_part",
+    "log_part_start",
+    "log_problems",
+    "log_prune",
+    "log_tools",
+    "log_validation",
+]
 
 _Entry = tuple[str, str, dict[str, str]]
+_AT_MOST = 20  # problems in one entry of the orchestrator's log; the tool's own log has all
 _WORK = {Stage.PREPARATION: "fine-tuning", Stage.EVALUATION: "evaluation"}
 
 
@@ -23,7 +37,7 @@ def log_discovery(journal: Log, plan: Plan, path: str) -> None:
     journal.entry("DISCOVER_EXPERIMENT", "Found experiment", details=path, result=result)
 
 
-def log_problems(journal: Log, problems: tuple[Problem, ...]) -> None:
+def log_problems(journal: Log, problems: Sequence[Problem]) -> None:
     """VERIFY_PREREQUISITES, when the plan or the site settings are wrong and nothing is written."""
     journal.entry(
         "VERIFY_PREREQUISITES",
@@ -62,10 +76,14 @@ def log_tools(journal: Log, plan: Plan, site: Site, findings: Findings) -> None:
     )
 
 
-def log_part_start(journal: Log, tool: Tool) -> None:
+def log_part_start(journal: Log, tool: Tool, now: datetime) -> None:
     """INVOKE_SCAFFOLD_…."""
-    description = f"Generating {_WORK[tool.stage]} configs"
-    journal.entry(f"INVOKE_SCAFFOLD_{tool.short.upper()}", description, details=f"Calling scaffold-{tool.short}")
+    journal.entry(
+        f"INVOKE_SCAFFOLD_{tool.short.upper()}",
+        f"Generating {_WORK[tool.stage]} configs",
+        details=f"Calling scaffold-{tool.short}",
+        result=f"Started at {now:%Y-%m-%d %H:%M:%S}",
+    )
 
 
 def log_part(journal: Log, own: Log, report: PartReport) -> None:
@@ -78,11 +96,15 @@ def log_part(journal: Log, own: Log, report: PartReport) -> None:
     ending, description = "COMPLETE", "generated"
     if not report.ok:
         ending, description = "FAILED", "are incomplete"
-    done = f"{len(report.scripts)} script(s) of {len(report.runs)} run(s) ({len(report.failures)} failures)"
+    failures = len(report.problems) + len(report.failures)
+    done = f"{len(report.scripts)} script(s) of {len(report.runs)} run(s) ({failures} failures)"
     journal.entry(
         f"{action}_{ending}",
         f"{configs} {description}",
         details=f"{done}; files: {report.counts() or 'none'}",
+        errors=_first(report.errors),
+        warnings=_first(report.warnings),
+        missing=", ".join(report.missing),
         duration=spoken_duration(report.duration_s),
         result=f"See {report.log} for the detailed process",
         outputs=", ".join(f"{run}/" for run in report.runs),
@@ -102,20 +124,49 @@ def _own_entries(report: PartReport) -> list[_Entry]:
     for failure in report.failures:
         lines = {"details": _joined(failure.problems), "result": "nothing was written"}
         entries.append(("RUN_FAILED", failure.run, lines))
-    for action, problems in (("WARNING", report.warnings), ("VERIFICATION_FAILED", report.mismatches)):
+    groups = (("FAILED", report.problems), ("WARNING", report.warnings), ("VERIFICATION_FAILED", report.mismatches))
+    for action, problems in groups:
         entries += [(action, str(problem), {}) for problem in problems]
     result = "every file was read back and matches the plan"
-    if report.mismatches:
+    if report.problems:
+        result = "the part could not be done"
+    elif report.mismatches:
         result = f"{len(report.mismatches)} mismatch(es)"
     counts = {"details": f"{len(report.runs)} run(s), {len(report.scripts)} script(s)", "result": result}
     entries.append(("COMPLETE" if report.ok else "INCOMPLETE", f"scaffold-{report.tool.short}", counts))
     return entries
 
 
+def log_prune(journal: Log, lost: Sequence[Step], removed: Sequence[str]) -> None:
+    """PRUNE."""
+    kept = [step.path for step in lost if step.path not in removed]
+    journal.entry(
+        "PRUNE",
+        "Removing files that are no longer in the plan",
+        details=", ".join(removed) or "none",
+        kept=", ".join(kept),
+        result=f"{len(removed)} file(s) removed, {len(kept)} kept: edited, or beside results",
+    )
+
+
+def log_validation(journal: Log, report: ScaffoldReport) -> None:
+    """VALIDATE."""
+    holding = sum(point.holds for point in report.validation)
+    journal.entry(
+        "VALIDATE",
+        "Looking for everything that was promised",
+        details="; ".join(map(str, report.validation)),
+        result=f"{holding} of {len(report.validation)} points hold",
+    )
+
+
 def log_complete(journal: Log, report: ScaffoldReport) -> None:
-    """COMPLETE; or INCOMPLETE, with the next step."""
+    """COMPLETE; or INCOMPLETE or FAILED, with the next step."""
     action, description, following = "COMPLETE", "Experiment scaffolding finished", "tunebook run"
-    if not report.ok:
+    if report.is_complete_failure:
+        action, description = "FAILED", "Complete failure: nothing could be scaffolded"
+        following = "fix the problems in the tools' logs, check experiment_summary.md, and scaffold again"
+    elif not report.ok:
         action, description = "INCOMPLETE", "Experiment scaffolding is incomplete"
         following = "fix the problems in the tools' logs, and scaffold again"
     journal.entry(
@@ -128,5 +179,12 @@ def log_complete(journal: Log, report: ScaffoldReport) -> None:
     )
 
 
-def _joined(problems: tuple[Problem, ...]) -> str:
+def _joined(problems: Sequence[Problem]) -> str:
     return "; ".join(map(str, problems))
+
+
+def _first(problems: Sequence[Problem]) -> str:
+    more = len(problems) - _AT_MOST
+    if more <= 0:
+        return _joined(problems)
+    return f"{_joined(problems[:_AT_MOST])}; and {more} more in the tool's log"

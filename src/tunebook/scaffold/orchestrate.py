@@ -10,15 +10,16 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from tunebook.core.jobs import Stage
-from tunebook.core.paths import SCAFFOLD_LOG
+from tunebook.core.paths import SCAFFOLD_LOG, evaluation_script
 from tunebook.disk.atomic import read_text
 from tunebook.disk.log import Log
 from tunebook.disk.manifest import Manifest, is_edited, read_manifest, write_manifest
-from tunebook.errors import Problem, UsageError
+from tunebook.errors import Problem, TunebookError, UsageError
 from tunebook.scaffold.blueprint import Blueprint, Part, build_blueprint
-from tunebook.scaffold.log import log_complete, log_part, log_part_start
+from tunebook.scaffold.log import log_complete, log_part, log_part_start, log_prune, log_validation
 from tunebook.scaffold.reconcile import Step, digests_after, orphans, reconcile, split_differences
 from tunebook.scaffold.report import PartReport, ScaffoldReport
+from tunebook.scaffold.validate import validate
 from tunebook.scaffold.write import prune, write_steps
 from tunebook.tools.base import Context, PlannedFile, Tool
 
@@ -35,7 +36,7 @@ class Options:
         overwrite: whether to replace files that a person edited; each is kept as ``.orig``.
         prune: whether to remove files that are no longer in the plan.
         dry_run: whether to write nothing.
-        on_failure: asked with a failed part's tool whether to continue with the next part.
+        on_failure: asked with the report of a failed part whether to continue with the next part.
     """
 
     stages: frozenset[Stage] = frozenset(Stage)
@@ -43,7 +44,7 @@ class Options:
     overwrite: bool = False
     prune: bool = False
     dry_run: bool = False
-    on_failure: Callable[[str], bool] = field(default=lambda _: False)
+    on_failure: Callable[[PartReport], bool] = field(default=lambda _: False)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,10 @@ def scaffold(
             report = _report_of(session, part, reports, journal)
             log_part(journal, session.log(report.log), report)
             reports.append(report)
-    whole = _finish(session, blueprint, reports)
+    whole = _finish(session, blueprint, reports, journal)
+    if not options.dry_run:
+        whole = replace(whole, validation=validate(context.experiment, reports))
+        log_validation(journal, whole)
     log_complete(journal, whole)
     return whole
 
@@ -119,14 +123,46 @@ def _refuse_unknown_runs(session: _Session) -> None:
 
 def _report_of(session: _Session, part: Part, before: Sequence[PartReport], journal: Log) -> PartReport:
     """One tool's part, done; or skipped after a part that failed, unless a person wants to continue."""
+    part = part.only(session.is_selected)
     for earlier in before:
-        name = earlier.tool.name
-        if not earlier.ok and not session.options.on_failure(name):
-            return PartReport(tool=part.tool, skipped=f"skipped, because {name} failed (--on-failure continue does it)")
-    log_part_start(journal, part.tool)
+        if not earlier.ok and not session.options.on_failure(earlier):
+            reason = f"skipped, because {earlier.tool.name} failed (--on-failure continue does it)"
+            return PartReport(tool=part.tool, skipped=reason, missing=_outputs(part, part.runs))
+    log_part_start(journal, part.tool, session.clock())
     started = time.monotonic()
-    report = _do_part(session, part.only(session.is_selected))
+    problems = part.context.findings[part.tool.name].errors
+    if not problems:
+        try:
+            report = _do_part(session, part)
+        except TunebookError as error:
+            problems = error.problems
+        except OSError as error:
+            problems = (_disk_problem(session, error),)
+    if problems:
+        report = PartReport(tool=part.tool, problems=problems, missing=_outputs(part, part.runs))
     return replace(report, duration_s=time.monotonic() - started)
+
+
+def _disk_problem(session: _Session, error: OSError) -> Problem:
+    path = str(error.filename or session.context.experiment)
+    return Problem(
+        f"cannot write or read this: {error.strerror or error}",
+        path.removeprefix(f"{session.context.experiment}/"),
+        hint="see to it that the disk has space and that you may write there; then scaffold again",
+    )
+
+
+def _outputs(part: Part, runs: Sequence[str]) -> tuple[str, ...]:
+    """What the part makes of these runs: run directories, or the scripts of evaluations."""
+    context = part.context
+    outputs: list[str] = []
+    for run in runs:
+        directory = context.directories[run]
+        if part.tool.stage is Stage.PREPARATION:
+            outputs.append(f"{directory}/")
+        else:
+            outputs += [evaluation_script(directory, item.task, item.epoch) for item in context.evaluations[run]]
+    return tuple(outputs)
 
 
 def _do_part(session: _Session, part: Part) -> PartReport:
@@ -156,15 +192,17 @@ def _do_part(session: _Session, part: Part) -> PartReport:
         tool=part.tool,
         runs=tuple(runs),
         scripts=tuple(scripts),
+        directories=tuple(directories),
         commands=part.tool.manual_commands(scripts) if scripts else (),
         steps=steps,
         failures=part.failures,
+        missing=_outputs(part, [failure.run for failure in part.failures]),
         mismatches=mismatches,
         warnings=tuple(warnings),
     )
 
 
-def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport]) -> ScaffoldReport:
+def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport], journal: Log) -> ScaffoldReport:
     """Finds orphans, prunes them if asked to, and records in the manifest what is on disk now."""
     options, experiment = session.options, session.context.experiment
     generated = session.manifest.generated
@@ -175,6 +213,7 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
     if not options.dry_run:
         if options.prune:
             removed = prune(experiment, lost, generated, blueprint.paths)
+            log_prune(journal, lost, removed)
         _record(session, blueprint, reports, removed)
     return ScaffoldReport(
         experiment=experiment,
@@ -189,7 +228,7 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
 def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport], removed: Sequence[str]) -> None:
     """Writes the manifest: digests of the generated files, and the jobs whose scripts exist."""
     experiment = session.context.experiment
-    generated = dict(session.manifest.generated)
+    generated = dict(read_manifest(experiment).generated)  # a part that failed half-way has announced what it wrote
     for report in reports:
         generated = digests_after(generated, report.steps)
     for path in removed:

@@ -12,7 +12,7 @@ from tunebook.scaffold.blueprint import Failure
 from tunebook.scaffold.reconcile import Action, Step
 from tunebook.tools.base import Tool
 
-__all__ = ["PartReport", "ScaffoldReport"]
+__all__ = ["PartReport", "Point", "ScaffoldReport"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,9 @@ class PartReport:
     Attributes:
         runs: the directories of the runs that were built.
         scripts: the scripts of its jobs; ``commands`` submit them by hand.
+        directories: the directories that it made, relative to the experiment's.
+        problems: why nothing of the part could be done; ``failures`` are single runs that could not be built.
+        missing: the run directories or scripts that could not be scaffolded.
         mismatches: differences from the plan that verification found.
         skipped: why the part was skipped; empty otherwise.
         duration_s: how long it took, in seconds.
@@ -30,9 +33,12 @@ class PartReport:
     tool: Tool
     runs: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    problems: tuple[Problem, ...] = ()
     failures: tuple[Failure, ...] = ()
+    missing: tuple[str, ...] = ()
     mismatches: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     skipped: str = ""
@@ -46,7 +52,18 @@ class PartReport:
     @property
     def ok(self) -> bool:
         """Whether every selected file is as it should be."""
-        return not (self.failures or self.mismatches or self.skipped)
+        return not self.errors
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Why the part or single runs of it failed, the mismatches, and why it was skipped; each once."""
+        errors = list(self.problems)
+        for failure in self.failures:
+            errors += failure.problems
+        errors += self.mismatches
+        if self.skipped:
+            errors.append(Problem(f"{self.tool.name}: {self.skipped}"))
+        return tuple(dict.fromkeys(errors))  # a fault of several runs is told once
 
     def counts(self, noun: str = "") -> str:
         """How many files each action met, as ``12 created, 3 unchanged``; ``noun`` follows each number."""
@@ -55,11 +72,23 @@ class PartReport:
         return ", ".join(counts).replace("  ", " ")
 
 
+@dataclass(frozen=True)
+class Point:
+    """One point of the validation after scaffolding, and whether it holds."""
+
+    text: str
+    holds: bool
+
+    def __str__(self) -> str:
+        return f"{'✓' if self.holds else '✗'} {self.text}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScaffoldReport:
     """The result of the whole.
 
     Attributes:
+        validation: what was looked for on the disk at the end; empty for a dry run.
         orphans: files that are no longer in the plan and are still there; ``--prune`` leaves those that were edited or
             belong to results. ``pruned`` are those that it removed.
     """
@@ -67,6 +96,7 @@ class ScaffoldReport:
     experiment: Path
     name: str
     parts: tuple[PartReport, ...]
+    validation: tuple[Point, ...] = ()
     orphans: tuple[str, ...] = ()
     pruned: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -74,8 +104,13 @@ class ScaffoldReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every part is."""
-        return all(part.ok for part in self.parts)
+        """Whether every part is, and every point of the validation holds."""
+        return not self.errors
+
+    @property
+    def is_complete_failure(self) -> bool:
+        """Whether not one script could be scaffolded."""
+        return not self.ok and not any(part.scripts for part in self.parts)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -92,17 +127,13 @@ class ScaffoldReport:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """Why runs failed, the mismatches, and why parts were skipped."""
-        failures: list[Problem] = []
-        mismatches: list[Problem] = []
-        skipped: list[Problem] = []
+        """The errors of all parts; if there are none, the points of the validation that do not hold."""
+        errors: list[Problem] = []
         for part in self.parts:
-            for failure in part.failures:
-                failures += failure.problems
-            mismatches += part.mismatches
-            if part.skipped:
-                skipped.append(Problem(f"{part.tool.name}: {part.skipped}"))
-        return (*failures, *mismatches, *skipped)
+            errors += part.errors
+        if not errors:
+            errors += [Problem(f"not true at the end: {point.text}") for point in self.validation if not point.holds]
+        return tuple(errors)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import configparser
-from collections.abc import Callable
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from tunebook.disk.program import run_program
 from tunebook.errors import ToolError
-from tunebook.site.detect_slurm import SLURM_STEPS
-from tunebook.site.finding import Candidate, Detected
-from tunebook.site.machine import Machine, Step
-from tunebook.site.python import STAGES, conda_modules, loaded_pythons, stage_modules
-from tunebook.site.storage import models_directory, scratch_directories
+from tunebook.site.detect_slurm import SLURM_STEPS, Step
+from tunebook.site.machine import Candidate, Detected, Machine, Surroundings
+from tunebook.site.python import STAGES, Found, conda_modules, find_environments, loaded_pythons, stage_modules
 
 __all__ = ["settle"]
 
 _ANSWER_S = 20.0
 _OUTPUTS = "tunebook-outputs"
 _SHOWN_MODELS = 3
+_AT_MOST = 2000  # entries of one directory: a file system shared by thousands of people answers slowly
+_ROOTS = ("scratch", "work", "lustre", "gpfs", "data")
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "consolidated*.pth")
 
 
 def settle(machine: Machine, choose: Callable[[Detected], Candidate]) -> tuple[tuple[Detected, Candidate], ...]:
@@ -35,8 +38,7 @@ def settle(machine: Machine, choose: Callable[[Detected], Candidate]) -> tuple[t
         Each finding and its value, in the order of the questions; settings that do not apply are left out.
     """
     settled = []
-    middle = SLURM_STEPS if machine.cluster else (_local_gpus,)
-    for step in (*_STEPS_BEFORE, *middle, *_STEPS_AFTER):
+    for step in _steps(machine):
         finding = step(machine)
         if finding is None:
             continue
@@ -46,6 +48,27 @@ def settle(machine: Machine, choose: Callable[[Detected], Candidate]) -> tuple[t
         machine.values[finding.key] = chosen.value
         settled.append((finding, chosen))
     return tuple(settled)
+
+
+def _steps(machine: Machine) -> tuple[Step, ...]:
+    """The steps in the order of the questions."""
+    search = cache(partial(find_environments, machine.here))
+    middle: tuple[Step, ...] = (_local_gpus,)
+    if machine.cluster:
+        middle = SLURM_STEPS
+    return (
+        _username,
+        _group,
+        *middle,
+        _scratch,
+        _models,
+        _outputs,
+        partial(_environment, stage="training", search=search),
+        partial(_environment, stage="evaluation", search=search),
+        _modules,
+        partial(_wandb, name="entity"),
+        partial(_wandb, name="project"),
+    )
 
 
 def _username(machine: Machine) -> Detected:
@@ -69,7 +92,7 @@ def _local_gpus(machine: Machine) -> Detected:
 
 
 def _scratch(machine: Machine) -> Detected | None:
-    found = scratch_directories(machine.here)
+    found = _scratch_directories(machine.here)
     if machine.cluster is None and not found:
         return None
     is_named = bool(found) and found[0].basis.startswith("$")
@@ -85,7 +108,7 @@ def _models(machine: Machine) -> Detected:
     places = [here.directory, here.directory / "models", here.home, here.home / "models"]
     if scratch:
         places = [Path(scratch), Path(scratch).parent, *places]
-    directory, names = models_directory(places)
+    directory, names = _models_directory(places)
     if names:
         shown = ", ".join(names[:_SHOWN_MODELS])
         if len(names) > _SHOWN_MODELS:
@@ -95,8 +118,8 @@ def _models(machine: Machine) -> Detected:
     return Detected("models_dir", (), question, "no directory with models was found near scratch and home")
 
 
-def _environment(machine: Machine, stage: str) -> Detected:
-    fitting = [item for item in machine.environments if item.fits(stage)]
+def _environment(machine: Machine, stage: str, search: Callable[[], tuple[Found, ...]]) -> Detected:
+    fitting = [item for item in search() if item.fits(stage)]
     trained = machine.values.get("training")
     package = " or ".join(stage_modules(stage))
     own = {item.prefix for item in fitting} & {machine.here.python}
@@ -151,14 +174,66 @@ def _wandb(machine: Machine, name: str) -> Detected | None:
     return Detected(f"wandb_{name}", (Candidate(value, basis),))
 
 
-_STEPS_BEFORE: tuple[Step, ...] = (_username, _group)
-_STEPS_AFTER: tuple[Step, ...] = (
-    _scratch,
-    _models,
-    _outputs,
-    partial(_environment, stage="training"),
-    partial(_environment, stage="evaluation"),
-    _modules,
-    partial(_wandb, name="entity"),
-    partial(_wandb, name="project"),
-)
+# --- directories, with a bounded look at the usual places -----------------------------------------------------------
+
+
+def _scratch_directories(here: Surroundings) -> tuple[Candidate, ...]:
+    """Returns this user's writable scratch directories, the likeliest first.
+
+    Directories that the shell names come before those that are found: ``/scratch/USER``, up to two levels further down.
+    """
+    names = [name for name in here.env if "SCRATCH" in name.upper()]
+    names.sort(key=lambda name: (name.upper() != "SCRATCH", name))
+    bases: dict[Path, str] = {}
+    for name in names:
+        bases.setdefault(Path(here.env[name]), f"${name}")
+    for path in _of_user(here):
+        bases.setdefault(path, "a directory of this user's")
+    candidates = []
+    for path, basis in bases.items():
+        if path.is_absolute() and path.is_dir() and os.access(path, os.W_OK | os.X_OK):
+            candidates.append(Candidate(str(path), basis))
+    return tuple(candidates)
+
+
+def _of_user(here: Surroundings) -> Iterator[Path]:
+    for name in _ROOTS:
+        level = [here.root / name]
+        for _ in range(3):
+            below: list[Path] = []
+            for path in level:
+                yield path / here.user
+                below += _directories(path)
+            level = below[:_AT_MOST]
+
+
+def _directories(path: Path) -> list[Path]:
+    """Returns the directories in a directory by name, without hidden ones; nothing for an unreadable directory."""
+    with suppress(OSError), os.scandir(path) as entries:
+        first = itertools.islice(entries, _AT_MOST)
+        return sorted(path / entry.name for entry in first if entry.is_dir() and not entry.name.startswith("."))
+    return []
+
+
+def _models_directory(places: Iterable[Path]) -> tuple[Path, list[str]]:
+    """Returns the directory with the most models, in one of the places or directly below, and the models' names.
+
+    A model is a directory with a ``config.json`` and weight files. Without models the names are empty.
+    """
+    best, most = Path(), list[str]()
+    seen: set[Path] = set()
+    for place in places:
+        for holder in (place, *_directories(place)):
+            if holder in seen:
+                continue
+            seen.add(holder)
+            names = [path.name for path in _directories(holder) if _is_model(path)]
+            if len(names) > len(most):
+                best, most = holder, names
+    return best, most
+
+
+def _is_model(path: Path) -> bool:
+    with suppress(OSError):
+        return (path / "config.json").is_file() and any(next(path.glob(name), None) for name in _WEIGHTS)
+    return False

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from tunebook.errors import SlurmError
-from tunebook.site.finding import Candidate, Detected
-from tunebook.site.machine import Machine, Step
+from tunebook.site.machine import Candidate, Detected, Machine
 from tunebook.slurm.cluster import Cluster, Gpus, Partition
 from tunebook.slurm.submission import refusal
 
-__all__ = ["SLURM_STEPS", "partition_table"]
+__all__ = ["SLURM_STEPS", "Step", "partition_table"]
+
+Step = Callable[[Machine], Detected | None]
 
 _CPUS_OF_A_GPU = 4  # the tools' defaults, which a small node cannot give
 _LEAST_MEMORY_MB = 16 * 1024

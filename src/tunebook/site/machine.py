@@ -1,17 +1,50 @@
-"""The machine for which settings are detected, as a value."""
+"""A person on a machine, and what is found there for each setting: as values that a test can make up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import grp
+import os
+import pwd
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from pathlib import Path
 
-from tunebook.site.finding import Detected
-from tunebook.site.python import Found, find_environments
-from tunebook.site.surroundings import Surroundings
 from tunebook.slurm.cluster import Cluster
 
-__all__ = ["Machine", "Step"]
+__all__ = ["Candidate", "Detected", "Machine", "Surroundings"]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """A person on a machine.
+
+    Attributes:
+        groups: the primary one first.
+        root: the directory that counts as ``/``.
+        python: the prefix of the Python that runs tunebook.
+    """
+
+    user: str
+    groups: tuple[str, ...]
+    home: Path
+    directory: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    root: Path = Path("/")
+    python: Path = Path(sys.prefix)
+
+    @classmethod
+    def here(cls, directory: Path) -> Surroundings:
+        """Returns those of this process; ``directory`` is where the person is."""
+        user = str(os.getuid())
+        with suppress(KeyError):
+            user = pwd.getpwuid(os.getuid()).pw_name
+        names = []
+        for number in dict.fromkeys((os.getgid(), *os.getgroups())):
+            with suppress(KeyError):
+                names.append(grp.getgrgid(number).gr_name)
+        return cls(user, tuple(names), Path.home(), directory, dict(os.environ))
 
 
 @dataclass(frozen=True)
@@ -27,10 +60,32 @@ class Machine:
     cluster: Cluster | None = None
     values: dict[str, str] = field(default_factory=dict)
 
-    @cached_property
-    def environments(self) -> tuple[Found, ...]:
-        """The Python environments, which are searched for once."""
-        return find_environments(self.here)
+
+@dataclass(frozen=True)
+class Candidate:
+    """A value that a setting could have, and how it was found; an empty value leaves it unset."""
+
+    value: str
+    basis: str
 
 
-Step = Callable[[Machine], Detected | None]
+@dataclass(frozen=True)
+class Detected:
+    """Candidates for a setting, the likeliest first.
+
+    Attributes:
+        question: asks a person to choose where the first candidate is not certain; empty otherwise.
+        missing: why there are no candidates, or what applies without one.
+    """
+
+    key: str
+    candidates: tuple[Candidate, ...] = ()
+    question: str = ""
+    missing: str = ""
+
+    @property
+    def first(self) -> Candidate:
+        """The candidate that is chosen if nobody is asked."""
+        if not self.candidates:
+            return Candidate("", self.missing)
+        return self.candidates[0]

@@ -15,8 +15,7 @@ from tunebook.core.site import Environment, environment_text
 from tunebook.disk.atomic import read_text
 from tunebook.disk.program import run_program
 from tunebook.errors import ToolError
-from tunebook.site.finding import Candidate
-from tunebook.site.surroundings import Surroundings
+from tunebook.site.machine import Candidate, Surroundings
 from tunebook.tools.base import Package
 from tunebook.tools.registry import installed_tools
 

@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunebook.core.quoting import sbatch_value
 from tunebook.core.site import Environment, Site, environment_text, line_of, setting, values_of
 from tunebook.errors import Problem
+from tunebook.site.machine import Surroundings
 from tunebook.site.probe import Probed, probe
 from tunebook.site.python import STAGES, stage_modules, stage_packages
-from tunebook.site.surroundings import Surroundings
 from tunebook.site.verify_slurm import Complaint, slurm_complaints
 from tunebook.slurm.cluster import Cluster
 
@@ -46,7 +45,7 @@ def verify(
         no_cluster: the reason, without a cluster.
         start_environments: also imports the tools in the environments, which takes seconds.
     """
-    complaints = [*_of_person(site, here), *_of_paths(site), *_of_scripts(site)]
+    complaints = [*_of_person(site, here), *_of_paths(site)]
     notes: list[str] = []
     if cluster is not None:
         found, notes = slurm_complaints(site, here, cluster)
@@ -71,17 +70,6 @@ def verify(
 def _of_person(site: Site, here: Surroundings) -> Iterator[Complaint]:
     if site.username and site.username != here.user:
         yield Complaint("username", f"the settings are {site.username}'s, but you are {here.user}", is_error=False)
-
-
-def _of_scripts(site: Site) -> Iterator[Complaint]:
-    """Finds values that a job's script cannot hold, on any cluster."""
-    for key in ("account", "partition", "constraint", "qos", "mail_user", "mail_type"):
-        value = getattr(site, key)
-        try:
-            if value:
-                sbatch_value(f"--{key.replace('_', '-')}", value)
-        except ValueError as error:
-            yield Complaint(key, str(error))
 
 
 def _of_paths(site: Site) -> Iterator[Complaint]:

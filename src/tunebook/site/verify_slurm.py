@@ -11,7 +11,7 @@ from tunebook.core.parameters import suggestion
 from tunebook.core.site import Site
 from tunebook.core.units import spoken_duration
 from tunebook.errors import SlurmError
-from tunebook.site.surroundings import Surroundings
+from tunebook.site.machine import Surroundings
 from tunebook.slurm.cluster import Accounts, Cluster, Partition
 from tunebook.slurm.submission import refusal
 
@@ -77,9 +77,10 @@ def _request(site: Site) -> dict[str, str]:
     gpus = site.gpus or "1"
     if gpus == "0":
         return request
-    if site.gpu_syntax == "gpus":
-        return {**request, "gpus": gpus}
-    return {**request, "gres": f"gpu:{gpus}"}
+    asked = f"{site.gpu_type}:{gpus}".removeprefix(":")
+    if site.gpu_syntax == "gres":
+        return {**request, "gres": f"gpu:{asked}"}
+    return {**request, site.gpu_syntax: asked}
 
 
 def _cluster(site: Site, cluster: Cluster) -> Iterator[Complaint]:
@@ -113,7 +114,7 @@ def _wrong_account(account: str, here: Surroundings, cluster: Cluster, accounts:
 
 def _knows(names: Iterable[str], name: str) -> bool:
     """SLURM compares accounts and QOS without regard to case, and partitions with."""
-    return name.lower() in {known.lower() for known in names}
+    return name.lower() in map(str.lower, names)
 
 
 def _qos(site: Site, cluster: Cluster) -> Iterator[Complaint]:

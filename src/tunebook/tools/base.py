@@ -79,7 +79,12 @@ class Findings:
     notes: tuple[str, ...] = ()
 
     def __add__(self, other: Findings) -> Findings:
-        return Findings(self.errors + other.errors, self.warnings + other.warnings, self.notes + other.notes)
+        """Both, each finding once: the stages may share a model."""
+        return Findings(
+            tuple(dict.fromkeys(self.errors + other.errors)),
+            tuple(dict.fromkeys(self.warnings + other.warnings)),
+            tuple(dict.fromkeys(self.notes + other.notes)),
+        )
 
 
 @dataclass(frozen=True)
@@ -98,15 +103,15 @@ class Prepared:
     Attributes:
         job: the name of the job to wait for.
         checkpoints: zero-based epoch to the absolute path of its directory.
-        config_dir: absolute path of the directory with the run's ``setup_finetune.yaml``, which task scripts read;
-            ``None`` if the tool writes none: task scripts then get the values one by one.
+        config: the text of the run's ``setup_finetune.yaml``, which task scripts read; ``None`` if the tool writes
+            none: task scripts then get the values one by one.
         values: the settings that the training uses, by the parameter's key; an evaluation reads ``dataset_path``,
             ``prompt`` and ``system_prompt``.
     """
 
     job: str
     checkpoints: Mapping[int, str]
-    config_dir: str | None
+    config: str | None
     values: Mapping[str, Any]
 
 
@@ -137,7 +142,8 @@ class Context:
         directories: run name to the name of its directory.
         evaluations: run name to the evaluations that the matrix asks for.
         edited: relative path to the text of editable files that a person has edited.
-        facts: the result of each tool's own ``survey``, by the tool's name.
+        models: path, as the plan gives it, to what the model's directory holds; ``None`` if it was not found here.
+        facts: the result of each tool's own ``survey``, by the tool's name; ``findings`` of its own ``check``.
         prepared: run name to its preparation; given to evaluation tools.
     """
 
@@ -147,7 +153,9 @@ class Context:
     directories: Mapping[str, str]
     evaluations: Mapping[str, tuple[Evaluation, ...]] = field(default_factory=lambda: MappingProxyType({}))
     edited: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    models: Mapping[str, ModelFacts | None] = field(default_factory=lambda: MappingProxyType({}))
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    findings: Mapping[str, Findings] = field(default_factory=lambda: MappingProxyType({}))
     prepared: Mapping[str, Prepared] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -164,7 +172,7 @@ class TaskFunction:
     """One task that a script defines.
 
     Attributes:
-        name: the name that ``SCRIPT@name`` selects.
+        name: the name that ``SCRIPT@name`` selects; empty if it could not be read.
         parameters: the parameters that it accepts; ``required`` are those without a default.
         accepts_any: whether it takes ``**kwargs``.
     """
@@ -182,18 +190,24 @@ class TaskFunction:
 
 @dataclass(frozen=True)
 class TaskScript:
-    """The tasks of one script; ``problem`` says why it could not be read."""
+    """The tasks of one script.
+
+    Attributes:
+        problem: why the script cannot be used.
+        unread: why it could not be read here, although it may work where it is run.
+    """
 
     functions: tuple[TaskFunction, ...] = ()
     problem: str = ""
+    unread: str = ""
 
     def function_for(self, task: EvaluationTask) -> TaskFunction | None:
         """The function that ``SCRIPT@name`` names; otherwise the only one, or the one with the task's name."""
-        by_name = {function.name: function for function in self.functions}
+        by_name = {function.name: function for function in self.functions if function.name}
         if task.function:
             return by_name.get(task.function)
         if len(self.functions) == 1:
-            return self.functions[0]
+            return next(iter(by_name.values()), None)
         return by_name.get(task.name)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from tunebook.core.jobs import Resources
 from tunebook.core.plan import Plan, Run
 from tunebook.core.site import Site
 from tunebook.core.units import clock_minutes, sbatch_time
+from tunebook.tools.base import Context
 
 __all__ = [
     "dataset_path",
     "evaluation_time",
     "job_resources",
     "memory_gb",
+    "model_directory",
     "model_path",
     "planned_gpus",
     "training_time",
@@ -34,6 +36,14 @@ def model_path(plan: Plan, site: Site, run: Run) -> str:
     if not location or not run.model:
         return ""
     return str(PurePosixPath(location, run.model))
+
+
+def model_directory(context: Context, path: str) -> Path:
+    """The absolute path of a model's files: of the snapshot, where the plan names a Hugging Face cache entry."""
+    facts = context.models.get(path)
+    if facts is not None and not facts.flaws:
+        return facts.directory
+    return context.experiment / Path(path).expanduser()
 
 
 def dataset_path(plan: Plan, run: Run) -> str:
@@ -79,6 +89,7 @@ def job_resources(site: Site, *, time: str, memory_gb: int, cpus: int, gpus: int
         memory=site.mem or f"{memory_gb}G",
         cpus=int(site.cpus or cpus),
         gpus=gpus,
+        gpu_type=site.gpu_type,
         gpu_syntax=site.gpu_syntax,
         account=site.account,
         partition=site.partition,

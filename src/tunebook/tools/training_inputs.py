@@ -1,4 +1,4 @@
-"""Facts about the models and data sets that a plan trains with, and where they contradict the plan."""
+"""Facts about the data sets that a plan trains with, and where a training would refuse or spoil them."""
 
 from __future__ import annotations
 
@@ -7,90 +7,154 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from tunebook.core.plan import Plan
+from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.resources import splits_text
+from tunebook.core.plan.settings import effective
 from tunebook.core.site import Site
 from tunebook.errors import Problem
-from tunebook.tools.base import Findings
-from tunebook.tools.datasets import DatasetFacts, read_dataset_facts
-from tunebook.tools.model_facts import ModelFacts, read_model_facts
-from tunebook.tools.plan_inputs import dataset_path, model_path
+from tunebook.tools.base import Context, Findings
+from tunebook.tools.data_quality import data_cautions
+from tunebook.tools.datasets import DatasetFacts, SplitFacts, read_dataset_facts
+from tunebook.tools.model_inputs import MAY_BE_ELSEWHERE
+from tunebook.tools.plan_inputs import dataset_path
+from tunebook.tools.rendered_inputs import rendering_findings
 
 __all__ = ["TrainingInputs", "input_findings", "survey_inputs"]
 
-_MAY_BE_ELSEWHERE = "it may exist on compute nodes only; it could not be verified here"
+_TRAIN = "train"
+_VALIDATION = "validation"
 
 
 @dataclass(frozen=True)
 class TrainingInputs:
     """Facts by path; ``None`` for a path that was not found."""
 
-    models: Mapping[str, ModelFacts | None] = field(default_factory=lambda: MappingProxyType({}))
     datasets: Mapping[str, DatasetFacts | None] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def survey_inputs(plan: Plan, site: Site, experiment: Path) -> TrainingInputs:
-    """Reads the files of each model and each data set of the fine-tuned runs once."""
-    models: dict[str, ModelFacts | None] = {}
-    datasets: dict[str, DatasetFacts | None] = {}
+def survey_inputs(plan: Plan, site: Site, experiment: Path) -> TrainingInputs:  # noqa: ARG001  as a tool's survey
+    """Reads each data set of the fine-tuned runs once, as the training reads it."""
+    types: dict[str, str | None] = {}
     for run in plan.fine_tuned:
-        model, data = model_path(plan, site, run), dataset_path(plan, run)
-        if model and model not in models:
-            models[model] = read_model_facts(experiment / Path(model).expanduser())
-        if data and data not in datasets:
-            datasets[data] = read_dataset_facts(experiment / Path(data).expanduser())
-    return TrainingInputs(dict(sorted(models.items())), dict(sorted(datasets.items())))
+        data, kind = dataset_path(plan, run), effective(plan, run, "dataset_type")
+        if data:
+            types.setdefault(data, kind if isinstance(kind, str) else None)
+    found = {path: read_dataset_facts(experiment / Path(path).expanduser(), kind) for path, kind in types.items()}
+    return TrainingInputs(dict(sorted(found.items())))
 
 
-def input_findings(plan: Plan, inputs: TrainingInputs) -> Findings:
-    """Contradictions to the plan (errors); missing files and overlapping splits (warnings); what was read (notes)."""
+def input_findings(context: Context, inputs: TrainingInputs) -> Findings:
+    """What a training would refuse (errors), flaws of the data and missing files (warnings), what was read (notes)."""
+    plan = context.plan
     errors: list[Problem] = []
-    warnings = list(_model_warnings(plan, inputs))
-    notes = [f"model {path}: read" for path, facts in inputs.models.items() if facts]
+    warnings: list[Problem] = []
+    notes: list[str] = []
     for path, facts in inputs.datasets.items():
-        line = None
-        if plan.dataset is not None and plan.dataset.path == path:
-            line = plan.dataset.line
+        line = plan.dataset.line if plan.dataset is not None and plan.dataset.path == path else None
+        runs = [run for run in plan.fine_tuned if dataset_path(plan, run) == path]
+        if line is None:
+            line = _run_line(plan, runs)
         if facts is None:
-            warnings.append(Problem(f"data set {path} was not found", plan.file, line, _MAY_BE_ELSEWHERE, path))
+            warnings.append(Problem(f"data set {path} was not found", plan.file, line, MAY_BE_ELSEWHERE, path))
             continue
-        notes.append(f"data {path}: {_splits(facts)}")
-        errors += _dataset_errors(plan, path, facts, line)
-        if path == plan.dataset_path:
-            errors += _split_errors(plan, path, facts)
-        for (first, second), count in facts.overlaps.items():
-            message = f"{count} inputs of {path} appear in both {first} and {second}; scores on them are inflated"
-            warnings.append(Problem(message, plan.file, line, "remove them from one split"))
+        if facts.unread:
+            warnings.append(Problem(_short(facts.unread, context), plan.file, line, "its examples were not checked"))
+            continue
+        messages = [(facts.problem, "")] if facts.problem else list(_refusals(path, facts, runs, plan))
+        errors += (Problem(_short(message, context), plan.file, line, hint) for message, hint in messages)
+        if facts.problem:
+            continue
+        notes += _notes(path, facts)
+        if plan.dataset is not None and path == plan.dataset.path:
+            errors += _count_errors(plan, path, facts)
+        warnings += (Problem(text, plan.file, line, hint) for text, hint in _doubts(path, facts, runs, plan, context))
+        if not messages:
+            rendered = rendering_findings(context, facts, runs, line)
+            errors += rendered.errors
+            warnings += rendered.warnings
     return Findings(tuple(errors), tuple(warnings), tuple(notes))
 
 
-def _model_warnings(plan: Plan, inputs: TrainingInputs) -> Iterator[Problem]:
-    lines = {model.path: model.line for model in plan.models}
-    for path, facts in inputs.models.items():
-        if facts is None:
-            yield Problem(f"model {path} was not found", plan.file, lines.get(path), _MAY_BE_ELSEWHERE, path)
-        elif facts.missing_files:
-            missing = ", ".join(facts.missing_files)
-            yield Problem(f"model {path} lacks weight files: {missing}", plan.file, lines.get(path))
+def _run_line(plan: Plan, runs: list[Run]) -> int | None:
+    """The line that names a data set of a run's own."""
+    for run in runs:
+        written = plan.setting(run, "dataset")
+        if written is not None:
+            return written.line
+    return None
 
 
-def _dataset_errors(plan: Plan, path: str, facts: DatasetFacts, line: int | None) -> Iterator[Problem]:
-    if facts.problem:
-        yield Problem(f"the data set {path} {facts.problem}", plan.file, line)
-    if facts.splits and "train" not in facts.splits:
-        yield Problem(f"the data set {path} has no train split: {_splits(facts)}", plan.file, line)
+def _short(message: str, context: Context) -> str:
+    """Paths below the experiment as the plan gives them."""
+    return message.replace(f"{context.experiment}/", "")
 
 
-def _split_errors(plan: Plan, path: str, facts: DatasetFacts) -> Iterator[Problem]:
+def _trained(runs: list[Run], plan: Plan) -> tuple[str, ...]:
+    """The splits that the trainings read."""
+    if any(effective(plan, run, "run_val_every_n_steps") for run in runs):
+        return (_TRAIN, _VALIDATION)
+    return (_TRAIN,)
+
+
+def _refusals(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan) -> Iterator[tuple[str, str]]:
+    """Message and hint for everything that the training would refuse."""
+    keys = ", ".join(facts.keys)
+    for split in _trained(runs, plan):
+        part = facts.parts.get(split)
+        if part is None and not keys:
+            hint = f"give a file with both splits as keys, or a directory with a file for each, or do not {_use(split)}"
+            yield f"{path} has no splits, so that all of it is training data: it cannot serve as {split}", hint
+        elif part is None:
+            yield f"{path} has no {split} split; it has: {keys}", f"name the list of examples `{split}`"
+        elif not part.examples:
+            yield f"the {split} split of {path} is empty", ""
+        elif part.refused:
+            yield _refusal(part), ""
+        elif part.questions == 1 and part.examples > 1:
+            hint = "training would learn to ignore the prompt; check which fields hold the prompts"
+            yield f"all {part.examples} prompts of the {split} split of {path} are equal", hint
+
+
+def _use(split: str) -> str:
+    return "validate" if split == _VALIDATION else f"use {split}"
+
+
+def _refusal(part: SplitFacts) -> str:
+    if part.refused == 1:
+        return part.refusal
+    return f"{part.refused} of {part.examples} examples cannot be used; the first: {part.refusal}"
+
+
+def _notes(path: str, facts: DatasetFacts) -> Iterator[str]:
+    form = f", format {facts.form}" if facts.form else ""
+    yield f"data {path}: {splits_text(facts.splits)}{form}"
+    if facts.unused:
+        named = ", ".join(f"{name} ({count})" for name, count in facts.unused.items())
+        yield f"data {path}: fields that training does not use: {named}"
+
+
+def _doubts(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan, context: Context) -> Iterator[tuple[str, str]]:
+    """What a person should look at, with what to do."""
+    yield from data_cautions(path, facts)
+    trained = _trained(runs, plan)
+    for split, part in facts.parts.items():
+        if split not in trained and part.refused:
+            yield _short(_refusal(part), context), f"the {split} split is not trained on; your task must read it"
+    if facts.joins:
+        hint = "let your evaluation task join them in the same way"
+        yield f"each prompt of {path} is its `instruction`, a blank line, and its `input` if it has one", hint
+    own = facts.parts[_TRAIN].own_system if _TRAIN in facts.parts else 0
+    if own and plan.value("system_prompt"):
+        hint = "remove one of the two"
+        yield f"{own} conversations of {path} have a system message of their own: the plan's does not apply", hint
+
+
+def _count_errors(plan: Plan, path: str, facts: DatasetFacts) -> Iterator[Problem]:
     """Numbers of examples that differ from those that the plan gives."""
-    if plan.dataset is None or not facts.splits:
+    if plan.dataset is None:
         return
     for split, count in plan.dataset.splits.items():
         found = facts.splits.get(split, "no such split")
         if found != count:
             message = f"the plan says {split} ({count}), but {path} has {found}"
             yield Problem(message, plan.file, plan.dataset.splits_line, "correct the number in the plan, or the file")
-
-
-def _splits(facts: DatasetFacts) -> str:
-    return facts.unread or splits_text(facts.splits)

@@ -11,8 +11,7 @@ import pytest
 
 from support.analyses import HOSTILE, dozens, hundreds, made_up
 from tunebook.analysis.charts.catalogue import figures
-from tunebook.analysis.charts.draw import FigureSize, png_of, svg_of
-from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
 from tunebook.analysis.charts.theme import CATEGORIES
 from tunebook.analysis.records import RunRecord, TaskUse
 from tunebook.analysis.values import Analysis

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.tables import Values, run_of, table_of
-from tunebook.analysis.findings.cautions import state_cautions
+from tunebook.analysis.findings.catalogue import state_cautions
 from tunebook.analysis.records import FactorUse
 from tunebook.analysis.statistics.measure_results import analyze_measure
 

@@ -10,8 +10,7 @@ from support.tables import Values, run_of, table_of
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.findings.runs import state_base, state_best, state_costs, state_epochs, state_samples
 from tunebook.analysis.records import Interval, RunRecord
-from tunebook.analysis.statistics.measure_results import MeasureResults, analyze_measure
-from tunebook.analysis.statistics.pareto import CostPoint
+from tunebook.analysis.statistics.measure_results import CostPoint, MeasureResults, analyze_measure
 from tunebook.core.plan import RunType
 
 

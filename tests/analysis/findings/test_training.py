@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from support.tables import run_of
-from tunebook.analysis.findings.training import state_training
+from tunebook.analysis.findings.catalogue import state_training
 from tunebook.analysis.records import RunRecord, Training
 from tunebook.core.jobs import JobState
 

@@ -10,9 +10,8 @@ import pytest
 from support.analyses import dozens, made_up
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.report.content import Cell, Content, Entries, Table, Text
-from tunebook.analysis.report.html import report_html
+from tunebook.analysis.report.html import notebook_html, report_html
 from tunebook.analysis.report.markdown import markdown_report, text
-from tunebook.analysis.report.notebook import notebook_html
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState

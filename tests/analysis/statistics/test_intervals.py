@@ -7,14 +7,14 @@ import math
 import pytest
 
 from tunebook.analysis.records import Interval
-from tunebook.analysis.statistics import resampling
+from tunebook.analysis.statistics import intervals
 from tunebook.analysis.statistics.intervals import (
     bootstrap_interval,
+    bootstrap_means,
     mean_interval,
     student_interval,
     wilson_interval,
 )
-from tunebook.analysis.statistics.resampling import bootstrap_means
 
 
 def rounded(interval: Interval | None, digits: int = 4) -> tuple[float, float]:
@@ -70,7 +70,7 @@ def test_the_bootstrap_draws_the_same_every_time_and_for_every_size() -> None:
 
     values = [float(number) for number in range(50)]
     first = bootstrap_means(values)
-    resampling._kept_draws.cache_clear()
+    intervals._kept_draws.cache_clear()
     assert np.array_equal(first, bootstrap_means(values))
     assert first.shape == (9_999,)
     large = bootstrap_means([0.0, 1.0] * 1_500)

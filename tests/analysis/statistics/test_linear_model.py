@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tunebook.analysis.statistics.linear_model import clustered_wald
+from tunebook.analysis.statistics.effects import clustered_wald
 
 
 def test_no_effect_is_found_about_as_often_as_the_level_says() -> None:

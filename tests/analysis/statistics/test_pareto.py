@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from support.tables import table_of
 from tunebook.analysis.records import RunRecord, Training
-from tunebook.analysis.statistics.pareto import compare_costs
+from tunebook.analysis.statistics.measure_results import compare_costs
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 

@@ -27,7 +27,7 @@ from tunebook.tools.base import (
 )
 from tunebook.tools.job_script import Shell, job_variables, script_problems, script_text
 from tunebook.tools.model_facts import ModelFacts, parameters_b
-from tunebook.tools.plan_inputs import dataset_path, job_resources, model_path, training_time
+from tunebook.tools.plan_inputs import dataset_path, job_resources, model_directory, model_path, training_time
 from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
 
 __all__ = ["ToyTrainer"]
@@ -59,12 +59,12 @@ class ToyTrainer(PreparationTool):
     parameters = (DECAY,)
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> TrainingInputs:
-        """The facts of models and data sets that tunebook reads for every training tool."""
+        """The facts of data sets that tunebook reads for every training tool."""
         return survey_inputs(plan, site, experiment)
 
     def check(self, context: Context) -> Findings:
-        """Missing or contradictory models and data."""
-        return input_findings(context.plan, context.facts[self.name])
+        """Missing or contradictory data."""
+        return input_findings(context, context.facts[self.name])
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The fine-tuned runs; controls and eval-only runs need no training."""
@@ -92,7 +92,7 @@ class ToyTrainer(PreparationTool):
         prepared = Prepared(
             job=job.name,
             checkpoints=MappingProxyType(dict(enumerate(job.checkpoints))),
-            config_dir=None,
+            config=None,
             values=MappingProxyType({key: settings[key] for key in ("dataset_path", "system_prompt", "prompt")}),
         )
         return Unit(run.name, files, (job,), prepared=prepared, warnings=warnings)
@@ -132,7 +132,7 @@ def _planned(context: Context, run: Run) -> dict[str, Any]:
         raise PlanError(message, file=plan.file, line=run.line)
     output = output_directory(context.experiment, plan.name, context.directories[run.name], site.output_dir_base)
     return {
-        "model": str(context.experiment / Path(model).expanduser()),
+        "model": str(model_directory(context, model)),
         "dataset_path": str(context.experiment / Path(data).expanduser()),
         "output": str(output),
         "epochs": effective(plan, run, "epochs"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from statistics import fmean
 
-from tunebook.analysis.charts.figure import SHOWN, Figure, Row, axis, compact, layer, layered, tooltip
+from tunebook.analysis.charts import marks
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.marks import Row
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.statistics.scores import sample_values
 
@@ -49,23 +51,23 @@ def _table(scores: TaskScores) -> _Table:
 def _matrix(scores: TaskScores, table: _Table, means: Mapping[str, float]) -> Figure:
     rows = _cells(scores, table, means)
     along = "Samples, highest mean first"
-    colour = axis("score", "quantitative", scores.measure, scale={"scheme": "viridis"})
+    colour = marks.axis("score", "quantitative", scores.measure, scale={"scheme": "viridis"})
     answer: tuple[str, str] | tuple[str, str, str] = ("score", scores.measure, ".3~g")
     if all(row["word"] != "in part" for row in rows):
         along = "Samples, most often right to most often wrong"
-        colour = axis("word", "nominal", "", scale={"domain": ["right", "wrong"], "range": [_RIGHT, _WRONG]})
+        colour = marks.axis("word", "nominal", "", scale={"domain": ["right", "wrong"], "range": [_RIGHT, _WRONG]})
         colour["legend"] = {"title": None}
         answer = ("word", "Answer")
-    names = axis(
+    names = marks.axis(
         "name", "nominal", "", sort={"field": "rank", "op": "min"}, axis={"labelOverlap": False, "ticks": False}
     )
-    words = tooltip(("name", "Run"), ("sample", "Sample"), answer, ("mean", "Mean of all runs", scores.number))
-    x = axis("place", "ordinal", along, axis={"labels": False, "ticks": False})
+    words = marks.tooltip(("name", "Run"), ("sample", "Sample"), answer, ("mean", "Mean of all runs", scores.number))
+    x = marks.axis("place", "ordinal", along, axis={"labels": False, "ticks": False})
     encoding = {"x": x, "y": names, "color": colour, "tooltip": words}
-    cells = layer({"type": "rect", "stroke": None}, encoding, is_filtered=True)
+    cells = marks.layer({"type": "rect", "stroke": None}, encoding, is_filtered=True)
     caption = "One column per sample, one row per run (after its last evaluated epoch). All runs agree where a column"
     caption += " has one colour."
-    spec = layered(rows, cells, params=[SHOWN])
+    spec = marks.layered(rows, cells, params=[marks.SHOWN])
     height = 78 + 15 * max(len(table), 3)
     return Figure(_NAME, _TITLE, caption, spec, height, is_wide=True)
 
@@ -83,9 +85,9 @@ def _cells(scores: TaskScores, table: _Table, means: Mapping[str, float]) -> lis
                 "rank": rank,
                 "sample": sample,
                 "place": places[sample],
-                "score": compact(value, 4),
+                "score": marks.compact(value, 4),
                 "word": {0.0: "wrong", 1.0: "right"}.get(value, "in part"),
-                "mean": compact(means[sample], 4),
+                "mean": marks.compact(means[sample], 4),
             }
             rows.append(row)
     return rows
@@ -103,16 +105,16 @@ def _distribution(scores: TaskScores, means: Mapping[str, float], runs: int) -> 
         title = f"Mean {scores.measure} of the sample over all runs"
     rows = _bins(means, low, high)
     domain = {"domain": [low, high], "nice": False}
-    words = tooltip(("from", "from", scores.number), ("to", "to", scores.number), ("samples", "Samples", "d"))
+    words = marks.tooltip(("from", "from", scores.number), ("to", "to", scores.number), ("samples", "Samples", "d"))
     encoding = {
-        "x": axis("from", "quantitative", title, scale=domain, axis={"format": scores.ticks}),
+        "x": marks.axis("from", "quantitative", title, scale=domain, axis={"format": scores.ticks}),
         "x2": {"field": "to"},
-        "y": axis("samples", "quantitative", "Samples", axis={"tickMinStep": 1, "format": "d"}),
+        "y": marks.axis("samples", "quantitative", "Samples", axis={"tickMinStep": 1, "format": "d"}),
         "y2": {"datum": 0},
         "tooltip": words,
     }
-    bars = layer({"type": "rect", "fill": "#56B4E9", "stroke": "#0072B2", "strokeWidth": 0.8}, encoding)
-    return Figure(_NAME, _TITLE, caption, layered(rows, bars), 280)
+    bars = marks.layer({"type": "rect", "fill": "#56B4E9", "stroke": "#0072B2", "strokeWidth": 0.8}, encoding)
+    return Figure(_NAME, _TITLE, caption, marks.layered(rows, bars), 280)
 
 
 def _bins(means: Mapping[str, float], low: float, high: float) -> list[Row]:
@@ -125,5 +127,5 @@ def _bins(means: Mapping[str, float], low: float, high: float) -> list[Row]:
     for place, count in enumerate(counts):
         if count:
             start, end = low + place * width, low + (place + 1) * width
-            rows.append({"from": compact(start, 4), "to": compact(end, 4), "samples": count})
+            rows.append({"from": marks.compact(start, 4), "to": marks.compact(end, 4), "samples": count})
     return rows

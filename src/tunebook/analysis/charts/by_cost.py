@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tunebook.analysis.charts.figure import (
-    SHOWN,
-    Figure,
-    Row,
-    Spec,
-    axis,
-    categories,
-    compact,
-    emphasized,
-    hover,
-    interval_fields,
-    layer,
-    layered,
-)
+from tunebook.analysis.charts import marks
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.statistics.pareto import CostPoint
+from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.core.plan import RunType
 
 __all__ = ["by_cost"]
@@ -49,9 +38,7 @@ def by_cost(scores: TaskScores) -> Figure:
         caption += f" From the cheapest: {', '.join(front)}."
     if scores.base_rows:
         caption += " Dashed: base model, which costs no training."
-    layers = _layers(rows, front, scores, unit)
-    spec = layered(rows, *layers, params=[SHOWN], datasets={"bases": scores.base_rows})
-    return Figure(_NAME, _TITLE, caption, spec, 320)
+    return Figure(_NAME, _TITLE, caption, scores.spec(rows, *_layers(rows, front, scores, unit)), 320)
 
 
 def _unit(points: Sequence[CostPoint]) -> tuple[str, float]:
@@ -65,26 +52,28 @@ def _row(scores: TaskScores, point: CostPoint, per_hour: float) -> Row:
     row = {
         "run": scores.numbers[point.run],
         "name": scores.analysis.labels[point.run],
-        "cost": compact(point.cost * per_hour),
-        "score": compact(point.score),
+        "cost": marks.compact(point.cost * per_hour),
+        "score": marks.compact(point.score),
         "front": _FRONT if point.on_front else _OTHER,
     }
-    return row | interval_fields(point.interval)
+    return row | marks.interval_fields(point.interval)
 
 
 def _layers(rows: Sequence[Row], front: Sequence[str], scores: TaskScores, unit: str) -> list[Spec]:
     costs = [row["cost"] for row in rows]
     is_log = min(costs) > 0 and max(costs) > _LOG_FROM * min(costs)
     along: Spec = {"type": "log"} if is_log else {"zero": False, "padding": 12}
-    x, y = axis("cost", "quantitative", f"Training cost ({unit})", scale=along), scores.channel("score")
+    x, y = marks.axis("cost", "quantitative", f"Training cost ({unit})", scale=along), scores.channel("score")
     only_front = f"datum.front === '{_FRONT}'"
     stairs = {"type": "line", "interpolate": "step-after", "stroke": _ORANGE, "strokeWidth": 1.5}
-    line = layer(stairs, {"x": x, "y": y, "order": {"field": "cost", "type": "quantitative"}}, where=only_front)
+    line = marks.layer(stairs, {"x": x, "y": y, "order": {"field": "cost", "type": "quantitative"}}, where=only_front)
     bars, points = _marks(x, scores, unit, is_crowded=len(rows) > _CROWDED)
-    layers = [scores.base_rule(), bars, line, points]
+    layers = [bars, line, points]
     if len(front) <= _MOST_LABELS and all(len(name) <= _LONGEST_LABEL for name in front):
         label = {"type": "text", "style": "annotation", "dy": -11, "limit": 190}
-        layers.append(layer(label, {"x": x, "y": y, "text": {"field": "name", "type": "nominal"}}, where=only_front))
+        layers.append(
+            marks.layer(label, {"x": x, "y": y, "text": {"field": "name", "type": "nominal"}}, where=only_front)
+        )
     return layers
 
 
@@ -93,14 +82,13 @@ def _marks(x: Spec, scores: TaskScores, unit: str, *, is_crowded: bool) -> tuple
     if is_crowded:
         opacity, size = 0.25, 35
     looks = {_FRONT: (_ORANGE, "diamond"), _OTHER: (_GREY, "circle")}
-    channels = categories("front", looks, {"direction": "vertical"})
-    ends = {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}, "color": channels["color"]}
-    bars = layer({"type": "rule", "strokeOpacity": opacity}, ends, is_filtered=True)
+    channels = marks.categories("front", looks, {"direction": "vertical"})
+    bars = scores.bars({"x": x, "color": channels["color"]}, {"strokeOpacity": opacity}, is_filtered=True)
     point = {
         "x": x,
         "y": scores.channel("score"),
-        "size": emphasized(220, size),
+        "size": marks.emphasized(220, size),
         "tooltip": scores.tooltip(("cost", unit, ".3~g"), ("front", "Cost")),
     }
-    points = layer({"type": "point", "filled": True, "fillOpacity": 0.9}, channels | point, is_filtered=True)
-    return bars, points | hover()
+    points = marks.layer({"type": "point", "filled": True, "fillOpacity": 0.9}, channels | point, is_filtered=True)
+    return bars, points | marks.hover()

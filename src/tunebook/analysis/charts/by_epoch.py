@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tunebook.analysis.charts.figure import SHOWN, Figure, Row, Spec, axis, emphasized, hover, layer, layered
+from tunebook.analysis.charts import marks
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.series import Series, series_of
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.records import Score
@@ -24,8 +26,7 @@ def by_epoch(scores: TaskScores) -> Figure:
         for score in own:
             ((_, row),) = scores.rows({run: score})
             rows.append(row | {"series": series.values[run], "epoch": score.evaluation.epoch})
-    datasets = {"bases": scores.base_rows}
-    spec = layered(rows, scores.base_rule(), *_layers(scores, series), params=[SHOWN], datasets=datasets)
+    spec = scores.spec(rows, *_layers(scores, series))
     caption = f"Scores after each evaluated epoch{scores.base_note}{series.caption}"
     return Figure(_NAME, _TITLE, caption, spec, 300, hint=series.hint)
 
@@ -40,11 +41,15 @@ def _scores_over_epochs(scores: TaskScores) -> dict[str, list[Score]]:
 
 
 def _layers(scores: TaskScores, series: Series) -> tuple[Spec, Spec]:
-    x = axis("epoch", "ordinal", "Epoch (from 0)", axis={"labelAngle": 0, "grid": True})
+    x = marks.axis("epoch", "ordinal", "Epoch (from 0)", axis={"labelAngle": 0, "grid": True})
     shared = {"x": x, "y": scores.channel("score"), "detail": {"field": "run", "type": "nominal"}} | series.colour()
-    opacity = emphasized(1, series.opacity)
-    width = emphasized(3.5, series.choose(1.8, 1))
-    lines = layer(series.mark("line"), shared | {"strokeOpacity": opacity, "strokeWidth": width}, is_filtered=True)
+    opacity = marks.emphasized(1, series.opacity)
+    width = marks.emphasized(3.5, series.choose(1.8, 1))
+    lines = marks.layer(
+        series.mark("line"), shared | {"strokeOpacity": opacity, "strokeWidth": width}, is_filtered=True
+    )
     mark = series.mark("point", filled=True, size=series.choose(55, 16))
     words = scores.tooltip(("epoch", "Epoch", "d"))
-    return lines | hover(), layer(mark, shared | {"fillOpacity": opacity, "tooltip": words}, is_filtered=True)
+    return lines | marks.hover(), marks.layer(
+        mark, shared | {"fillOpacity": opacity, "tooltip": words}, is_filtered=True
+    )

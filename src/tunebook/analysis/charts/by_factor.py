@@ -1,30 +1,19 @@
-"""The figures of each factor: the mean score by level, over the runs that have it."""
+"""The figures of the varied factors: the mean score by level of each factor, and in each cell of two factors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
 
-from tunebook.analysis.charts.figure import (
-    SHOWN,
-    Figure,
-    Row,
-    Spec,
-    axis,
-    compact,
-    emphasized,
-    hover,
-    interval_fields,
-    layer,
-    layered,
-    tooltip,
-)
+from tunebook.analysis.charts import marks
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import capitalized, is_number, p_text
 from tunebook.analysis.records import FactorUse
-from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.effects import Effect, treatments_of
 
-__all__ = ["by_factor"]
+__all__ = ["by_factor", "heat_maps"]
 
 _MOST_LEVELS = 24
 _FLAT_LETTERS = 60  # of all levels together that fit side by side under an axis
@@ -52,8 +41,7 @@ def _figure(scores: TaskScores, factor: FactorUse) -> Figure:
     effects = {effect.factors: effect for effect in scores.own(scores.analysis.effects)}
     effect = effects.get((factor.key,))
     levels = _levels(factor, rows, effect)
-    datasets = {"levels": levels, "bases": scores.base_rows}
-    spec = layered(rows, scores.base_rule(), *_layers(scores, factor, levels), params=[SHOWN], datasets=datasets)
+    spec = scores.spec(rows, *_layers(scores, factor, levels), levels=levels)
     caption = "Small points: runs; diamonds: the mean of each level"
     if _has_intervals(levels):
         caption += "; bars: its interval"
@@ -70,10 +58,10 @@ def _levels(factor: FactorUse, rows: Sequence[Row], effect: Effect | None) -> li
         values = [row["score"] for row in rows if row["level"] == name]
         if name in estimated:
             level = estimated[name]
-            row = {"level": name, "mean": compact(level.mean), "runs": level.runs}
-            levels.append(row | interval_fields(level.interval))
+            row = {"level": name, "mean": marks.compact(level.mean), "runs": level.runs}
+            levels.append(row | marks.interval_fields(level.interval))
         elif values:
-            levels.append({"level": name, "mean": compact(fmean(values)), "runs": len(values)})
+            levels.append({"level": name, "mean": marks.compact(fmean(values)), "runs": len(values)})
     return levels
 
 
@@ -92,15 +80,15 @@ def _test_sentence(effect: Effect | None) -> str:
 def _layers(scores: TaskScores, factor: FactorUse, levels: Sequence[Row]) -> list[Spec]:
     is_flat = sum(map(len, factor.levels)) <= _FLAT_LETTERS
     order = {"domain": list(factor.levels)}
-    x = axis("level", "ordinal", factor.label, scale=order, axis={"labelAngle": 0 if is_flat else -30})
-    marks = {
+    x = marks.axis("level", "ordinal", factor.label, scale=order, axis={"labelAngle": 0 if is_flat else -30})
+    channels = {
         "x": x,
         "y": scores.channel("score"),
-        "fillOpacity": emphasized(1, 0.45),
-        "size": emphasized(130, 28),
-        "tooltip": tooltip(("name", "Run"), ("level", factor.label), ("score", scores.measure, scores.number)),
+        "fillOpacity": marks.emphasized(1, 0.45),
+        "size": marks.emphasized(130, 28),
+        "tooltip": marks.tooltip(("name", "Run"), ("level", factor.label), ("score", scores.measure, scores.number)),
     }
-    runs = layer({"type": "point", "filled": True, "style": "quiet"}, marks, is_filtered=True) | hover()
+    runs = marks.layer({"type": "point", "filled": True, "style": "quiet"}, channels, is_filtered=True) | marks.hover()
     return [runs, *_mean_layers(scores, factor, levels, x)]
 
 
@@ -108,12 +96,78 @@ def _mean_layers(scores: TaskScores, factor: FactorUse, levels: Sequence[Row], x
     mean = {"x": x, "y": scores.channel("mean")}
     layers: list[Spec] = []
     if _has_intervals(levels):
-        ends = {"x": x, "y": scores.channel("low"), "y2": {"field": "high"}}
-        bar = {"type": "rule", "color": _ORANGE, "strokeWidth": 2}
-        layers.append(layer(bar, ends, data="levels", where="isValid(datum.low)"))
+        look = {"color": _ORANGE, "strokeWidth": 2}
+        layers.append(scores.bars({"x": x}, look, data="levels", where="isValid(datum.low)"))
     if all(map(is_number, factor.levels)) and not factor.is_seed:
         line = {"type": "line", "color": _ORANGE, "strokeWidth": 1.2, "strokeOpacity": 0.6}
-        layers.append(layer(line, mean, data="levels"))
+        layers.append(marks.layer(line, mean, data="levels"))
     point = {"type": "point", "filled": True, "shape": "diamond", "color": _ORANGE, "size": 110, "opacity": 1}
     words = scores.mean_tooltip(("level", factor.label))
-    return [*layers, layer(point, mean | {"tooltip": words}, data="levels")]
+    return [*layers, marks.layer(point, mean | {"tooltip": words}, data="levels")]
+
+
+_HEAT_MAP, _TWO_FACTORS = "score_heatmap", "Score by two factors"
+_MOST_PAIRS = 3
+_MOST_NUMBERS = 60  # cells that show their number
+_MOST_FLAT = 8  # levels along the lower axis whose names lie flat
+
+
+def heat_maps(scores: TaskScores) -> list[Figure]:
+    """One figure per pair of factors, the pairs with the strongest interaction first."""
+    if len(treatments_of(scores.analysis.factors)) < 2:  # noqa: PLR2004
+        return [Figure(_HEAT_MAP, _TWO_FACTORS, reason="fewer than two factors were varied, apart from seeds")]
+    pairs = [effect for effect in scores.own(scores.analysis.effects) if effect.means and not effect.is_main]
+    if not pairs:
+        return [Figure(_HEAT_MAP, _TWO_FACTORS, reason="no cell of two factors has a score yet")]
+    pairs.sort(key=lambda effect: (effect.p is None, effect.p or 0.0))
+    if len(pairs) == 1:
+        return [_heat_map(scores, pairs[0], _HEAT_MAP)]
+    numbered = enumerate(pairs[:_MOST_PAIRS], start=1)
+    return [_heat_map(scores, effect, f"{_HEAT_MAP}-{number}") for number, effect in numbered]
+
+
+def _heat_map(scores: TaskScores, effect: Effect, name: str) -> Figure:
+    factors = {factor.key: factor for factor in scores.analysis.factors}
+    across, down = (factors[key] for key in effect.factors)
+    is_turned = len(across.levels) < len(down.levels)  # the factor with more levels lies along the lower axis
+    if is_turned:
+        across, down = down, across
+    rows: list[Row] = []
+    for cell in effect.means:
+        first, second = reversed(cell.levels) if is_turned else cell.levels
+        rows.append({"across": first, "down": second, "mean": marks.compact(cell.mean), "runs": cell.runs})
+    caption = f"Mean score of {_run_count(rows)} in each cell, after the last evaluated epoch."
+    if len(rows) < len(across.levels) * len(down.levels):
+        caption += " Empty cells have no score."
+    spec = marks.layered(rows, *_cells(rows, across, down, scores))
+    return Figure(name, f"{across.label} × {down.label}", caption, spec, 90 + 34 * max(2, len(down.levels)))
+
+
+def _run_count(rows: list[Row]) -> str:
+    counts = [row["runs"] for row in rows]
+    low, high = min(counts), max(counts)
+    if low < high:
+        return f"{low}–{high} runs"
+    return "one run" if high == 1 else f"{high} runs"
+
+
+def _cells(rows: list[Row], across: FactorUse, down: FactorUse, scores: TaskScores) -> list[Spec]:
+    is_flat = len(across.levels) <= _MOST_FLAT
+    columns = {"domain": list(across.levels)}
+    shared = {
+        "x": marks.axis("across", "ordinal", across.label, scale=columns, axis={"labelAngle": 0 if is_flat else -40}),
+        "y": marks.axis("down", "ordinal", down.label, scale={"domain": list(down.levels)}),
+        "tooltip": scores.mean_tooltip(("across", across.label), ("down", down.label)),
+    }
+    legend = {"format": scores.ticks, "orient": "right", "gradientLength": 110}
+    colour = marks.axis("mean", "quantitative", f"mean {scores.measure}", scale={"scheme": "viridis"}, legend=legend)
+    cells = marks.layer({"type": "rect", "stroke": "#ffffff", "strokeWidth": 1}, shared | {"color": colour})
+    if len(rows) > _MOST_NUMBERS:
+        return [cells]
+    means = [row["mean"] for row in rows]
+    on_bright = {"test": f"datum.mean > {(min(means) + max(means)) / 2!r}", "value": "#000000"}
+    written = {
+        "text": marks.axis("mean", "quantitative", "", format=".0%" if scores.scale.is_percent else ".3~g"),
+        "color": {"condition": on_bright, "value": "#ffffff"},
+    }
+    return [cells, marks.layer({"type": "text", "fontSize": 12}, shared | written)]

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from tunebook.analysis.charts.figure import (
-    SHOWN,
-    Figure,
-    Row,
-    Spec,
-    axis,
-    categories,
-    emphasized,
-    hover,
-    layer,
-    layered,
-)
+from tunebook.analysis.charts import marks
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.statistics.pairwise import Comparison
@@ -80,26 +71,25 @@ def _verdict(run: RunRecord, comparison: Comparison | None) -> str:
 def _spec(rows: list[Row], scores: TaskScores) -> Spec:
     """One row per run while their names fit; otherwise one rank per run along the horizontal axis."""
     if len(rows) <= _MOST_NAMED:
-        names = axis(
+        names = marks.axis(
             "name", "nominal", "", sort={"field": "rank", "op": "min"}, axis={"grid": False, "labelOverlap": False}
         )
         return _layers(rows, scores, along="x", other={"y": names}, size=80, thickness=1.6)
     domain = {"nice": False, "domain": [0.3, len(rows) + 0.7]}
-    ranks = axis("rank", "quantitative", "Rank", scale=domain, axis={"grid": False})
+    ranks = marks.axis("rank", "quantitative", "Rank", scale=domain, axis={"grid": False})
     return _layers(rows, scores, along="y", other={"x": ranks}, size=26, thickness=1)
 
 
 def _layers(rows: list[Row], scores: TaskScores, *, along: str, other: Spec, size: float, thickness: float) -> Spec:
     present = {row["verdict"] for row in rows}
-    channels = categories("verdict", {key: look for key, look in _VERDICTS.items() if key in present}, {})
-    ends = {along: scores.channel("low"), f"{along}2": {"field": "high"}, "color": channels["color"]}
-    bars = layer({"type": "rule", "strokeWidth": thickness, "strokeOpacity": 0.75}, other | ends, is_filtered=True)
+    channels = marks.categories("verdict", {key: look for key, look in _VERDICTS.items() if key in present}, {})
+    look = {"strokeWidth": thickness, "strokeOpacity": 0.75}
+    bars = scores.bars(other | {"color": channels["color"]}, look, along=along, is_filtered=True)
     point = {
         along: scores.channel("score"),
-        "size": emphasized(size * 2.5, size),
+        "size": marks.emphasized(size * 2.5, size),
         "tooltip": scores.tooltip(("n", "Samples", "d"), ("verdict", "Comparison")),
     }
     mark = {"type": "point", "filled": True, "opacity": 1}
-    points = layer(mark, other | channels | point, is_filtered=True) | hover()
-    datasets = {"bases": [row for row in rows if row["verdict"] == _BASE]}
-    return layered(rows, scores.base_rule(along), bars, points, params=[SHOWN], datasets=datasets)
+    points = marks.layer(mark, other | channels | point, is_filtered=True) | marks.hover()
+    return scores.spec(rows, bars, points, along=along)

@@ -8,10 +8,9 @@ from dataclasses import replace
 from tunebook.analysis.charts.agreement import agreement
 from tunebook.analysis.charts.by_cost import by_cost
 from tunebook.analysis.charts.by_epoch import by_epoch
-from tunebook.analysis.charts.by_factor import by_factor
+from tunebook.analysis.charts.by_factor import by_factor, heat_maps
 from tunebook.analysis.charts.by_run import by_run
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.charts.heat_maps import heat_maps
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.charts.training import learning_rates, losses
 from tunebook.analysis.values import Analysis

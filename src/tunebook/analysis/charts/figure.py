@@ -1,46 +1,42 @@
-"""A figure as a value: its specification, texts and size; and the parts that specifications are made of."""
+"""A figure as a value, and its drawings as SVG and PNG: the same bytes for the same figure, and nothing is loaded."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from types import MappingProxyType
 from typing import Any
 
-from tunebook.analysis.charts.theme import LIGHT
-from tunebook.analysis.formatting import printable
-from tunebook.analysis.records import Interval
+from tunebook.analysis.charts.marks import Spec
+from tunebook.analysis.charts.theme import LIGHT, config
 
-__all__ = [
-    "SHOWN",
-    "Figure",
-    "Row",
-    "Spec",
-    "TooltipEntry",
-    "axis",
-    "categories",
-    "compact",
-    "emphasized",
-    "hover",
-    "interval_fields",
-    "layer",
-    "layered",
-    "log_or_linear",
-    "one_line",
-    "pointers",
-    "step_axis",
-    "tooltip",
-]
+__all__ = ["Figure", "FigureSize", "png_of", "svg_of"]
 
-Spec = dict[str, Any]
-Row = dict[str, Any]  # one mark's numbers and texts, by field
-TooltipEntry = tuple[str, str] | tuple[str, str, str]  # field, title, and a number's format
-
-_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _LETTER_PX, _SYMBOL_PX = 6.2, 34  # of a legend's entry
 _NOTEBOOK_PX = 640
-SHOWN: Spec = {"name": "shown", "value": []}  # the HTML report's table sets it: which runs its filter leaves
+_PER_CM = 96 / 2.54  # pixels, as CSS and SVG count them
+_PNG_SCALE = 72 / 96  # a PNG's inch has 72 pixels of an SVG there, and 96 everywhere else
+_VEGA_LITE = "6.4"
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class FigureSize:
+    """How large figures are on paper.
+
+    Attributes:
+        width_cm: width of all figures: a journal's column is about 8.5 cm wide, the text of an A4 page about 17 cm.
+        height_cm: height of all figures; ``None`` to give each figure its own.
+        font_pt: size of the axis labels, in points.
+        ppi: pixels per inch of a PNG.
+    """
+
+    width_cm: float = 17.0
+    height_cm: float | None = None
+    font_pt: float = 8.25
+    ppi: int = 200
 
 
 @dataclass(frozen=True)
@@ -90,8 +86,6 @@ class Figure:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         if not self.spec:
             return {"text/plain": f"{self.title}: {self.reason}"}
-        from tunebook.analysis.charts.draw import svg_of
-
         return {
             "application/vnd.vegalite.v6+json": self.sized(_NOTEBOOK_PX) | {"config": LIGHT},
             "image/svg+xml": svg_of(self),
@@ -99,109 +93,31 @@ class Figure:
         }
 
 
-def layered(rows: Iterable[Mapping[str, Any]], *layers: Spec, **others: Any) -> Spec:
-    """Layers over the rows; a layer that names no data set draws all of them."""
-    datasets = {"rows": list(rows)} | others.pop("datasets", {})
-    return {
-        "$schema": _SCHEMA,
-        "autosize": {"type": "fit", "contains": "padding"},
-        "datasets": datasets,
-        "data": {"name": "rows"},
-        "layer": list(layers),
-    } | others
+def svg_of(figure: Figure, size: FigureSize = FigureSize()) -> str:
+    """The figure as SVG, in its light colours, with its title and caption for readers who cannot see it."""
+    import vl_convert
+
+    height = None if size.height_cm is None else size.height_cm * _PER_CM
+    spec: dict[str, Any] = figure.static(round(size.width_cm * _PER_CM), height)
+    look = config(font_size=round(size.font_pt * 96 / 72))
+    svg: str = vl_convert.vegalite_to_svg(_writable(spec), vl_version=_VEGA_LITE, config=look, allowed_base_urls=[])
+    words = f"<title>{escape(_writable(figure.title))}</title><desc>{escape(_writable(figure.caption))}</desc>"
+    return svg.replace(">", f' role="img">{words}', 1) + "\n"
 
 
-def layer(mark: Spec, encoding: Spec, *, data: str = "", where: str = "", is_filtered: bool = False) -> Spec:
-    """A layer of marks.
-
-    Args:
-        data: the data set's name, if it is not that of the rows.
-        where: the expression that a row must meet.
-        is_filtered: whether only the runs that the report's table shows are drawn; on paper all are.
-    """
-    made: Spec = {"mark": mark, "encoding": encoding}
-    if data:
-        made["data"] = {"name": data}
-    shown = "!length(shown) || shown[datum.run]" if is_filtered else ""
-    conditions = [{"filter": condition} for condition in (shown, where) if condition]
-    if conditions:
-        made["transform"] = conditions
-    return made
+def _writable(value: Any) -> Any:
+    """A specification without the characters that XML or the drawing program cannot hold."""
+    if isinstance(value, str):
+        return _NOT_IN_XML.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {key: _writable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_writable(each) for each in value]
+    return value
 
 
-def pointers(encoding: Spec, *, is_filtered: bool = False) -> Spec:
-    """Invisible points that make a line easy to point at; figures on paper leave them out."""
-    mark = {"type": "point", "filled": True, "size": 60, "opacity": 0}
-    return layer(mark, encoding, is_filtered=is_filtered) | {"name": "pointers"}
+def png_of(svg: str, size: FigureSize = FigureSize()) -> bytes:
+    """The SVG as a PNG."""
+    import vl_convert
 
-
-def categories(field_name: str, looks: Mapping[str, tuple[str, str]], legend: Spec) -> Spec:
-    """The channels that show a field by colour and shape, value by value."""
-    channels: Spec = {}
-    for place, name in enumerate(("color", "shape")):
-        scale = {"domain": list(looks), "range": [look[place] for look in looks.values()]}
-        channels[name] = {"field": field_name, "type": "nominal", "legend": {"title": None} | legend, "scale": scale}
-    return channels
-
-
-def axis(field_name: str, kind: str, title: str, **others: Any) -> Spec:
-    """A channel that shows a field.
-
-    An order of levels is given as the scale's domain: Vega-Lite makes an expression of a list to sort by.
-    """
-    scale = others.pop("scale", None)
-    channel: Spec = {"field": field_name, "type": kind, "title": one_line(title)}
-    if scale:
-        channel["scale"] = scale
-    return channel | others
-
-
-def step_axis() -> Spec:
-    """The horizontal axis of optimizer steps."""
-    return axis("step", "quantitative", "Step", axis={"format": "~s", "tickMinStep": 1}, scale={"nice": False})
-
-
-def log_or_linear(is_log: bool) -> Spec:  # noqa: FBT001
-    """The scale of an axis of positive numbers."""
-    return {"type": "log"} if is_log else {"zero": False, "nice": True}
-
-
-def tooltip(*entries: TooltipEntry) -> list[Spec]:
-    """``(field, title)`` or ``(field, title, number format)`` each."""
-    channels: list[Spec] = []
-    for name, title, *form in entries:
-        channel: Spec = {"field": name, "title": one_line(title), "type": "nominal"}
-        if form:
-            channel |= {"type": "quantitative", "format": form[0]}
-        channels.append(channel)
-    return channels
-
-
-def one_line(title: str) -> str:
-    """A title without line ends and control characters: Vega-Lite quotes it into expressions that cannot hold them."""
-    return " ".join(printable(title, " ").split())
-
-
-def hover(field_name: str = "run") -> Spec:
-    """Makes the mark under the pointer the parameter ``pointed``, with all marks that share this field's value."""
-    select = {"type": "point", "on": "pointerover", "clear": "pointerout", "fields": [field_name]}
-    return {"params": [{"name": "pointed", "select": select}]}
-
-
-def emphasized(pointed: float, value: float) -> Spec:
-    """A channel with one value under the pointer and another elsewhere."""
-    return {"condition": {"param": "pointed", "empty": False, "value": pointed}, "value": value}
-
-
-def compact(value: float | None, digits: int = 6) -> float | None:
-    """A number with this many significant digits, as a figure shows it and the HTML report carries it."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(f"{value:.{digits}g}")
-
-
-def interval_fields(interval: Interval | None) -> Row:
-    """The ends of an interval, as fields of a row."""
-    if interval is None:
-        return {"low": None, "high": None}
-    return {"low": compact(interval.low), "high": compact(interval.high)}
+    return bytes(vl_convert.svg_to_png(svg, scale=_PNG_SCALE, ppi=size.ppi))

@@ -9,7 +9,8 @@ from itertools import chain
 from statistics import fmean
 from typing import Any
 
-from tunebook.analysis.charts.figure import Spec, one_line
+from tunebook.analysis.charts import marks
+from tunebook.analysis.charts.marks import Spec
 from tunebook.analysis.formatting import MISSING, is_number
 from tunebook.analysis.records import FactorUse, RunRecord
 from tunebook.analysis.statistics.effects import treatments_of
@@ -49,7 +50,7 @@ class Series:
         channel: Spec = {
             "field": "series",
             "type": "ordinal" if self.is_ordered else "nominal",
-            "title": one_line(self.title),
+            "title": marks.one_line(self.title),
             "scale": {"domain": list(self.order)},
             "sort": None,
         }

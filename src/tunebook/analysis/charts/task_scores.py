@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from tunebook.analysis.charts.figure import Row, Spec, TooltipEntry, axis, compact, interval_fields, layer, tooltip
+from tunebook.analysis.charts import marks
+from tunebook.analysis.charts.marks import Row, Spec, TooltipEntry
 from tunebook.analysis.formatting import Scale, scale_of
 from tunebook.analysis.records import Score, TaskUse
 from tunebook.analysis.statistics.effects import Effect
-from tunebook.analysis.statistics.pareto import CostPoint
+from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.values import Analysis
 from tunebook.core.plan import RunType
 
@@ -66,8 +67,8 @@ class TaskScores:
     def rows(self, scores: dict[str, Score] | None = None) -> Iterator[tuple[Score, Row]]:
         """Each run's score, final or given, with the fields that every figure draws."""
         for run, score in (self.final if scores is None else scores).items():
-            row = {"run": self.numbers[run], "name": self.analysis.labels[run], "score": compact(score.value)}
-            yield score, row | interval_fields(score.interval)
+            row = {"run": self.numbers[run], "name": self.analysis.labels[run], "score": marks.compact(score.value)}
+            yield score, row | marks.interval_fields(score.interval)
 
     def own(self, items: Iterable[_T]) -> list[_T]:
         """The statistics of this task's headline measure."""
@@ -88,21 +89,31 @@ class TaskScores:
         ticks: Spec = {"format": self.ticks}
         if self.scale.is_percent:
             ticks["tickMinStep"] = 0.01  # ticks between two whole percents would be written alike
-        return axis(field, "quantitative", self.measure, scale={"zero": False, "nice": True}, axis=ticks)
+        return marks.axis(field, "quantitative", self.measure, scale={"zero": False, "nice": True}, axis=ticks)
 
     def base_rule(self, channel: str = "y") -> Spec:
         """A dashed line at every base model's score, out of the data set ``bases``."""
-        words = tooltip(("name", "Base model"), ("score", self.measure, self.number))
+        words = marks.tooltip(("name", "Base model"), ("score", self.measure, self.number))
         encoding = {channel: self.channel("score"), "tooltip": words}
-        return layer({"type": "rule", "style": "reference"}, encoding, data="bases")
+        return marks.layer({"type": "rule", "style": "reference"}, encoding, data="bases")
+
+    def spec(self, rows: list[Row], *layers: Spec, along: str = "y", **datasets: list[Row]) -> Spec:
+        """Layers over rows of runs, on top of the base models' scores, which lie along this axis."""
+        datasets = {"bases": self.base_rows} | datasets
+        return marks.layered(rows, self.base_rule(along), *layers, params=[marks.SHOWN], datasets=datasets)
+
+    def bars(self, channels: Spec, look: Spec, *, along: str = "y", **others: Any) -> Spec:
+        """The intervals of the scores, as rules along this axis."""
+        ends = {along: self.channel("low"), f"{along}2": {"field": "high"}}
+        return marks.layer({"type": "rule"} | look, channels | ends, **others)
 
     def tooltip(self, *others: TooltipEntry) -> list[Spec]:
         """The run, its score and its interval, and other entries."""
         score = ("score", self.measure, self.number)
-        return tooltip(("name", "Run"), score, ("low", "from", self.number), ("high", "to", self.number), *others)
+        return marks.tooltip(("name", "Run"), score, ("low", "from", self.number), ("high", "to", self.number), *others)
 
     def mean_tooltip(self, *first: TooltipEntry) -> list[Spec]:
         """Entries, the mean score of some runs with its interval if there is one, and how many runs they are."""
         mean = ("mean", f"mean {self.measure}", self.number)
         ends = (("low", "from", self.number), ("high", "to", self.number))
-        return tooltip(*first, mean, *ends, ("runs", "Runs", "d"))
+        return marks.tooltip(*first, mean, *ends, ("runs", "Runs", "d"))

@@ -6,22 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median
 
-from tunebook.analysis.charts.figure import (
-    SHOWN,
-    Figure,
-    Row,
-    Spec,
-    axis,
-    compact,
-    emphasized,
-    hover,
-    layer,
-    layered,
-    log_or_linear,
-    pointers,
-    step_axis,
-    tooltip,
-)
+from tunebook.analysis.charts import marks
+from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.series import Series, series_of
 from tunebook.analysis.formatting import plural
 from tunebook.analysis.records import RunRecord
@@ -60,7 +47,7 @@ def losses(analysis: Analysis) -> Figure:
     caption = _loss_caption(analysis, rows, widest)
     if is_log:
         caption += " The loss axis is logarithmic."
-    y = axis("loss", "quantitative", "Loss", scale=log_or_linear(is_log))
+    y = marks.axis("loss", "quantitative", "Loss", scale=marks.log_or_linear(is_log))
     spec = _loss_spec(rows, series, y)
     return Figure("loss", title, caption + series.caption, spec, 320, is_wide=True, hint=series.hint)
 
@@ -106,7 +93,7 @@ def _thinned(points: _Points, width: int) -> Iterator[tuple[int, float]]:
     """The mean of each ``width`` neighbouring points, at the last one's step."""
     for start in range(0, len(points), width):
         window = points[start : start + width]
-        yield window[-1][0], compact(fmean(value for _, value in window)) or 0.0
+        yield window[-1][0], marks.compact(fmean(value for _, value in window)) or 0.0
 
 
 def _loss_caption(analysis: Analysis, rows: Sequence[Row], widest: int) -> str:
@@ -123,22 +110,26 @@ def _loss_caption(analysis: Analysis, rows: Sequence[Row], widest: int) -> str:
 
 def _loss_spec(rows: list[Row], series: Series, y: Spec) -> Spec:
     """A line for each run and kind of loss, and points for validations; the run under the pointer stands out."""
-    shared = {"x": step_axis(), "y": y, "detail": {"field": "run", "type": "nominal"}} | series.colour()
+    shared = {"x": marks.step_axis(), "y": y, "detail": {"field": "run", "type": "nominal"}} | series.colour()
     dashes = {
         "field": "kind",
         "type": "nominal",
         "scale": {"domain": ["training", "validation"], "range": [[1, 0], [5, 3]]},
         "legend": None,
     }
-    opacity = emphasized(1, series.opacity)
-    drawn = {"strokeDash": dashes, "strokeWidth": emphasized(3.5, series.choose(1.6, 1)), "strokeOpacity": opacity}
-    lines = layer(series.mark("line"), shared | drawn, is_filtered=True) | hover()
+    opacity = marks.emphasized(1, series.opacity)
+    drawn = {
+        "strokeDash": dashes,
+        "strokeWidth": marks.emphasized(3.5, series.choose(1.6, 1)),
+        "strokeOpacity": opacity,
+    }
+    lines = marks.layer(series.mark("line"), shared | drawn, is_filtered=True) | marks.hover()
     mark = series.mark("point", filled=True, size=series.choose(36, 9))
     is_validation = "datum.kind === 'validation'"
-    validations = layer(mark, shared | {"fillOpacity": opacity}, where=is_validation, is_filtered=True)
-    words = tooltip(("name", "Run"), ("kind", "Loss of"), ("step", "Step", "d"), ("loss", "Loss", ".4f"))
-    points = pointers(shared | {"tooltip": words}, is_filtered=True)
-    return layered(rows, lines, validations, points, params=[SHOWN])
+    validations = marks.layer(mark, shared | {"fillOpacity": opacity}, where=is_validation, is_filtered=True)
+    words = marks.tooltip(("name", "Run"), ("kind", "Loss of"), ("step", "Step", "d"), ("loss", "Loss", ".4f"))
+    points = marks.pointers(shared | {"tooltip": words}, is_filtered=True)
+    return marks.layered(rows, lines, validations, points, params=[marks.SHOWN])
 
 
 def learning_rates(analysis: Analysis) -> Figure:
@@ -190,7 +181,7 @@ def _schedule(run: RunRecord) -> _Points:
     peak = max(range(len(points)), key=lambda place: points[place][1])
     every = math.ceil(len(points) / _RATE_POINTS)
     places = sorted({*range(0, len(points), every), peak, len(points) - 1})
-    return tuple((points[place][0], compact(points[place][1], 4) or 0.0) for place in places)
+    return tuple((points[place][0], marks.compact(points[place][1], 4) or 0.0) for place in places)
 
 
 def _peak(points: _Points) -> float:
@@ -199,8 +190,8 @@ def _peak(points: _Points) -> float:
 
 def _rate_spec(rows: list[Row], colour: Spec, *, is_log: bool) -> Spec:
     ticks = {"format": "~e", "tickCount": 5}
-    y = axis("rate", "quantitative", "Learning rate", scale=log_or_linear(is_log), axis=ticks)
-    shared = {"x": step_axis(), "y": y, "detail": {"field": "name", "type": "nominal"}, "color": colour}
-    lines = layer({"type": "line"}, shared | {"strokeWidth": emphasized(3.5, 1.8)}) | hover("name")
-    words = tooltip(("name", "Run"), ("step", "Step", "d"), ("rate", "Learning rate", ".3~e"))
-    return layered(rows, lines, pointers(shared | {"tooltip": words}))
+    y = marks.axis("rate", "quantitative", "Learning rate", scale=marks.log_or_linear(is_log), axis=ticks)
+    shared = {"x": marks.step_axis(), "y": y, "detail": {"field": "name", "type": "nominal"}, "color": colour}
+    lines = marks.layer({"type": "line"}, shared | {"strokeWidth": marks.emphasized(3.5, 1.8)}) | marks.hover("name")
+    words = marks.tooltip(("name", "Run"), ("step", "Step", "d"), ("rate", "Learning rate", ".3~e"))
+    return marks.layered(rows, lines, marks.pointers(shared | {"tooltip": words}))

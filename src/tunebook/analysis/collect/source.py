@@ -1,10 +1,13 @@
-"""The facts that an analysis is given: plan, site settings, jobs, and the tools that read the jobs' results."""
+"""The facts that an analysis is given, and those that it collects from them, before any statistics."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunebook.analysis.collect.read_logs import EvaluationLog, UnreadableLog
+from tunebook.analysis.records import EvaluationKey, EvaluationRecord, FactorUse, RunRecord, TaskUse
 from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.plan import Plan
@@ -12,9 +15,9 @@ from tunebook.core.site import Site
 from tunebook.errors import PlanError
 from tunebook.slurm.accounting import SlurmUse
 from tunebook.tools.registry import Registry, installed_tools
-from tunebook.tools.results import EvaluationResults, TrainingResults
+from tunebook.tools.results import EvaluationResults, LogHeader, Samples, TrainingResults
 
-__all__ = ["NO_JOB", "JobFacts", "Source", "source_of"]
+__all__ = ["NO_JOB", "Collected", "JobFacts", "Source", "source_of"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,6 @@ class JobFacts:
     job: Job
     state: JobState
     reason: str = ""
-    job_id: str = ""
     started: str = ""
     ended: str = ""
     output: str = ""
@@ -95,3 +97,33 @@ def _not_installed(plan: Plan, registry: Registry, stage: Stage, name: str, line
     message = str(broken) if broken else f"the {stage.value} tool `{name}` is not installed"
     hint = f"install its package, or name one of these: {', '.join(registry.names(stage))}"
     return PlanError(message, file=plan.file, line=line, hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collected:
+    """An experiment's facts.
+
+    Attributes:
+        evaluations: in the matrix's order, those without a log too; not scored yet.
+        samples: of each evaluation that has a log that counts; ``headers`` too.
+        strays: logs in a run's directory that belong to no planned evaluation.
+    """
+
+    factors: tuple[FactorUse, ...]
+    tasks: tuple[TaskUse, ...]
+    runs: tuple[RunRecord, ...]
+    evaluations: tuple[EvaluationRecord, ...]
+    samples: Mapping[EvaluationKey, Samples]
+    headers: Mapping[EvaluationKey, LogHeader]
+    unreadable: tuple[UnreadableLog, ...]
+    strays: tuple[EvaluationLog, ...]
+
+    @property
+    def directories(self) -> dict[str, str]:
+        """Run name to the name of its directory."""
+        return {run.name: run.directory for run in self.runs}
+
+    def shown(self, evaluation: EvaluationKey) -> str:
+        """Names an evaluation: ``rank8_lr1e-5, capitalization, epoch 0``."""
+        name = f"{self.directories[evaluation.run]}, {evaluation.task}"
+        return name if evaluation.epoch < 0 else f"{name}, epoch {evaluation.epoch}"

@@ -9,9 +9,8 @@ from tunebook.analysis.formatting import p_text, plural
 from tunebook.analysis.records import Score
 from tunebook.analysis.statistics.cases import SampleChanges
 from tunebook.analysis.statistics.intervals import ALPHA
-from tunebook.analysis.statistics.measure_results import MeasureResults
+from tunebook.analysis.statistics.measure_results import CostPoint, MeasureResults
 from tunebook.analysis.statistics.pairwise import Comparison
-from tunebook.analysis.statistics.pareto import CostPoint
 from tunebook.core.plan import RunType
 
 __all__ = ["state_base", "state_best", "state_costs", "state_epochs", "state_samples"]

@@ -8,8 +8,7 @@ from tunebook.analysis.report.content import Cell
 from tunebook.core.jobs import JobState
 from tunebook.core.units import spoken_duration
 
-__all__ = ["count", "difference", "duration", "epoch", "log", "number", "p_value", "score", "state", "text"]
-
+__all__ = ["difference", "duration", "log", "name", "number", "p_value", "score", "state", "text"]
 
 _UNKNOWN = Cell()
 
@@ -19,18 +18,13 @@ def text(value: str) -> Cell:
     return Cell(value, value) if value else _UNKNOWN
 
 
-def count(value: int | None) -> Cell:
-    """A whole number."""
-    return _UNKNOWN if value is None else text(str(value))
+def name(label: str, value: str) -> Cell:
+    """A run's short name, with its whole name as a detail if the two differ."""
+    return Cell(label, value, "" if label == value else value)
 
 
-def epoch(value: int) -> Cell:
-    """A zero-based epoch; nothing for models that were not trained here."""
-    return _UNKNOWN if value < 0 else text(str(value))
-
-
-def number(value: float | None, form: str = ".4g", *, unit: str = "") -> Cell:
-    """A number with its unit."""
+def number(value: float | None, form: str = "d", *, unit: str = "") -> Cell:
+    """A number with its unit; by default a whole number."""
     if value is None:
         return _UNKNOWN
     return Cell(f"{value:{form}} {unit}".rstrip(), repr(value), unit=unit)
@@ -43,7 +37,7 @@ def duration(seconds: float | None) -> Cell:
     return Cell(spoken_duration(seconds), repr(seconds))
 
 
-def state(value: JobState, *, has_results: bool) -> Cell:
+def state(value: JobState, has_results: bool) -> Cell:  # noqa: FBT001  a fact about the job, not an option
     """A job's state; results count even if their job is not recorded."""
     if value is JobState.UNKNOWN and has_results:
         return text("results found")
@@ -72,7 +66,7 @@ def difference(value: float | None, interval: Interval | None, scale: Scale, *, 
     return Cell(scale.change(value), repr(value), details, scale.difference_unit)
 
 
-def p_value(p: float | None, *, significant: bool | None) -> Cell:
+def p_value(p: float | None, significant: bool | None) -> Cell:  # noqa: FBT001  a fact about the test, not an option
     """``0.032``, and that it is not significant."""
     if p is None:
         return _UNKNOWN

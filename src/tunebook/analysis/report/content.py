@@ -6,9 +6,10 @@ is built (:mod:`tunebook.analysis.report.sections`). All texts are plain; each o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.formatting import MISSING
@@ -87,6 +88,7 @@ class Column:
 
     Attributes:
         key: the column's name in rows; the part before ``:`` is its group, such as ``factor``.
+        cell: makes the cell of one of the table's items.
         note: the sentence that explains the column.
         detail: the title of the cells' details; without it, only outputs with room for a second line show them.
         highest_first: whether readers want the highest value first.
@@ -96,6 +98,7 @@ class Column:
 
     key: str
     title: str
+    cell: Callable[[Any], Cell]
     is_number: bool = False
     note: str = ""
     detail: str = ""
@@ -152,11 +155,17 @@ class Table:
     is_interactive: bool = False
     is_folded: bool = False
 
-    def __post_init__(self) -> None:
+    @classmethod
+    def of(cls, key: str, label: str, columns: Iterable[Column], items: Iterable[Any], **others: Any) -> Table:
+        """The table of these items, one row each."""
+        columns = tuple(columns)
+        rows = []
         known = set()
-        for row in self.rows:
-            known |= {key for key, cell in row.items() if cell.value}
-        object.__setattr__(self, "columns", tuple(column for column in self.columns if column.key in known))
+        for item in items:
+            row = {column.key: column.cell(item) for column in columns}
+            known |= {name for name, cell in row.items() if cell.value}
+            rows.append(row)
+        return cls(key, label, tuple(column for column in columns if column.key in known), tuple(rows), **others)
 
     @property
     def caption(self) -> str:

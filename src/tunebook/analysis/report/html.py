@@ -3,6 +3,8 @@
 The page loads nothing and sends nothing. Its scripts are the package's own and Vega's, which comes with vl-convert; the
 policy knows them by their hashes, allows no ``eval`` (Vega interprets its expressions) and, where browsers know Trusted
 Types, lets no text become HTML. The figures' data is a JSON block in which ``<``, ``>`` and ``&`` are escaped.
+
+A notebook shows the findings and the runs as a fragment of HTML, without scripts.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from html import escape
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -20,9 +23,10 @@ from urllib.parse import quote
 from tunebook import __version__
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.theme import DARK, IN_DARK, LIGHT
-from tunebook.analysis.report.content import Content
+from tunebook.analysis.formatting import significance_mark
+from tunebook.analysis.report.content import Content, Table
 
-__all__ = ["log_href", "report_html"]
+__all__ = ["log_href", "notebook_html", "report_html"]
 
 _SCRIPTS = ("tables.js", "charts.js")
 _SVG_ROWS = 3_000  # with more, a canvas is quicker
@@ -113,3 +117,46 @@ def _data(content: Content) -> str:
 def _drawable(figure: Figure) -> Mapping[str, Any]:
     renderer = "canvas" if len(figure.rows) > _SVG_ROWS else "svg"
     return {"renderer": renderer, "spec": figure.sized("container")}
+
+
+_NOTEBOOK_ROWS = 30
+
+
+def notebook_html(content: Content) -> str:
+    """A heading, the findings, what is missing, and one row per run with its factors, loss and scores."""
+    parts = [f"<h3>{escape(content.name)}</h3>"]
+    if content.question:
+        parts.append(f"<p><em>{escape(content.question)}</em></p>")
+    items = [f"<li>{significance_mark(item.significant)} {escape(item.text)}</li>" for item in content.findings]
+    if items:
+        parts.append(f'<ul style="list-style:none;padding-left:0">{"".join(items)}</ul>')
+    else:
+        parts.append("<p>No findings.</p>")
+    if not content.is_finished:
+        parts.append(f"<p>{escape(content.status)} <code>.analysis.gaps</code> lists what is missing.</p>")
+    runs = content.tables()["runs"].select("run", "factor", "score", "loss")
+    return "".join(parts) + _table(runs)
+
+
+def _table(table: Table) -> str:
+    """The first rows; the details of a column are a column of their own."""
+    header: list[str] = []
+    for column in table.columns:
+        header += filter(None, (column.title, column.detail))
+    lines = [_row("th", header)]
+    for row in table.rows[:_NOTEBOOK_ROWS]:
+        texts: list[str] = []
+        for column, cell in table.cells(row):
+            texts.append(cell.text)
+            if column.detail:
+                texts.append(cell.detail)
+        lines.append(_row("td", texts))
+    more = ""
+    if len(table.rows) > _NOTEBOOK_ROWS:
+        more = f"<p>{len(table.rows) - _NOTEBOOK_ROWS} more in <code>.runs</code>.</p>"
+    return f"<table>{''.join(lines)}</table>{more}"
+
+
+def _row(tag: str, texts: list[str]) -> str:
+    cells = "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
+    return f"<tr>{cells}</tr>"

@@ -11,11 +11,18 @@ from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import MISSING, percent_text, plural
 from tunebook.analysis.records import EvaluationRecord, Training
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
-from tunebook.analysis.report.result_tables import best_runs, effect_table, scopes, score_tables, seed_table
-from tunebook.analysis.report.run_tables import job_table, run_table
+from tunebook.analysis.report.tables import (
+    best_runs,
+    effect_table,
+    job_table,
+    run_table,
+    scopes,
+    score_tables,
+    seed_table,
+)
 from tunebook.analysis.statistics.cases import MOST_CASES
 from tunebook.analysis.values import Analysis
-from tunebook.core.jobs import JobState
+from tunebook.core.jobs import JobState, count_states
 from tunebook.core.plan import RunType
 
 __all__ = ["content_of"]
@@ -89,8 +96,9 @@ def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Entry]:
     yield Entry(str(len(analysis.runs)), "Runs", f"including {plural(controls, 'base model')}")
     for noun, done, states in _progress(analysis):
         if states:
-            more = ["with results", *_state_words(states, (JobState.RUNNING, JobState.FAILED))]
-            yield Entry(f"{done} of {len(states)}", f"{noun.capitalize()}s", ", ".join(more))
+            counts = count_states(states, (JobState.RUNNING, JobState.FAILED))
+            words = ", ".join(filter(None, ("with results", counts)))
+            yield Entry(f"{done} of {len(states)}", f"{noun.capitalize()}s", words)
     for task in tasks[:3]:
         best = analysis.best_score(task.task.name)
         if best is not None:
@@ -101,17 +109,13 @@ def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Entry]:
             yield Entry(task.scale.value(best.value), name, ", ".join(more))
 
 
-def _state_words(states: Sequence[JobState], wanted: Sequence[JobState]) -> list[str]:
-    return [f"{states.count(state)} {state.value}" for state in wanted if state in states]
-
-
 def _missing(analysis: Analysis, as_of: str) -> Section:
     blocks: list[Block] = []
     if not analysis.is_finished:
         parts = [_status(analysis)]
         for noun, _, states in _progress(analysis):
             if states:
-                parts.append(f"{plural(len(states), noun)}: {', '.join(_state_words(states, tuple(JobState)))}.")
+                parts.append(f"{plural(len(states), noun)}: {count_states(states)}.")
         time = f" (as of {as_of})" if as_of else ""
         blocks.append(Text(f"{' '.join(parts)} The report uses the results that exist so far{time}."))
     if not analysis.gaps:

@@ -7,17 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunebook.analysis.charts.catalogue import figures
-from tunebook.analysis.charts.draw import FigureSize, png_of, svg_of
-from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
 from tunebook.analysis.data_files import write_csv, write_parquet
-from tunebook.analysis.frames import (
-    comparisons_frame,
-    curves_frame,
-    effects_frame,
-    evaluations_frame,
-    runs_frame,
-    samples_frame,
-)
+from tunebook.analysis.frames import FRAMES
 from tunebook.analysis.report.html import report_html
 from tunebook.analysis.report.latex import latex_tables
 from tunebook.analysis.report.markdown import markdown_report
@@ -28,6 +20,7 @@ from tunebook.disk.atomic import read_text, write_bytes, write_text
 
 __all__ = ["ReportOptions", "write_report"]
 
+_PARQUET_ONLY = ("curves", "samples")  # the long ones
 _FIGURES = "figures"  # below ``analysis/``
 _OURS = ("score_", "sample_agreement", "loss", "learning_rate")  # the beginnings of our figures' names
 
@@ -72,20 +65,16 @@ def write_report(analysis: Analysis, options: ReportOptions, *, as_of: str = "")
 
 
 def _write_data(folder: Path, analysis: Analysis) -> list[str]:
-    """Tables are both CSV, for every spreadsheet, and Parquet, which keeps types; the long ones are Parquet only."""
-    frames = {
-        "runs": runs_frame(analysis),
-        "evaluations": evaluations_frame(analysis),
-        "comparisons": comparisons_frame(analysis),
-        "effects": effects_frame(analysis),
-    }
-    for name, frame in frames.items():
-        write_csv(folder / f"{name}.csv", frame)
-    written = [f"{name}.csv" for name in frames]
-    frames |= {"curves": curves_frame(analysis), "samples": samples_frame(analysis)}
-    for name, frame in frames.items():
+    """Tables are both CSV, for every spreadsheet, and Parquet, which keeps types."""
+    written = []
+    for name, frame_of in FRAMES.items():
+        frame = frame_of(analysis)
         write_parquet(folder / f"{name}.parquet", frame)
-    return [*written, *(f"{name}.parquet" for name in frames)]
+        written.append(f"{name}.parquet")
+        if name not in _PARQUET_ONLY:
+            write_csv(folder / f"{name}.csv", frame)
+            written.append(f"{name}.csv")
+    return written
 
 
 def _write_figures(folder: Path, figures: Sequence[Figure], size: FigureSize) -> list[str]:

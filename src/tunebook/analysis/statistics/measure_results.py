@@ -1,21 +1,80 @@
-"""All statistics of one measure of one task."""
+"""All statistics of one measure of one task; of a run's cost and score, which runs are Pareto-optimal."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from tunebook.analysis.collect.collected import Collected
+from tunebook.analysis.collect.source import Collected
 from tunebook.analysis.formatting import Scale, run_labels, scale_of
-from tunebook.analysis.records import FactorUse
+from tunebook.analysis.records import FactorUse, Interval, RunRecord
 from tunebook.analysis.statistics.cases import Case, SampleChanges, find_changes, select_cases
 from tunebook.analysis.statistics.effects import Effect, estimate_effects
 from tunebook.analysis.statistics.pairwise import Comparison, EpochChange, compare_epochs, compare_runs
-from tunebook.analysis.statistics.pareto import CostPoint, compare_costs
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.analysis.statistics.seeds import Replicates, summarize_seeds
+from tunebook.core.plan import RunType
 
-__all__ = ["MeasureResults", "analyze_measure", "analyze_measures"]
+__all__ = ["CostPoint", "MeasureResults", "analyze_measure", "analyze_measures", "compare_costs"]
+
+
+@dataclass(frozen=True)
+class CostPoint:
+    """The cost of a run's training and its final score.
+
+    Attributes:
+        unit: ``GPU hours`` or ``hours`` of wall time.
+        on_front: whether the run is Pareto-optimal: no other is at least as cheap and at least as good, and better in
+            one of the two.
+    """
+
+    task: str
+    measure: str
+    run: str
+    epoch: int
+    cost: float
+    unit: str
+    score: float
+    interval: Interval | None
+    on_front: bool
+
+
+def compare_costs(table: ScoreTable) -> tuple[CostPoint, ...]:
+    """The runs whose cost and final score are known; a base model's training costs nothing here."""
+    unit = "hours"
+    if any(run.training is not None and run.training.gpu_hours is not None for run in table.runs):
+        unit = "GPU hours"
+    points: list[CostPoint] = []
+    for run in table.runs:
+        score, cost = table.finals.get(run.name), _cost(run, unit)
+        if score is not None and score.value is not None and cost is not None:
+            key = score.evaluation
+            point = CostPoint(
+                key.task, score.measure, run.name, key.epoch, cost, unit, score.value, score.interval, on_front=True
+            )
+            points.append(point)
+    return tuple(replace(point, on_front=not _is_beaten(point, points)) for point in points)
+
+
+def _cost(run: RunRecord, unit: str) -> float | None:
+    if run.type is RunType.CONTROL:
+        return 0.0
+    if run.training is None:
+        return None
+    if unit == "GPU hours":
+        return run.training.gpu_hours
+    if run.training.elapsed_s is None:
+        return None
+    return run.training.elapsed_s / 3600
+
+
+def _is_beaten(point: CostPoint, others: Sequence[CostPoint]) -> bool:
+    for other in others:
+        is_better = other.cost < point.cost or other.score > point.score
+        if is_better and other.cost <= point.cost and other.score >= point.score:
+            return True
+    return False
 
 
 @dataclass(frozen=True)

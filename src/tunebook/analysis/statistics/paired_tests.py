@@ -9,8 +9,14 @@ from functools import lru_cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from tunebook.analysis.records import Interval
-from tunebook.analysis.statistics.intervals import ALPHA, LEVEL, percentile_interval, wilson_interval
-from tunebook.analysis.statistics.resampling import bootstrap_means, sign_flip_p_value
+from tunebook.analysis.statistics.intervals import (
+    ALPHA,
+    LEVEL,
+    bootstrap_means,
+    percentile_interval,
+    sign_flip_p_value,
+    wilson_interval,
+)
 
 __all__ = [
     "PairedTest",

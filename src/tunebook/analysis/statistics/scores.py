@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, stdev
 
-from tunebook.analysis.collect.collected import Collected
+from tunebook.analysis.collect.source import Collected
 from tunebook.analysis.records import EvaluationKey, RunRecord, Score
 from tunebook.analysis.statistics.intervals import mean_interval
 from tunebook.core.plan import RunType

@@ -1,6 +1,8 @@
 """Markdown that people edit: its blocks with their lines, values as Markdown, and tables rewritten line by line."""
 
+from tunebook.core.markdown.headings import title_key
 from tunebook.core.markdown.lines import TableLine, join_lines, split_lines
+from tunebook.core.markdown.quotes import literal
 from tunebook.core.markdown.text import (
     backtick_fence,
     code_cell,
@@ -21,10 +23,10 @@ from tunebook.core.markdown.tree import (
     Row,
     Table,
     TextBlock,
-    literal,
     name_key,
     parse_markdown,
     plain,
+    read_label,
 )
 
 __all__ = [
@@ -49,7 +51,9 @@ __all__ = [
     "plain",
     "prose",
     "quoted",
+    "read_label",
     "split_lines",
     "table_lines",
     "table_row",
+    "title_key",
 ]

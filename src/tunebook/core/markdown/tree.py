@@ -6,7 +6,6 @@ parsed only in texts that contain markup: a plan of a thousand runs has ten thou
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,12 +14,25 @@ from functools import lru_cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tunebook.core.markdown.lines import TableLine, split_lines
+from tunebook.core.markdown.quotes import is_open
+
 # An underscore inside a word, as in `rank8_lr1e-5`, is not markup.
 _MARKUP = re.compile(r"[`*\\\[<&~]|(?:^|\W)_|_(?:\W|$)")
 _TICK = re.compile(r"\s*[✓✔✅☑](?:\s*verified)?\s*$", re.IGNORECASE)
-_LABEL = re.compile(r"\*\*(?P<name>[^*]+?)\s*:?\s*\*\*\s*:?\s*(?P<value>.*)", re.DOTALL)
+_LEADING_CODE = re.compile(r"(?P<code>(?P<fence>`+).+?(?<!`)(?P=fence)(?!`))(?P<remark>$|[\s(,;–—✓✔✅☑].*)", re.DOTALL)
+_TASK = re.compile(r"^\[[ xX]\]\s+")
+_BOLD_LABEL = re.compile(
+    r"\*\*(?P<name>[^*]+?)\s*[:=]?\s*\*\*(?:\s*\([^()]*\)(?=\s*[:=]\s))?\s*[:=]?\s*(?P<value>.*)", re.DOTALL
+)
+# Other marks need a colon or an equals sign, so that an emphasized word at a text's start is not a label.
+_MARKED_LABEL = re.compile(
+    r"(?P<mark>\*{1,3}|_{1,3}|`)(?P<name>(?:(?!(?P=mark)).)+?)"
+    r"(?:\s*[:=]\s*(?P=mark)|(?P=mark)\s*[:=])\s*(?P<value>.*)",
+    re.DOTALL,
+)
 # A colon needs white space after it, so that a path such as `hf:name` or a time is not a label.
-_PLAIN_LABEL = re.compile(r"(?P<name>[^:`\"]+?):\s+(?P<value>.*)|(?P<bare>[^:`\"]+):$", re.DOTALL)
+_PLAIN_LABEL = re.compile(r"(?P<name>[^:=`\"]+?)(?::\s+|\s*=\s*)(?P<value>.*)|(?P<bare>[^:=`\"]+):$", re.DOTALL)
 _OTHER_BLOCKS = {"fence", "code_block", "html_block"}
 
 
@@ -42,6 +54,18 @@ class Cell:
         return plain(self.raw)
 
     @property
+    def value(self) -> str:
+        """The code span at its start, after which only a remark may follow; otherwise the text."""
+        code = _LEADING_CODE.fullmatch(self.raw.strip())
+        return plain(code["code"]) if code else self.text
+
+    @property
+    def remark(self) -> str:
+        """The text after the code span at its start."""
+        code = _LEADING_CODE.fullmatch(self.raw.strip())
+        return plain(code["remark"]) if code else ""
+
+    @property
     def key(self) -> str:
         """The text for matching: lower case, single spaces."""
         return name_key(self.text)
@@ -54,11 +78,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Bullet:
-    """``- **Name:** value`` or ``- Name: value``; a bullet without a colon has an empty name.
+    """``- **Name:** value`` or ``- Name = value``; a bullet without a label has an empty name.
 
     Attributes:
         depth: the number of bullets that this one is nested in.
         code: the code block that belongs to the bullet.
+        is_item: whether it is the item of a list, not a line of a paragraph or the row of a table.
+        is_quoted: whether it is inside a quotation.
+        groups: the keys of the headings and labels that it is below, from the outermost.
     """
 
     name: str
@@ -66,6 +93,9 @@ class Bullet:
     line: int
     depth: int = 0
     code: Cell | None = None
+    is_item: bool = True
+    is_quoted: bool = False
+    groups: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -81,10 +111,11 @@ class Bullet:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table's body."""
+    """One row of a table's body; ``surplus`` is the number of cells beyond the header's, which Markdown drops."""
 
     cells: tuple[Cell, ...]
     line: int
+    surplus: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,6 +125,7 @@ class Table:
     header: tuple[Cell, ...]
     rows: tuple[Row, ...]
     line: int
+    is_quoted: bool = False
 
     @property
     def text(self) -> str:
@@ -108,11 +140,14 @@ class TextBlock:
     raw: str
     line: int
     is_code: bool = False
+    is_html: bool = False
+    is_quoted: bool = False
+    depth: int = 0
 
     @property
     def text(self) -> str:
         """The block as a reader sees it, on one line."""
-        text = self.raw if self.is_code else plain(self.raw)
+        text = self.raw if self.is_code or self.is_html else plain(self.raw)
         return " ".join(text.split())
 
 
@@ -189,44 +224,31 @@ def _visible(tokens: list[Token]) -> Iterator[str]:
             yield from _visible(token.children)
         elif token.type in {"softbreak", "hardbreak"}:
             yield " "
+        elif token.type == "html_inline" and token.content.startswith("<!--"):
+            yield ""
         else:
             yield token.content
-
-
-def literal(raw: str) -> str:
-    r"""The exact text, such as a prompt.
-
-    Between backticks it is taken verbatim; between double quotes it is a JSON string (``\n`` is a new line); otherwise
-    it is taken as it is written.
-
-    Raises:
-        ValueError: a text between double quotes is not a JSON string.
-    """
-    text = raw.strip()
-    ticked = re.fullmatch(r"(`+)(.*?)\1", text, re.DOTALL)
-    if ticked and ticked[1] not in ticked[2]:
-        return ticked[2]
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        return str(json.loads(text, strict=False))
-    return text
 
 
 @lru_cache(maxsize=4)
 def parse_markdown(text: str) -> MarkdownSection:
     """The text as a tree of sections; the root has level 0, no title, and the blocks before the first heading.
 
-    The same text gives the same object: callers must not change it.
+    A byte order mark is no part of the text. The same text gives the same object: callers must not change it.
     """
+    text = text.removeprefix("\ufeff")
     root = MarkdownSection("", 0, 1, text.count("\n") + 1)
-    _Builder(root).read(_block_parser().parse(text))
+    _Builder(root, split_lines(text)[0]).read(_block_parser().parse(text))
     return root
 
 
 class _Builder:
     """Walks the parser's flat token list once."""
 
-    def __init__(self, root: MarkdownSection) -> None:
+    def __init__(self, root: MarkdownSection, lines: list[str]) -> None:
         self.open = [root]
+        self.lines = lines
+        self.quotes = 0
 
     def read(self, tokens: list[Token]) -> None:
         index = 0
@@ -236,6 +258,8 @@ class _Builder:
                 self._heading(int(token.tag[1:]), tokens[index + 1])
             elif token.type == "table_open":
                 index = self._table(tokens, index)
+            elif token.type in {"blockquote_open", "blockquote_close"}:
+                self.quotes += token.nesting
             elif token.type in _OTHER_BLOCKS:
                 self._other(token)
             elif token.type == "inline" and tokens[index - 1].type == "paragraph_open":
@@ -256,38 +280,34 @@ class _Builder:
             self.open.pop().end_line = line - 1
 
     def _paragraph(self, token: Token, *, is_item: bool) -> None:
-        """The first paragraph of a list item is a bullet; so is each labelled line of an ordinary paragraph."""
-        if is_item:
-            depth = (token.level - 3) // 2  # a list, an item and a paragraph enclose the text of an outer bullet
-            self.open[-1].blocks.append(_bullet(token.content, _line(token), depth))
-            return
-        others: list[str] = []
+        """The first paragraph of a list item is a bullet; so is each labelled line below it or of another paragraph."""
+        # A list and an item enclose each bullet that this text is nested in, a quotation is one level.
+        depth = (token.level - self.quotes - 1) // 2 - is_item
         line = _line(token)
-        for text in token.content.split("\n"):
-            if text.startswith("**") and token.level == 1:
-                self._text(others, line)
-                others = []
-                self.open[-1].blocks.append(_bullet(text, line, 0))
+        for text, offset, is_bullet in _parts(token.content, is_item=is_item):
+            if is_bullet:
+                bullet = read_label(text, line + offset)
+                is_first = is_item and offset == 0
+                self._add(replace(bullet, depth=depth, is_item=is_first, is_quoted=self.quotes > 0))
             else:
-                others.append(text)
-            line += 1
-        self._text(others, line)
+                self._add(TextBlock(text, line + offset, is_quoted=self.quotes > 0, depth=depth))
 
-    def _text(self, lines: list[str], end: int) -> None:
-        """Adds the lines in front of line ``end`` as a block."""
-        if lines:
-            self.open[-1].blocks.append(TextBlock("\n".join(lines), end - len(lines)))
+    def _add(self, block: Block) -> None:
+        self.open[-1].blocks.append(block)
 
     def _other(self, token: Token) -> None:
-        """Code inside a list belongs to the bullet before it, unless that has code already."""
-        section = self.open[-1]
-        is_code = token.type != "html_block"
-        bullet = section.bullets[-1] if section.bullets else None
-        if is_code and token.level > 0 and bullet is not None and bullet.code is None:
-            code = Cell(token.content, _line(token))
-            section.blocks[section.blocks.index(bullet)] = replace(bullet, code=code)
+        """Code belongs to the bullet that it is nested in or, just after it, to one without a value."""
+        blocks = self.open[-1].blocks
+        if token.type == "html_block":
+            self._add(TextBlock(token.content, _line(token), is_html=True, is_quoted=self.quotes > 0))
+            return
+        code = Cell(token.content, _line(token))
+        bullet = next((block for block in reversed(blocks) if isinstance(block, Bullet)), None)
+        is_nested = token.level - self.quotes > 0
+        if bullet and bullet.code is None and (is_nested or (bullet is blocks[-1] and not bullet.value.raw)):
+            blocks[blocks.index(bullet)] = replace(bullet, code=code)
         else:
-            section.blocks.append(TextBlock(token.content, _line(token), is_code))
+            self._add(TextBlock(code.raw, code.line, is_code=True, is_quoted=self.quotes > 0))
 
     def _table(self, tokens: list[Token], start: int) -> int:
         header: tuple[Cell, ...] = ()
@@ -304,23 +324,49 @@ class _Builder:
             elif token.type == "thead_close":
                 header = tuple(cells)
             elif token.type == "tr_close" and header:
-                rows.append(Row(tuple(cells), line))
+                rows.append(Row(tuple(cells), line, self._surplus(line, len(header))))
             index += 1
-        self.open[-1].blocks.append(Table(header, tuple(rows), _line(tokens[start])))
+        self._add(Table(header, tuple(rows), _line(tokens[start]), is_quoted=self.quotes > 0))
         return index
+
+    def _surplus(self, line: int, columns: int) -> int:
+        written = TableLine.read(self.lines[line - 1].lstrip("> \t"))
+        return max(0, len(written.cells) - columns)
 
 
 def _line(token: Token) -> int:
     return (token.map[0] if token.map else 0) + 1
 
 
-def _bullet(content: str, line: int, depth: int) -> Bullet:
-    match = _LABEL.fullmatch(content)
-    if match:
-        return Bullet(plain(match["name"]), Cell(match["value"].strip(), line), line, depth)
-    match = _PLAIN_LABEL.fullmatch(content)
+def _parts(content: str, *, is_item: bool) -> list[tuple[str, int, bool]]:
+    """A paragraph's labelled lines and the texts between them, each with its offset and whether it is a bullet.
+
+    A label inside a quote that is still open is a part of the quoted text. A bullet's text goes on in the lines below.
+    """
+    parts: list[tuple[str, int, bool]] = []
+    for offset, text in enumerate(content.split("\n")):
+        follows = parts[-1][2] if parts else is_item
+        is_labelled = text.startswith("**") or _MARKED_LABEL.match(text) is not None
+        is_labelled = is_labelled or (follows and _PLAIN_LABEL.fullmatch(text) is not None)
+        continues = bool(parts) and (is_open(parts[-1][0]) or (not is_labelled and (is_item or not follows)))
+        if continues:
+            before, start, is_bullet = parts[-1]
+            parts[-1] = (f"{before}\n{text}", start, is_bullet)
+        else:
+            parts.append((text, offset, is_labelled or (is_item and offset == 0)))
+    return parts
+
+
+def read_label(content: str, line: int) -> Bullet:
+    """A text as a bullet: its label, if it has one, and its value."""
+    content = _TASK.sub("", content)
+    match = _BOLD_LABEL.fullmatch(content) or _MARKED_LABEL.fullmatch(content)
+    if match and not match["value"]:
+        match = _PLAIN_LABEL.fullmatch(match["name"]) or match  # **Seed: 7**
+    match = match or _PLAIN_LABEL.fullmatch(content)
     if match is None:
-        return Bullet("", Cell(content.strip(), line), line, depth)
-    if match["bare"]:
-        return Bullet(plain(match["bare"].strip()), Cell("", line), line, depth)
-    return Bullet(plain(match["name"].strip()), Cell(match["value"].strip(), line), line, depth)
+        return Bullet("", Cell(content.strip(), line), line)
+    parts = match.groupdict()
+    if parts.get("bare"):
+        return Bullet(plain(parts["bare"].strip()), Cell("", line), line)
+    return Bullet(plain(parts["name"].strip()), Cell(parts["value"].strip(), line), line)

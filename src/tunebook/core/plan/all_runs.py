@@ -9,9 +9,9 @@ from types import MappingProxyType
 from tunebook.core.markdown import Cell, Row, Table, code_cell, escape_cell, table_lines
 from tunebook.core.parameters import Parameter, Written, suggestion
 from tunebook.core.plan.parameter_values import read_value, value_text
-from tunebook.core.plan.section import Section, SectionReader, Writing, cell_text
+from tunebook.core.plan.section import Section, SectionReader, Writing, cell_text, cell_value
 from tunebook.core.plan.values import Plan, Run, RunType
-from tunebook.core.units import minutes, spoken_minutes
+from tunebook.core.units import spoken_minutes
 
 __all__ = ["AllRunsSection"]
 
@@ -35,21 +35,25 @@ class _Columns:
 
 
 class AllRunsSection(Section):
-    """The table of runs; a cell that cannot be read is a problem and leaves the parameter unset."""
+    """The tables of runs; a cell that cannot be read is a problem and leaves the parameter unset."""
 
     title = "All Runs"
+    aliases = ("runs", "run table", "runs table", "table of runs", "run list", "list of runs", "all runs table")
+    decides = True
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        table = source.table()
-        if table is None:
+        if not source.tables:
             source.problem("the plan has no table of runs", source.line, "add `## All Runs` with one row per run")
             return plan
-        columns = _read_header(table, source)
-        if "run name" not in columns.fixed:
-            return replace(plan, runs_line=table.line)
-        runs = tuple(_read_run(row, columns, source) for row in table.rows)
-        keys = tuple(parameter.key for parameter in columns.parameters.values())
-        return replace(plan, runs=runs, runs_line=table.line, columns=keys)
+        runs: list[Run] = []
+        keys: dict[str, None] = {}
+        for table in source.tables:
+            source.take(table)
+            columns = _read_header(table, source)
+            if "run name" in columns.fixed:
+                runs += [_read_run(row, columns, source) for row in table.rows]
+                keys |= {parameter.key: None for parameter in columns.parameters.values()}
+        return replace(plan, runs=tuple(runs), runs_line=source.tables[0].line, columns=tuple(keys))
 
     def write(self, target: Writing) -> Iterator[str]:
         plan = target.plan
@@ -110,7 +114,7 @@ def _report_unknown(cell: Cell, source: SectionReader) -> None:
 
 
 def _read_run(row: Row, columns: _Columns, source: SectionReader) -> Run:
-    name = row.cells[columns.fixed["run name"]].text
+    name = row.cells[columns.fixed["run name"]].value
     parameters: dict[str, Written] = {}
     for index, parameter in columns.parameters.items():
         cell = row.cells[index]
@@ -121,14 +125,19 @@ def _read_run(row: Row, columns: _Columns, source: SectionReader) -> Run:
             parameters[parameter.key] = written
     return Run(
         name=name,
-        model=cell_text(row, columns.fixed, "model"),
+        model=cell_value(row, columns.fixed, "model"),
         type=_read_type(row, columns, name, source),
         line=row.line,
         parameters=MappingProxyType(parameters),
-        checkpoint=cell_text(row, columns.fixed, "checkpoint") or None,
-        estimate_min=minutes(cell_text(row, columns.fixed, "est. time")),
+        checkpoint=cell_value(row, columns.fixed, "checkpoint") or None,
+        estimate_min=_read_estimate(row, columns, name, source),
         notes=cell_text(row, columns.fixed, "notes"),
     )
+
+
+def _read_estimate(row: Row, columns: _Columns, run: str, source: SectionReader) -> float | None:
+    index = columns.fixed.get("est. time")
+    return None if index is None else source.minutes(row.cells[index], f"run `{run}`: Est. Time")
 
 
 def _read_type(row: Row, columns: _Columns, run: str, source: SectionReader) -> RunType:

@@ -11,7 +11,7 @@ from tunebook.core.plan.for_people import SectionForPeople
 from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.plan.values import Plan
-from tunebook.core.units import minutes, spoken_minutes
+from tunebook.core.units import spoken_minutes
 
 __all__ = ["ComputeEstimatesSection"]
 
@@ -23,16 +23,20 @@ class _TrainingSection(Section):
     """A bullet per model, and facts on all trainings."""
 
     title = "Training"
+    aliases = ("training time", "fine tuning", "finetuning")
+    decides = True
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
+        source.ignore(*_FACTS)
         estimates: dict[str, float] = {}
+        models = {run.model for run in plan.runs} | {model.name for model in plan.models}
         for bullet in source.bullets:
-            duration_min = minutes(bullet.value.text)
-            if bullet.key.startswith(_FACTS):
-                source.take(bullet)
-            elif bullet.name and duration_min:
-                source.take(bullet)
-                estimates[bullet.name] = duration_min
+            if source.is_read(bullet) or bullet.name not in models:
+                continue
+            source.take(bullet)
+            duration_min = source.minutes(bullet.value, f"the time of `{bullet.name}`")
+            if duration_min and estimates.setdefault(bullet.name, duration_min) != duration_min:
+                source.problem(f"`{bullet.name}` has two times", bullet.line, "keep one of them")
         return replace(plan, estimates=replace(plan.estimates, training_min=MappingProxyType(estimates)))
 
     def write(self, target: Writing) -> Iterator[str]:
@@ -53,13 +57,17 @@ class _EvaluationSection(Section):
     """The time of one evaluation, and facts on all evaluations."""
 
     title = "Evaluation"
+    aliases = ("evaluations", "evaluation time")
+    decides = True
+    names = ("Per evaluation", "Total evaluations", "Total eval time", "Basis")
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
         source.ignore(*_FACTS)
         each = source.bullet("per evaluation")
         if each is None:
             return plan
-        return replace(plan, estimates=replace(plan.estimates, evaluation_min=minutes(each.value.text)))
+        each_min = source.minutes(each.value, each.name)
+        return replace(plan, estimates=replace(plan.estimates, evaluation_min=each_min))
 
     def write(self, target: Writing) -> Iterator[str]:
         each_min = target.plan.estimates.evaluation_min
@@ -85,4 +93,11 @@ class ComputeEstimatesSection(SectionOfParts):
     """Estimates of time, which become the time limits of jobs, and of disk space."""
 
     title = "Compute Estimates"
+    aliases = ("compute estimate", "computing estimates", "estimates", "time estimates")
+    decides = True
     parts = (_TrainingSection(), _EvaluationSection(), _DiskSpaceSection())
+
+    def read(self, source: SectionReader, plan: Plan) -> Plan:
+        plan = super().read(source, plan)
+        source.ignore(*_FACTS)
+        return plan

@@ -2,48 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from tunebook.core.jobs import Stage
 from tunebook.core.markdown import Bullet, fact_line
-from tunebook.core.parameters import Kind, Parameter, Written
-from tunebook.core.plan.parameter_values import read_value, value_text
+from tunebook.core.parameters import Kind, Parameter, ParameterTable, Written
+from tunebook.core.plan.parameter_values import is_nothing, read_value, value_text
 from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan
 
 __all__ = ["ConfigurationSection"]
 
-_REMARKS = {"notes", "note", "optimizer notes"}
 _UNSET = {"none", "null", "unset", "auto", "default"}
 # Written first: what a reader looks for. The others follow in the order of the table.
 _FIRST = ("recipe", "gpus", "epochs", "batch_size", "packed", "lora_rank", "lora_alpha", "lr")
+_STAGES = {
+    "evaluation": Stage.EVALUATION,
+    "evaluations": Stage.EVALUATION,
+    "eval": Stage.EVALUATION,
+    "inference": Stage.EVALUATION,
+    "generation": Stage.EVALUATION,
+    "training": Stage.PREPARATION,
+    "finetuning": Stage.PREPARATION,
+    "fine-tuning": Stage.PREPARATION,
+}
+_ELSEWHERE = {
+    "scorer": "the task's script decides it: remove the line, or write it as `- **Notes:** …`",
+    "checkpoint directory": "set `Output directory base` in claude.local.md instead",
+    "output directory": "set `Output directory base` in claude.local.md instead",
+    "naming pattern": "tunebook names directories: move the line to `## Naming Conventions`",
+    "model": "write it in the column `Model` of `## All Runs`",
+    "epochs to evaluate": "write it in `## Evaluation Plan`",
+}
+
+
+@dataclass
+class _Found:
+    """The settings that were read, and the first place of each."""
+
+    settings: dict[str, Written] = field(default_factory=dict)
+    listed: dict[str, tuple[Written, ...]] = field(default_factory=dict)
+    first: dict[str, Bullet] = field(default_factory=dict)
 
 
 class ConfigurationSection(Section):
-    """One bullet per parameter.
+    """One setting per parameter, in any spelling, in the section itself or below a heading or a label.
 
-    A parameter with a column in the runs table may be listed here (``Batch sizes: 4, 8``); such a list sets nothing.
+    Below ``### Evaluation``, a name is that of an evaluation's setting: ``Seed`` is the evaluation's. A parameter with
+    a column in the runs table may be listed here (``Batch sizes: 4, 8``); such a list sets nothing.
     """
 
     title = "Configuration"
+    aliases = (
+        "configurations",
+        "training configuration",
+        "evaluation configuration",
+        "shared configuration",
+        "common configuration",
+        "experiment configuration",
+        "hyperparameters",
+        "settings",
+    )
+    decides = True
+    remarks = frozenset({"optimizer notes"})
+
+    def known_names(self, parameters: ParameterTable) -> Sequence[str]:
+        return [parameter.column for parameter in parameters]
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        settings: dict[str, Written] = {}
-        listed: dict[str, tuple[Written, ...]] = {}
+        found = _Found()
+        for_evaluation: list[tuple[Bullet, Parameter]] = []
         for bullet in source.bullets:
             parameter = _find_parameter(bullet, source)
             if parameter is None:
                 continue
-            if parameter.key in settings or parameter.key in listed:
-                source.problem(f"`{bullet.name}` is given twice", bullet.line)
-            elif parameter.key in plan.columns and parameter.kind is not Kind.LITERAL:
-                listed[parameter.key] = _read_list(bullet, parameter, source)
+            source.take(bullet)
+            if _stage(bullet) is Stage.EVALUATION and parameter.stage is not Stage.EVALUATION:
+                for_evaluation.append((bullet, parameter))
             else:
-                written = _read_setting(bullet, parameter, source)
-                if written is not None:
-                    settings[parameter.key] = written
-        return replace(plan, configuration=MappingProxyType(settings), listed=MappingProxyType(listed))
+                _read(bullet, parameter, source, plan, found)
+        for bullet, parameter in for_evaluation:
+            _read_shared(bullet, parameter, source, plan, found)
+        return replace(plan, configuration=MappingProxyType(found.settings), listed=MappingProxyType(found.listed))
 
     def write(self, target: Writing) -> Iterator[str]:
         plan = target.plan
@@ -55,44 +98,120 @@ class ConfigurationSection(Section):
                 yield fact_line(parameter.column, value_text(parameter, written))
 
 
+def _stage(bullet: Bullet) -> Stage | None:
+    """The stage that the nearest heading or label above names."""
+    for group in reversed(bullet.groups):
+        for word in group.split():
+            if word in _STAGES:
+                return _STAGES[word]
+    return None
+
+
 def _find_parameter(bullet: Bullet, source: SectionReader) -> Parameter | None:
-    """The parameter that a bullet names; an unknown name is a problem, a nested or nameless bullet stays unread."""
-    if bullet.depth > 0 or not bullet.name:
+    """The parameter that a bullet names.
+
+    A nameless bullet, and an unknown one while the parameters are not complete, stay unread. A label with bullets below
+    it needs no value.
+    """
+    if not bullet.name:
+        if _is_label(bullet.value.text, source):
+            source.take(bullet)
         return None
-    parameter = source.parameters.by_column(bullet.name)
-    is_known = parameter is not None or bullet.key in _REMARKS
-    if is_known or source.parameters.is_complete:
+    name = re.sub(r"^eval ", "evaluation ", bullet.key)
+    parameter = source.parameters.by_column(name)
+    if _stage(bullet) is Stage.EVALUATION:
+        parameter = source.parameters.by_column(f"evaluation {name}") or parameter
+    if parameter is None and not bullet.value.raw and _is_label(bullet.name, source):
         source.take(bullet)
-    if not is_known and source.parameters.is_complete:
-        hint = source.parameters.suggest(bullet.name)
+    elif parameter is None and source.parameters.is_complete:
+        source.take(bullet)
+        hint = _ELSEWHERE.get(bullet.key) or source.parameters.suggest(bullet.name)
         source.problem(f"unknown configuration `{bullet.name}`", bullet.line, hint)
+    elif parameter and _is_other_stage(bullet, parameter):
+        source.take(bullet)
+        message = f"`{bullet.name}` is a setting of the evaluation, but is below `{bullet.groups[-1]}`"
+        source.problem(message, bullet.line, f"write `{parameter.column}`, or move it below `### Evaluation`")
+        return None
     return parameter
+
+
+def _is_label(name: str, source: SectionReader) -> bool:
+    """Whether bullets are below this one."""
+    key = " ".join(name.lower().split())
+    return any(key in bullet.groups for bullet in source.bullets)
+
+
+def _is_other_stage(bullet: Bullet, parameter: Parameter) -> bool:
+    """A setting of the evaluation that is among those of the training and does not say which it is."""
+    is_named = bullet.key.startswith(("eval ", "evaluation "))
+    return _stage(bullet) is Stage.PREPARATION and parameter.stage is Stage.EVALUATION and not is_named
+
+
+def _read(bullet: Bullet, parameter: Parameter, source: SectionReader, plan: Plan, found: _Found) -> None:
+    first = found.first.setdefault(parameter.key, bullet)
+    if parameter.key in plan.columns and parameter.kind is not Kind.LITERAL:
+        listed = _read_list(bullet, parameter, source)
+        before = found.listed.setdefault(parameter.key, listed)
+        is_same = [item.value for item in before] == [item.value for item in listed]
+    else:
+        written = _read_setting(bullet, parameter, source)
+        if first is bullet and written is not None:
+            found.settings[parameter.key] = written
+        is_same = _value(found.settings.get(parameter.key)) == _value(written)
+    if first is not bullet and not is_same and not source.is_unreadable(parameter.key):
+        source.report_twice(bullet.name, first.value, bullet.value)
+
+
+def _value(written: Written | None) -> object:
+    return None if written is None else written.value
+
+
+def _read_shared(bullet: Bullet, parameter: Parameter, source: SectionReader, plan: Plan, found: _Found) -> None:
+    """A setting of the training below ``Evaluation``: only prompts are right, since both stages have the same."""
+    if parameter.kind is not Kind.LITERAL:
+        message = f"`{bullet.name}` is no setting of the evaluation, but is below `{bullet.groups[-1]}`"
+        names = [row.column for row in source.parameters.of_stage(Stage.EVALUATION)]
+        source.problem(message, bullet.line, f"settings of the evaluation: {', '.join(names)}")
+        return
+    if parameter.key not in found.first and plan.fine_tuned:
+        message = f"`{bullet.name}` is given for the evaluation only, but training and evaluation have the same"
+        source.problem(message, bullet.line, "write it outside of the evaluation's settings")
+        return
+    _read(bullet, parameter, source, plan, found)
 
 
 def _read_setting(bullet: Bullet, parameter: Parameter, source: SectionReader) -> Written | None:
     """The value of a bullet; ``None`` if it is unset or cannot be read."""
+    if not bullet.value.raw and (bullet.code is None or parameter.kind is not Kind.LITERAL):
+        hint = 'write `""` for an empty text' if parameter.kind is Kind.LITERAL else "write `-` for the default"
+        source.problem(f"{bullet.name} has no value", bullet.line, hint)
+        source.unreadable(parameter.key)
+        return None
     if parameter.kind is Kind.LITERAL:
-        if bullet.code is None:
+        if bullet.code is None or bullet.value.raw:
             return read_value(parameter, bullet.value, source)
+        source.take_code(bullet.code)
         code = bullet.code.raw.removesuffix("\n")
         return Written(code, code, bullet.line)
-    if bullet.value.is_empty or bullet.value.text.lower() in _UNSET:
+    if is_nothing(bullet.value) or bullet.value.text.lower() in _UNSET:
         return None
     return read_value(parameter, bullet.value, source)
 
 
 def _read_list(bullet: Bullet, parameter: Parameter, source: SectionReader) -> tuple[Written, ...]:
-    """Values separated by commas; a text without any readable value is a remark such as ``see the table``."""
+    """Values separated by commas; a text without a digit is a remark such as ``see the table``."""
     if parameter.kind is Kind.LIST:
         hint = "remove the bullet: its commas separate the members of one value"
         source.problem(f"`{bullet.name}` is a column of the runs table too", bullet.line, hint)
         return ()
-    parts = [part.strip() for part in bullet.value.text.split(",")]
+    text = bullet.value.text
+    parts = [part.strip() for part in text.split(",")]
+    is_remark = len(parts) == 1 and not any(character.isdigit() for character in text)
     values = []
     for part in parts:
         try:
             values.append(Written(parameter.convert(part), part, bullet.line))
         except ValueError:
-            if len(parts) > 1:
+            if not is_remark:
                 source.problem(f"`{part}` in {bullet.name} is not {parameter.allowed}", bullet.line)
     return tuple(values)

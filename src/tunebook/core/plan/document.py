@@ -19,15 +19,20 @@ from tunebook.core.plan.for_people import (
     PrerequisitesSection,
     QuickReferenceSection,
 )
+from tunebook.core.plan.headings import find_headings
 from tunebook.core.plan.overview import OverviewSection, ToolsSection
 from tunebook.core.plan.resources import ResourcesSection
-from tunebook.core.plan.section import Reading, Section, SectionReader, UnreadBlock, Writing
+from tunebook.core.plan.section import OwnSection, Reading, Section, SectionReader, UnreadBlock, Writing
 from tunebook.core.plan.status import StatusSection
+from tunebook.core.plan.unread import report_unread
 from tunebook.core.plan.values import Plan, PlanDetails, Tools
 from tunebook.core.plan.variables import VariablesSection
 from tunebook.errors import Problem
 
 __all__ = ["SECTIONS", "ParsedPlan", "parse_plan", "read_tools", "write_plan"]
+
+_NOT_UTF8 = re.compile("[\ud800-\udfff\0]")
+_LINE_END = re.compile(r"\r\n?|\n")
 
 # In the order in which they are read and written: Configuration needs the columns of All Runs, the matrix needs tasks.
 SECTIONS: Sequence[Section] = (
@@ -53,51 +58,54 @@ class ParsedPlan:
 
     Attributes:
         problems: what is wrong with the text, in the order of its lines.
-        unread: the blocks of known sections that nothing read, in the order of their lines.
+        unread: the blocks of known sections that are for people only, in the order of their lines.
+        own: a person's own sections, which are not read.
+        warnings: what a person should look at: own sections that name settings.
     """
 
     plan: Plan
     problems: tuple[Problem, ...] = ()
     unread: tuple[UnreadBlock, ...] = ()
+    own: tuple[OwnSection, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 def read_tools(text: str) -> Tools:
     """The tools that a plan names; they decide the parameters that the plan is read with."""
     section = ToolsSection()
-    found = _find(parse_markdown(text), section)
-    source = SectionReader(next(iter(found), None), Reading(PLAN_FILE, SHARED_PARAMETERS))
+    reading = Reading(PLAN_FILE, SHARED_PARAMETERS)
+    found = find_headings(parse_markdown(text), SECTIONS, reading)
+    source = SectionReader(section, found[section.title], reading)
     return section.read(source, Plan("", PLAN_FILE, SHARED_PARAMETERS)).tools
 
 
 def parse_plan(text: str, parameters: ParameterTable, *, file: str = PLAN_FILE) -> ParsedPlan:
     """Reads every section; a section that cannot be read leaves its default and a problem."""
     reading = Reading(file, parameters)
+    _check_encoding(text, reading)
     root = parse_markdown(text)
     plan = _read_title(root, reading)
-    known: list[tuple[Section, MarkdownSection]] = []
+    found = find_headings(root, SECTIONS, reading)
     for section in SECTIONS:
-        found = _find(root, section)
-        plan = section.read(SectionReader(next(iter(found), None), reading), plan)
-        known += [(section, heading) for heading in found]
-    # Below a first-level heading, one known section can lie inside another: its blocks belong to the inner one.
-    unread: dict[int, UnreadBlock] = {}
-    for section, heading in sorted(known, key=lambda item: item[1].level):
-        unread |= {item.block.line: item for item in reading.unread(section.title, heading)}
+        plan = section.read(SectionReader(section, found[section.title], reading), plan)
+    unread = report_unread(reading)
     return ParsedPlan(
         replace(plan, unreadable=frozenset(reading.unreadable)),
         tuple(sorted(reading.problems, key=lambda problem: problem.line or 0)),
-        tuple(unread[line] for line in sorted(unread)),
+        unread,
+        tuple(sorted(reading.own, key=lambda section: section.line)),
+        tuple(reading.warnings),
     )
 
 
-def _find(root: MarkdownSection, section: Section) -> list[MarkdownSection]:
-    """The headings with the section's title; deeper ones do not count, since several are named Configuration."""
-    headings = []
-    for heading in root.sections:
-        headings.append(heading)
-        if heading.level == 1:
-            headings += heading.sections
-    return [heading for heading in headings if heading.title.lower() == section.title.lower()]
+def _check_encoding(text: str, reading: Reading) -> None:
+    """Bytes that are not UTF-8 arrive as surrogates; UTF-16 has NUL characters in between."""
+    wrong = _NOT_UTF8.search(text)
+    if wrong is None:
+        return
+    line = len(_LINE_END.findall(text, 0, wrong.start())) + 1
+    byte = ord(wrong[0]) & 0xFF
+    reading.problem(f"the byte 0x{byte:02X} is not UTF-8 text", line, "save the file with the encoding UTF-8")
 
 
 def _read_title(root: MarkdownSection, reading: Reading) -> Plan:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from tunebook.core.markdown import Cell, escape_cell, fact_line, name_key, table_lines
+from tunebook.core.markdown import Cell, Table, escape_cell, fact_line, name_key, table_lines
 from tunebook.core.parameters import Written
 from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing
 from tunebook.core.plan.settings import evaluations
@@ -19,6 +19,7 @@ _TICK = re.compile(r"(?:✓|✔|✅|☑|x|yes)\s*(?P<epochs>.*)", re.IGNORECASE 
 _BLANK = {"", "-", "–", "—", "✗", "✘", "no", "n/a"}
 _MATRIX_HINT = "write `✓`, `✓ epoch 0,1`, `✓ last`, `✓ all` or `-`"
 _MOST_IN_SPAN = 10_000
+_NAMES = ("Epochs to evaluate", "Total evaluations")
 
 
 def parse_epochs(text: str) -> str | tuple[int, ...] | None:
@@ -45,9 +46,11 @@ class _ConfigurationSection(Section):
     """The default of the epochs, and how many evaluations there should be."""
 
     title = "Configuration"
+    decides = True
+    names = _NAMES
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        return replace(plan, total_evaluations=source.count("total evaluations"))
+        return _read_settings(source, plan)
 
     def write(self, target: Writing) -> Iterator[str]:
         epochs = target.plan.epochs_to_evaluate
@@ -61,25 +64,15 @@ class _MatrixSection(Section):
     """One row per run, one column per task."""
 
     title = "Evaluation Matrix"
+    aliases = ("matrix",)
+    decides = True
+    stands_alone = True
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        table = source.table()
-        if table is None:
-            return plan
-        known = ("Run Name", *(task.name for task in plan.tasks))
-        columns = source.columns(table, known, required=("Run Name",), ignored=("Notes",))
-        if columns is None:
-            return replace(plan, matrix=())
-        entries: list[MatrixEntry] = []
-        runs: list[Written] = []
-        for row in table.rows:
-            run = row.cells[columns["run name"]].text
-            runs.append(Written(run, "", row.line))
-            for task in plan.tasks:
-                index = columns.get(name_key(task.name))
-                if index is not None:
-                    entries += _read_cell(row.cells[index], run, task.name, source)
-        return replace(plan, matrix=tuple(entries), matrix_runs=tuple(runs))
+        for table in source.tables:
+            source.take(table)
+            plan = _read_matrix(table, source, plan)
+        return plan
 
     def write(self, target: Writing) -> Iterator[str]:
         plan = target.plan
@@ -93,6 +86,38 @@ class _MatrixSection(Section):
             note = escape_cell(target.details.matrix_notes.get(run.name, "")).removesuffix("-")
             rows.append([escape_cell(run.name), *cells, note])
         yield from table_lines(header, rows)
+
+
+def _read_matrix(table: Table, source: SectionReader, plan: Plan) -> Plan:
+    """The plan with the entries of one more table."""
+    known = ("Run Name", *(task.name for task in plan.tasks))
+    columns = source.columns(table, known, required=("Run Name",), ignored=("Notes",))
+    entries = list(plan.matrix or ())
+    runs = list(plan.matrix_runs)
+    if columns is None:
+        return replace(plan, matrix=tuple(entries))
+    for row in table.rows:
+        run = row.cells[columns["run name"]].value
+        runs.append(Written(run, "", row.line))
+        for task in plan.tasks:
+            index = columns.get(name_key(task.name))
+            if index is not None:
+                entries += _read_cell(row.cells[index], run, task.name, source)
+    return replace(plan, matrix=tuple(entries), matrix_runs=tuple(runs))
+
+
+def _read_settings(source: SectionReader, plan: Plan) -> Plan:
+    total = source.count("total evaluations")
+    bullet = source.bullet("epochs to evaluate")
+    plan = replace(plan, total_evaluations=total or plan.total_evaluations)
+    if bullet is None:
+        return plan
+    epochs = parse_epochs(bullet.value.value)
+    if epochs is None:
+        hint = "write `last`, `all` or zero-based epochs such as `0, 2`"
+        source.problem(f"epochs to evaluate `{bullet.value.text}` cannot be read", bullet.line, hint)
+        return plan
+    return replace(plan, epochs_to_evaluate=epochs, epochs_line=bullet.line)
 
 
 def _read_cell(cell: Cell, run: str, task: str, source: SectionReader) -> list[MatrixEntry]:
@@ -135,19 +160,25 @@ class EvaluationPlanSection(SectionOfParts):
     """The default of the epochs, and the matrix; without a matrix all runs get all tasks."""
 
     title = "Evaluation Plan"
+    aliases = ("evaluation plans", "eval plan", "plan of evaluation")
+    decides = True
+    names = _NAMES
     parts = (_ConfigurationSection(), _MatrixSection())
+    has_own_parts = False
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
+        """A table of runs is a matrix, and a setting is one, below whatever heading."""
         plan = super().read(source, plan)
-        bullet = source.bullet("epochs to evaluate", also_below=True)
-        if bullet is None:
-            return plan
-        epochs = parse_epochs(bullet.value.text)
-        if epochs is None:
-            hint = "write `last`, `all` or zero-based epochs such as `0, 2`"
-            source.problem(f"epochs to evaluate `{bullet.value.text}` cannot be read", bullet.line, hint)
-            return plan
-        return replace(plan, epochs_to_evaluate=epochs)
+        default = plan.epochs_line
+        plan = _read_settings(source, plan)
+        if default and plan.epochs_line != default:
+            message = f"`Epochs to evaluate` is given twice, first on line {default}"
+            source.problem(message, plan.epochs_line, "keep one of them")
+        for table in source.tables:
+            if "run name" in {cell.key for cell in table.header}:
+                source.take(table)
+                plan = _read_matrix(table, source, plan)
+        return plan
 
     def write(self, target: Writing) -> Iterator[str]:
         if target.plan.tasks:

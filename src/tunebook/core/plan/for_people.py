@@ -24,6 +24,8 @@ __all__ = [
 class SectionForPeople(Section):
     """Nothing in it decides what runs."""
 
+    decides = False
+
     def read(self, source: SectionReader, plan: Plan) -> Plan:
         source.ignore_all()
         return plan
@@ -74,7 +76,7 @@ class QuickReferenceSection(Section):
         for bullet in source.bullets:
             if bullet.name and bullet.value.text:
                 source.take(bullet)
-                paths[bullet.key] = bullet.value.text
+                paths[bullet.key] = bullet.value.value
         return replace(plan, paths=MappingProxyType(paths))
 
     def write(self, target: Writing) -> Iterator[str]:

@@ -17,6 +17,7 @@ class OverviewSection(Section):
     """Bullets; of ``Total Runs`` only the number is read."""
 
     title = "Overview"
+    aliases = ("experiment overview",)
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
         return replace(
@@ -43,15 +44,24 @@ class ToolsSection(Section):
     """Two bullets; a plan that names no tool gets the defaults, marked as assumed."""
 
     title = "Tools"
+    aliases = ("tools and frameworks", "tools used", "frameworks", "tool specifications")
+    decides = True
+    names = ("Model Preparation", "Evaluation")
+    remarks = frozenset({"current status", "status", "purpose", "used by", "version"})
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        preparation = source.bullet("model preparation", "preparation")
+        preparation = source.bullet("model preparation", "preparation", "training", "fine-tuning", "model training")
         evaluation = source.bullet("evaluation", "model evaluation")
         tools = Tools()
         if preparation is not None:
-            tools = replace(tools, preparation=preparation.value.text, line=preparation.line, assumed=False)
+            name = preparation.value.value
+            tools = replace(tools, preparation=name, line=preparation.line, assumed=False)
         if evaluation is not None:
-            tools = replace(tools, evaluation=evaluation.value.text, evaluation_line=evaluation.line, assumed=False)
+            name = evaluation.value.value
+            tools = replace(tools, evaluation=name, evaluation_line=evaluation.line, assumed=False)
+        if source.exists and tools.assumed:
+            hint = "write `- **Model Preparation:** torchtune` and `- **Evaluation:** inspect-ai`"
+            source.problem(f"`{self.title}` names no tool", source.line, hint)
         return replace(plan, tools=tools)
 
     def write(self, target: Writing) -> Iterator[str]:

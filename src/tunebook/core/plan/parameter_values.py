@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 
 from tunebook.core.markdown import Cell, code_span, escape_text, literal, quoted
+from tunebook.core.numbers import plain_number
 from tunebook.core.parameters import Kind, Parameter, Written
 from tunebook.core.plan.section import SectionReader
 
-__all__ = ["read_value", "value_text"]
+__all__ = ["is_nothing", "read_value", "value_text"]
 
 _PATHS = {"dataset", "recipe"}
+_NUMBERS = {Kind.INTEGER, Kind.NUMBER, Kind.ALPHA, Kind.VALIDATION}
+_NOTHING = {"none", "null", "empty", "n/a", "-", "–", "—", ""}
+_REMARK = re.compile(r"\W*$|\s*[(#–—✓].*", re.DOTALL)
+
+
+def is_nothing(cell: Cell) -> bool:
+    """Whether a text that is not quoted says that there is none: ``none``, ``-``, ``n/a``, ``(empty)``."""
+    raw = cell.raw.strip()
+    return raw[:1] not in {"", '"', "`"} and cell.text.strip("()[]<>. ").lower() in _NOTHING
 
 
 def read_value(parameter: Parameter, cell: Cell, source: SectionReader, *, owner: str = "") -> Written | None:
@@ -23,16 +34,47 @@ def read_value(parameter: Parameter, cell: Cell, source: SectionReader, *, owner
     """
     try:
         if parameter.kind is Kind.LITERAL:
-            text = literal(cell.raw)
-            return Written(text, text, cell.line)
-        return Written(parameter.convert(cell.text), cell.text, cell.line)
+            return _read_literal(parameter, cell)
+        text = _text(parameter, cell)
+        return Written(parameter.convert(text), text, cell.line)
     except json.JSONDecodeError as error:
         hint = r"inside double quotes write `\\` for a backslash and `\"` for a quote, or use backticks"
         source.problem(f"{owner}{parameter.column} is not a valid quoted text: {error.msg}", cell.line, hint)
+    except _QuoteError as error:
+        hint = r"write the whole text between double quotes, with `\"` for a quote inside, or between backticks"
+        source.problem(f"{owner}{parameter.column} is not clear: {error}", cell.line, hint)
     except ValueError as error:
         source.problem(f"{owner}{error}", cell.line)
     source.unreadable(parameter.key)
     return None
+
+
+class _QuoteError(ValueError):
+    """The quotes of a text do not say where it begins and ends."""
+
+
+def _read_literal(parameter: Parameter, cell: Cell) -> Written:
+    if is_nothing(cell):
+        if parameter.default:
+            raise _QuoteError(f"`{cell.text}` is no text for it")
+        return Written("", "", cell.line)
+    try:
+        text = literal(cell.raw)
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        raise _QuoteError(error) from None
+    return Written(text, text, cell.line)
+
+
+def _text(parameter: Parameter, cell: Cell) -> str:
+    """The text to convert; of a number, only a remark that cannot belong to it is left out."""
+    if parameter.kind is Kind.LIST:
+        return cell.text
+    if parameter.kind in _NUMBERS:
+        text = cell.value if _REMARK.fullmatch(cell.remark) else cell.text
+        return plain_number(text, parameter.column.split()[-1])
+    return cell.value
 
 
 def value_text(parameter: Parameter, written: Written) -> str:

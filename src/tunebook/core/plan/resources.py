@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from tunebook.core.markdown import Bullet, code_cell, code_span, escape_cell, escape_text, fact_line, table_lines
-from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing, cell_text
-from tunebook.core.plan.values import Dataset, EvaluationTask, Model, Plan
+from tunebook.core.markdown import Bullet, Row, code_cell, code_span, escape_cell, escape_text, fact_line, table_lines
+from tunebook.core.plan.models import ModelsSection
+from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing, cell_text, cell_value
+from tunebook.core.plan.values import Dataset, EvaluationTask, Plan
 
 __all__ = ["ResourcesSection", "join_script", "split_script", "splits_text"]
 
-_NOT_MODELS = {"location", "models used", "model used", "models", "notes", "note", "size", "disk space"}
+_SPLIT = r"(\w+)\s*\(\s*([\d,_]+)\s*(?:examples|samples|words|rows|records|items|lines)?\s*\)"
 _TASK_COLUMNS = ("Task Name", "Script", "Dataset", "Description")
 
 
@@ -23,53 +23,28 @@ def splits_text(splits: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in splits.items())
 
 
-class _ModelsSection(Section):
-    """The directory of all models, and a bullet ``NAME: PATH`` for each."""
-
-    title = "Models"
-
-    def read(self, source: SectionReader, plan: Plan) -> Plan:
-        location = source.text("location") or None
-        models = []
-        for bullet in source.bullets:
-            if bullet.key in _NOT_MODELS:
-                source.take(bullet)
-            elif bullet.name and bullet.value.text:
-                source.take(bullet)
-                models.append(Model(bullet.name, bullet.value.text, bullet.line))
-        return replace(plan, models=tuple(models), models_location=location)
-
-    def write(self, target: Writing) -> Iterator[str]:
-        models = target.plan.models
-        if not models:
-            return
-        parents = {str(PurePosixPath(model.path).parent) for model in models}
-        if target.plan.models_location:
-            yield fact_line("Location", code_span(target.plan.models_location))
-        elif len(parents) == 1:
-            yield fact_line("Location", code_span(parents.pop()))
-        yield "- **Models Used:**"
-        for model in models:
-            tick = target.tick(model.path, " ✓ verified")
-            yield f"  - {escape_text(model.name)}: {code_span(model.path)}{tick}"
-
-
 class _DatasetSection(Section):
     """The path of the data set, its format and its splits with their numbers of examples."""
 
     title = "Dataset"
+    aliases = ("data", "data set", "datasets", "data sets")
+    decides = True
+    stands_alone = True
+    names = ("Path", "Format", "Splits", "Size")
+    remarks = frozenset({"description", "source", "license", "examples", "total", "verified", "status"})
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
         path = source.bullet("path")
         format_name = source.text("format")
         splits = source.bullet("splits")
+        below = [bullet for bullet in source.bullets if "splits" in bullet.groups]
         source.ignore("size")
-        if path is None:
+        if path is None or path.value.is_empty:
             source.problem("`### Dataset` has no path", source.line, "add `- **Path:** FILE`")
             return plan
-        dataset = Dataset(path.value.text, path.line, format_name)
+        dataset = Dataset(path.value.value, path.line, format_name)
         if splits is not None:
-            dataset = replace(dataset, splits=_read_splits(splits, source), splits_line=splits.line)
+            dataset = replace(dataset, splits=_read_splits(splits, below, source), splits_line=splits.line)
         return replace(plan, dataset=dataset)
 
     def write(self, target: Writing) -> Iterator[str]:
@@ -85,10 +60,15 @@ class _DatasetSection(Section):
             yield fact_line("Splits", splits_text(dataset.splits))
 
 
-def _read_splits(bullet: Bullet, source: SectionReader) -> Mapping[str, int]:
-    text = bullet.value.text
-    found = re.findall(r"(\w+)\s*\(\s*([\d,_]+)\s*(?:examples|samples|words)?\s*\)", text)
-    if not found:
+def _read_splits(bullet: Bullet, below: Sequence[Bullet], source: SectionReader) -> Mapping[str, int]:
+    """The splits of one line, ``train (240), test (30)``, or of the bullets below it, ``train: 240``."""
+    texts = [bullet.value.text]
+    for part in below:
+        source.take(part)
+        texts.append(f"{part.name} ({part.value.text})" if part.name else part.value.text)
+    text = ", ".join(filter(None, texts))
+    found = re.findall(_SPLIT, text)
+    if not found or re.sub(_SPLIT, "", text).strip(" ,;.+&"):
         hint = "write `train (240), validation (30), test (30)`"
         source.problem(f"splits `{text}` cannot be read", bullet.line, hint)
     return MappingProxyType({name.lower(): int(re.sub(r"[,_]", "", count)) for name, count in found})
@@ -98,36 +78,30 @@ class _EvaluationTasksSection(Section):
     """One row per task."""
 
     title = "Evaluation Tasks"
+    aliases = ("tasks", "evaluation task")
+    decides = True
+    stands_alone = True
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        table = source.table()
-        if table is None:
-            return plan
-        columns = source.columns(table, _TASK_COLUMNS, required=("Task Name", "Script"), ignored=("Notes",))
-        if columns is None:
-            return plan
-        tasks = []
-        for row in table.rows:
-            script, function = split_script(cell_text(row, columns, "script"))
-            task = EvaluationTask(
-                name=row.cells[columns["task name"]].text,
-                script=script,
-                line=row.line,
-                function=function,
-                dataset=cell_text(row, columns, "dataset") or None,
-                description=cell_text(row, columns, "description"),
-            )
-            tasks.append(task)
+        tasks: list[EvaluationTask] = []
+        for table in source.tables:
+            source.take(table)
+            columns = source.columns(table, _TASK_COLUMNS, required=("Task Name", "Script"), ignored=("Notes",))
+            if columns is not None:
+                tasks += [_read_task(row, columns) for row in table.rows]
         return replace(plan, tasks=tuple(tasks))
 
     def write(self, target: Writing) -> Iterator[str]:
         rows = []
         for task in target.plan.tasks:
             script = join_script(task.script, task.function)
+            dataset = "-" if task.has_own_data else ""
+            if task.dataset:
+                dataset = code_cell(task.dataset) + target.tick(task.dataset)
             row = (
                 escape_cell(task.name),
                 code_cell(script) + target.tick(task.script),
-                code_cell(task.dataset or "") + target.tick(task.dataset),
+                dataset,
                 escape_cell(task.description),
             )
             rows.append(row)
@@ -135,9 +109,22 @@ class _EvaluationTasksSection(Section):
             yield from table_lines(_TASK_COLUMNS, rows)
 
 
+def _read_task(row: Row, columns: Mapping[str, int]) -> EvaluationTask:
+    script, function = split_script(cell_value(row, columns, "script"))
+    return EvaluationTask(
+        name=cell_value(row, columns, "task name"),
+        script=script,
+        line=row.line,
+        function=function,
+        dataset=cell_value(row, columns, "dataset") or None,
+        has_own_data="dataset" in columns and row.cells[columns["dataset"]].text == "-",
+        description=cell_text(row, columns, "description"),
+    )
+
+
 def split_script(text: str) -> tuple[str, str | None]:
-    """``FILE.py@task`` in its two parts; the name of a directory may contain an ``@`` too."""
-    if not re.search(r"@\s*\w*\s*$", text):
+    """``FILE.py@task`` in its two parts; the name of a file or directory may contain an ``@`` too."""
+    if not re.search(r"@[^@/]*$", text) or text.endswith(".py"):
         return text.strip(), None
     script, _, function = text.rpartition("@")
     return script.strip(), function.strip() or None
@@ -152,4 +139,6 @@ class ResourcesSection(SectionOfParts):
     """Models, data set and tasks."""
 
     title = "Resources"
-    parts = (_ModelsSection(), _DatasetSection(), _EvaluationTasksSection())
+    aliases = ("resource", "resources used")
+    decides = True
+    parts = (ModelsSection(), _DatasetSection(), _EvaluationTasksSection())

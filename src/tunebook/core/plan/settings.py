@@ -3,12 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
 
 from tunebook.core.jobs import Stage
-from tunebook.core.parameters import Kind, Value
+from tunebook.core.parameters import Kind, Parameter, Value
 from tunebook.core.plan.values import Evaluation, MatrixEntry, Plan, Run, RunType
 
-__all__ = ["effective", "evaluation_settings", "evaluations", "run_settings", "trains_adapters"]
+__all__ = [
+    "Origin",
+    "SettingInEffect",
+    "effective",
+    "evaluation_settings",
+    "evaluations",
+    "run_settings",
+    "settings_in_effect",
+    "trains_adapters",
+]
+
+
+class Origin(Enum):
+    """The place that a setting in effect comes from."""
+
+    ROW = "the runs table"
+    CONFIGURATION = "the configuration"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class SettingInEffect:
+    """A setting that applies to a run.
+
+    Attributes:
+        value: ``None`` if it is unset.
+        text: as the plan writes it, or the default as a plan would; empty if it is unset.
+        line: the line of the plan; ``None`` for a default.
+    """
+
+    parameter: Parameter
+    value: Value
+    text: str
+    origin: Origin
+    line: int | None = None
 
 
 def effective(plan: Plan, run: Run, key: str) -> Value:
@@ -51,6 +87,26 @@ def run_settings(plan: Plan, run: Run) -> Mapping[str, Value]:
     """Every training parameter of a run by key, in the table's order."""
     rows = plan.parameters.of_stage(Stage.PREPARATION)
     return {parameter.key: effective(plan, run, parameter.key) for parameter in rows}
+
+
+def settings_in_effect(plan: Plan, run: Run) -> tuple[SettingInEffect, ...]:
+    """Every setting that applies to a run and its evaluations, in the table's order, each with its origin."""
+    found = []
+    is_trained = run.type is RunType.FINE_TUNED
+    for parameter in plan.parameters:
+        is_of_training = parameter.stage is Stage.PREPARATION and parameter.kind is not Kind.LITERAL
+        applies_not = parameter.lora_only and not trains_adapters(plan, run)
+        if applies_not or (is_of_training and not is_trained):
+            continue
+        value = effective(plan, run, parameter.key)
+        written = plan.setting(run, parameter.key)
+        if written is None:
+            text = parameter.default_text or ""
+            found.append(SettingInEffect(parameter, value, text, Origin.DEFAULT))
+        else:
+            origin = Origin.ROW if parameter.key in run.parameters else Origin.CONFIGURATION
+            found.append(SettingInEffect(parameter, value, written.text, origin, written.line))
+    return tuple(found)
 
 
 def evaluation_settings(plan: Plan) -> Mapping[str, Value]:

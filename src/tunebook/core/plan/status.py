@@ -19,6 +19,7 @@ from tunebook.core.markdown import (
     split_lines,
     table_lines,
     table_row,
+    title_key,
 )
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.section import Section, SectionReader, Writing
@@ -67,7 +68,7 @@ class EvaluationRow:
 
 @dataclass(frozen=True)
 class _Kind:
-    """One of the two tables: its heading (``titles``: all spellings), and the columns that identify a row."""
+    """One of the two tables: its heading (``titles``: all spellings, as keys), and the columns that identify a row."""
 
     title: str
     titles: frozenset[str]
@@ -77,7 +78,7 @@ class _Kind:
 
 _FINE_TUNING = _Kind(
     "Fine-tuning",
-    frozenset({"fine-tuning", "finetuning", "fine tuning"}),
+    frozenset({"finetuning", "fine tuning"}),
     ("Run Name", "Status", "Job ID", "Started", "Completed", "Notes"),
     ("Run Name",),
 )
@@ -102,10 +103,9 @@ class StatusSection(Section):
     title = "Status"
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        for title in _FINE_TUNING.titles | _EVALUATIONS.titles:
-            part = source.subsection(title)
-            if part is not None:
-                part.table()
+        for table in source.tables:
+            if {"run name", "status"} <= {cell.key for cell in table.header}:
+                source.take(table)
         return plan
 
     def write(self, target: Writing) -> Iterator[str]:
@@ -189,7 +189,7 @@ class _Text:
 
     def _status(self) -> MarkdownSection | None:
         for section in self._root().walk():
-            if section.level == _STATUS_LEVEL and section.title.lower() == "status":
+            if section.level == _STATUS_LEVEL and title_key(section.title) == "status":
                 return section
         return None
 
@@ -204,7 +204,7 @@ class _Text:
         if status is None:
             return None
         for part in status.walk():
-            if part.title.lower() in kind.titles:
+            if title_key(part.title) in kind.titles:
                 for table in part.tables:
                     if self._is_updated(table, kind):
                         return table
@@ -223,7 +223,7 @@ class _Text:
             self._append(self._root(), ["## Status", "", f"### {kind.title}", *lines])
             return
         for section in status.sections:
-            if section.title.lower() in kind.titles:
+            if title_key(section.title) in kind.titles:
                 self._append(section, lines)
                 return
         self._append(status, [f"### {kind.title}", *lines])

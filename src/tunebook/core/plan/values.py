@@ -83,7 +83,7 @@ class Model:
 
     name: str
     path: str
-    line: int
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,22 @@ class Dataset:
 
 @dataclass(frozen=True)
 class EvaluationTask:
-    """A row of ``### Evaluation Tasks``; ``function`` is the text after ``@`` in the script."""
+    """A row of ``### Evaluation Tasks``.
+
+    Attributes:
+        script: a file, or a task of an installed package such as ``inspect_evals/mmlu_0_shot``.
+        function: the text after ``@`` in the script.
+        dataset: the file that the task reads; ``None`` for the run's own data.
+        has_own_data: whether the table says ``-``: the task brings its data.
+    """
 
     name: str
     script: str
-    line: int
+    line: int = 0
     function: str | None = None
     dataset: str | None = None
     description: str = ""
+    has_own_data: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,6 +182,7 @@ class Plan:
     matrix: tuple[MatrixEntry, ...] | None = None
     matrix_runs: tuple[Written, ...] = ()
     epochs_to_evaluate: str | tuple[int, ...] = "last"
+    epochs_line: int | None = None
     configuration: Mapping[str, Written] = field(default_factory=lambda: MappingProxyType({}))
     listed: Mapping[str, tuple[Written, ...]] = field(default_factory=lambda: MappingProxyType({}))
     estimates: Estimates = field(default_factory=Estimates)

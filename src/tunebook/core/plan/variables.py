@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from tunebook.core.markdown import Cell, escape_cell, escape_text, literal, quoted, table_lines
+from tunebook.core.markdown import Cell, Row, escape_cell, escape_text, literal, quoted, table_lines
 from tunebook.core.parameters import Kind
 from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Factor, Plan
@@ -15,28 +15,35 @@ __all__ = ["VariablesSection"]
 
 
 class VariablesSection(Section):
-    """A table of factors with their levels, separated by commas."""
+    """A table of factors with their levels, separated by commas; or a bullet for each factor."""
 
     title = "Variables"
+    aliases = ("factors", "variables and levels", "experimental variables", "independent variables")
+    decides = True
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        table = source.table()
-        if table is None:
-            return plan
-        names = ("Factor", "Levels")
-        columns = source.columns(table, names, required=names, ignored=("Notes", "Description"))
-        if columns is None:
-            return plan
-        factors = []
-        for row in table.rows:
-            levels = _split_levels(row.cells[columns["levels"]])
-            factors.append(Factor(row.cells[columns["factor"]].text, levels, row.line))
+        factors: list[Factor] = []
+        for table in source.tables:
+            source.take(table)
+            names = ("Factor", "Levels")
+            columns = source.columns(table, names, required=names, ignored=("Notes", "Description"))
+            if columns is not None:
+                factors += [_read_factor(row, columns) for row in table.rows]
+        for bullet in source.bullets:
+            if bullet.name and not bullet.value.is_empty:
+                source.take(bullet)
+                factors.append(Factor(bullet.name, _split_levels(bullet.value), bullet.line))
         return replace(plan, factors=tuple(factors))
 
     def write(self, target: Writing) -> Iterator[str]:
         rows = [(escape_cell(factor.name), _levels_text(factor, target)) for factor in target.plan.factors]
         if rows:
             yield from table_lines(("Factor", "Levels"), rows)
+
+
+def _read_factor(row: Row, columns: Mapping[str, int]) -> Factor:
+    levels = _split_levels(row.cells[columns["levels"]])
+    return Factor(row.cells[columns["factor"]].text, levels, row.line)
 
 
 def _split_levels(cell: Cell) -> tuple[str, ...]:

@@ -1,8 +1,14 @@
-"""The arguments of a task: the run's training configuration if the task takes one, otherwise data and prompts."""
+"""The arguments of a task: the run's training configuration if the task takes one, otherwise data and prompts.
+
+Task scripts follow one of two conventions: ``config_dir`` is a directory that holds the run's ``setup_finetune.yaml``
+or one just below it. The directory that they get here meets both; see :func:`config_copy`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +16,142 @@ from tunebook.core.parameters import suggestion
 from tunebook.core.plan import EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import effective
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context, Prepared, TaskFunction, TaskScript
+from tunebook.tools.base import Context, PlannedFile, Prepared, TaskFunction, TaskScript
+from tunebook.tools.inspect.package_tasks import is_package_task
+from tunebook.tools.plan_inputs import dataset_path
 
-__all__ = ["prompt_warnings", "task_arguments", "task_errors"]
+__all__ = ["Arguments", "config_copy", "prompt_warnings", "task_errors"]
 
-_DATA = ("config_dir", "dataset_path")
-_SINGLE = ("dataset_path", "system_prompt", "prompt")
-_NOT_TRAINED = Prepared(job="", checkpoints={}, config_dir=None, values={})
+_CONFIG = ("config_dir", "config_path")
+_DATA = ("dataset_path", "data_path")
+_PROMPTS = ("system_prompt", "prompt")
+_CONFIG_FILE = "setup_finetune.yaml"
+_COPY_HEAD = """\
+# A copy of ../setup_finetune.yaml for task scripts, which look for it here or one level above.
+# Edit that file, not this one.
+"""
+_NOT_TRAINED = Prepared(job="", checkpoints={}, config=None, values={})
+
+
+def config_copy(context: Context, run: Run) -> PlannedFile | None:
+    """The run's ``setup_finetune.yaml`` once more, below its directory; ``None`` if the run has none."""
+    prepared = context.prepared.get(run.name, _NOT_TRAINED)
+    if prepared.config is None:
+        return None
+    return PlannedFile(f"{context.directories[run.name]}/eval/{_CONFIG_FILE}", _COPY_HEAD + prepared.config)
+
+
+def _has_own_data(task: EvaluationTask) -> bool:
+    """Tasks of installed packages bring their data, unless the plan names some."""
+    return task.has_own_data or (is_package_task(task.script) and not task.dataset)
+
+
+def _first(function: TaskFunction | None, names: Sequence[str]) -> str | None:
+    """The first name that the task accepts; a task that could not be read here is taken to accept everything."""
+    for name in names:
+        if function is None or function.accepts(name):
+            return name
+    return None
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of one run's evaluation by one task.
+
+    The task of a fine-tuned run reads the run's own training configuration, so that training and evaluation have one
+    source; it gets the data set beside it if the plan's table of tasks names another one than the run's. Where there is
+    no configuration (a model that was not trained here, or a tool that writes none) the task gets data and prompts one
+    by one, as far as it accepts them. A task with data of its own gets the prompts only.
+    """
+
+    context: Context
+    run: Run
+    task: EvaluationTask
+    script: TaskScript | None
+
+    @cached_property
+    def function(self) -> TaskFunction | None:
+        """The task's function; ``None`` if it could not be read here."""
+        return self.script.function_for(self.task) if self.script else None
+
+    @property
+    def _prepared(self) -> Prepared:
+        return self.context.prepared.get(self.run.name, _NOT_TRAINED)
+
+    @cached_property
+    def config(self) -> str | None:
+        """The parameter for the training configuration, if the task gets that."""
+        if self._prepared.config is None or _has_own_data(self.task):
+            return None
+        return _first(self.function, _CONFIG)
+
+    @cached_property
+    def data(self) -> str:
+        """The data set that the task reads."""
+        path = self.task.dataset or self._data_of_run()
+        return str(self.context.experiment / Path(path).expanduser()) if path else ""
+
+    def _data_of_run(self) -> str:
+        return str(self._prepared.values.get("dataset_path") or dataset_path(self.context.plan, self.run))
+
+    def values(self) -> dict[str, Any]:
+        """The arguments by name.
+
+        Raises:
+            PlanError: the task cannot take the data that it should be evaluated on.
+        """
+        values: dict[str, Any] = {}
+        if self.config is not None:
+            values[self.config] = self._config_value(self.config)
+            own = str(self.context.experiment / Path(self._data_of_run()).expanduser())
+            if self.data != own:
+                values[self._data_parameter()] = self.data
+            return values
+        if not _has_own_data(self.task):
+            values[self._data_parameter()] = self.data
+        for name in _PROMPTS:
+            if self._takes_prompt(name):
+                values[name] = self._prepared.values.get(name, effective(self.context.plan, self.run, name))
+        return {name: value for name, value in values.items() if value not in {None, ""} or name in _PROMPTS}
+
+    def _takes_prompt(self, name: str) -> bool:
+        if self.function is None:
+            return not _has_own_data(self.task)  # an unknown task of a package rarely takes prompts
+        return self.function.accepts(name)
+
+    def _config_value(self, name: str) -> str:
+        directory = self.context.experiment / self.context.directories[self.run.name] / "eval"
+        return str(directory if name == "config_dir" else directory / _CONFIG_FILE)
+
+    def _data_parameter(self) -> str:
+        name = _first(self.function, _DATA)
+        if name is not None:
+            return name
+        task = f"task `{self.function.name if self.function else self.task.name}`"
+        message = f"{task} accepts only a training's {self.config or 'config_dir'}, but run `{self.run.name}` has none"
+        hint = "add `dataset_path` and `system_prompt` to its parameters, or write `-` in the matrix"
+        if self.config is not None:
+            message = f"{task} cannot be told to read {self.data}, which the tasks table names for it: "
+            message += f"it would read the data of run `{self.run.name}`, {self._data_of_run()}"
+            hint = "add a parameter `dataset_path` to the task, or name the run's own data set in the table"
+        raise PlanError(message, file=self.context.plan.file, line=self.task.line, hint=hint)
 
 
 def task_errors(plan: Plan, task: EvaluationTask, script: TaskScript) -> Iterator[Problem]:
     """Why a script cannot be used, and what to add to it."""
-    names = [function.name for function in script.functions]
+    names = [function.name for function in script.functions if function.name]
     function = script.function_for(task)
     message, hint = "", ""
     if script.problem:
         message = f"task script {task.script} {script.problem}"
-    elif not names:
+    elif not script.functions:
         message = f"task script {task.script} has no function with @task"
     elif function is not None:
         message, hint = _function_problem(task, function)
+    elif len(names) < len(script.functions):
+        line = next(item.line for item in script.functions if not item.name)
+        message = f"task script {task.script}: the name of the task on line {line} cannot be read"
+        hint = 'write it as a text, `@task(name="…")`, or as a constant of the script'
     elif task.function:
         message = f"task script {task.script} has no task `{task.function}`"
         hint = suggestion(task.function, names)
@@ -42,81 +164,35 @@ def task_errors(plan: Plan, task: EvaluationTask, script: TaskScript) -> Iterato
 
 def _function_problem(task: EvaluationTask, function: TaskFunction) -> tuple[str, str]:
     """Message and hint; both are empty for a task that can be used."""
-    if not any(function.accepts(name) for name in _DATA):
+    supplied: tuple[str, ...] = (*_CONFIG, *_DATA, *_PROMPTS)
+    if _has_own_data(task):
+        supplied = _PROMPTS
+    elif not any(function.accepts(name) for name in (*_CONFIG, *_DATA)):
         message = f"task `{function.name}` of {task.script} accepts neither config_dir nor dataset_path"
         hint = f"add a parameter `config_dir: str | None = None` on line {function.line} and read "
-        hint += "setup_finetune.yaml there, or `dataset_path` and `system_prompt`"
+        hint += "setup_finetune.yaml there, or `dataset_path` and `system_prompt`; "
+        hint += "for a task with data of its own write `-` as its Dataset"
         return message, hint
-    unknown = [name for name in function.required if name not in {"config_dir", *_SINGLE}]
-    if unknown:
-        required = ", ".join(f"`{name}`" for name in unknown)
-        what = "the parameters"
-        if len(unknown) == 1:
-            what = "the parameter"
-        message = f"task `{function.name}` of {task.script} requires {what} {required}, which tunebook does not supply"
-        return message, "give default values in the script"
-    return "", ""
+    unknown = [name for name in function.required if name not in supplied]
+    if not unknown:
+        return "", ""
+    required = ", ".join(f"`{name}`" for name in unknown)
+    what = "the parameter" if len(unknown) == 1 else "the parameters"
+    message = f"task `{function.name}` of {task.script} requires {what} {required}, which tunebook does not supply"
+    if _has_own_data(task):
+        message += " to a task with data of its own"
+    return message, "give default values in the script"
 
 
 def prompt_warnings(plan: Plan, task: EvaluationTask, script: TaskScript) -> Iterator[Problem]:
     """A task that accepts neither the training configuration nor its prompts may prompt differently."""
     function = script.function_for(task)
-    if function is None or function.accepts("config_dir"):
+    if function is None:
+        return
+    if not _has_own_data(task) and any(function.accepts(name) for name in _CONFIG):
         return
     for key, neutral in (("system_prompt", ""), ("prompt", "{input}")):
         if not function.accepts(key) and plan.value(key, neutral) != neutral:
             message = f"task `{function.name}` does not accept {key}: its prompts may differ from those of training"
             hint = f"add a parameter `{key}` on line {function.line} of its script"
             yield Problem(message, plan.file, task.line, hint)
-
-
-def task_arguments(context: Context, run: Run, task: EvaluationTask, script: TaskScript | None) -> dict[str, Any]:
-    """The task's arguments by name.
-
-    The task of a fine-tuned run reads the run's own training configuration (``config_dir``), so that training and
-    evaluation have one source. Where there is none (a model that was not trained here, or a tool that writes none) the
-    task gets data and prompts one by one, as far as it accepts them. A script that could not be read here is assumed to
-    accept everything.
-    """
-    function = None
-    if script is not None:
-        function = script.function_for(task)
-    prepared = context.prepared.get(run.name, _NOT_TRAINED)
-    config_dir = prepared.config_dir
-    if function and not config_dir and not function.accepts("dataset_path"):
-        message = f"task `{function.name}` accepts only a training's config_dir, but run `{run.name}` has none"
-        hint = "add `dataset_path` and `system_prompt` to its parameters, or write `-` in the matrix"
-        raise PlanError(message, file=context.plan.file, line=task.line, hint=hint)
-    values = _values(context, run, task, prepared)
-    arguments = {}
-    for name in _chosen(context, task, function, config_dir):
-        if values.get(name) is not None:
-            arguments[name] = values[name]
-    return arguments
-
-
-def _chosen(
-    context: Context, task: EvaluationTask, function: TaskFunction | None, config_dir: str | None
-) -> tuple[str, ...]:
-    """The names of the arguments that the task gets."""
-    if function is None and config_dir:
-        return ("config_dir",)
-    if function is None:
-        return _SINGLE
-    if not config_dir or not function.accepts("config_dir"):
-        return tuple(filter(function.accepts, _SINGLE))
-    has_own_data = task.dataset and task.dataset != context.plan.dataset_path
-    if has_own_data and function.accepts("dataset_path"):
-        return ("config_dir", "dataset_path")
-    return ("config_dir",)
-
-
-def _values(context: Context, run: Run, task: EvaluationTask, prepared: Prepared) -> Mapping[str, Any]:
-    plan, trained = context.plan, prepared.values
-    data = task.dataset or trained.get("dataset_path") or plan.dataset_path
-    return {
-        "config_dir": prepared.config_dir,
-        "dataset_path": str(context.experiment / Path(data).expanduser()) if data else None,
-        "system_prompt": trained.get("system_prompt", effective(plan, run, "system_prompt")),
-        "prompt": trained.get("prompt", effective(plan, run, "prompt")),
-    }

@@ -18,12 +18,20 @@ from tunebook.core.plan.settings import evaluation_settings, evaluations
 from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, EvaluationTool, FileKind, Findings, Package, PlannedFile, TaskScript, Unit
-from tunebook.tools.inspect.arguments import prompt_warnings, task_arguments, task_errors
+from tunebook.tools.inspect.arguments import Arguments, config_copy, prompt_warnings, task_errors
+from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
 from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import job_variables, script_problems, script_text, shell_body
-from tunebook.tools.plan_inputs import evaluation_time, job_resources, memory_gb, model_path, planned_gpus
+from tunebook.tools.plan_inputs import (
+    evaluation_time,
+    job_resources,
+    memory_gb,
+    model_directory,
+    model_path,
+    planned_gpus,
+)
 
 __all__ = ["InspectTool"]
 
@@ -39,6 +47,7 @@ class InspectTool(EvaluationTool):
     files = (
         FileKind("{task}_epoch{N}.slurm, or {task}_base.slurm for base models", "SLURM script"),
         FileKind("logs/", "for inspect-ai output"),
+        FileKind("setup_finetune.yaml", "copy of the run's settings, for task scripts"),
     )
     parameters = PLAN_PARAMETERS
     results = InspectResults()
@@ -50,21 +59,24 @@ class InspectTool(EvaluationTool):
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> Mapping[str, TaskScript | None]:  # noqa: ARG002
         """Script path to what it accepts, read from its source."""
-        scripts = {task.script for task in plan.tasks if task.script}
-        return {script: read_task_script(experiment / Path(script).expanduser()) for script in sorted(scripts)}
+        found: dict[str, TaskScript | None] = {}
+        for script in sorted({task.script for task in plan.tasks if task.script}):
+            if is_package_task(script):
+                found[script] = read_package_task(script)
+            else:
+                found[script] = read_task_script(experiment / Path(script).expanduser())
+        return found
 
     def check(self, context: Context) -> Findings:
-        """Scripts that are missing (warnings) or do not accept their arguments (errors)."""
+        """Scripts that are missing or unreadable here (warnings) or do not accept their arguments (errors)."""
         facts: Mapping[str, TaskScript | None] = context.facts[self.name]
         errors: list[Problem] = []
         warnings: list[Problem] = []
         notes: list[str] = []
         for task in context.plan.tasks:
             found = facts.get(task.script)
-            if found is None:
-                hint = "it may exist on compute nodes only; its parameters could not be read here"
-                message = f"task script {task.script} was not found"
-                warnings.append(Problem(message, context.plan.file, task.line, hint, task.script))
+            if found is None or found.unread:
+                warnings.append(_unread(context.plan, task, found))
                 continue
             errors.extend(task_errors(context.plan, task, found))
             warnings.extend(prompt_warnings(context.plan, task, found))
@@ -81,17 +93,23 @@ class InspectTool(EvaluationTool):
     def build(self, context: Context, run: Run) -> Unit:
         """One run's evaluation scripts and their jobs."""
         directory = context.directories[run.name]
-        built = [_Evaluation(context, run, evaluation).built() for evaluation in context.evaluations[run.name]]
-        return Unit(
-            run.name,
-            tuple(file for file, _ in built),
-            tuple(job for _, job in built),
-            directories=(f"{directory}/eval/logs",),
-        )
+        evaluations = [_Evaluation(context, run, evaluation) for evaluation in context.evaluations[run.name]]
+        files: list[PlannedFile] = []
+        jobs: list[Job] = []
+        for evaluation in evaluations:
+            file, job = evaluation.built()
+            files.append(file)
+            jobs.append(job)
+        copy = config_copy(context, run)
+        if copy is not None and any(evaluation.arguments.config for evaluation in evaluations):
+            files.append(copy)
+        return Unit(run.name, tuple(files), tuple(jobs), directories=(f"{directory}/eval/logs",))
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
-        """Reads each script back and compares it with the plan, the checkpoint and the files that it names."""
-        problems: list[Problem] = []
+        """Reads each file back and compares it with the plan, the checkpoint and the files that it names."""
+        copies = unit.files[len(unit.jobs) :]
+        message = "it differs from the run's own settings, and task scripts read it"
+        problems = [Problem(message, file.path) for file in copies if read(file.path) != file.text]
         for evaluation, job in zip(context.evaluations[run.name], unit.jobs, strict=True):
             variables = _Evaluation(context, run, evaluation).variables()
             problems += script_problems(job, read(job.script), variables, context.experiment)
@@ -120,6 +138,10 @@ class _Evaluation:
         return found.get(self.task.script)
 
     @cached_property
+    def arguments(self) -> Arguments:
+        return Arguments(self.context, self.run, self.task, self.facts)
+
+    @cached_property
     def job(self) -> Job:
         prepared = self.context.prepared.get(self.run.name)
         script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
@@ -133,7 +155,7 @@ class _Evaluation:
             directory=str(PurePosixPath(script).parent),
             script=script,
             outcome=f"{stem}.outcome.json",
-            inputs=(script, task_file) if self.facts is not None else (script,),
+            inputs=(script, task_file) if task_file and self.facts is not None else (script,),
             needs=(prepared.job,) if prepared and self.evaluation.epoch is not None else (),
             task=self.task.name,
             epoch=self.evaluation.epoch,
@@ -171,12 +193,11 @@ class _Evaluation:
     def variables(self) -> dict[str, Any]:
         root, job = str(self.context.experiment), self.job
         settings = evaluation_settings(self.context.plan)
-        arguments = task_arguments(self.context, self.run, self.task, self.facts)
         temperature = settings["eval_temperature"]
         return {
             **job_variables(job, self.context.experiment),
             "task": self._task_spec(),
-            "task_arguments": json.dumps(arguments, ensure_ascii=False),
+            "task_arguments": json.dumps(self.arguments.values(), ensure_ascii=False),
             "model": f"hf/{self._model_name()}",
             "model_path": self._model_path(),
             "prepare_options": ["--sample"] if temperature else [],
@@ -187,11 +208,16 @@ class _Evaluation:
         }
 
     def _script_path(self) -> str:
+        """The task's file; empty for a task of an installed package."""
+        if is_package_task(self.task.script):
+            return ""
         return str(self.context.experiment / Path(self.task.script).expanduser())
 
     def _task_spec(self) -> str:
         """``FILE@task``; inspect-ai 0.3 takes a file alone for a pattern, which must be relative."""
-        function = self.facts.function_for(self.task) if self.facts else None
+        if not self._script_path():
+            return self.task.script
+        function = self.arguments.function
         name = function.name if function else self.task.function
         if name:
             return f"{self._script_path()}@{name}"
@@ -212,7 +238,20 @@ class _Evaluation:
                 raise PlanError(message, file=self.context.plan.file, line=self.evaluation.line)
             return prepared.checkpoints[self.evaluation.epoch]
         path = self.run.checkpoint or model_path(self.context.plan, self.context.site, self.run)
-        return str(self.context.experiment / Path(path).expanduser())
+        return str(model_directory(self.context, path))
+
+
+def _unread(plan: Plan, task: EvaluationTask, script: TaskScript | None) -> Problem:
+    """The warning about a task whose parameters are unknown here."""
+    if script is not None:
+        message = f"task script {task.script}: its parameters could not be read, since {script.unread}"
+        return Problem(message, plan.file, task.line, "the evaluation's environment needs a newer Python")
+    if is_package_task(task.script):
+        message = f"the package of task {task.script} is not installed here: its parameters could not be read"
+        return Problem(message, plan.file, task.line, "see to it that the evaluation's environment has the package")
+    hint = "it may exist on compute nodes only; its parameters could not be read here"
+    message = f"task script {task.script} was not found"
+    return Problem(message, plan.file, task.line, hint, task.script)
 
 
 def _options(settings: Mapping[str, Any]) -> list[str]:

@@ -8,13 +8,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["answer_text", "instruct_messages", "pinned_template", "render_prompt"]
+__all__ = ["answer_text", "default_template", "instruct_messages", "pinned_template", "render_prompt"]
 
 # Llama 3's own default. A template with today's date would train on one day's prompt and evaluate on another day's.
 _PINNED_DATE = "26 Jul 2024"
 _PIN = "{%- macro strftime_now(format) -%}" + _PINNED_DATE + "{%- endmacro -%}"
 
 Message = Mapping[str, str]
+
+
+def default_template(templates: Any) -> str:
+    """Returns the template for conversations without tools, as Transformers chooses it; empty if there is none.
+
+    Args:
+        templates: a template; or several with names, as a mapping or as ``tokenizer_config.json`` lists them.
+
+    Raises:
+        ValueError: there are several, and none is named ``default``.
+    """
+    if not templates or isinstance(templates, str):
+        return templates or ""
+    named = templates
+    if isinstance(templates, list):
+        named = {item["name"]: item["template"] for item in templates}
+    if "default" not in named:
+        raise ValueError(f"none of the model's chat templates is named `default`; there are: {', '.join(named)}")
+    return str(named["default"])
 
 
 def pinned_template(template: str) -> str:
@@ -51,7 +70,7 @@ def answer_text(tokenizer: Any, messages: Sequence[Message], answer: str) -> str
 
     Raises:
         ValueError: the template renders a finished turn differently from an open one, so that training would not match
-            generation.
+            generation; or it changes the answer, so that another one would be learnt.
     """
     end = str(tokenizer.eos_token or "")
     if not tokenizer.chat_template:
@@ -62,6 +81,9 @@ def answer_text(tokenizer: Any, messages: Sequence[Message], answer: str) -> str
     if not whole.startswith(prompt):
         raise ValueError("the chat template renders a finished answer differently from the prompt that asks for it")
     text = whole[len(prompt) :].rstrip()
+    if answer not in whole[len(prompt) :]:
+        shown = f"{answer!r} becomes {text!r}"
+        raise ValueError(f"the chat template changes the answer ({shown[:200]}): write it as the template leaves it")
     has_end = any(token and text.endswith(token) for token in tokenizer.all_special_tokens)
     return text if has_end else text + end
 
@@ -69,10 +91,11 @@ def answer_text(tokenizer: Any, messages: Sequence[Message], answer: str) -> str
 def _render(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
     if not tokenizer.chat_template:
         return "".join(f"{message['role']}: {message['content']}\n" for message in messages)
+    template = default_template(tokenizer.chat_template)
     try:
         text = tokenizer.apply_chat_template(
             [dict(message) for message in messages],
-            chat_template=pinned_template(tokenizer.chat_template),
+            chat_template=pinned_template(template),
             add_generation_prompt=add_generation_prompt,
             tokenize=False,
             tools=None,

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.chat import pinned_template
+from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
 
 __all__ = ["main", "prepare", "verify"]
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
 
 
 class JobError(Exception):
@@ -34,13 +34,17 @@ def prepare(model_path: Path, out: Path, *, sample: bool) -> None:
     Raises:
         JobError: the directory holds no model that can be evaluated.
     """
+    try:
+        model_path = snapshot_of(model_path)
+    except ValueError as error:
+        raise JobError(f"{model_path} {error}") from None
     _check_model(model_path)
     arguments: dict[str, Any] = {
         "model_path": str(model_path),
         "do_sample": sample,
         "tokenizer_call_args": {"add_special_tokens": False},
     }
-    template = _chat_template(model_path)
+    template = read_chat_template(model_path)
     if template and pinned_template(template) != template:
         arguments["chat_template"] = pinned_template(template)
     _write(out, arguments)
@@ -56,27 +60,13 @@ def _check_model(path: Path) -> None:
     if (path / "adapter_config.json").is_file():
         hint = "move adapter_* into a sub-folder, or the adapter would be applied to the merged weights again"
         raise JobError(f"{path} holds both merged weights and an adapter: {hint}")
-    if not any((path / name).is_file() for name in _TOKENIZERS):
-        raise JobError(f"{path} holds no tokenizer: it needs one of {', '.join(_TOKENIZERS)}")
+    if not any((path / name).is_file() for name in TOKENIZERS):
+        raise JobError(f"{path} holds no tokenizer: it needs one of {', '.join(TOKENIZERS)}")
 
 
 def _has_weights(path: Path) -> bool:
     files = [file for pattern in _WEIGHTS for file in path.glob(pattern)]
     return not all(file.name.startswith("adapter_") for file in files)
-
-
-def _chat_template(path: Path) -> str | None:
-    """The template that Transformers would use: the file of its own, else the tokenizer's configuration."""
-    own = path / "chat_template.jinja"
-    if own.is_file():
-        return own.read_text(encoding="utf-8")
-    config = path / "tokenizer_config.json"
-    if not config.is_file():
-        return None
-    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template")
-    if isinstance(template, list):
-        template = next((item["template"] for item in template if item.get("name") == "default"), None)
-    return str(template) if template else None
 
 
 def verify(log_dir: Path, out: Path, *, since: float, samples: int) -> None:

@@ -13,7 +13,6 @@ import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchtune.datasets import PackedDataset
 from torchtune.utils import get_world_size_and_rank
 
-from tunebook.tools.runtime.chat import answer_text, instruct_messages, render_prompt
+from tunebook.tools.runtime.data_formats import Record
 from tunebook.tools.runtime.epoch_steps import steps_per_epoch
-from tunebook.tools.runtime.training_data import Record, load_records
+from tunebook.tools.runtime.examples import cut_message, example_parts
+from tunebook.tools.runtime.training_data import load_records
 
 __all__ = [
     "ChatTokenizer",
@@ -107,22 +107,26 @@ def dataset(
         ValueError: the data cannot be read or used; the message names file, split and example.
     """
     records = load_records(Path(path), split, dataset_type)
-    convert = partial(_example, tokenizer, dataset_type=dataset_type, system_prompt=system_prompt, prompt=prompt)
+    limit = tokenizer.max_seq_len
     examples = []
-    truncated = 0
+    cut: list[int] = []
+    longest = 0
     for number, record in enumerate(records):
-        tokens, labels = convert(record)
+        try:
+            tokens, labels = _example(tokenizer, record, system_prompt=system_prompt, prompt=prompt)
+        except ValueError as error:
+            raise ValueError(f"{path}, {split}, example {number}: {error}") from error
         if train_on_input:
             labels = list(tokens)
-        if tokenizer.max_seq_len and len(tokens) > tokenizer.max_seq_len:
-            tokens, labels = tokens[: tokenizer.max_seq_len], labels[: tokenizer.max_seq_len]
-            truncated += 1
-        if all(label == _IGNORE for label in labels):
-            limit = f"a maximum sequence length of {tokenizer.max_seq_len}"
-            raise ValueError(f"{path}, {split}, example {number}: {limit} cuts away its whole answer")
-        examples.append((tokens, labels))
-    if truncated:
-        sys.stderr.write(f"tunebook: {truncated} of {len(records)} examples of {split} were cut to max_seq_len\n")
+        if limit and len(tokens) > limit:
+            cut.append(number)
+            longest = max(longest, len(tokens))
+        examples.append((tokens[:limit], labels[:limit]))
+    if cut:
+        message = cut_message(len(cut), len(records), limit=limit or 0, longest=longest)
+        if dataset_type != "text_completion":
+            raise ValueError(f"{path}, {split}, example {cut[0]}: {message}")
+        sys.stderr.write(f"tunebook: {path}, {split}: {message}\n")
     ready: Any = _Examples(examples)
     if packed:
         ready = PackedDataset(
@@ -133,43 +137,16 @@ def dataset(
 
 
 def _example(
-    tokenizer: ChatTokenizer, record: Record, *, dataset_type: str, system_prompt: str, prompt: str
+    tokenizer: ChatTokenizer, record: Record, *, system_prompt: str, prompt: str
 ) -> tuple[list[int], list[int]]:
-    if dataset_type == "text_completion":
-        tokens = tokenizer.encode(record["text"], add_bos=True, add_eos=True)
-        return tokens, list(tokens)
-    if dataset_type == "chat":
-        return _conversation(tokenizer, record["messages"], system_prompt)
-    return _turn(tokenizer, instruct_messages(system_prompt, prompt, record["input"]), record["output"])
-
-
-def _turn(tokenizer: ChatTokenizer, messages: Sequence[Mapping[str, str]], answer: str) -> tuple[list[int], list[int]]:
     """Tokenizes prompt and answer separately, as in generation."""
-    asked = tokenizer.encode(render_prompt(tokenizer.hf, messages))
-    answered = tokenizer.encode(answer_text(tokenizer.hf, messages, answer))
-    return [*asked, *answered], [_IGNORE] * len(asked) + answered
-
-
-def _conversation(
-    tokenizer: ChatTokenizer, messages: Sequence[Mapping[str, str]], system_prompt: str
-) -> tuple[list[int], list[int]]:
-    """Trains every turn of the assistant, each after the conversation so far as the template renders it."""
-    if system_prompt and messages[0]["role"] != "system":
-        messages = [{"role": "system", "content": system_prompt}, *messages]
-    text = ""
     tokens: list[int] = []
     labels: list[int] = []
-    for index, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        asked = render_prompt(tokenizer.hf, messages[:index])
-        if not asked.startswith(text):
-            raise ValueError("the chat template renders earlier turns differently from what the model was trained on")
-        answer = answer_text(tokenizer.hf, messages[:index], message["content"])
-        before, after = tokenizer.encode(asked[len(text) :]), tokenizer.encode(answer)
-        tokens += before + after
-        labels += [_IGNORE] * len(before) + after
-        text = asked + answer
+    is_text = "text" in record
+    for text, learnt in example_parts(tokenizer.hf, record, system_prompt=system_prompt, prompt=prompt):
+        part = tokenizer.encode(text, add_bos=is_text, add_eos=is_text)
+        tokens += part
+        labels += part if learnt else [_IGNORE] * len(part)
     return tokens, labels
 
 

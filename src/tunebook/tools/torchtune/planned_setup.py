@@ -11,7 +11,7 @@ from tunebook.core.plan.settings import run_settings
 from tunebook.core.site import Site
 from tunebook.errors import PlanError
 from tunebook.tools.base import Context
-from tunebook.tools.plan_inputs import dataset_path, memory_gb, model_path, planned_gpus, training_time
+from tunebook.tools.plan_inputs import dataset_path, memory_gb, model_directory, model_path, planned_gpus, training_time
 from tunebook.tools.torchtune.models import TorchtuneModel
 from tunebook.tools.torchtune.recipes import STOCK_RECIPES
 from tunebook.tools.torchtune.setup import Setup
@@ -38,7 +38,7 @@ def planned_setup(context: Context, run: Run, model: TorchtuneModel) -> Setup:
     settings["gpus"] = planned_gpus(plan, site)
     settings |= _data_values(_absolute(context, data))
     settings |= _site_values(context, run)
-    settings["model_checkpoint"] = str(_absolute(context, checkpoint))
+    settings["model_checkpoint"] = str(model_directory(context, checkpoint))
     settings["time"] = training_time(plan, site, run)
     settings |= _resource_values(site, model, settings)
     settings["custom_recipe"] = None

@@ -74,14 +74,14 @@ class TorchtuneTool(PreparationTool):
         return plan_rules(plan)
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> TrainingInputs:
-        """The files of each model and each data set."""
+        """The files of each data set."""
         return survey_inputs(plan, site, experiment)
 
     def check(self, context: Context) -> Findings:
-        """Missing models and data (warnings), and contradictions between the plan and its files (errors)."""
+        """Missing data (warnings), and contradictions between the plan and its files (errors)."""
         inputs: TrainingInputs = context.facts[self.name]
         steps = Findings(tuple(step_problems(context.plan, inputs)))
-        return input_findings(context.plan, inputs) + steps
+        return input_findings(context, inputs) + steps
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The fine-tuned runs."""
@@ -91,10 +91,9 @@ class TorchtuneTool(PreparationTool):
         """One run's three files and its job."""
         directory = context.directories[run.name]
         setup_path = f"{directory}/{SETUP}"
-        facts: TrainingInputs = context.facts[self.name]
         path = model_path(context.plan, context.site, run)
         lora = trains_adapters(context.plan, run)
-        planned_model = resolve_model(run.model, facts.models.get(path), lora=lora)
+        planned_model = resolve_model(run.model, context.models.get(path), lora=lora)
         planned = planned_setup(context, run, planned_model)
         setup, warnings = planned, tuple[Problem, ...]()
         if setup_path in context.edited:
@@ -181,17 +180,18 @@ class _Derivation:
         examples = _examples(self.context, self.setup)
         self._check(model, examples)
         values = config_values(self.setup, model, output=self.output, site=self.context.site, examples=examples)
+        setup_path = f"{self.directory}/{SETUP}"
         files = (
-            PlannedFile(f"{self.directory}/{SETUP}", setup_text),
+            PlannedFile(setup_path, setup_text),
             PlannedFile(f"{self.directory}/{FINETUNE_CONFIG}", write_config(values, run=self.run.name)),
             PlannedFile(f"{self.directory}/{FINETUNE_SCRIPT}", self._script(), executable=True),
         )
         job = self.job
         checkpoints = dict(enumerate(job.checkpoints))
-        config_dir = str(self.context.experiment / self.directory)
         settings = {"seed": self.setup.seed, "prompt": self.setup.prompt, "system_prompt": self.setup.system_prompt}
         settings |= {"dataset_path": self.setup.dataset_path, "epochs": self.setup.epochs}
-        prepared = Prepared(job.name, checkpoints, config_dir, MappingProxyType(settings))
+        config = self.context.edited.get(setup_path, setup_text)
+        prepared = Prepared(job.name, checkpoints, config, MappingProxyType(settings))
         return Unit(self.run.name, files, (job,), prepared=prepared, warnings=warnings)
 
     def _check(self, model: TorchtuneModel, examples: int | None) -> None:
@@ -213,9 +213,21 @@ class _Derivation:
     def _model(self) -> TorchtuneModel:
         """The model that an edited setup names, which may be another one than the plan's."""
         path = self.setup.model_checkpoint
-        known: TrainingInputs = self.context.facts[TorchtuneTool.name]
-        facts = known.models[path] if path in known.models else read_model_facts(self.context.experiment / path)
+        facts = read_model_facts(self.context.experiment / path)
+        self._refuse_unusable(path, facts)
         return resolve_model(PurePosixPath(path).name, facts, lora=self.setup.lora_rank is not None)
+
+    def _refuse_unusable(self, path: str, facts: ModelFacts | None) -> None:
+        """Raises for a model of an edited setup that the job could not load."""
+        file = f"{self.directory}/{SETUP}"
+        if facts is None:
+            return
+        if facts.flaws:
+            message = f"the model {path}"
+            raise PlanError([Problem(f"{message} {flaw.message}", file, None, flaw.hint) for flaw in facts.flaws])
+        if facts.directory != self.context.experiment / path:
+            message = f"{path} is an entry of the Hugging Face cache"
+            raise PlanError(message, file=file, hint=f"write the snapshot's directory: {facts.directory}")
 
     @cached_property
     def job(self) -> Job:
@@ -240,6 +252,7 @@ class _Derivation:
             memory=setup.mem,
             cpus=setup.cpus,
             gpus=setup.gpus,
+            gpu_type=site.gpu_type,
             gpu_syntax=site.gpu_syntax,
             account=setup.account,
             partition=setup.partition,

@@ -1,0 +1,43 @@
+"""Numbers as people write them: ``2 × 10⁻⁵``, ``8 GPUs``, ``1,000``."""
+
+from __future__ import annotations
+
+import math
+import re
+
+__all__ = ["number", "plain_number", "whole_number"]
+
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_POWER = re.compile(
+    r"(?:(?P<factor>\d+(?:\.\d+)?)\s*[×x·*]\s*)?10(?:(?:\^|\*\*)(?P<plain>-?\d+)|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+))"
+)
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
+
+
+def plain_number(text: str, unit: str = "") -> str:
+    """A number as programs write it: ``2 × 10⁻⁵`` becomes ``2e-5``, ``8 GPUs`` becomes ``8``; other texts stay."""
+    text = text.strip().replace("−", "-")
+    if unit:
+        text = re.sub(rf"(?<=\d)\s+{re.escape(unit.rstrip('s'))}s?$", "", text, flags=re.IGNORECASE)
+    power = _POWER.fullmatch(text)
+    if power is None:
+        return text
+    exponent = power["plain"] or power["raised"].translate(_SUPERSCRIPTS)
+    return f"{power['factor'] or 1}e{exponent}"
+
+
+def whole_number(text: str) -> int | None:
+    """The number; ``None`` if the text is none. Commas may separate thousands."""
+    if _THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
+    return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else None
+
+
+def number(text: str) -> float | int | None:
+    """The number; ``None`` if the text is none, or one that is not finite."""
+    if re.fullmatch(r"[+-]?\d{1,18}", text):
+        return int(text)
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None

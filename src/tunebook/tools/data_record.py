@@ -1,0 +1,75 @@
+"""Records the flaws of the training data when an experiment is scaffolded, so that its report can name them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tunebook.core.paths import DATA_RECORD
+from tunebook.core.plan import Plan
+from tunebook.core.plan.settings import effective
+from tunebook.disk.atomic import read_text, write_text
+from tunebook.tools.base import Context
+from tunebook.tools.data_quality import data_cautions
+from tunebook.tools.datasets import read_dataset_facts
+from tunebook.tools.plan_inputs import dataset_path
+from tunebook.tools.training_inputs import TrainingInputs
+
+__all__ = ["data_flaws", "write_data_record"]
+
+
+def write_data_record(context: Context) -> None:
+    """Writes the flaws of each data set that was read, with the state of its files; a report can do without it."""
+    found = {}
+    for inputs in context.facts.values():
+        if not isinstance(inputs, TrainingInputs):
+            continue
+        for path, facts in inputs.datasets.items():
+            if facts is not None and not facts.problem and not facts.unread:
+                flaws = [text for text, _ in data_cautions(path, facts)]
+                found[path] = {"files": _state(context.experiment, path), "flaws": flaws}
+    text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+    if found and read_text(context.experiment / DATA_RECORD) != text:
+        with suppress(OSError):
+            write_text(context.experiment / DATA_RECORD, text)
+
+
+def data_flaws(experiment: Path, plan: Plan) -> Iterator[str]:
+    """A sentence for each flaw of the data that the plan's runs are trained on.
+
+    As they were recorded, if the files have not changed since or are not here; otherwise the data is read.
+    """
+    recorded = _recorded(experiment)
+    kinds = {}
+    for run in plan.fine_tuned:
+        kind = effective(plan, run, "dataset_type")
+        kinds[dataset_path(plan, run)] = kind if isinstance(kind, str) else None
+    for path, kind in kinds.items():
+        record = recorded.get(path) if isinstance(recorded, dict) else None
+        state = _state(experiment, path)
+        if isinstance(record, dict) and state in ([], record.get("files")):
+            yield from map(str, record.get("flaws", ()))
+        elif path:
+            facts = read_dataset_facts(experiment / Path(path).expanduser(), kind)
+            if facts is not None:
+                yield from (text for text, _ in data_cautions(path, facts))
+
+
+def _recorded(experiment: Path) -> object:
+    try:
+        return json.loads(read_text(experiment / DATA_RECORD) or "{}")
+    except ValueError:
+        return {}
+
+
+def _state(experiment: Path, path: str) -> list[list[str | int]]:
+    """Name, size and time of change of each of a data set's files; empty if it is not here."""
+    place = experiment / Path(path).expanduser()
+    files = [place]
+    if place.is_dir():
+        files = sorted(file for file in (*place.glob("*"), *place.glob("data/*")) if file.is_file())
+    if not place.exists():
+        return []
+    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
