@@ -518,8 +518,11 @@ def test_jobs_that_survive_are_left_and_taken_up_again(experiment: Experiment) -
     with pytest.raises(KeyboardInterrupt):
         watch(experiment, RUNNING, "leave")
     assert "| rank8 | running |" in experiment.page
-    report, _, _ = watch(experiment, RUNNING, "run")
+    log = experiment.path / "run-torchtune.log"
+    assert "ADOPT_JOB" not in log.read_text()
+    report, _, _ = watch(experiment, RUNNING, RUNNING, "run")
     assert (report.exit_code, report.submitted) == (ExitCode.DONE, ())
+    assert log.read_text().count(f"ADOPT_JOB: {TRAINED}") == 1
 
 
 def test_progress_comes_from_the_tail_of_a_long_and_torn_file(tmp_path: Path) -> None:
@@ -544,6 +547,18 @@ def test_progress_comes_from_the_tail_of_a_long_and_torn_file(tmp_path: Path) ->
     progress = read_progress(metrics)
     assert progress is not None
     assert (progress.step, progress.loss, progress.seconds_left) == (3, None, None)
+
+
+def test_a_training_shows_its_progress_while_it_runs_and_its_loss_afterwards(experiment: Experiment) -> None:
+    metrics = Path(experiment.training("rank8").metrics or "")
+    metrics.parent.mkdir(parents=True)
+    metrics.write_text(json.dumps({"step": 3, "epoch": 0, "total_steps": 10, "loss": 0.5}) + "\n")
+    report, _, seen = watch(experiment, QUEUED, RUNNING, RUNNING, "run")
+    steps = {
+        shown.state: shown.progress.step if shown.progress else None for snapshot in seen for shown in snapshot.jobs
+    }
+    assert steps == {JobState.PENDING: None, JobState.RUNNING: 3, JobState.COMPLETED: None}
+    assert report.jobs[0].loss == 0.5
 
 
 def test_jobs_come_back_from_json(experiment: Experiment) -> None:
