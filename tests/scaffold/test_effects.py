@@ -138,7 +138,12 @@ def test_check_prints_all_of_it_and_a_persons_own_sections(with_model: Path) -> 
     ):
         assert words in printed
     document = json.loads(CliRunner().invoke(app, ["check", str(with_model), "--json"]).stdout)["data"]
-    assert {item["key"] for item in document["settings"]["tiny_rank8_lr1e-5"]} >= {"lr", "precision", "steps", "job_time"}
+    assert {item["key"] for item in document["settings"]["tiny_rank8_lr1e-5"]} >= {
+        "lr",
+        "precision",
+        "steps",
+        "job_time",
+    }
     assert document["first_examples"][0]["parts"][-1]["learnt"] is True
     assert document["not_read"][0]["title"] == "My thoughts"
 

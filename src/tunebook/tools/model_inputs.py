@@ -15,7 +15,7 @@ from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, ModelFlaw, parameters_b, read_model_facts
 from tunebook.tools.plan_inputs import model_path
 
-__all__ = ["model_findings", "survey_models"]
+__all__ = ["model_findings", "model_size_b", "survey_models"]
 
 MAY_BE_ELSEWHERE = "it may exist on compute nodes only; it could not be verified here"
 _SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
@@ -92,6 +92,14 @@ def _in_words(facts: ModelFacts, path: str) -> str:
 
 def _billions(size: float) -> str:
     return f"{size:.3g}B" if size >= 1 else f"{1000 * size:.3g}M"
+
+
+def model_size_b(name: str, facts: ModelFacts | None) -> float | None:
+    """Billions of parameters, by the model's own ``config.json``, otherwise by its well-known name."""
+    known = known_model(name)
+    if facts is not None and facts.config is not None:
+        return _size_b(facts)
+    return parameters_b(known.config) if known else None
 
 
 def _size_b(facts: ModelFacts) -> float | None:
