@@ -25,6 +25,7 @@ from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import job_variables, script_problems, script_text, shell_body
 from tunebook.tools.plan_inputs import (
+    dataset_path,
     evaluation_time,
     job_resources,
     memory_gb,
@@ -32,6 +33,7 @@ from tunebook.tools.plan_inputs import (
     model_path,
     planned_gpus,
 )
+from tunebook.tools.rendered_inputs import first_prompt
 
 __all__ = ["InspectTool"]
 
@@ -84,6 +86,15 @@ class InspectTool(EvaluationTool):
             if function:
                 notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
         return Findings(tuple(errors), tuple(warnings), tuple(notes))
+
+    def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:
+        """From the data and the prompts that the task is given."""
+        prompts = Arguments(context, run, task, context.facts[self.name].get(task.script)).prompts()
+        if prompts is None:
+            return ""
+        facts = context.datasets.get(task.dataset or dataset_path(context.plan, run))
+        model = context.models.get(run.checkpoint or model_path(context.plan, context.site, run))
+        return first_prompt(facts, model, system_prompt=prompts[0], prompt=prompts[1])
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The runs that the matrix evaluates."""
