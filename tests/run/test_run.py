@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -113,6 +114,19 @@ def test_one_failure_stops_only_what_needs_it(experiment: Experiment) -> None:
     assert "| exit code 7 |" in experiment.page
     assert "| rank8 | caps | 0 | pending | - | - | training failed |" in experiment.page
     assert experiment.page.endswith("## Quick Reference\nThe last words.\n")
+
+
+def test_a_job_at_the_end_of_a_chain_names_what_stopped_the_chain(experiment: Experiment) -> None:
+    """A tool may have trainings that continue others."""
+    experiment.training("rank8", "exit 7")
+    continued = experiment.training("rank9")
+    experiment.evaluation("rank9")
+    experiment.jobs[experiment.jobs.index(continued)] = replace(continued, needs=(TRAINED,))
+    assert states(run(experiment)) == {
+        TRAINED: "failed exit code 7",
+        "rank9/finetune": "pending training failed",
+        "rank9/eval/caps_epoch0": "pending training failed",
+    }
 
 
 def test_failed_jobs_are_run_again_only_if_asked_for(experiment: Experiment) -> None:
