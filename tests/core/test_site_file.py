@@ -68,6 +68,11 @@ def test_a_value_that_would_be_read_otherwise_is_refused_by_name(value: str) -> 
     assert [problem.message.partition(" is ")[0] for problem in caught.value.problems] == ["Account", "Default GPUs"]
 
 
+def test_an_environment_that_would_be_refused_is_not_written() -> None:
+    with pytest.raises(PlanError, match="must be one word, the name of a conda environment"):
+        site_text({"evaluation": "0 0"})
+
+
 def test_different_environments_are_written_per_stage() -> None:
     text = site_text({"training": "tt", "evaluation": "/venvs/ev"})
     site = parse_site(text).site
