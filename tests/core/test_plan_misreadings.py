@@ -9,6 +9,7 @@ from support.plans import parse_plan, problems_of
 from tunebook.core.plan.settings import evaluations
 
 SYSTEM = '- **System Prompt:** "Capitalize it"'
+QUESTION = "- **Scientific Question:** Does the rank matter?"
 END = "\n## Compute Estimates"
 ROWS = "| rank4 | ✓ epoch 0 |"
 TASK = "| capitalization | `cap_task.py` | `words.json` | Exact match |"
@@ -61,6 +62,9 @@ ERRORS: dict[str, tuple[str, str, str]] = {
     "the same data": (TASK, TASK.replace("`words.json`", "same"), "is not clear"),
     "no data": (TASK, TASK.replace("`words.json`", "none"), "is not clear"),
     "a split twice": ("test (10)", "test (10), train (9)", "a split twice"),
+    "another data set": ("- **Seed:** 7", "- **Seed:** 7\n- **Dataset:** `other.json`", "given twice"),
+    "another seed in the overview": (QUESTION, f"{QUESTION}\n- **Seed:** 99", "which no run has"),
+    "a setting in the overview only": (QUESTION, f"{QUESTION}\n- **LoRA Dropout:** 0.1", "which no run has"),
     "a tick as a rank": ("| base | m | - |", "| base | m | ✓ |", "LoRA Rank is `✓`"),
 }
 
@@ -119,6 +123,7 @@ SAME: dict[str, tuple[str, str]] = {
     "a bold tick": (ROWS, "| rank4 | **✓** epoch 0 |"),
     "a tick as an emoji": (ROWS, "| rank4 | ✔️ epoch 0 |"),
     "a cross in the matrix": ("| rank16 | - |", "| rank16 | ❌ |"),
+    "settings repeated in the overview": (QUESTION, f"{QUESTION}\n- **Seed:** 7\n- **LoRA Rank:** 4, 16"),
     "every epoch": ("- **Epochs to evaluate:** all", "- **Epochs to evaluate:** every epoch"),
 }
 

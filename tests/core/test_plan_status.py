@@ -175,7 +175,7 @@ evaluations = st.lists(
 def read_back(value: str) -> str:
     """One line, and nothing that cannot be printed."""
     text = "".join(character if character.isprintable() else "\ufffd" for character in " ".join(value.split()))
-    text = re.sub(r"(\s*[✓✔✅☑](\s*verified)?\s*$)", "", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<=\S)(\s*[✓✔✅☑]\ufe0f?(\s*verified)?\s*$)", "", text, flags=re.IGNORECASE)
     return "" if text.strip().lower() in {"", "-", "–", "—", "n/a"} else text
 
 

@@ -13,7 +13,7 @@ from support.design_inputs import inputs_of
 from tunebook import api
 from tunebook.core.plan import Plan, RunType
 from tunebook.core.plan.settings import effective, evaluations
-from tunebook.design.build_plan import build_plan, same_trainings
+from tunebook.design.build_plan import build_plan
 from tunebook.design.check import design_problems, design_warnings
 from tunebook.design.estimate import Workload, largest_batch, memory_gb, training_estimate
 from tunebook.design.factors import combinations
@@ -124,11 +124,6 @@ def test_exclusions_and_samples_without_effect_are_warnings() -> None:
         "no combination matches the exclusion lora_rank=64",
         "a sample of 2 takes all 2 combinations",
     ]
-
-
-def test_runs_that_are_the_same_training_are_found() -> None:
-    found = plan(factor={"lora_alpha": ["16", "2 × rank", "32"]})
-    assert same_trainings(found) == (("m_alpha16", "m_alpha2xrank"),)
 
 
 # --- controls, eval-only, matrix -----------------------------------------------------------------------------------

@@ -104,6 +104,13 @@ def tunebook(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[s
 # --- plans ---------------------------------------------------------------------------------------------------------
 
 
+def test_runs_that_are_the_same_training_are_found(work: Path) -> None:
+    report = designed(factor={"lora_rank": ["8"], "lora_alpha": ["16", "2 × rank", "32"], "lr": ["1e-5"]})
+    (error,) = report.errors
+    assert "is the same training as run" in error.message
+    assert not (work / "exp/experiment_summary.md").exists()
+
+
 @pytest.mark.parametrize("name", GOLDEN_DESIGNS)
 def test_a_design_makes_its_golden_plan(work: Path, name: str) -> None:
     """After a deliberate change: TUNEBOOK_UPDATE_GOLDEN=1 pytest -k golden, and read the difference."""

@@ -13,7 +13,7 @@ from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
-from tunebook.design.build_plan import Previous, build_plan, kind_of, same_trainings
+from tunebook.design.build_plan import Previous, build_plan, kind_of
 from tunebook.design.check import complete, design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
 from tunebook.design.documents import options_document, place_of, yaml_document
@@ -301,7 +301,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     text = updated_text(previous, written, plan)
     loaded = load(experiment, text=text)
     errors = _errors(plan, written, found, loaded.findings.errors)
-    warnings = _warnings(inputs, plan, found, loaded.findings.warnings)
+    warnings = _warnings(inputs, found, loaded.findings.warnings)
     record_checks(found, plan, errors=errors, warnings=warnings)
     report = DesignReport(
         experiment,
@@ -328,9 +328,8 @@ def _errors(plan: Plan, written: str, found: Resources, by_rules: Sequence[Probl
     return tuple(dict.fromkeys(errors))
 
 
-def _warnings(inputs: DesignInputs, plan: Plan, found: Resources, by_rules: Sequence[Problem]) -> tuple[Problem, ...]:
+def _warnings(inputs: DesignInputs, found: Resources, by_rules: Sequence[Problem]) -> tuple[Problem, ...]:
     warnings = [*inputs.warnings, *design_warnings(inputs.design)]
-    warnings += [Problem(f"runs `{a}` and `{b}` are the same training") for a, b in same_trainings(plan)]
     warnings += found.warnings
     warnings += [problem for problem in by_rules if problem.missing not in found.missing]
     return tuple(warnings)

@@ -13,6 +13,7 @@ __all__ = ["check_training", "problems_of_runs", "setting_line"]
 
 def check_training(plan: Plan) -> Iterator[Problem]:
     """Every broken rule of every fine-tuned run."""
+    yield from _two_data_sets(plan)
     for rule in (_missing, _lora_only, _dataset, _splits):
         yield from problems_of_runs(plan, rule)
 
@@ -62,6 +63,14 @@ def _dataset(plan: Plan, run: Run) -> Iterator[Problem]:
     if plan.dataset is None and effective(plan, run, "dataset") is None:
         hint = "add `### Dataset` with `- **Path:** FILE` to `## Resources`"
         yield Problem(f"run `{run.name}` has no data set", plan.file, run.line, hint)
+
+
+def _two_data_sets(plan: Plan) -> Iterator[Problem]:
+    """The configuration and the resources name one data set for all runs: they must agree."""
+    written = plan.configuration.get("dataset")
+    if written is not None and plan.dataset is not None and written.value != plan.dataset.path:
+        message = f"`Dataset` is given twice: `{plan.dataset.path}` on line {plan.dataset.line}, and `{written.text}`"
+        yield Problem(message, plan.file, written.line, "keep one of them")
 
 
 def _splits(plan: Plan, run: Run) -> Iterator[Problem]:

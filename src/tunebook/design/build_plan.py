@@ -16,7 +16,7 @@ from tunebook.core.parameters import Kind, ParameterTable, Value, Written
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan import MatrixEntry, Plan, Run, RunType
 from tunebook.core.plan.evaluation_plan import parse_epochs
-from tunebook.core.plan.settings import effective, run_settings
+from tunebook.core.plan.settings import effective
 from tunebook.design.factors import column_of, combinations, level_value
 from tunebook.design.naming import FreeNames, control_name, describe_design, with_names
 from tunebook.design.values import MODEL, Design, ListedRun
@@ -27,7 +27,6 @@ __all__ = [
     "identity",
     "kind_of",
     "names_by_identity",
-    "same_trainings",
     "trained_runs",
     "trains_adapters",
 ]
@@ -211,17 +210,6 @@ def kind_of(design: Design, plan: Plan, old: Plan | None) -> str:
     if old and old.kind and [identity(old, run) for run in old.runs] == [identity(plan, run) for run in plan.runs]:
         return old.kind
     return describe_design(design, plan)
-
-
-def same_trainings(plan: Plan) -> tuple[tuple[str, str], ...]:
-    """Pairs of runs that are the same training: at rank 8, an alpha of 16 is ``2 × rank``."""
-    first: dict[tuple[str, str], str] = {}
-    found: list[tuple[str, str]] = []
-    for run in plan.fine_tuned:
-        key = (run.model, repr(run_settings(plan, run)))
-        if first.setdefault(key, run.name) != run.name:
-            found.append((first[key], run.name))
-    return tuple(found)
 
 
 # --- what the runs share -------------------------------------------------------------------------------------------

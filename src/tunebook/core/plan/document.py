@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tunebook.core.markdown import MarkdownSection, escape_text, parse_markdown
-from tunebook.core.parameters import SHARED_PARAMETERS, ParameterTable
+from tunebook.core.markdown import Cell, MarkdownSection, escape_text, literal, parse_markdown
+from tunebook.core.numbers import plain_number
+from tunebook.core.parameters import SHARED_PARAMETERS, Kind, Parameter, ParameterTable, Value
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.all_runs import AllRunsSection
 from tunebook.core.plan.compute_estimates import ComputeEstimatesSection
@@ -88,6 +89,7 @@ def parse_plan(text: str, parameters: ParameterTable, *, file: str = PLAN_FILE) 
     found = find_headings(root, SECTIONS, reading)
     for section in SECTIONS:
         plan = section.read(SectionReader(section, found[section.title], reading), plan)
+    _check_repeated(reading, plan)
     unread = report_unread(reading)
     return ParsedPlan(
         replace(plan, unreadable=frozenset(reading.unreadable)),
@@ -96,6 +98,32 @@ def parse_plan(text: str, parameters: ParameterTable, *, file: str = PLAN_FILE) 
         tuple(sorted(reading.own, key=lambda section: section.line)),
         tuple(reading.warnings),
     )
+
+
+def _check_repeated(reading: Reading, plan: Plan) -> None:
+    """A setting that the overview repeats is the one in effect: it is read from the configuration or the rows."""
+    for source in reading.readers:
+        for bullet in source.bullets if isinstance(source.section, OverviewSection) else ():
+            parameter = plan.parameters.by_column(bullet.name)
+            if parameter is None or source.is_read(bullet) or not bullet.value.text or parameter.key == "dataset":
+                continue
+            settings = [plan.setting(run, parameter.key) for run in plan.fine_tuned]
+            used = {setting.value for setting in settings if setting is not None}
+            if not _values(parameter, bullet.value) <= used:
+                message = f"`{bullet.name}` is `{bullet.value.text}` in `{source.section.title}`, which no run has"
+                hint = "write it in `## Configuration` or as a column of `## All Runs`; `Overview` sets nothing"
+                reading.problem(message, bullet.line, hint)
+
+
+def _values(parameter: Parameter, cell: Cell) -> set[Value]:
+    """The values of a text that may list several; a text that cannot be read is its own value."""
+    texts = [cell.value] if parameter.kind in {Kind.LITERAL, Kind.LIST} else cell.value.split(",")
+    try:
+        if parameter.kind is Kind.LITERAL:
+            return {literal(cell.raw)}
+        return {parameter.convert(plain_number(text)) for text in texts}
+    except ValueError:
+        return {cell.text}
 
 
 def _check_encoding(text: str, reading: Reading) -> None:
