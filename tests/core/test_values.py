@@ -103,7 +103,7 @@ def test_no_value_can_forge_a_log_entry(lines: dict[str, str], description: str)
     assert len(text.rstrip("\n").splitlines()) <= 1 + len(lines)
 
 
-def test_an_entry_reads_as_the_seed_has_it() -> None:
+def test_an_entry_has_the_documented_format() -> None:
     when = datetime(2025, 10, 24, 17, 30)  # noqa: DTZ001
     text = format_entry(when, "READ_TOOL_SPECS", "Parsing", details="a\nb", result="c", explanation="")
     assert text == "[2025-10-24 17:30:00] READ_TOOL_SPECS: Parsing\nDetails: a\\nb\nResult: c\n\n"

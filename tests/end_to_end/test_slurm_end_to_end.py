@@ -53,7 +53,7 @@ def run_on_a_terminal_that_is_closed(directory: Path) -> str:
     return shown
 
 
-def test_from_page_to_results_with_the_terminal_closed_in_the_middle(
+def test_from_plan_to_results_with_the_terminal_closed_in_the_middle(
     plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with empty_queue(plain_slurm, monkeypatch) as cluster:

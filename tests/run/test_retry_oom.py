@@ -116,7 +116,7 @@ def test_a_batch_of_one_is_not_halved_and_the_failure_stays(sweep: Path) -> None
     assert (job["state"], job["kind"], job["deviation"]) == ("failed", "OUT_OF_GPU_MEMORY", None)
 
 
-def test_a_configuration_that_was_edited_by_hand_is_left_alone_and_it_is_said(sweep: Path) -> None:
+def test_a_configuration_that_was_edited_by_hand_is_left_alone_and_reported(sweep: Path) -> None:
     config = sweep / "rank4" / "finetune.yaml"
     config.write_text(config.read_text() + "# mine\n")
     before = (sweep / "rank4" / "setup_finetune.yaml").read_text()

@@ -41,7 +41,7 @@ def test_one_query_asks_for_all_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert asked.read_text().splitlines()[-1] == "--jobs=4711,4712_3"
 
 
-def test_no_accounting_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_accounting_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, monkeypatch, "echo 'Slurm accounting storage is disabled' >&2; exit 1")
     assert read_usage(["4711"]) == {}
     (tmp_path / "sacct").unlink()

@@ -43,7 +43,7 @@ cd -- {directory} || exit 1
 echo {name} >>{order}
 {body}
 """
-PAGE = """\
+PLAN = """\
 # Experiment: words
 
 ## Status
@@ -80,7 +80,7 @@ class Experiment:
         self.jobs: list[Job] = []
         self._generated: dict[str, tuple[str, ...]] = {}
         path.mkdir(parents=True, exist_ok=True)
-        (path / "experiment_summary.md").write_text(PAGE)
+        (path / "experiment_summary.md").write_text(PLAN)
 
     @property
     def order(self) -> list[str]:

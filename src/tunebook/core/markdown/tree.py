@@ -341,7 +341,7 @@ def _line(token: Token) -> int:
 def _parts(content: str, *, is_item: bool) -> list[tuple[str, int, bool]]:
     """A paragraph's labelled lines and the texts between them, each with its offset and whether it is a bullet.
 
-    A label inside a quote that is still open is a part of the quoted text. A bullet's text goes on in the lines below.
+    A label inside a quote that is still open is a part of the quoted text. The lines below a bullet continue its text.
     """
     parts: list[tuple[str, int, bool]] = []
     for offset, text in enumerate(content.split("\n")):
