@@ -1,4 +1,4 @@
-"""From logs and curves to an analysis: what counts, what is missing, what went otherwise, and the files."""
+"""From logs and curves to an analysis: logs that count, missing results, deviations, and the files."""
 
 from __future__ import annotations
 
@@ -593,7 +593,7 @@ def test_each_model_is_compared_with_its_own_base(tmp_path: Path) -> None:
 
 
 def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
-    """Each run alone cannot be told from the base model here; the mean over three seeds can."""
+    """Here no single run differs significantly from the base model, but the mean over three seeds does."""
     base = [RIGHT] * 10 + [WRONG] * 30
 
     def values(rank: str, seed: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The rules of the plan: each broken one is told with its line, what is allowed and what to do."""
+"""The rules of the plan: each broken one is reported with its line, what is allowed and what to do."""
 
 from __future__ import annotations
 

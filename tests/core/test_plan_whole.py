@@ -1,4 +1,4 @@
-"""Plans that lost a part without a word: each kind by name, with the line of its error or the value that is read."""
+"""Plans of which a part could be ignored silently: each gives the right value, or an error on its line."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def _escaped(value: Any) -> Any:
 @given(st.one_of(st.from_regex(r"[+-]?[0-9_.]{0,6}([eE][+-]?[0-9]{1,2})?", fullmatch=True), TRICKY))
 @settings(max_examples=300, deadline=None)
 def test_our_reader_takes_every_plain_scalar_as_omegaconf_does(scalar: str) -> None:
-    """Whatever a person writes into a configuration: our fast reader and OmegaConf see the same value."""
+    """Our fast reader and OmegaConf read the same value from any text in a configuration."""
     text = f"a: {scalar}\n"
     try:
         expected: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)

@@ -382,7 +382,7 @@ def test_the_log_has_every_decision_verification_and_estimate(work: Path) -> Non
 
 
 def finish(experiment: Path, run: str, *, speed: float, seconds: int) -> None:
-    """What a training leaves: its outcome and its metrics."""
+    """Writes the outcome and the metrics of a training."""
     output = experiment / run / "artifacts"
     output.mkdir(parents=True)
     steps = [

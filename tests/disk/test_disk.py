@@ -1,4 +1,4 @@
-"""What is written is whole, what is locked is locked, what is recorded is found again."""
+"""Files are written whole, a lock has one holder, and records are found again."""
 
 import json
 import os

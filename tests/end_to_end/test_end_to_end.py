@@ -1,4 +1,4 @@
-"""From the page to scores, with real torchtune and real inspect-ai on a tiny model, through the command line."""
+"""From the plan to scores, with real torchtune and real inspect-ai on a tiny model, through the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TUNEBOOK = Path(sys.executable).with_name("tunebook")
 
 @dataclass(frozen=True)
 class Finished:
-    """An experiment after its run, and what the command line said."""
+    """An experiment after its run, and the output of the command line."""
 
     directory: Path
     page_before: str

@@ -34,7 +34,7 @@ def states(directory: Path) -> dict[str, str]:
 
 
 def run_on_a_terminal_that_is_closed(directory: Path) -> str:
-    """Starts ``run`` on a terminal, which hangs up as soon as a job runs; what it had shown by then."""
+    """Starts ``run`` on a terminal, which hangs up as soon as a job runs; returns what was shown until then."""
     terminal, inside = pty.openpty()
     command = [str(TUNEBOOK), "run", "--poll-s", "0.5"]
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A training that the cluster interrupts goes on from its last epoch's checkpoint, with real torchtune."""
+"""A training that the cluster interrupts resumes from its last epoch's checkpoint, with real torchtune."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_it_resumes_after_the_last_whole_epoch_and_ends_as_without_interruption(
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """What an attempt leaves that was interrupted while it wrote its second epoch's checkpoint."""
+    """The files of an attempt that was interrupted while it wrote its second epoch's checkpoint."""
     import torch
 
     output = tmp_path / "artifacts"

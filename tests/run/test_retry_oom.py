@@ -61,7 +61,7 @@ def tunebook(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def settings_told(sweep: Path) -> list[str]:
-    """What an analysis says of settings that are not the page's."""
+    """The deviations from the plan's settings that an analysis reports."""
     return [
         item.what
         for item in api.analyze(sweep, api.AnalyzeOptions(write=False)).analysis.deviations

@@ -1,4 +1,4 @@
-"""What goes wrong on a cluster, provoked on a real SLURM: nothing is lost, nothing is done twice, and it is said."""
+"""Faults of a cluster, provoked on a real SLURM: no job is lost or run twice, and each fault is reported."""
 
 from __future__ import annotations
 

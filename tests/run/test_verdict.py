@@ -1,4 +1,4 @@
-"""What was recorded of a job decides its state: evidence in, verdict out."""
+"""The records of a job decide its state: evidence in, verdict out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in effect: every setting of every run, with its source, and samples of what the jobs will see."""
+"""Every setting in effect of every run, with its source, and samples of the jobs' input."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_settings_that_all_runs_share_appear_once() -> None:
 
 @pytest.fixture
 def with_model(experiment: Path, tmp_path: Path) -> Path:
-    """The experiment with a model and data that are there."""
+    """The experiment with a model and data that exist."""
     build_tiny_model(tmp_path / "tiny")
     records = [{"input": f"word{number}", "output": f"WORD{number}"} for number in range(240)]
     data = {"train": records, "validation": records[:30], "test": [{"input": "last", "output": "LAST"}] * 30}

@@ -32,7 +32,7 @@ def journal(experiment: Path) -> str:
 
 
 def entry(experiment: Path, action: str) -> str:
-    """The last entry with an action, as it stands in the orchestration log."""
+    """The last entry with an action in the orchestration log."""
     found = [text for text in journal(experiment).split("\n\n") if f"] {action}: " in text]
     return found[-1]
 
@@ -266,7 +266,7 @@ def test_a_repaired_script_is_scaffolded_the_next_time(experiment: Path) -> None
 
 
 def test_a_directory_that_cannot_be_written_fails_its_part(experiment: Path) -> None:
-    """A file lies where a run's directory of evaluations should be."""
+    """A file has the name of a run's directory of evaluations."""
     use_task(experiment, TASK)
     scaffolded(experiment, stages=frozenset({Stage.PREPARATION}))
     (experiment / FIRST / "eval").write_text("in the way")
@@ -375,7 +375,7 @@ def test_seven_points_are_validated_and_printed(experiment: Path) -> None:
 
 
 def test_a_point_that_does_not_hold_is_a_failure(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory that scaffolding believes to have made, and that is not there."""
+    """A directory that scaffolding made is missing at the end."""
     monkeypatch.setattr("tunebook.scaffold.write._make_directories", lambda *_: None)
     report = scaffolded(experiment)
     assert [point.text for point in report.validation if not point.holds] == [

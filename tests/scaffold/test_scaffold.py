@@ -103,7 +103,7 @@ def test_an_edited_file_is_kept_unless_overwritten_and_then_kept_as_a_copy(exper
 
 
 def test_verification_names_run_and_parameter(experiment: Path) -> None:
-    """An edited finetune.yaml is kept, and what it changes is told."""
+    """An edited finetune.yaml is kept, and its changes are reported."""
     scaffolded(experiment)
     replace(experiment / FIRST / "finetune.yaml", "lr: 1.0e-05", "lr: 1.0e-04")
     report = scaffolded(experiment)

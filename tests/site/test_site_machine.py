@@ -1,4 +1,4 @@
-"""What is found on a machine: answers in the shapes of many clusters, and directories made up for it."""
+"""Detects settings on a machine: from answers in the shapes of many clusters, and from invented directories."""
 
 from __future__ import annotations
 

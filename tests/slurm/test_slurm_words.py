@@ -74,7 +74,7 @@ def test_the_reason_for_waiting_is_given_in_words(reason: str, words: str) -> No
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str, output: str, code: int = 0) -> None:
-    """Has a program answer what a cluster answered."""
+    """Lets a program answer what a cluster answered."""
     folder.mkdir(exist_ok=True)
     (folder / f"{program}.txt").write_text(output)
     stream = "" if code == 0 else " >&2"

@@ -1,4 +1,4 @@
-"""What SLURM's accounting says, by a fake ``sacct`` that says what a real one said."""
+"""Reads SLURM's accounting from a fake ``sacct``, which prints what a real one printed."""
 
 from __future__ import annotations
 

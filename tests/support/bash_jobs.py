@@ -88,7 +88,7 @@ class Experiment:
         return log.read_text().splitlines() if log.exists() else []
 
     def text(self, name: str) -> str:
-        """A file's text; empty if there is no such file yet."""
+        """A file's text; empty if the file does not exist yet."""
         path = self.path / name
         return path.read_text() if path.exists() else ""
 

@@ -1,4 +1,4 @@
-"""A real browser for tests of pages, and what it must not do: ask for anything, complain, or run a text."""
+"""A real browser for tests of web pages: it reports requests, errors, and texts that run as scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `check` reports about the data of a plan: all that a training would refuse or cut, and flaws with numbers."""
+"""`check` reports all data that a training would refuse or cut, and flaws with their numbers."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def with_task(experiment: Path, signature: str, *, name: str = "capitalization",
 
 
 def arguments(experiment: Path, script: str) -> dict[str, Any]:
-    """What a script gives to its task."""
+    """The arguments that a script gives to its task."""
     text = (experiment / script).read_text()
     match = re.search(r"^task_arguments='(.*)'$", text, re.MULTILINE)
     assert match
@@ -99,7 +99,7 @@ def test_a_script_that_cannot_be_used_is_refused(
 
 
 def test_a_base_model_cannot_use_a_task_that_takes_a_training_only(experiment: Path) -> None:
-    """Its run fails with what to add; the tuned runs go on."""
+    """Its run fails, and the message says what to add; the trained runs are built."""
     with_task(experiment, "config_dir")
     report = scaffolded(experiment)
     (failure,) = report.parts[1].failures
@@ -214,7 +214,7 @@ def test_a_task_reads_the_data_set_that_the_table_names(experiment: Path) -> Non
 
 
 def test_runs_with_data_of_their_own_are_evaluated_on_the_tables_data(experiment: Path) -> None:
-    """The table names the plan's data; a run that is trained on another file must be told so."""
+    """The table names the plan's data; a run that is trained on another file must get that path."""
     with_task(experiment, "config_dir=None, dataset_path=None, system_prompt=None, prompt=None")
     page = experiment / PLAN
     text = page.read_text().replace("| Batch Size | Type", "| Batch Size | Dataset | Type")

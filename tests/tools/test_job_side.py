@@ -378,7 +378,7 @@ def test_a_missing_log_of_this_attempt_is_a_failure(tmp_path: Path, capsys: pyte
 
 
 def interrupted_training(output: Path, *, done: int) -> Path:
-    """What an attempt leaves that was ended in its third epoch, ``done`` checkpoints of which are whole."""
+    """The files of an attempt that was ended in its third epoch, with ``done`` whole checkpoints."""
     import torch
 
     for epoch in range(3):

@@ -1,4 +1,4 @@
-"""The generated scripts: clean shell, and arguments that arrive to the letter whatever the page says."""
+"""The generated scripts: clean shell, and arguments that arrive unchanged, whatever the plan contains."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def scripts_of(experiment: Path) -> list[Path]:
 
 
 def recorders(folder: Path, *, code: int = 0) -> tuple[dict[str, str], Path]:
-    """An environment in which ``tune``, ``inspect`` and ``python`` write down what they are given."""
+    """An environment in which ``tune``, ``inspect`` and ``python`` record their arguments."""
     folder.mkdir()
     log = folder / "calls.jsonl"
     for name in ("tune", "inspect", "python"):

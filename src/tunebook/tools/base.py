@@ -376,7 +376,7 @@ class EvaluationTool(Tool, Protocol):
     """The kind of script that a task needs, as a noun phrase in Markdown for a person who has to write one."""
 
     def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:  # noqa: ARG002
-        """The first prompt of an evaluation, if the task puts the plan's prompts around the data's own input.
+        """The first prompt of an evaluation, for a task that puts the plan's prompts around the data set's inputs.
 
         Empty if it cannot be shown here.
         """
