@@ -200,7 +200,8 @@ def test_a_section_below_another_heading_is_an_error() -> None:
 
 def test_own_sections_that_name_settings_are_a_warning() -> None:
     parsed = parse_plan(f"{PLAN}\n## Thoughts\n- Seed: 3\n\n## Ideas\n- none\n")
-    assert [warning.message for warning in parsed.warnings] == ["`Thoughts` is a section of your own: it sets no Seed"]
+    messages = [warning.message for warning in parsed.warnings]
+    assert messages == ["`Thoughts` is a section of your own, so it does not set Seed"]
     assert [own.title for own in parsed.own] == ["Thoughts", "Ideas"]
 
 

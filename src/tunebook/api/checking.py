@@ -56,7 +56,7 @@ class CheckReport:
 def check(directory: Path) -> CheckReport:
     """Reads the plan and the site settings, and verifies what can be verified here; writes nothing.
 
-    A correct plan is built as well, as ``scaffold`` builds it: whatever that would refuse is reported.
+    A correct plan is also built as ``scaffold`` builds it, to report everything that ``scaffold`` would refuse.
     """
     experiment = find_experiment(directory)
     loaded = load(experiment)

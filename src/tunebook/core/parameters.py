@@ -149,7 +149,7 @@ class Parameter:
         return tuple(choice for choice in self.choices if choice.lower() in chosen)
 
     def accepts(self, value: Value) -> bool:
-        """Whether a value of this parameter's type lies within its range."""
+        """Whether a value of this parameter's type is within its range."""
         if self.choices:
             return set(value if isinstance(value, tuple) else (value,)) <= set(self.choices)
         if isinstance(value, bool) or not isinstance(value, int | float):
