@@ -17,7 +17,7 @@ from support.slurm_cluster import Cluster, cluster_at, empty_queue, why_not
 # A shell that starts the tests in the background makes them ignore Ctrl-C, which tests of interruption send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# What a person's shell says must not reach the jobs and the tools under test.
+# The variables of a person's shell must not reach the jobs and the tools under test.
 for _name in ("HF_HUB_OFFLINE", "INSPECT_LOG_DIR", "WANDB_MODE", "TUNEBOOK_TAG"):
     os.environ.pop(_name, None)
 

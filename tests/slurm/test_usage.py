@@ -13,7 +13,7 @@ SAID = """\
 4711.batch|COMPLETED|754|12582912K|cpu=8,gres/gpu=1|cpu=00:10:00,gres/gpumem=18G,gres/gpuutil=71|gres/gpumem=20480M,gres/gpuutil=99|della-g7
 4711.extern|COMPLETED|754|0|cpu=8|cpu=00:00:00|cpu=00:00:00|della-g7
 4712_3|CANCELLED by 1000|3||cpu=8,mem=64G|||None assigned
-a line that is none
+not a line of sacct
 """
 
 

@@ -235,7 +235,7 @@ def _visible(tokens: list[Token]) -> Iterator[str]:
 def parse_markdown(text: str) -> MarkdownSection:
     """The text as a tree of sections; the root has level 0, no title, and the blocks before the first heading.
 
-    A byte order mark is no part of the text. The same text gives the same object: callers must not change it.
+    A byte order mark is not part of the text. The same text gives the same object: callers must not change it.
     """
     text = text.removeprefix("\ufeff")
     root = MarkdownSection("", 0, 1, text.count("\n") + 1)
