@@ -20,7 +20,6 @@ VERBS = (
     "check",
     "demo",
     "design",
-    "import_plan",
     "run",
     "scaffold",
     "setup_finetune",
