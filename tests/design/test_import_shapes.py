@@ -279,6 +279,11 @@ def test_values_that_contradict_each_other_are_an_error_with_both_lines(
             "    - {name: upper, script: t.py}\n  matrix:",
             "two tasks are named `upper`; the first is in line 43",
         ),
+        (
+            "  matrix:",
+            "  scorer: x\n  matrix:",
+            "`evaluation.scorer` and `evaluation.scorers` are the same key; the first",
+        ),
         ("data:\n", "    - {name: tiny, path: /y}\ndata:\n", "two models are named `tiny`; the first is in line 22"),
     ],
 )
@@ -347,6 +352,7 @@ def test_a_key_that_is_given_twice_is_an_error_with_both_lines(text: str, first:
     [
         ("epochs: 1\n", "epochs: [1, 2]\n", "`controls.epochs` must be one text"),
         ("lora_rank: 4}", "lora_rank: 4, lab_rank: 1}", "unknown parameter `parameters.lab_rank`"),
+        ("lora_rank: 4}", "lora_rank: 4, xyz: 1}", "unknown parameter `parameters.xyz`"),
         ("  batch_size: 4\n", "  batchsize: 4\n", "unknown parameter `controls.batchsize`"),
         ("  batch_size: 4\n", "", "`controls.batch_size` is missing"),
         ("  batch_size: 4\n", "  batch_size: null\n", "`controls.batch_size` is missing"),

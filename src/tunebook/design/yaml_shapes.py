@@ -115,7 +115,7 @@ def _content(node: Node) -> str:
 
 
 class _SectionReader:
-    """Reads one mapping; remembers under which name each key was given."""
+    """Reads one mapping; remembers under which name and where each key was given."""
 
     def __init__(self, draft: Draft, node: Node, shape: Mapping[str, Any], label: str) -> None:
         self._draft = draft
@@ -124,6 +124,7 @@ class _SectionReader:
         self._label = label
         self._section = Section(node.place)
         self._names: dict[str, str] = {}
+        self._places: dict[str, Place] = {}
         if EACH in shape:
             self._label = label.rpartition(".")[2]  # any run's parameters
 
@@ -147,7 +148,7 @@ class _SectionReader:
             if item.value:
                 self._leave(full_name, item, shape.why)
         elif item.value != "" or EACH in self._shape or name in PROMPTS:
-            self._put(name, full_name, read(self._draft, item, shape, full_name))
+            self._put(name, full_name, read(self._draft, item, shape, full_name), item.place)
 
     def _known_name(self, written: str, full_name: str, item: Node) -> str:
         """The name of a key in newer files; a misspelt name is read as the one that it means, with a warning."""
@@ -177,18 +178,19 @@ class _SectionReader:
         why = f"{_UNKNOWN}; {near}" if near.endswith("?") else _UNKNOWN
         self._leave(f"unknown key `{full_name}`", item, why)
 
-    def _put(self, name: str, full_name: str, value: Any) -> None:
+    def _put(self, name: str, full_name: str, value: Any, place: Place) -> None:
         """Adds a value; a second name of the same key must have the same value."""
         if isinstance(value, Text) and _PLACEHOLDER.fullmatch(value):
             self._report_placeholder(value, full_name)
         elif name not in self._section:
             self._section[name] = value
             self._names[name] = full_name
+            self._places[name] = place
         elif isinstance(value, Text) and isinstance(self._section[name], Text):
             self._draft.contradict(self._names[name], self._section[name], full_name, value)
-        elif value != self._section[name]:
-            first = self._names[name]
-            self._draft.problem(self._node.place, f"`{first}` and `{full_name}` are the same key", "remove one of them")
+        else:
+            message = f"`{full_name}` and `{self._names[name]}` are the same key"
+            self._draft.repeat(message, self._places[name], place)
 
     def _report_placeholder(self, text: Text, full_name: str) -> None:
         message = f"`{full_name}` is still the placeholder `{text}`"
