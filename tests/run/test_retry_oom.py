@@ -131,7 +131,10 @@ def test_a_configuration_that_was_edited_by_hand_is_left_alone_and_reported(swee
 )
 def test_the_smaller_batch_divides_the_effective_one(batch: int, steps: int, expected: tuple[int, int] | None) -> None:
     text = (GOLDEN / "rank8_lr1e-5" / "setup_finetune.yaml").read_text()
-    text = set_values(text, [f"batch_size={batch}", f"gradient_accumulation_steps={steps}"], file="setup")
+    planned = {"batch_size": 4, "gradient_accumulation_steps": 1}
+    wanted = {"batch_size": batch, "gradient_accumulation_steps": steps}
+    changes = [f"{key}={value}" for key, value in wanted.items() if value != planned[key]]
+    text = set_values(text, changes, file="setup", experiment=Path())
     found = smaller_batch(text, file="setup")
     assert (tuple(found.after.values()) if found else None) == expected
 

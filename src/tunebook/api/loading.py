@@ -22,7 +22,7 @@ from tunebook.tools.parameters import parameters_of
 from tunebook.tools.registry import BrokenTool, Registry, installed_tools
 from tunebook.tools.training_inputs import survey_datasets
 
-__all__ = ["Loaded", "find_experiment", "find_site", "load", "load_correct"]
+__all__ = ["Loaded", "file_text", "find_experiment", "find_site", "load", "load_correct"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,18 @@ class Loaded:
         named = " and ".join(tool.name for tool in self.tools)
         verbs = ", ".join(tool.short for tool in self.tools)
         raise UsageError(f"the plan does not use the tool {short}: it names {named}", hint=f"use one of: {verbs}")
+
+
+def file_text(path: Path) -> str:
+    """The text of a file that a person named.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    text = read_text(path)
+    if text is None:
+        raise UsageError(f"{path} was not found")
+    return text
 
 
 def find_experiment(directory: Path) -> Path:

@@ -340,14 +340,15 @@ class PreparationTool(Tool, Protocol):
         """
         return ""
 
-    def edit(self, text: str, assignments: Sequence[str], *, file: str) -> str:  # noqa: ARG002
+    def edit(self, text: str, assignments: Sequence[str], *, file: str, experiment: Path) -> str:  # noqa: ARG002
         """The text of the first editable file with each ``key=value`` put in; comments and order stay.
 
         Args:
             file: the file's name in messages.
+            experiment: the directory that relative paths are relative to.
 
         Raises:
-            UsageError: an assignment without ``=``, or an unknown key.
+            UsageError: an assignment without ``=``, an unknown key, or a path that does not exist.
             PlanError: the text, or a new value, is wrong.
         """
         raise UsageError(f"{self.name} has no file with settings to change")

@@ -50,7 +50,6 @@ class InspectTool(EvaluationTool):
     files = (
         FileKind("{task}_epoch{N}.slurm, or {task}_base.slurm for base models", "SLURM script"),
         FileKind("logs/", "for inspect-ai output"),
-        FileKind("setup_finetune.yaml", "copy of the run's settings, for task scripts"),
     )
     parameters = PLAN_PARAMETERS
     results = InspectResults()

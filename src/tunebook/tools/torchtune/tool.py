@@ -140,9 +140,9 @@ class TorchtuneTool(PreparationTool):
         """``tune download``."""
         return f"tune download {repository} --output-dir {directory}"
 
-    def edit(self, text: str, assignments: Sequence[str], *, file: str) -> str:
+    def edit(self, text: str, assignments: Sequence[str], *, file: str, experiment: Path) -> str:
         """``setup_finetune.yaml`` with other values."""
-        return set_values(text, assignments, file=file)
+        return set_values(text, assignments, file=file, experiment=experiment)
 
     def shrink(self, text: str, *, file: str) -> Shrunk | None:
         """At most half the batch, and more gradient accumulation, with the same product."""
