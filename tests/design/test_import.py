@@ -124,7 +124,7 @@ def test_every_value_of_a_complete_plan_arrives(work: Path) -> None:
     assert (plan.value("eval_temperature"), plan.value("eval_max_tokens"), plan.value("eval_seed")) == (0.7, 20, 3)
 
 
-def test_what_has_no_equivalent_is_a_warning_with_its_line_a_note_and_a_log_entry(work: Path) -> None:
+def test_keys_without_an_equivalent_are_warnings_with_line_note_and_log_entry(work: Path) -> None:
     report = designed(work / "complete.yaml")
     lines = (work / "complete.yaml").read_text().splitlines()
     told = left(report)
@@ -302,7 +302,7 @@ def test_a_second_control_of_a_model_is_a_warning_and_is_not_evaluated(work: Pat
     assert all(run.name != "again" for run in planned(report).runs)
 
 
-def test_hostile_texts_arrive_to_the_letter(work: Path) -> None:
+def test_hostile_texts_arrive_unchanged(work: Path) -> None:
     hostile = "a|b `c` **d** $(touch x) \"e\" 'f' ${g} # h \\n {input}"
     quoted = "'" + hostile.replace("'", "''") + "'"
     plan = planned(designed(changed(work, ('prompt: "{input}"', f"prompt: {quoted}"))))

@@ -61,7 +61,7 @@ def tunebook(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def settings_told(sweep: Path) -> list[str]:
-    """What an analysis says of settings that are not the page's."""
+    """The deviations from the plan's settings that an analysis reports."""
     return [
         item.what
         for item in api.analyze(sweep, api.AnalyzeOptions(write=False)).analysis.deviations
@@ -116,7 +116,7 @@ def test_a_batch_of_one_is_not_halved_and_the_failure_stays(sweep: Path) -> None
     assert (job["state"], job["kind"], job["deviation"]) == ("failed", "OUT_OF_GPU_MEMORY", None)
 
 
-def test_a_configuration_that_was_edited_by_hand_is_left_alone_and_it_is_said(sweep: Path) -> None:
+def test_a_configuration_that_was_edited_by_hand_is_left_alone_and_reported(sweep: Path) -> None:
     config = sweep / "rank4" / "finetune.yaml"
     config.write_text(config.read_text() + "# mine\n")
     before = (sweep / "rank4" / "setup_finetune.yaml").read_text()

@@ -177,7 +177,7 @@ def turn(**other: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "record", "message"),
     [
-        ("instruct", {"input": "a"}, "there is no `output`; its fields are: input"),
+        ("instruct", {"input": "a"}, "the field `output` is missing; the fields are: input"),
         ("instruct", {"input": "a", "output": 7}, 'output` is a number, not a text: write it in quotes: "7"'),
         ("instruct", {"input": "a", "output": True}, 'output` is true or false, not a text: .* "true"'),
         ("instruct", {"input": "a", "output": None}, "output` is null, not a text: write a text, or leave the example"),
@@ -223,7 +223,7 @@ def test_examples_of_another_format_than_the_first_are_errors(write: Write) -> N
             "d.json",
             PAIRS,
             "validation",
-            "has no splits, so that all of it is training data: it cannot serve as validation",
+            "has no splits, so all of it is training data: it cannot serve as validation",
         ),
         ("d.json", {"train": PAIRS, "test": []}, "validation", "has no validation split; it has: train, test"),
         ("d.json", {"data": PAIRS}, "train", "name it `train` instead of `data`"),

@@ -177,7 +177,7 @@ def design(
     confirm: Callable[[DesignReport], bool] = lambda _: True,
     clock: Callable[[], datetime] = now,
 ) -> DesignReport:
-    """Plans an experiment, verifies what it needs, estimates what it takes, and writes its plan and its design.
+    """Plans an experiment, verifies its resources, estimates its cost, and writes its plan and its design.
 
     Args:
         directory: the experiment's directory; by default one in the working directory, named by task, factors and date.
@@ -292,7 +292,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
 
 
 def _errors(plan: Plan, written: str, found: Resources, by_rules: Sequence[Problem]) -> tuple[Problem, ...]:
-    """What would be read otherwise, models that cannot be trained, and what the rules of ``check`` find."""
+    """Texts that would not read back the same, models that cannot be trained, and broken rules of ``check``."""
     errors = list(plan_differences(plan, written))
     trained = {run.model for run in plan.fine_tuned}
     errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]

@@ -134,7 +134,7 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
 
 
 def load_correct(experiment: Path) -> Loaded:
-    """As :func:`load`, for verbs that need a correct plan; models, data and scripts are the affair of each stage.
+    """As :func:`load`, for verbs that need a correct plan; each stage checks its own models, data and scripts.
 
     Raises:
         PlanError: the plan or the site settings are wrong; carries every problem.
@@ -163,7 +163,7 @@ def _plan_errors(plan: Plan, registry: Registry, broken: Mapping[Stage, BrokenTo
     names = {Stage.PREPARATION: tools.preparation, Stage.EVALUATION: tools.evaluation}
     for stage, tool in broken.items():
         yield Problem(str(tool), plan.file, lines[stage], "reinstall its package, or name another tool")
-        known[stage].append(names[stage].lower())  # its error is reported already: it is not unknown
+        known[stage].append(names[stage].lower())  # reported already as a broken tool; it is not unknown
     yield from check_plan(plan, preparation_tools=known[Stage.PREPARATION], evaluation_tools=known[Stage.EVALUATION])
 
 
@@ -182,5 +182,5 @@ def find_site(experiment: Path) -> ParsedSite:
         text = read_text(path)
         if text is not None:
             return parse_site(text, file=SITE_FILE if directory == experiment else str(path))
-    hint = "local defaults apply; without an account and an environment the scripts may not suit a cluster"
+    hint = "local defaults apply; without an account and an environment, the scripts may not run on a cluster"
     return ParsedSite(Site(), warnings=(Problem(f"no site settings ({SITE_FILE}) were found", hint=hint),))

@@ -58,7 +58,7 @@ def scaffold(
     Raises:
         PlanError: the plan or the site settings are wrong; carries every problem, and nothing was written.
         LockedError: another command scaffolds this experiment.
-        UsageError: there is no plan, no run of a selected name, or the plan does not use the tool.
+        UsageError: the plan is missing, no run has a selected name, or the plan does not use the tool.
     """
     options = options or ScaffoldOptions()
     experiment = find_experiment(directory)

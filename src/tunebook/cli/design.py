@@ -54,13 +54,13 @@ class _Arguments:
     base: Annotated[Many, Help(help="For one-at-a-time: 'lora_rank=8,lr=1e-5'. (default: the first levels)")] = None
     pair: Annotated[Many, Help(help="Factors whose levels go together: 'lora_rank,lora_alpha'. Repeatable.")] = None
     with_: Annotated[Many, Help("--with", help="A single run: 'lora_rank=8,lr=1e-5'. Repeatable.")] = None
-    sample: Annotated[One, Help(help="Draw this many of all combinations at random.")] = None
+    sample: Annotated[One, Help(help="Draw this many combinations at random.")] = None
     sample_seed: Annotated[One, Help(help="The seed of that draw. (default: 14)")] = None
     replicates: Annotated[One, Help(help="Train every combination this many times, each with its own seed.")] = None
     seeds: Annotated[One, Help(help="The seeds of the replicates: '1,2,3'.")] = None
     exclude: Annotated[Many, Help(help="Leave these combinations out: 'rank=64,lr=5e-5'. Repeatable.")] = None
     train: Annotated[bool | None, Help("--training/--no-training", help="Train, or only evaluate the models.")] = None
-    control: Annotated[Many, Help(help="Only this base model as control. Repeatable. (default: every model)")] = None
+    control: Annotated[Many, Help(help="A base model to evaluate as a control. Repeatable. (default: all)")] = None
     no_controls: Annotated[bool, Help("--no-controls", help="No base models as controls.")] = False
     eval_only: Annotated[Many, Help(help="NAME=PATH or NAME@MODEL=PATH: weights to evaluate as they are.")] = None
     set_: Annotated[

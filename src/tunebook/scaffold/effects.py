@@ -1,4 +1,4 @@
-"""Tells what is in effect: every setting that a run's jobs use, and the line, default or setting that it comes from."""
+"""Lists the settings in effect: every value that a run's jobs use, with the line, default or setting it comes from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RESOURCES = {
     "qos": "QOS",
 }
 _SITE_KEYS = {"memory": "mem"}
-_ESTIMATED = "estimated from the plan and the model"
+_ESTIMATED = "computed from the plan and the model"
 
 
 def effects_by_run(blueprint: Blueprint, context: Context) -> Mapping[str, tuple[Effect, ...]]:
@@ -69,7 +69,7 @@ def _of_paths(plan: Plan, site: Site, run: Run) -> Iterator[Effect]:
 
 
 def _of_jobs(jobs: Sequence[Job], stage: Stage, site: Site) -> Iterator[Effect]:
-    """What the first job asks the scheduler for; all jobs of one run and stage ask for the same."""
+    """The resources of the first job; all jobs of one run and stage ask for the same."""
     if not jobs:
         return
     for key, name in _RESOURCES.items():
@@ -126,5 +126,5 @@ def _table(group: str, by_key: Mapping[str, Mapping[str, Effect]]) -> EffectTabl
 
 
 def _in_rows(effect: Effect) -> Effect:
-    """The same value from several lines, such as the rows of the runs table."""
+    """An effect whose value is on several lines, such as the rows of the runs table."""
     return Effect(effect.key, effect.name, effect.value, f"{effect.source} and further lines", effect.group)

@@ -113,7 +113,7 @@ def rederive(context: Context, tool: Tool, run: Run, *, edited: str | None, dry_
     steps = reconcile(files, read, manifest.generated, overwrite=False)
     generated = digests_after(manifest.generated, steps)
     if text != before:
-        generated.pop(path, None)  # from now on the settings are a person's, whatever the plan asks for
+        generated.pop(path, None)  # from now on these settings count as edited, whatever the plan asks for
         action = Action.CREATE if before is None else Action.UPDATE
         steps = (Step(path, action, before, text), *steps)
     if dry_run:

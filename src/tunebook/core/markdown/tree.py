@@ -235,7 +235,7 @@ def _visible(tokens: list[Token]) -> Iterator[str]:
 def parse_markdown(text: str) -> MarkdownSection:
     """The text as a tree of sections; the root has level 0, no title, and the blocks before the first heading.
 
-    A byte order mark is no part of the text. The same text gives the same object: callers must not change it.
+    A byte order mark is not part of the text. The same text gives the same object: callers must not change it.
     """
     text = text.removeprefix("\ufeff")
     root = MarkdownSection("", 0, 1, text.count("\n") + 1)
@@ -342,7 +342,7 @@ def _line(token: Token) -> int:
 def _parts(content: str, *, is_item: bool) -> list[tuple[str, int, bool]]:
     """A paragraph's labelled lines and the texts between them, each with its offset and whether it is a bullet.
 
-    A label inside a quote that is still open is a part of the quoted text. A bullet's text goes on in the lines below.
+    A label inside a quote that is still open is a part of the quoted text. The lines below a bullet continue its text.
     """
     parts: list[tuple[str, int, bool]] = []
     for offset, text in enumerate(content.split("\n")):

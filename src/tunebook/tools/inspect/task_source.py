@@ -41,7 +41,7 @@ def read_task_script(path: Path) -> TaskScript | None:
 
 
 def _is_newer_python(source: bytes) -> bool:
-    """Whether a grammar of the newest Python finds no error in a source that this Python cannot parse."""
+    """Whether the grammar of the newest Python accepts a source that this Python cannot parse."""
     import tree_sitter_python
     from tree_sitter import Language, Parser
 

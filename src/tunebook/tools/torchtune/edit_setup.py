@@ -1,4 +1,4 @@
-"""Changing one value of ``setup_finetune.yaml`` and nothing else: comments and order stay."""
+"""Changes single values of ``setup_finetune.yaml`` and nothing else: comments and order stay."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _missing_paths(setup: Setup, given: Mapping[str, str], experiment: Path) -> 
 
 
 def smaller_batch(text: str, *, file: str) -> Shrunk | None:
-    """Batch size and gradient accumulation as they are, and with a batch that needs half the memory at the most.
+    """Batch size and gradient accumulation now, and with a batch of at most half the size.
 
     The effective batch, which is their product, stays what it is: the larger of the divisors that are small enough is
     taken.
