@@ -191,7 +191,7 @@ def test_the_same_plan_in_another_shape_gives_the_same_runs_and_evaluations(text
         ('description: "upper case"', "system_prompt: ''", "system_prompt of the task upper: "),
     ],
 )
-def test_what_has_no_equivalent_is_a_warning_with_its_line_and_a_note(old: str, new: str, what: str) -> None:
+def test_a_key_without_an_equivalent_is_a_warning_with_its_line_and_a_note(old: str, new: str, what: str) -> None:
     text = text_with((old, new))
     warning = said(text)[what]
     key = what.split(":", maxsplit=1)[0]

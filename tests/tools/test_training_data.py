@@ -180,7 +180,11 @@ def turn(**other: Any) -> dict[str, Any]:
         ("instruct", {"input": "a"}, "the field `output` is missing; the fields are: input"),
         ("instruct", {"input": "a", "output": 7}, 'output` is a number, not a text: write it in quotes: "7"'),
         ("instruct", {"input": "a", "output": True}, 'output` is true or false, not a text: .* "true"'),
-        ("instruct", {"input": "a", "output": None}, "output` is null, not a text: write a text, or leave the example"),
+        (
+            "instruct",
+            {"input": "a", "output": None},
+            "output` is null, not a text: write a text, or remove the example",
+        ),
         ("instruct", {"input": "a", "output": "\ud83d"}, "`output` holds half of a character"),
         ("instruct", {"input": "a", "output": "b", "prompt": "c", "completion": "d"}, "remove the fields"),
         ("instruct", ["a"], "an example is an object, but this is a list"),
@@ -198,7 +202,7 @@ def turn(**other: Any) -> dict[str, Any]:
         ("chat", turn(role="assistant", content="x", tool_calls=[{}]), "`tool_calls` cannot be trained"),
         ("chat", turn(role="user", content=[{"type": "text"}]), "`content` is a list, not a text"),
         ("chat", {"messages": []}, "must be a list of messages, and not empty"),
-        ("chat", {"messages": CHAT["messages"][:1]}, "no message of the assistant"),
+        ("chat", {"messages": CHAT["messages"][:1]}, "no message is from the assistant"),
         ("chat", {"conversations": [{"from": "observation", "value": "x"}]}, "`from` is 'observation'; allowed: human"),
     ],
 )

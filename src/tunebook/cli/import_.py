@@ -1,4 +1,4 @@
-"""``tunebook import``: makes a plan of another project's plan in YAML."""
+"""``tunebook import``: makes a plan from another project's plan in YAML."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; write nothing.")] = False,
         as_json: Json = False,
     ) -> None:
-        """Make a plan of an experiment_summary.yaml. Warns of everything in it that a plan cannot express."""
+        """Make a plan from an experiment_summary.yaml. Warns about everything in it that a plan cannot express."""
         report = api.import_plan(file, directory, dry_run=dry_run)
         if as_json:
             print_json("import", report.exit_code, design_data(report), warnings=report.warnings, errors=report.errors)

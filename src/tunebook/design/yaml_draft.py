@@ -1,4 +1,4 @@
-"""Drafts a design from a plan in YAML: collects its parts, problems, and what is not carried over."""
+"""Drafts a design from a plan in YAML: collects its parts, its problems, and the parts that are not carried over."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Draft:
         return True
 
     def repeat(self, message: str, first: Place, second: Place) -> None:
-        """Reports something that may be given once, with both lines."""
+        """Reports a value that may be given only once, with both lines."""
         self.problem(second, f"{message}; the first is in line {first.line}", "rename or remove one of them")
 
     def warn(self, place: Place, message: str, hint: str) -> None:
