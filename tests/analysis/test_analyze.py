@@ -553,6 +553,18 @@ def test_runs_that_are_not_evaluated_as_far_are_told(tmp_path: Path) -> None:
     assert any(gap.subject == "rank16, capitalization, epoch 1" for gap in report.analysis.gaps)
 
 
+def test_flaws_of_the_training_data_are_cautions_of_the_report(tmp_path: Path) -> None:
+    directory = Sweep(runs(half(), half())).write(tmp_path / "flawed")
+    word = {"input": "a", "output": "A"}
+    document = {"train": [word, word, {"input": "b", "output": "B"}], "test": [word]}
+    (directory / "words.json").write_text(json.dumps(document))
+    found = [text for text in texts(analyzed(directory), "caution") if "words.json" in text]
+    assert found == [
+        "1 of 3 examples in the train split of words.json repeat an earlier one.",
+        "1 input of words.json appears in both train and test; scores on them are inflated.",
+    ]
+
+
 def test_each_model_is_compared_with_its_own_base(tmp_path: Path) -> None:
     directory = Sweep(runs(half(), [RIGHT] * 40), base=[WRONG] * 40).write(tmp_path / "two models")
     page = directory / "experiment_summary.md"

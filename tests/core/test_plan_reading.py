@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from support.plans import parse_plan, plan_of, problems_of
-from tunebook.core.markdown import literal, parse_markdown, plain
-from tunebook.core.plan import RunType, read_tools
+from tunebook.core.markdown import code_span, literal, parse_markdown, plain
+from tunebook.core.plan import PlanDetails, RunType, read_tools, write_plan
 from tunebook.core.plan import parse_plan as parse_with
 from tunebook.core.plan.evaluation_plan import parse_epochs
 from tunebook.core.plan.settings import effective, evaluations
+from tunebook.core.plan.values import Model
 
 Edit = Callable[..., str]
 
@@ -207,3 +210,36 @@ def test_levels_may_be_quoted_and_then_hold_commas(
 ) -> None:
     plan = parse_plan(edited(("| Learning Rate | 1e-5, 5e-5 |", f"| Prompt | {cell} |"))).plan
     assert plan.factors[1].levels == levels
+
+
+def test_a_written_plan_marks_the_paths_that_were_found_and_no_others(page: str) -> None:
+    plan = plan_of(page)
+    assert plan.dataset is not None
+    data, model = plan.dataset.path, plan.models[0].path
+    text = write_plan(plan, PlanDetails(verified=frozenset({data})))
+    assert f"`{data}` ✓ verified" in text
+    assert f"`{model}`\n" in text
+    assert f"`{model}` ✓" not in text
+    assert "✓ verified" not in write_plan(plan, PlanDetails())
+
+
+def test_a_written_plan_gives_a_location_only_where_all_models_are_in_one_directory(page: str) -> None:
+    plan = plan_of(page)
+    model = plan.models[0]
+    near = replace(model, name="near", path=f"{PurePosixPath(model.path).parent}/near")
+    far = replace(model, name="far", path="/elsewhere/far")
+
+    def written(*models: Model) -> str:
+        return write_plan(replace(plan, models=models, models_location=None), PlanDetails())
+
+    location = f"- **Location:** `{PurePosixPath(model.path).parent}`"
+    assert location in written(model)
+    assert location in written(model, near)
+    assert "- **Location:**" not in written(model, far)
+
+
+@pytest.mark.parametrize("value", ["a", " a b ", " a", "a ", "`", "``a", "a`b", "a``", " `a` "])
+def test_a_code_span_reads_back_to_the_letter(value: str) -> None:
+    paragraph = MarkdownIt("commonmark").parse(f"x {code_span(value)} x")[1]
+    (code,) = [token.content for token in paragraph.children or () if token.type == "code_inline"]
+    assert code == value

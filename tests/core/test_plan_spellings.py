@@ -167,7 +167,7 @@ READ = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", sorted(READ))
 def test_the_usual_spellings_of_a_setting_are_read(name: str) -> None:
     spelling = SPELLINGS[name]
     text = spelling.write("Weight Decay", "0.125")

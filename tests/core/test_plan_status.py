@@ -109,6 +109,7 @@ def test_columns_of_a_person_and_their_order_stay() -> None:
 def test_a_row_that_is_too_short_is_filled_up() -> None:
     plan = "## Status\n### Fine-tuning\n| Run Name | Status | Job ID | Mine | Notes |\n|--|--|--|--|--|\n| rank8\n"
     row = TrainingRow("rank8", JobState.FAILED, "3", notes="TIMEOUT")
+    assert update_status(plan, [row], []).endswith("\n| rank8 | failed | 3 | - | TIMEOUT |\n")
     assert texts(tables(update_status(plan, [row], []))["Fine-tuning"]) == [["rank8", "failed", "3", "", "TIMEOUT"]]
 
 

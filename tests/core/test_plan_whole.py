@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -243,6 +244,24 @@ def test_runs_that_train_the_same_are_an_error_that_names_both() -> None:
     assert errors_at(page, "| rank16 | m") == ["run `rank16` is the same training as run `rank4` on line 18"]
 
 
+@pytest.mark.parametrize(
+    ("before", "text", "line"),
+    [
+        (
+            "| base | m | - | Control | - |\n",
+            "### Planned later\n| Run Name | Model | Type |\n|--|--|--|\n| x | m | Control |\n",
+            "| Run Name | Model | Type",
+        ),
+        ("- **LoRA Alpha:** 48\n", "### Previous run\n- **Optimizer:** sgd\n", "- **Optimizer:**"),
+        ("- **LoRA Alpha:** 48\n", "- **Not used:**\n  - **Optimizer:** sgd\n", "  - **Optimizer:**"),
+    ],
+)
+def test_what_may_not_apply_is_an_error(before: str, text: str, line: str) -> None:
+    """Reading it would train another experiment, and so would ignoring it."""
+    page = PAGE.replace(before, f"{before}\n{text}\n")
+    assert any("not read" in message for message in errors_at(page, line))
+
+
 def test_a_task_that_no_run_gets_is_a_warning() -> None:
     page = PAGE.replace("Exact match |\n", "Exact match |\n| more | `cap_task.py` | - | More |\n")
     (warning,) = plan_warnings(parse_plan(page).plan)
@@ -282,9 +301,50 @@ def test_splits_are_read_whole_or_are_an_error() -> None:
     assert plan_of(nested).dataset == plan_of(PAGE).dataset
 
 
+def test_a_label_may_have_a_remark_in_parentheses() -> None:
+    assert plan_of(PAGE.replace("- m: `models/m`", "- **m** (1B): `models/m`")).models == parse_plan(PAGE).plan.models
+
+
 def test_the_path_of_a_model_may_be_below_its_name() -> None:
     page = PAGE.replace("- m: `models/m`", "- **m**\n  - Path: `models/m`\n  - Size: 0.3 GB\n  - Verified: ✓")
     assert [(model.name, model.path) for model in plan_of(page).models] == [("m", "models/m")]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("- **Evaluation:** inspect-ai", "- **Evaluation:** lm-eval"),
+        ("- **Evaluation:** inspect-ai", "\n| Stage | Tool |\n|---|---|\n| Evaluation | lm-eval |\n"),
+        ("- **Evaluation:** inspect-ai", "\n## 2. Tools\nEvaluation: lm-eval\n"),
+        ("- **Path:** `words.json`", "- Path = other.json"),
+        ("- **Epochs to evaluate:** all", "- Epochs to evaluate: last"),
+        ("- **Epochs to evaluate:** all", "\n### Schedule\n- Epochs to evaluate: last\n"),
+        ("- **Per evaluation:** ~5 min", "- **Per evaluation:** ~6 min"),
+        ("- **m:** ~10 min per run", "- **m:** ~11 min per run"),
+        ("- m: `models/m`", "- m: `models/n`"),
+    ],
+)
+def test_two_values_are_an_error_in_every_section(first: str, second: str) -> None:
+    page = PAGE.replace(first, f"{first}\n{second}")
+    start = line_of(page, f"{first}\n{second}") + 1
+    lines = {problem.line for problem in problems_of(page)}
+    assert lines & set(range(start, start + second.count("\n") + 1)), [str(item) for item in problems_of(page)]
+
+
+@pytest.mark.parametrize("table", ["| Stage | Tool |", "| Parameter | Value |", "| Role | Value | Notes |"])
+def test_tools_may_be_a_table(table: str) -> None:
+    dashes = re.sub(r"[^|]+", "---", table)
+    rest = " x |" * (table.count("|") - 3)
+    rows = f"| Model Preparation | torchtune |{rest}\n| Evaluation | inspect-ai |{rest}"
+    start, end = PAGE.index("- **Model Prep"), PAGE.index("\n## Variables")
+    plan = plan_of(f"{PAGE[:start]}{table}\n{dashes}\n{rows}\n{PAGE[end:]}")
+    assert (plan.tools.preparation, plan.tools.assumed) == ("torchtune", False)
+
+
+def test_tools_without_a_tool_are_an_error() -> None:
+    start, end = PAGE.index("- **Model Prep"), PAGE.index("\n## Variables")
+    page = f"{PAGE[:start]}The usual ones.\n{PAGE[end:]}"
+    assert errors_at(page, "## Tools") == ["`Tools` names no tool"]
 
 
 # --- encodings --------------------------------------------------------------------------------------------------------

@@ -68,6 +68,11 @@ def test_a_value_that_would_be_read_otherwise_is_refused_by_name(value: str) -> 
     assert [problem.message.partition(" is ")[0] for problem in caught.value.problems] == ["Account", "Default GPUs"]
 
 
+def test_an_environment_that_would_be_refused_is_not_written() -> None:
+    with pytest.raises(PlanError, match="must be one word, the name of a conda environment"):
+        site_text({"evaluation": "0 0"})
+
+
 def test_different_environments_are_written_per_stage() -> None:
     text = site_text({"training": "tt", "evaluation": "/venvs/ev"})
     site = parse_site(text).site
@@ -108,3 +113,22 @@ def test_where_there_is_no_slurm_only_the_number_of_gpus_is_asked_for_of_its_set
         assert f"**{label}**" in cluster
         assert f"**{label}**" not in local
     assert "- **Account**: `lab`" in site_text({"account": "lab"}, has_slurm=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "environment"),
+    [
+        ("conda:tt", Environment(conda_env="tt")),
+        ("venv:/v", Environment(venv="/v")),
+        ("venv:own", Environment(venv="own")),
+        ("/v/bin", Environment(venv="/v/bin")),
+        ("tt", Environment(conda_env="tt")),
+        # An environment may have any of these names.
+        ("venv", Environment(conda_env="venv")),
+        ("conda", Environment(conda_env="conda")),
+        ("lab:tt", Environment(conda_env="lab:tt")),
+        ("/v/lab:tt", Environment(venv="/v/lab:tt")),
+    ],
+)
+def test_an_environment_is_a_path_a_name_or_says_which_of_them_it_is(text: str, environment: Environment) -> None:
+    assert site_of({"training": text}).training == environment

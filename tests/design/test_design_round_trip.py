@@ -55,7 +55,7 @@ LEVELS = {
     "lora_rank": ["8", "16", "64"],
     "lr": ["1e-5", "5e-5", "0.0003", "1E-4"],
     "batch_size": ["1", "4"],
-    "lora_alpha": ["16", "2 × rank", "1*rank"],
+    "lora_alpha": ["48", "2 × rank", "1*rank"],
     "lora_dropout": ["0", "0.05"],
     "epochs": ["1", "3"],
     "max_seq_len": ["128", "2048"],

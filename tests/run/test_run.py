@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -113,6 +114,19 @@ def test_one_failure_stops_only_what_needs_it(experiment: Experiment) -> None:
     assert "| exit code 7 |" in experiment.page
     assert "| rank8 | caps | 0 | pending | - | - | training failed |" in experiment.page
     assert experiment.page.endswith("## Quick Reference\nThe last words.\n")
+
+
+def test_a_job_at_the_end_of_a_chain_names_what_stopped_the_chain(experiment: Experiment) -> None:
+    """A tool may have trainings that continue others."""
+    experiment.training("rank8", "exit 7")
+    continued = experiment.training("rank9")
+    experiment.evaluation("rank9")
+    experiment.jobs[experiment.jobs.index(continued)] = replace(continued, needs=(TRAINED,))
+    assert states(run(experiment)) == {
+        TRAINED: "failed exit code 7",
+        "rank9/finetune": "pending training failed",
+        "rank9/eval/caps_epoch0": "pending training failed",
+    }
 
 
 def test_failed_jobs_are_run_again_only_if_asked_for(experiment: Experiment) -> None:
@@ -518,8 +532,11 @@ def test_jobs_that_survive_are_left_and_taken_up_again(experiment: Experiment) -
     with pytest.raises(KeyboardInterrupt):
         watch(experiment, RUNNING, "leave")
     assert "| rank8 | running |" in experiment.page
-    report, _, _ = watch(experiment, RUNNING, "run")
+    log = experiment.path / "run-torchtune.log"
+    assert "ADOPT_JOB" not in log.read_text()
+    report, _, _ = watch(experiment, RUNNING, RUNNING, "run")
     assert (report.exit_code, report.submitted) == (ExitCode.DONE, ())
+    assert log.read_text().count(f"ADOPT_JOB: {TRAINED}") == 1
 
 
 def test_progress_comes_from_the_tail_of_a_long_and_torn_file(tmp_path: Path) -> None:
@@ -544,6 +561,18 @@ def test_progress_comes_from_the_tail_of_a_long_and_torn_file(tmp_path: Path) ->
     progress = read_progress(metrics)
     assert progress is not None
     assert (progress.step, progress.loss, progress.seconds_left) == (3, None, None)
+
+
+def test_a_training_shows_its_progress_while_it_runs_and_its_loss_afterwards(experiment: Experiment) -> None:
+    metrics = Path(experiment.training("rank8").metrics or "")
+    metrics.parent.mkdir(parents=True)
+    metrics.write_text(json.dumps({"step": 3, "epoch": 0, "total_steps": 10, "loss": 0.5}) + "\n")
+    report, _, seen = watch(experiment, QUEUED, RUNNING, RUNNING, "run")
+    steps = {
+        shown.state: shown.progress.step if shown.progress else None for snapshot in seen for shown in snapshot.jobs
+    }
+    assert steps == {JobState.PENDING: None, JobState.RUNNING: 3, JobState.COMPLETED: None}
+    assert report.jobs[0].loss == 0.5
 
 
 def test_jobs_come_back_from_json(experiment: Experiment) -> None:

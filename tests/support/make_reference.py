@@ -51,7 +51,7 @@ where it gives another prompt; for every other parameter the two must agree. Onl
 - **Settings** may be bullets (also nested ones and task lists), lines of their own, or rows of a table Parameter, Value:
   `- **Seed:** 7`, `*Seed:* 7`, `Seed: 7`, `- Seed = 7`. They may be below a heading or a label, such as `### Training`. Below
   `### Evaluation`, `Seed`, `Temperature` and `Max Tokens` are those of the evaluation. A setting in a quotation, in a code
-  block or in a sentence is an error, and so is a setting that has two values.
+  block, in a sentence, or below a heading such as `### Previous run` is an error, and so is a setting that has two values.
 - **Prompts** are between quotes (a JSON string: `\\n` is a new line), between backticks (verbatim), or in a code block below
   the bullet. Text after the closing quote is an error. `none`, `-`, `n/a`, `(none)` or `(empty)` without quotes means an empty
   system prompt.

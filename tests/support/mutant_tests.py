@@ -83,15 +83,20 @@ class Record:
     executed: dict[str, list[tuple[str, bytes]]]
     seconds: dict[str, float]
 
+    def tests_of(self, path: str) -> list[str]:
+        """The tests that use a file, nearest first."""
+        return self._tests(path, {name for name, _ in self.executed.get(path, [])})
+
     def tests_for(self, path: str, line: int, end_line: int) -> list[str]:
-        """The tests that execute the lines, nearest first; those that use the file for lines that run at import."""
-        contexts = self.executed.get(path, [])
+        """The tests that execute some of the lines, nearest first; those that use the file if only importing does."""
         numbers = range(line, end_line + 1)
+        contexts = self.executed.get(path, [])
         found = {name for name, packed in contexts if any(num_in_numbits(number, packed) for number in numbers)}
-        if found == {""}:
-            found = {name for name, _ in contexts}
+        return self.tests_of(path) if found == {""} else self._tests(path, found)
+
+    def _tests(self, path: str, contexts: set[str]) -> list[str]:
         tests: set[str] = set()
-        for context in found:
+        for context in contexts:
             test, _, phase = context.rpartition("|")
             tests.add(test)
             if phase == "setup":  # a fixture that several tests share runs in the set-up of the first

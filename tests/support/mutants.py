@@ -51,7 +51,11 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault: the lines of a file that it replaces, and the text that it puts there."""
+    """One fault: the lines of a file that it replaces, and the text that it puts there.
+
+    Attributes:
+        is_at_import: whether importing the module executes it, and not a function.
+    """
 
     path: str
     line: int
@@ -60,6 +64,7 @@ class Mutant:
     end_column: int
     before: str
     after: str
+    is_at_import: bool
 
     def __str__(self) -> str:
         before, after = " ".join(self.before.split()), " ".join(self.after.split())
@@ -80,7 +85,10 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
     source = path.read_text(encoding="utf-8")
     lines = source.splitlines(keepends=True)
     relative = path.relative_to(ROOT / "src").as_posix()
-    for node in _executed_nodes(ast.parse(source)):
+    tree = ast.parse(source)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {line for function in functions for line in range(function.body[0].lineno, (function.end_lineno or 0) + 1)}
+    for node in _executed_nodes(tree):
         changed = _changed(node)
         if changed is None:
             continue
@@ -98,6 +106,7 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
             node.end_col_offset,
             before,
             changed,
+            is_at_import=node.lineno not in inside,
         )
 
 
@@ -188,7 +197,9 @@ def main() -> None:
     trials = []
     for mutant in mutants:
         faulty = mutant.applied((ROOT / "src" / mutant.path).read_text(encoding="utf-8"))
-        tests = record.tests_for(mutant.path, mutant.line, mutant.end_line)
+        tests = record.tests_of(mutant.path)
+        if not mutant.is_at_import:
+            tests = record.tests_for(mutant.path, mutant.line, mutant.end_line)
         trials.append(Trial(str(mutant), mutant.path, faulty, tuple(tests[: options.most]), record.limit(tests)))
     survivors = 0
     for trial, (killed, why) in run_trials(trials, options.workers):

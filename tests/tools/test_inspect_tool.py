@@ -269,6 +269,17 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return site
 
 
+@pytest.mark.parametrize(
+    ("name", "gpus", "memory"),
+    [("Llama-3.2-1B-Instruct", 1, "16G"), ("Llama-3.1-70B-Instruct", 1, "368G"), ("Llama-3.1-70B-Instruct", 0, "856G")],
+)
+def test_an_evaluation_asks_for_memory_by_the_models_size(experiment: Path, name: str, gpus: int, memory: str) -> None:
+    text = (experiment / PAGE).read_text().replace("Llama-3.2-1B-Instruct", name)
+    (experiment / PAGE).write_text(text.replace("- **GPUs:** 1", f"- **GPUs:** {gpus}"))
+    scaffolded(experiment)
+    assert f"#SBATCH --mem={memory}\n" in next(experiment.glob("*_base/eval/*.slurm")).read_text()
+
+
 def test_a_task_of_an_installed_package_is_passed_on_as_it_stands(experiment: Path, package: Path) -> None:
     assert package.is_dir()
     replace(experiment / PAGE, f"`{SCRIPT}` ✓", "quizzes/easy_quiz")

@@ -122,3 +122,10 @@ def test_a_qwen_has_as_many_weight_files_before_and_after_its_instruction_tuning
     assert base is not None
     assert tuned is not None
     assert base.files == tuned.files
+
+
+def test_the_second_and_the_third_mistral_differ_in_their_vocabulary_alone() -> None:
+    second, third = known_model("Mistral-7B-Instruct-v0.2"), known_model("Mistral-7B-Instruct-v0.3")
+    assert second is not None
+    assert third is not None
+    assert {**second.config, "vocab_size": third.config["vocab_size"]} == third.config

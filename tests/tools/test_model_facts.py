@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tunebook.tools.model_facts import read_chat_template
+from tunebook.tools.runtime.model_files import read_chat_template
 
 JINJA = ("chat_template.jinja", "{{ own }}")
 TOKENIZER = ("tokenizer_config.json", json.dumps({"chat_template": "{{ configured }}"}))
@@ -19,8 +19,8 @@ TOKENIZER = ("tokenizer_config.json", json.dumps({"chat_template": "{{ configure
         ([JINJA], "{{ own }}"),
         ([JINJA, TOKENIZER], "{{ own }}"),
         ([TOKENIZER], "{{ configured }}"),
-        ([("tokenizer_config.json", "{}")], None),
-        ([], None),
+        ([("tokenizer_config.json", "{}")], ""),
+        ([], ""),
     ],
 )
 def test_a_chat_template_of_its_own_comes_before_the_tokenizers_configuration(

@@ -13,7 +13,7 @@ import pytest
 from support.design_inputs import NO_TENSORS
 from support.tiny_model import CHAT_TEMPLATE, MODEL, build_tiny_model, write_tiny_experiment
 from tunebook import api
-from tunebook.errors import ExitCode, PlanError
+from tunebook.errors import ExitCode
 from tunebook.tools.known_models import known_model
 from tunebook.tools.runtime import inspect_job
 
@@ -43,9 +43,7 @@ def errors(experiment: Path) -> list[str]:
     """The errors of `check`; scaffolding refuses the same plan."""
     report = api.check(experiment)
     if report.errors:
-        with pytest.raises(PlanError) as found:
-            api.scaffold(experiment)
-        assert found.value.problems == report.errors
+        assert set(api.scaffold(experiment).errors) >= set(report.errors)
     return [str(problem) for problem in report.errors]
 
 

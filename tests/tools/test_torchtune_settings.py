@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,22 @@ def test_a_warmup_ratio_without_a_number_of_steps_is_an_error(
         replace(experiment / PLAN_FILE, old, new)
     errors = [str(error) for error in api.check(experiment).errors]
     assert any("Warmup Ratio is a share of all steps" in error and reason in error for error in errors), errors
+
+
+def test_a_warmup_ratio_is_a_share_of_the_steps_with_the_data_that_are_there(experiment: Path) -> None:
+    """The plan names no splits; the file has 240 examples: with batches of 4, 60 steps."""
+    data = experiment / "words.json"
+    splits = {"train": 240, "validation": 30, "test": 30}
+    words = {
+        split: [{"input": f"{split}{number}", "output": "x"} for number in range(count)]
+        for split, count in splits.items()
+    }
+    data.write_text(json.dumps(words))
+    replace(experiment / PLAN_FILE, "/scratch/gpfs/LAB/data/words_4L_80P_300.json", "words.json")
+    replace(experiment / PLAN_FILE, "- **Splits:** train (240), validation (30), test (30)\n", "")
+    with_bullet(experiment, "Warmup Ratio: 0.1")
+    assert scaffolded(experiment).exit_code is ExitCode.DONE
+    assert value_at(experiment, "lr_scheduler.num_warmup_steps") == 6
 
 
 def test_an_adapter_of_the_output_layer_needs_a_builder_that_has_one(experiment: Path) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.analyzing import AnalyzeOptions as AnalyzeOptions
     from tunebook.api.analyzing import AnalyzeReport as AnalyzeReport
     from tunebook.api.analyzing import analyze as analyze
+    from tunebook.api.checking import CheckReport as CheckReport
+    from tunebook.api.checking import check as check
     from tunebook.api.demonstration import DemoOptions as DemoOptions
     from tunebook.api.demonstration import DemoReport as DemoReport
     from tunebook.api.demonstration import DemoRow as DemoRow
@@ -41,11 +43,9 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.running import cancel as cancel
     from tunebook.api.running import run as run
     from tunebook.api.running import status as status
-    from tunebook.api.scaffolding import CheckReport as CheckReport
     from tunebook.api.scaffolding import ScaffoldOptions as ScaffoldOptions
     from tunebook.api.scaffolding import ToolInfo as ToolInfo
     from tunebook.api.scaffolding import ToolsReport as ToolsReport
-    from tunebook.api.scaffolding import check as check
     from tunebook.api.scaffolding import scaffold as scaffold
     from tunebook.api.scaffolding import setup_finetune as setup_finetune
     from tunebook.api.scaffolding import tools as tools
@@ -73,10 +73,12 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.run.report import Snapshot as Snapshot
     from tunebook.run.report import StatusReport as StatusReport
     from tunebook.run.summary import run_summary as run_summary
+    from tunebook.scaffold.effects import EffectTable as EffectTable
     from tunebook.scaffold.reconcile import Step as Step
     from tunebook.scaffold.rederive import Derived as Derived
     from tunebook.scaffold.report import PartReport as PartReport
     from tunebook.scaffold.report import ScaffoldReport as ScaffoldReport
+    from tunebook.scaffold.samples import Sample as Sample
     from tunebook.scaffold.summary import scaffold_summary as scaffold_summary
     from tunebook.site.machine import Candidate as Candidate
     from tunebook.site.machine import Detected as Detected
@@ -104,12 +106,11 @@ _NAMES_IN = {
     "tunebook.api.importing": ("import_plan",),
     "tunebook.api.loading": ("find_experiment",),
     "tunebook.api.running": ("RunOptions", "cancel", "run", "status"),
+    "tunebook.api.checking": ("CheckReport", "check"),
     "tunebook.api.scaffolding": (
-        "CheckReport",
         "ScaffoldOptions",
         "ToolInfo",
         "ToolsReport",
-        "check",
         "scaffold",
         "setup_finetune",
         "tools",
@@ -126,6 +127,8 @@ _NAMES_IN = {
     "tunebook.run.summary": ("run_summary",),
     "tunebook.scaffold.reconcile": ("Step",),
     "tunebook.scaffold.rederive": ("Derived",),
+    "tunebook.scaffold.effects": ("EffectTable",),
+    "tunebook.scaffold.samples": ("Sample",),
     "tunebook.scaffold.report": ("PartReport", "ScaffoldReport"),
     "tunebook.scaffold.summary": ("scaffold_summary",),
     "tunebook.site.machine": ("Candidate", "Detected"),

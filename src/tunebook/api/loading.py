@@ -10,7 +10,7 @@ from tunebook.core.check import check_plan, plan_warnings
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.paths import PLAN_FILE, SITE_FILE
-from tunebook.core.plan import Evaluation, Plan, parse_plan, read_tools
+from tunebook.core.plan import Evaluation, OwnSection, Plan, parse_plan, read_tools
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
 from tunebook.core.site_reading import ParsedSite, parse_site
@@ -20,6 +20,7 @@ from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTo
 from tunebook.tools.model_inputs import model_findings, survey_models
 from tunebook.tools.parameters import parameters_of
 from tunebook.tools.registry import BrokenTool, Registry, installed_tools
+from tunebook.tools.training_inputs import survey_datasets
 
 __all__ = ["Loaded", "file_text", "find_experiment", "find_site", "load", "load_correct"]
 
@@ -33,12 +34,14 @@ class Loaded:
             plan; so is ``evaluation``.
         of_plan: what was found in the plan and the site settings; an error there stops every stage. The tools' own
             findings are in the context; an error there stops the tool's stage only.
+        own: a person's own sections of the plan, which are not read.
     """
 
     context: Context
     preparation: PreparationTool | None
     evaluation: EvaluationTool | None
     of_plan: Findings
+    own: tuple[OwnSection, ...] = ()
 
     @property
     def findings(self) -> Findings:
@@ -116,12 +119,18 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     warnings = (*parsed.warnings, *plan_warnings(plan), *found.warnings, *ignored)
     of_plan = Findings(tuple(errors), warnings)
     facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
-    models = survey_models(plan, site, experiment)
-    context = Context(plan, site, experiment, run_directories(plan), _evaluations(plan), models=models, facts=facts)
-    findings = {tool.name: tool.check(context) for tool in tools}
-    if tools:
-        findings[tools[0].name] = model_findings(plan, site, models) + findings[tools[0].name]
-    return Loaded(replace(context, findings=findings), preparation, evaluation, of_plan)
+    context = Context(
+        plan,
+        site,
+        experiment,
+        run_directories(plan),
+        _evaluations(plan),
+        models=survey_models(plan, site, experiment),
+        datasets=survey_datasets(plan, experiment),
+        facts=facts,
+    )
+    by_tool = {tool.name: model_findings(context, tool.stage) + tool.check(context) for tool in tools}
+    return Loaded(replace(context, findings=by_tool), preparation, evaluation, of_plan, parsed.own)
 
 
 def load_correct(experiment: Path) -> Loaded:

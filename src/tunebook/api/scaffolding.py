@@ -12,26 +12,22 @@ from pathlib import Path
 from tunebook.api.loading import Loaded, find_experiment, load, load_correct
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE, SCAFFOLD_LOG
-from tunebook.core.plan import Plan, Run
-from tunebook.core.site import Site
+from tunebook.core.plan import Run
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
-from tunebook.errors import ExitCode, PlanError, Problem, UsageError
+from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.scaffold.log import log_discovery, log_problems, log_tools
 from tunebook.scaffold.orchestrate import Options
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
 from tunebook.scaffold.rederive import Derived, edited_settings, rederive
 from tunebook.scaffold.report import ScaffoldReport
-from tunebook.tools.base import Findings
 from tunebook.tools.data_record import write_data_record
 from tunebook.tools.registry import installed_tools
 
 __all__ = [
-    "CheckReport",
     "ScaffoldOptions",
     "ToolInfo",
     "ToolsReport",
-    "check",
     "scaffold",
     "setup_finetune",
     "tools",
@@ -41,55 +37,6 @@ __all__ = [
 def now() -> datetime:
     """Local time with its zone."""
     return datetime.now().astimezone()
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckReport:
-    """The result of ``check``."""
-
-    experiment: Path
-    plan: Plan
-    site: Site
-    errors: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """3 if the plan or the site settings are wrong."""
-        return ExitCode.WRONG_PLAN if self.errors else ExitCode.DONE
-
-
-def check(directory: Path) -> CheckReport:
-    """Reads the plan and the site settings, and verifies what can be verified here; writes nothing.
-
-    A correct plan is scaffolded as well, without writing: whatever ``scaffold`` would refuse is reported.
-    """
-    experiment = find_experiment(directory)
-    loaded = load(experiment)
-    findings = loaded.findings
-    context = loaded.context
-    if not loaded.of_plan.errors:
-        dry_run = Options(dry_run=True, on_failure=lambda _: True)
-        report = orchestrate(context, loaded.tools, dry_run, now)
-        findings += _new(report, findings)
-    return CheckReport(
-        experiment=experiment,
-        plan=context.plan,
-        site=context.site,
-        errors=findings.errors,
-        warnings=findings.warnings,
-        notes=findings.notes,
-    )
-
-
-def _new(report: ScaffoldReport, known: Findings) -> Findings:
-    """What only scaffolding finds; a fault of several runs is told once."""
-    errors = dict.fromkeys(problem for problem in report.errors if problem not in known.errors)
-    warnings: dict[Problem, None] = {}
-    for part in report.parts:
-        warnings |= dict.fromkeys(part.warnings)
-    return Findings(tuple(errors), tuple(warnings))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""``tunebook check``: is the plan right?"""
+"""``tunebook check``: is the plan right, and what is in effect?"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import typer
@@ -12,13 +13,26 @@ from tunebook.cli.output import console, finish
 
 __all__ = ["register"]
 
+_TITLES = {
+    "models and data": "Models and data",
+    "prompts": "Prompts of trainings and evaluations",
+    "preparation": "Training",
+    "evaluation": "Evaluation",
+    "jobs of preparation": "Jobs of the trainings",
+    "jobs of evaluation": "Jobs of the evaluations",
+}
+_LONGEST = 60  # characters of a value on one line
+_MOST_RUNS = 3
+_EXAMPLE = "The first training example as the model sees it; the parts between ⟦ and ⟧ are learnt"
+_PROMPT = "The first prompt of the evaluation, if its task puts the plan's prompts around the data's own input"
+
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
     @app.command()
     def check(directory: Directory = None, *, as_json: Json = False) -> None:
-        """Read the plan and the site settings and verify what can be verified on this machine. Writes nothing."""
+        """Read the plan and the site settings, verify them, and print every setting in effect. Writes nothing."""
         finish("check", api.check(located(directory)), data=_data, show=_show, as_json=as_json)
 
 
@@ -31,11 +45,33 @@ def _data(report: api.CheckReport) -> dict[str, Any]:
         "tools": {"preparation": plan.tools.preparation, "evaluation": plan.tools.evaluation},
         "site": report.site.file,
         "verified": list(report.notes),
+        "settings": {run: [vars(effect) for effect in effects] for run, effects in report.effects.items()},
+        "first_examples": [_sample(sample) for sample in report.examples],
+        "first_prompts": [_sample(sample) for sample in report.prompts],
+        "not_read": [vars(section) for section in report.own],
     }
+
+
+def _sample(sample: api.Sample) -> dict[str, Any]:
+    parts = [{"text": text, "learnt": is_learnt} for text, is_learnt in sample.parts]
+    return {"runs": list(sample.runs), "task": sample.task, "parts": parts}
 
 
 def _show(report: api.CheckReport) -> None:
     out = console()
+    for table in report.tables:
+        _show_table(table)
+    for title, samples in ((_EXAMPLE, report.examples), (_PROMPT, report.prompts)):
+        if samples:
+            out.print(f"\n{title}:", markup=False)
+        for sample in samples:
+            out.print("\n".join(_lines(sample)), markup=False, highlight=False, soft_wrap=True)
+    if report.own:
+        out.print("\nSections of your own, which are not read:", markup=False)
+        for section in report.own:
+            out.print(f"  {report.plan.file}:{section.line}  {section.title}", markup=False)
+    if report.notes:
+        out.print()
     for note in report.notes:
         out.print(f"✓ {note}", markup=False)
     if report.errors:
@@ -43,3 +79,40 @@ def _show(report: api.CheckReport) -> None:
     else:
         runs = f"{len(report.plan.runs)} runs, {len(report.plan.fine_tuned)} of them fine-tuned"
         out.print(f"✓ {report.plan.name}: {runs}; {len(report.warnings)} warning(s)", markup=False)
+
+
+def _show_table(table: api.EffectTable) -> None:
+    out = console()
+    out.print(f"\n{_TITLES.get(table.group, table.group)}", markup=False, style="bold")
+    rows = [(effect.name, _short(effect.value), effect.source) for effect in table.common]
+    _print_columns(rows)
+    if table.rows:
+        out.print("  different by run:", markup=False)
+        _print_columns([("", *table.names), *((run, *map(_short, values)) for run, values in table.rows.items())])
+
+
+def _print_columns(rows: Iterable[tuple[str, ...]]) -> None:
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        console().print(f"  {'  '.join(cells)}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _short(value: str) -> str:
+    """A value on one line; the whole is in ``--json``."""
+    text = " ".join(value.split())
+    if not text:
+        return "(none)"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _lines(sample: api.Sample) -> Iterator[str]:
+    others = len(sample.runs) - _MOST_RUNS
+    runs = ", ".join(sample.runs[:_MOST_RUNS])
+    if others > 0:
+        runs += f" and {others} more"
+    yield f"  {sample.task}: {runs}".replace("  : ", "  ")
+    text = "".join(f"⟦{text}⟧" if is_learnt else text for text, is_learnt in sample.parts)
+    for line in text.split("\n"):
+        yield f"    │ {line}"

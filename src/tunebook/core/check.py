@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from tunebook.core.check_training import check_training
 from tunebook.core.naming import directory_problems, is_one_component, run_directories
 from tunebook.core.parameters import Kind, Parameter, Value, suggestion
-from tunebook.core.plan import Factor, Plan, Run, RunType
+from tunebook.core.plan import Factor, Model, Plan, Run, RunType
 from tunebook.core.plan.settings import effective, evaluations, run_settings
 from tunebook.errors import Problem
 
@@ -139,8 +139,8 @@ def _listed(plan: Plan) -> Iterator[Problem]:
     """Where the configuration lists the values of a column, every run has one of them."""
     for key, listed in plan.listed.items():
         parameter = plan.parameters.by_key(key)
-        is_needed = bool(listed) and not parameter.lora_only
-        yield from _blank_cells(plan, parameter, [item.text for item in listed] if is_needed else [])
+        if listed and not parameter.lora_only:
+            yield from _blank_cells(plan, parameter, [item.text for item in listed])
         values = {item.value for item in listed}
         texts = ", ".join(item.text for item in listed)
         for run in plan.runs:
@@ -160,8 +160,8 @@ def _prompts_in_rows(plan: Plan) -> Iterator[Problem]:
 
 def _blank_cells(plan: Plan, parameter: Parameter, texts: Sequence[str]) -> Iterator[Problem]:
     """Fine-tuned runs without a value in a column for which the configuration gives texts."""
-    for run in plan.fine_tuned if texts and parameter.key not in plan.unreadable else ():
-        if parameter.key not in run.parameters:
+    for run in plan.fine_tuned:
+        if parameter.key not in {*run.parameters, *plan.unreadable}:
             message = f"run `{run.name}` has no {parameter.column} in its row, but the configuration gives "
             hint = "write the value that is meant into the row"
             yield Problem(message + ", ".join(texts), plan.file, run.line, hint)
@@ -171,11 +171,13 @@ def _repeated_runs(plan: Plan) -> Iterator[Problem]:
     """Runs with directories of their own that train the same."""
     directories = run_directories(plan)
     seen: dict[tuple[object, ...], Run] = {}
-    for run in plan.fine_tuned if not plan.unreadable else ():
-        model = plan.model_of(run)
+    if plan.unreadable:
+        return
+    for run in plan.fine_tuned:
+        model = plan.model_of(run) or Model("", run.model, run.line)
         settings = {**run_settings(plan, run)}
         settings["dataset"] = settings.get("dataset") or plan.dataset_path
-        first = seen.setdefault((model.path if model else run.model, *settings.values()), run)
+        first = seen.setdefault((model.path, *settings.values()), run)
         if directories[first.name] != directories[run.name]:
             message = f"run `{run.name}` is the same training as run `{first.name}` on line {first.line}"
             yield Problem(message, plan.file, run.line, "remove one of them, or give them different values")

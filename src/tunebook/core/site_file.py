@@ -110,13 +110,13 @@ def _prove(site: Site, text: str) -> None:
     Raises:
         PlanError: a setting is not the same.
     """
-    found = values_of(parse_site(text).site)
-    problems = []
+    parsed = parse_site(text)
+    found, problems = values_of(parsed.site), list[Problem]()
     for key, value in values_of(site).items():
         is_printable = all(line.isprintable() for line in value.split("\n"))
         if found[key] != value or not is_printable:
             message = f"{setting(key).label} is {value!r}, which the site file cannot hold"
             allowed = setting(key).allowed or "one line of printable text, and no word for unset such as `none` or `-`"
             problems.append(Problem(message, SITE_FILE, hint=f"it must be {allowed}"))
-    if problems:
-        raise PlanError(problems)
+    if problems or parsed.errors:
+        raise PlanError(problems or parsed.errors)

@@ -23,7 +23,7 @@ from tunebook.scaffold.validate import validate
 from tunebook.scaffold.write import prune, write_steps
 from tunebook.tools.base import Context, PlannedFile, Tool
 
-__all__ = ["Options", "scaffold"]
+__all__ = ["Options", "scaffold", "with_edited_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class _Session:
         return read_text(f"{self.context.experiment}/{path}")
 
 
-def _with_edited_files(context: Context, tools: Sequence[Tool], manifest: Manifest) -> Context:
+def with_edited_files(context: Context, tools: Sequence[Tool], manifest: Manifest) -> Context:
     """The context with the editable files that a person has edited."""
     edited: dict[str, str] = {}
     for tool in tools:
@@ -94,7 +94,7 @@ def scaffold(
     """
     manifest = read_manifest(context.experiment)
     if not options.overwrite:
-        context = _with_edited_files(context, tools, manifest)
+        context = with_edited_files(context, tools, manifest)
     session = _Session(context, options, manifest, clock)
     blueprint = build_blueprint(tools, context)
     _refuse_unknown_runs(session)

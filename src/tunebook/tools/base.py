@@ -19,11 +19,14 @@ from tunebook.core.parameters import Parameter
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.site import Site
 from tunebook.errors import Problem, UsageError
+from tunebook.tools.datasets import DatasetFacts
 from tunebook.tools.model_facts import ModelFacts
 from tunebook.tools.results import EvaluationResults, TrainingResults
 
 __all__ = [
+    "PROMPTS",
     "Context",
+    "Effect",
     "EvaluationTool",
     "FileKind",
     "Findings",
@@ -79,7 +82,34 @@ class Findings:
     notes: tuple[str, ...] = ()
 
     def __add__(self, other: Findings) -> Findings:
-        return Findings(self.errors + other.errors, self.warnings + other.warnings, self.notes + other.notes)
+        """Both, each finding once: the stages may share a model."""
+        return Findings(
+            tuple(dict.fromkeys(self.errors + other.errors)),
+            tuple(dict.fromkeys(self.warnings + other.warnings)),
+            tuple(dict.fromkeys(self.notes + other.notes)),
+        )
+
+
+PROMPTS = "prompts"
+"""The group of effects that hold for trainings and evaluations alike."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A value that a run's jobs use, and where it comes from.
+
+    Attributes:
+        key: the parameter's key, or a name of the tool's own; within a group the last effect with a key counts.
+        name: for people.
+        source: a file with its line, ``default``, or how the value follows from others.
+        group: the heading under which ``check`` prints it.
+    """
+
+    key: str
+    name: str
+    value: str
+    source: str
+    group: str
 
 
 @dataclass(frozen=True)
@@ -138,6 +168,7 @@ class Context:
         evaluations: run name to the evaluations that the matrix asks for.
         edited: relative path to the text of editable files that a person has edited.
         models: path, as the plan gives it, to what the model's directory holds; ``None`` if it was not found here.
+        datasets: path, as the plan gives it, to what was read of the data set; ``None`` if it was not found here.
         facts: the result of each tool's own ``survey``, by the tool's name; ``findings`` of its own ``check``.
         prepared: run name to its preparation; given to evaluation tools.
     """
@@ -149,6 +180,7 @@ class Context:
     evaluations: Mapping[str, tuple[Evaluation, ...]] = field(default_factory=lambda: MappingProxyType({}))
     edited: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     models: Mapping[str, ModelFacts | None] = field(default_factory=lambda: MappingProxyType({}))
+    datasets: Mapping[str, DatasetFacts | None] = field(default_factory=lambda: MappingProxyType({}))
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     findings: Mapping[str, Findings] = field(default_factory=lambda: MappingProxyType({}))
     prepared: Mapping[str, Prepared] = field(default_factory=lambda: MappingProxyType({}))
@@ -229,9 +261,9 @@ class Tool(Protocol):
         """Requests of the plan that this tool cannot honour, beyond the columns of the table; pure."""
         return ()
 
-    def survey(self, plan: Plan, site: Site, experiment: Path) -> Any:
-        """Reads what the disk holds of models, data and scripts; missing files are no error here."""
-        ...
+    def survey(self, plan: Plan, site: Site, experiment: Path) -> Any:  # noqa: ARG002
+        """Reads what the disk holds beside models and data; missing files are no error here."""
+        return None
 
     def check(self, context: Context) -> Findings:
         """Compares the plan with the survey: contradictions are errors, missing files are warnings."""
@@ -248,6 +280,10 @@ class Tool(Protocol):
             TunebookError: this run cannot be built; the others are built.
         """
         ...
+
+    def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
+        """What the run's jobs use beyond the plan's own words: resolved defaults, values that follow from others."""
+        return ()
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads a run's files back, as their consumers will, and compares them with the plan as values.
@@ -288,6 +324,13 @@ class PreparationTool(Tool, Protocol):
             PlanError: the model is known, and this tool cannot train it.
         """
         ...
+
+    def first_example(self, context: Context, run: Run) -> Sequence[tuple[str, bool]]:  # noqa: ARG002
+        """The run's first training example as the model sees it: texts, each with whether it is learnt.
+
+        Empty if it cannot be shown here.
+        """
+        return ()
 
     def download_command(self, repository: str, directory: str) -> str:  # noqa: ARG002
         """The tool's own shell command that downloads a model from the Hugging Face Hub; empty without one.
@@ -332,6 +375,13 @@ class EvaluationTool(Tool, Protocol):
 
     task_form: str
     """The kind of script that a task needs, as a noun phrase in Markdown for a person who has to write one."""
+
+    def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:  # noqa: ARG002
+        """The first prompt of an evaluation, if the task puts the plan's prompts around the data's own input.
+
+        Empty if it cannot be shown here.
+        """
+        return ""
 
     def read_tasks(self, script: Path) -> TaskScript | None:
         """The tasks that a script defines, read without importing it; ``None`` for a missing file."""

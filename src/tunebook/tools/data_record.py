@@ -15,7 +15,6 @@ from tunebook.tools.base import Context
 from tunebook.tools.data_quality import data_cautions
 from tunebook.tools.datasets import read_dataset_facts
 from tunebook.tools.plan_inputs import dataset_path
-from tunebook.tools.training_inputs import TrainingInputs
 
 __all__ = ["data_flaws", "write_data_record"]
 
@@ -23,13 +22,11 @@ __all__ = ["data_flaws", "write_data_record"]
 def write_data_record(context: Context) -> None:
     """Writes the flaws of each data set that was read, with the state of its files; a report can do without it."""
     found = {}
-    for inputs in context.facts.values():
-        if not isinstance(inputs, TrainingInputs):
-            continue
-        for path, facts in inputs.datasets.items():
-            if facts is not None and not facts.problem and not facts.unread:
-                flaws = [text for text, _ in data_cautions(path, facts)]
-                found[path] = {"files": _state(context.experiment, path), "flaws": flaws}
+    trained = {dataset_path(context.plan, run) for run in context.plan.fine_tuned}
+    for path, facts in context.datasets.items():
+        if path in trained and facts is not None and not facts.problem and not facts.unread:
+            flaws = [text for text, _ in data_cautions(path, facts)]
+            found[path] = {"files": _state(context.experiment, path), "flaws": flaws}
     text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
     if found and read_text(context.experiment / DATA_RECORD) != text:
         with suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
@@ -193,4 +194,4 @@ def _plain_identity(value: Any) -> str:
     """The text by which examples of an unknown format are compared."""
     if isinstance(value, dict):
         value = value.get("input", value)
-    return value if isinstance(value, str) else repr(value)
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)

@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tunebook.core.jobs import Stage
 from tunebook.core.plan import Plan, Run
 from tunebook.core.site import Site
 from tunebook.errors import Problem
-from tunebook.tools.base import Findings
+from tunebook.tools.base import Context, Findings
 from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, ModelFlaw, parameters_b, read_model_facts
 from tunebook.tools.plan_inputs import model_path
 
-__all__ = ["model_findings", "survey_models"]
+__all__ = ["model_findings", "model_size_b", "survey_models"]
 
 MAY_BE_ELSEWHERE = "it may exist on compute nodes only; it could not be verified here"
 _SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
@@ -34,26 +35,38 @@ def _path(plan: Plan, site: Site, run: Run) -> str:
     return run.checkpoint or model_path(plan, site, run)
 
 
-def model_findings(plan: Plan, site: Site, models: Models) -> Findings:
-    """Models that no job could use (errors), models that were not found (warnings), and those that are complete."""
-    errors: list[Problem] = []
-    warnings: list[Problem] = []
-    notes: list[str] = []
-    for path, facts in models.items():
-        runs = [run for run in plan.runs if _path(plan, site, run) == path]
-        line = _line(plan, runs)
-        if facts is None:
-            warnings.append(Problem(f"model {path} was not found", plan.file, line, MAY_BE_ELSEWHERE, path))
-            continue
-        errors += (_flaw(plan, path, flaw, line) for flaw in facts.flaws)
-        if not facts.flaws:
-            notes.append(f"model {path}: complete, {_in_words(facts, path)}")
-        for name in sorted({run.model for run in runs if not run.checkpoint}):
-            is_certain, message = _other_size(name, facts)
-            if message:
-                hint = "correct the path, or the model's name in the plan"
-                (errors if is_certain else warnings).append(Problem(message, plan.file, line, hint))
-    return Findings(tuple(errors), tuple(warnings), tuple(notes))
+def model_findings(context: Context, stage: Stage) -> Findings:
+    """What is wrong with the models that a stage loads: those that runs are trained from, or those that are evaluated.
+
+    Models that no job could use are errors, those that were not found warnings, and those that are complete notes.
+    """
+    plan = context.plan
+    runs = plan.fine_tuned
+    if stage is Stage.EVALUATION:
+        runs = tuple(run for run in plan.runs if run not in plan.fine_tuned)
+    found = Findings()
+    for path in sorted({_path(plan, context.site, run) for run in runs} - {""}):
+        of_model = [run for run in runs if _path(plan, context.site, run) == path]
+        found += _of_model(plan, path, context.models[path], of_model)
+    return found
+
+
+def _of_model(plan: Plan, path: str, facts: ModelFacts | None, runs: list[Run]) -> Findings:
+    line = _line(plan, runs)
+    if facts is None:
+        problem = Problem(f"model {path} was not found", plan.file, line, MAY_BE_ELSEWHERE, path)
+        return Findings(warnings=(problem,))
+    errors = [_flaw(plan, path, flaw, line) for flaw in facts.flaws]
+    warnings = []
+    for name in sorted({run.model for run in runs if not run.checkpoint}):
+        is_certain, message = _other_size(name, facts)
+        problem = Problem(message, plan.file, line, "correct the path, or the model's name in the plan")
+        if message and is_certain:
+            errors.append(problem)
+        elif message:
+            warnings.append(problem)
+    notes = () if facts.flaws else (f"model {path}: complete, {_in_words(facts, path)}",)
+    return Findings(tuple(errors), tuple(warnings), notes)
 
 
 def _flaw(plan: Plan, path: str, flaw: ModelFlaw, line: int | None) -> Problem:
@@ -79,6 +92,14 @@ def _in_words(facts: ModelFacts, path: str) -> str:
 
 def _billions(size: float) -> str:
     return f"{size:.3g}B" if size >= 1 else f"{1000 * size:.3g}M"
+
+
+def model_size_b(name: str, facts: ModelFacts | None) -> float | None:
+    """Billions of parameters, by the model's own ``config.json``, otherwise by its well-known name."""
+    known = known_model(name)
+    if facts is not None and facts.config is not None:
+        return _size_b(facts)
+    return parameters_b(known.config) if known else None
 
 
 def _size_b(facts: ModelFacts) -> float | None:

@@ -10,12 +10,40 @@ from tunebook.core.plan.settings import effective
 from tunebook.errors import Problem
 from tunebook.tools.base import Context, Findings
 from tunebook.tools.datasets import DatasetFacts, SplitFacts
+from tunebook.tools.light_tokenizer import LightTokenizer, TokenizerUnavailableError
 from tunebook.tools.model_facts import ModelFacts, context_length
 from tunebook.tools.plan_inputs import model_path
 from tunebook.tools.rendering import Rendering, render_sample
-from tunebook.tools.runtime.examples import cut_message
+from tunebook.tools.runtime.chat import instruct_messages, render_prompt
+from tunebook.tools.runtime.examples import Part, cut_message, example_parts
 
-__all__ = ["rendering_findings"]
+__all__ = ["first_example", "first_prompt", "rendering_findings"]
+
+
+def first_example(
+    facts: DatasetFacts | None, model: ModelFacts | None, *, system_prompt: str, prompt: str
+) -> tuple[Part, ...]:
+    """The first training example as the model sees it; empty if it cannot be rendered here."""
+    train = facts.parts.get("train") if facts else None
+    if train is None or not train.sample or model is None:
+        return ()
+    try:
+        tokenizer = LightTokenizer(model.directory)
+        return tuple(example_parts(tokenizer, train.sample[0][1], system_prompt=system_prompt, prompt=prompt))
+    except (TokenizerUnavailableError, OSError, ValueError):
+        return ()
+
+
+def first_prompt(facts: DatasetFacts | None, model: ModelFacts | None, *, system_prompt: str, prompt: str) -> str:
+    """The first prompt of the test split as the model sees it; empty if it cannot be rendered here."""
+    test = facts.parts.get("test") if facts else None
+    if test is None or not test.sample or model is None or "input" not in test.sample[0][1]:
+        return ""
+    messages = instruct_messages(system_prompt, prompt, test.sample[0][1]["input"])
+    try:
+        return render_prompt(LightTokenizer(model.directory), messages)
+    except (TokenizerUnavailableError, OSError, ValueError):
+        return ""
 
 
 @dataclass(frozen=True)

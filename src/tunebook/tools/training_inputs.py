@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.resources import splits_text
 from tunebook.core.plan.settings import effective
-from tunebook.core.site import Site
 from tunebook.errors import Problem
 from tunebook.tools.base import Context, Findings
 from tunebook.tools.data_quality import data_cautions
@@ -19,39 +17,37 @@ from tunebook.tools.model_inputs import MAY_BE_ELSEWHERE
 from tunebook.tools.plan_inputs import dataset_path
 from tunebook.tools.rendered_inputs import rendering_findings
 
-__all__ = ["TrainingInputs", "input_findings", "survey_inputs"]
+__all__ = ["input_findings", "survey_datasets"]
 
 _TRAIN = "train"
 _VALIDATION = "validation"
 
 
-@dataclass(frozen=True)
-class TrainingInputs:
-    """Facts by path; ``None`` for a path that was not found."""
-
-    datasets: Mapping[str, DatasetFacts | None] = field(default_factory=lambda: MappingProxyType({}))
-
-
-def survey_inputs(plan: Plan, site: Site, experiment: Path) -> TrainingInputs:  # noqa: ARG001  as a tool's survey
-    """Reads each data set of the fine-tuned runs once, as the training reads it."""
+def survey_datasets(plan: Plan, experiment: Path) -> Mapping[str, DatasetFacts | None]:
+    """Reads each data set of the runs and tasks once, as a training reads it; ``None`` for one that was not found."""
     types: dict[str, str | None] = {}
     for run in plan.fine_tuned:
         data, kind = dataset_path(plan, run), effective(plan, run, "dataset_type")
         if data:
             types.setdefault(data, kind if isinstance(kind, str) else None)
+    for task in plan.tasks:
+        if task.dataset:
+            types.setdefault(task.dataset, "instruct")  # as far as a prompt can be shown
     found = {path: read_dataset_facts(experiment / Path(path).expanduser(), kind) for path, kind in types.items()}
-    return TrainingInputs(dict(sorted(found.items())))
+    return MappingProxyType(dict(sorted(found.items())))
 
 
-def input_findings(context: Context, inputs: TrainingInputs) -> Findings:
+def input_findings(context: Context) -> Findings:
     """What a training would refuse (errors), flaws of the data and missing files (warnings), what was read (notes)."""
     plan = context.plan
     errors: list[Problem] = []
     warnings: list[Problem] = []
     notes: list[str] = []
-    for path, facts in inputs.datasets.items():
+    for path, facts in context.datasets.items():
         line = plan.dataset.line if plan.dataset is not None and plan.dataset.path == path else None
         runs = [run for run in plan.fine_tuned if dataset_path(plan, run) == path]
+        if not runs:
+            continue
         if line is None:
             line = _run_line(plan, runs)
         if facts is None:

@@ -13,7 +13,6 @@ from tunebook.core.parameters import Kind, Parameter
 from tunebook.core.paths import checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import effective
-from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import (
     Context,
@@ -28,7 +27,7 @@ from tunebook.tools.base import (
 from tunebook.tools.job_script import Shell, job_variables, script_problems, script_text
 from tunebook.tools.model_facts import ModelFacts, parameters_b
 from tunebook.tools.plan_inputs import dataset_path, job_resources, model_directory, model_path, training_time
-from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
+from tunebook.tools.training_inputs import input_findings
 
 __all__ = ["ToyTrainer"]
 
@@ -58,13 +57,9 @@ class ToyTrainer(PreparationTool):
     editable = (SETTINGS,)
     parameters = (DECAY,)
 
-    def survey(self, plan: Plan, site: Site, experiment: Path) -> TrainingInputs:
-        """The facts of data sets that tunebook reads for every training tool."""
-        return survey_inputs(plan, site, experiment)
-
     def check(self, context: Context) -> Findings:
         """Missing or contradictory data."""
-        return input_findings(context, context.facts[self.name])
+        return input_findings(context)
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The fine-tuned runs; controls and eval-only runs need no training."""

@@ -57,9 +57,7 @@ class TableLine:
         return tuple(cell.strip().replace("\\|", "|") for cell in self.cells)
 
     def with_cells(self, changes: Mapping[int, str]) -> str:
-        """The line with some cells replaced; all else stays as it is, and missing cells are added."""
-        if not changes:
-            return self.before + "|".join(self.cells) + self.after
+        """The line with some cells, at least one, replaced; all else stays as it is, and missing cells are added."""
         cells = list(self.cells)
         after = self.after
         if max(changes) >= len(cells):

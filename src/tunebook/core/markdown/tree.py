@@ -18,11 +18,13 @@ from tunebook.core.markdown.lines import TableLine, split_lines
 from tunebook.core.markdown.quotes import is_open
 
 # An underscore inside a word, as in `rank8_lr1e-5`, is not markup.
-_MARKUP = re.compile(r"[`*\\\[<&~]|(?:^|\W)_|_(?:\W|$)")
+_MARKUP = re.compile(r"[`*\\\[<&]|(?:^|\W)_|_(?:\W|$)")
 _TICK = re.compile(r"\s*[✓✔✅☑](?:\s*verified)?\s*$", re.IGNORECASE)
 _LEADING_CODE = re.compile(r"(?P<code>(?P<fence>`+).+?(?<!`)(?P=fence)(?!`))(?P<remark>$|[\s(,;–—✓✔✅☑].*)", re.DOTALL)
-_TASK = re.compile(r"\[[ xX]\]\s+")
-_BOLD_LABEL = re.compile(r"\*\*(?P<name>[^*]+?)\s*[:=]?\s*\*\*\s*[:=]?\s*(?P<value>.*)", re.DOTALL)
+_TASK = re.compile(r"^\[[ xX]\]\s+")
+_BOLD_LABEL = re.compile(
+    r"\*\*(?P<name>[^*]+?)\s*[:=]?\s*\*\*(?:\s*\([^()]*\)(?=\s*[:=]\s))?\s*[:=]?\s*(?P<value>.*)", re.DOTALL
+)
 # Other marks need a colon or an equals sign, so that an emphasized word at a text's start is not a label.
 _MARKED_LABEL = re.compile(
     r"(?P<mark>\*{1,3}|_{1,3}|`)(?P<name>(?:(?!(?P=mark)).)+?)"
@@ -207,6 +209,7 @@ def _inline_parser() -> MarkdownIt:
     return MarkdownIt("commonmark")
 
 
+@lru_cache(maxsize=4096)  # the cells of a column are often the same
 def plain(raw: str) -> str:
     """A text without its inline markup, and without a trailing ``✓`` or ``✓ verified``."""
     text = _TICK.sub("", raw)
@@ -357,7 +360,7 @@ def _parts(content: str, *, is_item: bool) -> list[tuple[str, int, bool]]:
 
 def read_label(content: str, line: int) -> Bullet:
     """A text as a bullet: its label, if it has one, and its value."""
-    content = _TASK.sub("", content, count=1) if _TASK.match(content) else content
+    content = _TASK.sub("", content)
     match = _BOLD_LABEL.fullmatch(content) or _MARKED_LABEL.fullmatch(content)
     if match and not match["value"]:
         match = _PLAIN_LABEL.fullmatch(match["name"]) or match  # **Seed: 7**

@@ -1,7 +1,7 @@
 """The plan of an experiment as values, read from ``experiment_summary.md`` and written to it section by section."""
 
 from tunebook.core.plan.document import ParsedPlan, parse_plan, read_tools, write_plan
-from tunebook.core.plan.section import UnreadBlock
+from tunebook.core.plan.section import OwnSection, UnreadBlock
 from tunebook.core.plan.values import (
     Dataset,
     Estimates,
@@ -27,6 +27,7 @@ __all__ = [
     "Factor",
     "MatrixEntry",
     "Model",
+    "OwnSection",
     "ParsedPlan",
     "Plan",
     "PlanDetails",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -116,7 +117,7 @@ def _find_parameter(bullet: Bullet, source: SectionReader) -> Parameter | None:
         if _is_label(bullet.value.text, source):
             source.take(bullet)
         return None
-    name = "evaluation " + bullet.key.removeprefix("eval ") if bullet.key.startswith("eval ") else bullet.key
+    name = re.sub(r"^eval ", "evaluation ", bullet.key)
     parameter = source.parameters.by_column(name)
     if _stage(bullet) is Stage.EVALUATION:
         parameter = source.parameters.by_column(f"evaluation {name}") or parameter

@@ -27,10 +27,19 @@ __all__ = [
     "Writing",
     "cell_text",
     "cell_value",
+    "doubtful_heading",
 ]
 
 # Bullets and headings for people: below them nothing is read.
 _REMARKS = frozenset({"note", "notes", "remark", "remarks", "comment", "comments", "rationale", "reason", "reasons"})
+# Words of a heading below which settings and runs may not apply to this experiment.
+_DOUBTFUL = frozenset(
+    {
+        "old", "older", "previous", "prior", "earlier", "unused", "later", "future",
+        "planned", "excluded", "dropped", "rejected", "alternative", "alternatives", "deprecated", "example",
+        "examples", "ideas", "idea", "todo", "not", "without",
+    }
+)  # fmt: skip
 _NOT_KNOWN = {"tbd", "?", "unknown", "none"}
 
 
@@ -143,12 +152,14 @@ class SectionReader:
         """The settings, without remarks and without those in quotations, which are not read."""
         blocks = [item.block for item in self.items]
         bullets = [block for block in blocks if isinstance(block, Bullet) and not block.is_quoted]
-        return tuple(bullet for bullet in bullets if not self.section.is_remark(bullet))
+        return tuple(
+            item for item in bullets if not self.section.is_remark(item) and not doubtful_heading(*item.groups)
+        )
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """The tables whose rows are not settings, in their order."""
-        blocks = [item.block for item in self.items]
+        blocks = [item.block for item in self.items if not doubtful_heading(item.heading)]
         return tuple(block for block in blocks if isinstance(block, Table) and not block.is_quoted)
 
     @property
@@ -251,6 +262,14 @@ class SectionReader:
         for name in missing:
             self.problem(f"the table has no column `{name}`", table.line, "columns: " + ", ".join(known))
         return None if missing else found
+
+
+def doubtful_heading(*names: str) -> str:
+    """The heading or label of these that may say that what is below it does not apply; empty if none does."""
+    for name in names:
+        if not _DOUBTFUL.isdisjoint(title_key(name).split()):
+            return name
+    return ""
 
 
 def cell_text(row: Row, columns: Mapping[str, int], name: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from tunebook.core.markdown import Bullet, Row, Table, TextBlock, read_label
+from tunebook.core.markdown import Bullet, Table, TextBlock, read_label
 from tunebook.core.parameters import suggestion
-from tunebook.core.plan.section import Reading, SectionReader, UnreadBlock
+from tunebook.core.plan.section import Reading, SectionReader, UnreadBlock, doubtful_heading
 from tunebook.core.plan.spellings import Item
 
 __all__ = ["report_unread"]
@@ -18,7 +18,6 @@ _LIST_MARK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+")
 _NAME_END = re.compile(r"\s*[^\w\s-]|\s+-\s|\s*\d")
 _ELSEWHERE = "move it to a section of your own, such as `## Notes`"
 _BARS = 2
-_NEVER = re.compile(r"(?!)")
 _MOST_SHOWN = 60
 
 
@@ -26,60 +25,73 @@ def report_unread(reading: Reading) -> tuple[UnreadBlock, ...]:
     """Records a problem for every unread block that may decide what runs, and returns the others in their order."""
     listed: dict[int, UnreadBlock] = {}
     for source in reading.readers:
-        for row in source.rows if source.section.decides else ():
-            if row.surplus:
-                _report_surplus(row, reading)
-        mentions = _mentions(source) if source.section.decides else _NEVER
+        _report_surplus(source)
+        mentions = _mentions(source)
         for item in source.items:
             is_done = source.is_read(item.block) or not item.block.text
-            if is_done or (source.section.decides and _report(item, source, mentions)):
-                continue
-            listed.setdefault(item.block.line, UnreadBlock(source.section.title, item.heading, item.block))
+            if not is_done and not _report(item, source, mentions):
+                listed.setdefault(item.block.line, UnreadBlock(source.section.title, item.heading, item.block))
     return tuple(listed[line] for line in sorted(listed))
 
 
-def _report_surplus(row: Row, reading: Reading) -> None:
-    columns = len(row.cells)
-    message = f"the row has {columns + row.surplus} cells, but its table has {columns} columns"
-    reading.problem(message, row.line, "remove the surplus cells, or write `\\|` for a bar inside a cell")
+def _report_surplus(source: SectionReader) -> None:
+    for row in source.rows:
+        if row.surplus and source.section.decides:
+            columns = len(row.cells)
+            message = f"the row has {columns + row.surplus} cells, but its table has {columns} columns"
+            source.problem(message, row.line, "remove the surplus cells, or write `\\|` for a bar inside a cell")
 
 
 def _report(item: Item, source: SectionReader, mentions: re.Pattern[str]) -> bool:
     """Records the problem, if the block is one."""
-    block, title = item.block, source.section.title
+    block = item.block
+    if not source.section.decides:
+        return False
     if isinstance(block, Bullet):
-        is_setting = bool(block.value.text) and source.parameters.by_column(block.name) is not None
-        if not source.parameters.is_complete or (source.section.is_remark(block) and not is_setting):
-            return False
-        _report_bullet(block, source)
-        return True
+        return _report_bullet(block, source)
     if isinstance(block, Table):
         hint = f"write each setting as `- **NAME:** VALUE`, or {_ELSEWHERE}"
-        source.problem(f"`{title}` has a table `{_short(block.text)}` that is not read", block.line, hint)
+        message = f"`{source.section.title}` has a table `{_short(block.text)}` that is not read"
+        source.problem(message, block.line, hint)
         return True
     if block.is_html:
-        if not _TAG.sub("", _COMMENT.sub("", block.raw)).strip():
-            return False
-        source.problem(f"`{title}` has HTML, which is not read", block.line, "write it as Markdown, or as a comment")
-        return True
+        return _report_html(block, source)
     return _report_text(block, source, mentions)
 
 
-def _report_bullet(bullet: Bullet, source: SectionReader) -> None:
+def _report_html(block: TextBlock, source: SectionReader) -> bool:
+    """Comments, and tags without a text between them, are for people."""
+    if not _TAG.sub("", _COMMENT.sub("", block.raw)).strip():
+        return False
+    message = f"`{source.section.title}` has HTML, which is not read"
+    source.problem(message, block.line, "write it as Markdown, or as a comment")
+    return True
+
+
+def _report_bullet(bullet: Bullet, source: SectionReader) -> bool:
+    """Remarks are for people, unless they seem to give a setting."""
     title, names = source.section.title, source.section.known_names(source.parameters)
-    if bullet.is_quoted:
-        hint = "take it out of the quotation if it applies, otherwise move it to a section of your own"
-        message = f"`{_short(bullet.text)}` is in a quotation in `{title}`, and is not read"
-        source.problem(message, bullet.line, hint)
-        return
+    is_setting = bool(bullet.value.text) and source.parameters.by_column(bullet.name) is not None
+    if not source.parameters.is_complete or (source.section.is_remark(bullet) and not is_setting):
+        return False
     message = f"unknown `{_short(bullet.name)}` in `{title}`"
+    hint = _ELSEWHERE
     if not bullet.name:
         message = f"`{_short(bullet.text)}` in `{title}` is not read"
-    hint = _ELSEWHERE
-    if names:
+    if bullet.is_quoted:
+        message = f"`{_short(bullet.text)}` is in a quotation in `{title}`, and is not read"
+        hint = "take it out of the quotation if it applies, otherwise move it to a section of your own"
+    elif doubtful_heading(*bullet.groups):
+        message = f"`{_short(bullet.text)}` is below `{doubtful_heading(*bullet.groups)}`, and is not read"
+        hint = "move it to another heading if it applies, otherwise to a section of your own"
+    elif is_setting and source.section.is_remark(bullet):
+        message = f"`{_short(bullet.text)}` in `{title}` is below a remark, and is not read"
+        hint = "write it outside of the remark if it applies, otherwise move it to a section of your own"
+    elif names:
         name = bullet.name or _NAME_END.split(bullet.value.text, maxsplit=1)[0]
         hint = f"{suggestion(name, names)}; write a setting as `- **NAME:** VALUE`, and a remark as `- **Notes:** TEXT`"
     source.problem(message, bullet.line, hint)
+    return True
 
 
 def _report_text(block: TextBlock, source: SectionReader, mentions: re.Pattern[str]) -> bool:

@@ -114,6 +114,15 @@ class Arguments:
                 values[name] = self._prepared.values.get(name, effective(self.context.plan, self.run, name))
         return {name: value for name, value in values.items() if value not in {None, ""} or name in _PROMPTS}
 
+    def prompts(self) -> tuple[str, str] | None:
+        """System prompt and prompt of the evaluation; ``None`` for a task with data of its own."""
+        if _has_own_data(self.task):
+            return None
+        values, plan, run = self._prepared.values, self.context.plan, self.run
+        system_prompt = values.get("system_prompt", effective(plan, run, "system_prompt"))
+        prompt = values.get("prompt", effective(plan, run, "prompt"))
+        return str(system_prompt or ""), str(prompt or "{input}")
+
     def _takes_prompt(self, name: str) -> bool:
         if self.function is None:
             return not _has_own_data(self.task)  # an unknown task of a package rarely takes prompts

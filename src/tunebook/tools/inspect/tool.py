@@ -24,7 +24,9 @@ from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import job_variables, script_problems, script_text, shell_body
+from tunebook.tools.model_inputs import model_size_b
 from tunebook.tools.plan_inputs import (
+    dataset_path,
     evaluation_time,
     job_resources,
     memory_gb,
@@ -32,10 +34,11 @@ from tunebook.tools.plan_inputs import (
     model_path,
     planned_gpus,
 )
+from tunebook.tools.rendered_inputs import first_prompt
 
 __all__ = ["InspectTool"]
 
-_SIZE_UNKNOWN_B = 8.0  # an evaluation requests enough memory for an 8B model; it does not look at the model
+_SIZE_UNKNOWN_B = 8.0  # most models of a sweep are no larger
 
 
 class InspectTool(EvaluationTool):
@@ -84,6 +87,15 @@ class InspectTool(EvaluationTool):
             if function:
                 notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
         return Findings(tuple(errors), tuple(warnings), tuple(notes))
+
+    def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:
+        """From the data and the prompts that the task is given."""
+        prompts = Arguments(context, run, task, context.facts[self.name].get(task.script)).prompts()
+        if prompts is None:
+            return ""
+        facts = context.datasets.get(task.dataset or dataset_path(context.plan, run))
+        model = context.models.get(run.checkpoint or model_path(context.plan, context.site, run))
+        return first_prompt(facts, model, system_prompt=prompts[0], prompt=prompts[1])
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The runs that the matrix evaluates."""
@@ -166,10 +178,12 @@ class _Evaluation:
     def _resources(self) -> Resources:
         site = self.context.site
         gpus = min(1, planned_gpus(self.context.plan, site))
+        path = self.run.checkpoint or model_path(self.context.plan, site, self.run)
+        size = model_size_b(self.run.model, self.context.models.get(path)) or _SIZE_UNKNOWN_B
         return job_resources(
             site,
             time=evaluation_time(self.context.plan, site),
-            memory_gb=memory_gb(_SIZE_UNKNOWN_B if gpus else 1.0, gpus),
+            memory_gb=memory_gb(size, gpus),
             cpus=4,
             gpus=gpus,
         )

@@ -11,11 +11,11 @@ from tunebook.core.parameters import Value, suggestion
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import effective, evaluations, run_settings
 from tunebook.errors import Problem
+from tunebook.tools.datasets import DatasetFacts
 from tunebook.tools.plan_inputs import dataset_path
 from tunebook.tools.torchtune.models import TorchtuneModel
 from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_distributed
 from tunebook.tools.torchtune.steps import total_steps, warmup_steps
-from tunebook.tools.training_inputs import TrainingInputs
 
 __all__ = ["BrokenRule", "broken_rules", "model_rules", "plan_rules", "step_problems", "unresolved_warmup"]
 
@@ -41,16 +41,16 @@ def plan_rules(plan: Plan) -> tuple[Problem, ...]:
     return (*problems_of_runs(plan, rule), *_adapters_without_weights(plan))
 
 
-def step_problems(plan: Plan, inputs: TrainingInputs) -> Iterator[Problem]:
+def step_problems(plan: Plan, datasets: Mapping[str, DatasetFacts | None]) -> Iterator[Problem]:
     """The rules on steps with the number of examples in the data set's file, where the plan does not give it."""
-    yield from problems_of_runs(plan, partial(_step_problems, inputs=inputs))
+    yield from problems_of_runs(plan, partial(_step_problems, datasets=datasets))
 
 
-def _step_problems(plan: Plan, run: Run, *, inputs: TrainingInputs) -> Iterator[Problem]:
+def _step_problems(plan: Plan, run: Run, *, datasets: Mapping[str, DatasetFacts | None]) -> Iterator[Problem]:
     path = dataset_path(plan, run)
     if plan.dataset is not None and plan.dataset.path == path and plan.dataset.splits.get("train"):
         return
-    facts = inputs.datasets.get(path)
+    facts = datasets.get(path)
     examples = facts.splits.get("train") if facts else None
     settings = run_settings(plan, run)
     for rule in (*_steps(settings, examples), *unresolved_warmup(settings, examples)):

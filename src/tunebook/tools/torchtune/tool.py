@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -20,10 +20,11 @@ from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import checkpoint, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import trains_adapters
-from tunebook.core.site import Environment, Site
+from tunebook.core.site import Environment
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import (
     Context,
+    Effect,
     FileKind,
     Findings,
     Package,
@@ -36,10 +37,12 @@ from tunebook.tools.base import (
 from tunebook.tools.job_script import Shell, job_variables, script_problems, script_text, shell_body
 from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
-from tunebook.tools.plan_inputs import model_path
+from tunebook.tools.plan_inputs import dataset_path, model_path
+from tunebook.tools.rendered_inputs import first_example
 from tunebook.tools.torchtune.config import config_values, launched_recipe, metrics_path, write_config
 from tunebook.tools.torchtune.edit_setup import set_values, smaller_batch
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP
+from tunebook.tools.torchtune.in_effect import setup_effects
 from tunebook.tools.torchtune.models import TorchtuneModel, resolve_model
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
 from tunebook.tools.torchtune.parameters import PLAN_PARAMETERS
@@ -49,7 +52,7 @@ from tunebook.tools.torchtune.rules import broken_rules, model_rules, plan_rules
 from tunebook.tools.torchtune.setup import Setup
 from tunebook.tools.torchtune.setup_file import differences, read_generated_setup, read_setup, write_setup
 from tunebook.tools.torchtune.verify import setup_problems, verify_config
-from tunebook.tools.training_inputs import TrainingInputs, input_findings, survey_inputs
+from tunebook.tools.training_inputs import input_findings
 
 __all__ = ["TorchtuneTool"]
 
@@ -73,15 +76,9 @@ class TorchtuneTool(PreparationTool):
         """What torchtune's recipes cannot do."""
         return plan_rules(plan)
 
-    def survey(self, plan: Plan, site: Site, experiment: Path) -> TrainingInputs:
-        """The files of each data set."""
-        return survey_inputs(plan, site, experiment)
-
     def check(self, context: Context) -> Findings:
         """Missing data (warnings), and contradictions between the plan and its files (errors)."""
-        inputs: TrainingInputs = context.facts[self.name]
-        steps = Findings(tuple(step_problems(context.plan, inputs)))
-        return input_findings(context, inputs) + steps
+        return input_findings(context) + Findings(tuple(step_problems(context.plan, context.datasets)))
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The fine-tuned runs."""
@@ -89,17 +86,15 @@ class TorchtuneTool(PreparationTool):
 
     def build(self, context: Context, run: Run) -> Unit:
         """One run's three files and its job."""
-        directory = context.directories[run.name]
-        setup_path = f"{directory}/{SETUP}"
-        path = model_path(context.plan, context.site, run)
-        lora = trains_adapters(context.plan, run)
-        planned_model = resolve_model(run.model, context.models.get(path), lora=lora)
-        planned = planned_setup(context, run, planned_model)
-        setup, warnings = planned, tuple[Problem, ...]()
-        if setup_path in context.edited:
-            setup = read_setup(context.edited[setup_path], file=setup_path)
-            warnings = tuple(_deviations(planned, setup, run, setup_path))
+        planned, planned_model, setup = _setups(context, run)
+        warnings = tuple(_deviations(planned, setup, run, _setup_path(context, run)))
         return _Derivation(context, run, setup).unit(write_setup(planned), planned, planned_model, warnings)
+
+    def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
+        """Resolved defaults, numbers of steps, and what a person has edited."""
+        planned, _, setup = _setups(context, run)
+        file = _setup_path(context, run)
+        return tuple(setup_effects(planned, setup, examples=_examples(context, setup), site=context.site, file=file))
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads the run's files back and compares them with the plan, or with the setup that a person edited."""
@@ -121,6 +116,13 @@ class TorchtuneTool(PreparationTool):
         script = read(f"{directory}/{FINETUNE_SCRIPT}")
         problems += script_problems(unit.jobs[0], script, variables, context.experiment)
         return tuple(problems)
+
+    def first_example(self, context: Context, run: Run) -> Sequence[tuple[str, bool]]:
+        """With the prompts of the setup that applies."""
+        _, _, setup = _setups(context, run)
+        facts = context.datasets.get(dataset_path(context.plan, run))
+        model = context.models.get(model_path(context.plan, context.site, run))
+        return first_example(facts, model, system_prompt=setup.system_prompt, prompt=setup.prompt)
 
     def manual_commands(self, scripts: Sequence[str]) -> tuple[str, ...]:
         """One loop over the runs' directories."""
@@ -145,6 +147,26 @@ class TorchtuneTool(PreparationTool):
     def shrink(self, text: str, *, file: str) -> Shrunk | None:
         """At most half the batch, and more gradient accumulation; their product stays."""
         return smaller_batch(text, file=file)
+
+
+def _setup_path(context: Context, run: Run) -> str:
+    return f"{context.directories[run.name]}/{SETUP}"
+
+
+def _setups(context: Context, run: Run) -> tuple[Setup, TorchtuneModel, Setup]:
+    """The planned setup with its model, and the one that applies: the planned one, or a person's edited one."""
+    path, file = model_path(context.plan, context.site, run), _setup_path(context, run)
+    lora = trains_adapters(context.plan, run)
+    try:
+        model = resolve_model(run.model, context.models.get(path), lora=lora)
+    except PlanError as error:
+        listed = context.plan.model_of(run)
+        line = listed.line if listed is not None else run.line
+        raise PlanError([replace(item, file=context.plan.file, line=line) for item in error.problems]) from None
+    planned = planned_setup(context, run, model)
+    if file in context.edited:
+        return planned, model, read_setup(context.edited[file], file=file)
+    return planned, model, planned
 
 
 def _setup_read_back(text: str, unit: Unit, file: str) -> Setup:
@@ -289,9 +311,8 @@ class _Derivation:
 
 def _examples(context: Context, setup: Setup) -> int | None:
     """How many training examples there are, as the data set or else the plan says; ``None`` if neither does."""
-    facts: TrainingInputs = context.facts[TorchtuneTool.name]
     path, plan = setup.dataset_path, context.plan
-    for name, found in facts.datasets.items():
+    for name, found in context.datasets.items():
         if found and found.splits.get("train") and path == str(context.experiment / Path(name).expanduser()):
             return found.splits["train"]
     is_of_plan = plan.dataset and path == str(context.experiment / Path(plan.dataset.path).expanduser())
@@ -305,6 +326,8 @@ def _adapter(setup: Setup) -> str:
 
 
 def _deviations(planned: Setup, edited: Setup, run: Run, file: str) -> Iterator[Problem]:
+    if edited is planned:
+        return
     for key, (before, after) in differences(planned, edited).items():
         hint = f"your edit is kept, and {FINETUNE_CONFIG} follows it; --overwrite restores the plan's value"
         yield Problem(f"run `{run.name}`: {key} is {after!r} here and {before!r} in the plan", file, None, hint)

@@ -1,0 +1,100 @@
+"""``check``: is the plan right, and what is in effect?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunebook.api.loading import Loaded, find_experiment, load
+from tunebook.core.plan import OwnSection, Plan
+from tunebook.core.site import Site
+from tunebook.disk.manifest import read_manifest
+from tunebook.errors import ExitCode, Problem
+from tunebook.scaffold.blueprint import Blueprint, build_blueprint
+from tunebook.scaffold.effects import EffectTable, effects_by_run, tabulate
+from tunebook.scaffold.orchestrate import with_edited_files
+from tunebook.scaffold.samples import Sample, first_examples, first_prompts
+from tunebook.tools.base import Effect
+
+__all__ = ["CheckReport", "check"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckReport:
+    """The result of ``check``.
+
+    Attributes:
+        effects: run name to every setting in effect, with its source; empty if the plan is wrong.
+        examples: first training examples as the models see them.
+        prompts: first prompts of the evaluations, if a task puts the plan's prompts around its data.
+        own: a person's own sections of the plan, which are not read.
+    """
+
+    experiment: Path
+    plan: Plan
+    site: Site
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    effects: Mapping[str, tuple[Effect, ...]]
+    examples: tuple[Sample, ...]
+    prompts: tuple[Sample, ...]
+    own: tuple[OwnSection, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """3 if the plan or the site settings are wrong."""
+        return ExitCode.WRONG_PLAN if self.errors else ExitCode.DONE
+
+    @property
+    def tables(self) -> tuple[EffectTable, ...]:
+        """The settings in effect by group; what is the same everywhere appears once."""
+        return tabulate(self.effects)
+
+
+def check(directory: Path) -> CheckReport:
+    """Reads the plan and the site settings, and verifies what can be verified here; writes nothing.
+
+    A correct plan is built as well, as ``scaffold`` builds it: whatever that would refuse is reported.
+    """
+    experiment = find_experiment(directory)
+    loaded = load(experiment)
+    blueprint = Blueprint((), frozenset(), ())
+    if not loaded.of_plan.errors:
+        context = with_edited_files(loaded.context, loaded.tools, read_manifest(experiment))
+        blueprint = build_blueprint(loaded.tools, context)
+    effects: Mapping[str, tuple[Effect, ...]] = {}
+    if blueprint.parts:
+        effects = effects_by_run(blueprint, loaded.context)
+    errors, warnings = _problems(loaded, blueprint)
+    examples: tuple[Sample, ...] = ()
+    prompts: tuple[Sample, ...] = ()
+    for part in blueprint.parts:
+        if loaded.preparation is not None and part.tool is loaded.preparation:
+            examples = first_examples(part, loaded.preparation, effects)
+        if loaded.evaluation is not None and part.tool is loaded.evaluation:
+            prompts = first_prompts(part, loaded.evaluation, effects)
+    return CheckReport(
+        experiment=experiment,
+        plan=loaded.context.plan,
+        site=loaded.context.site,
+        errors=errors,
+        warnings=warnings,
+        notes=loaded.findings.notes,
+        effects=effects,
+        examples=examples,
+        prompts=prompts,
+        own=loaded.own,
+    )
+
+
+def _problems(loaded: Loaded, blueprint: Blueprint) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Errors and warnings of the plan, of its files and of every run; each once."""
+    errors, warnings = list(loaded.findings.errors), list(loaded.findings.warnings)
+    for part in blueprint.parts:
+        for failure in part.failures:
+            errors += failure.problems
+        for built in part.built:
+            warnings += built.unit.warnings
+    return tuple(dict.fromkeys(errors)), tuple(dict.fromkeys(warnings))

@@ -1,0 +1,130 @@
+"""Tells what is in effect: every setting that a run's jobs use, and the line, default or setting that it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from tunebook.core.jobs import Job, Stage
+from tunebook.core.parameters import Kind
+from tunebook.core.plan import Plan, Run
+from tunebook.core.plan.settings import SettingInEffect, settings_in_effect
+from tunebook.core.site import Site, line_of
+from tunebook.scaffold.blueprint import Blueprint
+from tunebook.tools.base import PROMPTS, Context, Effect
+from tunebook.tools.plan_inputs import dataset_path, model_path
+
+__all__ = ["EffectTable", "effects_by_run", "tabulate"]
+
+_RESOURCES = {
+    "time": "Time Limit",
+    "memory": "Memory",
+    "cpus": "CPUs",
+    "gpus": "GPUs",
+    "gpu_type": "GPU Type",
+    "account": "Account",
+    "partition": "Partition",
+    "constraint": "Constraint",
+    "qos": "QOS",
+}
+_SITE_KEYS = {"memory": "mem"}
+_ESTIMATED = "estimated from the plan and the model"
+
+
+def effects_by_run(blueprint: Blueprint, context: Context) -> Mapping[str, tuple[Effect, ...]]:
+    """Run name to everything that is in effect for it; a run that could not be built has the plan's settings only."""
+    plan, site = context.plan, context.site
+    found: dict[str, dict[tuple[str, str], Effect]] = {}
+    for run in plan.runs:
+        settings = [item for item in settings_in_effect(plan, run) if item.parameter.key != "dataset"]
+        effects = [_of_plan(plan, item) for item in settings]
+        found[run.name] = {(item.group, item.key): item for item in (*_of_paths(plan, site, run), *effects)}
+    for part in blueprint.parts:
+        for built in part.built:
+            own = part.tool.effects(part.context, built.run, built.unit)
+            resources = _of_jobs(built.unit.jobs, part.tool.stage, site)
+            found[built.run.name] |= {(item.group, item.key): item for item in (*own, *resources)}
+    return {run: tuple(effects.values()) for run, effects in found.items()}
+
+
+def _of_plan(plan: Plan, item: SettingInEffect) -> Effect:
+    source = item.origin.value if item.line is None else f"{plan.file}:{item.line}"
+    parameter, value = item.parameter, item.text
+    if parameter.kind is Kind.ALPHA:
+        value = str(item.value)
+    group = PROMPTS if parameter.kind is Kind.LITERAL else parameter.stage.value
+    return Effect(parameter.key, parameter.column, value, source, group)
+
+
+def _of_paths(plan: Plan, site: Site, run: Run) -> Iterator[Effect]:
+    model = plan.model_of(run)
+    line = model.line if model is not None and not run.checkpoint else run.line
+    path = run.checkpoint or model_path(plan, site, run)
+    yield Effect("model", "Model", path, f"{plan.file}:{line}", "models and data")
+    written = plan.setting(run, "dataset")
+    data_line = written.line if written is not None else plan.dataset and plan.dataset.line
+    source = f"{plan.file}:{data_line or run.line}"
+    yield Effect("dataset", "Dataset", dataset_path(plan, run), source, "models and data")
+
+
+def _of_jobs(jobs: Sequence[Job], stage: Stage, site: Site) -> Iterator[Effect]:
+    """What the first job asks the scheduler for; all jobs of one run and stage ask for the same."""
+    if not jobs:
+        return
+    for key, name in _RESOURCES.items():
+        value = str(getattr(jobs[0].resources, key))
+        setting = _SITE_KEYS.get(key, key)
+        line = line_of(site, setting)
+        source = _ESTIMATED
+        if line and value == getattr(site, setting):
+            source = f"{site.file}:{line}"
+        if value:
+            yield Effect(f"job_{key}", name, value, source, f"jobs of {stage.value}")
+
+
+@dataclass(frozen=True)
+class EffectTable:
+    """One group of settings, in two parts.
+
+    Attributes:
+        common: the settings that are the same for all runs of the group.
+        names: the settings that differ, in the order of the rows' cells.
+        rows: run to its value of each of these; empty where a run has no such setting.
+    """
+
+    group: str
+    common: tuple[Effect, ...]
+    names: tuple[str, ...] = ()
+    rows: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def tabulate(effects: Mapping[str, Sequence[Effect]]) -> tuple[EffectTable, ...]:
+    """The settings of all runs by group; what is the same everywhere appears once."""
+    groups: dict[str, dict[str, dict[str, Effect]]] = {}
+    for run, items in effects.items():
+        for item in items:
+            groups.setdefault(item.group, {}).setdefault(item.key, {})[run] = item
+    return tuple(_table(group, by_key) for group, by_key in groups.items())
+
+
+def _table(group: str, by_key: Mapping[str, Mapping[str, Effect]]) -> EffectTable:
+    runs: dict[str, None] = {}
+    for by_run in by_key.values():
+        runs |= dict.fromkeys(by_run)
+    common: list[Effect] = []
+    varying: list[Mapping[str, Effect]] = []
+    for by_run in by_key.values():
+        first = next(iter(by_run.values()))
+        if by_run.keys() == runs.keys() and all(item.value == first.value for item in by_run.values()):
+            common.append(first if len({item.source for item in by_run.values()}) == 1 else _in_rows(first))
+        else:
+            varying.append(by_run)
+    names = tuple(next(iter(by_run.values())).name for by_run in varying)
+    rows = {run: tuple(by_run[run].value if run in by_run else "" for by_run in varying) for run in runs}
+    return EffectTable(group, tuple(common), names, rows if varying else {})
+
+
+def _in_rows(effect: Effect) -> Effect:
+    """The same value from several lines, such as the rows of the runs table."""
+    return Effect(effect.key, effect.name, effect.value, f"{effect.source} and further lines", effect.group)
