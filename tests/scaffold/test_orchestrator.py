@@ -274,7 +274,7 @@ def test_a_directory_that_cannot_be_written_fails_its_part(experiment: Path) -> 
     assert report.parts[0].ok
     (problem,) = report.parts[1].problems
     assert f"{FIRST}/eval" in str(problem)
-    assert "cannot write" in problem.message
+    assert "cannot be written" in problem.message
     (experiment / FIRST / "eval").unlink()
     again = scaffolded(experiment)
     assert again.exit_code is ExitCode.DONE, "what the failed part had written must not look like a person's"
