@@ -201,7 +201,7 @@ def test_of_several_chat_templates_one_is_named_default(experiment: Path, model:
     assert errors(experiment) == []
     edit(model / "tokenizer_config.json", chat_template=named("tool_use", "rag"))
     (error,) = errors(experiment)
-    assert "none of the model's chat templates is named `default`; there are: tool_use, rag" in error
+    assert "none of its chat templates is named `default`; there are: tool_use, rag" in error
     (model / "additional_chat_templates").mkdir()
     (model / "additional_chat_templates" / "other.jinja").write_text(CHAT_TEMPLATE)
     assert "there are: other" in errors(experiment)[0]

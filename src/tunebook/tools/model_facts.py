@@ -20,6 +20,11 @@ _KINDS = (
 )
 _NOT_THE_MODELS = ("adapter_", "consolidated")
 _SHARD = re.compile(r".+-(\d{5})-of-(\d{5})\.\w+")
+_PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")  # classes without special tokens of their own
+_WHOLE_NUMBERS = (
+    *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
+    *("head_dim", "vocab_size", "max_position_embeddings"),
+)
 _ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 
 
@@ -52,8 +57,15 @@ class ModelFacts:
 
 def read_model_facts(path: Path) -> ModelFacts | None:
     """The facts, or ``None`` if the path does not exist here (it may exist on compute nodes only)."""
-    if not path.exists():
-        return None
+    try:
+        return _read(path) if path.exists() else None
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        flaw = ModelFlaw(f"cannot be read: {place}{error.strerror or error}", "make it readable")
+        return ModelFacts(None, flaws=(flaw,))
+
+
+def _read(path: Path) -> ModelFacts:
     if not path.is_dir():
         return ModelFacts(None, flaws=(ModelFlaw("is a file", "give the directory with config.json and weights"),))
     try:
@@ -64,7 +76,7 @@ def read_model_facts(path: Path) -> ModelFacts | None:
     try:
         template = read_chat_template(directory)
     except ValueError as error:
-        flaws.append(ModelFlaw(f"cannot be prompted: {error}", "name one of them `default`"))
+        flaws.append(ModelFlaw(f"cannot be prompted: {error}", "correct its chat template, or download it again"))
     files = tuple(_weight_files(directory))
     return ModelFacts(_json(directory / "config.json"), files, directory, template, tuple(flaws))
 
@@ -92,6 +104,9 @@ def _config_flaws(directory: Path) -> Iterator[ModelFlaw]:
         yield ModelFlaw("has a Git LFS pointer for its config.json", "run `git lfs pull` in the model's directory")
     elif _json(file) is None:
         yield ModelFlaw("has a config.json that is not valid JSON", "download it again")
+    for key, value in (_json(file) or {}).items():
+        if key in _WHOLE_NUMBERS and value is not None and (type(value) is not int or value < 1):
+            yield ModelFlaw(f"has a config.json whose {key} is {value!r:.50}, not a whole number", "download it again")
 
 
 def _tokenizer_flaws(directory: Path) -> Iterator[ModelFlaw]:
@@ -103,10 +118,31 @@ def _tokenizer_flaws(directory: Path) -> Iterator[ModelFlaw]:
         message = f"has a Git LFS pointer for its tokenizer ({', '.join(pointers)})"
         yield ModelFlaw(message, "run `git lfs pull` in the model's directory")
         return
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        file = directory / name
-        if file.is_file() and not _ends_as_object(file):
-            yield ModelFlaw(f"has a {name} that is cut off or not valid JSON", "download it again")
+    empty = [file.name for file in found if not file.stat().st_size]
+    settings = directory / "tokenizer_config.json"
+    if "tokenizer.json" not in empty and empty:
+        yield ModelFlaw(f"has an empty tokenizer ({', '.join(empty)})", "download it again")
+    if [file.name for file in found] == ["vocab.json"] and not (directory / "merges.txt").is_file():
+        yield ModelFlaw("has half a tokenizer: merges.txt is missing beside its vocab.json", "download it again")
+    for file, is_whole in ((directory / "tokenizer.json", _ends_as_object), (settings, _is_object)):
+        if file.is_file() and not is_whole(file):
+            yield ModelFlaw(f"has a {file.name} that is cut off or not valid JSON", "download it again")
+    if _lacks_end(directory):
+        hint = "write the token that ends a turn as `eos_token` into tokenizer_config.json"
+        yield ModelFlaw("has a tokenizer without an end-of-text token", hint)
+
+
+def _lacks_end(directory: Path) -> bool:
+    """Whether no file names the token that ends a text, and the tokenizer's class has none of its own either."""
+    settings = _json(directory / "tokenizer_config.json")
+    if settings is None or settings.get("tokenizer_class") not in _PLAIN_TOKENIZERS:
+        return False
+    named = _json(directory / "special_tokens_map.json") or {}
+    return not settings.get("eos_token") and not named.get("eos_token")
+
+
+def _is_object(file: Path) -> bool:
+    return _json(file) is not None
 
 
 def _ends_as_object(file: Path) -> bool:
@@ -120,10 +156,11 @@ def _ends_as_object(file: Path) -> bool:
 def _weight_flaws(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
     if not files:
         hint = "download them"
-        if any(directory.glob("consolidated*.pth")) or any(directory.glob("*.gguf")):
+        if any(directory.glob("*.pth")) or any(directory.glob("*.gguf")):
             hint = "torchtune and Transformers need weights in Hugging Face's format: model*.safetensors"
         yield ModelFlaw("has no weights", hint)
         return
+    yield from _index_flaws(directory, files)
     placed = _placed_tensors(directory)
     found: dict[tuple[str, str], list[str]] = {}
     for name in files:
@@ -136,15 +173,38 @@ def _weight_flaws(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
         yield ModelFlaw(f"cannot be loaded: {subject} {verb}", hint)
 
 
+def _index_flaws(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
+    """Weights that Transformers does not find: it reads one file with a fixed name, or those that an index names."""
+    if files[0] in [single for single, _, _ in _KINDS]:
+        return
+    indices = [index for _, index, _ in _KINDS if (directory / index).is_file()]
+    if not indices:
+        wanted = " nor ".join(name for single, index, _ in _KINDS[:1] for name in (single, index))
+        yield ModelFlaw(f"has weights in {files[0]}, but neither {wanted}", "download the missing file, or rename it")
+    elif not _weight_map(directory / indices[0]):
+        yield ModelFlaw(f"has a {indices[0]} that names no weight files", "download it again")
+    elif any("/" in name for name in files):
+        hint = "lay the files beside config.json, and correct the index"
+        yield ModelFlaw(f"has a {indices[0]} that names files in other directories", hint)
+
+
+def _weight_map(index: Path) -> Mapping[str, str]:
+    """Tensor to file, as an index says; empty if there is no index, or none that can be read."""
+    placed = (_json(index) or {}).get("weight_map")
+    if not isinstance(placed, dict) or not all(isinstance(file, str) for file in placed.values()):
+        return {}
+    return placed
+
+
 def _weight_files(directory: Path) -> Iterator[str]:
     """The names of the weight files in the order in which Transformers looks for them, also of missing parts."""
     for single, index, pattern in _KINDS:
         if (directory / single).is_file():
             yield single
             return
-        placed = (_json(directory / index) or {}).get("weight_map")
-        if isinstance(placed, dict) and placed:
-            yield from sorted({str(file) for file in placed.values()})
+        placed = _weight_map(directory / index)
+        if placed:
+            yield from sorted(set(placed.values()))
             return
         names = sorted(file.name for file in directory.glob(pattern))
         names = [name for name in names if not name.startswith(_NOT_THE_MODELS)]
@@ -166,10 +226,10 @@ def _placed_tensors(directory: Path) -> Mapping[str, list[str]]:
     """Weight file to the tensors that the index places in it."""
     by_file: dict[str, list[str]] = {}
     for single, index, _ in _KINDS:
-        placed = (_json(directory / index) or {}).get("weight_map")
-        if isinstance(placed, dict) and not (directory / single).is_file():
+        placed = _weight_map(directory / index)
+        if placed and not (directory / single).is_file():
             for tensor, file in placed.items():
-                by_file.setdefault(str(file), []).append(tensor)
+                by_file.setdefault(file, []).append(tensor)
             break
     return by_file
 

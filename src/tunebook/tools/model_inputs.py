@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tunebook.core.jobs import Stage
+from tunebook.core.paths import expanded
 from tunebook.core.plan import Plan, Run
 from tunebook.core.site import Site
 from tunebook.errors import Problem
@@ -28,7 +29,7 @@ Models = Mapping[str, ModelFacts | None]
 def survey_models(plan: Plan, site: Site, experiment: Path) -> Models:
     """Path to the facts of each model that a run is trained from or evaluated with; ``None`` if it was not found."""
     paths = sorted({_path(plan, site, run) for run in plan.runs} - {""})
-    return {path: read_model_facts(experiment / Path(path).expanduser()) for path in paths}
+    return {path: read_model_facts(experiment / expanded(path)) for path in paths}
 
 
 def _path(plan: Plan, site: Site, run: Run) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from tunebook.core.parameters import suggestion
+from tunebook.core.paths import expanded
 from tunebook.core.plan import EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import effective
 from tunebook.errors import PlanError, Problem
@@ -89,7 +89,7 @@ class Arguments:
     def data(self) -> str:
         """The data set that the task reads."""
         path = self.task.dataset or self._data_of_run()
-        return str(self.context.experiment / Path(path).expanduser()) if path else ""
+        return str(self.context.experiment / expanded(path)) if path else ""
 
     def _data_of_run(self) -> str:
         return str(self._prepared.values.get("dataset_path") or dataset_path(self.context.plan, self.run))
@@ -103,7 +103,7 @@ class Arguments:
         values: dict[str, Any] = {}
         if self.config is not None:
             values[self.config] = self._config_value(self.config)
-            own = str(self.context.experiment / Path(self._data_of_run()).expanduser())
+            own = str(self.context.experiment / expanded(self._data_of_run()))
             if self.data != own:
                 values[self._data_parameter()] = self.data
             return values
