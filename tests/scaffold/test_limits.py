@@ -59,6 +59,6 @@ def test_check_and_scaffold_read_the_table_that_site_init_wrote(experiment: Path
     assert api.check(experiment).exit_code is ExitCode.DONE
     replace(experiment / "claude.local.md", "- **Partition**: (leave empty)", "- **Partition**: `tiny`")
     report = api.check(experiment)
-    assert len(report.errors) == 9, "five times, two sizes of memory, CPUs and GPUs, each once"
+    assert len(report.errors) == 8, "five times, the memory, CPUs and GPUs, each once"
     assert all(problem.file == "claude.local.md" and problem.line for problem in report.errors)
     assert scaffolded(experiment).is_complete_failure

@@ -94,7 +94,8 @@ def _build_part(tool: Tool, context: Context, failed: Mapping[str, Failure]) -> 
         try:
             unit = tool.build(context, run)
         except TunebookError as error:
-            failures.append(Failure(run.name, error.problems))
+            known = context.findings[tool.name].errors  # why the whole part cannot be done explains its runs better
+            failures.append(Failure(run.name, known or error.problems))
             continue
         if unit.prepared is not None:
             prepared[run.name] = unit.prepared

@@ -18,7 +18,7 @@ from tunebook.core.markdown.lines import TableLine, split_lines
 from tunebook.core.markdown.quotes import is_open
 
 # An underscore inside a word, as in `rank8_lr1e-5`, is not markup.
-_MARKUP = re.compile(r"[`*\\\[<&~]|(?:^|\W)_|_(?:\W|$)")
+_MARKUP = re.compile(r"[`*\\\[<&]|(?:^|\W)_|_(?:\W|$)")
 _TICK = re.compile(r"\s*[✓✔✅☑](?:\s*verified)?\s*$", re.IGNORECASE)
 _LEADING_CODE = re.compile(r"(?P<code>(?P<fence>`+).+?(?<!`)(?P=fence)(?!`))(?P<remark>$|[\s(,;–—✓✔✅☑].*)", re.DOTALL)
 _TASK = re.compile(r"^\[[ xX]\]\s+")
@@ -209,6 +209,7 @@ def _inline_parser() -> MarkdownIt:
     return MarkdownIt("commonmark")
 
 
+@lru_cache(maxsize=4096)  # the cells of a column are often the same
 def plain(raw: str) -> str:
     """A text without its inline markup, and without a trailing ``✓`` or ``✓ verified``."""
     text = _TICK.sub("", raw)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -157,7 +157,12 @@ def _setups(context: Context, run: Run) -> tuple[Setup, TorchtuneModel, Setup]:
     """The planned setup with its model, and the one that applies: the planned one, or a person's edited one."""
     path, file = model_path(context.plan, context.site, run), _setup_path(context, run)
     lora = trains_adapters(context.plan, run)
-    model = resolve_model(run.model, context.models.get(path), lora=lora)
+    try:
+        model = resolve_model(run.model, context.models.get(path), lora=lora)
+    except PlanError as error:
+        listed = context.plan.model_of(run)
+        line = listed.line if listed is not None else run.line
+        raise PlanError([replace(item, file=context.plan.file, line=line) for item in error.problems]) from None
     planned = planned_setup(context, run, model)
     if file in context.edited:
         return planned, model, read_setup(context.edited[file], file=file)
