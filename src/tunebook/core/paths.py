@@ -66,7 +66,7 @@ def path_problem(path: str) -> tuple[str, str]:
     """Why no file can lie at a path as it is written, and what to do; both are empty if one can."""
     whole = "write the path in full"
     if "://" in path:
-        return "is a URL", "download it, and write its path on this machine"
+        return "is a URL", "write a path on this machine"
     if _VARIABLE.search(path):
         return "contains a variable, and variables are not expanded", whole
     if _PLACEHOLDER.search(path):

@@ -54,12 +54,13 @@ def _source(path: Path) -> str:
     if path.suffix != ".py":
         raise ValueError(f"has the ending `{path.suffix}`: give a script that ends in .py")
     raw = path.read_bytes()
-    tokenize.detect_encoding(BytesIO(raw).readline)  # Python refuses a script that names an unknown one
     try:
-        return raw.decode("utf-8-sig")
+        source = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ValueError(f"is not UTF-8, line {line}: save it as UTF-8") from None
+    tokenize.detect_encoding(BytesIO(raw).readline)  # Python refuses a script that names an unknown one
+    return source
 
 
 def _parsed(source: str) -> ast.Module | None:
