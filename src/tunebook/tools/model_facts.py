@@ -58,10 +58,11 @@ class ModelFacts:
 def read_model_facts(path: Path) -> ModelFacts | None:
     """The facts, or ``None`` if the path does not exist here (it may exist on compute nodes only)."""
     try:
-        return _read(path) if path.exists() else None
+        if not path.exists():
+            return None
+        return _read(path)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        flaw = ModelFlaw(f"cannot be read: {place}{error.strerror or error}", "make it readable")
+        flaw = ModelFlaw(f"cannot be read: {error.strerror or error}", f"make {error.filename or path} readable")
         return ModelFacts(None, flaws=(flaw,))
 
 
@@ -168,8 +169,9 @@ def _weight_flaws(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
         if problem[0]:
             found.setdefault(problem, []).append(name)
     for (message, hint), names in found.items():
-        subject = f"weight file {names[0]}" if len(names) == 1 else f"{len(names)} weight files ({', '.join(names)})"
-        verb = message if len(names) == 1 else message.replace("is ", "are ", 1)
+        subject, verb = f"weight file {names[0]}", message
+        if len(names) > 1:
+            subject, verb = f"{len(names)} weight files ({', '.join(names)})", message.replace("is ", "are ", 1)
         yield ModelFlaw(f"cannot be loaded: {subject} {verb}", hint)
 
 
@@ -253,7 +255,9 @@ def parameters_b(config: Mapping[str, Any]) -> float:
     kv = int(config.get("num_key_value_heads") or heads)
     attention = hidden * head * (2 * heads + 2 * kv)
     layer = attention + 3 * hidden * int(config["intermediate_size"])
-    embeddings = hidden * int(config["vocab_size"]) * (1 if config.get("tie_word_embeddings") else 2)
+    embeddings = hidden * int(config["vocab_size"])
+    if not config.get("tie_word_embeddings"):
+        embeddings *= 2
     return (int(config["num_hidden_layers"]) * layer + embeddings) / 1e9
 
 
@@ -262,4 +266,6 @@ def _json(path: Path) -> dict[str, Any] | None:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return document if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return None
+    return document

@@ -85,14 +85,18 @@ def _line(plan: Plan, runs: list[Run]) -> int | None:
 
 def _in_words(facts: ModelFacts, path: str) -> str:
     size = _size_b(facts)
-    shown = f"{_billions(size)} parameters" if size else "size unknown"
+    shown = "size unknown"
+    if size:
+        shown = f"{_billions(size)} parameters"
     if facts.directory.name not in Path(path).parts:
         shown += f", snapshot {facts.directory.name} of the Hugging Face cache"
     return shown
 
 
 def _billions(size: float) -> str:
-    return f"{size:.3g}B" if size >= 1 else f"{1000 * size:.3g}M"
+    if size >= 1:
+        return f"{size:.3g}B"
+    return f"{1000 * size:.3g}M"
 
 
 def model_size_b(name: str, facts: ModelFacts | None) -> float | None:

@@ -45,7 +45,9 @@ def input_findings(context: Context) -> Findings:
     warnings: list[Problem] = []
     notes: list[str] = []
     for path, facts in context.datasets.items():
-        line = plan.dataset.line if plan.dataset is not None and plan.dataset.path == path else None
+        line: int | None = None
+        if plan.dataset is not None and plan.dataset.path == path:
+            line = plan.dataset.line
         runs = [run for run in plan.fine_tuned if dataset_path(plan, run) == path]
         if not runs:
             continue
@@ -115,7 +117,9 @@ def _refusals(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan) -> It
 
 
 def _use(split: str) -> str:
-    return "validate" if split == _VALIDATION else f"use {split}"
+    if split == _VALIDATION:
+        return "validate"
+    return f"use {split}"
 
 
 def _refusal(part: SplitFacts) -> str:

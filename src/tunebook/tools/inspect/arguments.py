@@ -89,7 +89,9 @@ class Arguments:
     def data(self) -> str:
         """The data set that the task reads."""
         path = self.task.dataset or self._data_of_run()
-        return str(self.context.experiment / expanded(path)) if path else ""
+        if not path:
+            return ""
+        return str(self.context.experiment / expanded(path))
 
     def _data_of_run(self) -> str:
         return str(self._prepared.values.get("dataset_path") or dataset_path(self.context.plan, self.run))
@@ -130,7 +132,9 @@ class Arguments:
 
     def _config_value(self, name: str) -> str:
         directory = self.context.experiment / self.context.directories[self.run.name] / "eval"
-        return str(directory if name == "config_dir" else directory / _CONFIG_FILE)
+        if name == "config_dir":
+            return str(directory)
+        return str(directory / _CONFIG_FILE)
 
     def _data_parameter(self) -> str:
         name = _first(self.function, _DATA)
@@ -186,7 +190,9 @@ def _function_problem(task: EvaluationTask, function: TaskFunction) -> tuple[str
     if not unknown:
         return "", ""
     required = ", ".join(f"`{name}`" for name in unknown)
-    what = "the parameter" if len(unknown) == 1 else "the parameters"
+    what = "the parameter"
+    if len(unknown) > 1:
+        what = "the parameters"
     message = f"task `{function.name}` of {task.script} requires {what} {required}, which tunebook does not supply"
     if _has_own_data(task):
         message += " to a task with data of its own"

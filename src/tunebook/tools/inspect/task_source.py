@@ -86,7 +86,9 @@ def _newer(source: str) -> str:
 
 
 def _reason(error: SyntaxError) -> str:
-    return error.msg if error.lineno is None else f"{error.msg}, line {error.lineno}"
+    if error.lineno is None:
+        return error.msg
+    return f"{error.msg}, line {error.lineno}"
 
 
 def _refuse_errors(tree: ast.Module, *, is_alone: bool) -> None:

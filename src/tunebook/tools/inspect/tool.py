@@ -161,6 +161,9 @@ class _Evaluation:
         script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
         stem = str(PurePosixPath(script).with_suffix(""))
         task_file = self._script_path()
+        inputs = [script]
+        if task_file and self.facts is not None:
+            inputs.append(task_file)
         return Job(
             name=stem,
             run=self.run.name,
@@ -169,7 +172,7 @@ class _Evaluation:
             directory=str(PurePosixPath(script).parent),
             script=script,
             outcome=f"{stem}.outcome.json",
-            inputs=(script, task_file) if task_file and self.facts is not None else (script,),
+            inputs=tuple(inputs),
             needs=(prepared.job,) if prepared and self.evaluation.epoch is not None else (),
             task=self.task.name,
             epoch=self.evaluation.epoch,
@@ -234,7 +237,9 @@ class _Evaluation:
         if not self._script_path():
             return self.task.script
         function = self.arguments.function
-        name = function.name if function else self.task.function
+        name = self.task.function
+        if function:
+            name = function.name
         if name:
             return f"{self._script_path()}@{name}"
         start = self.context.experiment / PurePosixPath(self.job.script).parent

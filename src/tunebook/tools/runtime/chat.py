@@ -92,7 +92,9 @@ def answer_text(tokenizer: Any, messages: Sequence[Message], answer: str) -> str
         shown = f"{answer!r} becomes {text!r}"
         raise ValueError(f"the chat template changes the answer ({shown[:200]}): write it as the template leaves it")
     has_end = any(token and text.endswith(token) for token in tokenizer.all_special_tokens)
-    return text if has_end else text + end
+    if has_end:
+        return text
+    return text + end
 
 
 def _render(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:

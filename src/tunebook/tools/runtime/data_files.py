@@ -100,13 +100,16 @@ class DataReader:
             raise ValueError(f"{self._path} is one of {int(shard['total'])} parts: give the directory with all of them")
         spelling: dict[str, str] = {}
         for key, line, value in _contents(self._path):
-            split = "train" if key is None else split_name(key)
+            split = "train"
+            if key is not None:
+                split = split_name(key)
             written = spelling.setdefault(split, key or "")
             if written != (key or ""):
                 raise ValueError(f"{self._path} has both `{written}` and `{key}`: write one {split} split")
             if value is _NOTHING:
                 self.counts[split] = 0
-                self.keys += [key] if key else []
+                if key:
+                    self.keys.append(key)
                 self.has_splits = key is not None
             elif only in (None, split):
                 yield self._next(split, self._path, line, value)
@@ -114,7 +117,9 @@ class DataReader:
     def _next(self, split: str, file: Path, line: int | None, value: Any) -> RawExample:
         number = self.counts[split]
         self.counts[split] = number + 1
-        place = str(file) if line is None else f"{file}:{line}"
+        place = str(file)
+        if line is not None:
+            place += f":{line}"
         return RawExample(split, number, place, value)
 
 
@@ -134,7 +139,10 @@ def _files_by_split(directory: Path) -> Mapping[str, tuple[Path, ...]]:
     found: dict[str, list[Path]] = {}
     for file in files:
         shard = _SHARD.fullmatch(file.stem)
-        found.setdefault(split_name(shard["split"] if shard else file.stem), []).append(file)
+        name = file.stem
+        if shard:
+            name = shard["split"]
+        found.setdefault(split_name(name), []).append(file)
     return {split: _whole(split, tuple(parts)) for split, parts in found.items()}
 
 
