@@ -145,6 +145,8 @@ def template(model: Path, value: Any) -> None:
         (lambda m: edit(m / "tokenizer_config.json", eos_token=None), "has a tokenizer without an end-of-text token"),
         (lambda m: edit(m / "config.json", hidden_size="64"), "whose hidden_size is '64', not a whole number"),
         (lambda m: edit(m / "config.json", num_attention_heads=0), "whose num_attention_heads is 0, not"),
+        (lambda m: edit(m / "config.json", num_hidden_layers=3), "has weights of 2 layers, but its config.json says 3"),
+        (lambda m: edit(m / "config.json", vocab_size=999), "but its config.json says [999, 64]"),
         (lambda m: template(m, 5), "its chat_template is neither a text nor a list of named templates: 5"),
         (lambda m: template(m, [{"template": "x"}]), "none of its chat templates is named `default`"),
         (lambda m: template(m, ["x"]), "none of its chat templates is named `default`; there are: none"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
-from tunebook.tools.weights import is_lfs_pointer, weight_problem
+from tunebook.tools.weights import is_lfs_pointer, tensor_shapes, weight_problem
 
 __all__ = ["ModelFacts", "ModelFlaw", "context_length", "parameters_b", "read_model_facts"]
 
@@ -25,6 +25,7 @@ _WHOLE_NUMBERS = (
     *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
     *("head_dim", "vocab_size", "max_position_embeddings"),
 )
+_LAYER = re.compile(r"model\.layers\.(\d+)\.")
 _ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 
 
@@ -173,6 +174,26 @@ def _weight_flaws(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
         if len(names) > 1:
             subject, verb = f"{len(names)} weight files ({', '.join(names)})", message.replace("is ", "are ", 1)
         yield ModelFlaw(f"cannot be loaded: {subject} {verb}", hint)
+    if not found:
+        yield from _other_shapes(directory, files)
+
+
+def _other_shapes(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
+    """Weights of another model than ``config.json`` describes: Transformers would invent the missing layers."""
+    config = _json(directory / "config.json") or {}
+    shapes: dict[str, list[int]] = {}
+    for name in files:
+        if name.endswith(".safetensors"):
+            shapes |= tensor_shapes(directory / name)
+    hint = "config.json and weights must be of one model: download both again"
+    embedding = shapes.get("model.embed_tokens.weight")
+    expected = [config.get("vocab_size"), config.get("hidden_size")]
+    if embedding and None not in expected and embedding != expected:
+        yield ModelFlaw(f"has embeddings of shape {embedding}, but its config.json says {expected}", hint)
+    layers = {int(match[1]) for match in map(_LAYER.match, shapes) if match}
+    planned = config.get("num_hidden_layers")
+    if layers and isinstance(planned, int) and len(layers) < planned:
+        yield ModelFlaw(f"has weights of {len(layers)} layers, but its config.json says {planned}", hint)
 
 
 def _index_flaws(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
