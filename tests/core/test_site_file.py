@@ -84,7 +84,7 @@ def test_each_setting_knows_its_line() -> None:
     text = site_text({"account": "lab", "evaluation": "venv:/v", "modules": "module load x"})
     site = parse_site(text).site
     lines = text.splitlines()
-    for key, content in {"account": "`lab`", "evaluation": "`/v`", "modules": "```bash"}.items():
+    for key, content in {"account": "`lab`", "evaluation": "`/v`", "modules": "module load x"}.items():
         assert content in lines[(line_of(site, key) or 0) - 1]
     assert line_of(site, "training") is None
 

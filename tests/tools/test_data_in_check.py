@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tunebook.tools.data_record import data_flaws
 from tunebook.tools.light_tokenizer import LightTokenizer
 from tunebook.tools.runtime.examples import example_parts
 
+_MAIN = "from tunebook.cli.main import main; main()"
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 WORDS = [{"input": word, "output": word.upper()} for word in ("house", "table", "water", "stone", "light", "paper")]
 CHATS = [
@@ -101,6 +103,30 @@ def test_everything_that_the_job_refuses_is_an_error(
     found = [error for error in errors(experiment) if message in error]
     assert len(found) == 1
     assert found[0].startswith("experiment_summary.md:33: ")
+
+
+def test_a_conversation_that_begins_with_an_answer_is_an_error_as_in_the_job(experiment: Path, model: Path) -> None:
+    write(experiment, {"train": [*CHATS[:5], {"messages": CHATS[5]["messages"][1:]}]})
+    configured(experiment, "Dataset Type: chat")
+    (error,) = errors(experiment)
+    assert "nothing is asked before the first answer" in error
+    assert "nothing is asked before" in refused_by_the_job(experiment, model, dataset_type="chat")
+
+
+def test_one_object_is_no_data_set(experiment: Path) -> None:
+    write(experiment, WORDS[0])
+    assert "is one object without a list of examples" in errors(experiment)[0]
+
+
+def test_half_characters_in_the_names_of_fields_are_printed_as_escapes(experiment: Path) -> None:
+    text = json.dumps([{**item, "\ud83d": 1} for item in WORDS])
+    (experiment / "words.json").write_text(text)
+    for options in ([], ["--json"]):
+        done = subprocess.run(
+            [sys.executable, "-c", _MAIN, "check", *options, str(experiment)], capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr.count(b"Traceback")) == (0, 0)
+        assert b"\\ud83d (6)" in done.stdout
 
 
 def test_only_the_splits_that_a_training_reads_must_be_whole(experiment: Path) -> None:

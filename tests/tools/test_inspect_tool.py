@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -338,6 +339,62 @@ def test_the_syntax_of_a_newer_python_is_a_warning(experiment: Path, source: str
     assert report.exit_code is ExitCode.DONE
     assert any("its parameters could not be read, since Python 3.11" in item.message for item in report.warnings)
     assert arguments(experiment, TUNED) == {"config_dir": f"{experiment}/rank8_lr1e-5/eval"}
+
+
+TASK = "\n@task\ndef quiz(dataset_path=None): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "problem"),
+    [
+        ("t.py", b"# \xe9\n" + TASK.encode(), "is not UTF-8, line 1"),
+        ("t.py", "# coding: nonsense" + TASK, "is not valid Python: unknown encoding: nonsense"),
+        ("t.py", TASK + "print 'a'\n", "is not valid Python: Missing parentheses"),
+        ("t.py", TASK + "if 1:\n    a\n  b\n", "is not valid Python: unindent"),
+        ("t.py", TASK + "f(x for x in y, 1)\n", "is not valid Python: Generator expression"),
+        ("t.py", TASK + "return 1\n", "is not valid Python: 'return' outside function"),
+        ("t.py", "from .words import load" + TASK, "imports `.words` on line 1"),
+        ("t.txt", TASK, "has the ending `.txt`"),
+        ("t.ipynb", "{}", "has the ending `.ipynb`"),
+    ],
+)
+def test_a_script_that_inspect_cannot_load_has_a_problem(
+    tmp_path: Path, name: str, source: str | bytes, problem: str
+) -> None:
+    script = tmp_path / name
+    script.write_bytes(source if isinstance(source, bytes) else source.encode())
+    found = read_task_script(script)
+    assert found is not None
+    assert found.problem.startswith(problem)
+
+
+def test_a_directory_or_a_pipe_is_no_script(tmp_path: Path) -> None:
+    for make in (os.mkdir, os.mkfifo):
+        make(tmp_path / f"{make.__name__}.py")
+        found = read_task_script(tmp_path / f"{make.__name__}.py")
+        assert found is not None
+        assert found.problem == "is not a file"
+
+
+def test_a_parameter_that_cannot_be_passed_by_name_is_not_accepted(tmp_path: Path) -> None:
+    (tmp_path / "t.py").write_text("@task\ndef quiz(config_dir=None, /, dataset_path=None): ...\n")
+    found = read_task_script(tmp_path / "t.py")
+    assert found is not None
+    assert found.functions[0].parameters == ("dataset_path",)
+
+
+def test_tasks_below_an_if_or_a_try_are_found_as_inspect_finds_them(tmp_path: Path) -> None:
+    source = "try:\n    import x\nexcept ImportError:\n    pass\nelse:\n    @task\n    def quiz(dataset_path): ...\n"
+    (tmp_path / "t.py").write_text("\ufeff" + source)
+    found = read_task_script(tmp_path / "t.py")
+    assert found is not None
+    assert [function.name for function in found.functions] == ["quiz"]
+
+
+def test_a_function_of_a_package_task_is_an_error(experiment: Path) -> None:
+    replace(experiment / PAGE, f"`{SCRIPT}` ✓", "inspect_evals/mmlu_0_shot@other")
+    (problem,) = api.check(experiment).errors
+    assert "inspect_evals/mmlu_0_shot@other names a task of a package" in problem.message
 
 
 def test_parameters_are_read_without_importing(tmp_path: Path) -> None:

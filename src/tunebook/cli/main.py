@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -53,6 +54,9 @@ def tunebook(
 
 def main() -> None:
     """Runs one verb; ends the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # half characters in data and names of files are shown as escapes
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(standalone_mode=True)
     except TunebookError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from tunebook.core.check_paths import check_paths
 from tunebook.core.check_training import check_training
 from tunebook.core.naming import directory_problems, is_one_component, run_directories
 from tunebook.core.parameters import Kind, Parameter, Value, suggestion
@@ -297,6 +298,7 @@ _RULES: tuple[Callable[[Plan], Iterator[Problem]], ...] = (
     _controls,
     check_training,
     _tasks,
+    check_paths,
     _matrix_rows,
     _matrix_cells,
     _epochs,

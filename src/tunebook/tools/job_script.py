@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from tunebook.core.jobs import Job
-from tunebook.core.paths import GIVEN_UP
+from tunebook.core.paths import GIVEN_UP, expanded
 from tunebook.core.quoting import shell_word
 from tunebook.core.script_header import header_lines
 from tunebook.core.site import Environment
@@ -75,7 +75,8 @@ def script_text(
     lines += ["# shellcheck disable=SC2016  # quoted values must not be expanded"]
     lines += ["set -euo pipefail", ""]
     lines += [f"{name}={_assigned(value)}" for name, value in variables.items()]
-    lines += [f"conda_env={shell_word(environment.conda_env)}", f"venv={shell_word(environment.venv)}"]
+    conda, venv = environment.conda_env, environment.venv
+    lines += [f"conda_env={shell_word(conda and expanded(conda))}", f"venv={shell_word(venv and expanded(venv))}"]
     lines += ["load_modules() {", *(f"    {_module(line)}" for line in modules or (":",)), "}", ""]
     return "\n".join(lines) + "\n" + shell_body("prologue") + body
 

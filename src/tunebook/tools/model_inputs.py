@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tunebook.core.jobs import Stage
+from tunebook.core.paths import expanded
 from tunebook.core.plan import Plan, Run
 from tunebook.core.site import Site
 from tunebook.errors import Problem
@@ -28,7 +29,7 @@ Models = Mapping[str, ModelFacts | None]
 def survey_models(plan: Plan, site: Site, experiment: Path) -> Models:
     """Path to the facts of each model that a run is trained from or evaluated with; ``None`` if it was not found."""
     paths = sorted({_path(plan, site, run) for run in plan.runs} - {""})
-    return {path: read_model_facts(experiment / Path(path).expanduser()) for path in paths}
+    return {path: read_model_facts(experiment / expanded(path)) for path in paths}
 
 
 def _path(plan: Plan, site: Site, run: Run) -> str:
@@ -84,14 +85,18 @@ def _line(plan: Plan, runs: list[Run]) -> int | None:
 
 def _in_words(facts: ModelFacts, path: str) -> str:
     size = _size_b(facts)
-    shown = f"{_billions(size)} parameters" if size else "size unknown"
+    shown = "size unknown"
+    if size:
+        shown = f"{_billions(size)} parameters"
     if facts.directory.name not in Path(path).parts:
         shown += f", snapshot {facts.directory.name} of the Hugging Face cache"
     return shown
 
 
 def _billions(size: float) -> str:
-    return f"{size:.3g}B" if size >= 1 else f"{1000 * size:.3g}M"
+    if size >= 1:
+        return f"{size:.3g}B"
+    return f"{1000 * size:.3g}M"
 
 
 def model_size_b(name: str, facts: ModelFacts | None) -> float | None:

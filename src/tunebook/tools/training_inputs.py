@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from tunebook.core.paths import expanded
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.resources import splits_text
 from tunebook.core.plan.settings import effective
@@ -33,7 +34,7 @@ def survey_datasets(plan: Plan, experiment: Path) -> Mapping[str, DatasetFacts |
     for task in plan.tasks:
         if task.dataset:
             types.setdefault(task.dataset, "instruct")  # as far as a prompt can be shown
-    found = {path: read_dataset_facts(experiment / Path(path).expanduser(), kind) for path, kind in types.items()}
+    found = {path: read_dataset_facts(experiment / expanded(path), kind) for path, kind in types.items()}
     return MappingProxyType(dict(sorted(found.items())))
 
 
@@ -44,7 +45,9 @@ def input_findings(context: Context) -> Findings:
     warnings: list[Problem] = []
     notes: list[str] = []
     for path, facts in context.datasets.items():
-        line = plan.dataset.line if plan.dataset is not None and plan.dataset.path == path else None
+        line: int | None = None
+        if plan.dataset is not None and plan.dataset.path == path:
+            line = plan.dataset.line
         runs = [run for run in plan.fine_tuned if dataset_path(plan, run) == path]
         if not runs:
             continue
@@ -97,7 +100,9 @@ def _refusals(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan) -> It
     keys = ", ".join(facts.keys)
     for split in _trained(runs, plan):
         part = facts.parts.get(split)
-        if part is None and not keys:
+        if not facts.parts:
+            yield f"{path} is one object without a list of examples", "write a list, or splits as keys: `train`"
+        elif part is None and not keys:
             hint = f"give a file with both splits as keys, or a directory with a file for each, or do not {_use(split)}"
             yield f"{path} has no splits, so all of it is training data: it cannot serve as {split}", hint
         elif part is None:
@@ -112,7 +117,9 @@ def _refusals(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan) -> It
 
 
 def _use(split: str) -> str:
-    return "validate" if split == _VALIDATION else f"use {split}"
+    if split == _VALIDATION:
+        return "validate"
+    return f"use {split}"
 
 
 def _refusal(part: SplitFacts) -> str:

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["is_lfs_pointer", "weight_problem"]
+__all__ = ["is_lfs_pointer", "tensor_shapes", "weight_problem"]
 
 _POINTER = b"version https://git-lfs."
 _LENGTH = 8
@@ -66,6 +66,14 @@ def _safetensors_problem(file: Path, tensors: Iterable[str]) -> str:
     elif missing:
         problem = f"lacks {len(missing)} tensors that the index places in it, such as {missing[0]}"
     return problem
+
+
+def tensor_shapes(file: Path) -> dict[str, list[int]]:
+    """Tensor to its shape, by the header of a whole safetensors file."""
+    with file.open("rb") as stream:
+        length = struct.unpack("<Q", stream.read(_LENGTH))[0]
+        entries = json.loads(stream.read(length))
+    return {name: entry.get("shape", []) for name, entry in entries.items() if name != "__metadata__"}
 
 
 def _tensor_ends(header: bytes) -> dict[str, int] | None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from tunebook.core.parameters import suggestion
+from tunebook.core.paths import expanded
 from tunebook.core.plan import EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import effective
 from tunebook.errors import PlanError, Problem
@@ -89,7 +89,9 @@ class Arguments:
     def data(self) -> str:
         """The data set that the task reads."""
         path = self.task.dataset or self._data_of_run()
-        return str(self.context.experiment / Path(path).expanduser()) if path else ""
+        if not path:
+            return ""
+        return str(self.context.experiment / expanded(path))
 
     def _data_of_run(self) -> str:
         return str(self._prepared.values.get("dataset_path") or dataset_path(self.context.plan, self.run))
@@ -103,7 +105,7 @@ class Arguments:
         values: dict[str, Any] = {}
         if self.config is not None:
             values[self.config] = self._config_value(self.config)
-            own = str(self.context.experiment / Path(self._data_of_run()).expanduser())
+            own = str(self.context.experiment / expanded(self._data_of_run()))
             if self.data != own:
                 values[self._data_parameter()] = self.data
             return values
@@ -130,7 +132,9 @@ class Arguments:
 
     def _config_value(self, name: str) -> str:
         directory = self.context.experiment / self.context.directories[self.run.name] / "eval"
-        return str(directory if name == "config_dir" else directory / _CONFIG_FILE)
+        if name == "config_dir":
+            return str(directory)
+        return str(directory / _CONFIG_FILE)
 
     def _data_parameter(self) -> str:
         name = _first(self.function, _DATA)
@@ -186,7 +190,9 @@ def _function_problem(task: EvaluationTask, function: TaskFunction) -> tuple[str
     if not unknown:
         return "", ""
     required = ", ".join(f"`{name}`" for name in unknown)
-    what = "the parameter" if len(unknown) == 1 else "the parameters"
+    what = "the parameter"
+    if len(unknown) > 1:
+        what = "the parameters"
     message = f"task `{function.name}` of {task.script} requires {what} {required}, which tunebook does not supply"
     if _has_own_data(task):
         message += " to a task with data of its own"

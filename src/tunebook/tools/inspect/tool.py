@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tunebook.core.jobs import Job, Resources, Stage
-from tunebook.core.paths import evaluation_script, evaluation_stem
+from tunebook.core.paths import evaluation_script, evaluation_stem, expanded
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import evaluation_settings, evaluations
 from tunebook.core.site import Site
@@ -66,7 +66,7 @@ class InspectTool(EvaluationTool):
             if is_package_task(script):
                 found[script] = read_package_task(script)
             else:
-                found[script] = read_task_script(experiment / Path(script).expanduser())
+                found[script] = read_task_script(experiment / expanded(script))
         return found
 
     def check(self, context: Context) -> Findings:
@@ -77,14 +77,16 @@ class InspectTool(EvaluationTool):
         notes: list[str] = []
         for task in context.plan.tasks:
             found = facts.get(task.script)
-            if found is None or found.unread:
+            if task.function and is_package_task(task.script):
+                errors.append(_twice_named(context.plan, task))
+            elif found is None or found.unread:
                 warnings.append(_unread(context.plan, task, found))
-                continue
-            errors.extend(task_errors(context.plan, task, found))
-            warnings.extend(prompt_warnings(context.plan, task, found))
-            function = found.function_for(task)
-            if function:
-                notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
+            else:
+                errors.extend(task_errors(context.plan, task, found))
+                warnings.extend(prompt_warnings(context.plan, task, found))
+                function = found.function_for(task)
+                if function:
+                    notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
         return Findings(tuple(errors), tuple(warnings), tuple(notes))
 
     def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:
@@ -158,6 +160,9 @@ class _Evaluation:
         script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
         stem = str(PurePosixPath(script).with_suffix(""))
         task_file = self._script_path()
+        inputs = [script]
+        if task_file and self.facts is not None:
+            inputs.append(task_file)
         return Job(
             name=stem,
             run=self.run.name,
@@ -166,7 +171,7 @@ class _Evaluation:
             directory=str(PurePosixPath(script).parent),
             script=script,
             outcome=f"{stem}.outcome.json",
-            inputs=(script, task_file) if task_file and self.facts is not None else (script,),
+            inputs=tuple(inputs),
             needs=(prepared.job,) if prepared and self.evaluation.epoch is not None else (),
             task=self.task.name,
             epoch=self.evaluation.epoch,
@@ -224,14 +229,16 @@ class _Evaluation:
         """The task's file; empty for a task of an installed package."""
         if is_package_task(self.task.script):
             return ""
-        return str(self.context.experiment / Path(self.task.script).expanduser())
+        return str(self.context.experiment / expanded(self.task.script))
 
     def _task_spec(self) -> str:
         """``FILE@task``; inspect-ai 0.3 reads a file name without it as a pattern, which must be relative."""
         if not self._script_path():
             return self.task.script
         function = self.arguments.function
-        name = function.name if function else self.task.function
+        name = self.task.function
+        if function:
+            name = function.name
         if name:
             return f"{self._script_path()}@{name}"
         start = self.context.experiment / PurePosixPath(self.job.script).parent
@@ -252,6 +259,11 @@ class _Evaluation:
             return prepared.checkpoints[self.evaluation.epoch]
         path = self.run.checkpoint or model_path(self.context.plan, self.context.site, self.run)
         return str(model_directory(self.context, path))
+
+
+def _twice_named(plan: Plan, task: EvaluationTask) -> Problem:
+    message = f"{task.script}@{task.function} names a task of a package, and a function beside it"
+    return Problem(message, plan.file, task.line, f"write `{task.script}`, or the path of a file before the `@`")
 
 
 def _unread(plan: Plan, task: EvaluationTask, script: TaskScript | None) -> Problem:

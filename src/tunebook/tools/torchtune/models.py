@@ -64,7 +64,7 @@ def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> Torchtu
         builder, arguments, model_type = _family(config)(config, prefix)
     except KeyError as error:
         raise PlanError(f"model {name} cannot be built by torchtune: {error.args[0]} is missing ({source})") from None
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError, ZeroDivisionError) as error:  # a field of another type, or zero
         raise PlanError(f"model {name} cannot be built by torchtune: {error} ({source})") from None
     return TorchtuneModel(builder, arguments, model_type, files, parameters_b(config))
 
@@ -111,10 +111,12 @@ def _dimensions(config: Config) -> dict[str, Any]:
 
 def _rope(config: Config) -> Mapping[str, Any]:
     """Rotary settings: ``rope_parameters`` as Transformers 5 writes them, else ``rope_theta`` and ``rope_scaling``."""
-    settings = config.get("rope_parameters") or {
-        "rope_theta": config.get("rope_theta", 10_000.0),
-        **(config.get("rope_scaling") or {}),
-    }
+    settings = config.get("rope_parameters")
+    scaling = config.get("rope_scaling") or {}
+    if not isinstance(settings or scaling, Mapping):
+        raise ValueError("its rotary settings are no object")  # noqa: TRY004  a wrong file
+    if not settings:
+        settings = {"rope_theta": config.get("rope_theta", 10_000.0), **scaling}
     return {"rope_type": settings.get("type", "default"), **settings}
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from tunebook.core.jobs import Job, Resources, Stage
-from tunebook.core.paths import checkpoint, output_directory
+from tunebook.core.paths import checkpoint, expanded, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import trains_adapters
 from tunebook.core.site import Environment
@@ -313,9 +313,9 @@ def _examples(context: Context, setup: Setup) -> int | None:
     """How many training examples there are, as the data set or else the plan says; ``None`` if neither does."""
     path, plan = setup.dataset_path, context.plan
     for name, found in context.datasets.items():
-        if found and found.splits.get("train") and path == str(context.experiment / Path(name).expanduser()):
+        if found and found.splits.get("train") and path == str(context.experiment / expanded(name)):
             return found.splits["train"]
-    is_of_plan = plan.dataset and path == str(context.experiment / Path(plan.dataset.path).expanduser())
+    is_of_plan = plan.dataset and path == str(context.experiment / expanded(plan.dataset.path))
     return plan.dataset.splits.get("train") if plan.dataset and is_of_plan else None
 
 
