@@ -392,7 +392,7 @@ def test_tasks_below_an_if_or_a_try_are_found_as_inspect_finds_them(tmp_path: Pa
 
 
 def test_a_function_of_a_package_task_is_an_error(experiment: Path) -> None:
-    replace(experiment / PAGE, f"`{SCRIPT}` ✓", "inspect_evals/mmlu_0_shot@other")
+    replace(experiment / PLAN, f"`{SCRIPT}` ✓", "inspect_evals/mmlu_0_shot@other")
     (problem,) = api.check(experiment).errors
     assert "inspect_evals/mmlu_0_shot@other names a task of a package" in problem.message
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["number", "plain_number", "whole_number"]
+__all__ = ["number", "plain_number", "whole_number", "without_equal"]
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _POWER = re.compile(
@@ -14,16 +14,25 @@ _POWER = re.compile(
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 
 
-def plain_number(text: str, unit: str = "") -> str:
+def plain_number(text: str, *units: str) -> str:
     """A number as programs write it: ``2 × 10⁻⁵`` becomes ``2e-5``, ``8 GPUs`` becomes ``8``; other texts stay."""
     text = text.strip().replace("−", "-")
-    if unit:
+    for unit in units:
         text = re.sub(rf"(?<=\d)\s+{re.escape(unit.rstrip('s'))}s?$", "", text, flags=re.IGNORECASE)
     power = _POWER.fullmatch(text)
     if power is None:
         return text
     exponent = power["plain"] or power["raised"].translate(_SUPERSCRIPTS)
     return f"{power['factor'] or 1}e{exponent}"
+
+
+def without_equal(text: str) -> str:
+    """A number without the same number in parentheses: ``2e-4 (0.0002)`` becomes ``2e-4``; other texts stay."""
+    both = re.fullmatch(r"(?P<first>[^()]+?)\s*\((?:=\s*)?(?P<second>[^()]+)\)", text.strip())
+    if both is None:
+        return text
+    first, second = number(plain_number(both["first"])), number(plain_number(both["second"]))
+    return both["first"] if first is not None and first == second else text
 
 
 def whole_number(text: str) -> int | None:

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from tunebook.core.jobs import Stage
-from tunebook.core.markdown import Bullet, fact_line
+from tunebook.core.markdown import Bullet, fact_line, name_key
 from tunebook.core.parameters import Kind, Parameter, ParameterTable, Written
 from tunebook.core.plan.parameter_values import is_nothing, read_value, value_text
+from tunebook.core.plan.remarks import is_harmless
 from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan
 
 __all__ = ["ConfigurationSection"]
 
-_UNSET = {"none", "null", "unset", "auto", "default"}
+_DEFAULT = {"unset", "auto", "default"}
+# Defaults that "none" may mean: no weight decay is not the default of 0.01.
+_NONE = (None, 0, 1, "")
 # Written first: what a reader looks for. The others follow in the order of the table.
 _FIRST = ("recipe", "gpus", "epochs", "batch_size", "packed", "lora_rank", "lora_alpha", "lr")
 _STAGES = {
@@ -67,6 +70,7 @@ class ConfigurationSection(Section):
         "settings",
     )
     decides = True
+    has_settings = True
     remarks = frozenset({"optimizer notes"})
 
     def known_names(self, parameters: ParameterTable) -> Sequence[str]:
@@ -77,7 +81,7 @@ class ConfigurationSection(Section):
         for_evaluation: list[tuple[Bullet, Parameter]] = []
         for bullet in source.bullets:
             parameter = _find_parameter(bullet, source)
-            if parameter is None:
+            if parameter is None or _is_for_some_runs(bullet, parameter, source, plan):
                 continue
             source.take(bullet)
             if _stage(bullet) is Stage.EVALUATION and parameter.stage is not Stage.EVALUATION:
@@ -133,6 +137,21 @@ def _find_parameter(bullet: Bullet, source: SectionReader) -> Parameter | None:
         source.problem(message, bullet.line, f"write `{parameter.column}`, or move it below `### Evaluation`")
         return None
     return parameter
+
+
+def _is_for_some_runs(bullet: Bullet, parameter: Parameter, source: SectionReader, plan: Plan) -> bool:
+    """Records a setting that a remark, or a run's name above it, restricts: the configuration is for all runs."""
+    names = {name_key(name) for run in plan.runs for name in (run.name, run.model)}
+    above = [group for group in bullet.groups if group in names]
+    if bullet.remark and not is_harmless(bullet.remark):
+        above.append(bullet.remark)
+    if not above:
+        return False
+    source.take(bullet)
+    source.unreadable(parameter.key)
+    message = f"`{bullet.name}` is given for `{above[-1]}`, but `{ConfigurationSection.title}` is for all runs"
+    source.problem(message, bullet.line, f"add a column `{parameter.column}` to `## All Runs` if runs differ in it")
+    return True
 
 
 def _is_label(name: str, source: SectionReader) -> bool:
@@ -193,7 +212,13 @@ def _read_setting(bullet: Bullet, parameter: Parameter, source: SectionReader) -
         source.take_code(bullet.code)
         code = bullet.code.raw.removesuffix("\n")
         return Written(code, code, bullet.line)
-    if is_nothing(bullet.value) or bullet.value.text.lower() in _UNSET:
+    text = bullet.value.text.lower()
+    if text in {"none", "null", "empty"} and (parameter.default is True or parameter.default not in _NONE):
+        hint = f"the default is {parameter.default_text}: write `-` for it, or the value that is meant"
+        source.problem(f"{bullet.name} is `{bullet.value.text}`, which may mean the default or not", bullet.line, hint)
+        source.unreadable(parameter.key)
+        return None
+    if is_nothing(bullet.value) or text in _DEFAULT:
         return None
     return read_value(parameter, bullet.value, source)
 
