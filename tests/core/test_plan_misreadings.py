@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.test_plan_spellings import PAGE, difference
+from core.test_plan_spellings import PLAN, difference
 from support.plans import parse_plan, problems_of
 from tunebook.core.plan.settings import evaluations
 
@@ -71,8 +71,8 @@ ERRORS: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize(("old", "new", "message"), ERRORS.values(), ids=ERRORS)
 def test_what_is_not_clear_is_an_error_on_its_line(old: str, new: str, message: str) -> None:
-    assert old in PAGE
-    page = PAGE.replace(old, new, 1)
+    assert old in PLAN
+    page = PLAN.replace(old, new, 1)
     first = page[: page.index(new)].count("\n") + 1
     lines = range(first - 1, first + new.count("\n") + 1)
     assert any(message in problem.message and problem.line in lines for problem in problems_of(page))
@@ -100,7 +100,7 @@ PROMPTS = [
 
 @pytest.mark.parametrize("text", PROMPTS)
 def test_a_prompt_that_may_be_a_remark_is_an_error(text: str) -> None:
-    problems = problems_of(PAGE.replace(SYSTEM, f"- **System Prompt:** {text}"))
+    problems = problems_of(PLAN.replace(SYSTEM, f"- **System Prompt:** {text}"))
     assert any("is not clear" in problem.message for problem in problems)
 
 
@@ -130,24 +130,24 @@ SAME: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("old", "new"), SAME.values(), ids=SAME)
 def test_what_is_beyond_doubt_is_read(old: str, new: str) -> None:
-    assert old in PAGE
-    page = PAGE.replace(old, new, 1)
+    assert old in PLAN
+    page = PLAN.replace(old, new, 1)
     assert [str(problem) for problem in problems_of(page)] == []
     assert difference(parse_plan(page).plan) == []
 
 
 def test_a_tick_says_yes() -> None:
-    plan = parse_plan(PAGE.replace("- **Dataset Packing:** no", "- **Dataset Packing:** ✓")).plan
+    plan = parse_plan(PLAN.replace("- **Dataset Packing:** no", "- **Dataset Packing:** ✓")).plan
     assert plan.value("packed") is True
 
 
 @pytest.mark.parametrize("dash", ["-", "–", "—", "n/a"])
 def test_any_dash_says_that_a_task_has_its_own_data(dash: str) -> None:
-    (task,) = parse_plan(PAGE.replace(TASK, TASK.replace("`words.json`", dash))).plan.tasks
+    (task,) = parse_plan(PLAN.replace(TASK, TASK.replace("`words.json`", dash))).plan.tasks
     assert (task.has_own_data, task.dataset) == (True, None)
 
 
 @pytest.mark.parametrize("cell", ["all", "every epoch", "✅ all epochs", "✓ epochs 0 and 1"])
 def test_all_epochs_of_a_cell(cell: str) -> None:
-    plan = parse_plan(PAGE.replace(ROWS, f"| rank4 | {cell} |")).plan
+    plan = parse_plan(PLAN.replace(ROWS, f"| rank4 | {cell} |")).plan
     assert [item.epoch for item in evaluations(plan) if item.run == "rank4"] == [0, 1]

@@ -8,8 +8,9 @@ import pytest
 
 from support.plans import EXAMPLE
 from tunebook import api
+from tunebook.api.loading import find_site
 from tunebook.core.site_file import site_text
-from tunebook.core.site_reading import parse_site
+from tunebook.core.site_reading import ParsedSite, parse_site
 
 
 def test_the_example_site_is_read() -> None:
@@ -159,3 +160,110 @@ def test_the_option_that_requests_gpus_is_kept_when_the_settings_are_written() -
     site, problems = parsed.site, (*parsed.errors, *parsed.warnings)
     assert problems == ()
     assert site.gpu_syntax == "gpus"
+
+
+def settings(*lines: str) -> ParsedSite:
+    return parse_site("\n".join(("# Site", "", *lines, "")))
+
+
+def bullet(name: str, value: str) -> ParsedSite:
+    return settings("## SLURM Defaults", f"- **{name}**: {value}")
+
+
+def test_a_table_of_settings_is_read() -> None:
+    found = settings("| Parameter | Value |", "|---|---|", "| Account | `lab` |", "| Default GPUs | 2 |").site
+    assert (found.account, found.gpus, found.lines["account"]) == ("lab", "2", 5)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("## SLURM Defaults", "Account: lab"), "claude.local.md:4: `Account: lab` is not read as a setting"),
+        (("```", "#SBATCH --account=lab", "```"), ":4: `#SBATCH --account=lab` is not read as a setting"),
+        (("## Environment", "```", "module load cuda", "```"), ":5: `module load cuda` is not read"),
+        (("## Modules", "- **Modules**: `cuda/12`"), ":4: `Modules` is not read here"),
+        (("## Modules", "```", "module load <module>", "```"), ":5: the module line `module load <module>` holds"),
+    ],
+)
+def test_lines_that_look_like_settings_and_are_not_read_are_named(lines: tuple[str, ...], message: str) -> None:
+    found = settings(*lines)
+    assert (found.site.account, found.site.modules) == ("", ())
+    (warning,) = found.warnings
+    assert message in str(warning)
+
+
+@pytest.mark.parametrize("text", ["TODO", "xxx", "your-account-here", "[account]", "{account}", "...", "a<account>"])
+def test_placeholders_in_other_styles_count_as_unset_with_a_warning(text: str) -> None:
+    found = bullet("Account", text)
+    assert found.site.account == ""
+    assert not found.errors
+    assert "looks like a placeholder" in str(found.warnings[0])
+
+
+@pytest.mark.parametrize("text", ["null", "unset", "not set", "leave empty", '""', "''"])
+def test_other_words_for_unset_are_unset(text: str) -> None:
+    found = bullet("Account", text)
+    assert (found.site.account, found.errors, found.warnings) == ("", (), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "key", "value"),
+    [
+        ("Account", '"lab"', "account", "lab"),
+        ("Account", "“lab”", "account", "lab"),
+        ("Partition", "gpu, gpu80", "partition", "gpu,gpu80"),
+        ("Mail type", "END, FAIL", "mail_type", "END,FAIL"),
+        ("Constraint", "[gpu40|gpu80]", "constraint", "[gpu40|gpu80]"),
+        ("Default memory", "32 GB", "mem", "32G"),
+        ("Default memory", "32GiB", "mem", "32G"),
+        ("Default memory", "64000", "mem", "64000"),
+        ("Default GPUs", "gpu:a100:2", "gpu_type", "a100"),
+        ("Default GPUs", "gpu:2", "gpu_type", ""),
+    ],
+)
+def test_other_spellings_are_written_as_slurm_reads_them(name: str, text: str, key: str, value: str) -> None:
+    found = bullet(name, text)
+    assert not found.errors
+    assert getattr(found.site, key) == value
+
+
+def test_memory_without_a_unit_is_an_error_since_slurm_reads_megabytes() -> None:
+    (error,) = bullet("Default memory", "32").errors
+    assert "SLURM reads it as 32 MB" in str(error)
+
+
+def test_a_time_of_two_numbers_is_named_as_minutes_and_seconds() -> None:
+    found = bullet("Default time", "1:00")
+    assert found.site.time == "1:00"
+    assert "1 minutes and 0 seconds to SLURM" in str(found.warnings[0])
+    assert not bullet("Default time", "1:00:00").warnings
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "message"),
+    [
+        ("Output base directory", "/scratch/$USER/out", "contains a variable"),
+        ("Output base directory", "~no-such-user/out", "the home directory of an unknown user"),
+        ("Models directory", "file:///models", "is a URL"),
+        ("Conda environment", "${HOME}/envs/tuning", "contains a variable"),
+        ("Virtual environment", "source /venv/bin/activate", "names the script that activates an environment"),
+    ],
+)
+def test_paths_that_no_job_can_use_are_errors(name: str, path: str, message: str) -> None:
+    (error,) = bullet(name, path).errors
+    assert message in str(error)
+
+
+def test_modules_in_bullets_and_paragraphs_of_their_section_are_read() -> None:
+    found = settings(
+        "## Module System", "Load these:", "- `module load cuda/12`", "- module load anaconda", "", "ml gcc"
+    )
+    assert found.site.modules == ("module load cuda/12", "module load anaconda", "ml gcc")
+    (warned,) = settings("## Modules", "```", "$ module load cuda", "```").site.modules
+    assert warned == "module load cuda"
+
+
+def test_a_file_in_another_encoding_is_an_error_with_line_and_byte(tmp_path: Path) -> None:
+    (tmp_path / "claude.local.md").write_bytes("# Site\n- **Account**: caf\xe9\n".encode("latin-1"))
+    (error,) = [item for item in find_site(tmp_path).errors if "UTF-8" in item.message]
+    assert (error.message, error.line) == ("not UTF-8: byte 0xe9", 2)

@@ -1,8 +1,9 @@
-"""What `check` reports about the data of a plan: all that a training would refuse or cut, and flaws with numbers."""
+"""`check` reports all data that a training would refuse or cut, and flaws with their numbers."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tunebook.tools.data_record import data_flaws
 from tunebook.tools.light_tokenizer import LightTokenizer
 from tunebook.tools.runtime.examples import example_parts
 
+_MAIN = "from tunebook.cli.main import main; main()"
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 WORDS = [{"input": word, "output": word.upper()} for word in ("house", "table", "water", "stone", "light", "paper")]
 CHATS = [
@@ -103,15 +105,39 @@ def test_everything_that_the_job_refuses_is_an_error(
     assert found[0].startswith("experiment_summary.md:33: ")
 
 
+def test_a_conversation_that_begins_with_an_answer_is_an_error_as_in_the_job(experiment: Path, model: Path) -> None:
+    write(experiment, {"train": [*CHATS[:5], {"messages": CHATS[5]["messages"][1:]}]})
+    configured(experiment, "Dataset Type: chat")
+    (error,) = errors(experiment)
+    assert "nothing is asked before the first answer" in error
+    assert "nothing is asked before" in refused_by_the_job(experiment, model, dataset_type="chat")
+
+
+def test_one_object_is_no_data_set(experiment: Path) -> None:
+    write(experiment, WORDS[0])
+    assert "is one object without a list of examples" in errors(experiment)[0]
+
+
+def test_half_characters_in_the_names_of_fields_are_printed_as_escapes(experiment: Path) -> None:
+    text = json.dumps([{**item, "\ud83d": 1} for item in WORDS])
+    (experiment / "words.json").write_text(text)
+    for options in ([], ["--json"]):
+        done = subprocess.run(
+            [sys.executable, "-c", _MAIN, "check", *options, str(experiment)], capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr.count(b"Traceback")) == (0, 0)
+        assert b"\\ud83d (6)" in done.stdout
+
+
 def test_only_the_splits_that_a_training_reads_must_be_whole(experiment: Path) -> None:
     write(experiment, {"train": WORDS, "validation": [{"input": "a"}], "test": [{"question": "a", "answer": "b"}]})
     assert errors(experiment) == []
-    assert "validation, example 0: there is no `output`" in warnings(experiment)
-    assert "test, example 0: there is no `input`" in warnings(experiment)
+    assert "validation, example 0: the field `output` is missing" in warnings(experiment)
+    assert "test, example 0: the field `input` is missing" in warnings(experiment)
     page = experiment / "experiment_summary.md"
     text = page.read_text().replace("train (6)", "train (6), validation (1)")
     page.write_text(text.replace("Validation During Training:** no", "Validation During Training:** yes"))
-    assert "validation, example 0: there is no `output`" in "".join(errors(experiment))
+    assert "validation, example 0: the field `output` is missing" in "".join(errors(experiment))
 
 
 def test_equal_prompts_are_an_error(experiment: Path) -> None:
@@ -175,7 +201,7 @@ def test_jsonl_errors_name_file_and_line(experiment: Path) -> None:
     rows[3] = '{"input": "a"}'
     (experiment / "words.jsonl").write_text("\ufeff" + "\n".join(rows))
     (error,) = errors(experiment)
-    assert error.startswith("experiment_summary.md:33: words.jsonl:4, train, example 3: there is no `output`")
+    assert error.startswith("experiment_summary.md:33: words.jsonl:4, train, example 3: the field `output` is missing")
     rows[3] = '{"input": "one\u2028two", "output": "X"}'
     (experiment / "words.jsonl").write_text("\n".join(rows), encoding="utf-8")
     assert errors(experiment) == []
@@ -231,7 +257,7 @@ def test_data_that_the_template_changes_is_an_error(tmp_path: Path) -> None:
     assert "words.json:1, train, example 5" in found[0]
 
 
-def test_where_jinja_is_not_installed_check_says_so(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_reports_that_jinja_is_not_installed(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("jinja2", "jinja2.sandbox"):
         monkeypatch.setitem(sys.modules, name, None)
     assert errors(experiment) == []
@@ -239,7 +265,7 @@ def test_where_jinja_is_not_installed_check_says_so(experiment: Path, monkeypatc
     assert "jinja2 is not installed here" in warnings(experiment)
 
 
-def test_parquet_is_checked_too_and_without_pyarrow_check_says_so(
+def test_parquet_is_checked_and_a_missing_pyarrow_is_reported(
     experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import pyarrow as pa

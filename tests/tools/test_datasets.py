@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+
+import pytest
 
 from tunebook.tools.datasets import read_dataset_facts
 from tunebook.tools.runtime.training_data import load_records
@@ -37,3 +40,35 @@ def test_a_conversation_in_two_splits_is_counted_whatever_the_order_of_its_keys(
     facts = read_dataset_facts(file)
     assert facts is not None
     assert facts.overlaps == {("train", "test"): 1}
+
+
+def test_a_pipe_and_a_name_that_is_too_long_are_problems_and_end_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "directory").mkdir()
+    os.mkfifo(tmp_path / "directory" / "train.json")
+    for name in ("pipe.json", "directory"):
+        facts = read_dataset_facts(tmp_path / name)
+        assert facts is not None
+        assert "is not a file" in facts.problem
+    facts = read_dataset_facts(tmp_path / ("x" * 300))
+    assert facts is not None
+    assert facts.problem.endswith("cannot be read: File name too long")
+
+
+def test_a_directory_that_may_not_be_listed_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    facts = read_dataset_facts(tmp_path)
+    assert facts is not None
+    assert facts.problem == f"{tmp_path} cannot be read: Permission denied"
+
+
+def test_shards_with_a_hash_in_their_names_are_one_split(tmp_path: Path) -> None:
+    for number in range(2):
+        name = f"train-0000{number}-of-00002-a09b74b3ef9c3b56.jsonl"
+        (tmp_path / name).write_text(json.dumps({"input": str(number), "output": "x"}))
+    facts = read_dataset_facts(tmp_path)
+    assert facts is not None
+    assert facts.splits == {"train": 2}

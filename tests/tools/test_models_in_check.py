@@ -1,4 +1,4 @@
-"""What `check` reports about the models of a plan: everything for which a job would refuse one."""
+"""`check` reports everything for which a job would refuse a model of the plan."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from support.tiny_model import CHAT_TEMPLATE, MODEL, build_tiny_model, write_tin
 from tunebook import api
 from tunebook.errors import ExitCode
 from tunebook.tools.known_models import known_model
+from tunebook.tools.model_facts import read_model_facts
 from tunebook.tools.runtime import inspect_job
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
@@ -112,6 +113,69 @@ def test_a_model_that_jobs_would_refuse_is_an_error_on_its_line(
     assert all(error.startswith(f"experiment_summary.md:{bullet}: the model ") for error in found)
 
 
+def without_index(model: Path) -> None:
+    (model / "model.safetensors").rename(model / "model-00001-of-00001.safetensors")
+
+
+def index(model: Path, text: str) -> None:
+    without_index(model)
+    (model / "model.safetensors.index.json").write_text(text)
+
+
+def vocabulary_only(model: Path) -> None:
+    (model / "tokenizer.json").unlink()
+    (model / "vocab.json").write_text("{}")
+
+
+def template(model: Path, value: Any) -> None:
+    (model / "chat_template.jinja").unlink()
+    edit(model / "tokenizer_config.json", chat_template=value)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (without_index, "neither model.safetensors nor model.safetensors.index.json"),
+        (lambda m: index(m, '{"weight_map":'), "has a model.safetensors.index.json that names no weight files"),
+        (lambda m: index(m, '{"weight_map": [1]}'), "has a model.safetensors.index.json that names no weight files"),
+        (lambda m: index(m, '{"weight_map": {"a": "parts/a.safetensors"}}'), "names files in other directories"),
+        (lambda m: (m / "tokenizer.model").write_bytes(b""), "has an empty tokenizer (tokenizer.model)"),
+        (vocabulary_only, "merges.txt is missing beside its vocab.json"),
+        (lambda m: (m / "tokenizer_config.json").write_text('{"a":}'), "tokenizer_config.json that is cut off"),
+        (lambda m: edit(m / "tokenizer_config.json", eos_token=None), "has a tokenizer without an end-of-text token"),
+        (lambda m: edit(m / "config.json", hidden_size="64"), "whose hidden_size is '64', not a whole number"),
+        (lambda m: edit(m / "config.json", num_attention_heads=0), "whose num_attention_heads is 0, not"),
+        (lambda m: edit(m / "config.json", num_hidden_layers=3), "has weights of 2 layers, but its config.json says 3"),
+        (lambda m: edit(m / "config.json", vocab_size=999), "but its config.json says [999, 64]"),
+        (lambda m: template(m, 5), "its chat_template is neither a text nor a list of named templates: 5"),
+        (lambda m: template(m, [{"template": "x"}]), "none of its chat templates is named `default`"),
+        (lambda m: template(m, ["x"]), "none of its chat templates is named `default`; there are: none"),
+        (lambda m: template(m, {"default": None}), "its chat template `default` is not a text"),
+        (lambda m: (m / "tokenizer_config.json").write_text("[]"), "tokenizer_config.json that is cut off"),
+    ],
+)
+def test_files_that_transformers_would_not_load_are_flaws(
+    model: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    damage(model)
+    facts = read_model_facts(model)
+    assert facts is not None
+    assert any(message in flaw.message for flaw in facts.flaws), facts.flaws
+
+
+def test_a_configuration_with_fields_of_another_type_is_no_traceback(experiment: Path, model: Path) -> None:
+    edit(model / "config.json", rope_parameters=[1])
+    assert any("its rotary settings are no object" in error for error in errors(experiment))
+    edit(model / "config.json", num_attention_heads=[4])
+    assert any("num_attention_heads is [4]" in error for error in errors(experiment))
+
+
+def test_a_model_whose_path_cannot_be_read_is_a_flaw(tmp_path: Path) -> None:
+    facts = read_model_facts(tmp_path / ("x" * 300))
+    assert facts is not None
+    assert "cannot be read: " in facts.flaws[0].message
+
+
 def test_a_well_known_name_does_not_stand_for_missing_files(experiment: Path, model: Path) -> None:
     page = experiment / "experiment_summary.md"
     page.write_text(page.read_text().replace(MODEL, "Llama-3.2-1B-Instruct"))
@@ -201,7 +265,7 @@ def test_of_several_chat_templates_one_is_named_default(experiment: Path, model:
     assert errors(experiment) == []
     edit(model / "tokenizer_config.json", chat_template=named("tool_use", "rag"))
     (error,) = errors(experiment)
-    assert "none of the model's chat templates is named `default`; there are: tool_use, rag" in error
+    assert "none of its chat templates is named `default`; there are: tool_use, rag" in error
     (model / "additional_chat_templates").mkdir()
     (model / "additional_chat_templates" / "other.jinja").write_text(CHAT_TEMPLATE)
     assert "there are: other" in errors(experiment)[0]

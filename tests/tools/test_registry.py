@@ -19,7 +19,7 @@ from tunebook.tools.parameters import every_parameter, installed_parameters
 from tunebook.tools.registry import installed_tools
 
 TOOL = """
-from tunebook.tools.base import Findings, PreparationTool, Package, Unit
+from tunebook.tools.base import Findings, PreparationTool, Package, Prepared, Unit
 
 class Mine(PreparationTool):
     name = short = "mine"
@@ -28,7 +28,7 @@ class Mine(PreparationTool):
     def survey(self, plan, site, experiment): return None
     def check(self, context): return Findings()
     def runs(self, plan): return plan.fine_tuned
-    def build(self, context, run): return Unit(run.name)
+    def build(self, context, run): return Unit(run.name, prepared=Prepared("", {0: "/ck"}, None, {}))
     def verify(self, context, run, unit, read): return ()
     def model_size_b(self, name, facts): return None
 """
@@ -63,7 +63,7 @@ BROKEN = [
     (TOOL.replace('name = short = "mine"', 'name, short = "torchtune", "mine"'), "another tool has the name torchtune"),
     (
         "from tunebook.core.jobs import Stage\nclass Mine:\n    name = short = 'mine'\n    stage = Stage.EVALUATION",
-        "it lacks `results`, `task_form`, `read_tasks`, `package`, `files`",
+        "it lacks `results`, `task_form`, `first_prompt`, `read_tasks`",
     ),
 ]
 

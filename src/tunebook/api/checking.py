@@ -1,4 +1,4 @@
-"""``check``: is the plan right, and what is in effect?"""
+"""``check``: reports every problem of the plan, and lists every setting in effect."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.api.loading import Loaded, find_experiment, load
+from tunebook.core.paths import MANIFEST, SCAFFOLD_LOG, tool_log
 from tunebook.core.plan import OwnSection, Plan
 from tunebook.core.site import Site
 from tunebook.disk.manifest import read_manifest
@@ -15,6 +16,7 @@ from tunebook.scaffold.blueprint import Blueprint, build_blueprint
 from tunebook.scaffold.effects import EffectTable, effects_by_run, tabulate
 from tunebook.scaffold.orchestrate import with_edited_files
 from tunebook.scaffold.samples import Sample, first_examples, first_prompts
+from tunebook.scaffold.write import obstacles, unwritable
 from tunebook.tools.base import Effect
 
 __all__ = ["CheckReport", "check"]
@@ -27,7 +29,7 @@ class CheckReport:
     Attributes:
         effects: run name to every setting in effect, with its source; empty if the plan is wrong.
         examples: first training examples as the models see them.
-        prompts: first prompts of the evaluations, if a task puts the plan's prompts around its data.
+        prompts: first prompts of the evaluations whose tasks put the plan's prompts around the data set's inputs.
         own: a person's own sections of the plan, which are not read.
     """
 
@@ -56,7 +58,7 @@ class CheckReport:
 def check(directory: Path) -> CheckReport:
     """Reads the plan and the site settings, and verifies what can be verified here; writes nothing.
 
-    A correct plan is built as well, as ``scaffold`` builds it: whatever that would refuse is reported.
+    A correct plan is also built as ``scaffold`` builds it, to report everything that ``scaffold`` would refuse.
     """
     experiment = find_experiment(directory)
     loaded = load(experiment)
@@ -68,6 +70,9 @@ def check(directory: Path) -> CheckReport:
     if blueprint.parts:
         effects = effects_by_run(blueprint, loaded.context)
     errors, warnings = _problems(loaded, blueprint)
+    written = _written(blueprint)
+    errors = (*errors, *obstacles(experiment, written))
+    warnings = (*warnings, *unwritable(experiment, written))
     examples: tuple[Sample, ...] = ()
     prompts: tuple[Sample, ...] = ()
     for part in blueprint.parts:
@@ -87,6 +92,14 @@ def check(directory: Path) -> CheckReport:
         prompts=prompts,
         own=loaded.own,
     )
+
+
+def _written(blueprint: Blueprint) -> tuple[str, ...]:
+    """Every file that scaffolding would write; none if there is nothing to scaffold."""
+    if not blueprint.parts:
+        return ()
+    logs = [tool_log("scaffold", part.tool.short) for part in blueprint.parts]
+    return (*blueprint.paths, *logs, SCAFFOLD_LOG, MANIFEST)
 
 
 def _problems(loaded: Loaded, blueprint: Blueprint) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
 from tunebook import __version__, api
-from tunebook.cli import analyze, check, demo, design, run, scaffold, setup_finetune, site, status, tools
+from tunebook.cli import analyze, check, demo, design, import_, run, scaffold, setup_finetune, site, status, tools
 from tunebook.cli.output import failed
 from tunebook.errors import ExitCode, TunebookError
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 _TOOLS = api.tool_names()
 design.register(app)
+import_.register(app)
 check.register(app)
 scaffold.register(app, _TOOLS)
 setup_finetune.register(app)
@@ -52,6 +54,9 @@ def tunebook(
 
 def main() -> None:
     """Runs one verb; ends the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # half characters in data and names of files are shown as escapes
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(standalone_mode=True)
     except TunebookError as error:

@@ -36,14 +36,14 @@ def without_equal(text: str) -> str:
 
 
 def whole_number(text: str) -> int | None:
-    """The number; ``None`` if the text is none. Commas may separate thousands."""
+    """The number; ``None`` for other texts. Commas may separate thousands."""
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
     return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else None
 
 
 def number(text: str) -> float | int | None:
-    """The number; ``None`` if the text is none, or one that is not finite."""
+    """The number; ``None`` for other texts, and for numbers that are not finite."""
     if re.fullmatch(r"[+-]?\d{1,18}", text):
         return int(text)
     if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):

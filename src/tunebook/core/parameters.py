@@ -1,4 +1,4 @@
-"""The table of parameters: every one's column, key, short name, kind, range and default, each in one row.
+"""The table of parameters: one row each, with column, key, short name, kind, range and default.
 
 The columns of ``## All Runs``, the bullets of ``## Configuration`` and the keys of a tool's own files are spellings of
 the same parameters. All are read through a :class:`ParameterTable`: the shared rows of this module, and the rows of the
@@ -154,7 +154,7 @@ class Parameter:
         return tuple(choice for choice in self.choices if choice.lower() in chosen)
 
     def accepts(self, value: Value) -> bool:
-        """Whether a value of this parameter's type lies within its range."""
+        """Whether a value of this parameter's type is within its range."""
         if self.choices:
             return set(value if isinstance(value, tuple) else (value,)) <= set(self.choices)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -169,8 +169,8 @@ class ParameterTable:
     """The parameters that a plan may give, in the order in which they appear in directory names.
 
     Attributes:
-        is_complete: whether a name that is not in the table is a mistake. It is not known to be one while the plan
-            names a tool that is not installed.
+        is_complete: whether a name that is not in the table is a mistake. If the plan names a tool that is not
+            installed, the name may be a parameter of that tool.
     """
 
     rows: tuple[Parameter, ...]
@@ -237,7 +237,7 @@ class ParameterTable:
         return None
 
     def with_rows(self, rows: Iterable[Parameter]) -> ParameterTable:
-        """This table with a tool's rows: one with the key of a row that is here takes its place, others follow."""
+        """This table with a tool's rows: a row with the same key replaces the one here, the others are appended."""
         own = {parameter.key: parameter for parameter in rows}
         kept = [own.pop(parameter.key, parameter) for parameter in self.rows]
         return replace(self, rows=(*kept, *own.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "checkpoint",
     "evaluation_script",
     "evaluation_stem",
+    "expanded",
     "output_directory",
+    "path_problem",
     "tool_log",
 ]
 
@@ -46,6 +49,33 @@ ANALYZE_LOG = "analyze-experiment.log"
 ANALYSIS = "analysis"
 DEVIATIONS = "deviations.jsonl"
 METRICS = "metrics.jsonl"
+_VARIABLE = re.compile(r"(?:^|/)\$(?:\w+|\{\w+\})(?:/|$)")
+_PLACEHOLDER = re.compile(r"<[^<>/]+>")
+_LONGEST_NAME = 255  # bytes, on the file systems of Linux
+
+
+def expanded(path: str) -> str:
+    """A path with the home directory in place of its ``~``; the home of an unknown user stays as it is written."""
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:
+        return path
+
+
+def path_problem(path: str) -> tuple[str, str]:
+    """Why no file can lie at a path as it is written, and what to do; both are empty if one can."""
+    whole = "write the path in full"
+    if "://" in path:
+        return "is a URL", "write a path on this machine"
+    if _VARIABLE.search(path):
+        return "contains a variable, and variables are not expanded", whole
+    if _PLACEHOLDER.search(path):
+        return "contains a placeholder", whole
+    if path.startswith("~") and expanded(path).startswith("~"):
+        return "begins with the home directory of an unknown user", whole
+    if any(len(name.encode()) > _LONGEST_NAME for name in path.split("/")):
+        return f"contains a name that is longer than {_LONGEST_NAME} bytes", whole
+    return "", ""
 
 
 def tool_log(verb: str, tool: str) -> str:
@@ -66,7 +96,7 @@ def evaluation_script(directory: str, task: str, epoch: int | None) -> str:
 def output_directory(experiment: Path, name: str, directory: str, output_dir_base: str) -> Path:
     """The directory of a run's checkpoints; the experiment's name is part of it, since experiments may share a base."""
     if output_dir_base:
-        return Path(output_dir_base).expanduser() / name / f"ck-out-{directory}"
+        return Path(expanded(output_dir_base)) / name / f"ck-out-{directory}"
     return experiment / directory / "artifacts"
 
 

@@ -9,6 +9,7 @@ from tunebook.core.markdown import backtick_fence, code_span, escape_cell, table
 from tunebook.core.paths import SITE_FILE
 from tunebook.core.site import SETTINGS, Environment, Setting, Site, setting, site_of, values_of
 from tunebook.core.site_reading import parse_site
+from tunebook.core.site_values import normalized
 from tunebook.errors import PlanError, Problem
 
 __all__ = ["site_text"]
@@ -114,7 +115,7 @@ def _prove(site: Site, text: str) -> None:
     found, problems = values_of(parsed.site), list[Problem]()
     for key, value in values_of(site).items():
         is_printable = all(line.isprintable() for line in value.split("\n"))
-        if found[key] != value or not is_printable:
+        if found[key] != normalized(key, value) or not is_printable:
             message = f"{setting(key).label} is {value!r}, which the site file cannot hold"
             allowed = setting(key).allowed or "one line of printable text, and no word for unset such as `none` or `-`"
             problems.append(Problem(message, SITE_FILE, hint=f"it must be {allowed}"))

@@ -8,9 +8,17 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from tunebook.core.markdown import Bullet, MarkdownSection, Table, parse_markdown
+from tunebook.core.markdown import Bullet, MarkdownSection, Table, TextBlock, parse_markdown
 from tunebook.core.paths import SITE_FILE
 from tunebook.core.site import SETTINGS, Environment, NodeLimits, Site, gpu_request, setting
+from tunebook.core.site_values import (
+    PATH_KEYS,
+    doubt_about,
+    is_placeholder,
+    normalized,
+    path_objection,
+    written_value,
+)
 from tunebook.core.units import clock_minutes
 from tunebook.errors import Problem
 
@@ -40,9 +48,9 @@ _LABELS = {item.label.lower(): item.key for item in SETTINGS if item.key not in 
 _KEYS = _LABELS | _ALIASES | _ENVIRONMENTS
 _CONDA = {key for key in _ENVIRONMENTS.values() if key.endswith("conda")}
 _FOR_PEOPLE = {"cluster", "username", "group"}  # jobs do not use them; GitHub has a user name too
-_UNSET = re.compile(r"(?:\(.*\)|<[^>]*>|-|none|n/a|)(?:\s+\(.*\))?", re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"`*<[^>]*>`*(?:\s.*)?")
-_REMARK = re.compile(r"(?P<value>.*?\S)\s+\(.*\)")
+_MODULE_COMMAND = re.compile(r"(?:\$ )?(?:module|ml) [a-z]+\b.*")
+_WRITTEN_SETTING = re.compile(r"(?:#SBATCH\s+--)?(?P<name>[A-Za-z][\w& -]*?)\s*[:=]\s*(?P<value>\S.*)")
+_MODULES = ("module", "modules", "module lines")
 _LIMITS = ("partition", "time limit", "gpus", "cpus per node", "memory per node")
 
 
@@ -58,12 +66,13 @@ class ParsedSite:
 def parse_site(text: str, *, file: str = SITE_FILE) -> ParsedSite:
     """Reads the settings; everything else in the file is ignored, since it is a person's notes for other agents too."""
     reading = _Reading(file)
+    reading.refuse_other_encodings(text)
     for section in parse_markdown(text).walk():
         for bullet in section.bullets:
             reading.read_bullet(bullet)
         reading.read_modules(section)
-        for table in section.tables:
-            reading.nodes += _node_limits(table)
+        reading.read_tables(section)
+        reading.name_unread(section)
     reading.read_gpus()
     reading.check_values()
     names = {item.name for item in fields(Site)}
@@ -91,15 +100,37 @@ class _Reading:
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
+    def refuse_other_encodings(self, text: str) -> None:
+        """Bytes that are no UTF-8 arrive as surrogates."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            byte = ord(text[error.start]) & 0xFF
+            line = text.count("\n", 0, error.start) + 1
+            problem = Problem(f"not UTF-8: byte 0x{byte:02x}", self.file, line, "save the file as UTF-8")
+            self.errors.append(problem)
+
     def read_bullet(self, bullet: Bullet) -> None:
         key = _KEYS.get(bullet.key)
-        if key is None:
+        if key is None and bullet.key in _MODULES:
+            hint = "write the commands in a code block below `## Module System`"
+            self.warnings.append(Problem(f"`{bullet.name}` is not read here", self.file, bullet.line, hint))
+        elif key is None:
             for near in get_close_matches(bullet.key, _KEYS, n=1, cutoff=0.85):
                 hint = f"did you mean `{near}`? This line is not read"
                 self.warnings.append(Problem(f"unknown setting `{bullet.name}`", self.file, bullet.line, hint))
-            return
-        value = _value(bullet)
+        else:
+            self._take(key, bullet)
+
+    def _take(self, key: str, bullet: Bullet) -> None:
+        value = normalized(key, written_value(bullet.value))
         if not value:
+            return
+        if is_placeholder(key, value):
+            if key not in _FOR_PEOPLE:
+                message = f"{bullet.name} is `{value}`, which looks like a placeholder: it counts as unset"
+                hint = "write the value, or `none`"
+                self.warnings.append(Problem(message, self.file, bullet.line, hint))
             return
         first = self.values.setdefault(key, value)
         line = self.lines.setdefault(key, bullet.line)
@@ -107,15 +138,47 @@ class _Reading:
             message = f"{bullet.name} is `{value}` here and `{first}` on line {line}"
             self.errors.append(Problem(message, self.file, bullet.line, "remove one of the two lines"))
 
+    def read_tables(self, section: MarkdownSection) -> None:
+        """Partitions, and settings in the first two columns of other tables."""
+        for table in section.tables:
+            limits = list(_node_limits(table))
+            self.nodes += limits
+            if limits or len(table.header) < 2:  # noqa: PLR2004  a name and a value
+                continue
+            for cells in (table.header, *(row.cells for row in table.rows)):
+                key = _KEYS.get(cells[0].key)
+                if key is not None:
+                    self._take(key, Bullet(cells[0].text, cells[1], cells[0].line, is_item=False))
+
     def read_modules(self, section: MarkdownSection) -> None:
+        """The commands of a section on modules: lines of code, and commands in bullets and paragraphs."""
         if "module" not in section.title.lower():
             return
-        for block in section.code_blocks:
-            for line in map(str.strip, block.raw.splitlines()):
-                if line and not line.startswith("#"):
-                    self.modules.append(line)
-                    self.lines.setdefault("modules", section.code_blocks[0].line)
-                    self._refuse_control_characters("a module line", line, self.lines["modules"])
+        for line, text, is_code in _lines(section):
+            if not text.startswith("#") and (is_code or _MODULE_COMMAND.fullmatch(text)):
+                self._take_module(text.removeprefix("$ "), line)
+
+    def _take_module(self, command: str, line: int) -> None:
+        if is_placeholder("modules", command):
+            message = f"the module line `{command}` holds a placeholder: it is left out"
+            self.warnings.append(Problem(message, self.file, line, "write the module's name, or remove the line"))
+            return
+        self.modules.append(command)
+        self.lines.setdefault("modules", line)
+        self._refuse_control_characters("a module line", command, line)
+
+    def name_unread(self, section: MarkdownSection) -> None:
+        """Warns of lines that look like settings where none are read: in paragraphs, in code, and other modules."""
+        is_read = "module" in section.title.lower()
+        for line, text, _ in _lines(section):
+            setting_line = _WRITTEN_SETTING.fullmatch(text)
+            named = setting_line["name"].replace("-", " ").lower() if setting_line else ""
+            hint = f"write it as a bullet: `- **{named.capitalize()}**: VALUE`"
+            if not is_read and _MODULE_COMMAND.fullmatch(text):
+                hint = "write it in a code block below `## Module System`"
+            elif named not in _LABELS and f"default {named}" not in _LABELS:
+                continue
+            self.warnings.append(Problem(f"`{text}` is not read as a setting", self.file, line, hint))
 
     def read_gpus(self) -> None:
         """Splits the request for GPUs, such as ``--gres=gpu:a100:1``, into its option, the kind and the number."""
@@ -141,10 +204,24 @@ class _Reading:
             if key in _CONDA and "/" not in value and re.search(r"\s", value):
                 hint = "write the name in backticks; what follows them is a remark"
                 self._error(key, value, "one word, the name of a conda environment", hint)
+            is_environment = key in _ENVIRONMENTS.values()
+            if key in PATH_KEYS or (is_environment and "/" in value):
+                self._object(key, value, *path_objection(value, is_environment=is_environment))
+            is_error, meaning, hint = doubt_about(key, value)
+            if is_error:
+                self._object(key, value, meaning, hint)
+            elif meaning:
+                problem = Problem(f"{_name(key)} is `{value}`, which {meaning}", self.file, self.lines[key], hint)
+                self.warnings.append(problem)
         for item in SETTINGS:
             value = self.values.get(item.key, "")
             if value.isprintable() and value and not item.accepts(value):
                 self._error(item.key, self.values.pop(item.key), item.allowed)
+
+    def _object(self, key: str, value: str, problem: str, hint: str) -> None:
+        if problem:
+            message = f"{_name(key)} is `{value}`, which {problem}"
+            self.errors.append(Problem(message, self.file, self.lines[key], hint))
 
     def _error(self, key: str, value: str, allowed: str, hint: str = "") -> None:
         message = f"{_name(key)} is `{value}`; it must be {allowed}"
@@ -167,15 +244,17 @@ def _name(key: str) -> str:
     return next((item.label for item in SETTINGS if item.key == key), labels.get(key, key))
 
 
-def _value(bullet: Bullet) -> str:
-    """The value, without a remark behind it; empty for a placeholder and the words for unset."""
-    raw, value = bullet.value.raw.strip(), bullet.value.value
-    if _UNSET.fullmatch(value) or _UNSET.fullmatch(raw.strip("`")) or _PLACEHOLDER.fullmatch(raw):
-        return ""
-    remark = _REMARK.fullmatch(value)
-    if remark and not raw.startswith("`"):
-        return remark["value"]
-    return value
+def _lines(section: MarkdownSection) -> Iterator[tuple[int, str, bool]]:
+    """Number, text, and whether it is code, of each line in a section's code, paragraphs and bullets without a name."""
+    for code in section.code_blocks:
+        for number, text in enumerate(code.raw.splitlines(), start=code.line + 1):  # below the fence
+            yield number, text.strip(), bool(text.strip())
+    for block in section.blocks:
+        if isinstance(block, TextBlock) and not block.is_code and not block.is_html:
+            for number, text in enumerate(block.raw.splitlines(), start=block.line):
+                yield number, text.strip(), False
+        elif isinstance(block, Bullet) and not block.name:
+            yield block.line, block.value.value, False
 
 
 def _node_limits(table: Table) -> Iterator[NodeLimits]:

@@ -36,7 +36,8 @@ class Part:
     """The units that one tool made of the plan, and the runs that it could not build.
 
     Attributes:
-        prepared: run name to its preparation, also of runs that no node can take: their evaluations are right.
+        prepared: run name to its preparation. It includes runs that no node can take, because their evaluations are
+            still correct.
     """
 
     tool: Tool
@@ -94,7 +95,8 @@ def _build_part(tool: Tool, context: Context, failed: Mapping[str, Failure]) -> 
         try:
             unit = tool.build(context, run)
         except TunebookError as error:
-            failures.append(Failure(run.name, error.problems))
+            known = context.findings[tool.name].errors  # why the whole part cannot be done explains its runs better
+            failures.append(Failure(run.name, known or error.problems))
             continue
         if unit.prepared is not None:
             prepared[run.name] = unit.prepared

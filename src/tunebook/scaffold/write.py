@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from tunebook.disk.atomic import write_text
 from tunebook.disk.manifest import Manifest, digest, is_edited, read_manifest, write_manifest
 from tunebook.disk.originals import original_of
-from tunebook.errors import UsageError
+from tunebook.errors import Problem, UsageError
 from tunebook.scaffold.reconcile import Action, Step
 
-__all__ = ["prune", "write_steps"]
+__all__ = ["obstacles", "prune", "unwritable", "write_steps"]
 
 
 def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[str]) -> None:
@@ -36,6 +36,33 @@ def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[s
     _make_directories(experiment, directories)
 
 
+def obstacles(experiment: Path, paths: Iterable[str]) -> Iterator[Problem]:
+    """What is in the way of files that are to be written, each once."""
+    paths = list(paths)
+    for folder in _folders(paths):
+        place = experiment / folder
+        if place.is_symlink() and not _is_inside(experiment, folder):
+            yield Problem("leads out of the experiment's directory", folder, hint="remove the symbolic link")
+        elif place.exists() and not place.is_dir():
+            yield Problem("is a file, but scaffolding makes a directory of this name", folder, hint="rename the file")
+    for path in sorted(paths):
+        if (experiment / path).is_dir():
+            yield Problem("is a directory, but scaffolding writes a file of this name", path, hint="rename it")
+
+
+def unwritable(experiment: Path, paths: Iterable[str]) -> Iterator[Problem]:
+    """Directories of files that are to be written, in which this user may not write."""
+    for folder in _folders(paths):
+        place = experiment / folder
+        if place.is_dir() and not os.access(place, os.W_OK | os.X_OK):
+            hint = "scaffold as a user who may, or make it writable"
+            yield Problem("you may not write in this directory", folder, hint=hint)
+
+
+def _folders(paths: Iterable[str]) -> list[str]:
+    return sorted({str(parent) for path in paths for parent in PurePosixPath(path).parents})
+
+
 def _make_directories(experiment: Path, directories: Iterable[str]) -> None:
     for directory in directories:
         folder = os.path.join(experiment, directory)  # noqa: PTH118  a sweep has thousands
@@ -54,10 +81,14 @@ def _announce(experiment: Path, steps: Sequence[Step]) -> None:
 
 def _refuse_outside(experiment: Path, folder: str) -> None:
     """The plan's rules allow only single path components as names, so that only a symbolic link can lead elsewhere."""
+    if not _is_inside(experiment, folder):
+        raise UsageError(f"{folder} leads out of the experiment's directory", hint="remove the symbolic link")
+
+
+def _is_inside(experiment: Path, folder: str) -> bool:
     root = os.path.realpath(experiment)
     real = os.path.realpath(os.path.join(experiment, folder))  # noqa: PTH118
-    if real != root and not real.startswith(root + os.sep):
-        raise UsageError(f"{folder} leads out of the experiment's directory", hint="remove the symbolic link")
+    return real == root or real.startswith(root + os.sep)
 
 
 def prune(
@@ -77,7 +108,7 @@ def prune(
 
 
 def _holds_results(experiment: Path, path: str, lost: Sequence[Step], tops: set[str]) -> bool:
-    """Whether unknown files would lose their context.
+    """Whether removing a file would leave files that tunebook does not know without their context.
 
     In a directory that is still planned these are files with the same stem; in any other directory, all files.
     """

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tunebook.core.paths import DATA_RECORD
+from tunebook.core.paths import DATA_RECORD, expanded
 from tunebook.core.plan import Plan
 from tunebook.core.plan.settings import effective
 from tunebook.disk.atomic import read_text, write_text
@@ -20,7 +20,7 @@ __all__ = ["data_flaws", "write_data_record"]
 
 
 def write_data_record(context: Context) -> None:
-    """Writes the flaws of each data set that was read, with the state of its files; a report can do without it."""
+    """Writes the flaws of each data set that was read, with the state of its files; reports work without them."""
     found = {}
     trained = {dataset_path(context.plan, run) for run in context.plan.fine_tuned}
     for path, facts in context.datasets.items():
@@ -49,7 +49,7 @@ def data_flaws(experiment: Path, plan: Plan) -> Iterator[str]:
         if isinstance(record, dict) and state in ([], record.get("files")):
             yield from map(str, record.get("flaws", ()))
         elif path:
-            facts = read_dataset_facts(experiment / Path(path).expanduser(), kind)
+            facts = read_dataset_facts(experiment / expanded(path), kind)
             if facts is not None:
                 yield from (text for text, _ in data_cautions(path, facts))
 
@@ -63,7 +63,7 @@ def _recorded(experiment: Path) -> object:
 
 def _state(experiment: Path, path: str) -> list[list[str | int]]:
     """Name, size and time of change of each of a data set's files; empty if it is not here."""
-    place = experiment / Path(path).expanduser()
+    place = experiment / expanded(path)
     files = [place]
     if place.is_dir():
         files = sorted(file for file in (*place.glob("*"), *place.glob("data/*")) if file.is_file())

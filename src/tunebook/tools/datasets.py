@@ -80,8 +80,11 @@ def read_dataset_facts(path: Path, dataset_type: str | None = None) -> DatasetFa
     Args:
         dataset_type: how the training reads the examples; without it only splits and overlaps are counted.
     """
-    if not path.exists():
-        return None
+    try:
+        if not path.exists():
+            return None
+    except OSError as error:
+        return DatasetFacts(problem=f"{path} cannot be read: {error.strerror}")
     data = DataReader(path)
     formats = None
     if dataset_type is not None and dataset_type in DATASET_TYPES:

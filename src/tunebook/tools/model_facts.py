@@ -1,4 +1,4 @@
-"""Facts about a model's directory: configuration, weight files, chat template, and what keeps jobs from using it."""
+"""Facts about a model's directory: configuration, weight files, chat template, and flaws that stop jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
-from tunebook.tools.weights import is_lfs_pointer, weight_problem
+from tunebook.tools.weights import is_lfs_pointer, tensor_shapes, weight_problem
 
 __all__ = ["ModelFacts", "ModelFlaw", "context_length", "parameters_b", "read_model_facts"]
 
@@ -20,6 +20,12 @@ _KINDS = (
 )
 _NOT_THE_MODELS = ("adapter_", "consolidated")
 _SHARD = re.compile(r".+-(\d{5})-of-(\d{5})\.\w+")
+_PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")  # classes without special tokens of their own
+_WHOLE_NUMBERS = (
+    *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
+    *("head_dim", "vocab_size", "max_position_embeddings"),
+)
+_LAYER = re.compile(r"model\.layers\.(\d+)\.")
 _ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 
 
@@ -40,7 +46,7 @@ class ModelFacts:
         weight_files: the files that the index names, or otherwise those in the directory.
         directory: the directory with the files: a snapshot, where the path is a Hugging Face cache entry.
         template: the chat template that training and evaluation use; empty if the model has none.
-        flaws: everything for which a job would refuse it.
+        flaws: every reason for which a job would refuse it.
     """
 
     config: Mapping[str, Any] | None
@@ -52,8 +58,16 @@ class ModelFacts:
 
 def read_model_facts(path: Path) -> ModelFacts | None:
     """The facts, or ``None`` if the path does not exist here (it may exist on compute nodes only)."""
-    if not path.exists():
-        return None
+    try:
+        if not path.exists():
+            return None
+        return _read(path)
+    except OSError as error:
+        flaw = ModelFlaw(f"cannot be read: {error.strerror or error}", f"make {error.filename or path} readable")
+        return ModelFacts(None, flaws=(flaw,))
+
+
+def _read(path: Path) -> ModelFacts:
     if not path.is_dir():
         return ModelFacts(None, flaws=(ModelFlaw("is a file", "give the directory with config.json and weights"),))
     try:
@@ -64,7 +78,7 @@ def read_model_facts(path: Path) -> ModelFacts | None:
     try:
         template = read_chat_template(directory)
     except ValueError as error:
-        flaws.append(ModelFlaw(f"cannot be prompted: {error}", "name one of them `default`"))
+        flaws.append(ModelFlaw(f"cannot be prompted: {error}", "correct its chat template, or download it again"))
     files = tuple(_weight_files(directory))
     return ModelFacts(_json(directory / "config.json"), files, directory, template, tuple(flaws))
 
@@ -77,7 +91,7 @@ def _flaws(directory: Path) -> Iterator[ModelFlaw]:
         yield ModelFlaw("is an adapter, not a model", f"merge it into {base} first, and give the merged model")
         return
     if adapters:
-        hint = "move adapter_* into a sub-folder, or the adapter would be applied to these weights in evaluation"
+        hint = "move adapter_* into a sub-folder; otherwise evaluation applies the adapter to these weights"
         yield ModelFlaw(f"holds both weights and an adapter ({', '.join(adapters)})", hint)
     yield from _config_flaws(directory)
     yield from _tokenizer_flaws(directory)
@@ -92,6 +106,9 @@ def _config_flaws(directory: Path) -> Iterator[ModelFlaw]:
         yield ModelFlaw("has a Git LFS pointer for its config.json", "run `git lfs pull` in the model's directory")
     elif _json(file) is None:
         yield ModelFlaw("has a config.json that is not valid JSON", "download it again")
+    for key, value in (_json(file) or {}).items():
+        if key in _WHOLE_NUMBERS and value is not None and (type(value) is not int or value < 1):
+            yield ModelFlaw(f"has a config.json whose {key} is {value!r:.50}, not a whole number", "download it again")
 
 
 def _tokenizer_flaws(directory: Path) -> Iterator[ModelFlaw]:
@@ -103,10 +120,31 @@ def _tokenizer_flaws(directory: Path) -> Iterator[ModelFlaw]:
         message = f"has a Git LFS pointer for its tokenizer ({', '.join(pointers)})"
         yield ModelFlaw(message, "run `git lfs pull` in the model's directory")
         return
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        file = directory / name
-        if file.is_file() and not _ends_as_object(file):
-            yield ModelFlaw(f"has a {name} that is cut off or not valid JSON", "download it again")
+    empty = [file.name for file in found if not file.stat().st_size]
+    settings = directory / "tokenizer_config.json"
+    if "tokenizer.json" not in empty and empty:
+        yield ModelFlaw(f"has an empty tokenizer ({', '.join(empty)})", "download it again")
+    if [file.name for file in found] == ["vocab.json"] and not (directory / "merges.txt").is_file():
+        yield ModelFlaw("has half a tokenizer: merges.txt is missing beside its vocab.json", "download it again")
+    for file, is_whole in ((directory / "tokenizer.json", _ends_as_object), (settings, _is_object)):
+        if file.is_file() and not is_whole(file):
+            yield ModelFlaw(f"has a {file.name} that is cut off or not valid JSON", "download it again")
+    if _lacks_end(directory):
+        hint = "write the token that ends a turn as `eos_token` into tokenizer_config.json"
+        yield ModelFlaw("has a tokenizer without an end-of-text token", hint)
+
+
+def _lacks_end(directory: Path) -> bool:
+    """Whether no file names the token that ends a text, and the tokenizer's class has none of its own either."""
+    settings = _json(directory / "tokenizer_config.json")
+    if settings is None or settings.get("tokenizer_class") not in _PLAIN_TOKENIZERS:
+        return False
+    named = _json(directory / "special_tokens_map.json") or {}
+    return not settings.get("eos_token") and not named.get("eos_token")
+
+
+def _is_object(file: Path) -> bool:
+    return _json(file) is not None
 
 
 def _ends_as_object(file: Path) -> bool:
@@ -120,10 +158,11 @@ def _ends_as_object(file: Path) -> bool:
 def _weight_flaws(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
     if not files:
         hint = "download them"
-        if any(directory.glob("consolidated*.pth")) or any(directory.glob("*.gguf")):
+        if any(directory.glob("*.pth")) or any(directory.glob("*.gguf")):
             hint = "torchtune and Transformers need weights in Hugging Face's format: model*.safetensors"
         yield ModelFlaw("has no weights", hint)
         return
+    yield from _index_flaws(directory, files)
     placed = _placed_tensors(directory)
     found: dict[tuple[str, str], list[str]] = {}
     for name in files:
@@ -131,9 +170,53 @@ def _weight_flaws(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
         if problem[0]:
             found.setdefault(problem, []).append(name)
     for (message, hint), names in found.items():
-        subject = f"weight file {names[0]}" if len(names) == 1 else f"{len(names)} weight files ({', '.join(names)})"
-        verb = message if len(names) == 1 else message.replace("is ", "are ", 1)
+        subject, verb = f"weight file {names[0]}", message
+        if len(names) > 1:
+            subject, verb = f"{len(names)} weight files ({', '.join(names)})", message.replace("is ", "are ", 1)
         yield ModelFlaw(f"cannot be loaded: {subject} {verb}", hint)
+    if not found:
+        yield from _other_shapes(directory, files)
+
+
+def _other_shapes(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
+    """Weights of another model than ``config.json`` describes: Transformers would invent the missing layers."""
+    config = _json(directory / "config.json") or {}
+    shapes: dict[str, list[int]] = {}
+    for name in files:
+        if name.endswith(".safetensors"):
+            shapes |= tensor_shapes(directory / name)
+    hint = "config.json and weights must be of one model: download both again"
+    embedding = shapes.get("model.embed_tokens.weight")
+    expected = [config.get("vocab_size"), config.get("hidden_size")]
+    if embedding and None not in expected and embedding != expected:
+        yield ModelFlaw(f"has embeddings of shape {embedding}, but its config.json says {expected}", hint)
+    layers = {int(match[1]) for match in map(_LAYER.match, shapes) if match}
+    planned = config.get("num_hidden_layers")
+    if layers and isinstance(planned, int) and len(layers) < planned:
+        yield ModelFlaw(f"has weights of {len(layers)} layers, but its config.json says {planned}", hint)
+
+
+def _index_flaws(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
+    """Weights that Transformers does not find: it reads one file with a fixed name, or those that an index names."""
+    if files[0] in [single for single, _, _ in _KINDS]:
+        return
+    indices = [index for _, index, _ in _KINDS if (directory / index).is_file()]
+    if not indices:
+        wanted = " nor ".join(name for single, index, _ in _KINDS[:1] for name in (single, index))
+        yield ModelFlaw(f"has weights in {files[0]}, but neither {wanted}", "download the missing file, or rename it")
+    elif not _weight_map(directory / indices[0]):
+        yield ModelFlaw(f"has a {indices[0]} that names no weight files", "download it again")
+    elif any("/" in name for name in files):
+        hint = "lay the files beside config.json, and correct the index"
+        yield ModelFlaw(f"has a {indices[0]} that names files in other directories", hint)
+
+
+def _weight_map(index: Path) -> Mapping[str, str]:
+    """Tensor to file, as an index says; empty if there is no index, or none that can be read."""
+    placed = (_json(index) or {}).get("weight_map")
+    if not isinstance(placed, dict) or not all(isinstance(file, str) for file in placed.values()):
+        return {}
+    return placed
 
 
 def _weight_files(directory: Path) -> Iterator[str]:
@@ -142,9 +225,9 @@ def _weight_files(directory: Path) -> Iterator[str]:
         if (directory / single).is_file():
             yield single
             return
-        placed = (_json(directory / index) or {}).get("weight_map")
-        if isinstance(placed, dict) and placed:
-            yield from sorted({str(file) for file in placed.values()})
+        placed = _weight_map(directory / index)
+        if placed:
+            yield from sorted(set(placed.values()))
             return
         names = sorted(file.name for file in directory.glob(pattern))
         names = [name for name in names if not name.startswith(_NOT_THE_MODELS)]
@@ -166,10 +249,10 @@ def _placed_tensors(directory: Path) -> Mapping[str, list[str]]:
     """Weight file to the tensors that the index places in it."""
     by_file: dict[str, list[str]] = {}
     for single, index, _ in _KINDS:
-        placed = (_json(directory / index) or {}).get("weight_map")
-        if isinstance(placed, dict) and not (directory / single).is_file():
+        placed = _weight_map(directory / index)
+        if placed and not (directory / single).is_file():
             for tensor, file in placed.items():
-                by_file.setdefault(str(file), []).append(tensor)
+                by_file.setdefault(file, []).append(tensor)
             break
     return by_file
 
@@ -193,7 +276,9 @@ def parameters_b(config: Mapping[str, Any]) -> float:
     kv = int(config.get("num_key_value_heads") or heads)
     attention = hidden * head * (2 * heads + 2 * kv)
     layer = attention + 3 * hidden * int(config["intermediate_size"])
-    embeddings = hidden * int(config["vocab_size"]) * (1 if config.get("tie_word_embeddings") else 2)
+    embeddings = hidden * int(config["vocab_size"])
+    if not config.get("tie_word_embeddings"):
+        embeddings *= 2
     return (int(config["num_hidden_layers"]) * layer + embeddings) / 1e9
 
 
@@ -202,4 +287,6 @@ def _json(path: Path) -> dict[str, Any] | None:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return document if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return None
+    return document

@@ -1,4 +1,4 @@
-"""Facts about every model that a plan names, and what in them keeps a training or an evaluation from using it."""
+"""Facts about every model that a plan names, and the problems that stop its trainings or evaluations."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tunebook.core.jobs import Stage
+from tunebook.core.paths import expanded
 from tunebook.core.plan import Plan, Run
 from tunebook.core.site import Site
 from tunebook.errors import Problem
@@ -20,7 +21,7 @@ __all__ = ["model_findings", "model_size_b", "survey_models"]
 MAY_BE_ELSEWHERE = "it may exist on compute nodes only; it could not be verified here"
 _SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
 _SAME = 1.1
-_SIMILAR = 1.6  # names round, and some count without the embeddings
+_SIMILAR = 1.6  # names give rounded sizes, and some leave out the embeddings
 
 Models = Mapping[str, ModelFacts | None]
 
@@ -28,7 +29,7 @@ Models = Mapping[str, ModelFacts | None]
 def survey_models(plan: Plan, site: Site, experiment: Path) -> Models:
     """Path to the facts of each model that a run is trained from or evaluated with; ``None`` if it was not found."""
     paths = sorted({_path(plan, site, run) for run in plan.runs} - {""})
-    return {path: read_model_facts(experiment / Path(path).expanduser()) for path in paths}
+    return {path: read_model_facts(experiment / expanded(path)) for path in paths}
 
 
 def _path(plan: Plan, site: Site, run: Run) -> str:
@@ -36,7 +37,7 @@ def _path(plan: Plan, site: Site, run: Run) -> str:
 
 
 def model_findings(context: Context, stage: Stage) -> Findings:
-    """What is wrong with the models that a stage loads: those that runs are trained from, or those that are evaluated.
+    """Problems of the models that a stage loads: those that runs are trained from, or those that are evaluated.
 
     Models that no job could use are errors, those that were not found warnings, and those that are complete notes.
     """
@@ -84,14 +85,18 @@ def _line(plan: Plan, runs: list[Run]) -> int | None:
 
 def _in_words(facts: ModelFacts, path: str) -> str:
     size = _size_b(facts)
-    shown = f"{_billions(size)} parameters" if size else "size unknown"
+    shown = "size unknown"
+    if size:
+        shown = f"{_billions(size)} parameters"
     if facts.directory.name not in Path(path).parts:
         shown += f", snapshot {facts.directory.name} of the Hugging Face cache"
     return shown
 
 
 def _billions(size: float) -> str:
-    return f"{size:.3g}B" if size >= 1 else f"{1000 * size:.3g}M"
+    if size >= 1:
+        return f"{size:.3g}B"
+    return f"{1000 * size:.3g}M"
 
 
 def model_size_b(name: str, facts: ModelFacts | None) -> float | None:
@@ -110,7 +115,7 @@ def _size_b(facts: ModelFacts) -> float | None:
 
 
 def _other_size(name: str, facts: ModelFacts) -> tuple[bool, str]:
-    """Whether it is certain, and the message, if the model's name says another size than its ``config.json``."""
+    """The message if the model's name says another size than its ``config.json``, and whether that is certain."""
     found, known = _size_b(facts), known_model(name)
     if not found:
         return False, ""

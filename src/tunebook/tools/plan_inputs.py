@@ -6,6 +6,7 @@ import math
 from pathlib import Path, PurePosixPath
 
 from tunebook.core.jobs import Resources
+from tunebook.core.paths import expanded
 from tunebook.core.plan import Plan, Run
 from tunebook.core.site import Site
 from tunebook.core.units import clock_minutes, sbatch_time
@@ -43,7 +44,7 @@ def model_directory(context: Context, path: str) -> Path:
     facts = context.models.get(path)
     if facts is not None and not facts.flaws:
         return facts.directory
-    return context.experiment / Path(path).expanduser()
+    return context.experiment / expanded(path)
 
 
 def dataset_path(plan: Plan, run: Run) -> str:

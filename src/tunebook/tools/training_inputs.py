@@ -1,4 +1,4 @@
-"""Facts about the data sets that a plan trains with, and where a training would refuse or spoil them."""
+"""Facts about the data sets of a plan, and the problems for which training would refuse or change their examples."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from tunebook.core.paths import expanded
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.resources import splits_text
 from tunebook.core.plan.settings import effective
@@ -33,18 +34,20 @@ def survey_datasets(plan: Plan, experiment: Path) -> Mapping[str, DatasetFacts |
     for task in plan.tasks:
         if task.dataset:
             types.setdefault(task.dataset, "instruct")  # as far as a prompt can be shown
-    found = {path: read_dataset_facts(experiment / Path(path).expanduser(), kind) for path, kind in types.items()}
+    found = {path: read_dataset_facts(experiment / expanded(path), kind) for path, kind in types.items()}
     return MappingProxyType(dict(sorted(found.items())))
 
 
 def input_findings(context: Context) -> Findings:
-    """What a training would refuse (errors), flaws of the data and missing files (warnings), what was read (notes)."""
+    """Errors for data that training would refuse; warnings for flaws and missing files; notes on the data."""
     plan = context.plan
     errors: list[Problem] = []
     warnings: list[Problem] = []
     notes: list[str] = []
     for path, facts in context.datasets.items():
-        line = plan.dataset.line if plan.dataset is not None and plan.dataset.path == path else None
+        line: int | None = None
+        if plan.dataset is not None and plan.dataset.path == path:
+            line = plan.dataset.line
         runs = [run for run in plan.fine_tuned if dataset_path(plan, run) == path]
         if not runs:
             continue
@@ -81,7 +84,7 @@ def _run_line(plan: Plan, runs: list[Run]) -> int | None:
 
 
 def _short(message: str, context: Context) -> str:
-    """Paths below the experiment as the plan gives them."""
+    """Shortens paths below the experiment to those that the plan gives."""
     return message.replace(f"{context.experiment}/", "")
 
 
@@ -97,9 +100,11 @@ def _refusals(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan) -> It
     keys = ", ".join(facts.keys)
     for split in _trained(runs, plan):
         part = facts.parts.get(split)
-        if part is None and not keys:
+        if not facts.parts:
+            yield f"{path} is one object without a list of examples", "write a list, or splits as keys: `train`"
+        elif part is None and not keys:
             hint = f"give a file with both splits as keys, or a directory with a file for each, or do not {_use(split)}"
-            yield f"{path} has no splits, so that all of it is training data: it cannot serve as {split}", hint
+            yield f"{path} has no splits, so all of it is training data: it cannot serve as {split}", hint
         elif part is None:
             yield f"{path} has no {split} split; it has: {keys}", f"name the list of examples `{split}`"
         elif not part.examples:
@@ -112,7 +117,9 @@ def _refusals(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan) -> It
 
 
 def _use(split: str) -> str:
-    return "validate" if split == _VALIDATION else f"use {split}"
+    if split == _VALIDATION:
+        return "validate"
+    return f"use {split}"
 
 
 def _refusal(part: SplitFacts) -> str:
@@ -130,7 +137,7 @@ def _notes(path: str, facts: DatasetFacts) -> Iterator[str]:
 
 
 def _doubts(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan, context: Context) -> Iterator[tuple[str, str]]:
-    """What a person should look at, with what to do."""
+    """Warnings, each with its hint."""
     yield from data_cautions(path, facts)
     trained = _trained(runs, plan)
     for split, part in facts.parts.items():
@@ -142,7 +149,7 @@ def _doubts(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan, context
     own = facts.parts[_TRAIN].own_system if _TRAIN in facts.parts else 0
     if own and plan.value("system_prompt"):
         hint = "remove one of the two"
-        yield f"{own} conversations of {path} have a system message of their own: the plan's does not apply", hint
+        yield f"{own} conversations of {path} have a system message of their own, which replaces the plan's", hint
 
 
 def _count_errors(plan: Plan, path: str, facts: DatasetFacts) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ from tunebook.core.markdown.lines import TableLine, split_lines
 from tunebook.core.markdown.quotes import is_open
 
 # An underscore inside a word, as in `rank8_lr1e-5`, is not markup.
-_MARKUP = re.compile(r"[`*\\\[<&~]|(?:^|\W)_|_(?:\W|$)")
+_MARKUP = re.compile(r"[`*\\\[<&]|(?:^|\W)_|_(?:\W|$)")
 # A tick alone is a value: it says yes.
 _TICK = re.compile(r"(?<=\S)\s*[✓✔✅☑]\ufe0f?(?:\s*verified)?\s*$", re.IGNORECASE)
 _LEADING_CODE = re.compile(r"(?P<code>(?P<fence>`+).+?(?<!`)(?P=fence)(?!`))(?P<remark>$|[\s(,;–—✓✔✅☑].*)", re.DOTALL)
@@ -239,6 +239,7 @@ def _inline_parser() -> MarkdownIt:
     return MarkdownIt("commonmark")
 
 
+@lru_cache(maxsize=4096)  # the cells of a column are often the same
 def plain(raw: str) -> str:
     """A text without its inline markup, and without a trailing ``✓`` or ``✓ verified``."""
     text = _TICK.sub("", raw)
@@ -264,7 +265,7 @@ def _visible(tokens: list[Token]) -> Iterator[str]:
 def parse_markdown(text: str) -> MarkdownSection:
     """The text as a tree of sections; the root has level 0, no title, and the blocks before the first heading.
 
-    A byte order mark is no part of the text. The same text gives the same object: callers must not change it.
+    A byte order mark is not part of the text. The same text gives the same object: callers must not change it.
     """
     text = text.removeprefix("\ufeff")
     root = MarkdownSection("", 0, 1, text.count("\n") + 1)
@@ -372,7 +373,7 @@ def _line(token: Token) -> int:
 def _parts(content: str, *, is_item: bool) -> list[tuple[str, int, bool]]:
     """A paragraph's labelled lines and the texts between them, each with its offset and whether it is a bullet.
 
-    A label inside a quote that is still open is a part of the quoted text. A bullet's text goes on in the lines below.
+    A label inside a quote that is still open is a part of the quoted text. The lines below a bullet continue its text.
     """
     parts: list[tuple[str, int, bool]] = []
     for offset, text in enumerate(content.split("\n")):

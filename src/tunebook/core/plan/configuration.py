@@ -161,7 +161,7 @@ def _is_label(name: str, source: SectionReader) -> bool:
 
 
 def _is_other_stage(bullet: Bullet, parameter: Parameter) -> bool:
-    """A setting of the evaluation that is among those of the training and does not say which it is."""
+    """Whether a setting of the evaluation is among those of the training, without "evaluation" in its name."""
     is_named = bullet.key.startswith(("eval ", "evaluation "))
     return _stage(bullet) is Stage.PREPARATION and parameter.stage is Stage.EVALUATION and not is_named
 
@@ -186,14 +186,14 @@ def _value(written: Written | None) -> object:
 
 
 def _read_shared(bullet: Bullet, parameter: Parameter, source: SectionReader, plan: Plan, found: _Found) -> None:
-    """A setting of the training below ``Evaluation``: only prompts are right, since both stages have the same."""
+    """A setting of the training below ``Evaluation``: an error unless it is a prompt, which both stages share."""
     if parameter.kind is not Kind.LITERAL:
-        message = f"`{bullet.name}` is no setting of the evaluation, but is below `{bullet.groups[-1]}`"
+        message = f"`{bullet.name}` is not a setting of the evaluation, but is below `{bullet.groups[-1]}`"
         names = [row.column for row in source.parameters.of_stage(Stage.EVALUATION)]
         source.problem(message, bullet.line, f"settings of the evaluation: {', '.join(names)}")
         return
     if parameter.key not in found.first and plan.fine_tuned:
-        message = f"`{bullet.name}` is given for the evaluation only, but training and evaluation have the same"
+        message = f"`{bullet.name}` is given for the evaluation only, but training and evaluation share it"
         source.problem(message, bullet.line, "write it outside of the evaluation's settings")
         return
     _read(bullet, parameter, source, plan, found)

@@ -125,7 +125,7 @@ def _read_settings(source: SectionReader, plan: Plan) -> Plan:
 
 
 def _read_cell(cell: Cell, run: str, task: str, source: SectionReader) -> list[MatrixEntry]:
-    """One entry, or none."""
+    """The cell's entry; an empty list if the run is not evaluated in the task."""
     text = cell.text
     if text.lower() in _BLANK:
         return []
@@ -171,7 +171,7 @@ class EvaluationPlanSection(SectionOfParts):
     has_own_parts = False
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        """A table of runs is a matrix, and a setting is one, below whatever heading."""
+        """The tables of runs are matrices; they and the settings may be below any heading of the section."""
         plan = super().read(source, plan)
         default = plan.epochs_line
         plan = _read_settings(source, plan)

@@ -71,7 +71,7 @@ class _QuoteError(ValueError):
 def _read_literal(parameter: Parameter, cell: Cell) -> Written:
     if is_nothing(cell):
         if parameter.default:
-            raise _QuoteError(f"`{cell.text}` is no text for it")
+            raise _QuoteError(f"`{cell.text}` means no text, but the parameter needs one")
         return Written("", "", cell.line)
     hidden = _INVISIBLE.search(cell.raw)
     if hidden is not None:

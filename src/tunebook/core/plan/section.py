@@ -111,7 +111,8 @@ class Reading:
         bullets = [block for block in blocks if isinstance(block, Bullet) and block.value.text]
         names = [bullet.name for bullet in bullets if self.parameters.by_column(bullet.name)]
         if names:
-            message = f"`{heading.title}` is a section of your own: it sets no {', '.join(dict.fromkeys(names))}"
+            listed = ", ".join(dict.fromkeys(names))
+            message = f"`{heading.title}` is a section of your own, so it does not set {listed}"
             hint = "settings are read from `## Configuration` and from the columns of `## All Runs`"
             self.warnings.append(Problem(message, self.file, heading.line, hint))
 

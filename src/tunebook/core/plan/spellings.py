@@ -86,7 +86,7 @@ class _Placing:
             self.label, self.label_line = bullet.key, None
 
     def _end_label(self, bullet: Bullet) -> None:
-        """A label holds for what follows it, and then for the lines of the same paragraph."""
+        """A label applies to the block that follows it, or to the next lines of its own paragraph."""
         if not bullet.value.raw or self.label_line not in {None, bullet.line - 1}:
             self.label = ""
 

@@ -122,7 +122,8 @@ def _report_text(block: TextBlock, source: SectionReader, mentions: re.Pattern[s
             is_found = True
         elif not block.is_code and line.count("|") >= _BARS:
             hint = "a table has a header, a line of dashes, and no empty line between its rows"
-            source.problem(f"`{_short(line.strip())}` looks like the row of a table, but is in none", number, hint)
+            message = f"`{_short(line.strip())}` looks like the row of a table, but is outside of a table"
+            source.problem(message, number, hint)
             is_found = True
     return is_found
 

@@ -43,7 +43,7 @@ def _directory(module: str) -> Path | None:
 def _find_task(directory: Path | None, name: str) -> TaskScript:
     if directory is not None:
         for file in sorted(directory.rglob("*.py")):
-            script = read_task_script(file)
+            script = read_task_script(file, is_alone=False)
             found = [function for function in script.functions if function.name == name] if script else []
             if found:
                 return TaskScript((found[0],))

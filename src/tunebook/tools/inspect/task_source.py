@@ -4,34 +4,114 @@ from __future__ import annotations
 
 import ast
 import platform
-from collections.abc import Mapping
+import tokenize
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
 from tunebook.tools.base import TaskFunction, TaskScript
 
 __all__ = ["read_task_script"]
 
+_ALONE = "inspect-ai loads a script without its package, so write the import without a dot"
+_OLD_STATEMENTS = ("print_statement", "exec_statement")
+_NEW_IN_3_14 = "multiple exception types must be parenthesized"
 
-def read_task_script(path: Path) -> TaskScript | None:
-    """The functions with ``@task``, or ``None`` for a missing file."""
+
+def read_task_script(path: Path, *, is_alone: bool = True) -> TaskScript | None:
+    """The functions with ``@task``, or ``None`` for a missing file.
+
+    Args:
+        is_alone: whether inspect-ai loads the file itself, not as a module of its package.
+    """
     try:
-        if not path.is_file():
+        if not path.exists():
             return None
-        source = path.read_bytes()
-        tree = ast.parse(source)
+        source = _source(path)
+        tree = _parsed(source)
+        if tree is None:
+            return TaskScript(unread=_newer(source))
+        _refuse_errors(tree, is_alone=is_alone)
     except OSError as error:
-        return TaskScript(problem=f"cannot be read: {error}")
+        return TaskScript(problem=f"cannot be read: {error.strerror or error}")
     except SyntaxError as error:
-        reason = f"{error.msg}, line {error.lineno}"
-        if _is_newer_python(source):
-            return TaskScript(unread=f"Python {platform.python_version()} cannot read it: {reason}")
-        return TaskScript(problem=f"is not valid Python: {reason}")
-    except ValueError as error:  # a NUL byte
-        return TaskScript(problem=f"is not valid Python: {error}")
+        return TaskScript(problem=f"is not valid Python: {_reason(error)}")
+    except (ValueError, RecursionError) as error:
+        return TaskScript(problem=str(error))
+    return _tasks_in(tree)
+
+
+def _source(path: Path) -> str:
+    """The text of a script, as inspect-ai reads it.
+
+    Raises:
+        ValueError: inspect-ai would not read it; the message continues "the script ...".
+        SyntaxError: its first lines name an encoding that Python does not know.
+    """
+    if not path.is_file():
+        raise ValueError("is not a file")
+    if path.suffix != ".py":
+        raise ValueError(f"has the ending `{path.suffix}`: give a script that ends in .py")
+    raw = path.read_bytes()
+    try:
+        source = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"is not UTF-8, line {line}: save it as UTF-8") from None
+    tokenize.detect_encoding(BytesIO(raw).readline)  # Python refuses a script that names an unknown one
+    return source
+
+
+def _parsed(source: str) -> ast.Module | None:
+    """The syntax tree; ``None`` for a script that only a newer Python can read.
+
+    Raises:
+        SyntaxError: no Python can read it.
+    """
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        if _is_newer_python(source, error):
+            return None
+        raise
+
+
+def _newer(source: str) -> str:
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        return f"Python {platform.python_version()} cannot read it: {_reason(error)}"
+    return ""
+
+
+def _reason(error: SyntaxError) -> str:
+    if error.lineno is None:
+        return error.msg
+    return f"{error.msg}, line {error.lineno}"
+
+
+def _refuse_errors(tree: ast.Module, *, is_alone: bool) -> None:
+    """Finds errors that the grammar permits; nothing is executed.
+
+    Raises:
+        SyntaxError: for example ``return`` outside a function.
+        ValueError: an import that inspect-ai cannot resolve.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compile(tree, "<task script>", "exec", dont_inherit=True)
+    for node in tree.body:
+        if is_alone and isinstance(node, ast.ImportFrom) and node.level:
+            name = f"{'.' * node.level}{node.module or ''}"
+            raise ValueError(f"imports `{name}` on line {node.lineno}: {_ALONE}")
+
+
+def _tasks_in(tree: ast.Module) -> TaskScript:
     words = _task_words(tree)
     constants = _constants(tree)
     tasks = []
-    for node in tree.body:
+    for node in _statements(tree.body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for decorator in node.decorator_list:
                 if _name(decorator) in words:
@@ -40,13 +120,31 @@ def read_task_script(path: Path) -> TaskScript | None:
     return TaskScript(tuple(tasks))
 
 
-def _is_newer_python(source: bytes) -> bool:
-    """Whether a grammar of the newest Python finds no error in a source that this Python cannot parse."""
+def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run when a script is loaded, also those below ``if``, ``try`` and ``with``."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            yield from _statements([*node.body, *getattr(node, "orelse", ()), *getattr(node, "finalbody", ())])
+
+
+def _is_newer_python(source: str, error: SyntaxError) -> bool:
+    """Whether the grammar of the newest Python accepts a source that this Python cannot parse.
+
+    That grammar also accepts Python 2's statements, and some things that no Python accepts.
+    """
     import tree_sitter_python
     from tree_sitter import Language, Parser
 
-    parser = Parser(Language(tree_sitter_python.language()))
-    return not parser.parse(source).root_node.has_error
+    if isinstance(error, IndentationError) or "must be parenthesized" in str(error.msg).replace(_NEW_IN_3_14, ""):
+        return False
+    root = Parser(Language(tree_sitter_python.language())).parse(source.encode()).root_node
+    nodes = [root]
+    for node in nodes:
+        if node.type in _OLD_STATEMENTS:
+            return False
+        nodes += node.children
+    return not root.has_error
 
 
 def _task_words(tree: ast.Module) -> set[str]:
@@ -87,7 +185,7 @@ def _task(
     return TaskFunction(
         name=_task_name(function.name, decorator, constants),
         line=function.lineno,
-        parameters=tuple(item.arg for item in (*positional, *arguments.kwonlyargs)),
+        parameters=tuple(item.arg for item in (*arguments.args, *arguments.kwonlyargs)),  # all are passed by name
         required=tuple(item.arg for item in required),
         accepts_any=arguments.kwarg is not None,
     )

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tunebook.core.jobs import Job, Resources, Stage
-from tunebook.core.paths import evaluation_script, evaluation_stem
+from tunebook.core.paths import evaluation_script, evaluation_stem, expanded
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import evaluation_settings, evaluations
 from tunebook.core.site import Site
@@ -50,7 +50,6 @@ class InspectTool(EvaluationTool):
     files = (
         FileKind("{task}_epoch{N}.slurm, or {task}_base.slurm for base models", "SLURM script"),
         FileKind("logs/", "for inspect-ai output"),
-        FileKind("setup_finetune.yaml", "copy of the run's settings, for task scripts"),
     )
     parameters = PLAN_PARAMETERS
     results = InspectResults()
@@ -67,7 +66,7 @@ class InspectTool(EvaluationTool):
             if is_package_task(script):
                 found[script] = read_package_task(script)
             else:
-                found[script] = read_task_script(experiment / Path(script).expanduser())
+                found[script] = read_task_script(experiment / expanded(script))
         return found
 
     def check(self, context: Context) -> Findings:
@@ -78,14 +77,16 @@ class InspectTool(EvaluationTool):
         notes: list[str] = []
         for task in context.plan.tasks:
             found = facts.get(task.script)
-            if found is None or found.unread:
+            if task.function and is_package_task(task.script):
+                errors.append(_twice_named(context.plan, task))
+            elif found is None or found.unread:
                 warnings.append(_unread(context.plan, task, found))
-                continue
-            errors.extend(task_errors(context.plan, task, found))
-            warnings.extend(prompt_warnings(context.plan, task, found))
-            function = found.function_for(task)
-            if function:
-                notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
+            else:
+                errors.extend(task_errors(context.plan, task, found))
+                warnings.extend(prompt_warnings(context.plan, task, found))
+                function = found.function_for(task)
+                if function:
+                    notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
         return Findings(tuple(errors), tuple(warnings), tuple(notes))
 
     def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:
@@ -120,7 +121,7 @@ class InspectTool(EvaluationTool):
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads each file back and compares it with the plan, the checkpoint and the files that it names."""
         copies = unit.files[len(unit.jobs) :]
-        message = "it differs from the run's own settings, and task scripts read it"
+        message = "it differs from the run's own settings, but task scripts read it"
         problems = [Problem(message, file.path) for file in copies if read(file.path) != file.text]
         for evaluation, job in zip(context.evaluations[run.name], unit.jobs, strict=True):
             variables = _Evaluation(context, run, evaluation).variables()
@@ -159,6 +160,9 @@ class _Evaluation:
         script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
         stem = str(PurePosixPath(script).with_suffix(""))
         task_file = self._script_path()
+        inputs = [script]
+        if task_file and self.facts is not None:
+            inputs.append(task_file)
         return Job(
             name=stem,
             run=self.run.name,
@@ -167,7 +171,7 @@ class _Evaluation:
             directory=str(PurePosixPath(script).parent),
             script=script,
             outcome=f"{stem}.outcome.json",
-            inputs=(script, task_file) if task_file and self.facts is not None else (script,),
+            inputs=tuple(inputs),
             needs=(prepared.job,) if prepared and self.evaluation.epoch is not None else (),
             task=self.task.name,
             epoch=self.evaluation.epoch,
@@ -225,14 +229,16 @@ class _Evaluation:
         """The task's file; empty for a task of an installed package."""
         if is_package_task(self.task.script):
             return ""
-        return str(self.context.experiment / Path(self.task.script).expanduser())
+        return str(self.context.experiment / expanded(self.task.script))
 
     def _task_spec(self) -> str:
-        """``FILE@task``; inspect-ai 0.3 takes a file alone for a pattern, which must be relative."""
+        """``FILE@task``; inspect-ai 0.3 reads a file name without it as a pattern, which must be relative."""
         if not self._script_path():
             return self.task.script
         function = self.arguments.function
-        name = function.name if function else self.task.function
+        name = self.task.function
+        if function:
+            name = function.name
         if name:
             return f"{self._script_path()}@{name}"
         start = self.context.experiment / PurePosixPath(self.job.script).parent
@@ -255,6 +261,11 @@ class _Evaluation:
         return str(model_directory(self.context, path))
 
 
+def _twice_named(plan: Plan, task: EvaluationTask) -> Problem:
+    message = f"{task.script}@{task.function} names a task of a package, and a function beside it"
+    return Problem(message, plan.file, task.line, f"write `{task.script}`, or the path of a file before the `@`")
+
+
 def _unread(plan: Plan, task: EvaluationTask, script: TaskScript | None) -> Problem:
     """The warning about a task whose parameters are unknown here."""
     if script is not None:
@@ -262,7 +273,7 @@ def _unread(plan: Plan, task: EvaluationTask, script: TaskScript | None) -> Prob
         return Problem(message, plan.file, task.line, "the evaluation's environment needs a newer Python")
     if is_package_task(task.script):
         message = f"the package of task {task.script} is not installed here: its parameters could not be read"
-        return Problem(message, plan.file, task.line, "see to it that the evaluation's environment has the package")
+        return Problem(message, plan.file, task.line, "make sure that the evaluation's environment has the package")
     hint = "it may exist on compute nodes only; its parameters could not be read here"
     message = f"task script {task.script} was not found"
     return Problem(message, plan.file, task.line, hint, task.script)

@@ -18,7 +18,7 @@ Message = Mapping[str, str]
 
 
 def default_template(templates: Any) -> str:
-    """Returns the template for conversations without tools, as Transformers chooses it; empty if there is none.
+    """Returns the template for conversations without tools, as Transformers chooses it; empty without a template.
 
     Args:
         templates: a template; or several with names, as a mapping or as ``tokenizer_config.json`` lists them.
@@ -30,10 +30,17 @@ def default_template(templates: Any) -> str:
         return templates or ""
     named = templates
     if isinstance(templates, list):
-        named = {item["name"]: item["template"] for item in templates}
+        items = [item for item in templates if isinstance(item, dict)]
+        named = {str(item.get("name")): item.get("template") for item in items}
+    if not isinstance(named, dict):
+        raise ValueError(f"its chat_template is neither a text nor a list of named templates: {templates!r:.100}")  # noqa: TRY004
     if "default" not in named:
-        raise ValueError(f"none of the model's chat templates is named `default`; there are: {', '.join(named)}")
-    return str(named["default"])
+        raise ValueError(
+            f"none of its chat templates is named `default`; there are: {', '.join(map(str, named)) or 'none'}"
+        )
+    if not isinstance(named["default"], str):
+        raise ValueError("its chat template `default` is not a text")  # noqa: TRY004  wrong data
+    return named["default"]
 
 
 def pinned_template(template: str) -> str:
@@ -70,7 +77,7 @@ def answer_text(tokenizer: Any, messages: Sequence[Message], answer: str) -> str
 
     Raises:
         ValueError: the template renders a finished turn differently from an open one, so that training would not match
-            generation; or it changes the answer, so that another one would be learnt.
+            generation; or it changes the answer, so that the model would learn another one.
     """
     end = str(tokenizer.eos_token or "")
     if not tokenizer.chat_template:
@@ -83,12 +90,16 @@ def answer_text(tokenizer: Any, messages: Sequence[Message], answer: str) -> str
     text = whole[len(prompt) :].rstrip()
     if answer not in whole[len(prompt) :]:
         shown = f"{answer!r} becomes {text!r}"
-        raise ValueError(f"the chat template changes the answer ({shown[:200]}): write it as the template leaves it")
+        raise ValueError(f"the chat template changes the answer ({shown[:200]}): write it as the template renders it")
     has_end = any(token and text.endswith(token) for token in tokenizer.all_special_tokens)
-    return text if has_end else text + end
+    if has_end:
+        return text
+    return text + end
 
 
 def _render(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+    if not messages:
+        raise ValueError("nothing is asked before the first answer: begin with a message of the user")
     if not tokenizer.chat_template:
         return "".join(f"{message['role']}: {message['content']}\n" for message in messages)
     template = default_template(tokenizer.chat_template)

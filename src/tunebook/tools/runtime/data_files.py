@@ -20,7 +20,7 @@ SUFFIXES = (".json", ".jsonl", ".parquet")
 _ALLOWED = ", ".join(SUFFIXES)
 _SPLITS = {"val": "validation", "valid": "validation", "dev": "validation"}
 _KNOWN = ("train", "validation", "test")
-_SHARD = re.compile(r"(?P<split>.+?)[-_](?P<number>\d{5})-of-(?P<total>\d{5})")
+_SHARD = re.compile(r"(?P<split>.+?)[-_](?P<number>\d{5})-of-(?P<total>\d{5})(?:-[0-9a-f]{8,})?")
 _NOT_DATA = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "metadata.json"}
 _BATCH = 1000
 _POINTER = b"version https://git-lfs."
@@ -70,12 +70,15 @@ class DataReader:
         Raises:
             ValueError: the data set cannot be read; the message names the file and, where it has lines, the line.
         """
-        if self._path.is_dir():
-            yield from self._of_directory(only)
-        elif self._path.is_file():
-            yield from self._of_file(only)
-        else:
-            raise ValueError(f"the data set {self._path} was not found")
+        try:
+            if self._path.is_dir():
+                yield from self._of_directory(only)
+            elif self._path.exists():
+                yield from self._of_file(only)
+            else:
+                raise ValueError(f"the data set {self._path} was not found")
+        except OSError as error:
+            raise ValueError(f"{error.filename or self._path} cannot be read: {error.strerror or error}") from error
 
     def _of_directory(self, only: str | None) -> Iterator[RawExample]:
         for split, files in _files_by_split(self._path).items():
@@ -97,13 +100,16 @@ class DataReader:
             raise ValueError(f"{self._path} is one of {int(shard['total'])} parts: give the directory with all of them")
         spelling: dict[str, str] = {}
         for key, line, value in _contents(self._path):
-            split = "train" if key is None else split_name(key)
+            split = "train"
+            if key is not None:
+                split = split_name(key)
             written = spelling.setdefault(split, key or "")
             if written != (key or ""):
                 raise ValueError(f"{self._path} has both `{written}` and `{key}`: write one {split} split")
             if value is _NOTHING:
                 self.counts[split] = 0
-                self.keys += [key] if key else []
+                if key:
+                    self.keys.append(key)
                 self.has_splits = key is not None
             elif only in (None, split):
                 yield self._next(split, self._path, line, value)
@@ -111,12 +117,14 @@ class DataReader:
     def _next(self, split: str, file: Path, line: int | None, value: Any) -> RawExample:
         number = self.counts[split]
         self.counts[split] = number + 1
-        place = str(file) if line is None else f"{file}:{line}"
+        place = str(file)
+        if line is not None:
+            place += f":{line}"
         return RawExample(split, number, place, value)
 
 
 _NOTHING = object()
-"""In place of a value: the split is there, which an empty one shows by nothing else."""
+"""A marker in place of a value: the split exists, even if it is empty."""
 
 _Content = tuple[str | None, int | None, Any]
 """The top-level key (``None`` in a list), the line, and the value."""
@@ -131,7 +139,10 @@ def _files_by_split(directory: Path) -> Mapping[str, tuple[Path, ...]]:
     found: dict[str, list[Path]] = {}
     for file in files:
         shard = _SHARD.fullmatch(file.stem)
-        found.setdefault(split_name(shard["split"] if shard else file.stem), []).append(file)
+        name = file.stem
+        if shard:
+            name = shard["split"]
+        found.setdefault(split_name(name), []).append(file)
     return {split: _whole(split, tuple(parts)) for split, parts in found.items()}
 
 
@@ -164,20 +175,19 @@ def _contents(file: Path) -> Iterator[_Content]:
     suffix = file.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"{file} is not a data file that can be read: write one of {_ALLOWED}")
-    try:
-        with file.open("rb") as start:
-            if start.read(len(_POINTER)) == _POINTER:
-                raise ValueError(f"{file} is a Git LFS pointer, not the data: run `git lfs pull` there")
-        if suffix == ".parquet":
-            yield None, None, _NOTHING
-            yield from _parquet(file)
-        elif suffix == ".jsonl":
-            yield None, None, _NOTHING
-            yield from _json_lines(file)
-        else:
-            yield from _json(file)
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror or error}") from error
+    if not file.is_file():  # a pipe would never end
+        raise ValueError(f"{file} is not a file: a data set is a file, or a directory of files")
+    with file.open("rb") as start:
+        if start.read(len(_POINTER)) == _POINTER:
+            raise ValueError(f"{file} is a Git LFS pointer, not the data: run `git lfs pull` there")
+    if suffix == ".parquet":
+        yield None, None, _NOTHING
+        yield from _parquet(file)
+    elif suffix == ".jsonl":
+        yield None, None, _NOTHING
+        yield from _json_lines(file)
+    else:
+        yield from _json(file)
 
 
 def _json_lines(file: Path) -> Iterator[_Content]:
@@ -222,7 +232,7 @@ def _json(file: Path) -> Iterator[_Content]:
 
 
 def _wrong_end(stream: JsonStream, first: str) -> str:
-    """Why a document is no data set, although its first value can be read; empty if it is one."""
+    """Why a document is not a data set, although its first value can be read; empty for a data set."""
     if first not in ("[", "{"):
         return "holds neither a list of examples nor splits as top-level keys"
     if stream.next_character():
@@ -268,5 +278,7 @@ def _parquet(file: Path) -> Iterator[_Content]:
             for batch in table.iter_batches(batch_size=_BATCH):
                 for value in batch.to_pylist():
                     yield None, None, value
-    except ValueError as error:  # pyarrow's ArrowInvalid
+    except (ValueError, NotImplementedError) as error:  # pyarrow's ArrowInvalid and ArrowNotImplementedError
         raise ValueError(f"{file} is not a whole Parquet file: {error}") from error
+    except OSError as error:  # damaged pages
+        raise ValueError(f"{file} cannot be read: {error}") from error

@@ -27,7 +27,7 @@ def snapshot_of(path: Path) -> Path:
     found = sorted(folder for folder in snapshots.iterdir() if folder.is_dir())
     main = path / "refs" / "main"
     if main.is_file():
-        current = snapshots / main.read_text(encoding="utf-8").strip()
+        current = snapshots / main.read_text(encoding="utf-8", errors="replace").strip()
         if current in found:
             return current
     if len(found) == 1:
@@ -42,7 +42,7 @@ def read_chat_template(model: Path) -> str:
     Empty if the model has none.
 
     Raises:
-        ValueError: there are several, and none is named ``default``; or the configuration is not JSON.
+        ValueError: there are several, and none is named ``default``; or a file cannot be read as it should be.
     """
     files = {file.stem: file for file in sorted(model.glob("additional_chat_templates/*.jinja"))}
     if (model / "chat_template.jinja").is_file():
@@ -52,4 +52,7 @@ def read_chat_template(model: Path) -> str:
     config = model / "tokenizer_config.json"
     if not config.is_file():
         return ""
-    return default_template(json.loads(config.read_text(encoding="utf-8")).get("chat_template"))
+    values = json.loads(config.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError("its tokenizer_config.json holds no object")  # noqa: TRY004  wrong data
+    return default_template(values.get("chat_template"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from tunebook.core.parameters import Value
+from tunebook.core.paths import expanded
 from tunebook.core.plan import Run
 from tunebook.core.plan.settings import run_settings
 from tunebook.core.site import Site
@@ -62,9 +63,9 @@ def _site_values(context: Context, run: Run) -> Mapping[str, Value]:
     return {
         "my_wandb_project": site.wandb_project or None,
         "my_wandb_run_name": run_name if site.wandb_project else None,
-        "output_dir_base": site.output_dir_base and str(Path(site.output_dir_base).expanduser()),
+        "output_dir_base": site.output_dir_base and expanded(site.output_dir_base),
         "conda_env": site.training.conda_env,
-        "venv": site.training.venv and str(Path(site.training.venv).expanduser()),
+        "venv": site.training.venv and expanded(site.training.venv),
         "modules": site.modules,
         "account": site.account,
         "partition": site.partition,
@@ -81,4 +82,4 @@ def _resource_values(site: Site, model: TorchtuneModel, settings: Mapping[str, V
 
 
 def _absolute(context: Context, path: str) -> PurePosixPath:
-    return PurePosixPath(context.experiment / Path(path).expanduser())
+    return PurePosixPath(context.experiment / expanded(path))

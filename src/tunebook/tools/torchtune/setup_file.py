@@ -48,7 +48,7 @@ def write_setup(setup: Setup) -> str:
 
 
 def read_setup(text: str, *, file: str) -> Setup:
-    """The settings out of a file's text, every value converted to its type.
+    """The settings from a file's text, every value converted to its type.
 
     A missing key gets no default: guessing a setting trains the wrong model.
 
@@ -81,11 +81,14 @@ def _refuse_broken_rules(setup: Setup, lines: Mapping[str, int], file: str) -> N
 
 
 def read_generated_setup(text: str) -> Setup | None:
-    """The settings out of a text that :func:`write_setup` made, by a plain YAML reader and three times as fast.
+    """The settings from a text that :func:`write_setup` made, read by a plain YAML reader, three times as fast.
 
     ``None`` if it is not such a text; :func:`read_setup` then reports what is wrong with it.
     """
-    values = yaml.load(text, Loader=yaml.CSafeLoader)
+    try:
+        values = yaml.load(text, Loader=yaml.CSafeLoader)
+    except UnicodeEncodeError:
+        return None
     if not isinstance(values, dict) or tuple(values) != SETUP_KEYS:
         return None
     for key, value in values.items():
@@ -98,7 +101,17 @@ def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
+def _refuse_other_encodings(text: str, file: str) -> None:
+    """Bytes that are no UTF-8 arrive as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise PlanError("not UTF-8", file=file, line=line, hint="save the file as UTF-8") from None
+
+
 def _nodes(text: str, file: str) -> tuple[dict[str, yaml.Node], list[Problem]]:
+    _refuse_other_encodings(text, file)
     try:
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:

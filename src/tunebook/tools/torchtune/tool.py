@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from tunebook.core.jobs import Job, Resources, Stage
-from tunebook.core.paths import checkpoint, output_directory
+from tunebook.core.paths import checkpoint, expanded, output_directory
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import trains_adapters
 from tunebook.core.site import Environment
@@ -73,7 +73,7 @@ class TorchtuneTool(PreparationTool):
     results = TorchtuneResults()
 
     def rules(self, plan: Plan) -> tuple[Problem, ...]:
-        """What torchtune's recipes cannot do."""
+        """Problems for requests that torchtune's recipes cannot fulfil."""
         return plan_rules(plan)
 
     def check(self, context: Context) -> Findings:
@@ -118,7 +118,7 @@ class TorchtuneTool(PreparationTool):
         return tuple(problems)
 
     def first_example(self, context: Context, run: Run) -> Sequence[tuple[str, bool]]:
-        """With the prompts of the setup that applies."""
+        """Rendered with the prompts of the setup in effect."""
         _, _, setup = _setups(context, run)
         facts = context.datasets.get(dataset_path(context.plan, run))
         model = context.models.get(model_path(context.plan, context.site, run))
@@ -140,12 +140,12 @@ class TorchtuneTool(PreparationTool):
         """``tune download``."""
         return f"tune download {repository} --output-dir {directory}"
 
-    def edit(self, text: str, assignments: Sequence[str], *, file: str) -> str:
+    def edit(self, text: str, assignments: Sequence[str], *, file: str, experiment: Path) -> str:
         """``setup_finetune.yaml`` with other values."""
-        return set_values(text, assignments, file=file)
+        return set_values(text, assignments, file=file, experiment=experiment)
 
     def shrink(self, text: str, *, file: str) -> Shrunk | None:
-        """At most half the batch, and more gradient accumulation; their product stays."""
+        """At most half the batch, and more gradient accumulation, with the same product."""
         return smaller_batch(text, file=file)
 
 
@@ -157,7 +157,12 @@ def _setups(context: Context, run: Run) -> tuple[Setup, TorchtuneModel, Setup]:
     """The planned setup with its model, and the one that applies: the planned one, or a person's edited one."""
     path, file = model_path(context.plan, context.site, run), _setup_path(context, run)
     lora = trains_adapters(context.plan, run)
-    model = resolve_model(run.model, context.models.get(path), lora=lora)
+    try:
+        model = resolve_model(run.model, context.models.get(path), lora=lora)
+    except PlanError as error:
+        listed = context.plan.model_of(run)
+        line = listed.line if listed is not None else run.line
+        raise PlanError([replace(item, file=context.plan.file, line=line) for item in error.problems]) from None
     planned = planned_setup(context, run, model)
     if file in context.edited:
         return planned, model, read_setup(context.edited[file], file=file)
@@ -165,7 +170,7 @@ def _setups(context: Context, run: Run) -> tuple[Setup, TorchtuneModel, Setup]:
 
 
 def _setup_read_back(text: str, unit: Unit, file: str) -> Setup:
-    """The setup on disk; one that is as generated need not be checked as a person's is, which costs a sweep seconds."""
+    """The setup on disk. An unedited one is read without checks, which saves seconds for a sweep."""
     if text == unit.files[0].text:
         generated = read_generated_setup(text)
         if generated is not None:
@@ -212,7 +217,7 @@ class _Derivation:
         return Unit(self.run.name, files, (job,), prepared=prepared, warnings=warnings)
 
     def _check(self, model: TorchtuneModel, examples: int | None) -> None:
-        """The rules again, with what the plan alone does not say: the number of GPUs, the data, the model.
+        """The rules again, with facts that the plan alone does not give: the number of GPUs, the data, the model.
 
         Raises:
             PlanError: a setting cannot be honoured.
@@ -308,9 +313,9 @@ def _examples(context: Context, setup: Setup) -> int | None:
     """How many training examples there are, as the data set or else the plan says; ``None`` if neither does."""
     path, plan = setup.dataset_path, context.plan
     for name, found in context.datasets.items():
-        if found and found.splits.get("train") and path == str(context.experiment / Path(name).expanduser()):
+        if found and found.splits.get("train") and path == str(context.experiment / expanded(name)):
             return found.splits["train"]
-    is_of_plan = plan.dataset and path == str(context.experiment / Path(plan.dataset.path).expanduser())
+    is_of_plan = plan.dataset and path == str(context.experiment / expanded(plan.dataset.path))
     return plan.dataset.splits.get("train") if plan.dataset and is_of_plan else None
 
 

@@ -86,7 +86,7 @@ def with_value(text: str, old: str, value: str) -> str:
     signature=SIGNATURES,
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_scaffold_refuses_check_reports(
+def test_check_reports_everything_that_scaffold_refuses(
     tmp_path: Path, edits: list[tuple[str, str]], site: list[tuple[str, str]], signature: str
 ) -> None:
     experiment = tmp_path / "experiment"
@@ -119,3 +119,38 @@ def test_a_refusal_that_only_scaffolding_can_know_is_reported(experiment: Path, 
     report = api.check(experiment)
     assert report.errors
     assert refusals(experiment) <= {str(problem) for problem in report.errors}
+
+
+@pytest.mark.parametrize(
+    ("blocked", "is_directory"),
+    [
+        ("rank8_lr1e-5", False),
+        ("rank8_lr1e-5/eval", False),
+        (".tunebook", False),
+        ("rank8_lr1e-5/finetune.slurm", True),
+        ("scaffold-experiment.log", True),
+    ],
+)
+def test_what_is_in_the_way_of_a_file_is_reported(experiment: Path, blocked: str, is_directory: bool) -> None:
+    place = experiment / blocked
+    place.parent.mkdir(exist_ok=True)
+    if is_directory:
+        place.mkdir()
+    else:
+        place.write_text("mine")
+    assert blocked in {problem.file for problem in api.check(experiment).errors}
+
+
+def test_a_run_directory_that_leads_elsewhere_is_reported(
+    experiment: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (experiment / "rank8_lr1e-5").symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    (problem,) = [item for item in api.check(experiment).errors if item.file == "rank8_lr1e-5"]
+    assert "leads out of the experiment's directory" in problem.message
+
+
+def test_edited_settings_in_another_encoding_are_reported(experiment: Path) -> None:
+    (experiment / "rank8_lr1e-5").mkdir()
+    (experiment / "rank8_lr1e-5" / "setup_finetune.yaml").write_bytes(b"lr: 1\nnote: caf\xe9\n")
+    (problem,) = [item for item in api.check(experiment).errors if "UTF-8" in item.message]
+    assert (problem.file, problem.line) == ("rank8_lr1e-5/setup_finetune.yaml", 2)
