@@ -1,4 +1,4 @@
-"""What several test modules share: the example's page, and pages made of it."""
+"""Fixtures of several test modules: the example's plan, and plans made from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.slurm_cluster import Cluster, cluster_at, empty_queue, why_not
 # A shell that starts the tests in the background makes them ignore Ctrl-C, which tests of interruption send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# What a person's shell says must not reach the jobs and the tools under test.
+# The variables of a person's shell must not reach the jobs and the tools under test.
 for _name in ("HF_HUB_OFFLINE", "INSPECT_LOG_DIR", "WANDB_MODE", "TUNEBOOK_TAG"):
     os.environ.pop(_name, None)
 
@@ -27,7 +27,7 @@ _CLUSTERS = {"plain_slurm", "accounted_slurm", "cluster"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run beside each other, those of one module share its fixtures, and all of SLURM's its clusters."""
+    """When tests run in parallel, those of one module stay together to share fixtures; so do all SLURM tests."""
     for item in items:
         names = set(getattr(item, "fixturenames", ()))
         item.add_marker(pytest.mark.xdist_group("slurm" if names & _CLUSTERS else item.path.name))
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def page() -> str:
-    """The text of the example's page."""
+    """The text of the example's plan."""
     return (EXAMPLE / "experiment_summary.md").read_text()
 
 
@@ -49,7 +49,7 @@ def experiment(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def edited(page: str) -> Callable[..., str]:
-    """Makes a page with replacements; each must be possible."""
+    """Makes a plan with replacements; each must be possible."""
 
     def edit(*pairs: tuple[str, str]) -> str:
         text = page

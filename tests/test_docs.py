@@ -1,4 +1,4 @@
-"""What the documents say is so."""
+"""The documents agree with the code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize(("name", "text"), [("plan.md", plan_reference()), ("cli.md", cli_reference())])
-def test_the_reference_is_what_the_code_says(name: str, text: str) -> None:
+def test_the_reference_agrees_with_the_code(name: str, text: str) -> None:
     """After a change: make reference."""
     assert (DOCS / name).read_text() == text
 

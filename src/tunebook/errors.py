@@ -4,7 +4,7 @@ TunebookError                 shown to a person as one message, never as a trace
 ├── UsageError                the command line asks for what cannot be            (exit code 2)
 ├── PlanError                 the plan, the site or a run's settings are wrong    (exit code 3)
 ├── LockedError               another tunebook works in this experiment           (exit code 4)
-├── ConflictError             a file that a person edited stands in the way       (exit code 4)
+├── ConflictError             a file that a person edited is in the way           (exit code 4)
 ├── ToolError                 a tool is missing or refused its work               (exit code 1)
 ├── ExecutorError             jobs could not be started or asked for              (exit code 1)
 │   ├── QueueFullError        not now: the executor takes no more at the moment
@@ -51,11 +51,11 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, where it stands and what to do about it.
+    """One thing that is wrong, where it is, and what to do about it.
 
     Attributes:
         message: what is wrong and which values are allowed.
-        file: the file it stands in; ``None`` when it stands in no file.
+        file: the file that it is in; ``None`` if it is in no file.
         line: one-based line in ``file``; ``None`` when the whole file is meant.
         hint: what to do next; empty when the message says it all.
         missing: the path that was not found, if that is the problem.

@@ -1,4 +1,4 @@
-"""From logs and curves to an analysis: what counts, what is missing, what went otherwise, and the files."""
+"""From logs and curves to an analysis: logs that count, missing results, deviations, and the files."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_tables_hold_every_run_evaluation_and_sample(sweep: Path) -> None:
     assert list(again["score"]) == list(frames["evaluations"]["score"])
 
 
-def test_an_unfinished_experiment_is_told_as_far_as_it_is(sweep: Path) -> None:
+def test_the_report_of_an_unfinished_experiment_has_the_results_so_far(sweep: Path) -> None:
     for path in (sweep / "rank16" / "eval" / "logs").glob("*"):
         path.unlink()
     shutil.rmtree(sweep / "rank16" / "artifacts")
@@ -133,7 +133,7 @@ def test_an_unfinished_experiment_is_told_as_far_as_it_is(sweep: Path) -> None:
     assert "Not complete: 1 of 2 trainings and 2 of 3 evaluations have results." in page
 
 
-def test_nothing_at_all_is_no_crash(tmp_path: Path) -> None:
+def test_an_experiment_without_any_result_is_analyzed(tmp_path: Path) -> None:
     directory = Sweep(runs(half(), half())).write(tmp_path / "empty", curves=False)
     for path in directory.rglob("*.eval"):
         path.unlink()
@@ -162,7 +162,7 @@ def test_of_several_logs_the_newest_that_succeeded_counts(sweep: Path) -> None:
     assert any(gap.subject == "rank4/eval/logs/d.eval" and "cannot be read" in gap.what for gap in report.analysis.gaps)
 
 
-def test_copies_of_one_log_count_where_they_lie(tmp_path: Path) -> None:
+def test_copies_of_one_log_count_in_their_own_directories(tmp_path: Path) -> None:
     """inspect-ai's frames leave copies out: their samples must not get lost."""
     directory = Sweep(runs(half(), half()), base=half()).write(tmp_path / "copies", unique="the same everywhere")
     report = analyzed(directory)
@@ -188,7 +188,7 @@ def test_unchanged_logs_are_not_read_again(sweep: Path, monkeypatch: pytest.Monk
     assert analyzed(sweep).analysis.scores("capitalization")[0].value == 1
 
 
-def test_a_broken_memory_is_forgotten(sweep: Path) -> None:
+def test_a_damaged_cache_is_ignored(sweep: Path) -> None:
     first = analyzed(sweep)
     memory = sweep / ".tunebook" / "analysis"
     assert sorted(path.name for path in memory.iterdir()) == ["headers.json", "samples.parquet"]
@@ -320,7 +320,7 @@ def test_repetitions_of_a_sample_count_once(tmp_path: Path) -> None:
     assert report.analysis.deviations == ()
 
 
-def test_a_repetition_without_a_value_is_told(tmp_path: Path) -> None:
+def test_a_repetition_without_a_value_is_reported(tmp_path: Path) -> None:
     values = [[RIGHT, WRONG], [RIGHT, None], [WRONG, WRONG], [RIGHT, RIGHT]] * 5
     report = analyzed(Sweep(runs(values, values)).write(tmp_path / "torn repeats", epochs=2))
     assert any("5 of 40 samples have no usable value" in item.what for item in report.analysis.deviations)
@@ -462,7 +462,7 @@ def test_the_frames_show_themselves_in_a_notebook(sweep: Path) -> None:
     assert "<td>76.9 to 96.0 %</td>" in shown
 
 
-def test_the_command_says_what_was_learnt(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_findings(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from typer.testing import CliRunner
 
     from tunebook.cli.main import app
@@ -477,7 +477,7 @@ def test_the_command_says_what_was_learnt(sweep: Path, capsys: pytest.CaptureFix
     del capsys
 
 
-def test_a_page_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+def test_a_plan_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     from tunebook.cli.main import app
@@ -489,7 +489,7 @@ def test_a_page_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     assert done.exception.exit_code == 3
 
 
-def test_two_tasks_of_one_function_are_told_by_their_data(sweep: Path) -> None:
+def test_two_tasks_of_one_function_are_distinguished_by_their_data(sweep: Path) -> None:
     """A log that may be of either counts for neither."""
     page = sweep / "experiment_summary.md"
     row = "| capitalization | `cap_task.py` | `words.json` | exact match |"
@@ -530,7 +530,7 @@ def test_watching_ends_with_the_last_job(sweep: Path, monkeypatch: pytest.Monkey
     assert result.stdout.count("3 running") == 2
 
 
-def test_a_page_that_gives_two_runs_one_directory_is_refused(sweep: Path) -> None:
+def test_a_plan_that_gives_two_runs_one_directory_is_refused(sweep: Path) -> None:
     from tunebook.errors import PlanError
 
     page = sweep / "experiment_summary.md"
@@ -540,7 +540,7 @@ def test_a_page_that_gives_two_runs_one_directory_is_refused(sweep: Path) -> Non
         analyzed(sweep)
 
 
-def test_runs_that_are_not_evaluated_as_far_are_told(tmp_path: Path) -> None:
+def test_runs_that_are_evaluated_at_fewer_epochs_are_reported(tmp_path: Path) -> None:
     tuned = (
         SweepRun("run4", {"LoRA Rank": "4"}, {0: half(), 1: half()}),
         SweepRun("run16", {"LoRA Rank": "16"}, {0: half()}),
@@ -593,7 +593,7 @@ def test_each_model_is_compared_with_its_own_base(tmp_path: Path) -> None:
 
 
 def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
-    """Each run alone cannot be told from the base model here; the mean over three seeds can."""
+    """Here no single run differs significantly from the base model, but the mean over three seeds does."""
     base = [RIGHT] * 10 + [WRONG] * 30
 
     def values(rank: str, seed: int) -> list[str]:
@@ -620,7 +620,7 @@ def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
     assert effect.generalizes == "seeds"
 
 
-def test_bytes_that_are_no_text_are_no_crash(sweep: Path) -> None:
+def test_bytes_that_are_not_text_are_no_error(sweep: Path) -> None:
     page = sweep / "experiment_summary.md"
     text = page.read_bytes().replace(b"Does it help?", b"Does it help \xff?")
     page.write_bytes(text.replace(b"- **Recipe:**", b'- **Prompt:** "caf\xe9 {input}"\n- **Recipe:**'))

@@ -78,7 +78,7 @@ def test_the_log_that_the_job_verified_counts() -> None:
         (log("a", samples=0, completed=0), "it has no samples"),
     ],
 )
-def test_what_is_not_complete_does_not_count(found: EvaluationLog, why: str) -> None:
+def test_an_incomplete_log_does_not_count(found: EvaluationLog, why: str) -> None:
     choice = pick_log([found], None)
     assert (choice.log, choice.others[0].why) == (None, why)
 

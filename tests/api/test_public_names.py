@@ -14,8 +14,19 @@ import pytest
 
 from tunebook import api
 
-VERBS = ("analyze", "cancel", "check", "demo", "design", "run", "scaffold", "setup_finetune", "site", "site_init")
-VERB_MODULES = ("analyzing", "demonstration", "designing", "running", "scaffolding", "sites")
+VERBS = (
+    "analyze",
+    "cancel",
+    "check",
+    "demo",
+    "design",
+    "run",
+    "scaffold",
+    "setup_finetune",
+    "site",
+    "site_init",
+)
+VERB_MODULES = ("analyzing", "demonstration", "designing", "importing", "running", "scaffolding", "sites")
 OPTIONS = [name for name in api.__all__ if name.endswith("Options")]
 
 

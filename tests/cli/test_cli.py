@@ -14,7 +14,7 @@ import pytest
 from support.scaffolding import replace
 
 TUNEBOOK = Path(sys.executable).with_name("tunebook")
-PAGE = "experiment_summary.md"
+PLAN = "experiment_summary.md"
 WRONG = [
     ("misspelt column", "| Learning Rate | Batch", "| Learning Rat | Batch", 30, "did you mean `Learning Rate`?"),
     ("unknown tool", "Model Preparation:** torchtune", "Model Preparation:** axolotl", 13, "supported: torchtune"),
@@ -44,27 +44,27 @@ def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("old", "new", "line", "hint"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
-def test_check_tells_line_and_suggestion_with_exit_code_3(
+def test_check_reports_line_and_suggestion_with_exit_code_3(
     experiment: Path, old: str, new: str, line: int, hint: str
 ) -> None:
-    replace(experiment / PAGE, old, new)
+    replace(experiment / PLAN, old, new)
     done = tunebook("check", experiment)
     assert done.returncode == 3
-    assert f"{PAGE}:{line}: error:" in done.stderr
+    assert f"{PLAN}:{line}: error:" in done.stderr
     assert hint in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     found = document(tunebook("check", experiment, "--json"))
-    assert any(error["line"] == line and error["file"] == PAGE for error in found["errors"])
+    assert any(error["line"] == line and error["file"] == PLAN for error in found["errors"])
     told = {line.partition("error: ")[2] for line in done.stderr.splitlines() if "error: " in line}
     assert told == {error["message"] for error in found["errors"]}
 
 
-def test_check_of_a_right_page_says_what_could_not_be_verified(experiment: Path) -> None:
+def test_check_of_a_correct_plan_lists_what_could_not_be_verified(experiment: Path) -> None:
     done = tunebook("check", experiment)
     assert done.returncode == 0
     assert "model /scratch/gpfs/LAB/pretrained-llms/Llama-3.2-1B-Instruct was not found" in done.stderr
     assert len(document(tunebook("check", experiment, "--json"))["warnings"]) == 3
-    assert sorted(path.name for path in experiment.iterdir()) == ["claude.local.md", PAGE]
+    assert sorted(path.name for path in experiment.iterdir()) == ["claude.local.md", PLAN]
 
 
 def test_scaffold_from_inside_the_directory_and_as_json(experiment: Path) -> None:
@@ -127,13 +127,13 @@ def test_a_wrong_setting_changes_nothing(experiment: Path, assignment: str, code
     assert (experiment / "rank8_lr1e-5" / "setup_finetune.yaml").read_text() == before
 
 
-def test_what_is_no_run_directory_is_refused(experiment: Path) -> None:
+def test_a_directory_of_no_run_is_refused(experiment: Path) -> None:
     done = tunebook("setup-finetune", experiment / "Llama-3.2-1B_base")
     assert done.returncode == 2
     assert "is not the directory of a fine-tuned run" in done.stderr
 
 
-def test_no_page_is_a_usage_error_in_words_and_in_json(tmp_path: Path) -> None:
+def test_a_missing_plan_is_a_usage_error_in_words_and_in_json(tmp_path: Path) -> None:
     done = tunebook("scaffold", tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "no experiment_summary.md" in done.stderr
@@ -161,8 +161,8 @@ def test_a_directory_that_cannot_be_written_is_one_line(experiment: Path, monkey
     assert "rank8_lr1e-5" in done.stderr
 
 
-def test_a_page_of_bytes_is_told_not_thrown(experiment: Path) -> None:
-    (experiment / PAGE).write_bytes(b"\xff\xfe\x00# x\n")
+def test_a_plan_that_is_not_text_is_reported_without_a_traceback(experiment: Path) -> None:
+    (experiment / PLAN).write_bytes(b"\xff\xfe\x00# x\n")
     done = tunebook("check", experiment)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""The rules of the plan: each broken one is told with its line, what is allowed and what to do."""
+"""The rules of the plan: each broken one is reported with its line, what is allowed and what to do."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ RULES = [
     ("several GPUs on one device", [("- **GPUs:** 1", "- **GPUs:** 4")], 79, "runs on one GPU, but the plan asks for 4", "lora_finetune_distributed"),
     ("one GPU for a distributed recipe", [("lora_finetune_single_device", "lora_finetune_distributed")], 79, "runs on several GPUs, but the plan asks for 1", "single_device"),
     ("unknown recipe", [("lora_finetune_single_device", "lora_finetune_single_devise")], 79, "unknown recipe", "did you mean"),
-    ("rank with a full recipe", [("lora_finetune_single_device", "full_finetune_single_device")], 32, "trains all weights and cannot have LoRA Rank", "train with LoRA"),
+    ("rank with a full recipe", [("lora_finetune_single_device", "full_finetune_single_device")], 32, "trains all weights, so it cannot have LoRA Rank", "train with LoRA"),
     ("packing without a length", [("packing:** false", "packing:** true")], 83, "packing needs a maximum sequence length", "Max Sequence Length"),
     ("no training split", [("train (240), validation", "validation")], 52, "has no training split", "train (N)"),
     ("unreadable splits", [("train (240), validation (30), test (30)", "some")], 52, "splits `some` cannot be read", "train (240)"),
@@ -99,7 +99,7 @@ def test_all_problems_come_together(edited: Edit) -> None:
     assert all(part in messages for part in ("Learning Rat", "helm", "{input}", "LoRA Rank is `x`"))
 
 
-def test_a_misspelt_column_is_not_told_again_as_missing_for_every_run(edited: Edit) -> None:
+def test_a_misspelt_column_is_not_also_reported_as_missing_for_every_run(edited: Edit) -> None:
     (problem,) = problems_of(edited(("| Learning Rate | Batch", "| Learning Rat | Batch")))
     assert problem.line == 30
 

@@ -135,7 +135,7 @@ def test_epochs_as_people_write_them(text: str, epochs: object) -> None:
         ('"{input} "', "{input} "),
     ],
 )
-def test_prompts_are_read_to_the_letter(raw: str, text: str) -> None:
+def test_prompts_are_read_unchanged(raw: str, text: str) -> None:
     assert literal(raw) == text
 
 
@@ -239,7 +239,7 @@ def test_a_written_plan_gives_a_location_only_where_all_models_are_in_one_direct
 
 
 @pytest.mark.parametrize("value", ["a", " a b ", " a", "a ", "`", "``a", "a`b", "a``", " `a` "])
-def test_a_code_span_reads_back_to_the_letter(value: str) -> None:
+def test_a_code_span_reads_back_unchanged(value: str) -> None:
     paragraph = MarkdownIt("commonmark").parse(f"x {code_span(value)} x")[1]
     (code,) = [token.content for token in paragraph.children or () if token.type == "code_inline"]
     assert code == value

@@ -17,7 +17,7 @@ from tunebook.core.plan import Plan
 from tunebook.core.plan.document import SECTIONS
 from tunebook.core.plan.values import Run
 
-PAGE = """\
+PLAN = """\
 # Experiment: tiny
 
 ## Overview
@@ -87,7 +87,7 @@ PAGE = """\
 - **Per evaluation:** ~5 min
 """
 BULLETS = re.findall(
-    r"^- \*\*(.+?):\*\* (.+)$", PAGE.partition("## Configuration")[2].partition("\n## ")[0], re.MULTILINE
+    r"^- \*\*(.+?):\*\* (.+)$", PLAN.partition("## Configuration")[2].partition("\n## ")[0], re.MULTILINE
 )
 NUMBER_BULLETS = [(name, value) for name, value in BULLETS if re.fullmatch(r"[\d.e-]+", value)]
 TEXT_BULLETS = [(name, value.strip('"')) for name, value in BULLETS if value.startswith('"')]
@@ -124,7 +124,7 @@ def values_of(plan: Plan) -> Plan:
     )
 
 
-EXPECTED = values_of(parse_plan(PAGE).plan)
+EXPECTED = values_of(parse_plan(PLAN).plan)
 
 
 def difference(plan: Plan) -> list[object]:
@@ -147,7 +147,7 @@ def assert_equal_or_error(page: str, text: str) -> None:
 
 
 def test_the_plan_that_is_rewritten_has_no_problem() -> None:
-    assert [str(problem) for problem in problems_of(PAGE)] == []
+    assert [str(problem) for problem in problems_of(PLAN)] == []
     assert len(BULLETS) == len(EXPECTED.configuration) == 13
 
 
@@ -155,7 +155,7 @@ def test_the_plan_that_is_rewritten_has_no_problem() -> None:
 def test_every_setting_in_every_spelling_is_read_or_is_an_error_on_its_line(spelling: Spelling) -> None:
     for name, value in BULLETS:
         text = spelling.write(name, value)
-        page = rewritten(PAGE, "Configuration", f"- **{name}:** {value}", text, spelling.place)
+        page = rewritten(PLAN, "Configuration", f"- **{name}:** {value}", text, spelling.place)
         assert_equal_or_error(page, text)
 
 
@@ -171,7 +171,7 @@ READ = {
 def test_the_usual_spellings_of_a_setting_are_read(name: str) -> None:
     spelling = SPELLINGS[name]
     text = spelling.write("Weight Decay", "0.125")
-    page = rewritten(PAGE, "Configuration", "- **Weight Decay:** 0.125", text, spelling.place)
+    page = rewritten(PLAN, "Configuration", "- **Weight Decay:** 0.125", text, spelling.place)
     assert problems_of(page) == ()
     assert values_of(parse_plan(page).plan) == EXPECTED
 
@@ -179,7 +179,7 @@ def test_the_usual_spellings_of_a_setting_are_read(name: str) -> None:
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_several_settings_in_any_spellings_are_read_or_are_errors(data: st.DataObject) -> None:
-    page = PAGE
+    page = PLAN
     texts = []
     for name, value in data.draw(st.lists(st.sampled_from(BULLETS), min_size=2, max_size=5, unique=True)):
         spelling = SPELLINGS[data.draw(st.sampled_from(sorted(SPELLINGS)))]
@@ -196,7 +196,7 @@ def test_a_number_is_read_whole_or_is_an_error(write: object) -> None:
     assert callable(write)
     for name, value in NUMBER_BULLETS:
         text = f"- **{name}:** {write(value)}"
-        assert_equal_or_error(PAGE.replace(f"- **{name}:** {value}", text), text)
+        assert_equal_or_error(PLAN.replace(f"- **{name}:** {value}", text), text)
 
 
 @pytest.mark.parametrize("write", TEXTS.values(), ids=TEXTS)
@@ -204,7 +204,7 @@ def test_a_prompt_is_read_to_its_closing_quote_or_is_an_error(write: object) -> 
     assert callable(write)
     for name, value in TEXT_BULLETS:
         text = f"- **{name}:** {write(value)}"
-        assert_equal_or_error(PAGE.replace(f'- **{name}:** "{value}"', text), text)
+        assert_equal_or_error(PLAN.replace(f'- **{name}:** "{value}"', text), text)
 
 
 @pytest.mark.parametrize("write", HEADINGS.values(), ids=HEADINGS)
@@ -212,7 +212,7 @@ def test_a_heading_that_is_near_a_section_is_understood_or_is_an_error(write: ob
     assert callable(write)
     for title in DECIDING:
         heading = f"## {write(title)}\n"
-        assert_equal_or_error(PAGE.replace(f"\n## {title}\n", f"\n{heading}"), heading)
+        assert_equal_or_error(PLAN.replace(f"\n## {title}\n", f"\n{heading}"), heading)
 
 
 @pytest.mark.parametrize("title", ["Evaluation Matrix", "Models", "Dataset", "Evaluation Tasks"])
@@ -221,7 +221,7 @@ def test_so_is_a_heading_of_a_subsection(title: str, write: object) -> None:
     assert callable(write)
     for level in ("##", "###"):
         heading = f"{level} {write(title)}\n"
-        page = PAGE.replace(f"\n### {title}\n", f"\n{heading}")
+        page = PLAN.replace(f"\n### {title}\n", f"\n{heading}")
         parsed = parse_plan(page)
         if not problems_in(parsed):
             assert difference(parsed.plan) == []
@@ -236,11 +236,11 @@ def test_content_that_no_section_knows_is_an_error_or_is_listed(data: st.DataObj
     title = data.draw(st.sampled_from([*DECIDING, "Models", "Dataset", "Evaluation Tasks", "Evaluation Matrix"]))
     word, number = data.draw(WORDS), data.draw(st.integers(0, 99))
     text = data.draw(st.sampled_from(INSERTIONS)).format(word=word, number=number)
-    heading = next(line for line in PAGE.split("\n") if line.lstrip("#") == f" {title}")
-    body = PAGE.partition(f"{heading}\n")[2]
-    end = len(PAGE) - len(body) + (re.search(r"\n(?=#)|\Z", body) or re.search("", body)).start()  # type: ignore[union-attr]
-    page = f"{PAGE[:end]}\n{text}\n{PAGE[end:]}"
-    first = PAGE[:end].count("\n") + 2
+    heading = next(line for line in PLAN.split("\n") if line.lstrip("#") == f" {title}")
+    body = PLAN.partition(f"{heading}\n")[2]
+    end = len(PLAN) - len(body) + (re.search(r"\n(?=#)|\Z", body) or re.search("", body)).start()  # type: ignore[union-attr]
+    page = f"{PLAN[:end]}\n{text}\n{PLAN[end:]}"
+    first = PLAN[:end].count("\n") + 2
     lines = set(range(first, first + text.count("\n") + 1))
     parsed = parse_plan(page)
     listed = {item.block.line for item in parsed.unread} | {own.line for own in parsed.own}

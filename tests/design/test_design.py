@@ -194,7 +194,7 @@ def test_the_experiment_is_named_by_task_factors_and_date(given: Mapping[str, An
     assert experiment_name(read(**given).design, date(2025, 10, 22)) == name
 
 
-def test_files_of_one_name_in_two_directories_get_names_of_their_own() -> None:
+def test_files_with_the_same_name_in_two_directories_get_different_names() -> None:
     found = plan(factor={"dataset": ["/a/words.json", "/b/words.json", "/b/my words.json"]})
     assert names(found)[:-1] == ["m_datawords", "m_datawords-2", "m_datamy-words"]
 

@@ -126,7 +126,7 @@ def test_scaffolding_takes_every_plan_without_a_change(work: Path, name: str) ->
     assert (work / "exp" / PLAN).read_bytes() == before
 
 
-def test_a_hostile_prompt_reaches_the_training_to_the_letter(work: Path) -> None:
+def test_a_hostile_prompt_reaches_the_training_unchanged(work: Path) -> None:
     designed(**GOLDEN_DESIGNS["prompts"])
     api.scaffold(work / "exp")
     assert yaml.safe_load((work / "exp" / "prompt3" / "setup_finetune.yaml").read_text())["prompt"] == HOSTILE
@@ -245,7 +245,7 @@ def prerequisites(**given: Any) -> str:
     return "\n".join(designed(**{**fixed, **given}).prerequisites)
 
 
-def test_nothing_is_missing_where_everything_is_there(work: Path) -> None:
+def test_a_design_with_all_resources_has_no_prerequisites(work: Path) -> None:
     assert prerequisites() == ""
     assert "## Prerequisites" not in (work / "exp" / PLAN).read_text()
 
@@ -269,7 +269,7 @@ def test_a_missing_resource_is_a_prerequisite_and_the_plan_is_written(
 
 
 @pytest.mark.usefixtures("work")
-def test_a_missing_resource_is_not_a_warning_too() -> None:
+def test_a_missing_resource_is_not_also_a_warning() -> None:
     absent: dict[str, Any] = {"model": {"Llama-3.2-3B": "absent"}, "dataset": "absent.json", "task": {"t": "absent.py"}}
     report = designed(**absent, set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 1, "gpus": 1})
     assert len(report.prerequisites) == 3
@@ -285,7 +285,7 @@ def test_a_missing_resource_is_not_a_warning_too() -> None:
         ("model.safetensors", "it has no weights"),
     ],
 )
-def test_an_incomplete_model_is_named_by_what_it_lacks(work: Path, file: str, told: str) -> None:
+def test_the_missing_parts_of_an_incomplete_model_are_named(work: Path, file: str, told: str) -> None:
     (work / "models" / MODEL / file).unlink()
     assert told in prerequisites()
     assert "✓ verified\n\n### Dataset" not in (work / "exp" / PLAN).read_text()
@@ -382,7 +382,7 @@ def test_the_log_has_every_decision_verification_and_estimate(work: Path) -> Non
 
 
 def finish(experiment: Path, run: str, *, speed: float, seconds: int) -> None:
-    """What a training leaves: its outcome and its metrics."""
+    """Writes the outcome and the metrics of a training."""
     output = experiment / run / "artifacts"
     output.mkdir(parents=True)
     steps = [
@@ -597,7 +597,7 @@ def test_an_evaluation_that_changes_is_pending_again(work: Path, changed: dict[s
     assert plan_file.read_text().count("_rank8 | capitalization | 0 | ") == 1
 
 
-def test_what_stays_keeps_its_name_and_its_estimate(work: Path) -> None:
+def test_runs_that_stay_keep_their_name_and_estimate(work: Path) -> None:
     designed(factor={"rank": [8, 16]}, set={"lr": "1e-4", "batch_size": 4, "epochs": 1})
     plan_file = work / "exp" / PLAN
     plan_file.write_text(
@@ -637,7 +637,7 @@ def test_an_update_in_a_dry_run_shows_what_would_change(work: Path) -> None:
     assert tunebook("design", "--update", cwd=work).returncode == 2
 
 
-def test_the_how_to_does_what_it_says(work: Path) -> None:
+def test_the_commands_of_the_how_to_work(work: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "how-to" / "design.md").read_text()
     blocks = re.findall(r"```(bash|yaml)\n(.*?)```", text, re.DOTALL)
     (work / "design.yaml").write_text(next(block for kind, block in blocks if kind == "yaml"))

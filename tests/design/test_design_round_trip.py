@@ -179,7 +179,7 @@ def test_a_duration_is_written_as_it_is_read(seconds: int) -> None:
 @given(st.one_of(texts, st.text()))
 @example("\\")
 @example("`a`")
-def test_a_quoted_text_is_read_to_the_letter(text: str) -> None:
+def test_a_quoted_text_is_read_unchanged(text: str) -> None:
     assert literal(quoted(text)) == text
 
 

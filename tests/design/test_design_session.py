@@ -91,7 +91,7 @@ def test_several_factors_are_combined_as_asked(inputs: Path) -> None:
     assert session.ends() == 0
 
 
-def test_what_the_options_give_is_not_asked(inputs: Path) -> None:
+def test_questions_that_options_answer_are_not_asked(inputs: Path) -> None:
     session = Session(inputs, "exp", *OPTIONS)
     session.sees("3 runs (2 fine-tuned), 3 evaluations")
     session.answers("Write the plan?", ENTER)
@@ -114,7 +114,7 @@ def test_changes_of_an_update_are_shown_and_can_be_declined(inputs: Path) -> Non
     assert (inputs / "exp" / PLAN).read_bytes() == before
 
 
-def test_another_path_can_be_given_instead_of_what_was_found(inputs: Path) -> None:
+def test_a_path_can_be_given_in_place_of_those_that_were_found(inputs: Path) -> None:
     session = Session(inputs, "exp", *(option for option in OPTIONS if not option.startswith("--dataset")))
     session.answers("The data set?", f"{DOWN}{ENTER}")
     session.answers("The data set?", f"other.json{ENTER}")

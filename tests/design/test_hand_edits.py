@@ -125,7 +125,7 @@ def test_names_remarks_order_and_own_text_are_no_conflicts(plan_file: Path) -> N
     assert [run.name for run in plan_of(text).fine_tuned] == [f"{MODEL}_rank8", "mine", f"{MODEL}_rank32"]
 
 
-def test_the_stored_design_is_readable_and_has_what_was_decided(plan_file: Path) -> None:
+def test_the_stored_design_is_readable_and_has_the_decisions(plan_file: Path) -> None:
     document = json.loads((plan_file.parent / ".tunebook" / "design.json").read_text())
     assert document["version"] == 1
     assert document["design"]["factor"] == {"lora_rank": ["8", "16"]}
@@ -133,7 +133,7 @@ def test_the_stored_design_is_readable_and_has_what_was_decided(plan_file: Path)
     assert document["design"]["model"] == {MODEL: str(Path(f"models/{MODEL}").absolute())}
 
 
-def test_an_update_keeps_what_the_text_of_a_plan_cannot_tell(plan_file: Path) -> None:
+def test_an_update_keeps_the_parts_of_a_design_that_a_plan_does_not_show(plan_file: Path) -> None:
     """A sample of all combinations, and exclusions, are in the stored design only."""
     updated(factor={"lora_rank": [8, 16, 32, 64], "lr": ["1e-4", "1e-5"]}, exclude=["rank=64"], sample=4)
     runs = facts(plan_of(plan_file.read_text()))

@@ -1,4 +1,4 @@
-"""What is written is whole, what is locked is locked, what is recorded is found again."""
+"""Files are written whole, a lock has one holder, and records are found again."""
 
 import json
 import os
@@ -103,7 +103,7 @@ with exclusive(Path(sys.argv[1]), "run"):
 """
 
 
-def test_a_second_holder_is_told_who_the_first_is_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
+def test_a_second_holder_learns_who_the_first_is_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
@@ -150,7 +150,7 @@ def test_a_torn_line_of_the_ledger_loses_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["[]", "null", '{"event": "dancing"}', '{"event": "ended", "state": "odd"}', "\x00"])
-def test_a_line_that_says_nothing_is_counted(tmp_path: Path, line: str) -> None:
+def test_a_line_that_cannot_be_read_is_counted(tmp_path: Path, line: str) -> None:
     (tmp_path / LEDGER).parent.mkdir()
     (tmp_path / LEDGER).write_text(f"{line}\n")
     assert read_ledger(tmp_path).unreadable == 1

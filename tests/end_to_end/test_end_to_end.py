@@ -1,4 +1,4 @@
-"""From the page to scores, with real torchtune and real inspect-ai on a tiny model, through the command line."""
+"""From the plan to scores, with real torchtune and real inspect-ai on a tiny model, through the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TUNEBOOK = Path(sys.executable).with_name("tunebook")
 
 @dataclass(frozen=True)
 class Finished:
-    """An experiment after its run, and what the command line said."""
+    """An experiment after its run, and the output of the command line."""
 
     directory: Path
     page_before: str
@@ -73,7 +73,7 @@ def test_training_learns_and_writes_its_metrics(finished: Finished) -> None:
     assert entries[0]["lr"] == pytest.approx(1e-2 * (1 + math.cos(math.pi / 40)) / 2)
 
 
-def test_the_adapter_lies_apart_and_transformers_loads_the_merged_weights(finished: Finished) -> None:
+def test_the_adapter_has_its_own_folder_and_transformers_loads_the_merged_weights(finished: Finished) -> None:
     from transformers import AutoModelForCausalLM
 
     checkpoint = finished.directory / "rank4" / "artifacts" / "epoch_0"
@@ -85,7 +85,7 @@ def test_the_adapter_lies_apart_and_transformers_loads_the_merged_weights(finish
     assert not merged.state_dict()[name].equal(base.state_dict()[name])
 
 
-def test_what_was_trained_is_what_is_evaluated(finished: Finished) -> None:
+def test_the_trained_weights_are_evaluated(finished: Finished) -> None:
     from inspect_ai.log import read_eval_log
 
     scores = {job["run"]: job["score"] for job in finished.document["data"]["jobs"] if job["stage"] == "evaluation"}
@@ -140,7 +140,7 @@ def test_training_and_evaluation_ask_in_the_same_tokens(finished: Finished) -> N
         assert tokenizer.decode(learnt) == f"{sample.target}<|im_end|>"
 
 
-def test_the_status_tables_are_current_and_not_one_other_byte_has_changed(finished: Finished) -> None:
+def test_the_status_tables_are_current_and_no_other_byte_has_changed(finished: Finished) -> None:
     page = (finished.directory / "experiment_summary.md").read_text()
     head, _, rest = page.partition("## Status")
     head_before, _, rest_before = finished.page_before.partition("## Status")
@@ -150,14 +150,14 @@ def test_the_status_tables_are_current_and_not_one_other_byte_has_changed(finish
     assert "pending" not in rest
 
 
-def test_three_logs_tell_of_the_run(finished: Finished) -> None:
+def test_three_logs_record_the_run(finished: Finished) -> None:
     for name in ("run-experiment.log", "run-torchtune.log", "run-inspect.log"):
         text = (finished.directory / name).read_text()
         assert re.match(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] [A-Z_]+: ", text)
     assert "rank4/finetune" in (finished.directory / "run-torchtune.log").read_text()
 
 
-def test_what_is_completed_is_not_run_again(finished: Finished) -> None:
+def test_completed_jobs_are_not_run_again(finished: Finished) -> None:
     done = tunebook(finished.directory, "run", "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["data"]["submitted"]) == (0, [])
@@ -192,7 +192,7 @@ def test_a_plan_that_changed_since_is_not_run(finished: Finished, tmp_path: Path
     assert "tunebook scaffold" in done.stderr
 
 
-def test_what_was_learnt_is_what_the_logs_say(finished: Finished, tmp_path: Path) -> None:
+def test_the_findings_agree_with_the_logs(finished: Finished, tmp_path: Path) -> None:
     """Real trainings and real evaluations, analyzed: every number from its source, nothing missing."""
     directory = tmp_path / "analyzed"
     shutil.copytree(finished.directory, directory, ignore=shutil.ignore_patterns("*.safetensors", "*.pt"))

@@ -106,7 +106,7 @@ def test_its_own_parameter_is_a_column_of_the_runs_table_and_names_the_directori
 
 
 def test_check_accepts_the_plan_and_reads_the_model(toy: Toy) -> None:
-    assert f"model {toy.directory.parent}/tiny: read" in without_foreign_words(toy.run_text("check"))
+    assert f"model {toy.directory.parent}/tiny: complete" in without_foreign_words(toy.run_text("check"))
 
 
 def test_summary_and_logs_name_the_files_of_the_plug_in_only(scaffolded: tuple[Toy, str]) -> None:

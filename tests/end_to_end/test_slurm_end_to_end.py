@@ -34,7 +34,7 @@ def states(directory: Path) -> dict[str, str]:
 
 
 def run_on_a_terminal_that_is_closed(directory: Path) -> str:
-    """Starts ``run`` on a terminal, which hangs up as soon as a job runs; what it had shown by then."""
+    """Starts ``run`` on a terminal, which hangs up as soon as a job runs; returns what was shown until then."""
     terminal, inside = pty.openpty()
     command = [str(TUNEBOOK), "run", "--poll-s", "0.5"]
     process = subprocess.Popen(
@@ -53,7 +53,7 @@ def run_on_a_terminal_that_is_closed(directory: Path) -> str:
     return shown
 
 
-def test_from_page_to_results_with_the_terminal_closed_in_the_middle(
+def test_from_plan_to_results_with_the_terminal_closed_in_the_middle(
     plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with empty_queue(plain_slurm, monkeypatch) as cluster:

@@ -99,14 +99,14 @@ def test_slots_and_gpus_are_handed_out_and_given_back(experiment: Experiment) ->
         assert has_room(here, experiment, third)
 
 
-def test_a_machine_without_gpus_says_so(experiment: Experiment) -> None:
+def test_a_machine_without_gpus_refuses_a_job_that_needs_one(experiment: Experiment) -> None:
     job = experiment.training("rank8", gpus=1)
     refused = LocalExecutor(1).plan([Submission(job, experiment.path)]).refused
     assert "needs 1 GPU, and this machine has none" in refused[job.name]
 
 
 @pytest.mark.parametrize("missing", ["script", "directory"])
-def test_what_cannot_start_is_refused(experiment: Experiment, missing: str) -> None:
+def test_a_job_that_cannot_start_is_refused(experiment: Experiment, missing: str) -> None:
     job = experiment.training("rank8")
     changed = replace(job, script="gone.slurm") if missing == "script" else replace(job, directory="gone")
     with pytest.raises(ExecutorError, match="gone"):
@@ -130,7 +130,7 @@ def test_another_executor_finds_a_running_job_and_its_gpu(experiment: Experiment
         assert second.find(single(experiment, job).members) == {}
 
 
-def test_a_number_that_was_given_out_again_is_another_job() -> None:
+def test_a_reused_process_number_is_another_job() -> None:
     mine = processes.write_id(os.getpid())
     assert processes.is_alive(mine)
     assert not processes.is_alive(f"local-{os.getpid()}-{int(mine.rpartition('-')[2]) - 60_000}")
@@ -138,7 +138,7 @@ def test_a_number_that_was_given_out_again_is_another_job() -> None:
     assert not processes.is_alive("7")
 
 
-def test_a_script_that_is_killed_is_told_by_its_signal(experiment: Experiment) -> None:
+def test_the_signal_that_killed_a_script_is_reported(experiment: Experiment) -> None:
     job = experiment.training("rank8", experiment.until("go"))
     with executor() as here:
         job_id = start(here, experiment, job)
@@ -157,7 +157,7 @@ def test_cancel_lets_the_script_write_its_outcome(experiment: Experiment) -> Non
     assert (outcome.exit_code, outcome.tag) == (143, TAG)
 
 
-def test_cancel_ends_what_ignores_it_and_what_left_the_session(experiment: Experiment) -> None:
+def test_cancel_ends_processes_that_ignore_it_or_left_the_session(experiment: Experiment) -> None:
     body = f"trap '' TERM; setsid sleep 600 & echo $! >stray; {experiment.until('go')}"
     job = experiment.training("rank8", body)
     stray = experiment.path / "rank8" / "stray"
@@ -171,7 +171,7 @@ def test_cancel_ends_what_ignores_it_and_what_left_the_session(experiment: Exper
     assert not psutil.pid_exists(number) or psutil.Process(number).status() == psutil.STATUS_ZOMBIE
 
 
-def test_what_is_left_of_a_killed_job_is_found_and_ended(experiment: Experiment) -> None:
+def test_processes_of_a_killed_job_are_found_and_ended(experiment: Experiment) -> None:
     job = experiment.training("rank8", "setsid sleep 600 & echo $! >stray; wait")
     stray = experiment.path / "rank8" / "stray"
     with executor() as first:

@@ -1,4 +1,4 @@
-"""A training that the cluster interrupts goes on from its last epoch's checkpoint, with real torchtune."""
+"""A training that the cluster interrupts resumes from its last epoch's checkpoint, with real torchtune."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def interrupted_in_the_second_epoch(run: Path) -> None:
     assert not (run / "artifacts" / "epoch_1").exists()
 
 
-def test_it_goes_on_behind_the_last_whole_epoch_and_ends_where_it_would_have(scaffolded: Path) -> None:
+def test_it_resumes_after_the_last_whole_epoch_and_ends_as_without_interruption(scaffolded: Path) -> None:
     run = scaffolded / "rank4"
     with train(run) as job:
         shown, _ = job.communicate(timeout=HANG_S)
@@ -89,7 +89,7 @@ def test_it_goes_on_behind_the_last_whole_epoch_and_ends_where_it_would_have(sca
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """What an attempt leaves that was interrupted while it wrote its second epoch's checkpoint."""
+    """The files of an attempt that was interrupted while it wrote its second epoch's checkpoint."""
     import torch
 
     output = tmp_path / "artifacts"
@@ -121,7 +121,7 @@ def config(tmp_path: Path) -> Path:
         ("full_finetune_distributed", ("full_finetune_distributed", "resume_from_checkpoint=True")),
     ],
 )
-def test_what_a_half_written_epoch_left_is_removed(config: Path, recipe: str, words: tuple[str, ...]) -> None:
+def test_files_of_a_half_written_epoch_are_removed(config: Path, recipe: str, words: tuple[str, ...]) -> None:
     assert begin(config, inputs="abc", interrupted=True, recipe=recipe) == words
     output = config.parent / "artifacts"
     assert sorted(path.name for path in output.glob("epoch_*")) == ["epoch_0"]
@@ -130,7 +130,7 @@ def test_what_a_half_written_epoch_left_is_removed(config: Path, recipe: str, wo
 
 
 @pytest.mark.parametrize(("inputs", "interrupted"), [("other", True), ("", True), ("abc", False)])
-def test_with_other_files_or_without_an_interruption_it_starts_from_nothing(
+def test_with_other_files_or_without_an_interruption_it_starts_from_scratch(
     config: Path, inputs: str, interrupted: bool
 ) -> None:
     assert begin(config, inputs=inputs, interrupted=interrupted, recipe="full_finetune_distributed") == ()
@@ -138,6 +138,6 @@ def test_with_other_files_or_without_an_interruption_it_starts_from_nothing(
     assert (config.parent / "artifacts" / "inputs.sha256").read_text() == inputs
 
 
-def test_a_torn_state_is_none(config: Path) -> None:
+def test_a_torn_state_is_ignored(config: Path) -> None:
     (config.parent / "artifacts" / "recipe_state" / "recipe_state.pt").write_bytes(b"PK torn")
     assert begin(config, inputs="abc", interrupted=True, recipe="full_finetune_distributed") == ()

@@ -61,7 +61,7 @@ def tunebook(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def settings_told(sweep: Path) -> list[str]:
-    """What an analysis says of settings that are not the page's."""
+    """The deviations from the plan's settings that an analysis reports."""
     return [
         item.what
         for item in api.analyze(sweep, api.AnalyzeOptions(write=False)).analysis.deviations
@@ -116,7 +116,7 @@ def test_a_batch_of_one_is_not_halved_and_the_failure_stays(sweep: Path) -> None
     assert (job["state"], job["kind"], job["deviation"]) == ("failed", "OUT_OF_GPU_MEMORY", None)
 
 
-def test_a_configuration_that_was_edited_by_hand_is_left_alone_and_it_is_said(sweep: Path) -> None:
+def test_a_configuration_that_was_edited_by_hand_is_left_alone_and_reported(sweep: Path) -> None:
     config = sweep / "rank4" / "finetune.yaml"
     config.write_text(config.read_text() + "# mine\n")
     before = (sweep / "rank4" / "setup_finetune.yaml").read_text()
@@ -131,7 +131,10 @@ def test_a_configuration_that_was_edited_by_hand_is_left_alone_and_it_is_said(sw
 )
 def test_the_smaller_batch_divides_the_effective_one(batch: int, steps: int, expected: tuple[int, int] | None) -> None:
     text = (GOLDEN / "rank8_lr1e-5" / "setup_finetune.yaml").read_text()
-    text = set_values(text, [f"batch_size={batch}", f"gradient_accumulation_steps={steps}"], file="setup")
+    planned = {"batch_size": 4, "gradient_accumulation_steps": 1}
+    wanted = {"batch_size": batch, "gradient_accumulation_steps": steps}
+    changes = [f"{key}={value}" for key, value in wanted.items() if value != planned[key]]
+    text = set_values(text, changes, file="setup", experiment=Path())
     found = smaller_batch(text, file="setup")
     assert (tuple(found.after.values()) if found else None) == expected
 

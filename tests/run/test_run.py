@@ -160,7 +160,7 @@ def test_a_failed_job_whose_files_changed_runs_again(experiment: Experiment) -> 
     assert run(experiment).exit_code is ExitCode.DONE
 
 
-def test_files_that_change_while_the_job_runs_are_told(experiment: Experiment) -> None:
+def test_files_that_change_while_the_job_runs_are_reported(experiment: Experiment) -> None:
     small(experiment, "echo 'seed: 3' >finetune.yaml")
     report = run(experiment)
     assert report.exit_code is ExitCode.UNFINISHED
@@ -190,7 +190,7 @@ def test_scripts_that_were_started_by_hand_count(experiment: Experiment) -> None
     assert (report.exit_code, report.submitted) == (ExitCode.DONE, ())
 
 
-def test_a_script_that_is_gone_fails_alone_and_is_tried_again(experiment: Experiment) -> None:
+def test_a_missing_script_fails_alone_and_is_tried_again(experiment: Experiment) -> None:
     training, _ = small(experiment)
     script = experiment.path / training.script
     text = script.read_text()
@@ -240,7 +240,7 @@ def test_two_monitors_at_once_are_refused(experiment: Experiment) -> None:
     assert experiment.order == [TRAINED, EVALUATED]
 
 
-def test_a_killed_monitors_jobs_go_on_and_are_neither_lost_nor_doubled(experiment: Experiment) -> None:
+def test_jobs_of_a_killed_monitor_continue_and_are_neither_lost_nor_doubled(experiment: Experiment) -> None:
     small(experiment, experiment.until("go"))
     experiment.training("quick", experiment.until("go-quick"))
     with start_monitor(experiment) as monitor:
@@ -256,7 +256,7 @@ def test_a_killed_monitors_jobs_go_on_and_are_neither_lost_nor_doubled(experimen
     assert run(experiment).submitted == ()
 
 
-def test_a_monitor_that_is_killed_before_it_could_write_the_id_down_finds_the_job(experiment: Experiment) -> None:
+def test_after_a_monitor_was_killed_before_it_recorded_the_id_the_job_is_found(experiment: Experiment) -> None:
     small(experiment, experiment.until("go"))
     with start_monitor(experiment) as monitor:
         wait_until(lambda: experiment.order)
@@ -273,7 +273,7 @@ def test_a_monitor_that_is_killed_before_it_could_write_the_id_down_finds_the_jo
     assert "1 lines of the ledger cannot be read" in (experiment.path / "run-experiment.log").read_text()
 
 
-def test_a_job_that_ended_before_anybody_wrote_its_id_down_has_ended(experiment: Experiment) -> None:
+def test_a_job_that_ended_before_its_id_was_recorded_has_ended(experiment: Experiment) -> None:
     small(experiment)
     run(experiment, stage=Stage.PREPARATION)
     ledger = experiment.path / LEDGER
@@ -317,7 +317,7 @@ def test_a_job_of_another_host_is_neither_lost_nor_doubled(experiment: Experimen
     assert run(experiment, retry_failed=True).exit_code is ExitCode.DONE
 
 
-def test_control_c_cancels_and_the_next_run_goes_on(experiment: Experiment) -> None:
+def test_control_c_cancels_and_the_next_run_continues(experiment: Experiment) -> None:
     training, _ = small(experiment, experiment.until("go"))
     with start_monitor(experiment) as monitor:
         wait_until(lambda: '"running"' in experiment.text(LEDGER) and experiment.order)
@@ -332,7 +332,7 @@ def test_control_c_cancels_and_the_next_run_goes_on(experiment: Experiment) -> N
     assert experiment.order == [TRAINED, TRAINED, EVALUATED]
 
 
-def test_a_job_can_be_cancelled_beside_its_monitor(experiment: Experiment) -> None:
+def test_a_job_can_be_cancelled_while_a_monitor_watches_it(experiment: Experiment) -> None:
     small(experiment, experiment.until("go"))
     with start_monitor(experiment) as monitor:
         wait_until(lambda: experiment.order)
@@ -346,21 +346,21 @@ def test_a_job_can_be_cancelled_beside_its_monitor(experiment: Experiment) -> No
     assert run(experiment).exit_code is ExitCode.DONE
 
 
-def test_a_killed_script_has_failed_and_says_how(experiment: Experiment) -> None:
+def test_a_killed_script_has_failed_with_its_signal_as_the_reason(experiment: Experiment) -> None:
     small(experiment, "kill -KILL $$")
     report = run(experiment)
     assert states(report)[TRAINED] == "failed killed by SIGKILL"
     assert run(experiment).not_retried == (TRAINED,)
 
 
-def test_out_of_memory_is_told_in_the_pages_words(experiment: Experiment) -> None:
+def test_out_of_memory_is_reported_in_the_words_of_the_plan(experiment: Experiment) -> None:
     small(experiment, "echo 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB' >&2; exit 1")
     assert states(run(experiment))[TRAINED] == "failed OUT_OF_GPU_MEMORY"
     assert "| OUT_OF_GPU_MEMORY |" in experiment.page
 
 
 @pytest.mark.parametrize("damage", ["missing", "not text", "unclosed"])
-def test_a_page_that_cannot_be_written_stops_nothing(experiment: Experiment, damage: str) -> None:
+def test_a_plan_that_cannot_be_written_stops_nothing(experiment: Experiment, damage: str) -> None:
     small(experiment)
     page = experiment.path / "experiment_summary.md"
     if damage == "missing":
@@ -375,7 +375,7 @@ def test_a_page_that_cannot_be_written_stops_nothing(experiment: Experiment, dam
     assert (page.read_bytes() if page.exists() else None) == before
 
 
-def test_the_logs_tell_what_happened(experiment: Experiment) -> None:
+def test_the_logs_record_what_happened(experiment: Experiment) -> None:
     small(experiment)
     run(experiment)
     training = (experiment.path / "run-torchtune.log").read_text()
@@ -466,7 +466,7 @@ def test_a_scheduler_that_does_not_answer_is_waited_for_and_fails_no_job(experim
     assert len(report.warnings) == 2
 
 
-def test_a_job_that_nobody_knows_is_told_after_several_misses(experiment: Experiment) -> None:
+def test_an_unknown_job_is_reported_after_several_misses(experiment: Experiment) -> None:
     experiment.training("rank8")
     report, waits, _ = watch(experiment, RUNNING, UNKNOWN, UNKNOWN, RUNNING, UNKNOWN, UNKNOWN, UNKNOWN)
     assert states(report)[TRAINED].startswith("unknown its executor does not know it")
@@ -527,7 +527,7 @@ def test_a_refusal_is_the_jobs_own_failure_and_is_tried_again(experiment: Experi
     assert watch(experiment, RUNNING, "run")[0].exit_code is ExitCode.DONE
 
 
-def test_jobs_that_survive_are_left_and_taken_up_again(experiment: Experiment) -> None:
+def test_jobs_that_outlive_their_monitor_are_watched_by_the_next_one(experiment: Experiment) -> None:
     experiment.training("rank8")
     with pytest.raises(KeyboardInterrupt):
         watch(experiment, RUNNING, "leave")
@@ -610,7 +610,7 @@ class Holding(Scheduler):
         return [Submitted(f"id-{one.job.name}") for one in batch.members]
 
 
-def test_an_executor_that_holds_dependencies_gets_each_evaluation_behind_its_own_training(
+def test_an_executor_that_holds_dependencies_gets_each_evaluation_after_its_own_training(
     experiment: Experiment,
 ) -> None:
     experiment.training("done")
@@ -698,7 +698,7 @@ def test_an_evaluation_that_its_failed_training_keeps_from_starting_has_not_fail
     assert submitted == [TRAINED, EVALUATED]
 
 
-def test_an_evaluation_behind_an_interrupted_training_is_submitted_behind_the_next_one(experiment: Experiment) -> None:
+def test_an_evaluation_of_an_interrupted_training_is_submitted_after_the_next_one(experiment: Experiment) -> None:
     """The scheduler drops it with the training that it waited for; by then that training is queued again."""
     report, submitted = queued(
         experiment,

@@ -31,13 +31,13 @@ def sweep(experiment: Experiment, names: Sequence[str], body: str = "true") -> N
         experiment.evaluation(name)
 
 
-def test_where_slurm_answers_auto_is_slurm_and_says_of_which_cluster(cluster: Cluster) -> None:
+def test_auto_is_slurm_where_slurm_answers_and_names_the_cluster(cluster: Cluster) -> None:
     choice = choose_executor("auto")
     assert choice.executor.name == "slurm"
     assert cluster.name in choice.reason
 
 
-def test_each_evaluation_runs_behind_its_own_training_and_waits_for_no_other(experiment: Experiment) -> None:
+def test_each_evaluation_runs_after_its_own_training_and_waits_for_no_other(experiment: Experiment) -> None:
     sweep(experiment, ["quick"])
     sweep(experiment, ["slow"], f"until grep -q quick/eval '{experiment.path.parent}'/*/order.log; do sleep 0.1; done")
     report = run(experiment)
@@ -65,7 +65,7 @@ def test_a_training_that_fails_stops_its_own_evaluation_only(experiment: Experim
     assert "bad/eval/caps_epoch0" not in experiment.order
 
 
-def test_arrays_run_every_directorys_own_script_and_each_evaluation_behind_its_training(
+def test_arrays_run_every_directorys_own_script_and_each_evaluation_after_its_training(
     experiment: Experiment,
 ) -> None:
     names = [f"rank{number}" for number in range(7)]
@@ -107,7 +107,7 @@ def test_cancelling_ends_our_own_jobs_only(cluster: Cluster, experiment: Experim
     assert cluster.ask("squeue", "-h", "--format=%T").strip() in {"PENDING", "RUNNING"}
 
 
-def test_a_job_that_a_person_cancels_has_failed_and_says_so(cluster: Cluster, experiment: Experiment) -> None:
+def test_a_job_that_a_person_cancels_has_failed_for_that_reason(cluster: Cluster, experiment: Experiment) -> None:
     experiment.training("a", "sleep 60")
     run(experiment, detach=True)
     wait_until(lambda: experiment.order == ["a/finetune"])
@@ -164,7 +164,7 @@ def test_five_hundred_jobs_end(experiment: Experiment) -> None:
     assert sorted(experiment.order) == sorted(job.name for job in experiment.jobs)
 
 
-def test_where_the_scheduler_cannot_be_asked_status_tells_what_was_seen_last_and_says_so(
+def test_status_shows_the_last_known_states_and_a_warning_if_the_scheduler_does_not_answer(
     cluster: Cluster, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep(experiment, ["a"], experiment.until("go"))

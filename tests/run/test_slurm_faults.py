@@ -1,4 +1,4 @@
-"""What goes wrong on a cluster, provoked on a real SLURM: nothing is lost, nothing is done twice, and it is said."""
+"""Faults of a cluster, provoked on a real SLURM: no job is lost or run twice, and each fault is reported."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_more_jobs_than_an_array_may_have_go_as_several(
         assert len({job_id.partition("_")[0] for job_id in ids}) == 6
 
 
-def test_a_time_limit_is_told_and_its_evaluation_does_not_run(
+def test_a_time_limit_is_reported_and_the_evaluation_does_not_run(
     plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with empty_queue(plain_slurm, monkeypatch) as cluster, experiment_at(tmp_path / "slow") as experiment:
@@ -153,7 +153,7 @@ def test_a_time_limit_is_told_and_its_evaluation_does_not_run(
         assert "| TIMEOUT |" in experiment.page
 
 
-def test_a_preempted_job_is_taken_up_by_the_cluster_and_goes_on(cluster: Cluster, experiment: Experiment) -> None:
+def test_a_preempted_job_is_requeued_by_the_cluster_and_completes(cluster: Cluster, experiment: Experiment) -> None:
     experiment.training("a", f'[ "${{SLURM_RESTART_COUNT:-0}}" -gt 0 ] || {experiment.until("never")}')
     report = run(experiment, detach=True)
     wait_until(lambda: experiment.order == ["a/finetune"])
@@ -190,7 +190,7 @@ def test_a_job_that_the_cluster_interrupts_for_good_is_submitted_again_three_tim
         assert experiment.order == ["a/finetune"] * 4
 
 
-def test_what_waits_for_a_training_that_was_interrupted_waits_for_its_next_attempt(
+def test_an_evaluation_of_an_interrupted_training_waits_for_the_next_attempt(
     preempting: Cluster, tmp_path: Path
 ) -> None:
     assert preempting.conf.is_file()
@@ -202,7 +202,7 @@ def test_what_waits_for_a_training_that_was_interrupted_waits_for_its_next_attem
 
 
 @pytest.mark.parametrize("fault", ["exit 1", "sleep 60", "echo 'no such thing|at all'"])
-def test_accounting_that_fails_or_hangs_or_babbles_holds_nothing_up(
+def test_accounting_that_fails_hangs_or_prints_nonsense_delays_nothing(
     accounted_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr("tunebook.slurm.accounting._ANSWER_S", 1.0)
@@ -217,7 +217,7 @@ def test_accounting_that_fails_or_hangs_or_babbles_holds_nothing_up(
         assert told["killed/finetune"].startswith("unknown")
 
 
-def test_accounting_tells_what_the_queue_has_forgotten(
+def test_accounting_knows_jobs_that_the_queue_has_forgotten(
     accounted_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with empty_queue(accounted_slurm, monkeypatch) as cluster, experiment_at(tmp_path / "told") as experiment:
@@ -240,7 +240,9 @@ def forget(cluster: Cluster) -> None:
     wait_until(lambda: not cluster.ask("squeue", "-h", "--states=all").strip())
 
 
-def test_what_was_dropped_and_forgotten_overnight_waits_for_its_training(forgetful: Cluster, tmp_path: Path) -> None:
+def test_an_evaluation_that_was_dropped_and_forgotten_waits_for_its_training(
+    forgetful: Cluster, tmp_path: Path
+) -> None:
     with experiment_at(tmp_path / "overnight") as experiment:
         experiment.training("a", "[ -e ../repaired ] || exit 1")
         experiment.evaluation("a")
@@ -259,7 +261,7 @@ def test_what_was_dropped_and_forgotten_overnight_waits_for_its_training(forgetf
         assert set(states(report).values()) == {"completed"}
 
 
-def test_what_was_cancelled_and_forgotten_was_cancelled(forgetful: Cluster, tmp_path: Path) -> None:
+def test_a_job_that_was_cancelled_and_forgotten_is_cancelled(forgetful: Cluster, tmp_path: Path) -> None:
     with experiment_at(tmp_path / "cancelled") as experiment:
         experiment.training("a", experiment.until("go"))
         experiment.evaluation("a")
@@ -274,7 +276,9 @@ def test_what_was_cancelled_and_forgotten_was_cancelled(forgetful: Cluster, tmp_
         assert set(states(run(experiment)).values()) == {"completed"}
 
 
-def test_what_was_dropped_and_forgotten_follows_a_training_that_was_helped(forgetful: Cluster, tmp_path: Path) -> None:
+def test_an_evaluation_that_was_dropped_and_forgotten_follows_a_training_with_a_remedy(
+    forgetful: Cluster, tmp_path: Path
+) -> None:
     with experiment_at(tmp_path / "helped") as experiment:
         experiment.training("a", "grep -q smaller finetune.yaml || exit 1")
         experiment.evaluation("a")
@@ -292,7 +296,7 @@ def test_what_was_dropped_and_forgotten_follows_a_training_that_was_helped(forge
         assert experiment.order == ["a/finetune", "a/finetune", "a/eval/caps_epoch0"]
 
 
-def test_nothing_is_submitted_behind_a_training_that_the_cluster_has_forgotten(
+def test_no_evaluation_is_submitted_after_a_training_that_the_cluster_has_forgotten(
     forgetful: Cluster, tmp_path: Path
 ) -> None:
     with experiment_at(tmp_path / "late") as experiment:
@@ -306,7 +310,7 @@ def test_nothing_is_submitted_behind_a_training_that_the_cluster_has_forgotten(
         assert experiment.order == ["a/finetune"]
 
 
-def test_a_staggered_submission_looks_at_its_trainings_before_it_submits_behind_them(
+def test_a_staggered_submission_checks_its_trainings_before_it_submits_evaluations(
     forgetful: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tunebook.run.loop._FRESH_S", 1.0)
@@ -332,7 +336,7 @@ def test_a_job_that_has_failed_before_it_was_cancelled_has_failed(cluster: Clust
     assert experiment.order == ["a/finetune"]
 
 
-def test_what_a_shell_has_slurms_programs_filter_hides_no_job(
+def test_a_shells_filters_for_slurms_programs_hide_no_job(
     cluster: Cluster, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SQUEUE_PARTITION", "urgent")
@@ -345,7 +349,7 @@ def test_what_a_shell_has_slurms_programs_filter_hides_no_job(
     wait_until(lambda: not cluster.ask("squeue", "-h").strip())
 
 
-def test_an_evaluation_that_was_dropped_has_no_job_that_goes_on(experiment: Experiment) -> None:
+def test_an_evaluation_that_was_dropped_has_no_job_that_continues(experiment: Experiment) -> None:
     experiment.training("a", "exit 1")
     experiment.evaluation("a")
     report = run(experiment)
@@ -354,7 +358,7 @@ def test_an_evaluation_that_was_dropped_has_no_job_that_goes_on(experiment: Expe
 
 
 @pytest.mark.parametrize("array", [True, False])
-def test_a_directorys_percent_signs_are_no_pattern(
+def test_percent_signs_in_a_directorys_name_are_not_a_pattern(
     plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, array: bool
 ) -> None:
     with empty_queue(plain_slurm, monkeypatch), experiment_at(tmp_path / "50%jobs %A %% x") as experiment:
@@ -365,7 +369,7 @@ def test_a_directorys_percent_signs_are_no_pattern(
         assert ["heard" in Path(job.output).read_text() for job in report.jobs] == [True, True]
 
 
-def test_a_directory_that_slurm_cannot_write_output_into_is_told(
+def test_a_directory_that_slurm_cannot_write_output_into_is_reported(
     plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with empty_queue(plain_slurm, monkeypatch), experiment_at(tmp_path / "back\\slash") as experiment:
@@ -390,7 +394,7 @@ def test_a_second_monitor_is_refused_while_the_first_one_works(experiment: Exper
     assert experiment.order == ["a/finetune"]
 
 
-def test_what_sbatch_refuses_is_told_in_its_own_words_and_the_others_go_on(experiment: Experiment) -> None:
+def test_a_refusal_of_sbatch_is_reported_in_its_words_and_other_jobs_continue(experiment: Experiment) -> None:
     job = experiment.training("bad")
     experiment.edit_script(job, "#SBATCH --partition=nowhere")
     experiment.evaluation("bad")

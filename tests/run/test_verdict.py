@@ -1,4 +1,4 @@
-"""What was recorded of a job decides its state: evidence in, verdict out."""
+"""The records of a job decide its state: evidence in, verdict out."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_an_evaluation_without_all_its_samples_has_failed(result: EvaluationResu
     assert told(verdict) == (state, reason, False)
 
 
-def test_a_job_the_cluster_interrupts_again_and_again_is_left_alone_in_the_end() -> None:
+def test_a_job_that_the_cluster_interrupts_too_often_is_not_submitted_again() -> None:
     interrupted = entry(state=JobState.FAILED, reason="NODE_FAIL")
     often = LedgerEntry(interrupted.number, interrupted.last, interrupted.submitted, interruptions=3)
     assert told(judge(TRAINING, Evidence(interrupted, None, "digest"))) == (JobState.FAILED, "NODE_FAIL", True)

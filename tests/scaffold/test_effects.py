@@ -1,4 +1,4 @@
-"""What is in effect: every setting of every run, with its source, and samples of what the jobs will see."""
+"""Every setting in effect of every run, with its source, and samples of the jobs' input."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_each_setting_has_the_line_that_it_comes_from(experiment: Path) -> None:
     assert in_effect(experiment, BASE, "system_prompt", "prompts")[0] == "Capitalize the given word"
 
 
-def test_what_the_plan_leaves_to_the_tool_is_resolved(experiment: Path) -> None:
+def test_settings_that_the_plan_leaves_to_the_tool_are_resolved(experiment: Path) -> None:
     assert in_effect(experiment, FIRST, "precision") == ("bf16", "default on a GPU")
     assert in_effect(experiment, FIRST, "lora_alpha")[0] == "16"
     targets = in_effect(experiment, FIRST, "lora_target_modules")
@@ -65,7 +65,7 @@ def test_jobs_ask_for_what_the_site_settings_and_the_estimates_say(experiment: P
     training = "jobs of preparation"
     assert in_effect(experiment, FIRST, "job_account", training) == ("lab", line_of(site, "**Account**"))
     assert in_effect(experiment, FIRST, "job_constraint", training) == ("gpu80", line_of(site, "**Constraint**"))
-    estimated = ("00:16:00", "estimated from the plan and the model")
+    estimated = ("00:16:00", "computed from the plan and the model")
     assert in_effect(experiment, FIRST, "job_time", training) == estimated
     assert in_effect(experiment, BASE, "job_gpus", "jobs of evaluation")[0] == "1"
     conda = ("tuning", line_of(site, "conda environment"))
@@ -78,7 +78,7 @@ def test_an_edited_setting_is_in_effect_with_its_file(experiment: Path) -> None:
     assert in_effect(experiment, FIRST, "lr") == ("0.0003", "rank8_lr1e-5/setup_finetune.yaml, edited by hand")
 
 
-def test_what_is_the_same_for_all_runs_appears_once() -> None:
+def test_settings_that_all_runs_share_appear_once() -> None:
     def effect(key: str, value: str, source: str) -> Effect:
         return Effect(key, key.title(), value, source, "training")
 
@@ -91,7 +91,7 @@ def test_what_is_the_same_for_all_runs_appears_once() -> None:
 
 @pytest.fixture
 def with_model(experiment: Path, tmp_path: Path) -> Path:
-    """The experiment with a model and data that are there."""
+    """The experiment with a model and data that exist."""
     build_tiny_model(tmp_path / "tiny")
     records = [{"input": f"word{number}", "output": f"WORD{number}"} for number in range(240)]
     data = {"train": records, "validation": records[:30], "test": [{"input": "last", "output": "LAST"}] * 30}
@@ -131,7 +131,7 @@ def test_check_prints_all_of_it_and_a_persons_own_sections(with_model: Path) -> 
     printed = CliRunner().invoke(app, ["check", str(with_model)]).stdout
     for words in (
         "Precision                    bf16",
-        "different by run:",
+        "differ between runs:",
         "⟦WORD0",
         "Sections of your own, which are not read:",
         "My thoughts",

@@ -29,7 +29,7 @@ FITS = Resources(time="01:00:00", memory="32G", cpus=8, gpus=1)
         ({"gpus": 2}, "asks for 2 GPU(s), but a node of small has 1"),
     ],
 )
-def test_each_thing_that_a_node_cannot_give_is_named(asked: dict[str, object], words: str) -> None:
+def test_each_resource_that_a_node_cannot_give_is_named(asked: dict[str, object], words: str) -> None:
     resources = Resources(**{**vars(FITS), **asked})
     (problem,) = limit_problems(resources, SITE)
     assert words in problem.message
@@ -39,7 +39,7 @@ def test_each_thing_that_a_node_cannot_give_is_named(asked: dict[str, object], w
     assert limit_problems(Resources(**{**vars(resources), "partition": "unknown"}), SITE) == ()
 
 
-def test_what_fits_is_taken() -> None:
+def test_a_job_that_fits_is_accepted() -> None:
     assert limit_problems(FITS, SITE) == ()
     assert limit_problems(Resources(), SITE) == ()
     assert limit_problems(Resources(memory="900G"), Site()) == ()

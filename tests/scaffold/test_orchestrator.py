@@ -32,7 +32,7 @@ def journal(experiment: Path) -> str:
 
 
 def entry(experiment: Path, action: str) -> str:
-    """The last entry with an action, as it stands in the orchestration log."""
+    """The last entry with an action in the orchestration log."""
     found = [text for text in journal(experiment).split("\n\n") if f"] {action}: " in text]
     return found[-1]
 
@@ -87,7 +87,7 @@ def test_missing_site_settings_are_a_warning(experiment: Path, monkeypatch: pyte
     assert report.exit_code is ExitCode.DONE
 
 
-def test_the_journal_tells_what_was_found(experiment: Path) -> None:
+def test_the_log_records_what_was_found(experiment: Path) -> None:
     """DISCOVER_EXPERIMENT: plan ready for scaffolding; VERIFY_PREREQUISITES: experiment_summary.md, claude.local.md."""
     scaffolded(experiment)
     assert "8 fine-tuned of 9 runs, 1 evaluation task(s)" in entry(experiment, "DISCOVER_EXPERIMENT")
@@ -150,7 +150,7 @@ def test_preparation_comes_first_and_each_step_is_logged(experiment: Path) -> No
     assert "9 run(s), 9 script(s)" in (experiment / "scaffold-inspect.log").read_text()
 
 
-def test_warnings_of_a_tool_stand_in_the_journal(experiment: Path) -> None:
+def test_warnings_of_a_tool_are_in_the_log(experiment: Path) -> None:
     """What to log: any errors or warnings from sub-skills."""
     scaffolded(experiment)
     assert f"{SCRIPT} was not found" in entry(experiment, "VERIFY_PREREQUISITES")
@@ -159,7 +159,7 @@ def test_warnings_of_a_tool_stand_in_the_journal(experiment: Path) -> None:
     assert "lr is 0.0003 here and 1e-05 in the plan" in entry(experiment, "SCAFFOLD_TORCHTUNE_COMPLETE")
 
 
-def test_pruning_stands_in_the_journal(experiment: Path) -> None:
+def test_pruning_is_in_the_log(experiment: Path) -> None:
     scaffolded(experiment)
     replace(experiment / PLAN, f"| Llama-3.2-1B-Instruct_{FIRST} | ✓ epoch 0", f"| Llama-3.2-1B-Instruct_{FIRST} | -")
     replace(experiment / PLAN, "**Total evaluations:** 9\n\n###", "**Total evaluations:** 8\n\n###")
@@ -185,7 +185,7 @@ def test_a_failed_preparation_is_logged_with_details_and_stops_the_rest(experime
     assert "words.json" in (experiment / "scaffold-torchtune.log").read_text()
 
 
-def test_evaluation_goes_on_after_a_failed_preparation_if_a_person_wants_it(experiment: Path) -> None:
+def test_evaluation_continues_after_a_failed_preparation_if_a_person_wants_it(experiment: Path) -> None:
     """Ask user if they want to continue with evaluation scaffolding; if yes, proceed with scaffold-inspect."""
     break_preparation(experiment)
     asked: list[str] = []
@@ -211,7 +211,7 @@ def test_the_question_comes_after_the_reason(experiment: Path) -> None:
     terminal.sees("Scaffolded in part")
 
 
-def test_a_run_that_fails_leaves_the_others(experiment: Path) -> None:
+def test_a_run_that_fails_does_not_stop_the_others(experiment: Path) -> None:
     """Partial success is acceptable."""
     scaffolded(experiment)
     replace(experiment / FIRST / "setup_finetune.yaml", "lora_rank: 8", "lora_rank: x")
@@ -266,7 +266,7 @@ def test_a_repaired_script_is_scaffolded_the_next_time(experiment: Path) -> None
 
 
 def test_a_directory_that_cannot_be_written_fails_its_part(experiment: Path) -> None:
-    """A file lies where a run's directory of evaluations should be."""
+    """A file has the name of a run's directory of evaluations."""
     use_task(experiment, TASK)
     scaffolded(experiment, stages=frozenset({Stage.PREPARATION}))
     (experiment / FIRST / "eval").write_text("in the way")
@@ -274,7 +274,7 @@ def test_a_directory_that_cannot_be_written_fails_its_part(experiment: Path) -> 
     assert report.parts[0].ok
     (problem,) = report.parts[1].problems
     assert f"{FIRST}/eval" in str(problem)
-    assert "cannot write" in problem.message
+    assert "cannot be written" in problem.message
     (experiment / FIRST / "eval").unlink()
     again = scaffolded(experiment)
     assert again.exit_code is ExitCode.DONE, "what the failed part had written must not look like a person's"
@@ -339,7 +339,7 @@ def test_the_next_steps_lead_from_review_to_analysis(experiment: Path) -> None:
     assert places == sorted(places)
 
 
-def test_the_commands_by_hand_run_as_they_stand(experiment: Path, tmp_path: Path) -> None:
+def test_the_manual_commands_run_unchanged(experiment: Path, tmp_path: Path) -> None:
     """Manual execution: with a recording sbatch, in a directory full of quotes."""
     text = scaffold_summary(scaffolded(experiment))
     commands = text.partition("**Manual execution (alternative):**\n```bash\n")[2].partition("```")[0]
@@ -375,11 +375,11 @@ def test_seven_points_are_validated_and_printed(experiment: Path) -> None:
 
 
 def test_a_point_that_does_not_hold_is_a_failure(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory that scaffolding believes to have made, and that is not there."""
+    """A directory that scaffolding made is missing at the end."""
     monkeypatch.setattr("tunebook.scaffold.write._make_directories", lambda *_: None)
     report = scaffolded(experiment)
     assert [point.text for point in report.validation if not point.holds] == [
         "Evaluation directories exist with the expected structure"
     ]
     assert report.exit_code is ExitCode.FAILED
-    assert "not true at the end" in str(report.errors[0])
+    assert "validation failed" in str(report.errors[0])

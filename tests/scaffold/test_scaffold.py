@@ -20,7 +20,7 @@ from tunebook.scaffold.reconcile import Action
 from tunebook.scaffold.summary import scaffold_summary
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "capitalization_sweep"
-PAGE = "experiment_summary.md"
+PLAN = "experiment_summary.md"
 FIRST = "rank8_lr1e-5"
 
 
@@ -52,7 +52,7 @@ def test_the_second_time_nothing_is_touched(experiment: Path) -> None:
 
 def test_a_changed_plan_updates_what_it_changes(experiment: Path) -> None:
     scaffolded(experiment)
-    replace(experiment / PAGE, "- **Seed:** 14", "- **Seed:** 15")
+    replace(experiment / PLAN, "- **Seed:** 14", "- **Seed:** 15")
     report = scaffolded(experiment)
     updated = {step.path for step in report.steps if step.action is Action.UPDATE}
     assert updated == {
@@ -88,7 +88,7 @@ def test_an_edited_setup_that_is_wrong_fails_its_run_and_no_other(experiment: Pa
     assert report.exit_code is ExitCode.FAILED
 
 
-def test_an_edited_file_is_kept_unless_overwritten_and_then_kept_beside(experiment: Path) -> None:
+def test_an_edited_file_is_kept_unless_overwritten_and_then_kept_as_a_copy(experiment: Path) -> None:
     scaffolded(experiment)
     script = experiment / FIRST / "finetune.slurm"
     replace(script, "#SBATCH --nodes=1", "#SBATCH --nodes=2")
@@ -103,7 +103,7 @@ def test_an_edited_file_is_kept_unless_overwritten_and_then_kept_beside(experime
 
 
 def test_verification_names_run_and_parameter(experiment: Path) -> None:
-    """An edited finetune.yaml is kept, and what it changes is told."""
+    """An edited finetune.yaml is kept, and its changes are reported."""
     scaffolded(experiment)
     replace(experiment / FIRST / "finetune.yaml", "lr: 1.0e-05", "lr: 1.0e-04")
     report = scaffolded(experiment)
@@ -113,11 +113,11 @@ def test_verification_names_run_and_parameter(experiment: Path) -> None:
     )
 
 
-def test_runs_that_left_the_plan_are_told_and_pruned_only_on_request(experiment: Path) -> None:
+def test_runs_that_left_the_plan_are_reported_and_pruned_only_on_request(experiment: Path) -> None:
     scaffolded(experiment)
     (experiment / "rank64_lr1e-5" / "artifacts").mkdir()
     (experiment / "rank64_lr1e-5" / "artifacts" / "metrics.jsonl").write_text("{}\n")
-    page = experiment / PAGE
+    page = experiment / PLAN
     text = "".join(line for line in page.read_text().splitlines(keepends=True) if "rank64" not in line)
     text = text.replace("8, 16, 32, 64", "8, 16, 32").replace("Total Runs:** 9 (8", "Total Runs:** 7 (6")
     page.write_text(text.replace("Total evaluations:** 9", "Total evaluations:** 7"))
@@ -134,8 +134,8 @@ def test_runs_that_left_the_plan_are_told_and_pruned_only_on_request(experiment:
 def test_an_edited_orphan_is_never_removed(experiment: Path) -> None:
     scaffolded(experiment)
     replace(experiment / FIRST / "eval" / "capitalization_epoch0.slurm", "--ntasks=1", "--ntasks=2")
-    replace(experiment / PAGE, f"| Llama-3.2-1B-Instruct_{FIRST} | ✓ epoch 0", f"| Llama-3.2-1B-Instruct_{FIRST} | -")
-    replace(experiment / PAGE, "**Total evaluations:** 9\n\n###", "**Total evaluations:** 8\n\n###")
+    replace(experiment / PLAN, f"| Llama-3.2-1B-Instruct_{FIRST} | ✓ epoch 0", f"| Llama-3.2-1B-Instruct_{FIRST} | -")
+    replace(experiment / PLAN, "**Total evaluations:** 9\n\n###", "**Total evaluations:** 8\n\n###")
     report = scaffolded(experiment, prune=True)
     assert report.orphans == (f"{FIRST}/eval/capitalization_epoch0.slurm",)
 
@@ -143,9 +143,9 @@ def test_an_edited_orphan_is_never_removed(experiment: Path) -> None:
 def test_a_dry_run_shows_differences_and_writes_nothing(experiment: Path) -> None:
     report = scaffolded(experiment, dry_run=True)
     assert {step.action for step in report.steps} == {Action.CREATE}
-    assert sorted(path.name for path in experiment.iterdir()) == ["claude.local.md", PAGE]
+    assert sorted(path.name for path in experiment.iterdir()) == ["claude.local.md", PLAN]
     scaffolded(experiment)
-    replace(experiment / PAGE, "- **Seed:** 14", "- **Seed:** 15")
+    replace(experiment / PLAN, "- **Seed:** 14", "- **Seed:** 15")
     before = stamps(experiment)
     report = scaffolded(experiment, dry_run=True)
     diff = next(step.diff() for step in report.steps if step.path == f"{FIRST}/finetune.yaml")
@@ -163,10 +163,12 @@ def test_one_stage_and_single_runs_can_be_selected(experiment: Path) -> None:
         scaffolded(experiment, runs=("rank9",))
 
 
-def test_an_interrupted_run_is_taken_up_again(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_scaffolding_is_completed_the_next_time(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed between two files of an update, and the plan changes again: no text looks like a person's."""
     scaffolded(experiment)
-    replace(experiment / PAGE, "- **Seed:** 14", "- **Seed:** 15")
+    replace(experiment / PLAN, "- **Seed:** 14", "- **Seed:** 15")
     written = 0
     real = atomic.write_text
 
@@ -181,7 +183,7 @@ def test_an_interrupted_run_is_taken_up_again(experiment: Path, monkeypatch: pyt
         patch.setattr("tunebook.scaffold.write.write_text", failing)
         with pytest.raises(KeyboardInterrupt):
             scaffolded(experiment)
-    replace(experiment / PAGE, "- **Seed:** 15", "- **Seed:** 16")
+    replace(experiment / PLAN, "- **Seed:** 15", "- **Seed:** 16")
     report = scaffolded(experiment)
     assert report.conflicts == ()
     assert report.exit_code is ExitCode.DONE
@@ -207,9 +209,9 @@ def test_a_second_scaffolder_is_kept_out(experiment: Path) -> None:
         scaffolded(experiment)
 
 
-def test_a_wrong_plan_writes_nothing_and_tells_everything(experiment: Path) -> None:
-    replace(experiment / PAGE, "| Learning Rate | Batch", "| Learning Rat | Batch")
-    replace(experiment / PAGE, '"{input}"', '"x"')
+def test_a_wrong_plan_writes_nothing_and_all_its_problems_are_reported(experiment: Path) -> None:
+    replace(experiment / PLAN, "| Learning Rate | Batch", "| Learning Rat | Batch")
+    replace(experiment / PLAN, '"{input}"', '"x"')
     with pytest.raises(PlanError) as caught:
         scaffolded(experiment)
     assert len(caught.value.problems) == 2
@@ -224,8 +226,8 @@ def test_a_training_on_several_gpus_asks_for_their_host_memory_and_its_evaluatio
 
     training, evaluation = f"{FIRST}/finetune", f"{FIRST}/eval/capitalization_epoch0"
     one = resources()
-    replace(experiment / PAGE, "- **GPUs:** 1", "- **GPUs:** 4")
-    replace(experiment / PAGE, "lora_finetune_single_device", "lora_finetune_distributed")
+    replace(experiment / PLAN, "- **GPUs:** 1", "- **GPUs:** 4")
+    replace(experiment / PLAN, "lora_finetune_single_device", "lora_finetune_distributed")
     four = resources()
     assert (one[training].gpus, four[training].gpus) == (1, 4)
     assert (one[training].memory, four[training].memory) == ("16G", "40G")

@@ -1,4 +1,4 @@
-"""What is found on a machine: answers in the shapes of many clusters, and directories made up for it."""
+"""Detects settings on a machine: from answers in the shapes of many clusters, and from invented directories."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_default_partition_is_marked_with_a_star_in_some_versions() -> None:
     assert read_partitions("main*|2|100|(null)|gpu:2\n", "")[0].name == "main"
 
 
-def test_what_a_partition_is_closed_for() -> None:
+def test_the_reason_why_a_partition_is_closed_is_read() -> None:
     _, gpu, mig, mixed, old = read_partitions(SINFO, PARTITIONS)
     assert gpu.why_not(accounts=["guests"], groups=[]) == "it is for the accounts lab, physics"
     assert gpu.why_not(accounts=["lab"], groups=[]) == ""
@@ -125,7 +125,7 @@ def test_a_partition_of_several_kinds_asks_for_the_feature(tmp_path: Path) -> No
     assert found["time"][1] == Candidate("00:30:00", "the longest that mixed allows")
 
 
-def test_partitions_that_are_closed_are_told_and_not_proposed(tmp_path: Path) -> None:
+def test_closed_partitions_are_reported_and_not_proposed(tmp_path: Path) -> None:
     closed = cluster(partitions=(Partition("cpu", True), Partition("gpu", gpus=(Gpus("", 1),), accounts=("physics",))))
     finding, chosen = settled(Machine(surroundings(tmp_path), closed))["partition"]
     assert chosen.value == ""
@@ -247,13 +247,13 @@ def test_weights_and_biases_from_the_shell_or_its_settings(tmp_path: Path) -> No
     assert (found["wandb_entity"][1].value, found["wandb_project"][1].value) == ("lab%", "caps")
 
 
-def test_the_partitions_are_told_to_people() -> None:
+def test_the_partitions_are_listed_for_people() -> None:
     rows = partition_table(cluster())
     assert rows[1] == ["cpu (default)", "6-00:00:00", "no GPUs", "96", "375 GB", "cascade, ib", ""]
     assert rows[2][2] == "4 × a100 per node"
 
 
-def test_this_process_is_somebody() -> None:
+def test_the_user_and_python_of_this_process_are_known() -> None:
     here = Surroundings.here(Path("work"))
     assert here.user
     assert here.python == Path(sys.prefix)

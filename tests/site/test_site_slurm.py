@@ -98,7 +98,7 @@ def test_a_site_that_init_wrote_is_what_the_cluster_takes(accounted: Cluster, en
         ),
     ],
 )
-def test_settings_that_the_cluster_does_not_have_are_told_with_their_line(
+def test_settings_that_the_cluster_does_not_have_are_reported_with_their_line(
     accounted: Cluster, enter: Callable[[Cluster], Path], line: str, message: str, hint: str
 ) -> None:
     directory = enter(accounted)
@@ -129,7 +129,7 @@ def test_without_accounting_no_account_is_needed(unaccounted: Cluster, enter: Ca
     assert any("accounting does not answer" in note for note in report.notes)
 
 
-def test_a_file_that_is_there_is_kept(unaccounted: Cluster, enter: Callable[[Cluster], Path]) -> None:
+def test_an_existing_file_is_kept(unaccounted: Cluster, enter: Callable[[Cluster], Path]) -> None:
     directory = enter(unaccounted)
     path = directory / "claude.local.md"
     path.write_text("mine\n")
@@ -153,10 +153,10 @@ def test_the_scheduler_has_the_last_word(unaccounted: Cluster, enter: Callable[[
         report = api.site(directory, quick=True)
     finally:
         unaccounted.ask("scontrol", "update", "PartitionName=main", "MaxTime=UNLIMITED", "MaxCPUsPerNode=UNLIMITED")
-    assert any("the cluster would not take a job" in problem.message for problem in report.errors)
+    assert any("the cluster would refuse a job" in problem.message for problem in report.errors)
 
 
-def test_a_cluster_that_does_not_answer_is_not_taken_for_none(
+def test_a_cluster_that_does_not_answer_is_not_taken_for_a_local_site(
     unaccounted: Cluster, enter: Callable[[Cluster], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = enter(unaccounted)

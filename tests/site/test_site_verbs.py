@@ -75,7 +75,7 @@ def test_a_cluster_of_many_partitions_is_described(login_node: Path) -> None:
     assert report.errors == ()
 
 
-def test_the_shown_settings_tell_where_each_comes_from(login_node: Path) -> None:
+def test_each_shown_setting_has_its_source(login_node: Path) -> None:
     (login_node / "claude.local.md").write_text("- **Partition**: `mig`\n- **Constraint**: `mig`\n- **QOS**: `gpu`\n")
     done = subprocess.run([TUNEBOOK, "site", "--quick"], capture_output=True, text=True, check=False)
     assert done.returncode == ExitCode.WRONG_PLAN
@@ -123,7 +123,7 @@ def test_yes_asks_nothing_and_takes_the_first(login_node: Path) -> None:
     assert (site.account, site.partition) == ("physics", "gpu")
 
 
-def test_the_persons_own_file_is_told_to_be_hidden_by_a_nearer_one(login_node: Path) -> None:
+def test_a_nearer_file_that_hides_the_users_own_is_reported(login_node: Path) -> None:
     (login_node / "claude.local.md").write_text("- **Account**: `lab`\n")
     draft = api.site_init(login_node, api.SiteInitOptions(for_user=True))
     assert draft.path == Path.home() / ".claude" / "claude.local.md"
@@ -166,7 +166,7 @@ def make_venv(tmp_path: Path) -> Callable[[str], Path]:
     return make
 
 
-def test_an_environment_that_is_not_there_is_told(alone: Path) -> None:
+def test_a_missing_environment_is_reported(alone: Path) -> None:
     (alone / "claude.local.md").write_text("- **Virtual environment**: `/no/venv`\n")
     report = api.site(alone)
     told = ["training: venv:/no/venv cannot be started", "evaluation: venv:/no/venv cannot be started"]
@@ -199,7 +199,7 @@ def test_an_activation_that_leads_to_another_python_is_no_success(
     assert "leads to" in probe(Environment(conda_env="bare"), modules=(), names=["json"]).failed
 
 
-def test_module_lines_are_run_first_and_their_failure_is_told(alone: Path) -> None:
+def test_module_lines_are_run_first_and_their_failure_is_reported(alone: Path) -> None:
     works = probe(Environment(), modules=('export PYTHONHASHSEED="0"', "true"), names=["json"])
     assert (works.failed, list(works.versions)) == ("", ["json"])
     broken = probe(Environment(), modules=("module load nothing",), names=["json"])
@@ -209,7 +209,7 @@ def test_module_lines_are_run_first_and_their_failure_is_told(alone: Path) -> No
     assert [path.name for path in alone.iterdir()] == ["bin"]
 
 
-def test_a_tool_that_breaks_on_import_is_told_in_its_own_words(make_venv: Callable[[str], Path]) -> None:
+def test_the_error_of_a_tool_that_breaks_on_import_is_reported(make_venv: Callable[[str], Path]) -> None:
     venv = make_venv("broken")
     package = next(venv.glob("lib/python*/site-packages")) / "torchtune"
     package.mkdir()
@@ -218,7 +218,7 @@ def test_a_tool_that_breaks_on_import_is_told_in_its_own_words(make_venv: Callab
     assert probed.errors == {"torchtune": "ImportError: torchao is too new"}
 
 
-def test_without_slurm_and_file_it_is_a_local_site_and_says_so(alone: Path) -> None:
+def test_without_slurm_and_file_a_local_site_is_reported(alone: Path) -> None:
     conda_environment(alone / "unused")
     report = api.site(alone, quick=True)
     assert report.exit_code is ExitCode.DONE
@@ -230,7 +230,7 @@ def test_without_slurm_and_file_it_is_a_local_site_and_says_so(alone: Path) -> N
     assert api.site(alone, quick=True).errors == ()
 
 
-def test_a_clusters_file_on_a_laptop_is_told_to_be_unverified(alone: Path) -> None:
+def test_a_clusters_file_on_a_laptop_is_reported_as_unverified(alone: Path) -> None:
     (alone / "claude.local.md").write_text(
         f"\n- **Account**: `lab`\n- **Output base directory**: `{alone}/claude.local.md/x`\n"
     )
@@ -240,7 +240,7 @@ def test_a_clusters_file_on_a_laptop_is_told_to_be_unverified(alone: Path) -> No
     assert [item.line for item in report.errors] == [3]
 
 
-def test_what_cannot_stand_in_a_script_is_told_on_any_machine(alone: Path) -> None:
+def test_values_that_a_script_cannot_hold_are_reported_on_any_machine(alone: Path) -> None:
     (alone / "claude.local.md").write_text("- **QOS**: `gpu short`\n- **Mail user**: `me\t@x`\n")
     report = api.site(alone, quick=True)
     assert sorted((item.line, item.message.partition("; ")[0]) for item in report.errors) == [

@@ -41,17 +41,17 @@ STATES = {
 @pytest.mark.parametrize(
     ("word", "state"), [(word, state) for state, words in STATES.items() for word in words.split()]
 )
-def test_every_state_of_slurms_is_known(word: str, state: JobState) -> None:
+def test_every_state_of_slurm_is_known(word: str, state: JobState) -> None:
     assert job_state(word) is state
 
 
 @pytest.mark.parametrize("text", ["CANCELLED by 12345", "CANCELLED+", "cancelled", "CANCELLED by 0 "])
-def test_a_state_goes_by_its_first_word(text: str) -> None:
+def test_a_state_is_read_by_its_first_word(text: str) -> None:
     assert job_state(text) is FAILED
 
 
 @pytest.mark.parametrize("text", ["", "  ", "HIBERNATING", "by 12345"])
-def test_a_word_that_is_none_is_unknown_and_neither_success_nor_failure(text: str) -> None:
+def test_a_word_that_is_not_a_state_is_neither_success_nor_failure(text: str) -> None:
     assert job_state(text) is UNKNOWN
 
 
@@ -69,12 +69,12 @@ def test_a_word_that_is_none_is_unknown_and_neither_success_nor_failure(text: st
         ("None", ""),
     ],
 )
-def test_why_a_job_waits_is_told_in_words(reason: str, words: str) -> None:
+def test_the_reason_for_waiting_is_given_in_words(reason: str, words: str) -> None:
     assert reason_in_words(reason) == words
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str, output: str, code: int = 0) -> None:
-    """Has a program answer what a cluster answered."""
+    """Lets a program answer what a cluster answered."""
     folder.mkdir(exist_ok=True)
     (folder / f"{program}.txt").write_text(output)
     stream = "" if code == 0 else " >&2"
@@ -148,7 +148,7 @@ def test_accounting_is_read_by_first_word_signal_and_exit_code(monkeypatch: pyte
         ("sbatch: error: Batch job submission failed: Invalid account or account/partition combination", ExecutorError),
     ],
 )
-def test_a_refusal_a_full_queue_and_no_answer_are_told_apart(
+def test_a_refusal_a_full_queue_and_no_answer_are_distinguished(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str, kind: type[ExecutorError]
 ) -> None:
     recorded(monkeypatch, tmp_path / "bin", "sbatch", words, code=1)
@@ -161,7 +161,7 @@ def test_a_refusal_a_full_queue_and_no_answer_are_told_apart(
 
 
 @pytest.mark.parametrize("printed", ["7\n", "7;c1\n", "Welcome to 1st cluster\n--> Verifying 12 limits ...OK\n\n7\n"])
-def test_a_jobs_number_is_read_behind_what_a_cluster_greets_with(
+def test_a_jobs_number_is_read_after_a_clusters_greeting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: str
 ) -> None:
     recorded(monkeypatch, tmp_path / "bin", "sbatch", printed)
@@ -170,7 +170,7 @@ def test_a_jobs_number_is_read_behind_what_a_cluster_greets_with(
     assert SlurmExecutor().submit(Batch((submission,)))[0].job_id == "7"
 
 
-def test_where_sbatch_tells_no_number_nobody_knows_whether_it_took_the_job(
+def test_without_a_job_number_it_is_unknown_whether_sbatch_took_the_job(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     recorded(monkeypatch, tmp_path / "bin", "sbatch", "Submitted\n")
@@ -187,7 +187,7 @@ def submissions(experiment: Experiment, runs: Sequence[str], after: Sequence[str
     return [Submission(job, experiment.path, after=need) for job, need in zip(made, needs, strict=True)]
 
 
-def test_like_jobs_are_one_array_and_unlike_ones_are_not(tmp_path: Path) -> None:
+def test_similar_jobs_are_one_array_and_different_ones_are_not(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path / "experiment")
     waiting = submissions(experiment, [f"rank{number}" for number in range(6)])
     large = waiting.pop()
@@ -239,7 +239,7 @@ def test_a_script_generated_again_for_other_resources_is_submitted_by_itself(tmp
     assert [len(batch.members) for batch in SlurmExecutor().plan(waiting).batches] == [5, 1]
 
 
-def test_how_many_run_at_a_time_holds_for_fewer_than_a_handful_too(tmp_path: Path) -> None:
+def test_a_limit_of_jobs_at_a_time_applies_to_fewer_than_five_jobs_too(tmp_path: Path) -> None:
     waiting = submissions(Experiment(tmp_path / "experiment"), ["a", "b", "c"])
     assert [len(batch.members) for batch in SlurmExecutor(slots=1).plan(waiting).batches] == [3]
     assert [len(batch.members) for batch in SlurmExecutor().plan(waiting).batches] == [1, 1, 1]
@@ -256,7 +256,7 @@ def test_an_evaluation_gets_the_number_of_its_training_in_the_array(tmp_path: Pa
     assert array_ranges(batches[0].indices) == "1,4,9"
 
 
-def test_no_output_of_a_cluster_is_read_where_no_program_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_program_of_slurm_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ExecutorError, match="`squeue` was not found"):
         read_queue()

@@ -1,4 +1,4 @@
-"""What SLURM's accounting says, by a fake ``sacct`` that says what a real one said."""
+"""Reads SLURM's accounting from a fake ``sacct``, which prints what a real one printed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAID = """\
 4711.batch|COMPLETED|754|12582912K|cpu=8,gres/gpu=1|cpu=00:10:00,gres/gpumem=18G,gres/gpuutil=71|gres/gpumem=20480M,gres/gpuutil=99|della-g7
 4711.extern|COMPLETED|754|0|cpu=8|cpu=00:00:00|cpu=00:00:00|della-g7
 4712_3|CANCELLED by 1000|3||cpu=8,mem=64G|||None assigned
-a line that is none
+not a line of sacct
 """
 
 
@@ -41,7 +41,7 @@ def test_one_query_asks_for_all_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert asked.read_text().splitlines()[-1] == "--jobs=4711,4712_3"
 
 
-def test_no_accounting_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_accounting_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, monkeypatch, "echo 'Slurm accounting storage is disabled' >&2; exit 1")
     assert read_usage(["4711"]) == {}
     (tmp_path / "sacct").unlink()

@@ -43,7 +43,7 @@ cd -- {directory} || exit 1
 echo {name} >>{order}
 {body}
 """
-PAGE = """\
+PLAN = """\
 # Experiment: words
 
 ## Status
@@ -80,7 +80,7 @@ class Experiment:
         self.jobs: list[Job] = []
         self._generated: dict[str, tuple[str, ...]] = {}
         path.mkdir(parents=True, exist_ok=True)
-        (path / "experiment_summary.md").write_text(PAGE)
+        (path / "experiment_summary.md").write_text(PLAN)
 
     @property
     def order(self) -> list[str]:
@@ -88,7 +88,7 @@ class Experiment:
         return log.read_text().splitlines() if log.exists() else []
 
     def text(self, name: str) -> str:
-        """A file's text; empty if there is no such file yet."""
+        """A file's text; empty if the file does not exist yet."""
         path = self.path / name
         return path.read_text() if path.exists() else ""
 

@@ -1,4 +1,4 @@
-"""A real browser for tests of pages, and what it must not do: ask for anything, complain, or run a text."""
+"""A real browser for tests of web pages: it reports requests, errors, and texts that run as scripts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Visit:
 
 @contextmanager
 def browser() -> Iterator[Any]:
-    """A headless Chromium; skips where there is none."""
+    """A headless Chromium; skips where Chromium is not installed."""
     sync_api = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
         pytest.skip("no Chromium here: apt-get install chromium")

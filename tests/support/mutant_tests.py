@@ -240,7 +240,7 @@ def _set_up_process(source: Path, scratch: Path) -> None:
     os.environ |= {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(source))
-    # The same examples on every run, and none that an earlier fault left behind.
+    # The same examples on every run, without those that an earlier fault left behind.
     settings.register_profile("mutants", database=None, derandomize=True)
     settings.load_profile("mutants")
 

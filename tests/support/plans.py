@@ -1,4 +1,4 @@
-"""The example's plan, and what reading and the rules make of a plan."""
+"""The example's plan, and the problems that reading and the rules find in a plan."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parse_plan(text: str) -> ParsedPlan:
 
 
 def problems_of(text: str) -> tuple[Problem, ...]:
-    """Everything that reading and the rules find in a page."""
+    """Every problem that reading and the rules find in the text of a plan."""
     return problems_in(parse_plan(text))
 
 
@@ -36,6 +36,6 @@ def problems_in(parsed: ParsedPlan) -> tuple[Problem, ...]:
 
 
 def plan_of(text: str) -> Plan:
-    """The plan of a page without problems."""
+    """The plan, from a text without problems."""
     assert [str(problem) for problem in problems_of(text)] == []
     return parse_plan(text).plan

@@ -1,4 +1,4 @@
-"""Helpers of the scaffolding tests: a tree of files as a dict, and the verbs with a clock that stands still."""
+"""Helpers of the scaffolding tests: a tree of files as a dict, and the verbs with a stopped clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finished experiments without a training: a page, real logs of inspect-ai, and the curves that trainings write."""
+"""Finished experiments without a training: a plan, real logs of inspect-ai, and the curves that trainings write."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TAIL = """
 
 @dataclass(frozen=True)
 class SweepRun:
-    """A fine-tuned run: its parameter cells by column, and what the scorer said of each sample, by epoch."""
+    """A fine-tuned run: its parameter cells by column, and the scorer's value of each sample, by epoch."""
 
     name: str
     cells: Mapping[str, str]
@@ -67,11 +67,11 @@ class Sweep:
         return max((epoch + 1 for run in self.runs for epoch in run.values), default=1)
 
     def page(self) -> str:
-        """The page's text."""
+        """The plan's text."""
         return page_of(self)
 
     def write(self, directory: Path, *, curves: bool = True, **log: Any) -> Path:
-        """Writes page, logs and curves; ``log`` goes to :func:`eval_logs.write_log`."""
+        """Writes plan, logs and curves; ``log`` goes to :func:`eval_logs.write_log`."""
         from support.plans import parse_plan
         from tunebook.core.naming import run_directories
 
@@ -93,7 +93,7 @@ class Sweep:
 
 
 def page_of(sweep: Sweep) -> str:
-    """A page with a row a run and its parameters as columns."""
+    """A plan with one row per run and its parameters as columns."""
     columns = list(dict.fromkeys(column for run in sweep.runs for column in run.cells))
     rows = [[run.name, "tiny", *(run.cells.get(column, "-") for column in columns), "Fine-tuned"] for run in sweep.runs]
     if sweep.base is not None:

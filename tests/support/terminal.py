@@ -40,7 +40,7 @@ class Terminal:
 
     @property
     def before(self) -> str:
-        """What the program showed before the text that was seen last."""
+        """The program's output before the text that was seen last."""
         return str(self._process.before)
 
     def sees(self, *texts: str) -> int:
@@ -83,7 +83,7 @@ class Terminal:
         return int(pytest.fail(f"expected {patterns}, but the program shows\n{self._process.buffer}"))
 
     def _idle_at(self) -> object:
-        """What the program showed and computed until it began to wait for keys; ``None`` while it works."""
+        """The program's output and CPU time when it began to wait for keys; ``None`` while it works."""
         if not self._waits_for_keys():
             return None
         used = psutil.Process(self._process.pid).cpu_times()

@@ -11,7 +11,7 @@ from tunebook.tools.parameters import installed_parameters
 
 __all__ = ["CHAT_TEMPLATE", "MODEL", "build_tiny_model", "write_tiny_experiment"]
 
-MODEL = "SmolLM2-135M-Instruct"  # the name in the demo's page; the weights are the tiny model's
+MODEL = "SmolLM2-135M-Instruct"  # the name in the demo's plan; the weights are the tiny model's
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -61,7 +61,7 @@ def build_tiny_model(directory: Path, *, chat_template: str | None = CHAT_TEMPLA
 
 
 def write_tiny_experiment(directory: Path, model: Path, *replacements: tuple[str, str]) -> str:
-    """Page, data, task and site of two trainings and their base model; returns the page's text."""
+    """Writes plan, data, task and site settings of two trainings and a base model; returns the plan's text."""
     directory.mkdir()
     words = [{"input": word, "output": word.capitalize()} for word in ("house", "table", "water", "stone")]
     data = {"train": words * 80, "validation": words * 10, "test": words * 10}

@@ -1,4 +1,4 @@
-"""What `check` reports about the data of a plan: all that a training would refuse or cut, and flaws with numbers."""
+"""`check` reports all data that a training would refuse or cut, and flaws with their numbers."""
 
 from __future__ import annotations
 
@@ -132,12 +132,12 @@ def test_half_characters_in_the_names_of_fields_are_printed_as_escapes(experimen
 def test_only_the_splits_that_a_training_reads_must_be_whole(experiment: Path) -> None:
     write(experiment, {"train": WORDS, "validation": [{"input": "a"}], "test": [{"question": "a", "answer": "b"}]})
     assert errors(experiment) == []
-    assert "validation, example 0: there is no `output`" in warnings(experiment)
-    assert "test, example 0: there is no `input`" in warnings(experiment)
+    assert "validation, example 0: the field `output` is missing" in warnings(experiment)
+    assert "test, example 0: the field `input` is missing" in warnings(experiment)
     page = experiment / "experiment_summary.md"
     text = page.read_text().replace("train (6)", "train (6), validation (1)")
     page.write_text(text.replace("Validation During Training:** no", "Validation During Training:** yes"))
-    assert "validation, example 0: there is no `output`" in "".join(errors(experiment))
+    assert "validation, example 0: the field `output` is missing" in "".join(errors(experiment))
 
 
 def test_equal_prompts_are_an_error(experiment: Path) -> None:
@@ -201,7 +201,7 @@ def test_jsonl_errors_name_file_and_line(experiment: Path) -> None:
     rows[3] = '{"input": "a"}'
     (experiment / "words.jsonl").write_text("\ufeff" + "\n".join(rows))
     (error,) = errors(experiment)
-    assert error.startswith("experiment_summary.md:33: words.jsonl:4, train, example 3: there is no `output`")
+    assert error.startswith("experiment_summary.md:33: words.jsonl:4, train, example 3: the field `output` is missing")
     rows[3] = '{"input": "one\u2028two", "output": "X"}'
     (experiment / "words.jsonl").write_text("\n".join(rows), encoding="utf-8")
     assert errors(experiment) == []
@@ -257,7 +257,7 @@ def test_data_that_the_template_changes_is_an_error(tmp_path: Path) -> None:
     assert "words.json:1, train, example 5" in found[0]
 
 
-def test_where_jinja_is_not_installed_check_says_so(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_reports_that_jinja_is_not_installed(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("jinja2", "jinja2.sandbox"):
         monkeypatch.setitem(sys.modules, name, None)
     assert errors(experiment) == []
@@ -265,7 +265,7 @@ def test_where_jinja_is_not_installed_check_says_so(experiment: Path, monkeypatc
     assert "jinja2 is not installed here" in warnings(experiment)
 
 
-def test_parquet_is_checked_too_and_without_pyarrow_check_says_so(
+def test_parquet_is_checked_and_a_missing_pyarrow_is_reported(
     experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import pyarrow as pa

@@ -18,7 +18,7 @@ from tunebook.disk.manifest import read_manifest
 from tunebook.errors import ExitCode
 from tunebook.tools.inspect.task_source import read_task_script
 
-PAGE = "experiment_summary.md"
+PLAN = "experiment_summary.md"
 SCRIPT = "/scratch/gpfs/LAB/tasks/cap_task.py"
 HEAD = "from inspect_ai import Task, task\nraise RuntimeError('a task is never imported')\n\n"
 
@@ -27,12 +27,12 @@ def with_task(experiment: Path, signature: str, *, name: str = "capitalization",
     """The experiment with a task script of its own."""
     script = experiment / "cap_task.py"
     script.write_text(f"{HEAD}@task\ndef {name}({signature}) -> Task:\n    return Task()\n")
-    replace(experiment / PAGE, SCRIPT, f"{script}{spec}")
+    replace(experiment / PLAN, SCRIPT, f"{script}{spec}")
     return script
 
 
 def arguments(experiment: Path, script: str) -> dict[str, Any]:
-    """What a script gives to its task."""
+    """The arguments that a script gives to its task."""
     text = (experiment / script).read_text()
     match = re.search(r"^task_arguments='(.*)'$", text, re.MULTILINE)
     assert match
@@ -100,7 +100,7 @@ def test_a_script_that_cannot_be_used_is_refused(
 
 
 def test_a_base_model_cannot_use_a_task_that_takes_a_training_only(experiment: Path) -> None:
-    """Its run fails with what to add; the tuned runs go on."""
+    """Its run fails, and the message says what to add; the trained runs are built."""
     with_task(experiment, "config_dir")
     report = scaffolded(experiment)
     (failure,) = report.parts[1].failures
@@ -109,21 +109,21 @@ def test_a_base_model_cannot_use_a_task_that_takes_a_training_only(experiment: P
     assert len(report.parts[1].scripts) == 8
 
 
-def test_a_task_with_words_of_its_own_is_told(experiment: Path) -> None:
+def test_a_task_that_may_use_other_prompts_is_a_warning(experiment: Path) -> None:
     with_task(experiment, "dataset_path")
     report = api.check(experiment)
     assert any("does not accept system_prompt" in warning.message for warning in report.warnings)
 
 
-def test_a_missing_script_is_a_warning_and_other_tasks_go_on(experiment: Path) -> None:
+def test_a_missing_script_is_a_warning_and_other_tasks_are_built(experiment: Path) -> None:
     script = with_task(experiment, "config_dir=None, dataset_path=None, system_prompt=None")
     row = f"| capitalization | `{script}` ✓"
-    replace(experiment / PAGE, row, f"| other | `/nowhere/other.py` | - | - |\n{row}")
-    replace(experiment / PAGE, "| Run Name | capitalization | Notes |", "| Run Name | capitalization | other | Notes |")
-    replace(experiment / PAGE, "|----------|----------------|-------|", "|---|---|---|---|")
-    replace(experiment / PAGE, "✓ epoch 0 | |", "✓ epoch 0 | ✓ | |")
-    replace(experiment / PAGE, "| ✓ | Base model, once |", "| ✓ | - | Base model, once |")
-    replace(experiment / PAGE, "**Total evaluations:** 9\n\n###", "**Total evaluations:** 17\n\n###")
+    replace(experiment / PLAN, row, f"| other | `/nowhere/other.py` | - | - |\n{row}")
+    replace(experiment / PLAN, "| Run Name | capitalization | Notes |", "| Run Name | capitalization | other | Notes |")
+    replace(experiment / PLAN, "|----------|----------------|-------|", "|---|---|---|---|")
+    replace(experiment / PLAN, "✓ epoch 0 | |", "✓ epoch 0 | ✓ | |")
+    replace(experiment / PLAN, "| ✓ | Base model, once |", "| ✓ | - | Base model, once |")
+    replace(experiment / PLAN, "**Total evaluations:** 9\n\n###", "**Total evaluations:** 17\n\n###")
     report = scaffolded(experiment)
     assert report.exit_code is ExitCode.DONE
     assert len(report.parts[1].scripts) == 17
@@ -133,7 +133,7 @@ def test_a_missing_script_is_a_warning_and_other_tasks_go_on(experiment: Path) -
 
 
 def test_an_eval_only_run_is_evaluated_at_its_own_checkpoint(experiment: Path) -> None:
-    page = experiment / PAGE
+    page = experiment / PLAN
     text = (
         page.read_text()
         .replace("| Type | Est. Time |", "| Type | Checkpoint |")
@@ -160,7 +160,7 @@ def test_sampling_is_explicit_and_greedy_has_no_temperature(experiment: Path) ->
     scaffolded(experiment)
     assert "--temperature" not in (experiment / BASE).read_text()
     replace(
-        experiment / PAGE,
+        experiment / PLAN,
         "- **Evaluation seed:** 14",
         "- **Evaluation seed:** 3\n- **Temperature:** 0.7\n- **Max tokens:** 20",
     )
@@ -175,10 +175,10 @@ ROW = "| `/scratch/gpfs/LAB/data/words_4L_80P_300.json` ✓ | Exact match"
 
 def name_data(experiment: Path, cell: str) -> None:
     """Writes another data set, or none, into the table of tasks."""
-    replace(experiment / PAGE, ROW, f"| {cell} | Exact match")
+    replace(experiment / PLAN, ROW, f"| {cell} | Exact match")
 
 
-def test_the_configuration_lies_in_config_dir_and_one_level_above(experiment: Path) -> None:
+def test_the_configuration_is_in_config_dir_and_one_level_above(experiment: Path) -> None:
     """Task scripts look in either place; both files have the same settings, also after a person's edit."""
     with_task(experiment, "config_dir=None, dataset_path=None")
     scaffolded(experiment)
@@ -190,7 +190,7 @@ def test_the_configuration_lies_in_config_dir_and_one_level_above(experiment: Pa
     assert yaml.safe_load((directory / "setup_finetune.yaml").read_text())["system_prompt"] == "Mine"
 
 
-def test_an_edited_copy_of_the_configuration_is_told(experiment: Path) -> None:
+def test_an_edited_copy_of_the_configuration_is_reported(experiment: Path) -> None:
     with_task(experiment, "config_dir=None, dataset_path=None")
     scaffolded(experiment)
     replace(experiment / "rank8_lr1e-5/eval/setup_finetune.yaml", "system_prompt: Capitalize", "system_prompt: Read")
@@ -215,9 +215,9 @@ def test_a_task_reads_the_data_set_that_the_table_names(experiment: Path) -> Non
 
 
 def test_runs_with_data_of_their_own_are_evaluated_on_the_tables_data(experiment: Path) -> None:
-    """The table names the plan's data; a run that is trained on another file must be told so."""
+    """The table names the plan's data; a run that is trained on another file must get that path."""
     with_task(experiment, "config_dir=None, dataset_path=None, system_prompt=None, prompt=None")
-    page = experiment / PAGE
+    page = experiment / PLAN
     text = page.read_text().replace("| Batch Size | Type", "| Batch Size | Dataset | Type")
     text = text.replace("|------------|------|-----", "|------------|---|------|-----")
     text = text.replace("| 4 | Fine-tuned", f"| 4 | `{DATA}` | Fine-tuned", 7)
@@ -236,7 +236,7 @@ def test_a_task_that_cannot_take_the_tables_data_is_an_error(experiment: Path) -
     name_data(experiment, "`other.json`")
     report = scaffolded(experiment)
     message = report.parts[1].failures[0].problems[0].message
-    assert f"cannot be told to read {experiment}/other.json, which the tasks table names" in message
+    assert f"cannot read {experiment}/other.json, which the tasks table names" in message
     assert report.exit_code is ExitCode.FAILED
 
 
@@ -275,15 +275,15 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [("Llama-3.2-1B-Instruct", 1, "16G"), ("Llama-3.1-70B-Instruct", 1, "368G"), ("Llama-3.1-70B-Instruct", 0, "856G")],
 )
 def test_an_evaluation_asks_for_memory_by_the_models_size(experiment: Path, name: str, gpus: int, memory: str) -> None:
-    text = (experiment / PAGE).read_text().replace("Llama-3.2-1B-Instruct", name)
-    (experiment / PAGE).write_text(text.replace("- **GPUs:** 1", f"- **GPUs:** {gpus}"))
+    text = (experiment / PLAN).read_text().replace("Llama-3.2-1B-Instruct", name)
+    (experiment / PLAN).write_text(text.replace("- **GPUs:** 1", f"- **GPUs:** {gpus}"))
     scaffolded(experiment)
     assert f"#SBATCH --mem={memory}\n" in next(experiment.glob("*_base/eval/*.slurm")).read_text()
 
 
 def test_a_task_of_an_installed_package_is_passed_on_as_it_stands(experiment: Path, package: Path) -> None:
     assert package.is_dir()
-    replace(experiment / PAGE, f"`{SCRIPT}` ✓", "quizzes/easy_quiz")
+    replace(experiment / PLAN, f"`{SCRIPT}` ✓", "quizzes/easy_quiz")
     name_data(experiment, "-")
     assert scaffolded(experiment).exit_code is ExitCode.DONE
     assert "\ntask=quizzes/easy_quiz\n" in (experiment / TUNED).read_text()
@@ -295,9 +295,9 @@ def test_a_package_without_that_task_is_an_error_and_a_package_that_is_not_here_
     experiment: Path, package: Path
 ) -> None:
     assert package.is_dir()
-    replace(experiment / PAGE, f"`{SCRIPT}` ✓", "quizzes/hard_quiz")
+    replace(experiment / PLAN, f"`{SCRIPT}` ✓", "quizzes/hard_quiz")
     assert "names no task" in scaffolded(experiment).parts[1].problems[0].message
-    replace(experiment / PAGE, "quizzes/hard_quiz", "inspect_evals/mmlu_0_shot")
+    replace(experiment / PLAN, "quizzes/hard_quiz", "inspect_evals/mmlu_0_shot")
     report = scaffolded(experiment)
     assert report.exit_code is ExitCode.DONE
     assert any("inspect_evals/mmlu_0_shot is not installed here" in warning.message for warning in report.warnings)
@@ -312,7 +312,7 @@ def test_the_name_in_the_decorator_is_the_tasks(experiment: Path, decorator: str
     (experiment / "hyphen@name.py").write_text(
         f"{source}{decorator}\ndef capitalization(config_dir=None, data_path=''): ...\n"
     )
-    replace(experiment / PAGE, SCRIPT, "hyphen@name.py@word-caps")
+    replace(experiment / PLAN, SCRIPT, "hyphen@name.py@word-caps")
     assert scaffolded(experiment).exit_code is ExitCode.DONE
     assert "/hyphen@name.py@word-caps" in (experiment / TUNED).read_text()
     job = next(item for item in read_manifest(experiment).jobs if item.script == TUNED)
@@ -323,7 +323,7 @@ def test_the_name_in_the_decorator_is_the_tasks(experiment: Path, decorator: str
 def test_a_name_that_cannot_be_read_is_an_error_that_says_how_to_write_it(experiment: Path, name: str) -> None:
     head = "from inspect_ai import task\nTWICE = 'a'\nTWICE = 'b'\n"
     (experiment / "t.py").write_text(f"{head}@task(name={name})\ndef a(config_dir=None, dataset_path=''): ...\n")
-    replace(experiment / PAGE, SCRIPT, "t.py")
+    replace(experiment / PLAN, SCRIPT, "t.py")
     (problem,) = scaffolded(experiment).parts[1].problems
     assert "the name of the task on line 5 cannot be read" in problem.message
 
@@ -334,7 +334,7 @@ def test_a_name_that_cannot_be_read_is_an_error_that_says_how_to_write_it(experi
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads the syntax of 3.12")
 def test_the_syntax_of_a_newer_python_is_a_warning(experiment: Path, source: str) -> None:
     (experiment / "t.py").write_text(f"{HEAD}{source}\n@task\ndef capitalization(config_dir=None): ...\n")
-    replace(experiment / PAGE, SCRIPT, "t.py")
+    replace(experiment / PLAN, SCRIPT, "t.py")
     report = scaffolded(experiment)
     assert report.exit_code is ExitCode.DONE
     assert any("its parameters could not be read, since Python 3.11" in item.message for item in report.warnings)
@@ -392,7 +392,7 @@ def test_tasks_below_an_if_or_a_try_are_found_as_inspect_finds_them(tmp_path: Pa
 
 
 def test_a_function_of_a_package_task_is_an_error(experiment: Path) -> None:
-    replace(experiment / PAGE, f"`{SCRIPT}` ✓", "inspect_evals/mmlu_0_shot@other")
+    replace(experiment / PLAN, f"`{SCRIPT}` ✓", "inspect_evals/mmlu_0_shot@other")
     (problem,) = api.check(experiment).errors
     assert "inspect_evals/mmlu_0_shot@other names a task of a package" in problem.message
 

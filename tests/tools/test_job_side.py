@@ -204,7 +204,7 @@ def test_learning_rate_schedules() -> None:
     assert rates(linear_schedule_with_warmup) == [0.0, 0.5, 1.0, 0.75, 0.5, 0.25]
 
 
-def test_a_loss_that_is_no_number_is_valid_json_and_said(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number_is_valid_json_and_marked(tmp_path: Path) -> None:
     from tunebook.tools.runtime.torchtune_components import MetricsLogger
 
     logger = MetricsLogger(str(tmp_path / "out" / "metrics.jsonl"))
@@ -248,7 +248,7 @@ def finish(output: Path, epochs: int = 1, adapter: str = "stash") -> int:
     return torchtune_job.main(arguments)
 
 
-def test_adapters_move_apart_and_again_is_fine(tmp_path: Path) -> None:
+def test_adapters_are_moved_once_and_a_second_time_changes_nothing(tmp_path: Path) -> None:
     names = ("model.safetensors", "adapter_model.pt", "adapter_model.safetensors", "adapter_config.json")
     checkpoint(tmp_path / "epoch_0", *names)
     assert finish(tmp_path) == 0
@@ -370,7 +370,7 @@ def test_an_evaluation_counts_only_with_all_its_samples(tmp_path: Path, fails: b
     assert (result["status"], result["failed"]) == ("success", int(fails))
 
 
-def test_no_log_since_the_start_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_log_of_this_attempt_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     logs = evaluate(tmp_path / "logs", fails=False)
     arguments = ["verify", "--log-dir", str(logs), "--since", "99999999999", "--out", str(tmp_path / "r")]
     assert inspect_job.main(arguments) == 1
@@ -378,7 +378,7 @@ def test_no_log_since_the_start_is_a_failure(tmp_path: Path, capsys: pytest.Capt
 
 
 def interrupted_training(output: Path, *, done: int) -> Path:
-    """What an attempt leaves that was ended in its third epoch, ``done`` checkpoints of which are whole."""
+    """The files of an attempt that was ended in its third epoch, with ``done`` whole checkpoints."""
     import torch
 
     for epoch in range(3):

@@ -1,4 +1,4 @@
-"""What `check` reports about the models of a plan: everything for which a job would refuse one."""
+"""`check` reports everything for which a job would refuse a model of the plan."""
 
 from __future__ import annotations
 

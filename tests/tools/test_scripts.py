@@ -1,4 +1,4 @@
-"""The generated scripts: clean shell, and arguments that arrive to the letter whatever the page says."""
+"""The generated scripts: clean shell, and arguments that arrive unchanged, whatever the plan contains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tunebook.errors import PlanError
 
 TAG = unique_tag()
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
-PAGE = "experiment_summary.md"
+PLAN = "experiment_summary.md"
 OWNED = Path(tempfile.gettempdir()) / unique_tag()
 HOSTILE = f'$(touch {OWNED}) `id` "quoted" it\'s ${{HOME}} {{braces}} a, b: c # d\nnew line \\n é'
 RECORDER = """#!{python}
@@ -45,7 +45,7 @@ def scripts_of(experiment: Path) -> list[Path]:
 
 
 def recorders(folder: Path, *, code: int = 0) -> tuple[dict[str, str], Path]:
-    """An environment in which ``tune``, ``inspect`` and ``python`` write down what they are given."""
+    """An environment in which ``tune``, ``inspect`` and ``python`` record their arguments."""
     folder.mkdir()
     log = folder / "calls.jsonl"
     for name in ("tune", "inspect", "python"):
@@ -109,10 +109,10 @@ def test_the_exit_code_is_the_tools_own(experiment: Path, tmp_path: Path) -> Non
         assert outcome.exit_code == 7
 
 
-def test_hostile_prompts_reach_the_evaluation_to_the_letter(experiment: Path, tmp_path: Path) -> None:
+def test_hostile_prompts_reach_the_evaluation_unchanged(experiment: Path, tmp_path: Path) -> None:
     """Prompts travel as JSON in a file: inspect parses -T as YAML, and would split a text at its commas."""
     written = json.dumps(HOSTILE, ensure_ascii=False).replace("|", "")
-    replace(experiment / PAGE, '"Capitalize the given word"', written)
+    replace(experiment / PLAN, '"Capitalize the given word"', written)
     scaffolded(local(experiment))
     environment, log = recorders(tmp_path / "bin")
     environment["INSPECT_EVAL_MODEL_ARGS"] = "do_sample=true"
@@ -126,11 +126,11 @@ def test_hostile_prompts_reach_the_evaluation_to_the_letter(experiment: Path, tm
     assert not OWNED.exists()
 
 
-def test_hostile_prompts_reach_training_to_the_letter(experiment: Path) -> None:
+def test_hostile_prompts_reach_training_unchanged(experiment: Path) -> None:
     import yaml
     from omegaconf import OmegaConf
 
-    replace(experiment / PAGE, '"Capitalize the given word"', json.dumps(HOSTILE, ensure_ascii=False))
+    replace(experiment / PLAN, '"Capitalize the given word"', json.dumps(HOSTILE, ensure_ascii=False))
     scaffolded(experiment)
     config = OmegaConf.load(experiment / "rank8_lr1e-5" / "finetune.yaml")
     assert OmegaConf.select(config, "dataset.system_prompt") == HOSTILE
@@ -138,7 +138,7 @@ def test_hostile_prompts_reach_training_to_the_letter(experiment: Path) -> None:
     assert setup["system_prompt"] == HOSTILE
 
 
-def test_a_signal_ends_the_child_and_is_written_down(experiment: Path, tmp_path: Path) -> None:
+def test_a_signal_ends_the_child_and_is_recorded(experiment: Path, tmp_path: Path) -> None:
     scaffolded(local(experiment))
     environment, _ = recorders(tmp_path / "bin")
     (tmp_path / "bin" / "tune").write_text(f"#!/bin/bash\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
@@ -156,7 +156,7 @@ def test_a_signal_ends_the_child_and_is_written_down(experiment: Path, tmp_path:
         os.kill(child, 0)
 
 
-def test_a_missing_environment_is_told_in_one_line(experiment: Path, tmp_path: Path) -> None:
+def test_a_missing_environment_is_reported_in_one_line(experiment: Path, tmp_path: Path) -> None:
     scaffolded(local(experiment))
     environment, _ = recorders(tmp_path / "bin")
     (tmp_path / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
@@ -188,7 +188,7 @@ def test_site_settings_reach_the_sbatch_lines(experiment: Path) -> None:
     assert wanted <= {line.removeprefix("#SBATCH ") for line in lines}
 
 
-def test_no_mail_unless_it_is_set(experiment: Path) -> None:
+def test_no_mail_is_sent_unless_it_is_set(experiment: Path) -> None:
     scaffolded(experiment)
     assert "--mail" not in (experiment / "rank8_lr1e-5" / "finetune.slurm").read_text()
 
@@ -200,7 +200,7 @@ def test_a_site_value_that_would_add_a_line_is_refused(experiment: Path) -> None
 
 
 @pytest.mark.parametrize("value", ["a\n#SBATCH --x", "a b", "a'b", 'a"b', "", "$(x)", "a`b"])
-def test_what_an_sbatch_line_cannot_hold_is_refused(value: str) -> None:
+def test_values_that_an_sbatch_line_cannot_hold_are_refused(value: str) -> None:
     with pytest.raises(ValueError, match="a value on an #SBATCH line may contain only"):
         sbatch_value("--account", value)
 

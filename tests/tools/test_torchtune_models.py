@@ -151,7 +151,7 @@ def test_the_configuration_wins_over_the_name() -> None:
         ({"hidden_size": None}, ""),
     ],
 )
-def test_what_torchtune_cannot_build_is_refused_by_name(change: dict[str, Any], message: str) -> None:
+def test_a_model_that_torchtune_cannot_build_is_refused_by_name(change: dict[str, Any], message: str) -> None:
     config = dict(next(known.config for known in KNOWN_MODELS if "Llama-3.2-1B" in known.names)) | change
     if change == {"hidden_size": None}:
         del config["hidden_size"]

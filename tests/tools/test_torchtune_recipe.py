@@ -20,7 +20,7 @@ WORDS = [{"input": word, "output": word.capitalize()} for word in ("house", "tab
 
 
 def experiment_with(directory: Path, *edits: tuple[str, str]) -> Path:
-    """The demo's page on the tiny model, edited; two epochs of five steps."""
+    """The demo's plan with the tiny model, edited; two epochs of five steps."""
     model = build_tiny_model(directory / "SmolLM2-135M-Instruct")
     experiment = directory / "validated"
     experiment.mkdir()

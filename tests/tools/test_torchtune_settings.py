@@ -136,7 +136,9 @@ REFUSED: dict[str, tuple[str, str, list[str], int, str]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_torchtune_cannot_honour_is_refused_with_its_line(edited: Callable[..., str], kind: str) -> None:
+def test_settings_that_torchtune_cannot_honour_are_refused_with_their_line(
+    edited: Callable[..., str], kind: str
+) -> None:
     old, new, bullets, line, message = REFUSED[kind]
     lines = [f"- **{name}:** {value}" for name, value in (bullet.split(": ") for bullet in bullets)]
     text = edited((old, new), (SEED, "\n".join([SEED, *lines])))

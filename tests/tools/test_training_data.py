@@ -177,10 +177,14 @@ def turn(**other: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "record", "message"),
     [
-        ("instruct", {"input": "a"}, "there is no `output`; its fields are: input"),
+        ("instruct", {"input": "a"}, "the field `output` is missing; the fields are: input"),
         ("instruct", {"input": "a", "output": 7}, 'output` is a number, not a text: write it in quotes: "7"'),
         ("instruct", {"input": "a", "output": True}, 'output` is true or false, not a text: .* "true"'),
-        ("instruct", {"input": "a", "output": None}, "output` is null, not a text: write a text, or leave the example"),
+        (
+            "instruct",
+            {"input": "a", "output": None},
+            "output` is null, not a text: write a text, or remove the example",
+        ),
         ("instruct", {"input": "a", "output": "\ud83d"}, "`output` holds half of a character"),
         ("instruct", {"input": "a", "output": "b", "prompt": "c", "completion": "d"}, "remove the fields"),
         ("instruct", ["a"], "an example is an object, but this is a list"),
@@ -198,7 +202,7 @@ def turn(**other: Any) -> dict[str, Any]:
         ("chat", turn(role="assistant", content="x", tool_calls=[{}]), "`tool_calls` cannot be trained"),
         ("chat", turn(role="user", content=[{"type": "text"}]), "`content` is a list, not a text"),
         ("chat", {"messages": []}, "must be a list of messages, and not empty"),
-        ("chat", {"messages": CHAT["messages"][:1]}, "no message of the assistant"),
+        ("chat", {"messages": CHAT["messages"][:1]}, "no message is from the assistant"),
         ("chat", {"conversations": [{"from": "observation", "value": "x"}]}, "`from` is 'observation'; allowed: human"),
     ],
 )
@@ -223,7 +227,7 @@ def test_examples_of_another_format_than_the_first_are_errors(write: Write) -> N
             "d.json",
             PAIRS,
             "validation",
-            "has no splits, so that all of it is training data: it cannot serve as validation",
+            "has no splits, so all of it is training data: it cannot serve as validation",
         ),
         ("d.json", {"train": PAIRS, "test": []}, "validation", "has no validation split; it has: train, test"),
         ("d.json", {"data": PAIRS}, "train", "name it `train` instead of `data`"),

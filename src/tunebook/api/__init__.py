@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.designing import missing_answers as missing_answers
     from tunebook.api.designing import read_inputs as read_inputs
     from tunebook.api.designing import suggestions as suggestions
+    from tunebook.api.importing import import_plan as import_plan
     from tunebook.api.loading import find_experiment as find_experiment
     from tunebook.api.running import RunOptions as RunOptions
     from tunebook.api.running import cancel as cancel
@@ -102,6 +103,7 @@ _NAMES_IN = {
         "read_inputs",
         "suggestions",
     ),
+    "tunebook.api.importing": ("import_plan",),
     "tunebook.api.loading": ("find_experiment",),
     "tunebook.api.running": ("RunOptions", "cancel", "run", "status"),
     "tunebook.api.checking": ("CheckReport", "check"),

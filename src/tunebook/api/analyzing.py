@@ -99,7 +99,7 @@ class AnalyzeReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """``UNFINISHED`` if something that was planned is missing."""
+        """``UNFINISHED`` if a planned result is missing."""
         return ExitCode.DONE if self.analysis.is_finished else ExitCode.UNFINISHED
 
     @property

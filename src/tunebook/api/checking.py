@@ -1,4 +1,4 @@
-"""``check``: is the plan right, and what is in effect?"""
+"""``check``: reports every problem of the plan, and lists every setting in effect."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CheckReport:
     Attributes:
         effects: run name to every setting in effect, with its source; empty if the plan is wrong.
         examples: first training examples as the models see them.
-        prompts: first prompts of the evaluations, if a task puts the plan's prompts around its data.
+        prompts: first prompts of the evaluations whose tasks put the plan's prompts around the data set's inputs.
         own: a person's own sections of the plan, which are not read.
     """
 
@@ -58,7 +58,7 @@ class CheckReport:
 def check(directory: Path) -> CheckReport:
     """Reads the plan and the site settings, and verifies what can be verified here; writes nothing.
 
-    A correct plan is built as well, as ``scaffold`` builds it: whatever that would refuse is reported.
+    A correct plan is also built as ``scaffold`` builds it, to report everything that ``scaffold`` would refuse.
     """
     experiment = find_experiment(directory)
     loaded = load(experiment)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from tunebook.api.loading import find_experiment, find_site, load
+from tunebook.api.loading import file_text, find_experiment, find_site, load
 from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
@@ -16,7 +16,7 @@ from tunebook.core.site import Site
 from tunebook.design.build_plan import Previous, build_plan, kind_of, same_trainings
 from tunebook.design.check import complete, design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
-from tunebook.design.documents import options_document, place_of, yaml_document
+from tunebook.design.documents import options_document, yaml_document
 from tunebook.design.history import find_history
 from tunebook.design.inputs import parse_document
 from tunebook.design.merge import merge_inputs, update_inputs
@@ -29,7 +29,6 @@ from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
 from tunebook.design.values import Decision, Design, DesignInputs, with_absolute_paths
 from tunebook.design.workloads import Surroundings
-from tunebook.design.yaml_plan import read_yaml_plan
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -51,18 +50,16 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class DesignSources:
-    """The sources of a design; options win over the file, and the file over a plan in YAML or the stored design.
+    """The sources of a design; options win over the file, and the file over the stored design.
 
     Attributes:
         options: option name, without the dashes, to its occurrences.
         config: a YAML file with the same keys.
-        yaml_plan: an ``experiment_summary.yaml`` to take over.
         updated: the directory of an experiment whose plan is updated: its stored design applies where nothing is given.
     """
 
     options: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
     config: Path | None = None
-    yaml_plan: Path | None = None
     updated: Path | None = None
 
 
@@ -124,29 +121,18 @@ def read_inputs(sources: DesignSources) -> DesignInputs:
     """The design that the sources give together, with every problem in them.
 
     Raises:
-        UsageError: a file is missing, or both an update and a plan in YAML are given.
-        PlanError: a file is not YAML or not such a plan, or the stored design cannot be read.
+        UsageError: a file is missing.
+        PlanError: a file is not YAML, or the stored design cannot be read.
     """
     here = Path.cwd()
-    if sources.updated is not None and sources.yaml_plan is not None:
-        raise UsageError("a plan cannot be updated from a plan in YAML", hint="give only one of --update and --from")
     inputs = DesignInputs(design=Design())
     if sources.updated is not None:
         inputs = DesignInputs(design=_stored_design(find_experiment(sources.updated)) or Design())
-    elif sources.yaml_plan is not None:
-        inputs = read_yaml_plan(_file_text(sources.yaml_plan), file=str(sources.yaml_plan))
     given = parse_document(options_document(sources.options), here=here)
     if sources.config is not None:
-        document = yaml_document(_file_text(sources.config), file=str(sources.config))
+        document = yaml_document(file_text(sources.config), file=str(sources.config))
         given = merge_inputs(parse_document(document, here=here), given)
     return update_inputs(inputs, given)
-
-
-def _file_text(path: Path) -> str:
-    text = read_text(path)
-    if text is None:
-        raise UsageError(f"{path} was not found")
-    return text
 
 
 def _stored_design(experiment: Path) -> Design | None:
@@ -191,7 +177,7 @@ def design(
     confirm: Callable[[DesignReport], bool] = lambda _: True,
     clock: Callable[[], datetime] = now,
 ) -> DesignReport:
-    """Plans an experiment, verifies what it needs, estimates what it takes, and writes its plan and its design.
+    """Plans an experiment, verifies its resources, estimates its cost, and writes its plan and its design.
 
     Args:
         directory: the experiment's directory; by default one in the working directory, named by task, factors and date.
@@ -209,8 +195,6 @@ def design(
     options = options or DesignOptions()
     update = options.update
     inputs = _inputs(given, directory, update=update)
-    if directory is None:
-        directory, inputs = _own_directory(inputs)
     moment = clock()
     experiment = _experiment(inputs.design, directory, moment, update=update)
     site = find_site(experiment).site
@@ -238,25 +222,13 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
     return inputs
 
 
-def _own_directory(inputs: DesignInputs) -> tuple[Path | None, DesignInputs]:
-    """The directory that a plan in YAML names, if it can be created here; the plan may come from another machine."""
-    if not inputs.directory:
-        return None, inputs
-    named = Path(inputs.directory)
-    if named.parent.is_dir():
-        return named, inputs
-    hint = "name the experiment's directory to choose another"
-    warning = place_of(inputs.directory).problem(f"the plan's directory {named} does not exist on this machine", hint)
-    return None, replace(inputs, warnings=(*inputs.warnings, warning))
-
-
 def _experiment(value: Design, directory: Path | None, moment: datetime, *, update: bool) -> Path:
     """The experiment's directory: with a plan for an update, otherwise without."""
     if update:
         return find_experiment(directory or Path())
     experiment = (directory or Path(value.name or name_of(value, moment))).expanduser().absolute()
     if (experiment / PLAN_FILE).exists():
-        hint = "`--update` plans it again and shows what changes; or name another directory"
+        hint = "`tunebook design --update` plans it again and shows what changes; or name another directory"
         raise ConflictError(f"{experiment} has a plan already", hint=hint)
     if experiment.exists() and not experiment.is_dir():
         raise ConflictError(f"{experiment} is a file", hint="name another directory")
@@ -320,7 +292,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
 
 
 def _errors(plan: Plan, written: str, found: Resources, by_rules: Sequence[Problem]) -> tuple[Problem, ...]:
-    """What would be read otherwise, models that cannot be trained, and what the rules of ``check`` find."""
+    """Texts that would not read back the same, models that cannot be trained, and broken rules of ``check``."""
     errors = list(plan_differences(plan, written))
     trained = {run.model for run in plan.fine_tuned}
     errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]

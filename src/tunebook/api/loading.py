@@ -22,7 +22,7 @@ from tunebook.tools.parameters import parameters_of
 from tunebook.tools.registry import BrokenTool, Registry, installed_tools
 from tunebook.tools.training_inputs import survey_datasets
 
-__all__ = ["Loaded", "find_experiment", "find_site", "load", "load_correct"]
+__all__ = ["Loaded", "file_text", "find_experiment", "find_site", "load", "load_correct"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,18 @@ class Loaded:
         named = " and ".join(tool.name for tool in self.tools)
         verbs = ", ".join(tool.short for tool in self.tools)
         raise UsageError(f"the plan does not use the tool {short}: it names {named}", hint=f"use one of: {verbs}")
+
+
+def file_text(path: Path) -> str:
+    """The text of a file that a person named.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    text = read_text(path)
+    if text is None:
+        raise UsageError(f"{path} was not found")
+    return text
 
 
 def find_experiment(directory: Path) -> Path:
@@ -122,7 +134,7 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
 
 
 def load_correct(experiment: Path) -> Loaded:
-    """As :func:`load`, for verbs that need a correct plan; models, data and scripts are the affair of each stage.
+    """As :func:`load`, for verbs that need a correct plan; each stage checks its own models, data and scripts.
 
     Raises:
         PlanError: the plan or the site settings are wrong; carries every problem.
@@ -151,7 +163,7 @@ def _plan_errors(plan: Plan, registry: Registry, broken: Mapping[Stage, BrokenTo
     names = {Stage.PREPARATION: tools.preparation, Stage.EVALUATION: tools.evaluation}
     for stage, tool in broken.items():
         yield Problem(str(tool), plan.file, lines[stage], "reinstall its package, or name another tool")
-        known[stage].append(names[stage].lower())  # its error is reported already: it is not unknown
+        known[stage].append(names[stage].lower())  # reported already as a broken tool; it is not unknown
     yield from check_plan(plan, preparation_tools=known[Stage.PREPARATION], evaluation_tools=known[Stage.EVALUATION])
 
 
@@ -170,5 +182,5 @@ def find_site(experiment: Path) -> ParsedSite:
         text = read_text(path)
         if text is not None:
             return parse_site(text, file=SITE_FILE if directory == experiment else str(path))
-    hint = "local defaults apply; without an account and an environment the scripts may not suit a cluster"
+    hint = "local defaults apply; without an account and an environment, the scripts may not run on a cluster"
     return ParsedSite(Site(), warnings=(Problem(f"no site settings ({SITE_FILE}) were found", hint=hint),))

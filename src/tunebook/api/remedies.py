@@ -20,7 +20,7 @@ __all__ = ["shrink_training"]
 
 
 def shrink_training(experiment: Path, report: JobReport, *, clock: Callable[[], datetime]) -> str:
-    """Makes a training smaller that ran out of GPU memory, as its tool knows how to.
+    """Lets the tool of a training that ran out of GPU memory make the training smaller.
 
     The settings in the run's directory are changed and its other files are derived from them; the deviation from the
     plan is recorded in the run's directory.

@@ -49,7 +49,7 @@ def run(
     on_event: Callable[[Snapshot], None] | None = None,
     on_choice: Callable[[Choice], None] | None = None,
 ) -> RunReport:
-    """Runs what is not done, each evaluation as soon as its own training is, and returns when nothing is left to do.
+    """Runs every job that is not completed, each evaluation after its own training, until nothing is left to do.
 
     Args:
         on_event: called with the state of all jobs.

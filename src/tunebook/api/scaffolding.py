@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -12,14 +13,13 @@ from tunebook.api.loading import Loaded, find_experiment, load, load_correct
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE, SCAFFOLD_LOG
 from tunebook.core.plan import Run
-from tunebook.disk.atomic import read_text
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.scaffold.log import log_discovery, log_problems, log_tools
 from tunebook.scaffold.orchestrate import Options
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
-from tunebook.scaffold.rederive import Derived, rederive
+from tunebook.scaffold.rederive import Derived, edited_settings, rederive
 from tunebook.scaffold.report import ScaffoldReport
 from tunebook.tools.data_record import write_data_record
 from tunebook.tools.registry import installed_tools
@@ -58,7 +58,7 @@ def scaffold(
     Raises:
         PlanError: the plan or the site settings are wrong; carries every problem, and nothing was written.
         LockedError: another command scaffolds this experiment.
-        UsageError: there is no plan, no run of a selected name, or the plan does not use the tool.
+        UsageError: the plan is missing, no run has a selected name, or the plan does not use the tool.
     """
     options = options or ScaffoldOptions()
     experiment = find_experiment(directory)
@@ -123,35 +123,68 @@ def setup_finetune(run_directory: Path, *, assignments: Sequence[str] = (), dry_
     """Derives a run's files again from the settings in its directory that a person may edit.
 
     Args:
+        run_directory: the run's directory, or anything in it.
         assignments: ``key=value`` settings to change in it first.
 
     Raises:
         UsageError: the directory is not one of the plan's runs, the plan's tool has no settings to edit, or an
-            assignment cannot be read.
+            assignment cannot be read or has no effect.
         PlanError: the plan or the settings are wrong.
     """
-    run_directory = run_directory.expanduser().absolute()
-    experiment = find_experiment(run_directory.parent)
+    experiment, name = _place_of_run(run_directory)
+    try:
+        derived = _derive(experiment, name, assignments, dry_run=dry_run)
+    except (PlanError, UsageError) as error:
+        raise type(error)(_located(error.problems, experiment)) from None
+    warnings, errors = _located(derived.warnings, experiment), _located(derived.errors, experiment)
+    return replace(derived, warnings=warnings, errors=errors)
+
+
+def _derive(experiment: Path, directory: str, assignments: Sequence[str], *, dry_run: bool) -> Derived:
     loaded = load_correct(experiment)
-    tool = loaded.preparation
+    context, tool = loaded.context, loaded.preparation
     if tool is None or not tool.editable:
-        raise UsageError(f"{loaded.context.plan.tools.preparation} has no settings in {run_directory.name} to edit")
-    run = _run_in(run_directory.name, tool.runs(loaded.context.plan), loaded.context.directories)
-    errors = loaded.context.findings[tool.name].errors
+        raise UsageError(f"{context.plan.tools.preparation} has no settings in {experiment / directory} to edit")
+    run = _run_in(experiment, directory, tool.runs(context.plan), context.directories)
+    errors = context.findings[tool.name].errors
     if errors:
         raise PlanError(errors)
-    edited = None
-    if assignments:
-        name = tool.editable[0]
-        text = read_text(run_directory / name) or ""
-        edited = tool.edit(text, assignments, file=f"{run_directory.name}/{name}")
     with exclusive(experiment, "scaffold"):
-        return rederive(loaded.context, tool, run, edited=edited, dry_run=dry_run)
+        edited = None
+        if assignments:
+            edited = edited_settings(context, tool, run, assignments)
+        return rederive(context, tool, run, edited=edited, dry_run=dry_run)
 
 
-def _run_in(directory: str, runs: Sequence[Run], directories: Mapping[str, str]) -> Run:
+def _place_of_run(given: Path) -> tuple[Path, str]:
+    """The experiment, and the name of the directory in it that a path names or lies in; empty for its own directory.
+
+    Raises:
+        UsageError: the path is in no experiment.
+    """
+    path = Path(os.path.abspath(given.expanduser()))  # noqa: PTH100  resolves no links
+    if (path / PLAN_FILE).is_file():
+        return path, ""
+    for directory in (path, *path.parents):
+        if (directory.parent / PLAN_FILE).is_file():
+            return directory.parent, directory.name
+    hint = "name the directory of a run, such as EXPERIMENT_DIR/rank8"
+    raise UsageError(f"{path} is in no experiment: no directory above it has {PLAN_FILE}", hint=hint)
+
+
+def _run_in(experiment: Path, directory: str, runs: Sequence[Run], directories: Mapping[str, str]) -> Run:
     for run in runs:
         if directories[run.name] == directory:
             return run
-    trained = ", ".join(directories[run.name] for run in runs)
-    raise UsageError(f"{directory} is not the directory of a fine-tuned run", hint=trained)
+    trained = ", ".join(str(experiment / directories[run.name]) for run in runs)
+    hint = f"name one of: {trained}"
+    raise UsageError(f"{experiment / directory} is not the directory of a fine-tuned run", hint=hint)
+
+
+def _located(problems: Sequence[Problem], experiment: Path) -> tuple[Problem, ...]:
+    """The problems with the whole path of each file, since a person may be in any directory."""
+    located: list[Problem] = []
+    for problem in problems:
+        file = problem.file and str(experiment / problem.file)
+        located.append(replace(problem, file=file))
+    return tuple(located)

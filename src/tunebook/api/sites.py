@@ -211,7 +211,7 @@ def _chosen(
 
 
 def _choice(finding: Detected, assigned: Mapping[str, str], choose: Callable[[Detected], str] | None) -> Candidate:
-    """The assigned value; else the answer to the finding's question; else its first candidate."""
+    """The assigned value; otherwise the answer to the finding's question; otherwise its first candidate."""
     if finding.key in assigned:
         return Candidate(assigned[finding.key], "--set")
     if not finding.question or choose is None:

@@ -27,7 +27,7 @@ class MetricsRecord(NamedTuple):
         is_training: whether the line reports the loss of a training step.
         is_validation: whether the line reports a validation.
         diverged: whether the loss was not a finite number.
-        time_s: seconds, from whatever the training counts from.
+        time_s: seconds since a moment that the training chose.
     """
 
     step: int

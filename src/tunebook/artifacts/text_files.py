@@ -1,4 +1,4 @@
-"""Reads files that other programs wrote, whatever their size and whatever bytes are in them."""
+"""Reads files that other programs wrote, of any size and with any bytes in them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The command line: one verb a file; parse the arguments, call the API, render."""
+"""The command line, one file per verb: parse the arguments, call the API, render."""

@@ -72,7 +72,7 @@ def register(app: typer.Typer) -> None:
 def _watch(
     report: api.AnalyzeReport, again: Callable[[], api.AnalyzeReport], *, every_s: float, quiet: bool
 ) -> api.AnalyzeReport:
-    """Analyzes again until every job has ended, whatever its end."""
+    """Analyzes again until every job has ended, completed or not."""
     while {JobState.RUNNING, JobState.PENDING} & set(report.states):
         if not quiet:
             console().print(_progress(report), markup=False)
@@ -101,7 +101,7 @@ def show_findings(report: api.AnalyzeReport) -> None:
 
 
 def _missing(hint: str, gaps: Sequence[Any]) -> Iterator[str]:
-    """Missing results for which the same can be done."""
+    """Missing results with the same remedy."""
     for gap in gaps[:_MOST_GAPS]:
         yield f"  {gap.subject}: {gap.what}"
     if len(gaps) > _MOST_GAPS:

@@ -1,4 +1,4 @@
-"""``tunebook check``: is the plan right, and what is in effect?"""
+"""``tunebook check``: reports every problem of the plan, and prints every setting in effect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TITLES = {
 _LONGEST = 60  # characters of a value on one line
 _MOST_RUNS = 3
 _EXAMPLE = "The first training example as the model sees it; the parts between ⟦ and ⟧ are learnt"
-_PROMPT = "The first prompt of the evaluation, if its task puts the plan's prompts around the data's own input"
+_PROMPT = "The first prompt of each evaluation whose task puts the plan's prompts around the data set's inputs"
 
 
 def register(app: typer.Typer) -> None:
@@ -87,7 +87,7 @@ def _show_table(table: api.EffectTable) -> None:
     rows = [(effect.name, _short(effect.value), effect.source) for effect in table.common]
     _print_columns(rows)
     if table.rows:
-        out.print("  different by run:", markup=False)
+        out.print("  differ between runs:", markup=False)
         _print_columns([("", *table.names), *((run, *map(_short, values)) for run, values in table.rows.items())])
 
 
@@ -100,7 +100,7 @@ def _print_columns(rows: Iterable[tuple[str, ...]]) -> None:
 
 
 def _short(value: str) -> str:
-    """A value on one line; the whole is in ``--json``."""
+    """A value on one line; ``--json`` has long values whole."""
     text = " ".join(value.split())
     if not text:
         return "(none)"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tunebook import api
 from tunebook.cli.complete import complete_evaluation_tool, complete_parameter, complete_preparation_tool
 from tunebook.cli.design_session import ask_answers, ask_directory, ask_write, confirmed, on_terminal
-from tunebook.cli.design_show import show_design
+from tunebook.cli.design_show import design_data, show_design
 from tunebook.cli.options import Json, takes_options
 from tunebook.cli.output import console, print_json
 from tunebook.cli.scaffold import finish_scaffold
@@ -24,7 +24,7 @@ __all__ = ["register"]
 Help = typer.Option
 Many = list[str] | None
 One = str | None
-_FLAGS = {"directory", "config", "from_", "no_controls", "update", "dry_run", "yes", "as_json"}
+_FLAGS = {"directory", "config", "no_controls", "update", "dry_run", "yes", "as_json"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,6 @@ class _Arguments:
         typer.Argument(help="The experiment's directory. (default: a new one, named by task, factors and date)"),
     ] = None
     config: Annotated[Path | None, Help(help="A YAML file with these options as keys; options win over it.")] = None
-    from_: Annotated[
-        Path | None, Help("--from", help="Start from a plan in YAML, experiment_summary.yaml; options win over it.")
-    ] = None
     question: Annotated[One, Help(help="The scientific question, in a sentence.")] = None
     name: Annotated[One, Help(help="The experiment's name. (default: the directory's)")] = None
     model: Annotated[Many, Help(help="NAME=PATH, a path, or a name in the site's models directory. Repeatable.")] = None
@@ -57,13 +54,13 @@ class _Arguments:
     base: Annotated[Many, Help(help="For one-at-a-time: 'lora_rank=8,lr=1e-5'. (default: the first levels)")] = None
     pair: Annotated[Many, Help(help="Factors whose levels go together: 'lora_rank,lora_alpha'. Repeatable.")] = None
     with_: Annotated[Many, Help("--with", help="A single run: 'lora_rank=8,lr=1e-5'. Repeatable.")] = None
-    sample: Annotated[One, Help(help="Draw this many of all combinations at random.")] = None
+    sample: Annotated[One, Help(help="Draw this many combinations at random.")] = None
     sample_seed: Annotated[One, Help(help="The seed of that draw. (default: 14)")] = None
     replicates: Annotated[One, Help(help="Train every combination this many times, each with its own seed.")] = None
     seeds: Annotated[One, Help(help="The seeds of the replicates: '1,2,3'.")] = None
     exclude: Annotated[Many, Help(help="Leave these combinations out: 'rank=64,lr=5e-5'. Repeatable.")] = None
     train: Annotated[bool | None, Help("--training/--no-training", help="Train, or only evaluate the models.")] = None
-    control: Annotated[Many, Help(help="Only this base model as control. Repeatable. (default: every model)")] = None
+    control: Annotated[Many, Help(help="A base model to evaluate as a control. Repeatable. (default: all)")] = None
     no_controls: Annotated[bool, Help("--no-controls", help="No base models as controls.")] = False
     eval_only: Annotated[Many, Help(help="NAME=PATH or NAME@MODEL=PATH: weights to evaluate as they are.")] = None
     set_: Annotated[
@@ -98,11 +95,11 @@ class _Arguments:
     def sources(self) -> api.DesignSources:
         """The sources of the design."""
         updated = (self.directory or Path()) if self.update else None
-        return api.DesignSources(options=self._given(), config=self.config, yaml_plan=self.from_, updated=updated)
+        return api.DesignSources(options=self._given(), config=self.config, updated=updated)
 
     def is_new(self) -> bool:
         """Whether a new directory is needed, which nothing names."""
-        return not (self.directory or self.update or self.dry_run or self.from_)
+        return not (self.directory or self.update or self.dry_run)
 
     def _given(self) -> dict[str, list[str]]:
         """Option name to its occurrences."""
@@ -146,7 +143,7 @@ def _design(options: _Arguments) -> None:
         confirm=ask_write if is_asking else lambda _: True,
     )
     if options.as_json:
-        print_json("design", report.exit_code, _data(report), warnings=report.warnings, errors=report.errors)
+        print_json("design", report.exit_code, design_data(report), warnings=report.warnings, errors=report.errors)
     elif is_asking and not options.dry_run and not report.errors:
         _end_session(report)
     else:
@@ -165,19 +162,3 @@ def _end_session(report: api.DesignReport) -> None:
         finish_scaffold("scaffold", api.scaffold(report.experiment), as_json=False)
     else:
         out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False, emoji=False)
-
-
-def _data(report: api.DesignReport) -> dict[str, Any]:
-    plan = report.plan
-    return {
-        "experiment": str(report.experiment),
-        "name": plan.name,
-        "written": report.written,
-        "runs": [{"name": run.name, "model": run.model, "type": run.type.value} for run in plan.runs],
-        "totals": vars(report.totals),
-        "decisions": [{"decision": what, "why": why} for what, why in report.decisions],
-        "prerequisites": list(report.prerequisites),
-        "verified": list(report.verified),
-        "diff": report.diff,
-        "plan": report.text,
-    }

@@ -1,14 +1,15 @@
-"""Shows what ``tunebook design`` did: the plan or its changes, what was found, and the totals."""
+"""Shows what ``tunebook design`` and ``tunebook import`` did: plan, changes, problems and totals."""
 
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 from tunebook import api
 from tunebook.cli.output import console, print_problems
 from tunebook.core.paths import PLAN_FILE
 
-__all__ = ["show_design", "show_totals"]
+__all__ = ["design_data", "show_design", "show_totals"]
 
 
 def show_design(report: api.DesignReport, *, dry_run: bool) -> None:
@@ -49,3 +50,20 @@ def show_totals(report: api.DesignReport) -> None:
 
 def _hours(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
+
+
+def design_data(report: api.DesignReport) -> dict[str, Any]:
+    """A designed plan for ``--json``."""
+    plan = report.plan
+    return {
+        "experiment": str(report.experiment),
+        "name": plan.name,
+        "written": report.written,
+        "runs": [{"name": run.name, "model": run.model, "type": run.type.value} for run in plan.runs],
+        "totals": vars(report.totals),
+        "decisions": [{"decision": what, "why": why} for what, why in report.decisions],
+        "prerequisites": list(report.prerequisites),
+        "verified": list(report.verified),
+        "diff": report.diff,
+        "plan": report.text,
+    }

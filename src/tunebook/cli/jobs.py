@@ -92,7 +92,7 @@ _CELLS: dict[str, Callable[[api.JobReport], str | Text]] = {
 
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Callable[[api.Snapshot], None]]:
-    """A function that shows snapshots: as a live table on a terminal, as lines elsewhere, not at all if quiet."""
+    """A function that shows snapshots: a live table on a terminal, lines elsewhere, nothing if quiet."""
     out = console()
     if quiet:
         yield lambda _: None

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tunebook import __version__, api
-from tunebook.cli import analyze, check, demo, design, run, scaffold, setup_finetune, site, status, tools
+from tunebook.cli import analyze, check, demo, design, import_, run, scaffold, setup_finetune, site, status, tools
 from tunebook.cli.output import failed
 from tunebook.errors import ExitCode, TunebookError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 _TOOLS = api.tool_names()
 design.register(app)
+import_.register(app)
 check.register(app)
 scaffold.register(app, _TOOLS)
 setup_finetune.register(app)

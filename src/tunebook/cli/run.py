@@ -61,7 +61,7 @@ class _Arguments:
     as_json: Json = False
 
     def options(self, *, stage: Stage | None, tool: str | None) -> api.RunOptions:
-        """The options of the verb: arguments of the same name, but for the runs."""
+        """The options of the verb: arguments of the same name, except for the runs."""
         given = vars(self)
         same = {each.name: given[each.name] for each in fields(api.RunOptions) if each.name in given}
         return api.RunOptions(**same | {"stage": stage, "tool": tool, "runs": tuple(self.run or ())})
@@ -78,7 +78,7 @@ def register(app: typer.Typer, tools: Sequence[str]) -> None:
     @app.command()
     @takes_options(_AllStages)
     def run(arguments: _AllStages) -> None:
-        """Run what is not done yet: trainings, and each evaluation as soon as its own training is completed."""
+        """Run the jobs that are not completed: trainings, and each evaluation after its own training."""
         _run("run", arguments, arguments.options(stage=arguments.stage, tool=None))
 
     for name in tools:

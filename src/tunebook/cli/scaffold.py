@@ -22,7 +22,7 @@ _QUESTION = "Fine-tuning scaffolding failed. Do you want to continue with evalua
 
 
 class OnFailure(Enum):
-    """The action after the preparation stage has failed."""
+    """The action after a failure of the preparation stage."""
 
     ASK = "ask"
     CONTINUE = "continue"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,8 @@ import typer
 from tunebook import api
 from tunebook.cli.complete import complete_parameter
 from tunebook.cli.options import Json
-from tunebook.cli.output import finish, print_steps, steps_data
+from tunebook.cli.output import console, finish, print_steps, steps_data
+from tunebook.errors import ExitCode
 
 __all__ = ["register"]
 
@@ -20,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command("setup-finetune")
     def setup_finetune(
-        run_directory: Annotated[Path, typer.Argument(help="A run's directory, with its settings.")],
+        run_directory: Annotated[Path, typer.Argument(help="A run's directory, with its settings, or a path in it.")],
         *,
         assignments: Annotated[
             list[str] | None,
@@ -40,8 +42,22 @@ def register(app: typer.Typer) -> None:
 
 
 def _data(derived: api.Derived) -> dict[str, Any]:
-    return {"directory": derived.directory, "dry_run": derived.dry_run, "files": steps_data(derived.steps)}
+    return {
+        "experiment": str(derived.experiment),
+        "directory": str(derived.experiment / derived.directory),
+        "dry_run": derived.dry_run,
+        "files": steps_data(derived.steps),
+    }
 
 
 def _show(derived: api.Derived) -> None:
+    out = console()
+    out.print(f"{derived.experiment}:", markup=False, emoji=False)
     print_steps(derived.steps, with_diff=derived.dry_run)
+    experiment = shlex.quote(str(derived.experiment))
+    if derived.exit_code is ExitCode.UNFINISHED:
+        hint = f"you edited a derived file, which was kept; `tunebook scaffold {experiment} --overwrite` replaces it"
+        out.print(f"  {hint}", markup=False, emoji=False)
+    elif derived.exit_code is ExitCode.DONE and not derived.dry_run:
+        command = f"tunebook run {experiment} --run {shlex.quote(derived.directory)}"
+        out.print(f"  next: {command}", markup=False, emoji=False)

@@ -1,4 +1,4 @@
-"""The rules of a plan that hold for every tool; all broken ones are reported together."""
+"""The rules of a plan that hold for every tool; reports every broken rule."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def check_plan(plan: Plan, *, preparation_tools: Sequence[str], evaluation_tools
     problems = [*_tools(plan, preparation_tools, evaluation_tools)]
     for rule in _RULES:
         problems += rule(plan)
-    # What could not be read may be what tells directories apart.
+    # A value that could not be read may be the one that makes two directories different.
     if not plan.unreadable:
         problems += directory_problems(plan)
     return tuple(sorted(problems, key=lambda problem: problem.line or 0))
 
 
 def plan_warnings(plan: Plan) -> tuple[Problem, ...]:
-    """What a person should look at, although every rule is kept."""
+    """Warnings: facts that a person should look at, although no rule is broken."""
     asked = {evaluation.task for evaluation in evaluations(plan)}
     used = {run.model for run in plan.runs}
     found = []
@@ -92,7 +92,7 @@ def _counts(plan: Plan) -> Iterator[Problem]:
 
 
 def _factors(plan: Plan) -> Iterator[Problem]:
-    """The levels of every factor are the values that the fine-tuned runs have, no more and no less."""
+    """The levels of every factor must be exactly the values that the fine-tuned runs have."""
     for factor in plan.factors:
         parameter = plan.parameters.by_column(factor.name)
         if factor.name.lower() == "model":
@@ -137,7 +137,7 @@ def _disagreements(
 
 
 def _listed(plan: Plan) -> Iterator[Problem]:
-    """Where the configuration lists the values of a column, every run has one of them."""
+    """If the configuration lists values for a column, every run must have one of them."""
     for key, listed in plan.listed.items():
         parameter = plan.parameters.by_key(key)
         if listed and not parameter.lora_only:
@@ -164,12 +164,12 @@ def _blank_cells(plan: Plan, parameter: Parameter, texts: Sequence[str]) -> Iter
     for run in plan.fine_tuned:
         if parameter.key not in {*run.parameters, *plan.unreadable}:
             message = f"run `{run.name}` has no {parameter.column} in its row, but the configuration gives "
-            hint = "write the value that is meant into the row"
+            hint = "write the run's value into the row"
             yield Problem(message + ", ".join(texts), plan.file, run.line, hint)
 
 
 def _repeated_runs(plan: Plan) -> Iterator[Problem]:
-    """Runs with directories of their own that train the same."""
+    """Runs that repeat the training of an earlier run in another directory."""
     directories = run_directories(plan)
     seen: dict[tuple[object, ...], Run] = {}
     if plan.unreadable:
@@ -185,7 +185,7 @@ def _repeated_runs(plan: Plan) -> Iterator[Problem]:
 
 
 def _misspelt_models(plan: Plan) -> Iterator[Problem]:
-    """A model with a path that no run has, where a run has a similar one without a path of its own."""
+    """Listed models that no run has, if their name is similar to a run's model without a path."""
     listed = {model.name for model in plan.models}
     missing = sorted({run.model for run in plan.runs if run.model and not run.checkpoint} - listed)
     used = {run.model for run in plan.runs}
@@ -270,7 +270,7 @@ def _matrix_cells(plan: Plan) -> Iterator[Problem]:
 
 
 def _epochs(plan: Plan) -> Iterator[Problem]:
-    """Only epochs that a run trains can be evaluated; one cell's epoch is reported once for all of its tasks."""
+    """Only epochs that a run trains can be evaluated; an epoch is reported once per row, not once per task."""
     runs = {run.name: run for run in plan.runs}
     reported: set[tuple[int, int]] = set()
     for evaluation in evaluations(plan):

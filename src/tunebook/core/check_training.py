@@ -1,4 +1,4 @@
-"""The rules that hold for every training, whatever the tool: what a fine-tuned run must have, and its data."""
+"""The rules that every training must keep, with any tool: the settings that a run needs, and its data."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _missing(plan: Plan, run: Run) -> Iterator[Problem]:
 
 
 def _lora_only(plan: Plan, run: Run) -> Iterator[Problem]:
-    """Nothing that is for LoRA only may be given for a run that trains all weights."""
+    """A run that trains all weights cannot have LoRA parameters."""
     if trains_adapters(plan, run) or "lora_rank" in plan.unreadable:
         return
     for parameter in plan.parameters:
         if parameter.lora_only and plan.setting(run, parameter.key) is not None:
-            message = f"run `{run.name}` trains all weights and cannot have {parameter.column}"
+            message = f"run `{run.name}` trains all weights, so it cannot have {parameter.column}"
             line = setting_line(plan, run, parameter.key)
             yield Problem(message, plan.file, line, "remove it, or train with LoRA")
 
@@ -65,7 +65,7 @@ def _dataset(plan: Plan, run: Run) -> Iterator[Problem]:
 
 
 def _splits(plan: Plan, run: Run) -> Iterator[Problem]:
-    """The plan's data set, where it names its splits, has those that the run needs."""
+    """If the plan names the splits of its data set, those that the run needs must be among them."""
     dataset = plan.dataset
     if dataset is None or not dataset.splits or effective(plan, run, "dataset") is not None:
         return

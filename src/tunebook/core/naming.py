@@ -99,7 +99,7 @@ def _labels(plan: Plan, parameter: Parameter) -> dict[str, str]:
 
 
 def _distinct(text: str, taken: Container[str]) -> str:
-    """The text, or ``text-2`` if another value has it: two data files of one name in two directories."""
+    """The text, or ``text-2`` if another value has it: two directories may hold data files of the same name."""
     candidate, number = text, 1
     while candidate.lower() in taken:
         number += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["number", "plain_number", "whole_number"]
+__all__ = ["number", "plain_number", "whole_number", "without_equal"]
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _POWER = re.compile(
@@ -14,10 +14,10 @@ _POWER = re.compile(
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 
 
-def plain_number(text: str, unit: str = "") -> str:
+def plain_number(text: str, *units: str) -> str:
     """A number as programs write it: ``2 × 10⁻⁵`` becomes ``2e-5``, ``8 GPUs`` becomes ``8``; other texts stay."""
     text = text.strip().replace("−", "-")
-    if unit:
+    for unit in units:
         text = re.sub(rf"(?<=\d)\s+{re.escape(unit.rstrip('s'))}s?$", "", text, flags=re.IGNORECASE)
     power = _POWER.fullmatch(text)
     if power is None:
@@ -26,15 +26,24 @@ def plain_number(text: str, unit: str = "") -> str:
     return f"{power['factor'] or 1}e{exponent}"
 
 
+def without_equal(text: str) -> str:
+    """A number without the same number in parentheses: ``2e-4 (0.0002)`` becomes ``2e-4``; other texts stay."""
+    both = re.fullmatch(r"(?P<first>[^()]+?)\s*\((?:=\s*)?(?P<second>[^()]+)\)", text.strip())
+    if both is None:
+        return text
+    first, second = number(plain_number(both["first"])), number(plain_number(both["second"]))
+    return both["first"] if first is not None and first == second else text
+
+
 def whole_number(text: str) -> int | None:
-    """The number; ``None`` if the text is none. Commas may separate thousands."""
+    """The number; ``None`` for other texts. Commas may separate thousands."""
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
     return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else None
 
 
 def number(text: str) -> float | int | None:
-    """The number; ``None`` if the text is none, or one that is not finite."""
+    """The number; ``None`` for other texts, and for numbers that are not finite."""
     if re.fullmatch(r"[+-]?\d{1,18}", text):
         return int(text)
     if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):

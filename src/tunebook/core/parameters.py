@@ -1,4 +1,4 @@
-"""The table of parameters: every one's column, key, short name, kind, range and default, each in one row.
+"""The table of parameters: one row each, with column, key, short name, kind, range and default.
 
 The columns of ``## All Runs``, the bullets of ``## Configuration`` and the keys of a tool's own files are spellings of
 the same parameters. All are read through a :class:`ParameterTable`: the shared rows of this module, and the rows of the
@@ -30,7 +30,10 @@ __all__ = [
 
 Value = int | float | bool | str | tuple[str, ...] | None
 
-FLAG_WORDS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+FLAG_WORDS = {
+    **dict.fromkeys(("yes", "true", "on", "enabled", "✓", "✔", "✅", "☑"), True),
+    **dict.fromkeys(("no", "false", "off", "disabled", "✗", "✘", "❌"), False),
+}
 """The texts of a flag, in lower case."""
 
 
@@ -76,6 +79,7 @@ class Parameter:
         aliases: other spellings in the plan, lower case.
         is_shown: whether a plan that tunebook writes states the default too.
         stage: the stage that uses it.
+        units: words that may follow its number in the plan.
     """
 
     key: str
@@ -93,6 +97,7 @@ class Parameter:
     aliases: tuple[str, ...] = ()
     is_shown: bool = False
     stage: Stage = Stage.PREPARATION
+    units: tuple[str, ...] = ()
 
     @property
     def allowed(self) -> str:
@@ -149,7 +154,7 @@ class Parameter:
         return tuple(choice for choice in self.choices if choice.lower() in chosen)
 
     def accepts(self, value: Value) -> bool:
-        """Whether a value of this parameter's type lies within its range."""
+        """Whether a value of this parameter's type is within its range."""
         if self.choices:
             return set(value if isinstance(value, tuple) else (value,)) <= set(self.choices)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -164,8 +169,8 @@ class ParameterTable:
     """The parameters that a plan may give, in the order in which they appear in directory names.
 
     Attributes:
-        is_complete: whether a name that is not in the table is a mistake. It is not known to be one while the plan
-            names a tool that is not installed.
+        is_complete: whether a name that is not in the table is a mistake. If the plan names a tool that is not
+            installed, the name may be a parameter of that tool.
     """
 
     rows: tuple[Parameter, ...]
@@ -199,7 +204,7 @@ class ParameterTable:
 
     def by_column(self, name: str) -> Parameter | None:
         """The parameter that a column or a bullet names, without regard to case, hyphens and underscores."""
-        name = " ".join(name.lower().split())
+        name = _ABBREVIATION.sub("", " ".join(name.lower().split()))
         spellings = (name, name.replace("-", " "), name.replace("_", " "))
         return next((self._columns[spelling] for spelling in spellings if spelling in self._columns), None)
 
@@ -232,22 +237,27 @@ class ParameterTable:
         return None
 
     def with_rows(self, rows: Iterable[Parameter]) -> ParameterTable:
-        """This table with a tool's rows: one with the key of a row that is here takes its place, others follow."""
+        """This table with a tool's rows: a row with the same key replaces the one here, the others are appended."""
         own = {parameter.key: parameter for parameter in rows}
         kept = [own.pop(parameter.key, parameter) for parameter in self.rows]
         return replace(self, rows=(*kept, *own.values()))
 
 
+# `LoRA rank (r)`, `Max sequence length (tokens)`
+_ABBREVIATION = re.compile(r"\s*\((?:lr|r|α|wd|bs|tokens|steps)\)$")
+
+
 def _flag(text: str) -> bool | None:
-    return FLAG_WORDS.get(text.lower())
+    return FLAG_WORDS.get(text.lower().removesuffix("\ufe0f"))
 
 
 _AUTOMATIC = re.compile(r"(?:auto\w*|automatic\w*|always|set|[-=\s]|to(?=\s))*", re.IGNORECASE)
 
 
 def _alpha(text: str) -> Value:
-    """A number, or ``F*rank``: the plan may say ``Auto-set to 2 × rank``, with a remark in parentheses."""
-    text = re.sub(r"\s*\([^()]*\)$", "", _AUTOMATIC.sub("", text, count=1))
+    """A number, or ``F*rank``: the plan may say ``Auto-set to 2 × rank``, with the numbers in parentheses."""
+    text = _AUTOMATIC.sub("", text, count=1)
+    text = re.sub(r"(?<=rank)\s*\([\d\s,./=:→-]*\)$", "", text, flags=re.IGNORECASE)
     factor = re.fullmatch(r"(\d+(?:\.\d+)?)\s*[×x*]\s*(?:the\s+)?(?:lora[ _]?)?rank", text, re.IGNORECASE)
     if factor:
         return f"{factor[1]}*rank"
@@ -264,9 +274,12 @@ def _list(text: str) -> tuple[str, ...] | None:
 
 def _validation(text: str) -> Value:
     """0 for no validation, ``epoch`` for one per epoch, otherwise the number of steps between two validations."""
-    if text.lower() in {"no", "false", "none", "never", "off", "null", "0"}:
+    flag = _flag(text)
+    if flag is False or text.lower() in {"none", "never", "null", "0"}:
         return 0
-    if text.lower() in {"yes", "true", "on", "epoch", "every epoch"}:
+    if flag is True or re.fullmatch(
+        r"(?:(?:after |at the end of )?(?:each|every) |once per )?epoch", text, re.IGNORECASE
+    ):
         return "epoch"
     steps = re.fullmatch(r"(?:every\s+)?(\d{1,9})(?:\s+steps?)?", text, re.IGNORECASE)
     return int(steps[1]) if steps else None
@@ -288,8 +301,26 @@ _WHOLE, _NUMBER, _TEXT, _LITERAL = Kind.INTEGER, Kind.NUMBER, Kind.TEXT, Kind.LI
 # In the order in which they appear in a directory's name.
 SHARED_PARAMETERS = ParameterTable(
     (
-        Parameter("lora_rank", "LoRA Rank", _WHOLE, "rank", minimum=1, required=True, lora_only=True),
-        Parameter("lr", "Learning Rate", _NUMBER, "lr", minimum=0, above_minimum=True, required=True),
+        Parameter(
+            "lora_rank",
+            "LoRA Rank",
+            _WHOLE,
+            "rank",
+            minimum=1,
+            required=True,
+            lora_only=True,
+            aliases=("rank", "lora r"),
+        ),
+        Parameter(
+            "lr",
+            "Learning Rate",
+            _NUMBER,
+            "lr",
+            minimum=0,
+            above_minimum=True,
+            required=True,
+            aliases=("lr",),
+        ),
         Parameter("batch_size", "Batch Size", _WHOLE, "bs", minimum=1, required=True, aliases=("batch sizes",)),
         Parameter(
             "lora_alpha",
@@ -300,10 +331,29 @@ SHARED_PARAMETERS = ParameterTable(
             above_minimum=True,
             default="2*rank",
             lora_only=True,
+            aliases=("alpha",),
             is_shown=True,
         ),
-        Parameter("lora_dropout", "LoRA Dropout", _NUMBER, "dropout", minimum=0, below=1, default=0.0, lora_only=True),
-        Parameter("epochs", "Epochs", _WHOLE, "ep", minimum=1, required=True),
+        Parameter(
+            "lora_dropout",
+            "LoRA Dropout",
+            _NUMBER,
+            "dropout",
+            minimum=0,
+            below=1,
+            default=0.0,
+            lora_only=True,
+            aliases=("dropout",),
+        ),
+        Parameter(
+            "epochs",
+            "Epochs",
+            _WHOLE,
+            "ep",
+            minimum=1,
+            required=True,
+            aliases=("number of epochs", "num epochs", "training epochs"),
+        ),
         Parameter(
             "seed",
             "Seed",
@@ -312,7 +362,7 @@ SHARED_PARAMETERS = ParameterTable(
             minimum=0,
             below=2**32,
             default=14,
-            aliases=("training seed",),
+            aliases=("training seed", "random seed"),
             is_shown=True,
         ),
         Parameter("weight_decay", "Weight Decay", _NUMBER, "wd", minimum=0, default=0.01, is_shown=True),
@@ -335,7 +385,15 @@ SHARED_PARAMETERS = ParameterTable(
             default=1,
             aliases=("gradient accumulation",),
         ),
-        Parameter("max_seq_len", "Max Sequence Length", _WHOLE, "seq", minimum=1, aliases=("maximum sequence length",)),
+        Parameter(
+            "max_seq_len",
+            "Max Sequence Length",
+            _WHOLE,
+            "seq",
+            minimum=1,
+            aliases=("maximum sequence length",),
+            units=("tokens",),
+        ),
         Parameter("dataset", "Dataset", _TEXT, "data"),
         Parameter("prompt", "Prompt", _LITERAL, "prompt", default="{input}", is_shown=True),
         Parameter("system_prompt", "System Prompt", _LITERAL, "sysprompt", default="", is_shown=True),

@@ -1,8 +1,8 @@
 """Writes the ``#SBATCH`` lines of a script from a job's resources; nothing reads such lines back.
 
 Tools put them into the scripts that they generate, executors into the script of an array. The function is pure and
-stands in core, beside SLURM's notation of times and the rules for values on ``#SBATCH`` lines, so that a tool needs
-nothing of the rooms that talk to a scheduler, and no caller has to hand a writer of headers through to it.
+in core, with SLURM's notation of times and the rules for values on ``#SBATCH`` lines. A tool therefore imports nothing
+of the rooms that talk to a scheduler, and no caller has to pass it a function that writes headers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def header_lines(resources: Resources, *, job_name: str = "") -> tuple[str, ...]
         "mail-type": (resources.mail_type or _MAILED) if resources.mail_user else "",
     }
     lines = [f"#SBATCH --{name}={sbatch_value('--' + name, value)}" for name, value in options.items() if value]
-    lines.append("#SBATCH --requeue")  # by the cluster itself, after it has interrupted the job
+    lines.append("#SBATCH --requeue")  # the cluster requeues a job that it interrupted
     if resources.gpus:
         lines.append(f"#SBATCH {_gpu_option(resources)}")
     return tuple(lines)

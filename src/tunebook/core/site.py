@@ -121,7 +121,7 @@ class Setting:
 
     @property
     def is_of_slurm(self) -> bool:
-        """Whether it matters only where there is SLURM; the number of GPUs matters everywhere."""
+        """Whether it applies to clusters with SLURM only; the number of GPUs always applies."""
         return self.section == _SLURM and self.key != "gpus"
 
     def accepts(self, value: str) -> bool:

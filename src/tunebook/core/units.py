@@ -11,7 +11,16 @@ _UNITS_MIN = {"s": 1 / 60, "m": 1.0, "h": 60.0, "d": 1440.0}
 _SPOKEN = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|m|s)(?:ays?|ours?|rs?|in(?:ute)?s?|ec(?:ond)?s?)?\b", re.IGNORECASE)
 # Words before a duration; units that are not read, and ranges.
 _ABOUT = re.compile(r"(?:(?:about|approx(?:imately|\.)?|circa|ca\.|up to|at most)\s+|[~≈<≤]\s*)*", re.IGNORECASE)
-_UNCLEAR = re.compile(r"\d\s*(?:w|weeks?|months?|years?)\b|\d\s*[dhms][a-z]*\s*(?:-|–|—|to|or)\s*\d", re.IGNORECASE)
+_UNCLEAR = re.compile(
+    r"\d\s*(?:w|weeks?|months?|years?)\b"
+    r"|\d\s*[dhms][a-z]*\s*(?:-|–|—|to|or)\s*\d"
+    # A rate: only that of a whole job is its time.
+    r"|(?:\bper|\b(?:each|every)|/)\s*(?!(?:run|training|fine-?tuning|evaluation|eval|job|model|task)s?\b)[a-z\d]"
+    # Another time for other runs.
+    r"|\)\s*[,;/]\s*~?\d"
+    r"|[×x*]\s*\d+\s*$",
+    re.IGNORECASE,
+)
 
 
 def clock_minutes(text: str) -> float | None:

@@ -36,6 +36,7 @@ __all__ = [
 
 _MOST_NODES = 100_000
 _DEEPEST = 20
+_MERGE = "tag:yaml.org,2002:merge"
 _PART = re.compile(r"""\s*(?P<text>`[^`]*`|"(?:[^"\\]|\\.)*"|[^,]*?)\s*(?:,|$)""", re.DOTALL)
 _PAIR = re.compile(r"\s*(?P<key>[\w .-]+?)\s*=")
 
@@ -92,10 +93,11 @@ def place_of(value: object) -> Place:
 
 @dataclass(frozen=True)
 class Node:
-    """A text, a list or a mapping, and where it was written."""
+    """A text, a list or a mapping, and where it was written; ``is_null`` tells YAML's null from an empty text."""
 
     value: str | tuple[Node, ...] | Mapping[str, Node]
     place: Place = NOWHERE
+    is_null: bool = False
 
     @property
     def text(self) -> Text:
@@ -174,14 +176,31 @@ def yaml_document(text: str, *, file: str) -> Document:
         return {}
     if not isinstance(root, yaml.MappingNode):
         raise PlanError("the file must be a mapping of keys to values", file=file, line=1)
-    found = _YamlReader(file).read(root)
-    return {name.replace("_", "-"): (node,) for name, node in found.named()}
+    reader = _YamlReader(file)
+    found: dict[str, tuple[Node, ...]] = {}
+    for name, node in reader.read(root).named():
+        key = name.replace("_", "-")
+        if key in found:
+            reader.problems.append(_given_twice(name, found[key][0].place, node.place))
+        found[key] = (node,)
+    if reader.problems:
+        raise PlanError(reader.problems)
+    return found
+
+
+def _given_twice(name: str, first: Place, second: Place) -> Problem:
+    return second.problem(f"`{name}` is given twice: first in line {first.line}", "remove one of them")
 
 
 class _YamlReader:
-    """Turns YAML's nodes into ours; follows aliases, up to a limit of nodes."""
+    """Turns YAML's nodes into ours; follows aliases and merge keys, up to a limit of nodes.
+
+    Attributes:
+        problems: keys that are given twice.
+    """
 
     def __init__(self, file: str) -> None:
+        self.problems: list[Problem] = []
         self._file = file
         self._left = _MOST_NODES
 
@@ -196,17 +215,32 @@ class _YamlReader:
         if isinstance(node, yaml.SequenceNode):
             return Node(tuple(self.read(item, depth + 1) for item in node.value), place)
         if node.tag == "tag:yaml.org,2002:null":
-            return Node("", place)
+            return Node("", place, is_null=True)
         return Node(str(node.value), place)
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> Mapping[str, Node]:
         pairs: dict[str, Node] = {}
+        merged: dict[str, Node] = {}
         for key, value in node.value:
             name, line = str(key.value), key.start_mark.line + 1
+            read = self.read(value, depth + 1, line)
+            if key.tag == _MERGE:
+                self._merge(merged, read)
+                continue
             if name in pairs:
-                raise PlanError(f"`{name}` is given twice", file=self._file, line=line)
-            pairs[name] = self.read(value, depth + 1, line)
-        return pairs
+                problem = _given_twice(name, pairs[name].place, read.place)
+                if problem not in self.problems:  # an alias is read several times
+                    self.problems.append(problem)
+            pairs[name] = read
+        return {**merged, **pairs}
+
+    def _merge(self, merged: dict[str, Node], node: Node) -> None:
+        """Adds the keys of ``<<: *mapping``, or of a list of mappings, of which the first wins."""
+        for item in node.items():
+            if not isinstance(item.value, Mapping):
+                raise PlanError([node.place.problem("`<<` needs a mapping, or a list of mappings")])
+            for name, value in item.value.items():
+                merged.setdefault(name, value)
 
 
 def levels(node: Node) -> list[Text]:

@@ -149,5 +149,5 @@ def largest_batch(
 
 
 def checkpoint_bytes(parameters_b: float | None, *, gpus: int) -> float:
-    """One epoch's merged weights: 16 bits each after training on GPUs, else 32, and 2 % for what lies beside them."""
+    """One epoch's merged weights: 16 bits each after training on GPUs, otherwise 32, and 2 % for the other files."""
     return (parameters_b or _UNKNOWN_B) * 1e9 * (2 if gpus else 4) * 1.02

@@ -21,7 +21,7 @@ _SUBSECTIONS = {
     title_key(part.title) for section in SECTIONS if isinstance(section, SectionOfParts) for part in section.parts
 }
 _FACTS = {"type", "total runs", "total experiments", "scientific question", "created"}
-_WRITTEN = ("To be done before this experiment can run;",)
+_WRITTEN = ("Do this before you run the experiment;",)
 _FACT = re.compile(r"(?:[-*+]\s+)?\*\*(?P<name>[^*]+?):?\*\*")
 _LIST = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
 _FENCE = re.compile(r" {0,3}(?:```|~~~)")

@@ -82,7 +82,7 @@ def propose(
         evaluation=(("Basis", _evaluation_basis(plan, evaluation)),) if evaluation else (),
         disk=tuple(_disk_facts(work, totals.disk_gib)),
         naming=naming_facts(plan),
-        matrix_notes=MappingProxyType({**_matrix_notes(plan), **previous.matrix_notes}),
+        matrix_notes=MappingProxyType({**_matrix_notes(plan, design.matrix_notes), **previous.matrix_notes}),
         notes=design.notes,
     )
     result = f"{totals.training_h:.1f} h training, {totals.evaluation_h:.1f} h evaluation, {totals.gpu_h:.1f} GPU hours"
@@ -266,13 +266,16 @@ def _dataset_facts(plan: Plan, around: Surroundings) -> Iterator[Fact]:
         yield "Size", f"{size / 1024:,.0f} KiB"
 
 
-def _matrix_notes(plan: Plan) -> dict[str, str]:
-    """Remarks on the evaluations of models that are not trained here."""
+def _matrix_notes(plan: Plan, given: Mapping[str, str]) -> dict[str, str]:
+    """The given remarks, and remarks on the evaluations of models that are not trained here."""
     words = {RunType.CONTROL: "Base model, once", RunType.EVAL_ONLY: "Weights as they are, once"}
     if any(map(is_literal, plan.columns)):
         words[RunType.CONTROL] += ", with the prompts of the configuration"
     evaluated = {item.run for item in evaluations(plan)}
-    return {run.name: words[run.type] for run in plan.runs if run.type in words and run.name in evaluated}
+    notes = {run.name: words[run.type] for run in plan.runs if run.type in words and run.name in evaluated}
+    for run, note in given.items():
+        notes[run] = "; ".join(filter(None, [note, notes.get(run, "")]))
+    return notes
 
 
 # --- the log --------------------------------------------------------------------------------------------------------

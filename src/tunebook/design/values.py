@@ -130,6 +130,7 @@ class Design:
         matrix: exceptions from "every run gets every task at ``epochs``"; later rules win.
         notes: texts for the end of the plan.
         run_notes: run name to its remark in the runs table.
+        matrix_notes: run name to its remark in the evaluation matrix.
     """
 
     question: str = ""
@@ -158,6 +159,7 @@ class Design:
     matrix: tuple[MatrixRule, ...] = ()
     notes: tuple[str, ...] = ()
     run_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    matrix_notes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def is_trained(self) -> bool:

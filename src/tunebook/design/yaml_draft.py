@@ -1,37 +1,20 @@
-"""Drafts a design from a plan in YAML: checks the file's shape, and collects problems and what is not carried over."""
+"""Drafts a design from a plan in YAML: collects its parts, its problems, and the parts that are not carried over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tunebook.core.parameters import suggestion
-from tunebook.design.documents import NOWHERE, Node, Place, Text
+from tunebook.design.documents import Place, Text
 from tunebook.design.factors import find_key, nearest_key
 from tunebook.design.values import Decision, Design, DesignInputs, with_absolute_paths
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.parameters import every_parameter
 
-__all__ = ["ANYTHING", "EACH", "TEXT", "TEXTS", "Draft", "Section"]
-
-TEXT = "one text"
-TEXTS = "a list of texts, or one text"
-ANYTHING = "a node as it is"
-EACH = "*"
-"""The key in a shape that stands for any key."""
-
-
-class Section(dict[str, Any]):
-    """The parts of a mapping that are not empty; it knows its place, as its texts do."""
-
-    place = NOWHERE
-
-    def text(self, key: str) -> Text:
-        """The text of a key; empty if it has none."""
-        text: Text = self.get(key, Text("", self.place))
-        return text
+__all__ = ["Draft", "lines_text"]
 
 
 class Draft:
@@ -40,20 +23,29 @@ class Draft:
     Attributes:
         here: the plan's directory, which relative paths are relative to.
         directory: the experiment's directory, if the plan names one.
+        dataset_label: the name of the runs' data set.
     """
 
     def __init__(self, *, here: Path) -> None:
         self.here = here
         self.design = Design()
         self.directory = ""
+        self.dataset_label = ""
         self.problems: list[Problem] = []
         self._notes: list[str] = []
         self._decisions: list[Decision] = []
         self._warnings: list[Problem] = []
+        self._left: dict[tuple[str, str], list[Place]] = {}
 
     def give(self, **values: Any) -> None:
         """Sets attributes of the design."""
         self.design = replace(self.design, **values)
+
+    def remark(self, notes: str, run: str, *remarks: str) -> None:
+        """Adds remarks to those of a run, in the design's ``run_notes`` or ``matrix_notes``."""
+        known = getattr(self.design, notes)
+        texts = dict.fromkeys(" ".join(text.split()) for text in (known.get(run, ""), *remarks))
+        self.give(**{notes: {**known, run: "; ".join(filter(None, texts))}})
 
     def inputs(self) -> DesignInputs:
         """The design, with everything that was found.
@@ -62,11 +54,13 @@ class Draft:
             PlanError: there are problems; carries all of them, in the order of lines.
         """
         if self.problems:
-            raise PlanError(sorted(self.problems, key=lambda problem: problem.line or 0))
+            raise PlanError(sorted(dict.fromkeys(self.problems), key=lambda problem: problem.line or 0))
+        for (what, why), places in self._left.items():
+            self._report_left(what, why, places)
         return DesignInputs(
-            design=replace(with_absolute_paths(self.design, self.here), notes=tuple(self._notes)),
+            design=replace(with_absolute_paths(self.design, self.here), notes=tuple(dict.fromkeys(self._notes))),
             decisions=tuple(self._decisions),
-            warnings=tuple(self._warnings),
+            warnings=tuple(sorted(dict.fromkeys(self._warnings), key=lambda warning: warning.line or 0)),
             directory=self.directory,
         )
 
@@ -75,6 +69,18 @@ class Draft:
     def problem(self, place: Place, message: str, hint: str = "") -> None:
         """Reports an error in the file; reading continues."""
         self.problems.append(place.problem(message, hint))
+
+    def contradict(self, first_name: str, first: Text, second_name: str, second: Text, hint: str = "") -> bool:
+        """Reports two values of one setting that differ, with both lines; returns whether they do."""
+        if first == second:
+            return False
+        message = f"`{second_name}` is `{second}`, but `{first_name}` in line {first.place.line} is `{first}`"
+        self.problem(second.place, message, hint or "give both the same value, or remove one of them")
+        return True
+
+    def repeat(self, message: str, first: Place, second: Place) -> None:
+        """Reports a value that may be given only once, with both lines."""
+        self.problem(second, f"{message}; the first is in line {first.line}", "rename or remove one of them")
 
     def warn(self, place: Place, message: str, hint: str) -> None:
         """Reports a part of the file without effect."""
@@ -89,79 +95,45 @@ class Draft:
         self._decisions.append((what, why))
 
     def leave(self, place: Place, what: str, why: str) -> None:
-        """Adds a warning, and a note in the plan, for a part that has no equivalent there."""
-        self.warn(place, f"not carried over: {what}", why)
-        self.note(f"Not carried over ({Path(place.file or '').name}:{place.line}): {what}. {why[:1].upper()}{why[1:]}.")
+        """Adds a warning, and a note in the plan, for a part that has no equivalent there; once for all its lines."""
+        places = self._left.setdefault((what, why), [])
+        if place not in places:  # an alias is read several times
+            places.append(place)
 
-    # --- values of the file
+    def _report_left(self, what: str, why: str, places: list[Place]) -> None:
+        first, *others = places
+        file = Path(first.file or "").name
+        if others:
+            what += f" (also in {lines_text(others)})"
+        self.warn(first, f"not carried over: {what}", why)
+        self.note(f"Not carried over ({file}:{first.line}): {what}. {why[:1].upper()}{why[1:]}.")
 
-    def read(self, node: Node, shape: Any, label: str = "") -> Any:
-        """The value of a node that has this shape; everything that has another one is a problem.
+    # --- parameters
 
-        Args:
-            shape: ``TEXT``, ``TEXTS`` or ``ANYTHING``; a list with the shape of its members; or keys with their shapes.
+    def parameter(self, name: Text, value: str = "", *, section: str, is_factor: bool) -> str | None:
+        """The key of a parameter by any of its names.
+
+        An unknown name is a problem if runs may differ in it, or if it is close to a known name: without it, other
+        models would be trained. Otherwise it is left behind.
         """
-        if shape is ANYTHING:
-            return node
-        if isinstance(shape, Mapping):
-            return self._section(node, shape, label)
-        if shape is TEXT:
-            return self._text(node, label)
-        return list(self._members(node, shape, label))
-
-    def _members(self, node: Node, shape: Any, label: str) -> Iterator[Any]:
-        if node.value == "":
-            return
-        if shape is not TEXTS and not isinstance(node.value, tuple):
-            self.problem(node.place, f"`{label}` must be a list")
-            return
-        for item in node.items():
-            if shape is TEXTS:
-                yield self._text(item, label)
-            else:
-                yield self.read(item, shape[0], f"{label}[]")
-
-    def _section(self, node: Node, shape: Mapping[str, Any], label: str) -> Section:
-        section = Section()
-        section.place = node.place
-        if not isinstance(node.value, Mapping) and node.value != "":
-            hint = "keys: " + ", ".join(shape)
-            self.problem(node.place, f"`{label}` must be a mapping of keys to values", hint.replace("keys: *", ""))
-        if EACH in shape:
-            label = label.rpartition(".")[2]  # any run's parameters
-        for name, item in node.named():
-            full_name = f"{label}.{name}" if label else name
-            if name not in shape and EACH not in shape:
-                self.problem(item.place, f"unknown key `{full_name}`", _what_to_do(suggestion(name, shape)))
-            elif item.value != "" or EACH in shape:
-                section[name] = self.read(item, shape.get(name, shape.get(EACH)), full_name)
-        return section
-
-    def _text(self, node: Node, label: str) -> Text:
-        if not isinstance(node.value, str):
-            hint = 'write it in quotes: "{input}"' if isinstance(node.value, Mapping) else ""
-            self.problem(node.place, f"`{label}` must be one text", hint)
-        return node.text
-
-    def either(self, section: Section, label: str, first: str, second: str) -> Text:
-        """The text of one of two keys that mean the same; both are a problem."""
-        if first in section and second in section:
-            self.problem(section.text(second).place, f"`{label}.{first}` and `{label}.{second}` mean the same")
-        return section.text(first) or section.text(second)
-
-    def parameter(self, name: Text, *, section: str, is_factor: bool) -> str | None:
-        """The key of a parameter by any of its names; an unknown name is a problem."""
         key = find_key(name, is_factor=is_factor)
-        if key is None:
-            meant, hint = nearest_key(name, is_factor=is_factor)
-            if meant is None:
-                columns = [item.column.lower().replace(" ", "_") for item in every_parameter()]
-                hint = suggestion(name, columns)
-            self.problem(name.place, f"unknown parameter `{section}.{name}`", _what_to_do(hint))
-        return key
+        if key is not None:
+            return key
+        meant, hint = nearest_key(name, is_factor=is_factor)
+        if meant is None:
+            columns = [item.column.lower().replace(" ", "_") for item in every_parameter()]
+            hint = suggestion(name, columns)
+        if is_factor or hint.endswith("?"):
+            to_do = "correct it, or remove it from the file"
+            hint = f"{hint} {to_do.capitalize()}" if hint.endswith("?") else f"{hint}; {to_do}"
+            self.problem(name.place, f"unknown parameter `{section}.{name}`", hint)
+        else:
+            what = f"unknown parameter `{section}.{name}`: {value}"
+            self.leave(name.place, what, "no tool of the plan has this parameter")
+        return None
 
 
-def _what_to_do(hint: str) -> str:
-    if hint.endswith("?"):
-        return f"{hint} Correct it, or remove it from the file"
-    return f"{hint}; correct it, or remove it from the file"
+def lines_text(places: Iterable[Place]) -> str:
+    """``line 3`` or ``lines 3, 5``."""
+    lines = [str(place.line) for place in places]
+    return f"line{'s' if len(lines) > 1 else ''} {', '.join(lines)}"

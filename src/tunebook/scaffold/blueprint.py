@@ -36,7 +36,8 @@ class Part:
     """The units that one tool made of the plan, and the runs that it could not build.
 
     Attributes:
-        prepared: run name to its preparation, also of runs that no node can take: their evaluations are right.
+        prepared: run name to its preparation. It includes runs that no node can take, because their evaluations are
+            still correct.
     """
 
     tool: Tool

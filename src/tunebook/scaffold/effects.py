@@ -1,4 +1,4 @@
-"""Tells what is in effect: every setting that a run's jobs use, and the line, default or setting that it comes from."""
+"""Lists the settings in effect: every value that a run's jobs use, with the line, default or setting it comes from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RESOURCES = {
     "qos": "QOS",
 }
 _SITE_KEYS = {"memory": "mem"}
-_ESTIMATED = "estimated from the plan and the model"
+_ESTIMATED = "computed from the plan and the model"
 
 
 def effects_by_run(blueprint: Blueprint, context: Context) -> Mapping[str, tuple[Effect, ...]]:
@@ -43,7 +43,7 @@ def effects_by_run(blueprint: Blueprint, context: Context) -> Mapping[str, tuple
     for part in blueprint.parts:
         for built in part.built:
             own = part.tool.effects(part.context, built.run, built.unit)
-            resources = _of_jobs(built.unit.jobs, part.tool.stage, site)
+            resources = _of_jobs(built.unit.jobs, part.tool.stage, plan, site)
             found[built.run.name] |= {(item.group, item.key): item for item in (*own, *resources)}
     return {run: tuple(effects.values()) for run, effects in found.items()}
 
@@ -68,8 +68,8 @@ def _of_paths(plan: Plan, site: Site, run: Run) -> Iterator[Effect]:
     yield Effect("dataset", "Dataset", dataset_path(plan, run), source, "models and data")
 
 
-def _of_jobs(jobs: Sequence[Job], stage: Stage, site: Site) -> Iterator[Effect]:
-    """What the first job asks the scheduler for; all jobs of one run and stage ask for the same."""
+def _of_jobs(jobs: Sequence[Job], stage: Stage, plan: Plan, site: Site) -> Iterator[Effect]:
+    """The resources of the first job; all jobs of one run and stage ask for the same."""
     if not jobs:
         return
     for key, name in _RESOURCES.items():
@@ -77,7 +77,10 @@ def _of_jobs(jobs: Sequence[Job], stage: Stage, site: Site) -> Iterator[Effect]:
         setting = _SITE_KEYS.get(key, key)
         line = line_of(site, setting)
         source = _ESTIMATED
-        if line and value == getattr(site, setting):
+        planned = plan.configuration.get(key)
+        if planned is not None and value == planned.text:
+            source = f"{plan.file}:{planned.line}"
+        elif line and value == getattr(site, setting):
             source = f"{site.file}:{line}"
         if value:
             yield Effect(f"job_{key}", name, value, source, f"jobs of {stage.value}")
@@ -126,5 +129,5 @@ def _table(group: str, by_key: Mapping[str, Mapping[str, Effect]]) -> EffectTabl
 
 
 def _in_rows(effect: Effect) -> Effect:
-    """The same value from several lines, such as the rows of the runs table."""
+    """An effect whose value is on several lines, such as the rows of the runs table."""
     return Effect(effect.key, effect.name, effect.value, f"{effect.source} and further lines", effect.group)

@@ -145,7 +145,7 @@ def log_prune(journal: Log, lost: Sequence[Step], removed: Sequence[str]) -> Non
         "Removing files that are no longer in the plan",
         details=", ".join(removed) or "none",
         kept=", ".join(kept),
-        result=f"{len(removed)} file(s) removed, {len(kept)} kept: edited, or beside results",
+        result=f"{len(removed)} file(s) removed, {len(kept)} kept, because they were edited or belong to results",
     )
 
 
@@ -154,7 +154,7 @@ def log_validation(journal: Log, report: ScaffoldReport) -> None:
     holding = sum(point.holds for point in report.validation)
     journal.entry(
         "VALIDATE",
-        "Looking for everything that was promised",
+        "Checking that everything was created",
         details="; ".join(map(str, report.validation)),
         result=f"{holding} of {len(report.validation)} points hold",
     )

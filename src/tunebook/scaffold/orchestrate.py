@@ -67,7 +67,7 @@ class _Session:
         return any(fnmatchcase(run, glob) or fnmatchcase(directory, glob) for glob in self.options.runs)
 
     def read(self, path: str) -> str | None:
-        # Joined as text: a sweep reads thousands of files, and a Path costs more than the reading.
+        # Joined as text: a sweep reads thousands of files, and making a Path takes longer than reading.
         return read_text(f"{self.context.experiment}/{path}")
 
 
@@ -122,11 +122,11 @@ def _refuse_unknown_runs(session: _Session) -> None:
 
 
 def _report_of(session: _Session, part: Part, before: Sequence[PartReport], journal: Log) -> PartReport:
-    """One tool's part, done; or skipped after a part that failed, unless a person wants to continue."""
+    """Does one tool's part; skips it after a part that failed, unless a person wants to continue."""
     part = part.only(session.is_selected)
     for earlier in before:
         if not earlier.ok and not session.options.on_failure(earlier):
-            reason = f"skipped, because {earlier.tool.name} failed (--on-failure continue does it)"
+            reason = f"skipped, because {earlier.tool.name} failed (`--on-failure continue` does not skip it)"
             return PartReport(tool=part.tool, skipped=reason, missing=_outputs(part, part.runs))
     log_part_start(journal, part.tool, session.clock())
     started = time.monotonic()
@@ -146,14 +146,14 @@ def _report_of(session: _Session, part: Part, before: Sequence[PartReport], jour
 def _disk_problem(session: _Session, error: OSError) -> Problem:
     path = str(error.filename or session.context.experiment)
     return Problem(
-        f"cannot write or read this: {error.strerror or error}",
+        f"cannot be written or read: {error.strerror or error}",
         path.removeprefix(f"{session.context.experiment}/"),
-        hint="see to it that the disk has space and that you may write there; then scaffold again",
+        hint="make sure that the disk has space and that you can write there, then scaffold again",
     )
 
 
 def _outputs(part: Part, runs: Sequence[str]) -> tuple[str, ...]:
-    """What the part makes of these runs: run directories, or the scripts of evaluations."""
+    """The run directories, or the scripts of evaluations, that the part makes for these runs."""
     context = part.context
     outputs: list[str] = []
     for run in runs:
@@ -228,7 +228,7 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
 def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport], removed: Sequence[str]) -> None:
     """Writes the manifest: digests of the generated files, and the jobs whose scripts exist."""
     experiment = session.context.experiment
-    generated = dict(read_manifest(experiment).generated)  # a part that failed half-way has announced what it wrote
+    generated = dict(read_manifest(experiment).generated)  # a failed part recorded the files that it had written
     for report in reports:
         generated = digests_after(generated, report.steps)
     for path in removed:

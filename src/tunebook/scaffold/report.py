@@ -63,7 +63,7 @@ class PartReport:
         errors += self.mismatches
         if self.skipped:
             errors.append(Problem(f"{self.tool.name}: {self.skipped}"))
-        return tuple(dict.fromkeys(errors))  # a fault of several runs is told once
+        return tuple(dict.fromkeys(errors))  # runs may share an error
 
     def counts(self, noun: str = "") -> str:
         """How many files each action met, as ``12 created, 3 unchanged``; ``noun`` follows each number."""
@@ -88,7 +88,7 @@ class ScaffoldReport:
     """The result of the whole.
 
     Attributes:
-        validation: what was looked for on the disk at the end; empty for a dry run.
+        validation: the points that were checked on the disk at the end; empty for a dry run.
         orphans: files that are no longer in the plan and are still there; ``--prune`` leaves those that were edited or
             belong to results. ``pruned`` are those that it removed.
     """
@@ -104,12 +104,12 @@ class ScaffoldReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every part is, and every point of the validation holds."""
+        """Whether every part is ``ok``, and every point of the validation holds."""
         return not self.errors
 
     @property
     def is_complete_failure(self) -> bool:
-        """Whether not one script could be scaffolded."""
+        """Whether no script at all could be scaffolded."""
         return not self.ok and not any(part.scripts for part in self.parts)
 
     @property
@@ -132,7 +132,7 @@ class ScaffoldReport:
         for part in self.parts:
             errors += part.errors
         if not errors:
-            errors += [Problem(f"not true at the end: {point.text}") for point in self.validation if not point.holds]
+            errors += [Problem(f"validation failed: {point.text}") for point in self.validation if not point.holds]
         return tuple(errors)
 
     @property

@@ -1,4 +1,4 @@
-"""Shows samples of what jobs will see: first training examples and first prompts of evaluations, each once."""
+"""Samples of the jobs' input: the first training examples and the first prompts of evaluations, each once."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ _TEXTS = {
         comment="# After fine-tuning completes, submit evaluation jobs",
     ),
 }
-_KEPT_HINT = "`tunebook scaffold --dry-run` shows the differences, `--overwrite` ends them"
+_KEPT_HINT = "`tunebook scaffold --dry-run` shows the differences, `--overwrite` replaces the files"
 _ORPHANS_HINT = "`--prune` removes those that were not edited and hold no results"
 
 
@@ -137,7 +137,7 @@ def _validation(report: ScaffoldReport) -> Iterator[str]:
 
 
 def _next_steps(report: ScaffoldReport) -> Iterator[str]:
-    """Commands with this experiment's own directories, ready to be pasted; only such as can work now."""
+    """Commands with this experiment's own directories, ready to be pasted; only those that can work now."""
     where = shlex.quote(str(report.experiment))
     yield from ("### Next Steps", "")
     if not report.ok:
@@ -159,7 +159,7 @@ def _recovery(report: ScaffoldReport, where: str) -> Iterator[str]:
     yield "**After the failure:**"
     yield f"1. Read what is wrong: above, and in {', '.join([*logs, f'`{SCAFFOLD_LOG}`'])}"
     yield f"2. Check that `{PLAN_FILE}` is complete: `tunebook check {where}`"
-    yield f"3. Scaffold again: `tunebook scaffold {where}` (what is there already stays as it is)"
+    yield f"3. Scaffold again: `tunebook scaffold {where}` (files that exist already stay as they are)"
     yield ""
 
 

@@ -1,4 +1,4 @@
-"""Validates a scaffolded experiment at the end: looks on the disk for everything that the invocation promised."""
+"""Validates a scaffolded experiment at the end: checks that every file and directory is on the disk."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def prune(
 
 
 def _holds_results(experiment: Path, path: str, lost: Sequence[Step], tops: set[str]) -> bool:
-    """Whether unknown files would lose their context.
+    """Whether removing a file would leave files that tunebook does not know without their context.
 
     In a directory that is still planned these are files with the same stem; in any other directory, all files.
     """

@@ -1,1 +1,1 @@
-"""The site: detects what this machine and its cluster offer, and verifies that the site settings fit them."""
+"""Detects what this machine and its cluster offer, and verifies that the site settings fit."""

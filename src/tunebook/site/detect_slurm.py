@@ -1,4 +1,4 @@
-"""Detects the settings that only a cluster has: account, partition, constraint, and what a job there may ask for."""
+"""Detects the settings that only a cluster has: account, partition, constraint, and the resources of a job."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Surroundings:
 
     @classmethod
     def here(cls, directory: Path) -> Surroundings:
-        """Returns those of this process; ``directory`` is where the person is."""
+        """Returns this process's person and machine; ``directory`` is the current directory."""
         user = str(os.getuid())
         with suppress(KeyError):
             user = pwd.getpwuid(os.getuid()).pw_name

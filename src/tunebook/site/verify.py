@@ -18,7 +18,7 @@ from tunebook.slurm.cluster import Cluster
 
 __all__ = ["Verdict", "verify"]
 
-_LONGEST = 300  # characters of a program's own words: a message is no log
+_LONGEST = 300  # characters of a program's output in a message
 
 
 @dataclass(frozen=True)

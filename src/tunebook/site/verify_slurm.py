@@ -61,7 +61,7 @@ def _test_submission(site: Site) -> Complaint | None:
     if not words:
         return None
     hint = "the answer of `sbatch --test-only` to a job with these settings"
-    return Complaint("partition", f"the cluster would not take a job: {words}", hint)
+    return Complaint("partition", f"the cluster would refuse a job: {words}", hint)
 
 
 def _request(site: Site) -> dict[str, str]:
@@ -113,7 +113,7 @@ def _wrong_account(account: str, here: Surroundings, cluster: Cluster, accounts:
 
 
 def _knows(names: Iterable[str], name: str) -> bool:
-    """SLURM compares accounts and QOS without regard to case, and partitions with."""
+    """SLURM ignores case in the names of accounts and QOS, but not in those of partitions."""
     return name.lower() in map(str.lower, names)
 
 

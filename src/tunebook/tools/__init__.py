@@ -1,1 +1,1 @@
-"""What prepares models and what evaluates them: one module a tool, found through entry points."""
+"""The tools that prepare models and those that evaluate them: one package per tool, found through entry points."""

@@ -91,7 +91,7 @@ class Findings:
 
 
 PROMPTS = "prompts"
-"""The group of effects that hold for trainings and evaluations alike."""
+"""The group of effects that apply to both trainings and evaluations."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Unit:
     """The part of one run that one tool makes.
 
     Attributes:
-        directories: directories to make although no file is written into them yet.
+        directories: directories to make even though they get no file yet.
         prepared: what the run's evaluation needs; only preparation tools give it.
         warnings: what a person should know about this run, such as a setting that was edited.
     """
@@ -211,7 +211,7 @@ class TaskFunction:
     accepts_any: bool = False
 
     def accepts(self, parameter: str) -> bool:
-        """Whether a value for this parameter reaches the task."""
+        """Whether the task accepts a value for this parameter."""
         return self.accepts_any or parameter in self.parameters
 
 
@@ -255,7 +255,7 @@ class Tool(Protocol):
     editable: tuple[str, ...] = ()
     """Names of the files, in a run's directory, from which others are derived once a person has edited them."""
     parameters: tuple[Parameter, ...] = ()
-    """Its rows of the parameter table; a row with the key of a shared one narrows that (choices, required)."""
+    """Its rows of the parameter table; a row with the key of a shared row narrows that row (choices, required)."""
 
     def rules(self, plan: Plan) -> tuple[Problem, ...]:  # noqa: ARG002
         """Requests of the plan that this tool cannot honour, beyond the columns of the table; pure."""
@@ -282,7 +282,7 @@ class Tool(Protocol):
         ...
 
     def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
-        """What the run's jobs use beyond the plan's own words: resolved defaults, values that follow from others."""
+        """The values that the run's jobs use but the plan does not state: resolved defaults, and derived values."""
         return ()
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
@@ -340,14 +340,15 @@ class PreparationTool(Tool, Protocol):
         """
         return ""
 
-    def edit(self, text: str, assignments: Sequence[str], *, file: str) -> str:  # noqa: ARG002
+    def edit(self, text: str, assignments: Sequence[str], *, file: str, experiment: Path) -> str:  # noqa: ARG002
         """The text of the first editable file with each ``key=value`` put in; comments and order stay.
 
         Args:
             file: the file's name in messages.
+            experiment: the directory that relative paths are relative to.
 
         Raises:
-            UsageError: an assignment without ``=``, or an unknown key.
+            UsageError: an assignment without ``=``, an unknown key, or a path that does not exist.
             PlanError: the text, or a new value, is wrong.
         """
         raise UsageError(f"{self.name} has no file with settings to change")
@@ -376,7 +377,7 @@ class EvaluationTool(Tool, Protocol):
     """The kind of script that a task needs, as a noun phrase in Markdown for a person who has to write one."""
 
     def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:  # noqa: ARG002
-        """The first prompt of an evaluation, if the task puts the plan's prompts around the data's own input.
+        """The first prompt of an evaluation, for a task that puts the plan's prompts around the data set's inputs.
 
         Empty if it cannot be shown here.
         """

@@ -1,4 +1,4 @@
-"""Flaws of a data set that no training refuses, but that change what its results mean: each with its number."""
+"""Flaws of a data set that no training refuses, but that change the meaning of its results; each has its number."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def data_cautions(path: str, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
     for split, part in facts.parts.items():
         if part.empty_answers:
             text = f"{part.empty_answers} of {part.examples} answers in the {split} split of {path} are empty"
-            yield f"{text}: training on them teaches to say nothing", "remove them, unless this is meant"
+            yield f"{text}: training on them teaches to say nothing", "remove them, unless they are intended"
         if part.duplicates:
             text = f"{part.duplicates} of {part.examples} examples in the {split} split of {path} repeat an earlier one"
-            yield text, "remove the repetitions, or they count several times"
+            yield text, "remove the repetitions; otherwise these examples count several times"
     for (first, second), count in facts.overlaps.items():
         inputs = "1 input" if count == 1 else f"{count} inputs"
         verb = "appears" if count == 1 else "appear"

@@ -20,7 +20,7 @@ __all__ = ["data_flaws", "write_data_record"]
 
 
 def write_data_record(context: Context) -> None:
-    """Writes the flaws of each data set that was read, with the state of its files; a report can do without it."""
+    """Writes the flaws of each data set that was read, with the state of its files; reports work without them."""
     found = {}
     trained = {dataset_path(context.plan, run) for run in context.plan.fine_tuned}
     for path, facts in context.datasets.items():

@@ -26,7 +26,7 @@ class HashCounts:
         return sum(map(len, self._buckets))
 
     def distinct(self) -> int:
-        """How many of them differ."""
+        """How many different texts were added."""
         return sum(len(set(bucket)) for bucket in self._buckets)
 
     def common(self, other: HashCounts) -> int:

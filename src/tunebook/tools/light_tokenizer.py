@@ -18,7 +18,7 @@ _NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_
 
 
 class TokenizerUnavailableError(Exception):
-    """A package or a file that is needed is not here; the text says which."""
+    """A required package or file is missing here; the text names it."""
 
 
 class LightTokenizer:
@@ -41,7 +41,7 @@ class LightTokenizer:
 
     @property
     def eos_token(self) -> str:
-        """The token that ends a text; empty if there is none."""
+        """The token that ends a text; empty for a tokenizer without one."""
         return self._named.get("eos_token", "")
 
     @property

@@ -1,4 +1,4 @@
-"""Facts about a model's directory: configuration, weight files, chat template, and what keeps jobs from using it."""
+"""Facts about a model's directory: configuration, weight files, chat template, and flaws that stop jobs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ModelFacts:
         weight_files: the files that the index names, or otherwise those in the directory.
         directory: the directory with the files: a snapshot, where the path is a Hugging Face cache entry.
         template: the chat template that training and evaluation use; empty if the model has none.
-        flaws: everything for which a job would refuse it.
+        flaws: every reason for which a job would refuse it.
     """
 
     config: Mapping[str, Any] | None
@@ -91,7 +91,7 @@ def _flaws(directory: Path) -> Iterator[ModelFlaw]:
         yield ModelFlaw("is an adapter, not a model", f"merge it into {base} first, and give the merged model")
         return
     if adapters:
-        hint = "move adapter_* into a sub-folder, or the adapter would be applied to these weights in evaluation"
+        hint = "move adapter_* into a sub-folder; otherwise evaluation applies the adapter to these weights"
         yield ModelFlaw(f"holds both weights and an adapter ({', '.join(adapters)})", hint)
     yield from _config_flaws(directory)
     yield from _tokenizer_flaws(directory)

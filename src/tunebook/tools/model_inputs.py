@@ -1,4 +1,4 @@
-"""Facts about every model that a plan names, and what in them keeps a training or an evaluation from using it."""
+"""Facts about every model that a plan names, and the problems that stop its trainings or evaluations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["model_findings", "model_size_b", "survey_models"]
 MAY_BE_ELSEWHERE = "it may exist on compute nodes only; it could not be verified here"
 _SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
 _SAME = 1.1
-_SIMILAR = 1.6  # names round, and some count without the embeddings
+_SIMILAR = 1.6  # names give rounded sizes, and some leave out the embeddings
 
 Models = Mapping[str, ModelFacts | None]
 
@@ -37,7 +37,7 @@ def _path(plan: Plan, site: Site, run: Run) -> str:
 
 
 def model_findings(context: Context, stage: Stage) -> Findings:
-    """What is wrong with the models that a stage loads: those that runs are trained from, or those that are evaluated.
+    """Problems of the models that a stage loads: those that runs are trained from, or those that are evaluated.
 
     Models that no job could use are errors, those that were not found warnings, and those that are complete notes.
     """
@@ -115,7 +115,7 @@ def _size_b(facts: ModelFacts) -> float | None:
 
 
 def _other_size(name: str, facts: ModelFacts) -> tuple[bool, str]:
-    """Whether it is certain, and the message, if the model's name says another size than its ``config.json``."""
+    """The message if the model's name says another size than its ``config.json``, and whether that is certain."""
     found, known = _size_b(facts), known_model(name)
     if not found:
         return False, ""

@@ -32,7 +32,7 @@ def installed_parameters(named: Tools = Tools()) -> ParameterTable:  # noqa: B00
 
 
 def every_parameter() -> ParameterTable:
-    """The shared rows as they are, and the rows of all installed tools: what a key means, whatever the plan's tools."""
+    """The shared rows unchanged, and the rows of all installed tools: the meaning of a key in any plan."""
     return _every_parameter(installed_tools())
 
 

@@ -34,7 +34,7 @@ _RESULTS = {Stage.PREPARATION: TrainingResults, Stage.EVALUATION: EvaluationResu
 
 @dataclass(frozen=True)
 class BrokenTool:
-    """An entry point that gives no usable tool."""
+    """An entry point without a usable tool."""
 
     name: str
     distribution: str
@@ -54,7 +54,7 @@ class BrokenTool:
 
 @dataclass(frozen=True, eq=False)
 class Registry:
-    """The tools that a plan can name, tunebook's own first, and the entry points that give none."""
+    """The tools that a plan can name, tunebook's own first, and the entry points without a usable tool."""
 
     preparation: tuple[PreparationTool, ...] = ()
     evaluation: tuple[EvaluationTool, ...] = ()
@@ -87,12 +87,12 @@ def installed_tools() -> Registry:
 
     The same registry as long as no package is installed or removed.
     """
-    folders = [folder for folder in sys.path if os.path.isdir(folder)]  # noqa: PTH112  asked for every parameter
+    folders = [folder for folder in sys.path if os.path.isdir(folder)]  # noqa: PTH112  called for every parameter
     return _load_tools(tuple((folder, os.stat(folder).st_mtime_ns) for folder in folders))  # noqa: PTH116
 
 
 @lru_cache(maxsize=1)
-def _load_tools(installation: tuple[tuple[str, int], ...]) -> Registry:  # noqa: ARG001  tells one state from another
+def _load_tools(installation: tuple[tuple[str, int], ...]) -> Registry:  # noqa: ARG001  identifies the installed state
     preparation: list[PreparationTool] = []
     evaluation: list[EvaluationTool] = []
     broken: list[BrokenTool] = []
@@ -129,7 +129,7 @@ def _load(point: EntryPoint) -> tuple[Any, str]:
 
 
 def _breaches(tool: Any, entry_point: str) -> Iterator[str]:
-    """Where an object breaks the contract of its stage."""
+    """How an object breaks the contract of its stage; empty if it keeps it."""
     stage = getattr(tool, "stage", None)
     if not isinstance(stage, Stage):
         yield "its `stage` is not a Stage"

@@ -48,7 +48,7 @@ def first_prompt(facts: DatasetFacts | None, model: ModelFacts | None, *, system
 
 @dataclass(frozen=True)
 class _Setting:
-    """Everything on which it depends how an example is rendered, and how long it may be."""
+    """The settings that decide how an example is rendered and how long it may be."""
 
     model: str
     system_prompt: str
@@ -58,7 +58,7 @@ class _Setting:
 
 
 def rendering_findings(context: Context, facts: DatasetFacts, runs: Sequence[Run], line: int | None) -> Findings:
-    """What the template refuses or a sequence length cuts, for each different setting of the runs once."""
+    """The examples that a template refuses or a sequence length cuts, once for each different setting."""
     found = Findings()
     for setting in dict.fromkeys(_setting(context, run) for run in runs):
         model = context.models.get(setting.model)

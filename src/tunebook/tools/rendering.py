@@ -1,4 +1,4 @@
-"""Renders a sample of a data set as the model would see it, and finds what the training would refuse or cut."""
+"""Renders a sample of a data set as the model would see it, and finds examples that training would refuse or cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of results: what an analysis asks of a tool about the files that its jobs left.
+"""The contract of results: the questions that an analysis asks a tool about the files of its jobs.
 
 A preparation tool has a :class:`TrainingResults` as its ``results``, an evaluation tool an :class:`EvaluationResults`.
 """
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """Where a training may have left something; all paths are absolute, and none need exist.
+    """The places where a training may have left files; all paths are absolute and may not exist.
 
     Attributes:
         metrics: the run's ``metrics.jsonl``.
@@ -60,7 +60,7 @@ class TrainingResults:
     """The results of a preparation tool.
 
     This class reads ``metrics.jsonl``. That is enough for a tool whose jobs write it: ``results = TrainingResults()``.
-    A tool that logs otherwise overrides ``read_curve``.
+    A tool that logs in another way overrides ``read_curve``.
     """
 
     def read_curve(self, files: TrainingFiles) -> TrainingCurve:
@@ -210,4 +210,4 @@ class EvaluationResults(ABC):
 
     @abstractmethod
     def subject_of(self, log: LogHeader, tasks: Sequence[EvaluationTask]) -> LogSubject:
-        """Tells which of the plan's tasks and which epoch of a run a log is of. Pure."""
+        """Identifies the plan's task and the run's epoch that a log belongs to. Pure."""

@@ -1,4 +1,4 @@
-"""Facts about the data sets that a plan trains with, and where a training would refuse or spoil them."""
+"""Facts about the data sets of a plan, and the problems for which training would refuse or change their examples."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def survey_datasets(plan: Plan, experiment: Path) -> Mapping[str, DatasetFacts |
 
 
 def input_findings(context: Context) -> Findings:
-    """What a training would refuse (errors), flaws of the data and missing files (warnings), what was read (notes)."""
+    """Errors for data that training would refuse; warnings for flaws and missing files; notes on the data."""
     plan = context.plan
     errors: list[Problem] = []
     warnings: list[Problem] = []
@@ -84,7 +84,7 @@ def _run_line(plan: Plan, runs: list[Run]) -> int | None:
 
 
 def _short(message: str, context: Context) -> str:
-    """Paths below the experiment as the plan gives them."""
+    """Shortens paths below the experiment to those that the plan gives."""
     return message.replace(f"{context.experiment}/", "")
 
 
@@ -104,7 +104,7 @@ def _refusals(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan) -> It
             yield f"{path} is one object without a list of examples", "write a list, or splits as keys: `train`"
         elif part is None and not keys:
             hint = f"give a file with both splits as keys, or a directory with a file for each, or do not {_use(split)}"
-            yield f"{path} has no splits, so that all of it is training data: it cannot serve as {split}", hint
+            yield f"{path} has no splits, so all of it is training data: it cannot serve as {split}", hint
         elif part is None:
             yield f"{path} has no {split} split; it has: {keys}", f"name the list of examples `{split}`"
         elif not part.examples:
@@ -137,7 +137,7 @@ def _notes(path: str, facts: DatasetFacts) -> Iterator[str]:
 
 
 def _doubts(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan, context: Context) -> Iterator[tuple[str, str]]:
-    """What a person should look at, with what to do."""
+    """Warnings, each with its hint."""
     yield from data_cautions(path, facts)
     trained = _trained(runs, plan)
     for split, part in facts.parts.items():
@@ -149,7 +149,7 @@ def _doubts(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan, context
     own = facts.parts[_TRAIN].own_system if _TRAIN in facts.parts else 0
     if own and plan.value("system_prompt"):
         hint = "remove one of the two"
-        yield f"{own} conversations of {path} have a system message of their own: the plan's does not apply", hint
+        yield f"{own} conversations of {path} have a system message of their own, which replaces the plan's", hint
 
 
 def _count_errors(plan: Plan, path: str, facts: DatasetFacts) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ _LONGEST_HEADER = 100_000_000  # the safetensors library's own limit
 
 
 def is_lfs_pointer(file: Path) -> bool:
-    """Whether a file is only Git LFS's note on where its content is."""
+    """Whether a file is a Git LFS pointer instead of its content."""
     try:
         with file.open("rb") as stream:
             return stream.read(len(_POINTER)) == _POINTER
@@ -52,7 +52,7 @@ def _safetensors_problem(file: Path, tensors: Iterable[str]) -> str:
             return f"is not a safetensors file ({size:,} bytes)"
         raw = stream.read(length)
     if len(raw) < length:
-        return f"is cut off: it has {size:,} bytes, its header alone needs {_LENGTH + length:,}"
+        return f"is cut off: it has {size:,} bytes, but its header alone needs {_LENGTH + length:,}"
     ends = _tensor_ends(raw)
     if ends is None:
         return "has a damaged header"
@@ -77,7 +77,7 @@ def tensor_shapes(file: Path) -> dict[str, list[int]]:
 
 
 def _tensor_ends(header: bytes) -> dict[str, int] | None:
-    """Tensor to the end of its bytes behind the header; ``None`` for a header that is none."""
+    """Tensor to the end of its bytes after the header; ``None`` for an invalid header."""
     try:
         entries = json.loads(header)
         return {name: int(entry["data_offsets"][1]) for name, entry in entries.items() if name != "__metadata__"}

@@ -75,7 +75,7 @@ def test_the_score_figure_takes_the_last_evaluated_epoch() -> None:
     assert {score.evaluation.epoch for score in analysis.final_scores(analysis.tasks[0].name).values()} == {-1, 2}
 
 
-def test_a_run_that_is_not_told_apart_from_its_base_is_not_called_better() -> None:
+def test_a_run_that_does_not_differ_from_its_base_is_not_called_better() -> None:
     analysis = dozens()
     words = {analysis.runs[row["run"]].name: row["verdict"] for row in named(analysis)["score_by_run"].rows}
     for comparison in analysis.comparisons:
@@ -155,7 +155,7 @@ def test_runs_with_one_schedule_share_a_line() -> None:
     assert {row["name"] for row in many} == {f"schedule {number}: 12 runs" for number in (1, 2, 3)}
 
 
-def test_many_runs_have_the_colours_of_the_factor_that_tells_them_apart() -> None:
+def test_many_runs_have_the_colours_of_the_factor_that_separates_them() -> None:
     analysis = hundreds()
 
     def loss_by_rank(run: RunRecord) -> RunRecord:
@@ -169,7 +169,7 @@ def test_many_runs_have_the_colours_of_the_factor_that_tells_them_apart() -> Non
     assert {row["series"] for row in figure.rows} == {"4", "8", "16", "32", "64"}
 
 
-def test_a_factor_that_explains_nothing_is_not_said_to() -> None:
+def test_a_factor_that_explains_nothing_is_not_named() -> None:
     analysis = dozens()
     curve = Curve((1, 2), (0, 0), (2.0, 1.0), (1e-4, 1e-4))
     runs = tuple(
@@ -246,7 +246,7 @@ def lab(colour: str, blindness: str) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("blindness", BLINDNESS)
-def test_colours_of_runs_are_told_apart_with_any_colour_blindness(blindness: str) -> None:
+def test_colours_of_runs_are_distinguishable_with_any_colour_blindness(blindness: str) -> None:
     for one, other in itertools.combinations(CATEGORIES, 2):
         difference = sum((a - b) ** 2 for a, b in zip(lab(one, blindness), lab(other, blindness), strict=True)) ** 0.5
         assert difference > 10, (one, other)

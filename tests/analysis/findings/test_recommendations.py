@@ -12,7 +12,7 @@ from tunebook.analysis.records import FactorUse, Gap
 from tunebook.analysis.statistics.measure_results import MeasureResults, analyze_measure
 
 
-def test_gaps_come_first_among_the_recommend() -> None:
+def test_gaps_come_first_among_the_recommendations() -> None:
     gaps = [
         Gap("x", "missing", "`tunebook run` runs what is not done"),
         Gap("y", "missing", "`tunebook run` runs what is not done"),

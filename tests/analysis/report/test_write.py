@@ -52,7 +52,7 @@ def test_the_page_and_its_figures_are_written(experiment: Path) -> None:
     assert "figures/score_by_run.svg" in (experiment / "analysis" / "report.md").read_text()
 
 
-def test_what_is_as_it_was_is_not_written_again(experiment: Path) -> None:
+def test_unchanged_files_are_not_written_again(experiment: Path) -> None:
     files = analyzed(experiment).files
     looked_at = [experiment / path for path in files if path.endswith((".svg", ".png", ".html"))]
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in looked_at}

@@ -142,7 +142,7 @@ def test_without_seeds_it_is_statsmodels_clustered_by_sample() -> None:
     assert effects["LoRA Rank"].significant is False
 
 
-def test_what_the_design_cannot_tell_apart_is_said() -> None:
+def test_effects_that_the_design_cannot_separate_are_reported() -> None:
     values = {"a": [0.0, 1.0, 1.0, 0.0], "b": [1.0, 1.0, 0.0, 0.0], "c": [1.0, 0.0, 1.0, 1.0]}
     runs = [
         run_of("a", {"lora_rank": "4", "lr": "1e-5"}),
@@ -156,7 +156,7 @@ def test_what_the_design_cannot_tell_apart_is_said() -> None:
     assert all(effect.p is None and effect.significant is None for effect in effects)
 
 
-def test_alike_scores_and_missing_samples_are_no_test_and_no_crash() -> None:
+def test_equal_scores_and_missing_samples_give_no_test_and_no_error() -> None:
     runs = [run_of("a", {"lr": "1e-5"}), run_of("b", {"lr": "1e-4"})]
     (alike,) = estimate_effects(table_of({"a": [1.0] * 9, "b": [1.0] * 9}, runs), (RATE,))
     assert (alike.p, alike.note) == (None, "every run has the same score on every sample")
@@ -186,7 +186,7 @@ def test_seeds_are_repetitions_with_mean_deviation_and_interval() -> None:
     assert (item.interval.low, item.interval.high) == pytest.approx((7.98 - half, 7.98 + half), abs=1e-4)
 
 
-def test_a_factor_of_which_one_level_alone_has_scores_is_not_tested_and_says_why() -> None:
+def test_a_factor_with_scores_at_one_level_only_is_not_tested_for_that_reason() -> None:
     """The runs with the other rank have no scores yet; the learning rate is tested all the same."""
     rng = random.Random(3)  # noqa: S311
     values = {rate: [float(rng.random() < share) for _ in range(60)] for rate, share in (("1e-5", 0.3), ("1e-4", 0.9))}

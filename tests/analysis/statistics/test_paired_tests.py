@@ -183,7 +183,7 @@ def test_corrected_p_values_keep_their_order_and_are_at_least_as_large(p_values:
         assert min(corrected) == pytest.approx(min(1.0, len(p_values) * min(p_values)))
 
 
-def test_what_was_not_tested_stays_out_of_the_family() -> None:
+def test_comparisons_without_a_test_stay_out_of_the_family() -> None:
     tested, untested = (
         Effect("t", "m", ("a",), ("A",), p=0.03),
         Effect("t", "m", ("b",), ("B",), note="too few samples"),

@@ -27,7 +27,7 @@ def scores(*means: float) -> dict[str, Sequence[float | None]]:
     }
 
 
-def test_the_front_is_what_no_other_beats_in_both() -> None:
+def test_the_front_has_the_runs_that_no_other_beats_in_both() -> None:
     runs = [run("a", hours=1), run("b", hours=2), run("c", hours=2), run("d", hours=3), run("e")]
     points = {point.run: point for point in compare_costs(table_of(scores(0.5, 0.8, 0.7, 0.8, 0.9), runs))}
     assert {name for name, point in points.items() if point.on_front} == {"a", "b"}

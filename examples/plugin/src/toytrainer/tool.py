@@ -106,7 +106,7 @@ class ToyTrainer(PreparationTool):
         problems += script_problems(job, read(job.script), _variables(context, job), context.experiment)
         return tuple(problems)
 
-    def edit(self, text: str, assignments: Sequence[str], *, file: str) -> str:
+    def edit(self, text: str, assignments: Sequence[str], *, file: str, experiment: Path) -> str:  # noqa: ARG002
         """``tunebook setup-finetune RUN --set decay=0.2``."""
         settings = _read(text, file)
         for assignment in assignments:

@@ -57,7 +57,7 @@ class TableLine:
         return tuple(cell.strip().replace("\\|", "|") for cell in self.cells)
 
     def with_cells(self, changes: Mapping[int, str]) -> str:
-        """The line with some cells, at least one, replaced; all else stays as it is, and missing cells are added."""
+        """The line with one or more cells replaced or added; everything else stays as it is."""
         cells = list(self.cells)
         after = self.after
         if max(changes) >= len(cells):

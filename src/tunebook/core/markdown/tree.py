@@ -19,11 +19,14 @@ from tunebook.core.markdown.quotes import is_open
 
 # An underscore inside a word, as in `rank8_lr1e-5`, is not markup.
 _MARKUP = re.compile(r"[`*\\\[<&]|(?:^|\W)_|_(?:\W|$)")
-_TICK = re.compile(r"\s*[✓✔✅☑](?:\s*verified)?\s*$", re.IGNORECASE)
+# A tick alone is a value: it says yes.
+_TICK = re.compile(r"(?<=\S)\s*[✓✔✅☑]\ufe0f?(?:\s*verified)?\s*$", re.IGNORECASE)
 _LEADING_CODE = re.compile(r"(?P<code>(?P<fence>`+).+?(?<!`)(?P=fence)(?!`))(?P<remark>$|[\s(,;–—✓✔✅☑].*)", re.DOTALL)
+_HTML_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_UNCLEAR_PATH = re.compile(r", |\s[(#]|\s(?:and|or)\s|^(?:tbd|todo|see .*|same .*|\?+)$", re.IGNORECASE)
 _TASK = re.compile(r"^\[[ xX]\]\s+")
 _BOLD_LABEL = re.compile(
-    r"\*\*(?P<name>[^*]+?)\s*[:=]?\s*\*\*(?:\s*\([^()]*\)(?=\s*[:=]\s))?\s*[:=]?\s*(?P<value>.*)", re.DOTALL
+    r"\*\*(?P<name>[^*]+?)\s*[:=]?\s*\*\*(?P<remark>\s*\([^()]*\)(?=\s*[:=]\s))?\s*[:=]?\s*(?P<value>.*)", re.DOTALL
 )
 # Other marks need a colon or an equals sign, so that an emphasized word at a text's start is not a label.
 _MARKED_LABEL = re.compile(
@@ -60,6 +63,30 @@ class Cell:
         return plain(code["code"]) if code else self.text
 
     @property
+    def path(self) -> str:
+        """The value as a path: between backticks or quotes, or as it is written.
+
+        Raises:
+            ValueError: the text may mean another path; the message says why.
+        """
+        raw = self.raw.strip()
+        code = _LEADING_CODE.fullmatch(raw)
+        if code is not None:
+            if "`" in re.sub(r"\([^()]*\)", "", code["remark"]):
+                raise ValueError("it has two code spans")
+            return plain(code["code"])
+        text = self.text
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+            return text[1:-1]
+        if _UNCLEAR_PATH.search(text):
+            raise ValueError("a remark may be a part of it or not")
+        written = _TICK.sub("", _HTML_COMMENT.sub("", raw).strip())
+        may_be = {written.replace("\\", ""), written.strip("*_"), written.replace("`@", "@").lstrip("`")}
+        if _MARKUP.search(written) and text not in may_be:
+            raise ValueError("its Markdown hides a part of it")
+        return text
+
+    @property
     def remark(self) -> str:
         """The text after the code span at its start."""
         code = _LEADING_CODE.fullmatch(self.raw.strip())
@@ -86,6 +113,7 @@ class Bullet:
         is_item: whether it is the item of a list, not a line of a paragraph or the row of a table.
         is_quoted: whether it is inside a quotation.
         groups: the keys of the headings and labels that it is below, from the outermost.
+        remark: the text in parentheses between its name and the colon.
     """
 
     name: str
@@ -96,6 +124,7 @@ class Bullet:
     is_item: bool = True
     is_quoted: bool = False
     groups: tuple[str, ...] = ()
+    remark: str = ""
 
     @property
     def key(self) -> str:
@@ -201,7 +230,8 @@ class MarkdownSection:
 
 @lru_cache(maxsize=1)
 def _block_parser() -> MarkdownIt:
-    return MarkdownIt("commonmark").enable("table").disable("inline")
+    # A link definition would vanish: `[Seed]: 7` is one.
+    return MarkdownIt("commonmark").enable("table").disable(["inline", "reference"])
 
 
 @lru_cache(maxsize=1)
@@ -235,7 +265,7 @@ def _visible(tokens: list[Token]) -> Iterator[str]:
 def parse_markdown(text: str) -> MarkdownSection:
     """The text as a tree of sections; the root has level 0, no title, and the blocks before the first heading.
 
-    A byte order mark is no part of the text. The same text gives the same object: callers must not change it.
+    A byte order mark is not part of the text. The same text gives the same object: callers must not change it.
     """
     text = text.removeprefix("\ufeff")
     root = MarkdownSection("", 0, 1, text.count("\n") + 1)
@@ -308,7 +338,8 @@ class _Builder:
         if bullet and bullet.code is None and (is_nested or (bullet is blocks[-1] and not bullet.value.raw)):
             blocks[blocks.index(bullet)] = replace(bullet, code=code)
         else:
-            self._add(TextBlock(code.raw, code.line, is_code=True, is_quoted=self.quotes > 0))
+            depth = (token.level - self.quotes) // 2
+            self._add(TextBlock(code.raw, code.line, is_code=True, is_quoted=self.quotes > 0, depth=depth))
 
     def _table(self, tokens: list[Token], start: int) -> int:
         header: tuple[Cell, ...] = ()
@@ -342,7 +373,7 @@ def _line(token: Token) -> int:
 def _parts(content: str, *, is_item: bool) -> list[tuple[str, int, bool]]:
     """A paragraph's labelled lines and the texts between them, each with its offset and whether it is a bullet.
 
-    A label inside a quote that is still open is a part of the quoted text. A bullet's text goes on in the lines below.
+    A label inside a quote that is still open is a part of the quoted text. The lines below a bullet continue its text.
     """
     parts: list[tuple[str, int, bool]] = []
     for offset, text in enumerate(content.split("\n")):
@@ -370,4 +401,5 @@ def read_label(content: str, line: int) -> Bullet:
     parts = match.groupdict()
     if parts.get("bare"):
         return Bullet(plain(parts["bare"].strip()), Cell("", line), line)
-    return Bullet(plain(parts["name"].strip()), Cell(parts["value"].strip(), line), line)
+    remark = (parts.get("remark") or "").strip(" ()")
+    return Bullet(plain(parts["name"].strip()), Cell(parts["value"].strip(), line), line, remark=remark)

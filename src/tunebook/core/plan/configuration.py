@@ -8,15 +8,18 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from tunebook.core.jobs import Stage
-from tunebook.core.markdown import Bullet, fact_line
+from tunebook.core.markdown import Bullet, fact_line, name_key
 from tunebook.core.parameters import Kind, Parameter, ParameterTable, Written
 from tunebook.core.plan.parameter_values import is_nothing, read_value, value_text
+from tunebook.core.plan.remarks import is_harmless
 from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan
 
 __all__ = ["ConfigurationSection"]
 
-_UNSET = {"none", "null", "unset", "auto", "default"}
+_DEFAULT = {"unset", "auto", "default"}
+# Defaults that "none" may mean: no weight decay is not the default of 0.01.
+_NONE = (None, 0, 1, "")
 # Written first: what a reader looks for. The others follow in the order of the table.
 _FIRST = ("recipe", "gpus", "epochs", "batch_size", "packed", "lora_rank", "lora_alpha", "lr")
 _STAGES = {
@@ -67,6 +70,7 @@ class ConfigurationSection(Section):
         "settings",
     )
     decides = True
+    has_settings = True
     remarks = frozenset({"optimizer notes"})
 
     def known_names(self, parameters: ParameterTable) -> Sequence[str]:
@@ -77,7 +81,7 @@ class ConfigurationSection(Section):
         for_evaluation: list[tuple[Bullet, Parameter]] = []
         for bullet in source.bullets:
             parameter = _find_parameter(bullet, source)
-            if parameter is None:
+            if parameter is None or _is_for_some_runs(bullet, parameter, source, plan):
                 continue
             source.take(bullet)
             if _stage(bullet) is Stage.EVALUATION and parameter.stage is not Stage.EVALUATION:
@@ -135,6 +139,21 @@ def _find_parameter(bullet: Bullet, source: SectionReader) -> Parameter | None:
     return parameter
 
 
+def _is_for_some_runs(bullet: Bullet, parameter: Parameter, source: SectionReader, plan: Plan) -> bool:
+    """Records a setting that a remark, or a run's name above it, restricts: the configuration is for all runs."""
+    names = {name_key(name) for run in plan.runs for name in (run.name, run.model)}
+    above = [group for group in bullet.groups if group in names]
+    if bullet.remark and not is_harmless(bullet.remark):
+        above.append(bullet.remark)
+    if not above:
+        return False
+    source.take(bullet)
+    source.unreadable(parameter.key)
+    message = f"`{bullet.name}` is given for `{above[-1]}`, but `{ConfigurationSection.title}` is for all runs"
+    source.problem(message, bullet.line, f"add a column `{parameter.column}` to `## All Runs` if runs differ in it")
+    return True
+
+
 def _is_label(name: str, source: SectionReader) -> bool:
     """Whether bullets are below this one."""
     key = " ".join(name.lower().split())
@@ -142,7 +161,7 @@ def _is_label(name: str, source: SectionReader) -> bool:
 
 
 def _is_other_stage(bullet: Bullet, parameter: Parameter) -> bool:
-    """A setting of the evaluation that is among those of the training and does not say which it is."""
+    """Whether a setting of the evaluation is among those of the training, without "evaluation" in its name."""
     is_named = bullet.key.startswith(("eval ", "evaluation "))
     return _stage(bullet) is Stage.PREPARATION and parameter.stage is Stage.EVALUATION and not is_named
 
@@ -167,14 +186,14 @@ def _value(written: Written | None) -> object:
 
 
 def _read_shared(bullet: Bullet, parameter: Parameter, source: SectionReader, plan: Plan, found: _Found) -> None:
-    """A setting of the training below ``Evaluation``: only prompts are right, since both stages have the same."""
+    """A setting of the training below ``Evaluation``: an error unless it is a prompt, which both stages share."""
     if parameter.kind is not Kind.LITERAL:
-        message = f"`{bullet.name}` is no setting of the evaluation, but is below `{bullet.groups[-1]}`"
+        message = f"`{bullet.name}` is not a setting of the evaluation, but is below `{bullet.groups[-1]}`"
         names = [row.column for row in source.parameters.of_stage(Stage.EVALUATION)]
         source.problem(message, bullet.line, f"settings of the evaluation: {', '.join(names)}")
         return
     if parameter.key not in found.first and plan.fine_tuned:
-        message = f"`{bullet.name}` is given for the evaluation only, but training and evaluation have the same"
+        message = f"`{bullet.name}` is given for the evaluation only, but training and evaluation share it"
         source.problem(message, bullet.line, "write it outside of the evaluation's settings")
         return
     _read(bullet, parameter, source, plan, found)
@@ -193,7 +212,13 @@ def _read_setting(bullet: Bullet, parameter: Parameter, source: SectionReader) -
         source.take_code(bullet.code)
         code = bullet.code.raw.removesuffix("\n")
         return Written(code, code, bullet.line)
-    if is_nothing(bullet.value) or bullet.value.text.lower() in _UNSET:
+    text = bullet.value.text.lower()
+    if text in {"none", "null", "empty"} and (parameter.default is True or parameter.default not in _NONE):
+        hint = f"the default is {parameter.default_text}: write `-` for it, or the value that is meant"
+        source.problem(f"{bullet.name} is `{bullet.value.text}`, which may mean the default or not", bullet.line, hint)
+        source.unreadable(parameter.key)
+        return None
+    if is_nothing(bullet.value) or text in _DEFAULT:
         return None
     return read_value(parameter, bullet.value, source)
 

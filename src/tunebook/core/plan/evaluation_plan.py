@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from tunebook.core.markdown import Cell, Table, escape_cell, fact_line, name_key, table_lines
+from tunebook.core.markdown import Cell, Table, TextBlock, escape_cell, fact_line, name_key, table_lines
 from tunebook.core.parameters import Written
 from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing
 from tunebook.core.plan.settings import evaluations
@@ -15,8 +15,9 @@ from tunebook.core.plan.values import MatrixEntry, Plan
 
 __all__ = ["EvaluationPlanSection", "parse_epochs"]
 
-_TICK = re.compile(r"(?:✓|✔|✅|☑|x|yes)\s*(?P<epochs>.*)", re.IGNORECASE | re.DOTALL)
-_BLANK = {"", "-", "–", "—", "✗", "✘", "no", "n/a"}
+_TICK = re.compile(r"(?:[✓✔✅☑]\ufe0f?|x|yes|(?=epochs? |all|last|every))\s*(?P<epochs>.*)", re.IGNORECASE | re.DOTALL)
+_BLANK = {"", "-", "–", "—", "✗", "✘", "❌", "no", "none", "n/a"}
+_EPOCHS = re.compile(r"\b(?:epochs?|checkpoints?)\b", re.IGNORECASE)
 _MATRIX_HINT = "write `✓`, `✓ epoch 0,1`, `✓ last`, `✓ all` or `-`"
 _MOST_IN_SPAN = 10_000
 _NAMES = ("Epochs to evaluate", "Total evaluations")
@@ -25,9 +26,9 @@ _NAMES = ("Epochs to evaluate", "Total evaluations")
 def parse_epochs(text: str) -> str | tuple[int, ...] | None:
     """``last``, ``all`` or zero-based epochs out of ``0, 1``, ``epoch 0`` or ``epochs 0-2``; ``None`` if unreadable."""
     text = re.sub(r"^\(?epochs?\b:?\s*|\)$", "", text.strip().lower()).strip()
-    if text in {"last", "all"}:
-        return text
-    if text in {"final", "last epoch"}:
+    if text in {"all", "all epochs", "every epoch", "each epoch"}:
+        return "all"
+    if text in {"last", "final", "last epoch", "final epoch"}:
         return "last"
     epochs: list[int] = []
     for part in re.split(r"\s*(?:,|and|\+)\s*", text):
@@ -72,6 +73,9 @@ class _MatrixSection(Section):
         for table in source.tables:
             source.take(table)
             plan = _read_matrix(table, source, plan)
+        if not source.tables and any(isinstance(item.block, TextBlock) for item in source.items):
+            hint = "add a table with a row per run and a column per task, or remove the heading: all runs get all tasks"
+            source.problem(f"`{self.title}` has no table", source.line, hint)
         return plan
 
     def write(self, target: Writing) -> Iterator[str]:
@@ -121,8 +125,8 @@ def _read_settings(source: SectionReader, plan: Plan) -> Plan:
 
 
 def _read_cell(cell: Cell, run: str, task: str, source: SectionReader) -> list[MatrixEntry]:
-    """One entry, or none."""
-    text = cell.raw.strip()
+    """The cell's entry; an empty list if the run is not evaluated in the task."""
+    text = cell.text
     if text.lower() in _BLANK:
         return []
     match = _TICK.fullmatch(text)
@@ -167,13 +171,18 @@ class EvaluationPlanSection(SectionOfParts):
     has_own_parts = False
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
-        """A table of runs is a matrix, and a setting is one, below whatever heading."""
+        """The tables of runs are matrices; they and the settings may be below any heading of the section."""
         plan = super().read(source, plan)
         default = plan.epochs_line
         plan = _read_settings(source, plan)
         if default and plan.epochs_line != default:
             message = f"`Epochs to evaluate` is given twice, first on line {default}"
             source.problem(message, plan.epochs_line, "keep one of them")
+        for item in source.items:
+            if isinstance(item.block, TextBlock) and _EPOCHS.search(item.block.text):
+                source.take(item.block)
+                hint = "write `- **Epochs to evaluate:** …`, or move it to `## Notes`"
+                source.problem(f"the text `{item.block.text}` sets no epochs", item.block.line, hint)
         for table in source.tables:
             if "run name" in {cell.key for cell in table.header}:
                 source.take(table)

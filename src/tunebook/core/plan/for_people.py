@@ -38,7 +38,7 @@ class PrerequisitesSection(SectionForPeople):
 
     def write(self, target: Writing) -> Iterator[str]:
         if target.details.prerequisites:
-            yield "To be done before this experiment can run; `tunebook check` lists the missing resources."
+            yield "Do this before you run the experiment; `tunebook check` lists the missing resources."
             yield ""
             for item in target.details.prerequisites:
                 yield f"- [ ] {item}"

@@ -36,16 +36,17 @@ class ModelsSection(Section):
             if is_below and named is not None and bullet.key in _PATHS and has_value:
                 source.take(named)
                 source.take(bullet)
-                models.append(Model(named.name, bullet.value.value, bullet.line))
+                models.append(_model(named.name, bullet, source))
             elif is_below or not bullet.name:
                 continue
             elif bullet.key in _LISTS and not has_value:
                 source.take(bullet)
             elif bullet.key == "location":
-                location = source.text("location")
+                source.bullet("location")
+                location = location or source.path(bullet.value, "Location")
             elif has_value and bullet.key not in _LISTS:
                 source.take(bullet)
-                models.append(Model(bullet.name, bullet.value.value, bullet.line))
+                models.append(_model(bullet.name, bullet, source))
             else:
                 named = bullet
         return replace(plan, models=tuple(models), models_location=location or None)
@@ -63,3 +64,7 @@ class ModelsSection(Section):
         for model in models:
             tick = target.tick(model.path, " ✓ verified")
             yield f"  - {escape_text(model.name)}: {code_span(model.path)}{tick}"
+
+
+def _model(name: str, bullet: Bullet, source: SectionReader) -> Model:
+    return Model(name, source.path(bullet.value, f"the path of model `{name}`:"), bullet.line)

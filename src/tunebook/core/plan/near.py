@@ -1,4 +1,4 @@
-"""Headings that are near the title of a section: misspelt, or with more words. What is below them would be ignored."""
+"""Headings that are near the title of a section: misspelt, or with more words. tunebook would ignore their blocks."""
 
 from __future__ import annotations
 

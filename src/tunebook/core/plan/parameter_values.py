@@ -6,16 +6,31 @@ import json
 import re
 
 from tunebook.core.markdown import Cell, code_span, escape_text, literal, quoted
-from tunebook.core.numbers import plain_number
+from tunebook.core.numbers import plain_number, without_equal
 from tunebook.core.parameters import Kind, Parameter, Written
+from tunebook.core.plan.remarks import without_remark
 from tunebook.core.plan.section import SectionReader
 
 __all__ = ["is_nothing", "read_value", "value_text"]
 
 _PATHS = {"dataset", "recipe"}
 _NUMBERS = {Kind.INTEGER, Kind.NUMBER, Kind.ALPHA, Kind.VALIDATION}
+_OPENING = tuple("\"`“”„«»‘‚'")
 _NOTHING = {"none", "null", "empty", "n/a", "-", "–", "—", ""}
 _REMARK = re.compile(r"\W*$|\s*[(#–—✓].*", re.DOTALL)
+_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
+# Texts that are not quoted, and of which a reader cannot say whether all of it is meant.
+_UNCLEAR = {
+    re.compile(r"\n"): "it continues on the next line",
+    re.compile(r"<!--|<br\s*/?>", re.IGNORECASE): "HTML may be a part of it or not",
+    re.compile(r"[✓✔✅☑]\ufe0f?$"): "the tick may be a part of it or not",
+    re.compile(r"\((?:default|final|fixed)[^()]*\)$", re.IGNORECASE): "the remark may be a part of it or not",
+    re.compile(
+        r"^(?:(?:none|null|n/?a|tbd|todo|see|same|as (?:above|before|in)|default|no(?: system| user)? prompt)\b"
+        r"|(?:no|yes|true|false|off|on|auto|unset)\W*$)",
+        re.IGNORECASE,
+    ): "it may be a remark",
+}
 
 
 def is_nothing(cell: Cell) -> bool:
@@ -56,8 +71,13 @@ class _QuoteError(ValueError):
 def _read_literal(parameter: Parameter, cell: Cell) -> Written:
     if is_nothing(cell):
         if parameter.default:
-            raise _QuoteError(f"`{cell.text}` is no text for it")
+            raise _QuoteError(f"`{cell.text}` means no text, but the parameter needs one")
         return Written("", "", cell.line)
+    hidden = _INVISIBLE.search(cell.raw)
+    if hidden is not None:
+        raise _QuoteError(f"it has the invisible character U+{ord(hidden[0]):04X}")
+    if cell.raw.strip()[:1] not in _OPENING:
+        _check_unquoted(cell.raw.strip())
     try:
         text = literal(cell.raw)
     except json.JSONDecodeError:
@@ -67,14 +87,23 @@ def _read_literal(parameter: Parameter, cell: Cell) -> Written:
     return Written(text, text, cell.line)
 
 
+def _check_unquoted(text: str) -> None:
+    """Refuses a text that a reader could take for something else than an exact prompt."""
+    for pattern, reason in _UNCLEAR.items():
+        if pattern.search(text):
+            raise _QuoteError(reason)
+
+
 def _text(parameter: Parameter, cell: Cell) -> str:
     """The text to convert; of a number, only a remark that cannot belong to it is left out."""
     if parameter.kind is Kind.LIST:
         return cell.text
     if parameter.kind in _NUMBERS:
         text = cell.value if _REMARK.fullmatch(cell.remark) else cell.text
-        return plain_number(text, parameter.column.split()[-1])
-    return cell.value
+        return plain_number(without_equal(without_remark(text)), parameter.column.split()[-1], *parameter.units)
+    if parameter.key in _PATHS:
+        return cell.value
+    return without_remark(cell.value)
 
 
 def value_text(parameter: Parameter, written: Written) -> str:

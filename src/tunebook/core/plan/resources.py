@@ -7,7 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from tunebook.core.markdown import Bullet, Row, code_cell, code_span, escape_cell, escape_text, fact_line, table_lines
+from tunebook.core.markdown import (
+    Bullet,
+    Cell,
+    Row,
+    code_cell,
+    code_span,
+    escape_cell,
+    escape_text,
+    fact_line,
+    table_lines,
+)
 from tunebook.core.plan.models import ModelsSection
 from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing, cell_text, cell_value
 from tunebook.core.plan.values import Dataset, EvaluationTask, Plan
@@ -15,6 +25,7 @@ from tunebook.core.plan.values import Dataset, EvaluationTask, Plan
 __all__ = ["ResourcesSection", "join_script", "split_script", "splits_text"]
 
 _SPLIT = r"(\w+)\s*\(\s*([\d,_]+)\s*(?:examples|samples|words|rows|records|items|lines)?\s*\)"
+_UNCLEAR_DATA = {"none", "same", "own", "built-in", "default", "test", "test split", "not applicable"}
 _TASK_COLUMNS = ("Task Name", "Script", "Dataset", "Description")
 
 
@@ -42,7 +53,7 @@ class _DatasetSection(Section):
         if path is None or path.value.is_empty:
             source.problem("`### Dataset` has no path", source.line, "add `- **Path:** FILE`")
             return plan
-        dataset = Dataset(path.value.value, path.line, format_name)
+        dataset = Dataset(source.path(path.value, "Path"), path.line, format_name)
         if splits is not None:
             dataset = replace(dataset, splits=_read_splits(splits, below, source), splits_line=splits.line)
         return replace(plan, dataset=dataset)
@@ -71,6 +82,9 @@ def _read_splits(bullet: Bullet, below: Sequence[Bullet], source: SectionReader)
     if not found or re.sub(_SPLIT, "", text).strip(" ,;.+&"):
         hint = "write `train (240), validation (30), test (30)`"
         source.problem(f"splits `{text}` cannot be read", bullet.line, hint)
+    names = [name.lower() for name, _ in found]
+    if len(names) > len(set(names)):
+        source.problem(f"splits `{text}` name a split twice", bullet.line, "keep one of them")
     return MappingProxyType({name.lower(): int(re.sub(r"[,_]", "", count)) for name, count in found})
 
 
@@ -88,7 +102,7 @@ class _EvaluationTasksSection(Section):
             source.take(table)
             columns = source.columns(table, _TASK_COLUMNS, required=("Task Name", "Script"), ignored=("Notes",))
             if columns is not None:
-                tasks += [_read_task(row, columns) for row in table.rows]
+                tasks += [_read_task(row, columns, source) for row in table.rows]
         return replace(plan, tasks=tuple(tasks))
 
     def write(self, target: Writing) -> Iterator[str]:
@@ -109,17 +123,29 @@ class _EvaluationTasksSection(Section):
             yield from table_lines(_TASK_COLUMNS, rows)
 
 
-def _read_task(row: Row, columns: Mapping[str, int]) -> EvaluationTask:
-    script, function = split_script(cell_value(row, columns, "script"))
+def _read_task(row: Row, columns: Mapping[str, int], source: SectionReader) -> EvaluationTask:
+    name = cell_value(row, columns, "task name")
+    script, function = split_script(_path(row, columns, "script", source))
+    data = row.cells[columns["dataset"]] if "dataset" in columns else Cell("", row.line)
+    if data.key in _UNCLEAR_DATA:
+        hint = "write `-` for a task with data of its own, nothing for the run's data, otherwise the path"
+        source.problem(f"task `{name}`: Dataset is `{data.text}`, which is not clear", row.line, hint)
     return EvaluationTask(
-        name=cell_value(row, columns, "task name"),
+        name=name,
         script=script,
         line=row.line,
         function=function,
-        dataset=cell_value(row, columns, "dataset") or None,
-        has_own_data="dataset" in columns and row.cells[columns["dataset"]].text == "-",
+        dataset=_path(row, columns, "dataset", source) or None,
+        has_own_data=data.is_empty and bool(data.text),
         description=cell_text(row, columns, "description"),
     )
+
+
+def _path(row: Row, columns: Mapping[str, int], name: str, source: SectionReader) -> str:
+    index = columns.get(name)
+    if index is None or row.cells[index].is_empty:
+        return ""
+    return source.path(row.cells[index], name.title())
 
 
 def split_script(text: str) -> tuple[str, str | None]:

@@ -37,7 +37,8 @@ _DOUBTFUL = frozenset(
     {
         "old", "older", "previous", "prior", "earlier", "unused", "later", "future",
         "planned", "excluded", "dropped", "rejected", "alternative", "alternatives", "deprecated", "example",
-        "examples", "ideas", "idea", "todo", "not", "without",
+        "examples", "ideas", "idea", "todo", "not", "without", "except", "only", "optional", "optionally", "phase",
+        "pilot", "follow", "followup", "proposed", "possible", "potential", "extension", "extensions", "tbd",
     }
 )  # fmt: skip
 _NOT_KNOWN = {"tbd", "?", "unknown", "none"}
@@ -95,6 +96,11 @@ class Reading:
     def leave(self, heading: MarkdownSection, sections: Sequence[Section]) -> None:
         """Records a person's own section. One near a section of the plan is a problem, one with settings a warning."""
         self.own.append(OwnSection(heading.title, heading.line, heading.end_line))
+        setting = self.parameters.by_column(heading.title)
+        if setting is not None:
+            hint = f"write `- **{setting.column}:** VALUE` in `## Configuration`"
+            self.problem(f"`{heading.title}` is the name of a setting, but is not read there", heading.line, hint)
+            return
         near = near_section(heading.title, sections)
         if near is not None:
             message = f"the heading `{'#' * heading.level} {heading.title}` is near `{near.title}`, but is not read"
@@ -105,7 +111,8 @@ class Reading:
         bullets = [block for block in blocks if isinstance(block, Bullet) and block.value.text]
         names = [bullet.name for bullet in bullets if self.parameters.by_column(bullet.name)]
         if names:
-            message = f"`{heading.title}` is a section of your own: it sets no {', '.join(dict.fromkeys(names))}"
+            listed = ", ".join(dict.fromkeys(names))
+            message = f"`{heading.title}` is a section of your own, so it does not set {listed}"
             hint = "settings are read from `## Configuration` and from the columns of `## All Runs`"
             self.warnings.append(Problem(message, self.file, heading.line, hint))
 
@@ -200,6 +207,15 @@ class SectionReader:
         """Takes a bullet and returns its value; an empty text if the bullet is missing."""
         bullet = self.bullet(*keys)
         return bullet.value.value if bullet else ""
+
+    def path(self, cell: Cell, name: str) -> str:
+        """A path; an unclear one is a problem."""
+        try:
+            return cell.path
+        except ValueError as error:
+            hint = "write one path between backticks"
+            self.problem(f"{name} `{cell.text}` is not clear: {error}", cell.line, hint)
+            return cell.value
 
     def count(self, key: str) -> Written | None:
         """Takes a bullet and returns the number at the start of its value; ``None`` without a number."""
@@ -308,6 +324,7 @@ class Section(ABC):
         aliases: other headings that mean it, as :func:`tunebook.core.markdown.title_key` gives them.
         decides: whether it decides what runs, so that a block in it that cannot be read is a problem.
         stands_alone: for a part: whether its heading may also be that of a section.
+        has_settings: whether it has the settings of all runs, so that code in it may be settings.
         names: the names of its bullets.
         remarks: the names of bullets that are for people only, in lower case.
     """
@@ -316,6 +333,7 @@ class Section(ABC):
     aliases: ClassVar[tuple[str, ...]] = ()
     decides: ClassVar[bool] = False
     stands_alone: ClassVar[bool] = False
+    has_settings: ClassVar[bool] = False
     names: ClassVar[tuple[str, ...]] = ()
     remarks: ClassVar[frozenset[str]] = frozenset()
 

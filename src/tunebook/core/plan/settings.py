@@ -50,8 +50,8 @@ class SettingInEffect:
 def effective(plan: Plan, run: Run, key: str) -> Value:
     """The value of one parameter for a run.
 
-    ``None`` if neither the plan nor a default gives one, if the plan's tools have no such parameter, and for what is
-    for LoRA only where all weights are trained.
+    ``None`` if neither the plan nor a default gives one, if the plan's tools have no such parameter, and for a
+    LoRA parameter where all weights are trained.
     """
     parameter = plan.parameters.get(key)
     if parameter is None or (parameter.lora_only and _decision(plan, run) is False):

@@ -24,10 +24,11 @@ _MOST_WORDS = 4
 
 @dataclass(frozen=True)
 class Item:
-    """A block, or one setting of a block, and the heading just above it."""
+    """A block, or one setting of a block, with the heading just above it and the keys of all that it is below."""
 
     heading: str
     block: Block
+    groups: tuple[str, ...] = ()
 
 
 def as_items(heading: MarkdownSection, groups: Sequence[str] = ()) -> Iterator[Item]:
@@ -35,7 +36,7 @@ def as_items(heading: MarkdownSection, groups: Sequence[str] = ()) -> Iterator[I
     placing = _Placing([*groups, name_key(heading.title)])
     for block in heading.blocks:
         for part in placing.place(block):
-            yield Item(heading.title, part)
+            yield Item(heading.title, part, placing.groups())
     for section in heading.sections:
         yield from as_items(section, placing.headings)
 
@@ -65,6 +66,9 @@ class _Placing:
             yield from self._rows(block)
         elif isinstance(block, TextBlock) and not block.is_code and not block.is_html:
             yield from self._lines(block)
+        elif isinstance(block, TextBlock):
+            del self.bullets[block.depth :]
+            yield block
         else:
             yield block
 
@@ -72,7 +76,7 @@ class _Placing:
         if bullet.depth == 0 and not bullet.is_item:
             self._end_label(bullet)
         del self.bullets[bullet.depth :]
-        yield replace(bullet, groups=self._groups())
+        yield replace(bullet, groups=self.groups())
         if bullet.code is not None:
             yield TextBlock(bullet.code.raw, bullet.code.line, is_code=True, is_quoted=bullet.is_quoted)
         self.label_line = bullet.line
@@ -82,14 +86,14 @@ class _Placing:
             self.label, self.label_line = bullet.key, None
 
     def _end_label(self, bullet: Bullet) -> None:
-        """A label holds for what follows it, and then for the lines of the same paragraph."""
+        """A label applies to the block that follows it, or to the next lines of its own paragraph."""
         if not bullet.value.raw or self.label_line not in {None, bullet.line - 1}:
             self.label = ""
 
     def _rows(self, table: Table) -> Iterator[Block]:
         for row in table.rows:
             name, value = row.cells[:2]
-            groups = self._groups()
+            groups = self.groups()
             yield Bullet(name.text, value, row.line, is_item=False, is_quoted=table.is_quoted, groups=groups)
 
     def _lines(self, text: TextBlock) -> Iterator[Block]:
@@ -103,6 +107,7 @@ class _Placing:
             else:
                 yield from self._bullet(replace(bullet, depth=text.depth, is_item=False, is_quoted=text.is_quoted))
 
-    def _groups(self) -> tuple[str, ...]:
+    def groups(self) -> tuple[str, ...]:
+        """The keys of the headings and labels that the last block is below."""
         label = [self.label] if self.label else []
         return (*self.headings, *label, *self.bullets)

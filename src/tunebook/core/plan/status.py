@@ -91,7 +91,7 @@ _EVALUATIONS = _Kind(
 
 
 def pending_rows(plan: Plan) -> tuple[tuple[TrainingRow, ...], tuple[EvaluationRow, ...]]:
-    """A row for every training and every evaluation, all of them pending."""
+    """One row for each training and each evaluation, all pending."""
     training = tuple(TrainingRow(run.name, JobState.PENDING) for run in plan.fine_tuned)
     rows = tuple(EvaluationRow(item.run, item.task, item.epoch, JobState.PENDING) for item in evaluations(plan))
     return training, rows

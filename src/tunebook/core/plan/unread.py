@@ -56,7 +56,21 @@ def _report(item: Item, source: SectionReader, mentions: re.Pattern[str]) -> boo
         return True
     if block.is_html:
         return _report_html(block, source)
-    return _report_text(block, source, mentions)
+    return _report_text(block, source, mentions) or _report_below_setting(item, block, source)
+
+
+def _report_below_setting(item: Item, block: TextBlock, source: SectionReader) -> bool:
+    """In a section of settings, text below a setting may be its value, and code may be settings."""
+    above = [name for name in item.groups if source.parameters.by_column(name)]
+    if not source.section.has_settings or not (above or block.is_code):
+        return False
+    message = f"`{_short(block.text)}` in `{source.section.title}` is not read"
+    hint = f"write a setting as `- **NAME:** VALUE`, or {_ELSEWHERE}"
+    if above:
+        message = f"`{_short(block.text)}` is below `{above[-1]}`, and is not read"
+        hint = "write the whole value after the setting's name, or in one code block below it"
+    source.problem(message, block.line, hint)
+    return True
 
 
 def _report_html(block: TextBlock, source: SectionReader) -> bool:
@@ -108,7 +122,8 @@ def _report_text(block: TextBlock, source: SectionReader, mentions: re.Pattern[s
             is_found = True
         elif not block.is_code and line.count("|") >= _BARS:
             hint = "a table has a header, a line of dashes, and no empty line between its rows"
-            source.problem(f"`{_short(line.strip())}` looks like the row of a table, but is in none", number, hint)
+            message = f"`{_short(line.strip())}` looks like the row of a table, but is outside of a table"
+            source.problem(message, number, hint)
             is_found = True
     return is_found
 
@@ -124,7 +139,7 @@ def _mentions(source: SectionReader) -> re.Pattern[str]:
     names = set(source.section.known_names(source.parameters))
     words = {"yes", "no", "true", "false"}
     for parameter in source.parameters:
-        names |= {parameter.column, *parameter.aliases}
+        names |= {parameter.column, parameter.key, *parameter.aliases}
         words |= set(parameter.choices)
     return _value_pattern(frozenset(names - {""}), frozenset(words))
 

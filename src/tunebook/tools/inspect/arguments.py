@@ -47,7 +47,7 @@ def _has_own_data(task: EvaluationTask) -> bool:
 
 
 def _first(function: TaskFunction | None, names: Sequence[str]) -> str | None:
-    """The first name that the task accepts; a task that could not be read here is taken to accept everything."""
+    """The first name that the task accepts; a task that could not be read here is assumed to accept all."""
     for name in names:
         if function is None or function.accepts(name):
             return name
@@ -59,7 +59,7 @@ class Arguments:
     """The arguments of one run's evaluation by one task.
 
     The task of a fine-tuned run reads the run's own training configuration, so that training and evaluation have one
-    source; it gets the data set beside it if the plan's table of tasks names another one than the run's. Where there is
+    source. If the plan's table of tasks names another data set, the task gets that too. Where there is
     no configuration (a model that was not trained here, or a tool that writes none) the task gets data and prompts one
     by one, as far as it accepts them. A task with data of its own gets the prompts only.
     """
@@ -144,7 +144,7 @@ class Arguments:
         message = f"{task} accepts only a training's {self.config or 'config_dir'}, but run `{self.run.name}` has none"
         hint = "add `dataset_path` and `system_prompt` to its parameters, or write `-` in the matrix"
         if self.config is not None:
-            message = f"{task} cannot be told to read {self.data}, which the tasks table names for it: "
+            message = f"{task} cannot read {self.data}, which the tasks table names for it: "
             message += f"it would read the data of run `{self.run.name}`, {self._data_of_run()}"
             hint = "add a parameter `dataset_path` to the task, or name the run's own data set in the table"
         raise PlanError(message, file=self.context.plan.file, line=self.task.line, hint=hint)
@@ -184,7 +184,7 @@ def _function_problem(task: EvaluationTask, function: TaskFunction) -> tuple[str
         message = f"task `{function.name}` of {task.script} accepts neither config_dir nor dataset_path"
         hint = f"add a parameter `config_dir: str | None = None` on line {function.line} and read "
         hint += "setup_finetune.yaml there, or `dataset_path` and `system_prompt`; "
-        hint += "for a task with data of its own write `-` as its Dataset"
+        hint += "for a task with data of its own, write `-` as its Dataset"
         return message, hint
     unknown = [name for name in function.required if name not in supplied]
     if not unknown:

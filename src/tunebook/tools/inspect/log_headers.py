@@ -22,7 +22,7 @@ _MEANS = ("mean", "accuracy")  # the metrics that are a plain mean of a scorer's
 
 
 def read_log_headers(logs: Sequence[Path]) -> LogReadings[LogHeader]:
-    """Opens every log by itself, so that one torn file does not hide the others; then reads one data frame of all.
+    """Opens each log separately, so that a damaged file does not hide the others; then reads one data frame of all.
 
     Raises:
         ToolError: inspect-ai is not installed.
@@ -53,14 +53,14 @@ def open_log(path: Path) -> Any:
 def _open(path: Path, size: int, mtime_ns: int) -> Any:
     from inspect_ai.log import read_eval_log
 
-    del size, mtime_ns  # they tell one state of a file from another
+    del size, mtime_ns  # they identify the state of a file
     return read_eval_log(str(path), header_only=True)
 
 
 def _rows(logs: Sequence[Any]) -> dict[str, dict[str, Any]]:
     """inspect-ai's data frame of the evaluations: one row per log, by the log's location.
 
-    The frame leaves out copies of one and the same evaluation: those are read by themselves.
+    The frame leaves out copies of the same evaluation: those are read one by one.
     """
     from inspect_ai.analysis import EvalDataset, EvalInfo, EvalModel, EvalResults, EvalScores, EvalTask, evals_df
 

@@ -72,7 +72,7 @@ def read_log_samples(paths: Sequence[Path]) -> LogReadings[Samples]:
 
 
 def _rows_of_many(logs: Sequence[Any]) -> dict[str, list[_Row]]:
-    """The rows of logs by their location, some logs at a time; where one is torn, none of those read with it."""
+    """The rows of logs by their location, some logs at a time; a torn log also loses those read together with it."""
     rows: dict[str, list[_Row]] = {}
     for start in range(0, len(logs), _LOGS_AT_ONCE):
         with suppress(Exception):  # zip, JSON and pydantic each fail in their own way; reading one by one finds the log

@@ -25,6 +25,7 @@ PLAN_PARAMETERS = (
         minimum=1,
         aliases=("max tokens",),
         stage=Stage.EVALUATION,
+        units=("tokens",),
     ),
     Parameter(
         "eval_seed",
@@ -43,5 +44,6 @@ PLAN_PARAMETERS = (
         minimum=1,
         aliases=("sample limit",),
         stage=Stage.EVALUATION,
+        units=("samples", "examples"),
     ),
 )

@@ -1,4 +1,4 @@
-"""The results of inspect-ai: logs in ``eval/logs``, what they are of, and the viewer that shows them."""
+"""The results of inspect-ai: logs in ``eval/logs``, the task and epoch of each, and the viewer that shows them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class InspectResults(EvaluationResults):
         return read_log_samples(logs)
 
     def subject_of(self, log: LogHeader, tasks: Sequence[EvaluationTask]) -> LogSubject:
-        """Tells the epoch by the end of the model's name (``hf/rank4_epoch0``), as tunebook's scripts name it."""
+        """Reads the epoch from the end of the model's name (``hf/rank4_epoch0``), as tunebook's scripts write it."""
         task = _task_of(log, tasks)
         epoch = _EPOCH.search(log.model)
         return LogSubject(task.name if task else None, int(epoch[1]) if epoch else None)

@@ -129,7 +129,7 @@ def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _is_newer_python(source: str, error: SyntaxError) -> bool:
-    """Whether a grammar of the newest Python finds no error in a source that this Python cannot parse.
+    """Whether the grammar of the newest Python accepts a source that this Python cannot parse.
 
     That grammar also accepts Python 2's statements, and some things that no Python accepts.
     """

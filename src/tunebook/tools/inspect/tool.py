@@ -50,7 +50,6 @@ class InspectTool(EvaluationTool):
     files = (
         FileKind("{task}_epoch{N}.slurm, or {task}_base.slurm for base models", "SLURM script"),
         FileKind("logs/", "for inspect-ai output"),
-        FileKind("setup_finetune.yaml", "copy of the run's settings, for task scripts"),
     )
     parameters = PLAN_PARAMETERS
     results = InspectResults()
@@ -122,7 +121,7 @@ class InspectTool(EvaluationTool):
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads each file back and compares it with the plan, the checkpoint and the files that it names."""
         copies = unit.files[len(unit.jobs) :]
-        message = "it differs from the run's own settings, and task scripts read it"
+        message = "it differs from the run's own settings, but task scripts read it"
         problems = [Problem(message, file.path) for file in copies if read(file.path) != file.text]
         for evaluation, job in zip(context.evaluations[run.name], unit.jobs, strict=True):
             variables = _Evaluation(context, run, evaluation).variables()
@@ -233,7 +232,7 @@ class _Evaluation:
         return str(self.context.experiment / expanded(self.task.script))
 
     def _task_spec(self) -> str:
-        """``FILE@task``; inspect-ai 0.3 takes a file alone for a pattern, which must be relative."""
+        """``FILE@task``; inspect-ai 0.3 reads a file name without it as a pattern, which must be relative."""
         if not self._script_path():
             return self.task.script
         function = self.arguments.function
@@ -274,7 +273,7 @@ def _unread(plan: Plan, task: EvaluationTask, script: TaskScript | None) -> Prob
         return Problem(message, plan.file, task.line, "the evaluation's environment needs a newer Python")
     if is_package_task(task.script):
         message = f"the package of task {task.script} is not installed here: its parameters could not be read"
-        return Problem(message, plan.file, task.line, "see to it that the evaluation's environment has the package")
+        return Problem(message, plan.file, task.line, "make sure that the evaluation's environment has the package")
     hint = "it may exist on compute nodes only; its parameters could not be read here"
     message = f"task script {task.script} was not found"
     return Problem(message, plan.file, task.line, hint, task.script)

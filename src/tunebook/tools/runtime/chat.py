@@ -18,7 +18,7 @@ Message = Mapping[str, str]
 
 
 def default_template(templates: Any) -> str:
-    """Returns the template for conversations without tools, as Transformers chooses it; empty if there is none.
+    """Returns the template for conversations without tools, as Transformers chooses it; empty without a template.
 
     Args:
         templates: a template; or several with names, as a mapping or as ``tokenizer_config.json`` lists them.
@@ -77,7 +77,7 @@ def answer_text(tokenizer: Any, messages: Sequence[Message], answer: str) -> str
 
     Raises:
         ValueError: the template renders a finished turn differently from an open one, so that training would not match
-            generation; or it changes the answer, so that another one would be learnt.
+            generation; or it changes the answer, so that the model would learn another one.
     """
     end = str(tokenizer.eos_token or "")
     if not tokenizer.chat_template:
@@ -90,7 +90,7 @@ def answer_text(tokenizer: Any, messages: Sequence[Message], answer: str) -> str
     text = whole[len(prompt) :].rstrip()
     if answer not in whole[len(prompt) :]:
         shown = f"{answer!r} becomes {text!r}"
-        raise ValueError(f"the chat template changes the answer ({shown[:200]}): write it as the template leaves it")
+        raise ValueError(f"the chat template changes the answer ({shown[:200]}): write it as the template renders it")
     has_end = any(token and text.endswith(token) for token in tokenizer.all_special_tokens)
     if has_end:
         return text

@@ -124,7 +124,7 @@ class DataReader:
 
 
 _NOTHING = object()
-"""In place of a value: the split is there, which an empty one shows by nothing else."""
+"""A marker in place of a value: the split exists, even if it is empty."""
 
 _Content = tuple[str | None, int | None, Any]
 """The top-level key (``None`` in a list), the line, and the value."""
@@ -232,7 +232,7 @@ def _json(file: Path) -> Iterator[_Content]:
 
 
 def _wrong_end(stream: JsonStream, first: str) -> str:
-    """Why a document is no data set, although its first value can be read; empty if it is one."""
+    """Why a document is not a data set, although its first value can be read; empty for a data set."""
     if first not in ("[", "{"):
         return "holds neither a list of examples nor splits as top-level keys"
     if stream.next_character():

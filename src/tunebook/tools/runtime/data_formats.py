@@ -1,6 +1,6 @@
 """Reads each example of a data set as its training does: as question and answer, as a conversation, or as a text.
 
-A format is converted where its meaning is beyond doubt; any other example is an error that says what to write.
+A format is converted if its meaning is certain; any other example is an error that says what to write.
 Runs inside jobs, and needs nothing else of tunebook.
 """
 
@@ -80,7 +80,7 @@ def _chat(value: Mapping[str, Any], form: ExampleFormat, unused: Counter[str]) -
         except ValueError as error:
             raise ValueError(f"message {number} of `{field}`: {error}") from None
     if all(message["role"] != "assistant" for message in read):
-        raise ValueError("there is no message of the assistant, so that there is nothing to learn")
+        raise ValueError("no message is from the assistant, so there is nothing to learn")
     return {"messages": read}
 
 
@@ -108,10 +108,10 @@ def _text(value: Mapping[str, Any], field: str) -> str:
         ValueError: it is something else; nothing is converted, since ``null`` or ``1.0`` may be a mistake.
     """
     if field not in value:
-        raise ValueError(f"there is no text `{field}`; its fields are: {', '.join(value) or 'none'}")
+        raise ValueError(f"the field `{field}` is missing; the fields are: {', '.join(value) or 'none'}")
     text = value[field]
     if not isinstance(text, str):
-        hint = "write a text, or leave the example out"
+        hint = "write a text, or remove the example"
         if isinstance(text, int | float):
             hint = f'write it in quotes: "{str(text).lower() if isinstance(text, bool) else text}"'
         raise ValueError(f"`{field}` is {_kind(text)}, not a text: {hint}")  # noqa: TRY004  wrong data
@@ -214,11 +214,11 @@ class FormatReader:
 
     def _lacking(self, form: ExampleFormat, value: Mapping[str, Any]) -> str:
         missing = next(field for field in form.fields if field not in value)
-        return f"there is no `{missing}`; its fields are: {', '.join(value) or 'none'}"
+        return f"the field `{missing}` is missing; the fields are: {', '.join(value) or 'none'}"
 
     def _no_form(self, value: Mapping[str, Any]) -> str:
         allowed = "; ".join(form.shown for form in DATASET_TYPES[self._type])
-        message = f"Dataset Type {self._type} needs {allowed}; its fields are: {', '.join(value) or 'none'}"
+        message = f"Dataset Type {self._type} needs {allowed}; the fields are: {', '.join(value) or 'none'}"
         for name, forms in DATASET_TYPES.items():
             if any(form.fits(value) for form in forms):
                 return f"{message}; for these write `- **Dataset Type:** {name}`"

@@ -11,7 +11,7 @@ def steps_per_epoch(
     """Optimizer steps in one epoch of a stock torchtune 0.6.1 recipe.
 
     The sampler splits the examples over the GPUs and repeats some, so that each GPU gets as many. The loader drops the
-    last incomplete batch, and an incomplete accumulation makes no step of its own.
+    last incomplete batch, and an incomplete accumulation makes no step.
     """
     per_gpu = -(-examples // max(1, gpus))
     steps = per_gpu // batch_size // accumulation

@@ -35,9 +35,9 @@ def example_parts(tokenizer: Any, record: Record, *, system_prompt: str, prompt:
 
 
 def cut_message(count: int, total: int, *, limit: int, longest: int) -> str:
-    """What a maximum sequence length does to examples that are longer; the end is cut, where the answer ends."""
+    """The message about examples that a maximum sequence length cuts at their end, where the answer is."""
     examples = "1 example loses its end" if count == 1 else f"{count} examples lose their ends"
-    hint = f"raise Max Sequence Length to {longest}, or leave the longer examples out"
+    hint = f"raise Max Sequence Length to {longest}, or remove the longer examples"
     return f"{examples} of {total} at a maximum sequence length of {limit} tokens; the longest has {longest}: {hint}"
 
 

@@ -58,7 +58,7 @@ def _check_model(path: Path) -> None:
     if not (path / "config.json").is_file() or not _has_weights(path):
         raise JobError(f"{path} holds no complete model: it needs config.json and weights")
     if (path / "adapter_config.json").is_file():
-        hint = "move adapter_* into a sub-folder, or the adapter would be applied to the merged weights again"
+        hint = "move adapter_* into a sub-folder; otherwise the adapter is applied to the merged weights again"
         raise JobError(f"{path} holds both merged weights and an adapter: {hint}")
     if not any((path / name).is_file() for name in TOKENIZERS):
         raise JobError(f"{path} holds no tokenizer: it needs one of {', '.join(TOKENIZERS)}")

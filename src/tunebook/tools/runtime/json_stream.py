@@ -1,4 +1,4 @@
-"""Reads a JSON document piece by piece, so that a large file never is in memory as a whole.
+"""Reads a JSON document piece by piece, so that a large file is never in memory as a whole.
 
 Runs inside jobs, and needs nothing else of tunebook.
 """
@@ -138,7 +138,7 @@ class JsonStream:
         self._at += 1
 
     def _fill(self) -> bool:
-        """Reads on, twice as much for a value that did not fit: a long value is not parsed again for every piece."""
+        """Reads more, twice as much for a value that did not fit: a long value is not parsed again for every piece."""
         chunk = self._file.read(max(_CHUNK, len(self._buffer)))
         self._line = self.line
         self._buffer = self._buffer[self._at :] + chunk

@@ -109,7 +109,7 @@ def _check_metrics(path: Path) -> None:
     entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     losses = [entry for entry in entries if "loss" in entry]
     if not losses:
-        raise JobError(f"training ended without a single step: {path} logs none")
+        raise JobError(f"training ended without a single step: {path} contains no step")
     if losses[-1]["loss"] is None:
         raise JobError(f"training diverged: the loss of step {losses[-1]['step']} is not finite")
 

@@ -93,7 +93,7 @@ def validating(stock: type[Any]) -> type[Any]:
                 data,
                 batch_size=cfg.batch_size,
                 collate_fn=collate,
-                generator=torch.Generator(),  # or every pass would draw from the training's random numbers
+                generator=torch.Generator(),  # otherwise every pass would draw from the training's random numbers
             )
             self._val_every = cfg.get("run_val_every_n_steps")
             self._validated_at = 0

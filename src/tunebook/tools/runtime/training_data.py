@@ -37,7 +37,7 @@ def split_problem(path: Path, split: str, data: DataReader) -> str:
     if split in data.counts:
         return f"{path}: the {split} split is empty"
     if not data.has_splits:
-        return f"{path} has no splits, so that all of it is training data: it cannot serve as {split}"
+        return f"{path} has no splits, so all of it is training data: it cannot serve as {split}"
     message = f"{path} has no {split} split; it has: {', '.join(data.keys) or 'none'}"
     if len(data.keys) == 1 and split == "train":
         message += f"; name it `train` instead of `{data.keys[0]}` if it is the training data"

@@ -61,7 +61,7 @@ def config_values(
 
 
 def _fixed_values(setup: Setup, model: TorchtuneModel, *, output: Path, site: Site) -> dict[str, Any]:
-    """The values that no single setting decides. Sections that only settings fill are named for their place."""
+    """The values that no single setting decides. Sections that settings fill are empty here, to fix the order."""
     on_gpu = setup.gpus > 0
     wandb_entity = None
     if setup.values["my_wandb_project"] is not None:

@@ -1,4 +1,4 @@
-"""What a training uses beyond the plan's own words: resolved defaults, numbers of steps, and a person's edits."""
+"""The values that a training uses but the plan does not state: resolved defaults, step counts, a person's edits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Finds the torchtune builder that makes the very same model as a ``config.json``, or refuses the model.
+"""Finds the torchtune builder for exactly the model that a ``config.json`` describes, or refuses the model.
 
-A wrong architecture still trains, and says nothing: what a builder of torchtune 0.6.1 cannot represent is an error
-here. A test builds a small random model of each family with Transformers and with torchtune and compares their logits.
+A wrong architecture trains without any error. A model that no builder of torchtune 0.6.1 can represent is therefore
+an error here. A test builds a small random model of each family with Transformers and with torchtune and compares
+their logits.
 """
 
 from __future__ import annotations
@@ -128,19 +129,19 @@ def _refuse(config: Config, **allowed: object) -> None:
     """Every named field must have the allowed value, or be absent."""
     for key, value in allowed.items():
         if config.get(key, value) != value:
-            raise ValueError(f"its {key} is {config[key]!r}, and torchtune's builder has {value!r}")
+            raise ValueError(f"its {key} is {config[key]!r}, but torchtune's builder has {value!r}")
 
 
 def _plain_rope(config: Config) -> None:
     kind = _rope(config)["rope_type"]
     if kind != "default":
-        raise ValueError(f"its rotary embedding is of type {kind}, and torchtune's builder has none of that type")
+        raise ValueError(f"its rotary embedding is of type {kind}, which torchtune's builder does not have")
 
 
 def _square_heads(config: Config) -> None:
     implied = int(config["hidden_size"]) // int(config["num_attention_heads"])
     if (config.get("head_dim") or implied) != implied:
-        raise ValueError(f"its head_dim is {config['head_dim']}, and torchtune's builder has {implied}")
+        raise ValueError(f"its head_dim is {config['head_dim']}, but torchtune's builder has {implied}")
 
 
 def _llama(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
@@ -181,7 +182,7 @@ def _qwen2(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
 
 
 def _mistral(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
-    """Mistral 7B v0.1 has a window of 4096 tokens, which torchtune leaves out: the same model up to that length."""
+    """Mistral 7B v0.1 has a window of 4096 tokens, which torchtune ignores; up to that length both compute the same."""
     _refuse(config, hidden_act="silu", tie_word_embeddings=False)
     _plain_rope(config)
     _square_heads(config)
@@ -192,7 +193,7 @@ def _mistral(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
 
 
 def _gemma2(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
-    """Torchtune's own Gemma 2 caps the wrong things with each other's values: ours puts that right."""
+    """Torchtune's own Gemma 2 applies its caps in the wrong places; ours applies them as the model does."""
     _refuse(config, hidden_act="gelu_pytorch_tanh", attention_bias=False, tie_word_embeddings=True)
     _plain_rope(config)
     arguments = _dimensions(config) | {

@@ -1,4 +1,4 @@
-"""Reading a torchtune configuration back as torchtune will: OmegaConf's values, at C speed.
+"""Reads a torchtune configuration as torchtune will: OmegaConf's values, at C speed.
 
 ``OmegaConf.load`` takes 7 ms a configuration, nearly all of it for building its own containers; reading a thousand back
 would take longer than writing them. Here PyYAML's C loader follows OmegaConf's two own rules for plain scalars (YAML

@@ -57,7 +57,7 @@ class TorchtuneResults(TrainingResults):
         if not isinstance(document, dict):
             return UsedSettings(SETUP)
         values = {str(key): value for key, value in document.items()}
-        if "learning_rate" in values:  # another name for it that the file may have
+        if "learning_rate" in values:  # the file may use another name
             values["lr"] = values.pop("learning_rate")
         return UsedSettings(SETUP, values)
 

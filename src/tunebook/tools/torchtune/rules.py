@@ -161,7 +161,7 @@ def _warmup(settings: Settings) -> Iterator[BrokenRule]:
 
 
 def _steps(settings: Settings, examples: int | None) -> Iterator[BrokenRule]:
-    """The examples make at least one step, and the warm-up ends before the training does."""
+    """The examples must make at least one step, and the warm-up must end before the training does."""
     total = total_steps(settings, examples)
     warmup = warmup_steps(settings, examples)
     if total is None or warmup is None:
@@ -178,7 +178,7 @@ def _steps(settings: Settings, examples: int | None) -> Iterator[BrokenRule]:
 
 
 def unresolved_warmup(settings: Settings, examples: int | None) -> Iterator[BrokenRule]:
-    """A share of steps is a number of steps only where the number of training examples is known."""
+    """A Warmup Ratio needs the number of training examples, from which the number of steps follows."""
     if warmup_steps(settings, examples) is None and not settings["packed"]:
         message = "Warmup Ratio is a share of all steps, but the number of training examples is not known"
         hint = "give Warmup Steps, or `- **Splits:** train (N)` under `### Dataset`"

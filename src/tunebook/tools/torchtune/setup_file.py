@@ -48,7 +48,7 @@ def write_setup(setup: Setup) -> str:
 
 
 def read_setup(text: str, *, file: str) -> Setup:
-    """The settings out of a file's text, every value converted to its type.
+    """The settings from a file's text, every value converted to its type.
 
     A missing key gets no default: guessing a setting trains the wrong model.
 
@@ -81,7 +81,7 @@ def _refuse_broken_rules(setup: Setup, lines: Mapping[str, int], file: str) -> N
 
 
 def read_generated_setup(text: str) -> Setup | None:
-    """The settings out of a text that :func:`write_setup` made, by a plain YAML reader and three times as fast.
+    """The settings from a text that :func:`write_setup` made, read by a plain YAML reader, three times as fast.
 
     ``None`` if it is not such a text; :func:`read_setup` then reports what is wrong with it.
     """

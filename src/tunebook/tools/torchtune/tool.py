@@ -73,7 +73,7 @@ class TorchtuneTool(PreparationTool):
     results = TorchtuneResults()
 
     def rules(self, plan: Plan) -> tuple[Problem, ...]:
-        """What torchtune's recipes cannot do."""
+        """Problems for requests that torchtune's recipes cannot fulfil."""
         return plan_rules(plan)
 
     def check(self, context: Context) -> Findings:
@@ -118,7 +118,7 @@ class TorchtuneTool(PreparationTool):
         return tuple(problems)
 
     def first_example(self, context: Context, run: Run) -> Sequence[tuple[str, bool]]:
-        """With the prompts of the setup that applies."""
+        """Rendered with the prompts of the setup in effect."""
         _, _, setup = _setups(context, run)
         facts = context.datasets.get(dataset_path(context.plan, run))
         model = context.models.get(model_path(context.plan, context.site, run))
@@ -140,12 +140,12 @@ class TorchtuneTool(PreparationTool):
         """``tune download``."""
         return f"tune download {repository} --output-dir {directory}"
 
-    def edit(self, text: str, assignments: Sequence[str], *, file: str) -> str:
+    def edit(self, text: str, assignments: Sequence[str], *, file: str, experiment: Path) -> str:
         """``setup_finetune.yaml`` with other values."""
-        return set_values(text, assignments, file=file)
+        return set_values(text, assignments, file=file, experiment=experiment)
 
     def shrink(self, text: str, *, file: str) -> Shrunk | None:
-        """At most half the batch, and more gradient accumulation; their product stays."""
+        """At most half the batch, and more gradient accumulation, with the same product."""
         return smaller_batch(text, file=file)
 
 
@@ -170,7 +170,7 @@ def _setups(context: Context, run: Run) -> tuple[Setup, TorchtuneModel, Setup]:
 
 
 def _setup_read_back(text: str, unit: Unit, file: str) -> Setup:
-    """The setup on disk; one that is as generated need not be checked as a person's is, which costs a sweep seconds."""
+    """The setup on disk. An unedited one is read without checks, which saves seconds for a sweep."""
     if text == unit.files[0].text:
         generated = read_generated_setup(text)
         if generated is not None:
@@ -217,7 +217,7 @@ class _Derivation:
         return Unit(self.run.name, files, (job,), prepared=prepared, warnings=warnings)
 
     def _check(self, model: TorchtuneModel, examples: int | None) -> None:
-        """The rules again, with what the plan alone does not say: the number of GPUs, the data, the model.
+        """The rules again, with facts that the plan alone does not give: the number of GPUs, the data, the model.
 
         Raises:
             PlanError: a setting cannot be honoured.

@@ -1,4 +1,4 @@
-"""Compares what was written with the plan: values as values, paths with the files that they name."""
+"""Compares the written files with the plan: values as values, paths with the files that they name."""
 
 from __future__ import annotations
 

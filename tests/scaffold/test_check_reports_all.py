@@ -86,7 +86,7 @@ def with_value(text: str, old: str, value: str) -> str:
     signature=SIGNATURES,
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_scaffold_refuses_check_reports(
+def test_check_reports_everything_that_scaffold_refuses(
     tmp_path: Path, edits: list[tuple[str, str]], site: list[tuple[str, str]], signature: str
 ) -> None:
     experiment = tmp_path / "experiment"

@@ -1,4 +1,4 @@
-"""``design --from``: plans in YAML are taken over, and what has no equivalent is a warning."""
+"""``import``: plans in YAML are taken over, and what has no equivalent is a warning."""
 
 from __future__ import annotations
 
@@ -37,11 +37,9 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def designed(path: Path, **options: list[str]) -> api.DesignReport:
-    given = {key.replace("_", "-"): texts for key, texts in options.items()}
-    inputs = api.read_inputs(api.DesignSources(yaml_plan=path, options=given))
+def designed(path: Path) -> api.DesignReport:
     clock: Callable[[], datetime] = lambda: datetime(2025, 11, 4, 9, 30, tzinfo=UTC)  # noqa: E731
-    return api.design(None, api.DesignOptions(defaults=True), given=inputs, clock=clock)
+    return api.import_plan(path, clock=clock)
 
 
 def planned(report: api.DesignReport) -> Plan:
@@ -71,6 +69,16 @@ def test_a_complete_plan_in_yaml_becomes_the_golden_plan(work: Path) -> None:
     assert report.written
     assert any(item.line == 12 and "does not exist on this machine" in item.message for item in report.warnings)
     assert stable(report.text) == GOLDEN.read_text()
+
+
+def test_labels_of_the_matrix_arrive_in_the_plan(work: Path) -> None:
+    text = (work / "neighbour.yaml").read_text()
+    control = "  - {name: tiny_base, type: control, model: tiny}\nevaluation:"
+    row = "  matrix:\n    - {run: tiny_base, vis_label: untrained, tasks: [upper]}"
+    (work / "labels.yaml").write_text(text.replace("\nevaluation:", "\n" + control, 1).replace("  matrix:", row))
+    report = designed(work / "labels.yaml")
+    assert "| tiny_rank4 | ✓ epoch 0 | rank 4 |" in report.text
+    assert "| tiny_base | ✓ | untrained; Base model, once |" in report.text
 
 
 def test_every_value_of_a_complete_plan_arrives(work: Path) -> None:
@@ -116,14 +124,15 @@ def test_every_value_of_a_complete_plan_arrives(work: Path) -> None:
     assert (plan.value("eval_temperature"), plan.value("eval_max_tokens"), plan.value("eval_seed")) == (0.7, 20, 3)
 
 
-def test_what_has_no_equivalent_is_a_warning_with_its_line_a_note_and_a_log_entry(work: Path) -> None:
+def test_keys_without_an_equivalent_are_warnings_with_line_note_and_log_entry(work: Path) -> None:
     report = designed(work / "complete.yaml")
     lines = (work / "complete.yaml").read_text().splitlines()
     told = left(report)
     expected = {
-        "size_gb": "models.base[].size_gb",
-        "data_generation": "data.data_generation",
-        "size_kb": "data.training.size_kb",
+        "size_gb: 2.5": "models.base[].size_gb: 2.5",
+        "size_gb: 6.4": "models.base[].size_gb: 6.4",
+        "data_generation": "data.data_generation: script sample_words.py, word_length 5, count 1000",
+        "size_kb": "data.training.size_kb: 60",
         "splits": "data.training.splits: train (800), validation (100), test (100)",
         "wandb_project": "output.wandb_project: capitalization",
         "system_prompt: Answer": "system_prompt of the task generalization: Answer in capitals",
@@ -159,7 +168,7 @@ def test_older_keys_are_read_and_retired_ones_are_warnings(work: Path) -> None:
     assert [text.partition(":")[0] for text in left(report).values()] == [
         "output.base_directory",
         "output.checkpoint_pattern",
-        "evaluation.scorer",
+        "evaluation.scorers",
     ]
     assert report.experiment == work / "caps_older"
     assert not any("does not exist on this machine" in item.message for item in report.warnings)
@@ -176,11 +185,6 @@ def test_the_directory_that_the_plan_names_is_used_if_it_is_here(work: Path) -> 
     moved.mkdir(parents=True)
     (moved / "plan.yaml").write_text(text.replace("dir: elsewhere", "dir: /gone/caps_older"))
     assert designed(moved / "plan.yaml").experiment == moved
-
-
-def test_options_win_over_the_plan(work: Path) -> None:
-    plan = planned(designed(work / "older.yaml", question=["Another one?"], set=["epochs=3"]))
-    assert (plan.question, plan.value("epochs")) == ("Another one?", 3)
 
 
 def changed(work: Path, *pairs: tuple[str, str], name: str = "older.yaml") -> Path:
@@ -202,21 +206,13 @@ def problems(path: Path) -> tuple[Problem, ...]:
 @pytest.mark.parametrize(
     ("old", "new", "message", "hint"),
     [
-        ("tools:", "tool:", "unknown key `tool`", "did you mean `tools`?"),
-        ("  question:", "  qestion:", "unknown key `experiment.qestion`", "did you mean `question`?"),
         ("  learning_rate:", "  learning_rat:", "unknown parameter `variables.learning_rat`", "did you mean"),
         ("  batch_size:", "  batchsize:", "unknown parameter `controls.batchsize`", "did you mean `batch_size`?"),
-        ("{name: tiny, path", "{name: tiny, pth", "unknown key `models.base[].pth`", "did you mean `path`?"),
-        ("    label: words", "    labl: words", "unknown key `data.training.labl`", "did you mean `label`?"),
-        ("  scorer:", "  scorrer:", "unknown key `evaluation.scorrer`", "did you mean `scorer"),
-        ("name: caps, script", "name: caps, scrpt", "unknown key `evaluation.tasks[].scrpt`", "did you mean `script`?"),
-        ("  base_directory:", "  base_dir:", "unknown key `output.base_dir`", "did you mean `base_directory`?"),
         ("date: 2025-10-01", "date: 1.10.2025", "`experiment.date` is `1.10.2025`", "YYYY-MM-DD"),
         ('prompt: "{input}"', "prompt: {input}", "`controls.prompt` must be one text", '"{input}"'),
         ("temperature: 0.0", "temperature: 0.7", "a temperature of 0.7 without `do_sample: true`", "greedy"),
         ("temperature: 0.0", "do_sample: true", "`do_sample: true` needs a `temperature` above 0", ""),
         ("temperature: 0.0", "do_sample: maybe", "`evaluation.do_sample` is `maybe`", "true or false"),
-        ("  base:\n", "  base: none\n  bases:\n", "unknown key `models.bases`", "did you mean `base`?"),
         ("epochs: 1", "epochs: [1, 2]", "`controls.epochs` must be one text", ""),
         ("scorer: match", "matrix: [{run: a, tasks: [caps]}]", "the plan lists none", "list them under `runs`"),
     ],
@@ -250,7 +246,9 @@ def test_wrong_runs_and_matrices_are_errors(work: Path, old: str, new: str, mess
 
 
 def test_all_problems_come_together_in_order(work: Path) -> None:
-    path = changed(work, ("tools:", "tool:"), ("  scorer:", "  scorrer:"), ("date: 2025-10-01", "date: soon"))
+    path = changed(
+        work, ("lora_rank:", "lora_rnk:"), ("temperature: 0.0", "temperature: 1"), ("date: 2025-10-01", "date: soon")
+    )
     lines = [problem.line for problem in problems(path)]
     assert len(lines) == 3
     assert lines == sorted(lines, key=lambda line: line or 0)
@@ -304,7 +302,7 @@ def test_a_second_control_of_a_model_is_a_warning_and_is_not_evaluated(work: Pat
     assert all(run.name != "again" for run in planned(report).runs)
 
 
-def test_hostile_texts_arrive_to_the_letter(work: Path) -> None:
+def test_hostile_texts_arrive_unchanged(work: Path) -> None:
     hostile = "a|b `c` **d** $(touch x) \"e\" 'f' ${g} # h \\n {input}"
     quoted = "'" + hostile.replace("'", "''") + "'"
     plan = planned(designed(changed(work, ('prompt: "{input}"', f"prompt: {quoted}"))))
@@ -343,20 +341,27 @@ def test_the_plan_is_scaffolded_without_a_change(work: Path) -> None:
 
 def test_the_command_line_takes_a_plan_over_or_lists_its_errors(work: Path) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        argv = [str(Path(sys.executable).with_name("tunebook")), "design", *words]
+        argv = [str(Path(sys.executable).with_name("tunebook")), "import", *words]
         return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
-    done = run("--from", "complete.yaml", "--json")
+    done = run("complete.yaml", "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["ok"], document["data"]["written"]) == (0, True, True)
     told = [item for item in document["warnings"] if item["message"].startswith("not carried over: ")]
     assert all(item["file"] == "complete.yaml" and item["line"] for item in told)
-    assert len(told) == 8
-    changed(work, ("tools:", "tool:"))
-    wrong = run("--from", "changed-older.yaml")
+    assert len(told) == 9
+    changed(work, ("  batch_size:", "  batchsize:"))
+    wrong = run("changed-older.yaml")
     assert wrong.returncode == ExitCode.WRONG_PLAN
-    assert "changed-older.yaml:6: error: unknown key `tool`" in wrong.stderr
-    both = run(str(document["data"]["experiment"]), "--from", "older.yaml", "--update")
-    assert both.returncode == ExitCode.USAGE
-    again = run("--from", "complete.yaml")
+    assert "changed-older.yaml:13: error: unknown parameter `controls.batchsize`" in wrong.stderr
+    again = run("complete.yaml")
     assert again.returncode == ExitCode.UNFINISHED
+    assert "`tunebook design --update`" in again.stderr
+    before = sorted(work.rglob("*"))
+    dry = run("older.yaml", "elsewhere", "--dry-run")
+    assert dry.returncode == ExitCode.DONE
+    assert "# Experiment: caps_older" in dry.stdout
+    assert sorted(work.rglob("*")) == before
+    named = run("older.yaml", "elsewhere")
+    assert named.returncode == ExitCode.DONE
+    assert (work / "elsewhere" / "experiment_summary.md").is_file()

@@ -58,7 +58,7 @@ def epochs_of(entry: dict[str, Any], total: int) -> list[int | None]:
 
 @given(plans(), st.booleans())
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-def test_runs_settings_and_evaluations_arrive(source: dict[str, Any], wide: bool) -> None:
+def test_runs_settings_and_evaluations_are_kept(source: dict[str, Any], wide: bool) -> None:
     read = read_yaml_plan(yaml.safe_dump(source, allow_unicode=wide, sort_keys=False), file="/x/plan.yaml")
     assert design_problems(read) == ()
     assert read.warnings == ()
