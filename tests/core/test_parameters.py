@@ -8,7 +8,8 @@ import pytest
 
 from support.plans import parse_plan, problems_of
 from tunebook.core.naming import run_directories
-from tunebook.core.parameters import SHARED_PARAMETERS, Kind, Parameter, ParameterTable
+from tunebook.core.parameters import Kind, Parameter, ParameterTable
+from tunebook.core.shared_parameters import SHARED_PARAMETERS
 
 MODULES = Parameter("modules", "Modules", Kind.LIST, "mods", choices=("q_proj", "v_proj", "mlp"))
 

@@ -8,7 +8,8 @@ from typing import Any
 import typer.main
 
 from tunebook.cli.main import app
-from tunebook.core.parameters import SHARED_PARAMETERS, Parameter
+from tunebook.core.parameters import Parameter
+from tunebook.core.shared_parameters import SHARED_PARAMETERS
 from tunebook.errors import ExitCode
 from tunebook.tools.known_models import KNOWN_MODELS
 from tunebook.tools.parameters import every_parameter

@@ -25,8 +25,8 @@ __all__ = [
 
 def complete_run(context: typer.Context, incomplete: str) -> list[str]:
     """The runs of the plan in the directory that the command names, or in the current one."""
-    from tunebook.core.parameters import SHARED_PARAMETERS
     from tunebook.core.plan import parse_plan
+    from tunebook.core.shared_parameters import SHARED_PARAMETERS
 
     # An option without its value ends the parsing; the directory before it is then among the unparsed arguments.
     named = context.params.get("directory") or next(iter(context.args), "")

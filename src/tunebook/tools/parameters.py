@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from tunebook.core.parameters import SHARED_PARAMETERS, Parameter, ParameterTable
+from tunebook.core.parameters import Parameter, ParameterTable
 from tunebook.core.plan import Tools
+from tunebook.core.shared_parameters import SHARED_PARAMETERS
 from tunebook.tools.registry import Registry, installed_tools
 
 __all__ = ["every_parameter", "installed_parameters", "parameters_of"]

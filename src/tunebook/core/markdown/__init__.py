@@ -1,6 +1,18 @@
 """Markdown that people edit: its blocks with their lines, values as Markdown, and tables rewritten line by line."""
 
+from tunebook.core.markdown.blocks import (
+    Block,
+    Bullet,
+    Cell,
+    MarkdownSection,
+    Row,
+    Table,
+    TextBlock,
+    name_key,
+    plain,
+)
 from tunebook.core.markdown.headings import title_key
+from tunebook.core.markdown.labels import read_label
 from tunebook.core.markdown.lines import TableLine, join_lines, split_lines
 from tunebook.core.markdown.quotes import literal
 from tunebook.core.markdown.text import (
@@ -15,19 +27,7 @@ from tunebook.core.markdown.text import (
     table_lines,
     table_row,
 )
-from tunebook.core.markdown.tree import (
-    Block,
-    Bullet,
-    Cell,
-    MarkdownSection,
-    Row,
-    Table,
-    TextBlock,
-    name_key,
-    parse_markdown,
-    plain,
-    read_label,
-)
+from tunebook.core.markdown.tree import parse_markdown
 
 __all__ = [
     "Block",

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from tunebook.core.markdown.tree import Cell, plain
+from tunebook.core.markdown.blocks import Cell, plain
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&~!])")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tunebook.core.markdown import Cell, MarkdownSection, escape_text, literal, parse_markdown
 from tunebook.core.numbers import plain_number
-from tunebook.core.parameters import SHARED_PARAMETERS, Kind, Parameter, ParameterTable, Value
+from tunebook.core.parameters import Kind, Parameter, ParameterTable, Value
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.all_runs import AllRunsSection
 from tunebook.core.plan.compute_estimates import ComputeEstimatesSection
@@ -28,6 +28,7 @@ from tunebook.core.plan.status import StatusSection
 from tunebook.core.plan.unread import report_unread
 from tunebook.core.plan.values import Plan, PlanDetails, Tools
 from tunebook.core.plan.variables import VariablesSection
+from tunebook.core.shared_parameters import SHARED_PARAMETERS
 from tunebook.errors import Problem
 
 __all__ = ["SECTIONS", "ParsedPlan", "parse_plan", "read_tools", "write_plan"]

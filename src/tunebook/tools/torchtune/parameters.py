@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from tunebook.core.parameters import SHARED_PARAMETERS, Kind, Parameter, Value
+from tunebook.core.parameters import Kind, Parameter, Value
+from tunebook.core.shared_parameters import SHARED_PARAMETERS
 from tunebook.tools.torchtune.recipes import STOCK_RECIPES, recipe_trains_adapters
 from tunebook.tools.torchtune.setup import Setup
 from tunebook.tools.torchtune.steps import warmup_steps
