@@ -31,7 +31,7 @@ __all__ = ["EvaluationRow", "StatusSection", "TrainingRow", "pending_rows", "upd
 
 # Notes that tunebook wrote, and may replace; all others are a person's.
 _OURS = re.compile(
-    r"exit code \d+( \([A-Z0-9]+\))?|killed by SIG[A-Z0-9]+|killed \(no outcome file\)|training failed|tunebook: .*"
+    r"exit code \d+( \([A-Z0-9]+\))?|killed by SIG[A-Z0-9]+|killed \(no outcome file\)|training failed|tunebook:.*"
     r"|(TIMEOUT|OUT_OF_GPU_MEMORY|OUT_OF_MEMORY|DIVERGED|CANCELLED|NODE_FAIL|PREEMPTED|BOOT_FAIL|DEADLINE)( by \d+)?"
 )
 _BOM = "\ufeff"
