@@ -75,7 +75,7 @@ def _show(report: api.CheckReport) -> None:
     for note in report.notes:
         out.print(f"✓ {note}", markup=False)
     if report.errors:
-        out.print(f"\n{len(report.errors)} error(s) in {report.experiment}: nothing was written", markup=False)
+        out.print(f"\n{len(report.errors)} error(s) in {report.experiment}", markup=False)
     else:
         runs = f"{len(report.plan.runs)} runs, {len(report.plan.fine_tuned)} of them fine-tuned"
         out.print(f"✓ {report.plan.name}: {runs}; {len(report.warnings)} warning(s)", markup=False)
