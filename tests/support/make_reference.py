@@ -52,11 +52,16 @@ where it gives another prompt; for every other parameter the two must agree. Onl
 - **Settings** may be bullets (also nested ones and task lists), lines of their own, or rows of a table Parameter, Value:
   `- **Seed:** 7`, `*Seed:* 7`, `Seed: 7`, `- Seed = 7`. They may be below a heading or a label, such as `### Training`. Below
   `### Evaluation`, `Seed`, `Temperature` and `Max Tokens` are those of the evaluation. A setting in a quotation, in a code
-  block, in a sentence, or below a heading such as `### Previous run` is an error, and so is a setting that has two values.
+  block, in a sentence, or below a heading such as `### Previous run` or a run's name is an error, and so is a setting that
+  has two values. `none` is an error where the default is another value: `-` means the default. `Overview` may only repeat
+  settings.
 - **Prompts** are between quotes (a JSON string: `\\n` is a new line), between backticks (verbatim), or in a code block below
   the bullet. Text after the closing quote is an error. `none`, `-`, `n/a`, `(none)` or `(empty)` without quotes means an empty
-  system prompt.
+  system prompt. A text without quotes is one line; one that may be a remark (`see below`, `TBD`, a tick at its end) is an
+  error.
 - **Other values** end with the code span that they begin with; the rest is a remark: `` `data.json` (from the wiki) ``.
+  Two code spans for one path are an error. Without a code span, only a remark such as `(default)` or `(fixed for all runs)`
+  is left out.
 - **Numbers** may be `1e-5`, `10⁻⁵`, `2 × 10⁻⁵`, `1,000` (a whole number) or `8 GPUs`; a decimal comma is an error.
 - **Times** are `8 min`, `1 h 30 min`, `90 s`, `2 days` or `0:45:00`, and `-` or `TBD` if they are not known.
 - **Remarks** are bullets named `Notes`, paragraphs that give no value, and comments (`<!-- … -->`).
