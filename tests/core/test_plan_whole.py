@@ -367,3 +367,16 @@ def test_another_encoding_is_an_error_with_line_and_byte(encode: Callable[[str],
     text = encode(PLAN).decode("utf-8", "surrogateescape")
     problem = parse_plan(text).problems[0]
     assert (problem.line, problem.message) == (line, f"the byte {byte} is not UTF-8 text")
+
+
+@pytest.mark.parametrize("word", ["none", "NA", "base", "n/a", "–"])
+@pytest.mark.parametrize("kind", ["Control", "Base", "baseline"])
+def test_the_cells_of_a_run_that_is_not_trained_may_say_so_in_words(page: str, word: str, kind: str) -> None:
+    row = "| Llama-3.2-1B-Instruct_base | Llama-3.2-1B-Instruct | - | - | - | Control |"
+    assert row in page
+    assert problems_of(page.replace(row, row.replace("| - ", f"| {word} ").replace("Control", kind))) == ()
+
+
+def test_a_trained_run_needs_a_value_and_not_a_word(page: str) -> None:
+    tuned = page.replace("| 8 | 1e-5 |", "| none | 1e-5 |")
+    assert any("LoRA Rank is `none`" in problem.message for problem in problems_of(tuned))

@@ -18,11 +18,14 @@ __all__ = ["AllRunsSection"]
 _REQUIRED = ("Run Name", "Model", "Type")
 _FIXED = (*_REQUIRED, "Est. Time", "Notes", "Checkpoint")
 _OTHER_NAMES = {"estimated time": "est. time", "est time": "est. time", "checkpoint path": "checkpoint"}
+_NOT_TRAINED = {"none", "na", "base", "not trained", "no training"}  # of a run that is not trained
 _TYPES = {kind.value.lower(): kind for kind in RunType} | {
     "finetuned": RunType.FINE_TUNED,
     "fine tuned": RunType.FINE_TUNED,
     "eval only": RunType.EVAL_ONLY,
     "base": RunType.CONTROL,
+    "base model": RunType.CONTROL,
+    "baseline": RunType.CONTROL,
 }
 
 
@@ -115,10 +118,11 @@ def _report_unknown(cell: Cell, source: SectionReader) -> None:
 
 def _read_run(row: Row, columns: _Columns, source: SectionReader) -> Run:
     name = row.cells[columns.fixed["run name"]].value
+    kind = _read_type(row, columns, name, source)
     parameters: dict[str, Written] = {}
     for index, parameter in columns.parameters.items():
         cell = row.cells[index]
-        if cell.is_empty:
+        if cell.is_empty or (kind is not RunType.FINE_TUNED and cell.key in _NOT_TRAINED):
             continue
         written = read_value(parameter, cell, source, owner=f"run `{name}`: ")
         if written is not None:
@@ -126,7 +130,7 @@ def _read_run(row: Row, columns: _Columns, source: SectionReader) -> Run:
     return Run(
         name=name,
         model=cell_value(row, columns.fixed, "model"),
-        type=_read_type(row, columns, name, source),
+        type=kind,
         line=row.line,
         parameters=MappingProxyType(parameters),
         checkpoint=cell_value(row, columns.fixed, "checkpoint") or None,
