@@ -294,6 +294,22 @@ def test_a_value_that_begins_with_a_code_span_is_the_code_span() -> None:
     assert plan_of(PLAN.replace("`cap_task.py`", "`cap_task.py`@x")).tasks[0].function == "x"
 
 
+@pytest.mark.parametrize(
+    "written", ["train: 80, validation: 10, test: 10", "train=80; validation = 10; test (10)", "train: 80, test: 10"]
+)
+def test_splits_with_colons_are_read(written: str) -> None:
+    dataset = plan_of(PLAN.replace("train (80), validation (10), test (10)", written)).dataset
+    assert dataset is not None
+    expected = {"train": 80, "validation": 10, "test": 10}
+    assert dict(dataset.splits) == {name: count for name, count in expected.items() if name in written}
+
+
+def test_thousands_in_splits_are_no_separators() -> None:
+    dataset = plan_of(PLAN.replace("train (80), validation (10), test (10)", "train: 1,200, test: 10")).dataset
+    assert dataset is not None
+    assert dict(dataset.splits) == {"train": 1200, "test": 10}
+
+
 def test_splits_are_read_whole_or_are_an_error() -> None:
     assert errors_at(PLAN.replace("test (10)", "test (ten)"), "- **Splits:**")
     nested = PLAN.replace(

@@ -25,6 +25,7 @@ from tunebook.core.plan.values import Dataset, EvaluationTask, Plan
 __all__ = ["ResourcesSection", "join_script", "split_script", "splits_text"]
 
 _SPLIT = r"(\w+)\s*\(\s*([\d,_]+)\s*(?:examples|samples|words|rows|records|items|lines)?\s*\)"
+_WITH_COLON = re.compile(r"(\w+)\s*[:=]\s*(\d{1,3}(?:,\d{3})+|\d[\d_]*)(?=\s*(?:[,;]|$))")
 _UNCLEAR_DATA = {"none", "same", "own", "built-in", "default", "test", "test split", "not applicable"}
 _TASK_COLUMNS = ("Task Name", "Script", "Dataset", "Description")
 
@@ -77,7 +78,7 @@ def _read_splits(bullet: Bullet, below: Sequence[Bullet], source: SectionReader)
     for part in below:
         source.take(part)
         texts.append(f"{part.name} ({part.value.text})" if part.name else part.value.text)
-    text = ", ".join(filter(None, texts))
+    text = _WITH_COLON.sub(r"\1 (\2)", ", ".join(filter(None, texts)))
     found = re.findall(_SPLIT, text)
     if not found or re.sub(_SPLIT, "", text).strip(" ,;.+&"):
         hint = "write `train (240), validation (30), test (30)`"
