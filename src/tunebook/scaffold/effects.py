@@ -60,8 +60,7 @@ def _of_plan(plan: Plan, item: SettingInEffect) -> Effect:
 def _of_paths(plan: Plan, site: Site, run: Run) -> Iterator[Effect]:
     model = plan.model_of(run)
     line = model.line if model is not None and not run.checkpoint else run.line
-    path = run.checkpoint or model_path(plan, site, run)
-    yield Effect("model", "Model", path, f"{plan.file}:{line}", "models and data")
+    yield Effect("model", "Model", model_path(plan, site, run), f"{plan.file}:{line}", "models and data")
     written = plan.setting(run, "dataset")
     data_line = written.line if written is not None else plan.dataset and plan.dataset.line
     source = f"{plan.file}:{data_line or run.line}"

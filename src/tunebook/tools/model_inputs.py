@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import expanded
-from tunebook.core.plan import Plan, Run
+from tunebook.core.plan import Plan, Run, RunType
 from tunebook.core.site import Site
 from tunebook.errors import Problem
 from tunebook.tools.base import Context, Findings
@@ -28,12 +28,8 @@ Models = Mapping[str, ModelFacts | None]
 
 def survey_models(plan: Plan, site: Site, experiment: Path) -> Models:
     """Path to the facts of each model that a run is trained from or evaluated with; ``None`` if it was not found."""
-    paths = sorted({_path(plan, site, run) for run in plan.runs} - {""})
+    paths = sorted({model_path(plan, site, run) for run in plan.runs} - {""})
     return {path: read_model_facts(experiment / expanded(path)) for path in paths}
-
-
-def _path(plan: Plan, site: Site, run: Run) -> str:
-    return run.checkpoint or model_path(plan, site, run)
 
 
 def model_findings(context: Context, stage: Stage) -> Findings:
@@ -44,10 +40,10 @@ def model_findings(context: Context, stage: Stage) -> Findings:
     plan = context.plan
     runs = plan.fine_tuned
     if stage is Stage.EVALUATION:
-        runs = tuple(run for run in plan.runs if run not in plan.fine_tuned)
+        runs = tuple(run for run in plan.runs if run.type is not RunType.FINE_TUNED)
     found = Findings()
-    for path in sorted({_path(plan, context.site, run) for run in runs} - {""}):
-        of_model = [run for run in runs if _path(plan, context.site, run) == path]
+    for path in sorted({model_path(plan, context.site, run) for run in runs} - {""}):
+        of_model = [run for run in runs if model_path(plan, context.site, run) == path]
         found += _of_model(plan, path, context.models[path], of_model)
     return found
 

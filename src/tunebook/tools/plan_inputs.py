@@ -29,7 +29,12 @@ _DEFAULT_MIN = 60.0
 
 
 def model_path(plan: Plan, site: Site, run: Run) -> str:
-    """The path of the run's model: its own bullet, or the plan's or the site's models directory; empty if unknown."""
+    """The path of the run's model: its checkpoint, its own bullet, or in the plan's or the site's models directory.
+
+    Empty if it is unknown.
+    """
+    if run.checkpoint:
+        return run.checkpoint
     model = plan.model_of(run)
     if model is not None:
         return model.path

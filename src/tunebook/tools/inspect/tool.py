@@ -95,7 +95,7 @@ class InspectTool(EvaluationTool):
         if prompts is None:
             return ""
         facts = context.datasets.get(task.dataset or dataset_path(context.plan, run))
-        model = context.models.get(run.checkpoint or model_path(context.plan, context.site, run))
+        model = context.models.get(model_path(context.plan, context.site, run))
         return first_prompt(facts, model, system_prompt=prompts[0], prompt=prompts[1])
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
@@ -182,7 +182,7 @@ class _Evaluation:
     def _resources(self) -> Resources:
         site = self.context.site
         gpus = min(1, planned_gpus(self.context.plan, site))
-        path = self.run.checkpoint or model_path(self.context.plan, site, self.run)
+        path = model_path(self.context.plan, site, self.run)
         size = model_size_b(self.run.model, self.context.models.get(path)) or _SIZE_UNKNOWN_B
         return job_resources(
             site,
@@ -257,7 +257,7 @@ class _Evaluation:
                 message = f"run `{self.run.name}`: no training writes a checkpoint of epoch {self.evaluation.epoch}"
                 raise PlanError(message, file=self.context.plan.file, line=self.evaluation.line)
             return prepared.checkpoints[self.evaluation.epoch]
-        path = self.run.checkpoint or model_path(self.context.plan, self.context.site, self.run)
+        path = model_path(self.context.plan, self.context.site, self.run)
         return str(model_directory(self.context, path))
 
 
