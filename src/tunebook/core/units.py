@@ -1,13 +1,22 @@
-"""Durations: as people write them, as numbers with a unit, and as SLURM reads them."""
+"""Durations, as people write them, as numbers with a unit, and as SLURM reads them; and SLURM's sizes of memory."""
 
 from __future__ import annotations
 
 import math
 import re
 
-__all__ = ["clock_minutes", "minutes", "read_duration", "sbatch_time", "spoken_duration", "spoken_minutes"]
+__all__ = [
+    "clock_minutes",
+    "megabytes",
+    "minutes",
+    "read_duration",
+    "sbatch_time",
+    "spoken_duration",
+    "spoken_minutes",
+]
 
 _UNITS_MIN = {"s": 1 / 60, "m": 1.0, "h": 60.0, "d": 1440.0}
+_UNITS_MB = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 _SPOKEN = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|m|s)(?:ays?|ours?|rs?|in(?:ute)?s?|ec(?:ond)?s?)?\b", re.IGNORECASE)
 # Words before a duration; units that are not read, and ranges.
 _ABOUT = re.compile(r"(?:(?:about|approx(?:imately|\.)?|circa|ca\.|up to|at most)\s+|[~≈<≤]\s*)*", re.IGNORECASE)
@@ -21,6 +30,14 @@ _UNCLEAR = re.compile(
     r"|[×x*]\s*\d+\s*$",
     re.IGNORECASE,
 )
+
+
+def megabytes(text: str) -> float:
+    """Megabytes of one of SLURM's sizes, which is in megabytes without a unit; 0 for other text."""
+    match = re.fullmatch(r"(\d+)([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        return 0.0
+    return float(match[1]) * _UNITS_MB[match[2].upper() or "M"]
 
 
 def clock_minutes(text: str) -> float | None:

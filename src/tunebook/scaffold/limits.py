@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from tunebook.core.jobs import Resources
 from tunebook.core.site import NodeLimits, Site
-from tunebook.core.units import spoken_duration
+from tunebook.core.units import megabytes, spoken_duration
 from tunebook.errors import Problem
 
 __all__ = ["limit_problems"]
 
-_GB = {"K": 1 / 1024**2, "M": 1 / 1024, "G": 1.0, "T": 1024.0}
 _HINT = "ask for less, or name another partition; if the table is out of date, `tunebook site init` writes it again"
 
 
@@ -30,18 +28,13 @@ def limit_problems(resources: Resources, site: Site) -> tuple[Problem, ...]:
 
 def _exceeded(resources: Resources, partition: NodeLimits) -> Iterator[str]:
     name = partition.partition
-    time, memory = resources.time_min, _memory_gb(resources.memory)
+    time, memory_gb = resources.time_min, megabytes(resources.memory) / 1024
     if time and partition.time_min and time > partition.time_min:
         longest = spoken_duration(60 * partition.time_min)
         yield f"a job asks for {spoken_duration(60 * time)}, but partition {name} gives at most {longest}"
-    if memory and partition.memory_gb and memory > partition.memory_gb:
+    if partition.memory_gb and memory_gb > partition.memory_gb:
         yield f"a job asks for {resources.memory} of memory, but a node of {name} has {partition.memory_gb} GB"
     if partition.cpus and resources.cpus > partition.cpus:
         yield f"a job asks for {resources.cpus} CPUs, but a node of {name} has {partition.cpus}"
     if resources.gpus > partition.gpus:
         yield f"a job asks for {resources.gpus} GPU(s), but a node of {name} has {partition.gpus}"
-
-
-def _memory_gb(text: str) -> float | None:
-    match = re.fullmatch(r"(\d+)([KMGT]?)B?", text, re.IGNORECASE)
-    return int(match[1]) * _GB[match[2].upper() or "M"] if match else None

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 
 from tunebook.core.parameters import suggestion
 from tunebook.core.site import Site
-from tunebook.core.units import spoken_duration
+from tunebook.core.units import megabytes, spoken_duration
 from tunebook.errors import SlurmError
 from tunebook.site.machine import Surroundings
 from tunebook.slurm.cluster import Accounts, Cluster, Partition
 from tunebook.slurm.submission import refusal
 
 __all__ = ["Complaint", "slurm_complaints"]
-
-_UNITS_MB = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,7 @@ def _sizes(site: Site, used: Sequence[Partition]) -> Iterator[Complaint]:
     if site.cpus and 0 < cpus < int(site.cpus):
         yield Complaint("cpus", f"jobs ask for {site.cpus} CPUs, but a node of partition {where} has {cpus}")
     memory_mb = max(partition.memory_mb or 0 for partition in used)
-    if 0 < memory_mb < _megabytes(site.mem):
+    if 0 < memory_mb < megabytes(site.mem):
         message = f"jobs ask for {site.mem} of memory, but a node of partition {where} has {memory_mb} MB"
         yield Complaint("mem", message)
 
@@ -199,11 +197,3 @@ def _time(site: Site, used: Sequence[Partition]) -> Iterator[Complaint]:
     if (site.time_min or 0) > longest_min:
         message = f"the default time {site.time} is longer than partition {_in_words(used)} allows"
         yield Complaint("time", message, f"at most {spoken_duration(longest_min * 60)}")
-
-
-def _megabytes(text: str) -> float:
-    """Reads one of SLURM's sizes, which are in megabytes without a unit; 0 for other text."""
-    match = re.fullmatch(r"(\d+)([KMGT]?)B?", text.strip(), re.IGNORECASE)
-    if match is None:
-        return 0.0
-    return float(match[1]) * _UNITS_MB[match[2].upper() or "M"]
