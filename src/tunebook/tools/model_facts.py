@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tunebook.tools.runtime.lfs import is_lfs_pointer
 from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
-from tunebook.tools.weights import is_lfs_pointer, tensor_shapes, weight_problem
+from tunebook.tools.weights import tensor_shapes, weight_problem
 
 __all__ = ["ModelFacts", "ModelFlaw", "context_length", "parameters_b", "read_model_facts"]
 

@@ -8,20 +8,12 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["is_lfs_pointer", "tensor_shapes", "weight_problem"]
+from tunebook.tools.runtime.lfs import is_lfs_pointer
 
-_POINTER = b"version https://git-lfs."
+__all__ = ["tensor_shapes", "weight_problem"]
+
 _LENGTH = 8
 _LONGEST_HEADER = 100_000_000  # the safetensors library's own limit
-
-
-def is_lfs_pointer(file: Path) -> bool:
-    """Whether a file is a Git LFS pointer instead of its content."""
-    try:
-        with file.open("rb") as stream:
-            return stream.read(len(_POINTER)) == _POINTER
-    except OSError:
-        return False
 
 
 def weight_problem(file: Path, tensors: Iterable[str] = ()) -> tuple[str, str]:

@@ -6,13 +6,14 @@ Runs inside jobs, and needs nothing else of tunebook.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.json_stream import JsonStream, parse_json
+from tunebook.tools.runtime.lfs import is_lfs_pointer
 
 __all__ = ["SUFFIXES", "DataReader", "MissingReaderError", "RawExample", "split_name"]
 
@@ -23,7 +24,6 @@ _KNOWN = ("train", "validation", "test")
 _SHARD = re.compile(r"(?P<split>.+?)[-_](?P<number>\d{5})-of-(?P<total>\d{5})(?:-[0-9a-f]{8,})?")
 _NOT_DATA = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "metadata.json"}
 _BATCH = 1000
-_POINTER = b"version https://git-lfs."
 
 
 class MissingReaderError(ValueError):
@@ -155,20 +155,30 @@ def _data_files(directory: Path) -> list[Path]:
 
 def _whole(split: str, files: tuple[Path, ...]) -> tuple[Path, ...]:
     """The files of one split, if they are the only ones and complete."""
-    names = ", ".join(file.name for file in files)
-    shards = [_SHARD.fullmatch(file.stem) for file in files]
-    parts = [shard for shard in shards if shard]
+    parts = _shards(files)
     if not parts and len(files) == 1:
         return files
     kinds = {(shard["split"], shard["total"]) for shard in parts}
-    if len(parts) != len(files) or len(kinds) != 1 or len({file.suffix for file in files}) != 1:
+    suffixes = {file.suffix for file in files}
+    if len(parts) != len(files) or len(kinds) != 1 or len(suffixes) != 1:
+        names = ", ".join(file.name for file in files)
         raise ValueError(f"{files[0].parent} has several files of the {split} split: {names}; keep one")
     total = int(parts[0]["total"])
-    numbers = {int(shard["number"]) for shard in parts}
-    missing = [str(number) for number in range(total) if number not in numbers]
+    missing = set(range(total)) - {int(shard["number"]) for shard in parts}
     if missing:
-        raise ValueError(f"{files[0].parent} lacks parts {', '.join(missing)} of {total} of the {split} split")
+        numbers = ", ".join(map(str, sorted(missing)))
+        raise ValueError(f"{files[0].parent} lacks parts {numbers} of {total} of the {split} split")
     return files
+
+
+def _shards(files: Iterable[Path]) -> list[re.Match[str]]:
+    """The names of those files that are parts of a split."""
+    found = []
+    for file in files:
+        shard = _SHARD.fullmatch(file.stem)
+        if shard is not None:
+            found.append(shard)
+    return found
 
 
 def _contents(file: Path) -> Iterator[_Content]:
@@ -177,9 +187,8 @@ def _contents(file: Path) -> Iterator[_Content]:
         raise ValueError(f"{file} is not a data file that can be read: write one of {_ALLOWED}")
     if not file.is_file():  # a pipe would never end
         raise ValueError(f"{file} is not a file: a data set is a file, or a directory of files")
-    with file.open("rb") as start:
-        if start.read(len(_POINTER)) == _POINTER:
-            raise ValueError(f"{file} is a Git LFS pointer, not the data: run `git lfs pull` there")
+    if is_lfs_pointer(file):
+        raise ValueError(f"{file} is a Git LFS pointer, not the data: run `git lfs pull` there")
     if suffix == ".parquet":
         yield None, None, _NOTHING
         yield from _parquet(file)
