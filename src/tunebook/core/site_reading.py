@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from tunebook.core.encoding import wrong_byte
 from tunebook.core.markdown import Bullet, MarkdownSection, Table, TextBlock, parse_markdown
 from tunebook.core.paths import SITE_FILE
 from tunebook.core.site import SETTINGS, Environment, NodeLimits, Site, gpu_request, setting
@@ -101,12 +102,9 @@ class _Reading:
     warnings: list[Problem] = field(default_factory=list)
 
     def refuse_other_encodings(self, text: str) -> None:
-        """Bytes that are no UTF-8 arrive as surrogates."""
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            byte = ord(text[error.start]) & 0xFF
-            line = text.count("\n", 0, error.start) + 1
+        wrong = wrong_byte(text)
+        if wrong is not None:
+            line, byte = wrong
             problem = Problem(f"not UTF-8: byte 0x{byte:02x}", self.file, line, "save the file as UTF-8")
             self.errors.append(problem)
 

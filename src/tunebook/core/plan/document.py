@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tunebook.core.encoding import wrong_byte
 from tunebook.core.markdown import Cell, MarkdownSection, escape_text, literal, parse_markdown
 from tunebook.core.numbers import plain_number
 from tunebook.core.parameters import Kind, Parameter, ParameterTable, Value
@@ -32,9 +33,6 @@ from tunebook.core.shared_parameters import SHARED_PARAMETERS
 from tunebook.errors import Problem
 
 __all__ = ["SECTIONS", "ParsedPlan", "parse_plan", "read_tools", "write_plan"]
-
-_NOT_UTF8 = re.compile("[\ud800-\udfff\0]")
-_LINE_END = re.compile(r"\r\n?|\n")
 
 # In the order in which they are read and written: Configuration needs the columns of All Runs, the matrix needs tasks.
 SECTIONS: Sequence[Section] = (
@@ -128,12 +126,10 @@ def _values(parameter: Parameter, cell: Cell) -> set[Value]:
 
 
 def _check_encoding(text: str, reading: Reading) -> None:
-    """Bytes that are not UTF-8 arrive as surrogates; UTF-16 has NUL characters in between."""
-    wrong = _NOT_UTF8.search(text)
+    wrong = wrong_byte(text, with_nul=True)
     if wrong is None:
         return
-    line = len(_LINE_END.findall(text, 0, wrong.start())) + 1
-    byte = ord(wrong[0]) & 0xFF
+    line, byte = wrong
     reading.problem(f"the byte 0x{byte:02X} is not UTF-8 text", line, "save the file with the encoding UTF-8")
 
 

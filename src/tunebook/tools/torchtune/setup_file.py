@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import yaml
 
+from tunebook.core.encoding import wrong_byte
 from tunebook.core.parameters import Kind, ParameterTable, Value, suggestion
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.torchtune.parameters import SETUP_PARAMETERS, SetupParameter
@@ -102,12 +103,9 @@ def _line(node: yaml.Node) -> int:
 
 
 def _refuse_other_encodings(text: str, file: str) -> None:
-    """Bytes that are no UTF-8 arrive as surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        line = text.count("\n", 0, error.start) + 1
-        raise PlanError("not UTF-8", file=file, line=line, hint="save the file as UTF-8") from None
+    wrong = wrong_byte(text)
+    if wrong is not None:
+        raise PlanError("not UTF-8", file=file, line=wrong[0], hint="save the file as UTF-8")
 
 
 def _nodes(text: str, file: str) -> tuple[dict[str, yaml.Node], list[Problem]]:
