@@ -73,13 +73,7 @@ def check(directory: Path) -> CheckReport:
     written = _written(blueprint)
     errors = (*errors, *obstacles(experiment, written))
     warnings = (*warnings, *unwritable(experiment, written))
-    examples: tuple[Sample, ...] = ()
-    prompts: tuple[Sample, ...] = ()
-    for part in blueprint.parts:
-        if loaded.preparation is not None and part.tool is loaded.preparation:
-            examples = first_examples(part, loaded.preparation, effects)
-        if loaded.evaluation is not None and part.tool is loaded.evaluation:
-            prompts = first_prompts(part, loaded.evaluation, effects)
+    examples, prompts = _samples(loaded, blueprint, effects)
     return CheckReport(
         experiment=experiment,
         plan=loaded.context.plan,
@@ -92,6 +86,20 @@ def check(directory: Path) -> CheckReport:
         prompts=prompts,
         own=loaded.own,
     )
+
+
+def _samples(
+    loaded: Loaded, blueprint: Blueprint, effects: Mapping[str, tuple[Effect, ...]]
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """First training examples, and first prompts."""
+    examples: tuple[Sample, ...] = ()
+    prompts: tuple[Sample, ...] = ()
+    for part in blueprint.parts:
+        if loaded.preparation is not None and part.tool is loaded.preparation:
+            examples = first_examples(part, loaded.preparation, effects)
+        if loaded.evaluation is not None and part.tool is loaded.evaluation:
+            prompts = first_prompts(part, loaded.evaluation, effects)
+    return examples, prompts
 
 
 def _written(blueprint: Blueprint) -> tuple[str, ...]:

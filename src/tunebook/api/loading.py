@@ -71,7 +71,7 @@ def file_text(path: Path) -> str:
     """The text of a file that a person named.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: the file does not exist.
     """
     text = read_text(path)
     if text is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from tunebook.core.jobs import Job, Stage
@@ -115,18 +115,25 @@ def _table(group: str, by_key: Mapping[str, Mapping[str, Effect]]) -> EffectTabl
     for by_run in by_key.values():
         runs |= dict.fromkeys(by_run)
     common: list[Effect] = []
-    varying: list[Mapping[str, Effect]] = []
+    names: list[str] = []
+    rows: dict[str, list[str]] = {run: [] for run in runs}
     for by_run in by_key.values():
-        first = next(iter(by_run.values()))
-        if by_run.keys() == runs.keys() and all(item.value == first.value for item in by_run.values()):
-            common.append(first if len({item.source for item in by_run.values()}) == 1 else _in_rows(first))
-        else:
-            varying.append(by_run)
-    names = tuple(next(iter(by_run.values())).name for by_run in varying)
-    rows = {run: tuple(by_run[run].value if run in by_run else "" for by_run in varying) for run in runs}
-    return EffectTable(group, tuple(common), names, rows if varying else {})
+        effects = list(by_run.values())
+        values = {item.value for item in effects}
+        if len(values) == 1 and len(effects) == len(runs):
+            common.append(_common(effects))
+            continue
+        names.append(effects[0].name)
+        for run, cells in rows.items():
+            cells.append(by_run[run].value if run in by_run else "")
+    if not names:
+        rows = {}
+    return EffectTable(group, tuple(common), tuple(names), {run: tuple(cells) for run, cells in rows.items()})
 
 
-def _in_rows(effect: Effect) -> Effect:
-    """An effect whose value is on several lines, such as the rows of the runs table."""
-    return Effect(effect.key, effect.name, effect.value, f"{effect.source} and further lines", effect.group)
+def _common(effects: Sequence[Effect]) -> Effect:
+    """One effect in place of equal ones, which may come from several lines, such as the rows of the runs table."""
+    first = effects[0]
+    if len({item.source for item in effects}) == 1:
+        return first
+    return replace(first, source=f"{first.source} and further lines")

@@ -37,7 +37,7 @@ def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[s
 
 
 def obstacles(experiment: Path, paths: Iterable[str]) -> Iterator[Problem]:
-    """What is in the way of files that are to be written, each once."""
+    """Files, links and directories that block the files of a scaffolding, each once."""
     paths = list(paths)
     for folder in _folders(paths):
         place = experiment / folder
@@ -51,7 +51,7 @@ def obstacles(experiment: Path, paths: Iterable[str]) -> Iterator[Problem]:
 
 
 def unwritable(experiment: Path, paths: Iterable[str]) -> Iterator[Problem]:
-    """Directories of files that are to be written, in which this user may not write."""
+    """Directories of the files of a scaffolding in which this user may not write."""
     for folder in _folders(paths):
         place = experiment / folder
         if place.is_dir() and not os.access(place, os.W_OK | os.X_OK):

@@ -213,7 +213,7 @@ def _index_flaws(directory: Path, files: Sequence[str]) -> Iterator[ModelFlaw]:
 
 
 def _weight_map(index: Path) -> Mapping[str, str]:
-    """Tensor to file, as an index says; empty if there is no index, or none that can be read."""
+    """Tensor to file, as an index says; empty if the index is missing or cannot be read."""
     placed = (_json(index) or {}).get("weight_map")
     if not isinstance(placed, dict) or not all(isinstance(file, str) for file in placed.values()):
         return {}

@@ -30,16 +30,24 @@ def labelled_parts(content: str, *, is_item: bool) -> list[tuple[str, int, bool]
     """
     parts: list[tuple[str, int, bool]] = []
     for offset, text in enumerate(content.split("\n")):
-        follows = parts[-1][2] if parts else is_item
-        is_labelled = text.startswith("**") or _MARKED_LABEL.match(text) is not None
-        is_labelled = is_labelled or (follows and _PLAIN_LABEL.fullmatch(text) is not None)
-        continues = bool(parts) and (is_open(parts[-1][0]) or (not is_labelled and (is_item or not follows)))
-        if continues:
-            before, start, is_bullet = parts[-1]
+        if not parts:
+            parts.append((text, offset, is_item or _is_labelled(text, follows_bullet=is_item)))
+            continue
+        before, start, is_bullet = parts[-1]
+        is_labelled = _is_labelled(text, follows_bullet=is_bullet)
+        is_plain_text = not is_labelled and (is_item or not is_bullet)
+        if is_open(before) or is_plain_text:
             parts[-1] = (f"{before}\n{text}", start, is_bullet)
         else:
-            parts.append((text, offset, is_labelled or (is_item and offset == 0)))
+            parts.append((text, offset, is_labelled))
     return parts
+
+
+def _is_labelled(text: str, *, follows_bullet: bool) -> bool:
+    """Whether a line begins with a label; one without marks counts only below a bullet."""
+    if text.startswith("**") or _MARKED_LABEL.match(text):
+        return True
+    return follows_bullet and _PLAIN_LABEL.fullmatch(text) is not None
 
 
 def read_label(content: str, line: int) -> Bullet:

@@ -262,7 +262,7 @@ class _Evaluation:
 
 
 def _twice_named(plan: Plan, task: EvaluationTask) -> Problem:
-    message = f"{task.script}@{task.function} names a task of a package, and a function beside it"
+    message = f"{task.script}@{task.function} names a task of a package and also a function"
     return Problem(message, plan.file, task.line, f"write `{task.script}`, or the path of a file before the `@`")
 
 
