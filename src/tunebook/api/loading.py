@@ -128,6 +128,7 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
         models=survey_models(plan, site, experiment),
         datasets=survey_datasets(plan, experiment),
         facts=facts,
+        loads_adapters=evaluation is not None and evaluation.loads_adapters,
     )
     by_tool = {tool.name: model_findings(context, tool.stage) + tool.check(context) for tool in tools}
     return Loaded(replace(context, findings=by_tool), preparation, evaluation, of_plan, parsed.own)

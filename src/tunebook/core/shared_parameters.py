@@ -107,6 +107,7 @@ SHARED_PARAMETERS = ParameterTable(
         Parameter("dataset", "Dataset", _TEXT, "data"),
         Parameter("prompt", "Prompt", _LITERAL, "prompt", default="{input}", is_shown=True),
         Parameter("system_prompt", "System Prompt", _LITERAL, "sysprompt", default="", is_shown=True),
+        Parameter("precision", "Precision", _TEXT, "precision", choices=("bf16", "fp32")),
         Parameter("gpus", "GPUs", _WHOLE, minimum=0),
         Parameter(
             "run_val_every_n_steps",

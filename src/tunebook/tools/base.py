@@ -128,6 +128,8 @@ class Prepared:
     Attributes:
         job: the name of the job to wait for.
         checkpoints: zero-based epoch to the absolute path of its directory.
+        base: the absolute directory of the model that the checkpoints are adapters of; empty if each checkpoint is a
+            whole model. ``rank`` is that of the adapters.
         config: the text of the run's ``setup_finetune.yaml``, which task scripts read; ``None`` if the tool writes
             none: task scripts then get the values one by one.
         values: the settings that the training uses, by the parameter's key; an evaluation reads ``dataset_path``,
@@ -138,6 +140,8 @@ class Prepared:
     checkpoints: Mapping[int, str]
     config: str | None
     values: Mapping[str, Any]
+    base: str = ""
+    rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,7 @@ class Context:
         datasets: path, as the plan gives it, to what was read of the data set; ``None`` if it was not found here.
         facts: the result of each tool's own ``survey``, by the tool's name; ``findings`` of its own ``check``.
         prepared: run name to its preparation; given to evaluation tools.
+        loads_adapters: whether the plan's evaluation tool can evaluate checkpoints that are adapters.
     """
 
     plan: Plan
@@ -184,6 +189,7 @@ class Context:
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     findings: Mapping[str, Findings] = field(default_factory=lambda: MappingProxyType({}))
     prepared: Mapping[str, Prepared] = field(default_factory=lambda: MappingProxyType({}))
+    loads_adapters: bool = False
 
 
 @dataclass(frozen=True)
@@ -375,6 +381,9 @@ class EvaluationTool(Tool, Protocol):
 
     task_form: str
     """The kind of script that a task needs, as a noun phrase in Markdown for a person who has to write one."""
+
+    loads_adapters: bool = False
+    """Whether it evaluates checkpoints that are adapters, in the format of PEFT, on their base model."""
 
     def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:  # noqa: ARG002
         """The first prompt of an evaluation, for a task that puts the plan's prompts around the data set's inputs.

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from tunebook.core.jobs import Resources
 from tunebook.core.paths import expanded
 from tunebook.core.plan import Plan, Run
+from tunebook.core.plan.settings import effective
 from tunebook.core.site import Site
 from tunebook.core.units import clock_minutes, sbatch_time
 from tunebook.tools.base import Context
@@ -20,6 +21,7 @@ __all__ = [
     "model_directory",
     "model_path",
     "planned_gpus",
+    "planned_precision",
     "training_time",
 ]
 
@@ -66,6 +68,17 @@ def planned_gpus(plan: Plan, site: Site) -> int:
     if isinstance(gpus, int):
         return gpus
     return int(site.gpus or 1)
+
+
+def planned_precision(plan: Plan, site: Site, run: Run) -> str:
+    """``bf16`` or ``fp32``, the precision of a run's base weights in training and evaluation.
+
+    Without the plan's word it is bf16 on GPUs and fp32 elsewhere.
+    """
+    written = effective(plan, run, "precision")
+    if isinstance(written, str):
+        return written
+    return "bf16" if planned_gpus(plan, site) else "fp32"
 
 
 def memory_gb(parameters_b: float, gpus: int, *, precision: str = "bf16") -> int:

@@ -204,15 +204,7 @@ SETUP_PARAMETERS = (
         place="dataset.packed",
     ),
     _shared("seed", place="seed"),
-    SetupParameter(
-        "precision",
-        "Precision",
-        Kind.TEXT,
-        "precision",
-        choices=("bf16", "fp32"),
-        configured=_precision,
-        nullable=True,
-    ),
+    _shared("precision", configured=_precision, nullable=True),
     _shared("weight_decay", place="optimizer.weight_decay"),
     SetupParameter(
         "max_grad_norm",
