@@ -53,6 +53,7 @@ class InspectTool(EvaluationTool):
     )
     parameters = PLAN_PARAMETERS
     results = InspectResults()
+    loads_adapters = True
     task_form = "an inspect-ai task that accepts `config_dir`, and `dataset_path`, `system_prompt` and `prompt`"
 
     def read_tasks(self, script: Path) -> TaskScript | None:
