@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.plain_training import PlainSettings, PlainTraining
+from support.tiny_model import MODEL, build_family_model
 from support.trainings import FULL, Trained, configuration, train
 from tunebook.tools.runtime import torchtune_job
 
@@ -171,6 +172,33 @@ def test_a_checkpoint_of_the_second_epoch_computes_what_the_trained_model_comput
     assert ("adapter_model.safetensors" in files) == (save == "adapter")
     assert any(name.startswith("model-") for name in files) == (save == "merged")
     assert (checkpoint / "adapter" / "adapter_model.safetensors").is_file() == (save == "merged")
+    assert finished(config) == ""
+
+
+GEMMA = {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 512, "hidden_activation": "gelu_pytorch_tanh"}
+# A family of Transformers with its settings, and the default of Save.
+FAMILIES: list[tuple[str, dict[str, Any], str]] = [
+    ("Llama", {"tie_word_embeddings": False}, "adapter"),
+    ("Qwen2", {"tie_word_embeddings": True}, "adapter"),
+    ("Mistral", {"sliding_window": None}, "adapter"),
+    ("Gemma2", GEMMA, "adapter"),
+    ("Phi3", {}, "merged"),
+    ("Phi3", {"num_key_value_heads": 4}, "merged"),
+]
+
+
+@pytest.mark.parametrize(("family", "settings", "form"), FAMILIES, ids=[f"{row[0]}-{row[2]}" for row in FAMILIES])
+def test_checkpoints_of_every_family_compute_what_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, settings: dict[str, Any], form: str
+) -> None:
+    """The form that is the default for the family; all modules that may have adapters have one."""
+    model = build_family_model(tmp_path / MODEL, family, **settings)
+    bullets = ("Batch Size: 2", "LoRA Target Modules: q_proj, k_proj, v_proj, output_proj, mlp")
+    config = configuration(tmp_path, *bullets, edits=(FAST,), examples=5, model=model)
+    assert config.save_adapter_weights_only == (form == "adapter")
+    trained = train(config)
+    checkpoint = Path(config.output_dir) / "epoch_1"
+    assert logits(loaded(checkpoint, monkeypatch)) == pytest.approx(logits_of(trained), abs=2e-4)
     assert finished(config) == ""
 
 
