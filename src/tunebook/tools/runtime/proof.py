@@ -16,15 +16,16 @@ from typing import Any
 __all__ = ["HELD_OUT", "PROOF", "SAMPLES", "begin_proof", "judge", "read_proof", "record_evaluated", "record_trained"]
 
 PROOF = "proof.json"
-SAMPLES = 16
+SAMPLES = 32
 """How many examples are enough: a wrong merge shows in each of them."""
 HELD_OUT = ("validation", "test", "train")
 """The splits that the examples are taken from; the first one that the data set has."""
 
-# Rounding moves the mean loss by a few 1e-6 in fp32, and by some 1e-3 in bf16: the two libraries add in another order.
-# The faults that were seen move it by 0.014 and more.
-_ABSOLUTE = {"fp32": 1e-3, "bf16": 1e-2}
-_RELATIVE = {"fp32": 1e-3, "bf16": 1e-2}
+# The libraries round in other places. SmolLM2-135M's loss of 1.97 differed by 4e-7 in fp32 between torchtune and
+# Transformers, and its loss of 2.07 by 0.04 in bf16. The faults that were seen: a merge into the live weights moved a
+# loss of 0.06 by 0.014 (in fp32), a merge in bf16 moved it by 0.09, and one of 1.06 by 0.69.
+_ABSOLUTE = {"fp32": 1e-3, "bf16": 2e-2}
+_RELATIVE = {"fp32": 1e-3, "bf16": 3e-2}
 
 
 def tolerance(loss: float, precision: str) -> float:
