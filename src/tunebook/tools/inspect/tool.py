@@ -29,7 +29,7 @@ from tunebook.tools.base import (
     Unit,
 )
 from tunebook.tools.inspect.arguments import Arguments, config_copy, has_own_data, prompt_warnings, task_errors
-from tunebook.tools.inspect.evaluated_model import EvaluatedModel, evaluated_model
+from tunebook.tools.inspect.evaluated_model import PLAIN_TEXT, EvaluatedModel, dataset_type, evaluated_model
 from tunebook.tools.inspect.generation import Generation, generation_effects, planned_generation
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
 from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
@@ -108,7 +108,8 @@ class InspectTool(EvaluationTool):
             return ""
         facts = context.datasets.get(task.dataset or dataset_path(context.plan, run))
         model = context.models.get(model_path(context.plan, context.site, run))
-        return first_prompt(facts, model, system_prompt=prompts[0], prompt=prompts[1])
+        is_plain_text = dataset_type(context, run) == PLAIN_TEXT
+        return first_prompt(facts, model, system_prompt=prompts[0], prompt=prompts[1], is_plain_text=is_plain_text)
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The runs that the matrix evaluates."""
