@@ -80,7 +80,19 @@ def broken_rules(settings: Settings, *, examples: int | None) -> Iterator[Broken
     Args:
         examples: how many training examples there are; ``None`` where that is not known.
     """
-    for rule in (_recipe, _gpus, _validation, _prompt, _packing, _alpha, _merging, _targets, _warmup):
+    for rule in (
+        _recipe,
+        _gpus,
+        _validation,
+        _prompt,
+        _chat_prompt,
+        _plain_text_prompts,
+        _packing,
+        _alpha,
+        _merging,
+        _targets,
+        _warmup,
+    ):
         yield from rule(settings)
     yield from _steps(settings, examples)
 
@@ -115,6 +127,23 @@ def _prompt(settings: Settings) -> Iterator[BrokenRule]:
     if settings["dataset_type"] == "instruct" and "{input}" not in str(settings["prompt"]):
         hint = "without it every example trains on the same text; write for example `{input}`"
         yield BrokenRule("prompt", "the prompt does not contain `{input}`", hint)
+
+
+def _chat_prompt(settings: Settings) -> Iterator[BrokenRule]:
+    """Conversations are complete: a prompt would act in evaluation only."""
+    if settings["dataset_type"] == "chat" and settings["prompt"] != "{input}":
+        message = "a Prompt does not apply to conversations (Dataset Type chat): it would act in evaluation only"
+        yield BrokenRule("prompt", message, "leave it out, and write its words into the data, or into System Prompt")
+
+
+def _plain_text_prompts(settings: Settings) -> Iterator[BrokenRule]:
+    """Plain texts are trained on as they are: prompts would act in evaluation only."""
+    if settings["dataset_type"] != "text_completion":
+        return
+    for key, name, neutral in (("prompt", "Prompt", "{input}"), ("system_prompt", "System Prompt", "")):
+        if (settings[key] or neutral) != neutral:
+            message = f"a {name} does not apply to plain text (Dataset Type text_completion): "
+            yield BrokenRule(key, f"{message}it would act in evaluation only", "leave it out")
 
 
 def _packing(settings: Settings) -> Iterator[BrokenRule]:
