@@ -74,7 +74,7 @@ class PlainTraining:
         self.rates: list[float] = []
         if settings.rank:
             for parameter in self.model.parameters():
-                parameter.requires_grad_(requires_grad=False)
+                parameter.requires_grad_(False)
             down = [tensor for name, tensor in first.items() if name.endswith("lora_a.weight")]
             for name, weight in zip(adapted_names(first), down, strict=True):
                 self._adapt(name, weight)

@@ -93,10 +93,10 @@ def finish(output: Path, *, epochs: int, adapter: str, config: Path | None = Non
             raise JobError(f"training ended without writing weights to {folder}")
         if adapter == "stash":
             _stash(folder)
-        if adapter == "only" and values:
-            _name_base(folder / ADAPTER_CONFIG, values)
         if "stock_recipe" in values:
             _check_content(folder, weights, values, is_adapter=adapter == "only")
+        elif values and adapter == "only":
+            _name_base(folder / ADAPTER_CONFIG, values)
     shutil.rmtree(output / _RECIPE_STATE, ignore_errors=True)
 
 

@@ -40,6 +40,7 @@ from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_example
 from tunebook.tools.torchtune.config import config_values, launched_recipe, metrics_path, write_config
+from tunebook.tools.torchtune.disk_space import checkpoint_bytes
 from tunebook.tools.torchtune.edit_setup import set_values, smaller_batch
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP
 from tunebook.tools.torchtune.in_effect import setup_effects
@@ -148,6 +149,10 @@ class TorchtuneTool(PreparationTool):
         if not has_config and known_model(name) is None:
             return None
         return resolve_model(name, facts, lora=True).parameters_b
+
+    def checkpoint_bytes(self, context: Context, run: Run) -> float | None:
+        """From the form and precision of the checkpoints, and the model's dimensions."""
+        return checkpoint_bytes(context, run)
 
     def download_command(self, repository: str, directory: str) -> str:
         """``tune download``."""
