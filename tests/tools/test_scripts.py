@@ -16,7 +16,7 @@ from support.scaffolding import replace, scaffolded
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.core.jobs import Job
 from tunebook.core.quoting import sbatch_value, shell_word
-from tunebook.disk.inputs import inputs_digest
+from tunebook.disk.inputs import InputReader
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import PlanError
 
@@ -95,7 +95,7 @@ def test_training_gets_its_arguments_and_writes_its_outcome(experiment: Path, tm
     outcome = read_outcome(experiment / job.outcome)
     assert outcome is not None
     assert (outcome.exit_code, outcome.tag) == (0, TAG)
-    assert outcome.inputs == inputs_digest(experiment, job)
+    assert outcome.inputs == InputReader(experiment).read(job).digests
 
 
 def test_the_exit_code_is_the_tools_own(experiment: Path, tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from tunebook.artifacts.checkpoints import missing_checkpoints
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.artifacts.result import read_result
+from tunebook.core.input_digests import InputDigests
 from tunebook.core.jobs import Job, Stage
 from tunebook.disk.deviations import read_deviation
-from tunebook.disk.inputs import input_problem, inputs_digest
+from tunebook.disk.inputs import InputReader
 from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger
 from tunebook.errors import PlanError
 from tunebook.run.verdict import Evidence, Verdict, judge
@@ -27,6 +28,7 @@ class Survey:
     evidence: Mapping[str, Evidence]
     verdicts: Mapping[str, Verdict]
     ledger: Ledger
+    reader: InputReader
 
 
 def survey(jobs: Sequence[Job], experiment: Path) -> Survey:
@@ -39,11 +41,14 @@ def survey(jobs: Sequence[Job], experiment: Path) -> Survey:
     ordered = _in_order(jobs)
     evidence: dict[str, Evidence] = {}
     verdicts: dict[str, Verdict] = {}
+    reader = InputReader(experiment)
+    seen: dict[str, str] = {}
     for job in ordered:
-        evidence[job.name] = gather(job, experiment, ledger.entries.get(job.name))
+        evidence[job.name] = gather(job, experiment, ledger.entries.get(job.name), reader, seen)
         needs = [(evidence[need], verdicts[need]) for need in job.needs]
         verdicts[job.name] = judge(job, evidence[job.name], needs)
-    return Survey(ordered, evidence, verdicts, ledger)
+    reader.save()
+    return Survey(ordered, evidence, verdicts, ledger, reader)
 
 
 def _in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
@@ -79,21 +84,26 @@ def _stuck(job: Job, names: Collection[str]) -> PlanError:
     return PlanError(f"job `{job.name}` {why}", hint="scaffold again")
 
 
-def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
-    """Reads what was recorded of one job."""
-    digest, problem = "", ""
-    try:
-        digest = inputs_digest(experiment, job)
-    except OSError as error:
-        problem = input_problem(error)
+def gather(
+    job: Job, experiment: Path, entry: LedgerEntry | None, reader: InputReader, seen: dict[str, str] | None = None
+) -> Evidence:
+    """Reads what was recorded of one job.
+
+    Args:
+        reader: computes the digests of its inputs.
+        seen: the digests of data sets and models that were read for other jobs at the same time.
+    """
+    found = reader.read(job, seen)
     deviation = None
     if job.stage is Stage.PREPARATION:
-        deviation = read_deviation(experiment / job.directory, digest)
+        texts = InputDigests(found.digests.contents[: len(job.texts)])
+        deviation = read_deviation(experiment / job.directory, texts.combined)
     return Evidence(
         entry=entry,
         outcome=read_outcome(experiment / job.outcome),
-        digest=digest,
-        problem=problem,
+        inputs=found.digests,
+        problem=found.problem,
+        unread=found.unread,
         missing=missing_checkpoints(job.checkpoints, experiment),
         result=read_result(experiment / job.result) if job.result else None,
         deviation=str(deviation or ""),

@@ -27,6 +27,7 @@ class JobSet:
     def __init__(self, survey: Survey, experiment: Path, selected: frozenset[str], *, retry_failed: bool) -> None:
         self._experiment = experiment
         self._retry_failed = retry_failed
+        self.reader = survey.reader
         self._dependents: dict[str, list[JobInRun]] = {}
         self.by_name: dict[str, JobInRun] = {}
         for job in survey.jobs:
@@ -106,7 +107,7 @@ class JobSet:
 
     def look_again(self, one: JobInRun, entry: LedgerEntry | None) -> None:
         """Reads again what was recorded of a job, and judges it and all jobs that need it."""
-        evidence = gather(one.job, self._experiment, entry)
+        evidence = gather(one.job, self._experiment, entry, self.reader)
         needs = [(need.evidence, need.verdict) for need in self._needs(one)]
         one.learn(evidence, judge(one.job, evidence, needs))
         for dependent in self._dependents.get(one.job.name, ()):

@@ -9,7 +9,6 @@ from pathlib import Path
 from tunebook.artifacts.output import last_lines
 from tunebook.core.jobs import LOST, NEVER_RAN, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
-from tunebook.disk.inputs import input_problem, inputs_digest
 from tunebook.disk.ledger import EventKind, LedgerEntry
 from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError
 from tunebook.executors.base import Batch, Executor, Intake, Submitted
@@ -128,10 +127,11 @@ class Submitter:
         """Refuses the members whose inputs are unreadable; returns the others, and the digests of their inputs."""
         digests: dict[int, str] = {}
         for position, member in enumerate(batch.members):
-            try:
-                digests[position] = inputs_digest(self._experiment, member.job)
-            except OSError as error:
-                self._refuse(self._jobs.by_name[member.job.name], input_problem(error))
+            found = self._jobs.reader.read(member.job)
+            if found.problem:
+                self._refuse(self._jobs.by_name[member.job.name], found.problem)
+            else:
+                digests[position] = found.digests.word
         members = tuple(batch.members[position] for position in digests)
         indices: tuple[int, ...] = ()
         if batch.indices:
