@@ -154,6 +154,7 @@ mapfile -t input_digests <"$scratch/inputs"
 number=$((${#input_texts[@]} + ${#input_data[@]} + ${#input_models[@]}))
 input_places=("${input_digests[@]:number}")
 input_digests=("${input_digests[@]:0:number}")
+# shellcheck disable=SC2034  # for bodies that can resume
 case " ${input_digests[*]} " in
     *' - '*) ;; # something cannot be read: nothing can be resumed
     *) inputs_digest=$(printf '%s\n' "${input_digests[@]}" | digest) ;;
