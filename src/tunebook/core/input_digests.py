@@ -19,8 +19,8 @@ class InputDigests:
 
     Attributes:
         contents: the SHA-256 of each input, in the order of ``Job.inputs``; ``-`` for one that could not be read.
-        places: the SHA-256 of the path of each data set and model, in their order. Where a content could not be read,
-            another place is taken for another content.
+        places: the SHA-256 of the path of each data set and model, as the job names it. Where a content could not be
+            read, another place is taken for another content.
     """
 
     contents: tuple[str, ...] = ()

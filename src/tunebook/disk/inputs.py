@@ -43,6 +43,12 @@ class InputReader:
     def __init__(self, experiment: Path) -> None:
         self._root = str(experiment)
         self._cache = DigestCache(experiment)
+        self._other_places: dict[str, None] = {}
+
+    @property
+    def moved_from(self) -> tuple[str, ...]:
+        """The directories for which scripts were written that are not this one: the experiment was moved since."""
+        return tuple(place for place in self._other_places if not _is_same_place(place, self._root))
 
     def read(self, job: Job, seen: dict[str, str] | None = None) -> ReadInputs:
         """Reads all inputs of a job.
@@ -57,7 +63,7 @@ class InputReader:
         shared_paths = (*job.data, *job.models)
         pairs = zip(shared_paths, contents[len(job.texts) :], strict=True)
         unread = tuple(path for path, digest in pairs if digest == UNREADABLE)
-        places = tuple(digest_of(os.fsencode(self._path(path))) for path in shared_paths)
+        places = tuple(digest_of(os.fsencode(path)) for path in shared_paths)
         return ReadInputs(InputDigests(tuple(contents), places), problem, unread)
 
     def texts(self, job: Job) -> tuple[list[str], str]:
@@ -104,6 +110,8 @@ class InputReader:
         place = self._root
         if job.script in job.texts:
             place = self._cache.get(f"place {job.script}", self._path(job.script), self._place)
+            if place != self._root:
+                self._other_places[place] = None
         return (place, *(os.path.join(place, path) for path in job.inputs))  # noqa: PTH118
 
     def _place(self, script: str) -> str:
@@ -142,6 +150,14 @@ def _material(full: str, places: Sequence[str]) -> bytes:
         raw = stream.read()
     experiment, *inputs = map(os.fsencode, places)
     return text_material(raw, inputs=inputs, experiment=experiment)
+
+
+def _is_same_place(one: str, other: str) -> bool:
+    """Whether two paths are one directory, which links may give two names."""
+    try:
+        return os.path.samefile(one, other)  # noqa: PTH121
+    except OSError:
+        return False
 
 
 def texts_digest(experiment: Path, job: Job) -> str:

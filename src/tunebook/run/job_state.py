@@ -176,7 +176,7 @@ class JobInRun:
         if self.in_flight:
             reason, ended, diagnosis = self.status.reason, "", Diagnosis()
         else:
-            reason, ended, diagnosis = self.note or self.verdict.reason, self.ended, self.diagnosis
+            reason, ended, diagnosis = self.note or self.verdict.explanation, self.ended, self.diagnosis
         result = self.evidence.result if state is JobState.COMPLETED else None
         return JobReport(
             job=self.job,

@@ -66,7 +66,8 @@ class Verdict:
     Attributes:
         rerun: whether the job is submitted (again) without being asked; failed jobs are not.
         ask: whether the executor must be asked how the job ended.
-        changed: the paths of the inputs that changed since the job ran.
+        changed: the paths of the inputs that changed since the job ran with those of the digests ``before``.
+        details: what changed in them, as far as it is known.
     """
 
     state: JobState
@@ -74,6 +75,13 @@ class Verdict:
     rerun: bool = False
     ask: bool = False
     changed: tuple[str, ...] = ()
+    before: InputDigests = _NO_DIGESTS
+    details: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """The reason with its details."""
+        return ": ".join(filter(None, (self.reason, self.details)))
 
 
 def judge(job: Job, evidence: Evidence, needs: Sequence[tuple[Evidence, Verdict]] = ()) -> Verdict:
@@ -106,7 +114,8 @@ def _if_changed(job: Job, evidence: Evidence, before: InputDigests) -> Verdict |
         return None
     if changed == job.inputs and len(before.contents) != len(changed):
         return _again("it ran with another set of input files")
-    return Verdict(JobState.PENDING, f"{_named(changed)} changed since it ran", rerun=True, changed=changed)
+    reason = f"{_named(changed)} changed since it ran"
+    return Verdict(JobState.PENDING, reason, rerun=True, changed=changed, before=before)
 
 
 def _named(paths: Sequence[str]) -> str:

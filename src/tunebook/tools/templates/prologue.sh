@@ -146,7 +146,7 @@ digest_inputs() { # one line each: of texts, data and models, then of the places
     for path in "${input_texts[@]}"; do or_dash digest_text "$path"; done
     for path in "${input_data[@]}"; do or_dash digest_data "$path"; done
     for path in "${input_models[@]}"; do or_dash digest_model "$path"; done
-    for path in "${input_data[@]}" "${input_models[@]}"; do printf '%s' "$path" | digest; done
+    for path in "${input_data[@]}" "${input_models[@]}"; do printf '%s' "${path#"$experiment"/}" | digest; done
 }
 
 run digest_inputs >"$scratch/inputs" 2>/dev/null
