@@ -34,7 +34,7 @@ from tunebook.tools.base import (
     Shrunk,
     Unit,
 )
-from tunebook.tools.job_script import Shell, job_variables, script_problems, script_text, shell_body
+from tunebook.tools.job_script import Shell, input_path, job_variables, script_problems, script_text, shell_body
 from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.plan_inputs import dataset_path, model_path
@@ -285,11 +285,21 @@ class _Derivation:
             directory=self.directory,
             script=f"{self.directory}/{FINETUNE_SCRIPT}",
             outcome=f"{self.directory}/finetune.outcome.json",
-            inputs=(f"{self.directory}/{FINETUNE_CONFIG}", f"{self.directory}/{FINETUNE_SCRIPT}"),
+            texts=self._texts(),
+            data=(input_path(self.context.experiment, self.setup.dataset_path),),
+            models=(input_path(self.context.experiment, self.setup.model_checkpoint),),
             metrics=str(metrics_path(self.output)),
             checkpoints=tuple(str(checkpoint(self.output, epoch)) for epoch in range(self.setup.epochs)),
             resources=self._resources(),
         )
+
+    def _texts(self) -> tuple[str, ...]:
+        """The files that decide what the training does; a recipe of a person's own is one of them if it is a file."""
+        texts = [f"{self.directory}/{FINETUNE_CONFIG}", f"{self.directory}/{FINETUNE_SCRIPT}"]
+        recipe = self.setup.custom_recipe
+        if recipe and (self.context.experiment / recipe).is_file():
+            texts.append(input_path(self.context.experiment, recipe))
+        return tuple(texts)
 
     def _resources(self) -> Resources:
         setup, site = self.setup, self.context.site
