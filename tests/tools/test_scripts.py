@@ -91,7 +91,7 @@ def test_training_gets_its_arguments_and_writes_its_outcome(experiment: Path, tm
     calls = [json.loads(line) for line in log.read_text().splitlines()]
     config = f"{experiment}/rank8_lr1e-5/finetune.yaml"
     tune = next(call for call in calls if call["program"] == "tune")
-    assert tune["arguments"] == ["run", "lora_finetune_single_device", "--config", config]
+    assert tune["arguments"] == ["run", "tunebook/tools/runtime/torchtune_recipe.py", "--config", config]
     assert calls[-1]["arguments"][:3] == ["-m", "tunebook.tools.runtime.torchtune_job", "finish"]
     outcome = read_outcome(experiment / job.outcome)
     assert outcome is not None

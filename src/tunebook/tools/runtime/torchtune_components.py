@@ -225,6 +225,7 @@ class MetricsLogger:
                 accumulation=self._config.gradient_accumulation_steps,
                 gpus=get_world_size_and_rank()[0],
                 max_steps=self._config.get("max_steps_per_epoch"),
+                drops_last="stock_recipe" not in self._config,  # only tunebook's recipe has the key
             )
         if not self._steps_per_epoch:
             return {}
