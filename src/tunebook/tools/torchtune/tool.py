@@ -229,7 +229,8 @@ class _Derivation:
         job = self.job
         checkpoints = dict(enumerate(job.checkpoints))
         settings = {"seed": self.setup.seed, "prompt": self.setup.prompt, "system_prompt": self.setup.system_prompt}
-        settings |= {"dataset_path": self.setup.dataset_path, "epochs": self.setup.epochs}
+        settings |= {"dataset_path": self.setup.dataset_path, "dataset_type": self.setup.settings["dataset_type"]}
+        settings["epochs"] = self.setup.epochs
         config = self.context.edited.get(setup_path, setup_text)
         base, rank = "", None
         if self.setup.saves_adapters:
