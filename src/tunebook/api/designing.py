@@ -43,6 +43,7 @@ __all__ = [
     "design",
     "experiment_name",
     "missing_answers",
+    "prior_roots",
     "read_inputs",
     "suggestions",
 ]
@@ -266,7 +267,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     found, kind = Resources(), kind_of(inputs.design, plan, old)
     record_design(found, inputs.decisions, plan, kind, old=old)
     survey(found, plan, site, experiment)
-    history = find_history(_roots(experiment, site))
+    history = find_history(prior_roots(experiment, site))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
     proposal = propose(inputs.design, plan, kind, around=around, created=created, previous=previous)
     plan, written = proposal.plan, write_plan(proposal.plan, proposal.details)
@@ -317,7 +318,7 @@ def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, previous: Previo
             raise ConflictError(problems)
 
 
-def _roots(experiment: Path, site: Site) -> list[Path]:
+def prior_roots(experiment: Path, site: Site) -> list[Path]:
     """Where prior experiments may be: next to this one, in the working directory, and where checkpoints go."""
     roots = [experiment, experiment.parent, Path.cwd()]
     if site.output_dir_base:

@@ -18,6 +18,7 @@ __all__ = [
     "LOCK",
     "MANIFEST",
     "METRICS",
+    "PASSED_CHECKS",
     "PLAN_FILE",
     "RUN_LOG",
     "SCAFFOLD_LOG",
@@ -39,6 +40,7 @@ DESIGN = f"{STATE_DIRECTORY}/design.json"
 MANIFEST = f"{STATE_DIRECTORY}/manifest.json"
 LEDGER = f"{STATE_DIRECTORY}/ledger.jsonl"
 DATA_RECORD = f"{STATE_DIRECTORY}/data.json"
+PASSED_CHECKS = f"{STATE_DIRECTORY}/passed_checks.json"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 LOCK = f"{STATE_DIRECTORY}/lock"

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job, Stage
 from tunebook.core.parameters import Parameter
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
@@ -301,6 +302,13 @@ class Tool(Protocol):
             One problem per difference, with the path of the file that differs.
         """
         ...
+
+    def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:  # noqa: ARG002
+        """Proofs, made by running something small, that the jobs of the built runs do what the plan says.
+
+        One per distinct shape, not per run: checks with the same title and key are done once.
+        """
+        return ()
 
     def manual_commands(self, scripts: Sequence[str]) -> tuple[str, ...]:
         """Shell commands that submit these scripts by hand from the experiment's directory.
