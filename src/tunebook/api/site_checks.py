@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
-from tunebook.api.designing import prior_roots
 from tunebook.core.deep_checks import Ask, DeepCheck, DeepResult
 from tunebook.core.jobs import Job, Resources
-from tunebook.design.history import find_history
+from tunebook.design.history import find_history, prior_roots
 from tunebook.design.resources import ModelResource
 from tunebook.design.resources import Resources as Found
 from tunebook.design.supply import Need, disk_need, gpu_memory_needs, host_memory_needs, time_needs
@@ -18,6 +17,8 @@ from tunebook.executors.base import AsksScheduler
 from tunebook.executors.registry import AUTO, choose_executor
 from tunebook.scaffold.blueprint import Blueprint
 from tunebook.tools.base import Context
+from tunebook.tools.known_models import known_model
+from tunebook.tools.model_facts import ModelFacts
 from tunebook.tools.model_inputs import model_size_b
 from tunebook.tools.plan_inputs import model_path
 
@@ -96,10 +97,12 @@ def _surroundings(context: Context) -> Surroundings:
     models: dict[str, ModelResource] = {}
     for run in plan.runs:
         path = model_path(plan, site, run)
-        facts = context.models.get(path)
+        facts, known = context.models.get(path), known_model(run.model)
+        if facts is None and known is not None:
+            facts = ModelFacts(known.config)
         models[run.model] = ModelResource(path, facts, model_size_b(run.model, facts))
     found = Found(models=models, datasets=dict(context.datasets))
-    history = find_history(prior_roots(context.experiment, site))
+    history = find_history(prior_roots(context.experiment, site.output_dir_base))
     return Surroundings(site=site, experiment=context.experiment, found=found, history=history)
 
 

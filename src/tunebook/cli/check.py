@@ -95,7 +95,7 @@ def _show_deep(outcome: api.DeepOutcome) -> None:
             details = [f"not checked: {outcome.result.unchecked}"]
         details.append("unchanged since it passed" if outcome.cached else f"{outcome.seconds:.1f} s")
         shown = ", ".join(detail for detail in details if detail)
-        line = f"{_SIGNS[outcome.state]} {outcome.title} of {outcome.subject}: {shown}"
+        line = f"{_SIGNS[outcome.state]} {outcome.title} ({outcome.subject}): {shown}"
     console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -65,11 +65,11 @@ def time_needs(work: Workloads, jobs: Iterable[Job]) -> Iterator[Need]:
 
 
 def _time_need(plan: Plan, run: Run, job: Job, estimate: Estimate, limit_min: float) -> Need:
+    what = "an evaluation" if job.task is not None else "the training"
     takes, limit = spoken_duration(60 * estimate.minutes), spoken_duration(60 * limit_min)
-    figure = f"{takes} of {limit}"
+    figure = f"{what} takes about {takes} of {limit}"
     if estimate.minutes <= limit_min:
         return Need(figure)
-    what = "an evaluation" if job.task is not None else "the training"
     message = f"run `{run.name}`: {what} takes about {takes}, but its job ends after {limit} ({estimate.basis})"
     hint = "raise the estimate in the plan, from which the time limit follows, or the site's Default Time"
     return Need(figure, Problem(message, plan.file, run.line, hint), is_certain=not estimate.is_preliminary)
@@ -85,7 +85,7 @@ def host_memory_needs(work: Workloads, jobs: Iterable[Job]) -> Iterator[Need]:
         if size is None or not asked_gb:
             continue
         needed_gb = size * _BYTES_OF_A_WEIGHT * 1e9 / _GIB
-        figure = f"{_gib(needed_gb * _GIB)} of {job.resources.memory}"
+        figure = f"weights of {_gib(needed_gb * _GIB)} in 32 bits, {job.resources.memory} asked for"
         if needed_gb < asked_gb:
             yield Need(figure)
             continue

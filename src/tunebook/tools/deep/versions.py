@@ -1,4 +1,4 @@
-"""Versions of packages, and of tunebook's own code, which decide the outcome of a deep check."""
+"""Versions of packages, of tunebook's own code and of files, which decide the outcome of a deep check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tunebook.tools
 
-__all__ = ["versions"]
+__all__ = ["content_digest", "versions"]
 
 
 def versions(distributions: Sequence[str]) -> dict[str, str]:
@@ -33,3 +33,15 @@ def _own_code() -> str:
         for file in sorted(Path(folder).rglob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def content_digest(path: Path) -> str:
+    """A digest of a file, or of all files in a directory; empty if it is missing or cannot be read."""
+    try:
+        if path.is_dir():
+            parts = [f"{file.name} {content_digest(file)}" for file in sorted(path.iterdir()) if file.is_file()]
+            return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -5,20 +5,22 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import evaluation_script, evaluation_stem, expanded
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
-from tunebook.core.plan.settings import evaluation_settings, evaluations
+from tunebook.core.plan.settings import effective, evaluation_settings, evaluations
 from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context, EvaluationTool, FileKind, Findings, Package, PlannedFile, TaskScript, Unit
+from tunebook.tools.base import Context, EvaluationTool, FileKind, Findings, Package, PlannedFile, Unit
 from tunebook.tools.inspect.arguments import Arguments, config_copy, prompt_warnings, task_errors
+from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
 from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
@@ -35,6 +37,7 @@ from tunebook.tools.plan_inputs import (
     planned_gpus,
 )
 from tunebook.tools.rendered_inputs import first_prompt
+from tunebook.tools.task_script import TaskScript
 
 __all__ = ["InspectTool"]
 
@@ -117,6 +120,15 @@ class InspectTool(EvaluationTool):
         if copy is not None and any(evaluation.arguments.config for evaluation in evaluations):
             files.append(copy)
         return Unit(run.name, tuple(files), tuple(jobs), directories=(f"{directory}/eval/logs",))
+
+    def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
+        """Each task with its real arguments."""
+        uses = [
+            _Evaluation(context, run, evaluation).use()
+            for run, _ in built
+            for evaluation in context.evaluations[run.name]
+        ]
+        return tuple(task_checks(uses))
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads each file back and compares it with the plan, the checkpoint and the files that it names."""
@@ -224,6 +236,30 @@ class _Evaluation:
             "samples": settings["eval_limit"] or 0,
             "result": f"{root}/{job.result}",
         }
+
+    def use(self) -> TaskUse:
+        """The task as the job uses it, for the deep checks."""
+        script, data = self._script_path(), ""
+        prompts = self.arguments.prompts()
+        if prompts is not None:
+            data = self.arguments.data
+        function = self.arguments.function
+        name = function.name if function else self.task.function
+        limit = evaluation_settings(self.context.plan)["eval_limit"]
+        return TaskUse(
+            plan=self.context.plan,
+            run=self.run,
+            task=self.task,
+            spec=f"{script}@{name}" if script and name else script or self.task.script,
+            arguments=self.arguments.values(),
+            file=script,
+            config=config_copy(self.context, self.run) if self.arguments.config else None,
+            config_directory=str(self.context.experiment / self.directory / "eval"),
+            data=data,
+            dataset_type=str(effective(self.context.plan, self.run, "dataset_type") or "instruct"),
+            prompts=prompts,
+            limit=limit if isinstance(limit, int) else None,
+        )
 
     def _script_path(self) -> str:
         """The task's file; empty for a task of an installed package."""
