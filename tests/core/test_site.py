@@ -254,6 +254,15 @@ def test_paths_that_no_job_can_use_are_errors(name: str, path: str, message: str
     assert message in str(error)
 
 
+def test_shell_commands_among_the_modules_are_read_or_are_an_error() -> None:
+    found = settings(
+        "## Modules", "- `export MKL_THREADING_LAYER=GNU`", "- `source /opt/setvars.sh`", "", ". /opt/x.sh"
+    )
+    assert found.site.modules == ("export MKL_THREADING_LAYER=GNU", "source /opt/setvars.sh", ". /opt/x.sh")
+    (error,) = settings("## Modules", "- export MKL_THREADING_LAYER=GNU").errors
+    assert "claude.local.md:4: `export MKL_THREADING_LAYER = GNU` is not read as a module line" in str(error)
+
+
 def test_modules_in_bullets_and_paragraphs_of_their_section_are_read() -> None:
     found = settings(
         "## Module System", "Load these:", "- `module load cuda/12`", "- module load anaconda", "", "ml gcc"

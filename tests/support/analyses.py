@@ -29,6 +29,7 @@ from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
 from tunebook.artifacts.curve import Curve
+from tunebook.artifacts.proof import EpochProof
 from tunebook.core.jobs import JobState
 from tunebook.core.plan import RunType
 from tunebook.tools.inspect.results import INSPECT_VIEWER
@@ -189,6 +190,7 @@ class _Maker:
             final_validation_loss=curve.validation_losses[-1] if checks else None,
             peak_memory_gb=1.7 + rank / 64,
             elapsed_s=(60 + 2.4 * rank) * (1 + self.random.random() / 5),
+            proof=(EpochProof(1, "validation", 16, 0.0611, 0.0612, 0.0011),) if state is JobState.COMPLETED else (),
             attempts=1,
             host="node1",
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tunebook.artifacts.curve import Curve
+from tunebook.artifacts.proof import EpochProof
 from tunebook.core.jobs import JobState
 from tunebook.core.parameters import Value
 from tunebook.core.plan import RunType
@@ -54,6 +55,7 @@ class Training:
         gpus: the number of GPUs of its job.
         gpu_hours: ``elapsed_s × gpus / 3600``; ``None`` without GPUs.
         attempts: how many times it was submitted.
+        proof: for each saved checkpoint, the losses as trained and as evaluated.
     """
 
     state: JobState
@@ -80,6 +82,7 @@ class Training:
     ended: str = ""
     host: str = ""
     slurm: SlurmUse | None = None
+    proof: tuple[EpochProof, ...] = ()
 
     @property
     def is_done(self) -> bool:

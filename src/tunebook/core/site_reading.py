@@ -50,6 +50,7 @@ _KEYS = _LABELS | _ALIASES | _ENVIRONMENTS
 _CONDA = {key for key in _ENVIRONMENTS.values() if key.endswith("conda")}
 _FOR_PEOPLE = {"cluster", "username", "group"}  # jobs do not use them; GitHub has a user name too
 _MODULE_COMMAND = re.compile(r"(?:\$ )?(?:module|ml) [a-z]+\b.*")
+_SHELL_COMMAND = re.compile(r"(?:\$ )?(?:export|source|spack|unset|eval|\.) \S.*")
 _WRITTEN_SETTING = re.compile(r"(?:#SBATCH\s+--)?(?P<name>[A-Za-z][\w& -]*?)\s*[:=]\s*(?P<value>\S.*)")
 _MODULES = ("module", "modules", "module lines")
 _LIMITS = ("partition", "time limit", "gpus", "cpus per node", "memory per node")
@@ -153,8 +154,13 @@ class _Reading:
         if "module" not in section.title.lower():
             return
         for line, text, is_code in _lines(section):
-            if not text.startswith("#") and (is_code or _MODULE_COMMAND.fullmatch(text)):
+            is_command = _MODULE_COMMAND.fullmatch(text) or _SHELL_COMMAND.fullmatch(text)
+            if not text.startswith("#") and (is_code or is_command):
                 self._take_module(text.removeprefix("$ "), line)
+        for bullet in section.bullets:
+            if _SHELL_COMMAND.match(bullet.name):  # an assignment looks like the name of a setting and its value
+                message = f"`{bullet.name} = {bullet.value.text}` is not read as a module line"
+                self.errors.append(Problem(message, self.file, bullet.line, "write shell commands in a code block"))
 
     def _take_module(self, command: str, line: int) -> None:
         if is_placeholder("modules", command):

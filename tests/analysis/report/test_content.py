@@ -114,3 +114,24 @@ def test_the_order_of_ties_is_called_chance() -> None:
     assert sentences[0].endswith(
         "One other run is statistically indistinguishable from the best one: the order among them may be chance."
     )
+
+
+def test_the_losses_as_trained_and_as_evaluated_are_in_the_report() -> None:
+    analysis = made_up()
+    trained = [run for run in analysis.runs if run.training is not None]
+    table = report_of(analysis).tables()["proof"]
+    assert len(table.rows) == len(trained)
+    assert {cell.text for cell in column(table, "trained")} == {"0.0611"}
+    assert {cell.text for cell in column(table, "evaluated")} == {"0.0612"}
+    assert {cell.text for cell in column(table, "holds")} == {"yes"}
+
+
+def test_a_training_without_proof_is_named_in_the_report() -> None:
+    analysis = made_up()
+    first = next(run for run in analysis.runs if run.training is not None)
+    assert first.training is not None
+    unproved = replace(first, training=replace(first.training, proof=()))
+    runs = tuple(unproved if run is first else run for run in analysis.runs)
+    (sentence,) = texts(report_of(replace(analysis, runs=runs)), "proof")
+    assert sentence.startswith("1 training has no proof")
+    assert analysis.labels[first.name] in sentence

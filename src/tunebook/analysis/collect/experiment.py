@@ -13,6 +13,7 @@ from tunebook.analysis.collect.source import NO_JOB, Collected, JobFacts, Source
 from tunebook.analysis.records import FactorUse, RunRecord, Training
 from tunebook.artifacts.curve import Curve, TrainingCurve
 from tunebook.artifacts.output import job_outputs
+from tunebook.artifacts.proof import read_proof
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.parameters import Value
@@ -99,9 +100,11 @@ def training_of(source: Source, directory: str, facts: JobFacts | None) -> Train
         directory: the run's directory, relative to the experiment's.
         facts: of its job; ``None`` if it was not scaffolded here.
     """
-    found = source.training_results.read_curve(_files(source, directory, facts))
+    files = _files(source, directory, facts)
+    found = source.training_results.read_curve(files)
     gpus = facts.job.resources.gpus if facts else planned_gpus(source.plan, source.site)
-    return _training(found, facts or NO_JOB, gpus)
+    training = _training(found, facts or NO_JOB, gpus)
+    return replace(training, proof=read_proof(files.metrics.parent))
 
 
 def _files(source: Source, directory: str, facts: JobFacts | None) -> TrainingFiles:

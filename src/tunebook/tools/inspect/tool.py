@@ -15,12 +15,14 @@ from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import evaluation_script, evaluation_stem, expanded
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
-from tunebook.core.plan.settings import effective, evaluation_settings, evaluations
+from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context, EvaluationTool, FileKind, Findings, Package, PlannedFile, Unit
-from tunebook.tools.inspect.arguments import Arguments, config_copy, prompt_warnings, task_errors
+from tunebook.tools.base import Context, Effect, EvaluationTool, FileKind, Findings, Package, PlannedFile, Unit
+from tunebook.tools.inspect.arguments import Arguments, config_copy, has_own_data, prompt_warnings, task_errors
 from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
+from tunebook.tools.inspect.evaluated_model import PLAIN_TEXT, EvaluatedModel, dataset_type, evaluated_model
+from tunebook.tools.inspect.generation import Generation, generation_effects, planned_generation
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
 from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
@@ -32,7 +34,6 @@ from tunebook.tools.plan_inputs import (
     evaluation_time,
     job_resources,
     memory_gb,
-    model_directory,
     model_path,
     planned_gpus,
 )
@@ -56,6 +57,7 @@ class InspectTool(EvaluationTool):
     )
     parameters = PLAN_PARAMETERS
     results = InspectResults()
+    loads_adapters = True
     task_form = "an inspect-ai task that accepts `config_dir`, and `dataset_path`, `system_prompt` and `prompt`"
 
     def read_tasks(self, script: Path) -> TaskScript | None:
@@ -99,7 +101,8 @@ class InspectTool(EvaluationTool):
             return ""
         facts = context.datasets.get(task.dataset or dataset_path(context.plan, run))
         model = context.models.get(model_path(context.plan, context.site, run))
-        return first_prompt(facts, model, system_prompt=prompts[0], prompt=prompts[1])
+        is_plain_text = dataset_type(context, run) == PLAIN_TEXT
+        return first_prompt(facts, model, system_prompt=prompts[0], prompt=prompts[1], is_plain_text=is_plain_text)
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The runs that the matrix evaluates."""
@@ -129,6 +132,10 @@ class InspectTool(EvaluationTool):
             for evaluation in context.evaluations[run.name]
         ]
         return tuple(task_checks(uses))
+
+    def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
+        """How the run's models are loaded, and how they generate."""
+        return tuple(generation_effects(context, run))
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads each file back and compares it with the plan, the checkpoint and the files that it names."""
@@ -167,6 +174,22 @@ class _Evaluation:
         return Arguments(self.context, self.run, self.task, self.facts)
 
     @cached_property
+    def model(self) -> EvaluatedModel:
+        return evaluated_model(self.context, self.run, self.evaluation)
+
+    @cached_property
+    def generation(self) -> Generation:
+        return planned_generation(self.context.plan)
+
+    def asked(self) -> dict[str, Any]:
+        """What the log must show beyond the arguments of model and task."""
+        found: dict[str, Any] = {"limit": self.generation.limit, "generation": self.generation.values()}
+        if not has_own_data(self.task):
+            found["dataset"] = self.arguments.data
+            found["splits"] = self.arguments.splits()
+        return found
+
+    @cached_property
     def job(self) -> Job:
         prepared = self.context.prepared.get(self.run.name)
         script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
@@ -199,7 +222,7 @@ class _Evaluation:
         return job_resources(
             site,
             time=evaluation_time(self.context.plan, site),
-            memory_gb=memory_gb(size, gpus),
+            memory_gb=memory_gb(size, gpus, precision=self.model.precision),
             cpus=4,
             gpus=gpus,
         )
@@ -222,18 +245,16 @@ class _Evaluation:
 
     def variables(self) -> dict[str, Any]:
         root, job = str(self.context.experiment), self.job
-        settings = evaluation_settings(self.context.plan)
-        temperature = settings["eval_temperature"]
         return {
             **job_variables(job, self.context.experiment),
             "task": self._task_spec(),
             "task_arguments": json.dumps(self.arguments.values(), ensure_ascii=False),
             "model": f"hf/{self._model_name()}",
-            "model_path": self._model_path(),
-            "prepare_options": ["--sample"] if temperature else [],
+            "model_path": self.model.directory,
+            "prepare_options": self.model.prepare_options(),
             "log_directory": f"{root}/{job.directory}/logs",
-            "options": _options(settings),
-            "samples": settings["eval_limit"] or 0,
+            "options": self.generation.options(),
+            "asked": json.dumps(self.asked(), ensure_ascii=False),
             "result": f"{root}/{job.result}",
         }
 
@@ -245,7 +266,6 @@ class _Evaluation:
             data = self.arguments.data
         function = self.arguments.function
         name = function.name if function else self.task.function
-        limit = evaluation_settings(self.context.plan)["eval_limit"]
         return TaskUse(
             plan=self.context.plan,
             run=self.run,
@@ -256,9 +276,9 @@ class _Evaluation:
             config=config_copy(self.context, self.run) if self.arguments.config else None,
             config_directory=str(self.context.experiment / self.directory / "eval"),
             data=data,
-            dataset_type=str(effective(self.context.plan, self.run, "dataset_type") or "instruct"),
+            dataset_type=dataset_type(self.context, self.run),
             prompts=prompts,
-            limit=limit if isinstance(limit, int) else None,
+            limit=self.generation.limit,
         )
 
     def _script_path(self) -> str:
@@ -286,16 +306,6 @@ class _Evaluation:
             return self.directory
         return f"{self.directory}_epoch{self.evaluation.epoch}"
 
-    def _model_path(self) -> str:
-        if self.evaluation.epoch is not None:
-            prepared = self.context.prepared.get(self.run.name)
-            if prepared is None or self.evaluation.epoch not in prepared.checkpoints:
-                message = f"run `{self.run.name}`: no training writes a checkpoint of epoch {self.evaluation.epoch}"
-                raise PlanError(message, file=self.context.plan.file, line=self.evaluation.line)
-            return prepared.checkpoints[self.evaluation.epoch]
-        path = model_path(self.context.plan, self.context.site, self.run)
-        return str(model_directory(self.context, path))
-
 
 def _twice_named(plan: Plan, task: EvaluationTask) -> Problem:
     message = f"{task.script}@{task.function} names a task of a package and also a function"
@@ -313,14 +323,3 @@ def _unread(plan: Plan, task: EvaluationTask, script: TaskScript | None) -> Prob
     hint = "it may exist on compute nodes only; its parameters could not be read here"
     message = f"task script {task.script} was not found"
     return Problem(message, plan.file, task.line, hint, task.script)
-
-
-def _options(settings: Mapping[str, Any]) -> list[str]:
-    options = ["--seed", str(settings["eval_seed"])]
-    if settings["eval_max_tokens"] is not None:
-        options += ["--max-tokens", str(settings["eval_max_tokens"])]
-    if settings["eval_temperature"]:
-        options += ["--temperature", repr(float(settings["eval_temperature"]))]
-    if settings["eval_limit"] is not None:
-        options += ["--limit", str(settings["eval_limit"])]
-    return options
