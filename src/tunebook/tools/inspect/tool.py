@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import evaluation_script, evaluation_stem, expanded
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
@@ -25,11 +26,11 @@ from tunebook.tools.base import (
     Findings,
     Package,
     PlannedFile,
-    TaskScript,
     Unit,
 )
 from tunebook.tools.imported_files import imported_files
 from tunebook.tools.inspect.arguments import Arguments, config_copy, has_own_data, prompt_warnings, task_errors
+from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
 from tunebook.tools.inspect.evaluated_model import PLAIN_TEXT, EvaluatedModel, dataset_type, evaluated_model
 from tunebook.tools.inspect.generation import Generation, generation_effects, planned_generation
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
@@ -47,6 +48,7 @@ from tunebook.tools.plan_inputs import (
     planned_gpus,
 )
 from tunebook.tools.rendered_inputs import first_prompt
+from tunebook.tools.task_script import TaskScript
 
 __all__ = ["InspectTool"]
 
@@ -131,6 +133,15 @@ class InspectTool(EvaluationTool):
         if copy is not None and any(evaluation.arguments.config for evaluation in evaluations):
             files.append(copy)
         return Unit(run.name, tuple(files), tuple(jobs), directories=(f"{directory}/eval/logs",))
+
+    def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
+        """Each task with its real arguments."""
+        uses = [
+            _Evaluation(context, run, evaluation).use()
+            for run, _ in built
+            for evaluation in context.evaluations[run.name]
+        ]
+        return tuple(task_checks(uses))
 
     def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
         """How the run's models are loaded, and how they generate."""
@@ -281,6 +292,29 @@ class _Evaluation:
             "asked": json.dumps(self.asked(), ensure_ascii=False),
             "result": f"{root}/{job.result}",
         }
+
+    def use(self) -> TaskUse:
+        """The task as the job uses it, for the deep checks."""
+        script, data = self._script_path(), ""
+        prompts = self.arguments.prompts()
+        if prompts is not None:
+            data = self.arguments.data
+        function = self.arguments.function
+        name = function.name if function else self.task.function
+        return TaskUse(
+            plan=self.context.plan,
+            run=self.run,
+            task=self.task,
+            spec=f"{script}@{name}" if script and name else script or self.task.script,
+            arguments=self.arguments.values(),
+            file=script,
+            config=config_copy(self.context, self.run) if self.arguments.config else None,
+            config_directory=str(self.context.experiment / self.directory / "eval"),
+            data=data,
+            dataset_type=dataset_type(self.context, self.run),
+            prompts=prompts,
+            limit=self.generation.limit,
+        )
 
     def _script_path(self) -> str:
         """The task's file; empty for a task of an installed package."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import checkpoint, expanded, output_directory
 from tunebook.core.plan import Plan, Run
@@ -40,6 +41,7 @@ from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_example
 from tunebook.tools.torchtune.config import config_values, launched_recipe, metrics_path, write_config
+from tunebook.tools.torchtune.deep_checks import torchtune_checks
 from tunebook.tools.torchtune.disk_space import checkpoint_bytes
 from tunebook.tools.torchtune.edit_setup import set_values, smaller_batch
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP
@@ -137,6 +139,10 @@ class TorchtuneTool(PreparationTool):
         facts = context.datasets.get(dataset_path(context.plan, run))
         model = context.models.get(model_path(context.plan, context.site, run))
         return first_example(facts, model, system_prompt=setup.system_prompt, prompt=setup.prompt)
+
+    def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
+        """Proofs on shrunk models about the configurations that were generated."""
+        return tuple(torchtune_checks(context, built))
 
     def manual_commands(self, scripts: Sequence[str]) -> tuple[str, ...]:
         """One loop over the runs' directories."""
