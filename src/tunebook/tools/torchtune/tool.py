@@ -230,6 +230,7 @@ class _Derivation:
         checkpoints = dict(enumerate(job.checkpoints))
         settings = {"seed": self.setup.seed, "prompt": self.setup.prompt, "system_prompt": self.setup.system_prompt}
         settings |= {"dataset_path": self.setup.dataset_path, "epochs": self.setup.epochs}
+        settings["dataset_type"] = self.setup.values["dataset_type"]
         config = self.context.edited.get(setup_path, setup_text)
         base, rank = "", None
         if self.setup.saves_adapters:
