@@ -66,6 +66,11 @@ class Estimate:
     minutes: float
     basis: str
 
+    @property
+    def is_preliminary(self) -> bool:
+        """Whether it rests on stated defaults alone."""
+        return self.basis.startswith("preliminary")
+
 
 def training_estimate(work: Workload, history: History) -> Estimate:
     """The time of one training: what it does beside its steps, and its tokens by the speed of the nearest prior run."""

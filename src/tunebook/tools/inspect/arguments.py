@@ -16,9 +16,10 @@ from tunebook.core.paths import expanded
 from tunebook.core.plan import EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import effective
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context, PlannedFile, Prepared, TaskFunction, TaskScript
+from tunebook.tools.base import Context, PlannedFile, Prepared
 from tunebook.tools.inspect.package_tasks import is_package_task
 from tunebook.tools.plan_inputs import dataset_path
+from tunebook.tools.task_script import TaskFunction, TaskScript
 
 __all__ = ["Arguments", "config_copy", "has_own_data", "prompt_warnings", "task_errors"]
 

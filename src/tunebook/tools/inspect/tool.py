@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import evaluation_script, evaluation_stem, expanded
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
@@ -25,17 +26,18 @@ from tunebook.tools.base import (
     Findings,
     Package,
     PlannedFile,
-    TaskScript,
     Unit,
 )
+from tunebook.tools.imported_files import imported_files
 from tunebook.tools.inspect.arguments import Arguments, config_copy, has_own_data, prompt_warnings, task_errors
+from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
 from tunebook.tools.inspect.evaluated_model import PLAIN_TEXT, EvaluatedModel, dataset_type, evaluated_model
 from tunebook.tools.inspect.generation import Generation, generation_effects, planned_generation
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
 from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
-from tunebook.tools.job_script import job_variables, script_problems, script_text, shell_body
+from tunebook.tools.job_script import input_path, job_variables, script_problems, script_text, shell_body
 from tunebook.tools.model_inputs import model_size_b
 from tunebook.tools.plan_inputs import (
     dataset_path,
@@ -46,6 +48,7 @@ from tunebook.tools.plan_inputs import (
     planned_gpus,
 )
 from tunebook.tools.rendered_inputs import first_prompt
+from tunebook.tools.task_script import TaskScript
 
 __all__ = ["InspectTool"]
 
@@ -131,6 +134,15 @@ class InspectTool(EvaluationTool):
             files.append(copy)
         return Unit(run.name, tuple(files), tuple(jobs), directories=(f"{directory}/eval/logs",))
 
+    def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
+        """Each task with its real arguments."""
+        uses = [
+            _Evaluation(context, run, evaluation).use()
+            for run, _ in built
+            for evaluation in context.evaluations[run.name]
+        ]
+        return tuple(task_checks(uses))
+
     def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
         """How the run's models are loaded, and how they generate."""
         return tuple(generation_effects(context, run))
@@ -192,10 +204,6 @@ class _Evaluation:
         prepared = self.context.prepared.get(self.run.name)
         script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
         stem = str(PurePosixPath(script).with_suffix(""))
-        task_file = self._script_path()
-        inputs = [script]
-        if task_file and self.facts is not None:
-            inputs.append(task_file)
         return Job(
             name=stem,
             run=self.run.name,
@@ -204,13 +212,42 @@ class _Evaluation:
             directory=str(PurePosixPath(script).parent),
             script=script,
             outcome=f"{stem}.outcome.json",
-            inputs=tuple(inputs),
+            texts=(script, *self._task_files()),
+            data=self._data(),
+            models=self._base_model(),
             needs=(prepared.job,) if prepared and self.evaluation.epoch is not None else (),
             task=self.task.name,
             epoch=self.evaluation.epoch,
             result=f"{stem}.result.json",
             resources=self._resources(),
         )
+
+    def _task_files(self) -> tuple[str, ...]:
+        """The task's file and the files beside it that it imports; none if they are on another machine."""
+        path = self._script_path()
+        if not path or self.facts is None:
+            return ()
+        files = (Path(path), *imported_files(Path(path)))
+        return tuple(input_path(self.context.experiment, file) for file in files)
+
+    def _data(self) -> tuple[str, ...]:
+        """The data set that the task reads, unless the task brings its own."""
+        task = self.task
+        is_own = task.has_own_data or (is_package_task(task.script) and not task.dataset)
+        path = self.arguments.data
+        if is_own or not path:
+            return ()
+        return (input_path(self.context.experiment, path),)
+
+    def _base_model(self) -> tuple[str, ...]:
+        """The model that is evaluated untrained, or that an adapter belongs to.
+
+        A checkpoint is the result of a job that the evaluation needs.
+        """
+        path = self.model.base
+        if self.evaluation.epoch is None:
+            path = self.model.directory
+        return (input_path(self.context.experiment, path),) if path else ()
 
     def _resources(self) -> Resources:
         site = self.context.site
@@ -255,6 +292,29 @@ class _Evaluation:
             "asked": json.dumps(self.asked(), ensure_ascii=False),
             "result": f"{root}/{job.result}",
         }
+
+    def use(self) -> TaskUse:
+        """The task as the job uses it, for the deep checks."""
+        script, data = self._script_path(), ""
+        prompts = self.arguments.prompts()
+        if prompts is not None:
+            data = self.arguments.data
+        function = self.arguments.function
+        name = function.name if function else self.task.function
+        return TaskUse(
+            plan=self.context.plan,
+            run=self.run,
+            task=self.task,
+            spec=f"{script}@{name}" if script and name else script or self.task.script,
+            arguments=self.arguments.values(),
+            file=script,
+            config=config_copy(self.context, self.run) if self.arguments.config else None,
+            config_directory=str(self.context.experiment / self.directory / "eval"),
+            data=data,
+            dataset_type=dataset_type(self.context, self.run),
+            prompts=prompts,
+            limit=self.generation.limit,
+        )
 
     def _script_path(self) -> str:
         """The task's file; empty for a task of an installed package."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import checkpoint, expanded, output_directory
 from tunebook.core.plan import Plan, Run
@@ -34,12 +35,13 @@ from tunebook.tools.base import (
     Shrunk,
     Unit,
 )
-from tunebook.tools.job_script import Shell, job_variables, script_problems, script_text, shell_body
+from tunebook.tools.job_script import Shell, input_path, job_variables, script_problems, script_text, shell_body
 from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_example
 from tunebook.tools.torchtune.config import config_values, launched_recipe, metrics_path, write_config
+from tunebook.tools.torchtune.deep_checks import torchtune_checks
 from tunebook.tools.torchtune.disk_space import checkpoint_bytes
 from tunebook.tools.torchtune.edit_setup import set_values, smaller_batch
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP
@@ -138,6 +140,10 @@ class TorchtuneTool(PreparationTool):
         model = context.models.get(model_path(context.plan, context.site, run))
         return first_example(facts, model, system_prompt=setup.system_prompt, prompt=setup.prompt)
 
+    def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
+        """Proofs on shrunk models about the configurations that were generated."""
+        return tuple(torchtune_checks(context, built))
+
     def manual_commands(self, scripts: Sequence[str]) -> tuple[str, ...]:
         """One loop over the runs' directories."""
         directories = " ".join(shlex.quote(str(PurePosixPath(script).parent)) for script in scripts)
@@ -229,8 +235,8 @@ class _Derivation:
         job = self.job
         checkpoints = dict(enumerate(job.checkpoints))
         settings = {"seed": self.setup.seed, "prompt": self.setup.prompt, "system_prompt": self.setup.system_prompt}
-        settings |= {"dataset_path": self.setup.dataset_path, "epochs": self.setup.epochs}
-        settings["dataset_type"] = self.setup.values["dataset_type"]
+        settings |= {"dataset_path": self.setup.dataset_path, "dataset_type": self.setup.settings["dataset_type"]}
+        settings["epochs"] = self.setup.epochs
         config = self.context.edited.get(setup_path, setup_text)
         base, rank = "", None
         if self.setup.saves_adapters:
@@ -286,11 +292,21 @@ class _Derivation:
             directory=self.directory,
             script=f"{self.directory}/{FINETUNE_SCRIPT}",
             outcome=f"{self.directory}/finetune.outcome.json",
-            inputs=(f"{self.directory}/{FINETUNE_CONFIG}", f"{self.directory}/{FINETUNE_SCRIPT}"),
+            texts=self._texts(),
+            data=(input_path(self.context.experiment, self.setup.dataset_path),),
+            models=(input_path(self.context.experiment, self.setup.model_checkpoint),),
             metrics=str(metrics_path(self.output)),
             checkpoints=tuple(str(checkpoint(self.output, epoch)) for epoch in range(self.setup.epochs)),
             resources=self._resources(),
         )
+
+    def _texts(self) -> tuple[str, ...]:
+        """The files that decide what the training does; a recipe of a person's own is one of them if it is a file."""
+        texts = [f"{self.directory}/{FINETUNE_CONFIG}", f"{self.directory}/{FINETUNE_SCRIPT}"]
+        recipe = self.setup.custom_recipe
+        if recipe and (self.context.experiment / recipe).is_file():
+            texts.append(input_path(self.context.experiment, recipe))
+        return tuple(texts)
 
     def _resources(self) -> Resources:
         setup, site = self.setup, self.context.site
