@@ -10,6 +10,7 @@ from support.plans import problems_of
 
 Edit = Callable[..., str]
 ROW = "| Llama-3.2-1B-Instruct_rank8_lr1e-5 | Llama-3.2-1B-Instruct | 8 | 1e-5 | 4 | Fine-tuned | ~8 min |"
+DISTRIBUTED = [("lora_finetune_single_device", "lora_finetune_distributed"), ("- **GPUs:** 1", "- **GPUs:** 2")]
 CONTROL = "| Llama-3.2-1B-Instruct_base | Llama-3.2-1B-Instruct | - | - | - | Control | N/A |"
 
 
@@ -62,7 +63,7 @@ RULES = [
     ("control with parameters", [(CONTROL, CONTROL.replace("| - | - | - |", "| 8 | - | - |"))], 40, "is not trained, but has LoRA Rank", "`-`"),
     ("prompt without input", [('"{input}"', '"the word"')], 86, "the prompt does not contain `{input}`", "same text"),
     ("warm-up too long", [("- **Seed:** 14", "- **Seed:** 14\n- **Warmup steps:** 60")], 89, "a warm-up of 60 steps does not fit into 60 steps", "never reach"),
-    ("no step at all", [(ROW, _row(batch="250")), ("**Batch sizes:** 4", "**Batch sizes:** 4, 250")], 32, "makes no step: 240 examples", "smaller"),
+    ("no step at all", [(ROW, _row(batch="250")), ("**Batch sizes:** 4", "**Batch sizes:** 4, 250"), *DISTRIBUTED], 32, "makes no step: 240 examples", "smaller"),
     ("listed values", [(ROW, _row(batch="8"))], 32, "has Batch Size 8, but the configuration lists 4", "line 82"),
     ("several GPUs on one device", [("- **GPUs:** 1", "- **GPUs:** 4")], 79, "runs on one GPU, but the plan asks for 4", "lora_finetune_distributed"),
     ("one GPU for a distributed recipe", [("lora_finetune_single_device", "lora_finetune_distributed")], 79, "runs on several GPUs, but the plan asks for 1", "single_device"),
@@ -73,7 +74,9 @@ RULES = [
     ("unreadable splits", [("train (240), validation (30), test (30)", "some")], 52, "splits `some` cannot be read", "train (240)"),
     ("no path for the model", [("  - Llama-3.2-1B-Instruct: `/scratch/gpfs/LAB/pretrained-llms/Llama-3.2-1B-Instruct` ✓ verified\n", ""), ("- **Location:** `/scratch/gpfs/LAB/pretrained-llms`\n", "")], 32, "no path is given for model", "### Models"),
     ("task without a script", [("| `/scratch/gpfs/LAB/tasks/cap_task.py` ✓ |", "| - |")], 57, "has no script", "FILE.py"),
-    ("adapters only", [("- **Seed:** 14", "- **Seed:** 14\n- **Save adapter weights only:** yes")], 89, "leaves nothing to evaluate", "merged"),
+    ("a merge in bf16", DISTRIBUTED, 32, "merges adapters into weights in bf16", "`Save: adapter`, or `Precision: fp32`"),
+    ("another form of checkpoints", [("- **Seed:** 14", "- **Seed:** 14\n- **Save:** both")], 89, "it must be one of adapter, merged", ""),
+    ("adapters of all weights", [("lora_finetune_single_device", "full_finetune_single_device"), ("- **Seed:** 14", "- **Seed:** 14\n- **Save:** merged")], 89, "cannot have Save", "train with LoRA"),
 ]  # fmt: skip
 
 
@@ -118,13 +121,22 @@ def test_one_number_written_twice_is_one_directory(edited: Edit) -> None:
     assert any("share the directory `rank8_lr1e-5/`" in problem.message for problem in problems_of(text))
 
 
-def test_steps_of_a_stock_recipe_drop_the_incomplete_batch() -> None:
+def test_steps_round_up_so_that_every_example_is_trained_on() -> None:
     from tunebook.tools.runtime.epoch_steps import steps_per_epoch
 
     assert steps_per_epoch(320, batch_size=8, accumulation=1) == 40
-    assert steps_per_epoch(325, batch_size=8, accumulation=3) == 13
-    assert steps_per_epoch(320, batch_size=8, accumulation=1, gpus=2) == 20
-    assert steps_per_epoch(320, batch_size=8, accumulation=1, max_steps=5) == 5
+    assert steps_per_epoch(325, batch_size=8, accumulation=3) == 14
+    assert steps_per_epoch(3, batch_size=8, accumulation=2) == 1
+    assert steps_per_epoch(325, batch_size=8, accumulation=1, max_steps=5) == 5
+
+
+def test_steps_of_a_stock_recipe_drop_the_incomplete_batch() -> None:
+    from tunebook.tools.runtime.epoch_steps import steps_per_epoch
+
+    assert steps_per_epoch(325, batch_size=8, accumulation=3, drops_last=True) == 13
+    assert steps_per_epoch(320, batch_size=8, accumulation=1, gpus=2, drops_last=True) == 20
+    assert steps_per_epoch(3, batch_size=8, accumulation=2, drops_last=True) == 0
+    assert steps_per_epoch(320, batch_size=8, accumulation=1, max_steps=5, drops_last=True) == 5
 
 
 def test_a_value_that_one_run_lacks_is_reported_at_its_row_and_a_wrong_bullet_once(edited: Edit) -> None:

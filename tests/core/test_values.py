@@ -196,6 +196,7 @@ SETUP = Setup(
         "packed": False,
         "train_on_input": False,
         "save_adapter_weights_only": False,
+        "stash_adapter_weights": True,
         "weight_decay": 0.01,
         "num_warmup_steps": 0,
         "modules": (),

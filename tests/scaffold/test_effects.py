@@ -51,8 +51,15 @@ def test_settings_that_the_plan_leaves_to_the_tool_are_resolved(experiment: Path
     targets = in_effect(experiment, FIRST, "lora_target_modules")
     assert targets == ("q_proj, v_proj, output_proj, mlp", "default")
     assert in_effect(experiment, FIRST, "recipe") == ("lora_finetune_single_device", "follows from LoRA and 1 GPU(s)")
-    steps = ("60", "240 examples, batches of 4 × 1 on 1 device(s), 1 epoch(s)")
+    steps = (
+        "60",
+        "240 examples, batches of 4 × 1 on 1 device(s), 1 epoch(s); the last step of an epoch may be smaller",
+    )
     assert in_effect(experiment, FIRST, "steps") == steps
+    assert in_effect(experiment, FIRST, "save") == ("adapter", "default: the evaluation loads adapters")
+    assert in_effect(experiment, FIRST, "adapter_precision") == ("fp32", "base weights in bf16")
+    form = "adapters in fp32, evaluated on their base in bf16"
+    assert in_effect(experiment, FIRST, "checkpoints") == (form, "follows from Save and Precision")
 
 
 def test_warm_up_as_a_share_is_a_number_of_steps(experiment: Path) -> None:

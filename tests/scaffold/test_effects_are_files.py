@@ -29,8 +29,7 @@ EVERY_SETTING = """\
 - **Precision:** fp32
 - **Max Gradient Norm:** 1
 - **Log Every N Steps:** 5
-- **Save Adapter Weights Only:** no
-- **Stash Adapter Weights:** no
+- **Save:** merged
 - **Train On Input:** yes
 - **Evaluation Temperature:** 0.5
 - **Evaluation Max Tokens:** 20

@@ -226,7 +226,7 @@ def test_a_training_on_several_gpus_asks_for_their_host_memory_and_its_evaluatio
 
     training, evaluation = f"{FIRST}/finetune", f"{FIRST}/eval/capitalization_epoch0"
     one = resources()
-    replace(experiment / PLAN, "- **GPUs:** 1", "- **GPUs:** 4")
+    replace(experiment / PLAN, "- **GPUs:** 1", "- **GPUs:** 4\n- **Save:** adapter")
     replace(experiment / PLAN, "lora_finetune_single_device", "lora_finetune_distributed")
     four = resources()
     assert (one[training].gpus, four[training].gpus) == (1, 4)

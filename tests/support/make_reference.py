@@ -73,6 +73,29 @@ where it gives another prompt; for every other parameter the two must agree. Onl
 |---|---|---|---|---|---|---|
 """
 
+_TRAINING = """
+## Optimizer steps
+
+An epoch trains on every example exactly once, in an order that follows from the seed and differs from epoch to epoch. A
+batch has `Batch Size` examples, the last one of an epoch may have fewer. A step takes `Gradient Accumulation Steps` batches,
+the last one of an epoch may take fewer: an epoch has ⌈⌈examples ÷ batch size⌉ ÷ accumulation⌉ steps, at most `Max Steps Per
+Epoch`. The loss and the gradients of a step are means over all tokens that the step learns. `Warmup Ratio` is a share of
+these steps, rounded up. Two kinds of recipes round down instead: torchtune's distributed recipes, which drop the last
+incomplete batch and make no step of an incomplete accumulation, and recipes of your own, for all that tunebook knows.
+`check` warns of both.
+
+## Precision and checkpoints
+
+`Precision` is that of the base weights, in training and in evaluation: `bf16`, or `fp32`; without it bf16 on GPUs and
+fp32 elsewhere. Adapters are in fp32 with both, and so are their optimizer state and their merge. Where all weights are
+trained, weights and optimizer state have this precision, and `check` warns of bf16, which loses small updates.
+
+`Save` is the form of each epoch's checkpoint. `adapter` is an adapter in PEFT's format that names its base model; it takes
+little space. `merged` is a whole model in fp32, with the adapter in a folder of its own; it takes 4 bytes per weight and
+epoch, and is evaluated in fp32. The default is `adapter` where tunebook's recipe trains, the evaluation tool loads
+adapters, and PEFT has a form for the model's adapters; otherwise it is `merged`.
+"""
+
 
 def plan_reference() -> str:
     """The plan's sections, parameters, recipes and models."""
@@ -80,7 +103,7 @@ def plan_reference() -> str:
     recipes = "".join(f"- `{recipe}`\n" for recipe in STOCK_RECIPES)
     models = ", ".join(model.names[0] for model in KNOWN_MODELS)
     return (
-        f"{_PLAN}{rows}\n## Recipes\n\n{recipes}- a module of your own, by its dotted name\n\n## Models\n\n"
+        f"{_PLAN}{rows}{_TRAINING}\n## Recipes\n\n{recipes}- a module of your own, by its dotted name\n\n## Models\n\n"
         "Any Llama, Qwen 2, Mistral, Gemma 2 or Phi 3 model whose `config.json` can be read, and by name: "
         f"{models}.\n"
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tunebook.demo.data import task_source
 from tunebook.demo.plan import DemoPlan
 from tunebook.tools.parameters import installed_parameters
 
-__all__ = ["CHAT_TEMPLATE", "MODEL", "build_tiny_model", "write_tiny_experiment"]
+__all__ = ["CHAT_TEMPLATE", "MODEL", "build_family_model", "build_tiny_model", "write_tiny_experiment"]
 
 MODEL = "SmolLM2-135M-Instruct"  # the name in the demo's plan; the weights are the tiny model's
 
@@ -57,6 +58,25 @@ def build_tiny_model(directory: Path, *, chat_template: str | None = CHAT_TEMPLA
     model = LlamaForCausalLM(config)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
+    return directory
+
+
+def build_family_model(directory: Path, family: str, **settings: Any) -> Path:
+    """A model of another family of Transformers, such as ``Qwen2``, with the tiny model's sizes and tokenizer."""
+    import torch
+    import transformers
+
+    build_tiny_model(directory)
+    tiny = json.loads((directory / "config.json").read_text())
+    sizes = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
+    keys = (*sizes, "vocab_size", "max_position_embeddings", "bos_token_id", "eos_token_id", "pad_token_id")
+    config = getattr(transformers, f"{family}Config")(**({key: tiny[key] for key in keys} | settings))
+    torch.manual_seed(7)
+    model = getattr(transformers, f"{family}ForCausalLM")(config)
+    for parameter in model.parameters():  # weights of a size at which caps and permutations show
+        torch.nn.init.normal_(parameter, std=0.1)
+    model.tie_weights()
+    model.save_pretrained(directory)
     return directory
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,10 @@ def write(experiment: Path, document: Any) -> Path:
 
 
 def configured(experiment: Path, *bullets: str) -> None:
+    """Adds settings; data that are no pairs of input and output take no prompt."""
     page = experiment / "experiment_summary.md"
+    if any(bullet.startswith("Dataset Type") for bullet in bullets):
+        page.write_text(page.read_text().replace('"Capitalize the given word: {input}"', '"{input}"'))
     given = "".join(f"- **{name}:** {value}\n" for name, _, value in (bullet.partition(": ") for bullet in bullets))
     page.write_text(page.read_text().replace("\n## Configuration\n", f"\n## Configuration\n{given}"))
 
@@ -184,14 +188,20 @@ def test_joined_fields_are_a_warning_since_the_evaluation_must_join_them_too(exp
     assert "let your evaluation task join them in the same way" in warnings(experiment)
 
 
-def test_a_system_prompt_that_conversations_replace_is_a_warning(experiment: Path) -> None:
+def test_a_system_prompt_beside_those_of_conversations_is_an_error_as_in_the_job(experiment: Path, model: Path) -> None:
     own = {"messages": [{"role": "system", "content": "s"}, *CHATS[5]["messages"]]}
     write(experiment, {"train": [*CHATS[:5], own]})
     page = experiment / "experiment_summary.md"
     page.write_text(page.read_text().replace('**System Prompt:** ""', '**System Prompt:** "Be brief"'))
     configured(experiment, "Dataset Type: chat")
+    (error,) = errors(experiment)
+    assert "1 conversation of the train split of" in error
+    assert "has a system message of its own, but the plan gives a System Prompt too" in error
+    assert "a system message of its own" in refused_by_the_job(
+        experiment, model, dataset_type="chat", system_prompt="Be brief"
+    )
+    page.write_text(page.read_text().replace('"Be brief"', '""'))
     assert errors(experiment) == []
-    assert "1 conversations of " in warnings(experiment)
 
 
 def test_jsonl_errors_name_file_and_line(experiment: Path) -> None:
@@ -287,7 +297,7 @@ def test_parquet_is_checked_and_a_missing_pyarrow_is_reported(
 
 
 @pytest.mark.parametrize("template", [CHAT_TEMPLATE, "{{ bos_token }}{{ 'é' | tojson }}" + CHAT_TEMPLATE, None])
-def test_the_light_tokenizer_renders_and_counts_as_transformers_does(tmp_path: Path, template: str | None) -> None:
+def test_the_light_tokenizer_renders_and_encodes_as_transformers_does(tmp_path: Path, template: str | None) -> None:
     from transformers import AutoTokenizer
 
     folder = build_tiny_model(tmp_path / "m", chat_template=template)
@@ -300,4 +310,100 @@ def test_the_light_tokenizer_renders_and_counts_as_transformers_does(tmp_path: P
         mine = example_parts(light, record, system_prompt="S", prompt="{input}!")
         assert mine == example_parts(full, record, system_prompt="S", prompt="{input}!")
         for text, _ in mine:
-            assert light.count(text) == len(full.encode(text, add_special_tokens=False))
+            assert light.encode(text) == full.encode(text, add_special_tokens=False)
+
+
+def test_an_answer_that_changes_the_tokens_of_its_prompt_is_an_error_as_in_the_job(
+    experiment: Path, tmp_path: Path
+) -> None:
+    """The prompt ends with a letter, and the tokenizer has a token for it and the answer's first letter."""
+    folder = build_tiny_model(tmp_path / "m", chat_template="{% for m in messages %}{{ m['content'] }}{% endfor %}")
+    page = experiment / "experiment_summary.md"
+    page.write_text(re.sub(r"(- SmolLM2-135M-Instruct: `)[^`]*", rf"\g<1>{folder}", page.read_text()))
+    write(experiment, {"train": [*WORDS[:5], {"input": "tab", "output": "le"}]})
+    configured(experiment, "Dataset Type: instruct")
+    (error,) = errors(experiment)
+    assert "example 5: the answer 'le<|im_end|>' changes the tokens of the text before it, 'tab'" in error
+    assert "example 5: the answer 'le" in refused_by_the_job(experiment, folder, dataset_type="instruct")
+
+
+def metaspace_model(directory: Path) -> Path:
+    """A tokenizer that puts a space before every text, as SentencePiece does."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    build_tiny_model(directory)
+    pieces = [
+        "<unk>",
+        "<s>",
+        "</s>",
+        "▁",
+        *"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:\n",
+        "▁House",
+        "House",
+    ]
+    core = Tokenizer(models.Unigram([(piece, -float(len(pieces) - len(piece))) for piece in pieces], unk_id=0))
+    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    core.decoder = decoders.Metaspace()
+    tokenizer: Any = PreTrainedTokenizerFast
+    made = tokenizer(tokenizer_object=core, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+    made.save_pretrained(directory)
+    for name in ("chat_template.jinja",):
+        (directory / name).unlink(missing_ok=True)
+    return directory
+
+
+def test_an_answer_has_the_tokens_that_follow_its_prompt_and_not_those_that_it_has_by_itself(tmp_path: Path) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    tokenizer = chat_tokenizer(str(metaspace_model(tmp_path / "m")))
+    (tmp_path / "d.json").write_text(json.dumps({"train": [{"input": "house", "output": "House"}]}))
+    example = dataset(tokenizer, path=str(tmp_path / "d.json"))[0]
+    asked = tokenizer.encode("user: house\n")
+    assert example["tokens"][: len(asked)] == asked
+    learnt = tokenizer.hf.convert_ids_to_tokens([label for label in example["labels"] if label != -100])
+    assert learnt == ["House", "</s>"]
+    assert tokenizer.hf.convert_ids_to_tokens(tokenizer.encode("House</s>")) == ["▁House", "</s>"]
+
+
+def test_turns_of_a_conversation_have_the_tokens_of_the_whole(tmp_path: Path, model: Path) -> None:
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    tokenizer = chat_tokenizer(str(model))
+    turns = {"messages": [*CHATS[0]["messages"], *CHATS[1]["messages"]]}
+    (tmp_path / "d.jsonl").write_text(json.dumps(turns))
+    example = dataset(tokenizer, path=str(tmp_path / "d.jsonl"), dataset_type="chat")[0]
+    whole = "".join(text for text, _ in example_parts(tokenizer.hf, turns, system_prompt="", prompt="{input}"))
+    assert example["tokens"] == tokenizer.encode(whole)
+    assert [label for label in example["labels"] if label != -100] == tokenizer.encode("HOUSE<|im_end|>TABLE<|im_end|>")
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "message"),
+    [
+        ("chat", "Prompt", "a Prompt does not apply to conversations (Dataset Type chat)"),
+        ("text_completion", "Prompt", "a Prompt does not apply to plain text (Dataset Type text_completion)"),
+        ("text_completion", "System Prompt", "a System Prompt does not apply to plain text"),
+    ],
+)
+def test_prompts_that_would_act_in_evaluation_only_are_errors(
+    experiment: Path, kind: str, setting: str, message: str
+) -> None:
+    write(experiment, {"train": CHATS if kind == "chat" else [{"text": item["input"]} for item in WORDS]})
+    configured(experiment, f"Dataset Type: {kind}")
+    assert errors(experiment) == []
+    page = experiment / "experiment_summary.md"
+    page.write_text(re.sub(rf'- \*\*{setting}:\*\* ".*"', f'- **{setting}:** "Say {{input}}"', page.read_text()))
+    (error,) = errors(experiment)
+    assert message in error
+
+
+def test_the_first_prompt_for_a_model_of_plain_texts_has_no_chat_template(experiment: Path) -> None:
+    write(experiment, {"train": [{"text": item["input"]} for item in WORDS]})
+    (experiment / "test.json").write_text(json.dumps({"test": WORDS}))
+    configured(experiment, "Dataset Type: text_completion")
+    page = experiment / "experiment_summary.md"
+    page.write_text(page.read_text().replace("words.json` | Exact", "test.json` | Exact"))
+    (sample,) = api.check(experiment).prompts
+    assert sample.parts == (("<|im_start|>house", False),)
+    assert len(sample.runs) == 3

@@ -70,8 +70,8 @@ def test_the_scripts_function_is_named_and_the_exact_file(experiment: Path) -> N
     quoted = str(script).replace("'", "'\"'\"'")
     assert f"\ntask='{quoted}@caps'\n" in text
     assert "\nmodel=hf/rank8_lr1e-5_epoch0\n" in text
-    assert "\noptions=(--seed 14)\n" in text
-    assert "\nprepare_options=()\n" in text
+    assert "\noptions=(--seed 14 --max-connections 32)\n" in text
+    assert "\nprepare_options=(--precision fp32)\n" in text
 
 
 def test_a_task_that_takes_neither_is_an_error_that_says_what_to_add(experiment: Path) -> None:
@@ -166,8 +166,8 @@ def test_sampling_is_explicit_and_greedy_has_no_temperature(experiment: Path) ->
     )
     scaffolded(experiment)
     text = (experiment / BASE).read_text()
-    assert "\noptions=(--seed 3 --max-tokens 20 --temperature 0.7)\n" in text
-    assert "\nprepare_options=(--sample)\n" in text
+    assert "\noptions=(--seed 3 --max-connections 32 --max-tokens 20 --temperature 0.7)\n" in text
+    assert "\nprepare_options=(--precision bf16 --sample)\n" in text
 
 
 ROW = "| `/scratch/gpfs/LAB/data/words_4L_80P_300.json` ✓ | Exact match"

@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 
 from support.tiny_model import CHAT_TEMPLATE, build_tiny_model
-from tunebook.tools.runtime import inspect_job, torchtune_job
-from tunebook.tools.runtime.chat import pinned_template
+from tunebook.tools.runtime import torchtune_job
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 PAIRS = [{"input": "a {b}", "output": "A"}, {"input": "c", "output": "C"}]
-DATED = "{% set today = strftime_now('%d %b %Y') %}{{ today }}\n" + CHAT_TEMPLATE
 
 
 @pytest.fixture(scope="module")
@@ -153,28 +151,6 @@ def test_of_several_chat_templates_training_uses_the_default_as_evaluation_does(
     assert (whole, learnt) == (f"{asked}C<|im_end|>", "C<|im_end|>")
 
 
-def test_todays_date_in_a_template_is_pinned_for_training_and_evaluation(
-    tmp_path: Path, write: Callable[..., Path]
-) -> None:
-    """A template that asks for today's date renders the same in both, whatever the day."""
-    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
-
-    model = build_tiny_model(tmp_path / "dated", chat_template=DATED)
-    tokenizer = chat_tokenizer(str(model))
-    whole, _ = texts(tokenizer, dataset(tokenizer, path=str(write("d.json", {"train": PAIRS})))[1])
-    assert whole.startswith("26 Jul 2024\n<|im_start|>user")
-    assert inspect_job.main(["prepare", "--model-path", str(model), "--out", str(tmp_path / "m.json")]) == 0
-    arguments = json.loads((tmp_path / "m.json").read_text())
-    asked = tokenizer.hf.apply_chat_template(
-        [{"role": "user", "content": "c"}],
-        chat_template=arguments["chat_template"],
-        tokenize=False,
-        add_generation_prompt=True,
-    )
-    assert whole.startswith(str(asked))
-    assert pinned_template(CHAT_TEMPLATE) == CHAT_TEMPLATE
-
-
 def test_a_model_without_a_chat_template_is_asked_as_inspect_asks_it(
     tmp_path: Path, write: Callable[..., Path]
 ) -> None:
@@ -287,6 +263,117 @@ def test_adapters_alone_count_only_where_that_is_wanted(tmp_path: Path) -> None:
     assert finish(tmp_path, adapter="only") == 0
 
 
+@pytest.fixture
+def adapter_of_two_layers(tmp_path: Path) -> Path:
+    """A configuration of tunebook's recipe whose epoch 0 is an adapter of q_proj in both layers; returns its path."""
+    import torch
+    from safetensors.torch import save_file
+
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "config.json").write_text('{"num_hidden_layers": 2}')
+    values = {
+        "output_dir": str(tmp_path),
+        "stock_recipe": "lora_finetune_single_device",
+        "dtype": "bf16",
+        "model": {"lora_attn_modules": ["q_proj"], "apply_lora_to_mlp": False, "lora_rank": 2},
+        "checkpointer": {"checkpoint_dir": str(base), "checkpoint_files": ["model.safetensors"]},
+    }
+    (tmp_path / "finetune.yaml").write_text(json.dumps(values))
+    (tmp_path / "epoch_0").mkdir()
+    tensors = {f"layers.{layer}.{part}": torch.ones(2, 2) for layer in (0, 1) for part in ("lora_A", "lora_B")}
+    save_file(tensors, tmp_path / "epoch_0" / "adapter_model.safetensors")
+    settings = {"base_model_name_or_path": str(base), "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}
+    (tmp_path / "epoch_0" / "adapter_config.json").write_text(json.dumps(settings | {"task_type": "CAUSAL_LM"}))
+    return tmp_path / "finetune.yaml"
+
+
+def finish_adapter(config: Path) -> int:
+    arguments = ["finish", "--config", str(config), "--output-dir", str(config.parent), "--epochs", "1"]
+    return torchtune_job.main([*arguments, "--adapter", "only"])
+
+
+def test_a_sound_adapter_ends_the_training_and_removes_the_state_to_resume_from(adapter_of_two_layers: Path) -> None:
+    state = adapter_of_two_layers.parent / "recipe_state"
+    state.mkdir()
+    assert finish_adapter(adapter_of_two_layers) == 0
+    assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("a module without adapter", "has 2 tensors, but 2 modules were trained, with two each"),
+        ("16 bits", "is not in fp32: layers.0.lora_A"),
+        ("not a number", "has values that are not finite: layers.0.lora_A"),
+        ("another rank", "is incomplete: base, rank and task are"),
+        ("torn weights", "cannot be read"),
+        ("no configuration", "adapter_config.json cannot be read"),
+    ],
+)
+def test_an_adapter_that_is_not_what_was_trained_fails_the_job(
+    adapter_of_two_layers: Path, capsys: pytest.CaptureFixture[str], fault: str, message: str
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = adapter_of_two_layers.parent / "epoch_0"
+    weights, settings = folder / "adapter_model.safetensors", folder / "adapter_config.json"
+    tensors = load_file(weights)
+    first = tensors["layers.0.lora_A"]
+    if fault == "a module without adapter":
+        tensors = {name: tensor for name, tensor in tensors.items() if "layers.0" in name}
+    elif fault == "16 bits":
+        tensors["layers.0.lora_A"] = first.to(torch.bfloat16)
+    elif fault == "not a number":
+        tensors["layers.0.lora_A"] = first * float("nan")
+    save_file(tensors, weights)
+    if fault == "another rank":
+        settings.write_text(settings.read_text().replace('"r": 2', '"r": 4'))
+    elif fault == "torn weights":
+        weights.write_bytes(weights.read_bytes()[:-4])
+    elif fault == "no configuration":
+        settings.unlink()
+    assert finish_adapter(adapter_of_two_layers) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_merged_weights_must_be_complete_and_in_fp32(
+    adapter_of_two_layers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    config = adapter_of_two_layers
+    tensors = {"a": torch.ones(2), "b": torch.ones(2)}
+    save_file(
+        {name: tensor.to(torch.bfloat16) for name, tensor in tensors.items()}, config.parent / "base/model.safetensors"
+    )
+    arguments = ["finish", "--config", str(config), "--output-dir", str(config.parent), "--epochs", "1"]
+    weights = config.parent / "epoch_0" / "model-00001-of-00001.safetensors"
+    save_file(tensors, weights)
+    assert torchtune_job.main(arguments) == 0
+    save_file({"a": tensors["a"]}, weights)
+    assert torchtune_job.main(arguments) == 1
+    assert "lacks weights of its base: b" in capsys.readouterr().err
+    save_file({"a": tensors["a"], "b": tensors["b"].to(torch.bfloat16)}, weights)
+    assert torchtune_job.main(arguments) == 1
+    assert "are not in F32: b" in capsys.readouterr().err
+
+
+def test_an_adapter_of_torchtunes_own_recipe_gets_the_name_of_its_base(adapter_of_two_layers: Path) -> None:
+    config = adapter_of_two_layers
+    values = json.loads(config.read_text())
+    del values["stock_recipe"]
+    config.write_text(json.dumps(values))
+    written = config.parent / "epoch_0" / "adapter_config.json"
+    written.write_text('{"r": 2, "lora_alpha": 4, "target_modules": ["q_proj"], "peft_type": "LORA"}')
+    assert finish_adapter(config) == 0
+    settings = json.loads(written.read_text())
+    assert settings["base_model_name_or_path"] == values["checkpointer"]["checkpoint_dir"]
+    assert (settings["task_type"], settings["r"]) == ("CAUSAL_LM", 2)
+
+
 def test_preflight_names_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "finetune.yaml"
     config.write_text("checkpointer: {checkpoint_dir: /nowhere, checkpoint_files: [m]}\ndevice: cpu\n")
@@ -295,86 +382,6 @@ def test_preflight_names_what_is_missing(tmp_path: Path, capsys: pytest.CaptureF
     config.write_text("a: ${b\n")
     assert torchtune_job.main(["preflight", "--config", str(config)]) == 1
     assert "cannot be read" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        ((), "was not found: its training has not ended, or has failed"),
-        (("config.json",), "holds no complete model"),
-        (
-            ("config.json", "model.safetensors", "adapter_config.json", "tokenizer.json"),
-            "both merged weights and an adapter",
-        ),
-        (("config.json", "model.safetensors"), "holds no tokenizer"),
-    ],
-)
-def test_a_checkpoint_that_cannot_be_evaluated_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], files: tuple[str, ...], message: str
-) -> None:
-    folder = tmp_path / "epoch_0"
-    if files:
-        checkpoint(folder, *files)
-    code = inspect_job.main(["prepare", "--model-path", str(folder), "--out", str(tmp_path / "m.json")])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert (code, message in line) == (1, True)
-
-
-def evaluate(folder: Path, *, fails: bool, breaks_off: bool = False) -> Path:
-    """A real log of inspect-ai's own, two samples of which one may fail."""
-    from inspect_ai import Task, eval  # noqa: A004
-    from inspect_ai.dataset import Sample
-    from inspect_ai.model import ModelOutput, ModelUsage, get_model
-    from inspect_ai.scorer import includes
-    from inspect_ai.solver import Solver, generate, solver
-
-    @solver
-    def breaking() -> Solver:
-        async def solve(state: Any, _: Any) -> Any:
-            if fails and state.sample_id == 2:
-                raise RuntimeError("broken sample")
-            return state
-
-        return solve  # type: ignore[return-value]  # inspect's own types would have to be imported up there
-
-    outputs = [ModelOutput.from_content("mockllm/model", "yes") for _ in range(2)]
-    for output in outputs:
-        output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
-    task = Task(
-        dataset=[Sample(input="a", target="yes"), Sample(input="b", target="yes")],
-        solver=[breaking(), generate()],
-        scorer=includes(),
-    )
-    model = get_model("mockllm/model", custom_outputs=outputs)
-    eval(task, model=model, log_dir=str(folder), display="none", fail_on_error=breaks_off)
-    return folder
-
-
-@pytest.mark.parametrize(("fails", "samples", "code"), [(False, 0, 0), (False, 2, 0), (False, 3, 1), (True, 0, 1)])
-def test_an_evaluation_counts_only_with_all_its_samples(tmp_path: Path, fails: bool, samples: int, code: int) -> None:
-    """inspect-ai's own exit code is 0 in every one of these."""
-    logs = evaluate(tmp_path / "logs", fails=fails)
-    arguments = [
-        "verify",
-        "--log-dir",
-        str(logs),
-        "--since",
-        "0",
-        "--samples",
-        str(samples),
-        "--out",
-        str(tmp_path / "r"),
-    ]
-    assert inspect_job.main(arguments) == code
-    result = json.loads((tmp_path / "r").read_text())
-    assert (result["status"], result["failed"]) == ("success", int(fails))
-
-
-def test_a_missing_log_of_this_attempt_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    logs = evaluate(tmp_path / "logs", fails=False)
-    arguments = ["verify", "--log-dir", str(logs), "--since", "99999999999", "--out", str(tmp_path / "r")]
-    assert inspect_job.main(arguments) == 1
-    assert "ended without writing a log to" in capsys.readouterr().err
 
 
 def interrupted_training(output: Path, *, done: int) -> Path:
@@ -437,14 +444,3 @@ def test_a_training_without_an_output_directory_yet_starts_from_scratch(
         assert begin(config, "--inputs", "digest") == 0
     assert capsys.readouterr().out == ""
     assert (tmp_path / "deep" / "out" / "inputs.sha256").read_text() == "digest"
-
-
-def test_an_evaluation_that_broke_off_is_recorded_without_samples(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    logs = evaluate(tmp_path / "logs", fails=True, breaks_off=True)
-    arguments = ["verify", "--log-dir", str(logs), "--since", "0", "--out", str(tmp_path / "r")]
-    assert inspect_job.main(arguments) == 1
-    assert "is error: " in capsys.readouterr().err
-    result = json.loads((tmp_path / "r").read_text())
-    assert (result["status"], result["samples"], result["completed"], result["scores"]) == ("error", 0, 0, [])

@@ -209,7 +209,7 @@ def test_a_cache_entry_is_its_current_snapshot_everywhere(
     assert f"{model}/snapshots/def" in written
     (script,) = experiment.glob("*_base/eval/*.slurm")
     assert f"model_path={model}/snapshots/def\n" in script.read_text()
-    assert inspect_job.main(["prepare", "--model-path", str(model), "--out", str(experiment / "m.json")]) == 0
+    inspect_job.prepare(model, experiment / "m.json", precision="fp32")
     assert json.loads((experiment / "m.json").read_text())["model_path"] == f"{model}/snapshots/def"
 
 

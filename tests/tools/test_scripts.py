@@ -29,6 +29,7 @@ RECORDER = """#!{python}
 import json, sys
 from pathlib import Path
 record = {{"program": Path(sys.argv[0]).name, "arguments": sys.argv[1:]}}
+is_tool = record["program"] != "python" or "tunebook.tools.runtime.inspect_eval" in sys.argv
 if "prepare" in sys.argv:
     Path(sys.argv[sys.argv.index("--out") + 1]).write_text("{{}}")
 for option in ("--model-config", "--task-config"):
@@ -36,7 +37,7 @@ for option in ("--model-config", "--task-config"):
         record[option] = json.loads(Path(sys.argv[sys.argv.index(option) + 1]).read_text())
 with open({log!r}, "a") as file:
     file.write(json.dumps(record) + "\\n")
-sys.exit({code})
+sys.exit({code} if is_tool else 0)
 """
 
 
@@ -45,11 +46,11 @@ def scripts_of(experiment: Path) -> list[Path]:
 
 
 def recorders(folder: Path, *, code: int = 0) -> tuple[dict[str, str], Path]:
-    """An environment in which ``tune``, ``inspect`` and ``python`` record their arguments."""
+    """An environment in which ``tune`` and ``python`` record their arguments; ``code`` is that of the tools."""
     folder.mkdir()
     log = folder / "calls.jsonl"
-    for name in ("tune", "inspect", "python"):
-        text = RECORDER.format(python=sys.executable, log=str(log), code=code if name != "python" else 0)
+    for name in ("tune", "python"):
+        text = RECORDER.format(python=sys.executable, log=str(log), code=code)
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     return os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "TUNEBOOK_TAG": TAG}, log
@@ -90,8 +91,8 @@ def test_training_gets_its_arguments_and_writes_its_outcome(experiment: Path, tm
     calls = [json.loads(line) for line in log.read_text().splitlines()]
     config = f"{experiment}/rank8_lr1e-5/finetune.yaml"
     tune = next(call for call in calls if call["program"] == "tune")
-    assert tune["arguments"] == ["run", "lora_finetune_single_device", "--config", config]
-    assert calls[-1]["arguments"][:3] == ["-m", "tunebook.tools.runtime.torchtune_job", "finish"]
+    assert tune["arguments"] == ["run", "tunebook/tools/runtime/torchtune_recipe.py", "--config", config]
+    assert calls[-1]["arguments"][:3] == ["-m", "tunebook.tools.runtime.torchtune_job", "prove"]
     outcome = read_outcome(experiment / job.outcome)
     assert outcome is not None
     assert (outcome.exit_code, outcome.tag) == (0, TAG)
@@ -115,14 +116,15 @@ def test_hostile_prompts_reach_the_evaluation_unchanged(experiment: Path, tmp_pa
     replace(experiment / PLAN, '"Capitalize the given word"', written)
     scaffolded(local(experiment))
     environment, log = recorders(tmp_path / "bin")
-    environment["INSPECT_EVAL_MODEL_ARGS"] = "do_sample=true"
     job = job_named(experiment, "Llama-3.2-1B_base/eval/capitalization_base")
     done = run_script(experiment / job.script, environment)
     assert done.returncode == 0, done.stderr
     call = next(json.loads(line) for line in log.read_text().splitlines() if '"--task-config": ' in line)
     assert call["--task-config"]["system_prompt"] == HOSTILE
     assert call["--task-config"]["dataset_path"] == "/scratch/gpfs/LAB/data/words_4L_80P_300.json"
-    assert call["arguments"][:4] == ["eval", call["arguments"][1], "--model", "hf/Llama-3.2-1B_base"]
+    assert call["arguments"][2] == "tunebook.tools.runtime.inspect_eval"
+    start = call["arguments"].index("eval")
+    assert call["arguments"][start + 2 : start + 4] == ["--model", "hf/Llama-3.2-1B_base"]
     assert not OWNED.exists()
 
 

@@ -59,16 +59,17 @@ def train(config: Any, recipe: type[Any]) -> list[dict[str, Any]]:
 def test_validation_runs_and_training_is_the_same_bit_for_bit(tmp_path: Path) -> None:
     from omegaconf import OmegaConf
 
-    from tunebook.tools.runtime.torchtune_recipe import _stock_class, validating
+    from tunebook.tools.runtime.torchtune_recipe import recipe_class
 
     experiment = experiment_with(
         tmp_path, ("Validation During Training:** no", "Validation During Training:** every 2 steps")
     )
     assert scaffolded(experiment).exit_code is ExitCode.DONE
     config: Any = OmegaConf.load(experiment / "rank4" / "finetune.yaml")
-    stock = _stock_class(config.stock_recipe)
-    plain = train(config, stock)
-    validated = train(config, validating(stock))
+    recipe = recipe_class(config.stock_recipe)
+    validated = train(config, recipe)
+    del config["dataset_val"], config["run_val_every_n_steps"]
+    plain = train(config, recipe)
     losses = [entry["loss"] for entry in validated if "loss" in entry]
     assert losses == [entry["loss"] for entry in plain]
     assert len(losses) == 10
@@ -111,14 +112,14 @@ def test_the_validation_loss_is_the_mean_over_all_answer_tokens(tmp_path: Path) 
     import torch
     from omegaconf import OmegaConf
 
-    from tunebook.tools.runtime.torchtune_recipe import _stock_class, validating
+    from tunebook.tools.runtime.torchtune_recipe import recipe_class
 
     experiment = experiment_with(
         tmp_path, ("Validation During Training:** no", "Validation During Training:** every 2 steps")
     )
     scaffolded(experiment)
     config: Any = OmegaConf.load(experiment / "rank4" / "finetune.yaml")
-    session: Any = validating(_stock_class(config.stock_recipe))(cfg=config)
+    session: Any = recipe_class(config.stock_recipe)(cfg=config)
     session.setup(cfg=config)
     ignored = session._loss_fn.ignore_index
     batches = [
@@ -134,7 +135,7 @@ def test_the_validation_loss_is_the_mean_over_all_answer_tokens(tmp_path: Path) 
     session._loss_step = lambda batch: batch["loss"]
     session._metric_logger.log_dict = log_dict
     session.global_step = 7
-    session._validate()
-    session._validate()
+    session.validate()
+    session.validate()
     assert logged == [{"val_loss": (4.0 * 1 + 2.0 * 3) / 4, "step": 7}]
     session.cleanup()

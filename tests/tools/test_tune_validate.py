@@ -20,7 +20,6 @@ PLAN = "experiment_summary.md"
 GOLDEN = Path(__file__).parents[1] / "golden" / "torchtune"
 NAME = "Llama-3.2-1B-Instruct"
 Edits = list[tuple[str, str]]
-GPUS: Edits = [("lora_finetune_single_device", "lora_finetune_distributed"), ("- **GPUs:** 1", "- **GPUs:** 2")]
 FULL: Edits = [
     ("lora_finetune_single_device", "full_finetune_single_device"),
     ("- **LoRA alpha:** Auto-set to 2 × rank\n", ""),
@@ -36,6 +35,11 @@ def after_seed(bullet: str) -> tuple[str, str]:
     return "- **Seed:** 14", f"- **Seed:** 14\n- **{name}:** {value}"
 
 
+GPUS: Edits = [
+    ("lora_finetune_single_device", "lora_finetune_distributed"),
+    ("- **GPUs:** 1", "- **GPUs:** 2"),
+    after_seed("Save: adapter"),
+]
 KINDS: dict[str, Edits] = {
     "Llama 3.2 1B": [],
     "Llama 3.2 3B": [(NAME, "Llama-3.2-3B-Instruct")],

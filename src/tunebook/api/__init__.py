@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.analyzing import analyze as analyze
     from tunebook.api.checking import CheckReport as CheckReport
     from tunebook.api.checking import check as check
+    from tunebook.api.deep_checking import DeepOutcome as DeepOutcome
     from tunebook.api.demonstration import DemoOptions as DemoOptions
     from tunebook.api.demonstration import DemoReport as DemoReport
     from tunebook.api.demonstration import DemoRow as DemoRow
@@ -111,6 +112,7 @@ _NAMES_IN = {
     "tunebook.api.loading": ("find_experiment",),
     "tunebook.api.running": ("RunOptions", "cancel", "preview", "run", "status"),
     "tunebook.api.checking": ("CheckReport", "check"),
+    "tunebook.api.deep_checking": ("DeepOutcome",),
     "tunebook.api.scaffolding": (
         "ScaffoldOptions",
         "ToolInfo",

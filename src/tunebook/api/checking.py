@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunebook.api.deep_checking import DeepOutcome, OnDeep, deep_checks, run_deep_checks
 from tunebook.api.loading import Loaded, find_experiment, load
 from tunebook.core.paths import MANIFEST, SCAFFOLD_LOG, tool_log
 from tunebook.core.plan import OwnSection, Plan
@@ -31,6 +32,7 @@ class CheckReport:
         examples: first training examples as the models see them.
         prompts: first prompts of the evaluations whose tasks put the plan's prompts around the data set's inputs.
         own: a person's own sections of the plan, which are not read.
+        deep: the deep checks, if they were asked for, and what became of each.
     """
 
     experiment: Path
@@ -43,6 +45,7 @@ class CheckReport:
     examples: tuple[Sample, ...]
     prompts: tuple[Sample, ...]
     own: tuple[OwnSection, ...]
+    deep: tuple[DeepOutcome, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -55,10 +58,15 @@ class CheckReport:
         return tabulate(self.effects)
 
 
-def check(directory: Path) -> CheckReport:
+def check(directory: Path, *, deep: bool = False, on_deep: OnDeep | None = None) -> CheckReport:
     """Reads the plan and the site settings, and verifies what can be verified here; writes nothing.
 
     A correct plan is also built as ``scaffold`` builds it, to report everything that ``scaffold`` would refuse.
+
+    Args:
+        deep: whether to prove on shrunk models and with the tasks' own code that the jobs do what the plan says. This
+            runs the experiment's code, and remembers in ``.tunebook`` what passed.
+        on_deep: called when a deep check ends, and before one that runs the experiment's code.
     """
     experiment = find_experiment(directory)
     loaded = load(experiment)
@@ -74,18 +82,28 @@ def check(directory: Path) -> CheckReport:
     errors = (*errors, *obstacles(experiment, written))
     warnings = (*warnings, *unwritable(experiment, written))
     examples, prompts = _samples(loaded, blueprint, effects)
+    proofs: tuple[DeepOutcome, ...] = ()
+    if deep:
+        proofs = run_deep_checks(experiment, deep_checks(loaded, blueprint), on_deep or _ignore)
+        errors = (*errors, *(problem for proof in proofs for problem in proof.result.errors))
+        warnings = (*warnings, *(problem for proof in proofs for problem in proof.result.warnings))
     return CheckReport(
         experiment=experiment,
         plan=loaded.context.plan,
         site=loaded.context.site,
-        errors=errors,
-        warnings=warnings,
+        errors=tuple(dict.fromkeys(errors)),
+        warnings=tuple(dict.fromkeys(warnings)),
         notes=loaded.findings.notes,
         effects=effects,
         examples=examples,
         prompts=prompts,
         own=loaded.own,
+        deep=proofs,
     )
+
+
+def _ignore(_: DeepOutcome) -> None:
+    """Takes an event that nobody asked for."""
 
 
 def _samples(

@@ -17,7 +17,7 @@ from tunebook.design.build_plan import Previous, build_plan, kind_of
 from tunebook.design.check import complete, design_problems, design_warnings, missing_parts
 from tunebook.design.compare_plans import lost_edits, plan_differences
 from tunebook.design.documents import options_document, yaml_document
-from tunebook.design.history import find_history
+from tunebook.design.history import find_history, prior_roots
 from tunebook.design.inputs import parse_document
 from tunebook.design.merge import merge_inputs, update_inputs
 from tunebook.design.naming import experiment_name as name_of
@@ -266,7 +266,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
     found, kind = Resources(), kind_of(inputs.design, plan, old)
     record_design(found, inputs.decisions, plan, kind, old=old)
     survey(found, plan, site, experiment)
-    history = find_history(_roots(experiment, site))
+    history = find_history(prior_roots(experiment, site.output_dir_base))
     around = Surroundings(site=site, experiment=experiment, found=found, history=history)
     proposal = propose(inputs.design, plan, kind, around=around, created=created, previous=previous)
     plan, written = proposal.plan, write_plan(proposal.plan, proposal.details)
@@ -315,15 +315,6 @@ def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, previous: Previo
         problems = lost_edits(old, stored=planned, updated=plan)
         if problems:
             raise ConflictError(problems)
-
-
-def _roots(experiment: Path, site: Site) -> list[Path]:
-    """Where prior experiments may be: next to this one, in the working directory, and where checkpoints go."""
-    roots = [experiment, experiment.parent, Path.cwd()]
-    if site.output_dir_base:
-        base = Path(site.output_dir_base).expanduser()
-        roots += [base, base.parent]
-    return roots
 
 
 def _write(report: DesignReport, value: Design, entries: list[Entry], clock: Callable[[], datetime]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,12 @@ from tunebook.cli.output import console, finish
 
 __all__ = ["register"]
 
+Deep = Annotated[
+    bool,
+    typer.Option(
+        "--deep", help="Also prove it, for what is installed here, on shrunk models; runs the tasks' own code."
+    ),
+]
 _TITLES = {
     "models and data": "Models and data",
     "prompts": "Prompts of trainings and evaluations",
@@ -21,6 +27,7 @@ _TITLES = {
     "jobs of preparation": "Jobs of the trainings",
     "jobs of evaluation": "Jobs of the evaluations",
 }
+_SIGNS = {"passed": "✓", "failed": "✗", "doubtful": "!", "not checked": "–"}
 _LONGEST = 60  # characters of a value on one line
 _MOST_RUNS = 3
 _EXAMPLE = "The first training example as the model sees it; the parts between ⟦ and ⟧ are learnt"
@@ -31,9 +38,14 @@ def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
     @app.command()
-    def check(directory: Directory = None, *, as_json: Json = False) -> None:
-        """Read the plan and the site settings, verify them, and print every setting in effect. Writes nothing."""
-        finish("check", api.check(located(directory)), data=_data, show=_show, as_json=as_json)
+    def check(directory: Directory = None, *, deep: Deep = False, as_json: Json = False) -> None:
+        """Read the plan and the site settings, verify them, and print every setting in effect. Writes nothing.
+
+        With `--deep`, prove on shrunk models that the jobs will do what the plan says.
+        """
+        on_deep = None if as_json else _show_deep
+        report = api.check(located(directory), deep=deep, on_deep=on_deep)
+        finish("check", report, data=_data, show=_show, as_json=as_json)
 
 
 def _data(report: api.CheckReport) -> dict[str, Any]:
@@ -48,6 +60,7 @@ def _data(report: api.CheckReport) -> dict[str, Any]:
         "settings": {run: [vars(effect) for effect in effects] for run, effects in report.effects.items()},
         "first_examples": [_sample(sample) for sample in report.examples],
         "first_prompts": [_sample(sample) for sample in report.prompts],
+        "deep": [_deep(outcome) for outcome in report.deep],
         "not_read": [vars(section) for section in report.own],
     }
 
@@ -55,6 +68,35 @@ def _data(report: api.CheckReport) -> dict[str, Any]:
 def _sample(sample: api.Sample) -> dict[str, Any]:
     parts = [{"text": text, "learnt": is_learnt} for text, is_learnt in sample.parts]
     return {"runs": list(sample.runs), "task": sample.task, "parts": parts}
+
+
+def _deep(outcome: api.DeepOutcome) -> dict[str, Any]:
+    return {
+        "title": outcome.title,
+        "subject": outcome.subject,
+        "state": outcome.state,
+        "figure": outcome.result.figure,
+        "reason": outcome.result.unchecked,
+        "seconds": round(outcome.seconds, 2),
+        "cached": outcome.cached,
+        "runs": list(outcome.runs),
+        "errors": [problem.message for problem in outcome.result.errors],
+        "warnings": [problem.message for problem in outcome.result.warnings],
+    }
+
+
+def _show_deep(outcome: api.DeepOutcome) -> None:
+    """One line when a deep check ends, with its time and its figures; before it, what it announces."""
+    if outcome.started:
+        line = f"  {outcome.announcement}"
+    else:
+        details = [outcome.result.figure]
+        if outcome.result.unchecked:
+            details = [f"not checked: {outcome.result.unchecked}"]
+        details.append("unchanged since it passed" if outcome.cached else f"{outcome.seconds:.1f} s")
+        shown = ", ".join(detail for detail in details if detail)
+        line = f"{_SIGNS[outcome.state]} {outcome.title} ({outcome.subject}): {shown}"
+    console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _show(report: api.CheckReport) -> None:

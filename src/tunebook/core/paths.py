@@ -20,6 +20,7 @@ __all__ = [
     "LOCK",
     "MANIFEST",
     "METRICS",
+    "PASSED_CHECKS",
     "PLAN_FILE",
     "PROVENANCE",
     "RUN_LOG",
@@ -42,6 +43,7 @@ DESIGN = f"{STATE_DIRECTORY}/design.json"
 MANIFEST = f"{STATE_DIRECTORY}/manifest.json"
 LEDGER = f"{STATE_DIRECTORY}/ledger.jsonl"
 DATA_RECORD = f"{STATE_DIRECTORY}/data.json"
+PASSED_CHECKS = f"{STATE_DIRECTORY}/passed_checks.json"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 DIGESTS = f"{STATE_DIRECTORY}/digests.json"

@@ -19,7 +19,7 @@ from tunebook.errors import PlanError
 from tunebook.tools.registry import installed_tools
 from tunebook.tools.results import TrainingResults
 
-__all__ = ["History", "PriorEvaluation", "PriorTraining", "find_history"]
+__all__ = ["History", "PriorEvaluation", "PriorTraining", "find_history", "prior_roots"]
 
 _MOST_EXPERIMENTS = 100
 _MOST_JOBS = 200
@@ -76,6 +76,15 @@ class History:
     trainings: tuple[PriorTraining, ...] = ()
     evaluations: tuple[PriorEvaluation, ...] = ()
     searched: tuple[str, ...] = ()
+
+
+def prior_roots(experiment: Path, output_dir_base: str) -> list[Path]:
+    """Where prior experiments may be: next to this one, in the working directory, and where checkpoints go."""
+    roots = [experiment, experiment.parent, Path.cwd()]
+    if output_dir_base:
+        base = Path(output_dir_base).expanduser()
+        roots += [base, base.parent]
+    return roots
 
 
 def find_history(roots: Iterable[Path]) -> History:

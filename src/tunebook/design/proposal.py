@@ -21,7 +21,7 @@ from tunebook.design.values import Decision, Design
 from tunebook.design.workloads import ASSUMED_EXAMPLES, Surroundings, Workloads, file_bytes
 from tunebook.errors import Problem
 
-__all__ = ["Proposal", "Totals", "propose", "record_checks", "record_design"]
+__all__ = ["Proposal", "Totals", "gpu_memory_gb", "propose", "record_checks", "record_design"]
 
 _GIB = 2**30
 _DISK_BUFFER = 1.2
@@ -206,11 +206,14 @@ def _memory_facts(work: Workloads, model: str, runs: list[Run]) -> Iterator[Fact
     if resource.parameters_b is None or resource.facts is None:
         return
     largest = max((work.workload(run) for run in runs), key=lambda workload: workload.batch_size)
-    gpu_gb, known = _gpu_memory_gb(work.around.site)
+    gpu_gb, known = gpu_memory_gb(work.around.site)
     config, size = resource.facts.config or {}, resource.parameters_b
     tokens = largest.max_seq_len or math.ceil(2 * largest.tokens_per_example)
-    needed = memory_gb(config, size, batch_size=largest.batch_size, tokens=tokens, lora=largest.lora, gpus=work.gpus)
-    fits = largest_batch(config, size, tokens=tokens, lora=largest.lora, gpu_gb=gpu_gb, gpus=work.gpus)
+    lora, gpus, precision = largest.lora, work.gpus, largest.precision
+    needed = memory_gb(
+        config, size, batch_size=largest.batch_size, tokens=tokens, lora=lora, gpus=gpus, precision=precision
+    )
+    fits = largest_batch(config, size, tokens=tokens, lora=lora, gpu_gb=gpu_gb, gpus=gpus, precision=precision)
     text = f"batch {largest.batch_size} needs about {needed:.0f} GB at {tokens} tokens; up to {fits} fits into "
     text += f"{gpu_gb:.0f} GB ({known})"
     work.around.found.record("ESTIMATE_MEMORY", model, result=text)
@@ -220,7 +223,7 @@ def _memory_facts(work: Workloads, model: str, runs: list[Run]) -> Iterator[Fact
     yield f"Memory of {model}", text
 
 
-def _gpu_memory_gb(site: Site) -> tuple[float, str]:
+def gpu_memory_gb(site: Site) -> tuple[float, str]:
     """The memory of the GPUs that jobs get, and how it is known."""
     match = re.search(r"gpu(\d{2,3})\b|\b(\d{2,3})g(?:b)?\b", site.constraint, re.IGNORECASE)
     if match:

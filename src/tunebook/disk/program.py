@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from tunebook.errors import ToolError
 
-__all__ = ["Completed", "own_python_first", "run_program", "start_detached"]
+__all__ = ["Completed", "Conversation", "own_python_first", "run_program", "start_detached"]
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,76 @@ def start_detached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], ou
             raise
 
 
+class Conversation:
+    """A program that answers each line with a line, until it is closed.
+
+    Args:
+        argv: the program and its arguments.
+        env: its whole environment.
+        errors: the file that its error output is written to.
+
+    Raises:
+        ToolError: it cannot be started.
+    """
+
+    def __init__(self, argv: Sequence[str], *, env: Mapping[str, str], errors: Path) -> None:
+        with errors.open("ab") as stream:
+            pipes = {"output": subprocess.PIPE, "errors": stream.fileno(), "keyboard": subprocess.PIPE}
+            self._process = _start(argv, cwd=None, env=env, **pipes)
+        self._questions = cast("IO[bytes]", self._process.stdin)
+        self._answers = cast("IO[bytes]", self._process.stdout).fileno()
+        self._rest = b""
+
+    def ask(self, line: str, *, timeout_s: float) -> str:
+        """Returns the answer.
+
+        Raises:
+            ToolError: the program has ended, or did not answer in time (it and its children are then killed).
+        """
+        try:
+            self._questions.write(line.encode() + b"\n")
+            self._questions.flush()
+            return self._answer(time.monotonic() + timeout_s)
+        except OSError as error:
+            self.close()
+            raise ToolError(f"the process ended ({self._process.returncode})") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _answer(self, deadline: float) -> str:
+        while b"\n" not in self._rest:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._answers], [], [], left)[0]:
+                raise ToolError("the process did not answer in time")
+            part = os.read(self._answers, 1 << 16)
+            if not part:
+                raise ToolError(f"the process ended ({self._process.wait()})")
+            self._rest += part
+        answer, _, self._rest = self._rest.partition(b"\n")
+        return answer.decode(errors="replace")
+
+    def close(self) -> None:
+        """Ends the program and its children; a second call does nothing."""
+        _kill(self._process)
+        with self._process:
+            self._process.kill()
+
+
 def _start(
-    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, output: int, errors: int
+    argv: Sequence[str],
+    *,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    output: int,
+    errors: int,
+    keyboard: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     if cwd is not None and not cwd.is_dir():
         raise ToolError(f"`{argv[0]}` cannot be started in {cwd}: no such directory")
     try:
         return subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, cwd=cwd, env=env, start_new_session=True
+            argv, stdin=keyboard, stdout=output, stderr=errors, cwd=cwd, env=env, start_new_session=True
         )
     except FileNotFoundError as error:
         raise ToolError(f"the program `{argv[0]}` was not found", hint="install it, or add it to PATH") from error

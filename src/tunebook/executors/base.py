@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from tunebook.core.jobs import Job, JobStatus
+from tunebook.core.jobs import Job, JobStatus, Resources
 
-__all__ = ["Batch", "Executor", "ExecutorFactory", "ExecutorOptions", "Intake", "Submission", "Submitted"]
+__all__ = [
+    "AsksScheduler",
+    "Batch",
+    "Executor",
+    "ExecutorFactory",
+    "ExecutorOptions",
+    "Intake",
+    "Submission",
+    "Submitted",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +152,22 @@ class Executor(Protocol):
         """Ends the jobs and the remaining processes of those that have ended; returns once that is done.
 
         Ids that it does not know are left alone.
+        """
+        ...
+
+
+@runtime_checkable
+class AsksScheduler(Protocol):
+    """An executor that can ask its scheduler about a job without submitting it."""
+
+    scheduler: str
+    """The scheduler's name for people."""
+
+    def refusal(self, resources: Resources) -> str:
+        """Returns the scheduler's words on why it would refuse such a job; empty if it would take it.
+
+        Raises:
+            ExecutorError: it does not answer.
         """
         ...
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from tunebook.core.jobs import JobState, JobStatus
+from tunebook.core.jobs import JobState, JobStatus, Resources
 from tunebook.core.paths import ARRAYS
+from tunebook.core.script_header import header_lines
 from tunebook.disk.atomic import write_text
 from tunebook.disk.manifest import changed_scripts
 from tunebook.errors import ExecutorError, QueueFullError, UnclearError
@@ -41,6 +42,7 @@ class SlurmExecutor:
     patience = 3
     holds_dependencies = True
     survives_monitor = True
+    scheduler = "SLURM"
 
     def __init__(
         self, cluster: str = "", *, max_array: int = _MAX_ARRAY, slots: int | None = None, array: bool | None = None
@@ -76,6 +78,16 @@ class SlurmExecutor:
             return Intake()
         alone = changed_scripts(waiting[0].experiment, (one.job for one in waiting))
         return Intake(into_batches(waiting, alone=alone, smallest=self._smallest, largest=self._largest))
+
+    def refusal(self, resources: Resources) -> str:
+        """Asks ``sbatch --test-only`` with the options of the job's own header.
+
+        Raises:
+            SlurmError: SLURM does not answer.
+        """
+        lines = [line.removeprefix("#SBATCH --") for line in header_lines(resources)]
+        options = [line.partition("=") for line in lines]
+        return submission.refusal({name: value for name, _, value in options if value})
 
     def submit(self, batch: Batch) -> Sequence[Submitted]:
         """Hands a job, or an array of jobs, to ``sbatch``.

@@ -97,4 +97,7 @@ def refusal(options: Mapping[str, str]) -> str:
     answer = call(["sbatch", "--test-only", *given, "--wrap=true"])
     if answer.returncode == 0:
         return ""
-    return complaint(answer)
+    words = complaint(answer)
+    if _UNCLEAR.search(words):
+        raise SlurmError(words)
+    return words

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job, Stage
 from tunebook.core.parameters import Parameter
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
@@ -22,6 +23,7 @@ from tunebook.errors import Problem, UsageError
 from tunebook.tools.datasets import DatasetFacts
 from tunebook.tools.model_facts import ModelFacts
 from tunebook.tools.results import EvaluationResults, TrainingResults
+from tunebook.tools.task_script import TaskScript
 
 __all__ = [
     "PROMPTS",
@@ -35,8 +37,6 @@ __all__ = [
     "PreparationTool",
     "Prepared",
     "Shrunk",
-    "TaskFunction",
-    "TaskScript",
     "Tool",
     "Unit",
 ]
@@ -128,8 +128,7 @@ class Prepared:
     Attributes:
         job: the name of the job to wait for.
         checkpoints: zero-based epoch to the absolute path of its directory.
-        base: the absolute directory of the model that the checkpoints are adapters of; empty if each checkpoint is a
-            whole model. ``rank`` is that of the adapters.
+        base: the absolute directory of the model that checkpoints adapt; empty for whole models. ``rank``: theirs.
         config: the text of the run's ``setup_finetune.yaml``, which task scripts read; ``None`` if the tool writes
             none: task scripts then get the values one by one.
         values: the settings that the training uses, by the parameter's key; an evaluation reads ``dataset_path``,
@@ -200,50 +199,6 @@ class Shrunk:
     after: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class TaskFunction:
-    """One task that a script defines.
-
-    Attributes:
-        name: the name that ``SCRIPT@name`` selects; empty if it could not be read.
-        parameters: the parameters that it accepts; ``required`` are those without a default.
-        accepts_any: whether it takes ``**kwargs``.
-    """
-
-    name: str
-    line: int
-    parameters: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()
-    accepts_any: bool = False
-
-    def accepts(self, parameter: str) -> bool:
-        """Whether the task accepts a value for this parameter."""
-        return self.accepts_any or parameter in self.parameters
-
-
-@dataclass(frozen=True)
-class TaskScript:
-    """The tasks of one script.
-
-    Attributes:
-        problem: why the script cannot be used.
-        unread: why it could not be read here, although it may work where it is run.
-    """
-
-    functions: tuple[TaskFunction, ...] = ()
-    problem: str = ""
-    unread: str = ""
-
-    def function_for(self, task: EvaluationTask) -> TaskFunction | None:
-        """The function that ``SCRIPT@name`` names; otherwise the only one, or the one with the task's name."""
-        by_name = {function.name: function for function in self.functions if function.name}
-        if task.function:
-            return by_name.get(task.function)
-        if len(self.functions) == 1:
-            return next(iter(by_name.values()), None)
-        return by_name.get(task.name)
-
-
 class Tool(Protocol):
     """What preparation tools and evaluation tools have in common.
 
@@ -302,6 +257,13 @@ class Tool(Protocol):
         """
         ...
 
+    def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:  # noqa: ARG002
+        """Proofs, made by running something small, that the jobs of the built runs do what the plan says.
+
+        One per distinct shape, not per run: checks with the same title and key are done once.
+        """
+        return ()
+
     def manual_commands(self, scripts: Sequence[str]) -> tuple[str, ...]:
         """Shell commands that submit these scripts by hand from the experiment's directory.
 
@@ -330,6 +292,10 @@ class PreparationTool(Tool, Protocol):
             PlanError: the model is known, and this tool cannot train it.
         """
         ...
+
+    def checkpoint_bytes(self, context: Context, run: Run) -> float | None:  # noqa: ARG002
+        """The disk space of one epoch's checkpoint; ``None`` if unknown, ``design`` then assumes a whole model."""
+        return None
 
     def first_example(self, context: Context, run: Run) -> Sequence[tuple[str, bool]]:  # noqa: ARG002
         """The run's first training example as the model sees it: texts, each with whether it is learnt.

@@ -141,7 +141,13 @@ KNOWN_MODELS = (
     KnownModel(("gemma-2-27b-it",), _gemma(_sizes(4608, 36_864, 46, 32, 16, 256_000), 128, 144), 12),
     KnownModel(
         ("Phi-3-mini-4k-instruct",),
-        _config("phi3", **_sizes(3072, 8192, 32, 32, 32, 32_064), max_position_embeddings=4096, rope_theta=10_000.0),
+        _config(
+            "phi3",
+            **_sizes(3072, 8192, 32, 32, 32, 32_064),
+            max_position_embeddings=4096,
+            rope_theta=10_000.0,
+            sliding_window=2047,
+        ),
         2,
     ),
     KnownModel(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ class TokenizerUnavailableError(Exception):
 
 
 class LightTokenizer:
-    """Renders conversations with Jinja, and counts tokens with ``tokenizers``, which is loaded when it is first used.
+    """Renders conversations with Jinja, and computes tokens with ``tokenizers``, which is loaded when it is first used.
 
     Attributes:
         chat_template: the one that training uses; empty if the model has none.
@@ -45,6 +47,11 @@ class LightTokenizer:
         return self._named.get("eos_token", "")
 
     @property
+    def bos_token(self) -> str:
+        """The token that begins a text; empty for a tokenizer without one."""
+        return self._named.get("bos_token", "")
+
+    @property
     def all_special_tokens(self) -> list[str]:
         """The special tokens that have a name."""
         return list(self._named.values())
@@ -60,17 +67,23 @@ class LightTokenizer:
         values |= {"messages": messages, "add_generation_prompt": add_generation_prompt, "documents": None}
         return str(self._compiled.render(**names, **values))
 
-    def count(self, text: str) -> int:
-        """How many tokens a text has.
+    @property
+    def can_encode(self) -> bool:
+        """Whether tokens can be computed here."""
+        return find_spec("tokenizers") is not None and (self._directory / "tokenizer.json").is_file()
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text, without special tokens that it does not contain.
 
         Raises:
             TokenizerUnavailableError: ``tokenizers`` is not installed, or the model has no ``tokenizer.json``.
         """
         if self._tokenizer is None:
             self._tokenizer = _loaded(self._directory / "tokenizer.json")
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
 
+@lru_cache(maxsize=4)
 def _loaded(file: Path) -> Any:
     try:
         from tokenizers import Tokenizer

@@ -13,8 +13,10 @@ from tunebook.tools.runtime.lfs import is_lfs_pointer
 from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
 from tunebook.tools.weights import tensor_shapes, weight_problem
 
-__all__ = ["ModelFacts", "ModelFlaw", "context_length", "parameters_b", "read_model_facts"]
+__all__ = ["WINDOW_IS_LIMIT", "ModelFacts", "ModelFlaw", "context_length", "parameters_b", "read_model_facts"]
 
+WINDOW_IS_LIMIT = ("mistral", "phi3")
+"""The families whose sliding window torchtune ignores: within it, both compute the same."""
 _KINDS = (
     ("model.safetensors", "model.safetensors.index.json", "*.safetensors"),
     ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model*.bin"),
@@ -259,9 +261,9 @@ def _placed_tensors(directory: Path) -> Mapping[str, list[str]]:
 
 
 def context_length(config: Mapping[str, Any]) -> int | None:
-    """The most tokens that the model reads; Mistral's window is its limit in torchtune."""
+    """The most tokens that the model reads; the window is the limit where torchtune ignores it."""
     lengths = [config.get("max_position_embeddings")]
-    if config.get("model_type") == "mistral":
+    if config.get("model_type") in WINDOW_IS_LIMIT:
         lengths.append(config.get("sliding_window"))
     return min((length for length in lengths if isinstance(length, int)), default=None)
 

@@ -81,18 +81,21 @@ def planned_precision(plan: Plan, site: Site, run: Run) -> str:
     return "bf16" if planned_gpus(plan, site) else "fp32"
 
 
-def memory_gb(parameters_b: float, gpus: int, *, precision: str = "bf16") -> int:
+def memory_gb(parameters_b: float, gpus: int, *, precision: str = "bf16", merges: bool = False) -> int:
     """Host memory in GB of a job with a model of this many billions of parameters.
 
-    On a GPU the host holds the weights while they load and again while they are merged and saved, for every process of
-    a distributed run: in 16 bits, or in 32 for ``fp32``. Without one it holds weights and activations in 32 bits.
+    On a GPU the host holds the weights while they load and again while they are saved, for every process of a
+    distributed run: in 16 bits, or in 32 for ``fp32``. Without one it holds weights and activations in 32 bits.
     Rounded up to a multiple of 8, at least 16.
+
+    Args:
+        merges: whether the job merges adapters, on a copy of the weights in 32 bits.
     """
     gb_per_billion = 12.0
-    if gpus and precision == "fp32":
-        gb_per_billion = 10.0
-    elif gpus:
-        gb_per_billion = 5.0
+    if gpus:
+        gb_per_billion = 10.0 if precision == "fp32" or merges else 5.0
+    elif merges:
+        gb_per_billion = 16.0
     per_process = parameters_b * gb_per_billion
     return max(16, 8 * math.ceil((per_process * max(1, gpus) + 8) / 8))
 

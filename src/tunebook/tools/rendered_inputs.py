@@ -14,7 +14,7 @@ from tunebook.tools.light_tokenizer import LightTokenizer, TokenizerUnavailableE
 from tunebook.tools.model_facts import ModelFacts, context_length
 from tunebook.tools.plan_inputs import model_path
 from tunebook.tools.rendering import Rendering, render_sample
-from tunebook.tools.runtime.chat import instruct_messages, render_prompt
+from tunebook.tools.runtime.chat import instruct_messages, render_plain_text, render_prompt
 from tunebook.tools.runtime.examples import Part, cut_message, example_parts
 
 __all__ = ["first_example", "first_prompt", "rendering_findings"]
@@ -34,14 +34,26 @@ def first_example(
         return ()
 
 
-def first_prompt(facts: DatasetFacts | None, model: ModelFacts | None, *, system_prompt: str, prompt: str) -> str:
-    """The first prompt of the test split as the model sees it; empty if it cannot be rendered here."""
+def first_prompt(
+    facts: DatasetFacts | None,
+    model: ModelFacts | None,
+    *,
+    system_prompt: str,
+    prompt: str,
+    is_plain_text: bool = False,
+) -> str:
+    """The first prompt of the test split as the model sees it; empty if it cannot be rendered here.
+
+    Args:
+        is_plain_text: whether the model is asked without a chat template, as in a training on plain text.
+    """
     test = facts.parts.get("test") if facts else None
     if test is None or not test.sample or model is None or "input" not in test.sample[0][1]:
         return ""
     messages = instruct_messages(system_prompt, prompt, test.sample[0][1]["input"])
+    render = render_plain_text if is_plain_text else render_prompt
     try:
-        return render_prompt(LightTokenizer(model.directory), messages)
+        return render(LightTokenizer(model.directory), messages)
     except (TokenizerUnavailableError, OSError, ValueError):
         return ""
 

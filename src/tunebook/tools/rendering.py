@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tunebook.tools.light_tokenizer import LightTokenizer, TokenizerUnavailableError
 from tunebook.tools.runtime.data_formats import Record
-from tunebook.tools.runtime.examples import example_parts
+from tunebook.tools.runtime.examples import Part, example_parts, joint_tokens
 
 __all__ = ["Rendering", "render_sample"]
 
@@ -19,7 +19,7 @@ class Rendering:
 
     Attributes:
         rendered: how many examples were looked at.
-        refused: how many of them the template cannot render; ``refusal`` names the first one and says why.
+        refused: how many of them cannot be rendered or tokenized; ``refusal`` names the first one and says why.
         too_long: how many are longer than the limit; ``first`` names the first one, ``longest`` is in tokens.
         unverified: why it could not be tried here; empty if it was.
     """
@@ -36,7 +36,7 @@ class Rendering:
 def render_sample(
     sample: Sequence[tuple[str, Record]], model: Path, *, system_prompt: str, prompt: str, limit: int | None
 ) -> Rendering:
-    """Renders each example, and counts the tokens of those that may be longer than the limit."""
+    """Renders and tokenizes each example."""
     refused, too_long, longest = 0, 0, 0
     refusal = first = ""
     try:
@@ -44,11 +44,11 @@ def render_sample(
         for place, record in sample:
             try:
                 parts = example_parts(tokenizer, record, system_prompt=system_prompt, prompt=prompt)
+                tokens = _tokens(tokenizer, parts, record, limit)
             except ValueError as error:
                 refused += 1
                 refusal = refusal or f"{place}: {error}"
                 continue
-            tokens = _tokens(tokenizer, [text for text, _ in parts], record, limit)
             if limit and tokens > limit:
                 too_long += 1
                 first = first or place
@@ -58,9 +58,14 @@ def render_sample(
     return Rendering(len(sample), refused, refusal, too_long, first, longest)
 
 
-def _tokens(tokenizer: LightTokenizer, texts: Sequence[str], record: Record, limit: int | None) -> int:
-    """The tokens of an example, or 0 where they need not be counted: a token stands for at least one byte."""
+def _tokens(tokenizer: LightTokenizer, parts: Sequence[Part], record: Record, limit: int | None) -> int:
+    """The tokens of an example, or 0 where they need not be counted: a token stands for at least one byte.
+
+    Raises:
+        ValueError: an answer changes the tokens of its prompt.
+    """
     bounds = 2 if "text" in record else 0
-    if limit is None or sum(len(text.encode()) for text in texts) + bounds <= limit:
+    is_short = limit is None or sum(len(text.encode()) for text, _ in parts) + bounds <= limit
+    if is_short and (bounds or not tokenizer.can_encode):
         return 0
-    return sum(map(tokenizer.count, texts)) + bounds
+    return sum(len(tokens) for tokens, _ in joint_tokens(tokenizer.encode, parts)) + bounds

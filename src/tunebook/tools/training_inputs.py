@@ -111,9 +111,18 @@ def _refusals(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan) -> It
             yield f"the {split} split of {path} is empty", ""
         elif part.refused:
             yield _refusal(part), ""
+        elif part.own_system and any(effective(plan, run, "system_prompt") for run in runs):
+            yield _two_systems(path, split, part.own_system), "remove one of the two"
         elif part.questions == 1 and part.examples > 1:
             hint = "training would learn to ignore the prompt; check which fields hold the prompts"
             yield f"all {part.examples} prompts of the {split} split of {path} are equal", hint
+
+
+def _two_systems(path: str, split: str, count: int) -> str:
+    who = f"{count} conversations of the {split} split of {path} have system messages of their own"
+    if count == 1:
+        who = f"1 conversation of the {split} split of {path} has a system message of its own"
+    return f"{who}, but the plan gives a System Prompt too"
 
 
 def _use(split: str) -> str:
@@ -146,10 +155,6 @@ def _doubts(path: str, facts: DatasetFacts, runs: list[Run], plan: Plan, context
     if facts.joins:
         hint = "let your evaluation task join them in the same way"
         yield f"each prompt of {path} is its `instruction`, a blank line, and its `input` if it has one", hint
-    own = facts.parts[_TRAIN].own_system if _TRAIN in facts.parts else 0
-    if own and plan.value("system_prompt"):
-        hint = "remove one of the two"
-        yield f"{own} conversations of {path} have a system message of their own, which replaces the plan's", hint
 
 
 def _count_errors(plan: Plan, path: str, facts: DatasetFacts) -> Iterator[Problem]:

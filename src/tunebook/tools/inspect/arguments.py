@@ -16,11 +16,12 @@ from tunebook.core.paths import expanded
 from tunebook.core.plan import EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import effective
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context, PlannedFile, Prepared, TaskFunction, TaskScript
+from tunebook.tools.base import Context, PlannedFile, Prepared
 from tunebook.tools.inspect.package_tasks import is_package_task
 from tunebook.tools.plan_inputs import dataset_path
+from tunebook.tools.task_script import TaskFunction, TaskScript
 
-__all__ = ["Arguments", "config_copy", "prompt_warnings", "task_errors"]
+__all__ = ["Arguments", "config_copy", "has_own_data", "prompt_warnings", "task_errors"]
 
 _CONFIG = ("config_dir", "config_path")
 _DATA = ("dataset_path", "data_path")
@@ -41,7 +42,7 @@ def config_copy(context: Context, run: Run) -> PlannedFile | None:
     return PlannedFile(f"{context.directories[run.name]}/eval/{_CONFIG_FILE}", _COPY_HEAD + prepared.config)
 
 
-def _has_own_data(task: EvaluationTask) -> bool:
+def has_own_data(task: EvaluationTask) -> bool:
     """Tasks of installed packages bring their data, unless the plan names some."""
     return task.has_own_data or (is_package_task(task.script) and not task.dataset)
 
@@ -81,7 +82,7 @@ class Arguments:
     @cached_property
     def config(self) -> str | None:
         """The parameter for the training configuration, if the task gets that."""
-        if self._prepared.config is None or _has_own_data(self.task):
+        if self._prepared.config is None or has_own_data(self.task):
             return None
         return _first(self.function, _CONFIG)
 
@@ -96,6 +97,14 @@ class Arguments:
     def _data_of_run(self) -> str:
         return str(self._prepared.values.get("dataset_path") or dataset_path(self.context.plan, self.run))
 
+    def splits(self) -> dict[str, int]:
+        """The number of examples of each split of these data, as far as they could be read here."""
+        path = self.task.dataset or dataset_path(self.context.plan, self.run)
+        facts = self.context.datasets.get(path)
+        if facts is None or self.data != str(self.context.experiment / expanded(path)):
+            return {}  # an edited training reads other data
+        return dict(facts.splits)
+
     def values(self) -> dict[str, Any]:
         """The arguments by name.
 
@@ -109,7 +118,7 @@ class Arguments:
             if self.data != own:
                 values[self._data_parameter()] = self.data
             return values
-        if not _has_own_data(self.task):
+        if not has_own_data(self.task):
             values[self._data_parameter()] = self.data
         for name in _PROMPTS:
             if self._takes_prompt(name):
@@ -118,7 +127,7 @@ class Arguments:
 
     def prompts(self) -> tuple[str, str] | None:
         """System prompt and prompt of the evaluation; ``None`` for a task with data of its own."""
-        if _has_own_data(self.task):
+        if has_own_data(self.task):
             return None
         values, plan, run = self._prepared.values, self.context.plan, self.run
         system_prompt = values.get("system_prompt", effective(plan, run, "system_prompt"))
@@ -127,7 +136,7 @@ class Arguments:
 
     def _takes_prompt(self, name: str) -> bool:
         if self.function is None:
-            return not _has_own_data(self.task)  # an unknown task of a package rarely takes prompts
+            return not has_own_data(self.task)  # an unknown task of a package rarely takes prompts
         return self.function.accepts(name)
 
     def _config_value(self, name: str) -> str:
@@ -178,7 +187,7 @@ def task_errors(plan: Plan, task: EvaluationTask, script: TaskScript) -> Iterato
 def _function_problem(task: EvaluationTask, function: TaskFunction) -> tuple[str, str]:
     """Message and hint; both are empty for a task that can be used."""
     supplied: tuple[str, ...] = (*_CONFIG, *_DATA, *_PROMPTS)
-    if _has_own_data(task):
+    if has_own_data(task):
         supplied = _PROMPTS
     elif not any(function.accepts(name) for name in (*_CONFIG, *_DATA)):
         message = f"task `{function.name}` of {task.script} accepts neither config_dir nor dataset_path"
@@ -194,7 +203,7 @@ def _function_problem(task: EvaluationTask, function: TaskFunction) -> tuple[str
     if len(unknown) > 1:
         what = "the parameters"
     message = f"task `{function.name}` of {task.script} requires {what} {required}, which tunebook does not supply"
-    if _has_own_data(task):
+    if has_own_data(task):
         message += " to a task with data of its own"
     return message, "give default values in the script"
 
@@ -204,7 +213,7 @@ def prompt_warnings(plan: Plan, task: EvaluationTask, script: TaskScript) -> Ite
     function = script.function_for(task)
     if function is None:
         return
-    if not _has_own_data(task) and any(function.accepts(name) for name in _CONFIG):
+    if not has_own_data(task) and any(function.accepts(name) for name in _CONFIG):
         return
     for key, neutral in (("system_prompt", ""), ("prompt", "{input}")):
         if not function.accepts(key) and plan.value(key, neutral) != neutral:

@@ -7,8 +7,8 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from tunebook.tools.base import TaskScript
 from tunebook.tools.inspect.task_source import read_task_script
+from tunebook.tools.task_script import TaskScript
 
 __all__ = ["is_package_task", "read_package_task"]
 

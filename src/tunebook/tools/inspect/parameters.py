@@ -46,4 +46,13 @@ PLAN_PARAMETERS = (
         stage=Stage.EVALUATION,
         units=("samples", "examples"),
     ),
+    Parameter(
+        "max_connections",
+        "Max Connections",
+        Kind.INTEGER,
+        minimum=1,
+        default=32,
+        stage=Stage.EVALUATION,
+        units=("samples",),
+    ),
 )

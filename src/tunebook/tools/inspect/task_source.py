@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
-from tunebook.tools.base import TaskFunction, TaskScript
+from tunebook.tools.task_script import TaskFunction, TaskScript
 
 __all__ = ["read_task_script"]
 

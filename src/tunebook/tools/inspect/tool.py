@@ -5,21 +5,34 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import evaluation_script, evaluation_stem, expanded
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
-from tunebook.core.plan.settings import evaluation_settings, evaluations
+from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context, EvaluationTool, FileKind, Findings, Package, PlannedFile, TaskScript, Unit
+from tunebook.tools.base import (
+    Context,
+    Effect,
+    EvaluationTool,
+    FileKind,
+    Findings,
+    Package,
+    PlannedFile,
+    Unit,
+)
 from tunebook.tools.imported_files import imported_files
-from tunebook.tools.inspect.arguments import Arguments, config_copy, prompt_warnings, task_errors
+from tunebook.tools.inspect.arguments import Arguments, config_copy, has_own_data, prompt_warnings, task_errors
+from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
+from tunebook.tools.inspect.evaluated_model import PLAIN_TEXT, EvaluatedModel, dataset_type, evaluated_model
+from tunebook.tools.inspect.generation import Generation, generation_effects, planned_generation
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
 from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
@@ -31,11 +44,11 @@ from tunebook.tools.plan_inputs import (
     evaluation_time,
     job_resources,
     memory_gb,
-    model_directory,
     model_path,
     planned_gpus,
 )
 from tunebook.tools.rendered_inputs import first_prompt
+from tunebook.tools.task_script import TaskScript
 
 __all__ = ["InspectTool"]
 
@@ -54,6 +67,7 @@ class InspectTool(EvaluationTool):
     )
     parameters = PLAN_PARAMETERS
     results = InspectResults()
+    loads_adapters = True
     task_form = "an inspect-ai task that accepts `config_dir`, and `dataset_path`, `system_prompt` and `prompt`"
 
     def read_tasks(self, script: Path) -> TaskScript | None:
@@ -97,7 +111,8 @@ class InspectTool(EvaluationTool):
             return ""
         facts = context.datasets.get(task.dataset or dataset_path(context.plan, run))
         model = context.models.get(model_path(context.plan, context.site, run))
-        return first_prompt(facts, model, system_prompt=prompts[0], prompt=prompts[1])
+        is_plain_text = dataset_type(context, run) == PLAIN_TEXT
+        return first_prompt(facts, model, system_prompt=prompts[0], prompt=prompts[1], is_plain_text=is_plain_text)
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The runs that the matrix evaluates."""
@@ -118,6 +133,19 @@ class InspectTool(EvaluationTool):
         if copy is not None and any(evaluation.arguments.config for evaluation in evaluations):
             files.append(copy)
         return Unit(run.name, tuple(files), tuple(jobs), directories=(f"{directory}/eval/logs",))
+
+    def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
+        """Each task with its real arguments."""
+        uses = [
+            _Evaluation(context, run, evaluation).use()
+            for run, _ in built
+            for evaluation in context.evaluations[run.name]
+        ]
+        return tuple(task_checks(uses))
+
+    def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
+        """How the run's models are loaded, and how they generate."""
+        return tuple(generation_effects(context, run))
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads each file back and compares it with the plan, the checkpoint and the files that it names."""
@@ -154,6 +182,22 @@ class _Evaluation:
     @cached_property
     def arguments(self) -> Arguments:
         return Arguments(self.context, self.run, self.task, self.facts)
+
+    @cached_property
+    def model(self) -> EvaluatedModel:
+        return evaluated_model(self.context, self.run, self.evaluation)
+
+    @cached_property
+    def generation(self) -> Generation:
+        return planned_generation(self.context.plan)
+
+    def asked(self) -> dict[str, Any]:
+        """What the log must show beyond the arguments of model and task."""
+        found: dict[str, Any] = {"limit": self.generation.limit, "generation": self.generation.values()}
+        if not has_own_data(self.task):
+            found["dataset"] = self.arguments.data
+            found["splits"] = self.arguments.splits()
+        return found
 
     @cached_property
     def job(self) -> Job:
@@ -196,10 +240,14 @@ class _Evaluation:
         return (input_path(self.context.experiment, path),)
 
     def _base_model(self) -> tuple[str, ...]:
-        """The model that is evaluated untrained; a checkpoint is the result of a job that the evaluation needs."""
-        if self.evaluation.epoch is not None:
-            return ()
-        return (input_path(self.context.experiment, self._model_path()),)
+        """The model that is evaluated untrained, or that an adapter belongs to.
+
+        A checkpoint is the result of a job that the evaluation needs.
+        """
+        path = self.model.base
+        if self.evaluation.epoch is None:
+            path = self.model.directory
+        return (input_path(self.context.experiment, path),) if path else ()
 
     def _resources(self) -> Resources:
         site = self.context.site
@@ -209,7 +257,7 @@ class _Evaluation:
         return job_resources(
             site,
             time=evaluation_time(self.context.plan, site),
-            memory_gb=memory_gb(size, gpus),
+            memory_gb=memory_gb(size, gpus, precision=self.model.precision),
             cpus=4,
             gpus=gpus,
         )
@@ -232,20 +280,41 @@ class _Evaluation:
 
     def variables(self) -> dict[str, Any]:
         root, job = str(self.context.experiment), self.job
-        settings = evaluation_settings(self.context.plan)
-        temperature = settings["eval_temperature"]
         return {
             **job_variables(job, self.context.experiment),
             "task": self._task_spec(),
             "task_arguments": json.dumps(self.arguments.values(), ensure_ascii=False),
             "model": f"hf/{self._model_name()}",
-            "model_path": self._model_path(),
-            "prepare_options": ["--sample"] if temperature else [],
+            "model_path": self.model.directory,
+            "prepare_options": self.model.prepare_options(),
             "log_directory": f"{root}/{job.directory}/logs",
-            "options": _options(settings),
-            "samples": settings["eval_limit"] or 0,
+            "options": self.generation.options(),
+            "asked": json.dumps(self.asked(), ensure_ascii=False),
             "result": f"{root}/{job.result}",
         }
+
+    def use(self) -> TaskUse:
+        """The task as the job uses it, for the deep checks."""
+        script, data = self._script_path(), ""
+        prompts = self.arguments.prompts()
+        if prompts is not None:
+            data = self.arguments.data
+        function = self.arguments.function
+        name = function.name if function else self.task.function
+        return TaskUse(
+            plan=self.context.plan,
+            run=self.run,
+            task=self.task,
+            spec=f"{script}@{name}" if script and name else script or self.task.script,
+            arguments=self.arguments.values(),
+            file=script,
+            config=config_copy(self.context, self.run) if self.arguments.config else None,
+            config_directory=str(self.context.experiment / self.directory / "eval"),
+            data=data,
+            dataset_type=dataset_type(self.context, self.run),
+            prompts=prompts,
+            limit=self.generation.limit,
+        )
 
     def _script_path(self) -> str:
         """The task's file; empty for a task of an installed package."""
@@ -272,16 +341,6 @@ class _Evaluation:
             return self.directory
         return f"{self.directory}_epoch{self.evaluation.epoch}"
 
-    def _model_path(self) -> str:
-        if self.evaluation.epoch is not None:
-            prepared = self.context.prepared.get(self.run.name)
-            if prepared is None or self.evaluation.epoch not in prepared.checkpoints:
-                message = f"run `{self.run.name}`: no training writes a checkpoint of epoch {self.evaluation.epoch}"
-                raise PlanError(message, file=self.context.plan.file, line=self.evaluation.line)
-            return prepared.checkpoints[self.evaluation.epoch]
-        path = model_path(self.context.plan, self.context.site, self.run)
-        return str(model_directory(self.context, path))
-
 
 def _twice_named(plan: Plan, task: EvaluationTask) -> Problem:
     message = f"{task.script}@{task.function} names a task of a package and also a function"
@@ -299,14 +358,3 @@ def _unread(plan: Plan, task: EvaluationTask, script: TaskScript | None) -> Prob
     hint = "it may exist on compute nodes only; its parameters could not be read here"
     message = f"task script {task.script} was not found"
     return Problem(message, plan.file, task.line, hint, task.script)
-
-
-def _options(settings: Mapping[str, Any]) -> list[str]:
-    options = ["--seed", str(settings["eval_seed"])]
-    if settings["eval_max_tokens"] is not None:
-        options += ["--max-tokens", str(settings["eval_max_tokens"])]
-    if settings["eval_temperature"]:
-        options += ["--temperature", repr(float(settings["eval_temperature"]))]
-    if settings["eval_limit"] is not None:
-        options += ["--limit", str(settings["eval_limit"])]
-    return options

@@ -8,11 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["answer_text", "default_template", "instruct_messages", "pinned_template", "render_prompt"]
+__all__ = [
+    "answer_text",
+    "default_template",
+    "end_of_answer",
+    "instruct_messages",
+    "pinned_template",
+    "plain_text_arguments",
+    "render_plain_text",
+    "render_prompt",
+]
 
 # Llama 3's own default. A template with today's date would train on one day's prompt and evaluate on another day's.
 _PINNED_DATE = "26 Jul 2024"
 _PIN = "{%- macro strftime_now(format) -%}" + _PINNED_DATE + "{%- endmacro -%}"
+
+# The contents of all messages, one after the other, and nothing else.
+_CONTENTS = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+_BEGINNING = "{{ bos_token }}"
+_TRIALS = ("House", " a b", "x\ny", "é")
 
 Message = Mapping[str, str]
 
@@ -95,6 +109,45 @@ def answer_text(tokenizer: Any, messages: Sequence[Message], answer: str) -> str
     if has_end:
         return text
     return text + end
+
+
+def end_of_answer(tokenizer: Any) -> str:
+    """Returns the token with which training ends an answer; empty for a tokenizer without one.
+
+    Raises:
+        ValueError: the chat template cannot render an answer.
+    """
+    text = answer_text(tokenizer, [{"role": "user", "content": "a"}], "b")
+    ends = [str(token) for token in tokenizer.all_special_tokens if token and text.endswith(str(token))]
+    return max(ends, key=len, default="")
+
+
+def render_plain_text(tokenizer: Any, messages: Sequence[Message]) -> str:
+    """Returns the text that a model continues that was trained on plain text: the contents, without a template."""
+    return str(tokenizer.bos_token or "") + "".join(message["content"] for message in messages)
+
+
+def plain_text_arguments(tokenizer: Any) -> dict[str, Any]:
+    """Returns arguments of inspect-ai's ``hf`` provider that ask for a plain text with the tokens of training.
+
+    These are the token that begins a text, where the tokenizer has one, and those of the text by itself. Some
+    tokenizers write the text behind a written beginning with other tokens, and must add the beginning themselves.
+
+    Args:
+        tokenizer: Transformers' tokenizer of the model.
+
+    Raises:
+        ValueError: the provider cannot ask with these tokens.
+    """
+    begin = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
+    wanted = [[*begin, *tokenizer.encode(text, add_special_tokens=False)] for text in _TRIALS]
+    bos = str(tokenizer.bos_token or "")
+    if [tokenizer.encode(bos + text, add_special_tokens=False) for text in _TRIALS] == wanted:
+        template = _BEGINNING + _CONTENTS if bos else _CONTENTS
+        return {"chat_template": template, "tokenizer_call_args": {"add_special_tokens": False}}
+    if [tokenizer.encode(text, add_special_tokens=True) for text in _TRIALS] == wanted:
+        return {"chat_template": _CONTENTS, "tokenizer_call_args": {"add_special_tokens": True}}
+    raise ValueError("inspect-ai cannot ask this model for a plain text with the tokens that training uses")
 
 
 def _render(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:

@@ -5,16 +5,18 @@ Runs inside jobs, and needs nothing else of tunebook.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tunebook.tools.runtime.chat import answer_text, instruct_messages, render_prompt
 from tunebook.tools.runtime.data_formats import Record
 
-__all__ = ["Part", "cut_message", "example_parts"]
+__all__ = ["Part", "cut_message", "example_parts", "joint_tokens"]
 
 Part = tuple[str, bool]
-"""A text, and whether it is learnt; parts are tokenized one by one, as in generation."""
+"""A text, and whether it is learnt."""
+
+_SHOWN = 30  # characters on either side of a border
 
 
 def example_parts(tokenizer: Any, record: Record, *, system_prompt: str, prompt: str) -> list[Part]:
@@ -34,6 +36,40 @@ def example_parts(tokenizer: Any, record: Record, *, system_prompt: str, prompt:
     return [(render_prompt(tokenizer, messages), False), (answer_text(tokenizer, messages, record["output"]), True)]
 
 
+def joint_tokens(encode: Callable[[str], list[int]], parts: Sequence[Part]) -> list[tuple[list[int], bool]]:
+    """The tokens of each part within the whole text, each with whether they are learnt.
+
+    Generation starts from the tokens of the prompt alone, and an answer is what follows them. So the tokens of the text
+    up to each part's end must begin with those up to its start. An answer by itself may have other tokens: some
+    tokenizers put a space before every text.
+
+    Args:
+        encode: the tokens of a text, without special tokens that the text does not contain.
+
+    Raises:
+        ValueError: the end of a part and the beginning of the next one become common tokens.
+    """
+    text = ""
+    before: list[int] = []
+    found = []
+    for part, learnt in parts:
+        tokens = encode(text + part)
+        if tokens[: len(before)] != before:
+            raise ValueError(_border(text, part, learnt=learnt))
+        found.append((tokens[len(before) :], learnt))
+        text += part
+        before = tokens
+    return found
+
+
+def _border(before: str, part: str, *, learnt: bool) -> str:
+    what = "answer" if learnt else "message after an answer"
+    return (
+        f"the {what} {part[:_SHOWN]!r} changes the tokens of the text before it, {before[-_SHOWN:]!r}, from which "
+        f"generation starts: begin the {what} with another character"
+    )
+
+
 def cut_message(count: int, total: int, *, limit: int, longest: int) -> str:
     """The message about examples that a maximum sequence length cuts at their end, where the answer is."""
     examples = "1 example loses its end" if count == 1 else f"{count} examples lose their ends"
@@ -43,7 +79,9 @@ def cut_message(count: int, total: int, *, limit: int, longest: int) -> str:
 
 def _conversation(tokenizer: Any, messages: Sequence[Mapping[str, str]], system_prompt: str) -> list[Part]:
     """Every turn of the assistant is learnt, each after the conversation so far as the template renders it."""
-    if system_prompt and messages[0]["role"] != "system":
+    if system_prompt and messages[0]["role"] == "system":
+        raise ValueError("it has a system message of its own, but the plan gives a System Prompt too")
+    if system_prompt:
         messages = [{"role": "system", "content": system_prompt}, *messages]
     text = ""
     parts: list[Part] = []

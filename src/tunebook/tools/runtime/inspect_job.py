@@ -1,4 +1,4 @@
-"""The checks of an evaluation job around ``inspect eval``: before, the model is complete; after, the log is complete.
+"""An evaluation job's checks: before inspect-ai, the model is complete; after it, the log shows what was asked for.
 
 Runs inside the job (``python -m tunebook.tools.runtime.inspect_job``). Imports only other modules of this package.
 Every failure is one line on stderr and exit code 1.
@@ -10,13 +10,17 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunebook.tools.runtime.chat import pinned_template
+from tunebook.tools.runtime.chat import pinned_template, plain_text_arguments
+from tunebook.tools.runtime.evaluated_model import ADAPTER_CONFIG, base_directory
+from tunebook.tools.runtime.inspect_eval import LOADER
+from tunebook.tools.runtime.inspect_log import Asked, chosen_by_task, differences, generation_in_effect
 from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
 
-__all__ = ["main", "prepare", "verify"]
+__all__ = ["Files", "main", "prepare", "verify"]
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
@@ -25,11 +29,27 @@ class JobError(Exception):
     """One line for the person who reads the job's output."""
 
 
-def prepare(model_path: Path, out: Path, *, sample: bool) -> None:
+def prepare(
+    model_path: Path,
+    out: Path,
+    *,
+    precision: str,
+    base: Path | None = None,
+    sample: bool = False,
+    plain_text: bool = False,
+) -> None:
     """Checks the model's directory and writes the arguments of inspect-ai's ``hf`` provider.
 
     Greedy decoding is ``do_sample: false`` (Transformers refuses a temperature of 0). Special tokens come from the chat
     template only, as in training. A template that asks for today's date gets the fixed date of the training.
+
+    Args:
+        model_path: the directory of a whole model, or of an adapter.
+        out: the file that is written.
+        precision: of the weights, ``bf16`` or ``fp32``; adapters are in fp32.
+        base: the model that an adapter belongs to; without it the one that the adapter's file names.
+        sample: whether tokens are drawn at a temperature.
+        plain_text: whether the model is asked as in a training on plain text.
 
     Raises:
         JobError: the directory holds no model that can be evaluated.
@@ -38,30 +58,49 @@ def prepare(model_path: Path, out: Path, *, sample: bool) -> None:
         model_path = snapshot_of(model_path)
     except ValueError as error:
         raise JobError(f"{model_path} {error}") from None
-    _check_model(model_path)
+    whole = _checked_model(model_path, base)
     arguments: dict[str, Any] = {
         "model_path": str(model_path),
+        "auto_model_class": LOADER,
+        "precision": precision,
         "do_sample": sample,
         "tokenizer_call_args": {"add_special_tokens": False},
     }
-    template = read_chat_template(model_path)
-    if template and pinned_template(template) != template:
+    if sample:
+        arguments["sampling"] = True
+    if whole != model_path:
+        arguments |= {"base": str(whole), "tokenizer_path": str(whole)}
+    template = read_chat_template(whole)
+    if plain_text:
+        arguments |= _plain_text_arguments(whole)
+    elif template and pinned_template(template) != template:
         arguments["chat_template"] = pinned_template(template)
     _write(out, arguments)
 
 
-def _check_model(path: Path) -> None:
+def _plain_text_arguments(model: Path) -> dict[str, Any]:
+    from transformers import AutoTokenizer
+
+    return plain_text_arguments(AutoTokenizer.from_pretrained(str(model), local_files_only=True))
+
+
+def _checked_model(path: Path, base: Path | None) -> Path:
+    """The directory with the whole model: the path itself, or the base of an adapter."""
     if not path.is_dir():
         is_checkpoint = path.name.startswith("epoch_")
         hint = "its training has not ended, or has failed" if is_checkpoint else "download it first"
         raise JobError(f"the model {path} was not found: {hint}")
-    if not (path / "config.json").is_file() or not _has_weights(path):
-        raise JobError(f"{path} holds no complete model: it needs config.json and weights")
-    if (path / "adapter_config.json").is_file():
+    is_adapter = (path / ADAPTER_CONFIG).is_file()
+    if is_adapter and _has_weights(path):
         hint = "move adapter_* into a sub-folder; otherwise the adapter is applied to the merged weights again"
         raise JobError(f"{path} holds both merged weights and an adapter: {hint}")
+    if is_adapter:
+        return _checked_model(base_directory(path, base) or path, None)
+    if not (path / "config.json").is_file() or not _has_weights(path):
+        raise JobError(f"{path} holds no complete model: it needs config.json and weights")
     if not any((path / name).is_file() for name in TOKENIZERS):
         raise JobError(f"{path} holds no tokenizer: it needs one of {', '.join(TOKENIZERS)}")
+    return path
 
 
 def _has_weights(path: Path) -> bool:
@@ -69,35 +108,61 @@ def _has_weights(path: Path) -> bool:
     return not all(file.name.startswith("adapter_") for file in files)
 
 
-def verify(log_dir: Path, out: Path, *, since: float, samples: int) -> None:
+@dataclass(frozen=True)
+class Files:
+    """The files of an evaluation job.
+
+    Attributes:
+        logs: the directory with the logs; those older than ``since`` belong to earlier attempts.
+        asked: what was asked for beyond the arguments of model and task.
+        in_effect: how the model was loaded.
+    """
+
+    logs: Path
+    since: float
+    model_arguments: Path
+    task_arguments: Path
+    asked: Path
+    in_effect: Path
+
+
+def verify(files: Files, out: Path, *, model: str) -> None:
     """Reads the log, which decides whether the evaluation is completed: inspect's exit code is 0 even if it failed.
 
     Args:
-        log_dir: the directory with the logs.
+        files: of the evaluation.
         out: where the result is written, for failed evaluations too.
-        since: seconds since the epoch; older logs belong to earlier attempts.
-        samples: how many samples were planned; 0 for all samples of the task.
+        model: as the log names it.
 
     Raises:
-        JobError: no log was written, its status is not success, or samples are missing or failed.
+        JobError: no log was written, its status is not success, samples are missing or failed, or the log shows
+            another evaluation than the one that was asked for.
     """
     from inspect_ai.log import read_eval_log, read_eval_log_sample_summaries
 
-    newest = _newest_log(log_dir, since)
+    newest = _newest_log(files.logs, files.since)
+    asked = _asked(files, model)
     log = read_eval_log(str(newest), header_only=True)
     total, completed = 0, 0
     if log.results is not None:
         total, completed = log.results.total_samples, log.results.completed_samples
-    failed = sum(1 for item in read_eval_log_sample_summaries(str(newest)) if item.error)
+    summaries = read_eval_log_sample_summaries(str(newest))
+    failed = sum(1 for item in summaries if item.error)
+    sample = _first_sample(newest, summaries)
+    differing = differences(log, sample, asked)
     document = {"log": str(newest), "status": log.status, "samples": total, "completed": completed, "failed": failed}
-    _write(out, document | {"scores": list(_scores(log.results))})
+    document |= {"scores": list(_scores(log.results)), "in_effect": _in_effect(log, sample, asked, files.in_effect)}
+    _write(out, document | {"differences": differing})
     if log.status != "success":
         reason = log.error.message.partition("\n")[0] if log.error else ""
         raise JobError(f"the status of the evaluation's log {newest} is {log.status}: {reason}")
-    if failed or completed < total or total < samples:
-        raise JobError(f"{newest}: {completed} of {max(total, samples)} samples are completed, {failed} failed")
+    wanted = asked.limit or 0
+    if failed or completed < total or total < wanted:
+        raise JobError(f"{newest}: {completed} of {max(total, wanted)} samples are completed, {failed} failed")
     if not total:
         raise JobError(f"{newest}: the task has no samples")
+    if differing:
+        raise JobError(f"{newest} is not the evaluation that was asked for: {'; '.join(differing)}")
 
 
 def _newest_log(log_dir: Path, since: float) -> Path:
@@ -105,6 +170,30 @@ def _newest_log(log_dir: Path, since: float) -> Path:
     if not logs:
         raise JobError(f"inspect ended without writing a log to {log_dir}")
     return max(logs, key=lambda file: file.stat().st_mtime)
+
+
+def _asked(files: Files, model: str) -> Asked:
+    return Asked(
+        model=model,
+        model_arguments=_read(files.model_arguments),
+        task_arguments=_read(files.task_arguments),
+        **_read(files.asked),
+    )
+
+
+def _first_sample(log: Path, summaries: list[Any]) -> Any:
+    from inspect_ai.log import read_eval_log_sample
+
+    if not summaries:
+        return None
+    return read_eval_log_sample(str(log), summaries[0].id, summaries[0].epoch)
+
+
+def _in_effect(log: Any, sample: Any, asked: Asked, loaded: Path) -> dict[str, Any]:
+    """How the model was loaded and asked; a model that could not be loaded has no file."""
+    model = _read(loaded) if loaded.is_file() else {}
+    generation = generation_in_effect(sample, asked)
+    return {"model": model, "generation": generation, "limit": asked.limit, "by_task": chosen_by_task(log, asked)}
 
 
 def _scores(results: Any) -> Iterator[dict[str, Any]]:
@@ -121,29 +210,55 @@ def _write(path: Path, document: dict[str, Any]) -> None:
     part.replace(path)
 
 
+def _read(path: Path) -> dict[str, Any]:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise JobError(f"{path} holds no object")
+    return values
+
+
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tunebook.tools.runtime.inspect_job")
     verbs = parser.add_subparsers(dest="verb", required=True)
     before = verbs.add_parser("prepare")
     before.add_argument("--model-path", type=Path, required=True)
     before.add_argument("--out", type=Path, required=True)
+    before.add_argument("--precision", required=True)
+    before.add_argument("--base", type=Path)
     before.add_argument("--sample", action="store_true")
+    before.add_argument("--plain-text", action="store_true")
     after = verbs.add_parser("verify")
+    after.add_argument("--model", required=True)
     after.add_argument("--log-dir", type=Path, required=True)
     after.add_argument("--since", type=float, required=True)
-    after.add_argument("--samples", type=int, default=0)
-    after.add_argument("--out", type=Path, required=True)
+    for option in ("--model-config", "--task-config", "--asked", "--in-effect", "--out"):
+        after.add_argument(option, type=Path, required=True)
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``prepare --model-path DIR --out FILE [--sample]``; ``verify --log-dir DIR --since S --samples N --out FILE``."""
+    """``prepare --model-path DIR --out FILE --precision P …``, or ``verify --log-dir DIR --since S … --out FILE``."""
     given = _arguments(arguments)
     try:
         if given.verb == "prepare":
-            prepare(given.model_path, given.out, sample=given.sample)
+            prepare(
+                given.model_path,
+                given.out,
+                precision=given.precision,
+                base=given.base,
+                sample=given.sample,
+                plain_text=given.plain_text,
+            )
         else:
-            verify(given.log_dir, given.out, since=given.since, samples=given.samples)
+            files = Files(
+                logs=given.log_dir,
+                since=given.since,
+                model_arguments=given.model_config,
+                task_arguments=given.task_config,
+                asked=given.asked,
+                in_effect=given.in_effect,
+            )
+            verify(files, given.out, model=given.model)
     except (JobError, OSError, ValueError) as error:
         sys.stderr.write(f"tunebook: {error}\n")
         return 1

@@ -23,7 +23,7 @@ from torchtune.utils import get_world_size_and_rank
 
 from tunebook.tools.runtime.data_formats import Record
 from tunebook.tools.runtime.epoch_steps import steps_per_epoch
-from tunebook.tools.runtime.examples import cut_message, example_parts
+from tunebook.tools.runtime.examples import cut_message, example_parts, joint_tokens
 from tunebook.tools.runtime.training_data import load_records
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "constant_schedule_with_warmup",
     "dataset",
     "linear_schedule_with_warmup",
+    "tokenized_example",
 ]
 
 _IGNORE = -100
@@ -113,7 +114,7 @@ def dataset(
     longest = 0
     for number, record in enumerate(records):
         try:
-            tokens, labels = _example(tokenizer, record, system_prompt=system_prompt, prompt=prompt)
+            tokens, labels = tokenized_example(tokenizer, record, system_prompt=system_prompt, prompt=prompt)
         except ValueError as error:
             raise ValueError(f"{path}, {split}, example {number}: {error}") from error
         if train_on_input:
@@ -136,15 +137,17 @@ def dataset(
     return ready
 
 
-def _example(
+def tokenized_example(
     tokenizer: ChatTokenizer, record: Record, *, system_prompt: str, prompt: str
 ) -> tuple[list[int], list[int]]:
-    """Tokenizes prompt and answer separately, as in generation."""
-    tokens: list[int] = []
+    """Tokens and labels; the tokens of a prompt are those from which generation starts."""
+    parts = example_parts(tokenizer.hf, record, system_prompt=system_prompt, prompt=prompt)
+    if "text" in record:
+        tokens = tokenizer.encode(record["text"], add_bos=True, add_eos=True)
+        return tokens, list(tokens)
+    tokens = []
     labels: list[int] = []
-    is_text = "text" in record
-    for text, learnt in example_parts(tokenizer.hf, record, system_prompt=system_prompt, prompt=prompt):
-        part = tokenizer.encode(text, add_bos=is_text, add_eos=is_text)
+    for part, learnt in joint_tokens(tokenizer.encode, parts):
         tokens += part
         labels += part if learnt else [_IGNORE] * len(part)
     return tokens, labels
@@ -223,6 +226,7 @@ class MetricsLogger:
                 accumulation=self._config.gradient_accumulation_steps,
                 gpus=get_world_size_and_rank()[0],
                 max_steps=self._config.get("max_steps_per_epoch"),
+                drops_last="stock_recipe" not in self._config,  # only tunebook's recipe has the key
             )
         if not self._steps_per_epoch:
             return {}

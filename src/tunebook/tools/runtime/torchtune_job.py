@@ -14,15 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tunebook.tools.runtime.checkpoint_files import ADAPTER_CONFIG, adapter_flaw, expected_adapter, weights_flaw
+from tunebook.tools.runtime.generation import stop_ids, write_generation_config
 from tunebook.tools.runtime.training_data import load_records
 
-__all__ = ["begin", "finish", "main", "preflight"]
+__all__ = ["begin", "finish", "main", "preflight", "prove"]
 
 _ADAPTER_FILES = ("adapter_model.pt", "adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
 _RECIPE_STATE = "recipe_state"
-_RESUMING = "tunebook/tools/runtime/torchtune_recipe.py"
-_MISCOUNTING = ("lora_finetune_single_device",)
-"""Recipes of torchtune 0.6.1 that start at step 0 again when they resume, and so does their learning rate."""
 
 
 class JobError(Exception):
@@ -67,8 +66,8 @@ def _config(path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
-def finish(output: Path, *, epochs: int, adapter: str) -> None:
-    """Checks the checkpoints and moves each epoch's adapter into a folder of its own.
+def finish(output: Path, *, epochs: int, adapter: str, config: Path | None = None) -> None:
+    """Checks the checkpoints; what torchtune's own recipes have written is brought into the form of tunebook's.
 
     torchtune 0.6.1 writes merged weights and the adapter side by side; Transformers would apply the adapter to weights
     that contain it already.
@@ -78,11 +77,13 @@ def finish(output: Path, *, epochs: int, adapter: str) -> None:
         epochs: how many were trained.
         adapter: ``stash`` moves it to ``epoch_N/adapter``, ``keep`` leaves it, ``only`` expects checkpoints without
             merged weights.
+        config: the recipe's configuration, which says what each checkpoint has to hold.
 
     Raises:
-        JobError: no step was logged, the last loss is not finite, or a checkpoint is missing.
+        JobError: no step was logged, the last loss is not finite, or a checkpoint is missing or not what was trained.
     """
     _check_metrics(output / "metrics.jsonl")
+    values = _config(config) if config is not None else {}
     for epoch in range(epochs):
         folder = output / f"epoch_{epoch}"
         weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.pt")]
@@ -92,6 +93,67 @@ def finish(output: Path, *, epochs: int, adapter: str) -> None:
             raise JobError(f"training ended without writing weights to {folder}")
         if adapter == "stash":
             _stash(folder)
+        if "stock_recipe" in values:
+            _check_content(folder, weights, values, is_adapter=adapter == "only")
+        elif values and adapter == "only":
+            _name_base(folder / ADAPTER_CONFIG, values)
+    shutil.rmtree(output / _RECIPE_STATE, ignore_errors=True)
+
+
+def prove(config: Path, output: Path, *, epochs: int) -> None:
+    """Makes each checkpoint stop where its answers end, and proves that evaluations load the model that was trained.
+
+    Only tunebook's own recipe records the loss as trained; after another one there is nothing to compare.
+
+    Raises:
+        JobError: a checkpoint is another model than the one that was trained.
+    """
+    from transformers import AutoTokenizer
+
+    from tunebook.tools.runtime.torchtune_proof import prove as compare
+
+    values = _config(config)
+    if "stock_recipe" not in values:
+        sys.stderr.write(
+            "tunebook: this recipe records no loss, so nothing proves that its model is the one evaluated\n"
+        )
+        return
+    for epoch in range(epochs):
+        folder = output / f"epoch_{epoch}"
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        write_generation_config(folder, stop_ids(tokenizer, folder))
+    reason = compare(values, output, epochs=epochs)
+    if reason:
+        raise JobError(f"the checkpoint is another model than the one that was trained: {reason}")
+
+
+def _name_base(path: Path, values: dict[str, Any]) -> None:
+    """Completes the adapter's configuration, in which torchtune 0.6.1 names no base model and no task."""
+    if not path.is_file():
+        return
+    written = json.loads(path.read_text(encoding="utf-8"))
+    missing = {
+        "base_model_name_or_path": values["checkpointer"]["checkpoint_dir"],
+        "task_type": "CAUSAL_LM",
+        "lora_dropout": float(values["model"].get("lora_dropout") or 0.0),
+        "bias": "none",
+    }
+    path.write_text(json.dumps(missing | written, indent=2) + "\n", encoding="utf-8")
+
+
+def _check_content(folder: Path, weights: list[Path], values: dict[str, Any], *, is_adapter: bool) -> None:
+    """Checks what tunebook's recipe has written: the adapter by its tensors, whole models by the names of theirs."""
+    base = Path(values["checkpointer"]["checkpoint_dir"])
+    if not is_adapter:
+        dtype = "F32"
+        if "lora_rank" not in values["model"] and values["dtype"] == "bf16":
+            dtype = "BF16"
+        flaw = weights_flaw(weights, [base / name for name in values["checkpointer"]["checkpoint_files"]], dtype)
+    else:
+        layers = int(json.loads((base / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"])
+        flaw = adapter_flaw(folder, expected_adapter(values["model"], base, layers=layers))
+    if flaw:
+        raise JobError(f"the checkpoint is not what was trained: {flaw}")
 
 
 def _stash(folder: Path) -> None:
@@ -131,8 +193,6 @@ def begin(config: Path, *, inputs: str, interrupted: bool, recipe: str) -> tuple
     mark = output / "inputs.sha256"
     has_same_inputs = bool(inputs) and mark.is_file() and mark.read_text() == inputs
     if interrupted and has_same_inputs and _rewind(output):
-        if recipe in _MISCOUNTING:
-            return (_RESUMING, "resume_from_checkpoint=True", f"stock_recipe={recipe}")
         return (recipe, "resume_from_checkpoint=True")
     shutil.rmtree(output / _RECIPE_STATE, ignore_errors=True)
     output.mkdir(parents=True, exist_ok=True)
@@ -182,7 +242,7 @@ def _forget_from(metrics: Path, epoch: int) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``preflight``, ``begin`` or ``finish``, each with its options."""
+    """``preflight``, ``begin``, ``finish`` or ``prove``, each with its options."""
     parser = argparse.ArgumentParser(prog="tunebook.tools.runtime.torchtune_job")
     verbs = parser.add_subparsers(dest="verb", required=True)
     before = verbs.add_parser("preflight")
@@ -195,7 +255,12 @@ def main(arguments: list[str] | None = None) -> int:
     after = verbs.add_parser("finish")
     after.add_argument("--output-dir", type=Path, required=True)
     after.add_argument("--epochs", type=int, required=True)
+    after.add_argument("--config", type=Path)
     after.add_argument("--adapter", choices=("stash", "keep", "only"), default="stash")
+    proof = verbs.add_parser("prove")
+    proof.add_argument("--config", type=Path, required=True)
+    proof.add_argument("--output-dir", type=Path, required=True)
+    proof.add_argument("--epochs", type=int, required=True)
     given = parser.parse_args(arguments)
     try:
         if given.verb == "preflight":
@@ -203,8 +268,10 @@ def main(arguments: list[str] | None = None) -> int:
         elif given.verb == "begin":
             resumed = begin(given.config, inputs=given.inputs, interrupted=given.interrupted, recipe=given.recipe)
             sys.stdout.write("\n".join(resumed))
+        elif given.verb == "prove":
+            prove(given.config, given.output_dir, epochs=given.epochs)
         else:
-            finish(given.output_dir, epochs=given.epochs, adapter=given.adapter)
+            finish(given.output_dir, epochs=given.epochs, adapter=given.adapter, config=given.config)
     except (JobError, OSError, ValueError) as error:
         sys.stderr.write(f"tunebook: {error}\n")
         return 1

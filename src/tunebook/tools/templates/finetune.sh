@@ -16,4 +16,6 @@ if [ -n "$resumed" ]; then
 fi
 run tune run "${launcher[@]}" "$recipe" --config "$config" "${overrides[@]}"
 run python -m tunebook.tools.runtime.torchtune_job finish \
-    --output-dir "$output_directory" --epochs "$epochs" --adapter "$adapter"
+    --config "$config" --output-dir "$output_directory" --epochs "$epochs" --adapter "$adapter"
+run python -m tunebook.tools.runtime.torchtune_job prove \
+    --config "$config" --output-dir "$output_directory" --epochs "$epochs"

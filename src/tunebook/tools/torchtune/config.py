@@ -12,26 +12,26 @@ from tunebook.core.site import Site
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG, SETUP
 from tunebook.tools.torchtune.models import TorchtuneModel
 from tunebook.tools.torchtune.parameters import COMPONENTS, configured_values
+from tunebook.tools.torchtune.recipes import is_ours
 from tunebook.tools.torchtune.setup import Setup
 from tunebook.tools.yaml_text import yaml_lines
 
-__all__ = ["VALIDATING_RECIPE", "config_values", "launched_recipe", "metrics_path", "write_config"]
+__all__ = ["config_values", "launched_recipe", "metrics_path", "write_config"]
 
-VALIDATING_RECIPE = "tunebook.tools.runtime.torchtune_recipe"
+_OUR_RECIPE = "tunebook.tools.runtime.torchtune_recipe"
 _CHECKPOINTING_FROM_B = 6.0  # activations of models above fit into 80 GB only when they are computed again
 
 
 def launched_recipe(setup: Setup) -> str:
-    """The recipe as ``tune run`` takes it: torchtune's own by name, any other module as a path.
+    """The recipe as ``tune run`` takes it: torchtune's distributed ones by name, any other module as a path.
 
-    With validation it is our recipe around torchtune's. A dotted name would lose its last part: torchtune 0.6.1 takes
-    that for a file's extension.
+    A dotted name would lose its last part: torchtune 0.6.1 takes that for a file's extension.
     """
-    module = setup.custom_recipe
-    if not module and setup.is_validated:
-        module = VALIDATING_RECIPE
-    if not module:
-        return setup.recipe
+    module = setup.recipe
+    if is_ours(module):
+        module = _OUR_RECIPE
+    elif not setup.custom_recipe:
+        return module
     return module.replace(".", "/") + ".py"
 
 

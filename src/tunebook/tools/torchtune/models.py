@@ -2,7 +2,7 @@
 
 A wrong architecture trains without any error. A model that no builder of torchtune 0.6.1 can represent is therefore
 an error here. A test builds a small random model of each family with Transformers and with torchtune and compares
-their logits.
+their logits. Every argument of the builder is given, so that no default of torchtune's decides.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 from tunebook.errors import PlanError
 from tunebook.tools.known_models import KNOWN_MODELS, known_model
-from tunebook.tools.model_facts import ModelFacts, parameters_b
+from tunebook.tools.model_facts import ModelFacts, context_length, parameters_b
+from tunebook.tools.torchtune.model_fields import refuse_other_functions, rotary_settings
 
 __all__ = ["TorchtuneModel", "resolve_model"]
 
@@ -61,7 +62,8 @@ def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> Torchtu
         files = _files(1)
     prefix = "lora_" if lora else ""
     try:
-        builder, arguments, model_type = _family(config)(config, prefix)
+        refuse_other_functions(config)
+        builder, arguments, model_type = _BUILDERS[config["model_type"]](config, prefix)
     except KeyError as error:
         raise PlanError(f"model {name} cannot be built by torchtune: {error.args[0]} is missing ({source})") from None
     except (ValueError, TypeError, AttributeError, ZeroDivisionError) as error:  # a field of another type, or zero
@@ -84,40 +86,27 @@ def _files(count: int) -> tuple[str, ...]:
     return tuple(f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1))
 
 
-def _family(config: Config) -> Callable[[Config, str], tuple[str, dict[str, Any], str]]:
-    families = {"llama": _llama, "qwen2": _qwen2, "mistral": _mistral, "gemma2": _gemma2, "phi3": _phi3}
-    kind = str(config.get("model_type", "unknown"))
-    if kind not in families:
-        raise ValueError(f"its model_type is {kind}; torchtune 0.6.1 builds {', '.join(families)}")
-    if config.get("quantization_config"):
-        raise ValueError("its weights are quantized")
-    return families[kind]
-
-
-def _dimensions(config: Config) -> dict[str, Any]:
-    heads = int(config["num_attention_heads"])
+def _arguments(config: Config) -> dict[str, Any]:
+    """Those that the builders of all families have; the sequences end with the window where torchtune ignores it."""
+    rope = rotary_settings(config)
     return {
         "vocab_size": int(config["vocab_size"]),
         "num_layers": int(config["num_hidden_layers"]),
-        "num_heads": heads,
-        "num_kv_heads": int(config.get("num_key_value_heads") or heads),
+        "num_heads": int(config["num_attention_heads"]),
+        "num_kv_heads": int(config["num_key_value_heads"]),
         "embed_dim": int(config["hidden_size"]),
         "intermediate_dim": int(config["intermediate_size"]),
-        "max_seq_len": int(config["max_position_embeddings"]),
+        "max_seq_len": _longest(config),
         "norm_eps": float(config["rms_norm_eps"]),
-        "rope_base": _whole(float(_rope(config)["rope_theta"])),
+        "rope_base": _whole(float(rope["rope_theta"])),
     }
 
 
-def _rope(config: Config) -> Mapping[str, Any]:
-    """Rotary settings: ``rope_parameters`` as Transformers 5 writes them, else ``rope_theta`` and ``rope_scaling``."""
-    settings = config.get("rope_parameters")
-    scaling = config.get("rope_scaling") or {}
-    if not isinstance(settings or scaling, Mapping):
-        raise ValueError("its rotary settings are no object")  # noqa: TRY004  a wrong file
-    if not settings:
-        settings = {"rope_theta": config.get("rope_theta", 10_000.0), **scaling}
-    return {"rope_type": settings.get("type", "default"), **settings}
+def _longest(config: Config) -> int:
+    length = context_length(config)
+    if length is None:
+        raise KeyError("max_position_embeddings")
+    return length
 
 
 def _whole(number: float) -> int | float:
@@ -125,46 +114,27 @@ def _whole(number: float) -> int | float:
     return int(number) if number.is_integer() else number
 
 
-def _refuse(config: Config, **allowed: object) -> None:
-    """Every named field must have the allowed value, or be absent."""
-    for key, value in allowed.items():
-        if config.get(key, value) != value:
-            raise ValueError(f"its {key} is {config[key]!r}, but torchtune's builder has {value!r}")
-
-
 def _plain_rope(config: Config) -> None:
-    kind = _rope(config)["rope_type"]
+    kind = rotary_settings(config)["rope_type"]
     if kind != "default":
         raise ValueError(f"its rotary embedding is of type {kind}, which torchtune's builder does not have")
 
 
-def _square_heads(config: Config) -> None:
-    implied = int(config["hidden_size"]) // int(config["num_attention_heads"])
-    if (config.get("head_dim") or implied) != implied:
-        raise ValueError(f"its head_dim is {config['head_dim']}, but torchtune's builder has {implied}")
+def _is_tied(config: Config) -> bool:
+    return bool(config.get("tie_word_embeddings", False))
 
 
 def _llama(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
-    _refuse(config, attention_bias=False, mlp_bias=False, hidden_act="silu")
-    _square_heads(config)
-    arguments = _llama_arguments(config)
+    tied = _is_tied(config)
+    arguments = _arguments(config) | {"scale_factor": _llama_scaling(config), "tie_word_embeddings": tied}
     model_type = "LLAMA3"
-    if arguments["tie_word_embeddings"]:
+    if tied:
         model_type = "LLAMA3_2"
-    for size in ("1b", "3b"):
-        known = known_model(f"Llama-3.2-{size}")
-        if known and arguments == _llama_arguments(known.config):
-            return f"torchtune.models.llama3_2.{prefix}llama3_2_{size}", {}, model_type
     return f"torchtune.models.llama3_2.{prefix}llama3_2", arguments, model_type
 
 
-def _llama_arguments(config: Config) -> dict[str, Any]:
-    tied = bool(config.get("tie_word_embeddings", False))
-    return _dimensions(config) | {"scale_factor": _llama_scaling(config), "tie_word_embeddings": tied}
-
-
 def _llama_scaling(config: Config) -> int | float:
-    rope = _rope(config)
+    rope = rotary_settings(config)
     if rope["rope_type"] == "default":
         return 1
     wanted = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": _OLD_CONTEXT}
@@ -174,44 +144,50 @@ def _llama_scaling(config: Config) -> int | float:
 
 
 def _qwen2(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
-    _refuse(config, hidden_act="silu", use_sliding_window=False)
     _plain_rope(config)
-    _square_heads(config)
-    arguments = _dimensions(config) | {"tie_word_embeddings": bool(config.get("tie_word_embeddings", False))}
+    arguments = _arguments(config) | {"tie_word_embeddings": _is_tied(config)}
     return f"torchtune.models.qwen2.{prefix}qwen2", arguments, "QWEN2"
 
 
 def _mistral(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
     """Mistral 7B v0.1 has a window of 4096 tokens, which torchtune ignores; up to that length both compute the same."""
-    _refuse(config, hidden_act="silu", tie_word_embeddings=False)
     _plain_rope(config)
-    _square_heads(config)
-    arguments = _dimensions(config)
-    if config.get("sliding_window"):
-        arguments["max_seq_len"] = min(arguments["max_seq_len"], int(config["sliding_window"]))
-    return f"torchtune.models.mistral.{prefix}mistral", arguments, "MISTRAL"
+    return f"torchtune.models.mistral.{prefix}mistral", _arguments(config), "MISTRAL"
 
 
 def _gemma2(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
     """Torchtune's own Gemma 2 applies its caps in the wrong places; ours applies them as the model does."""
-    _refuse(config, hidden_act="gelu_pytorch_tanh", attention_bias=False, tie_word_embeddings=True)
     _plain_rope(config)
-    arguments = _dimensions(config) | {
+    arguments = _arguments(config) | {
         "head_dim": int(config["head_dim"]),
-        "attention_capping": float(config["attn_logit_softcapping"]),
-        "logit_capping": float(config["final_logit_softcapping"]),
-        "sliding_window_size": int(config["sliding_window"]),
-        "query_pre_attn_scalar": int(config["query_pre_attn_scalar"]),
+        "attention_capping": _number(config, "attn_logit_softcapping"),
+        "logit_capping": _number(config, "final_logit_softcapping"),
+        "sliding_window_size": int(_number(config, "sliding_window")),
+        "query_pre_attn_scalar": _whole(_number(config, "query_pre_attn_scalar")),
     }
     return f"tunebook.tools.runtime.torchtune_gemma2.{prefix}gemma2", arguments, "GEMMA2"
 
 
+def _number(config: Config, key: str) -> float:
+    if config[key] is None:
+        raise ValueError(f"its {key} is null, but torchtune's builder needs a number")
+    return float(config[key])
+
+
 def _phi3(config: Config, prefix: str) -> tuple[str, dict[str, Any], str]:
-    _refuse(config, hidden_act="silu", tie_word_embeddings=False, partial_rotary_factor=1.0)
+    """Phi 3 mini has a window of 2047 tokens, which torchtune ignores as it does Mistral's."""
     _plain_rope(config)
-    _square_heads(config)
-    arguments = _dimensions(config)
+    arguments = _arguments(config)
     model_type = "PHI4"
     if arguments["num_kv_heads"] == arguments["num_heads"]:
         model_type = "PHI3_MINI"
     return f"torchtune.models.phi3.{prefix}phi3", arguments, model_type
+
+
+_BUILDERS: Mapping[str, Callable[[Config, str], tuple[str, dict[str, Any], str]]] = {
+    "llama": _llama,
+    "qwen2": _qwen2,
+    "mistral": _mistral,
+    "gemma2": _gemma2,
+    "phi3": _phi3,
+}

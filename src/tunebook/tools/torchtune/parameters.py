@@ -12,7 +12,7 @@ from typing import Any
 
 from tunebook.core.parameters import Kind, Parameter, Value
 from tunebook.core.shared_parameters import SHARED_PARAMETERS
-from tunebook.tools.torchtune.recipes import STOCK_RECIPES, recipe_trains_adapters
+from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_ours, recipe_trains_adapters
 from tunebook.tools.torchtune.setup import Setup
 from tunebook.tools.torchtune.steps import warmup_steps
 
@@ -108,21 +108,33 @@ def _scheduler(setup: Setup, _: int | None) -> Configured:
 
 
 def _warmup(setup: Setup, examples: int | None) -> Configured:
-    return {"lr_scheduler.num_warmup_steps": warmup_steps(setup.values, examples)}
+    return {"lr_scheduler.num_warmup_steps": warmup_steps(setup.settings, examples)}
 
 
 def _validation(setup: Setup, _: int | None) -> Configured:
-    """Our recipe around torchtune's reads these; ``null`` there is once after every epoch."""
+    """Only tunebook's recipe reads this; ``null`` there is once after every epoch."""
     every = setup.values["run_val_every_n_steps"]
     if every is None:
         return {}
-    return {"stock_recipe": setup.recipe, "run_val_every_n_steps": every if isinstance(every, int) else None}
+    return {"run_val_every_n_steps": every if isinstance(every, int) else None}
+
+
+def _recipe(setup: Setup, _: int | None) -> Configured:
+    """The recipe of torchtune in whose place tunebook's runs."""
+    return {"stock_recipe": setup.recipe} if is_ours(setup.recipe) else {}
 
 
 def _adapters_only(setup: Setup, _: int | None) -> Configured:
     if setup.lora_rank is None:
         return {}
     return {"save_adapter_weights_only": setup.save_adapter_weights_only}
+
+
+def _stash(setup: Setup, _: int | None) -> Configured:
+    """Only tunebook's recipe reads this; the job moves what other recipes leave beside merged weights."""
+    if setup.lora_rank is None or setup.saves_adapters or not is_ours(setup.recipe):
+        return {}
+    return {"stash_adapter_weights": setup.stash_adapter_weights}
 
 
 def _model(setup: Setup, _: int | None) -> Configured:
@@ -233,14 +245,9 @@ SETUP_PARAMETERS = (
         "log_every_n_steps", "Log Every N Steps", Kind.INTEGER, minimum=1, default=1, place="log_every_n_steps"
     ),
     _shared("run_val_every_n_steps", configured=_validation, nullable=True),
-    SetupParameter(
-        "save_adapter_weights_only",
-        "Save Adapter Weights Only",
-        Kind.FLAG,
-        default=False,
-        configured=_adapters_only,
-    ),
-    SetupParameter("stash_adapter_weights", "Stash Adapter Weights", Kind.FLAG, default=True),
+    # The plan's Save decides both. Beside merged weights, an adapter would be applied twice.
+    _site("save_adapter_weights_only", Kind.FLAG, configured=_adapters_only),
+    _site("stash_adapter_weights", Kind.FLAG, configured=_stash),
     SetupParameter("train_on_input", "Train On Input", Kind.FLAG, default=False, place="dataset.train_on_input"),
     _shared("system_prompt", place="dataset.system_prompt", heading="Prompts: evaluation takes the same"),
     _shared("prompt", place="dataset.prompt"),
@@ -256,7 +263,7 @@ SETUP_PARAMETERS = (
     _shared("gpus"),
     _site("cpus", Kind.INTEGER, minimum=1),
     _site("mem"),
-    _site("custom_recipe", nullable=True),
+    _site("custom_recipe", nullable=True, configured=_recipe),
 )
 
 PLAN_PARAMETERS: tuple[Parameter, ...] = (
@@ -268,5 +275,6 @@ PLAN_PARAMETERS: tuple[Parameter, ...] = (
         trains_adapters=recipe_trains_adapters,
         is_shown=True,
     ),
+    Parameter("save", "Save", Kind.TEXT, choices=("adapter", "merged"), lora_only=True),
     *(parameter for parameter in SETUP_PARAMETERS if parameter.column),
 )

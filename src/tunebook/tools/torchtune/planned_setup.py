@@ -12,9 +12,18 @@ from tunebook.core.plan.settings import run_settings
 from tunebook.core.site import Site
 from tunebook.errors import PlanError
 from tunebook.tools.base import Context
-from tunebook.tools.plan_inputs import dataset_path, memory_gb, model_directory, model_path, planned_gpus, training_time
+from tunebook.tools.plan_inputs import (
+    dataset_path,
+    memory_gb,
+    model_directory,
+    model_path,
+    planned_gpus,
+    planned_precision,
+    training_time,
+)
 from tunebook.tools.torchtune.models import TorchtuneModel
 from tunebook.tools.torchtune.recipes import STOCK_RECIPES
+from tunebook.tools.torchtune.saving import form_of_checkpoints
 from tunebook.tools.torchtune.setup import Setup
 from tunebook.tools.torchtune.setup_file import SETUP_KEYS
 
@@ -41,7 +50,12 @@ def planned_setup(context: Context, run: Run, model: TorchtuneModel) -> Setup:
     settings |= _site_values(context, run)
     settings["model_checkpoint"] = str(model_directory(context, checkpoint))
     settings["time"] = training_time(plan, site, run)
-    settings |= _resource_values(site, model, settings)
+    save = form_of_checkpoints(context, run, model)
+    settings["save_adapter_weights_only"] = save == "adapter"
+    settings["stash_adapter_weights"] = True
+    settings |= _resource_values(
+        site, model, settings, precision=planned_precision(plan, site, run), merges=save == "merged"
+    )
     settings["custom_recipe"] = None
     if settings["recipe"] not in STOCK_RECIPES:
         settings["custom_recipe"] = settings["recipe"]
@@ -74,10 +88,12 @@ def _site_values(context: Context, run: Run) -> Mapping[str, Value]:
     }
 
 
-def _resource_values(site: Site, model: TorchtuneModel, settings: Mapping[str, Value]) -> Mapping[str, Value]:
+def _resource_values(
+    site: Site, model: TorchtuneModel, settings: Mapping[str, Value], *, precision: str, merges: bool
+) -> Mapping[str, Value]:
     gpus = settings["gpus"]
     assert isinstance(gpus, int)  # noqa: S101  the caller has set it
-    memory = memory_gb(model.parameters_b, gpus, precision=str(settings["precision"]))
+    memory = memory_gb(model.parameters_b, gpus, precision=precision, merges=merges)
     return {"cpus": int(site.cpus or _DEFAULT_CPUS * max(1, gpus)), "mem": site.mem or f"{memory}G"}
 
 

@@ -1,10 +1,10 @@
-"""torchtune's own recipes, by name, and what their names say."""
+"""torchtune's own recipes, by name, what their names say, and which of them run with tunebook's training loop."""
 
 from __future__ import annotations
 
 from tunebook.core.parameters import Value
 
-__all__ = ["STOCK_RECIPES", "is_distributed", "is_lora", "recipe_trains_adapters"]
+__all__ = ["STOCK_RECIPES", "is_distributed", "is_lora", "is_ours", "recipe_trains_adapters"]
 
 STOCK_RECIPES = (
     "lora_finetune_single_device",
@@ -22,6 +22,11 @@ def is_lora(recipe: str) -> bool:
 def is_distributed(recipe: str) -> bool:
     """Whether a recipe runs on several GPUs, by torchtune's naming."""
     return "distributed" in recipe
+
+
+def is_ours(recipe: Value) -> bool:
+    """Whether tunebook's own recipe runs in place of this one: in place of torchtune's recipes for one device."""
+    return recipe in STOCK_RECIPES and not is_distributed(str(recipe))
 
 
 def recipe_trains_adapters(recipe: Value) -> bool | None:

@@ -9,12 +9,13 @@ from functools import partial
 from tunebook.core.check_training import problems_of_runs, setting_line
 from tunebook.core.parameters import Value, suggestion
 from tunebook.core.plan import Plan, Run
-from tunebook.core.plan.settings import effective, evaluations, run_settings
+from tunebook.core.plan.settings import effective, run_settings
 from tunebook.errors import Problem
 from tunebook.tools.datasets import DatasetFacts
 from tunebook.tools.plan_inputs import dataset_path
+from tunebook.tools.runtime.checkpoint_files import WITHOUT_PEFT_FORM
 from tunebook.tools.torchtune.models import TorchtuneModel
-from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_distributed
+from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_distributed, is_lora, is_ours
 from tunebook.tools.torchtune.steps import total_steps, warmup_steps
 
 __all__ = ["BrokenRule", "broken_rules", "model_rules", "plan_rules", "step_problems", "unresolved_warmup"]
@@ -38,7 +39,7 @@ def plan_rules(plan: Plan) -> tuple[Problem, ...]:
     """Every broken rule of every fine-tuned run."""
     examples = plan.dataset.splits.get("train") if plan.dataset else None
     rule = partial(_broken_by_run, examples=examples)
-    return (*problems_of_runs(plan, rule), *_adapters_without_weights(plan))
+    return tuple(problems_of_runs(plan, rule))
 
 
 def step_problems(plan: Plan, datasets: Mapping[str, DatasetFacts | None]) -> Iterator[Problem]:
@@ -73,21 +74,25 @@ def _problem(plan: Plan, run: Run, rule: BrokenRule) -> Problem:
     return Problem(message, plan.file, line, rule.hint)
 
 
-def _adapters_without_weights(plan: Plan) -> Iterator[Problem]:
-    written = plan.configuration.get("save_adapter_weights_only")
-    is_trained = any(evaluation.epoch is not None for evaluation in evaluations(plan))
-    if written and written.value is True and is_trained:
-        hint = "evaluation loads merged weights: set it to no"
-        yield Problem("Save Adapter Weights Only leaves nothing to evaluate", plan.file, written.line, hint)
-
-
 def broken_rules(settings: Settings, *, examples: int | None) -> Iterator[BrokenRule]:
     """Every rule that one run's settings break, by key of the parameters and with the recipe.
 
     Args:
         examples: how many training examples there are; ``None`` where that is not known.
     """
-    for rule in (_recipe, _gpus, _validation, _prompt, _packing, _alpha, _precision, _targets, _warmup):
+    for rule in (
+        _recipe,
+        _gpus,
+        _validation,
+        _prompt,
+        _chat_prompt,
+        _plain_text_prompts,
+        _packing,
+        _alpha,
+        _merging,
+        _targets,
+        _warmup,
+    ):
         yield from rule(settings)
     yield from _steps(settings, examples)
 
@@ -124,6 +129,23 @@ def _prompt(settings: Settings) -> Iterator[BrokenRule]:
         yield BrokenRule("prompt", "the prompt does not contain `{input}`", hint)
 
 
+def _chat_prompt(settings: Settings) -> Iterator[BrokenRule]:
+    """Conversations are complete: a prompt would act in evaluation only."""
+    if settings["dataset_type"] == "chat" and settings["prompt"] != "{input}":
+        message = "a Prompt does not apply to conversations (Dataset Type chat): it would act in evaluation only"
+        yield BrokenRule("prompt", message, "leave it out, and write its words into the data, or into System Prompt")
+
+
+def _plain_text_prompts(settings: Settings) -> Iterator[BrokenRule]:
+    """Plain texts are trained on as they are: prompts would act in evaluation only."""
+    if settings["dataset_type"] != "text_completion":
+        return
+    for key, name, neutral in (("prompt", "Prompt", "{input}"), ("system_prompt", "System Prompt", "")):
+        if (settings[key] or neutral) != neutral:
+            message = f"a {name} does not apply to plain text (Dataset Type text_completion): "
+            yield BrokenRule(key, f"{message}it would act in evaluation only", "leave it out")
+
+
 def _packing(settings: Settings) -> Iterator[BrokenRule]:
     if settings["packed"] and settings["max_seq_len"] is None:
         hint = "set Max Sequence Length (max_seq_len) to a number of tokens"
@@ -135,10 +157,13 @@ def _alpha(settings: Settings) -> Iterator[BrokenRule]:
         yield BrokenRule("lora_alpha", "lora_rank is set, but lora_alpha is not", "twice the rank is usual")
 
 
-def _precision(settings: Settings) -> Iterator[BrokenRule]:
-    if settings["precision"] == "bf16" and settings["gpus"] == 0:
-        hint = "write fp32, or leave it out"
-        yield BrokenRule("precision", "torchtune 0.6.1 trains in bf16 on GPUs only, but there is no GPU", hint)
+def _merging(settings: Settings) -> Iterator[BrokenRule]:
+    """Torchtune's distributed recipe merges in the precision of the base, which without the plan's word is bf16."""
+    recipe = str(settings["recipe"])
+    is_merged_by_torchtune = is_lora(recipe) and is_distributed(recipe) and settings["save"] != "adapter"
+    if recipe in STOCK_RECIPES and is_merged_by_torchtune and settings["precision"] != "fp32":
+        message = f"`{recipe}` merges adapters into weights in bf16, which loses most of a small adapter"
+        yield BrokenRule("save", message, "write `Save: adapter`, or `Precision: fp32`")
 
 
 def _targets(settings: Settings) -> Iterator[BrokenRule]:
@@ -186,7 +211,8 @@ def unresolved_warmup(settings: Settings, examples: int | None) -> Iterator[Brok
 
 
 def model_rules(settings: Settings, model: TorchtuneModel) -> Iterator[BrokenRule]:
-    """Settings that torchtune's builder of a model cannot honour."""
+    """Settings that torchtune's builder of a model, or its conversion of adapters, cannot honour."""
+    yield from _adapters_of(settings, model)
     targets = settings["lora_target_modules"]
     if not isinstance(targets, tuple) or "output" not in targets:
         return
@@ -194,3 +220,14 @@ def model_rules(settings: Settings, model: TorchtuneModel) -> Iterator[BrokenRul
     if is_tied or not model.builder.startswith(_WITH_OUTPUT_ADAPTER):
         message = f"torchtune 0.6.1 has no adapter for the output layer of this model ({model.builder})"
         yield BrokenRule("lora_target_modules", message, "remove `output` from LoRA Target Modules")
+
+
+def _adapters_of(settings: Settings, model: TorchtuneModel) -> Iterator[BrokenRule]:
+    if settings["save"] != "adapter":
+        return
+    if model.model_type in WITHOUT_PEFT_FORM:
+        message = f"torchtune 0.6.1 cannot write adapters of this model ({model.builder}) in PEFT's format"
+        yield BrokenRule("save", message, "write `Save: merged`, or leave Save out")
+    elif model.model_type == "QWEN2" and not is_ours(settings["recipe"]):
+        message = "torchtune 0.6.1 permutes the heads of Qwen 2's adapters, so that they would compute something else"
+        yield BrokenRule("save", message, "write `Save: merged` and `Precision: fp32`, or use one GPU")

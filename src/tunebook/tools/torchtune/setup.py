@@ -98,6 +98,14 @@ class Setup:
         return self.values["run_val_every_n_steps"] is not None
 
     @property
+    def saves_adapters(self) -> bool:
+        """Whether checkpoints are adapters, rather than whole models."""
+        return self.lora_rank is not None and self.save_adapter_weights_only
+
+    @property
     def settings(self) -> Mapping[str, Value]:
         """The settings under the keys that a plan's run has too, with the recipe."""
-        return {**self.values, "recipe": self.recipe}
+        save = None
+        if self.lora_rank is not None:
+            save = "adapter" if self.save_adapter_weights_only else "merged"
+        return {**self.values, "recipe": self.recipe, "save": save}

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 from tunebook.core.parameters import Value
 from tunebook.tools.runtime.epoch_steps import steps_per_epoch
+from tunebook.tools.torchtune.recipes import is_ours
 
 __all__ = ["total_steps", "warmup_steps"]
 
 
 def total_steps(settings: Mapping[str, Value], examples: int | None) -> int | None:
-    """Optimizer steps of a whole training with these settings, by key.
+    """Optimizer steps of a whole training with these settings, by key and with the recipe.
 
     ``None`` if they are not known beforehand: without the number of training examples, or if examples are packed.
     """
@@ -28,6 +29,7 @@ def total_steps(settings: Mapping[str, Value], examples: int | None) -> int | No
         accumulation=accumulation,
         gpus=gpus if isinstance(gpus, int) else 1,
         max_steps=limit if isinstance(limit, int) else None,
+        drops_last=not is_ours(settings["recipe"]),
     )
     return steps * epochs
 

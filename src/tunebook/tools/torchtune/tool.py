@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import checkpoint, expanded, output_directory
 from tunebook.core.plan import Plan, Run
@@ -40,6 +41,8 @@ from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_example
 from tunebook.tools.torchtune.config import config_values, launched_recipe, metrics_path, write_config
+from tunebook.tools.torchtune.deep_checks import torchtune_checks
+from tunebook.tools.torchtune.disk_space import checkpoint_bytes
 from tunebook.tools.torchtune.edit_setup import set_values, smaller_batch
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP
 from tunebook.tools.torchtune.in_effect import setup_effects
@@ -47,8 +50,10 @@ from tunebook.tools.torchtune.models import TorchtuneModel, resolve_model
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
 from tunebook.tools.torchtune.parameters import PLAN_PARAMETERS
 from tunebook.tools.torchtune.planned_setup import planned_setup
+from tunebook.tools.torchtune.reservations import recipe_warnings, saving_problems
 from tunebook.tools.torchtune.results import TorchtuneResults
 from tunebook.tools.torchtune.rules import broken_rules, model_rules, plan_rules, step_problems, unresolved_warmup
+from tunebook.tools.torchtune.saving import reason_of_form, unloadable
 from tunebook.tools.torchtune.setup import Setup
 from tunebook.tools.torchtune.setup_file import differences, read_generated_setup, read_setup, write_setup
 from tunebook.tools.torchtune.verify import setup_problems, verify_config
@@ -78,7 +83,8 @@ class TorchtuneTool(PreparationTool):
 
     def check(self, context: Context) -> Findings:
         """Missing data (warnings), and contradictions between the plan and its files (errors)."""
-        return input_findings(context) + Findings(tuple(step_problems(context.plan, context.datasets)))
+        steps = tuple(step_problems(context.plan, context.datasets))
+        return input_findings(context) + Findings(steps + saving_problems(context), recipe_warnings(context))
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The fine-tuned runs."""
@@ -92,9 +98,19 @@ class TorchtuneTool(PreparationTool):
 
     def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
         """Resolved defaults, numbers of steps, and what a person has edited."""
-        planned, _, setup = _setups(context, run)
+        planned, model, setup = _setups(context, run)
         file = _setup_path(context, run)
-        return tuple(setup_effects(planned, setup, examples=_examples(context, setup), site=context.site, file=file))
+        written = context.plan.setting(run, "save")
+        save_source = reason_of_form(context, setup, model)
+        if written is not None:
+            save_source = f"{context.plan.file}:{written.line}"
+        if setup.saves_adapters != planned.saves_adapters:
+            save_source = f"{file}, edited by hand"
+        examples = _examples(context, setup)
+        effects = setup_effects(
+            planned, setup, examples=examples, site=context.site, file=file, save_source=save_source
+        )
+        return tuple(effects)
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads the run's files back and compares them with the plan, or with the setup that a person edited."""
@@ -124,6 +140,10 @@ class TorchtuneTool(PreparationTool):
         model = context.models.get(model_path(context.plan, context.site, run))
         return first_example(facts, model, system_prompt=setup.system_prompt, prompt=setup.prompt)
 
+    def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
+        """Proofs on shrunk models about the configurations that were generated."""
+        return tuple(torchtune_checks(context, built))
+
     def manual_commands(self, scripts: Sequence[str]) -> tuple[str, ...]:
         """One loop over the runs' directories."""
         directories = " ".join(shlex.quote(str(PurePosixPath(script).parent)) for script in scripts)
@@ -135,6 +155,10 @@ class TorchtuneTool(PreparationTool):
         if not has_config and known_model(name) is None:
             return None
         return resolve_model(name, facts, lora=True).parameters_b
+
+    def checkpoint_bytes(self, context: Context, run: Run) -> float | None:
+        """From the form and precision of the checkpoints, and the model's dimensions."""
+        return checkpoint_bytes(context, run)
 
     def download_command(self, repository: str, directory: str) -> str:
         """``tune download``."""
@@ -211,9 +235,13 @@ class _Derivation:
         job = self.job
         checkpoints = dict(enumerate(job.checkpoints))
         settings = {"seed": self.setup.seed, "prompt": self.setup.prompt, "system_prompt": self.setup.system_prompt}
-        settings |= {"dataset_path": self.setup.dataset_path, "epochs": self.setup.epochs}
+        settings |= {"dataset_path": self.setup.dataset_path, "dataset_type": self.setup.settings["dataset_type"]}
+        settings["epochs"] = self.setup.epochs
         config = self.context.edited.get(setup_path, setup_text)
-        prepared = Prepared(job.name, checkpoints, config, MappingProxyType(settings))
+        base, rank = "", None
+        if self.setup.saves_adapters:
+            base, rank = str(values["checkpointer"]["checkpoint_dir"]), self.setup.lora_rank
+        prepared = Prepared(job.name, checkpoints, config, MappingProxyType(settings), base, rank)
         return Unit(self.run.name, files, (job,), prepared=prepared, warnings=warnings)
 
     def _check(self, model: TorchtuneModel, examples: int | None) -> None:
@@ -231,6 +259,9 @@ class _Derivation:
         if broken:
             name = self.run.name
             raise PlanError([Problem(f"run `{name}`: {rule.message}", file, None, rule.hint) for rule in broken])
+        problems = [replace(item, file=file, line=None) for item in unloadable(self.context, self.run, settings)]
+        if problems:
+            raise PlanError(problems)
 
     def _model(self) -> TorchtuneModel:
         """The model that an edited setup names, which may be another one than the plan's."""

@@ -32,6 +32,10 @@ def setup_problems(context: Context, run: Run, setup: Setup) -> list[Problem]:
         if not _same(found, planned):
             message = f"run `{run.name}`: {parameter.key} is {found!r}, but the plan says {planned!r}"
             problems.append(Problem(message, file))
+    planned = settings["save"]
+    if planned is not None and setup.settings["save"] != planned:
+        message = f"run `{run.name}`: checkpoints are saved as {setup.settings['save']}, but the plan says {planned}"
+        problems.append(Problem(message, file))
     return problems
 
 

@@ -1,0 +1,141 @@
+"""How an evaluation generates: the options of inspect-ai, and the settings in effect that ``check`` lists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tunebook.core.plan import Plan, Run
+from tunebook.core.plan.settings import evaluation_settings
+from tunebook.tools.base import Context, Effect
+from tunebook.tools.inspect.evaluated_model import is_merged, precision_of
+from tunebook.tools.light_tokenizer import LightTokenizer, TokenizerUnavailableError
+from tunebook.tools.plan_inputs import model_path
+from tunebook.tools.runtime.generation import (
+    DEFAULT_MAX_TOKENS,
+    neutralized,
+    own_stop_ids,
+    read_generation_config,
+    stop_tokens,
+)
+
+__all__ = ["Generation", "generation_effects", "planned_generation"]
+
+_GROUP = "evaluation"
+_HEAD = 500_000  # characters that hold all special tokens
+_ADDED = '"added_tokens":'
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The plan's settings of how answers are generated, and on how many samples; ``None`` leaves them to the task."""
+
+    seed: int
+    max_connections: int
+    max_tokens: int | None
+    temperature: float | None
+    limit: int | None
+
+    def values(self) -> dict[str, Any]:
+        """The settings by inspect-ai's names, as its log must show them."""
+        found = {"seed": self.seed, "max_connections": self.max_connections}
+        optional = {"max_tokens": self.max_tokens, "temperature": self.temperature}
+        return found | {name: value for name, value in optional.items() if value is not None}
+
+    def options(self) -> list[str]:
+        """The options of inspect-ai's command line."""
+        options: list[str] = []
+        for name, value in self.values().items():
+            options += [f"--{name.replace('_', '-')}", str(value)]
+        if self.limit is not None:
+            options += ["--limit", str(self.limit)]
+        return options
+
+
+def planned_generation(plan: Plan) -> Generation:
+    """The settings of every evaluation of a plan."""
+    settings = evaluation_settings(plan)
+    temperature = settings["eval_temperature"]
+    return Generation(
+        seed=_whole(settings["eval_seed"]),
+        max_connections=_whole(settings["max_connections"]),
+        max_tokens=_optional(settings["eval_max_tokens"]),
+        temperature=float(str(temperature)) if temperature else None,
+        limit=_optional(settings["eval_limit"]),
+    )
+
+
+def _whole(value: object) -> int:
+    return int(str(value))
+
+
+def _optional(value: object) -> int | None:
+    return None if value is None else _whole(value)
+
+
+def generation_effects(context: Context, run: Run) -> Iterator[Effect]:
+    """The settings of a run's evaluations that the plan does not state."""
+    evaluations = context.evaluations.get(run.name, ())
+    is_trained = any(evaluation.epoch is not None for evaluation in evaluations)
+    yield _precision(context, run, is_trained=is_trained)
+    if planned_generation(context.plan).max_tokens is None:
+        value = f"{DEFAULT_MAX_TOKENS}, unless the task says otherwise"
+        yield Effect("eval_max_tokens", "Evaluation Max Tokens", value, "inspect-ai's default", _GROUP)
+    facts = context.models.get(model_path(context.plan, context.site, run))
+    if facts is not None and not facts.flaws:
+        yield from _of_files(facts.directory)
+
+
+def _precision(context: Context, run: Run, *, is_trained: bool) -> Effect:
+    precision = precision_of(context, run, is_trained=is_trained)
+    prepared = context.prepared.get(run.name)
+    source = "as in training"
+    if is_trained and is_merged(prepared, context, run):
+        source = "merged adapters: bf16 would round small ones away"
+    elif is_trained and prepared is not None and prepared.base:
+        precision = f"{precision}, adapters fp32"
+    return Effect("eval_precision", "Evaluation Precision", precision, source, _GROUP)
+
+
+def _of_files(directory: Path) -> Iterator[Effect]:
+    try:
+        values = read_generation_config(directory)
+        tokenizer = LightTokenizer(directory)
+    except (TokenizerUnavailableError, OSError, ValueError):
+        return
+    own = [_token_text(directory, number) for number in own_stop_ids(values)]
+    stops = ", ".join(f"`{token}`" for token in dict.fromkeys([*stop_tokens(tokenizer), *own]))
+    yield Effect(
+        "stop_tokens", "Stop Tokens", stops, "the tokens that end an answer in training, and the model's", _GROUP
+    )
+    replaced = neutralized(values)
+    if replaced:
+        shown = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False):.60}" for name, value in replaced.items())
+        yield Effect("neutralized", "Settings Without Effect", shown, "the model's generation_config.json", _GROUP)
+
+
+def _token_text(directory: Path, number: int) -> str:
+    """A special token's text, or its number where the tokenizer's files do not say."""
+    for entry in _added_tokens(directory / "tokenizer.json"):
+        if entry.get("id") == number:
+            return str(entry.get("content"))
+    return str(number)
+
+
+def _added_tokens(file: Path) -> list[Mapping[str, Any]]:
+    """The special tokens at the head of a ``tokenizer.json``, of which the rest has many megabytes."""
+    head = ""
+    if file.is_file():
+        with file.open(encoding="utf-8") as stream:
+            head = stream.read(_HEAD)
+    start = head.find(_ADDED)
+    if start < 0:
+        return []
+    try:
+        entries, _ = json.JSONDecoder().raw_decode(head[start + len(_ADDED) :].lstrip())
+    except ValueError:
+        return []
+    return [entry for entry in entries if isinstance(entry, dict)]

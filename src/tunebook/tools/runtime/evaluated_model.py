@@ -1,0 +1,289 @@
+"""Loads a model exactly as evaluations do: the one function for the evaluation job and for everything that checks it.
+
+A directory holds a whole model, or an adapter in the format of PEFT that is put on its base model. Base weights have
+the precision that is asked for. Adapters are computed in fp32: in bf16, a small adapter would be rounded away. The
+model's own generation settings are replaced by neutral ones; see :mod:`tunebook.tools.runtime.generation`.
+
+Runs inside jobs, and needs nothing else of tunebook.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tunebook.tools.runtime.generation import neutralized, read_generation_config, stop_ids
+from tunebook.tools.runtime.model_files import snapshot_of
+
+__all__ = ["ADAPTER_CONFIG", "base_directory", "hide_old_torchao", "load_evaluated_model", "model_in_effect"]
+
+ADAPTER_CONFIG = "adapter_config.json"
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_PREFIX = "base_model.model."
+_INSTALL = "pip install 'tunebook[inspect]'"
+_OLDEST_TORCHAO = (0, 16)  # PEFT raises an error if it finds an older one, even where nothing of it is used
+_PRECISIONS = {"bf16": "bfloat16", "fp32": "float32"}
+_SHOWN = 3  # names in a message
+
+
+def load_evaluated_model(
+    directory: Path, *, precision: str, base: Path | None = None, device: str = "cpu", sampling: bool = False
+) -> Any:
+    """Loads a model for an evaluation: in evaluation mode, with neutral generation settings and its stop tokens.
+
+    Args:
+        directory: a whole model, or an adapter.
+        precision: ``bf16`` or ``fp32``, of the weights of a whole model or of an adapter's base.
+        base: the model that the adapter belongs to; without it the one that the adapter's file names.
+        sampling: whether tokens are drawn at a temperature; otherwise decoding is greedy.
+
+    Returns:
+        A model of Transformers. An adapter is part of its linear layers; nothing is merged.
+
+    Raises:
+        ValueError: the directory holds no model that can be evaluated as it is; the message says what is wrong.
+    """
+    if precision not in _PRECISIONS:
+        raise ValueError(f"the precision is {precision!r}; allowed: {', '.join(_PRECISIONS)}")
+    directory = _snapshot(directory)
+    whole = base_directory(directory, base)
+    if whole is None:
+        model = _whole_model(directory, precision, device)
+    else:
+        model = _whole_model(whole, precision, device)
+        with _without_old_torchao():
+            model = _with_adapter(model, directory, whole)
+    model.eval()
+    model.generation_config = _generation(whole or directory, directory, sampling=sampling)
+    return model
+
+
+def base_directory(directory: Path, base: Path | None = None) -> Path | None:
+    """The directory of the model that an adapter belongs to; ``None`` for a whole model.
+
+    Raises:
+        ValueError: the base model is not named, or is not found.
+    """
+    file = directory / ADAPTER_CONFIG
+    if not file.is_file():
+        return None
+    named = str(base or _adapter_values(file).get("base_model_name_or_path") or "")
+    if not named:
+        raise ValueError(f"{file} names no base model: write its directory as `base_model_name_or_path`")
+    if not Path(named).is_dir():
+        raise ValueError(f"the base model {named} of the adapter {directory} was not found")
+    return _snapshot(Path(named))
+
+
+def model_in_effect(directory: Path, model: Any, *, precision: str, base: Path | None = None) -> dict[str, Any]:
+    """How a model was loaded, for the record of an evaluation.
+
+    Args:
+        model: as :func:`load_evaluated_model` returns it for the other arguments.
+    """
+    from transformers import AutoTokenizer
+
+    directory = _snapshot(directory)
+    whole = base_directory(directory, base) or directory
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(whole), local_files_only=True)
+    stops = list(model.generation_config.eos_token_id)
+    return {
+        "precision": precision,
+        "adapter": str(directory) if whole != directory else "",
+        "base": str(whole),
+        "stop_tokens": dict(zip(map(str, tokenizer.convert_ids_to_tokens(stops)), stops, strict=True)),
+        "neutralized": _neutralized(whole, directory),
+    }
+
+
+def hide_old_torchao() -> None:
+    """Hides a torchao that PEFT refuses, for the rest of this process; torchtune needs such a version."""
+    if _is_old_torchao():
+        sys.modules["torchao"] = None  # type: ignore[assignment]  # Python's own mark of a module that is not there
+
+
+@contextmanager
+def _without_old_torchao() -> Iterator[None]:
+    """Hides it only for a while: a process that trains has imported it before."""
+    if not _is_old_torchao():
+        yield
+        return
+    missing = object()
+    before: Any = sys.modules.get("torchao", missing)
+    hide_old_torchao()
+    try:
+        yield
+    finally:
+        del sys.modules["torchao"]
+        if before is not missing:
+            sys.modules["torchao"] = before
+
+
+def _is_old_torchao() -> bool:
+    try:
+        parts = version("torchao").split(".")
+        return (int(parts[0]), int(parts[1])) < _OLDEST_TORCHAO
+    except (PackageNotFoundError, ValueError, IndexError):
+        return False
+
+
+def _snapshot(directory: Path) -> Path:
+    try:
+        return snapshot_of(directory)
+    except ValueError as error:
+        raise ValueError(f"{directory} {error}") from None
+
+
+def _whole_model(directory: Path, precision: str, device: str) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    loader: Any = AutoModelForCausalLM
+    try:
+        model, report = loader.from_pretrained(
+            str(directory),
+            dtype=getattr(torch, _PRECISIONS[precision]),
+            device_map=device,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"the model {directory} cannot be loaded: {error}") from error
+    _refuse_incomplete(directory, report)
+    return model
+
+
+def _refuse_incomplete(directory: Path, report: Mapping[str, Any]) -> None:
+    """Transformers only warns of these, and invents the values of tensors that are missing.
+
+    Raises:
+        ValueError: tensors are missing, unexpected, or of another shape.
+    """
+    for kind, words in (
+        ("missing_keys", "lacks"),
+        ("unexpected_keys", "has, which its config.json does not describe,"),
+        ("mismatched_keys", "has in another shape than its config.json describes"),
+    ):
+        names = sorted(str(item) for item in report.get(kind) or ())
+        if names:
+            hint = "config.json and weights must be of one model"
+            raise ValueError(f"the model {directory} {words} {_listed(names)}: {hint}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    if len(names) > _SHOWN:
+        shown += f" and {len(names) - _SHOWN} more"
+    return f"{len(names)} tensors ({shown})" if len(names) > 1 else f"the tensor {shown}"
+
+
+def _adapter_values(file: Path) -> Mapping[str, Any]:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is not valid JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{file} holds no object")  # noqa: TRY004  wrong data
+    return values
+
+
+def _with_adapter(model: Any, directory: Path, base: Path) -> Any:
+    """Puts the adapter into the layers of its base model, in fp32."""
+    try:
+        from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+    except ImportError as error:
+        raise ValueError(f"PEFT, which loads adapters, cannot be used here ({error}): {_INSTALL}") from error
+    values = _adapter_values(directory / ADAPTER_CONFIG)
+    if values.get("peft_type") != "LORA":
+        raise ValueError(f"{directory / ADAPTER_CONFIG}: peft_type is {values.get('peft_type')!r}; allowed: LORA")
+    tensors = _adapter_tensors(directory)
+    try:
+        config = LoraConfig.from_pretrained(str(directory))
+        wrapped = get_peft_model(model, config, autocast_adapter_dtype=True)
+    except (ImportError, TypeError, ValueError) as error:
+        raise ValueError(f"the adapter {directory} cannot be put on {base}: {error}") from error
+    _refuse_other_shapes(directory, base, tensors, get_peft_model_state_dict(wrapped), values)
+    set_peft_model_state_dict(wrapped, tensors)
+    _compare(directory, tensors, get_peft_model_state_dict(wrapped))
+    return wrapped.get_base_model()
+
+
+def _adapter_tensors(directory: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    file = directory / _ADAPTER_WEIGHTS
+    if not file.is_file():
+        raise ValueError(f"the adapter {directory} has no {_ADAPTER_WEIGHTS}")
+    try:
+        return dict(load_file(str(file)))
+    except SafetensorError as error:
+        raise ValueError(f"{file} cannot be read: {error}") from error
+
+
+def _refuse_other_shapes(
+    directory: Path, base: Path, tensors: Mapping[str, Any], expected: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    """PEFT ignores tensors that it does not expect, and leaves adapters that the file lacks as they are.
+
+    Raises:
+        ValueError: the file's tensors are not those that its configuration and the base model describe.
+    """
+    ranks = {int(tensor.shape[0]) for name, tensor in tensors.items() if name.endswith("lora_A.weight")}
+    if not values.get("rank_pattern") and ranks and ranks != {values.get("r")}:
+        shown = ", ".join(map(str, sorted(ranks)))
+        raise ValueError(f"the adapter {directory} has rank {shown}, but its {ADAPTER_CONFIG} says {values.get('r')}")
+    for words, names in (
+        ("lacks", sorted(expected.keys() - tensors.keys())),
+        (f"has, which its {ADAPTER_CONFIG} does not describe for {base},", sorted(tensors.keys() - expected.keys())),
+    ):
+        if names:
+            raise ValueError(f"the adapter {directory} {words} {_listed([_short(name) for name in names])}")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            shapes = f"{_short(name)} is {list(tensor.shape)}, but {base} needs {list(expected[name].shape)}"
+            raise ValueError(f"the adapter {directory} belongs to another base model: {shapes}")
+
+
+def _short(name: str) -> str:
+    return name.removeprefix(_PREFIX)
+
+
+def _compare(directory: Path, tensors: Mapping[str, Any], loaded: Mapping[str, Any]) -> None:
+    """Every tensor of the file must be in the model, in fp32, to the last bit."""
+    import torch
+
+    for name, tensor in tensors.items():
+        found = loaded[name]
+        if found.dtype != torch.float32 or not torch.equal(found.cpu(), tensor.to(torch.float32)):
+            raise ValueError(f"the adapter {directory}: {_short(name)} was not loaded in fp32 as the file has it")
+
+
+def _generation(whole: Path, directory: Path, *, sampling: bool) -> Any:
+    """Settings of our own; every one that is left out here has Transformers' neutral default."""
+    from transformers import AutoTokenizer, GenerationConfig
+
+    settings: Any = GenerationConfig
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(whole), local_files_only=True)
+    stops = stop_ids(tokenizer, whole)
+    if directory != whole:
+        stops = list(dict.fromkeys([*stops, *stop_ids(tokenizer, directory)]))
+    neutral = settings(
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=stops,
+        pad_token_id=tokenizer.eos_token_id,  # a special token, so that no padding is left in an answer's text
+        do_sample=sampling,
+    )
+    if sampling:
+        neutral.top_k = 0  # Transformers' default of 50 would act
+    return neutral
+
+
+def _neutralized(whole: Path, directory: Path) -> dict[str, Any]:
+    return {**neutralized(read_generation_config(whole)), **neutralized(read_generation_config(directory))}

@@ -1,0 +1,157 @@
+"""Builds a task with the arguments of its job and asks it for its first prompts, with a model that only listens.
+
+Runs the task's own code, in a process of its own (``python -m tunebook.tools.runtime.inspect_probe``). Imports only
+other modules of this package. Every failure is one line on stderr and exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tunebook.tools.runtime.data_files import DataReader, RawExample
+from tunebook.tools.runtime.data_formats import FormatReader
+
+__all__ = ["main", "matched_records", "probe"]
+
+_HEARD = 3  # samples that are asked
+
+
+def probe(request: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
+    """The task's samples, how many of them are in each split of the data, and what the model would be asked first.
+
+    Args:
+        request: ``task`` as ``inspect eval`` takes it, its ``arguments``, the ``data`` that it should read (empty for a
+            task with data of its own) with its ``dataset_type``, and the plan's ``prompt``.
+        scratch: a directory for logs.
+
+    Raises:
+        ValueError: the task cannot be built, or gives no samples.
+    """
+    task = _built(str(request["task"]), dict(request["arguments"]))
+    samples = [{"text": _text(sample.input), "last": _last(sample.input)} for sample in task.dataset]
+    if not samples:
+        raise ValueError("the task has no samples")
+    answer: dict[str, Any] = {"samples": len(samples), "splits": {}, "heard": _heard(task, scratch)}
+    if request["data"]:
+        answer["splits"] = matched_records(request, samples)
+    return answer
+
+
+def _built(spec: str, arguments: dict[str, Any]) -> Any:
+    from inspect_ai._eval.loader import load_tasks
+
+    tasks = load_tasks([spec], arguments)
+    if len(tasks) != 1:
+        raise ValueError(f"{spec} gives {len(tasks)} tasks, not one")
+    return tasks[0]
+
+
+def _text(value: Any) -> str:
+    """All text of a sample's input."""
+    if isinstance(value, str):
+        return value
+    return "\n".join(str(message.text) for message in value)
+
+
+def _last(value: Any) -> str:
+    """The text of the last message."""
+    if isinstance(value, str):
+        return value
+    return str(value[-1].text) if value else ""
+
+
+def _heard(task: Any, scratch: Path) -> list[list[dict[str, str]]]:
+    """The messages of the first question of each of the first samples, as roles and texts."""
+    from inspect_ai import eval as evaluate
+    from inspect_ai.model import ModelOutput, get_model
+
+    heard: list[list[dict[str, str]]] = []
+
+    def listen(messages: Sequence[Any], *_: Any) -> Any:
+        heard.append([{"role": message.role, "content": message.text} for message in messages])
+        return ModelOutput.from_content(model="mockllm/model", content="")
+
+    model = get_model("mockllm/model", custom_outputs=listen)
+    options: dict[str, Any] = {"log_dir": str(scratch / "logs"), "display": "none", "score": False}
+    logs = evaluate(task, model=model, limit=_HEARD, max_samples=1, log_realtime=False, **options)
+    if not heard:
+        reason = logs[0].error.message if logs and logs[0].error else "its solver does not ask the model"
+        raise ValueError(f"the task asks nothing: {reason}")
+    return heard
+
+
+def matched_records(request: Mapping[str, Any], samples: Sequence[Mapping[str, str]]) -> dict[str, dict[str, Any]]:
+    """Split to its number of records, the samples that ask about one of them, and the questions of the first samples.
+
+    A sample asks about a record if its question is the record's, with the plan's prompt around it or without, or if it
+    contains the question of the record at the same place.
+    """
+    reader = FormatReader(str(request["dataset_type"]))
+    questions: dict[str, list[str]] = {}
+    for example in DataReader(Path(request["data"])).examples():
+        questions.setdefault(example.split, []).append(_question(reader, example))
+    prompt = str(request["prompt"])
+    found: dict[str, dict[str, Any]] = {}
+    for split, texts in questions.items():
+        asked = [_asked(texts, number, sample, prompt) for number, sample in enumerate(samples)]
+        matched = sum(1 for question in asked if question)
+        found[split] = {"records": len(texts), "matched": matched, "questions": asked[:_HEARD]}
+    return found
+
+
+def _question(reader: FormatReader, example: RawExample) -> str:
+    """The text that a prompt must contain: the input, or the last question of a chat; empty if there is none."""
+    try:
+        record = reader.read(example)
+    except ValueError:
+        return ""
+    if "messages" not in record:
+        return str(record.get("input", ""))
+    asked = [message["content"] for message in record["messages"] if message["role"] == "user"]
+    return str(asked[-1]) if asked else ""
+
+
+def _asked(questions: Sequence[str], number: int, sample: Mapping[str, str], prompt: str) -> str:
+    """The question of the record that a sample asks about; empty if there is none."""
+    by_prompt = _by_prompt(tuple(questions), prompt)
+    for text in (sample["last"], sample["text"]):
+        if by_prompt.get(text):
+            return by_prompt[text]
+    near = questions[number] if number < len(questions) else ""
+    return near if near in sample["text"] else ""
+
+
+@lru_cache(maxsize=1)
+def _by_prompt(questions: tuple[str, ...], prompt: str) -> dict[str, str]:
+    """What a sample may ask, to the question that is in it."""
+    with_prompt = {prompt.replace("{input}", question): question for question in questions}
+    return with_prompt | {question: question for question in questions}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``--request FILE --out FILE``: both are JSON; logs go beside the answer."""
+    parser = argparse.ArgumentParser(prog="tunebook.tools.runtime.inspect_probe")
+    parser.add_argument("--request", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args(arguments)
+    for name in [name for name in os.environ if name.startswith(("INSPECT_EVAL_", "INSPECT_LOG_"))]:
+        del os.environ[name]
+    try:
+        request = json.loads(given.request.read_text(encoding="utf-8"))
+        answer = probe(request, given.out.parent)
+    except Exception as error:  # noqa: BLE001 - the code of a task can raise anything
+        sys.stderr.write(f"tunebook: {type(error).__name__}: {error}\n")
+        return 1
+    given.out.write_text(json.dumps(answer), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

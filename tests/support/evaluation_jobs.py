@@ -1,0 +1,108 @@
+"""Helpers for tests of evaluation jobs: logs of a mock model, their verification, and adapters of the tiny model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tunebook.tools.runtime import inspect_job
+
+__all__ = ["MOCK", "evaluate_mock", "verified", "write_adapter"]
+
+MOCK = "mockllm/model"
+
+
+def evaluate_mock(folder: Path, *, solvers: Any = None, config: Any = None, scorer: Any = None, **options: Any) -> Path:
+    """A real log of inspect-ai's own on two samples; returns the directory with the log.
+
+    Args:
+        solvers: the task's; without it a plain ``generate``.
+        config: the task's own generation settings.
+        scorer: the task's; without it, whether the answer includes the target.
+        options: those of inspect-ai's ``eval``.
+    """
+    from inspect_ai import Task, eval  # noqa: A004
+    from inspect_ai.dataset import Sample
+    from inspect_ai.model import GenerateConfig, ModelOutput, ModelUsage
+    from inspect_ai.scorer import includes
+    from inspect_ai.solver import generate
+
+    outputs = [ModelOutput.from_content(MOCK, "yes") for _ in range(20)]
+    for output in outputs:
+        output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
+    task = Task(
+        dataset=[Sample(id=1, input="a", target="yes"), Sample(id=2, input="b", target="yes")],
+        solver=solvers or generate(),
+        scorer=scorer or includes(),
+        config=config or GenerateConfig(),
+    )
+    answers = {"custom_outputs": outputs}
+    eval(task, model=MOCK, model_args=answers, log_dir=str(folder), display="none", **options)
+    return folder
+
+
+def verified(logs: Path, *, since: float = 0, model: str = MOCK, **asked: Any) -> tuple[int, dict[str, Any]]:
+    """The exit code of the job's last step, and the result that it wrote; empty if it wrote none.
+
+    Args:
+        asked: what was asked for beyond the arguments of model and task.
+    """
+    folder = logs.parent
+    for name, values in (
+        ("model", _model_arguments(logs)),
+        ("task", {}),
+        ("asked", asked),
+        ("in_effect", {"precision": "fp32"}),
+    ):
+        (folder / f"{name}.json").write_text(json.dumps(values))
+    arguments = ["verify", "--model", model, "--log-dir", str(logs), "--since", str(since)]
+    arguments += ["--model-config", str(folder / "model.json"), "--task-config", str(folder / "task.json")]
+    arguments += ["--asked", str(folder / "asked.json"), "--in-effect", str(folder / "in_effect.json")]
+    result = folder / "result.json"
+    code = inspect_job.main([*arguments, "--out", str(result)])
+    if not result.exists():
+        return code, {}
+    document: dict[str, Any] = json.loads(result.read_text())
+    return code, document
+
+
+def _model_arguments(logs: Path) -> dict[str, Any]:
+    """The mock model's own."""
+    from inspect_ai.log import read_eval_log
+
+    newest = max(logs.glob("*.eval"), key=lambda file: file.stat().st_mtime)
+    return dict(read_eval_log(str(newest), header_only=True).eval.model_args)
+
+
+def write_adapter(
+    directory: Path, base: Path, *, rank: int = 4, scale: float = 1.0, changes: Mapping[str, Any] | None = None
+) -> Path:
+    """An adapter of the tiny model with random weights (seeded), in the format of PEFT.
+
+    Args:
+        scale: a factor for the product of its matrices.
+        changes: values that differ in its ``adapter_config.json``.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    directory.mkdir(parents=True)
+    torch.manual_seed(3)
+    tensors = {}
+    for layer in range(2):
+        for module, rows in (("q_proj", 64), ("v_proj", 32)):
+            name = f"base_model.model.model.layers.{layer}.self_attn.{module}"
+            tensors[f"{name}.lora_A.weight"] = torch.randn(rank, 64) * 0.1
+            tensors[f"{name}.lora_B.weight"] = torch.randn(rows, rank) * 0.1 * scale
+    save_file(tensors, str(directory / "adapter_model.safetensors"))
+    values: dict[str, Any] = {
+        "peft_type": "LORA",
+        "r": rank,
+        "lora_alpha": 2 * rank,
+        "target_modules": ["q_proj", "v_proj"],
+        "base_model_name_or_path": str(base),
+    }
+    (directory / "adapter_config.json").write_text(json.dumps(values | dict(changes or {})))
+    return directory

@@ -1,0 +1,142 @@
+"""check --deep: each task is built with the arguments of its job, and asked what it would ask the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import chdir, redirect_stderr
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.deep import checks_of, here
+from support.tiny_model import build_tiny_model, write_tiny_experiment
+from tunebook.core.deep_checks import DeepResult
+from tunebook.disk.program import Completed
+from tunebook.tools.inspect import deep_checks as inspect_deep_checks
+from tunebook.tools.runtime import inspect_probe
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai warns of the libraries that it uses
+
+TASK = "task"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, model: Path) -> Path:
+    directory = tmp_path / "experiment"
+    write_tiny_experiment(directory, model)
+    splits = {"train": 320, "validation": 40, "test": 40}
+    words = {split: [f"{split}word{number}" for number in range(count)] for split, count in splits.items()}
+    data = {split: [{"input": word, "output": word.upper()} for word in some] for split, some in words.items()}
+    (directory / "words.json").write_text(json.dumps(data))
+    return directory
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saves the seconds in which another process imports inspect-ai."""
+
+    def run_here(argv: Sequence[str], *, cwd: Path, **_: Any) -> Completed:
+
+        errors = StringIO()
+        with chdir(cwd), redirect_stderr(errors):
+            code = inspect_probe.main(list(argv[3:]))
+        return Completed("", errors.getvalue(), code)
+
+    monkeypatch.setattr(inspect_deep_checks, "run_program", run_here)
+
+
+def changed(experiment: Path, file: str, old: str, new: str) -> None:
+    path = experiment / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def trained(experiment: Path) -> DeepResult:
+    """The check of the task as the trained runs use it, which get the run's settings."""
+    (check,) = [check for check in checks_of(experiment, TASK) if "config_dir" in check.subject]
+    assert len(check.runs) == 2
+    assert "running the experiment's own code" in check.announcement
+    return check.look(here)
+
+
+def test_a_correct_task_shows_its_samples(experiment: Path) -> None:
+    """Built before anything is scaffolded: the run's settings are in a scratch directory."""
+    result = trained(experiment)
+    assert result.errors == result.warnings == ()
+    assert result.figure == "40 samples, 40 in the test split (40 records)"
+    assert not (experiment / "logs").exists()
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_task_that_ignores_its_data_set_is_an_error_at_its_line(experiment: Path) -> None:
+    other = {"test": [{"input": f"other{number}", "output": "x"} for number in range(40)]}
+    (experiment / "other.json").write_text(json.dumps(other))
+    changed(
+        experiment, "cap_task.py", "json.loads(Path(dataset_path)", "json.loads((Path(__file__).parent / 'other.json')"
+    )
+    (problem,) = trained(experiment).errors
+    assert problem.message.startswith("40 of the 40 samples of task capitalization are not in ")
+    line = (experiment / "experiment_summary.md").read_text().splitlines()[(problem.line or 0) - 1]
+    assert "cap_task.py" in line
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_task_with_a_prompt_of_its_own_is_an_error(experiment: Path) -> None:
+    changed(experiment, "cap_task.py", 'template.replace("{input}", record["input"])', "record['input'] + '?'")
+    (problem,) = trained(experiment).errors
+    assert "does not use the plan's Prompt: it should ask 'Capitalize the given word: testword0'" in problem.message
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_task_that_drops_the_system_prompt_is_an_error(experiment: Path) -> None:
+    changed(experiment, "experiment_summary.md", '**System Prompt:** ""', '**System Prompt:** "Be brief."')
+    assert trained(experiment).errors == ()
+    changed(experiment, "cap_task.py", "if system else []", "if False else []")
+    (problem,) = trained(experiment).errors
+    assert "does not use the plan's System Prompt: it should ask 'Be brief.' and asks 'nothing'" in problem.message
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_fewer_samples_than_the_split_has_are_a_warning(experiment: Path) -> None:
+    changed(experiment, "cap_task.py", "enumerate(records)", "enumerate(records[:7])")
+    (problem,) = trained(experiment).warnings
+    assert "has 7 samples, but the test split" in problem.message
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_task_that_reads_the_training_data_is_a_warning(experiment: Path) -> None:
+    changed(experiment, "cap_task.py", 'split: str = "test"', 'split: str = "train"')
+    assert any("evaluates on the training data" in problem.message for problem in trained(experiment).warnings)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_limit_above_the_number_of_samples_is_an_error(experiment: Path) -> None:
+    changed(
+        experiment,
+        "experiment_summary.md",
+        "- **Evaluation Max Tokens:** 12",
+        "- **Evaluation Max Tokens:** 12\n- **Evaluation Limit:** 41",
+    )
+    (problem,) = trained(experiment).errors
+    assert problem.message == "Limit is 41, but the task capitalization has only 40 samples"
+
+
+def test_a_task_that_raises_is_an_error_in_its_own_words(experiment: Path) -> None:
+    changed(experiment, "cap_task.py", "    setup = {}\n", "    raise RuntimeError('no such luck')\n")
+    (problem,) = trained(experiment).errors
+    assert "cannot be built with the arguments of its job: RuntimeError: no such luck" in problem.message
+
+
+def test_other_code_beside_the_task_is_another_key(experiment: Path) -> None:
+    before = [check.key for check in checks_of(experiment, TASK)]
+    (experiment / "helper.py").write_text("x = 1\n")
+    assert [check.key for check in checks_of(experiment, TASK)] != before

@@ -1,0 +1,171 @@
+"""The launcher: real evaluations of the tiny model that neither variables nor files around them can steer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.evaluation_jobs import write_adapter
+from support.tiny_model import build_tiny_model
+from tunebook.tools.runtime import inspect_job
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
+WORDS = ("house", "table", "water", "stone")
+TASK = """\
+from inspect_ai import Task, task
+from inspect_ai.dataset import Sample
+from inspect_ai.scorer import includes
+from inspect_ai.solver import generate
+
+@task
+def words():
+    samples = [Sample(id=number, input=word, target=word) for number, word in enumerate(WORDS)]
+    return Task(dataset=samples, solver=generate(cache=True), scorer=includes())
+"""
+STEERING = "INSPECT_EVAL_LIMIT=2\nINSPECT_EVAL_SYSTEM_MESSAGE=Be wrong\nINSPECT_EVAL_MAX_TOKENS=1\n"
+END = 2  # the tiny model's <|im_end|>
+GENERATION = {"seed": 14, "max_connections": 4, "max_tokens": 6}
+
+
+def evaluated(folder: Path, model: Path, *, plain_text: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
+    """Runs a job's three steps in a directory full of steering; returns the result and the answers by input."""
+    directory = folder / "run" / "eval"
+    directory.mkdir(parents=True)
+    for place in (directory, folder):
+        (place / ".env").write_text(STEERING)
+    (folder / "words.py").write_text(TASK.replace("WORDS", repr(WORDS)))
+    files = {name: folder / f"{name}.json" for name in ("model", "task", "asked", "in_effect", "result")}
+    files["task"].write_text("{}")
+    files["asked"].write_text(json.dumps({"limit": None, "generation": GENERATION, "splits": {"test": len(WORDS)}}))
+    inspect_job.prepare(model, files["model"], precision="fp32", plain_text=plain_text)
+    command = [sys.executable, "-P", "-m", "tunebook.tools.runtime.inspect_eval", "--record", str(files["in_effect"])]
+    command += ["eval", f"{folder}/words.py@words", "--model", "hf/tiny", "--model-config", str(files["model"])]
+    command += ["--task-config", str(files["task"]), "--log-dir", str(folder / "logs"), "--log-format", "eval"]
+    command += ["--display", "none", "--seed", "14", "--max-connections", "4", "--max-tokens", "6"]
+    surroundings = {
+        "INSPECT_EVAL_TEMPERATURE": "5",
+        "INSPECT_LOG_FORMAT": "json",
+        "INSPECT_EVAL_LIMIT": "1",
+        "TERM_PROGRAM": "vscode",  # inspect-ai lets a .env file win there
+        "ACCELERATE_USE_DEEPSPEED": "true",
+        "HF_HUB_OFFLINE": "1",
+        "INSPECT_CACHE_DIR": str(folder / "answers of other models"),
+    }
+    done = subprocess.run(
+        command, cwd=directory, env=os.environ | surroundings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "answers of other models").exists()
+    job_files = inspect_job.Files(
+        logs=folder / "logs",
+        since=0,
+        model_arguments=files["model"],
+        task_arguments=files["task"],
+        asked=files["asked"],
+        in_effect=files["in_effect"],
+    )
+    inspect_job.verify(job_files, files["result"], model="hf/tiny")
+    return json.loads(files["result"].read_text()), answers(folder / "logs")
+
+
+def answers(logs: Path) -> dict[str, str]:
+    from inspect_ai.log import read_eval_log
+
+    (log,) = logs.iterdir()
+    samples = read_eval_log(str(log)).samples or []
+    return {str(sample.input): sample.output.completion for sample in samples}
+
+
+def lively_model(directory: Path) -> Path:
+    """The tiny model with larger weights and an output layer of its own: its answers depend on the prompt."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    build_tiny_model(directory)
+    model: Any = AutoModelForCausalLM.from_pretrained(directory)
+    torch.manual_seed(5)
+    for tensor in model.parameters():
+        if tensor.dim() == 2:
+            tensor.data *= 8
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
+    model.save_pretrained(directory)
+    return directory
+
+
+def end_after_two_tokens(directory: Path, text: list[int]) -> None:
+    """Gives the end of a turn the place of the token that the model would write third."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model: Any = AutoModelForCausalLM.from_pretrained(directory)
+    ids = greedy_ids(model, text, stops=[])
+    model.lm_head.weight.data[END] = model.lm_head.weight.data[ids[2]] * torch.tensor(1.5)
+    model.save_pretrained(directory)
+
+
+def greedy_ids(model: Any, ids: list[int], *, stops: list[int]) -> list[int]:
+    """The most probable tokens, one after the other, by hand."""
+    import torch
+
+    found: list[int] = []
+    with torch.inference_mode():
+        while len(found) < GENERATION["max_tokens"] and not (found and found[-1] in stops):
+            found.append(int(model(torch.tensor([[*ids, *found]])).logits[0, -1].argmax()))
+    return found
+
+
+def with_settings(model: Path, **settings: Any) -> Path:
+    file = model / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | settings))
+    return model
+
+
+def test_nothing_around_an_evaluation_changes_the_answers_of_an_adapter(tmp_path: Path) -> None:
+    """Variables, ``.env`` files here and above, and the model's own settings, which do not name the end of a turn."""
+    from transformers import AutoTokenizer
+
+    from tunebook.tools.runtime.evaluated_model import load_evaluated_model
+
+    base = lively_model(tmp_path / "base")
+    tokenizer: Any = AutoTokenizer.from_pretrained(base)
+    prompts = {word: f"<|im_start|>user\n{word}<|im_end|>\n<|im_start|>assistant\n" for word in WORDS}
+    ids = {word: tokenizer.encode(prompt, add_special_tokens=False) for word, prompt in prompts.items()}
+    end_after_two_tokens(base, ids["house"])
+    adapter = write_adapter(tmp_path / "adapter", base, scale=0.1)
+    trained = load_evaluated_model(adapter, precision="fp32")
+    wanted = {word: greedy_ids(trained, ids[word], stops=[END]) for word in WORDS}
+    assert len({len(answer) for answer in wanted.values() if answer[-1] == END}) > 1
+    with_settings(base, repetition_penalty=1.9, no_repeat_ngram_size=1, eos_token_id=0)
+    result, found = evaluated(tmp_path / "job", adapter)
+    assert found == {word: tokenizer.decode(answer, skip_special_tokens=True) for word, answer in wanted.items()}
+    assert len(set(found.values())) > 2
+    in_effect = result["in_effect"]
+    assert in_effect["model"]["neutralized"] == {"repetition_penalty": 1.9, "no_repeat_ngram_size": 1}
+    assert in_effect["model"]["stop_tokens"] == {"<|im_end|>": 2, "<|endoftext|>": 0}
+    assert in_effect["generation"].items() >= GENERATION.items()
+    assert result["samples"] == len(WORDS)
+
+
+def test_a_model_of_plain_texts_is_asked_with_the_tokens_of_its_training(tmp_path: Path) -> None:
+    """Without its chat template, and with the token that begins a text; so is its base model."""
+    from tunebook.tools.runtime.evaluated_model import load_evaluated_model
+    from tunebook.tools.runtime.torchtune_components import chat_tokenizer, dataset
+
+    model = lively_model(tmp_path / "model")
+    (tmp_path / "texts.json").write_text(json.dumps([{"text": word} for word in WORDS]))
+    tokenizer = chat_tokenizer(str(model))
+    learnt = dataset(tokenizer, path=str(tmp_path / "texts.json"), dataset_type="text_completion")
+    loaded = load_evaluated_model(model, precision="fp32")
+    wanted = {}
+    for number, word in enumerate(WORDS):
+        prompt = learnt[number]["tokens"][:-1]  # without the end of the text
+        wanted[word] = tokenizer.hf.decode(greedy_ids(loaded, prompt, stops=[END]), skip_special_tokens=True)
+    assert len(set(wanted.values())) > 2
+    assert evaluated(tmp_path / "job", model, plain_text=True)[1] == wanted
