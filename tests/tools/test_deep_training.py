@@ -89,7 +89,7 @@ def test_a_training_of_all_weights_passes(experiment: Path) -> None:
 def floors(recipe: type[Any]) -> type[Any]:
     """Drops the last incomplete batch, as torchtune's recipes do."""
 
-    class Flooring(recipe):
+    class Flooring(recipe):  # type: ignore[misc]  # the recipes are untyped
         def _setup_data(self, *given: Any, **options: Any) -> Any:
             from torch.utils.data import DataLoader
 
@@ -106,7 +106,7 @@ def floors(recipe: type[Any]) -> type[Any]:
 def keeps_gradients(recipe: type[Any]) -> type[Any]:
     """Adds the gradients of every step to those of the next one."""
 
-    class Keeping(recipe):
+    class Keeping(recipe):  # type: ignore[misc]  # the recipes are untyped
         def setup(self, cfg: Any) -> None:
             super().setup(cfg)
             self._optimizer.zero_grad = lambda **_: None
@@ -117,7 +117,7 @@ def keeps_gradients(recipe: type[Any]) -> type[Any]:
 def merges_into_the_live_weights(recipe: type[Any]) -> type[Any]:
     """As torchtune's LoRA recipe does on a CPU."""
 
-    class Merging(recipe):
+    class Merging(recipe):  # type: ignore[misc]  # the recipes are untyped
         def save_checkpoint(self, epoch: int) -> None:
             super().save_checkpoint(epoch)
             self._model.load_state_dict(self.merged_weights(), strict=False)
@@ -128,7 +128,7 @@ def merges_into_the_live_weights(recipe: type[Any]) -> type[Any]:
 def starts_late(recipe: type[Any]) -> type[Any]:
     """Uses the learning rate of the next step."""
 
-    class Late(recipe):
+    class Late(recipe):  # type: ignore[misc]  # the recipes are untyped
         def _setup_lr_scheduler(self, *given: Any, **options: Any) -> Any:
             schedule = super()._setup_lr_scheduler(*given, **options)
             schedule.step()
@@ -169,7 +169,7 @@ def test_other_data_per_epoch_is_an_error(experiment: Path, monkeypatch: pytest.
             return len(self.whole)
 
     def skips(recipe: type[Any]) -> type[Any]:
-        class Other(recipe):
+        class Other(recipe):  # type: ignore[misc]  # the recipes are untyped
             def _setup_data(self, *given: Any, **options: Any) -> Any:
                 from torch.utils.data import DataLoader
 
@@ -188,7 +188,7 @@ def test_a_merge_in_bf16_is_an_error(experiment: Path, monkeypatch: pytest.Monke
     import torch
 
     def rounds(recipe: type[Any]) -> type[Any]:
-        class Rounding(recipe):
+        class Rounding(recipe):  # type: ignore[misc]  # the recipes are untyped
             def merged_weights(self) -> dict[str, Any]:
                 weights = super().merged_weights()
                 return {name: tensor.to(torch.bfloat16).float() for name, tensor in weights.items()}
