@@ -81,7 +81,7 @@ def test_without_a_cache_nothing_is_written_and_all_is_read(experiment: Path) ->
 def test_a_cache_of_another_version_is_not_used(experiment: Path) -> None:
     scores(experiment, LineResults())
     cache = experiment / ".tunebook" / "analysis" / "headers.json"
-    cache.write_text(cache.read_text().replace('"version": 3', '"version": 2'))
+    cache.write_text(cache.read_text().replace('"version": 4', '"version": 3'))
     tool = LineResults()
     assert scores(experiment, tool) == {"run/a.log": 1.0, "run/b.log": 0.5}
     assert "header a.log" in tool.read

@@ -463,7 +463,7 @@ def test_a_batch_that_does_not_fit_is_a_warning() -> None:
 
 def test_too_little_disk_space_is_a_warning(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**30))
-    report = designed(set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 3, "gpus": 1})
+    report = designed(set={"lora_rank": 8, "lr": "1e-4", "batch_size": 4, "epochs": 3, "gpus": 1, "save": "merged"})
     assert any("the checkpoints need" in problem.message for problem in report.warnings)
     assert "1.0 GiB ✗ not enough" in (work / "exp" / PLAN).read_text()
 

@@ -16,7 +16,6 @@ from support.patience import HANG_S
 from tunebook.core.jobs import Job, JobState, Resources, Stage
 from tunebook.core.paths import LEDGER, MANIFEST
 from tunebook.disk.atomic import write_text
-from tunebook.disk.inputs import inputs_digest
 from tunebook.disk.ledger import Event, EventKind, LedgerReader, read_ledger, record
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -64,18 +63,6 @@ def test_a_file_that_was_edited_meanwhile_is_left_alone(tmp_path: Path) -> None:
     assert write_text(page, "ours", only_if=lambda: True)
     assert page.read_text() == "ours"
     assert names(tmp_path) == ["page"]
-
-
-def test_the_inputs_digest_is_what_a_script_computes(tmp_path: Path) -> None:
-    for name, data in (("-n", b"one"), ("it's a\nname", b"\x00two\n"), ("empty", b"")):
-        (tmp_path / name).write_bytes(data)
-    job = Job(**(vars(JOB) | {"inputs": ("it's a\nname", "empty", "-n")}))
-    script = 'cat -- "$@" | sha256sum | cut -d" " -f1'
-    said = subprocess.run(["bash", "-c", script, "-", *job.inputs], cwd=tmp_path, capture_output=True, check=True)
-    assert inputs_digest(tmp_path, job) == said.stdout.decode().strip()
-    (tmp_path / "empty").unlink()
-    with pytest.raises(FileNotFoundError, match="empty"):
-        inputs_digest(tmp_path, job)
 
 
 def test_the_manifest_comes_back_and_a_damaged_one_says_what_to_do(tmp_path: Path) -> None:

@@ -73,16 +73,15 @@ def test_training_learns_and_writes_its_metrics(finished: Finished) -> None:
     assert entries[0]["lr"] == pytest.approx(1e-2 * (1 + math.cos(math.pi / 40)) / 2)
 
 
-def test_the_adapter_has_its_own_folder_and_transformers_loads_the_merged_weights(finished: Finished) -> None:
-    from transformers import AutoModelForCausalLM
-
+def test_a_checkpoint_is_an_adapter_that_names_its_base(finished: Finished) -> None:
     checkpoint = finished.directory / "rank4" / "artifacts" / "epoch_0"
-    assert not list(checkpoint.glob("adapter_*"))
-    assert (checkpoint / "adapter" / "adapter_model.safetensors").is_file()
-    merged = AutoModelForCausalLM.from_pretrained(checkpoint)
-    base = AutoModelForCausalLM.from_pretrained(finished.directory.parent / MODEL)
-    name = "model.layers.0.self_attn.q_proj.weight"
-    assert not merged.state_dict()[name].equal(base.state_dict()[name])
+    settings = json.loads((checkpoint / "adapter_config.json").read_text())
+    assert settings["base_model_name_or_path"] == str(finished.directory.parent / MODEL)
+    assert (settings["r"], settings["lora_alpha"], settings["task_type"]) == (4, 8, "CAUSAL_LM")
+    assert (checkpoint / "adapter_model.safetensors").is_file()
+    assert (checkpoint / "chat_template.jinja").is_file()
+    assert not list(checkpoint.glob("model*"))
+    assert not (checkpoint.parent / "recipe_state").exists()
 
 
 def test_the_trained_weights_are_evaluated(finished: Finished) -> None:

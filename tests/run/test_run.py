@@ -146,7 +146,8 @@ def test_changed_inputs_run_again_and_so_does_what_needs_them(experiment: Experi
     run(experiment)
     (experiment.path / "rank8" / "finetune.yaml").write_text("seed: 2\n")
     before = {report.job.name: report.reason for report in job_reports(experiment.jobs, experiment=experiment.path)}
-    assert before == {TRAINED: "its files changed since it ran", EVALUATED: "a job that it needs is run again"}
+    changed = "finetune.yaml changed since it ran: seed 1 # rank8/finetune → 2"
+    assert before == {TRAINED: changed, EVALUATED: "a job that it needs is run again"}
     report = run(experiment)
     assert report.exit_code is ExitCode.DONE
     assert experiment.order == [TRAINED, EVALUATED] * 2
@@ -164,7 +165,7 @@ def test_files_that_change_while_the_job_runs_are_reported(experiment: Experimen
     small(experiment, "echo 'seed: 3' >finetune.yaml")
     report = run(experiment)
     assert report.exit_code is ExitCode.UNFINISHED
-    assert states(report)[TRAINED] == "pending its files changed since it ran"
+    assert states(report)[TRAINED] == "pending finetune.yaml changed since it ran: seed 1 # rank8/finetune → 3"
     assert experiment.order == [TRAINED]
 
 

@@ -6,23 +6,34 @@ import pytest
 
 from tunebook.artifacts.outcome import Outcome
 from tunebook.artifacts.result import EvaluationResult
+from tunebook.core.input_digests import InputDigests
 from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.disk.ledger import Event, EventKind, LedgerEntry
 from tunebook.run.verdict import Evidence, Verdict, judge
 
-_CHANGED = "its files changed since it ran"
-TRAINING = Job("a/finetune", "a", Stage.PREPARATION, "toy", "a", "a/f.slurm", "a/f.outcome.json")
-EVALUATION = Job("a/eval", "a", Stage.EVALUATION, "toy", "a", "a/e.slurm", "a/e.outcome.json", result="a/e.result.json")
+TODAY, OLD = InputDigests(("digest",)), InputDigests(("old",))
+TRAINING = Job("a/finetune", "a", Stage.PREPARATION, "toy", "a", "a/f.slurm", "a/f.outcome.json", ("a/f.yaml",))
+EVALUATION = Job(
+    "a/eval",
+    "a",
+    Stage.EVALUATION,
+    "toy",
+    "a",
+    "a/e.slurm",
+    "a/e.outcome.json",
+    ("a/e.slurm",),
+    result="a/e.result.json",
+)
 START, END, LATER = "2025-10-22T12:00:00+00:00", "2025-10-22T13:00:00+00:00", "2025-10-22T14:00:00+00:00"
 
 
-def outcome(tag: str = "second", *, code: int = 0, inputs: str = "digest", ended: str = END) -> Outcome:
+def outcome(tag: str = "second", *, code: int = 0, inputs: InputDigests = TODAY, ended: str = END) -> Outcome:
     return Outcome(code, START, ended, "node", tag, inputs)
 
 
 def entry(kind: EventKind = EventKind.ENDED, *, state: JobState | None = None, reason: str = "") -> LedgerEntry:
     """The second submission of a job."""
-    event = Event(END, "second", TRAINING.name, kind, inputs="digest", state=state, reason=reason)
+    event = Event(END, "second", TRAINING.name, kind, inputs=TODAY.word, state=state, reason=reason)
     return LedgerEntry(7, event, submitted=START)
 
 
@@ -33,34 +44,34 @@ def told(verdict: Verdict) -> tuple[JobState, str, bool]:
 @pytest.mark.parametrize(
     ("evidence", "expected"),
     [
-        (Evidence(entry(), outcome(), "digest"), (JobState.COMPLETED, "", False)),
+        (Evidence(entry(), outcome(), TODAY), (JobState.COMPLETED, "", False)),
         # An earlier submission has succeeded; the latest one was killed before it could write anything.
         (
-            Evidence(entry(state=JobState.FAILED, reason="TIMEOUT"), outcome("first"), "digest"),
+            Evidence(entry(state=JobState.FAILED, reason="TIMEOUT"), outcome("first"), TODAY),
             (JobState.FAILED, "TIMEOUT", False),
         ),
         # The latest submission still runs: the outcome of an earlier one does not end it.
-        (Evidence(entry(EventKind.RUNNING), outcome("first"), "digest"), (JobState.RUNNING, "", False)),
+        (Evidence(entry(EventKind.RUNNING), outcome("first"), TODAY), (JobState.RUNNING, "", False)),
         # A script that was started by hand after the submission ended counts, one from before does not.
         (
-            Evidence(entry(state=JobState.FAILED, reason="TIMEOUT"), outcome("", ended=LATER), "digest"),
+            Evidence(entry(state=JobState.FAILED, reason="TIMEOUT"), outcome("", ended=LATER), TODAY),
             (JobState.COMPLETED, "", False),
         ),
         (
             Evidence(
                 entry(state=JobState.FAILED, reason="TIMEOUT"),
                 outcome("", ended="2025-10-22T11:00:00+00:00"),
-                "digest",
+                TODAY,
             ),
             (JobState.FAILED, "TIMEOUT", False),
         ),
         (
-            Evidence(entry(), outcome(inputs="old"), "digest"),
-            (JobState.PENDING, "its files changed since it ran", True),
+            Evidence(entry(), outcome(inputs=OLD), TODAY),
+            (JobState.PENDING, "f.yaml changed since it ran", True),
         ),
-        (Evidence(entry(), outcome(code=143), "digest"), (JobState.FAILED, "exit code 143 (SIGTERM)", False)),
+        (Evidence(entry(), outcome(code=143), TODAY), (JobState.FAILED, "exit code 143 (SIGTERM)", False)),
         (
-            Evidence(entry(), outcome(), "digest", missing=("/ck/epoch_0",)),
+            Evidence(entry(), outcome(), TODAY, missing=("/ck/epoch_0",)),
             (JobState.FAILED, "its checkpoint /ck/epoch_0 is missing", False),
         ),
     ],
@@ -85,7 +96,7 @@ def test_only_an_outcome_of_the_latest_submission_decides(
     ],
 )
 def test_an_evaluation_without_all_its_samples_has_failed(result: EvaluationResult | None, reason: str) -> None:
-    verdict = judge(EVALUATION, Evidence(entry(), outcome(), "digest", result=result))
+    verdict = judge(EVALUATION, Evidence(entry(), outcome(), TODAY, result=result))
     state = JobState.FAILED if reason else JobState.COMPLETED
     assert told(verdict) == (state, reason, False)
 
@@ -93,8 +104,8 @@ def test_an_evaluation_without_all_its_samples_has_failed(result: EvaluationResu
 def test_a_job_that_the_cluster_interrupts_too_often_is_not_submitted_again() -> None:
     interrupted = entry(state=JobState.FAILED, reason="NODE_FAIL")
     often = LedgerEntry(interrupted.number, interrupted.last, interrupted.submitted, interruptions=3)
-    assert told(judge(TRAINING, Evidence(interrupted, None, "digest"))) == (JobState.FAILED, "NODE_FAIL", True)
-    assert told(judge(TRAINING, Evidence(often, None, "digest"))) == (
+    assert told(judge(TRAINING, Evidence(interrupted, None, TODAY))) == (JobState.FAILED, "NODE_FAIL", True)
+    assert told(judge(TRAINING, Evidence(often, None, TODAY))) == (
         JobState.FAILED,
         "NODE_FAIL, 4 times in a row",
         False,
@@ -114,13 +125,13 @@ def test_a_training_that_was_started_by_hand_is_compared_by_time_with_its_evalua
 ) -> None:
     """Its latest submission has failed, and is older than the evaluation's whenever the script was started."""
     early = "2025-10-22T10:00:00+00:00"
-    failed = Event(early, "first", TRAINING.name, EventKind.ENDED, inputs="digest", state=JobState.FAILED)
+    failed = Event(early, "first", TRAINING.name, EventKind.ENDED, inputs=TODAY.word, state=JobState.FAILED)
     training = Evidence(
         LedgerEntry(3, failed, submitted=early),
-        Outcome(0, started, started, "node", "", "digest"),
-        "digest",
+        Outcome(0, started, started, "node", "", TODAY),
+        TODAY,
     )
     needed = judge(TRAINING, training)
     assert needed.state is JobState.COMPLETED
-    evaluation = Evidence(entry(), outcome(), "digest", result=EvaluationResult("success", 100, 100))
+    evaluation = Evidence(entry(), outcome(), TODAY, result=EvaluationResult("success", 100, 100))
     assert told(judge(EVALUATION, evaluation, [(training, needed)])) == expected

@@ -18,28 +18,18 @@ from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.disk.manifest import Manifest, digest, read_manifest, write_manifest
 from tunebook.executors import processes
+from tunebook.tools.job_script import job_variables, shell_body
 
 __all__ = ["Experiment", "experiment_at", "load_jobs", "start_monitor", "wait_until"]
 
 _SCRIPT = """\
 #!/usr/bin/env bash
-outcome={outcome}
-inputs=({inputs})
-started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-inputs_digest=$(cat -- "${{inputs[@]}}" | sha256sum | cut -d' ' -f1) || inputs_digest=
-finish() {{
-    local code=$?
-    trap - EXIT
-    printf '{{"exit_code": %d, "started": "%s", "ended": "%s", "host": "%s", "tag": "%s", "inputs": "%s"}}\\n' \\
-        "$code" "$started" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(uname -n)" \\
-        "${{TUNEBOOK_TAG:-}}" "$inputs_digest" >"$outcome.part" &&
-        mv -f -- "$outcome.part" "$outcome"
-    exit "$code"
-}}
-trap finish EXIT
-trap 'exit 143' TERM
-rm -f -- "$outcome"
-cd -- {directory} || exit 1
+{variables}
+conda_env=
+venv=
+load_modules() {{ :; }}
+{prologue}
+set +eu
 echo {name} >>{order}
 {body}
 """
@@ -107,7 +97,7 @@ class Experiment:
             directory=run,
             script=f"{run}/finetune.slurm",
             outcome=f"{run}/finetune.outcome.json",
-            inputs=(f"{run}/finetune.yaml",),
+            texts=(f"{run}/finetune.yaml",),
             metrics=str(output / "metrics.jsonl"),
             checkpoints=(str(output / "epoch_0"),),
             resources=Resources(gpus=gpus),
@@ -132,7 +122,7 @@ class Experiment:
             directory=f"{run}/eval",
             script=f"{run}/eval/{stem}.slurm",
             outcome=f"{run}/eval/{stem}.outcome.json",
-            inputs=(f"{run}/eval/{stem}.slurm",),
+            texts=(f"{run}/eval/{stem}.slurm",),
             needs=() if epoch is None else (f"{run}/finetune",),
             task="caps",
             epoch=epoch,
@@ -143,9 +133,8 @@ class Experiment:
     def _add(self, job: Job, body: str) -> Job:
         directory = self.path / job.directory
         directory.mkdir(parents=True, exist_ok=True)
-        inputs = [self.path / name for name in job.inputs]
-        for path in inputs:
-            path.write_text(f"seed: 1 # {job.name}\n")
+        for name in job.texts:
+            (self.path / name).write_text(f"seed: 1 # {job.name}\n")
         self.write_script(job, body)
         self.jobs.append(job)
         self._remember()
@@ -157,9 +146,8 @@ class Experiment:
     def write_script(self, job: Job, body: str) -> None:
         """Puts another body into a job's script."""
         text = _SCRIPT.format(
-            outcome=shlex.quote(str(self.path / job.outcome)),
-            inputs=" ".join(shlex.quote(str(self.path / name)) for name in job.inputs),
-            directory=shlex.quote(str(self.path / job.directory)),
+            variables="\n".join(_assignments(job, self.path)),
+            prologue=shell_body("prologue"),
             name=shlex.quote(job.name.replace("\n", " ")),
             order=shlex.quote(str(self.path / "order.log")),
             body=body,
@@ -185,6 +173,14 @@ class Experiment:
 
     def let_go(self, name: str) -> None:
         (self.path / name).touch()
+
+
+def _assignments(job: Job, experiment: Path) -> Iterator[str]:
+    for name, value in job_variables(job, experiment).items():
+        if isinstance(value, str):
+            yield f"{name}={shlex.quote(value)}"
+        else:
+            yield f"{name}=({' '.join(shlex.quote(str(item)) for item in value)})"  # type: ignore[union-attr]
 
 
 def load_jobs(experiment: Path) -> list[Job]:

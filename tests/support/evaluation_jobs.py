@@ -14,12 +14,13 @@ __all__ = ["MOCK", "evaluate_mock", "verified", "write_adapter"]
 MOCK = "mockllm/model"
 
 
-def evaluate_mock(folder: Path, *, solvers: Any = None, config: Any = None, **options: Any) -> Path:
+def evaluate_mock(folder: Path, *, solvers: Any = None, config: Any = None, scorer: Any = None, **options: Any) -> Path:
     """A real log of inspect-ai's own on two samples; returns the directory with the log.
 
     Args:
         solvers: the task's; without it a plain ``generate``.
         config: the task's own generation settings.
+        scorer: the task's; without it, whether the answer includes the target.
         options: those of inspect-ai's ``eval``.
     """
     from inspect_ai import Task, eval  # noqa: A004
@@ -28,13 +29,13 @@ def evaluate_mock(folder: Path, *, solvers: Any = None, config: Any = None, **op
     from inspect_ai.scorer import includes
     from inspect_ai.solver import generate
 
-    outputs = [ModelOutput.from_content(MOCK, "yes") for _ in range(4)]
+    outputs = [ModelOutput.from_content(MOCK, "yes") for _ in range(20)]
     for output in outputs:
         output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
     task = Task(
         dataset=[Sample(id=1, input="a", target="yes"), Sample(id=2, input="b", target="yes")],
         solver=solvers or generate(),
-        scorer=includes(),
+        scorer=scorer or includes(),
         config=config or GenerateConfig(),
     )
     answers = {"custom_outputs": outputs}

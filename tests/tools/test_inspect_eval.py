@@ -26,7 +26,7 @@ from inspect_ai.solver import generate
 @task
 def words():
     samples = [Sample(id=number, input=word, target=word) for number, word in enumerate(WORDS)]
-    return Task(dataset=samples, solver=generate(), scorer=includes())
+    return Task(dataset=samples, solver=generate(cache=True), scorer=includes())
 """
 STEERING = "INSPECT_EVAL_LIMIT=2\nINSPECT_EVAL_SYSTEM_MESSAGE=Be wrong\nINSPECT_EVAL_MAX_TOKENS=1\n"
 END = 2  # the tiny model's <|im_end|>
@@ -44,7 +44,7 @@ def evaluated(folder: Path, model: Path, *, plain_text: bool = False) -> tuple[d
     files["task"].write_text("{}")
     files["asked"].write_text(json.dumps({"limit": None, "generation": GENERATION, "splits": {"test": len(WORDS)}}))
     inspect_job.prepare(model, files["model"], precision="fp32", plain_text=plain_text)
-    command = [sys.executable, "-m", "tunebook.tools.runtime.inspect_eval", "--record", str(files["in_effect"])]
+    command = [sys.executable, "-P", "-m", "tunebook.tools.runtime.inspect_eval", "--record", str(files["in_effect"])]
     command += ["eval", f"{folder}/words.py@words", "--model", "hf/tiny", "--model-config", str(files["model"])]
     command += ["--task-config", str(files["task"]), "--log-dir", str(folder / "logs"), "--log-format", "eval"]
     command += ["--display", "none", "--seed", "14", "--max-connections", "4", "--max-tokens", "6"]
@@ -55,11 +55,13 @@ def evaluated(folder: Path, model: Path, *, plain_text: bool = False) -> tuple[d
         "TERM_PROGRAM": "vscode",  # inspect-ai lets a .env file win there
         "ACCELERATE_USE_DEEPSPEED": "true",
         "HF_HUB_OFFLINE": "1",
+        "INSPECT_CACHE_DIR": str(folder / "answers of other models"),
     }
     done = subprocess.run(
         command, cwd=directory, env=os.environ | surroundings, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    assert not (folder / "answers of other models").exists()
     job_files = inspect_job.Files(
         logs=folder / "logs",
         since=0,
@@ -147,7 +149,8 @@ def test_nothing_around_an_evaluation_changes_the_answers_of_an_adapter(tmp_path
     in_effect = result["in_effect"]
     assert in_effect["model"]["neutralized"] == {"repetition_penalty": 1.9, "no_repeat_ngram_size": 1}
     assert in_effect["model"]["stop_tokens"] == {"<|im_end|>": 2, "<|endoftext|>": 0}
-    assert (in_effect["generation"], result["samples"]) == (GENERATION, 4)
+    assert in_effect["generation"].items() >= GENERATION.items()
+    assert result["samples"] == len(WORDS)
 
 
 def test_a_model_of_plain_texts_is_asked_with_the_tokens_of_its_training(tmp_path: Path) -> None:

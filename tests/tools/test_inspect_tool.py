@@ -316,7 +316,7 @@ def test_the_name_in_the_decorator_is_the_tasks(experiment: Path, decorator: str
     assert scaffolded(experiment).exit_code is ExitCode.DONE
     assert "/hyphen@name.py@word-caps" in (experiment / TUNED).read_text()
     job = next(item for item in read_manifest(experiment).jobs if item.script == TUNED)
-    assert str(experiment / "hyphen@name.py") in job.inputs
+    assert "hyphen@name.py" in job.texts
 
 
 @pytest.mark.parametrize("name", ["f'{1}'", "NAMES[0]", "TWICE"])

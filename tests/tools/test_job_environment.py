@@ -24,7 +24,7 @@ SCRIPTS = ("rank8_lr1e-5/finetune.slurm", "rank8_lr1e-5/eval/capitalization_epoc
 
 
 def environments(folder: Path, scripts: list[Path]) -> list[dict[str, str]]:
-    """The environments in which the programs of these scripts ran, one for each script."""
+    """The environments in which the programs of these scripts ran, one for each script that found them."""
     folder.mkdir()
     found = []
     for number, script in enumerate(scripts):
@@ -34,7 +34,8 @@ def environments(folder: Path, scripts: list[Path]) -> list[dict[str, str]]:
             (folder / name).chmod(0o755)
         surroundings = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
         subprocess.run(["bash", str(script)], env=surroundings, check=True, capture_output=True)
-        found.append(json.loads(log.read_text().splitlines()[-1]))
+        if log.is_file():  # programs of an activated environment are found before these
+            found.append(json.loads(log.read_text().splitlines()[-1]))
     return found
 
 

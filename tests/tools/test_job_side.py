@@ -263,6 +263,117 @@ def test_adapters_alone_count_only_where_that_is_wanted(tmp_path: Path) -> None:
     assert finish(tmp_path, adapter="only") == 0
 
 
+@pytest.fixture
+def adapter_of_two_layers(tmp_path: Path) -> Path:
+    """A configuration of tunebook's recipe whose epoch 0 is an adapter of q_proj in both layers; returns its path."""
+    import torch
+    from safetensors.torch import save_file
+
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "config.json").write_text('{"num_hidden_layers": 2}')
+    values = {
+        "output_dir": str(tmp_path),
+        "stock_recipe": "lora_finetune_single_device",
+        "dtype": "bf16",
+        "model": {"lora_attn_modules": ["q_proj"], "apply_lora_to_mlp": False, "lora_rank": 2},
+        "checkpointer": {"checkpoint_dir": str(base), "checkpoint_files": ["model.safetensors"]},
+    }
+    (tmp_path / "finetune.yaml").write_text(json.dumps(values))
+    (tmp_path / "epoch_0").mkdir()
+    tensors = {f"layers.{layer}.{part}": torch.ones(2, 2) for layer in (0, 1) for part in ("lora_A", "lora_B")}
+    save_file(tensors, tmp_path / "epoch_0" / "adapter_model.safetensors")
+    settings = {"base_model_name_or_path": str(base), "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}
+    (tmp_path / "epoch_0" / "adapter_config.json").write_text(json.dumps(settings | {"task_type": "CAUSAL_LM"}))
+    return tmp_path / "finetune.yaml"
+
+
+def finish_adapter(config: Path) -> int:
+    arguments = ["finish", "--config", str(config), "--output-dir", str(config.parent), "--epochs", "1"]
+    return torchtune_job.main([*arguments, "--adapter", "only"])
+
+
+def test_a_sound_adapter_ends_the_training_and_removes_the_state_to_resume_from(adapter_of_two_layers: Path) -> None:
+    state = adapter_of_two_layers.parent / "recipe_state"
+    state.mkdir()
+    assert finish_adapter(adapter_of_two_layers) == 0
+    assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("a module without adapter", "has 2 tensors, but 2 modules were trained, with two each"),
+        ("16 bits", "is not in fp32: layers.0.lora_A"),
+        ("not a number", "has values that are not finite: layers.0.lora_A"),
+        ("another rank", "is incomplete: base, rank and task are"),
+        ("torn weights", "cannot be read"),
+        ("no configuration", "adapter_config.json cannot be read"),
+    ],
+)
+def test_an_adapter_that_is_not_what_was_trained_fails_the_job(
+    adapter_of_two_layers: Path, capsys: pytest.CaptureFixture[str], fault: str, message: str
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = adapter_of_two_layers.parent / "epoch_0"
+    weights, settings = folder / "adapter_model.safetensors", folder / "adapter_config.json"
+    tensors = load_file(weights)
+    first = tensors["layers.0.lora_A"]
+    if fault == "a module without adapter":
+        tensors = {name: tensor for name, tensor in tensors.items() if "layers.0" in name}
+    elif fault == "16 bits":
+        tensors["layers.0.lora_A"] = first.to(torch.bfloat16)
+    elif fault == "not a number":
+        tensors["layers.0.lora_A"] = first * float("nan")
+    save_file(tensors, weights)
+    if fault == "another rank":
+        settings.write_text(settings.read_text().replace('"r": 2', '"r": 4'))
+    elif fault == "torn weights":
+        weights.write_bytes(weights.read_bytes()[:-4])
+    elif fault == "no configuration":
+        settings.unlink()
+    assert finish_adapter(adapter_of_two_layers) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_merged_weights_must_be_complete_and_in_fp32(
+    adapter_of_two_layers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    config = adapter_of_two_layers
+    tensors = {"a": torch.ones(2), "b": torch.ones(2)}
+    save_file(
+        {name: tensor.to(torch.bfloat16) for name, tensor in tensors.items()}, config.parent / "base/model.safetensors"
+    )
+    arguments = ["finish", "--config", str(config), "--output-dir", str(config.parent), "--epochs", "1"]
+    weights = config.parent / "epoch_0" / "model-00001-of-00001.safetensors"
+    save_file(tensors, weights)
+    assert torchtune_job.main(arguments) == 0
+    save_file({"a": tensors["a"]}, weights)
+    assert torchtune_job.main(arguments) == 1
+    assert "lacks weights of its base: b" in capsys.readouterr().err
+    save_file({"a": tensors["a"], "b": tensors["b"].to(torch.bfloat16)}, weights)
+    assert torchtune_job.main(arguments) == 1
+    assert "are not in F32: b" in capsys.readouterr().err
+
+
+def test_an_adapter_of_torchtunes_own_recipe_gets_the_name_of_its_base(adapter_of_two_layers: Path) -> None:
+    config = adapter_of_two_layers
+    values = json.loads(config.read_text())
+    del values["stock_recipe"]
+    config.write_text(json.dumps(values))
+    written = config.parent / "epoch_0" / "adapter_config.json"
+    written.write_text('{"r": 2, "lora_alpha": 4, "target_modules": ["q_proj"], "peft_type": "LORA"}')
+    assert finish_adapter(config) == 0
+    settings = json.loads(written.read_text())
+    assert settings["base_model_name_or_path"] == values["checkpointer"]["checkpoint_dir"]
+    assert (settings["task_type"], settings["r"]) == ("CAUSAL_LM", 2)
+
+
 def test_preflight_names_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "finetune.yaml"
     config.write_text("checkpointer: {checkpoint_dir: /nowhere, checkpoint_files: [m]}\ndevice: cpu\n")

@@ -28,9 +28,9 @@ def trained(output: Path, epoch: int, loss: float) -> None:
 def test_the_report_reads_what_the_job_records(tmp_path: Path) -> None:
     trained(tmp_path, 0, 0.5)
     trained(tmp_path, 1, 0.25)
-    record_evaluated(tmp_path, 0, loss=0.5004, precision="fp32")
+    record_evaluated(tmp_path, 0, loss=0.50004, precision="fp32")
     assert read_entries(tmp_path) == (
-        EpochProof(0, "validation", 16, 0.5, 0.5004, 0.0015),
+        EpochProof(0, "validation", 16, 0.5, 0.50004, 0.00025),
         EpochProof(1, "validation", 16, 0.25),
     )
     assert [entry.holds for entry in read_entries(tmp_path)] == [True, False]
@@ -46,6 +46,7 @@ def test_a_torn_proof_is_no_proof(tmp_path: Path, text: str) -> None:
     ("loss", "precision", "holds"),
     [
         (0.0611, "fp32", True),
+        (0.0614, "fp32", False),
         (0.0751, "fp32", False),  # what a merge into the live weights did to the loss: 0.014
         (0.153, "bf16", False),  # what a merge in bf16 did to an adapter of rank 4
         (0.0651, "bf16", True),

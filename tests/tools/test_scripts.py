@@ -16,7 +16,7 @@ from support.scaffolding import replace, scaffolded
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.core.jobs import Job
 from tunebook.core.quoting import sbatch_value, shell_word
-from tunebook.disk.inputs import inputs_digest
+from tunebook.disk.inputs import InputReader
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import PlanError
 
@@ -92,11 +92,11 @@ def test_training_gets_its_arguments_and_writes_its_outcome(experiment: Path, tm
     config = f"{experiment}/rank8_lr1e-5/finetune.yaml"
     tune = next(call for call in calls if call["program"] == "tune")
     assert tune["arguments"] == ["run", "tunebook/tools/runtime/torchtune_recipe.py", "--config", config]
-    assert calls[-1]["arguments"][:3] == ["-m", "tunebook.tools.runtime.torchtune_job", "finish"]
+    assert calls[-1]["arguments"][:3] == ["-m", "tunebook.tools.runtime.torchtune_job", "prove"]
     outcome = read_outcome(experiment / job.outcome)
     assert outcome is not None
     assert (outcome.exit_code, outcome.tag) == (0, TAG)
-    assert outcome.inputs == inputs_digest(experiment, job)
+    assert outcome.inputs == InputReader(experiment).read(job).digests
 
 
 def test_the_exit_code_is_the_tools_own(experiment: Path, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_hostile_prompts_reach_the_evaluation_unchanged(experiment: Path, tmp_pa
     call = next(json.loads(line) for line in log.read_text().splitlines() if '"--task-config": ' in line)
     assert call["--task-config"]["system_prompt"] == HOSTILE
     assert call["--task-config"]["dataset_path"] == "/scratch/gpfs/LAB/data/words_4L_80P_300.json"
-    assert call["arguments"][1] == "tunebook.tools.runtime.inspect_eval"
+    assert call["arguments"][2] == "tunebook.tools.runtime.inspect_eval"
     start = call["arguments"].index("eval")
     assert call["arguments"][start + 2 : start + 4] == ["--model", "hf/Llama-3.2-1B_base"]
     assert not OWNED.exists()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.tiny_model import MODEL, build_family_model
-from support.trainings import FULL, Trained, configuration, train
+from support.trainings import FULL, configuration, train
 from tunebook.tools.runtime import torchtune_job
 from tunebook.tools.torchtune.plain_training import PlainSettings, PlainTraining
 
@@ -88,6 +88,8 @@ def orders_of(session: Any, epochs: int) -> list[list[int]]:
 @pytest.mark.parametrize("case", CASES)
 def test_every_step_is_that_of_a_plain_loop(tmp_path: Path, case: str) -> None:
     """Losses, learning rates and trained weights, in fp32 and without dropout."""
+    import torch
+
     settings, bullets, edits, examples = CASES[case]
     config = configuration(tmp_path, f"Batch Size: {settings.batch}", *bullets, edits=edits, examples=examples)
     begun = set_up(config)
@@ -102,28 +104,28 @@ def test_every_step_is_that_of_a_plain_loop(tmp_path: Path, case: str) -> None:
     assert trained.logged("lr") == pytest.approx(plain.rates, abs=1e-9)
     assert {entry["total_steps"] for entry in trained.metrics} == {len(plain.losses)}
     assert trained.metrics[-1]["epoch"] == config.epochs - 1
-    assert logits_of(trained) == pytest.approx(logits(plain.model), abs=2e-4)
+    torch.testing.assert_close(logits_of(trained.session), logits(plain.model), atol=2e-4, rtol=0)
 
 
 PROBE = [[1, 5, 9, 40, 77, 120, 3, 200]]
 
 
 def logits(model: Any) -> Any:
-    """What a model of Transformers computes, as numbers."""
+    """What a model of Transformers computes."""
     import torch
 
     with torch.no_grad():
-        return model.eval()(torch.tensor(PROBE)).logits.float().numpy()
+        return model.eval()(torch.tensor(PROBE)).logits.float()
 
 
-def logits_of(trained: Trained) -> Any:
+def logits_of(session: Any) -> Any:
     """What the live model of a recipe computes."""
     import torch
 
-    model = trained.session._model.eval()
+    model = session._model.eval()
     with torch.no_grad():
         chunks = model(torch.tensor(PROBE))
-    return torch.cat(chunks, dim=1).float().numpy()
+    return torch.cat(chunks, dim=1).float()
 
 
 def loaded(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -146,10 +148,11 @@ def delta_of(checkpoint: Path, base: Path, name: str) -> Any:
     """The difference of one weight of a whole model from that of its base."""
     from transformers import AutoModelForCausalLM
 
-    before, after = (
-        AutoModelForCausalLM.from_pretrained(place, dtype="auto").get_submodule(name) for place in (base, checkpoint)
-    )
-    return after.weight.double() - before.weight.double()
+    weights: list[Any] = []
+    for place in (base, checkpoint):
+        model: Any = AutoModelForCausalLM.from_pretrained(place, dtype="auto")
+        weights.append(model.get_submodule(name).weight.double())
+    return weights[1] - weights[0]
 
 
 @pytest.mark.parametrize("save", ["adapter", "merged"])
@@ -161,7 +164,7 @@ def test_a_checkpoint_of_the_second_epoch_computes_what_the_trained_model_comput
     config = configuration(tmp_path, f"Save: {save}", "Batch Size: 2", edits=(FAST,), examples=11)
     trained = train(config)
     checkpoint = Path(config.output_dir) / "epoch_1"
-    assert logits(loaded(checkpoint, monkeypatch)) == pytest.approx(logits_of(trained), abs=1e-4)
+    torch.testing.assert_close(logits(loaded(checkpoint, monkeypatch)), logits_of(trained.session), atol=2e-5, rtol=0)
     if save == "merged":
         name = "model.layers.0.self_attn.q_proj"
         delta = delta_of(checkpoint, Path(config.tokenizer.path), name)
@@ -191,14 +194,22 @@ FAMILIES: list[tuple[str, dict[str, Any], str]] = [
 def test_checkpoints_of_every_family_compute_what_was_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, settings: dict[str, Any], form: str
 ) -> None:
-    """The form that is the default for the family; all modules that may have adapters have one."""
+    """The form that is the default for the family; every adapter changes its module a lot, so that each one shows."""
+    import torch
+
     model = build_family_model(tmp_path / MODEL, family, **settings)
     bullets = ("Batch Size: 2", "LoRA Target Modules: q_proj, k_proj, v_proj, output_proj, mlp")
     config = configuration(tmp_path, *bullets, edits=(FAST,), examples=5, model=model)
     assert config.save_adapter_weights_only == (form == "adapter")
-    trained = train(config)
+    session = set_up(config)
+    for name, parameter in session._model.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+    session.train()
+    session.cleanup()
     checkpoint = Path(config.output_dir) / "epoch_1"
-    assert logits(loaded(checkpoint, monkeypatch)) == pytest.approx(logits_of(trained), abs=2e-4)
+    whole = loaded(checkpoint, monkeypatch)
+    torch.testing.assert_close(logits(whole), logits_of(session), atol=5e-4, rtol=1e-3)
     assert finished(config) == ""
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.loading import find_experiment as find_experiment
     from tunebook.api.running import RunOptions as RunOptions
     from tunebook.api.running import cancel as cancel
+    from tunebook.api.running import preview as preview
     from tunebook.api.running import run as run
     from tunebook.api.running import status as status
     from tunebook.api.scaffolding import ScaffoldOptions as ScaffoldOptions
@@ -69,6 +70,9 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.design.values import Factor as Factor
     from tunebook.executors.registry import Choice as Choice
     from tunebook.executors.registry import executor_names as executor_names
+    from tunebook.run.preview import Preview as Preview
+    from tunebook.run.preview import PreviewedJob as PreviewedJob
+    from tunebook.run.preview import preview_lines as preview_lines
     from tunebook.run.report import JobReport as JobReport
     from tunebook.run.report import RunReport as RunReport
     from tunebook.run.report import Snapshot as Snapshot
@@ -106,7 +110,7 @@ _NAMES_IN = {
     ),
     "tunebook.api.importing": ("import_plan",),
     "tunebook.api.loading": ("find_experiment",),
-    "tunebook.api.running": ("RunOptions", "cancel", "run", "status"),
+    "tunebook.api.running": ("RunOptions", "cancel", "preview", "run", "status"),
     "tunebook.api.checking": ("CheckReport", "check"),
     "tunebook.api.deep_checking": ("DeepOutcome",),
     "tunebook.api.scaffolding": (
@@ -125,6 +129,7 @@ _NAMES_IN = {
     "tunebook.design.suggest": ("Suggestions",),
     "tunebook.design.values": ("Design", "DesignInputs", "Factor"),
     "tunebook.executors.registry": ("Choice", "executor_names"),
+    "tunebook.run.preview": ("Preview", "PreviewedJob", "preview_lines"),
     "tunebook.run.report": ("JobReport", "RunReport", "Snapshot", "StatusReport"),
     "tunebook.run.summary": ("run_summary",),
     "tunebook.scaffold.reconcile": ("Step",),

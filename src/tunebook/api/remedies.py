@@ -11,7 +11,7 @@ from tunebook.api.scaffolding import setup_finetune
 from tunebook.core.jobs import JobState, Stage
 from tunebook.disk.atomic import read_text
 from tunebook.disk.deviations import Deviation, read_deviation, record_deviation
-from tunebook.disk.inputs import inputs_digest
+from tunebook.disk.inputs import texts_digest
 from tunebook.errors import ConflictError, ExitCode
 from tunebook.run.failures import OUT_OF_GPU_MEMORY
 from tunebook.run.report import JobReport
@@ -43,11 +43,11 @@ def shrink_training(experiment: Path, report: JobReport, *, clock: Callable[[], 
     shrunk = tool.shrink(read_text(directory / name) or "", file=f"{job.directory}/{name}")
     if shrunk is None:
         return ""
-    earlier = read_deviation(directory, inputs_digest(experiment, job))
+    earlier = read_deviation(directory, texts_digest(experiment, job))
     _set(directory, shrunk.after)
     planned = earlier.planned if earlier else shrunk.before
     time = clock().astimezone().isoformat(timespec="seconds")
-    deviation = Deviation(time, OUT_OF_GPU_MEMORY, planned, shrunk.after, inputs_digest(experiment, job))
+    deviation = Deviation(time, OUT_OF_GPU_MEMORY, planned, shrunk.after, texts_digest(experiment, job))
     record_deviation(directory, deviation)
     return str(deviation)
 

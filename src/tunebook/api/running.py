@@ -17,13 +17,14 @@ from tunebook.errors import ConflictError, PlanError, Problem, TunebookError, Us
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import AUTO, Choice, choose_executor
 from tunebook.run.loop import run_jobs
-from tunebook.run.overview import cancel_jobs, job_reports
+from tunebook.run.overview import cancel_jobs, job_reports, preview_run
+from tunebook.run.preview import Preview
 from tunebook.run.report import RunReport, Snapshot, StatusReport
 from tunebook.run.select import LoopOptions, select
 from tunebook.scaffold.orchestrate import Options
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
 
-__all__ = ["RunOptions", "cancel", "run", "status"]
+__all__ = ["RunOptions", "cancel", "preview", "run", "status"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +49,14 @@ def run(
     *,
     on_event: Callable[[Snapshot], None] | None = None,
     on_choice: Callable[[Choice], None] | None = None,
+    approve: Callable[[Preview], bool] = lambda _: True,
 ) -> RunReport:
     """Runs every job that is not completed, each evaluation after its own training, until nothing is left to do.
 
     Args:
         on_event: called with the state of all jobs.
         on_choice: called once, with the chosen executor and the reason.
+        approve: gets what will be run and why, before anything is submitted; ``False`` leaves everything as it is.
 
     Raises:
         PlanError: the plan is wrong.
@@ -62,20 +65,47 @@ def run(
         ExecutorError: the executor does not work here.
         UsageError: ``detach`` is set, but the executor's jobs end with the process that watches them.
     """
-    options = options or RunOptions()
     experiment = find_experiment(directory)
+    options = _prepared(experiment, options)
+    choice = _choose(options)
+    if on_choice is not None:
+        on_choice(choice)
+    jobs = read_manifest(experiment).jobs
+    remedy = partial(shrink_training, experiment, clock=now) if options.retry_oom else None
+    return run_jobs(
+        jobs,
+        choice.executor,
+        experiment=experiment,
+        options=options,
+        on_event=on_event,
+        remedy=remedy,
+        approve=approve,
+    )
+
+
+def preview(directory: Path, options: RunOptions | None = None) -> Preview:
+    """What :func:`run` would do with these options, and why; submits and writes nothing.
+
+    Raises:
+        PlanError: the plan is wrong.
+        ConflictError: the scaffolded files are not those that the plan asks for now.
+        UsageError: no job is selected.
+    """
+    experiment = find_experiment(directory)
+    options = _prepared(experiment, options)
+    return preview_run(read_manifest(experiment).jobs, experiment=experiment, options=options)
+
+
+def _prepared(experiment: Path, options: RunOptions | None) -> RunOptions:
+    """The options in full, once the scaffolded files are known to be those of the plan."""
+    options = options or RunOptions()
     loaded = load_correct(experiment)
     if options.tool is not None:
         options = replace(options, stage=loaded.stage_of(options.tool))
     if options.array is None and options.stagger_s > 0:
         options = replace(options, array=False)
     _refuse_stale(loaded, options)
-    choice = _choose(options)
-    if on_choice is not None:
-        on_choice(choice)
-    jobs = read_manifest(experiment).jobs
-    remedy = partial(shrink_training, experiment, clock=now) if options.retry_oom else None
-    return run_jobs(jobs, choice.executor, experiment=experiment, options=options, on_event=on_event, remedy=remedy)
+    return options
 
 
 def _choose(options: RunOptions) -> Choice:

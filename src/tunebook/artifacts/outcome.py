@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.artifacts.times import elapsed_s
+from tunebook.core.input_digests import InputDigests
 
 __all__ = ["Outcome", "parse_outcome", "read_outcome"]
+
+_NOT_RECORDED = InputDigests()
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Outcome:
     Attributes:
         tag: the submission that the script belongs to; empty if it was started by hand.
         started: ISO 8601 with the time zone; so is ``ended``.
-        inputs: the SHA-256 of the job's inputs as they were when the script started.
+        inputs: the digests of the job's inputs as they were when the script started.
     """
 
     exit_code: int
@@ -26,7 +29,7 @@ class Outcome:
     ended: str
     host: str
     tag: str = ""
-    inputs: str = ""
+    inputs: InputDigests = _NOT_RECORDED
 
     @property
     def elapsed_s(self) -> float | None:
@@ -52,7 +55,11 @@ def parse_outcome(text: str) -> Outcome | None:
             ended=str(document["ended"]),
             host=str(document["host"]),
             tag=str(document.get("tag", "")),
-            inputs=str(document.get("inputs", "")),
+            inputs=InputDigests(_texts(document.get("inputs")), _texts(document.get("places"))),
         )
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    return tuple(map(str, values)) if isinstance(values, list) else ()

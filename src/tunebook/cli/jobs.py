@@ -97,8 +97,16 @@ def watching(*, quiet: bool) -> Iterator[Callable[[api.Snapshot], None]]:
     if quiet:
         yield lambda _: None
     elif out.is_terminal:
-        with Live(console=out, refresh_per_second=4, transient=True) as live:
-            yield lambda snapshot: live.update(jobs_table(snapshot.selected, snapshot.note, height=out.size.height))
+        live = Live(console=out, refresh_per_second=4, transient=True)
+
+        def show(snapshot: api.Snapshot) -> None:
+            live.start()  # not before: until then a person may be asked something
+            live.update(jobs_table(snapshot.selected, snapshot.note, height=out.size.height))
+
+        try:
+            yield show
+        finally:
+            live.stop()
     else:
         yield _Lines(out.print).show
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tunebook import api
 from tunebook.cli.complete import complete_executor
+from tunebook.cli.design_session import on_terminal
 from tunebook.cli.jobs import jobs_data, watching
 from tunebook.cli.options import Directory, Json, OneStage, RunNames, located, takes_options
 from tunebook.cli.output import console, print_json, print_problems
@@ -57,6 +58,12 @@ class _Arguments:
         typer.Option("--array/--no-array", help="Submit similar jobs as one array. [default: from five jobs on]"),
     ] = None
     stagger_s: Annotated[float, typer.Option(min=0, help="Seconds between two submissions.")] = 0.0
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would run and why; submit and write nothing.")
+    ] = False
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Repeat completed work without asking, where its inputs have changed.")
+    ] = False
     poll_s: Annotated[float | None, typer.Option(min=0.05, help="Seconds between two queries of the jobs.")] = None
     as_json: Json = False
 
@@ -92,21 +99,63 @@ def _run_tool(name: str, arguments: _Arguments) -> None:
 
 def _run(command: str, arguments: _Arguments, options: api.RunOptions) -> None:
     experiment = located(arguments.directory)
+    if arguments.dry_run:
+        _preview(command, experiment, arguments, options)
+    else:
+        _submit(command, experiment, arguments, options)
+
+
+def _preview(command: str, experiment: Path, arguments: _Arguments, options: api.RunOptions) -> None:
+    preview = api.preview(experiment, options)
+    if arguments.as_json:
+        print_json(command, ExitCode.DONE, {"dry_run": True} | _preview_data(preview))
+    else:
+        _show_preview(preview)
+        console().print("nothing was submitted (--dry-run)", markup=False)
+
+
+def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.RunOptions) -> None:
     as_json = arguments.as_json
     chosen: list[api.Choice] = []
+    previews: list[api.Preview] = []
+    answers = [True]
 
     def show_choice(choice: api.Choice) -> None:
         chosen.append(choice)
         if not as_json:
             console().print(f"executor: {choice.executor.name} ({choice.reason})", markup=False)
 
+    def approve(preview: api.Preview) -> bool:
+        previews.append(preview)
+        if not as_json:
+            _show_preview(preview)
+            if preview.repeated and not arguments.yes and on_terminal():
+                answers[0] = typer.confirm("Run these jobs again?")
+        return answers[0]
+
     try:
         with watching(quiet=as_json) as show:
-            report = api.run(experiment, options, on_event=show, on_choice=show_choice)
+            report = api.run(experiment, options, on_event=show, on_choice=show_choice, approve=approve)
     except KeyboardInterrupt:
         if chosen and chosen[0].executor.survives_monitor:
             typer.echo("\n" + _how_to_return(experiment), err=True)
         raise
+    if not answers[0]:
+        console().print("nothing was submitted", markup=False)
+        raise typer.Exit(ExitCode.UNFINISHED)
+    _close(command, experiment, report, chosen[0], previews[0], as_json=as_json)
+
+
+def _close(
+    command: str,
+    experiment: Path,
+    report: api.RunReport,
+    choice: api.Choice,
+    preview: api.Preview,
+    *,
+    as_json: bool,
+) -> None:
+    """Prints how the run ended, and exits with its code."""
     warnings = list(map(Problem, report.warnings))
     if as_json:
         failed = [
@@ -114,17 +163,43 @@ def _run(command: str, arguments: _Arguments, options: api.RunOptions) -> None:
             for job in report.selected
             if job.state is JobState.FAILED
         ]
-        data = {
-            "executor": chosen[0].executor.name,
+        data: dict[str, Any] = {
+            "executor": choice.executor.name,
             "jobs": jobs_data(report.jobs),
             "submitted": list(report.submitted),
             "not_retried": list(report.not_retried),
+            "planned": _preview_data(preview),
         }
         print_json(command, report.exit_code, data, warnings=warnings, errors=failed)
     else:
         print_problems(warnings, kind="warning")
         _show(report, experiment)
     raise typer.Exit(report.exit_code)
+
+
+def _show_preview(preview: api.Preview) -> None:
+    for line in api.preview_lines(preview):
+        console().print(line, markup=False, soft_wrap=True)
+
+
+def _preview_data(preview: api.Preview) -> dict[str, Any]:
+    return {
+        "to_run": list(map(_previewed, preview.to_run)),
+        "watched": list(map(_previewed, preview.watched)),
+        "left": list(map(_previewed, preview.left)),
+        "completed": preview.completed,
+    }
+
+
+def _previewed(one: api.PreviewedJob) -> dict[str, Any]:
+    return {
+        "name": one.job.name,
+        "run": one.job.run,
+        "stage": one.job.stage.value,
+        "reason": one.reason,
+        "details": one.details,
+        "repeats_completed": one.repeats,
+    }
 
 
 def _how_to_return(experiment: Path) -> str:

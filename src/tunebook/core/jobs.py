@@ -102,7 +102,11 @@ class Job:
         tool: the short name of the tool in whose log the job is recorded.
         directory: the directory in which the script starts and into which its output goes.
         outcome: the file that the script's exit trap writes: exit code, start, end, host.
-        inputs: the files that decide what the job does; a job is completed only for the bytes that it ran with.
+        texts: scripts and configurations that decide what the job does. Their digests leave out ``#SBATCH`` lines,
+            and the places of the experiment and of the job's inputs.
+        data: data sets, each a file or a directory, whose whole content decides what the job does.
+        models: directories of models whose configuration, tokenizer and weights decide what the job does. The paths of
+            texts, data and models are relative to the experiment's directory, or absolute outside of it.
         needs: names of the jobs that must have completed before.
         task: the evaluation's task; ``None`` for training.
         epoch: the zero-based epoch that is evaluated; ``None`` for training and for base models.
@@ -119,7 +123,9 @@ class Job:
     directory: str
     script: str
     outcome: str
-    inputs: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     task: str | None = None
     epoch: int | None = None
@@ -127,6 +133,11 @@ class Job:
     result: str | None = None
     checkpoints: tuple[str, ...] = ()
     resources: Resources = _ANY_RESOURCES
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Texts, data and models: a job is completed only for the content with which it ran."""
+        return (*self.texts, *self.data, *self.models)
 
 
 @dataclass(frozen=True)

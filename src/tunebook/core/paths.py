@@ -13,13 +13,16 @@ __all__ = [
     "DESIGN",
     "DESIGN_LOG",
     "DEVIATIONS",
+    "DIGESTS",
     "GIVEN_UP",
+    "INPUTS",
     "LEDGER",
     "LOCK",
     "MANIFEST",
     "METRICS",
     "PASSED_CHECKS",
     "PLAN_FILE",
+    "PROVENANCE",
     "RUN_LOG",
     "SCAFFOLD_LOG",
     "SITE_FILE",
@@ -43,6 +46,8 @@ DATA_RECORD = f"{STATE_DIRECTORY}/data.json"
 PASSED_CHECKS = f"{STATE_DIRECTORY}/passed_checks.json"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
+DIGESTS = f"{STATE_DIRECTORY}/digests.json"
+INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"
 LOCK = f"{STATE_DIRECTORY}/lock"
 DESIGN_LOG = "design-experiment.log"
 SCAFFOLD_LOG = "scaffold-experiment.log"
@@ -51,6 +56,7 @@ ANALYZE_LOG = "analyze-experiment.log"
 ANALYSIS = "analysis"
 DEVIATIONS = "deviations.jsonl"
 METRICS = "metrics.jsonl"
+PROVENANCE = "provenance.json"
 _VARIABLE = re.compile(r"(?:^|/)\$(?:\w+|\{\w+\})(?:/|$)")
 _PLACEHOLDER = re.compile(r"<[^<>/]+>")
 _LONGEST_NAME = 255  # bytes, on the file systems of Linux

@@ -56,6 +56,7 @@ class Workload:
     gpu: str
     lora: bool
     max_seq_len: int = 0
+    precision: str = "bf16"
 
 
 @dataclass(frozen=True)
@@ -122,37 +123,58 @@ def evaluation_estimate(
 
 
 def memory_gb(
-    config: Mapping[str, Any], parameters_b: float, *, batch_size: int, tokens: int, lora: bool, gpus: int = 1
+    config: Mapping[str, Any],
+    parameters_b: float,
+    *,
+    batch_size: int,
+    tokens: int,
+    lora: bool,
+    gpus: int = 1,
+    precision: str = "bf16",
 ) -> float:
-    """Memory in GB of each GPU in a training step in bf16: weights, gradients and AdamW's states, activations, logits.
+    """Memory in GB of each GPU in a training step: weights, gradients and AdamW's states, activations, logits.
 
     From 6B parameters on, activations are computed again, and each layer keeps only its input. Several GPUs share what
-    does not depend on the batch.
+    does not depend on the batch. In fp32 weights and activations take twice the space of bf16.
     """
-    fixed = parameters_b * (2.2 if lora else 8.0) / max(1, gpus)
-    return fixed + batch_size * tokens * _token_bytes(config, parameters_b) / 1e9
+    factor = 2 if precision == "fp32" else 1
+    of_weights = 2.0 * factor + 0.2  # the base, and adapters with gradients and states in fp32 with both precisions
+    if not lora:
+        of_weights = 8.0 * factor
+    fixed = parameters_b * of_weights / max(1, gpus)
+    return fixed + batch_size * tokens * _token_bytes(config, parameters_b, factor) / 1e9
 
 
-def _token_bytes(config: Mapping[str, Any], parameters_b: float) -> float:
+def _token_bytes(config: Mapping[str, Any], parameters_b: float, factor: int) -> float:
     hidden, layers = int(config.get("hidden_size") or 4096), int(config.get("num_hidden_layers") or 32)
-    vocabulary = int(config.get("vocab_size") or 128_000)
+    logits = int(config.get("vocab_size") or 128_000) * _LOGIT_BYTES
     if parameters_b >= _RECOMPUTED_FROM_B:
-        return layers * hidden * 2 + hidden * _ACTIVATION_BYTES + vocabulary * _LOGIT_BYTES
-    return layers * hidden * _ACTIVATION_BYTES + vocabulary * _LOGIT_BYTES
+        return factor * hidden * (2 * layers + _ACTIVATION_BYTES) + logits
+    return factor * layers * hidden * _ACTIVATION_BYTES + logits
 
 
 def largest_batch(
-    config: Mapping[str, Any], parameters_b: float, *, tokens: int, lora: bool, gpu_gb: float, gpus: int = 1
+    config: Mapping[str, Any],
+    parameters_b: float,
+    *,
+    tokens: int,
+    lora: bool,
+    gpu_gb: float,
+    gpus: int = 1,
+    precision: str = "bf16",
 ) -> int:
     """The largest power of two that fits into nine tenths of a GPU's memory; 0 if not even one example does."""
     largest, size = 0, 1
     while size <= _LARGEST_BATCH:
-        if memory_gb(config, parameters_b, batch_size=size, tokens=tokens, lora=lora, gpus=gpus) >= 0.9 * gpu_gb:
+        needed = memory_gb(
+            config, parameters_b, batch_size=size, tokens=tokens, lora=lora, gpus=gpus, precision=precision
+        )
+        if needed >= 0.9 * gpu_gb:
             break
         largest, size = size, 2 * size
     return largest
 
 
 def checkpoint_bytes(parameters_b: float | None, *, gpus: int) -> float:
-    """One epoch's merged weights: 16 bits each after training on GPUs, otherwise 32, and 2 % for the other files."""
+    """One epoch's whole model: 16 bits per weight after training on GPUs, otherwise 32, and 2 % for the other files."""
     return (parameters_b or _UNKNOWN_B) * 1e9 * (2 if gpus else 4) * 1.02

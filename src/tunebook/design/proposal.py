@@ -209,8 +209,11 @@ def _memory_facts(work: Workloads, model: str, runs: list[Run]) -> Iterator[Fact
     gpu_gb, known = gpu_memory_gb(work.around.site)
     config, size = resource.facts.config or {}, resource.parameters_b
     tokens = largest.max_seq_len or math.ceil(2 * largest.tokens_per_example)
-    needed = memory_gb(config, size, batch_size=largest.batch_size, tokens=tokens, lora=largest.lora, gpus=work.gpus)
-    fits = largest_batch(config, size, tokens=tokens, lora=largest.lora, gpu_gb=gpu_gb, gpus=work.gpus)
+    lora, gpus, precision = largest.lora, work.gpus, largest.precision
+    needed = memory_gb(
+        config, size, batch_size=largest.batch_size, tokens=tokens, lora=lora, gpus=gpus, precision=precision
+    )
+    fits = largest_batch(config, size, tokens=tokens, lora=lora, gpu_gb=gpu_gb, gpus=gpus, precision=precision)
     text = f"batch {largest.batch_size} needs about {needed:.0f} GB at {tokens} tokens; up to {fits} fits into "
     text += f"{gpu_gb:.0f} GB ({known})"
     work.around.found.record("ESTIMATE_MEMORY", model, result=text)

@@ -21,6 +21,9 @@ from tunebook.design.estimate import (
 )
 from tunebook.design.history import History
 from tunebook.design.resources import ModelResource, Resources, free_bytes
+from tunebook.tools.base import Context
+from tunebook.tools.plan_inputs import planned_precision
+from tunebook.tools.registry import installed_tools
 
 __all__ = ["ASSUMED_EXAMPLES", "Surroundings", "Workloads", "file_bytes"]
 
@@ -48,6 +51,12 @@ class Workloads:
         self.plan = plan
         self.around = around
         self.gpus = _number(plan.value("gpus"), 1)
+        registry = installed_tools()
+        self._tool = registry.preparation_tool(plan.tools.preparation)
+        evaluation = registry.evaluation_tool(plan.tools.evaluation)
+        loads_adapters = evaluation is not None and evaluation.loads_adapters
+        models = {model.path: model.facts for model in around.found.models.values()}
+        self._context = Context(plan, around.site, around.experiment, {}, models=models, loads_adapters=loads_adapters)
         self._gpu = ""
         if self.gpus:
             self._gpu = around.site.constraint or around.site.partition
@@ -78,6 +87,7 @@ class Workloads:
             gpu=self._gpu,
             lora=trains_adapters(self.plan, run),
             max_seq_len=length,
+            precision=planned_precision(self.plan, self.around.site, run),
         )
 
     def _effective(self, run: Run, key: str, default: int) -> int:
@@ -147,8 +157,17 @@ class Workloads:
         total = 0.0
         for run in self.plan.fine_tuned:
             epochs = self._effective(run, "epochs", 1)
-            total += epochs * checkpoint_bytes(self.model(run.model).parameters_b, gpus=self.gpus)
+            total += epochs * self._checkpoint_bytes(run)
         return total
+
+    def _checkpoint_bytes(self, run: Run) -> float:
+        """The disk space of one checkpoint, as the tool that writes it computes it."""
+        of_tool = None
+        if self._tool is not None:
+            of_tool = self._tool.checkpoint_bytes(self._context, run)
+        if of_tool is None:
+            return checkpoint_bytes(self.model(run.model).parameters_b, gpus=self.gpus)
+        return of_tool
 
     def free_space(self) -> tuple[Path, int] | None:
         """Where checkpoints go and the bytes that are free there; ``None`` if this cannot be seen from here."""

@@ -21,7 +21,7 @@ class Deviation:
         reason: why, in one word: ``OUT_OF_GPU_MEMORY``.
         planned: the plan's values of the settings that were changed.
         used: the values of the same settings with which the run is trained.
-        inputs: the SHA-256 of the job's inputs with the change; it does not apply to other inputs.
+        inputs: the digest of the job's texts with the change; it does not apply to other texts.
     """
 
     time: str
@@ -46,7 +46,7 @@ def record_deviation(directory: Path, deviation: Deviation) -> None:
 
 
 def read_deviation(directory: Path, inputs: str) -> Deviation | None:
-    """Returns the latest change that applies to these inputs; ``None`` in nearly all runs."""
+    """Returns the latest change that applies to texts of this digest; ``None`` in nearly all runs."""
     try:
         text = (directory / DEVIATIONS).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

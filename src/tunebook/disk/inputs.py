@@ -1,33 +1,166 @@
-"""Computes the digest of a job's inputs, as the job's script does."""
+"""Reads the inputs of jobs and computes their digests, as the jobs' scripts do; unchanged files are read once."""
 
 from __future__ import annotations
 
-import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from tunebook.core.input_digests import UNREADABLE, InputDigests
 from tunebook.core.jobs import Job
+from tunebook.disk.digest_cache import DigestCache
+from tunebook.disk.digests import (
+    digest_of,
+    directory_list,
+    file_digest,
+    model_list,
+    part_digest,
+    place_of_script,
+    text_material,
+)
 
-__all__ = ["input_problem", "inputs_digest"]
-
-_CHUNK = 1 << 20
+__all__ = ["InputReader", "ReadInputs", "texts_digest"]
 
 
-def inputs_digest(experiment: Path, job: Job) -> str:
-    """Returns the SHA-256 over the bytes of all inputs, one after the other, in hexadecimal.
+@dataclass(frozen=True)
+class ReadInputs:
+    """The inputs of a job as they are now.
 
-    It equals ``cat -- "${inputs[@]}" | sha256sum``, which the job's script runs at its start.
-
-    Raises:
-        OSError: an input is missing or cannot be read; ``filename`` names it.
+    Attributes:
+        problem: the first text that cannot be read, and why; without it the job cannot run.
+        unread: paths of data sets and models that cannot be read on this machine.
     """
-    digest = hashlib.sha256()
-    for name in job.inputs:
-        with (experiment / name).open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-    return digest.hexdigest()
+
+    digests: InputDigests
+    problem: str = ""
+    unread: tuple[str, ...] = ()
 
 
-def input_problem(error: OSError) -> str:
-    """Returns which input is missing or unreadable, and why."""
-    return f"{error.filename or 'an input'}: {error.strerror}"
+class InputReader:
+    """Computes digests of the inputs of an experiment's jobs, with a cache on disk."""
+
+    def __init__(self, experiment: Path) -> None:
+        self._root = str(experiment)
+        self._cache = DigestCache(experiment)
+        self._other_places: dict[str, None] = {}
+
+    @property
+    def moved_from(self) -> tuple[str, ...]:
+        """The directories for which scripts were written that are not this one: the experiment was moved since."""
+        return tuple(place for place in self._other_places if not _is_same_place(place, self._root))
+
+    def read(self, job: Job, seen: dict[str, str] | None = None) -> ReadInputs:
+        """Reads all inputs of a job.
+
+        Args:
+            seen: remembers data sets and models of earlier calls, so that a sweep looks at each of them once.
+        """
+        contents, problem = self.texts(job)
+        shared = {} if seen is None else seen
+        contents += [self._once(shared, "data", path, self._data) for path in job.data]
+        contents += [self._once(shared, "model", path, self._model) for path in job.models]
+        shared_paths = (*job.data, *job.models)
+        pairs = zip(shared_paths, contents[len(job.texts) :], strict=True)
+        unread = tuple(path for path, digest in pairs if digest == UNREADABLE)
+        places = tuple(digest_of(os.fsencode(path)) for path in shared_paths)
+        return ReadInputs(InputDigests(tuple(contents), places), problem, unread)
+
+    def texts(self, job: Job) -> tuple[list[str], str]:
+        """The digests of the job's texts, and the first of them that cannot be read, with the reason."""
+        contents: list[str] = []
+        problem = ""
+        for path in job.texts:
+            try:
+                contents.append(self._text(job, path))
+            except OSError as error:
+                contents.append(UNREADABLE)
+                problem = problem or f"{error.filename or path}: {error.strerror}"
+        return contents, problem
+
+    def save(self) -> None:
+        """Keeps the digests for the next command."""
+        self._cache.save()
+
+    def material(self, job: Job, number: int) -> bytes | None:
+        """Returns what the digest of an input is made of; ``None`` for a data file, which is read as it is.
+
+        Raises:
+            OSError: the input cannot be read.
+        """
+        path = self._path(job.inputs[number])
+        if number < len(job.texts):
+            return _material(path, self._places(job))
+        if number >= len(job.texts) + len(job.data):
+            return model_list(path, self._whole, self._part)
+        if os.path.isdir(path):  # noqa: PTH112
+            return directory_list(path, self._whole)
+        return None
+
+    def _path(self, path: str) -> str:
+        return os.path.join(self._root, path)  # noqa: PTH118  a sweep has thousands
+
+    def _text(self, job: Job, path: str) -> str:
+        places = self._places(job)
+        key = f"text {digest_of(chr(0).join(places).encode('utf-8', 'surrogateescape'))[:16]} {path}"
+        return self._cache.get(key, self._path(path), lambda full: digest_of(_material(full, places)))
+
+    def _places(self, job: Job) -> tuple[str, ...]:
+        """The experiment's directory and the paths of the inputs, as the job's script names them."""
+        place = self._root
+        if job.script in job.texts:
+            place = self._cache.get(f"place {job.script}", self._path(job.script), self._place)
+            if place != self._root:
+                self._other_places[place] = None
+        return (place, *(os.path.join(place, path) for path in job.inputs))  # noqa: PTH118
+
+    def _place(self, script: str) -> str:
+        """The directory for which a script was written: the experiment may have been moved since."""
+        with open(script, "rb", buffering=0) as stream:  # noqa: PTH123
+            found = place_of_script(stream.read())
+        return self._root if found is None else os.fsdecode(found)
+
+    def _once(self, seen: dict[str, str], kind: str, path: str, read: Callable[[str], str]) -> str:
+        key = f"{kind} {path}"
+        if key not in seen:
+            try:
+                seen[key] = read(self._path(path))
+            except OSError:
+                seen[key] = UNREADABLE
+        return seen[key]
+
+    def _data(self, path: str) -> str:
+        if os.path.isdir(path):  # noqa: PTH112
+            return digest_of(directory_list(path, self._whole))
+        return self._whole(path)
+
+    def _model(self, path: str) -> str:
+        listed = model_list(path, self._whole, self._part)
+        return digest_of(listed) if listed else UNREADABLE
+
+    def _whole(self, path: str) -> str:
+        return self._cache.get(f"file {path}", path, file_digest)
+
+    def _part(self, path: str) -> str:
+        return self._cache.get(f"part {path}", path, part_digest)
+
+
+def _material(full: str, places: Sequence[str]) -> bytes:
+    with open(full, "rb", buffering=0) as stream:  # noqa: PTH123
+        raw = stream.read()
+    experiment, *inputs = map(os.fsencode, places)
+    return text_material(raw, inputs=inputs, experiment=experiment)
+
+
+def _is_same_place(one: str, other: str) -> bool:
+    """Whether two paths are one directory, which links may give two names."""
+    try:
+        return os.path.samefile(one, other)  # noqa: PTH121
+    except OSError:
+        return False
+
+
+def texts_digest(experiment: Path, job: Job) -> str:
+    """One digest of the job's texts alone, its settings and commands; empty if one of them cannot be read."""
+    contents, _ = InputReader(experiment).texts(job)
+    return InputDigests(tuple(contents)).combined

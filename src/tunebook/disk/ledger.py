@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tunebook.core.input_digests import InputDigests, digests_from_word
 from tunebook.core.jobs import JobState
 from tunebook.core.paths import LEDGER
 
@@ -48,7 +49,7 @@ class Event:
         executor: the executor's name.
         host: the host that alone can see the job; empty if any can ask for it.
         output: the file with the job's output.
-        inputs: the SHA-256 of the job's inputs when it was submitted.
+        inputs: the digests of the job's inputs when it was submitted, as one word; :attr:`LedgerEntry.inputs` reads it.
     """
 
     time: str
@@ -83,6 +84,11 @@ class LedgerEntry:
     submitted: str
     cancelled: bool = False
     interruptions: int = 0
+
+    @property
+    def inputs(self) -> InputDigests:
+        """The digests of the job's inputs when it was submitted."""
+        return digests_from_word(self.last.inputs)
 
     @property
     def is_open(self) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -45,10 +46,26 @@ def read_manifest(experiment: Path) -> Manifest:
     try:
         document = json.loads(text)
         generated = {str(path): tuple(map(str, digests)) for path, digests in document["generated"].items()}
-        return Manifest(MappingProxyType(generated), tuple(job_from_json(job) for job in document["jobs"]))
+        jobs = tuple(_placed(job_from_json(job), experiment) for job in document["jobs"])
+        return Manifest(MappingProxyType(generated), jobs)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         hint = "restore it, or remove it: then every generated file that differs from the plan counts as edited"
         raise PlanError(f"the manifest cannot be read: {error!r}", file=MANIFEST, hint=hint) from None
+
+
+def _placed(job: Job, experiment: Path) -> Job:
+    """The job with absolute paths of what it leaves; the manifest has relative ones inside the experiment."""
+    metrics = job.metrics and os.path.join(experiment, job.metrics)  # noqa: PTH118  a sweep has thousands
+    checkpoints = tuple(os.path.join(experiment, path) for path in job.checkpoints)  # noqa: PTH118
+    return replace(job, metrics=metrics, checkpoints=checkpoints)
+
+
+def _portable(job: Job, experiment: Path) -> Job:
+    """The job with relative paths where an experiment that is moved takes the files along."""
+    inside = f"{experiment}/"
+    metrics = job.metrics and job.metrics.removeprefix(inside)
+    checkpoints = tuple(path.removeprefix(inside) for path in job.checkpoints)
+    return replace(job, metrics=metrics, checkpoints=checkpoints)
 
 
 def digest(text: str) -> str:
@@ -89,7 +106,7 @@ def write_manifest(experiment: Path, manifest: Manifest) -> None:
     document = {
         "version": _VERSION,
         "generated": {path: list(digests) for path, digests in sorted(manifest.generated.items())},
-        "jobs": [job_to_json(job) for job in manifest.jobs],
+        "jobs": [job_to_json(_portable(job, experiment)) for job in manifest.jobs],
     }
     text = json.dumps(document, ensure_ascii=False, indent=0) + "\n"
     if read_text(experiment / MANIFEST) != text:

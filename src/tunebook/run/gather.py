@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tunebook.artifacts.checkpoints import missing_checkpoints
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.artifacts.result import read_result
-from tunebook.core.jobs import Job, Stage
+from tunebook.core.input_digests import InputDigests
+from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.disk.deviations import read_deviation
-from tunebook.disk.inputs import input_problem, inputs_digest
+from tunebook.disk.input_record import InputRecord
+from tunebook.disk.inputs import InputReader
 from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger
 from tunebook.errors import PlanError
+from tunebook.run.changes import describe_changes
 from tunebook.run.verdict import Evidence, Verdict, judge
 
-__all__ = ["Survey", "gather", "survey"]
+__all__ = ["Records", "Survey", "input_warnings", "survey"]
+
+
+class Records:
+    """Everything that was recorded of an experiment's jobs, read again with each call; asks no executor."""
+
+    def __init__(self, experiment: Path) -> None:
+        self._experiment = experiment
+        self.reader = InputReader(experiment)
+        self.inputs = InputRecord(experiment, self.reader)
+
+    def gather(self, job: Job, entry: LedgerEntry | None, seen: dict[str, str] | None = None) -> Evidence:
+        """Reads what was recorded of one job.
+
+        Args:
+            seen: the digests of data sets and models that were read for other jobs at the same time.
+        """
+        found = self.reader.read(job, seen)
+        deviation = None
+        if job.stage is Stage.PREPARATION:
+            texts = InputDigests(found.digests.contents[: len(job.texts)])
+            deviation = read_deviation(self._experiment / job.directory, texts.combined)
+        return Evidence(
+            entry=entry,
+            outcome=read_outcome(self._experiment / job.outcome),
+            inputs=found.digests,
+            problem=found.problem,
+            unread=found.unread,
+            missing=missing_checkpoints(job.checkpoints, self._experiment),
+            result=read_result(self._experiment / job.result) if job.result else None,
+            deviation=str(deviation or ""),
+        )
+
+    def judge(self, job: Job, evidence: Evidence, needs: Sequence[tuple[Evidence, Verdict]]) -> Verdict:
+        """Decides the job's state, and describes what changed since it ran."""
+        verdict = judge(job, evidence, needs)
+        if not verdict.changed:
+            return verdict
+        return replace(verdict, details=describe_changes(job, verdict.changed, verdict.before, self.inputs))
 
 
 @dataclass(frozen=True)
@@ -27,6 +68,7 @@ class Survey:
     evidence: Mapping[str, Evidence]
     verdicts: Mapping[str, Verdict]
     ledger: Ledger
+    records: Records
 
 
 def survey(jobs: Sequence[Job], experiment: Path) -> Survey:
@@ -39,11 +81,32 @@ def survey(jobs: Sequence[Job], experiment: Path) -> Survey:
     ordered = _in_order(jobs)
     evidence: dict[str, Evidence] = {}
     verdicts: dict[str, Verdict] = {}
+    records = Records(experiment)
+    seen: dict[str, str] = {}
     for job in ordered:
-        evidence[job.name] = gather(job, experiment, ledger.entries.get(job.name))
+        evidence[job.name] = records.gather(job, ledger.entries.get(job.name), seen)
         needs = [(evidence[need], verdicts[need]) for need in job.needs]
-        verdicts[job.name] = judge(job, evidence[job.name], needs)
-    return Survey(ordered, evidence, verdicts, ledger)
+        verdicts[job.name] = records.judge(job, evidence[job.name], needs)
+    records.reader.save()
+    return Survey(ordered, evidence, verdicts, ledger, records)
+
+
+def input_warnings(surveyed: Survey) -> Iterator[str]:
+    """Yields messages about inputs whose changes cannot be seen here, and about an experiment that was moved."""
+    unread: dict[str, int] = {}
+    for job in surveyed.jobs:
+        if surveyed.verdicts[job.name].state is JobState.COMPLETED:
+            for path in surveyed.evidence[job.name].unread:
+                unread[path] = unread.get(path, 0) + 1
+    for path, number in unread.items():
+        jobs = "1 completed job" if number == 1 else f"{number} completed jobs"
+        yield f"{path} cannot be read here: whether it changed since {jobs} read it is not known"
+    moved = surveyed.records.reader.moved_from
+    if moved:
+        yield (
+            f"the scripts were written for {moved[0]}: `tunebook scaffold` writes them for the present directory, "
+            "and results stay valid"
+        )
 
 
 def _in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
@@ -77,24 +140,3 @@ def _stuck(job: Job, names: Collection[str]) -> PlanError:
         if need not in names:
             why = f"needs `{need}`, which does not exist"
     return PlanError(f"job `{job.name}` {why}", hint="scaffold again")
-
-
-def gather(job: Job, experiment: Path, entry: LedgerEntry | None) -> Evidence:
-    """Reads what was recorded of one job."""
-    digest, problem = "", ""
-    try:
-        digest = inputs_digest(experiment, job)
-    except OSError as error:
-        problem = input_problem(error)
-    deviation = None
-    if job.stage is Stage.PREPARATION:
-        deviation = read_deviation(experiment / job.directory, digest)
-    return Evidence(
-        entry=entry,
-        outcome=read_outcome(experiment / job.outcome),
-        digest=digest,
-        problem=problem,
-        missing=missing_checkpoints(job.checkpoints, experiment),
-        result=read_result(experiment / job.result) if job.result else None,
-        deviation=str(deviation or ""),
-    )

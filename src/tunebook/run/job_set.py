@@ -8,10 +8,9 @@ from pathlib import Path
 from tunebook.core.jobs import JobState, Stage
 from tunebook.disk.ledger import LedgerEntry
 from tunebook.executors.base import Submission
-from tunebook.run.gather import Survey, gather
+from tunebook.run.gather import Survey
 from tunebook.run.job_state import JobInRun, Phase
 from tunebook.run.report import JobReport
-from tunebook.run.verdict import judge
 
 __all__ = ["JobSet"]
 
@@ -27,6 +26,7 @@ class JobSet:
     def __init__(self, survey: Survey, experiment: Path, selected: frozenset[str], *, retry_failed: bool) -> None:
         self._experiment = experiment
         self._retry_failed = retry_failed
+        self.records = survey.records
         self._dependents: dict[str, list[JobInRun]] = {}
         self.by_name: dict[str, JobInRun] = {}
         for job in survey.jobs:
@@ -51,7 +51,7 @@ class JobSet:
         trainings: list[JobInRun] = []
         dependent: list[JobInRun] = []
         for one in self.by_name.values():
-            if not self._is_wanted(one):
+            if not self.is_wanted(one):
                 continue
             if not self._has_all(one):
                 if held and self._is_coming(one):
@@ -76,7 +76,8 @@ class JobSet:
     def _needs(self, one: JobInRun) -> list[JobInRun]:
         return [self.by_name[name] for name in one.job.needs]
 
-    def _is_wanted(self, one: JobInRun) -> bool:
+    def is_wanted(self, one: JobInRun) -> bool:
+        """Whether this run submits the job once those that it needs are completed."""
         if not one.selected or one.phase not in {Phase.IDLE, Phase.SEEN_ENDING}:
             return False
         if one.has_failed:
@@ -106,9 +107,9 @@ class JobSet:
 
     def look_again(self, one: JobInRun, entry: LedgerEntry | None) -> None:
         """Reads again what was recorded of a job, and judges it and all jobs that need it."""
-        evidence = gather(one.job, self._experiment, entry)
+        evidence = self.records.gather(one.job, entry)
         needs = [(need.evidence, need.verdict) for need in self._needs(one)]
-        one.learn(evidence, judge(one.job, evidence, needs))
+        one.learn(evidence, self.records.judge(one.job, evidence, needs))
         for dependent in self._dependents.get(one.job.name, ()):
             if not dependent.in_flight:
                 self.look_again(dependent, dependent.evidence.entry)
@@ -119,10 +120,23 @@ class JobSet:
         for name, one in self.by_name.items():
             if one.phase in {Phase.IDLE, Phase.SEEN_ENDING}:
                 one.note = ""
-            if self._is_wanted(one) and not self._has_all(one):
+            if self.is_wanted(one) and not self._has_all(one):
                 blocked[name] = self._first_obstacle(one, blocked)
                 one.note = blocked[name]
         return tuple(one.report() for one in self.by_name.values())
+
+    def lasting_obstacle(self, one: JobInRun) -> str:
+        """Returns why the jobs that it needs will not complete in this run; empty if they may."""
+        for name in one.job.needs:
+            need = self.by_name[name]
+            if need.verdict.ask or need.is_completed:
+                continue
+            reason = self.lasting_obstacle(need)
+            if not self.is_wanted(need):
+                reason = self._obstacle(need, {})
+            if reason:
+                return reason
+        return ""
 
     def _first_obstacle(self, one: JobInRun, blocked: Mapping[str, str]) -> str:
         for need in self._needs(one):
@@ -135,7 +149,7 @@ class JobSet:
         """Returns why a needed job will not complete in this run; empty if it is completed or still may be."""
         if need.in_flight or need.is_completed:
             return ""
-        if self._is_wanted(need):
+        if self.is_wanted(need):
             return blocked.get(need.job.name, "")
         if need.verdict.state is JobState.UNKNOWN:
             return f"nobody knows how {need.job.name} ended"

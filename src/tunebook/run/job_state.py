@@ -11,6 +11,7 @@ from pathlib import Path
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.artifacts.output import last_lines
 from tunebook.artifacts.progress import Progress, read_progress
+from tunebook.core.input_digests import changed_inputs
 from tunebook.core.jobs import Job, JobState, JobStatus
 from tunebook.disk.ledger import INTERRUPTED
 from tunebook.executors.base import Submitted
@@ -108,7 +109,7 @@ class JobInRun:
     def may_resume(self) -> bool:
         """Whether the latest submission was cut short with the inputs as they are: the next one may continue it."""
         entry = self.evidence.entry
-        if entry is None or entry.is_open or entry.last.inputs != self.evidence.digest:
+        if entry is None or entry.is_open or changed_inputs(self.job, entry.inputs, self.evidence.inputs):
             return False
         return self.verdict.state is JobState.FAILED and entry.last.reason.partition(" ")[0] in _RESUMABLE
 
@@ -175,7 +176,7 @@ class JobInRun:
         if self.in_flight:
             reason, ended, diagnosis = self.status.reason, "", Diagnosis()
         else:
-            reason, ended, diagnosis = self.note or self.verdict.reason, self.ended, self.diagnosis
+            reason, ended, diagnosis = self.note or self.verdict.explanation, self.ended, self.diagnosis
         result = self.evidence.result if state is JobState.COMPLETED else None
         return JobReport(
             job=self.job,

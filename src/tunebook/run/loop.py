@@ -12,10 +12,11 @@ from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
 from tunebook.errors import ExecutorError, UsageError
 from tunebook.executors.base import Executor
-from tunebook.run.gather import survey
+from tunebook.run.gather import input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
 from tunebook.run.poll_interval import PollInterval
+from tunebook.run.preview import Preview, preview_of
 from tunebook.run.recorder import Recorder
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.run.select import LoopOptions, select
@@ -42,6 +43,7 @@ def run_jobs(
     sleep: Callable[[float], None] = time.sleep,
     on_event: Callable[[Snapshot], None] | None = None,
     remedy: Callable[[JobReport], str] | None = None,
+    approve: Callable[[Preview], bool] = lambda _: True,
 ) -> RunReport:
     """Runs the selected jobs that are not completed, and returns when no more can be done.
 
@@ -49,6 +51,9 @@ def run_jobs(
     earlier run only with ``options.retry_failed``; cancelled jobs and those whose inputs have changed are run again
     without being asked. One job's failure stops only the jobs that need it. A job whose files a ``remedy`` changes is
     submitted again at once. The plan's status tables and the logs are kept current.
+
+    Args:
+        approve: gets what will be done, before anything is submitted; ``False`` leaves everything as it is.
 
     Raises:
         UsageError: no job is selected.
@@ -65,9 +70,13 @@ def run_jobs(
         recorder = Recorder(experiment, executor.name, executor.host, clock)
         surveyed = survey(jobs, experiment)
         job_set = JobSet(surveyed, experiment, selected, retry_failed=options.retry_failed)
+        if not approve(preview_of(job_set)):
+            return RunReport(job_set.reports())
         submitter = Submitter(job_set, executor, recorder, experiment=experiment, remedy=remedy)
         monitor = _Monitor(job_set, submitter, executor, recorder=recorder, options=options)
         tables = StatusTables(experiment, clock, monitor.warn)
+        for message in input_warnings(surveyed):
+            monitor.warn(message)
         if surveyed.ledger.unreadable:
             monitor.warn(f"{surveyed.ledger.unreadable} lines of the ledger cannot be read and are ignored")
 

@@ -10,13 +10,15 @@ from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus
 from tunebook.disk.ledger import Event, EventKind, record
 from tunebook.errors import ExecutorError
 from tunebook.executors.base import Executor, Submission
-from tunebook.run.gather import survey
+from tunebook.run.gather import input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
+from tunebook.run.preview import Preview, preview_of
 from tunebook.run.report import JobReport
+from tunebook.run.select import LoopOptions, select
 from tunebook.run.verdict import CANCELLED, Verdict
 
-__all__ = ["cancel_jobs", "job_reports"]
+__all__ = ["cancel_jobs", "job_reports", "preview_run"]
 
 
 def job_reports(
@@ -29,19 +31,35 @@ def job_reports(
     """Reports every job's present state; writes nothing.
 
     Each executor is asked for its jobs in one query. Jobs of other executors, and of one that does not answer, have the
-    state that was recorded last; ``warn`` gets a message about each executor that does not answer.
+    state that was recorded last; ``warn`` gets a message about each executor that does not answer and about
+    each input that cannot be compared.
 
     Raises:
         PlanError: jobs need each other.
     """
     experiment = experiment.resolve()
-    job_set = JobSet(survey(jobs, experiment), experiment, frozenset(job.name for job in jobs), retry_failed=False)
+    surveyed = survey(jobs, experiment)
+    job_set = JobSet(surveyed, experiment, frozenset(job.name for job in jobs), retry_failed=False)
+    for message in input_warnings(surveyed):
+        warn(message)
     for executor in executors:
         try:
             _ask(job_set, executor)
         except ExecutorError as error:
             warn(f"{executor.name} does not answer; its jobs are shown as they were last seen: {error}")
     return job_set.reports()
+
+
+def preview_run(jobs: Sequence[Job], *, experiment: Path, options: LoopOptions) -> Preview:
+    """Returns what a run with these options would do; asks no executor and writes nothing.
+
+    Raises:
+        UsageError: no job is selected.
+        PlanError: jobs need each other.
+    """
+    experiment = experiment.resolve()
+    selected = select(jobs, options)
+    return preview_of(JobSet(survey(jobs, experiment), experiment, selected, retry_failed=options.retry_failed))
 
 
 def _ask(job_set: JobSet, executor: Executor) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from tunebook.core.input_digests import InputDigests
 from tunebook.core.jobs import JobState
 from tunebook.core.paths import RUN_LOG, tool_log
 from tunebook.disk.ledger import Event, EventKind, LedgerEntry, LedgerReader, record
@@ -55,10 +56,12 @@ class Recorder:
         """Appends to the ledger what happened to the present submissions of these jobs."""
         record(self._experiment, *(self._event(one, kind, reason=reason) for one in jobs))
 
-    def record_submitting(self, jobs: Sequence[JobInRun], inputs: Sequence[str]) -> None:
+    def record_submitting(self, jobs: Sequence[JobInRun], inputs: Sequence[InputDigests]) -> None:
         """Appends to the ledger that these jobs are about to be submitted with inputs of these digests."""
         pairs = zip(jobs, inputs, strict=True)
-        record(self._experiment, *(self._event(one, EventKind.SUBMITTING, inputs=digest) for one, digest in pairs))
+        record(
+            self._experiment, *(self._event(one, EventKind.SUBMITTING, inputs=digests.word) for one, digests in pairs)
+        )
 
     def record_end(self, one: JobInRun, state: JobState, reason: str) -> None:
         """Appends to the ledger how a job ended."""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tunebook.artifacts.output import last_lines
+from tunebook.core.input_digests import InputDigests
 from tunebook.core.jobs import LOST, NEVER_RAN, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
-from tunebook.disk.inputs import input_problem, inputs_digest
 from tunebook.disk.ledger import EventKind, LedgerEntry
 from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError
 from tunebook.executors.base import Batch, Executor, Intake, Submitted
@@ -101,6 +101,7 @@ class Submitter:
             jobs.append(one)
         if not jobs:
             return [], True
+        self._jobs.records.inputs.add([(one.job, inputs) for one, inputs in zip(jobs, digests, strict=True)])
         self._recorder.record_submitting(jobs, digests)
         try:
             answers = self._executor.submit(batch)
@@ -124,14 +125,15 @@ class Submitter:
         self._log_submitted(jobs)
         return [one.job.name for one in jobs], True
 
-    def _with_inputs(self, batch: Batch) -> tuple[Batch, list[str]]:
+    def _with_inputs(self, batch: Batch) -> tuple[Batch, list[InputDigests]]:
         """Refuses the members whose inputs are unreadable; returns the others, and the digests of their inputs."""
-        digests: dict[int, str] = {}
+        digests: dict[int, InputDigests] = {}
         for position, member in enumerate(batch.members):
-            try:
-                digests[position] = inputs_digest(self._experiment, member.job)
-            except OSError as error:
-                self._refuse(self._jobs.by_name[member.job.name], input_problem(error))
+            found = self._jobs.records.reader.read(member.job)
+            if found.problem:
+                self._refuse(self._jobs.by_name[member.job.name], found.problem)
+            else:
+                digests[position] = found.digests
         members = tuple(batch.members[position] for position in digests)
         indices: tuple[int, ...] = ()
         if batch.indices:

@@ -9,15 +9,18 @@ from datetime import datetime
 
 from tunebook.artifacts.outcome import Outcome
 from tunebook.artifacts.result import EvaluationResult
+from tunebook.core.input_digests import InputDigests, changed_inputs
 from tunebook.core.jobs import LOST, Job, JobState
 from tunebook.disk.ledger import EventKind, LedgerEntry
 
 __all__ = ["CANCELLED", "Evidence", "Verdict", "judge"]
 
 CANCELLED = "CANCELLED"
-_CHANGED = "its files changed since it ran"
+_MOST_NAMES = 3
 _SIGNALLED = 128
 _MOST_INTERRUPTIONS = 3
+
+_NO_DIGESTS = InputDigests()
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,9 @@ class Evidence:
     Attributes:
         entry: the ledger's latest submission.
         outcome: the outcome file, whoever started the script.
-        digest: the digest of the inputs as they are now; empty if one is missing.
-        problem: the input that is missing.
+        inputs: the digests of the inputs as they are now.
+        problem: the text that cannot be read, and why.
+        unread: data sets and models that cannot be read here: whether they changed is unknown.
         missing: checkpoints that do not exist.
         result: an evaluation's result file.
         deviation: the plan's settings that a training did not get, in words.
@@ -36,8 +40,9 @@ class Evidence:
 
     entry: LedgerEntry | None = None
     outcome: Outcome | None = None
-    digest: str = ""
+    inputs: InputDigests = _NO_DIGESTS
     problem: str = ""
+    unread: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     result: EvaluationResult | None = None
     deviation: str = ""
@@ -61,12 +66,22 @@ class Verdict:
     Attributes:
         rerun: whether the job is submitted (again) without being asked; failed jobs are not.
         ask: whether the executor must be asked how the job ended.
+        changed: the paths of the inputs that changed since the job ran with those of the digests ``before``.
+        details: what changed in them, as far as it is known.
     """
 
     state: JobState
     reason: str = ""
     rerun: bool = False
     ask: bool = False
+    changed: tuple[str, ...] = ()
+    before: InputDigests = _NO_DIGESTS
+    details: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """The reason with its details."""
+        return ": ".join(filter(None, (self.reason, self.details)))
 
 
 def judge(job: Job, evidence: Evidence, needs: Sequence[tuple[Evidence, Verdict]] = ()) -> Verdict:
@@ -76,7 +91,7 @@ def judge(job: Job, evidence: Evidence, needs: Sequence[tuple[Evidence, Verdict]
     a complete result, and if no job that it needs has run since.
     """
     outcome = evidence.own_outcome
-    verdict = _from_ledger(evidence) if outcome is None else _from_outcome(job, evidence, outcome)
+    verdict = _from_ledger(job, evidence) if outcome is None else _from_outcome(job, evidence, outcome)
     if verdict.state is not JobState.COMPLETED:
         return verdict
     for need, result in needs:
@@ -90,7 +105,30 @@ def _again(reason: str = "") -> Verdict:
     return Verdict(JobState.PENDING, reason, rerun=True)
 
 
-def _from_ledger(evidence: Evidence) -> Verdict:
+def _if_changed(job: Job, evidence: Evidence, before: InputDigests) -> Verdict | None:
+    """Decides for a job that ran with other inputs than those of today; ``None`` for the same inputs."""
+    if evidence.problem:
+        return _again(evidence.problem)
+    changed = changed_inputs(job, before, evidence.inputs)
+    if not changed:
+        return None
+    if changed == job.inputs and len(before.contents) != len(changed):
+        return _again("it ran with another set of input files")
+    reason = f"{_named(changed)} changed since it ran"
+    return Verdict(JobState.PENDING, reason, rerun=True, changed=changed, before=before)
+
+
+def _named(paths: Sequence[str]) -> str:
+    """Names inputs as a person knows them: a job's own files by their name, others by the last part of their path."""
+    names = [path.rstrip("/").rpartition("/")[2] for path in paths]
+    names = list(dict.fromkeys(names))
+    if len(names) > _MOST_NAMES:
+        names[_MOST_NAMES - 1 :] = [f"{len(names) - _MOST_NAMES + 1} more"]
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _from_ledger(job: Job, evidence: Evidence) -> Verdict:
     """Decides without an outcome: the job was never submitted, is in the executor's hands, or is gone."""
     entry = evidence.entry
     if entry is None:
@@ -102,9 +140,7 @@ def _from_ledger(evidence: Evidence) -> Verdict:
         return Verdict(JobState.FAILED, CANCELLED, rerun=True)
     if entry.last.state is JobState.COMPLETED:
         return _again("its outcome file is missing")
-    if entry.last.inputs != evidence.digest:
-        return _again(evidence.problem or _CHANGED)
-    return _ended(entry)
+    return _if_changed(job, evidence, entry.inputs) or _ended(entry)
 
 
 def _ended(entry: LedgerEntry) -> Verdict:
@@ -128,13 +164,14 @@ def _from_outcome(job: Job, evidence: Evidence, outcome: Outcome) -> Verdict:
     own = evidence.entry
     ran_with = outcome.inputs
     if own is not None and own.last.tag == outcome.tag:
-        ran_with = ran_with or own.last.inputs
+        ran_with = ran_with or own.inputs
     else:
         own = None  # a person started the script, or an earlier submission wrote the outcome
-    if not ran_with:
+    if job.inputs and not ran_with:
         return _again("the inputs with which it ran were not recorded")
-    if ran_with != evidence.digest:
-        return _again(evidence.problem or _CHANGED)
+    changed = _if_changed(job, evidence, ran_with)
+    if changed is not None:
+        return changed
     if outcome.exit_code != 0:
         return _failed(own, outcome)
     if evidence.missing:

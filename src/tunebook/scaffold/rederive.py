@@ -59,7 +59,7 @@ def edited_settings(context: Context, tool: PreparationTool, run: Run, assignmen
         if chosen:
             edited = tool.edit(text, chosen, file=path, experiment=context.experiment)
         unit = tool.build(replace(context, edited={**context.edited, path: edited}), run)
-        is_read_by_job = any(path in job.inputs for job in unit.jobs)
+        is_read_by_job = any(path in job.texts for job in unit.jobs)
         return edited, (_effect(unit), edited if is_read_by_job else "")
 
     edited, effect = outcome(assignments)

@@ -128,8 +128,7 @@ class Prepared:
     Attributes:
         job: the name of the job to wait for.
         checkpoints: zero-based epoch to the absolute path of its directory.
-        base: the absolute directory of the model that the checkpoints are adapters of; empty if each checkpoint is a
-            whole model. ``rank`` is that of the adapters.
+        base: the absolute directory of the model that checkpoints adapt; empty for whole models. ``rank``: theirs.
         config: the text of the run's ``setup_finetune.yaml``, which task scripts read; ``None`` if the tool writes
             none: task scripts then get the values one by one.
         values: the settings that the training uses, by the parameter's key; an evaluation reads ``dataset_path``,
@@ -293,6 +292,10 @@ class PreparationTool(Tool, Protocol):
             PlanError: the model is known, and this tool cannot train it.
         """
         ...
+
+    def checkpoint_bytes(self, context: Context, run: Run) -> float | None:  # noqa: ARG002
+        """The disk space of one epoch's checkpoint; ``None`` if unknown, ``design`` then assumes a whole model."""
+        return None
 
     def first_example(self, context: Context, run: Run) -> Sequence[tuple[str, bool]]:  # noqa: ARG002
         """The run's first training example as the model sees it: texts, each with whether it is learnt.

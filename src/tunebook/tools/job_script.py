@@ -22,10 +22,10 @@ from tunebook.core.script_header import header_lines
 from tunebook.core.site import Environment
 from tunebook.errors import Problem
 
-__all__ = ["Shell", "job_variables", "script_problems", "script_text", "shell_body"]
+__all__ = ["Shell", "input_path", "job_variables", "script_problems", "script_text", "shell_body"]
 
 Shell = str | int | Sequence[str]
-_REQUIRED = ("directory", "outcome", "given_up", "inputs")
+_REQUIRED = ("experiment", "directory", "outcome", "given_up", "input_texts", "input_data", "input_models")
 
 
 @lru_cache
@@ -36,12 +36,26 @@ def shell_body(name: str) -> str:
 
 def job_variables(job: Job, experiment: Path) -> dict[str, Shell]:
     """Returns the variables that every script needs: where it runs, and which files it reads and writes."""
+    root = str(experiment)
     return {
-        "directory": os.path.join(experiment, job.directory),  # noqa: PTH118  a sweep has thousands
-        "outcome": os.path.join(experiment, job.outcome),  # noqa: PTH118
-        "given_up": os.path.join(experiment, GIVEN_UP),  # noqa: PTH118
-        "inputs": [os.path.join(experiment, path) for path in job.inputs],  # noqa: PTH118
+        "experiment": root,
+        "directory": os.path.join(root, job.directory),  # noqa: PTH118  a sweep has thousands
+        "outcome": os.path.join(root, job.outcome),  # noqa: PTH118
+        "given_up": os.path.join(root, GIVEN_UP),  # noqa: PTH118
+        "input_texts": _absolute(root, job.texts),
+        "input_data": _absolute(root, job.data),
+        "input_models": _absolute(root, job.models),
     }
+
+
+def _absolute(root: str, paths: Sequence[str]) -> list[str]:
+    return [os.path.join(root, path) for path in paths]  # noqa: PTH118
+
+
+def input_path(experiment: Path, path: str | Path) -> str:
+    """The path of a job's input as the job names it: relative if it is in the experiment's directory."""
+    full = os.path.join(experiment, path)  # noqa: PTH118
+    return full.removeprefix(f"{experiment}/")
 
 
 def script_text(
@@ -111,7 +125,7 @@ def script_problems(job: Job, text: str, variables: Mapping[str, Shell], experim
         if f"\n{line}\n" not in text:
             message = f"run `{job.run}`: the script lacks the line `{line}`"
             problems.append(Problem(message, job.script))
-    for path in job.inputs:
+    for path in job.texts:
         if not os.path.isfile(os.path.join(experiment, path)):  # noqa: PTH113, PTH118  a sweep has thousands
             message = f"run `{job.run}`: the script names {path}, which does not exist"
             problems.append(Problem(message, job.script))

@@ -24,7 +24,7 @@ from tunebook.tools.base import (
     Prepared,
     Unit,
 )
-from tunebook.tools.job_script import Shell, job_variables, script_problems, script_text
+from tunebook.tools.job_script import Shell, input_path, job_variables, script_problems, script_text
 from tunebook.tools.model_facts import ModelFacts, parameters_b
 from tunebook.tools.plan_inputs import dataset_path, job_resources, model_directory, model_path, training_time
 from tunebook.tools.training_inputs import input_findings
@@ -185,7 +185,9 @@ def _job(context: Context, run: Run, settings: dict[str, Any]) -> Job:
         directory=directory,
         script=script,
         outcome=f"{directory}/toytrainer.outcome.json",
-        inputs=(f"{directory}/{SETTINGS}", script),
+        texts=(f"{directory}/{SETTINGS}", script),
+        data=(input_path(context.experiment, settings["dataset_path"]),),
+        models=(input_path(context.experiment, settings["model"]),),
         metrics=str(output / "metrics.jsonl"),
         checkpoints=tuple(str(checkpoint(output, epoch)) for epoch in range(settings["epochs"])),
         resources=job_resources(

@@ -14,7 +14,7 @@ from tunebook.core.plan import RunType
 from tunebook.disk.atomic import read_text
 from tunebook.disk.deviations import Deviation as SettingsChange
 from tunebook.disk.deviations import read_deviation
-from tunebook.disk.inputs import inputs_digest
+from tunebook.disk.inputs import texts_digest
 from tunebook.disk.manifest import read_manifest
 
 __all__ = ["deviations_of", "gaps_of"]
@@ -169,10 +169,7 @@ def _own_change(source: Source, run: RunRecord) -> SettingsChange | None:
     for facts in source.jobs:
         job = facts.job
         if job.run == run.name and job.stage is Stage.PREPARATION:
-            try:
-                return read_deviation(source.experiment / job.directory, inputs_digest(source.experiment, job))
-            except OSError:
-                return None
+            return read_deviation(source.experiment / job.directory, texts_digest(source.experiment, job))
     return None
 
 

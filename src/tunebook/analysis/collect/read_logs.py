@@ -17,7 +17,7 @@ __all__ = ["EvaluationLog", "LogReader", "UnreadableLog"]
 
 _HEADER_CACHE = f"{STATE_DIRECTORY}/analysis/headers.json"
 _SAMPLE_CACHE = f"{STATE_DIRECTORY}/analysis/samples.parquet"
-_VERSION = 3  # of both caches: a cache of another version is ignored
+_VERSION = 4  # of both caches: a cache of another version is ignored
 _COLUMNS = ("ids", "repeats", "prompts", "targets", "answers", "errors")
 
 

@@ -114,7 +114,7 @@ def _of_files(directory: Path) -> Iterator[Effect]:
     replaced = neutralized(values)
     if replaced:
         shown = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False):.60}" for name, value in replaced.items())
-        yield Effect("neutralized", "Without effect", shown, "the model's generation_config.json", _GROUP)
+        yield Effect("neutralized", "Settings Without Effect", shown, "the model's generation_config.json", _GROUP)
 
 
 def _token_text(directory: Path, number: int) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.inspect.log_headers import first_line, open_log, quiet_inspect
+from tunebook.tools.inspect.log_reductions import reduced_samples
 from tunebook.tools.results import LogReadings, Samples
 
 __all__ = ["as_number", "read_log_samples"]
@@ -68,7 +69,10 @@ def read_log_samples(paths: Sequence[Path]) -> LogReadings[Samples]:
                 unreadable[path_of[location]] = "it has no samples, but its header names some"
         for location, own in rows.items():
             _add_answers(path_of[location], own)
-    return LogReadings({path_of[location]: _samples(own) for location, own in rows.items()}, unreadable)
+    found = {}
+    for location, own in rows.items():
+        found[path_of[location]] = reduced_samples(logs[location], _samples(own), _flat)
+    return LogReadings(found, unreadable)
 
 
 def _rows_of_many(logs: Sequence[Any]) -> dict[str, list[_Row]]:

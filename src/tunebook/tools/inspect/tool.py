@@ -18,7 +18,17 @@ from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context, Effect, EvaluationTool, FileKind, Findings, Package, PlannedFile, Unit
+from tunebook.tools.base import (
+    Context,
+    Effect,
+    EvaluationTool,
+    FileKind,
+    Findings,
+    Package,
+    PlannedFile,
+    Unit,
+)
+from tunebook.tools.imported_files import imported_files
 from tunebook.tools.inspect.arguments import Arguments, config_copy, has_own_data, prompt_warnings, task_errors
 from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
 from tunebook.tools.inspect.evaluated_model import PLAIN_TEXT, EvaluatedModel, dataset_type, evaluated_model
@@ -27,7 +37,7 @@ from tunebook.tools.inspect.package_tasks import is_package_task, read_package_t
 from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
-from tunebook.tools.job_script import job_variables, script_problems, script_text, shell_body
+from tunebook.tools.job_script import input_path, job_variables, script_problems, script_text, shell_body
 from tunebook.tools.model_inputs import model_size_b
 from tunebook.tools.plan_inputs import (
     dataset_path,
@@ -194,10 +204,6 @@ class _Evaluation:
         prepared = self.context.prepared.get(self.run.name)
         script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
         stem = str(PurePosixPath(script).with_suffix(""))
-        task_file = self._script_path()
-        inputs = [script]
-        if task_file and self.facts is not None:
-            inputs.append(task_file)
         return Job(
             name=stem,
             run=self.run.name,
@@ -206,13 +212,42 @@ class _Evaluation:
             directory=str(PurePosixPath(script).parent),
             script=script,
             outcome=f"{stem}.outcome.json",
-            inputs=tuple(inputs),
+            texts=(script, *self._task_files()),
+            data=self._data(),
+            models=self._base_model(),
             needs=(prepared.job,) if prepared and self.evaluation.epoch is not None else (),
             task=self.task.name,
             epoch=self.evaluation.epoch,
             result=f"{stem}.result.json",
             resources=self._resources(),
         )
+
+    def _task_files(self) -> tuple[str, ...]:
+        """The task's file and the files beside it that it imports; none if they are on another machine."""
+        path = self._script_path()
+        if not path or self.facts is None:
+            return ()
+        files = (Path(path), *imported_files(Path(path)))
+        return tuple(input_path(self.context.experiment, file) for file in files)
+
+    def _data(self) -> tuple[str, ...]:
+        """The data set that the task reads, unless the task brings its own."""
+        task = self.task
+        is_own = task.has_own_data or (is_package_task(task.script) and not task.dataset)
+        path = self.arguments.data
+        if is_own or not path:
+            return ()
+        return (input_path(self.context.experiment, path),)
+
+    def _base_model(self) -> tuple[str, ...]:
+        """The model that is evaluated untrained, or that an adapter belongs to.
+
+        A checkpoint is the result of a job that the evaluation needs.
+        """
+        path = self.model.base
+        if self.evaluation.epoch is None:
+            path = self.model.directory
+        return (input_path(self.context.experiment, path),) if path else ()
 
     def _resources(self) -> Resources:
         site = self.context.site

@@ -17,6 +17,7 @@ Example = tuple[Sequence[int], Sequence[int]]
 """Token ids and labels of equal length; the label ``-100`` marks tokens that are not learnt."""
 
 _IGNORED = -100
+_AT_ONCE = 256  # tokens whose logits are converted to 64 bits at a time: a vocabulary may have 256,000 entries
 
 
 def mean_answer_loss(
@@ -41,9 +42,12 @@ def mean_answer_loss(
             if isinstance(logits, list):
                 logits = torch.cat(logits, dim=1)
             wanted = torch.tensor(list(labels[1:]), device=device)
-            predicted = logits[0, :-1].double()
-            total += float(cross_entropy(predicted, wanted, ignore_index=_IGNORED, reduction="sum"))
-            count += int((wanted != _IGNORED).sum())
+            learnt = wanted != _IGNORED
+            predicted, right = logits[0, :-1][learnt], wanted[learnt]
+            for start in range(0, len(right), _AT_ONCE):
+                part = slice(start, start + _AT_ONCE)
+                total += float(cross_entropy(predicted[part].double(), right[part], reduction="sum"))
+            count += len(right)
     if not count:
         raise ValueError("no example has an answer whose loss could be computed")
     return total / count, count

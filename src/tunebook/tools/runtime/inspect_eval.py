@@ -7,7 +7,7 @@ Variables that are removed: all whose names begin with ``INSPECT_``, ``ACCELERAT
 ``PEFT_`` or ``SCOUT_``, and those that change how GPUs multiply. Variables that stay: the places of caches, whether to
 work offline, and a token, which a task may need for a model that grades.
 
-Runs inside jobs (``python -m tunebook.tools.runtime.inspect_eval --record FILE eval …``), and needs nothing else of
+Runs inside jobs (``python -P -m tunebook.tools.runtime.inspect_eval --record FILE eval …``), and needs nothing else of
 tunebook. It becomes inspect-ai: signals and exit codes are inspect-ai's.
 """
 
@@ -96,8 +96,6 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"tunebook: ignored variables: {', '.join(removed)}\n")
     # inspect-ai knows models by their names: answers of an earlier training of the same run would be found again.
     os.environ["INSPECT_CACHE_DIR"] = str(record.parent / "answers")
-    if sys.path[0] in {"", str(Path.cwd())}:
-        del sys.path[0]  # `python -m` adds the directory, `inspect` does not
     hide_old_torchao()
     _ignore_dotenv()
     _offer_loader(record)

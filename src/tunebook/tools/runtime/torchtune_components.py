@@ -33,6 +33,7 @@ __all__ = [
     "constant_schedule_with_warmup",
     "dataset",
     "linear_schedule_with_warmup",
+    "tokenized_example",
 ]
 
 _IGNORE = -100
@@ -113,7 +114,7 @@ def dataset(
     longest = 0
     for number, record in enumerate(records):
         try:
-            tokens, labels = _example(tokenizer, record, system_prompt=system_prompt, prompt=prompt)
+            tokens, labels = tokenized_example(tokenizer, record, system_prompt=system_prompt, prompt=prompt)
         except ValueError as error:
             raise ValueError(f"{path}, {split}, example {number}: {error}") from error
         if train_on_input:
@@ -136,7 +137,7 @@ def dataset(
     return ready
 
 
-def _example(
+def tokenized_example(
     tokenizer: ChatTokenizer, record: Record, *, system_prompt: str, prompt: str
 ) -> tuple[list[int], list[int]]:
     """Tokens and labels; the tokens of a prompt are those from which generation starts."""

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.checkpoint_files import ADAPTER_CONFIG, adapter_flaw, expected_adapter, weights_flaw
+from tunebook.tools.runtime.generation import stop_ids, write_generation_config
 from tunebook.tools.runtime.training_data import load_records
 
-__all__ = ["begin", "finish", "main", "preflight"]
+__all__ = ["begin", "finish", "main", "preflight", "prove"]
 
 _ADAPTER_FILES = ("adapter_model.pt", "adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
 _RECIPE_STATE = "recipe_state"
@@ -92,11 +93,38 @@ def finish(output: Path, *, epochs: int, adapter: str, config: Path | None = Non
             raise JobError(f"training ended without writing weights to {folder}")
         if adapter == "stash":
             _stash(folder)
-        if adapter == "only" and values:
-            _name_base(folder / ADAPTER_CONFIG, values)
         if "stock_recipe" in values:
             _check_content(folder, weights, values, is_adapter=adapter == "only")
+        elif values and adapter == "only":
+            _name_base(folder / ADAPTER_CONFIG, values)
     shutil.rmtree(output / _RECIPE_STATE, ignore_errors=True)
+
+
+def prove(config: Path, output: Path, *, epochs: int) -> None:
+    """Makes each checkpoint stop where its answers end, and proves that evaluations load the model that was trained.
+
+    Only tunebook's own recipe records the loss as trained; after another one there is nothing to compare.
+
+    Raises:
+        JobError: a checkpoint is another model than the one that was trained.
+    """
+    from transformers import AutoTokenizer
+
+    from tunebook.tools.runtime.torchtune_proof import prove as compare
+
+    values = _config(config)
+    if "stock_recipe" not in values:
+        sys.stderr.write(
+            "tunebook: this recipe records no loss, so nothing proves that its model is the one evaluated\n"
+        )
+        return
+    for epoch in range(epochs):
+        folder = output / f"epoch_{epoch}"
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        write_generation_config(folder, stop_ids(tokenizer, folder))
+    reason = compare(values, output, epochs=epochs)
+    if reason:
+        raise JobError(f"the checkpoint is another model than the one that was trained: {reason}")
 
 
 def _name_base(path: Path, values: dict[str, Any]) -> None:
@@ -214,7 +242,7 @@ def _forget_from(metrics: Path, epoch: int) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``preflight``, ``begin`` or ``finish``, each with its options."""
+    """``preflight``, ``begin``, ``finish`` or ``prove``, each with its options."""
     parser = argparse.ArgumentParser(prog="tunebook.tools.runtime.torchtune_job")
     verbs = parser.add_subparsers(dest="verb", required=True)
     before = verbs.add_parser("preflight")
@@ -229,6 +257,10 @@ def main(arguments: list[str] | None = None) -> int:
     after.add_argument("--epochs", type=int, required=True)
     after.add_argument("--config", type=Path)
     after.add_argument("--adapter", choices=("stash", "keep", "only"), default="stash")
+    proof = verbs.add_parser("prove")
+    proof.add_argument("--config", type=Path, required=True)
+    proof.add_argument("--output-dir", type=Path, required=True)
+    proof.add_argument("--epochs", type=int, required=True)
     given = parser.parse_args(arguments)
     try:
         if given.verb == "preflight":
@@ -236,6 +268,8 @@ def main(arguments: list[str] | None = None) -> int:
         elif given.verb == "begin":
             resumed = begin(given.config, inputs=given.inputs, interrupted=given.interrupted, recipe=given.recipe)
             sys.stdout.write("\n".join(resumed))
+        elif given.verb == "prove":
+            prove(given.config, given.output_dir, epochs=given.epochs)
         else:
             finish(given.output_dir, epochs=given.epochs, adapter=given.adapter, config=given.config)
     except (JobError, OSError, ValueError) as error:

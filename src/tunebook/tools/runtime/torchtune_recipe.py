@@ -23,6 +23,7 @@ from torchtune.data import padded_collate_sft
 from tunebook.tools.runtime.torchtune_adapters import AdaptersInFP32
 from tunebook.tools.runtime.torchtune_checkpoints import AdapterCheckpoints, FullCheckpoints
 from tunebook.tools.runtime.torchtune_loop import TrainingError, TrainingLoop
+from tunebook.tools.runtime.torchtune_proof import LossAsTrained
 
 __all__ = ["RECIPES", "Validation", "recipe_class", "recipe_main", "stock_class"]
 
@@ -92,9 +93,9 @@ class Validation(TrainingLoop):
 def recipe_class(name: str) -> type[Any]:
     """Tunebook's recipe in place of one of torchtune's, by that one's name."""
     stock = stock_class(name)
-    bases: tuple[type[Any], ...] = (Validation, FullCheckpoints, stock)
+    bases: tuple[type[Any], ...] = (Validation, LossAsTrained, FullCheckpoints, stock)
     if name.startswith("lora"):
-        bases = (Validation, AdapterCheckpoints, AdaptersInFP32, stock)
+        bases = (Validation, LossAsTrained, AdapterCheckpoints, AdaptersInFP32, stock)
     return type("Recipe", bases, {})
 
 

@@ -17,3 +17,5 @@ fi
 run tune run "${launcher[@]}" "$recipe" --config "$config" "${overrides[@]}"
 run python -m tunebook.tools.runtime.torchtune_job finish \
     --config "$config" --output-dir "$output_directory" --epochs "$epochs" --adapter "$adapter"
+run python -m tunebook.tools.runtime.torchtune_job prove \
+    --config "$config" --output-dir "$output_directory" --epochs "$epochs"

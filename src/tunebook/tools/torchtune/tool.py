@@ -35,13 +35,14 @@ from tunebook.tools.base import (
     Shrunk,
     Unit,
 )
-from tunebook.tools.job_script import Shell, job_variables, script_problems, script_text, shell_body
+from tunebook.tools.job_script import Shell, input_path, job_variables, script_problems, script_text, shell_body
 from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_example
 from tunebook.tools.torchtune.config import config_values, launched_recipe, metrics_path, write_config
 from tunebook.tools.torchtune.deep_checks import torchtune_checks
+from tunebook.tools.torchtune.disk_space import checkpoint_bytes
 from tunebook.tools.torchtune.edit_setup import set_values, smaller_batch
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG, FINETUNE_SCRIPT, SETUP
 from tunebook.tools.torchtune.in_effect import setup_effects
@@ -155,6 +156,10 @@ class TorchtuneTool(PreparationTool):
             return None
         return resolve_model(name, facts, lora=True).parameters_b
 
+    def checkpoint_bytes(self, context: Context, run: Run) -> float | None:
+        """From the form and precision of the checkpoints, and the model's dimensions."""
+        return checkpoint_bytes(context, run)
+
     def download_command(self, repository: str, directory: str) -> str:
         """``tune download``."""
         return f"tune download {repository} --output-dir {directory}"
@@ -230,7 +235,8 @@ class _Derivation:
         job = self.job
         checkpoints = dict(enumerate(job.checkpoints))
         settings = {"seed": self.setup.seed, "prompt": self.setup.prompt, "system_prompt": self.setup.system_prompt}
-        settings |= {"dataset_path": self.setup.dataset_path, "epochs": self.setup.epochs}
+        settings |= {"dataset_path": self.setup.dataset_path, "dataset_type": self.setup.settings["dataset_type"]}
+        settings["epochs"] = self.setup.epochs
         config = self.context.edited.get(setup_path, setup_text)
         base, rank = "", None
         if self.setup.saves_adapters:
@@ -286,11 +292,21 @@ class _Derivation:
             directory=self.directory,
             script=f"{self.directory}/{FINETUNE_SCRIPT}",
             outcome=f"{self.directory}/finetune.outcome.json",
-            inputs=(f"{self.directory}/{FINETUNE_CONFIG}", f"{self.directory}/{FINETUNE_SCRIPT}"),
+            texts=self._texts(),
+            data=(input_path(self.context.experiment, self.setup.dataset_path),),
+            models=(input_path(self.context.experiment, self.setup.model_checkpoint),),
             metrics=str(metrics_path(self.output)),
             checkpoints=tuple(str(checkpoint(self.output, epoch)) for epoch in range(self.setup.epochs)),
             resources=self._resources(),
         )
+
+    def _texts(self) -> tuple[str, ...]:
+        """The files that decide what the training does; a recipe of a person's own is one of them if it is a file."""
+        texts = [f"{self.directory}/{FINETUNE_CONFIG}", f"{self.directory}/{FINETUNE_SCRIPT}"]
+        recipe = self.setup.custom_recipe
+        if recipe and (self.context.experiment / recipe).is_file():
+            texts.append(input_path(self.context.experiment, recipe))
+        return tuple(texts)
 
     def _resources(self) -> Resources:
         setup, site = self.setup, self.context.site

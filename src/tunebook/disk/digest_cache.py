@@ -1,0 +1,85 @@
+"""Remembers digests of files in ``.tunebook/digests.json``, so that unchanged files are not read again."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from tunebook.core.paths import DIGESTS
+from tunebook.disk.atomic import read_text, write_text
+
+__all__ = ["Compute", "DigestCache"]
+
+_VERSION = 1
+_FRESH_NS = 2_000_000_000
+"""A file that was written so recently may change again without another time stamp: it is read again next time."""
+
+Compute = Callable[[str], str]
+_Identity = tuple[int, int, int]
+
+
+class DigestCache:
+    """Digests by key, each with the size, the time and the inode of its file; a file that differs is read again."""
+
+    def __init__(self, experiment: Path) -> None:
+        self._path = experiment / DIGESTS
+        self._known: dict[str, tuple[_Identity, str]] | None = None
+        self._used: dict[str, tuple[_Identity, str]] = {}
+        self._is_changed = False
+
+    def get(self, key: str, path: str, compute: Compute) -> str:
+        """Returns what was computed for this key and this content of the file.
+
+        Args:
+            key: what is computed of the file, and how.
+            compute: gets the path; called if the file has changed since the last call, or is new.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        identity = _identity(path)
+        known = self._used.get(key) or self._remembered().get(key)
+        if known is not None and known[0] == identity:
+            self._used[key] = known
+            return known[1]
+        value = compute(path)
+        if _identity(path) == identity and time.time_ns() - identity[1] > _FRESH_NS:
+            self._used[key] = (identity, value)
+            self._is_changed = True
+        return value
+
+    def save(self) -> None:
+        """Writes what was used since this cache was made, if that is new; a directory without write access stays so."""
+        if not self._is_changed:
+            return
+        files = {key: [*identity, value] for key, (identity, value) in self._used.items()}
+        text = json.dumps({"version": _VERSION, "files": files}, separators=(",", ":"))
+        with suppress(OSError):
+            write_text(self._path, text)
+        self._is_changed = False
+
+    def _remembered(self) -> dict[str, tuple[_Identity, str]]:
+        if self._known is None:
+            self._known = _read(self._path)
+        return self._known
+
+
+def _identity(path: str) -> _Identity:
+    status = os.stat(path)  # noqa: PTH116  a sweep has thousands
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _read(path: Path) -> dict[str, tuple[_Identity, str]]:
+    """The digests on disk; a file that cannot be read is as good as none."""
+    try:
+        document = json.loads(read_text(path) or "{}")
+        if document.get("version") != _VERSION:
+            return {}
+        files = document["files"].items()
+        return {key: ((int(size), int(mtime), int(inode)), str(value)) for key, (size, mtime, inode, value) in files}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
