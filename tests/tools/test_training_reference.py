@@ -35,9 +35,15 @@ FAST = ("| 3e-4 |", "| 1e-2 |")
 CASES: dict[str, tuple[PlainSettings, list[str], tuple[tuple[str, str], ...], int]] = {
     "cosine": (PLAIN, ["Gradient Accumulation Steps: 2"], (), 11),
     "one batch left over": (PLAIN, ["Gradient Accumulation Steps: 2"], (), 10),
-    "linear, warm-up, weight decay": (
+    "linear, warm-up, weight decay, prompts learnt too": (
         dataclasses.replace(PLAIN, schedule="linear", warmup=2, accumulation=4, weight_decay=0.3, lr=1e-2),
-        ["Gradient Accumulation Steps: 4", "Scheduler: linear", "Warmup Steps: 2", "Weight Decay: 0.3"],
+        [
+            "Gradient Accumulation Steps: 4",
+            "Scheduler: linear",
+            "Warmup Steps: 2",
+            "Weight Decay: 0.3",
+            "Train On Input: yes",
+        ],
         (FAST,),
         11,
     ),
