@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from support.plain_training import PlainSettings, PlainTraining
 from support.tiny_model import MODEL, build_family_model
 from support.trainings import FULL, configuration, train
 from tunebook.tools.runtime import torchtune_job
+from tunebook.tools.torchtune.plain_training import PlainSettings, PlainTraining
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 
