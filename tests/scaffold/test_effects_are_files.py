@@ -41,6 +41,7 @@ OPTIONS = {
     "eval_max_tokens": "max-tokens",
     "eval_seed": "seed",
     "eval_limit": "limit",
+    "max_connections": "max-connections",
 }
 
 
