@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
 
 from tunebook.core.input_digests import InputDigests
 from tunebook.core.jobs import Job
@@ -13,9 +12,9 @@ from tunebook.disk.input_record import InputRecord
 __all__ = ["describe_changes"]
 
 _SETTING = re.compile(r"(?P<indent>[ \t]*)(?:- )?\"?(?P<name>[\w.-]+)\"?(?:: *| ?= ?)(?P<value>.*?),?\s*")
-_WORD = re.compile(r"[^\s(){},]+")
 _MOST = 2
 _LONGEST = 40
+_MARKS = "-\"':,(){}[]"
 
 
 def describe_changes(job: Job, changed: Sequence[str], before: InputDigests, record: InputRecord) -> str:
@@ -55,27 +54,23 @@ def _changed_settings(before: str, now: str) -> Iterator[str]:
             yield f"{name} {_short(is_now)} was added"
         elif is_now is None:
             yield f"{name} {_short(was)} was removed"
+        elif len(was) > _LONGEST or len(is_now) > _LONGEST:
+            yield from _changed_words(name, was, is_now)
         else:
-            yield _change(name, was, is_now)
+            yield f"{name} {was} → {is_now}"
 
 
-def _change(name: str, was: str, is_now: str) -> str:
-    """``lr 1e-05 → 2e-05``; of long values the words that differ, after the word that is before them."""
-    if max(len(was), len(is_now)) <= _LONGEST:
-        return f"{name} {was} → {is_now}"
-    old, new = _WORD.findall(was), _WORD.findall(is_now)
-    start = _equal_at_start(old, new)
-    end = _equal_at_start(old[start:][::-1], new[start:][::-1])
-    before = " ".join(old[max(0, start - 1) : start])
-    different = [" ".join(words[start : len(words) - end]) or "nothing" for words in (old, new)]
-    if max(map(len, different)) > _LONGEST:
-        return name
-    return " ".join(f"{name} {before} {different[0]} → {different[1]}".split())
-
-
-def _equal_at_start(one: Sequence[str], other: Sequence[str]) -> int:
-    pairs = zip(one, other, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+def _changed_words(name: str, before: str, now: str) -> Iterator[str]:
+    """The words of a long value that changed, each after the word that names it: ``max_tokens 12 → 13``."""
+    old, new = before.split(), now.split()
+    pairs = list(zip(old, new, strict=False))
+    changed = [number for number, (was, is_now) in enumerate(pairs) if was != is_now]
+    if len(old) != len(new) or len(changed) > _MOST or not all(changed):
+        yield name
+        return
+    for number in changed:
+        word = old[number - 1].strip(_MARKS).replace("-", "_")
+        yield f"{word} {old[number].strip(_MARKS)} → {new[number].strip(_MARKS)}"
 
 
 def _short(value: str | None) -> str:
