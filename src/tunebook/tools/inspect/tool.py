@@ -232,10 +232,8 @@ class _Evaluation:
 
     def _data(self) -> tuple[str, ...]:
         """The data set that the task reads, unless the task brings its own."""
-        task = self.task
-        is_own = task.has_own_data or (is_package_task(task.script) and not task.dataset)
         path = self.arguments.data
-        if is_own or not path:
+        if has_own_data(self.task) or not path:
             return ()
         return (input_path(self.context.experiment, path),)
 
