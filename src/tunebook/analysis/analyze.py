@@ -26,6 +26,7 @@ from tunebook.artifacts.text_files import read_readable
 from tunebook.artifacts.times import timestamp_s
 from tunebook.core.markdown import parse_markdown, title_key
 from tunebook.core.paths import PLAN_FILE
+from tunebook.core.plan.status import without_status
 
 __all__ = ["analyze_experiment"]
 
@@ -91,7 +92,7 @@ def _provenance(source: Source, found: Collected, plan_text: str, created: str) 
     ordered = sorted(filter(None, times), key=lambda time: (timestamp_s(time) or 0.0, time)) or [""]
     facts = {
         "Experiment": str(source.experiment),
-        "Plan (SHA-256, without its status tables)": hashlib.sha256(_without_status(plan_text).encode()).hexdigest(),
+        "Plan (SHA-256, without its status tables)": hashlib.sha256(without_status(plan_text).encode()).hexdigest(),
         "Created": created,
         "First job started": ordered[0],
         "Last job ended": ordered[-1],
@@ -110,13 +111,6 @@ def _models(source: Source, found: Collected) -> dict[str, str]:
     """The path of each model that a run uses."""
     paths = {model.name: model.path for model in source.plan.models}
     return {f"Model {run.model}": paths.get(run.model, "") for run in found.runs}
-
-
-def _without_status(plan_text: str) -> str:
-    """The plan without its status tables, which `tunebook run` rewrites."""
-    head, _, rest = plan_text.partition("\n## Status")
-    _, mark, tail = rest.partition("\n## ")
-    return head + mark + tail
 
 
 def _versions(found: Collected, log_reader: str) -> Iterator[str]:
