@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import chdir, redirect_stderr
-from io import StringIO
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,7 @@ import pytest
 from support.deep import checks_of, here
 from support.tiny_model import build_tiny_model, write_tiny_experiment
 from tunebook.core.deep_checks import DeepResult
-from tunebook.disk.program import Completed
-from tunebook.tools.inspect import deep_checks as inspect_deep_checks
-from tunebook.tools.runtime import inspect_probe
+from tunebook.errors import ToolError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai warns of the libraries that it uses
 
@@ -39,18 +35,12 @@ def experiment(tmp_path: Path, model: Path) -> Path:
     return directory
 
 
-@pytest.fixture
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saves the seconds in which another process imports inspect-ai."""
-
-    def run_here(argv: Sequence[str], *, cwd: Path, **_: Any) -> Completed:
-
-        errors = StringIO()
-        with chdir(cwd), redirect_stderr(errors):
-            code = inspect_probe.main(list(argv[3:]))
-        return Completed("", errors.getvalue(), code)
-
-    monkeypatch.setattr(inspect_deep_checks, "run_program", run_here)
+def as_worker(function: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """In this process, with the errors of the worker's."""
+    try:
+        return here(function, arguments)
+    except Exception as error:
+        raise ToolError(f"{type(error).__name__}: {error}") from error
 
 
 def changed(experiment: Path, file: str, old: str, new: str) -> None:
@@ -65,7 +55,7 @@ def trained(experiment: Path) -> DeepResult:
     (check,) = [check for check in checks_of(experiment, TASK) if "config_dir" in check.subject]
     assert len(check.runs) == 2
     assert "running the experiment's own code" in check.announcement
-    return check.look(here)
+    return check.look(as_worker)
 
 
 def test_a_correct_task_shows_its_samples(experiment: Path) -> None:
@@ -76,7 +66,6 @@ def test_a_correct_task_shows_its_samples(experiment: Path) -> None:
     assert not (experiment / "logs").exists()
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_a_task_that_ignores_its_data_set_is_an_error_at_its_line(experiment: Path) -> None:
     other = {"test": [{"input": f"other{number}", "output": "x"} for number in range(40)]}
     (experiment / "other.json").write_text(json.dumps(other))
@@ -89,14 +78,12 @@ def test_a_task_that_ignores_its_data_set_is_an_error_at_its_line(experiment: Pa
     assert "cap_task.py" in line
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_a_task_with_a_prompt_of_its_own_is_an_error(experiment: Path) -> None:
     changed(experiment, "cap_task.py", 'template.replace("{input}", record["input"])', "record['input'] + '?'")
     (problem,) = trained(experiment).errors
     assert "does not use the plan's Prompt: it should ask 'Capitalize the given word: testword0'" in problem.message
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_a_task_that_drops_the_system_prompt_is_an_error(experiment: Path) -> None:
     changed(experiment, "experiment_summary.md", '**System Prompt:** ""', '**System Prompt:** "Be brief."')
     assert trained(experiment).errors == ()
@@ -105,20 +92,17 @@ def test_a_task_that_drops_the_system_prompt_is_an_error(experiment: Path) -> No
     assert "does not use the plan's System Prompt: it should ask 'Be brief.' and asks 'nothing'" in problem.message
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_fewer_samples_than_the_split_has_are_a_warning(experiment: Path) -> None:
     changed(experiment, "cap_task.py", "enumerate(records)", "enumerate(records[:7])")
     (problem,) = trained(experiment).warnings
     assert "has 7 samples, but the test split" in problem.message
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_a_task_that_reads_the_training_data_is_a_warning(experiment: Path) -> None:
     changed(experiment, "cap_task.py", 'split: str = "test"', 'split: str = "train"')
     assert any("evaluates on the training data" in problem.message for problem in trained(experiment).warnings)
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_a_limit_above_the_number_of_samples_is_an_error(experiment: Path) -> None:
     changed(
         experiment,

@@ -81,12 +81,13 @@ def run_deep_checks(experiment: Path, checks: Sequence[DeepCheck], on_event: OnD
     before = read_passed(experiment)
     passed: dict[str, str] = {}
     outcomes: list[DeepOutcome] = []
-    with Worker() as worker:
+    with Worker() as worker, Worker() as worker_of_others:
         for check in checks:
+            ask = worker_of_others.ask if check.runs_others_code else worker.ask
             digest = check_digest(check.title, check.key)
             outcome = _cached(check, before.get(digest))
             if outcome is None:
-                outcome = _looked(check, worker.ask, on_event)
+                outcome = _looked(check, ask, on_event)
             if outcome.state == "passed" and check.key:
                 passed[digest] = outcome.result.figure
                 _remember(experiment, before | passed)

@@ -41,7 +41,7 @@ class DeepCheck:
             empty key is that of a check whose outcome other things decide; it is never taken from the cache.
         look: does it; heavy work goes through the function that it gets. An error that it raises is one that it found.
         runs: the runs of the plan that rest on it.
-        announcement: what a person must know before it starts, such as whose code it runs.
+        announcement: what a person must know before it starts: whose code it runs. Empty for tunebook's own.
     """
 
     title: str
@@ -50,3 +50,8 @@ class DeepCheck:
     key: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     runs: tuple[str, ...] = ()
     announcement: str = ""
+
+    @property
+    def runs_others_code(self) -> bool:
+        """Whether its work is not tunebook's alone; it then gets a process that no other proof uses."""
+        return bool(self.announcement)

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from tunebook.disk.program import Conversation, own_python_first
 from tunebook.errors import ToolError
+from tunebook.tools.runtime.inspect_eval import remove_steering
 
 __all__ = ["Worker", "main"]
 
@@ -79,6 +80,7 @@ def _command() -> list[str]:
 def _environment(scratch: str) -> dict[str, str]:
     """As in a job: models and data are local files. What was asked for decides, not the shell's settings."""
     env = own_python_first(dict(os.environ))
+    remove_steering(env)
     env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "WANDB_MODE": "disabled"}
     env |= {"HF_DATASETS_CACHE": f"{scratch}/datasets", "TOKENIZERS_PARALLELISM": "false", "TMPDIR": scratch}
     return env | {"CUDA_VISIBLE_DEVICES": ""}  # the proofs are in fp32 on the CPU, whatever trains

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +13,6 @@ from typing import Any
 
 from tunebook.core.deep_checks import Ask, DeepCheck, DeepResult
 from tunebook.core.plan import EvaluationTask, Plan, Run
-from tunebook.disk.program import own_python_first, run_program
 from tunebook.errors import Problem, ToolError
 from tunebook.tools.base import PlannedFile
 from tunebook.tools.deep.versions import content_digest, versions
@@ -24,8 +21,6 @@ from tunebook.tools.runtime.chat import instruct_messages
 __all__ = ["TaskUse", "task_checks"]
 
 _TASK = "task"
-_LONGEST_S = 300.0
-_LAST_LINES = 3
 
 
 @dataclass(frozen=True)
@@ -82,14 +77,14 @@ def _code(use: TaskUse) -> list[Path]:
     return sorted(Path(use.file).parent.glob("*.py"))
 
 
-def _look(use: TaskUse, ask: Ask) -> DeepResult:  # noqa: ARG001 - a user's code gets a process of its own
+def _look(use: TaskUse, ask: Ask) -> DeepResult:
     if find_spec("inspect_ai") is None:
         return DeepResult(unchecked="inspect-ai is not installed here")
     for needed in (use.file, use.data):
         if needed and not os.path.exists(needed):  # noqa: PTH110
             return DeepResult(unchecked=f"{needed} was not found here")
     try:
-        answer = _probed(use)
+        answer = _probed(use, ask)
     except ToolError as error:
         message = f"the task {use.task.name} cannot be built with the arguments of its job: {error}"
         return DeepResult(errors=(_problem(use, message, "correct the task's script"),))
@@ -98,8 +93,8 @@ def _look(use: TaskUse, ask: Ask) -> DeepResult:  # noqa: ARG001 - a user's code
     return DeepResult(tuple(errors), tuple(warnings), _figure(use, answer))
 
 
-def _probed(use: TaskUse) -> Mapping[str, Any]:
-    """What the probe found, in a process of its own, away from the experiment's directory.
+def _probed(use: TaskUse, ask: Ask) -> Mapping[str, Any]:
+    """What the probe found, away from the experiment's directory.
 
     Raises:
         ToolError: the task could not be built, or asks nothing.
@@ -118,17 +113,7 @@ def _probed(use: TaskUse) -> Mapping[str, Any]:
             "dataset_type": use.dataset_type,
             "prompt": use.prompts[1] if use.prompts else "{input}",
         }
-        question, out = scratch / "request.json", scratch / "answer.json"
-        question.write_text(json.dumps(request), encoding="utf-8")
-        argv = [sys.executable, "-m", "tunebook.tools.runtime.inspect_probe"]
-        argv += ["--request", str(question), "--out", str(out)]
-        done = run_program(argv, timeout_s=_LONGEST_S, cwd=scratch, env=_environment())
-        if done.returncode != 0 or not out.is_file():
-            lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-            reason = " ".join(lines[-1:]).removeprefix("tunebook: ")
-            raise ToolError(reason or f"exit code {done.returncode}")
-        answer: Mapping[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-        return answer
+        return ask("tunebook.tools.runtime.inspect_probe:probe", {"request": request, "scratch": folder})
 
 
 def _moved(value: Any, before: str, after: Path) -> Any:
@@ -136,11 +121,6 @@ def _moved(value: Any, before: str, after: Path) -> Any:
     if isinstance(value, str) and (value == before or value.startswith(f"{before}/")):
         return str(after) + value[len(before) :]
     return value
-
-
-def _environment() -> dict[str, str]:
-    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    return own_python_first(dict(os.environ)) | offline
 
 
 def _problem(use: TaskUse, message: str, hint: str) -> Problem:

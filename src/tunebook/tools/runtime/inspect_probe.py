@@ -1,16 +1,13 @@
 """Builds a task with the arguments of its job and asks it for its first prompts, with a model that only listens.
 
-Runs the task's own code, in a process of its own (``python -m tunebook.tools.runtime.inspect_probe``). Imports only
-other modules of this package. Every failure is one line on stderr and exit code 1.
+Runs the task's own code, in the process of the deep checks that run such code, as a job would: with the same arguments,
+away from the experiment's directory. Imports only other modules of this package.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
+from contextlib import chdir
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,22 +15,27 @@ from typing import Any
 from tunebook.tools.runtime.data_files import DataReader, RawExample
 from tunebook.tools.runtime.data_formats import FormatReader
 
-__all__ = ["main", "matched_records", "probe"]
+__all__ = ["matched_records", "probe"]
 
 _HEARD = 3  # samples that are asked
 
 
-def probe(request: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
+def probe(request: Mapping[str, Any], scratch: str) -> dict[str, Any]:
     """The task's samples, how many of them are in each split of the data, and what the model would be asked first.
 
     Args:
         request: ``task`` as ``inspect eval`` takes it, its ``arguments``, the ``data`` that it should read (empty for a
             task with data of its own) with its ``dataset_type``, and the plan's ``prompt``.
-        scratch: a directory for logs.
+        scratch: a directory for logs, in which the task is built.
 
     Raises:
         ValueError: the task cannot be built, or gives no samples.
     """
+    with chdir(scratch):
+        return _probed(request, Path(scratch))
+
+
+def _probed(request: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     task = _built(str(request["task"]), dict(request["arguments"]))
     samples = [{"text": _text(sample.input), "last": _last(sample.input)} for sample in task.dataset]
     if not samples:
@@ -133,25 +135,3 @@ def _by_prompt(questions: tuple[str, ...], prompt: str) -> dict[str, str]:
     """What a sample may ask, to the question that is in it."""
     with_prompt = {prompt.replace("{input}", question): question for question in questions}
     return with_prompt | {question: question for question in questions}
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """``--request FILE --out FILE``: both are JSON; logs go beside the answer."""
-    parser = argparse.ArgumentParser(prog="tunebook.tools.runtime.inspect_probe")
-    parser.add_argument("--request", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args(arguments)
-    for name in [name for name in os.environ if name.startswith(("INSPECT_EVAL_", "INSPECT_LOG_"))]:
-        del os.environ[name]
-    try:
-        request = json.loads(given.request.read_text(encoding="utf-8"))
-        answer = probe(request, given.out.parent)
-    except Exception as error:  # noqa: BLE001 - the code of a task can raise anything
-        sys.stderr.write(f"tunebook: {type(error).__name__}: {error}\n")
-        return 1
-    given.out.write_text(json.dumps(answer), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

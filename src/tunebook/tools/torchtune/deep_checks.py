@@ -15,6 +15,7 @@ from tunebook.tools.deep.shrunk import ShrunkConfig, shrunk_config
 from tunebook.tools.deep.versions import versions
 from tunebook.tools.known_models import known_model
 from tunebook.tools.plan_inputs import model_path
+from tunebook.tools.torchtune.deep_training import SmallRun, training_checks
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
 
@@ -41,7 +42,19 @@ _OF_TRAINING = ("lora_rank", "lora_alpha", "lora_dropout")  # they do not change
 def torchtune_checks(context: Context, built: Sequence[tuple[Run, Unit]]) -> Iterator[DeepCheck]:
     """The checks of all runs; those of one shape have one key."""
     for run, unit in built:
-        yield _function_check(context, run, _generated(unit))
+        generated, config = _generated(unit), _model_config(context, run)
+        shrunk = shrunk_config(config)
+        yield _function_check(context, run, generated, shrunk)
+        small = SmallRun(
+            name=run.name,
+            model_name=run.model,
+            place=Problem("", context.plan.file, run.line),
+            context=context,
+            generated=generated,
+            shrunk=shrunk,
+            model=shrunk_model(generated["model"], shrunk),
+        )
+        yield from training_checks(small)
 
 
 def _generated(unit: Unit) -> Mapping[str, Any]:
@@ -51,9 +64,7 @@ def _generated(unit: Unit) -> Mapping[str, Any]:
     return values
 
 
-def _function_check(context: Context, run: Run, generated: Mapping[str, Any]) -> DeepCheck:
-    config = _model_config(context, run)
-    shrunk = shrunk_config(config)
+def _function_check(context: Context, run: Run, generated: Mapping[str, Any], shrunk: ShrunkConfig) -> DeepCheck:
     model = shrunk_model(generated["model"], shrunk)
     sections = {"model": model, "checkpointer": _conversion(generated["checkpointer"])}
     key = {"config": shrunk.config, **sections, "versions": versions(_PACKAGES)}

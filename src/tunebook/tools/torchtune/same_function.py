@@ -41,8 +41,13 @@ def _lengths(longest: int) -> list[int]:
     return sorted({min(longest, _SHORT), min(longest, _LONG)})
 
 
-def random_model(config: Mapping[str, Any], directory: Path) -> Any:
-    """A random model of Transformers in a directory, in fp32."""
+def random_model(config: Mapping[str, Any], directory: Path, *, std: float = _STD, dtype: str = "fp32") -> Any:
+    """A random model of Transformers in a directory.
+
+    Args:
+        std: the standard deviation of its weights.
+        dtype: ``fp32`` or ``bf16``, of the weights in the files; the model that is returned is in fp32.
+    """
     import torch
     import transformers
 
@@ -53,9 +58,13 @@ def random_model(config: Mapping[str, Any], directory: Path) -> Any:
     kind: Any = transformers.AutoModelForCausalLM
     model = kind.from_config(read, dtype=torch.float32).eval()
     for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=_STD)
+        torch.nn.init.normal_(parameter, std=std)
     model.tie_weights()
-    model.save_pretrained(directory)
+    if dtype == "bf16":
+        model.to(torch.bfloat16).save_pretrained(directory)
+        model.to(torch.float32)
+    else:
+        model.save_pretrained(directory)
     (directory / "config.json").write_text(json.dumps(dict(config)), encoding="utf-8")  # the fields as they were
     return model
 

@@ -1,6 +1,7 @@
 """A training as a textbook has it: a plain loop over Transformers' model, with LoRA written by hand.
 
-It shares with tunebook's recipe only the tokens, their order, and the first weights of the adapters.
+It is the reference of tunebook's recipe in ``check --deep`` and in the tests, and shares with the recipe only the
+tokens, their order, and the first weights of the adapters. Torch is imported inside the functions.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PlainSettings", "PlainTraining", "adapted_names"]
+__all__ = ["PlainSettings", "PlainTraining", "adapted_places"]
 
 Example = Mapping[str, Any]
 
@@ -24,11 +25,24 @@ _PLACES = {
     "w2": "mlp.down_proj",
     "w3": "mlp.up_proj",
 }
+_FUSED = {
+    "q_proj": "self_attn.qkv_proj",
+    "k_proj": "self_attn.qkv_proj",
+    "v_proj": "self_attn.qkv_proj",
+    "w1": "mlp.gate_up_proj",
+    "w3": "mlp.gate_up_proj",
+}
+_WITH_ADAPTER = "lora_a.weight"
+_IGNORED = -100
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlainSettings:
-    """The settings of a plain training; ``rank`` 0 trains all weights, ``most_steps`` 0 cuts no epoch."""
+    """The settings of a plain training; ``rank`` 0 trains all weights, ``most_steps`` 0 cuts no epoch.
+
+    Attributes:
+        optimizer: the name of a class in ``torch.optim``.
+    """
 
     batch: int
     accumulation: int
@@ -40,6 +54,7 @@ class PlainSettings:
     most_steps: int
     rank: int
     alpha: float
+    optimizer: str = "AdamW"
 
     def rate(self, step: int, total: int) -> float:
         """The learning rate of a step, counted from zero."""
@@ -51,14 +66,53 @@ class PlainSettings:
         return self.lr * (1 - share) if self.schedule == "linear" else self.lr
 
 
-def adapted_names(first: Mapping[str, Any]) -> list[str]:
-    """Transformers' names of the modules that have an adapter, from torchtune's names of its weights."""
-    names = []
+@dataclass(frozen=True)
+class Place:
+    """Where an adapter is in Transformers' model.
+
+    Attributes:
+        module: the name of the linear layer.
+        rows: which rows of its output the adapter adds to; ``None`` for all.
+    """
+
+    module: str
+    rows: slice | None = None
+
+
+def adapted_places(first: Mapping[str, Any], model: Any) -> dict[str, Place]:
+    """Torchtune's name of each adapted module, such as ``layers.0.attn.q_proj``, to its place in the model."""
+    found = {}
     for name in first:
-        if name.endswith("lora_a.weight"):
-            _, layer, _, module, _, _ = name.split(".")
-            names.append(f"model.layers.{layer}.{_PLACES[module]}")
-    return names
+        if name.endswith(_WITH_ADAPTER):
+            module = name.removesuffix(f".{_WITH_ADAPTER}")
+            found[module] = _place(module, model)
+    return found
+
+
+def _place(module: str, model: Any) -> Place:
+    if module == "output":
+        return Place("lm_head")
+    _, layer, _, kind = module.split(".")
+    names = {name for name, _ in model.named_modules()}
+    plain = f"model.layers.{layer}.{_PLACES[kind]}"
+    if plain in names:
+        return Place(plain)
+    return Place(f"model.layers.{layer}.{_FUSED[kind]}", _rows(kind, model.config))
+
+
+def _rows(kind: str, config: Any) -> slice:
+    """The rows of a fused projection that belong to one of its parts."""
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    queries, keys = config.num_attention_heads * head, config.num_key_value_heads * head
+    parts = {
+        "q_proj": (0, queries),
+        "k_proj": (queries, keys),
+        "v_proj": (queries + keys, keys),
+        "w1": (0, config.intermediate_size),
+        "w3": (config.intermediate_size, config.intermediate_size),
+    }
+    start, length = parts[kind]
+    return slice(start, start + length)
 
 
 class PlainTraining:
@@ -72,27 +126,33 @@ class PlainTraining:
         self.settings = settings
         self.losses: list[float] = []
         self.rates: list[float] = []
+        self.trained: list[Any] = list(self.model.parameters())
         if settings.rank:
             for parameter in self.model.parameters():
-                parameter.requires_grad_(False)
-            down = [tensor for name, tensor in first.items() if name.endswith("lora_a.weight")]
-            for name, weight in zip(adapted_names(first), down, strict=True):
-                self._adapt(name, weight)
-        self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+                parameter.requires_grad = False
+            self.trained = []
+            for name, place in adapted_places(first, self.model).items():
+                self._adapt(place, first[f"{name}.{_WITH_ADAPTER}"])
 
-    def _adapt(self, name: str, first: Any) -> None:
+    def _adapt(self, place: Place, first: Any) -> None:
         """Adds (α/r) · B · A · x to the output of a linear layer."""
         import torch
 
-        layer = self.model.get_submodule(name)
-        layer.lora_a = torch.nn.Parameter(first.clone())
-        layer.lora_b = torch.nn.Parameter(torch.zeros(layer.out_features, self.settings.rank))
+        layer = self.model.get_submodule(place.module)
+        rows = place.rows or slice(0, layer.out_features)
+        down = torch.nn.Parameter(first.clone().float())
+        up = torch.nn.Parameter(torch.zeros(rows.stop - rows.start, self.settings.rank))
         scale = self.settings.alpha / self.settings.rank
+        before = layer.forward
 
         def forward(x: Any) -> Any:
-            return x @ layer.weight.T + scale * (x @ layer.lora_a.T) @ layer.lora_b.T
+            out = before(x)
+            change = torch.zeros_like(out)
+            change[..., rows] = scale * (x @ down.T) @ up.T
+            return out + change
 
         layer.forward = forward
+        self.trained += [down, up]
 
     def run(self, epochs: Sequence[Sequence[Example]]) -> None:
         """Trains on the examples of each epoch, in their order."""
@@ -101,13 +161,14 @@ class PlainTraining:
         settings = self.settings
         plan = [self._steps_of(examples) for examples in epochs]
         total = sum(map(len, plan))
-        optimizer = torch.optim.AdamW(self.trained, lr=settings.lr, weight_decay=settings.weight_decay)
+        kind: Any = getattr(torch.optim, settings.optimizer)
+        optimizer = kind(self.trained, lr=settings.lr, weight_decay=settings.weight_decay)
         for batches in (batches for steps in plan for batches in steps):
             rate = settings.rate(len(self.rates), total)
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
             learnt = sum(
-                sum(label != -100 for label in example["labels"][1:]) for batch in batches for example in batch
+                sum(label != _IGNORED for label in example["labels"][1:]) for batch in batches for example in batch
             )
             loss = sum(self._summed_loss(batch) for batch in batches) / learnt
             loss.backward()
@@ -132,5 +193,5 @@ class PlainTraining:
         for example in batch:
             logits = self.model(torch.tensor([example["tokens"]])).logits[0, :-1]
             labels = torch.tensor(example["labels"][1:])
-            total = total + torch.nn.functional.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+            total = total + torch.nn.functional.cross_entropy(logits, labels, ignore_index=_IGNORED, reduction="sum")
         return total

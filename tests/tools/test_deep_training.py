@@ -1,0 +1,221 @@
+"""check --deep: each run's recipe trains a shrunk model as a plain loop does, and saves what it has trained.
+
+Each test puts a fault of a recipe back, and the proof must find it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.deep import checks_of, here, looked
+from support.scaffolding import replace
+from support.tiny_model import build_tiny_model, write_tiny_experiment
+from support.trainings import FULL
+from tunebook.core.deep_checks import DeepResult
+from tunebook.tools.runtime import peft_adapter, torchtune_recipe
+from tunebook.tools.runtime.epoch_steps import steps_per_epoch
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
+
+STEPS, CHECKPOINTS, PLAN = "training steps", "checkpoints", "experiment_summary.md"
+Change = Callable[[type[Any]], type[Any]]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, model: Path) -> Path:
+    directory = tmp_path / "experiment"
+    write_tiny_experiment(directory, model)
+    return directory
+
+
+def with_settings(experiment: Path, *bullets: str) -> None:
+    lines = "".join(f"\n- **{name}:** {value}" for name, value in (bullet.split(": ") for bullet in bullets))
+    replace(experiment / PLAN, "- **GPUs:** 0", f"- **GPUs:** 0{lines}")
+
+
+def with_recipe(monkeypatch: pytest.MonkeyPatch, change: Change) -> None:
+    """The recipe with a fault."""
+    original = torchtune_recipe.recipe_class
+    monkeypatch.setattr(torchtune_recipe, "recipe_class", lambda name: change(original(name)))
+
+
+def message(result: DeepResult) -> str:
+    (problem,) = result.errors
+    assert problem.file == PLAN
+    return problem.message
+
+
+SHAPES = {
+    "as the demo": (),
+    "accumulation, linear, warm-up, clipping": (
+        *("Gradient Accumulation Steps: 4", "Scheduler: linear", "Warmup Steps: 2", "Max Gradient Norm: 0.5"),
+        *("Weight Decay: 0.3", "LoRA Target Modules: q_proj, k_proj, v_proj, output_proj, mlp"),
+    ),
+    "constant, fewer steps, other optimizer, dropout": (
+        *("Scheduler: constant", "Max Steps Per Epoch: 5", "Optimizer: sgd", "LoRA Dropout: 0.2"),
+    ),
+    "bf16, merged": ("Precision: bf16", "Save: merged"),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_correct_recipe_passes(experiment: Path, shape: str) -> None:
+    with_settings(experiment, *SHAPES[shape])
+    for title in (STEPS, CHECKPOINTS):
+        (check,) = checks_of(experiment, title)
+        assert len(check.runs) == 2  # ranks 4 and 16 have one shape
+        result = check.look(here)
+        assert (result.errors, result.unchecked) == ((), "")
+    assert " of a weight's change" in result.figure
+
+
+def test_a_training_of_all_weights_passes(experiment: Path) -> None:
+    for old, new in FULL:
+        replace(experiment / PLAN, old, new)
+    result = looked(experiment, STEPS)
+    assert (result.errors, result.unchecked) == ((), "")
+    assert checks_of(experiment, CHECKPOINTS) == ()
+
+
+def floors(recipe: type[Any]) -> type[Any]:
+    """Drops the last incomplete batch, as torchtune's recipes do."""
+
+    class Flooring(recipe):  # type: ignore[misc]  # the recipes are untyped
+        def _setup_data(self, *given: Any, **options: Any) -> Any:
+            from torch.utils.data import DataLoader
+
+            whole = super()._setup_data(*given, **options)
+            loader = DataLoader(
+                whole.dataset, whole.batch_size, sampler=whole.sampler, collate_fn=whole.collate_fn, drop_last=True
+            )
+            self.max_steps_per_epoch = len(loader)
+            return loader
+
+    return Flooring
+
+
+def keeps_gradients(recipe: type[Any]) -> type[Any]:
+    """Adds the gradients of every step to those of the next one."""
+
+    class Keeping(recipe):  # type: ignore[misc]  # the recipes are untyped
+        def setup(self, cfg: Any) -> None:
+            super().setup(cfg)
+            self._optimizer.zero_grad = lambda **_: None
+
+    return Keeping
+
+
+def merges_into_the_live_weights(recipe: type[Any]) -> type[Any]:
+    """As torchtune's LoRA recipe does on a CPU."""
+
+    class Merging(recipe):  # type: ignore[misc]  # the recipes are untyped
+        def save_checkpoint(self, epoch: int) -> None:
+            super().save_checkpoint(epoch)
+            self._model.load_state_dict(self.merged_weights(), strict=False)
+
+    return Merging
+
+
+def starts_late(recipe: type[Any]) -> type[Any]:
+    """Uses the learning rate of the next step."""
+
+    class Late(recipe):  # type: ignore[misc]  # the recipes are untyped
+        def _setup_lr_scheduler(self, *given: Any, **options: Any) -> Any:
+            schedule = super()._setup_lr_scheduler(*given, **options)
+            schedule.step()
+            return schedule
+
+    return Late
+
+
+FAULTS: list[tuple[Change, str]] = [
+    (floors, "it makes 4 steps instead of 6"),
+    (keeps_gradients, "the loss of step 3 is "),
+    (merges_into_the_live_weights, "the loss of step 4 is "),
+    (starts_late, "the learning rate of step 1 is "),
+]
+
+
+@pytest.mark.parametrize(("fault", "words"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
+def test_a_recipe_with_a_fault_is_an_error_at_the_runs_line(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch, fault: Change, words: str
+) -> None:
+    with_recipe(monkeypatch, fault)
+    found = message(looked(experiment, STEPS))
+    assert f"is not what a plain loop over Transformers does: {words}" in found
+
+
+def test_other_data_per_epoch_is_an_error(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Skipping:
+        """A sampler that leaves one example out."""
+
+        def __init__(self, whole: Any) -> None:
+            self.whole = whole
+            self.set_epoch = whole.set_epoch
+
+        def __iter__(self) -> Any:
+            return iter([0, *list(self.whole)[1:]])
+
+        def __len__(self) -> int:
+            return len(self.whole)
+
+    def skips(recipe: type[Any]) -> type[Any]:
+        class Other(recipe):  # type: ignore[misc]  # the recipes are untyped
+            def _setup_data(self, *given: Any, **options: Any) -> Any:
+                from torch.utils.data import DataLoader
+
+                whole = super()._setup_data(*given, **options)
+                return DataLoader(
+                    whole.dataset, whole.batch_size, sampler=Skipping(whole.sampler), collate_fn=whole.collate_fn
+                )
+
+        return Other
+
+    with_recipe(monkeypatch, skips)
+    assert "an epoch has 7 of 7 examples, but not each once" in message(looked(experiment, STEPS))
+
+
+def test_a_merge_in_bf16_is_an_error(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def rounds(recipe: type[Any]) -> type[Any]:
+        class Rounding(recipe):  # type: ignore[misc]  # the recipes are untyped
+            def merged_weights(self) -> dict[str, Any]:
+                weights = super().merged_weights()
+                return {name: tensor.to(torch.bfloat16).float() for name, tensor in weights.items()}
+
+        return Rounding
+
+    with_settings(experiment, "Save: merged", "Precision: bf16")
+    with_recipe(monkeypatch, rounds)
+    assert "the checkpoint as evaluations load it is not W + (α/r) · B · A" in message(looked(experiment, CHECKPOINTS))
+
+
+def test_an_adapter_with_another_scale_is_an_error(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = peft_adapter._peft_config
+    monkeypatch.setattr(
+        peft_adapter, "_peft_config", lambda adapter: original(adapter) | {"lora_alpha": adapter.alpha / 2}
+    )
+    assert "is off by 5.0e-01 of its largest change" in message(looked(experiment, CHECKPOINTS))
+
+
+def test_a_recipe_of_ones_own_counts_as_not_checked(experiment: Path) -> None:
+    replace(experiment / PLAN, "lora_finetune_single_device", "my_package.my_lora_recipe")
+    (check,) = checks_of(experiment, STEPS)
+    assert check.look(here).unchecked == "the recipe is not tunebook's, which alone is compared"
+
+
+def test_the_small_training_leaves_a_batch_and_an_accumulation_incomplete(experiment: Path) -> None:
+    with_settings(experiment, "Gradient Accumulation Steps: 4")
+    result = looked(experiment, STEPS)
+    examples = 3 * 2 + 3 + 1
+    assert result.figure.startswith(f"{2 * steps_per_epoch(examples, batch_size=3, accumulation=2)} steps of 2 epochs")
