@@ -12,6 +12,7 @@ from typing import Any
 
 from tunebook import __version__
 from tunebook.analysis.collect.differences import deviations_of, gaps_of
+from tunebook.analysis.collect.environments import environment_differences, environment_facts, version_warnings
 from tunebook.analysis.collect.experiment import collect
 from tunebook.analysis.collect.source import Collected, Source
 from tunebook.analysis.findings.catalogue import state_findings, state_training
@@ -44,6 +45,7 @@ def analyze_experiment(source: Source) -> Analysis:
     results = analyze_measures(found)
     headline = [item for item in results if item.is_headline]
     gaps = gaps_of(found)
+    differences = environment_differences(source, found.runs)
     findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs), *state_data(source)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)
@@ -61,8 +63,9 @@ def analyze_experiment(source: Source) -> Analysis:
         findings=tuple(findings),
         next_steps=recommend(headline, gaps),
         gaps=gaps,
-        deviations=deviations_of(source, found),
+        deviations=(*deviations_of(source, found), *version_warnings(differences)),
         provenance=MappingProxyType(_provenance(source, found, plan_text, overview.get("created", ""))),
+        differences=differences,
         level=LEVEL,
         balanced=is_balanced(found.runs, found.factors),
         viewer=source.evaluation_results.viewer,
@@ -104,6 +107,7 @@ def _provenance(source: Source, found: Collected, plan_text: str, created: str) 
         "Commits": ", ".join(sorted(commits)),
         "Hosts": ", ".join(sorted(filter(None, hosts))),
     }
+    facts |= environment_facts(source, found.runs)
     return {name: value for name, value in facts.items() if value}
 
 
