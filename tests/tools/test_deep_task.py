@@ -35,10 +35,10 @@ def experiment(tmp_path: Path, model: Path) -> Path:
     return directory
 
 
-def as_worker(function: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+def as_worker(function: str, arguments: Mapping[str, Any], *, runs_others_code: bool = False) -> Mapping[str, Any]:
     """In this process, with the errors of the worker's."""
     try:
-        return here(function, arguments)
+        return here(function, arguments, runs_others_code=runs_others_code)
     except Exception as error:
         raise ToolError(f"{type(error).__name__}: {error}") from error
 

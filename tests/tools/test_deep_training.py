@@ -16,12 +16,12 @@ from support.scaffolding import replace
 from support.tiny_model import build_tiny_model, write_tiny_experiment
 from support.trainings import FULL
 from tunebook.core.deep_checks import DeepResult
-from tunebook.tools.runtime import peft_adapter, torchtune_recipe
+from tunebook.tools.runtime import peft_adapter, torchtune_components, torchtune_recipe
 from tunebook.tools.runtime.epoch_steps import steps_per_epoch
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 
-STEPS, CHECKPOINTS, PLAN = "training steps", "checkpoints", "experiment_summary.md"
+TOKENS, STEPS, CHECKPOINTS, PLAN = "training tokens", "training steps", "checkpoints", "experiment_summary.md"
 Change = Callable[[type[Any]], type[Any]]
 
 
@@ -84,6 +84,35 @@ def test_a_training_of_all_weights_passes(experiment: Path) -> None:
     result = looked(experiment, STEPS)
     assert (result.errors, result.unchecked) == ((), "")
     assert checks_of(experiment, CHECKPOINTS) == ()
+
+
+def test_the_tokens_of_the_data_are_those_of_the_whole_conversation(experiment: Path) -> None:
+    result = looked(experiment, TOKENS)
+    assert (result.errors, result.unchecked) == ((), "")
+    assert result.figure == "320 examples, 11% of their 9840 tokens are learnt"
+
+
+def test_answers_that_are_tokenized_by_themselves_are_an_error(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SentencePiece does: with a space in front of every text."""
+
+    def split(encode: Any, parts: Any) -> list[tuple[list[int], bool]]:
+        return [(encode(f" {text}" if learnt else text), learnt) for text, learnt in parts]
+
+    monkeypatch.setattr(torchtune_components, "joint_tokens", split)
+    assert "trainings learn other tokens than those of the conversation" in message(looked(experiment, TOKENS))
+
+
+def test_an_answer_that_is_not_learnt_is_an_error(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = torchtune_components._example
+
+    def masks_too_much(*given: Any, **options: Any) -> tuple[list[int], list[int]]:
+        tokens, labels = original(*given, **options)
+        return tokens, [-100] * (len(labels) - 1) + labels[-1:]
+
+    monkeypatch.setattr(torchtune_components, "_example", masks_too_much)
+    assert "'House' is not in what is learnt, '<|im_end|>'" in message(looked(experiment, TOKENS))
 
 
 def floors(recipe: type[Any]) -> type[Any]:
