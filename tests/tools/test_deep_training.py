@@ -105,13 +105,13 @@ def test_answers_that_are_tokenized_by_themselves_are_an_error(
 
 
 def test_an_answer_that_is_not_learnt_is_an_error(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = torchtune_components._example
+    original = torchtune_components.tokenized_example
 
     def masks_too_much(*given: Any, **options: Any) -> tuple[list[int], list[int]]:
         tokens, labels = original(*given, **options)
         return tokens, [-100] * (len(labels) - 1) + labels[-1:]
 
-    monkeypatch.setattr(torchtune_components, "_example", masks_too_much)
+    monkeypatch.setattr(torchtune_components, "tokenized_example", masks_too_much)
     assert "'House' is not in what is learnt, '<|im_end|>'" in message(looked(experiment, TOKENS))
 
 
