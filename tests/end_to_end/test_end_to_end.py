@@ -70,7 +70,8 @@ def test_training_learns_and_writes_its_metrics(finished: Finished) -> None:
     assert {entry["total_steps"] for entry in entries} == {40}
     assert entries[-1]["loss"] < 0.9 * entries[0]["loss"]  # adapters on random weights cannot learn much more
     assert all(entry["tokens_per_second"] > 0 and entry["peak_memory_gb"] > 0 for entry in entries)
-    assert entries[0]["lr"] == pytest.approx(1e-2 * (1 + math.cos(math.pi / 40)) / 2)
+    assert entries[0]["lr"] == pytest.approx(1e-2)  # the rate of the step itself, not of the next one
+    assert entries[-1]["lr"] == pytest.approx(1e-2 * (1 + math.cos(math.pi * 39 / 40)) / 2)
 
 
 def test_a_checkpoint_is_an_adapter_that_names_its_base(finished: Finished) -> None:
@@ -121,7 +122,8 @@ def test_training_and_evaluation_ask_in_the_same_tokens(finished: Finished) -> N
     checkpoint = finished.directory / "rank4" / "artifacts" / "epoch_0"
     (path,) = (finished.directory / "rank4" / "eval" / "logs").glob("*.eval")
     samples = read_eval_log(str(path)).samples or []
-    provider = HuggingFaceAPI("tiny", model_path=str(checkpoint), device="cpu")
+    base = str(finished.directory.parent / MODEL)
+    provider = HuggingFaceAPI("tiny", model_path=base, tokenizer_path=str(checkpoint), device="cpu")
     tokenizer = chat_tokenizer(str(checkpoint))
     trained = dataset(
         tokenizer,

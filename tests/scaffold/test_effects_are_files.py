@@ -41,6 +41,7 @@ OPTIONS = {
     "eval_max_tokens": "max-tokens",
     "eval_seed": "seed",
     "eval_limit": "limit",
+    "max_connections": "max-connections",
 }
 
 
@@ -133,5 +134,5 @@ def test_printed_settings_of_the_evaluation_are_its_options(scaffolded_experimen
         given = dict(re.findall(r"--([\w-]+) (\S+?)(?=[\s)])", re.search(r"^options=\(.*\)$", script, re.MULTILINE)[0]))  # type: ignore[index]
         for key, option in OPTIONS.items():
             value = effects["evaluation", key]
-            is_default = value in {"", "0"} and option not in given
+            is_default = (value in {"", "0"} or "unless the task says" in value) and option not in given
             assert is_default or given.get(option) == value, option

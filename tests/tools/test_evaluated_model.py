@@ -153,6 +153,21 @@ def test_neutral_values_are_transformers_own_defaults() -> None:
     assert {name for name in NEUTRAL if name not in defaults} == set()
 
 
+def test_a_temperature_draws_from_all_tokens_whatever_the_model_asks_for(tmp_path: Path, model: Path) -> None:
+    """Transformers' own default draws from the 50 most probable ones."""
+    import torch
+
+    other = Path(shutil.copytree(model, tmp_path / "other"))
+    (other / "generation_config.json").write_text(json.dumps({"top_k": 20, "top_p": 0.5, "min_p": 0.9}))
+    torch.manual_seed(1)
+    loaded = load_evaluated_model(other, precision="fp32", sampling=True)
+    given = torch.full((1500, 2), 7)
+    drawn = loaded.generate(
+        given, attention_mask=torch.ones_like(given), max_new_tokens=1, do_sample=True, temperature=100.0
+    )
+    assert len(set(drawn[:, -1].tolist())) > 200
+
+
 def test_the_token_that_ends_an_answer_stops_generation_and_is_written_into_the_checkpoint(
     tmp_path: Path, model: Path
 ) -> None:

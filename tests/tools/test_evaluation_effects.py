@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from support.evaluation_jobs import write_adapter
 from support.tiny_model import build_tiny_model, write_tiny_experiment
 from tunebook import api
 
@@ -69,6 +71,26 @@ def test_the_precision_of_an_evaluation_is_the_plans_except_for_merged_adapters(
     script = (experiment / "rank4/eval/capitalization_epoch0.slurm").read_text()
     wanted = "fp32" if save == "merged" else f"bf16 --base {experiment.parent}/model"
     assert f"\nprepare_options=(--precision {wanted})\n" in script
+
+
+def test_an_adapter_with_a_base_is_evaluated_where_a_run_names_it_as_its_checkpoint(experiment: Path) -> None:
+    adapter = write_adapter(experiment.parent / "adapter", experiment.parent / "model")
+    page = experiment / "experiment_summary.md"
+    text = page.read_text().replace("| Type |", "| Type | Checkpoint |").replace("| Fine-tuned |", "| Fine-tuned | - |")
+    text = text.replace("| Control |", f"| Eval-only | `{adapter}` |")
+    page.write_text(re.sub(r"(\|[ -]*Run Name.*\n)(\|[-| ]+\|)\n", r"\g<1>\g<2>---|\n", text, count=1))
+    report = api.check(experiment)
+    assert report.errors == ()
+    assert any(f"model {adapter}: complete" in note for note in report.notes)
+    assert in_effect(experiment, BASE)["stop_tokens"][0] == "`<|im_end|>`, `<|endoftext|>`"
+    assert len(report.prompts) == 1
+    api.scaffold(experiment)
+    (script,) = experiment.glob(f"{BASE}*/eval/*.slurm")
+    assert f"\nmodel_path={adapter}\n" in script.read_text()
+    (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "some/base"}')
+    (error,) = api.check(experiment).errors
+    assert "is an adapter, not a model" in error.message
+    assert "write the absolute path of its base as base_model_name_or_path" in error.hint
 
 
 def test_the_list_needs_neither_torch_nor_transformers(experiment: Path) -> None:

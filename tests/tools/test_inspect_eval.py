@@ -169,3 +169,18 @@ def test_a_model_of_plain_texts_is_asked_with_the_tokens_of_its_training(tmp_pat
         wanted[word] = tokenizer.hf.decode(greedy_ids(loaded, prompt, stops=[END]), skip_special_tokens=True)
     assert len(set(wanted.values())) > 2
     assert evaluated(tmp_path / "job", model, plain_text=True)[1] == wanted
+
+
+def test_a_package_that_is_missing_is_one_line(tmp_path: Path) -> None:
+    code = """
+import sys
+sys.modules["transformers"] = None
+from tunebook.tools.runtime.inspect_eval import main
+sys.exit(main(["--record", sys.argv[1], "eval", "t.py"]))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "record.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert line.startswith("tunebook: import of transformers halted")
+    assert line.endswith("install what evaluations need (pip install 'tunebook[inspect]')")

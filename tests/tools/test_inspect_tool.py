@@ -71,7 +71,8 @@ def test_the_scripts_function_is_named_and_the_exact_file(experiment: Path) -> N
     assert f"\ntask='{quoted}@caps'\n" in text
     assert "\nmodel=hf/rank8_lr1e-5_epoch0\n" in text
     assert "\noptions=(--seed 14 --max-connections 32)\n" in text
-    assert "\nprepare_options=(--precision fp32)\n" in text
+    base = "/scratch/gpfs/LAB/pretrained-llms/Llama-3.2-1B-Instruct"
+    assert f"\nprepare_options=(--precision bf16 --base {base})\n" in text
 
 
 def test_a_task_that_takes_neither_is_an_error_that_says_what_to_add(experiment: Path) -> None:

@@ -293,10 +293,21 @@ def finish_adapter(config: Path) -> int:
     return torchtune_job.main([*arguments, "--adapter", "only"])
 
 
-def test_a_sound_adapter_ends_the_training_and_removes_the_state_to_resume_from(adapter_of_two_layers: Path) -> None:
-    state = adapter_of_two_layers.parent / "recipe_state"
-    state.mkdir()
+def test_a_sound_adapter_passes(adapter_of_two_layers: Path) -> None:
     assert finish_adapter(adapter_of_two_layers) == 0
+
+
+def test_the_state_to_resume_from_is_removed_when_a_training_has_ended(adapter_of_two_layers: Path) -> None:
+    config, state = adapter_of_two_layers, adapter_of_two_layers.parent / "recipe_state"
+    values = json.loads(config.read_text())
+    del values["stock_recipe"]
+    config.write_text(json.dumps(values))
+    state.mkdir()
+    assert finish_adapter(config) == 0
+    assert state.exists()
+    assert (
+        torchtune_job.main(["prove", "--config", str(config), "--output-dir", str(config.parent), "--epochs", "1"]) == 0
+    )
     assert not state.exists()
 
 

@@ -125,3 +125,18 @@ def test_a_preparation_names_the_base_and_the_rank_of_its_adapters(
     assert first is not None
     base = f"/scratch/gpfs/LAB/pretrained-llms/{NAME}"
     assert (first.base, first.rank) == ((base, 8) if is_adapter else ("", None))
+
+
+@pytest.mark.parametrize(
+    ("save", "precision", "evaluated"), [("true", "fp32", "fp32"), ("true", "bf16", "bf16"), ("false", "bf16", "fp32")]
+)
+def test_the_evaluation_has_the_precision_of_edited_settings_and_fp32_for_merged_weights(
+    experiment: Path, save: str, precision: str, evaluated: str
+) -> None:
+    scaffolded(experiment)
+    settings = experiment / "rank8_lr1e-5" / "setup_finetune.yaml"
+    replace(settings, "precision: null", f"precision: {precision}")
+    replace(settings, "save_adapter_weights_only: true", f"save_adapter_weights_only: {save}")
+    scaffolded(experiment)
+    script = (experiment / "rank8_lr1e-5" / "eval" / "capitalization_epoch0.slurm").read_text()
+    assert f"prepare_options=(--precision {evaluated}" in script

@@ -35,9 +35,15 @@ FAST = ("| 3e-4 |", "| 1e-2 |")
 CASES: dict[str, tuple[PlainSettings, list[str], tuple[tuple[str, str], ...], int]] = {
     "cosine": (PLAIN, ["Gradient Accumulation Steps: 2"], (), 11),
     "one batch left over": (PLAIN, ["Gradient Accumulation Steps: 2"], (), 10),
-    "linear, warm-up, weight decay": (
+    "linear, warm-up, weight decay, prompts learnt too": (
         dataclasses.replace(PLAIN, schedule="linear", warmup=2, accumulation=4, weight_decay=0.3, lr=1e-2),
-        ["Gradient Accumulation Steps: 4", "Scheduler: linear", "Warmup Steps: 2", "Weight Decay: 0.3"],
+        [
+            "Gradient Accumulation Steps: 4",
+            "Scheduler: linear",
+            "Warmup Steps: 2",
+            "Weight Decay: 0.3",
+            "Train On Input: yes",
+        ],
         (FAST,),
         11,
     ),
@@ -155,26 +161,35 @@ def delta_of(checkpoint: Path, base: Path, name: str) -> Any:
     return weights[1] - weights[0]
 
 
-@pytest.mark.parametrize("save", ["adapter", "merged"])
-def test_a_checkpoint_of_the_second_epoch_computes_what_the_trained_model_computes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: str
+def test_an_adapter_of_the_second_epoch_computes_what_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
-    config = configuration(tmp_path, f"Save: {save}", "Batch Size: 2", edits=(FAST,), examples=11)
+    config = configuration(tmp_path, "Batch Size: 2", edits=(FAST,), examples=11)
     trained = train(config)
     checkpoint = Path(config.output_dir) / "epoch_1"
     torch.testing.assert_close(logits(loaded(checkpoint, monkeypatch)), logits_of(trained.session), atol=2e-5, rtol=0)
-    if save == "merged":
-        name = "model.layers.0.self_attn.q_proj"
-        delta = delta_of(checkpoint, Path(config.tokenizer.path), name)
-        sizes = torch.linalg.svdvals(delta)
-        assert int((sizes > 1e-4 * sizes[0]).sum()) == 4
     files = {path.name for path in checkpoint.iterdir()}
-    assert files > {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
-    assert ("adapter_model.safetensors" in files) == (save == "adapter")
-    assert any(name.startswith("model-") for name in files) == (save == "merged")
-    assert (checkpoint / "adapter" / "adapter_model.safetensors").is_file() == (save == "merged")
+    assert files > {"adapter_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
+    assert [name for name in files if name.endswith(".safetensors")] == ["adapter_model.safetensors"]
+    assert finished(config) == ""
+
+
+def test_the_adapter_has_its_own_folder_and_transformers_loads_the_merged_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After two epochs, and the merged change of a weight has the adapter's rank: it was merged once."""
+    import torch
+
+    config = configuration(tmp_path, "Save: merged", "Batch Size: 2", edits=(FAST,), examples=11)
+    trained = train(config)
+    checkpoint = Path(config.output_dir) / "epoch_1"
+    torch.testing.assert_close(logits(loaded(checkpoint, monkeypatch)), logits_of(trained.session), atol=2e-5, rtol=0)
+    sizes = torch.linalg.svdvals(delta_of(checkpoint, Path(config.tokenizer.path), "model.layers.0.self_attn.q_proj"))
+    assert int((sizes > 1e-4 * sizes[0]).sum()) == 4
+    assert not list(checkpoint.glob("adapter_*"))
+    assert (checkpoint / "adapter" / "adapter_model.safetensors").is_file()
     assert finished(config) == ""
 
 

@@ -70,12 +70,17 @@ class InputReader:
         """The digests of the job's texts, and the first of them that cannot be read, with the reason."""
         contents: list[str] = []
         problem = ""
+        try:
+            places = self._places(job)
+        except OSError as error:  # the script cannot be read
+            problem, places = _problem(error), (self._root,)
+        kind = f"text {digest_of(os.fsencode(chr(0).join(places)))[:16]}"
         for path in job.texts:
             try:
-                contents.append(self._text(job, path))
+                contents.append(self._text(kind, path, places))
             except OSError as error:
                 contents.append(UNREADABLE)
-                problem = problem or f"{error.filename or path}: {error.strerror}"
+                problem = problem or _problem(error)
         return contents, problem
 
     def save(self) -> None:
@@ -100,10 +105,8 @@ class InputReader:
     def _path(self, path: str) -> str:
         return os.path.join(self._root, path)  # noqa: PTH118  a sweep has thousands
 
-    def _text(self, job: Job, path: str) -> str:
-        places = self._places(job)
-        key = f"text {digest_of(chr(0).join(places).encode('utf-8', 'surrogateescape'))[:16]} {path}"
-        return self._cache.get(key, self._path(path), lambda full: digest_of(_material(full, places)))
+    def _text(self, kind: str, path: str, places: Sequence[str]) -> str:
+        return self._cache.get(f"{kind} {path}", self._path(path), lambda full: digest_of(_material(full, places)))
 
     def _places(self, job: Job) -> tuple[str, ...]:
         """The experiment's directory and the paths of the inputs, as the job's script names them."""
@@ -143,6 +146,10 @@ class InputReader:
 
     def _part(self, path: str) -> str:
         return self._cache.get(f"part {path}", path, part_digest)
+
+
+def _problem(error: OSError) -> str:
+    return f"{error.filename or 'an input'}: {error.strerror}"
 
 
 def _material(full: str, places: Sequence[str]) -> bytes:

@@ -14,6 +14,7 @@ __all__ = ["describe_changes"]
 _SETTING = re.compile(r"(?P<indent>[ \t]*)(?:- )?\"?(?P<name>[\w.-]+)\"?(?:: *| ?= ?)(?P<value>.*?),?\s*")
 _MOST = 2
 _LONGEST = 40
+_MARKS = "-\"':,(){}[]"
 
 
 def describe_changes(job: Job, changed: Sequence[str], before: InputDigests, record: InputRecord) -> str:
@@ -54,9 +55,22 @@ def _changed_settings(before: str, now: str) -> Iterator[str]:
         elif is_now is None:
             yield f"{name} {_short(was)} was removed"
         elif len(was) > _LONGEST or len(is_now) > _LONGEST:
-            yield name
+            yield from _changed_words(name, was, is_now)
         else:
             yield f"{name} {was} → {is_now}"
+
+
+def _changed_words(name: str, before: str, now: str) -> Iterator[str]:
+    """The words of a long value that changed, each after the word that names it: ``max_tokens 12 → 13``."""
+    old, new = before.split(), now.split()
+    pairs = list(zip(old, new, strict=False))
+    changed = [number for number, (was, is_now) in enumerate(pairs) if was != is_now]
+    if len(old) != len(new) or len(changed) > _MOST or not all(changed):
+        yield name
+        return
+    for number in changed:
+        word = old[number - 1].strip(_MARKS).replace("-", "_")
+        yield f"{word} {old[number].strip(_MARKS)} → {new[number].strip(_MARKS)}"
 
 
 def _short(value: str | None) -> str:

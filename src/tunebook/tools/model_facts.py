@@ -50,6 +50,8 @@ class ModelFacts:
         directory: the directory with the files: a snapshot, where the path is a Hugging Face cache entry.
         template: the chat template that training and evaluation use; empty if the model has none.
         flaws: every reason for which a job would refuse it.
+        base: the model that it is an adapter of, if its file names a directory that exists here: such an adapter can be
+            evaluated, but not trained.
     """
 
     config: Mapping[str, Any] | None
@@ -57,6 +59,7 @@ class ModelFacts:
     directory: Path = Path()
     template: str = ""
     flaws: tuple[ModelFlaw, ...] = ()
+    base: ModelFacts | None = None
 
 
 def read_model_facts(path: Path) -> ModelFacts | None:
@@ -83,7 +86,16 @@ def _read(path: Path) -> ModelFacts:
     except ValueError as error:
         flaws.append(ModelFlaw(f"cannot be prompted: {error}", "correct its chat template, or download it again"))
     files = tuple(_weight_files(directory))
-    return ModelFacts(_json(directory / "config.json"), files, directory, template, tuple(flaws))
+    base = None if files else _base_of(directory)
+    return ModelFacts(_json(directory / "config.json"), files, directory, template, tuple(flaws), base)
+
+
+def _base_of(adapter: Path) -> ModelFacts | None:
+    """The facts of an adapter's base; jobs run in directories of their own, so its path must be absolute."""
+    named = (_json(adapter / _ADAPTERS[0]) or {}).get("base_model_name_or_path")
+    if not isinstance(named, str) or not Path(named).is_absolute() or not Path(named).is_dir():
+        return None
+    return _read(Path(named))
 
 
 def _flaws(directory: Path) -> Iterator[ModelFlaw]:
@@ -91,7 +103,9 @@ def _flaws(directory: Path) -> Iterator[ModelFlaw]:
     weights = list(_weight_files(directory))
     if adapters and not weights:
         base = (_json(directory / _ADAPTERS[0]) or {}).get("base_model_name_or_path") or "its base model"
-        yield ModelFlaw("is an adapter, not a model", f"merge it into {base} first, and give the merged model")
+        hint = f"merge it into {base} first, and give the merged model"
+        hint += "; to evaluate it as it is, write the absolute path of its base as base_model_name_or_path"
+        yield ModelFlaw("is an adapter, not a model", hint)
         return
     if adapters:
         hint = "move adapter_* into a sub-folder; otherwise evaluation applies the adapter to these weights"

@@ -16,7 +16,7 @@ from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, ModelFlaw, parameters_b, read_model_facts
 from tunebook.tools.plan_inputs import model_path
 
-__all__ = ["model_findings", "model_size_b", "survey_models"]
+__all__ = ["model_findings", "model_size_b", "survey_models", "whole_model"]
 
 MAY_BE_ELSEWHERE = "it may exist on compute nodes only; it could not be verified here"
 _SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
@@ -44,8 +44,18 @@ def model_findings(context: Context, stage: Stage) -> Findings:
     found = Findings()
     for path in sorted({model_path(plan, context.site, run) for run in runs} - {""}):
         of_model = [run for run in runs if model_path(plan, context.site, run) == path]
-        found += _of_model(plan, path, context.models[path], of_model)
+        facts = context.models[path]
+        if stage is Stage.EVALUATION and context.loads_adapters:
+            facts = whole_model(facts)
+        found += _of_model(plan, path, facts, of_model)
     return found
+
+
+def whole_model(facts: ModelFacts | None) -> ModelFacts | None:
+    """The facts of the weights that an evaluation loads: those of an adapter's base, otherwise of the model itself."""
+    if facts is None or facts.base is None:
+        return facts
+    return facts.base
 
 
 def _of_model(plan: Plan, path: str, facts: ModelFacts | None, runs: list[Run]) -> Findings:

@@ -72,9 +72,13 @@ def evaluated_model(context: Context, run: Run, evaluation: Evaluation) -> Evalu
 
 def precision_of(context: Context, run: Run, *, is_trained: bool) -> str:
     """The plan's precision; fp32 for merged adapters, since bf16 rounds small ones away."""
-    if is_trained and is_merged(context.prepared.get(run.name), context, run):
+    planned = planned_precision(context.plan, context.site, run)
+    prepared = context.prepared.get(run.name)
+    if not is_trained or prepared is None:
+        return planned
+    if is_merged(prepared, context, run):
         return "fp32"
-    return planned_precision(context.plan, context.site, run)
+    return str(prepared.values.get("precision", planned))  # a person may have edited the training's
 
 
 def is_merged(prepared: Prepared | None, context: Context, run: Run) -> bool:

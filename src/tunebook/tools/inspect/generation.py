@@ -13,6 +13,7 @@ from tunebook.core.plan.settings import evaluation_settings
 from tunebook.tools.base import Context, Effect
 from tunebook.tools.inspect.evaluated_model import is_merged, precision_of
 from tunebook.tools.light_tokenizer import LightTokenizer, TokenizerUnavailableError
+from tunebook.tools.model_inputs import whole_model
 from tunebook.tools.plan_inputs import model_path
 from tunebook.tools.runtime.generation import (
     DEFAULT_MAX_TOKENS,
@@ -84,7 +85,7 @@ def generation_effects(context: Context, run: Run) -> Iterator[Effect]:
     if planned_generation(context.plan).max_tokens is None:
         value = f"{DEFAULT_MAX_TOKENS}, unless the task says otherwise"
         yield Effect("eval_max_tokens", "Evaluation Max Tokens", value, "inspect-ai's default", _GROUP)
-    facts = context.models.get(model_path(context.plan, context.site, run))
+    facts = whole_model(context.models.get(model_path(context.plan, context.site, run)))
     if facts is not None and not facts.flaws:
         yield from _of_files(facts.directory)
 

@@ -39,7 +39,7 @@ from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import input_path, job_variables, script_problems, script_text, shell_body
-from tunebook.tools.model_inputs import model_size_b
+from tunebook.tools.model_inputs import model_size_b, whole_model
 from tunebook.tools.plan_inputs import (
     dataset_path,
     evaluation_time,
@@ -112,7 +112,7 @@ class InspectTool(EvaluationTool):
         if prompts is None:
             return ""
         facts = context.datasets.get(task.dataset or dataset_path(context.plan, run))
-        model = context.models.get(model_path(context.plan, context.site, run))
+        model = whole_model(context.models.get(model_path(context.plan, context.site, run)))
         is_plain_text = dataset_type(context, run) == PLAIN_TEXT
         return first_prompt(facts, model, system_prompt=prompts[0], prompt=prompts[1], is_plain_text=is_plain_text)
 
@@ -255,7 +255,7 @@ class _Evaluation:
         site = self.context.site
         gpus = min(1, planned_gpus(self.context.plan, site))
         path = model_path(self.context.plan, site, self.run)
-        size = model_size_b(self.run.model, self.context.models.get(path)) or _SIZE_UNKNOWN_B
+        size = model_size_b(self.run.model, whole_model(self.context.models.get(path))) or _SIZE_UNKNOWN_B
         return job_resources(
             site,
             time=evaluation_time(self.context.plan, site),

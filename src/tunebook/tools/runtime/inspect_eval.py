@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -97,11 +97,23 @@ def main(arguments: Sequence[str]) -> int:
     # inspect-ai knows models by their names: answers of an earlier training of the same run would be found again.
     os.environ["INSPECT_CACHE_DIR"] = str(record.parent / "answers")
     hide_old_torchao()
-    _ignore_dotenv()
-    _offer_loader(record)
+    try:
+        _ignore_dotenv()
+        _offer_loader(record)
+        command = _command()
+    except ImportError as error:
+        sys.stderr.write(f"tunebook: {error}: install what evaluations need (pip install 'tunebook[inspect]')\n")
+        return 1
     sys.argv = ["inspect", *arguments[2:]]
-    (command,) = entry_points(group="console_scripts", name="inspect")
-    return int(command.load()() or 0)
+    return int(command() or 0)
+
+
+def _command() -> Callable[[], int | None]:
+    """inspect-ai's own, as its package declares it."""
+    for entry in entry_points(group="console_scripts", name="inspect"):
+        found: Callable[[], int | None] = entry.load()
+        return found
+    raise ImportError("inspect-ai is not installed here")
 
 
 if __name__ == "__main__":

@@ -97,7 +97,6 @@ def finish(output: Path, *, epochs: int, adapter: str, config: Path | None = Non
             _check_content(folder, weights, values, is_adapter=adapter == "only")
         elif values and adapter == "only":
             _name_base(folder / ADAPTER_CONFIG, values)
-    shutil.rmtree(output / _RECIPE_STATE, ignore_errors=True)
 
 
 def prove(config: Path, output: Path, *, epochs: int) -> None:
@@ -108,16 +107,22 @@ def prove(config: Path, output: Path, *, epochs: int) -> None:
     Raises:
         JobError: a checkpoint is another model than the one that was trained.
     """
+    values = _config(config)
+    if "stock_recipe" in values:
+        _compare_losses(values, output, epochs=epochs)
+    else:
+        sys.stderr.write(
+            "tunebook: this recipe records no loss, so nothing proves that its model is the one evaluated\n"
+        )
+    # Only now: until its very end, an interrupted job resumes from its last epoch.
+    shutil.rmtree(output / _RECIPE_STATE, ignore_errors=True)
+
+
+def _compare_losses(values: dict[str, Any], output: Path, *, epochs: int) -> None:
     from transformers import AutoTokenizer
 
     from tunebook.tools.runtime.torchtune_proof import prove as compare
 
-    values = _config(config)
-    if "stock_recipe" not in values:
-        sys.stderr.write(
-            "tunebook: this recipe records no loss, so nothing proves that its model is the one evaluated\n"
-        )
-        return
     for epoch in range(epochs):
         folder = output / f"epoch_{epoch}"
         tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)

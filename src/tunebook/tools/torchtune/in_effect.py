@@ -66,7 +66,7 @@ def _saving(setup: Setup, precision: str, source: str) -> Iterator[Effect]:
     form = f"adapters in {adapters}, evaluated on their base in {precision}"
     if not setup.saves_adapters:
         merged = "fp32" if is_ours(setup.recipe) else precision
-        form = f"merged weights in {merged}, evaluated in {merged}"
+        form = f"merged weights in {merged}, evaluated in fp32"
     yield Effect("checkpoints", "Checkpoints", form, "follows from Save and Precision", _GROUP)
 
 

@@ -236,7 +236,7 @@ class _Derivation:
         checkpoints = dict(enumerate(job.checkpoints))
         settings = {"seed": self.setup.seed, "prompt": self.setup.prompt, "system_prompt": self.setup.system_prompt}
         settings |= {"dataset_path": self.setup.dataset_path, "dataset_type": self.setup.settings["dataset_type"]}
-        settings["epochs"] = self.setup.epochs
+        settings |= {"epochs": self.setup.epochs, "precision": values["dtype"]}
         config = self.context.edited.get(setup_path, setup_text)
         base, rank = "", None
         if self.setup.saves_adapters:
