@@ -304,7 +304,9 @@ class _Evaluation:
         function = self.arguments.function
         name = function.name if function else self.task.function
         path = model_path(self.context.plan, self.context.site, self.run)
-        facts, model = self.context.models.get(path), str(model_directory(self.context, path))
+        facts, model = self.context.models.get(path), model_directory(self.context, path)
+        if facts is not None and facts.base is not None:  # an adapter that is only evaluated
+            facts, model = facts.base, facts.base.directory
         return TaskUse(
             plan=self.context.plan,
             run=self.run,
@@ -318,7 +320,7 @@ class _Evaluation:
             dataset_type=dataset_type(self.context, self.run),
             prompts=prompts,
             limit=self.generation.limit,
-            model=model,
+            model=str(model),
             model_config=(facts.config if facts else None) or {},
             options={
                 "precision": self.model.precision,
