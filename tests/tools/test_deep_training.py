@@ -18,6 +18,7 @@ from support.trainings import FULL
 from tunebook.core.deep_checks import DeepResult
 from tunebook.tools.runtime import peft_adapter, torchtune_components, torchtune_recipe
 from tunebook.tools.runtime.epoch_steps import steps_per_epoch
+from tunebook.tools.torchtune import deep_checks, deep_training
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 
@@ -248,3 +249,11 @@ def test_the_small_training_leaves_a_batch_and_an_accumulation_incomplete(experi
     result = looked(experiment, STEPS)
     examples = 3 * 2 + 3 + 1
     assert result.figure.startswith(f"{2 * steps_per_epoch(examples, batch_size=3, accumulation=2)} steps of 2 epochs")
+
+
+def test_without_torchtune_nothing_counts_as_checked(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = {"torchtune", "torch"}
+    for module in (deep_checks, deep_training):
+        monkeypatch.setattr(module, "find_spec", lambda name: None if name in missing else name)
+    for title in ("model function", TOKENS, STEPS, CHECKPOINTS):
+        assert looked(experiment, title).unchecked == "torch, torchtune is not installed here"

@@ -114,7 +114,12 @@ def not_here(use: TaskUse) -> str:
     if find_spec("inspect_ai") is None:
         return "inspect-ai is not installed here"
     missing = [needed for needed in (use.file, use.data) if needed and not Path(needed).exists()]
-    return f"{missing[0]} was not found here" if missing else ""
+    if missing:
+        return f"{missing[0]} was not found here"
+    package = use.spec.partition("/")[0]
+    if not use.file and find_spec(package) is None:
+        return f"the package {package} of the task is not installed here"
+    return ""
 
 
 def probed(use: TaskUse, ask: Ask) -> Mapping[str, Any]:

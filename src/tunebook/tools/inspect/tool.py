@@ -305,8 +305,9 @@ class _Evaluation:
         name = function.name if function else self.task.function
         path = model_path(self.context.plan, self.context.site, self.run)
         facts, model = self.context.models.get(path), model_directory(self.context, path)
-        if facts is not None and facts.base is not None:  # an adapter that is only evaluated
-            facts, model = facts.base, facts.base.directory
+        base = facts.base if facts is not None else None
+        if base is not None:  # an adapter that is only evaluated
+            facts, model = base, base.directory
         return TaskUse(
             plan=self.context.plan,
             run=self.run,
