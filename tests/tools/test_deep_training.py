@@ -13,7 +13,7 @@ import pytest
 
 from support.deep import checks_of, here, looked
 from support.scaffolding import replace
-from support.tiny_model import build_tiny_model, write_tiny_experiment
+from support.tiny_model import build_family_model, build_tiny_model, write_tiny_experiment
 from support.trainings import FULL
 from tunebook.core.deep_checks import DeepResult
 from tunebook.tools.runtime import peft_adapter, torchtune_components, torchtune_recipe
@@ -77,6 +77,27 @@ def test_a_correct_recipe_passes(experiment: Path, shape: str) -> None:
         result = check.look(here)
         assert (result.errors, result.unchecked) == ((), "")
     assert " of a weight's change" in result.figure
+
+
+GEMMA = {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 64, "hidden_activation": "gelu_pytorch_tanh"}
+FAMILIES: list[tuple[str, dict[str, Any]]] = [
+    ("Qwen2", {"tie_word_embeddings": True}),
+    ("Mistral", {"sliding_window": 64}),
+    ("Gemma2", GEMMA),
+    ("Phi3", {"sliding_window": 64}),
+    ("Phi3", {"num_key_value_heads": 4}),
+]
+
+
+@pytest.mark.parametrize(("family", "settings"), FAMILIES, ids=str)
+def test_every_family_trains_and_saves_as_the_reference(tmp_path: Path, family: str, settings: dict[str, Any]) -> None:
+    model = build_family_model(tmp_path / "model", family, **settings)
+    directory = tmp_path / "experiment"
+    write_tiny_experiment(directory, model)
+    with_settings(directory, "LoRA Target Modules: q_proj, k_proj, v_proj, output_proj, mlp")
+    for title in ("model function", STEPS, CHECKPOINTS):
+        result = looked(directory, title)
+        assert (result.errors, result.unchecked) == ((), "")
 
 
 def test_a_training_of_all_weights_passes(experiment: Path) -> None:

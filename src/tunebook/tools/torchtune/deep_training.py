@@ -13,6 +13,7 @@ from tunebook.core.deep_checks import Ask, DeepCheck, DeepResult
 from tunebook.core.paths import expanded
 from tunebook.errors import Problem
 from tunebook.tools.base import Context
+from tunebook.tools.deep.figures import magnitude
 from tunebook.tools.deep.shrunk import ShrunkConfig
 from tunebook.tools.deep.versions import content_digest, versions
 from tunebook.tools.torchtune.plain_training import PlainSettings
@@ -254,7 +255,7 @@ def _look_at_steps(run: SmallRun, values: Mapping[str, Any], ask: Ask) -> DeepRe
     problem = _wrong_steps(answer, examples=len(values["examples"]))
     figure = f"{len(plain)} steps of {_EPOCHS} epochs"
     if len(losses) == len(plain):
-        figure += f", max difference of a loss {_largest(losses, plain):.0e}"
+        figure += f", max difference of a loss {magnitude(_largest(losses, plain))}"
     note = " (without packing)" if run.generated["dataset"].get("packed") else ""
     if not problem:
         return DeepResult(figure=figure + note)
@@ -289,7 +290,7 @@ def _look_at_checkpoints(run: SmallRun, values: Mapping[str, Any], precision: st
     answer = ask(f"{_MODULE}:checkpoints", request)
     error, modules = float(answer["error"]), int(answer["modules"])
     form = "adapter" if values.get("save_adapter_weights_only") else "merged weights"
-    figure = f"{form} of {modules} modules, max error {error:.0e} of a weight's change"
+    figure = f"{form} of {modules} modules, max error {magnitude(error)} of a weight's change"
     hint = "what would be evaluated is another model than the one that is trained"
     errors = []
     if error > _ERROR:
