@@ -172,15 +172,26 @@ def _from_outcome(job: Job, evidence: Evidence, outcome: Outcome) -> Verdict:
         ran_with = ran_with or own.inputs
     else:
         own = None  # a person started the script, or an earlier submission wrote the outcome
+    stale = _if_stale(job, evidence, own, ran_with)
+    if stale is not None:
+        return stale
+    if outcome.exit_code != 0:
+        return _failed(own, outcome)
+    return _if_ended_well(job, evidence, ran_with)
+
+
+def _if_stale(job: Job, evidence: Evidence, own: LedgerEntry | None, ran_with: InputDigests) -> Verdict | None:
+    """Decides for a script that did not run with the inputs of today; ``None`` if it did."""
     if job.inputs and not ran_with:
         return _again("the inputs with which it ran were not recorded")
     changed = _if_changed(job, evidence, ran_with)
-    if changed is not None:
-        return changed
-    if own is not None and _started_with_another_script(job, own.inputs, ran_with):
+    if changed is None and own is not None and _started_with_another_script(job, own.inputs, ran_with):
         return _again("its script changed between its submission and its start")
-    if outcome.exit_code != 0:
-        return _failed(own, outcome)
+    return changed
+
+
+def _if_ended_well(job: Job, evidence: Evidence, ran_with: InputDigests) -> Verdict:
+    """Decides for a script that ended with 0: whether it left what it should."""
     if evidence.missing:
         return Verdict(JobState.FAILED, f"its checkpoint {evidence.missing[0]} is missing")
     if evidence.trained and ran_with.combined and evidence.trained != ran_with.combined:
