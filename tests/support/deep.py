@@ -22,8 +22,9 @@ def checks_of(experiment: Path, title: str) -> tuple[DeepCheck, ...]:
     return tuple(check for check in deep_checks(loaded, blueprint) if check.title == title)
 
 
-def here(function: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+def here(function: str, arguments: Mapping[str, Any], *, runs_others_code: bool = False) -> Mapping[str, Any]:
     """Calls a function of the worker in this process."""
+    del runs_others_code
     module, _, name = function.partition(":")
     result: Mapping[str, Any] = getattr(import_module(module), name)(**arguments)
     return result

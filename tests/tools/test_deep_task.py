@@ -13,6 +13,7 @@ from support.deep import checks_of, here
 from support.tiny_model import build_tiny_model, write_tiny_experiment
 from tunebook.core.deep_checks import DeepResult
 from tunebook.errors import ToolError
+from tunebook.tools.inspect import deep_checks
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai warns of the libraries that it uses
 
@@ -35,10 +36,10 @@ def experiment(tmp_path: Path, model: Path) -> Path:
     return directory
 
 
-def as_worker(function: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+def as_worker(function: str, arguments: Mapping[str, Any], *, runs_others_code: bool = False) -> Mapping[str, Any]:
     """In this process, with the errors of the worker's."""
     try:
-        return here(function, arguments)
+        return here(function, arguments, runs_others_code=runs_others_code)
     except Exception as error:
         raise ToolError(f"{type(error).__name__}: {error}") from error
 
@@ -124,3 +125,13 @@ def test_other_code_beside_the_task_is_another_key(experiment: Path) -> None:
     before = [check.key for check in checks_of(experiment, TASK)]
     (experiment / "helper.py").write_text("x = 1\n")
     assert [check.key for check in checks_of(experiment, TASK)] != before
+
+
+def test_what_is_not_installed_or_not_here_counts_as_not_checked(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = [check for check in checks_of(experiment, TASK) if "config_dir" in check.subject]
+    (experiment / "cap_task.py").rename(experiment / "elsewhere.py")
+    assert checks[0].look(as_worker).unchecked == f"{experiment / 'cap_task.py'} was not found here"
+    monkeypatch.setattr(deep_checks, "find_spec", lambda _: None)
+    assert checks[0].look(as_worker).unchecked == "inspect-ai is not installed here"

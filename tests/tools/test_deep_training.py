@@ -13,15 +13,16 @@ import pytest
 
 from support.deep import checks_of, here, looked
 from support.scaffolding import replace
-from support.tiny_model import build_tiny_model, write_tiny_experiment
+from support.tiny_model import build_family_model, build_tiny_model, write_tiny_experiment
 from support.trainings import FULL
 from tunebook.core.deep_checks import DeepResult
-from tunebook.tools.runtime import peft_adapter, torchtune_recipe
+from tunebook.tools.runtime import peft_adapter, torchtune_components, torchtune_recipe
 from tunebook.tools.runtime.epoch_steps import steps_per_epoch
+from tunebook.tools.torchtune import deep_checks, deep_training
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 
-STEPS, CHECKPOINTS, PLAN = "training steps", "checkpoints", "experiment_summary.md"
+TOKENS, STEPS, CHECKPOINTS, PLAN = "training tokens", "training steps", "checkpoints", "experiment_summary.md"
 Change = Callable[[type[Any]], type[Any]]
 
 
@@ -78,12 +79,62 @@ def test_a_correct_recipe_passes(experiment: Path, shape: str) -> None:
     assert " of a weight's change" in result.figure
 
 
+GEMMA = {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 64, "hidden_activation": "gelu_pytorch_tanh"}
+FAMILIES: list[tuple[str, dict[str, Any]]] = [
+    ("Qwen2", {"tie_word_embeddings": True}),
+    ("Mistral", {"sliding_window": 64}),
+    ("Gemma2", GEMMA),
+    ("Phi3", {"sliding_window": 64}),
+    ("Phi3", {"num_key_value_heads": 4}),
+]
+
+
+@pytest.mark.parametrize(("family", "settings"), FAMILIES, ids=str)
+def test_every_family_trains_and_saves_as_the_reference(tmp_path: Path, family: str, settings: dict[str, Any]) -> None:
+    model = build_family_model(tmp_path / "model", family, **settings)
+    directory = tmp_path / "experiment"
+    write_tiny_experiment(directory, model)
+    with_settings(directory, "LoRA Target Modules: q_proj, k_proj, v_proj, output_proj, mlp")
+    for title in ("model function", STEPS, CHECKPOINTS):
+        result = looked(directory, title)
+        assert (result.errors, result.unchecked) == ((), "")
+
+
 def test_a_training_of_all_weights_passes(experiment: Path) -> None:
     for old, new in FULL:
         replace(experiment / PLAN, old, new)
     result = looked(experiment, STEPS)
     assert (result.errors, result.unchecked) == ((), "")
     assert checks_of(experiment, CHECKPOINTS) == ()
+
+
+def test_the_tokens_of_the_data_are_those_of_the_whole_conversation(experiment: Path) -> None:
+    result = looked(experiment, TOKENS)
+    assert (result.errors, result.unchecked) == ((), "")
+    assert result.figure == "320 examples, 11% of their 9840 tokens are learnt"
+
+
+def test_answers_that_are_tokenized_by_themselves_are_an_error(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SentencePiece does: with a space in front of every text."""
+
+    def split(encode: Any, parts: Any) -> list[tuple[list[int], bool]]:
+        return [(encode(f" {text}" if learnt else text), learnt) for text, learnt in parts]
+
+    monkeypatch.setattr(torchtune_components, "joint_tokens", split)
+    assert "trainings learn other tokens than those of the conversation" in message(looked(experiment, TOKENS))
+
+
+def test_an_answer_that_is_not_learnt_is_an_error(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = torchtune_components.tokenized_example
+
+    def masks_too_much(*given: Any, **options: Any) -> tuple[list[int], list[int]]:
+        tokens, labels = original(*given, **options)
+        return tokens, [-100] * (len(labels) - 1) + labels[-1:]
+
+    monkeypatch.setattr(torchtune_components, "tokenized_example", masks_too_much)
+    assert "'House' is not in what is learnt, '<|im_end|>'" in message(looked(experiment, TOKENS))
 
 
 def floors(recipe: type[Any]) -> type[Any]:
@@ -219,3 +270,11 @@ def test_the_small_training_leaves_a_batch_and_an_accumulation_incomplete(experi
     result = looked(experiment, STEPS)
     examples = 3 * 2 + 3 + 1
     assert result.figure.startswith(f"{2 * steps_per_epoch(examples, batch_size=3, accumulation=2)} steps of 2 epochs")
+
+
+def test_without_torchtune_nothing_counts_as_checked(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = {"torchtune", "torch"}
+    for module in (deep_checks, deep_training):
+        monkeypatch.setattr(module, "find_spec", lambda name: None if name in missing else name)
+    for title in ("model function", TOKENS, STEPS, CHECKPOINTS):
+        assert looked(experiment, title).unchecked == "torch, torchtune is not installed here"

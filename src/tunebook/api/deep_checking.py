@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tunebook.api.loading import Loaded
 from tunebook.api.site_checks import scheduler_checks, supply_checks
@@ -81,9 +82,13 @@ def run_deep_checks(experiment: Path, checks: Sequence[DeepCheck], on_event: OnD
     before = read_passed(experiment)
     passed: dict[str, str] = {}
     outcomes: list[DeepOutcome] = []
-    with Worker() as worker, Worker() as worker_of_others:
+    with Worker() as worker, Worker() as for_others:
+
+        def ask(function: str, arguments: Mapping[str, Any], *, runs_others_code: bool = False) -> Mapping[str, Any]:
+            chosen = for_others if runs_others_code else worker
+            return chosen.ask(function, arguments)
+
         for check in checks:
-            ask = worker_of_others.ask if check.runs_others_code else worker.ask
             digest = check_digest(check.title, check.key)
             outcome = _cached(check, before.get(digest))
             if outcome is None:

@@ -5,14 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from tunebook.errors import Problem
 
 __all__ = ["Ask", "DeepCheck", "DeepResult"]
 
-Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-"""Calls ``MODULE:FUNCTION`` with these arguments in a process of its own, and returns what it returns, as JSON."""
+
+class Ask(Protocol):
+    """Calls a function in a process of its own."""
+
+    def __call__(
+        self, function: str, arguments: Mapping[str, Any], *, runs_others_code: bool = False
+    ) -> Mapping[str, Any]:
+        """Returns what ``MODULE:FUNCTION`` returns for these keyword arguments; both are JSON.
+
+        Args:
+            function: its name.
+            arguments: its arguments.
+            runs_others_code: whether it runs code that is not tunebook's; no other proof uses that process.
+
+        Raises:
+            ToolError: it failed, or its process did.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -50,8 +66,3 @@ class DeepCheck:
     key: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     runs: tuple[str, ...] = ()
     announcement: str = ""
-
-    @property
-    def runs_others_code(self) -> bool:
-        """Whether its work is not tunebook's alone; it then gets a process that no other proof uses."""
-        return bool(self.announcement)

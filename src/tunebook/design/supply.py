@@ -104,7 +104,13 @@ def gpu_memory_needs(work: Workloads, runs: Sequence[Run]) -> Iterator[Need]:
         tokens = load.max_seq_len or math.ceil(2 * load.tokens_per_example)
         config = resource.facts.config or {}
         needed = memory_gb(
-            config, resource.parameters_b, batch_size=load.batch_size, tokens=tokens, lora=load.lora, gpus=work.gpus
+            config,
+            resource.parameters_b,
+            batch_size=load.batch_size,
+            tokens=tokens,
+            lora=load.lora,
+            gpus=work.gpus,
+            precision=load.precision,
         )
         figure = f"{needed:.0f} GB of {gpu_gb:.0f} GB ({known})"
         if known == "assumed":

@@ -30,13 +30,13 @@ class ShrunkConfig:
     sizes: Mapping[str, tuple[int, int]]
 
 
-def shrunk_config(config: Mapping[str, Any], *, vocabulary: int | None = None) -> ShrunkConfig:
+def shrunk_config(config: Mapping[str, Any], *, shrinks_window: bool = True) -> ShrunkConfig:
     """The shrunk copy of a model's ``config.json``: rotary settings, activations, caps and biases stay as they are.
 
-    The ratio of query heads to key-value heads stays, and a sliding window becomes one that a short text passes.
+    The ratio of query heads to key-value heads stays.
 
     Args:
-        vocabulary: the words of the small model, where its tokenizer is the real one.
+        shrinks_window: whether a sliding window becomes one that a short text passes.
 
     Raises:
         KeyError: a dimension is missing.
@@ -56,12 +56,12 @@ def shrunk_config(config: Mapping[str, Any], *, vocabulary: int | None = None) -
         "num_key_value_heads": small_kv,
         "hidden_size": width,
         "intermediate_size": min(int(config["intermediate_size"]), _INTERMEDIATE),
-        "vocab_size": vocabulary or min(int(config["vocab_size"]), _VOCABULARY),
+        "vocab_size": min(int(config["vocab_size"]), _VOCABULARY),
     }
     if config.get("head_dim"):
         after["head_dim"] = small_head
     window = config.get("sliding_window")
-    if window:
+    if window and shrinks_window:
         after["sliding_window"] = min(int(window), _WINDOW)
     sizes = {key: (int(config[key]), value) for key, value in after.items()}
     small = {**config, **after, **_tokens(after["vocab_size"]), "dtype": "float32", "torch_dtype": "float32"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,6 +18,7 @@ def versions(distributions: Sequence[str]) -> dict[str, str]:
     return {name: _version(name) for name in distributions} | {"tunebook": _own_code()}
 
 
+@cache
 def _version(distribution: str) -> str:
     try:
         return version(distribution)
@@ -41,7 +42,14 @@ def content_digest(path: Path) -> str:
         if path.is_dir():
             parts = [f"{file.name} {content_digest(file)}" for file in sorted(path.iterdir()) if file.is_file()]
             return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        state = path.stat()
+        return _file_digest(path, state.st_mtime_ns, state.st_size)
     except OSError:
         return ""
+
+
+@lru_cache(maxsize=256)
+def _file_digest(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - another state is another digest
+    """The digest of a file in this state: many runs name the same files."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,10 @@ from tunebook.tools.base import PlannedFile
 from tunebook.tools.deep.versions import content_digest, versions
 from tunebook.tools.runtime.chat import instruct_messages
 
-__all__ = ["TaskUse", "task_checks"]
+__all__ = ["TaskUse", "best_split", "not_here", "probed", "task_checks"]
 
 _TASK = "task"
+_PROBE = "tunebook.tools.inspect.task_probe:probe"
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ class TaskUse:
         data: the absolute path of the data set that the plan names; empty for a task with data of its own.
         prompts: system prompt and prompt that the evaluation should use; ``None`` for a task with data of its own.
         limit: the number of samples that the plan asks for; ``None`` for all.
+        model: the absolute directory of the model, of an adapter's base; ``config`` of it is in ``model_config``.
+        options: those of the job's own preparation of the model.
+        examples: records of the training data.
     """
 
     plan: Plan
@@ -49,25 +52,40 @@ class TaskUse:
     dataset_type: str
     prompts: tuple[str, str] | None
     limit: int | None
+    model: str
+    model_config: Mapping[str, Any]
+    options: Mapping[str, Any]
+    examples: tuple[Mapping[str, Any], ...]
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """Everything that decides what the task asks."""
+        return {
+            "task": self.spec,
+            "code": [content_digest(file) for file in _code(self)],
+            "parameters": sorted(self.arguments),
+            "data": content_digest(Path(self.data)) if self.data else "",
+            "dataset_type": self.dataset_type,
+            "prompts": self.prompts,
+            "limit": self.limit,
+            "versions": versions(("inspect-ai",)),
+        }
+
+    @property
+    def announcement(self) -> str:
+        """Says whose code is run."""
+        return f"running the experiment's own code: task {self.task.name} ({self.file or self.spec})"
+
+    @property
+    def subject(self) -> str:
+        """The task with its parameters, for people."""
+        return f"{self.task.name} with {', '.join(self.arguments) or 'no arguments'}"
 
 
 def task_checks(uses: Sequence[TaskUse]) -> Iterator[DeepCheck]:
     """One check per task, data set and prompts."""
     for use in uses:
-        key = {
-            "task": use.spec,
-            "code": [content_digest(file) for file in _code(use)],
-            "parameters": sorted(use.arguments),
-            "data": content_digest(Path(use.data)) if use.data else "",
-            "dataset_type": use.dataset_type,
-            "prompts": use.prompts,
-            "limit": use.limit,
-            "versions": versions(("inspect-ai",)),
-        }
-        what = use.file or use.spec
-        announcement = f"running the experiment's own code: task {use.task.name} ({what})"
-        subject = f"{use.task.name} with {', '.join(use.arguments) or 'no arguments'}"
-        yield DeepCheck(_TASK, subject, partial(_look, use), key, (use.run.name,), announcement)
+        yield DeepCheck(_TASK, use.subject, partial(_look, use), use.key, (use.run.name,), use.announcement)
 
 
 def _code(use: TaskUse) -> list[Path]:
@@ -78,13 +96,11 @@ def _code(use: TaskUse) -> list[Path]:
 
 
 def _look(use: TaskUse, ask: Ask) -> DeepResult:
-    if find_spec("inspect_ai") is None:
-        return DeepResult(unchecked="inspect-ai is not installed here")
-    for needed in (use.file, use.data):
-        if needed and not os.path.exists(needed):  # noqa: PTH110
-            return DeepResult(unchecked=f"{needed} was not found here")
+    reason = not_here(use)
+    if reason:
+        return DeepResult(unchecked=reason)
     try:
-        answer = _probed(use, ask)
+        answer = probed(use, ask)
     except ToolError as error:
         message = f"the task {use.task.name} cannot be built with the arguments of its job: {error}"
         return DeepResult(errors=(_problem(use, message, "correct the task's script"),))
@@ -93,7 +109,20 @@ def _look(use: TaskUse, ask: Ask) -> DeepResult:
     return DeepResult(tuple(errors), tuple(warnings), _figure(use, answer))
 
 
-def _probed(use: TaskUse, ask: Ask) -> Mapping[str, Any]:
+def not_here(use: TaskUse) -> str:
+    """Why the task cannot be built here; empty if it can."""
+    if find_spec("inspect_ai") is None:
+        return "inspect-ai is not installed here"
+    missing = [needed for needed in (use.file, use.data) if needed and not Path(needed).exists()]
+    if missing:
+        return f"{missing[0]} was not found here"
+    package = use.spec.partition("/")[0]
+    if not use.file and find_spec(package) is None:
+        return f"the package {package} of the task is not installed here"
+    return ""
+
+
+def probed(use: TaskUse, ask: Ask) -> Mapping[str, Any]:
     """What the probe found, away from the experiment's directory.
 
     Raises:
@@ -113,7 +142,7 @@ def _probed(use: TaskUse, ask: Ask) -> Mapping[str, Any]:
             "dataset_type": use.dataset_type,
             "prompt": use.prompts[1] if use.prompts else "{input}",
         }
-        return ask("tunebook.tools.runtime.inspect_probe:probe", {"request": request, "scratch": folder})
+        return ask(_PROBE, {"request": request, "scratch": folder}, runs_others_code=True)
 
 
 def _moved(value: Any, before: str, after: Path) -> Any:
@@ -127,7 +156,7 @@ def _problem(use: TaskUse, message: str, hint: str) -> Problem:
     return Problem(message, use.plan.file, use.task.line, hint)
 
 
-def _best_split(answer: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+def best_split(answer: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
     """The split that most samples ask about; of equals, the one that is meant for evaluations."""
     splits: Mapping[str, Mapping[str, Any]] = answer["splits"]
     order = ["test", "validation", *sorted(splits)]
@@ -143,7 +172,7 @@ def _wrong_data(use: TaskUse, answer: Mapping[str, Any]) -> Iterator[Problem]:
     if use.limit is not None and use.limit > samples:
         message = f"Limit is {use.limit}, but the task {use.task.name} has only {samples} samples"
         yield _problem(use, message, f"write {samples} or fewer, or leave it out")
-    best = _best_split(answer)
+    best = best_split(answer)
     if best is None:
         return
     matched = int(best[1]["matched"])
@@ -155,7 +184,7 @@ def _wrong_data(use: TaskUse, answer: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _doubtful_data(use: TaskUse, answer: Mapping[str, Any]) -> Iterator[Problem]:
-    best = _best_split(answer)
+    best = best_split(answer)
     if best is None or not best[1]["matched"]:
         return
     split, facts = best
@@ -170,15 +199,15 @@ def _doubtful_data(use: TaskUse, answer: Mapping[str, Any]) -> Iterator[Problem]
 
 def _wrong_prompts(use: TaskUse, answer: Mapping[str, Any]) -> Iterator[Problem]:
     """The first difference between what the task asks and what the plan's prompts say."""
-    best = _best_split(answer)
+    best = best_split(answer)
     if use.prompts is None or best is None:
         return
     system_prompt, prompt = use.prompts
-    for heard, question in zip(answer["heard"], best[1]["questions"], strict=False):
-        if not question:
+    for heard, record in zip(answer["heard"], best[1]["asked"], strict=False):
+        if "input" not in record:
             continue
         texts = {role: [one["content"] for one in heard if one["role"] == role] for role in ("system", "user")}
-        for message in instruct_messages(system_prompt, prompt, question):
+        for message in instruct_messages(system_prompt, prompt, record["input"]):
             if message["content"] in texts[message["role"]]:
                 continue
             name = "System Prompt" if message["role"] == "system" else "Prompt"
@@ -196,7 +225,7 @@ def _figure(use: TaskUse, answer: Mapping[str, Any]) -> str:
     figure = f"{samples} samples"
     if use.limit is not None:
         figure = f"{use.limit} of {samples} samples"
-    best = _best_split(answer)
+    best = best_split(answer)
     if best is not None:
         figure += f", {best[1]['matched']} in the {best[0]} split ({best[1]['records']} records)"
     return figure

@@ -31,6 +31,7 @@ from tunebook.tools.base import (
 from tunebook.tools.imported_files import imported_files
 from tunebook.tools.inspect.arguments import Arguments, config_copy, has_own_data, prompt_warnings, task_errors
 from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
+from tunebook.tools.inspect.deep_models import model_checks
 from tunebook.tools.inspect.evaluated_model import PLAIN_TEXT, EvaluatedModel, dataset_type, evaluated_model
 from tunebook.tools.inspect.generation import Generation, generation_effects, planned_generation
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
@@ -44,6 +45,7 @@ from tunebook.tools.plan_inputs import (
     evaluation_time,
     job_resources,
     memory_gb,
+    model_directory,
     model_path,
     planned_gpus,
 )
@@ -141,7 +143,7 @@ class InspectTool(EvaluationTool):
             for run, _ in built
             for evaluation in context.evaluations[run.name]
         ]
-        return tuple(task_checks(uses))
+        return (*task_checks(uses), *model_checks(uses))
 
     def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
         """How the run's models are loaded, and how they generate."""
@@ -232,22 +234,22 @@ class _Evaluation:
 
     def _data(self) -> tuple[str, ...]:
         """The data set that the task reads, unless the task brings its own."""
-        task = self.task
-        is_own = task.has_own_data or (is_package_task(task.script) and not task.dataset)
         path = self.arguments.data
-        if is_own or not path:
+        if has_own_data(self.task) or not path:
             return ()
         return (input_path(self.context.experiment, path),)
 
     def _base_model(self) -> tuple[str, ...]:
-        """The model that is evaluated untrained, or that an adapter belongs to.
+        """The model that is evaluated untrained, or that an adapter belongs to; both for an adapter from elsewhere.
 
         A checkpoint is the result of a job that the evaluation needs.
         """
-        path = self.model.base
+        paths = [self.model.base]
         if self.evaluation.epoch is None:
-            path = self.model.directory
-        return (input_path(self.context.experiment, path),) if path else ()
+            facts = self.context.models.get(model_path(self.context.plan, self.context.site, self.run))
+            base = facts.base if facts else None
+            paths = [self.model.directory, str(base.directory) if base else ""]
+        return tuple(input_path(self.context.experiment, path) for path in paths if path)
 
     def _resources(self) -> Resources:
         site = self.context.site
@@ -301,6 +303,11 @@ class _Evaluation:
             data = self.arguments.data
         function = self.arguments.function
         name = function.name if function else self.task.function
+        path = model_path(self.context.plan, self.context.site, self.run)
+        facts, model = self.context.models.get(path), model_directory(self.context, path)
+        base = facts.base if facts is not None else None
+        if base is not None:  # an adapter that is only evaluated
+            facts, model = base, base.directory
         return TaskUse(
             plan=self.context.plan,
             run=self.run,
@@ -314,7 +321,21 @@ class _Evaluation:
             dataset_type=dataset_type(self.context, self.run),
             prompts=prompts,
             limit=self.generation.limit,
+            model=str(model),
+            model_config=(facts.config if facts else None) or {},
+            options={
+                "precision": self.model.precision,
+                "sample": self.model.samples,
+                "plain_text": self.model.is_plain_text,
+            },
+            examples=self._examples(),
         )
+
+    def _examples(self) -> tuple[Mapping[str, Any], ...]:
+        """Some examples of the run's training data."""
+        facts = self.context.datasets.get(dataset_path(self.context.plan, self.run))
+        train = facts.parts.get("train") if facts else None
+        return tuple(record for _, record in train.sample) if train else ()
 
     def _script_path(self) -> str:
         """The task's file; empty for a task of an installed package."""

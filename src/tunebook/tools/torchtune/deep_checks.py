@@ -11,6 +11,7 @@ from tunebook.core.deep_checks import Ask, DeepCheck, DeepResult
 from tunebook.core.plan import Run
 from tunebook.errors import Problem
 from tunebook.tools.base import Context, Unit
+from tunebook.tools.deep.figures import magnitude
 from tunebook.tools.deep.shrunk import ShrunkConfig, shrunk_config
 from tunebook.tools.deep.versions import versions
 from tunebook.tools.known_models import known_model
@@ -24,16 +25,14 @@ __all__ = ["torchtune_checks"]
 _PACKAGES = ("torch", "torchtune", "transformers")
 _FUNCTION = "model function"
 _TOLERANCE = 2e-5  # of the largest logit; in fp32 both agree to 3e-6
-# The argument of a builder that a field of config.json becomes.
+# The argument of a builder that a field of config.json becomes, where the names differ.
 _ARGUMENTS = {
-    "num_hidden_layers": ("num_layers",),
-    "num_attention_heads": ("num_heads",),
-    "num_key_value_heads": ("num_kv_heads",),
-    "hidden_size": ("embed_dim",),
-    "intermediate_size": ("intermediate_dim",),
-    "vocab_size": ("vocab_size",),
-    "head_dim": ("head_dim",),
-    "sliding_window": ("sliding_window_size", "max_seq_len"),
+    "num_hidden_layers": "num_layers",
+    "num_attention_heads": "num_heads",
+    "num_key_value_heads": "num_kv_heads",
+    "hidden_size": "embed_dim",
+    "intermediate_size": "intermediate_dim",
+    "sliding_window": "sliding_window_size",
 }
 _RANK = {"lora_rank": 4, "lora_alpha": 8}
 _OF_TRAINING = ("lora_rank", "lora_alpha", "lora_dropout")  # they do not change the function of an untrained adapter
@@ -43,8 +42,8 @@ def torchtune_checks(context: Context, built: Sequence[tuple[Run, Unit]]) -> Ite
     """The checks of all runs; those of one shape have one key."""
     for run, unit in built:
         generated, config = _generated(unit), _model_config(context, run)
-        shrunk = shrunk_config(config)
-        yield _function_check(context, run, generated, shrunk)
+        yield _function_check(context, run, generated, shrunk_config(config))
+        shrunk = shrunk_config(config, shrinks_window=False)  # examples may be longer than a small window
         small = SmallRun(
             name=run.name,
             model_name=run.model,
@@ -79,7 +78,7 @@ def _compare(ask: Ask, *, problem: Problem, config: Mapping[str, Any], sections:
     answer = ask("tunebook.tools.torchtune.same_function:compare", {"config": config, **sections})
     differences: Mapping[str, float] = answer["differences"]
     where = max(differences, key=lambda name: differences[name])
-    figure = f"max difference {differences[where]:.0e} of the largest logit ({', '.join(differences)})"
+    figure = f"max difference {magnitude(differences[where])} of the largest logit ({', '.join(differences)})"
     if differences[where] <= _TOLERANCE:
         return DeepResult(figure=figure)
     message = f"torchtune's model as configured computes another function than Transformers': at {where} the logits "
@@ -107,13 +106,21 @@ def shrunk_model(section: Mapping[str, Any], shrunk: ShrunkConfig) -> dict[str, 
     """The builder with the arguments of the shrunk model: an argument that has the real model's size is shrunk."""
     arguments = dict(section)
     for field, (before, after) in shrunk.sizes.items():
-        for name in _ARGUMENTS[field]:
-            if arguments.get(name) == before:
-                arguments[name] = after
+        name = _argument(field, section)
+        if arguments.get(name) == before:
+            arguments[name] = after
     for name in _OF_TRAINING:
         if name in arguments:
             arguments[name] = _RANK.get(name, 0.0)
     return arguments
+
+
+def _argument(field: str, section: Mapping[str, Any]) -> str:
+    """The argument's name; a builder that ignores the window has the longest sequence in its place."""
+    name = _ARGUMENTS.get(field, field)
+    if field == "sliding_window" and name not in section:
+        return "max_seq_len"
+    return name
 
 
 def _conversion(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.deep_checks import Ask, DeepCheck, DeepResult
+from tunebook.core.paths import expanded
 from tunebook.errors import Problem
 from tunebook.tools.base import Context
+from tunebook.tools.deep.figures import magnitude
 from tunebook.tools.deep.shrunk import ShrunkConfig
 from tunebook.tools.deep.versions import content_digest, versions
 from tunebook.tools.torchtune.plain_training import PlainSettings
 
 __all__ = ["SmallRun", "training_checks"]
 
-_STEPS, _CHECKPOINTS = "training steps", "checkpoints"
+_TOKENS, _STEPS, _CHECKPOINTS = "training tokens", "training steps", "checkpoints"
 _MODULE = "tunebook.tools.torchtune.small_training"
 _PACKAGES = ("torch", "torchtune", "transformers")
 _TOLERANCE = 1e-5
@@ -67,6 +69,11 @@ def training_checks(run: SmallRun) -> Iterator[DeepCheck]:
     subject = f"{run.model_name}, {described}"
     key: dict[str, Any] = {"config": run.shrunk.config, "values": _without_paths(values), "reason": reason}
     key |= {"tokenizer": _tokenizer(run.generated), "versions": versions(_PACKAGES)}
+    examples = _sample(run)
+    tokens: dict[str, Any] = {"dataset": _without_path(run.generated["dataset"]), "examples": examples}
+    tokens |= {name: key[name] for name in ("tokenizer", "versions", "reason")}
+    look = partial(_unchecked, reason) if reason else partial(_look_at_tokens, run)
+    yield DeepCheck(_TOKENS, f"{run.model_name}, {_count(examples)}", look, tokens, runs=(run.name,))
     look = partial(_unchecked, reason) if reason else partial(_look_at_steps, run, values)
     yield DeepCheck(_STEPS, subject, look, key, runs=(run.name,))
     if "lora_rank" not in run.generated["model"]:
@@ -110,17 +117,25 @@ def _not_in_reference(values: Mapping[str, Any]) -> str:
 def _examples(run: SmallRun) -> list[Mapping[str, Any]]:
     """As many examples as leave a batch and an accumulation incomplete, in the form that every reader knows."""
     values = run.generated
-    experiment = run.context.experiment
+    records = sorted(_sample(run), key=lambda record: len(str(record)))
+    if not records:
+        return []
+    count = _batch(values) * _accumulated(values) + _batch(values) + 1
+    return [records[number % len(records)] for number in range(count)]
+
+
+def _sample(run: SmallRun) -> list[Mapping[str, Any]]:
+    """The first and the longest examples of the run's training data, as far as they could be read here."""
     for path, facts in run.context.datasets.items():
         train = facts.parts.get("train") if facts else None
-        if train is None or str(experiment / Path(path).expanduser()) != values["dataset"]["path"]:
+        if train is None or str(run.context.experiment / expanded(path)) != run.generated["dataset"]["path"]:
             continue
-        records = sorted((record for _, record in train.sample), key=lambda record: len(str(record)))
-        if not records:
-            return []
-        count = _batch(values) * _accumulated(values) + _batch(values) + 1
-        return [records[number % len(records)] for number in range(count)]
+        return [record for _, record in train.sample]
     return []
+
+
+def _count(examples: Sequence[Mapping[str, Any]]) -> str:
+    return "1 example" if len(examples) == 1 else f"{len(examples)} examples"
 
 
 def _batch(values: Mapping[str, Any]) -> int:
@@ -170,11 +185,15 @@ def _without_paths(values: Mapping[str, Any]) -> dict[str, Any]:
     if not values:
         return {}
     kept = {key: value for key, value in values.items() if key not in {"output_dir", "metric_logger", "tokenizer"}}
-    kept["dataset"] = {key: value for key, value in kept["dataset"].items() if key != "path"}
+    kept["dataset"] = _without_path(kept["dataset"])
     kept["checkpointer"] = {"model_type": kept["checkpointer"]["model_type"]}
     if "dataset_val" in kept:
-        kept["dataset_val"] = {key: value for key, value in kept["dataset_val"].items() if key != "path"}
+        kept["dataset_val"] = _without_path(kept["dataset_val"])
     return {**kept, "max_seq_len": values["tokenizer"].get("max_seq_len")}
+
+
+def _without_path(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if key != "path"}
 
 
 def _tokenizer(values: Mapping[str, Any]) -> list[str]:
@@ -216,6 +235,19 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return vars(settings)
 
 
+def _look_at_tokens(run: SmallRun, ask: Ask) -> DeepResult:
+    request = {"tokenizer": run.generated["tokenizer"], "dataset": run.generated["dataset"], "examples": _sample(run)}
+    answer = ask("tunebook.tools.torchtune.training_tokens:compare", request)
+    figure = f"{answer['examples']} examples, {answer['share']:.0%} of their {answer['tokens']} tokens are learnt"
+    if not answer["difference"]:
+        return DeepResult(figure=figure)
+    message = (
+        f"run `{run.name}`: trainings learn other tokens than those of the conversation as Transformers renders it: "
+    )
+    hint = "write the data as the model's chat template renders it, or choose another model"
+    return DeepResult(errors=(run.problem(message + str(answer["difference"]), hint),), figure=figure)
+
+
 def _look_at_steps(run: SmallRun, values: Mapping[str, Any], ask: Ask) -> DeepResult:
     request = {"config": run.shrunk.config, "values": values, "plain": _plain(values)}
     answer = ask(f"{_MODULE}:steps", request)
@@ -223,7 +255,7 @@ def _look_at_steps(run: SmallRun, values: Mapping[str, Any], ask: Ask) -> DeepRe
     problem = _wrong_steps(answer, examples=len(values["examples"]))
     figure = f"{len(plain)} steps of {_EPOCHS} epochs"
     if len(losses) == len(plain):
-        figure += f", max difference of a loss {_largest(losses, plain):.0e}"
+        figure += f", max difference of a loss {magnitude(_largest(losses, plain))}"
     note = " (without packing)" if run.generated["dataset"].get("packed") else ""
     if not problem:
         return DeepResult(figure=figure + note)
@@ -258,7 +290,7 @@ def _look_at_checkpoints(run: SmallRun, values: Mapping[str, Any], precision: st
     answer = ask(f"{_MODULE}:checkpoints", request)
     error, modules = float(answer["error"]), int(answer["modules"])
     form = "adapter" if values.get("save_adapter_weights_only") else "merged weights"
-    figure = f"{form} of {modules} modules, max error {error:.0e} of a weight's change"
+    figure = f"{form} of {modules} modules, max error {magnitude(error)} of a weight's change"
     hint = "what would be evaluated is another model than the one that is trained"
     errors = []
     if error > _ERROR:

@@ -5,14 +5,15 @@ Runs in the process of the deep checks: torch and both libraries are imported in
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-__all__ = ["compare", "random_model", "torchtune_model"]
+from tunebook.tools.deep.random_model import random_model
+
+__all__ = ["compare", "torchtune_model"]
 
 _SEED = 11
 _STD = 0.3  # weights of a size at which caps, windows and scalings show
@@ -28,7 +29,7 @@ def compare(config: Mapping[str, Any], model: Mapping[str, Any], checkpointer: M
     """
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "model"
-        original = random_model(config, directory)
+        original = random_model(config, directory, std=_STD)
         copy = torchtune_model(directory, model, checkpointer).eval()
     longest = min(int(copy.max_seq_len), int(config["max_position_embeddings"]))
     differences = {f"{length} tokens": _dense(original, copy, length) for length in _lengths(longest)}
@@ -39,34 +40,6 @@ def compare(config: Mapping[str, Any], model: Mapping[str, Any], checkpointer: M
 
 def _lengths(longest: int) -> list[int]:
     return sorted({min(longest, _SHORT), min(longest, _LONG)})
-
-
-def random_model(config: Mapping[str, Any], directory: Path, *, std: float = _STD, dtype: str = "fp32") -> Any:
-    """A random model of Transformers in a directory.
-
-    Args:
-        std: the standard deviation of its weights.
-        dtype: ``fp32`` or ``bf16``, of the weights in the files; the model that is returned is in fp32.
-    """
-    import torch
-    import transformers
-
-    directory.mkdir(parents=True)
-    (directory / "config.json").write_text(json.dumps(dict(config)), encoding="utf-8")
-    read = transformers.AutoConfig.from_pretrained(directory, local_files_only=True)
-    torch.manual_seed(_SEED)
-    kind: Any = transformers.AutoModelForCausalLM
-    model = kind.from_config(read, dtype=torch.float32).eval()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=std)
-    model.tie_weights()
-    if dtype == "bf16":
-        model.to(torch.bfloat16).save_pretrained(directory)
-        model.to(torch.float32)
-    else:
-        model.save_pretrained(directory)
-    (directory / "config.json").write_text(json.dumps(dict(config)), encoding="utf-8")  # the fields as they were
-    return model
 
 
 def torchtune_model(directory: Path, model: Mapping[str, Any], checkpointer: Mapping[str, Any]) -> Any:

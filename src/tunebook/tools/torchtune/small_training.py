@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tunebook.tools.deep.random_model import random_model
 from tunebook.tools.torchtune.plain_training import PlainSettings, PlainTraining, adapted_places
-from tunebook.tools.torchtune.same_function import random_model
 
 __all__ = ["SmallTokenizer", "checkpoints", "small_tokenizer", "steps"]
 

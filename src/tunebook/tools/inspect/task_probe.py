@@ -1,21 +1,20 @@
 """Builds a task with the arguments of its job and asks it for its first prompts, with a model that only listens.
 
 Runs the task's own code, in the process of the deep checks that run such code, as a job would: with the same arguments,
-away from the experiment's directory. Imports only other modules of this package.
+away from the experiment's directory. inspect-ai is imported inside the functions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import chdir
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.data_files import DataReader, RawExample
-from tunebook.tools.runtime.data_formats import FormatReader
+from tunebook.tools.runtime.data_formats import FormatReader, Record
 
-__all__ = ["matched_records", "probe"]
+__all__ = ["matched_records", "probe", "question_of"]
 
 _HEARD = 3  # samples that are asked
 
@@ -72,13 +71,15 @@ def _last(value: Any) -> str:
 def _heard(task: Any, scratch: Path) -> list[list[dict[str, str]]]:
     """The messages of the first question of each of the first samples, as roles and texts."""
     from inspect_ai import eval as evaluate
-    from inspect_ai.model import ModelOutput, get_model
+    from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
     heard: list[list[dict[str, str]]] = []
 
     def listen(messages: Sequence[Any], *_: Any) -> Any:
         heard.append([{"role": message.role, "content": message.text} for message in messages])
-        return ModelOutput.from_content(model="mockllm/model", content="")
+        answer = ModelOutput.from_content(model="mockllm/model", content="")
+        answer.usage = ModelUsage()  # otherwise the provider downloads a tokenizer to count tokens
+        return answer
 
     model = get_model("mockllm/model", custom_outputs=listen)
     options: dict[str, Any] = {"log_dir": str(scratch / "logs"), "display": "none", "score": False}
@@ -90,48 +91,56 @@ def _heard(task: Any, scratch: Path) -> list[list[dict[str, str]]]:
 
 
 def matched_records(request: Mapping[str, Any], samples: Sequence[Mapping[str, str]]) -> dict[str, dict[str, Any]]:
-    """Split to its number of records, the samples that ask about one of them, and the questions of the first samples.
+    """Split to its number of records, the samples that ask about one of them, and the records of the first samples.
 
     A sample asks about a record if its question is the record's, with the plan's prompt around it or without, or if it
     contains the question of the record at the same place.
     """
     reader = FormatReader(str(request["dataset_type"]))
-    questions: dict[str, list[str]] = {}
+    records: dict[str, list[Record]] = {}
     for example in DataReader(Path(request["data"])).examples():
-        questions.setdefault(example.split, []).append(_question(reader, example))
+        records.setdefault(example.split, []).append(_record(reader, example))
     prompt = str(request["prompt"])
     found: dict[str, dict[str, Any]] = {}
-    for split, texts in questions.items():
-        asked = [_asked(texts, number, sample, prompt) for number, sample in enumerate(samples)]
-        matched = sum(1 for question in asked if question)
-        found[split] = {"records": len(texts), "matched": matched, "questions": asked[:_HEARD]}
+    for split, known in records.items():
+        by_question = _by_question(known, prompt)
+        asked = [_asked(known, by_question, number, sample) for number, sample in enumerate(samples)]
+        matched = sum(1 for record in asked if record)
+        found[split] = {"records": len(known), "matched": matched, "asked": asked[:_HEARD]}
     return found
 
 
-def _question(reader: FormatReader, example: RawExample) -> str:
-    """The text that a prompt must contain: the input, or the last question of a chat; empty if there is none."""
+def _record(reader: FormatReader, example: RawExample) -> Record:
+    """The example as trainings read it; empty if they cannot."""
     try:
-        record = reader.read(example)
+        return reader.read(example)
     except ValueError:
-        return ""
+        return {}
+
+
+def question_of(record: Record) -> str:
+    """The text that a prompt must contain: the input, or the last question of a chat; empty if there is none."""
     if "messages" not in record:
         return str(record.get("input", ""))
     asked = [message["content"] for message in record["messages"] if message["role"] == "user"]
     return str(asked[-1]) if asked else ""
 
 
-def _asked(questions: Sequence[str], number: int, sample: Mapping[str, str], prompt: str) -> str:
-    """The question of the record that a sample asks about; empty if there is none."""
-    by_prompt = _by_prompt(tuple(questions), prompt)
+def _by_question(records: Sequence[Record], prompt: str) -> dict[str, Record]:
+    """What a sample may ask, to the record that it is about."""
+    questions = [(question_of(record), record) for record in records]
+    with_prompt = {prompt.replace("{input}", question): record for question, record in questions if question}
+    return with_prompt | {question: record for question, record in questions if question}
+
+
+def _asked(
+    records: Sequence[Record], by_question: Mapping[str, Record], number: int, sample: Mapping[str, str]
+) -> Record:
+    """The record that a sample asks about; empty if there is none."""
     for text in (sample["last"], sample["text"]):
-        if by_prompt.get(text):
-            return by_prompt[text]
-    near = questions[number] if number < len(questions) else ""
-    return near if near in sample["text"] else ""
-
-
-@lru_cache(maxsize=1)
-def _by_prompt(questions: tuple[str, ...], prompt: str) -> dict[str, str]:
-    """What a sample may ask, to the question that is in it."""
-    with_prompt = {prompt.replace("{input}", question): question for question in questions}
-    return with_prompt | {question: question for question in questions}
+        if text in by_question:
+            return by_question[text]
+    if number >= len(records):
+        return {}
+    near = question_of(records[number])
+    return records[number] if near and near in sample["text"] else {}

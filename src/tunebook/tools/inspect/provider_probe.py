@@ -1,0 +1,160 @@
+"""Asks inspect-ai's ``hf`` provider, with the arguments of the job, what it hands to the model: tokens and settings.
+
+The provider is the real one up to the model, in whose place something listens. Runs in the process of the deep checks;
+torch, Transformers and inspect-ai are imported inside the functions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tunebook.tools.runtime.examples import example_parts, joint_tokens
+from tunebook.tools.runtime.inspect_eval import LOADER
+
+__all__ = ["compare_prompts"]
+
+_SHOWN = 60
+_MOST = 64  # examples of the data whose answers are looked at
+
+
+def compare_prompts(
+    model: str,
+    options: Mapping[str, Any],
+    heard: Sequence[Sequence[Mapping[str, str]]],
+    asked: Sequence[Mapping[str, Any]],
+    examples: Sequence[Mapping[str, Any]],
+    prompts: Sequence[str],
+) -> dict[str, Any]:
+    """Training's tokens of the prompts against those that the provider hands to the model.
+
+    Args:
+        model: the directory of the base model.
+        options: ``precision``, ``sample`` and ``plain_text`` of the job's own preparation.
+        heard: the messages with which the task asks, and ``asked`` the records of the data that they are about.
+        examples: further records, whose answers are looked at.
+        prompts: system prompt and prompt of the plan.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(model, local_files_only=True)
+    given = _handed_over(model, options, heard)
+    answer: dict[str, Any] = {"compared": 0, "difference": "", "options": [call["options"] for call in given][:1]}
+    for call, record in zip(given, asked, strict=True):
+        if not record:
+            continue
+        trained = _prompt_tokens(tokenizer, record, prompts)
+        answer["compared"] += 1
+        if trained != call["tokens"] and not answer["difference"]:
+            answer["difference"] = _difference(tokenizer, trained, call["tokens"])
+    return answer | _learnt(tokenizer, examples[:_MOST], prompts)
+
+
+def _prompt_tokens(tokenizer: Any, record: Mapping[str, Any], prompts: Sequence[str]) -> list[int]:
+    """The tokens before the last answer, as trainings have them."""
+    parts = example_parts(tokenizer, dict(record), system_prompt=prompts[0], prompt=prompts[1])
+    tokens = joint_tokens(lambda text: list(tokenizer.encode(text, add_special_tokens=False)), parts)
+    found: list[int] = []
+    for part, _ in tokens[:-1]:
+        found += part
+    return found
+
+
+def _learnt(tokenizer: Any, examples: Sequence[Mapping[str, Any]], prompts: Sequence[str]) -> dict[str, Any]:
+    """The share of learnt tokens, and answers that are not in what is learnt."""
+    learnt = total = 0
+    changed = ""
+    for record in examples:
+        parts = example_parts(tokenizer, dict(record), system_prompt=prompts[0], prompt=prompts[1])
+        for tokens, is_learnt in joint_tokens(
+            lambda text: list(tokenizer.encode(text, add_special_tokens=False)), parts
+        ):
+            total += len(tokens)
+            learnt += len(tokens) if is_learnt else 0
+        text = "".join(part for part, is_learnt in parts if is_learnt)
+        if record.get("output", "") not in text and not changed:
+            changed = f"{record['output']!r:.{_SHOWN}} is learnt as {text!r:.{_SHOWN}}"
+    return {"examples": len(examples), "share": learnt / total if total else 0.0, "changed": changed}
+
+
+def _difference(tokenizer: Any, trained: Sequence[int], given: Sequence[int]) -> str:
+    """Where the two begin to differ, as text."""
+    same = 0
+    while same < min(len(trained), len(given)) and trained[same] == given[same]:
+        same += 1
+    first = max(0, same - 2)
+    ours, theirs = tokenizer.decode(trained[first:]), tokenizer.decode(given[first:])
+    return f"after {same} equal tokens, training has {ours!r:.{_SHOWN}} and the evaluation {theirs!r:.{_SHOWN}}"
+
+
+def _handed_over(
+    model: str, options: Mapping[str, Any], heard: Sequence[Sequence[Mapping[str, str]]]
+) -> list[dict[str, Any]]:
+    """The tokens and the settings of each question, as the provider gives them to the model."""
+    from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig
+
+    from tunebook.tools.runtime.inspect_job import prepare
+
+    kinds: dict[str, Any] = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
+    with tempfile.TemporaryDirectory() as folder, _listening() as calls:
+        out = Path(folder) / "model.json"
+        prepare(Path(model), out, **options)
+        arguments = json.loads(out.read_text(encoding="utf-8"))
+        from inspect_ai.model._providers.hf import HuggingFaceAPI
+
+        provider = HuggingFaceAPI("probe", **arguments)
+        for messages in heard:
+            asked = [kinds[message["role"]](content=message["content"]) for message in messages]
+            asyncio.run(provider.generate(asked, [], "auto", GenerateConfig(max_tokens=1)))
+    return calls
+
+
+@contextmanager
+def _listening() -> Iterator[list[dict[str, Any]]]:
+    """Puts a listener in the place of the model, and of the provider's queue in front of it."""
+    from inspect_ai.model._providers import hf
+
+    library: Any = vars(hf)[
+        "transformers"
+    ]  # the module that the provider searches, also after others were imported again
+    calls: list[dict[str, Any]] = []
+
+    class NoModel:
+        """What the provider uses of a model before it asks it."""
+
+        device = "cpu"
+
+        @classmethod
+        def from_pretrained(cls, *_: Any, **__: Any) -> NoModel:
+            return cls()
+
+        def generate(self, **_: Any) -> None:
+            """Is only named in the settings."""
+
+    async def listen(given: Any) -> Any:
+        tokens = given.tokenizer([given.input])["input_ids"][0].tolist()
+        kept = {
+            name: value for name, value in given.generator.keywords.items() if isinstance(value, bool | int | float)
+        }
+        calls.append({"tokens": tokens, "options": kept})
+        return hf.GenerateOutput(
+            output="", input_tokens=0, output_tokens=0, total_tokens=0, logprobs=None, time=0.0, hidden_states=None
+        )
+
+    queue, missing = hf.batched_generate, object()
+    before = getattr(library, LOADER, missing)
+    setattr(library, LOADER, NoModel)
+    setattr(hf, "batched_generate", listen)  # noqa: B010 - the provider's own function has another type
+    try:
+        yield calls
+    finally:
+        setattr(hf, "batched_generate", queue)  # noqa: B010
+        if before is missing:
+            delattr(library, LOADER)
+        else:
+            setattr(library, LOADER, before)
