@@ -132,13 +132,12 @@ def test_scripts_and_tunebook_compute_the_same_digests(tmp_path: Path, name: str
 
 def test_scripts_and_tunebook_agree_on_what_cannot_be_read(experiment: Path, job: Job, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "models" / "tiny")
-    (tmp_path / "data" / "words.json").unlink()
-    lacking = write_job(experiment, replace(job, texts=(*job.texts, "a/missing.py")))
+    lacking = write_job(experiment, replace(job, texts=(*job.texts, "a/missing.py"), data=("words of its own.json",)))
     here = InputReader(experiment).read(lacking)
     assert of_script(experiment, lacking) == here.digests
     assert here.digests.contents[2:] == ("-", "-", "-")
     assert here.problem.endswith("a/missing.py: No such file or directory")
-    assert here.unread == (*job.data, *job.models)
+    assert here.unread == (*lacking.data, *lacking.models)
     assert here.digests.combined == ""
 
 

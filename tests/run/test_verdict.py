@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tunebook.artifacts.outcome import Outcome
@@ -135,3 +137,19 @@ def test_a_training_that_was_started_by_hand_is_compared_by_time_with_its_evalua
     assert needed.state is JobState.COMPLETED
     evaluation = Evidence(entry(), outcome(), TODAY, result=EvaluationResult("success", 100, 100))
     assert told(judge(EVALUATION, evaluation, [(training, needed)])) == expected
+
+
+def test_a_script_that_was_edited_while_its_job_waited_runs_again() -> None:
+    """SLURM runs the copy that it took when the job was submitted."""
+    job = replace(TRAINING, texts=(TRAINING.script,))
+    late = Evidence(entry(), outcome(inputs=OLD), OLD)  # submitted with today's script
+    assert told(judge(job, late)) == (JobState.PENDING, "its script changed between its submission and its start", True)
+    assert judge(TRAINING, late).state is JobState.COMPLETED  # a configuration is read when the job starts
+
+
+def test_checkpoints_that_another_training_wrote_are_not_its_own() -> None:
+    own = Evidence(entry(), outcome(), TODAY, trained=TODAY.combined)
+    assert judge(TRAINING, own).state is JobState.COMPLETED
+    other = judge(TRAINING, replace(own, trained=OLD.combined))
+    assert (other.state, other.rerun) == (JobState.FAILED, False)
+    assert other.reason.startswith("another training has overwritten its checkpoints")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tunebook.artifacts.checkpoints import missing_checkpoints
+from tunebook.artifacts.checkpoints import missing_checkpoints, trained_inputs
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.artifacts.result import read_result
 from tunebook.core.input_digests import InputDigests
@@ -47,6 +47,7 @@ class Records:
             inputs=found.digests,
             problem=found.problem,
             unread=found.unread,
+            trained=trained_inputs(job.metrics),
             missing=missing_checkpoints(job.checkpoints, self._experiment),
             result=read_result(self._experiment / job.result) if job.result else None,
             deviation=str(deviation or ""),

@@ -17,6 +17,9 @@ __all__ = ["CANCELLED", "Evidence", "Verdict", "judge"]
 
 CANCELLED = "CANCELLED"
 _MOST_NAMES = 3
+_OVERWRITTEN = (
+    "another training has overwritten its checkpoints: give experiments that share an output directory different names"
+)
 _SIGNALLED = 128
 _MOST_INTERRUPTIONS = 3
 
@@ -33,6 +36,7 @@ class Evidence:
         inputs: the digests of the inputs as they are now.
         problem: the text that cannot be read, and why.
         unread: data sets and models that cannot be read here: whether they changed is unknown.
+        trained: the one digest of the inputs of the training whose checkpoints exist; empty if it is not known.
         missing: checkpoints that do not exist.
         result: an evaluation's result file.
         deviation: the plan's settings that a training did not get, in words.
@@ -43,6 +47,7 @@ class Evidence:
     inputs: InputDigests = _NO_DIGESTS
     problem: str = ""
     unread: tuple[str, ...] = ()
+    trained: str = ""
     missing: tuple[str, ...] = ()
     result: EvaluationResult | None = None
     deviation: str = ""
@@ -167,18 +172,41 @@ def _from_outcome(job: Job, evidence: Evidence, outcome: Outcome) -> Verdict:
         ran_with = ran_with or own.inputs
     else:
         own = None  # a person started the script, or an earlier submission wrote the outcome
+    stale = _if_stale(job, evidence, own, ran_with)
+    if stale is not None:
+        return stale
+    if outcome.exit_code != 0:
+        return _failed(own, outcome)
+    return _if_ended_well(job, evidence, ran_with)
+
+
+def _if_stale(job: Job, evidence: Evidence, own: LedgerEntry | None, ran_with: InputDigests) -> Verdict | None:
+    """Decides for a script that did not run with the inputs of today; ``None`` if it did."""
     if job.inputs and not ran_with:
         return _again("the inputs with which it ran were not recorded")
     changed = _if_changed(job, evidence, ran_with)
-    if changed is not None:
-        return changed
-    if outcome.exit_code != 0:
-        return _failed(own, outcome)
+    if changed is None and own is not None and _started_with_another_script(job, own.inputs, ran_with):
+        return _again("its script changed between its submission and its start")
+    return changed
+
+
+def _if_ended_well(job: Job, evidence: Evidence, ran_with: InputDigests) -> Verdict:
+    """Decides for a script that ended with 0: whether it left what it should."""
     if evidence.missing:
         return Verdict(JobState.FAILED, f"its checkpoint {evidence.missing[0]} is missing")
+    if evidence.trained and ran_with.combined and evidence.trained != ran_with.combined:
+        return Verdict(JobState.FAILED, _OVERWRITTEN)
     if job.result:
         return _from_result(evidence.result)
     return Verdict(JobState.COMPLETED)
+
+
+def _started_with_another_script(job: Job, submitted: InputDigests, started: InputDigests) -> bool:
+    """Whether the script was edited while the job waited: a scheduler runs the copy that it took at the submission."""
+    if job.script not in job.texts or not submitted or len(submitted.contents) != len(started.contents):
+        return False
+    number = job.texts.index(job.script)
+    return submitted.contents[number] != started.contents[number]
 
 
 def _failed(own: LedgerEntry | None, outcome: Outcome) -> Verdict:
