@@ -21,7 +21,7 @@ from tunebook.disk.ledger import read_ledger
 from tunebook.errors import LockedError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
-from tunebook.run.loop import run_jobs
+from tunebook.run.loop import Hooks, run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports
 from tunebook.run.report import JobReport, Snapshot
 from tunebook.run.select import LoopOptions
@@ -291,7 +291,9 @@ def test_an_evaluation_that_was_dropped_and_forgotten_follows_a_training_with_a_
 
         executor = SlurmExecutor.create(ExecutorOptions())
         options = LoopOptions(poll_s=0.3)
-        report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, remedy=remedy)
+        report = run_jobs(
+            experiment.jobs, executor, experiment=experiment.path, options=options, hooks=Hooks(remedy=remedy)
+        )
         assert set(states(report).values()) == {"completed"}
         assert experiment.order == ["a/finetune", "a/finetune", "a/eval/caps_epoch0"]
 

@@ -14,17 +14,26 @@ __all__ = ["MOCK", "evaluate_mock", "verified", "write_adapter"]
 MOCK = "mockllm/model"
 
 
-def evaluate_mock(folder: Path, *, solvers: Any = None, config: Any = None, scorer: Any = None, **options: Any) -> Path:
+def evaluate_mock(
+    folder: Path,
+    *,
+    solvers: Any = None,
+    config: Any = None,
+    scorer: Any = None,
+    location: str | None = None,
+    **options: Any,
+) -> Path:
     """A real log of inspect-ai's own on two samples; returns the directory with the log.
 
     Args:
         solvers: the task's; without it a plain ``generate``.
         config: the task's own generation settings.
+        location: where the samples come from, as the task says.
         scorer: the task's; without it, whether the answer includes the target.
         options: those of inspect-ai's ``eval``.
     """
     from inspect_ai import Task, eval  # noqa: A004
-    from inspect_ai.dataset import Sample
+    from inspect_ai.dataset import MemoryDataset, Sample
     from inspect_ai.model import GenerateConfig, ModelOutput, ModelUsage
     from inspect_ai.scorer import includes
     from inspect_ai.solver import generate
@@ -32,8 +41,9 @@ def evaluate_mock(folder: Path, *, solvers: Any = None, config: Any = None, scor
     outputs = [ModelOutput.from_content(MOCK, "yes") for _ in range(20)]
     for output in outputs:
         output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
+    samples = [Sample(id=1, input="a", target="yes"), Sample(id=2, input="b", target="yes")]
     task = Task(
-        dataset=[Sample(id=1, input="a", target="yes"), Sample(id=2, input="b", target="yes")],
+        dataset=MemoryDataset(samples, location=location),
         solver=solvers or generate(),
         scorer=scorer or includes(),
         config=config or GenerateConfig(),

@@ -13,6 +13,7 @@ import pytest
 from support.evaluation_jobs import write_adapter
 from support.tiny_model import build_tiny_model, write_tiny_experiment
 from tunebook import api
+from tunebook.disk.manifest import read_manifest
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 TRAINED = "SmolLM2-135M-Instruct_rank4"
@@ -87,6 +88,8 @@ def test_an_adapter_with_a_base_is_evaluated_where_a_run_names_it_as_its_checkpo
     api.scaffold(experiment)
     (script,) = experiment.glob(f"{BASE}*/eval/*.slurm")
     assert f"\nmodel_path={adapter}\n" in script.read_text()
+    job = next(job for job in read_manifest(experiment).jobs if job.task and job.epoch is None)
+    assert job.models == (str(adapter), str(experiment.parent / "model"))
     (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "some/base"}')
     (error,) = api.check(experiment).errors
     assert "is an adapter, not a model" in error.message

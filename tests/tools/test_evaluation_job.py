@@ -131,7 +131,14 @@ def test_a_log_of_another_evaluation_is_a_failure_that_names_each_difference(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every one of these options could come from a variable or a ``.env`` file."""
-    steered = {"limit": 1, "temperature": 0.9, "system_message": "Be wrong", "max_tokens": 3, "seed": 2, "top_p": 0.5}
+    steered: dict[str, Any] = {
+        "limit": 1,
+        "temperature": 0.9,
+        "system_message": "Be wrong",
+        "max_tokens": 3,
+        "seed": 2,
+        "top_p": 0.5,
+    }
     logs = evaluate_mock(tmp_path / "logs", **steered)
     code, result = verified(logs, generation={"seed": 14, "max_tokens": 12})
     message = capsys.readouterr().err
@@ -154,14 +161,35 @@ def test_other_models_arguments_and_samples_are_differences(tmp_path: Path) -> N
     assert result["differences"] == [
         "the model is 'mockllm/model' instead of 'hf/rank4_epoch0'",
         "sample_id is 2 instead of not set",
-        "the task has 2 samples, as many as train; test has 40",
     ]
+    assert result["in_effect"]["by_task"]["samples"] == "2, but the test split has 40 and train has 2"
     (tmp_path / "logs").rename(tmp_path / "before")
     logs = evaluate_mock(tmp_path / "logs")
-    assert verified(logs, splits={"train": 9, "test": 1})[1]["differences"] == [
-        "the task has 2 samples, but test has 1"
+    _, result = verified(logs, splits={"train": 9, "test": 1})
+    assert result["differences"] == [
+        "the task has 2 samples, but the test split has 1 (see the Dataset of the tasks table)"
     ]
     assert verified(logs, splits={"train": 9, "test": 2})[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("location", "dataset", "differs"),
+    [
+        ("/data/other.json", "/data/words.json", True),
+        ("/data/words.json", "/data/words.json", False),
+        ("/data/words/test.jsonl", "/data/words", False),
+        ("owner/words", "/data/words.json", False),
+        ("/data/other.json", "", False),
+    ],
+)
+def test_a_task_that_reads_another_file_is_a_difference(
+    tmp_path: Path, location: str, dataset: str, differs: bool
+) -> None:
+    logs = evaluate_mock(tmp_path / "logs", location=location)
+    code, result = verified(logs, dataset=dataset)
+    assert code == int(differs)
+    if differs:
+        assert result["differences"] == ["the data set is /data/other.json instead of /data/words.json"]
 
 
 def test_a_task_may_choose_what_the_plan_leaves_open_but_nothing_else(tmp_path: Path) -> None:
@@ -186,7 +214,7 @@ def test_a_task_may_choose_what_the_plan_leaves_open_but_nothing_else(tmp_path: 
         2,
         ["max"],
     )
-    assert chosen["samples"] == "2 of the 30 of test"
+    assert chosen["samples"] == "2, but the test split has 30"
 
 
 def test_variables_that_could_steer_are_removed_and_caches_stay() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tunebook import __version__
 from tunebook.analysis.collect.differences import deviations_of, gaps_of
+from tunebook.analysis.collect.environments import environment_differences, environment_facts, version_warnings
 from tunebook.analysis.collect.experiment import collect
 from tunebook.analysis.collect.source import Collected, Source
 from tunebook.analysis.findings.catalogue import state_findings, state_training
@@ -26,6 +27,7 @@ from tunebook.artifacts.text_files import read_readable
 from tunebook.artifacts.times import timestamp_s
 from tunebook.core.markdown import parse_markdown, title_key
 from tunebook.core.paths import PLAN_FILE
+from tunebook.core.plan.status import without_status
 
 __all__ = ["analyze_experiment"]
 
@@ -43,6 +45,7 @@ def analyze_experiment(source: Source) -> Analysis:
     results = analyze_measures(found)
     headline = [item for item in results if item.is_headline]
     gaps = gaps_of(found)
+    differences = environment_differences(source, found.runs)
     findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs), *state_data(source)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)
@@ -60,8 +63,9 @@ def analyze_experiment(source: Source) -> Analysis:
         findings=tuple(findings),
         next_steps=recommend(headline, gaps),
         gaps=gaps,
-        deviations=deviations_of(source, found),
+        deviations=(*deviations_of(source, found), *version_warnings(differences)),
         provenance=MappingProxyType(_provenance(source, found, plan_text, overview.get("created", ""))),
+        differences=differences,
         level=LEVEL,
         balanced=is_balanced(found.runs, found.factors),
         viewer=source.evaluation_results.viewer,
@@ -91,7 +95,7 @@ def _provenance(source: Source, found: Collected, plan_text: str, created: str) 
     ordered = sorted(filter(None, times), key=lambda time: (timestamp_s(time) or 0.0, time)) or [""]
     facts = {
         "Experiment": str(source.experiment),
-        "Plan (SHA-256, without its status tables)": hashlib.sha256(_without_status(plan_text).encode()).hexdigest(),
+        "Plan (SHA-256, without its status tables)": hashlib.sha256(without_status(plan_text).encode()).hexdigest(),
         "Created": created,
         "First job started": ordered[0],
         "Last job ended": ordered[-1],
@@ -103,6 +107,7 @@ def _provenance(source: Source, found: Collected, plan_text: str, created: str) 
         "Commits": ", ".join(sorted(commits)),
         "Hosts": ", ".join(sorted(filter(None, hosts))),
     }
+    facts |= environment_facts(source, found.runs)
     return {name: value for name, value in facts.items() if value}
 
 
@@ -110,13 +115,6 @@ def _models(source: Source, found: Collected) -> dict[str, str]:
     """The path of each model that a run uses."""
     paths = {model.name: model.path for model in source.plan.models}
     return {f"Model {run.model}": paths.get(run.model, "") for run in found.runs}
-
-
-def _without_status(plan_text: str) -> str:
-    """The plan without its status tables, which `tunebook run` rewrites."""
-    head, _, rest = plan_text.partition("\n## Status")
-    _, mark, tail = rest.partition("\n## ")
-    return head + mark + tail
 
 
 def _versions(found: Collected, log_reader: str) -> Iterator[str]:

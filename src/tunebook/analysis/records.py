@@ -15,6 +15,7 @@ from tunebook.slurm.accounting import SlurmUse
 
 __all__ = [
     "Deviation",
+    "EnvironmentDifference",
     "EvaluationKey",
     "EvaluationRecord",
     "FactorUse",
@@ -238,8 +239,23 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class EnvironmentDifference:
+    """Something that was not the same for all trainings, or for all evaluations.
+
+    Attributes:
+        jobs: ``trainings`` or ``evaluations``.
+        name: of a package, or ``Python``, ``GPUs``, ``Driver``, ``Commit``.
+        values: value to the names of the runs that had it.
+    """
+
+    jobs: str
+    name: str
+    values: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Deviation:
-    """A deviation from the plan: ``retry``, ``setting``, ``edited``, ``log``, ``diverged``."""
+    """A deviation from the plan: ``retry``, ``setting``, ``edited``, ``log``, ``diverged``, ``versions``."""
 
     kind: str
     subject: str

@@ -13,7 +13,7 @@ from functools import cached_property
 from tunebook.analysis.collect.source import Collected
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import percent_text, run_labels
-from tunebook.analysis.records import Deviation, EvaluationKey, Gap, RunRecord, Score, Training
+from tunebook.analysis.records import Deviation, EnvironmentDifference, EvaluationKey, Gap, RunRecord, Score, Training
 from tunebook.analysis.statistics.cases import Case
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.measure_results import CostPoint
@@ -35,6 +35,7 @@ class Analysis(Collected):
         level: of every interval, and one minus the level of significance.
         balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
         provenance: the origin of the numbers by name, as far as it is known.
+        differences: what was not the same in the environments of all jobs.
         viewer: the program that shows the evaluations' logs, if there is one.
     """
 
@@ -53,6 +54,7 @@ class Analysis(Collected):
     gaps: tuple[Gap, ...]
     deviations: tuple[Deviation, ...]
     provenance: Mapping[str, str]
+    differences: tuple[EnvironmentDifference, ...] = ()
     level: float = 0.95
     balanced: bool = False
     viewer: LogViewer | None = None

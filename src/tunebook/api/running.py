@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +16,14 @@ from tunebook.disk.manifest import read_manifest
 from tunebook.errors import ConflictError, PlanError, Problem, TunebookError, UsageError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import AUTO, Choice, choose_executor
-from tunebook.run.loop import run_jobs
+from tunebook.run.loop import Hooks, run_jobs
 from tunebook.run.overview import cancel_jobs, job_reports, preview_run
 from tunebook.run.preview import Preview
+from tunebook.run.provenance import Settings
 from tunebook.run.report import RunReport, Snapshot, StatusReport
 from tunebook.run.select import LoopOptions, select
+from tunebook.scaffold.blueprint import Blueprint
+from tunebook.scaffold.effects import effects_by_run
 from tunebook.scaffold.orchestrate import Options
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
 
@@ -66,21 +69,14 @@ def run(
         UsageError: ``detach`` is set, but the executor's jobs end with the process that watches them.
     """
     experiment = find_experiment(directory)
-    options = _prepared(experiment, options)
+    options, settings = _prepared(experiment, options)
     choice = _choose(options)
     if on_choice is not None:
         on_choice(choice)
     jobs = read_manifest(experiment).jobs
     remedy = partial(shrink_training, experiment, clock=now) if options.retry_oom else None
-    return run_jobs(
-        jobs,
-        choice.executor,
-        experiment=experiment,
-        options=options,
-        on_event=on_event,
-        remedy=remedy,
-        approve=approve,
-    )
+    hooks = Hooks(remedy=remedy, approve=approve, settings=settings)
+    return run_jobs(jobs, choice.executor, experiment=experiment, options=options, on_event=on_event, hooks=hooks)
 
 
 def preview(directory: Path, options: RunOptions | None = None) -> Preview:
@@ -92,20 +88,28 @@ def preview(directory: Path, options: RunOptions | None = None) -> Preview:
         UsageError: no job is selected.
     """
     experiment = find_experiment(directory)
-    options = _prepared(experiment, options)
+    options, _ = _prepared(experiment, options)
     return preview_run(read_manifest(experiment).jobs, experiment=experiment, options=options)
 
 
-def _prepared(experiment: Path, options: RunOptions | None) -> RunOptions:
-    """The options in full, once the scaffolded files are known to be those of the plan."""
+def _prepared(experiment: Path, options: RunOptions | None) -> tuple[RunOptions, Settings]:
+    """The options in full, and the settings in effect, once the scaffolded files are known to be those of the plan."""
     options = options or RunOptions()
     loaded = load_correct(experiment)
     if options.tool is not None:
         options = replace(options, stage=loaded.stage_of(options.tool))
     if options.array is None and options.stagger_s > 0:
         options = replace(options, array=False)
-    _refuse_stale(loaded, options)
-    return options
+    blueprint = _refuse_stale(loaded, options)
+    return options, partial(_settings_of, loaded, blueprint)
+
+
+def _settings_of(
+    loaded: Loaded, blueprint: Blueprint, runs: Collection[str]
+) -> Mapping[str, Sequence[Mapping[str, str]]]:
+    """The settings in effect of these runs, as `check` lists them."""
+    effects = effects_by_run(blueprint, loaded.context)
+    return {run: [asdict(effect) for effect in effects.get(run, ())] for run in runs}
 
 
 def _choose(options: RunOptions) -> Choice:
@@ -116,8 +120,8 @@ def _choose(options: RunOptions) -> Choice:
     return choice
 
 
-def _refuse_stale(loaded: Loaded, options: RunOptions) -> None:
-    """Stops if scaffolding now would write a file; files that a person edited are kept and do not count."""
+def _refuse_stale(loaded: Loaded, options: RunOptions) -> Blueprint:
+    """Returns what the plan asks for, or stops if scaffolding now would write a file; edited files do not count."""
     stages = frozenset(Stage) if options.stage is None else frozenset({options.stage})
     dry_run = Options(stages=stages, runs=options.runs, dry_run=True, on_failure=lambda _: True)
     report = orchestrate(loaded.context, loaded.tools, dry_run, now)
@@ -127,6 +131,7 @@ def _refuse_stale(loaded: Loaded, options: RunOptions) -> None:
     if stale:
         message = f"{len(stale)} files differ from what the plan asks for now; the first is {stale[0]}"
         raise ConflictError(message, hint="`tunebook scaffold` writes them, `tunebook scaffold --dry-run` shows them")
+    return report.blueprint
 
 
 def status(directory: Path) -> StatusReport:

@@ -27,6 +27,7 @@ __all__ = [
     "SCAFFOLD_LOG",
     "SITE_FILE",
     "STATE_DIRECTORY",
+    "SUBMISSIONS",
     "checkpoint",
     "evaluation_script",
     "evaluation_stem",
@@ -48,6 +49,7 @@ ARRAYS = f"{STATE_DIRECTORY}/arrays"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 DIGESTS = f"{STATE_DIRECTORY}/digests.json"
 INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"
+SUBMISSIONS = f"{STATE_DIRECTORY}/submissions.jsonl"
 LOCK = f"{STATE_DIRECTORY}/lock"
 DESIGN_LOG = "design-experiment.log"
 SCAFFOLD_LOG = "scaffold-experiment.log"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,16 +18,35 @@ from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
 from tunebook.run.poll_interval import PollInterval
 from tunebook.run.preview import Preview, preview_of
+from tunebook.run.provenance import ProvenanceWriter, Settings
 from tunebook.run.recorder import Recorder
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.run.select import LoopOptions, select
 from tunebook.run.status import StatusTables
 from tunebook.run.submit import Submitter
 
-__all__ = ["run_jobs"]
+__all__ = ["Hooks", "run_jobs"]
 
 _FRESH_S = 30.0
 """Schedulers forget jobs that have ended: for so long a poll counts when a job is submitted behind those in flight."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What a caller adds to a run.
+
+    Attributes:
+        remedy: gets each job that has failed, may change its files so that it can succeed, and returns what it changed.
+        approve: gets what will be done, before anything is submitted; ``False`` leaves everything as it is.
+        settings: returns the settings in effect, for the record of each run.
+    """
+
+    remedy: Callable[[JobReport], str] | None = None
+    approve: Callable[[Preview], bool] = lambda _: True
+    settings: Settings | None = None
+
+
+_NO_HOOKS = Hooks()
 
 
 def _local_time() -> datetime:
@@ -42,18 +62,18 @@ def run_jobs(
     clock: Callable[[], datetime] = _local_time,
     sleep: Callable[[float], None] = time.sleep,
     on_event: Callable[[Snapshot], None] | None = None,
-    remedy: Callable[[JobReport], str] | None = None,
-    approve: Callable[[Preview], bool] = lambda _: True,
+    hooks: Hooks = _NO_HOOKS,
 ) -> RunReport:
     """Runs the selected jobs that are not completed, and returns when no more can be done.
 
     Jobs that a killed monitor left are resumed first. Completed jobs are never run again, jobs that failed in an
     earlier run only with ``options.retry_failed``; cancelled jobs and those whose inputs have changed are run again
-    without being asked. One job's failure stops only the jobs that need it. A job whose files a ``remedy`` changes is
+    without being asked. One job's failure stops only the jobs that need it. A job whose files a remedy changes is
     submitted again at once. The plan's status tables and the logs are kept current.
 
     Args:
-        approve: gets what will be done, before anything is submitted; ``False`` leaves everything as it is.
+        on_event: gets the state of all jobs.
+        hooks: what the caller adds to the run.
 
     Raises:
         UsageError: no job is selected.
@@ -70,9 +90,12 @@ def run_jobs(
         recorder = Recorder(experiment, executor.name, executor.host, clock)
         surveyed = survey(jobs, experiment)
         job_set = JobSet(surveyed, experiment, selected, retry_failed=options.retry_failed)
-        if not approve(preview_of(job_set)):
+        if not hooks.approve(preview_of(job_set)):
             return RunReport(job_set.reports())
-        submitter = Submitter(job_set, executor, recorder, experiment=experiment, remedy=remedy)
+        provenance = ProvenanceWriter(experiment, hooks.settings)
+        submitter = Submitter(
+            job_set, executor, recorder, experiment=experiment, provenance=provenance, remedy=hooks.remedy
+        )
         monitor = _Monitor(job_set, submitter, executor, recorder=recorder, options=options)
         tables = StatusTables(experiment, clock, monitor.warn)
         for message in input_warnings(surveyed):

@@ -16,6 +16,7 @@ from tunebook.executors.base import Batch, Executor, Intake, Submitted
 from tunebook.run.failures import word_for
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
+from tunebook.run.provenance import ProvenanceWriter
 from tunebook.run.recorder import Recorder
 from tunebook.run.report import JobReport
 from tunebook.run.verdict import Verdict
@@ -28,6 +29,7 @@ class Submitter:
 
     Args:
         recorder: records each step before it is taken.
+        provenance: records how results come about.
         experiment: absolute path.
         remedy: gets each job that has failed, may change its files so that it can succeed, and returns what it
             changed; empty if it cannot help.
@@ -43,12 +45,14 @@ class Submitter:
         recorder: Recorder,
         *,
         experiment: Path,
+        provenance: ProvenanceWriter,
         remedy: Callable[[JobReport], str] | None = None,
     ) -> None:
         self._jobs = jobs
         self._executor = executor
         self._recorder = recorder
         self._experiment = experiment
+        self._provenance = provenance
         self._remedy = remedy
         self._adopting: set[str] = set()
         self.note = ""
@@ -102,6 +106,7 @@ class Submitter:
         if not jobs:
             return [], True
         self._jobs.records.inputs.add([(one.job, inputs) for one, inputs in zip(jobs, digests, strict=True)])
+        self._provenance.submitting(jobs)
         self._recorder.record_submitting(jobs, digests)
         try:
             answers = self._executor.submit(batch)
@@ -174,6 +179,8 @@ class Submitter:
                 one.adopt(cancelled=entry.cancelled)
                 self._adopting.add(one.job.name)
             else:
+                if self._provenance.lacks(one):
+                    self._record_provenance(one)
                 self._help(one)
 
     def locate(self) -> None:
@@ -235,7 +242,14 @@ class Submitter:
         if one.may_resume and one.verdict.rerun:  # the cluster interrupted it
             one.release()
         self._recorder.log_change(one, one.verdict.state.value, reason=one.verdict.reason)
+        self._record_provenance(one)
         self._help(one)
+
+    def _record_provenance(self, one: JobInRun) -> None:
+        try:
+            self._provenance.ended(one)
+        except OSError as error:
+            self._recorder.log("WARNING", f"the provenance of {one.job.name} was not written", explanation=str(error))
 
     def _end(self, one: JobInRun, status: JobStatus) -> tuple[JobState, str]:
         outcome = one.evidence.own_outcome

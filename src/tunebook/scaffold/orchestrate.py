@@ -222,6 +222,7 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
         orphans=tuple(step.path for step in lost if step.path not in removed),
         pruned=removed,
         dry_run=options.dry_run,
+        blueprint=blueprint,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tunebook.core.paths import tool_log
 from tunebook.errors import ExitCode, Problem
-from tunebook.scaffold.blueprint import Failure
+from tunebook.scaffold.blueprint import Blueprint, Failure
 from tunebook.scaffold.reconcile import Action, Step
 from tunebook.tools.base import Tool
 
@@ -88,6 +88,7 @@ class ScaffoldReport:
     """The result of the whole.
 
     Attributes:
+        blueprint: everything that the plan asks for, selected or not.
         validation: the points that were checked on the disk at the end; empty for a dry run.
         orphans: files that are no longer in the plan and are still there; ``--prune`` leaves those that were edited or
             belong to results. ``pruned`` are those that it removed.
@@ -96,6 +97,7 @@ class ScaffoldReport:
     experiment: Path
     name: str
     parts: tuple[PartReport, ...]
+    blueprint: Blueprint
     validation: tuple[Point, ...] = ()
     orphans: tuple[str, ...] = ()
     pruned: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import MISSING, percent_text, plural
 from tunebook.analysis.records import EvaluationRecord, Training
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
+from tunebook.analysis.report.difference_table import difference_table
 from tunebook.analysis.report.proof_table import proof_section
 from tunebook.analysis.report.tables import (
     best_runs,
@@ -264,4 +265,8 @@ def _next_steps(analysis: Analysis) -> Section:
 
 def _provenance(analysis: Analysis) -> Section:
     facts = tuple(Entry(value, name) for name, value in analysis.provenance.items())
-    return Section("provenance", "Provenance", (Entries(facts, Style.TERMS), Text("All numbers are in", files=_DATA)))
+    blocks: list[Block] = []
+    if analysis.differences:
+        blocks.append(difference_table(analysis))
+    blocks += [Entries(facts, Style.TERMS), Text("All numbers are in", files=_DATA)]
+    return Section("provenance", "Provenance", tuple(blocks))

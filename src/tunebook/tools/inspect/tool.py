@@ -234,22 +234,22 @@ class _Evaluation:
 
     def _data(self) -> tuple[str, ...]:
         """The data set that the task reads, unless the task brings its own."""
-        task = self.task
-        is_own = task.has_own_data or (is_package_task(task.script) and not task.dataset)
         path = self.arguments.data
-        if is_own or not path:
+        if has_own_data(self.task) or not path:
             return ()
         return (input_path(self.context.experiment, path),)
 
     def _base_model(self) -> tuple[str, ...]:
-        """The model that is evaluated untrained, or that an adapter belongs to.
+        """The model that is evaluated untrained, or that an adapter belongs to; both for an adapter from elsewhere.
 
         A checkpoint is the result of a job that the evaluation needs.
         """
-        path = self.model.base
+        paths = [self.model.base]
         if self.evaluation.epoch is None:
-            path = self.model.directory
-        return (input_path(self.context.experiment, path),) if path else ()
+            facts = self.context.models.get(model_path(self.context.plan, self.context.site, self.run))
+            base = facts.base if facts else None
+            paths = [self.model.directory, str(base.directory) if base else ""]
+        return tuple(input_path(self.context.experiment, path) for path in paths if path)
 
     def _resources(self) -> Resources:
         site = self.context.site

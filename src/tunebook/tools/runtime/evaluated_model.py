@@ -9,26 +9,21 @@ Runs inside jobs, and needs nothing else of tunebook.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.generation import neutralized, read_generation_config, stop_ids
+from tunebook.tools.runtime.loaded_adapter import ADAPTER_CONFIG, adapter_values, listed, with_adapter
 from tunebook.tools.runtime.model_files import snapshot_of
 
-__all__ = ["ADAPTER_CONFIG", "base_directory", "hide_old_torchao", "load_evaluated_model", "model_in_effect"]
+__all__ = ["base_directory", "hide_old_torchao", "load_evaluated_model", "model_in_effect"]
 
-ADAPTER_CONFIG = "adapter_config.json"
-_ADAPTER_WEIGHTS = "adapter_model.safetensors"
-_PREFIX = "base_model.model."
-_INSTALL = "pip install 'tunebook[inspect]'"
 _OLDEST_TORCHAO = (0, 16)  # PEFT raises an error if it finds an older one, even where nothing of it is used
 _PRECISIONS = {"bf16": "bfloat16", "fp32": "float32"}
-_SHOWN = 3  # names in a message
 
 
 def load_evaluated_model(
@@ -57,7 +52,7 @@ def load_evaluated_model(
     else:
         model = _whole_model(whole, precision, device)
         with _without_old_torchao():
-            model = _with_adapter(model, directory, whole)
+            model = with_adapter(model, directory, whole)
     model.eval()
     model.generation_config = _generation(whole or directory, directory, sampling=sampling)
     return model
@@ -72,7 +67,7 @@ def base_directory(directory: Path, base: Path | None = None) -> Path | None:
     file = directory / ADAPTER_CONFIG
     if not file.is_file():
         return None
-    named = str(base or _adapter_values(file).get("base_model_name_or_path") or "")
+    named = str(base or adapter_values(file).get("base_model_name_or_path") or "")
     if not named:
         raise ValueError(f"{file} names no base model: write its directory as `base_model_name_or_path`")
     if not Path(named).is_dir():
@@ -173,96 +168,7 @@ def _refuse_incomplete(directory: Path, report: Mapping[str, Any]) -> None:
         names = sorted(str(item) for item in report.get(kind) or ())
         if names:
             hint = "config.json and weights must be of one model"
-            raise ValueError(f"the model {directory} {words} {_listed(names)}: {hint}")
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN])
-    if len(names) > _SHOWN:
-        shown += f" and {len(names) - _SHOWN} more"
-    return f"{len(names)} tensors ({shown})" if len(names) > 1 else f"the tensor {shown}"
-
-
-def _adapter_values(file: Path) -> Mapping[str, Any]:
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{file} holds no object")  # noqa: TRY004  wrong data
-    return values
-
-
-def _with_adapter(model: Any, directory: Path, base: Path) -> Any:
-    """Puts the adapter into the layers of its base model, in fp32."""
-    try:
-        from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-    except ImportError as error:
-        raise ValueError(f"PEFT, which loads adapters, cannot be used here ({error}): {_INSTALL}") from error
-    values = _adapter_values(directory / ADAPTER_CONFIG)
-    if values.get("peft_type") != "LORA":
-        raise ValueError(f"{directory / ADAPTER_CONFIG}: peft_type is {values.get('peft_type')!r}; allowed: LORA")
-    tensors = _adapter_tensors(directory)
-    try:
-        config = LoraConfig.from_pretrained(str(directory))
-        wrapped = get_peft_model(model, config, autocast_adapter_dtype=True)
-    except (ImportError, TypeError, ValueError) as error:
-        raise ValueError(f"the adapter {directory} cannot be put on {base}: {error}") from error
-    _refuse_other_shapes(directory, base, tensors, get_peft_model_state_dict(wrapped), values)
-    set_peft_model_state_dict(wrapped, tensors)
-    _compare(directory, tensors, get_peft_model_state_dict(wrapped))
-    return wrapped.get_base_model()
-
-
-def _adapter_tensors(directory: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    file = directory / _ADAPTER_WEIGHTS
-    if not file.is_file():
-        raise ValueError(f"the adapter {directory} has no {_ADAPTER_WEIGHTS}")
-    try:
-        return dict(load_file(str(file)))
-    except SafetensorError as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
-
-
-def _refuse_other_shapes(
-    directory: Path, base: Path, tensors: Mapping[str, Any], expected: Mapping[str, Any], values: Mapping[str, Any]
-) -> None:
-    """PEFT ignores tensors that it does not expect, and leaves adapters that the file lacks as they are.
-
-    Raises:
-        ValueError: the file's tensors are not those that its configuration and the base model describe.
-    """
-    ranks = {int(tensor.shape[0]) for name, tensor in tensors.items() if name.endswith("lora_A.weight")}
-    if not values.get("rank_pattern") and ranks and ranks != {values.get("r")}:
-        shown = ", ".join(map(str, sorted(ranks)))
-        raise ValueError(f"the adapter {directory} has rank {shown}, but its {ADAPTER_CONFIG} says {values.get('r')}")
-    for words, names in (
-        ("lacks", sorted(expected.keys() - tensors.keys())),
-        (f"has, which its {ADAPTER_CONFIG} does not describe for {base},", sorted(tensors.keys() - expected.keys())),
-    ):
-        if names:
-            raise ValueError(f"the adapter {directory} {words} {_listed([_short(name) for name in names])}")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            shapes = f"{_short(name)} is {list(tensor.shape)}, but {base} needs {list(expected[name].shape)}"
-            raise ValueError(f"the adapter {directory} belongs to another base model: {shapes}")
-
-
-def _short(name: str) -> str:
-    return name.removeprefix(_PREFIX)
-
-
-def _compare(directory: Path, tensors: Mapping[str, Any], loaded: Mapping[str, Any]) -> None:
-    """Every tensor of the file must be in the model, in fp32, to the last bit."""
-    import torch
-
-    for name, tensor in tensors.items():
-        found = loaded[name]
-        if found.dtype != torch.float32 or not torch.equal(found.cpu(), tensor.to(torch.float32)):
-            raise ValueError(f"the adapter {directory}: {_short(name)} was not loaded in fp32 as the file has it")
+            raise ValueError(f"the model {directory} {words} {listed(names)}: {hint}")
 
 
 def _generation(whole: Path, directory: Path, *, sampling: bool) -> Any:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.chat import pinned_template, plain_text_arguments
-from tunebook.tools.runtime.evaluated_model import ADAPTER_CONFIG, base_directory
+from tunebook.tools.runtime.evaluated_model import base_directory
 from tunebook.tools.runtime.inspect_eval import LOADER
 from tunebook.tools.runtime.inspect_log import Asked, chosen_by_task, differences, generation_in_effect
+from tunebook.tools.runtime.loaded_adapter import ADAPTER_CONFIG
 from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
 
 __all__ = ["Files", "main", "prepare", "verify"]
@@ -156,7 +157,7 @@ def verify(files: Files, out: Path, *, model: str) -> None:
     if log.status != "success":
         reason = log.error.message.partition("\n")[0] if log.error else ""
         raise JobError(f"the status of the evaluation's log {newest} is {log.status}: {reason}")
-    wanted = asked.limit or 0
+    wanted = (asked.limit or 0) * (log.eval.config.epochs or 1)
     if failed or completed < total or total < wanted:
         raise JobError(f"{newest}: {completed} of {max(total, wanted)} samples are completed, {failed} failed")
     if not total:

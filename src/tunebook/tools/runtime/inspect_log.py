@@ -8,6 +8,7 @@ Runs inside jobs, and needs nothing else of tunebook.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ __all__ = ["Asked", "chosen_by_task", "differences", "generation_in_effect"]
 _BY_COMMAND_LINE = ("sample_id", "sample_shuffle")
 _LIMITS = ("message_limit", "token_limit", "turn_limit", "time_limit", "working_limit", "cost_limit")
 _IGNORED_WHEN_GREEDY = ("temperature",)  # a task that wants it must not believe that it has it
-_TRAINED = ("train", "validation")
+_SPLITS = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -90,28 +91,25 @@ def _of_samples(spec: Any, asked: Asked) -> Iterator[str]:
     if config.log_samples is False:
         yield "the samples were not logged"
     location = spec.dataset.location
-    if asked.dataset and location and Path(location).is_absolute() and not _is_part(location, asked.dataset):
+    if asked.dataset and location and _is_other_file(location, asked.dataset):
         yield f"the data set is {location} instead of {asked.dataset}"
     yield from _of_split(spec.dataset.samples, asked)
 
 
-def _is_part(location: str, dataset: str) -> bool:
-    return Path(location).resolve().is_relative_to(Path(dataset).resolve())
+def _is_other_file(location: str, dataset: str) -> bool:
+    """Whether a task read another file; names of data sets on a hub, and temporary copies, say nothing about that."""
+    place, wanted = Path(location), Path(dataset).resolve()
+    if not place.is_absolute() or place.resolve().is_relative_to(wanted):
+        return False
+    temporary = Path(tempfile.gettempdir()).resolve()
+    return wanted.is_relative_to(temporary) or not place.resolve().is_relative_to(temporary)
 
 
 def _of_split(samples: int | None, asked: Asked) -> Iterator[str]:
-    """The task has more samples than the test split, or as many as a split that is trained on.
-
-    A task may leave some samples out; that is recorded.
-    """
+    """A task may leave samples out, which is recorded; more than the test split has come from elsewhere."""
     test = asked.splits.get("test")
-    if not samples or not test or samples == test:
-        return
-    same = [split for split in _TRAINED if asked.splits.get(split) == samples]
-    if same:
-        yield f"the task has {samples} samples, as many as {same[0]}; test has {test}"
-    elif samples > test:
-        yield f"the task has {samples} samples, but test has {test}"
+    if samples and test and samples > test:
+        yield f"the task has {samples} samples, but the test split has {test} (see the Dataset of the tasks table)"
 
 
 def _of_generation(log: Any, sample: Any, asked: Asked) -> Iterator[str]:
@@ -163,10 +161,19 @@ def chosen_by_task(log: Any, asked: Asked) -> dict[str, Any]:
         chosen |= {name: value for name, value in generation.items() if name not in asked.generation}
     effective = log.plan.config.model_dump(exclude_none=True)
     chosen |= {name: value for name, value in effective.items() if name not in asked.generation}
+    return chosen | _part(log.eval.dataset.samples, asked)
+
+
+def _part(samples: int | None, asked: Asked) -> dict[str, str]:
+    """What a task with fewer samples than the test split has may have read."""
     test = asked.splits.get("test")
-    if test and log.eval.dataset.samples and log.eval.dataset.samples < test:
-        chosen["samples"] = f"{log.eval.dataset.samples} of the {test} of test"
-    return chosen
+    if not samples or not test or samples >= test:
+        return {}
+    same = [split for split in _SPLITS if asked.splits.get(split) == samples]
+    shown = f"{samples}, but the test split has {test}"
+    if same:
+        shown += f" and {same[0]} has {samples}"
+    return {"samples": shown}
 
 
 def _own_names(values: Mapping[str, Any]) -> list[str]:

@@ -180,3 +180,8 @@ set -eu
 export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_DATASETS_OFFLINE=1
 export HF_DATASETS_CACHE="$scratch/datasets"
 export PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false WANDB_MODE="${WANDB_MODE:-offline}"
+
+# The packages that compute the result; an environment without tunebook cannot name them.
+versions=${outcome%.outcome.json}.versions.json
+rm -f -- "$versions"
+run python -P -m tunebook.tools.runtime.versions --out "$versions" 2>/dev/null || true

@@ -1,0 +1,61 @@
+"""Reads ``provenance.json``: the record of how each result of a run came about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tunebook.artifacts.text_files import read_readable
+from tunebook.core.jobs import Stage
+from tunebook.core.paths import PROVENANCE
+
+__all__ = ["JobProvenance", "read_provenance"]
+
+
+@dataclass(frozen=True)
+class JobProvenance:
+    """What the record says about one job's environment.
+
+    Attributes:
+        job: the job's name.
+        packages: name to version.
+        gpus: the names of its GPUs; ``driver`` is their driver.
+        commit: of the experiment when the job was submitted; empty outside of a repository.
+        changed: tracked files that differed from the commit.
+    """
+
+    job: str
+    stage: Stage
+    python: str = ""
+    packages: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    gpus: tuple[str, ...] = ()
+    driver: str = ""
+    commit: str = ""
+    changed: tuple[str, ...] = ()
+
+
+def read_provenance(directory: Path) -> tuple[JobProvenance, ...]:
+    """The jobs of a run's directory; empty if there is no record, or if it cannot be read."""
+    try:
+        jobs = json.loads(read_readable(directory / PROVENANCE) or "{}").get("jobs", {})
+        return tuple(_job(name, entry) for name, entry in jobs.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ()
+
+
+def _job(name: str, entry: Mapping[str, Any]) -> JobProvenance:
+    versions, commit = entry.get("versions") or {}, entry.get("commit") or {}
+    return JobProvenance(
+        job=name,
+        stage=Stage(entry["stage"]),
+        python=str(versions.get("python", "")),
+        packages=MappingProxyType({str(key): str(value) for key, value in versions.get("packages", {}).items()}),
+        gpus=tuple(map(str, versions.get("gpus", ()))),
+        driver=str(versions.get("driver", "")),
+        commit=str(commit.get("sha", "")),
+        changed=tuple(map(str, commit.get("changed", ()))),
+    )

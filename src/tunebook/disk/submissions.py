@@ -1,0 +1,82 @@
+"""``.tunebook/submissions.jsonl``: what is known only when a job is submitted, for the record of its run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tunebook.core.paths import SUBMISSIONS
+from tunebook.disk.git import Commit
+
+__all__ = ["SubmissionFacts", "SubmissionRecord"]
+
+Setting = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class SubmissionFacts:
+    """One submission.
+
+    Attributes:
+        commit: of the experiment; ``None`` outside of a repository.
+        settings: those in effect, each with its source.
+    """
+
+    commit: Commit | None = None
+    settings: tuple[Setting, ...] = ()
+
+
+class SubmissionRecord:
+    """The facts of all submissions by their tags; read when it is first needed, and only appended to."""
+
+    def __init__(self, experiment: Path) -> None:
+        self._path = experiment / SUBMISSIONS
+        self._known: dict[str, SubmissionFacts] | None = None
+
+    def add(self, facts: Sequence[tuple[str, SubmissionFacts]]) -> None:
+        """Records submissions by their tags, before the jobs are submitted.
+
+        Raises:
+            OSError: the record cannot be written.
+        """
+        self._entries().update(facts)
+        lines = [json.dumps({"tag": tag, **_document(one)}, ensure_ascii=False) + "\n" for tag, one in facts]
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.writelines(lines)
+
+    def get(self, tag: str) -> SubmissionFacts | None:
+        """The facts of one submission."""
+        return self._entries().get(tag)
+
+    def _entries(self) -> dict[str, SubmissionFacts]:
+        if self._known is None:
+            self._known = _read(self._path)
+        return self._known
+
+
+def _document(facts: SubmissionFacts) -> dict[str, Any]:
+    commit = None if facts.commit is None else {"sha": facts.commit.sha, "changed": facts.commit.changed}
+    return {"commit": commit, "settings": [dict(setting) for setting in facts.settings]}
+
+
+def _read(path: Path) -> dict[str, SubmissionFacts]:
+    """Lines that cannot be read, such as one that a crash tore, are left out."""
+    known: dict[str, SubmissionFacts] = {}
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError:
+        return known
+    for line in lines:
+        try:
+            document = json.loads(line)
+            commit = document["commit"]
+            if commit is not None:
+                commit = Commit(str(commit["sha"]), tuple(commit["changed"]))
+            known[document["tag"]] = SubmissionFacts(commit, tuple(document["settings"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return known

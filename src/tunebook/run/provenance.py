@@ -1,0 +1,142 @@
+"""Writes ``provenance.json`` into each run's directory: how every result of the run came about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tunebook.artifacts.proof import PROOF
+from tunebook.artifacts.versions import read_versions, versions_file
+from tunebook.core.input_digests import InputDigests
+from tunebook.core.jobs import Job, Stage
+from tunebook.core.paths import PROVENANCE
+from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.git import Commit, read_commit
+from tunebook.disk.submissions import SubmissionFacts, SubmissionRecord
+from tunebook.run.job_state import JobInRun
+
+__all__ = ["SCHEMA", "ProvenanceWriter", "Settings"]
+
+SCHEMA = 1
+Settings = Callable[[Collection[str]], Mapping[str, Sequence[Mapping[str, str]]]]
+"""Gets names of runs, and returns the settings in effect of each, with their sources."""
+_KINDS = ("text", "data", "model")
+_NOT_OF = {Stage.PREPARATION: "evaluation", Stage.EVALUATION: "preparation"}
+
+
+class ProvenanceWriter:
+    """Collects at each submission what is known only then, and writes the record of the run when a job ends.
+
+    Args:
+        settings: asked once for each run, when its first job is submitted.
+    """
+
+    def __init__(self, experiment: Path, settings: Settings | None) -> None:
+        self._experiment = experiment
+        self._settings = settings
+        self._submissions = SubmissionRecord(experiment)
+        self._commit: tuple[Commit | None] | None = None
+        self._known: dict[str, Sequence[Mapping[str, str]]] = {}
+
+    def submitting(self, jobs: Sequence[JobInRun]) -> None:
+        """Records commit and settings of jobs that are about to be submitted.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        self._ask_settings({one.job.run for one in jobs})
+        if self._commit is None:
+            self._commit = (read_commit(self._experiment),)
+        facts: list[tuple[str, SubmissionFacts]] = []
+        for one in jobs:
+            own = tuple(_settings_of(one.job, self._known.get(one.job.run, ())))
+            facts.append((one.tag, SubmissionFacts(self._commit[0], own)))
+        self._submissions.add(facts)
+
+    def _ask_settings(self, runs: Collection[str]) -> None:
+        missing = [run for run in runs if run not in self._known]
+        if missing and self._settings is not None:
+            self._known |= self._settings(missing)
+
+    def ended(self, one: JobInRun) -> None:
+        """Writes how the job's result came about into the record of its run, in place of an earlier result.
+
+        Raises:
+            OSError: the record cannot be written.
+        """
+        job = one.job
+        path = self._path(job)
+        document = _read(path) or {"schema": SCHEMA, "run": job.run, "jobs": {}}
+        document["jobs"][job.name] = self._entry(one)
+        write_text(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+    def lacks(self, one: JobInRun) -> bool:
+        """Whether a script that a person started has ended, and the record of its run does not have that."""
+        outcome = one.evidence.own_outcome
+        if outcome is None or outcome.tag:
+            return False
+        document = _read(self._path(one.job)) or {}
+        known = document.get("jobs", {}).get(one.job.name, {})
+        return (known.get("tag"), known.get("ended")) != ("", outcome.ended)
+
+    def _path(self, job: Job) -> Path:
+        return self._experiment / job.directory.partition("/")[0] / PROVENANCE
+
+    def _entry(self, one: JobInRun) -> dict[str, Any]:
+        job, evidence = one.job, one.evidence
+        outcome, entry = evidence.own_outcome, evidence.entry
+        tag = outcome.tag if outcome is not None else one.tag
+        facts = self._submissions.get(tag) or SubmissionFacts()
+        is_of_submission = entry is not None and entry.last.tag == tag
+        digests = outcome.inputs if outcome is not None else InputDigests()
+        if not digests and entry is not None and is_of_submission:
+            digests = entry.inputs
+        commit = facts.commit
+        return {
+            "stage": job.stage.value,
+            "task": job.task,
+            "epoch": job.epoch,
+            "state": one.verdict.state.value,
+            "reason": one.verdict.reason,
+            "submitted": entry.submitted if entry is not None and is_of_submission else None,
+            "executor": entry.last.executor if entry is not None and is_of_submission else None,
+            "job_id": entry.last.job_id if entry is not None and is_of_submission else None,
+            "tag": tag,
+            "started": one.started or None,
+            "ended": one.ended or None,
+            "host": outcome.host if outcome is not None else None,
+            "exit_code": outcome.exit_code if outcome is not None else None,
+            "inputs": list(_inputs(job, digests)),
+            "commit": None if commit is None else {"sha": commit.sha, "changed": list(commit.changed)},
+            "settings": [dict(setting) for setting in facts.settings],
+            "versions": read_versions(self._experiment / versions_file(job.outcome)),
+            "deviation": evidence.deviation or None,
+            "result": _read(self._experiment / job.result) if job.result else None,
+            "proof": _read(Path(job.metrics).parent / PROOF) if job.metrics else None,
+        }
+
+
+def _settings_of(job: Job, settings: Sequence[Mapping[str, str]]) -> Iterator[Mapping[str, str]]:
+    """The settings without those of the other stage."""
+    other = _NOT_OF[job.stage]
+    for setting in settings:
+        if other not in setting["group"]:
+            yield setting
+
+
+def _inputs(job: Job, digests: InputDigests) -> Iterator[dict[str, str]]:
+    numbers = (len(job.texts), len(job.data), len(job.models))
+    kinds = [kind for kind, number in zip(_KINDS, numbers, strict=True) for _ in range(number)]
+    for number, (kind, path) in enumerate(zip(kinds, job.inputs, strict=True)):
+        digest = digests.contents[number] if number < len(digests.contents) else ""
+        yield {"kind": kind, "path": path, "sha256": digest}
+
+
+def _read(path: Path) -> Any:
+    """A JSON file; ``None`` if it is missing or unreadable."""
+    try:
+        return json.loads(read_text(path) or "null")
+    except (OSError, ValueError):
+        return None
