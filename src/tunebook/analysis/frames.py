@@ -25,7 +25,7 @@ def _runs_frame(analysis: Analysis) -> Any:
     """One row per run: its parameters, its training, and its last score on each task with the interval.
 
     Parameters have the keys of ``setup_finetune.yaml``; losses are nats per token, times are seconds, memory is GB.
-    ``proof_trained`` and ``proof_evaluated`` are the held-out losses of the last checkpoint, as trained and as evaluated.
+    ``proof_trained`` and ``proof_evaluated`` are the held-out losses of the last checkpoint.
     """
     keys = list(dict.fromkeys(key for run in analysis.runs for key in run.parameters))
     finals = {task.name: analysis.final_scores(task.name) for task in analysis.tasks}
