@@ -118,6 +118,26 @@ def test_tables_hold_every_run_evaluation_and_sample(sweep: Path) -> None:
     assert list(again["score"]) == list(frames["evaluations"]["score"])
 
 
+def test_the_proof_that_the_evaluated_model_was_trained_is_in_the_tables_and_the_report(sweep: Path) -> None:
+    import pandas as pd
+
+    entry = {
+        "epoch": 0,
+        "split": "validation",
+        "samples": 32,
+        "trained": 0.0611,
+        "evaluated": 0.0612,
+        "tolerance": 1e-3,
+    }
+    (sweep / "rank16" / "artifacts" / "proof.json").write_text(json.dumps({"epochs": [entry]}))
+    analyzed(sweep)
+    runs = pd.read_csv(sweep / "analysis" / "runs.csv")
+    assert runs.loc[1, ["proof_trained", "proof_evaluated"]].tolist() == [0.0611, 0.0612]
+    report = (sweep / "analysis" / "report.md").read_text()
+    assert "| rank16 | 0 | 0.0611 | 0.0612 | 0.001 | yes | 32 | validation |" in report
+    assert "1 training has no proof that the evaluated model is the trained one" in report
+
+
 def test_the_report_of_an_unfinished_experiment_has_the_results_so_far(sweep: Path) -> None:
     for path in (sweep / "rank16" / "eval" / "logs").glob("*"):
         path.unlink()

@@ -188,11 +188,37 @@ def starts_late(recipe: type[Any]) -> type[Any]:
     return Late
 
 
+def forgets_the_optimizer(recipe: type[Any]) -> type[Any]:
+    """Resumes with a new optimizer."""
+
+    class Forgetting(recipe):  # type: ignore[misc]  # the recipes are untyped
+        def setup(self, cfg: Any) -> None:
+            super().setup(cfg)
+            if cfg.resume_from_checkpoint:
+                self._optimizer.state.clear()
+
+    return Forgetting
+
+
+def has_one_order(recipe: type[Any]) -> type[Any]:
+    """Shuffles with the seed 0, as torchtune's recipes do."""
+
+    class Same(recipe):  # type: ignore[misc]  # the recipes are untyped
+        def _setup_data(self, *given: Any, **options: Any) -> Any:
+            loader = super()._setup_data(*given, **options)
+            loader.sampler._seed = 0
+            return loader
+
+    return Same
+
+
 FAULTS: list[tuple[Change, str]] = [
     (floors, "it makes 4 steps instead of 6"),
     (keeps_gradients, "the loss of step 3 is "),
     (merges_into_the_live_weights, "the loss of step 4 is "),
     (starts_late, "the learning rate of step 1 is "),
+    (forgets_the_optimizer, "the losses of the last epoch are "),
+    (has_one_order, "the order of the examples, or the adapters' first weights, do not follow from the seed"),
 ]
 
 
@@ -249,6 +275,25 @@ def test_a_merge_in_bf16_is_an_error(experiment: Path, monkeypatch: pytest.Monke
     with_settings(experiment, "Save: merged", "Precision: bf16")
     with_recipe(monkeypatch, rounds)
     assert "the checkpoint as evaluations load it is not W + (α/r) · B · A" in message(looked(experiment, CHECKPOINTS))
+
+
+def test_adapters_that_are_trained_in_bf16_are_an_error(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def rounds(recipe: type[Any]) -> type[Any]:
+        class Rounding(recipe):  # type: ignore[misc]  # the recipes are untyped
+            def setup(self, cfg: Any) -> None:
+                super().setup(cfg)
+                for name, parameter in self._model.named_parameters():
+                    if "lora_" in name:
+                        parameter.data = parameter.data.to(torch.bfloat16)
+
+        return Rounding
+
+    with_settings(experiment, "Precision: bf16")
+    with_recipe(monkeypatch, rounds)
+    messages = [problem.message for problem in looked(experiment, CHECKPOINTS).errors]
+    assert messages[-1] == "run `SmolLM2-135M-Instruct_rank4`: adapters are trained in bfloat16, not in fp32"
 
 
 def test_an_adapter_with_another_scale_is_an_error(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:

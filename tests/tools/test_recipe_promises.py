@@ -55,6 +55,17 @@ def test_a_distributed_recipe_is_a_warning_at_its_line(experiment: Path, edit: E
     assert not report.errors
 
 
+def test_several_gpus_of_the_site_mean_the_distributed_recipe(experiment: Path, edit: Edit) -> None:
+    edit(("- **GPUs:** 1\n", ""))
+    site = experiment / "claude.local.md"
+    replace(site, "**Default GPUs**: `1`", "**Default GPUs**: `2`")
+    report = api.check(experiment)
+    assert found(report.warnings, "`lora_finetune_distributed` drops the last incomplete batch") == [RECIPE_LINE]
+    assert any("merges adapters into weights in bf16" in error.message for error in report.errors)
+    edit(bullet("Save: adapter"))
+    assert not api.check(experiment).errors
+
+
 def test_the_recipe_of_tunebook_needs_no_warning(experiment: Path) -> None:
     assert not found(api.check(experiment).warnings, "recipe")
 

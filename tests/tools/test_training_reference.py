@@ -261,6 +261,48 @@ def test_a_base_in_bf16_keeps_adapters_in_fp32_that_learn_at_small_rates(tmp_pat
     assert finished(config) == ""
 
 
+def test_an_adapter_on_a_base_in_bf16_has_the_gradients_of_a_plain_one_and_saves_no_copy_of_its_input() -> None:
+    import torch
+    from torchtune.modules.peft import LoRALinear
+
+    from tunebook.tools.runtime.torchtune_adapters import _put_adapters_in_fp32
+
+    torch.manual_seed(1)
+    layer = LoRALinear(8, 6, rank=2, alpha=4).to(torch.bfloat16)
+    _put_adapters_in_fp32(layer, redraw=True)
+    torch.nn.init.normal_(layer.lora_b.weight)
+    x = torch.randn(2, 3, 8, dtype=torch.bfloat16, requires_grad=True)
+    saved: list[torch.Tensor] = []
+
+    def save(tensor: torch.Tensor) -> torch.Tensor:
+        saved.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
+        out = layer(x)
+    wanted = torch.randn_like(out)
+    out.backward(wanted)
+    assert not [tensor for tensor in saved if tensor.dtype == torch.float32 and tensor.numel() == x.numel()]
+    copy = x.detach().requires_grad_()
+    down = layer.lora_a.weight.detach().requires_grad_()
+    plain = torch.nn.functional.linear(copy, layer.weight)
+    plain = (plain + 2 * (copy.float() @ down.T) @ layer.lora_b.weight.T).to(torch.bfloat16)
+    plain.backward(wanted)
+    torch.testing.assert_close(out, plain, atol=0, rtol=0)
+    torch.testing.assert_close(layer.lora_a.weight.grad, down.grad)
+    torch.testing.assert_close(x.grad, copy.grad)
+
+
+def test_activations_that_are_computed_again_change_nothing(tmp_path: Path) -> None:
+    """As for large models on a GPU; with dropout, whose random numbers are drawn again."""
+    config = configuration(tmp_path, "Batch Size: 2", "LoRA Dropout: 0.2", examples=5)
+    plain = train(config)
+    config.enable_activation_checkpointing = True
+    again = train(config)
+    assert again.logged("loss") == plain.logged("loss")
+    assert finished(config) == ""
+
+
 def test_merged_weights_of_a_base_in_bf16_are_in_fp32_and_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

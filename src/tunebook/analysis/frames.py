@@ -14,6 +14,8 @@ from tunebook.analysis.values import Analysis
 __all__ = ["FRAMES", "plain_rows"]
 
 _SLURM = ("memory_gb", "gpu_utilization_percent", "gpu_memory_gb")
+_PROOF = ("trained", "evaluated")
+_IN_PARTS = {"curve", "proof", "slurm", "source"}
 _CURVE = ("epoch", "loss", "learning_rate", "seconds")
 
 _Row = dict[str, Any]
@@ -23,6 +25,7 @@ def _runs_frame(analysis: Analysis) -> Any:
     """One row per run: its parameters, its training, and its last score on each task with the interval.
 
     Parameters have the keys of ``setup_finetune.yaml``; losses are nats per token, times are seconds, memory is GB.
+    ``proof_trained`` and ``proof_evaluated`` are the held-out losses of the last checkpoint, as trained and as evaluated.
     """
     keys = list(dict.fromkeys(key for run in analysis.runs for key in run.parameters))
     finals = {task.name: analysis.final_scores(task.name) for task in analysis.tasks}
@@ -44,13 +47,15 @@ def _runs_frame(analysis: Analysis) -> Any:
 
 
 def _training(training: Training | None) -> _Row:
-    slurm = None
+    slurm = proof = None
     if training is not None:
         slurm = training.slurm
-    names = [each.name for each in fields(Training) if each.name not in {"curve", "slurm", "source"}]
+        proof = training.proof[-1] if training.proof else None
+    names = [each.name for each in fields(Training) if each.name not in _IN_PARTS]
     row = _picked(training, {f"training_{name}": name for name in (*names, "source")})
     if training is not None:
         row["training_state"] = training.state.value
+    row |= _picked(proof, {f"proof_{name}": name for name in _PROOF})
     return row | _picked(slurm, {f"slurm_{name}": name for name in _SLURM})
 
 

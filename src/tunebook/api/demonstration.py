@@ -12,6 +12,7 @@ from pathlib import Path
 from tunebook.api.analyzing import AnalyzeReport, analyze
 from tunebook.api.running import RunOptions, run
 from tunebook.api.scaffolding import now, scaffold
+from tunebook.artifacts.proof import read_proof
 from tunebook.artifacts.result import read_result
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE, SITE_FILE
@@ -58,10 +59,17 @@ class DemoOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoRow:
-    """One run of the comparison; times in seconds; ``None`` where a value does not apply."""
+    """One run of the comparison; times in seconds; ``None`` where a value does not apply.
+
+    Attributes:
+        trained_loss: the mean loss of held-out answers under the model as it was trained; ``evaluated_loss`` is that
+            under the checkpoint as evaluations load it.
+    """
 
     run: str
     loss: float | None = None
+    trained_loss: float | None = None
+    evaluated_loss: float | None = None
     accuracy: float | None = None
     stderr: float | None = None
     training_s: float | None = None
@@ -158,6 +166,9 @@ def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> 
     row = DemoRow(run=evaluation.job.run, evaluation_s=evaluation.elapsed_s)
     if training is not None:
         row = replace(row, loss=training.loss, training_s=training.elapsed_s)
+        proof = read_proof(Path(training.job.metrics).parent) if training.job.metrics else ()
+        if proof:
+            row = replace(row, trained_loss=proof[-1].trained, evaluated_loss=proof[-1].evaluated)
     result = read_result(directory / evaluation.job.result) if evaluation.job.result else None
     if result is not None:
         row = replace(row, accuracy=result.metric("accuracy"), stderr=result.metric("stderr"))

@@ -53,15 +53,19 @@ def register(app: typer.Typer) -> None:
 
 
 def _table(report: api.DemoReport) -> Table:
-    table = Table("Run", "Loss", "Accuracy", "Training", "Evaluation", title="Exact match on 40 test words")
+    columns = ("Run", "Loss", "Held-out loss", "Accuracy", "Training", "Evaluation")
+    table = Table(*columns, title="Exact match on 40 test words")
+    table.caption = "Held-out loss: of the model as it was trained / of the checkpoint as it was evaluated"
     table.columns[0].overflow = "fold"
     for row in report.rows:
-        loss = accuracy = "-"
+        loss = proof = accuracy = "-"
         if row.loss is not None:
             loss = f"{row.loss:.3f}"
+        if row.trained_loss is not None and row.evaluated_loss is not None:
+            proof = f"{row.trained_loss:.4f} / {row.evaluated_loss:.4f}"
         if row.accuracy is not None:
             accuracy = f"{row.accuracy:.1%} ± {row.stderr or 0:.1%}"
-        table.add_row(row.run, loss, accuracy, _duration(row.training_s), _duration(row.evaluation_s))
+        table.add_row(row.run, loss, proof, accuracy, _duration(row.training_s), _duration(row.evaluation_s))
     return table
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from tunebook.core.deep_checks import Ask, DeepCheck, DeepResult
 from tunebook.errors import Problem
 from tunebook.tools.deep.shrunk import shrunk_config
+from tunebook.tools.deep.tokenizer_files import TOKENIZER_FILES
 from tunebook.tools.deep.versions import content_digest, versions
 from tunebook.tools.inspect.deep_checks import TaskUse, best_split, not_here, probed
 
@@ -18,17 +19,13 @@ __all__ = ["model_checks"]
 
 _RENDERING, _GENERATION = "prompts", "generation"
 _PACKAGES = ("torch", "transformers", "inspect-ai")
-_FILES = (
-    *("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-    *("vocab.json", "merges.txt", "chat_template.jinja", "generation_config.json"),
-)
 
 
 def model_checks(uses: Sequence[TaskUse]) -> Iterator[DeepCheck]:
     """The checks of each use; those of one model, task and prompts are equal."""
     for use in uses:
         of_model: dict[str, Any] = {
-            "files": [content_digest(Path(use.model, name)) for name in _FILES],
+            "files": [content_digest(Path(use.model, name)) for name in TOKENIZER_FILES],
             "options": use.options,
         }
         of_model |= {"versions": versions(_PACKAGES), "examples": use.examples, "prompts": use.prompts}

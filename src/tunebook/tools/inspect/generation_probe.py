@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.deep.random_model import random_model
+from tunebook.tools.deep.tokenizer_files import link_tokenizer
 from tunebook.tools.runtime.examples import example_parts, joint_tokens
 from tunebook.tools.runtime.generation import neutralized
 
@@ -20,10 +21,6 @@ __all__ = ["generate"]
 _NEW = 24
 _STD = 0.05
 _CERTAIN = 1e6
-_FILES = (
-    *("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-    *("vocab.json", "merges.txt", "chat_template.jinja", "generation_config.json"),
-)
 
 
 def generate(
@@ -70,10 +67,7 @@ def _tiny(real: Path, config: Mapping[str, Any], directory: Path) -> Any:
 
     tokenizer: Any = AutoTokenizer.from_pretrained(str(real), local_files_only=True)
     random_model({**config, "vocab_size": len(tokenizer)}, directory, std=_STD)
-    (directory / "generation_config.json").unlink(missing_ok=True)
-    for name in _FILES:
-        if (real / name).is_file():
-            (directory / name).symlink_to((real / name).resolve())
+    link_tokenizer(real, directory)
     return tokenizer
 
 

@@ -21,6 +21,27 @@ from torchtune.modules.peft import (
 __all__ = ["AdaptersInFP32"]
 
 
+class _CastLinear(torch.autograd.Function):
+    """A linear layer without bias whose input is cast to the weight's precision, and saved in its own.
+
+    Otherwise each adapted layer would save a copy of its input in fp32 for the backward pass: twice the activations.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """Computes the output in the weight's precision."""
+        ctx.save_for_backward(x, weight)
+        return functional.linear(x.to(weight.dtype), weight)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Computes the gradients of input and weight."""
+        x, weight = ctx.saved_tensors
+        grad = grads[0]
+        rows = grad.flatten(0, -2)
+        return (grad @ weight).to(x.dtype), rows.T @ x.flatten(0, -2).to(weight.dtype)
+
+
 class _LoRALinear(LoRALinear):  # type: ignore[misc]  # torchtune is untyped
     """A linear layer whose adapter computes in its own precision; the sum is rounded once, as in PEFT."""
 
@@ -28,9 +49,17 @@ class _LoRALinear(LoRALinear):  # type: ignore[misc]  # torchtune is untyped
         out = functional.linear(x, self.weight, self.bias)
         if self.disabled:
             return out
-        adapted = self.lora_b(self.lora_a(self.dropout(x.to(self.lora_a.weight.dtype))))
-        total: torch.Tensor = out + (self.alpha / self.rank) * adapted
+        total: torch.Tensor = out + (self.alpha / self.rank) * self.lora_b(self._down(x))
         return total.to(out.dtype)
+
+    def _down(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.lora_a.weight
+        down: torch.Tensor
+        if x.dtype != weight.dtype and isinstance(self.dropout, torch.nn.Identity):
+            down = _CastLinear.apply(x, weight)  # type: ignore[no-untyped-call]  # as torch declares it
+        else:
+            down = self.lora_a(self.dropout(x.to(weight.dtype)))
+        return down
 
 
 class AdaptersInFP32:

@@ -15,6 +15,7 @@ from tunebook.errors import Problem
 from tunebook.tools.base import Context
 from tunebook.tools.deep.figures import magnitude
 from tunebook.tools.deep.shrunk import ShrunkConfig
+from tunebook.tools.deep.tokenizer_files import TOKENIZER_FILES
 from tunebook.tools.deep.versions import content_digest, versions
 from tunebook.tools.torchtune.plain_training import PlainSettings
 
@@ -35,7 +36,6 @@ _SCHEDULES = {
     "tunebook.tools.runtime.torchtune_components.linear_schedule_with_warmup": "linear",
     "tunebook.tools.runtime.torchtune_components.constant_schedule_with_warmup": "constant",
 }
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json")
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def _without_path(section: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tokenizer(values: Mapping[str, Any]) -> list[str]:
     folder = Path(values["tokenizer"]["path"])
-    return [content_digest(folder / name) for name in _TOKENIZER_FILES]
+    return [content_digest(folder / name) for name in TOKENIZER_FILES]
 
 
 def _in_words(values: Mapping[str, Any]) -> str:
@@ -277,6 +277,17 @@ def _wrong_steps(answer: Mapping[str, Any], *, examples: int) -> str:
     for number, (loss, wanted) in enumerate(zip(losses, plain, strict=True), 1):
         if loss is None or abs(loss - wanted) > _TOLERANCE:
             return f"the loss of step {number} is {loss} instead of {wanted}"
+    return _wrong_repetition(answer)
+
+
+def _wrong_repetition(answer: Mapping[str, Any]) -> str:
+    """How a training that is resumed, or has another seed, is wrong; empty if it is right."""
+    losses, resumed = answer["losses"], answer["resumed"]
+    last = losses[len(losses) // _EPOCHS * (_EPOCHS - 1) :]
+    if len(resumed) != len(last) or _largest(resumed, last) > _TOLERANCE:
+        return f"the losses of the last epoch are {resumed} where training is resumed, instead of {last}"
+    if not answer["follows_seed"]:
+        return "the order of the examples, or the adapters' first weights, do not follow from the seed"
     return ""
 
 
@@ -297,6 +308,9 @@ def _look_at_checkpoints(run: SmallRun, values: Mapping[str, Any], precision: st
         message = f"run `{run.name}`: the checkpoint as evaluations load it is not W + (α/r) · B · A: "
         message += f"{answer['module']} is off by {error:.1e} of its largest change"
         errors.append(run.problem(message, hint))
+    if answer["trained_in"] != ["float32"]:
+        message = f"run `{run.name}`: adapters are trained in {', '.join(answer['trained_in'])}, not in fp32"
+        errors.append(run.problem(message, "bf16 rounds most small changes of an adapter away"))
     if float(answer["untouched"]):
         message = f"run `{run.name}`: a weight without an adapter differs by {answer['untouched']:.1e} from the base's"
         errors.append(run.problem(message, hint))

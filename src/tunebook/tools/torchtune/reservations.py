@@ -7,14 +7,14 @@ from functools import partial
 
 from tunebook.core.check_training import problems_of_runs, setting_line
 from tunebook.core.plan import Plan, Run
-from tunebook.core.plan.settings import effective, run_settings, trains_adapters
+from tunebook.core.plan.settings import run_settings, trains_adapters
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context
 from tunebook.tools.plan_inputs import model_path, planned_precision
 from tunebook.tools.torchtune.models import resolve_model
 from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_lora, is_ours
 from tunebook.tools.torchtune.rules import model_rules
-from tunebook.tools.torchtune.saving import unloadable
+from tunebook.tools.torchtune.saving import planned_recipe, unloadable
 
 __all__ = ["recipe_warnings", "saving_problems"]
 
@@ -45,7 +45,7 @@ def recipe_warnings(context: Context) -> tuple[Problem, ...]:
 
 
 def _recipe_warnings(plan: Plan, run: Run, *, context: Context) -> Iterator[Problem]:
-    recipe = str(effective(plan, run, "recipe"))
+    recipe = planned_recipe(context, run)
     line = setting_line(plan, run, "recipe")
     if not is_ours(recipe):
         message, hint = _unpromised(recipe)

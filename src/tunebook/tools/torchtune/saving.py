@@ -10,12 +10,13 @@ from tunebook.core.plan import Run
 from tunebook.core.plan.settings import effective, trains_adapters
 from tunebook.errors import Problem
 from tunebook.tools.base import Context
+from tunebook.tools.plan_inputs import planned_gpus
 from tunebook.tools.runtime.checkpoint_files import WITHOUT_PEFT_FORM
 from tunebook.tools.torchtune.models import TorchtuneModel
 from tunebook.tools.torchtune.recipes import is_ours
 from tunebook.tools.torchtune.setup import Setup
 
-__all__ = ["form_of_checkpoints", "reason_of_form", "unloadable"]
+__all__ = ["form_of_checkpoints", "planned_recipe", "reason_of_form", "unloadable"]
 
 
 def form_of_checkpoints(context: Context, run: Run, model: TorchtuneModel) -> str | None:
@@ -25,7 +26,15 @@ def form_of_checkpoints(context: Context, run: Run, model: TorchtuneModel) -> st
     written = effective(context.plan, run, "save")
     if isinstance(written, str):
         return written
-    return "merged" if _reason_to_merge(context, effective(context.plan, run, "recipe"), model) else "adapter"
+    return "merged" if _reason_to_merge(context, planned_recipe(context, run), model) else "adapter"
+
+
+def planned_recipe(context: Context, run: Run) -> str:
+    """The recipe that will run: with several GPUs, which may be the site's, torchtune's distributed one."""
+    recipe = str(effective(context.plan, run, "recipe"))
+    if is_ours(recipe) and planned_gpus(context.plan, context.site) > 1:
+        return recipe.replace("single_device", "distributed")
+    return recipe
 
 
 def reason_of_form(context: Context, setup: Setup, model: TorchtuneModel) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.deep.random_model import random_model
+from tunebook.tools.deep.tokenizer_files import link_tokenizer
 from tunebook.tools.torchtune.plain_training import PlainSettings, PlainTraining, adapted_places
 
 __all__ = ["SmallTokenizer", "checkpoints", "small_tokenizer", "steps"]
@@ -66,7 +67,8 @@ def steps(config: Mapping[str, Any], values: Mapping[str, Any], plain: Mapping[s
         plain: the settings of the plain loop.
     """
     with tempfile.TemporaryDirectory() as folder:
-        session = _set_up(config, values, Path(folder))
+        cfg = _configuration(config, values, Path(folder))
+        session = _set_up(cfg)
         first = _adapters(session)
         data = session._dataloader.dataset  # noqa: SLF001 - torchtune's recipes have no public names
         orders = _orders(session, int(values["epochs"]))
@@ -74,8 +76,13 @@ def steps(config: Mapping[str, Any], values: Mapping[str, Any], plain: Mapping[s
         reference.run([[data[index] for index in order] for order in orders])
         session.train()
         session.cleanup()
-        logged = _metrics(Path(folder))
+        logged = _metrics(cfg)
+        resumed = _resumed(cfg)
+        other = _set_up(_with_seed(cfg, int(values["seed"]) + 1))
+        follows_seed = _orders(other, 1) != orders[:1] and _differ(first, _adapters(other))
     return {
+        "resumed": resumed,
+        "follows_seed": follows_seed,
         "losses": [entry["loss"] for entry in logged],
         "rates": [entry["lr"] for entry in logged],
         "plain_losses": reference.losses,
@@ -93,7 +100,7 @@ def checkpoints(config: Mapping[str, Any], values: Mapping[str, Any], precision:
     import torch
 
     with tempfile.TemporaryDirectory() as folder:
-        session = _set_up(config, values, Path(folder))
+        session = _set_up(_configuration(config, values, Path(folder)))
         base = Path(folder) / "model"
         session.train()
         session.cleanup()
@@ -102,7 +109,9 @@ def checkpoints(config: Mapping[str, Any], values: Mapping[str, Any], precision:
         scale = float(section["lora_alpha"]) / float(section["lora_rank"])
         checkpoint = Path(folder) / "output" / f"epoch_{int(values['epochs']) - 1}"
         with torch.no_grad():
-            return _compared(live, scale, base=base, checkpoint=checkpoint, precision=precision)
+            found = _compared(live, scale, base=base, checkpoint=checkpoint, precision=precision)
+    trained = {str(tensor.dtype).removeprefix("torch.") for name, tensor in live.items() if "lora_" in name}
+    return found | {"trained_in": sorted(trained)}
 
 
 def _compared(live: Mapping[str, Any], scale: float, *, base: Path, checkpoint: Path, precision: str) -> dict[str, Any]:
@@ -163,19 +172,16 @@ def _untouched(before: Any, after: Any, live: Mapping[str, Any]) -> float:
     return largest
 
 
-def _set_up(config: Mapping[str, Any], values: Mapping[str, Any], folder: Path) -> Any:
-    """The recipe with model and data in a folder, as ``tune run`` would set it up."""
-    import torch
+def _configuration(config: Mapping[str, Any], values: Mapping[str, Any], folder: Path) -> Any:
+    """The recipe's configuration with model and data in a folder, which are written."""
     from omegaconf import OmegaConf
-
-    from tunebook.tools.runtime.torchtune_recipe import recipe_class
 
     model, data = folder / "model", folder / "data.json"
     written = json.loads(json.dumps(dict(values)))
     examples = written.pop("examples")
     data.write_text(json.dumps({"train": examples, "validation": examples[:2]}), encoding="utf-8")
     random_model({**config, "vocab_size": _WORDS}, model, std=_STD, dtype=str(written["dtype"]))
-    _link_tokenizer(Path(written["tokenizer"]["path"]), model)
+    link_tokenizer(Path(written["tokenizer"]["path"]), model)
     for section in ("dataset", "dataset_val"):
         if section in written:
             written[section]["path"] = str(data)
@@ -185,21 +191,40 @@ def _set_up(config: Mapping[str, Any], values: Mapping[str, Any], folder: Path) 
     written["output_dir"] = str(output)
     written["metric_logger"]["path"] = str(output / "metrics.jsonl")
     written["model"]["vocab_size"] = _WORDS
-    cfg = OmegaConf.create(written)
-    torch.manual_seed(0)
-    session = recipe_class(str(written["stock_recipe"]))(cfg=cfg)
+    return OmegaConf.create(written)
+
+
+def _set_up(cfg: Any) -> Any:
+    """The recipe as ``tune run`` would set it up."""
+    from tunebook.tools.runtime import torchtune_recipe
+
+    session = torchtune_recipe.recipe_class(str(cfg.stock_recipe))(cfg=cfg)
     session.setup(cfg=cfg)
     return session
 
 
-def _link_tokenizer(source: Path, directory: Path) -> None:
-    """The files of the real tokenizer, which checkpoints take along."""
-    from tunebook.tools.runtime.model_files import TOKENIZERS
+def _with_seed(cfg: Any, seed: int) -> Any:
+    """The same training with another seed."""
+    other = cfg.copy()
+    other.seed = seed
+    return other
 
-    names = (*TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
-    for name in (*names, "chat_template.jinja"):
-        if (source / name).is_file():
-            (directory / name).symlink_to((source / name).resolve())
+
+def _resumed(cfg: Any) -> list[float]:
+    """The losses of the last epoch, trained again from the state that the epoch before it has left."""
+    other = cfg.copy()
+    other.resume_from_checkpoint = True
+    other.metric_logger.path = str(Path(cfg.output_dir) / "resumed.jsonl")
+    session = _set_up(other)
+    session.train()
+    session.cleanup()
+    return [entry["loss"] for entry in _metrics(other)]
+
+
+def _differ(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether adapters begin differently; trainings of all weights have none."""
+    downs = [name for name in first if name.endswith("lora_a.weight")]
+    return not downs or any(not first[name].equal(second[name]) for name in downs)
 
 
 def _adapters(session: Any) -> dict[str, Any]:
@@ -218,6 +243,6 @@ def _orders(session: Any, epochs: int) -> list[list[int]]:
     return orders
 
 
-def _metrics(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "output" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+def _metrics(cfg: Any) -> list[dict[str, Any]]:
+    lines = Path(cfg.metric_logger.path).read_text(encoding="utf-8").splitlines()
     return [entry for entry in map(json.loads, lines) if "loss" in entry]
