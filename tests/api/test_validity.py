@@ -70,9 +70,8 @@ def test_results_of_an_experiment_that_was_copied_and_scaffolded_again_stay_vali
     assert (report.exit_code, report.submitted) == (ExitCode.DONE, ())
 
 
-def test_results_stay_valid_before_a_moved_experiment_is_scaffolded_again(completed: Path, tmp_path: Path) -> None:
-    here = tmp_path / "moved"
-    shutil.copytree(completed, here)
+def test_results_stay_valid_before_a_moved_experiment_is_scaffolded_again(experiment: Path, tmp_path: Path) -> None:
+    here = experiment.rename(tmp_path / "moved")
     report = api.status(here)
     assert {job.state for job in report.jobs} == {JobState.COMPLETED}
     assert "`tunebook scaffold`" in " ".join(report.warnings)
