@@ -142,6 +142,17 @@ def test_a_worker_that_does_not_answer_is_ended() -> None:
         worker.ask("support.asked:sleeps", {})
 
 
+@pytest.mark.usefixtures("_asked")
+def test_modules_in_the_working_directory_do_not_stand_in_for_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise RuntimeError('not the library')\n")
+    (tmp_path / "typer.py").write_text("raise RuntimeError('not the library')\n")
+    monkeypatch.chdir(tmp_path)
+    with Worker() as worker:
+        assert worker.ask("support.asked:doubled", {"number": 1}) == {"number": 2}
+
+
 # --- the verb --------------------------------------------------------------------------------------------------------
 
 

@@ -133,5 +133,6 @@ def test_what_is_not_installed_or_not_here_counts_as_not_checked(
     checks = [check for check in checks_of(experiment, TASK) if "config_dir" in check.subject]
     (experiment / "cap_task.py").rename(experiment / "elsewhere.py")
     assert checks[0].look(as_worker).unchecked == f"{experiment / 'cap_task.py'} was not found here"
+    assert {check.announcement for check in checks_of(experiment, TASK)} == {""}  # nothing is run
     monkeypatch.setattr(deep_checks, "find_spec", lambda _: None)
     assert checks[0].look(as_worker).unchecked == "inspect-ai is not installed here"

@@ -74,7 +74,8 @@ class Worker:
 
 
 def _command() -> list[str]:
-    return [sys.executable, "-m", "tunebook.tools.deep.worker"]
+    # -P: modules in the directory of the experiment must not stand in for libraries.
+    return [sys.executable, "-P", "-m", "tunebook.tools.deep.worker"]
 
 
 def _environment(scratch: str) -> dict[str, str]:

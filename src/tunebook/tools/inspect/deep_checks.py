@@ -73,7 +73,9 @@ class TaskUse:
 
     @property
     def announcement(self) -> str:
-        """Says whose code is run."""
+        """Says whose code is run; empty where it cannot be run."""
+        if not_here(self):
+            return ""
         return f"running the experiment's own code: task {self.task.name} ({self.file or self.spec})"
 
     @property

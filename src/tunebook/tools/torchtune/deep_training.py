@@ -73,7 +73,7 @@ def training_checks(run: SmallRun) -> Iterator[DeepCheck]:
     tokens: dict[str, Any] = {"dataset": _without_path(run.generated["dataset"]), "examples": examples}
     tokens |= {name: key[name] for name in ("tokenizer", "versions", "reason")}
     look = partial(_unchecked, reason) if reason else partial(_look_at_tokens, run)
-    yield DeepCheck(_TOKENS, f"{run.model_name}, {_count(examples)}", look, tokens, runs=(run.name,))
+    yield DeepCheck(_TOKENS, run.model_name, look, tokens, runs=(run.name,))
     look = partial(_unchecked, reason) if reason else partial(_look_at_steps, run, values)
     yield DeepCheck(_STEPS, subject, look, key, runs=(run.name,))
     if "lora_rank" not in run.generated["model"]:
@@ -132,10 +132,6 @@ def _sample(run: SmallRun) -> list[Mapping[str, Any]]:
             continue
         return [record for _, record in train.sample]
     return []
-
-
-def _count(examples: Sequence[Mapping[str, Any]]) -> str:
-    return "1 example" if len(examples) == 1 else f"{len(examples)} examples"
 
 
 def _batch(values: Mapping[str, Any]) -> int:
