@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests often wait, for SLURM and for processes of their own: one more than there are cores, and at most 4.
+CORES := $(shell nproc 2>/dev/null || echo 2)
+WORKERS ?= $(shell echo $$(( $(CORES) < 4 ? $(CORES) + 1 : 4 )))
 
 .PHONY: setup demo test lint types bench format reference mutants
 
@@ -18,7 +21,7 @@ demo: setup
 	$(BIN)/tunebook demo
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --durations 25
 
 lint: setup
 	$(BIN)/ruff check .

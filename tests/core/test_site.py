@@ -81,6 +81,12 @@ def test_control_characters_are_refused(text: str) -> None:
     assert "with a control character" in error.message
 
 
+def test_a_refused_value_reaches_no_tool() -> None:
+    found = parse_site("- **Default GPUs**: `\x1b`\n- **Default CPUs**: `many`\n")
+    assert len(found.errors) == 2
+    assert (found.site.gpus, found.site.cpus) == ("", "")
+
+
 def test_two_values_for_one_setting_are_an_error_with_both_lines() -> None:
     (error,) = parse_site("- **Account**: `a`\n- **Account**: `a`\n- **Account**: `b`\n").errors
     assert (error.line, error.message) == (3, "Account is `b` here and `a` on line 1")

@@ -219,7 +219,9 @@ class _Reading:
                 self.warnings.append(problem)
         for item in SETTINGS:
             value = self.values.get(item.key, "")
-            if value.isprintable() and value and not item.accepts(value):
+            if not value.isprintable():
+                del self.values[item.key]  # the error is there already, and no tool may meet such a value
+            elif value and not item.accepts(value):
                 self._error(item.key, self.values.pop(item.key), item.allowed)
 
     def _object(self, key: str, value: str, problem: str, hint: str) -> None:
