@@ -88,3 +88,23 @@ def test_a_damaged_record_is_as_good_as_none(tmp_path: Path) -> None:
     broken = {"stage": "training", "versions": ["x"]}
     analysis = analysis_of(directory, dict.fromkeys(RUNS, broken))
     assert analysis.differences == ()
+
+
+def test_the_settings_in_effect_are_in_the_report_with_their_sources(tmp_path: Path) -> None:
+    def trained(rank: str, line: int) -> dict[str, Any]:
+        source = f"experiment_summary.md:{line}"
+        settings = [
+            {"group": "training", "name": "LoRA Rank", "value": rank, "source": source},
+            {"group": "training", "name": "Precision", "value": "bf16", "source": "default on a GPU"},
+        ]
+        return entry(Stage.PREPARATION) | {"settings": settings}
+
+    trainings = {"r8": trained("8", 20), "r16": trained("16", 21), "r32": trained("32", 22)}
+    text = report_of(analysis_of(tmp_path / "sweep", trainings))
+    assert "| training | LoRA Rank | 8, 16, 32 | experiment_summary.md:20 and others; varies between runs |" in text
+    assert "| training | Precision | bf16 | default on a GPU |" in text
+
+
+def test_without_a_record_the_report_says_that_no_settings_are_known(tmp_path: Path) -> None:
+    text = report_of(analysis_of(tmp_path / "sweep", dict.fromkeys(RUNS, entry(Stage.PREPARATION))))
+    assert "No job has recorded its settings yet." in text

@@ -14,6 +14,7 @@ from tunebook import __version__
 from tunebook.analysis.collect.differences import deviations_of, gaps_of
 from tunebook.analysis.collect.environments import environment_differences, environment_facts, version_warnings
 from tunebook.analysis.collect.experiment import collect
+from tunebook.analysis.collect.settings_used import settings_used
 from tunebook.analysis.collect.source import Collected, Source
 from tunebook.analysis.findings.catalogue import state_findings, state_training
 from tunebook.analysis.findings.data import state_data
@@ -66,6 +67,7 @@ def analyze_experiment(source: Source) -> Analysis:
         deviations=(*deviations_of(source, found), *version_warnings(differences)),
         provenance=MappingProxyType(_provenance(source, found, plan_text, overview.get("created", ""))),
         differences=differences,
+        settings=settings_used(source, found.runs),
         level=LEVEL,
         balanced=is_balanced(found.runs, found.factors),
         viewer=source.evaluation_results.viewer,

@@ -24,6 +24,7 @@ __all__ = [
     "OtherLog",
     "RunRecord",
     "Score",
+    "SettingUsed",
     "TaskUse",
     "Training",
 ]
@@ -37,6 +38,15 @@ class Interval:
     high: float
     method: str
     level: float = 0.95
+
+
+@dataclass(frozen=True)
+class SettingUsed:
+    """A setting with which jobs ran: each value that a run had, with its source."""
+
+    group: str
+    name: str
+    values: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,16 @@ from functools import cached_property
 from tunebook.analysis.collect.source import Collected
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import percent_text, run_labels
-from tunebook.analysis.records import Deviation, EnvironmentDifference, EvaluationKey, Gap, RunRecord, Score, Training
+from tunebook.analysis.records import (
+    Deviation,
+    EnvironmentDifference,
+    EvaluationKey,
+    Gap,
+    RunRecord,
+    Score,
+    SettingUsed,
+    Training,
+)
 from tunebook.analysis.statistics.cases import Case
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.measure_results import CostPoint
@@ -36,6 +45,7 @@ class Analysis(Collected):
         balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
         provenance: the origin of the numbers by name, as far as it is known.
         differences: what was not the same in the environments of all jobs.
+        settings: those with which the jobs ran.
         viewer: the program that shows the evaluations' logs, if there is one.
     """
 
@@ -55,6 +65,7 @@ class Analysis(Collected):
     deviations: tuple[Deviation, ...]
     provenance: Mapping[str, str]
     differences: tuple[EnvironmentDifference, ...] = ()
+    settings: tuple[SettingUsed, ...] = ()
     level: float = 0.95
     balanced: bool = False
     viewer: LogViewer | None = None

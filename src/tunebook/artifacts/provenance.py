@@ -13,12 +13,22 @@ from tunebook.artifacts.text_files import read_readable
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PROVENANCE
 
-__all__ = ["JobProvenance", "read_provenance"]
+__all__ = ["JobProvenance", "RecordedSetting", "read_provenance"]
+
+
+@dataclass(frozen=True)
+class RecordedSetting:
+    """A setting that was in effect; ``group`` is the heading under which ``check`` prints it."""
+
+    group: str
+    name: str
+    value: str
+    source: str
 
 
 @dataclass(frozen=True)
 class JobProvenance:
-    """What the record says about one job's environment.
+    """What the record says about one job's environment and settings.
 
     Attributes:
         job: the job's name.
@@ -36,6 +46,7 @@ class JobProvenance:
     driver: str = ""
     commit: str = ""
     changed: tuple[str, ...] = ()
+    settings: tuple[RecordedSetting, ...] = ()
 
 
 def read_provenance(directory: Path) -> tuple[JobProvenance, ...]:
@@ -58,4 +69,9 @@ def _job(name: str, entry: Mapping[str, Any]) -> JobProvenance:
         driver=str(versions.get("driver", "")),
         commit=str(commit.get("sha", "")),
         changed=tuple(map(str, commit.get("changed", ()))),
+        settings=tuple(map(_setting, entry.get("settings", ()))),
     )
+
+
+def _setting(entry: Mapping[str, Any]) -> RecordedSetting:
+    return RecordedSetting(str(entry["group"]), str(entry["name"]), str(entry["value"]), str(entry["source"]))

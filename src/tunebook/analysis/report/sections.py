@@ -13,6 +13,7 @@ from tunebook.analysis.records import EvaluationRecord, Training
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
 from tunebook.analysis.report.difference_table import difference_table
 from tunebook.analysis.report.proof_table import proof_section
+from tunebook.analysis.report.settings_table import settings_section
 from tunebook.analysis.report.tables import (
     best_runs,
     effect_table,
@@ -57,11 +58,12 @@ def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str
         _samples(analysis),
         _deviations(analysis),
         proof_section(analysis),
+        settings_section(analysis),
         _jobs(analysis),
         _next_steps(analysis),
         _provenance(analysis),
     ]
-    sections.insert(-5 if analysis.is_finished else 0, missing)
+    sections.insert(-6 if analysis.is_finished else 0, missing)
     return Content(
         name=analysis.name,
         kind=" · ".join(filter(None, (analysis.type, analysis.created))) or "Experiment",
