@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tunebook.core.input_digests import UNREADABLE, InputDigests
 from tunebook.core.jobs import Job
 from tunebook.core.paths import INPUTS
 from tunebook.disk.inputs import InputReader
+from tunebook.disk.json_lines import read_documents
 
 __all__ = ["InputRecord", "RecordedInput"]
 
@@ -80,16 +82,8 @@ class InputRecord:
 
 
 def _read(path: Path) -> dict[str, RecordedInput]:
-    """Lines that cannot be read, such as one that a crash tore, are left out."""
     known: dict[str, RecordedInput] = {}
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError:
-        return known
-    for line in lines:
-        try:
-            document = json.loads(line)
+    for document in read_documents(path):
+        with suppress(KeyError, TypeError):  # a line of another form
             known[document["sha256"]] = RecordedInput(str(document["path"]), str(document["text"]))
-        except (ValueError, KeyError, TypeError):
-            continue
     return known

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tunebook.core.paths import SUBMISSIONS
 from tunebook.disk.git import Commit
+from tunebook.disk.json_lines import read_documents
 
 __all__ = ["SubmissionFacts", "SubmissionRecord"]
 
@@ -64,19 +66,11 @@ def _document(facts: SubmissionFacts) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, SubmissionFacts]:
-    """Lines that cannot be read, such as one that a crash tore, are left out."""
     known: dict[str, SubmissionFacts] = {}
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError:
-        return known
-    for line in lines:
-        try:
-            document = json.loads(line)
+    for document in read_documents(path):
+        with suppress(KeyError, TypeError):  # a line of another form
             commit = document["commit"]
             if commit is not None:
                 commit = Commit(str(commit["sha"]), tuple(commit["changed"]))
             known[document["tag"]] = SubmissionFacts(commit, tuple(document["settings"]))
-        except (ValueError, KeyError, TypeError):
-            continue
     return known
