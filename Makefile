@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests often wait, for SLURM and for processes of their own: one more than there are cores, and at most 4.
+# Tests of one file stay together: they share trained models and clusters.
+# They often wait, for SLURM and for processes of their own: one more than there are cores, and at most 4.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 WORKERS ?= $(shell echo $$(( $(CORES) < 4 ? $(CORES) + 1 : 4 )))
 
@@ -21,7 +22,7 @@ demo: setup
 	$(BIN)/tunebook demo
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --durations 25
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --durations 25
 
 lint: setup
 	$(BIN)/ruff check .

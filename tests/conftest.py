@@ -22,17 +22,6 @@ for _name in ("HF_HUB_OFFLINE", "INSPECT_LOG_DIR", "WANDB_MODE", "TUNEBOOK_TAG")
     os.environ.pop(_name, None)
 
 
-_CLUSTERS = {"plain_slurm", "accounted_slurm", "cluster"}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """When tests run in parallel, those of one module stay together to share fixtures; so do all SLURM tests."""
-    for item in items:
-        names = set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("slurm" if names & _CLUSTERS else item.path.name))
-
-
 @pytest.fixture
 def page() -> str:
     """The text of the example's plan."""

@@ -126,7 +126,7 @@ def _distance(path: str, test: str) -> tuple[int, int]:
 def record_tests(database: Path) -> None:
     """Runs the quick tests and records which of them execute which line, and their durations."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={database}.xml"]
-    command += ["--cov=tunebook", "--cov-context=test", "--cov-report=", "--numprocesses=2", "--dist=loadgroup"]
+    command += ["--cov=tunebook", "--cov-context=test", "--cov-report=", "--numprocesses=2", "--dist=loadfile"]
     command += [f"--ignore={path}" for path in _NOT_RECORDED]
     env = os.environ | {"COVERAGE_FILE": str(database), "COVERAGE_CORE": "ctrace"}
     subprocess.run(command, cwd=ROOT, env=env, check=False)
