@@ -157,8 +157,8 @@ def test_no_more_are_queued_at_a_time_than_is_asked_for(experiment: Experiment) 
     assert max(out) <= 2
 
 
-def test_five_hundred_jobs_end(experiment: Experiment) -> None:
-    sweep(experiment, [f"rank{number}" for number in range(250)])
+def test_two_hundred_jobs_end(experiment: Experiment) -> None:
+    sweep(experiment, [f"rank{number}" for number in range(100)])
     report = run(experiment, array=True)
     assert set(states(report).values()) == {"completed"}
     assert sorted(experiment.order) == sorted(job.name for job in experiment.jobs)
