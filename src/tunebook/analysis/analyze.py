@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
@@ -14,6 +14,7 @@ from tunebook import __version__
 from tunebook.analysis.collect.differences import deviations_of, gaps_of
 from tunebook.analysis.collect.environments import environment_differences, environment_facts, version_warnings
 from tunebook.analysis.collect.experiment import collect
+from tunebook.analysis.collect.recorded_jobs import RecordedJob, recorded_jobs
 from tunebook.analysis.collect.settings_used import settings_used
 from tunebook.analysis.collect.source import Collected, Source
 from tunebook.analysis.findings.catalogue import state_findings, state_training
@@ -46,10 +47,12 @@ def analyze_experiment(source: Source) -> Analysis:
     results = analyze_measures(found)
     headline = [item for item in results if item.is_headline]
     gaps = gaps_of(found)
-    differences = environment_differences(source, found.runs)
+    recorded = tuple(recorded_jobs(source, found.runs))
+    differences = environment_differences(recorded)
     findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs), *state_data(source)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)
+    provenance = _provenance(source, found, recorded, plan_text=plan_text, created=overview.get("created", ""))
     statistics: dict[str, Any] = {}
     for name in _STATISTICS:
         statistics[name] = tuple(chain.from_iterable(getattr(item, name) for item in results))
@@ -65,9 +68,9 @@ def analyze_experiment(source: Source) -> Analysis:
         next_steps=recommend(headline, gaps),
         gaps=gaps,
         deviations=(*deviations_of(source, found), *version_warnings(differences)),
-        provenance=MappingProxyType(_provenance(source, found, plan_text, overview.get("created", ""))),
+        provenance=MappingProxyType(provenance),
         differences=differences,
-        settings=settings_used(source, found.runs),
+        settings=settings_used(recorded),
         level=LEVEL,
         balanced=is_balanced(found.runs, found.factors),
         viewer=source.evaluation_results.viewer,
@@ -82,7 +85,9 @@ def _overview(plan_text: str) -> dict[str, str]:
     return {}
 
 
-def _provenance(source: Source, found: Collected, plan_text: str, created: str) -> dict[str, str]:
+def _provenance(
+    source: Source, found: Collected, recorded: Sequence[RecordedJob], *, plan_text: str, created: str
+) -> dict[str, str]:
     """The origin of the numbers by name; unknown facts are left out."""
     times, hosts, commits = set(), set(), set()
     for run in found.runs:
@@ -109,7 +114,7 @@ def _provenance(source: Source, found: Collected, plan_text: str, created: str) 
         "Commits": ", ".join(sorted(commits)),
         "Hosts": ", ".join(sorted(filter(None, hosts))),
     }
-    facts |= environment_facts(source, found.runs)
+    facts |= environment_facts(recorded)
     return {name: value for name, value in facts.items() if value}
 
 

@@ -42,11 +42,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class SettingUsed:
-    """A setting with which jobs ran: each value that a run had, with its source."""
+    """A setting with which jobs ran; ``values`` is each value that a run had, with its source."""
 
     group: str
     name: str
-    values: dict[str, str] = field(default_factory=dict)
+    values: Mapping[str, str]
 
 
 @dataclass(frozen=True)

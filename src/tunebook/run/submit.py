@@ -133,8 +133,9 @@ class Submitter:
     def _with_inputs(self, batch: Batch) -> tuple[Batch, list[InputDigests]]:
         """Refuses the members whose inputs are unreadable; returns the others, and the digests of their inputs."""
         digests: dict[int, InputDigests] = {}
+        seen: dict[str, str] = {}
         for position, member in enumerate(batch.members):
-            found = self._jobs.records.reader.read(member.job)
+            found = self._jobs.records.reader.read(member.job, seen)
             if found.problem:
                 self._refuse(self._jobs.by_name[member.job.name], found.problem)
             else:

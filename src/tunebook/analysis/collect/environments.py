@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tunebook.analysis.collect.source import Source
-from tunebook.analysis.records import Deviation, EnvironmentDifference, RunRecord
-from tunebook.artifacts.provenance import JobProvenance, read_provenance
+from tunebook.analysis.collect.recorded_jobs import RecordedJob
+from tunebook.analysis.records import Deviation, EnvironmentDifference
+from tunebook.artifacts.provenance import JobProvenance
 from tunebook.core.jobs import Stage
 
 __all__ = ["environment_differences", "environment_facts", "version_warnings"]
@@ -20,16 +20,16 @@ _Facts = Mapping[str, str]
 _OfStage = Mapping[Stage, Sequence[tuple[str, _Facts]]]
 
 
-def environment_differences(source: Source, runs: Iterable[RunRecord]) -> tuple[EnvironmentDifference, ...]:
-    """Lists what differs between trainings, and between evaluations: versions, GPUs, driver, commit."""
-    return tuple(_differences(_collected(source, runs)))
+def environment_differences(jobs: Iterable[RecordedJob]) -> tuple[EnvironmentDifference, ...]:
+    """Lists versions, GPUs, drivers and commits that differ between trainings, or between evaluations."""
+    return tuple(_differences(_by_stage(jobs)))
 
 
-def environment_facts(source: Source, runs: Iterable[RunRecord]) -> dict[str, str]:
-    """What is the same for all jobs of a stage, by name; one value if both stages have it."""
+def environment_facts(jobs: Iterable[RecordedJob]) -> dict[str, str]:
+    """The facts that all jobs of a stage share, by name; one value if both stages have it."""
     by_name: dict[str, dict[str, list[str]]] = {}
-    for stage, jobs in _collected(source, runs).items():
-        for name, values in _values(jobs).items():
+    for stage, of_stage in _by_stage(jobs).items():
+        for name, values in _values(of_stage).items():
             if len(values) == 1:
                 by_name.setdefault(name, {}).setdefault(next(iter(values)), []).append(_JOBS[stage])
     facts: dict[str, str] = {}
@@ -54,13 +54,10 @@ def _counted(runs: Sequence[str]) -> str:
     return runs[0] if len(runs) == 1 else f"{len(runs)} runs"
 
 
-def _collected(source: Source, runs: Iterable[RunRecord]) -> _OfStage:
-    scaffolded = {facts.job.name for facts in source.jobs}
+def _by_stage(jobs: Iterable[RecordedJob]) -> _OfStage:
     found: dict[Stage, list[tuple[str, _Facts]]] = {}
-    for run in runs:
-        for job in read_provenance(source.experiment / run.directory):
-            if job.job in scaffolded:  # not a task that the plan has no more
-                found.setdefault(job.stage, []).append((run.name, _facts(job)))
+    for job in jobs:
+        found.setdefault(job.record.stage, []).append((job.run, _facts(job.record)))
     return {stage: found[stage] for stage in _JOBS if stage in found}
 
 

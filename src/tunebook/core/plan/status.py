@@ -38,6 +38,7 @@ _BOM = "\ufeff"
 _STATUS_LEVEL = 2
 
 _Key = tuple[str, ...]
+_Cells = Mapping[str, str]
 
 
 def without_status(plan_text: str) -> str:
@@ -45,9 +46,6 @@ def without_status(plan_text: str) -> str:
     head, _, rest = plan_text.partition("\n## Status")
     _, mark, tail = rest.partition("\n## ")
     return head + mark + tail
-
-
-_Cells = Mapping[str, str]
 
 
 @dataclass(frozen=True)
