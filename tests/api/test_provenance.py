@@ -79,7 +79,7 @@ def test_status_tables_do_not_make_the_plan_differ_from_its_commit_but_a_setting
     assert git(experiment, "diff", "--name-only") == PLAN_FILE  # `run` wrote its tables
     found = read_commit(experiment)
     assert found is not None
-    assert not found.is_dirty
+    assert found.changed == ()
     plan = (experiment / PLAN_FILE).read_text()
     replace(experiment / PLAN_FILE, "1e-2", "2e-2")
     changed = read_commit(experiment)

@@ -108,8 +108,8 @@ def _settings_of(
     loaded: Loaded, blueprint: Blueprint, runs: Collection[str]
 ) -> Mapping[str, Sequence[Mapping[str, str]]]:
     """The settings in effect of these runs, as `check` lists them."""
-    effects = effects_by_run(blueprint, loaded.context)
-    return {run: [asdict(effect) for effect in effects.get(run, ())] for run in runs}
+    effects = effects_by_run(blueprint, loaded.context, only=runs)
+    return {run: [asdict(effect) for effect in of_run] for run, of_run in effects.items()}
 
 
 def _choose(options: RunOptions) -> Choice:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.artifacts.text_files import read_readable
+from tunebook.core.paths import PROOF
 
-__all__ = ["PROOF", "EpochProof", "read_proof"]
-
-PROOF = "proof.json"
+__all__ = ["EpochProof", "read_proof"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class EpochProof:
 
 
 def read_proof(output: Path) -> tuple[EpochProof, ...]:
-    """The entries in a training's output directory; empty if there is no file, or if it cannot be read."""
+    """The entries in a training's output directory; empty if the file is missing or cannot be read."""
     try:
         document = json.loads(read_readable(output / PROOF) or "{}")
         return tuple(_entry(item) for item in document.get("epochs", ()))

@@ -22,6 +22,7 @@ __all__ = [
     "METRICS",
     "PASSED_CHECKS",
     "PLAN_FILE",
+    "PROOF",
     "PROVENANCE",
     "RUN_LOG",
     "SCAFFOLD_LOG",
@@ -58,6 +59,7 @@ ANALYZE_LOG = "analyze-experiment.log"
 ANALYSIS = "analysis"
 DEVIATIONS = "deviations.jsonl"
 METRICS = "metrics.jsonl"
+PROOF = "proof.json"
 PROVENANCE = "provenance.json"
 _VARIABLE = re.compile(r"(?:^|/)\$(?:\w+|\{\w+\})(?:/|$)")
 _PLACEHOLDER = re.compile(r"<[^<>/]+>")

@@ -29,11 +29,6 @@ class Commit:
     sha: str
     changed: tuple[str, ...] = ()
 
-    @property
-    def is_dirty(self) -> bool:
-        """Whether a tracked file differs from the commit."""
-        return bool(self.changed)
-
 
 def read_commit(experiment: Path) -> Commit | None:
     """Returns the commit; ``None`` without git, or outside of a repository with a commit."""

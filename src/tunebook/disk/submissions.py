@@ -30,6 +30,14 @@ class SubmissionFacts:
     commit: Commit | None = None
     settings: tuple[Setting, ...] = ()
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """The facts as files have them."""
+        commit = None
+        if self.commit is not None:
+            commit = {"sha": self.commit.sha, "changed": list(self.commit.changed)}
+        return {"commit": commit, "settings": [dict(setting) for setting in self.settings]}
+
 
 class SubmissionRecord:
     """The facts of all submissions by their tags; read when it is first needed, and only appended to."""
@@ -45,7 +53,7 @@ class SubmissionRecord:
             OSError: the record cannot be written.
         """
         self._entries().update(facts)
-        lines = [json.dumps({"tag": tag, **_document(one)}, ensure_ascii=False) + "\n" for tag, one in facts]
+        lines = [json.dumps({"tag": tag, **one.document}, ensure_ascii=False) + "\n" for tag, one in facts]
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as stream:
             stream.writelines(lines)
@@ -58,11 +66,6 @@ class SubmissionRecord:
         if self._known is None:
             self._known = _read(self._path)
         return self._known
-
-
-def _document(facts: SubmissionFacts) -> dict[str, Any]:
-    commit = None if facts.commit is None else {"sha": facts.commit.sha, "changed": facts.commit.changed}
-    return {"commit": commit, "settings": [dict(setting) for setting in facts.settings]}
 
 
 def _read(path: Path) -> dict[str, SubmissionFacts]:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tunebook.artifacts.proof import PROOF
+from tunebook.artifacts.outcome import Outcome
 from tunebook.artifacts.versions import read_versions, versions_file
 from tunebook.core.input_digests import InputDigests
 from tunebook.core.jobs import Job, Stage
-from tunebook.core.paths import PROVENANCE
+from tunebook.core.paths import PROOF, PROVENANCE
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.git import Commit, read_commit
+from tunebook.disk.ledger import LedgerEntry
 from tunebook.disk.submissions import SubmissionFacts, SubmissionRecord
 from tunebook.run.job_state import JobInRun
 
@@ -85,37 +86,54 @@ class ProvenanceWriter:
         return self._experiment / job.directory.partition("/")[0] / PROVENANCE
 
     def _entry(self, one: JobInRun) -> dict[str, Any]:
-        job, evidence = one.job, one.evidence
-        outcome, entry = evidence.own_outcome, evidence.entry
-        tag = outcome.tag if outcome is not None else one.tag
-        facts = self._submissions.get(tag) or SubmissionFacts()
-        is_of_submission = entry is not None and entry.last.tag == tag
-        digests = outcome.inputs if outcome is not None else InputDigests()
-        if not digests and entry is not None and is_of_submission:
-            digests = entry.inputs
-        commit = facts.commit
+        """The record of the job's latest result, and of the submission that it belongs to."""
+        job, outcome = one.job, one.evidence.own_outcome
+        tag, digests = one.tag, InputDigests()
+        if outcome is not None:
+            tag, digests = outcome.tag, outcome.inputs
+        submission = one.evidence.entry
+        if submission is not None and submission.last.tag != tag:
+            submission = None  # a person started the script
+        if not digests and submission is not None:
+            digests = submission.inputs
         return {
             "stage": job.stage.value,
             "task": job.task,
             "epoch": job.epoch,
             "state": one.verdict.state.value,
             "reason": one.verdict.reason,
-            "submitted": entry.submitted if entry is not None and is_of_submission else None,
-            "executor": entry.last.executor if entry is not None and is_of_submission else None,
-            "job_id": entry.last.job_id if entry is not None and is_of_submission else None,
+            **_of_submission(submission),
             "tag": tag,
             "started": one.started or None,
             "ended": one.ended or None,
-            "host": outcome.host if outcome is not None else None,
-            "exit_code": outcome.exit_code if outcome is not None else None,
+            **_of_outcome(outcome),
             "inputs": list(_inputs(job, digests)),
-            "commit": None if commit is None else {"sha": commit.sha, "changed": list(commit.changed)},
-            "settings": [dict(setting) for setting in facts.settings],
+            **(self._submissions.get(tag) or SubmissionFacts()).document,
             "versions": read_versions(self._experiment / versions_file(job.outcome)),
-            "deviation": evidence.deviation or None,
-            "result": _read(self._experiment / job.result) if job.result else None,
-            "proof": _read(Path(job.metrics).parent / PROOF) if job.metrics else None,
+            "deviation": one.evidence.deviation or None,
+            **self._of_results(job),
         }
+
+    def _of_results(self, job: Job) -> dict[str, Any]:
+        """An evaluation's result, and a training's proof."""
+        found = {"result": None, "proof": None}
+        if job.result:
+            found["result"] = _read(self._experiment / job.result)
+        if job.metrics:
+            found["proof"] = _read(Path(job.metrics).with_name(PROOF))
+        return found
+
+
+def _of_submission(entry: LedgerEntry | None) -> dict[str, Any]:
+    if entry is None:
+        return {"submitted": None, "executor": None, "job_id": None}
+    return {"submitted": entry.submitted, "executor": entry.last.executor, "job_id": entry.last.job_id}
+
+
+def _of_outcome(outcome: Outcome | None) -> dict[str, Any]:
+    if outcome is None:
+        return {"host": None, "exit_code": None}
+    return {"host": outcome.host, "exit_code": outcome.exit_code}
 
 
 def _settings_of(job: Job, settings: Sequence[Mapping[str, str]]) -> Iterator[Mapping[str, str]]:

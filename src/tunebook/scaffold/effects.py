@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -32,16 +32,26 @@ _SITE_KEYS = {"memory": "mem"}
 _ESTIMATED = "computed from the plan and the model"
 
 
-def effects_by_run(blueprint: Blueprint, context: Context) -> Mapping[str, tuple[Effect, ...]]:
-    """Run name to everything that is in effect for it; a run that could not be built has the plan's settings only."""
+def effects_by_run(
+    blueprint: Blueprint, context: Context, *, only: Collection[str] | None = None
+) -> Mapping[str, tuple[Effect, ...]]:
+    """Run name to everything that is in effect for it; a run that could not be built has the plan's settings only.
+
+    Args:
+        only: the names of the runs; all runs without it.
+    """
     plan, site = context.plan, context.site
     found: dict[str, dict[tuple[str, str], Effect]] = {}
     for run in plan.runs:
+        if only is not None and run.name not in only:
+            continue
         settings = [item for item in settings_in_effect(plan, run) if item.parameter.key != "dataset"]
         effects = [_of_plan(plan, item) for item in settings]
         found[run.name] = {(item.group, item.key): item for item in (*_of_paths(plan, site, run), *effects)}
     for part in blueprint.parts:
         for built in part.built:
+            if built.run.name not in found:
+                continue
             own = part.tool.effects(part.context, built.run, built.unit)
             resources = _of_jobs(built.unit.jobs, part.tool.stage, plan, site)
             found[built.run.name] |= {(item.group, item.key): item for item in (*own, *resources)}
