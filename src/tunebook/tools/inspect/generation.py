@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import evaluation_settings
 from tunebook.tools.base import Context, Effect
+from tunebook.tools.deep.tokenizer_files import TOKENIZER_FILES
 from tunebook.tools.inspect.evaluated_model import is_merged, precision_of
 from tunebook.tools.light_tokenizer import LightTokenizer, TokenizerUnavailableError
 from tunebook.tools.model_inputs import whole_model
@@ -28,6 +30,8 @@ __all__ = ["Generation", "generation_effects", "planned_generation"]
 _GROUP = "evaluation"
 _HEAD = 500_000  # characters that hold all special tokens
 _ADDED = '"added_tokens":'
+
+_State = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def generation_effects(context: Context, run: Run) -> Iterator[Effect]:
         yield Effect("eval_max_tokens", "Evaluation Max Tokens", value, "inspect-ai's default", _GROUP)
     facts = whole_model(context.models.get(model_path(context.plan, context.site, run)))
     if facts is not None and not facts.flaws:
-        yield from _of_files(facts.directory)
+        states = tuple(_state(facts.directory / name) for name in (*TOKENIZER_FILES, "config.json"))
+        yield from _of_files(facts.directory, states)
 
 
 def _precision(context: Context, run: Run, *, is_trained: bool) -> Effect:
@@ -101,21 +106,33 @@ def _precision(context: Context, run: Run, *, is_trained: bool) -> Effect:
     return Effect("eval_precision", "Evaluation Precision", precision, source, _GROUP)
 
 
-def _of_files(directory: Path) -> Iterator[Effect]:
+def _state(file: Path) -> _State:
+    """Time and size of a file; ``None`` if it is missing."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache
+def _of_files(directory: Path, states: tuple[_State, ...]) -> tuple[Effect, ...]:  # noqa: ARG001  for the cache
+    """The effects of a model's files in this state; the runs of a sweep share a few models."""
     try:
         values = read_generation_config(directory)
         tokenizer = LightTokenizer(directory)
     except (TokenizerUnavailableError, OSError, ValueError):
-        return
+        return ()
     own = [_token_text(directory, number) for number in own_stop_ids(values)]
     stops = ", ".join(f"`{token}`" for token in dict.fromkeys([*stop_tokens(tokenizer), *own]))
-    yield Effect(
-        "stop_tokens", "Stop Tokens", stops, "the tokens that end an answer in training, and the model's", _GROUP
-    )
+    source = "the tokens that end an answer in training, and the model's"
+    effects = [Effect("stop_tokens", "Stop Tokens", stops, source, _GROUP)]
     replaced = neutralized(values)
     if replaced:
         shown = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False):.60}" for name, value in replaced.items())
-        yield Effect("neutralized", "Settings Without Effect", shown, "the model's generation_config.json", _GROUP)
+        source = "the model's generation_config.json"
+        effects.append(Effect("neutralized", "Settings Without Effect", shown, source, _GROUP))
+    return tuple(effects)
 
 
 def _token_text(directory: Path, number: int) -> str:
