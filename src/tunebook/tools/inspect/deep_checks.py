@@ -15,6 +15,7 @@ from tunebook.core.plan import EvaluationTask, Plan, Run
 from tunebook.errors import Problem, ToolError
 from tunebook.tools.base import PlannedFile
 from tunebook.tools.deep.versions import content_digest, versions
+from tunebook.tools.imported_files import imported_files
 from tunebook.tools.runtime.chat import instruct_messages
 
 __all__ = ["TaskUse", "best_split", "not_here", "probed", "task_checks"]
@@ -91,10 +92,11 @@ def task_checks(uses: Sequence[TaskUse]) -> Iterator[DeepCheck]:
 
 
 def _code(use: TaskUse) -> list[Path]:
-    """The script and the modules beside it, which it may import."""
+    """The script, the modules beside it, which it may import, and all that it is seen to import."""
     if not use.file:
         return []
-    return sorted(Path(use.file).parent.glob("*.py"))
+    script = Path(use.file)
+    return sorted({*script.parent.glob("*.py"), *imported_files(script)})
 
 
 def _look(use: TaskUse, ask: Ask) -> DeepResult:
@@ -214,11 +216,10 @@ def _wrong_prompts(use: TaskUse, answer: Mapping[str, Any]) -> Iterator[Problem]
                 continue
             name = "System Prompt" if message["role"] == "system" else "Prompt"
             asked = " / ".join(texts[message["role"]]) or "nothing"
-            text = (
-                f"the task {use.task.name} does not use the plan's {name}: it should ask {message['content']!r:.120} "
-            )
+            text = f"the task {use.task.name} does not use the plan's {name}: it should ask "
+            text += f"{message['content']!r:.120} and asks {asked!r:.120}"
             hint = "let it take the prompts from `config_dir`, or from `system_prompt` and `prompt`"
-            yield _problem(use, f"{text}and asks {asked!r:.120}", hint)
+            yield _problem(use, text, hint)
             return
 
 

@@ -14,6 +14,7 @@ from tunebook.tools.deep.shrunk import shrunk_config
 from tunebook.tools.deep.tokenizer_files import TOKENIZER_FILES
 from tunebook.tools.deep.versions import content_digest, versions
 from tunebook.tools.inspect.deep_checks import TaskUse, best_split, not_here, probed
+from tunebook.tools.inspect.evaluated_model import PLAIN_TEXT
 
 __all__ = ["model_checks"]
 
@@ -53,7 +54,7 @@ def _model_missing(use: TaskUse) -> str:
 
 def _look_at_prompts(use: TaskUse, ask: Ask) -> DeepResult:
     reason = not_here(use) or _model_missing(use)
-    if use.dataset_type == "text_completion":
+    if use.dataset_type == PLAIN_TEXT:
         reason = "plain texts have no prompts in training"
     if reason:
         return DeepResult(unchecked=reason)

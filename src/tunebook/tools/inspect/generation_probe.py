@@ -13,7 +13,7 @@ from typing import Any
 
 from tunebook.tools.deep.random_model import random_model
 from tunebook.tools.deep.tokenizer_files import link_tokenizer
-from tunebook.tools.runtime.examples import example_parts, joint_tokens
+from tunebook.tools.runtime.examples import example_parts, joint_tokens, plain_encoder
 from tunebook.tools.runtime.generation import neutralized
 
 __all__ = ["generate"]
@@ -74,10 +74,10 @@ def _tiny(real: Path, config: Mapping[str, Any], directory: Path) -> Any:
 def _prompt_and_end(tokenizer: Any, example: Mapping[str, Any], prompts: Sequence[str]) -> tuple[list[int], int]:
     """The tokens of a prompt, and the last token that training teaches."""
     parts = example_parts(tokenizer, dict(example), system_prompt=prompts[0], prompt=prompts[1])
+    encode = plain_encoder(tokenizer)
     if "text" in example:
-        tokens = list(tokenizer.encode(example["text"], add_special_tokens=False))
-        return tokens[:_NEW], int(tokenizer.eos_token_id)
-    tokens_of = joint_tokens(lambda text: list(tokenizer.encode(text, add_special_tokens=False)), parts)
+        return encode(example["text"])[:_NEW], int(tokenizer.eos_token_id)
+    tokens_of = joint_tokens(encode, parts)
     prompt = [token for tokens, _ in tokens_of[:-1] for token in tokens]
     return prompt, int(tokens_of[-1][0][-1])
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tunebook.tools.runtime.examples import example_parts, joint_tokens
+from tunebook.tools.runtime.examples import example_parts, joint_tokens, plain_encoder
 from tunebook.tools.runtime.inspect_eval import LOADER
 
 __all__ = ["compare_prompts"]
@@ -58,7 +58,7 @@ def compare_prompts(
 def _prompt_tokens(tokenizer: Any, record: Mapping[str, Any], prompts: Sequence[str]) -> list[int]:
     """The tokens before the last answer, as trainings have them."""
     parts = example_parts(tokenizer, dict(record), system_prompt=prompts[0], prompt=prompts[1])
-    tokens = joint_tokens(lambda text: list(tokenizer.encode(text, add_special_tokens=False)), parts)
+    tokens = joint_tokens(plain_encoder(tokenizer), parts)
     found: list[int] = []
     for part, _ in tokens[:-1]:
         found += part
@@ -71,11 +71,10 @@ def _learnt(tokenizer: Any, examples: Sequence[Mapping[str, Any]], prompts: Sequ
     changed = ""
     for record in examples:
         parts = example_parts(tokenizer, dict(record), system_prompt=prompts[0], prompt=prompts[1])
-        for tokens, is_learnt in joint_tokens(
-            lambda text: list(tokenizer.encode(text, add_special_tokens=False)), parts
-        ):
+        for tokens, is_learnt in joint_tokens(plain_encoder(tokenizer), parts):
             total += len(tokens)
-            learnt += len(tokens) if is_learnt else 0
+            if is_learnt:
+                learnt += len(tokens)
         text = "".join(part for part, is_learnt in parts if is_learnt)
         if record.get("output", "") not in text and not changed:
             changed = f"{record['output']!r:.{_SHOWN}} is learnt as {text!r:.{_SHOWN}}"

@@ -14,7 +14,7 @@ from typing import Any
 from tunebook.tools.runtime.data_files import DataReader, RawExample
 from tunebook.tools.runtime.data_formats import FormatReader, Record
 
-__all__ = ["matched_records", "probe", "question_of"]
+__all__ = ["last_question", "matched_records", "probe"]
 
 _HEARD = 3  # samples that are asked
 
@@ -118,7 +118,7 @@ def _record(reader: FormatReader, example: RawExample) -> Record:
         return {}
 
 
-def question_of(record: Record) -> str:
+def last_question(record: Record) -> str:
     """The text that a prompt must contain: the input, or the last question of a chat; empty if there is none."""
     if "messages" not in record:
         return str(record.get("input", ""))
@@ -128,7 +128,7 @@ def question_of(record: Record) -> str:
 
 def _by_question(records: Sequence[Record], prompt: str) -> dict[str, Record]:
     """What a sample may ask, to the record that it is about."""
-    questions = [(question_of(record), record) for record in records]
+    questions = [(last_question(record), record) for record in records]
     with_prompt = {prompt.replace("{input}", question): record for question, record in questions if question}
     return with_prompt | {question: record for question, record in questions if question}
 
@@ -142,5 +142,5 @@ def _asked(
             return by_question[text]
     if number >= len(records):
         return {}
-    near = question_of(records[number])
+    near = last_question(records[number])
     return records[number] if near and near in sample["text"] else {}

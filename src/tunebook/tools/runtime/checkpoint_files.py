@@ -6,7 +6,7 @@ Runs inside the training job and where plans are checked; it imports nothing hea
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ __all__ = [
     "WITHOUT_PEFT_FORM",
     "ExpectedAdapter",
     "adapter_flaw",
+    "checkpoint_precision",
     "expected_adapter",
     "weights_flaw",
 ]
@@ -41,6 +42,18 @@ class ExpectedAdapter:
     base: Path
     rank: int
     modules: int
+
+
+def checkpoint_precision(values: Mapping[str, Any]) -> str:
+    """``bf16`` or ``fp32``, the precision in which evaluations load the checkpoints of tunebook's recipe.
+
+    Merged weights are saved in fp32, since bf16 would lose small adapters; others have that of the training.
+
+    Args:
+        values: the recipe's configuration.
+    """
+    is_merged = "lora_rank" in values["model"] and not values.get("save_adapter_weights_only")
+    return "fp32" if is_merged else str(values["dtype"])
 
 
 def expected_adapter(model: dict[str, Any], base: Path, *, layers: int) -> ExpectedAdapter:

@@ -16,8 +16,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tunebook.tools.runtime.checkpoint_files import ADAPTER_CONFIG
 from tunebook.tools.runtime.generation import neutralized, read_generation_config, stop_ids
-from tunebook.tools.runtime.loaded_adapter import ADAPTER_CONFIG, adapter_values, listed, with_adapter
+from tunebook.tools.runtime.loaded_adapter import adapter_values, listed, with_adapter
 from tunebook.tools.runtime.model_files import snapshot_of
 
 __all__ = ["base_directory", "hide_old_torchao", "load_evaluated_model", "model_in_effect"]

@@ -11,7 +11,7 @@ from typing import Any
 from tunebook.tools.runtime.chat import answer_text, instruct_messages, render_prompt
 from tunebook.tools.runtime.data_formats import Record
 
-__all__ = ["Part", "cut_message", "example_parts", "joint_tokens"]
+__all__ = ["Part", "cut_message", "example_parts", "joint_tokens", "plain_encoder"]
 
 Part = tuple[str, bool]
 """A text, and whether it is learnt."""
@@ -34,6 +34,15 @@ def example_parts(tokenizer: Any, record: Record, *, system_prompt: str, prompt:
         return _conversation(tokenizer, record["messages"], system_prompt)
     messages = instruct_messages(system_prompt, prompt, record["input"])
     return [(render_prompt(tokenizer, messages), False), (answer_text(tokenizer, messages, record["output"]), True)]
+
+
+def plain_encoder(tokenizer: Any) -> Callable[[str], list[int]]:
+    """Encodes texts with a tokenizer of Transformers, without special tokens that they do not contain."""
+
+    def encode(text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False))
+
+    return encode
 
 
 def joint_tokens(encode: Callable[[str], list[int]], parts: Sequence[Part]) -> list[tuple[list[int], bool]]:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.chat import pinned_template, plain_text_arguments
+from tunebook.tools.runtime.checkpoint_files import ADAPTER_CONFIG
 from tunebook.tools.runtime.evaluated_model import base_directory
 from tunebook.tools.runtime.inspect_eval import LOADER
 from tunebook.tools.runtime.inspect_log import Asked, chosen_by_task, differences, generation_in_effect
-from tunebook.tools.runtime.loaded_adapter import ADAPTER_CONFIG
 from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
 
 __all__ = ["Files", "main", "prepare", "verify"]

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ADAPTER_CONFIG", "adapter_values", "listed", "with_adapter"]
+from tunebook.tools.runtime.checkpoint_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
-ADAPTER_CONFIG = "adapter_config.json"
-_ADAPTER_WEIGHTS = "adapter_model.safetensors"
+__all__ = ["adapter_values", "listed", "with_adapter"]
+
 _PREFIX = "base_model.model."
 _INSTALL = "pip install 'tunebook[inspect]'"
 _SHOWN = 3  # names in a message
@@ -81,9 +81,9 @@ def _adapter_tensors(directory: Path) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    file = directory / _ADAPTER_WEIGHTS
+    file = directory / ADAPTER_WEIGHTS
     if not file.is_file():
-        raise ValueError(f"the adapter {directory} has no {_ADAPTER_WEIGHTS}")
+        raise ValueError(f"the adapter {directory} has no {ADAPTER_WEIGHTS}")
     try:
         return dict(load_file(str(file)))
     except SafetensorError as error:

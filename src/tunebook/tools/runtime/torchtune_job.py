@@ -14,7 +14,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tunebook.tools.runtime.checkpoint_files import ADAPTER_CONFIG, adapter_flaw, expected_adapter, weights_flaw
+from tunebook.tools.runtime.checkpoint_files import (
+    ADAPTER_CONFIG,
+    adapter_flaw,
+    checkpoint_precision,
+    expected_adapter,
+    weights_flaw,
+)
 from tunebook.tools.runtime.generation import stop_ids, write_generation_config
 from tunebook.tools.runtime.training_data import load_records
 
@@ -22,6 +28,7 @@ __all__ = ["begin", "finish", "main", "preflight", "prove"]
 
 _ADAPTER_FILES = ("adapter_model.pt", "adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
 _RECIPE_STATE = "recipe_state"
+_SAFETENSORS = {"bf16": "BF16", "fp32": "F32"}
 
 
 class JobError(Exception):
@@ -150,9 +157,7 @@ def _check_content(folder: Path, weights: list[Path], values: dict[str, Any], *,
     """Checks what tunebook's recipe has written: the adapter by its tensors, whole models by the names of theirs."""
     base = Path(values["checkpointer"]["checkpoint_dir"])
     if not is_adapter:
-        dtype = "F32"
-        if "lora_rank" not in values["model"] and values["dtype"] == "bf16":
-            dtype = "BF16"
+        dtype = _SAFETENSORS[checkpoint_precision(values)]
         flaw = weights_flaw(weights, [base / name for name in values["checkpointer"]["checkpoint_files"]], dtype)
     else:
         layers = int(json.loads((base / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"])

@@ -5,7 +5,8 @@ Runs inside the training job, and needs nothing of tunebook but its other job-si
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,19 @@ from typing import Any
 import torch
 
 from tunebook.tools.runtime.answer_loss import Example, mean_answer_loss
+from tunebook.tools.runtime.checkpoint_files import checkpoint_precision
+from tunebook.tools.runtime.data_formats import Record
 from tunebook.tools.runtime.evaluated_model import load_evaluated_model
-from tunebook.tools.runtime.proof import HELD_OUT, SAMPLES, begin_proof, judge, record_evaluated, record_trained
+from tunebook.tools.runtime.proof import (
+    HELD_OUT,
+    PROOF,
+    SAMPLES,
+    begin_proof,
+    judge,
+    read_proof,
+    record_evaluated,
+    record_trained,
+)
 from tunebook.tools.runtime.torchtune_components import ChatTokenizer, tokenized_example
 from tunebook.tools.runtime.torchtune_loop import TrainingLoop
 from tunebook.tools.runtime.training_data import load_records
@@ -63,25 +75,24 @@ def held_out_examples(tokenizer: ChatTokenizer, data: Mapping[str, Any]) -> Held
         ValueError: no split has an example with an answer.
     """
     for split in HELD_OUT:
-        examples = _examples(tokenizer, data, split)
-        if examples:
-            return HeldOut(split, tuple(examples))
+        with suppress(ValueError):  # it is missing, or written in another way than the training data
+            examples = _tokenized(tokenizer, data, _first_records(data, split))
+            if examples:
+                return HeldOut(split, examples)
     raise ValueError(f"{data['path']} has no example with an answer, so nothing can be compared after training")
 
 
-def _examples(tokenizer: ChatTokenizer, data: Mapping[str, Any], split: str) -> list[Example]:
-    """Those of one split; none if it is missing, or is written in another way than the training data."""
-    found: list[Example] = []
-    try:
-        records = load_records(Path(data["path"]), split, data["dataset_type"])
-        for record in records[:SAMPLES]:
-            tokens, labels = tokenized_example(
-                tokenizer, record, system_prompt=data["system_prompt"], prompt=data["prompt"]
-            )
-            found.append((tokens[: tokenizer.max_seq_len], labels[: tokenizer.max_seq_len]))
-    except ValueError:
-        return []
-    return found
+def _first_records(data: Mapping[str, Any], split: str) -> list[Record]:
+    return load_records(Path(data["path"]), split, data["dataset_type"])[:SAMPLES]
+
+
+def _tokenized(tokenizer: ChatTokenizer, data: Mapping[str, Any], records: Sequence[Record]) -> tuple[Example, ...]:
+    return tuple(_example(tokenizer, data, record) for record in records)
+
+
+def _example(tokenizer: ChatTokenizer, data: Mapping[str, Any], record: Record) -> Example:
+    tokens, labels = tokenized_example(tokenizer, record, system_prompt=data["system_prompt"], prompt=data["prompt"])
+    return tokens[: tokenizer.max_seq_len], labels[: tokenizer.max_seq_len]
 
 
 def prove(values: Mapping[str, Any], output: Path, *, epochs: int) -> str:
@@ -94,19 +105,23 @@ def prove(values: Mapping[str, Any], output: Path, *, epochs: int) -> str:
         Why a checkpoint is another model than the one that was trained; empty if none is.
 
     Raises:
-        ValueError: a checkpoint cannot be loaded as it is.
+        ValueError: a checkpoint cannot be loaded as it is, or its loss was not recorded.
     """
     base = Path(values["checkpointer"]["checkpoint_dir"])
-    precision = _precision(values)
+    precision = checkpoint_precision(values)
     device = "cpu"
     if values["device"] == "cuda":
         device = "cuda:0"
+    data, entries = values["dataset"], read_proof(output)
+    if len(entries) != epochs:
+        raise ValueError(f"{output / PROOF} has the losses of {len(entries)} epochs instead of {epochs}")
+    records = _first_records(data, entries[0]["split"])
     for epoch in range(epochs):
         folder = output / f"epoch_{epoch}"
         tokenizer = ChatTokenizer(str(folder), values["tokenizer"].get("max_seq_len"))
-        held_out = held_out_examples(tokenizer, values["dataset"])
+        examples = _tokenized(tokenizer, data, records)
         model = load_evaluated_model(folder, precision=precision, base=base, device=device)
-        loss, _ = mean_answer_loss(held_out.examples, partial(_logits, model), model.device)
+        loss, _ = mean_answer_loss(examples, partial(_logits, model), model.device)
         entry = record_evaluated(output, epoch, loss=loss, precision=precision, trained_in=str(values["dtype"]))
         reason = judge(entry)
         if reason:
@@ -116,9 +131,3 @@ def prove(values: Mapping[str, Any], output: Path, *, epochs: int) -> str:
 
 def _logits(model: Any, ids: torch.Tensor) -> Any:
     return model(ids).logits
-
-
-def _precision(values: Mapping[str, Any]) -> str:
-    """The precision in which evaluations load the checkpoint: merged weights are saved in fp32 to keep the adapter."""
-    is_merged = "lora_rank" in values["model"] and not values.get("save_adapter_weights_only")
-    return "fp32" if is_merged else str(values["dtype"])

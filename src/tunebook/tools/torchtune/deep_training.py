@@ -17,6 +17,7 @@ from tunebook.tools.deep.figures import magnitude
 from tunebook.tools.deep.shrunk import ShrunkConfig
 from tunebook.tools.deep.tokenizer_files import TOKENIZER_FILES
 from tunebook.tools.deep.versions import content_digest, versions
+from tunebook.tools.runtime.checkpoint_files import checkpoint_precision
 from tunebook.tools.torchtune.plain_training import PlainSettings
 
 __all__ = ["SmallRun", "training_checks"]
@@ -78,7 +79,7 @@ def training_checks(run: SmallRun) -> Iterator[DeepCheck]:
     yield DeepCheck(_STEPS, subject, look, key, runs=(run.name,))
     if "lora_rank" not in run.generated["model"]:
         return
-    precision = _evaluated_precision(run.generated)
+    precision = checkpoint_precision(run.generated)
     packages = ("peft",)
     look = partial(_unchecked, reason) if reason else partial(_look_at_checkpoints, run, values, precision)
     more = {"precision": precision, "trained": run.generated["dtype"], "more": versions(packages)}
@@ -204,11 +205,6 @@ def _in_words(values: Mapping[str, Any]) -> str:
         parts = ["LoRA, saved as adapter" if values.get("save_adapter_weights_only") else "LoRA, merged"]
     parts.append(f"batches of {_batch(values)} × {_accumulated(values)}")
     return ", ".join(parts)
-
-
-def _evaluated_precision(values: Mapping[str, Any]) -> str:
-    """Merged weights are evaluated in fp32, others in the precision of the training."""
-    return str(values["dtype"]) if values.get("save_adapter_weights_only") else "fp32"
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
