@@ -15,7 +15,7 @@ from tunebook.core.plan import Plan, RunType
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.design.build_plan import build_plan
 from tunebook.design.check import design_problems, design_warnings
-from tunebook.design.estimate import Workload, largest_batch, memory_gb, training_estimate
+from tunebook.design.estimate import TrainingStep, Workload, largest_batch, memory_gb, training_estimate
 from tunebook.design.factors import combinations
 from tunebook.design.history import History, PriorTraining
 from tunebook.design.naming import experiment_name
@@ -405,11 +405,12 @@ def test_how_to_get_a_model(name: str, repository: str) -> None:
 def test_memory_grows_with_the_batch_and_several_gpus_share_the_weights() -> None:
     known = known_model("Llama-3.1-8B")
     assert known is not None
-    one, two = (memory_gb(known.config, 8.0, batch_size=size, tokens=1024, lora=True) for size in (1, 2))
+    step = TrainingStep(tokens=1024, lora=True)
+    one, two = (memory_gb(known.config, 8.0, replace(step, batch_size=size)) for size in (1, 2))
     assert one < two < 2 * one
-    assert memory_gb(known.config, 8.0, batch_size=1, tokens=1024, lora=True, gpus=4) < one - 12
-    assert largest_batch(known.config, 8.0, tokens=2048, lora=True, gpu_gb=80) == 16
-    assert largest_batch(known.config, 8.0, tokens=2048, lora=False, gpu_gb=40) == 0
+    assert memory_gb(known.config, 8.0, replace(step, gpus=4)) < one - 12
+    assert largest_batch(known.config, 8.0, TrainingStep(tokens=2048, lora=True), gpu_gb=80) == 16
+    assert largest_batch(known.config, 8.0, TrainingStep(tokens=2048, lora=False), gpu_gb=40) == 0
 
 
 def test_an_estimate_without_prior_runs_is_preliminary_and_grows_with_the_work() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from support.deep import checks_of, looked
-from support.tiny_model import build_tiny_model, write_tiny_experiment
 from tunebook.tools.deep.shrunk import shrunk_config
 from tunebook.tools.known_models import KNOWN_MODELS, KnownModel
 from tunebook.tools.model_facts import ModelFacts
@@ -27,16 +26,9 @@ TOLERANCE = 2e-5
 FAMILIES = ("Llama-3.2-1B", "Qwen2.5-0.5B", "Mistral-7B-v0.1", "gemma-2-2b", "Phi-3-mini-4k-instruct", "phi-4")
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
-
-
 @pytest.fixture
-def experiment(tmp_path: Path, model: Path) -> Path:
-    directory = tmp_path / "experiment"
-    write_tiny_experiment(directory, model)
-    return directory
+def experiment(tiny_experiment: Path) -> Path:
+    return tiny_experiment
 
 
 def differences(known: KnownModel, **arguments: Any) -> dict[str, float]:
@@ -101,9 +93,9 @@ def with_arguments(**arguments: Any) -> Callable[..., TorchtuneModel]:
     return resolved
 
 
-def test_another_configuration_of_the_model_is_another_key(experiment: Path, model: Path) -> None:
+def test_another_configuration_of_the_model_is_another_key(experiment: Path, tiny_model: Path) -> None:
     (before,) = checks_of(experiment, FUNCTION)
-    file = model / "config.json"
+    file = tiny_model / "config.json"
     original = file.read_text()
     try:
         file.write_text(json.dumps({**json.loads(original), "rms_norm_eps": 1e-3}))

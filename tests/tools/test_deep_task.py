@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from support.deep import checks_of, here
-from support.tiny_model import build_tiny_model, write_tiny_experiment
 from tunebook.core.deep_checks import DeepResult
 from tunebook.errors import ToolError
 from tunebook.tools.inspect import deep_checks
@@ -20,20 +19,14 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai warns of the lib
 TASK = "task"
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
-
-
 @pytest.fixture
-def experiment(tmp_path: Path, model: Path) -> Path:
-    directory = tmp_path / "experiment"
-    write_tiny_experiment(directory, model)
+def experiment(tiny_experiment: Path) -> Path:
+    """Another word in each example."""
     splits = {"train": 320, "validation": 40, "test": 40}
     words = {split: [f"{split}word{number}" for number in range(count)] for split, count in splits.items()}
     data = {split: [{"input": word, "output": word.upper()} for word in some] for split, some in words.items()}
-    (directory / "words.json").write_text(json.dumps(data))
-    return directory
+    (tiny_experiment / "words.json").write_text(json.dumps(data))
+    return tiny_experiment
 
 
 def as_worker(function: str, arguments: Mapping[str, Any], *, runs_others_code: bool = False) -> Mapping[str, Any]:

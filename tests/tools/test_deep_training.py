@@ -13,7 +13,7 @@ import pytest
 
 from support.deep import checks_of, here, looked
 from support.scaffolding import replace
-from support.tiny_model import build_family_model, build_tiny_model, write_tiny_experiment
+from support.tiny_model import build_family_model, write_tiny_experiment
 from support.trainings import FULL
 from tunebook.core.deep_checks import DeepResult
 from tunebook.tools.runtime import peft_adapter, torchtune_components, torchtune_recipe
@@ -26,16 +26,9 @@ TOKENS, STEPS, CHECKPOINTS, PLAN = "training tokens", "training steps", "checkpo
 Change = Callable[[type[Any]], type[Any]]
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
-
-
 @pytest.fixture
-def experiment(tmp_path: Path, model: Path) -> Path:
-    directory = tmp_path / "experiment"
-    write_tiny_experiment(directory, model)
-    return directory
+def experiment(tiny_experiment: Path) -> Path:
+    return tiny_experiment
 
 
 def with_settings(experiment: Path, *bullets: str) -> None:

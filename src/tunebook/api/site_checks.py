@@ -112,18 +112,26 @@ def _distinct(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _supply(title: str, subject: str, needs: Callable[[], Iterable[Need]]) -> DeepCheck:
-    def look(_: Ask) -> DeepResult:
-        found = list(needs())
-        errors = [need.problem for need in found if need.problem is not None and need.is_certain]
-        warnings = [need.problem for need in found if need.problem is not None and not need.is_certain]
-        unknown = [need.unknown for need in found if need.unknown]
-        figures = list(dict.fromkeys(need.figure for need in found))
-        figure = figures[0] if figures else ""
-        if len(figures) > 1:
-            figure += f" and {len(figures) - 1} more"
-        unchecked = "" if found and not unknown else (unknown or ["the sizes of the models are not known here"])[0]
-        if unchecked and figure and found:
-            unchecked = f"{unchecked} ({figure})"
-        return DeepResult(tuple(errors), tuple(warnings), figure, unchecked)
+    return DeepCheck(title, subject, lambda _: _result(list(needs())))
 
-    return DeepCheck(title, subject, look)
+
+def _result(needs: Sequence[Need]) -> DeepResult:
+    """All needs of one kind as one result."""
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    for need in needs:
+        if need.problem is None:
+            continue
+        if need.is_certain:
+            errors.append(need.problem)
+        else:
+            warnings.append(need.problem)
+    figures = list(dict.fromkeys(need.figure for need in needs))
+    if not figures:
+        return DeepResult(unchecked="the sizes of the models are not known here")
+    figure = figures[0]
+    if len(figures) > 1:
+        figure += f" and {len(figures) - 1} more"
+    unknown = [need.unknown for need in needs if need.unknown]
+    unchecked = f"{unknown[0]} ({figure})" if unknown else ""
+    return DeepResult(tuple(errors), tuple(warnings), figure, unchecked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -16,6 +16,7 @@ from tunebook.design.history import History, PriorTraining
 
 __all__ = [
     "Estimate",
+    "TrainingStep",
     "Workload",
     "checkpoint_bytes",
     "evaluation_estimate",
@@ -41,6 +42,17 @@ _RECOMPUTED_FROM_B = 6.0
 _LARGEST_BATCH = 1024
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingStep:
+    """What decides the memory of a training step; ``tokens`` are those of one example."""
+
+    batch_size: int = 1
+    tokens: int
+    lora: bool
+    gpus: int = 1
+    precision: str = "bf16"
+
+
 @dataclass(frozen=True)
 class Workload:
     """The work of a training; ``examples`` are those of one epoch."""
@@ -57,6 +69,17 @@ class Workload:
     lora: bool
     max_seq_len: int = 0
     precision: str = "bf16"
+
+    @property
+    def step(self) -> TrainingStep:
+        """A step with sequences of the greatest length, or of twice the mean length without one."""
+        return TrainingStep(
+            batch_size=self.batch_size,
+            tokens=self.max_seq_len or math.ceil(2 * self.tokens_per_example),
+            lora=self.lora,
+            gpus=self.gpus,
+            precision=self.precision,
+        )
 
 
 @dataclass(frozen=True)
@@ -122,27 +145,18 @@ def evaluation_estimate(
     return Estimate(seconds / 60, f"preliminary, no prior evaluations: {each:.2g} s a sample assumed")
 
 
-def memory_gb(
-    config: Mapping[str, Any],
-    parameters_b: float,
-    *,
-    batch_size: int,
-    tokens: int,
-    lora: bool,
-    gpus: int = 1,
-    precision: str = "bf16",
-) -> float:
+def memory_gb(config: Mapping[str, Any], parameters_b: float, step: TrainingStep) -> float:
     """Memory in GB of each GPU in a training step: weights, gradients and AdamW's states, activations, logits.
 
     From 6B parameters on, activations are computed again, and each layer keeps only its input. Several GPUs share what
     does not depend on the batch. In fp32 weights and activations take twice the space of bf16.
     """
-    factor = 2 if precision == "fp32" else 1
+    factor = 2 if step.precision == "fp32" else 1
     of_weights = 2.0 * factor + 0.2  # the base, and adapters with gradients and states in fp32 with both precisions
-    if not lora:
+    if not step.lora:
         of_weights = 8.0 * factor
-    fixed = parameters_b * of_weights / max(1, gpus)
-    return fixed + batch_size * tokens * _token_bytes(config, parameters_b, factor) / 1e9
+    fixed = parameters_b * of_weights / max(1, step.gpus)
+    return fixed + step.batch_size * step.tokens * _token_bytes(config, parameters_b, factor) / 1e9
 
 
 def _token_bytes(config: Mapping[str, Any], parameters_b: float, factor: int) -> float:
@@ -153,23 +167,11 @@ def _token_bytes(config: Mapping[str, Any], parameters_b: float, factor: int) ->
     return factor * layers * hidden * _ACTIVATION_BYTES + logits
 
 
-def largest_batch(
-    config: Mapping[str, Any],
-    parameters_b: float,
-    *,
-    tokens: int,
-    lora: bool,
-    gpu_gb: float,
-    gpus: int = 1,
-    precision: str = "bf16",
-) -> int:
+def largest_batch(config: Mapping[str, Any], parameters_b: float, step: TrainingStep, *, gpu_gb: float) -> int:
     """The largest power of two that fits into nine tenths of a GPU's memory; 0 if not even one example does."""
     largest, size = 0, 1
     while size <= _LARGEST_BATCH:
-        needed = memory_gb(
-            config, parameters_b, batch_size=size, tokens=tokens, lora=lora, gpus=gpus, precision=precision
-        )
-        if needed >= 0.9 * gpu_gb:
+        if memory_gb(config, parameters_b, replace(step, batch_size=size)) >= 0.9 * gpu_gb:
             break
         largest, size = size, 2 * size
     return largest

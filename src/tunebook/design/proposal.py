@@ -208,13 +208,10 @@ def _memory_facts(work: Workloads, model: str, runs: list[Run]) -> Iterator[Fact
     largest = max((work.workload(run) for run in runs), key=lambda workload: workload.batch_size)
     gpu_gb, known = gpu_memory_gb(work.around.site)
     config, size = resource.facts.config or {}, resource.parameters_b
-    tokens = largest.max_seq_len or math.ceil(2 * largest.tokens_per_example)
-    lora, gpus, precision = largest.lora, work.gpus, largest.precision
-    needed = memory_gb(
-        config, size, batch_size=largest.batch_size, tokens=tokens, lora=lora, gpus=gpus, precision=precision
-    )
-    fits = largest_batch(config, size, tokens=tokens, lora=lora, gpu_gb=gpu_gb, gpus=gpus, precision=precision)
-    text = f"batch {largest.batch_size} needs about {needed:.0f} GB at {tokens} tokens; up to {fits} fits into "
+    step = largest.step
+    needed = memory_gb(config, size, step)
+    fits = largest_batch(config, size, step, gpu_gb=gpu_gb)
+    text = f"batch {largest.batch_size} needs about {needed:.0f} GB at {step.tokens} tokens; up to {fits} fits into "
     text += f"{gpu_gb:.0f} GB ({known})"
     work.around.found.record("ESTIMATE_MEMORY", model, result=text)
     if largest.batch_size > fits:

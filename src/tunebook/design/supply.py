@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -101,24 +100,17 @@ def gpu_memory_needs(work: Workloads, runs: Sequence[Run]) -> Iterator[Need]:
         resource, load = work.model(run.model), work.workload(run)
         if resource.parameters_b is None or resource.facts is None:
             continue
-        tokens = load.max_seq_len or math.ceil(2 * load.tokens_per_example)
-        config = resource.facts.config or {}
-        needed = memory_gb(
-            config,
-            resource.parameters_b,
-            batch_size=load.batch_size,
-            tokens=tokens,
-            lora=load.lora,
-            gpus=work.gpus,
-            precision=load.precision,
-        )
+        step = load.step
+        needed = memory_gb(resource.facts.config or {}, resource.parameters_b, step)
         figure = f"{needed:.0f} GB of {gpu_gb:.0f} GB ({known})"
         if known == "assumed":
             yield Need(figure, unknown="the GPU's memory is not known: the site's constraint names none")
         elif needed < _FULL_GPU * gpu_gb:
             yield Need(figure)
         else:
-            message = f"run `{run.name}`: a batch of {load.batch_size} needs about {needed:.0f} GB at {tokens} tokens, "
+            message = (
+                f"run `{run.name}`: a batch of {load.batch_size} needs about {needed:.0f} GB at {step.tokens} tokens, "
+            )
             message += f"but a GPU has {gpu_gb:.0f} GB ({known})"
             hint = "make the batch smaller and accumulate gradients, or shorten the sequences"
             yield Need(figure, Problem(message, work.plan.file, run.line, hint), is_certain=False)

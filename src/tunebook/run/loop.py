@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
 from tunebook.errors import ExecutorError, UsageError
 from tunebook.executors.base import Executor
-from tunebook.run.gather import input_warnings, survey
+from tunebook.run.gather import Survey, input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
 from tunebook.run.poll_interval import PollInterval
@@ -92,16 +92,14 @@ def run_jobs(
         job_set = JobSet(surveyed, experiment, selected, retry_failed=options.retry_failed)
         if not hooks.approve(preview_of(job_set)):
             return RunReport(job_set.reports())
-        provenance = ProvenanceWriter(experiment, hooks.settings)
+        writer = ProvenanceWriter(experiment, hooks.settings)
         submitter = Submitter(
-            job_set, executor, recorder, experiment=experiment, provenance=provenance, remedy=hooks.remedy
+            job_set, executor, recorder, experiment=experiment, provenance=writer, remedy=hooks.remedy
         )
         monitor = _Monitor(job_set, submitter, executor, recorder=recorder, options=options)
         tables = StatusTables(experiment, clock, monitor.warn)
-        for message in input_warnings(surveyed):
+        for message in _warnings(surveyed):
             monitor.warn(message)
-        if surveyed.ledger.unreadable:
-            monitor.warn(f"{surveyed.ledger.unreadable} lines of the ledger cannot be read and are ignored")
 
         def show(*, now: bool = False) -> None:
             reports = job_set.reports()
@@ -110,6 +108,12 @@ def run_jobs(
                 on_event(Snapshot(reports, clock(), monitor.note))
 
         return monitor.run(show, sleep)
+
+
+def _warnings(surveyed: Survey) -> Iterator[str]:
+    yield from input_warnings(surveyed)
+    if surveyed.ledger.unreadable:
+        yield f"{surveyed.ledger.unreadable} lines of the ledger cannot be read and are ignored"
 
 
 class _Monitor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import expanded
@@ -16,7 +17,7 @@ from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, ModelFlaw, parameters_b, read_model_facts
 from tunebook.tools.plan_inputs import model_path
 
-__all__ = ["model_findings", "model_size_b", "survey_models", "whole_model"]
+__all__ = ["config_of", "model_findings", "model_size_b", "survey_models", "whole_model"]
 
 MAY_BE_ELSEWHERE = "it may exist on compute nodes only; it could not be verified here"
 _SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
@@ -49,6 +50,14 @@ def model_findings(context: Context, stage: Stage) -> Findings:
             facts = whole_model(facts)
         found += _of_model(plan, path, facts, of_model)
     return found
+
+
+def config_of(name: str, facts: ModelFacts | None) -> Mapping[str, Any] | None:
+    """A model's ``config.json``, otherwise that of the table of well-known models; ``None`` if neither is there."""
+    if facts is not None and facts.config is not None:
+        return facts.config
+    known = known_model(name)
+    return known.config if known is not None else None
 
 
 def whole_model(facts: ModelFacts | None) -> ModelFacts | None:

@@ -14,7 +14,7 @@ from tunebook.tools.base import Context, Unit
 from tunebook.tools.deep.figures import magnitude
 from tunebook.tools.deep.shrunk import ShrunkConfig, shrunk_config
 from tunebook.tools.deep.versions import versions
-from tunebook.tools.known_models import known_model
+from tunebook.tools.model_inputs import config_of
 from tunebook.tools.plan_inputs import model_path
 from tunebook.tools.torchtune.deep_training import SmallRun, training_checks
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG
@@ -90,10 +90,7 @@ def _compare(ask: Ask, *, problem: Problem, config: Mapping[str, Any], sections:
 def _model_config(context: Context, run: Run) -> Mapping[str, Any]:
     """The real ``config.json``; the table of well-known models where the directory cannot be read here."""
     facts = context.models.get(model_path(context.plan, context.site, run))
-    if facts is not None and facts.config is not None:
-        return facts.config
-    known = known_model(run.model)
-    return known.config if known is not None else {}  # a run of an unknown model is not built
+    return config_of(run.model, facts) or {}  # a run of an unknown model is not built
 
 
 def _at_model(context: Context, run: Run) -> Problem:

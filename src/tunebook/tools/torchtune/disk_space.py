@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tunebook.core.plan import Run
-from tunebook.core.plan.settings import effective
+from tunebook.core.plan.settings import effective, trains_adapters
 from tunebook.errors import PlanError
 from tunebook.tools.base import Context
-from tunebook.tools.known_models import known_model
-from tunebook.tools.model_facts import ModelFacts
+from tunebook.tools.model_inputs import config_of
 from tunebook.tools.plan_inputs import model_path, planned_precision
 from tunebook.tools.torchtune.models import resolve_model
 from tunebook.tools.torchtune.saving import form_of_checkpoints
@@ -25,25 +24,17 @@ def checkpoint_bytes(context: Context, run: Run) -> float | None:
     """One epoch's checkpoint; ``None`` for a model that is not known or cannot be trained."""
     facts = context.models.get(model_path(context.plan, context.site, run))
     try:
-        model = resolve_model(run.model, facts, lora=effective(context.plan, run, "lora_rank") is not None)
+        model = resolve_model(run.model, facts, lora=trains_adapters(context.plan, run))
     except PlanError:
         return None
     form = form_of_checkpoints(context, run, model)
     if form is None:
         precision = planned_precision(context.plan, context.site, run)
         return model.parameters_b * 1e9 * _BYTES[precision] + _OTHER_FILES
-    adapter = _adapter_bytes(context, run, _config(run, facts))
+    adapter = _adapter_bytes(context, run, config_of(run.model, facts) or {})
     if form == "adapter":
         return adapter + _OTHER_FILES
     return model.parameters_b * 1e9 * _BYTES["fp32"] + adapter + _OTHER_FILES
-
-
-def _config(run: Run, facts: ModelFacts | None) -> Mapping[str, Any]:
-    """The configuration from which the model was resolved."""
-    if facts is not None and facts.config is not None:
-        return facts.config
-    known = known_model(run.model)
-    return known.config if known is not None else {}
 
 
 def _adapter_bytes(context: Context, run: Run, config: Mapping[str, Any]) -> float:

@@ -36,8 +36,8 @@ from tunebook.tools.base import (
     Unit,
 )
 from tunebook.tools.job_script import Shell, input_path, job_variables, script_problems, script_text, shell_body
-from tunebook.tools.known_models import known_model
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
+from tunebook.tools.model_inputs import config_of
 from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_example
 from tunebook.tools.torchtune.config import config_values, launched_recipe, metrics_path, write_config
@@ -151,8 +151,7 @@ class TorchtuneTool(PreparationTool):
 
     def model_size_b(self, name: str, facts: ModelFacts | None) -> float | None:
         """From the model's ``config.json``, or from the table of well-known models."""
-        has_config = facts is not None and facts.config is not None
-        if not has_config and known_model(name) is None:
+        if config_of(name, facts) is None:
             return None
         return resolve_model(name, facts, lora=True).parameters_b
 
