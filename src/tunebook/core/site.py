@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from tunebook.core.jobs import Stage
 from tunebook.core.parameters import suggestion
 from tunebook.core.quoting import SBATCH_MARKS, SBATCH_WORD
 from tunebook.core.units import clock_minutes, minutes
@@ -65,6 +66,7 @@ class Site:
         time: in SLURM's notation, as the file has it.
         gpu_type: the kind of GPU that jobs request, as the cluster names it.
         gpu_syntax: ``gres``, ``gpus`` or ``gpus-per-node``: the option with which this cluster's jobs request GPUs.
+        tool_environments: a tool's name, in lower case, to the environment of its jobs, where it has one of its own.
         nodes: what the cluster's partitions give, from the table that ``tunebook site init`` wrote.
     """
 
@@ -89,6 +91,7 @@ class Site:
     modules: tuple[str, ...] = ()
     training: Environment = field(default_factory=Environment)
     evaluation: Environment = field(default_factory=Environment)
+    tool_environments: Mapping[str, Environment] = field(default_factory=lambda: MappingProxyType({}))
     output_dir_base: str = ""
     wandb_entity: str = ""
     wandb_project: str = ""
@@ -99,6 +102,17 @@ class Site:
     def time_min(self) -> float | None:
         """The default time limit in minutes."""
         return clock_minutes(self.time) or minutes(self.time)
+
+    def environment_for(self, tool: str, stage: Stage) -> Environment:
+        """The environment of a tool's jobs: its own, or else that of its stage.
+
+        Args:
+            tool: as the plan names it; ``vllm`` for the server that evaluations start.
+        """
+        own = self.tool_environments.get(tool.lower())
+        if own is not None:
+            return own
+        return self.training if stage is Stage.PREPARATION else self.evaluation
 
 
 @dataclass(frozen=True)

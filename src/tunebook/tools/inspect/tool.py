@@ -271,7 +271,7 @@ class _Evaluation:
                 job,
                 job_name=f"{self.context.plan.name}.{self.directory}.{evaluation_stem(self.task.name, job.epoch)}",
                 modules=site.modules,
-                environment=site.evaluation,
+                environment=site.environment_for(InspectTool.name, Stage.EVALUATION),
                 variables=self.variables(),
                 body=shell_body("evaluate"),
             )

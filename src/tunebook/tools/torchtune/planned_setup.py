@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from tunebook.core.jobs import Stage
 from tunebook.core.parameters import Value
 from tunebook.core.paths import expanded
 from tunebook.core.plan import Run
@@ -73,13 +74,14 @@ def _data_values(data: PurePosixPath) -> Mapping[str, Value]:
 
 def _site_values(context: Context, run: Run) -> Mapping[str, Value]:
     site = context.site
+    environment = site.environment_for(context.plan.tools.preparation, Stage.PREPARATION)
     run_name = f"{context.plan.name}_{context.directories[run.name]}"
     return {
         "my_wandb_project": site.wandb_project or None,
         "my_wandb_run_name": run_name if site.wandb_project else None,
         "output_dir_base": site.output_dir_base and expanded(site.output_dir_base),
-        "conda_env": site.training.conda_env,
-        "venv": site.training.venv and expanded(site.training.venv),
+        "conda_env": environment.conda_env,
+        "venv": environment.venv and expanded(environment.venv),
         "modules": site.modules,
         "account": site.account,
         "partition": site.partition,
