@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from types import MappingProxyType
+from typing import Any
 
 from tunebook.core.encoding import wrong_byte
 from tunebook.core.markdown import Bullet, MarkdownSection, Table, TextBlock, parse_markdown
@@ -78,6 +79,7 @@ def parse_site(text: str, *, file: str = SITE_FILE) -> ParsedSite:
     reading.read_gpus()
     reading.check_values()
     names = {item.name for item in fields(Site)}
+    plain: dict[str, Any] = {key: value for key, value in reading.values.items() if key in names}
     site = Site(
         file=file,
         modules=tuple(reading.modules),
@@ -85,7 +87,7 @@ def parse_site(text: str, *, file: str = SITE_FILE) -> ParsedSite:
         evaluation=reading.environment("evaluation"),
         nodes=tuple(reading.nodes),
         lines=MappingProxyType(reading.lines),
-        **{key: value for key, value in reading.values.items() if key in names},
+        **plain,
     )
     return ParsedSite(site, tuple(reading.errors), tuple(reading.warnings))
 
