@@ -149,7 +149,6 @@ FIXED: Mapping[str, Any] = MappingProxyType(
         # Weights and adapters are computed in their own precision, as evaluations compute them: no autocast.
         "bf16": False,
         "fp16": False,
-        "tf32": None,
         # Token ids, labels, packs and the order are tunebook's: TRL gets finished batches.
         "dataset_kwargs": {"skip_prepare_dataset": True},
         "packing": False,
@@ -193,14 +192,16 @@ FIXED: Mapping[str, Any] = MappingProxyType(
         "lora_modules_to_save": None,
         "lora_target_parameters": None,
         "lora_task_type": "CAUSAL_LM",
-        # tunebook's own modules validate, log and save.
-        "save_strategy": "no",
+        # tunebook's own modules validate and log; TRL saves what a resumed training needs.
+        "save_strategy": "epoch",
+        "save_total_limit": 1,
+        "save_only_model": False,
         "load_best_model_at_end": False,
         "logging_nan_inf_filter": False,
-        "logging_strategy": "no",
+        "logging_strategy": "steps",
+        "logging_first_step": False,
         "eval_on_start": False,
         "push_to_hub": False,
-        "resume_from_checkpoint": None,
         "ignore_data_skip": True,
         "disable_tqdm": True,
         "deepspeed": None,

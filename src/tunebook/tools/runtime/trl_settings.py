@@ -62,6 +62,11 @@ class Settings:
         return {"bfloat16": "bf16", "float32": "fp32"}[self.trl["dtype"]]
 
     @property
+    def computed_in(self) -> str:
+        """``nf4`` or ``fp4`` where the base is quantized, otherwise :attr:`precision`."""
+        return str(self.trl["bnb_4bit_quant_type"] or self.precision)
+
+    @property
     def saved_precision(self) -> str:
         """``bf16`` or ``fp32``: in which evaluations load the checkpoints; merged weights are in fp32."""
         return "fp32" if self.own["save"] == "merged" else self.precision
@@ -179,20 +184,29 @@ def _shown(node: yaml.Node) -> str:
 
 def _contradictions(trl: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """Key and message of values that do not fit together."""
+    has_adapters = trl["use_peft"]
     for key in ("lora_r", "lora_alpha", "lora_dropout", "lora_target_modules"):
-        if trl["use_peft"] != (trl[key] is not None):
+        if has_adapters != (trl[key] is not None):
             yield key, f"`{key}` must be given with `use_peft: true`, and be null without it"
-    if trl["use_peft"] != (sections[OWN]["save"] is not None):
+    if has_adapters != (sections[OWN]["save"] is not None):
         yield "save", "`tunebook.save` must be given with `use_peft: true`, and be null without it"
-    if trl["load_in_4bit"] != (trl["bnb_4bit_quant_type"] is not None):
-        yield "bnb_4bit_quant_type", "it must be given with `load_in_4bit: true`, and be null without it"
-    if trl["load_in_4bit"] and (trl["use_cpu"] or not trl["use_peft"]):
-        yield "load_in_4bit", "4-bit weights need adapters (`use_peft: true`) and a GPU (`use_cpu: false`)"
-    if trl["use_bnb_nested_quant"] and not trl["load_in_4bit"]:
-        yield "use_bnb_nested_quant", "it needs `load_in_4bit: true`"
+    if "lm_head" in (trl["lora_target_modules"] or ()):
+        yield "lora_target_modules", "TRL cannot train an adapter of `lm_head`; remove it"
     if (trl["eval_strategy"] == "steps") != (trl["eval_steps"] is not None):
         yield "eval_steps", "`eval_steps` must be given with `eval_strategy: steps`, and be null without it"
     if (trl["report_to"] == "wandb") != (trl["project"] is not None):
         yield "project", "`project` must be given with `report_to: wandb`, and be null without it"
     if sections[DATA]["packed"] and trl["max_length"] is None:
         yield "max_length", "packed data need a `max_length`"
+    yield from _contradictions_of_quantization(trl, str(sections[OWN]["save"]))
+
+
+def _contradictions_of_quantization(trl: Mapping[str, Any], save: str) -> Iterator[tuple[str, str]]:
+    if trl["load_in_4bit"] != (trl["bnb_4bit_quant_type"] is not None):
+        yield "bnb_4bit_quant_type", "it must be given with `load_in_4bit: true`, and be null without it"
+    if trl["use_bnb_nested_quant"] and not trl["load_in_4bit"]:
+        yield "use_bnb_nested_quant", "it needs `load_in_4bit: true`"
+    if trl["load_in_4bit"] and (trl["use_cpu"] or not trl["use_peft"]):
+        yield "load_in_4bit", "4-bit weights need adapters (`use_peft: true`) and a GPU (`use_cpu: false`)"
+    if trl["load_in_4bit"] and save == "merged":
+        yield "save", "an adapter on 4-bit weights cannot be merged into them; allowed: adapter"
