@@ -9,7 +9,7 @@ from typing import Any
 
 from tunebook.tools.runtime.trl_settings import Settings, read_settings
 
-__all__ = ["SFT", "sft_settings", "sft_text", "trained_with_trl", "write_words"]
+__all__ = ["SFT", "first_adapters", "logged", "sft_settings", "sft_text", "trained_with_trl", "write_words"]
 
 _WORDS = ("house", "table", "water", "stone", "cloud", "a", "extraordinary", "be", "mountains", "sky", "tree")
 
@@ -104,3 +104,19 @@ def trained_with_trl(settings: Settings, *, resume: Path | None = None) -> Any:
     trainer = set_up(settings, resumes=resume is not None)
     train(trainer, resume=resume)
     return trainer
+
+
+def first_adapters(trainer: Any) -> dict[str, Any]:
+    """The live adapters, copied, by the names of Transformers' modules."""
+    found = {}
+    for name, tensor in trainer.model.state_dict().items():
+        if ".lora_" in name:
+            short = name.removeprefix("base_model.model.").replace(".default.", ".")
+            found[short] = tensor.detach().clone()
+    return found
+
+
+def logged(settings: Settings, key: str = "loss") -> list[dict[str, Any]]:
+    """The lines of the metrics that have a key."""
+    lines = (settings.output / "metrics.jsonl").read_text().splitlines()
+    return [entry for entry in map(json.loads, lines) if key in entry]
