@@ -17,6 +17,7 @@ from tunebook.core.site_reading import ParsedSite, parse_site
 from tunebook.disk.atomic import read_text
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTool, Tool
+from tunebook.tools.environments import unknown_environments
 from tunebook.tools.model_inputs import model_findings, survey_models
 from tunebook.tools.narrowing import context_of, plan_of
 from tunebook.tools.parameters import parameters_of
@@ -119,7 +120,7 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     for tool in tools:
         errors += tool.rules(plan_of(tool, plan))
     errors = sorted(dict.fromkeys(errors), key=lambda problem: problem.line or 0)
-    warnings = (*parsed.warnings, *plan_warnings(plan), *found.warnings, *ignored)
+    warnings = (*parsed.warnings, *plan_warnings(plan), *found.warnings, *unknown_environments(site), *ignored)
     of_plan = Findings(tuple(errors), warnings)
     facts = {tool.name: tool.survey(plan_of(tool, plan), site, experiment) for tool in tools}
     context = Context(
