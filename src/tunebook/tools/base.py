@@ -350,6 +350,9 @@ class EvaluationTool(Tool, Protocol):
     task_form: str
     """The kind of script that a task needs, as a noun phrase in Markdown for a person who has to write one."""
 
+    exact_match: str = ""
+    """The Script of a task that asks the questions of a data set and counts exact matches; empty without one."""
+
     loads_adapters: bool = False
     """Whether it evaluates checkpoints that are adapters, in the format of PEFT, on their base model."""
 
