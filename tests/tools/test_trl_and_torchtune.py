@@ -9,7 +9,7 @@ import pytest
 
 from support.tiny_model import MODEL
 from support.trainings import configuration, train
-from support.trl_trainings import logged, sft_settings, trained_with_trl
+from support.trl_trainings import logged, sft_settings
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, PEFT, torchao and torch warn of one another
 
