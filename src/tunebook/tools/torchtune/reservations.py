@@ -10,11 +10,12 @@ from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import run_settings, trains_adapters
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context
+from tunebook.tools.finetuning.saving import unloadable
 from tunebook.tools.plan_inputs import model_path, planned_precision
 from tunebook.tools.torchtune.models import resolve_model
 from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_lora, is_ours
 from tunebook.tools.torchtune.rules import model_rules
-from tunebook.tools.torchtune.saving import planned_recipe, unloadable
+from tunebook.tools.torchtune.saving import planned_recipe
 
 __all__ = ["recipe_warnings", "saving_problems"]
 
