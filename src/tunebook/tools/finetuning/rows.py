@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from tunebook.core.parameters import Kind, Parameter, Value
+from tunebook.core.parameters import Kind, Parameter
 from tunebook.core.shared_parameters import SHARED_PARAMETERS
-from tunebook.tools.finetuning.setup import Setup
+from tunebook.tools.finetuning.training import Training
 
 __all__ = ["SAVE", "Configured", "SetupParameter", "configured_values", "own_row", "row"]
 
@@ -27,24 +27,23 @@ class SetupParameter(Parameter):
 
     Attributes:
         place: the dotted path of the value in the tool's configuration; empty if it is not there as it is.
-        configured: for a value that is not copied: the tool's settings and the number of training examples (``None`` if
-            it is not known) to values of the configuration.
+        configured: for a value that is not copied: the training to values of the configuration.
         nullable: whether it may be unset.
         heading: a comment above the key.
     """
 
     place: str = ""
-    configured: Callable[[Any, int | None], Configured] | None = None
+    configured: Callable[[Any], Configured] | None = None
     nullable: bool = False
     heading: str = ""
 
-    def in_config(self, setup: Setup, examples: int | None) -> Configured:
+    def in_config(self, training: Training[Any, Any]) -> Configured:
         """The values of the configuration that this key decides."""
-        if self.lora_only and setup.lora_rank is None:
+        if self.lora_only and training.setup.lora_rank is None:
             return {}
         if self.configured is not None:
-            return self.configured(setup, examples)
-        value = setup.values[self.key]
+            return self.configured(training)
+        value = training.setup.values[self.key]
         if self.kind is Kind.NUMBER and isinstance(value, int):
             value = float(value)
         if not self.place:
@@ -52,11 +51,11 @@ class SetupParameter(Parameter):
         return {self.place: value}
 
 
-def configured_values(rows: Iterable[SetupParameter], setup: Setup, examples: int | None) -> Configured:
+def configured_values(rows: Iterable[SetupParameter], training: Training[Any, Any]) -> Configured:
     """Every value of the configuration that a key of the settings decides."""
-    values: dict[str, Value] = {}
+    values: dict[str, Any] = {}
     for parameter in rows:
-        values |= parameter.in_config(setup, examples)
+        values |= parameter.in_config(training)
     return values
 
 

@@ -12,10 +12,11 @@ from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import effective, run_settings
 from tunebook.errors import Problem
 from tunebook.tools.datasets import DatasetFacts
+from tunebook.tools.finetuning.recipes import STOCK_RECIPES, is_distributed
 from tunebook.tools.finetuning.steps import warmup_of
 from tunebook.tools.plan_inputs import dataset_path
 
-__all__ = ["BrokenRule", "StepRules", "common_rules", "plan_rules", "run_problem", "step_problems"]
+__all__ = ["BrokenRule", "StepRules", "common_rules", "device_rules", "plan_rules", "run_problem", "step_problems"]
 
 Settings = Mapping[str, Value]
 
@@ -72,6 +73,19 @@ def run_problem(plan: Plan, run: Run, rule: BrokenRule) -> Problem:
     if line == run.line:
         message = f"run `{run.name}`: {message}"
     return Problem(message, plan.file, line, rule.hint)
+
+
+def device_rules(settings: Settings) -> Iterator[BrokenRule]:
+    """A recipe and a number of GPUs that contradict each other."""
+    recipe, gpus = str(settings["recipe"]), settings["gpus"]
+    if not isinstance(gpus, int) or recipe not in STOCK_RECIPES:
+        return
+    if gpus > 1 and not is_distributed(recipe):
+        hint = f"use `{recipe.replace('single_device', 'distributed')}`, or 1 GPU"
+        yield BrokenRule("recipe", f"`{recipe}` runs on one GPU, but the plan asks for {gpus}", hint)
+    if gpus < 2 and is_distributed(recipe):  # noqa: PLR2004
+        hint = f"use `{recipe.replace('distributed', 'single_device')}`, or 2 and more GPUs"
+        yield BrokenRule("recipe", f"`{recipe}` runs on several GPUs, but the plan asks for {gpus}", hint)
 
 
 def common_rules(settings: Settings) -> Iterator[BrokenRule]:

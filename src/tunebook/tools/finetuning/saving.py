@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
-from tunebook.core.check_training import setting_line
+from tunebook.core.check_training import problems_of_runs, setting_line
 from tunebook.core.parameters import Value
-from tunebook.core.plan import Run
+from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import effective, trains_adapters
 from tunebook.errors import Problem
 from tunebook.tools.base import Context
+from tunebook.tools.plan_inputs import planned_precision
 
-__all__ = ["form_of_checkpoints", "reason_of_evaluation", "reason_of_form", "unloadable"]
+__all__ = ["bf16_warnings", "form_of_checkpoints", "reason_of_evaluation", "reason_of_form", "unloadable"]
 
 
 def form_of_checkpoints(context: Context, run: Run, reason_to_merge: str) -> str | None:
@@ -53,3 +55,14 @@ def unloadable(context: Context, run: Run, settings: Mapping[str, Value]) -> Ite
     message = f"run `{run.name}`: checkpoints are adapters, but {tool} evaluates whole models only"
     line = setting_line(context.plan, run, "save")
     yield Problem(message, context.plan.file, line, "write `Save: merged`, or leave Save out")
+
+
+def bf16_warnings(context: Context) -> tuple[Problem, ...]:
+    """The runs that train all weights in bf16."""
+    return tuple(problems_of_runs(context.plan, partial(_bf16_warnings, context=context)))
+
+
+def _bf16_warnings(plan: Plan, run: Run, *, context: Context) -> Iterator[Problem]:
+    if not trains_adapters(plan, run) and planned_precision(plan, context.site, run) == "bf16":
+        message = "weights and optimizer in bf16: updates that are small against the weights are lost"
+        yield Problem(message, plan.file, setting_line(plan, run, "precision"), "write `Precision: fp32`")

@@ -89,6 +89,12 @@ class Setup:
         return "bf16" if self.gpus else "fp32"
 
     @property
+    def recipe(self) -> str:
+        """The recipe that follows from the settings."""
+        kind = "full" if self.lora_rank is None else "lora"
+        return f"{kind}_finetune_{'distributed' if self.gpus > 1 else 'single_device'}"
+
+    @property
     def is_validated(self) -> bool:
         """Whether the model is validated during training."""
         return self.values["run_val_every_n_steps"] is not None
@@ -108,4 +114,4 @@ class Setup:
     @property
     def settings(self) -> Mapping[str, Value]:
         """The settings under the keys that a plan's run has too."""
-        return {**self.values, "save": self.save}
+        return {**self.values, "recipe": self.recipe, "save": self.save}

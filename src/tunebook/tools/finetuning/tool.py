@@ -31,7 +31,7 @@ from tunebook.tools.finetuning.in_effect import (
 )
 from tunebook.tools.finetuning.planned_setup import planned_settings
 from tunebook.tools.finetuning.rules import BrokenRule, StepRules, plan_rules, step_problems
-from tunebook.tools.finetuning.saving import form_of_checkpoints, reason_of_form, unloadable
+from tunebook.tools.finetuning.saving import bf16_warnings, form_of_checkpoints, reason_of_form, unloadable
 from tunebook.tools.finetuning.setup import SETUP, Setup
 from tunebook.tools.finetuning.setup_file import SetupFile
 from tunebook.tools.finetuning.training import FINETUNE_SCRIPT, Training
@@ -100,7 +100,7 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
         return {}
 
     @abstractmethod
-    def config_files(self, training: Training[S], model: M) -> tuple[PlannedFile, ...]:
+    def config_files(self, training: Training[S, M]) -> tuple[PlannedFile, ...]:
         """The files that the job reads.
 
         Raises:
@@ -108,7 +108,7 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
         """
 
     @abstractmethod
-    def config_problems(self, training: Training[S], read: Callable[[str], str]) -> Sequence[Problem]:
+    def config_problems(self, training: Training[S, M], read: Callable[[str], str]) -> Sequence[Problem]:
         """How the files that the job reads, as they are on disk, differ from the settings.
 
         Raises:
@@ -116,15 +116,15 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
         """
 
     @abstractmethod
-    def variables(self, training: Training[S]) -> Mapping[str, Shell]:
+    def variables(self, training: Training[S, M]) -> Mapping[str, Shell]:
         """The variables of the job's script that are the tool's own."""
 
-    def more_texts(self, training: Training[S]) -> Sequence[str]:  # noqa: ARG002
+    def more_texts(self, training: Training[S, M]) -> Sequence[str]:  # noqa: ARG002
         """Further files that decide what the training does."""
         return ()
 
     @abstractmethod
-    def own_effects(self, setup: S) -> Sequence[Effect]:
+    def own_effects(self, training: Training[S, M]) -> Sequence[Effect]:
         """Values that only this tool has."""
 
     def precisions_saved(self, setup: S) -> tuple[str, str]:  # noqa: ARG002
@@ -146,36 +146,36 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
     def check(self, context: Context) -> Findings:
         """Missing data (warnings), and contradictions between the plan and its files (errors)."""
         steps = tuple(step_problems(context.plan, context.datasets, self.step_rules))
-        return input_findings(context) + Findings(steps)
+        return input_findings(context) + Findings(steps, bf16_warnings(context))
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The fine-tuned runs."""
         return plan.fine_tuned
 
-    def training(self, context: Context, run: Run, setup: S) -> Training[S]:
-        """A run with the settings that apply to it."""
-        return Training(context, run, setup, self.short)
+    def training(self, context: Context, run: Run, setup: S, model: M) -> Training[S, M]:
+        """A run with the settings that apply to it, and their model."""
+        return Training(context, run, setup, model, self.short)
 
     def build(self, context: Context, run: Run) -> Unit:
         """One run's files and its job."""
         planned, model, setup = self.setups(context, run)
-        training = self.training(context, run, setup)
         if setup is not planned:
-            model = self._named_model(training)
-        self._refuse(training, model)
+            model = self._named_model(context, run, setup)
+        training = self.training(context, run, setup, model)
+        self._refuse(training)
         setup_path, text = training.path(SETUP), self.form.write(planned)
         job = self._job(training)
         script = training.script(job, self.variables(training), self.body)
         files = (
             PlannedFile(setup_path, text),
-            *self.config_files(training, model),
+            *self.config_files(training),
             PlannedFile(job.script, script, executable=True),
         )
         prepared = training.prepared(job, context.edited.get(setup_path, text))
         warnings = tuple(self._deviations(planned, training))
         return Unit(run.name, files, (job,), prepared=prepared, warnings=warnings)
 
-    def _job(self, training: Training[S]) -> Job:
+    def _job(self, training: Training[S, M]) -> Job:
         texts = [training.path(name) for name in (*self.configurations, FINETUNE_SCRIPT)]
         return training.job([*texts, *self.more_texts(training)])
 
@@ -200,10 +200,10 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
             line = listed.line if listed is not None else run.line
             raise PlanError([replace(item, file=context.plan.file, line=line) for item in error.problems]) from None
 
-    def _named_model(self, training: Training[S]) -> M:
+    def _named_model(self, context: Context, run: Run, setup: S) -> M:
         """The model that an edited setup names, which may be another one than the plan's."""
-        setup, experiment = training.setup, training.context.experiment
-        path, file = setup.model_checkpoint, training.path(SETUP)
+        path, experiment = setup.model_checkpoint, context.experiment
+        file = f"{context.directories[run.name]}/{SETUP}"
         facts = read_model_facts(experiment / path)
         if facts is not None and facts.flaws:
             message = f"the model {path}"
@@ -213,7 +213,7 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
             raise PlanError(message, file=file, hint=f"write the snapshot's directory: {facts.directory}")
         return self.resolve(PurePosixPath(path).name, facts, lora=setup.lora_rank is not None)
 
-    def _refuse(self, training: Training[S], model: M) -> None:
+    def _refuse(self, training: Training[S, M]) -> None:
         """The rules again, with facts that the plan alone does not give: the number of GPUs, the data, the model.
 
         Raises:
@@ -223,7 +223,7 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
         broken = [
             *self.broken_rules(settings, training.examples),
             *self.step_rules.unresolved_warmup(settings, training.examples),
-            *self.model_rules(settings, model),
+            *self.model_rules(settings, training.model),
         ]
         if broken:
             raise PlanError([Problem(f"run `{name}`: {rule.message}", file, None, rule.hint) for rule in broken])
@@ -232,7 +232,7 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
         if problems:
             raise PlanError(problems)
 
-    def _deviations(self, planned: S, training: Training[S]) -> Iterator[Problem]:
+    def _deviations(self, planned: S, training: Training[S, M]) -> Iterator[Problem]:
         if training.setup is planned:
             return
         run, file, derived = training.run, training.path(SETUP), self.configurations[0]
@@ -243,7 +243,7 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
     def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
         """Resolved defaults, numbers of steps, and what a person has edited."""
         planned, model, setup = self.setups(context, run)
-        training = self.training(context, run, setup)
+        training = self.training(context, run, setup, model)
         written = context.plan.setting(run, "save")
         source = reason_of_form(self.reason_to_merge(context, run, model, setup))
         if written is not None:
@@ -253,7 +253,7 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
         adapters, merged = self.precisions_saved(setup)
         return (
             *precision_effects(setup),
-            *self.own_effects(setup),
+            *self.own_effects(training),
             *saving_effects(setup, adapters=adapters, merged=merged, source=source),
             *step_effects(setup, training.examples, drops_last=self.drops_last(setup.settings)),
             *site_effects(setup, context.site),
@@ -267,7 +267,11 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
         problems: list[Problem] = []
         try:
             setup = self._read_back(read(setup_path), unit, setup_path)
-            training = self.training(context, run, setup)
+            if setup_path in context.edited:
+                model = self._named_model(context, run, setup)
+            else:
+                model = self.model_of(context, run)
+            training = self.training(context, run, setup, model)
             if setup_path not in context.edited:
                 problems += setup_problems(context, run, self.form.rows, setup)
             problems += self.config_problems(training, read)

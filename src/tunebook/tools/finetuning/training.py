@@ -24,19 +24,22 @@ FINETUNE_SCRIPT = "finetune.slurm"
 """The name of a training's script."""
 
 S = TypeVar("S", bound=Setup)
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
-class Training(Generic[S]):
+class Training(Generic[S, M]):
     """The settings that apply to a run, and what follows from them.
 
     Attributes:
+        model: as the tool trains it.
         tool: the short name of the tool that trains.
     """
 
     context: Context
     run: Run
     setup: S
+    model: M
     tool: str
 
     @property

@@ -8,10 +8,8 @@ from typing import Any
 from tunebook.core.quoting import escape_interpolation
 from tunebook.tools.finetuning.rows import configured_values
 from tunebook.tools.finetuning.setup import SETUP
-from tunebook.tools.finetuning.training import Training
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG
-from tunebook.tools.torchtune.models import TorchtuneModel
-from tunebook.tools.torchtune.parameters import COMPONENTS, SETUP_PARAMETERS
+from tunebook.tools.torchtune.parameters import COMPONENTS, SETUP_PARAMETERS, Trained
 from tunebook.tools.torchtune.recipes import is_ours
 from tunebook.tools.torchtune.setup import TorchtuneSetup
 from tunebook.tools.yaml_text import yaml_lines
@@ -35,10 +33,10 @@ def launched_recipe(setup: TorchtuneSetup) -> str:
     return module.replace(".", "/") + ".py"
 
 
-def config_values(training: Training[TorchtuneSetup], model: TorchtuneModel) -> dict[str, Any]:
+def config_values(training: Trained) -> dict[str, Any]:
     """The configuration as plain values; a text in it is meant literally, with no interpolation."""
-    values = _fixed_values(training, model)
-    for path, value in configured_values(SETUP_PARAMETERS, training.setup, training.examples).items():
+    values = _fixed_values(training)
+    for path, value in configured_values(SETUP_PARAMETERS, training).items():
         *sections, name = path.split(".")
         place = values
         for section in sections:
@@ -49,13 +47,13 @@ def config_values(training: Training[TorchtuneSetup], model: TorchtuneModel) -> 
     return values
 
 
-def _fixed_values(training: Training[TorchtuneSetup], model: TorchtuneModel) -> dict[str, Any]:
+def _fixed_values(training: Trained) -> dict[str, Any]:
     """The values that no single setting decides. Sections that settings fill are empty here, to fix the order."""
-    setup, output, site = training.setup, training.output, training.context.site
+    setup, output, model = training.setup, training.output, training.model
     on_gpu = setup.gpus > 0
     wandb_entity = None
     if setup.values["my_wandb_project"] is not None:
-        wandb_entity = site.wandb_entity or None
+        wandb_entity = training.context.site.wandb_entity or None
     values: dict[str, Any] = {
         "output_dir": str(output),
         "shuffle": True,

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from tunebook.core.parameters import Kind, Parameter, Value
+from tunebook.tools.finetuning.recipes import RECIPE
 from tunebook.tools.finetuning.rows import SAVE, Configured, own_row, row
-from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_ours, recipe_trains_adapters
+from tunebook.tools.finetuning.training import Training
+from tunebook.tools.torchtune.models import TorchtuneModel
+from tunebook.tools.torchtune.recipes import is_ours
 from tunebook.tools.torchtune.setup import TorchtuneSetup
 from tunebook.tools.torchtune.steps import warmup_steps
 
-__all__ = ["COMPONENTS", "PLAN_PARAMETERS", "SETUP_PARAMETERS"]
+__all__ = ["COMPONENTS", "PLAN_PARAMETERS", "SETUP_PARAMETERS", "Trained"]
+
+Trained = Training[TorchtuneSetup, TorchtuneModel]
+"""A training with torchtune."""
 
 COMPONENTS = "tunebook.tools.runtime.torchtune_components"
 _SCHEDULERS = {
@@ -20,7 +26,8 @@ _OPTIMIZERS = {"adamw": "torch.optim.AdamW", "adam": "torch.optim.Adam", "sgd": 
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "output_proj")
 
 
-def _targets(setup: TorchtuneSetup, _: int | None) -> Configured:
+def _targets(training: Trained) -> Configured:
+    setup = training.setup
     targets = setup.values["lora_target_modules"] or ()
     assert isinstance(targets, tuple)  # noqa: S101  the row is a list
     values: dict[str, Value] = {
@@ -32,53 +39,62 @@ def _targets(setup: TorchtuneSetup, _: int | None) -> Configured:
     return values
 
 
-def _precision(setup: TorchtuneSetup, _: int | None) -> Configured:
+def _precision(training: Trained) -> Configured:
+    setup = training.setup
     return {"dtype": setup.precision}
 
 
-def _optimizer(setup: TorchtuneSetup, _: int | None) -> Configured:
+def _optimizer(training: Trained) -> Configured:
+    setup = training.setup
     return {"optimizer._component_": _OPTIMIZERS[setup.optimizer], "optimizer.fused": setup.gpus > 0}
 
 
-def _scheduler(setup: TorchtuneSetup, _: int | None) -> Configured:
+def _scheduler(training: Trained) -> Configured:
+    setup = training.setup
     return {"lr_scheduler._component_": _SCHEDULERS[setup.lr_scheduler]}
 
 
-def _warmup(setup: TorchtuneSetup, examples: int | None) -> Configured:
-    return {"lr_scheduler.num_warmup_steps": warmup_steps(setup.settings, examples)}
+def _warmup(training: Trained) -> Configured:
+    return {"lr_scheduler.num_warmup_steps": warmup_steps(training.setup.settings, training.examples)}
 
 
-def _validation(setup: TorchtuneSetup, _: int | None) -> Configured:
+def _validation(training: Trained) -> Configured:
     """Only tunebook's recipe reads this; ``null`` there is once after every epoch."""
+    setup = training.setup
     every = setup.values["run_val_every_n_steps"]
     if every is None:
         return {}
     return {"run_val_every_n_steps": every if isinstance(every, int) else None}
 
 
-def _recipe(setup: TorchtuneSetup, _: int | None) -> Configured:
+def _recipe(training: Trained) -> Configured:
     """The recipe of torchtune in whose place tunebook's runs."""
+    setup = training.setup
     return {"stock_recipe": setup.recipe} if is_ours(setup.recipe) else {}
 
 
-def _adapters_only(setup: TorchtuneSetup, _: int | None) -> Configured:
+def _adapters_only(training: Trained) -> Configured:
+    setup = training.setup
     if setup.lora_rank is None:
         return {}
     return {"save_adapter_weights_only": setup.save_adapter_weights_only}
 
 
-def _stash(setup: TorchtuneSetup, _: int | None) -> Configured:
+def _stash(training: Trained) -> Configured:
     """Only tunebook's recipe reads this; the job moves what other recipes leave beside merged weights."""
+    setup = training.setup
     if setup.lora_rank is None or setup.saves_adapters or not is_ours(setup.recipe):
         return {}
     return {"stash_adapter_weights": setup.stash_adapter_weights}
 
 
-def _model(setup: TorchtuneSetup, _: int | None) -> Configured:
+def _model(training: Trained) -> Configured:
+    setup = training.setup
     return {"checkpointer.checkpoint_dir": setup.model_checkpoint, "tokenizer.path": setup.model_checkpoint}
 
 
-def _dataset(setup: TorchtuneSetup, _: int | None) -> Configured:
+def _dataset(training: Trained) -> Configured:
+    setup = training.setup
     return {"dataset.path": setup.dataset_path}
 
 
@@ -135,14 +151,7 @@ SETUP_PARAMETERS = (
 )
 
 PLAN_PARAMETERS: tuple[Parameter, ...] = (
-    Parameter(
-        "recipe",
-        "Recipe",
-        Kind.TEXT,
-        default=STOCK_RECIPES[0],
-        trains_adapters=recipe_trains_adapters,
-        is_shown=True,
-    ),
+    RECIPE,
     SAVE,
     *(parameter for parameter in SETUP_PARAMETERS if parameter.column),
 )

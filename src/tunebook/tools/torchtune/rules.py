@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tunebook.core.parameters import Value, suggestion
-from tunebook.tools.finetuning.rules import BrokenRule, StepRules, common_rules
+from tunebook.tools.finetuning.recipes import STOCK_RECIPES, is_distributed, is_lora
+from tunebook.tools.finetuning.rules import BrokenRule, StepRules, common_rules, device_rules
 from tunebook.tools.runtime.checkpoint_files import WITHOUT_PEFT_FORM
 from tunebook.tools.torchtune.models import TorchtuneModel
-from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_distributed, is_lora, is_ours
+from tunebook.tools.torchtune.recipes import is_ours
 from tunebook.tools.torchtune.steps import total_steps
 
 __all__ = ["STEP_RULES", "broken_rules", "model_rules"]
@@ -26,7 +27,7 @@ def broken_rules(settings: Settings, examples: int | None = None) -> Iterator[Br
     Args:
         examples: how many training examples there are; ``None`` where that is not known.
     """
-    for rule in (_recipe, _gpus, _validation, common_rules, _merging, _targets):
+    for rule in (_recipe, device_rules, _validation, common_rules, _merging, _targets):
         yield from rule(settings)
     yield from STEP_RULES.broken(settings, examples)
 
@@ -36,18 +37,6 @@ def _recipe(settings: Settings) -> Iterator[BrokenRule]:
     if recipe not in STOCK_RECIPES and "." not in recipe:
         hint = suggestion(recipe, STOCK_RECIPES) + "; a recipe of your own is a dotted module name"
         yield BrokenRule("recipe", f"unknown recipe `{recipe}`", hint)
-
-
-def _gpus(settings: Settings) -> Iterator[BrokenRule]:
-    recipe, gpus = str(settings["recipe"]), settings["gpus"]
-    if not isinstance(gpus, int) or recipe not in STOCK_RECIPES:
-        return
-    if gpus > 1 and not is_distributed(recipe):
-        hint = f"use `{recipe.replace('single_device', 'distributed')}`, or 1 GPU"
-        yield BrokenRule("recipe", f"`{recipe}` runs on one GPU, but the plan asks for {gpus}", hint)
-    if gpus < 2 and is_distributed(recipe):  # noqa: PLR2004
-        hint = f"use `{recipe.replace('distributed', 'single_device')}`, or 2 and more GPUs"
-        yield BrokenRule("recipe", f"`{recipe}` runs on several GPUs, but the plan asks for {gpus}", hint)
 
 
 def _validation(settings: Settings) -> Iterator[BrokenRule]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tunebook.core.parameters import Value
 from tunebook.tools.finetuning.setup import Setup, SetupKey
 
 __all__ = ["TorchtuneSetup"]
@@ -26,10 +24,7 @@ class TorchtuneSetup(Setup):
     @property
     def recipe(self) -> str:
         """The recipe that follows from the settings: a person's own, otherwise torchtune's."""
-        if self.custom_recipe:
-            return self.custom_recipe
-        kind = "full" if self.lora_rank is None else "lora"
-        return f"{kind}_finetune_{'distributed' if self.gpus > 1 else 'single_device'}"
+        return self.custom_recipe or super().recipe
 
     @property
     def save(self) -> str | None:
@@ -37,8 +32,3 @@ class TorchtuneSetup(Setup):
         if self.lora_rank is None:
             return None
         return "adapter" if self.save_adapter_weights_only else "merged"
-
-    @property
-    def settings(self) -> Mapping[str, Value]:
-        """The settings under the keys that a plan's run has too, with the recipe."""
-        return {**super().settings, "recipe": self.recipe}

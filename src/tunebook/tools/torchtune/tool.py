@@ -10,12 +10,13 @@ from tunebook.core.parameters import Value
 from tunebook.core.plan import Run
 from tunebook.errors import Problem
 from tunebook.tools.base import Context, Effect, FileKind, Findings, Package, PlannedFile, Unit
+from tunebook.tools.finetuning.recipes import STOCK_RECIPES
 from tunebook.tools.finetuning.rows import configured_values
 from tunebook.tools.finetuning.rules import BrokenRule
 from tunebook.tools.finetuning.setup import SETUP
 from tunebook.tools.finetuning.setup_file import SetupFile
 from tunebook.tools.finetuning.tool import FinetuningTool
-from tunebook.tools.finetuning.training import FINETUNE_SCRIPT, Training
+from tunebook.tools.finetuning.training import FINETUNE_SCRIPT
 from tunebook.tools.finetuning.verify import verify_config
 from tunebook.tools.job_script import Shell, input_path
 from tunebook.tools.model_facts import ModelFacts
@@ -26,8 +27,8 @@ from tunebook.tools.torchtune.disk_space import checkpoint_bytes
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG
 from tunebook.tools.torchtune.models import TorchtuneModel, resolve_model
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
-from tunebook.tools.torchtune.parameters import PLAN_PARAMETERS, SETUP_PARAMETERS
-from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_ours
+from tunebook.tools.torchtune.parameters import PLAN_PARAMETERS, SETUP_PARAMETERS, Trained
+from tunebook.tools.torchtune.recipes import is_ours
 from tunebook.tools.torchtune.reservations import recipe_warnings, saving_problems
 from tunebook.tools.torchtune.results import TorchtuneResults
 from tunebook.tools.torchtune.rules import STEP_RULES, broken_rules, model_rules
@@ -92,18 +93,18 @@ class TorchtuneTool(FinetuningTool[TorchtuneSetup, TorchtuneModel]):
             "custom_recipe": None if recipe in STOCK_RECIPES else recipe,
         }
 
-    def config_files(self, training: Training[TorchtuneSetup], model: TorchtuneModel) -> tuple[PlannedFile, ...]:
+    def config_files(self, training: Trained) -> tuple[PlannedFile, ...]:
         """``finetune.yaml``."""
-        text = write_config(config_values(training, model), run=training.run.name)
+        text = write_config(config_values(training), run=training.run.name)
         return (PlannedFile(training.path(FINETUNE_CONFIG), text),)
 
-    def config_problems(self, training: Training[TorchtuneSetup], read: Callable[[str], str]) -> Sequence[Problem]:
+    def config_problems(self, training: Trained, read: Callable[[str], str]) -> Sequence[Problem]:
         """Every value that the settings decide, as torchtune reads it."""
         path = training.path(FINETUNE_CONFIG)
-        wanted = configured_values(SETUP_PARAMETERS, training.setup, training.examples)
+        wanted = configured_values(SETUP_PARAMETERS, training)
         return verify_config(training.run, wanted, read_config(read(path)), path)
 
-    def variables(self, training: Training[TorchtuneSetup]) -> Mapping[str, Shell]:
+    def variables(self, training: Trained) -> Mapping[str, Shell]:
         """How the recipe is launched, and what is done with its checkpoints."""
         setup = training.setup
         launcher: list[str] = []
@@ -118,15 +119,16 @@ class TorchtuneTool(FinetuningTool[TorchtuneSetup, TorchtuneModel]):
             "adapter": _adapter(setup),
         }
 
-    def more_texts(self, training: Training[TorchtuneSetup]) -> Sequence[str]:
+    def more_texts(self, training: Trained) -> Sequence[str]:
         """A recipe of a person's own, if it is a file."""
         recipe, experiment = training.setup.custom_recipe, training.context.experiment
         if recipe and (experiment / recipe).is_file():
             return (input_path(experiment, recipe),)
         return ()
 
-    def own_effects(self, setup: TorchtuneSetup) -> Sequence[Effect]:
+    def own_effects(self, training: Trained) -> Sequence[Effect]:
         """The recipe."""
+        setup = training.setup
         source = "a recipe of your own"
         if not setup.custom_recipe:
             adapters = "all weights" if setup.lora_rank is None else "LoRA"
