@@ -34,7 +34,7 @@ def reason_of_evaluation(context: Context) -> str:
     """Why evaluations need whole models; empty if they load adapters."""
     if context.loads_adapters:
         return ""
-    return f"{context.plan.tools.evaluation} loads whole models only"
+    return f"{context.plan.tools.evaluation_text} loads whole models only"
 
 
 def reason_of_form(reason_to_merge: str) -> str:
@@ -51,7 +51,7 @@ def unloadable(context: Context, run: Run, settings: Mapping[str, Value]) -> Ite
     is_evaluated = any(evaluation.epoch is not None for evaluation in context.evaluations.get(run.name, ()))
     if settings["save"] != "adapter" or context.loads_adapters or not is_evaluated:
         return
-    tool = context.plan.tools.evaluation
+    tool = context.plan.tools.evaluation_text
     message = f"run `{run.name}`: checkpoints are adapters, but {tool} evaluates whole models only"
     line = setting_line(context.plan, run, "save")
     yield Problem(message, context.plan.file, line, "write `Save: merged`, or leave Save out")
