@@ -21,7 +21,14 @@ from tunebook.tools.runtime.generation import neutralized, read_generation_confi
 from tunebook.tools.runtime.loaded_adapter import adapter_values, listed, with_adapter
 from tunebook.tools.runtime.model_files import snapshot_of
 
-__all__ = ["base_directory", "hide_old_torchao", "load_evaluated_model", "model_in_effect"]
+__all__ = [
+    "base_directory",
+    "hide_old_torchao",
+    "load_evaluated_model",
+    "model_in_effect",
+    "refuse_incomplete",
+    "without_old_torchao",
+]
 
 _OLDEST_TORCHAO = (0, 16)  # PEFT raises an error if it finds an older one, even where nothing of it is used
 _PRECISIONS = {"bf16": "bfloat16", "fp32": "float32"}
@@ -52,7 +59,7 @@ def load_evaluated_model(
         model = _whole_model(directory, precision, device)
     else:
         model = _whole_model(whole, precision, device)
-        with _without_old_torchao():
+        with without_old_torchao():
             model = with_adapter(model, directory, whole)
     model.eval()
     model.generation_config = _generation(whole or directory, directory, sampling=sampling)
@@ -104,7 +111,7 @@ def hide_old_torchao() -> None:
 
 
 @contextmanager
-def _without_old_torchao() -> Iterator[None]:
+def without_old_torchao() -> Iterator[None]:
     """Hides it only for a while: a process that trains has imported it before."""
     if not _is_old_torchao():
         yield
@@ -151,11 +158,11 @@ def _whole_model(directory: Path, precision: str, device: str) -> Any:
         )
     except (OSError, RuntimeError) as error:
         raise ValueError(f"the model {directory} cannot be loaded: {error}") from error
-    _refuse_incomplete(directory, report)
+    refuse_incomplete(directory, report)
     return model
 
 
-def _refuse_incomplete(directory: Path, report: Mapping[str, Any]) -> None:
+def refuse_incomplete(directory: Path, report: Mapping[str, Any]) -> None:
     """Transformers only warns of these, and invents the values of tensors that are missing.
 
     Raises:
