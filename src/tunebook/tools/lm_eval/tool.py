@@ -23,7 +23,7 @@ from tunebook.tools.job_script import Shell, script_problems
 from tunebook.tools.lm_eval.check import task_findings
 from tunebook.tools.lm_eval.parameters import PLAN_PARAMETERS
 from tunebook.tools.lm_eval.results import LmEvalResults
-from tunebook.tools.lm_eval.tasks import TASK_FORM, is_benchmark, read_task
+from tunebook.tools.lm_eval.tasks import EXACT_MATCH, TASK_FORM, is_benchmark, read_task
 from tunebook.tools.model_inputs import whole_model
 from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_prompt
@@ -49,6 +49,7 @@ class LmEvalTool(EvaluationTool):
     results = LmEvalResults()
     loads_adapters = True
     task_form = TASK_FORM
+    exact_match = EXACT_MATCH
 
     def read_tasks(self, script: Path) -> TaskScript | None:
         """The one task that the Script names."""

@@ -14,15 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tunebook.tools.runtime.job_errors import JobError
 from tunebook.tools.runtime.lm_eval_log import Logged, differences, read_logged, scores
 from tunebook.tools.runtime.lm_eval_run import Attempt
 from tunebook.tools.runtime.questions import read_questions
 
 __all__ = ["main", "verify"]
-
-
-class JobError(Exception):
-    """One line for the person who reads the job's output."""
 
 
 def verify(attempt: Attempt, asked: Mapping[str, Any], *, model: str, log_directory: Path, out: Path) -> None:

@@ -24,6 +24,7 @@ from tunebook.tools.runtime.checked_model import checked_model
 from tunebook.tools.runtime.evaluated_model import hide_old_torchao, load_evaluated_model, model_in_effect
 from tunebook.tools.runtime.generation import DEFAULT_MAX_TOKENS
 from tunebook.tools.runtime.lm_eval_data import use_shared_cache
+from tunebook.tools.runtime.lm_eval_index import folder_of
 from tunebook.tools.runtime.lm_eval_model import language_model
 from tunebook.tools.runtime.lm_eval_task import generation_arguments, task_of_questions
 from tunebook.tools.runtime.questions import Question, questions_of, write_questions
@@ -178,7 +179,6 @@ def _run(
 ) -> None:
     from lm_eval.evaluator import simple_evaluate
     from lm_eval.loggers import EvaluationTracker
-    from lm_eval.tasks import TaskManager
 
     attempt.logs.mkdir(parents=True)
     tracker: Any = EvaluationTracker(output_path=str(attempt.logs / f"{asked['name']}.json"))
@@ -188,8 +188,7 @@ def _run(
         model=lm,
         model_args={"pretrained": model},
         tasks=list(tasks),
-        # The index of lm-eval's own tasks takes a minute to build.
-        task_manager=TaskManager(include_defaults="benchmark" in asked),
+        task_manager=_task_manager(asked.get("benchmark", "")),
         batch_size=asked["generation"]["max_connections"],
         limit=asked["limit"],
         log_samples=True,
@@ -210,6 +209,23 @@ def _run(
     tracker.save_results_aggregated(results=results, samples=samples)
     for name, own in samples.items():
         tracker.save_results_samples(task_name=name, samples=own)
+
+
+def _task_manager(benchmark: str) -> Any:
+    """lm-eval's index of its tasks: of one folder where that is enough, since the whole takes long to build."""
+    from lm_eval.tasks import TaskManager
+
+    if not benchmark:
+        return TaskManager(include_defaults=False)
+    folder = folder_of(benchmark)
+    if folder is not None:
+        narrow: Any = TaskManager(include_defaults=False, include_path=str(folder))
+        try:
+            narrow.load([benchmark])
+        except KeyError:  # a group of tasks of other folders
+            return TaskManager()
+        return narrow
+    return TaskManager()
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
