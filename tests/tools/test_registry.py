@@ -63,7 +63,7 @@ BROKEN = [
     (TOOL.replace('name = short = "mine"', 'name, short = "torchtune", "mine"'), "another tool has the name torchtune"),
     (
         "from tunebook.core.jobs import Stage\nclass Mine:\n    name = short = 'mine'\n    stage = Stage.EVALUATION",
-        "it lacks `results`, `task_form`, `loads_adapters`, `first_prompt`, `read_tasks`",
+        "it lacks `results`, `task_form`, `exact_match`, `loads_adapters`, `first_prompt`, `read_tasks`",
     ),
 ]
 
@@ -129,4 +129,5 @@ def test_the_tools_of_tunebook_keep_their_own_contract() -> None:
     assert [(tool.name, tool.short) for tool in registry.tools] == [
         ("torchtune", "torchtune"),
         ("inspect-ai", "inspect"),
+        ("lm-eval", "lm-eval"),
     ]
