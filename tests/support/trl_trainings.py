@@ -101,7 +101,7 @@ def trained_with_trl(settings: Settings, *, resume: Path | None = None) -> Any:
     """The trainer after all epochs."""
     from tunebook.tools.runtime.trl_training import set_up, train
 
-    trainer = set_up(settings, resumes=resume is not None)
+    trainer = set_up(settings)
     train(trainer, resume=resume)
     return trainer
 

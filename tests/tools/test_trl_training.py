@@ -124,3 +124,163 @@ def test_every_step_is_that_of_a_plain_loop(tmp_path: Path, model: Path, case: s
     assert metrics[-1]["epoch"] == settings.epochs - 1
     torch.testing.assert_close(logits(trainer.model), logits(plain.model), atol=2e-4, rtol=0)
     assert read_metrics_curve(settings.output / "metrics.jsonl").curve.steps == tuple(range(1, len(metrics) + 1))
+
+
+def finished(settings: Any) -> str:
+    """What the job's checks after the training say; empty if they find nothing."""
+    try:
+        trl_job.finish(settings)
+        trl_job.prove(settings)
+    except JobError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "precision"),
+    [
+        ({}, "fp32"),
+        ({"tunebook__save": "merged"}, "fp32"),
+        ({"dtype": "bfloat16"}, "bf16"),
+        ({"dtype": "bfloat16", "tunebook__save": "merged"}, "fp32"),
+        ({"dtype": "bfloat16", **ALL_WEIGHTS}, "bf16"),
+    ],
+    ids=["adapter", "merged", "adapter on bf16", "merged from bf16", "all weights in bf16"],
+)
+def test_every_checkpoint_is_the_model_that_was_trained(
+    tmp_path: Path, model: Path, changes: dict[str, Any], precision: str
+) -> None:
+    """As evaluations load it; adapters are in fp32 on any base."""
+    import torch
+
+    settings = sft_settings(tmp_path, model, **changes)
+    trainer = trained_with_trl(settings)
+    if settings.trains_adapters:
+        trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
+        assert {parameter.dtype for parameter in trained} == {torch.float32}
+    assert finished(settings) == ""
+    entries = read_proof(settings.output)
+    assert [entry["epoch"] for entry in entries] == [0, 1]
+    for entry in entries:
+        assert (entry["split"], entry["precision"]) == ("validation", precision)
+        if settings.precision == "fp32":
+            assert abs(entry["evaluated"] - entry["trained"]) < 1e-5
+    assert not (settings.output / "training_state").exists()
+    assert not list(settings.output.glob("*.part"))
+
+
+def test_a_checkpoint_that_is_another_model_fails_the_training(tmp_path: Path, model: Path) -> None:
+    settings = sft_settings(tmp_path, model)
+    trained_with_trl(settings)
+    file = settings.output / "epoch_1" / "adapter_config.json"
+    values = json.loads(file.read_text())
+    assert values["base_model_name_or_path"] == str(model)
+    file.write_text(json.dumps(values | {"lora_alpha": 80}))
+    assert "another model than the one that was trained: epoch 1: the mean" in finished(settings)
+    (settings.output / "epoch_1" / "adapter_model.safetensors").unlink()
+    assert "adapter_model.safetensors cannot be read" in finished(settings)
+
+
+@pytest.mark.parametrize("changes", [{"lora_dropout": 0.2}, ALL_WEIGHTS], ids=["adapters", "all weights"])
+def test_a_resumed_training_is_the_whole_one_bit_for_bit(tmp_path: Path, model: Path, changes: dict[str, Any]) -> None:
+    """With dropout, whose random numbers go on where they were, and with an epoch that ends within an accumulation."""
+    settings = sft_settings(tmp_path, model, gradient_accumulation_steps=2, **changes)
+    assert trl_job.begin(settings, inputs="digest", interrupted=False) is None
+    whole = trained_with_trl(settings)
+    expected = {name: tensor.clone() for name, tensor in whole.model.state_dict().items()}
+    before = logged(settings)
+    state = trl_job.begin(settings, inputs="digest", interrupted=True)
+    assert state is not None
+    assert [entry["epoch"] for entry in logged(settings)] == [0, 0, 0]
+    assert not (settings.output / "epoch_1").exists()
+    resumed = trained_with_trl(settings, resume=state)
+    found = resumed.model.state_dict()
+    assert all(tensor.equal(found[name]) for name, tensor in expected.items())
+    after = logged(settings)
+    for key in ("step", "loss", "lr", "grad_norm"):
+        assert [entry[key] for entry in after] == [entry[key] for entry in before], key
+    assert finished(settings) == ""
+
+
+def test_a_training_resumes_only_with_the_same_inputs_and_from_a_whole_state(tmp_path: Path, model: Path) -> None:
+    settings = sft_settings(tmp_path, model)
+    state = settings.output / "training_state" / "checkpoint-6"
+    mark = settings.output / "training_state" / "whole.json"
+
+    def attempt(inputs: str = "digest") -> Path | None:
+        state.mkdir(parents=True, exist_ok=True)
+        (state / "trainer_state.json").write_text("{}")
+        mark.write_text('{"epochs": 1, "step": 6}')
+        (settings.output / "epoch_0").mkdir(exist_ok=True)
+        (settings.output / "epoch_0" / "config.json").write_text("{}")
+        return trl_job.begin(settings, inputs=inputs, interrupted=True)
+
+    assert attempt() is None  # no earlier attempt has recorded its inputs
+    assert attempt() == state
+    assert attempt("other") is None
+    assert not state.exists()
+    assert attempt("") is None
+    assert attempt() is None
+    mark.parent.mkdir(exist_ok=True)
+    mark.write_text('{"epochs"')
+    assert trl_job.begin(settings, inputs="digest", interrupted=True) is None  # torn
+    assert trl_job.begin(settings, inputs="digest", interrupted=False) is None
+
+
+def test_validation_runs_when_it_is_due_and_changes_nothing(tmp_path: Path, model: Path) -> None:
+    """With dropout, whose random numbers it must not draw."""
+    common = {"lora_dropout": 0.2, "per_device_eval_batch_size": 3}
+    without = sft_settings(tmp_path / "without", model, **common)
+    trained_with_trl(without)
+    with_it = sft_settings(tmp_path / "with", model, eval_strategy="steps", eval_steps=4, **common)
+    trainer = trained_with_trl(with_it)
+    losses = [[entry["loss"] for entry in logged(settings)] for settings in (without, with_it)]
+    assert losses[0] == losses[1]
+    validated = logged(with_it, "val_loss")
+    assert [(entry["step"], entry["epoch"]) for entry in validated] == [(4, 0), (6, 0), (8, 1), (12, 1)]
+    trained = read_proof(with_it.output)[-1]["trained"]  # of the same seven examples
+    assert validated[-1]["val_loss"] == pytest.approx(trained, abs=1e-5)
+    assert trainer.state.global_step == 12
+
+
+def test_a_loss_that_is_not_finite_stops_the_training_at_its_step(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRL would log a loss of 0.0, and train on."""
+    import torch
+
+    from tunebook.tools.runtime import trl_epochs
+    from tunebook.tools.runtime.trl_training import set_up, train
+
+    settings = sft_settings(tmp_path, model)
+    trainer = set_up(settings)
+    monkeypatch.setattr(trl_epochs, "prove_batch", lambda *_: None)
+    before = first_adapters(trainer)
+    compute: Any = trainer.compute_loss
+    monkeypatch.setattr(trainer, "compute_loss", lambda *given, **options: compute(*given, **options) * math.nan)
+    with pytest.raises(TrainingError, match="the loss of step 1 is not finite"):
+        train(trainer)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in first_adapters(trainer).items())
+    (entry,) = logged(settings)
+    assert (entry["loss"], entry["diverged"], entry["step"]) == (None, True, 1)
+    assert not list(settings.output.glob("epoch_*"))
+    shutil.rmtree(settings.output)
+
+
+def test_the_order_follows_from_the_seed_of_the_data_and_the_first_adapters_from_the_other(
+    tmp_path: Path, model: Path
+) -> None:
+    from tunebook.tools.runtime.trl_training import set_up
+
+    def begun(place: str, **seeds: int) -> tuple[list[list[int]], Any]:
+        trainer = set_up(sft_settings(tmp_path / place, model, **seeds))
+        return orders_of(trainer, 2), first_adapters(trainer)["model.layers.0.self_attn.q_proj.lora_A.weight"]
+
+    one, first = begun("one")
+    other_order, same_first = begun("order", data_seed=15)
+    same_order, other_first = begun("first", seed=15)
+    assert one == same_order
+    assert one[0] != one[1]
+    assert not {tuple(order) for order in one} & {tuple(order) for order in other_order}
+    assert first.equal(same_first)
+    assert not first.equal(other_first)

@@ -25,10 +25,9 @@ __all__ = ["Epochs"]
 class Epochs(TrainerCallback):
     """Called by Transformers' trainer."""
 
-    def __init__(self, trainer: PlannedTrainer, held_out: HeldOut, *, resumes: bool) -> None:
+    def __init__(self, trainer: PlannedTrainer, held_out: HeldOut) -> None:
         self._trainer = trainer
         self._held_out = held_out
-        self._resumes = resumes
 
     @property
     def _epochs_done(self) -> int:
@@ -38,8 +37,8 @@ class Epochs(TrainerCallback):
         """Compares the loss of the first batch with that of its examples by themselves."""
         trainer = self._trainer
         if trainer.accelerator.is_main_process:
-            begin_proof(trainer.settings.output, resumes=self._resumes)
-        if self._resumes or trainer.is_fsdp_enabled:
+            begin_proof(trainer.settings.output, resumes=trainer.resumes)
+        if trainer.resumes or trainer.is_fsdp_enabled:
             return  # FSDP has no whole model in any process that could compute examples by themselves
         # Dropout of several processes must not be the same; a resumed training has its own states.
         if trainer.accelerator.num_processes > 1:

@@ -48,6 +48,7 @@ class PlannedTrainer(SFTTrainer):
         self.settings = settings
         self.metrics = metrics
         self.validation = validation
+        self.resumes = False
         self.model_accepts_loss_kwargs = True  # so that the loss is the mean over all learnt tokens of a step
         self._in_fp32()
         self.add_callback(_StepCheck(self))

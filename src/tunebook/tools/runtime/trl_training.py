@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "set_up", "train"]
 
 
-def set_up(settings: Settings, *, resumes: bool = False) -> PlannedTrainer:
+def set_up(settings: Settings) -> PlannedTrainer:
     """The trainer with model, data and log, before its first step.
 
     Raises:
@@ -38,10 +38,10 @@ def set_up(settings: Settings, *, resumes: bool = False) -> PlannedTrainer:
     if problem:
         raise TrainingError(problem)
     with without_old_torchao():
-        return _trainer(settings, resumes=resumes)
+        return _trainer(settings)
 
 
-def _trainer(settings: Settings, *, resumes: bool) -> PlannedTrainer:
+def _trainer(settings: Settings) -> PlannedTrainer:
     from datasets import Dataset
     from transformers import PrinterCallback
 
@@ -61,7 +61,7 @@ def _trainer(settings: Settings, *, resumes: bool) -> PlannedTrainer:
         validation = Validation(rows, batch_size=size, collate=collate)
     trainer = PlannedTrainer(
         settings,
-        metrics=_metrics(settings, is_written=arguments.process_index == 0, resumes=resumes),
+        metrics=_metrics(settings, is_written=arguments.process_index == 0),
         validation=validation,
         model=trained_model(settings, arguments.device),
         args=arguments,
@@ -70,16 +70,14 @@ def _trainer(settings: Settings, *, resumes: bool) -> PlannedTrainer:
         data_collator=collate,
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Epochs(trainer, held_out_examples(tokenizer, settings.data), resumes=resumes))
+    trainer.add_callback(Epochs(trainer, held_out_examples(tokenizer, settings.data)))
     _refuse_long_warmup(trainer)
     return trainer
 
 
-def _metrics(settings: Settings, *, is_written: bool, resumes: bool) -> MetricsFile:
+def _metrics(settings: Settings, *, is_written: bool) -> MetricsFile:
     project, run_name = settings.trl["project"], settings.trl["run_name"]
-    metrics = MetricsFile(settings.output / METRICS, is_written=is_written, project=project, run_name=run_name)
-    metrics.begin(resumes=resumes, settings={**settings.trl, "data": settings.data, "tunebook": settings.own})
-    return metrics
+    return MetricsFile(settings.output / METRICS, is_written=is_written, project=project, run_name=run_name)
 
 
 def _refuse_long_warmup(trainer: PlannedTrainer) -> None:
@@ -95,8 +93,15 @@ def train(trainer: PlannedTrainer, *, resume: Path | None = None) -> None:
     Raises:
         TrainingError: a loss is not finite, or a step has nothing to learn.
     """
+    settings = trainer.settings
+    shown = {**settings.trl, "data": dict(settings.data), "tunebook": dict(settings.own)}
+    trainer.metrics.begin(resumes=resume is not None, settings=shown)
+    state = None
+    if resume is not None:
+        trainer.resumes = True
+        state = str(resume)
     try:
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        trainer.train(resume_from_checkpoint=state)
     finally:
         trainer.metrics.close()
 
@@ -109,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         settings = load_settings(given.config)
-        train(set_up(settings, resumes=given.resume is not None), resume=given.resume)
+        train(set_up(settings), resume=given.resume)
     except (TrainingError, OSError, ValueError) as error:
         sys.stderr.write(f"tunebook: {error}\n")
         return 1
