@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -254,13 +255,12 @@ def test_the_launcher_starts_one_process_for_each_gpu(
 
 
 def test_accelerate_reads_the_launcher_s_configuration(edited: Edit, tmp_path: Path) -> None:
-    from accelerate.commands.config.config_args import load_config_from_file
-
+    accelerate = import_module("accelerate.commands.config.config_args")
     text = edited((TORCHTUNE, TRL), (SINGLE, "lora_finetune_distributed"), ("- **GPUs:** 1", "- **GPUs:** 2"))
     _, _, unit = first_unit(text, TrlTool())
     file = tmp_path / "accelerate.yaml"
     file.write_text(file_of(unit, "accelerate.yaml"))
-    found: Any = load_config_from_file(str(file))
+    found = accelerate.load_config_from_file(str(file))
     assert (str(found.distributed_type), found.num_processes) == ("DistributedType.MULTI_GPU", 2)
 
 
@@ -295,18 +295,15 @@ def test_settings_that_trl_cannot_honour_are_refused_with_their_line(edited: Edi
 
 # --- models ----------------------------------------------------------------------------------------------------------
 
-_LLAMA = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
-_LLAMA = (*_LLAMA, "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+_ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+_LLAMA = (*_ATTENTION, "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
 LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "qwen3": ("model.layers.0", _LLAMA),
     "phi3": (
         "model.layers.0",
         ("self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj"),
     ),
-    "phi": (
-        "model.layers.0",
-        *[(*(f"self_attn.{name}" for name in ("q_proj", "k_proj", "v_proj", "dense")), "mlp.fc1", "mlp.fc2")],
-    ),
+    "phi": ("model.layers.0", (*_ATTENTION, "self_attn.dense", "mlp.fc1", "mlp.fc2")),
     "gpt_neox": (
         "gpt_neox.layers.0",
         ("attention.query_key_value", "attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
@@ -319,7 +316,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
 def model_of(family: str) -> TrlModel:
     """A model of a family whose weights are here: matrices of 8 × 4 in its only layer, and an embedding."""
     prefix, modules = LAYERS[family]
-    shapes = {f"{prefix}.{module}.weight": (8, 4) for module in modules}
+    shapes: dict[str, tuple[int, ...]] = {f"{prefix}.{module}.weight": (8, 4) for module in modules}
     shapes |= {"model.embed_tokens.weight": (100, 4), f"{prefix}.input_layernorm.weight": (4,)}
     return TrlModel(0.1, {"model_type": family}, shapes)
 
