@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from support.design_inputs import make_inputs
 from support.plans import parse_plan, problems_of
 from support.scaffolding import replace, scaffolded, tree
 from tunebook import api
@@ -439,3 +440,40 @@ def test_a_file_that_differs_from_the_plan_is_reported(
     replace(with_trl / FIRST / file, old, new)
     warnings = [warning.message for warning in scaffolded(with_trl).warnings]
     assert any(message in warning for warning in warnings), warnings
+
+
+# --- designs ---------------------------------------------------------------------------------------------------------
+
+
+def design(work: Path, *tools: str) -> tuple[list[str], str]:
+    """The errors and the plan of a design with a Qwen 3, which torchtune cannot train."""
+    directory = make_inputs(work) / "models" / "Qwen3-0.6B"
+    shutil.copytree(work / "models" / "Llama-3.2-1B-Instruct", directory)
+    config = json.loads((directory / "config.json").read_text())
+    config |= {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]}
+    (directory / "config.json").write_text(json.dumps(config))
+    options = {
+        "question": ["Does it help?"],
+        "model": [f"Qwen3-0.6B={directory}"],
+        "dataset": [str(work / "words.json")],
+        "task": [f"capitalization={work / 'cap_task.py'}"],
+        "factor": ["lora_rank=8,16"],
+        "set": ["lr=1e-4", "batch_size=4", "epochs=1", "gpus=1"],
+        "preparation": list(tools),
+    }
+    report = api.design(work / "exp", given=api.read_inputs(api.DesignSources(options=options)))
+    return [str(error) for error in report.errors], report.text
+
+
+def test_a_design_recommends_a_tool_that_can_train_the_model_and_says_why(tmp_path: Path) -> None:
+    errors, text = design(tmp_path)
+    (error,) = [error for error in errors if "model_type" in error]
+    assert "its model_type is qwen3; torchtune 0.6.1 builds llama" in error
+    assert "trl can train it: give --preparation trl" in error
+    assert TORCHTUNE in text  # a recommendation, no more
+
+
+def test_a_design_with_the_recommended_tool_has_no_errors(tmp_path: Path) -> None:
+    errors, text = design(tmp_path, "trl")
+    assert errors == []
+    assert TRL in text
