@@ -9,6 +9,14 @@ __all__ = ["PLAN_PARAMETERS"]
 
 PLAN_PARAMETERS = (
     Parameter(
+        "inference",
+        "Inference",
+        Kind.TEXT,
+        choices=("hf", "vllm"),
+        default="hf",
+        stage=Stage.EVALUATION,
+    ),
+    Parameter(
         "eval_temperature",
         "Evaluation Temperature",
         Kind.NUMBER,

@@ -16,7 +16,7 @@ from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import evaluation_script, evaluation_stem, expanded
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import evaluations
-from tunebook.core.site import Site
+from tunebook.core.site import Environment, Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import (
     Context,
@@ -37,6 +37,7 @@ from tunebook.tools.inspect.generation import Generation, generation_effects, pl
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
 from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
+from tunebook.tools.inspect.served import VLLM, Server, is_served, served_problems, served_request, server_of
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import input_path, job_variables, script_problems, script_text, shell_body
 from tunebook.tools.model_inputs import model_size_b, whole_model
@@ -75,6 +76,10 @@ class InspectTool(EvaluationTool):
     def read_tasks(self, script: Path) -> TaskScript | None:
         """The functions with ``@task``."""
         return read_task_script(script)
+
+    def rules(self, plan: Plan) -> tuple[Problem, ...]:
+        """Adapters that vLLM does not serve."""
+        return tuple(served_problems(plan))
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> Mapping[str, TaskScript | None]:  # noqa: ARG002
         """Script path to what it accepts, read from its source."""
@@ -134,6 +139,8 @@ class InspectTool(EvaluationTool):
         copy = config_copy(context, run)
         if copy is not None and any(evaluation.arguments.config for evaluation in evaluations):
             files.append(copy)
+        servers = [evaluation.server_file() for evaluation in evaluations]
+        files += dict.fromkeys(server for server in servers if server is not None)
         return Unit(run.name, tuple(files), tuple(jobs), directories=(f"{directory}/eval/logs",))
 
     def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
@@ -151,9 +158,9 @@ class InspectTool(EvaluationTool):
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads each file back and compares it with the plan, the checkpoint and the files that it names."""
-        copies = unit.files[len(unit.jobs) :]
-        message = "it differs from the run's own settings, but task scripts read it"
-        problems = [Problem(message, file.path) for file in copies if read(file.path) != file.text]
+        others = unit.files[len(unit.jobs) :]
+        message = "it differs from what tunebook generates, but the evaluations of the run use it"
+        problems = [Problem(message, file.path) for file in others if read(file.path) != file.text]
         for evaluation, job in zip(context.evaluations[run.name], unit.jobs, strict=True):
             variables = _Evaluation(context, run, evaluation).variables()
             problems += script_problems(job, read(job.script), variables, context.experiment)
@@ -271,28 +278,62 @@ class _Evaluation:
                 job,
                 job_name=f"{self.context.plan.name}.{self.directory}.{evaluation_stem(self.task.name, job.epoch)}",
                 modules=site.modules,
-                environment=site.environment_for(InspectTool.name, Stage.EVALUATION),
+                environment=self.environment,
                 variables=self.variables(),
-                body=shell_body("evaluate"),
+                body=self._body(),
             )
         except ValueError as error:
-            message = f"run `{self.run.name}`: {error}"
-            raise PlanError(message, file=self.context.plan.file, line=self.run.line) from None
+            raise self._unwritable(error) from None
         return PlannedFile(job.script, text, executable=True), job
+
+    @property
+    def environment(self) -> Environment:
+        return self.context.site.environment_for(InspectTool.name, Stage.EVALUATION)
+
+    def _unwritable(self, error: ValueError) -> PlanError:
+        message = f"run `{self.run.name}`: {error}"
+        return PlanError(message, file=self.context.plan.file, line=self.run.line)
+
+    def _body(self) -> str:
+        if self.server is None:
+            return shell_body("evaluate")
+        return shell_body("served") + shell_body("evaluate")
+
+    @cached_property
+    def server(self) -> Server | None:
+        """The server that answers; ``None`` if the job loads the model itself."""
+        if not is_served(self.context.plan):
+            return None
+        return server_of(self.context, self.run, self.evaluation)
+
+    def server_file(self) -> PlannedFile | None:
+        if self.server is None:
+            return None
+        try:
+            return self.server.file(self.context, self.environment)
+        except ValueError as error:
+            raise self._unwritable(error) from None
 
     def variables(self) -> dict[str, Any]:
         root, job = str(self.context.experiment), self.job
+        serving: dict[str, Any] = {}
+        options = self.model.prepare_options()
+        if self.server is not None:
+            serving = {"service_script": f"{root}/{self.server.path}"}
+            serving |= {"served": served_request(self.context, self.run, self.evaluation)}
+            options += ["--inference", VLLM]
         return {
             **job_variables(job, self.context.experiment),
             "task": self._task_spec(),
             "task_arguments": json.dumps(self.arguments.values(), ensure_ascii=False),
             "model": f"hf/{self._model_name()}",
             "model_path": self.model.directory,
-            "prepare_options": self.model.prepare_options(),
+            "prepare_options": options,
             "log_directory": f"{root}/{job.directory}/logs",
             "options": self.generation.options(),
             "asked": json.dumps(self.asked(), ensure_ascii=False),
             "result": f"{root}/{job.result}",
+            **serving,
         }
 
     def use(self) -> TaskUse:
