@@ -31,12 +31,12 @@ table) is read, or is an error with its line. `tunebook run` writes the two tabl
 | `# Experiment: NAME` | the experiment's name: it becomes part of paths |
 | `## Overview` | `**Scientific Question:**`, `**Created:**`; `**Total Runs:**`, checked against the table |
 | `## Prerequisites` | nothing: what `tunebook design` found missing, for people |
-| `## Tools` | `**Model Preparation:** torchtune`, `**Evaluation:** inspect-ai`; without the section these two |
+| `## Tools` | `**Model Preparation:** torchtune`, `**Evaluation:** inspect-ai`; without the section these two. Evaluation may name several: `inspect-ai, lm-eval` |
 | `## Variables` | table Factor, Levels: checked against the runs |
 | `## All Runs` | one row per run: Run Name, Model, Type (`Fine-tuned`, `Control`, `Eval-only`), parameter columns, Est. Time, Notes, Checkpoint (of eval-only runs); `-` is "not applicable" |
 | `## Resources` → `### Models` | `- NAME: PATH` (or the path as a bullet `Path` below the name), and `**Location:**` for models without a path |
 | `## Resources` → `### Dataset` | `**Path:**`, `**Splits:** train (N), validation (N), test (N)` |
-| `## Resources` → `### Evaluation Tasks` | table Task Name, Script (`file.py` or `file.py@task`), Dataset, Description |
+| `## Resources` → `### Evaluation Tasks` | table Task Name, Tool (which one, where the plan has several for evaluation), Script (`file.py` or `file.py@task`), Dataset, Description |
 | `## Evaluation Plan` | `**Epochs to evaluate:**` `last`, `all` or zero-based epochs; `### Evaluation Matrix`: `✓`, `✓ epoch 0,1`, `-`; without a matrix every run gets every task |
 | `## Configuration` | the parameters below, for all runs |
 | `## Compute Estimates` | time per run and evaluation: twice that becomes the time limit |

@@ -129,7 +129,7 @@ def demo(
 def _refuse_missing_packages() -> None:
     registry, names = installed_tools(), Tools()
     needed = dict(_NEEDED)
-    for tool in (registry.preparation_tool(names.preparation), registry.evaluation_tool(names.evaluation)):
+    for tool in (registry.preparation_tool(names.preparation), *map(registry.evaluation_tool, names.evaluation)):
         if tool is not None:
             needed[tool.package.module] = tool.package.distribution
     missing = [package for module, package in needed.items() if find_spec(module) is None]

@@ -94,20 +94,20 @@ def survey(found: Resources, plan: Plan, site: Site, experiment: Path) -> None:
     """Reads everything that the plan names; a missing resource is a prerequisite, never an error."""
     registry = installed_tools()
     preparation = registry.preparation_tool(plan.tools.preparation)
-    evaluation = registry.evaluation_tool(plan.tools.evaluation)
     for model in plan.models:
         _model(found, model, experiment, preparation)
     for path in _datasets(plan):
         _dataset(found, path)
     for task in plan.tasks:
+        evaluation = registry.evaluation_tool(plan.tool_of(task))
         if evaluation is not None:  # otherwise `check` reports that the plan names an unknown tool
             _task(found, task, evaluation)
     for run in plan.runs:
         if run.checkpoint:
             _checkpoint(found, run.name, run.checkpoint)
-    for tool, environment in ((preparation, site.training), (evaluation, site.evaluation)):
+    for tool in (preparation, *map(registry.evaluation_tool, plan.tools.evaluation)):
         if tool is not None:
-            _environment(found, tool, environment)
+            _environment(found, tool, site.environment_for(tool.name, tool.stage))
 
 
 def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTool | None) -> None:

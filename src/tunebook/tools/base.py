@@ -215,6 +215,8 @@ class Tool(Protocol):
     """The kinds of files that a run gets, in the order in which a person should read about them."""
     editable: tuple[str, ...] = ()
     """Names of the files, in a run's directory, from which others are derived once a person has edited them."""
+    services: tuple[Package, ...] = ()
+    """Programs that its jobs start in an environment of their own, which the site settings name after them."""
     parameters: tuple[Parameter, ...] = ()
     """Its rows of the parameter table; a row with the key of a shared row narrows that row (choices, required)."""
 

@@ -26,6 +26,7 @@ _VALUES = {
     "package": Package,
     "files": tuple,
     "editable": tuple,
+    "services": tuple,
     "parameters": tuple,
     "task_form": str,
 }

@@ -22,6 +22,7 @@ INSPECT_VIEWER = LogViewer(
     command=("inspect", "view", "--log-dir"),
     log_address=_ADDRESS,
     sample_address=f"{_ADDRESS}/samples/sample/{{sample}}/1/",  # the first repetition
+    log_name=_LOG_NAME,
 )
 
 

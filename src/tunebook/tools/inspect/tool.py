@@ -68,6 +68,7 @@ class InspectTool(EvaluationTool):
         FileKind("{task}_epoch{N}.slurm, or {task}_base.slurm for base models", "SLURM script"),
         FileKind("logs/", "for inspect-ai output"),
     )
+    services = (Package("vllm", "vllm", "vllm"),)
     parameters = PLAN_PARAMETERS
     results = InspectResults()
     loads_adapters = True
