@@ -15,6 +15,7 @@ from typing import Any
 
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import as_component
+from tunebook.core.parameters import Kind, Parameter
 from tunebook.core.paths import expanded
 from tunebook.core.plan import Evaluation, Plan, Run
 from tunebook.core.plan.settings import effective, evaluations
@@ -22,13 +23,13 @@ from tunebook.core.quoting import shell_word
 from tunebook.core.site import Environment
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, PlannedFile
-from tunebook.tools.inspect.evaluated_model import EvaluatedModel, evaluated_model
-from tunebook.tools.inspect.generation import planned_generation
+from tunebook.tools.evaluated_model import EvaluatedModel, evaluated_model
+from tunebook.tools.evaluation_generation import planned_generation
 from tunebook.tools.job_script import Shell, assigned, environment_lines, shell_body
 from tunebook.tools.plan_inputs import model_path, planned_gpus
 
 __all__ = [
-    "HF",
+    "INFERENCE",
     "SERVER",
     "VLLM",
     "Server",
@@ -40,6 +41,8 @@ __all__ = [
 ]
 
 HF, VLLM = "hf", "vllm"
+INFERENCE = Parameter("inference", "Inference", Kind.TEXT, choices=(HF, VLLM), default=HF, stage=Stage.EVALUATION)
+"""Who computes the answers: the job itself, with Transformers, or a server."""
 SERVER = "vllm"
 """The name under which the site settings give the environment of the server."""
 

@@ -1,12 +1,8 @@
 """Starts inspect-ai's own command line so that nothing but the job's script and the task steers the evaluation.
 
-Before inspect-ai is imported, this module removes environment variables that set options, makes the search for
-``.env`` files find nothing, and offers the ``hf`` provider the loader of :mod:`tunebook.tools.runtime.evaluated_model`,
-or the model behind a server (:mod:`tunebook.tools.runtime.served_model`).
-
-Variables that are removed: all whose names begin with ``INSPECT_``, ``ACCELERATE_``, ``TRANSFORMERS_``, ``HF_``,
-``PEFT_`` or ``SCOUT_``, and those that change how GPUs multiply. Variables that stay: the places of caches, whether to
-work offline, and a token, which a task may need for a model that grades.
+Before inspect-ai is imported, :mod:`tunebook.tools.runtime.steering` removes variables and hides ``.env`` files, and
+this module offers the ``hf`` provider the loader of :mod:`tunebook.tools.runtime.evaluated_model`, or the model behind
+a server (:mod:`tunebook.tools.runtime.served_model`).
 
 Runs inside jobs (``python -P -m tunebook.tools.runtime.inspect_eval --record FILE eval …``, for a served evaluation
 with ``--service FILE --served FILE`` before ``eval``), and needs nothing else of tunebook. It becomes inspect-ai:
@@ -19,7 +15,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -28,43 +24,12 @@ from typing import Any
 from tunebook.tools.runtime.evaluated_model import hide_old_torchao, load_evaluated_model, model_in_effect
 from tunebook.tools.runtime.served_client import ServedError
 from tunebook.tools.runtime.served_model import ServedModel, answer_by_server, connect
+from tunebook.tools.runtime.steering import ignore_dotenv, remove_steering, report_removed
 
-__all__ = ["LOADER", "main", "remove_steering"]
+__all__ = ["LOADER", "main"]
 
 LOADER = "TunebookEvaluatedModel"
 """The name that the ``hf`` provider finds in Transformers (its model argument ``auto_model_class``)."""
-
-_STEERING = ("INSPECT_", "ACCELERATE_", "TRANSFORMERS_", "HF_", "PEFT_", "SCOUT_")
-_STEERING_NAMES = ("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")
-_HARMLESS = (
-    *("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"),
-    *("HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "HF_ASSETS_CACHE", "HF_XET_CACHE"),
-    *("TRANSFORMERS_CACHE", "HF_TOKEN", "HF_TOKEN_PATH"),
-)
-
-
-def remove_steering(environment: MutableMapping[str, str]) -> list[str]:
-    """Removes the variables that could change an evaluation; returns their names in order."""
-    found = []
-    for name in sorted(environment):
-        is_steering = name.startswith(_STEERING) and name not in _HARMLESS
-        if is_steering or name in _STEERING_NAMES:
-            del environment[name]
-            found.append(name)
-    return found
-
-
-def _ignore_dotenv() -> None:
-    """Makes inspect-ai's search for a ``.env`` file find nothing, in this directory and above.
-
-    inspect-ai takes the search from the package. A task that loads a file of its own still can.
-    """
-    import dotenv
-
-    def found_nothing(*_: Any, **__: Any) -> str:
-        return ""
-
-    dotenv.find_dotenv = found_nothing
 
 
 @dataclass
@@ -136,16 +101,14 @@ def main(arguments: Sequence[str]) -> int:
     ``--service`` and ``--served`` name the description of a server and what is asked of it.
     """
     given = _given(arguments)
-    removed = remove_steering(os.environ)
-    if removed:
-        sys.stderr.write(f"tunebook: ignored variables: {', '.join(removed)}\n")
+    report_removed(remove_steering(os.environ))
     # inspect-ai knows models by their names: answers of an earlier training of the same run would be found again.
     os.environ["INSPECT_CACHE_DIR"] = str(given.record.parent / "answers")
     hide_old_torchao()
     asked = json.loads(given.served.read_text(encoding="utf-8")) if given.served else {}
     models = _Models(given.record, given.service, asked)
     try:
-        _ignore_dotenv()
+        ignore_dotenv()
         _offer_loader(models)
         if given.service:
             answer_by_server()

@@ -27,7 +27,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tunebook.tools.runtime.inspect_eval import remove_steering
+from tunebook.tools.runtime.steering import remove_steering
 
 __all__ = ["main", "server_environment"]
 
@@ -263,9 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _stop)
     environment = dict(os.environ)
-    removed = server_environment(environment, given.venv)
-    if removed:
-        sys.stderr.write(f"tunebook: the server ignores these variables: {', '.join(removed)}\n")
+    report_removed(server_environment(environment, given.venv))
     wanted = _Wanted(
         model=given.model,
         precision=given.precision,
