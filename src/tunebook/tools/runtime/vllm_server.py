@@ -27,7 +27,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tunebook.tools.runtime.steering import remove_steering
+from tunebook.tools.runtime.steering import remove_steering, report_removed
 
 __all__ = ["main", "server_environment"]
 
