@@ -9,22 +9,23 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from tunebook.core.jobs import Stage
+from tunebook.core.jobs import Resources, Stage
 from tunebook.core.naming import as_component
 from tunebook.core.parameters import Kind, Parameter
 from tunebook.core.paths import expanded
 from tunebook.core.plan import Evaluation, Plan, Run
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.core.quoting import shell_word
-from tunebook.core.site import Environment
+from tunebook.core.site import Environment, Site
+from tunebook.core.units import megabytes, sbatch_time
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context, PlannedFile
+from tunebook.tools.base import Context, Effect, PlannedFile
 from tunebook.tools.evaluated_model import EvaluatedModel, evaluated_model
-from tunebook.tools.evaluation_generation import planned_generation
+from tunebook.tools.evaluation_generation import EVALUATION_GROUP, planned_generation
 from tunebook.tools.job_script import Shell, assigned, environment_lines, shell_body
 from tunebook.tools.plan_inputs import model_path, planned_gpus
 
@@ -34,10 +35,12 @@ __all__ = [
     "VLLM",
     "Server",
     "is_served",
+    "served_effects",
     "served_problems",
     "served_request",
+    "served_resources",
+    "served_warnings",
     "server_of",
-    "whole_models",
 ]
 
 HF, VLLM = "hf", "vllm"
@@ -50,6 +53,8 @@ _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """The limits that vLLM knows for the ranks of adapters."""
 _DTYPES = {"bf16": "bfloat16", "fp32": "float32"}
 _latest: list[tuple[Context, Mapping[tuple[str, str], Server]]] = []
+_START_MIN = 10.0  # to load the weights and to prepare the GPU
+_MEMORY_GB = 8  # of the server's program, and of its cache where it computes on the CPU
 _CPU_CACHE_BYTES = 4 * 1024**3  # without a number, vLLM takes most of the machine's memory
 
 
@@ -212,13 +217,43 @@ def _names(labels: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:
     return names
 
 
-def whole_models(context: Context) -> Iterator[tuple[Run, Evaluation]]:
-    """The evaluations of checkpoints that are whole models: each needs a server of its own."""
-    for run in context.plan.runs:
-        for evaluation in context.evaluations.get(run.name, ()):
-            prepared = context.prepared.get(run.name)
-            if evaluation.epoch is not None and prepared is not None and not prepared.base:
-                yield run, evaluation
+def served_warnings(context: Context) -> Iterator[Problem]:
+    """What a person should know before a server is started."""
+    plan, site = context.plan, context.site
+    if is_served(plan) and SERVER not in site.tool_environments:
+        message = (
+            "Inference is vllm, but the site settings name no environment for it: the server starts in that of the "
+        )
+        hint = "install vLLM in an environment of its own, since it needs other versions than evaluations do"
+        yield Problem(f"{message}evaluations", plan.file, None, hint)
+
+
+def served_effects(context: Context, run: Run) -> Iterator[Effect]:
+    """The server of each of the run's evaluations, and the precision of its adapters."""
+    if not is_served(context.plan):
+        return
+    for evaluation in context.evaluations.get(run.name, ()):
+        server = server_of(context, run, evaluation)
+        shown = f"{VLLM}, a server with {PurePosixPath(server.model).name}"
+        source = "evaluations of one base model share a server"
+        if evaluation.epoch is not None and not context.prepared[run.name].base:
+            source = "checkpoints that are whole models have a server each"
+        elif evaluation.epoch is not None:
+            shown += f" and adapters up to rank {server.max_rank}"
+            precision = f"{server.precision}, adapters {server.precision}"
+            reason = "vLLM computes adapters in the precision of their base"
+            yield Effect("eval_precision", "Evaluation Precision", precision, reason, EVALUATION_GROUP)
+        yield Effect(INFERENCE.key, INFERENCE.column, shown, source, EVALUATION_GROUP)
+
+
+def served_resources(resources: Resources, site: Site) -> Resources:
+    """What a job needs that may have to start the server itself: memory and time beyond those of its evaluation."""
+    minutes = resources.time_min
+    time = sbatch_time(minutes + _START_MIN) if minutes else resources.time
+    memory = resources.memory
+    if not site.mem:
+        memory = f"{int(megabytes(memory) / 1024) + _MEMORY_GB}G"
+    return replace(resources, time=time, memory=memory)
 
 
 def served_request(context: Context, run: Run, evaluation: Evaluation) -> str:

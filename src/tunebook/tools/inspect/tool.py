@@ -6,6 +6,7 @@ import glob
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,7 +38,18 @@ from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
 from tunebook.tools.inspect.deep_models import model_checks
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
 from tunebook.tools.inspect.results import InspectResults
-from tunebook.tools.inspect.served import INFERENCE, VLLM, Server, is_served, served_problems, served_request, server_of
+from tunebook.tools.inspect.served import (
+    INFERENCE,
+    VLLM,
+    Server,
+    is_served,
+    served_effects,
+    served_problems,
+    served_request,
+    served_resources,
+    served_warnings,
+    server_of,
+)
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import Shell, input_path, script_problems
 from tunebook.tools.model_inputs import whole_model
@@ -101,6 +113,7 @@ class InspectTool(EvaluationTool):
                 function = found.function_for(task)
                 if function:
                     notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
+        warnings.extend(served_warnings(context))
         return Findings(tuple(errors), tuple(warnings), tuple(notes))
 
     def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:
@@ -143,7 +156,8 @@ class InspectTool(EvaluationTool):
     def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
         """How the run's models are loaded, and how they generate."""
         longest = f"{DEFAULT_MAX_TOKENS}, unless the task says otherwise"
-        return tuple(generation_effects(context, run, longest=longest, source="inspect-ai's default"))
+        found = tuple(generation_effects(context, run, longest=longest, source="inspect-ai's default"))
+        return (*found, *served_effects(context, run))
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads each file back and compares it with the plan, the checkpoint and the files that it names."""
@@ -197,7 +211,10 @@ class _Evaluation(PlannedEvaluation):
 
     @cached_property
     def planned(self) -> Job:
-        return self.job(texts=self._task_files(), data=self._data())
+        job = self.job(texts=self._task_files(), data=self._data())
+        if self.server is None:
+            return job
+        return replace(job, resources=served_resources(job.resources, self.context.site))
 
     def _task_files(self) -> tuple[str, ...]:
         """The task's file and the files beside it that it imports; none if they are on another machine."""

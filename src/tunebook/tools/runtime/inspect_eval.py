@@ -26,14 +26,14 @@ from tunebook.tools.runtime.served_client import ServedError
 from tunebook.tools.runtime.served_model import ServedModel, answer_by_server, connect
 from tunebook.tools.runtime.steering import ignore_dotenv, remove_steering, report_removed
 
-__all__ = ["LOADER", "main"]
+__all__ = ["LOADER", "Models", "main", "offer_loader"]
 
 LOADER = "TunebookEvaluatedModel"
 """The name that the ``hf`` provider finds in Transformers (its model argument ``auto_model_class``)."""
 
 
 @dataclass
-class _Models:
+class Models:
     """Loads the models that the ``hf`` provider asks for, and records how.
 
     Attributes:
@@ -47,6 +47,7 @@ class _Models:
     served: list[ServedModel] = field(default_factory=list)
 
     def load(self, path: Path, *, device: str, precision: str, base: Path | None, sampling: bool) -> Any:
+        """The model of a directory, loaded here or behind the server."""
         found: dict[str, Any] = {}
         if self.service is None:
             model = load_evaluated_model(path, precision=precision, base=base, device=device, sampling=sampling)
@@ -59,11 +60,13 @@ class _Models:
         return model
 
     def close(self) -> None:
+        """Lets the server forget the adapters."""
         for model in self.served:
             model.close()
 
 
-def _offer_loader(models: _Models) -> None:
+def offer_loader(models: Models) -> None:
+    """Lets the ``hf`` provider find the loader in Transformers."""
     import transformers
 
     class EvaluatedModel:
@@ -106,10 +109,10 @@ def main(arguments: Sequence[str]) -> int:
     os.environ["INSPECT_CACHE_DIR"] = str(given.record.parent / "answers")
     hide_old_torchao()
     asked = json.loads(given.served.read_text(encoding="utf-8")) if given.served else {}
-    models = _Models(given.record, given.service, asked)
+    models = Models(given.record, given.service, asked)
     try:
         ignore_dotenv()
-        _offer_loader(models)
+        offer_loader(models)
         if given.service:
             answer_by_server()
         command = _command()

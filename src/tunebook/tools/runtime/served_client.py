@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 __all__ = ["Answer", "Client", "ServedError", "Service", "read_service", "wait_for_service"]
 
@@ -114,6 +114,16 @@ class Client:
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             trust_env=False,  # a proxy of the cluster must not get requests to this machine
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
 
     def load_adapter(self, name: str, directory: Path) -> None:
         """Makes the server load an adapter under a name that it does not know yet.

@@ -53,7 +53,7 @@ class ServedModel:
     name: str
     stop_ids: list[int]
     seed: int
-    found: Mapping[str, Any]
+    found: dict[str, Any]
     device: str = "cpu"
     cut: int = 0
     asked: Counter[str] = field(default_factory=Counter)
@@ -115,12 +115,13 @@ class ServedModel:
                 f"tunebook: {self.cut} answers end at the model's {longest} tokens, beyond which `hf` would continue: "
                 "lower Evaluation Max Tokens\n"
             )
-        if self.name == self.client.service.model:
-            return
-        try:
-            self.client.unload_adapter(self.name)
-        except ServedError as error:
-            sys.stderr.write(f"tunebook: the adapter stays loaded: {error}\n")
+        with self.client:
+            if self.name == self.client.service.model:
+                return
+            try:
+                self.client.unload_adapter(self.name)
+            except ServedError as error:
+                sys.stderr.write(f"tunebook: the adapter stays loaded: {error}\n")
 
 
 def connect(
@@ -139,23 +140,28 @@ def connect(
     """
     from transformers import AutoTokenizer
 
-    client = Client(service, connections=_CONNECTIONS)
     directory = snapshot(directory)
     whole = base_directory(directory, base)
-    _refuse_other(client, whole or directory, precision)
     loader: Any = AutoTokenizer
     tokenizer: Any = loader.from_pretrained(str(whole or directory), local_files_only=True)
-    name = client.service.model
-    if whole is not None:
-        name = _name(directory)
-        _refuse_rank(client, directory)
-        client.load_adapter(name, directory)
-    found: dict[str, Any] = {"vllm": client.service.version, "longest": client.service.longest}
-    if asked.get("training"):
-        data = TrainingData(**asked["training"])
-        found["compared"] = prove_served(client, name, directory, tokenizer, data, precision=precision)
     stops = evaluation_stop_ids(tokenizer, whole or directory, directory)
-    return ServedModel(client, name, stops, int(asked["seed"]), found)
+    client = Client(service, connections=_CONNECTIONS)
+    found: dict[str, Any] = {"vllm": client.service.version, "longest": client.service.longest}
+    model = ServedModel(client, client.service.model, stops, int(asked["seed"]), found)
+    try:
+        _refuse_other(client, whole or directory, precision)
+        if whole is not None:
+            _refuse_rank(client, directory)
+            name = _name(directory)
+            client.load_adapter(name, directory)
+            model.name = name
+        if asked.get("training"):
+            data = TrainingData(**asked["training"])
+            found["compared"] = prove_served(client, model.name, directory, tokenizer, data, precision=precision)
+    except BaseException:
+        model.close()
+        raise
+    return model
 
 
 def _refuse_other(client: Client, model: Path, precision: str) -> None:
