@@ -11,10 +11,10 @@ from tunebook.cli.main import app
 from tunebook.core.parameters import Parameter
 from tunebook.core.shared_parameters import SHARED_PARAMETERS
 from tunebook.errors import ExitCode
+from tunebook.tools.finetuning.recipes import STOCK_RECIPES
 from tunebook.tools.known_models import KNOWN_MODELS
 from tunebook.tools.parameters import every_parameter
 from tunebook.tools.registry import installed_tools
-from tunebook.tools.torchtune.recipes import STOCK_RECIPES
 
 __all__ = ["DOCS", "cli_reference", "plan_reference"]
 

@@ -79,7 +79,7 @@ class Experiment(SimpleNamespace):
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     from tunebook.tools.runtime.answer_loss import mean_answer_loss
-    from tunebook.tools.runtime.torchtune_components import ChatTokenizer, tokenized_example
+    from tunebook.tools.runtime.tokenized_data import ChatTokenizer, tokenized_example
 
     folder = tmp_path_factory.mktemp("served")
     base = build_tiny_model(folder / "base")

@@ -29,6 +29,7 @@ _VALUES = {
     "services": tuple,
     "parameters": tuple,
     "task_form": str,
+    "exact_match": str,
 }
 _RESULTS = {Stage.PREPARATION: TrainingResults, Stage.EVALUATION: EvaluationResults}
 

@@ -27,7 +27,9 @@ __all__ = [
     "hide_old_torchao",
     "load_evaluated_model",
     "model_in_effect",
+    "refuse_incomplete",
     "snapshot",
+    "without_old_torchao",
 ]
 
 _OLDEST_TORCHAO = (0, 16)  # PEFT raises an error if it finds an older one, even where nothing of it is used
@@ -59,7 +61,7 @@ def load_evaluated_model(
         model = _whole_model(directory, precision, device)
     else:
         model = _whole_model(whole, precision, device)
-        with _without_old_torchao():
+        with without_old_torchao():
             model = with_adapter(model, directory, whole)
     model.eval()
     model.generation_config = _generation(whole or directory, directory, sampling=sampling)
@@ -111,7 +113,7 @@ def hide_old_torchao() -> None:
 
 
 @contextmanager
-def _without_old_torchao() -> Iterator[None]:
+def without_old_torchao() -> Iterator[None]:
     """Hides it only for a while: a process that trains has imported it before."""
     if not _is_old_torchao():
         yield
@@ -163,11 +165,11 @@ def _whole_model(directory: Path, precision: str, device: str) -> Any:
         )
     except (OSError, RuntimeError) as error:
         raise ValueError(f"the model {directory} cannot be loaded: {error}") from error
-    _refuse_incomplete(directory, report)
+    refuse_incomplete(directory, report)
     return model
 
 
-def _refuse_incomplete(directory: Path, report: Mapping[str, Any]) -> None:
+def refuse_incomplete(directory: Path, report: Mapping[str, Any]) -> None:
     """Transformers only warns of these, and invents the values of tensors that are missing.
 
     Raises:

@@ -27,7 +27,6 @@ from tunebook.tools.runtime.checkpoint_files import ADAPTER_CONFIG
 from tunebook.tools.runtime.evaluated_model import base_directory, evaluation_stop_ids, snapshot
 from tunebook.tools.runtime.loaded_adapter import adapter_values
 from tunebook.tools.runtime.served_client import Client, ServedError
-from tunebook.tools.runtime.served_probe import TrainingData, prove_served
 
 __all__ = ["ServedModel", "answer_by_server", "connect"]
 
@@ -140,6 +139,8 @@ def connect(
     """
     from transformers import AutoTokenizer
 
+    from tunebook.tools.runtime.served_probe import TrainingData, prove_served  # it imports torch
+
     directory = snapshot(directory)
     whole = base_directory(directory, base)
     loader: Any = AutoTokenizer
@@ -157,7 +158,8 @@ def connect(
             model.name = name
         if asked.get("training"):
             data = TrainingData(**asked["training"])
-            found["compared"] = prove_served(client, model.name, directory, tokenizer, data, precision=precision)
+            weights = whole or directory
+            found["compared"] = prove_served(client, model.name, directory, weights, data, precision=precision)
     except BaseException:
         model.close()
         raise

@@ -14,17 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunebook.tools.runtime.data_formats import Record
-from tunebook.tools.runtime.examples import example_parts, joint_tokens, plain_encoder
-from tunebook.tools.runtime.proof import PROOF, SAMPLES, read_proof, tolerance
+from tunebook.tools.runtime.answer_loss import Example
+from tunebook.tools.runtime.held_out import examples_of_split
+from tunebook.tools.runtime.proof import PROOF, read_proof, tolerance
 from tunebook.tools.runtime.served_client import Client, ServedError
-from tunebook.tools.runtime.training_data import load_records
+from tunebook.tools.runtime.tokenized_data import IGNORED, ChatTokenizer
 
 __all__ = ["TrainingData", "prove_served"]
-
-_IGNORED = -100
-
-_Example = tuple[list[int], list[int]]
 
 
 @dataclass(frozen=True)
@@ -45,14 +41,14 @@ class TrainingData:
 
 
 def prove_served(
-    client: Client, name: str, checkpoint: Path, tokenizer: Any, data: TrainingData, *, precision: str
+    client: Client, name: str, checkpoint: Path, model: Path, data: TrainingData, *, precision: str
 ) -> dict[str, Any]:
     """Compares the mean loss of the held-out answers on the server with the one that the training recorded.
 
     Args:
         name: of the adapter, or of the whole model, on the server.
         checkpoint: its directory, beside which the training has its record.
-        tokenizer: Transformers' own.
+        model: the directory of the weights that the server has, with the tokenizer.
         precision: of the evaluation.
 
     Returns:
@@ -62,7 +58,7 @@ def prove_served(
         ServedError: they differ, or cannot be compared; the message says what to do.
     """
     entry = _recorded(checkpoint, data.epoch)
-    examples = _held_out(tokenizer, data, str(entry["split"]))
+    examples = _held_out(model, data, str(entry["split"]))
     served = [_answer(client, name, example) for example in examples]
     loss, tokens = _mean(served)
     if tokens != entry["tokens"]:
@@ -71,9 +67,7 @@ def prove_served(
             "train again, or evaluate with `Inference: hf`"
         )
     found: dict[str, Any] = {"samples": len(examples), "trained": entry["trained"], "served": loss}
-    found["tolerance"] = tolerance(
-        entry["trained"], "bf16" if "bf16" in {precision, entry.get("precision")} else "fp32"
-    )
+    found["tolerance"] = max(entry.get("tolerance", 0.0), tolerance(entry["trained"], precision))
     if name != client.service.model:
         base = [_answer(client, client.service.model, example) for example in examples]
         found["base"], _ = _mean(base)
@@ -96,43 +90,27 @@ def _recorded(checkpoint: Path, epoch: int) -> dict[str, Any]:
     raise ServedError(f"{file} has no loss of epoch {epoch} to compare the server's with: train again")
 
 
-def _held_out(tokenizer: Any, data: TrainingData, split: str) -> list[_Example]:
+def _held_out(model: Path, data: TrainingData, split: str) -> Sequence[Example]:
     """The examples whose loss the training recorded.
 
     Raises:
         ServedError: the data set cannot be read.
     """
+    values = {"path": data.dataset, "dataset_type": data.dataset_type}
+    values |= {"prompt": data.prompt, "system_prompt": data.system_prompt}
     try:
-        records = load_records(Path(data.dataset), split, data.dataset_type)[:SAMPLES]
-        return [_tokenized(tokenizer, record, data) for record in records]
+        return examples_of_split(ChatTokenizer(str(model), data.max_seq_len), values, split)
     except (OSError, ValueError) as error:
         raise ServedError(
             f"the data of the training, which the server is compared on, cannot be read: {error}"
         ) from None
 
 
-def _tokenized(tokenizer: Any, record: Record, data: TrainingData) -> _Example:
-    """Tokens and labels as the training has them."""
-    parts = example_parts(tokenizer, record, system_prompt=data.system_prompt, prompt=data.prompt)
-    encode = plain_encoder(tokenizer)
-    tokens: list[int] = []
-    labels: list[int] = []
-    if "text" in record:
-        begin = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
-        tokens = [*begin, *encode(record["text"]), int(tokenizer.eos_token_id)]
-        labels = list(tokens)
-    else:
-        for part, learnt in joint_tokens(encode, parts):
-            tokens += part
-            labels += part if learnt else [_IGNORED] * len(part)
-    return tokens[: data.max_seq_len], labels[: data.max_seq_len]
-
-
-def _answer(client: Client, name: str, example: _Example) -> list[float]:
+def _answer(client: Client, name: str, example: Example) -> list[float]:
     """The log-probabilities of the learnt tokens of one example."""
     tokens, labels = example
     found = client.log_probabilities(name, tokens)
-    return [value for value, label in zip(found, labels[1:], strict=True) if label != _IGNORED]
+    return [value for value, label in zip(found, labels[1:], strict=True) if label != IGNORED]
 
 
 def _mean(answers: Sequence[Sequence[float]]) -> tuple[float, int]:
