@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from support.patience import HANG_S
-from tunebook.core.jobs import Job, Resources, Stage
+from tunebook.core.jobs import Job, Pack, Resources, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.disk.manifest import Manifest, digest, read_manifest, write_manifest
 from tunebook.executors import processes
@@ -160,6 +160,13 @@ class Experiment:
         """Adds a line below the first one, as a person would."""
         script = self.path / job.script
         script.write_text(script.read_text().replace("\n", f"\n{line}\n", 1))
+
+    def packed(self, *jobs: Job, at_once: int | None = None, size: int | None = None, service: str = "") -> None:
+        """Lets these jobs share an allocation."""
+        for job in jobs:
+            pack = Pack("together", size=size, at_once=at_once, service=service)
+            self.jobs[self.jobs.index(job)] = replace(job, pack=pack)
+        self._remember()
 
     def without_checkpoint(self, job: Job) -> Job:
         """The job with a checkpoint that its script does not leave."""
