@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from tunebook.core.jobs import Resources, Stage
+from tunebook.core.jobs import Pack, Resources, Stage
 from tunebook.core.naming import as_component
 from tunebook.core.parameters import Kind, Parameter
 from tunebook.core.paths import expanded
@@ -95,6 +95,11 @@ class Server:
     def path(self) -> str:
         """The script that starts it, relative to the experiment's directory."""
         return f"{self.name}.sh"
+
+    @property
+    def pack(self) -> Pack:
+        """The allocation that its evaluations share, one after another; each asks for the server's memory too."""
+        return Pack(key=self.name, at_once=1, service=self.path)
 
     @property
     def max_rank(self) -> int:

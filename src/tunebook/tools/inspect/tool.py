@@ -214,7 +214,8 @@ class _Evaluation(PlannedEvaluation):
         job = self.job(texts=self._task_files(), data=self._data())
         if self.server is None:
             return job
-        return replace(job, resources=served_resources(job.resources, self.context.site))
+        resources = served_resources(job.resources, self.context.site)
+        return replace(job, resources=resources, pack=self.server.pack)
 
     def _task_files(self) -> tuple[str, ...]:
         """The task's file and the files beside it that it imports; none if they are on another machine."""
