@@ -105,7 +105,7 @@ def test_a_usable_plug_in_can_be_named_by_a_plan_and_has_verbs(install: Install,
     assert "mine" not in sys.modules
     registry = installed_tools()
     assert registry.broken == ()
-    assert registry.names(Stage.PREPARATION) == ["torchtune", "mine"]
+    assert registry.names(Stage.PREPARATION) == ["torchtune", "trl", "mine"]
     replace(experiment / "experiment_summary.md", "**Model Preparation:** torchtune", "**Model Preparation:** Mine")
     problems = [problem.message for problem in api.check(experiment).errors]
     assert problems == ["unknown configuration `Recipe`", "unknown configuration `Dataset packing`"]
@@ -128,6 +128,7 @@ def test_the_tools_of_tunebook_keep_their_own_contract() -> None:
     assert registry.broken == ()
     assert [(tool.name, tool.short) for tool in registry.tools] == [
         ("torchtune", "torchtune"),
+        ("trl", "trl"),
         ("inspect-ai", "inspect"),
         ("lm-eval", "lm-eval"),
     ]
