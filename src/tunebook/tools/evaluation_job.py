@@ -127,17 +127,21 @@ class PlannedEvaluation:
             gpus=gpus,
         )
 
-    def script(self, job: Job, variables: Mapping[str, Shell], *, body: str) -> PlannedFile:
+    def script(self, job: Job, variables: Mapping[str, Shell], *, body: str, before: str = "") -> PlannedFile:
         """The job's script.
 
         Args:
             variables: as :meth:`variables` returns them, and the tool's own.
             body: the name of the file in ``templates`` with the tool's commands.
+            before: the name of a file in ``templates`` with commands that come first; empty for none.
 
         Raises:
             PlanError: a value cannot be written where it belongs.
         """
         site = self.context.site
+        commands = shell_body(body)
+        if before:
+            commands = shell_body(before) + commands
         try:
             text = script_text(
                 job,
@@ -145,7 +149,7 @@ class PlannedEvaluation:
                 modules=site.modules,
                 environment=site.environment_for(self.tool, Stage.EVALUATION),
                 variables=variables,
-                body=shell_body(body),
+                body=commands,
             )
         except ValueError as error:
             message = f"run `{self.run.name}`: {error}"

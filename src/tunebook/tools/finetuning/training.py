@@ -146,6 +146,7 @@ class Training(Generic[S, M]):
         settings = {"seed": setup.seed, "prompt": setup.prompt, "system_prompt": setup.system_prompt}
         settings |= {"dataset_path": setup.dataset_path, "dataset_type": setup.values["dataset_type"]}
         settings |= {"epochs": setup.epochs, "precision": setup.precision}
+        settings["max_seq_len"] = setup.values.get("max_seq_len")
         base, rank = "", None
         if setup.saves_adapters:
             base, rank = setup.model_checkpoint, setup.lora_rank

@@ -32,6 +32,7 @@ def prepare(
     base: Path | None = None,
     sample: bool = False,
     plain_text: bool = False,
+    inference: str = "",
 ) -> None:
     """Checks the model's directory and writes the arguments of inspect-ai's ``hf`` provider.
 
@@ -45,6 +46,7 @@ def prepare(
         base: the model that an adapter belongs to; without it the one that the adapter's file names.
         sample: whether tokens are drawn at a temperature.
         plain_text: whether the model is asked as in a training on plain text.
+        inference: the program that serves the model; empty if the provider loads it.
 
     Raises:
         ValueError: the directory holds no model that can be evaluated.
@@ -59,6 +61,8 @@ def prepare(
     }
     if sample:
         arguments["sampling"] = True
+    if inference:
+        arguments["inference"] = inference
     if whole != model_path:
         arguments |= {"base": str(whole), "tokenizer_path": str(whole)}
     template = read_chat_template(whole)
@@ -194,6 +198,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     before.add_argument("--base", type=Path)
     before.add_argument("--sample", action="store_true")
     before.add_argument("--plain-text", action="store_true")
+    before.add_argument("--inference", default="")
     after = verbs.add_parser("verify")
     after.add_argument("--model", required=True)
     after.add_argument("--log-dir", type=Path, required=True)
@@ -215,6 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
                 base=given.base,
                 sample=given.sample,
                 plain_text=given.plain_text,
+                inference=given.inference,
             )
         else:
             files = Files(
