@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tunebook.core.deep_checks import DeepCheck
-from tunebook.core.jobs import Job, Resources, Stage
+from tunebook.core.jobs import Job, Pack, Resources, Stage
 from tunebook.core.paths import evaluation_script, evaluation_stem, expanded
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import evaluations
@@ -40,6 +40,7 @@ from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import input_path, job_variables, script_problems, script_text, shell_body
 from tunebook.tools.model_inputs import model_size_b, whole_model
+from tunebook.tools.packs import evaluation_pack
 from tunebook.tools.plan_inputs import (
     dataset_path,
     evaluation_time,
@@ -222,6 +223,7 @@ class _Evaluation:
             epoch=self.evaluation.epoch,
             result=f"{stem}.result.json",
             resources=self._resources(),
+            pack=self._pack(),
         )
 
     def _task_files(self) -> tuple[str, ...]:
@@ -250,6 +252,10 @@ class _Evaluation:
             base = facts.base if facts else None
             paths = [self.model.directory, str(base.directory) if base else ""]
         return tuple(input_path(self.context.experiment, path) for path in paths if path)
+
+    def _pack(self) -> Pack | None:
+        path = model_path(self.context.plan, self.context.site, self.run)
+        return evaluation_pack(self.context.plan, InspectTool.name, str(model_directory(self.context, path)))
 
     def _resources(self) -> Resources:
         site = self.context.site

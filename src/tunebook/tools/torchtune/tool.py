@@ -38,6 +38,7 @@ from tunebook.tools.base import (
 from tunebook.tools.job_script import Shell, input_path, job_variables, script_problems, script_text, shell_body
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.model_inputs import config_of
+from tunebook.tools.packs import training_pack
 from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_example
 from tunebook.tools.torchtune.config import config_values, launched_recipe, metrics_path, write_config
@@ -297,6 +298,7 @@ class _Derivation:
             metrics=str(metrics_path(self.output)),
             checkpoints=tuple(str(checkpoint(self.output, epoch)) for epoch in range(self.setup.epochs)),
             resources=self._resources(),
+            pack=training_pack(self.context.plan, self.context.site, self.setup.gpus),
         )
 
     def _texts(self) -> tuple[str, ...]:
