@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from support.bash_jobs import Experiment, wait_until
-from support.slurm_cluster import Cluster
+from support.bash_jobs import Experiment, experiment_at, wait_until
+from support.slurm_cluster import Cluster, empty_queue
 from support.slurm_runs import run, states
 from tunebook.core.jobs import JobState
 from tunebook.errors import ExitCode, ToolError
@@ -80,6 +81,36 @@ def test_arrays_run_every_directorys_own_script_and_each_evaluation_after_its_tr
     assert set(told.values()) == {"completed"}
     assert sorted(experiment.order) == sorted({*told, "rank6/finetune"})
     assert len({job.job_id.partition("_")[0] for job in report.jobs if job.job_id}) == 2
+
+
+def test_jobs_of_a_pack_share_one_job_of_slurms_and_are_judged_cancelled_and_followed_by_themselves(
+    plain_slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with empty_queue(plain_slurm, monkeypatch) as cluster, experiment_at(tmp_path / "it's a pack") as experiment:
+        bodies = ["exit 3", experiment.until("go"), experiment.until("go"), "true"]
+        jobs = [experiment.training(f"rank{number}", body) for number, body in enumerate(bodies)]
+        experiment.packed(*jobs, at_once=3)
+        for job in jobs:
+            experiment.evaluation(job.run)
+        run(experiment, detach=True)
+        assert len(cluster.ask("squeue", "-h", "--format=%i").split()) == 5  # the pack, and a job per evaluation
+        wait_until(lambda: len(experiment.order) == 4)  # the first has failed, so that the last could start
+        executor = SlurmExecutor.create(ExecutorOptions())
+        cancelled = cancel_jobs(experiment.jobs, executor, experiment=experiment.path, names=["rank2/finetune"])
+        assert cancelled == ("rank2/finetune",)
+        wait_until((experiment.path / "rank2" / "finetune.outcome.json").exists)
+        experiment.let_go("go")
+        report = run(experiment)
+        assert states(report) == {
+            **{f"rank{number}/finetune": "completed" for number in (1, 2, 3)},
+            **{f"rank{number}/eval/caps_epoch0": "completed" for number in (1, 2, 3)},
+            "rank0/finetune": "failed exit code 3",
+            "rank0/eval/caps_epoch0": "pending training failed",
+        }
+        assert experiment.order.count("rank2/finetune") == 2  # a cancelled job is run again
+        assert len(experiment.order) == 8
+        shared = ("rank0/finetune", "rank1/finetune", "rank3/finetune")
+        assert len({job.job_id.partition("/")[0] for job in report.jobs if job.job.name in shared}) == 1
 
 
 def test_a_monitor_that_leaves_loses_nothing_and_the_next_one_finishes(experiment: Experiment) -> None:

@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from support.patience import HANG_S
-from tunebook.core.jobs import Job, Resources, Stage
+from tunebook.core.jobs import Job, Pack, Resources, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.disk.manifest import Manifest, digest, read_manifest, write_manifest
 from tunebook.executors import processes
-from tunebook.tools.job_script import job_variables, shell_body
+from tunebook.tools.job_script import job_variables, script_start
 
 __all__ = ["Experiment", "experiment_at", "load_jobs", "start_monitor", "wait_until"]
 
@@ -147,7 +147,7 @@ class Experiment:
         """Puts another body into a job's script."""
         text = _SCRIPT.format(
             variables="\n".join(_assignments(job, self.path)),
-            prologue=shell_body("prologue"),
+            prologue=script_start(),
             name=shlex.quote(job.name.replace("\n", " ")),
             order=shlex.quote(str(self.path / "order.log")),
             body=body,
@@ -160,6 +160,13 @@ class Experiment:
         """Adds a line below the first one, as a person would."""
         script = self.path / job.script
         script.write_text(script.read_text().replace("\n", f"\n{line}\n", 1))
+
+    def packed(self, *jobs: Job, at_once: int | None = None, size: int | None = None, service: str = "") -> None:
+        """Lets these jobs share an allocation."""
+        for job in jobs:
+            pack = Pack("together", size=size, at_once=at_once, service=service)
+            self.jobs[self.jobs.index(job)] = replace(job, pack=pack)
+        self._remember()
 
     def without_checkpoint(self, job: Job) -> Job:
         """The job with a checkpoint that its script does not leave."""

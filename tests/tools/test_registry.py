@@ -77,7 +77,7 @@ def test_a_broken_plug_in_is_named_with_its_package_and_reason_and_skipped(
     (warning,) = [str(item) for item in report.warnings if "my-tools" in str(item)]
     assert f"the tool `mine` of the package my-tools cannot be used: {reason}" in warning
     assert report.exit_code is ExitCode.DONE
-    assert {tool.name for tool in installed_tools().tools} == {"torchtune", "trl", "inspect-ai"}
+    assert {tool.name for tool in installed_tools().tools} == {"torchtune", "trl", "inspect-ai", "lm-eval"}
     assert reason in str(api.tools().warnings[0])
 
 
@@ -98,7 +98,7 @@ def test_a_broken_plug_in_that_the_plan_names_is_an_error_with_the_same_reason(
 
 def test_a_usable_plug_in_can_be_named_by_a_plan_and_has_verbs(install: Install, experiment: Path) -> None:
     install(TOOL)
-    assert tool_names() == ("inspect", "mine", "torchtune", "trl")
+    assert tool_names() == ("inspect", "lm-eval", "mine", "torchtune", "trl")
     assert "mine" not in sys.modules
     registry = installed_tools()
     assert registry.broken == ()
@@ -127,4 +127,5 @@ def test_the_tools_of_tunebook_keep_their_own_contract() -> None:
         ("torchtune", "torchtune"),
         ("trl", "trl"),
         ("inspect-ai", "inspect"),
+        ("lm-eval", "lm-eval"),
     ]

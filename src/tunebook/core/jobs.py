@@ -13,9 +13,11 @@ from tunebook.core.units import clock_minutes
 __all__ = [
     "LOST",
     "NEVER_RAN",
+    "NOT_REACHED",
     "Job",
     "JobState",
     "JobStatus",
+    "Pack",
     "Resources",
     "Stage",
     "count_states",
@@ -27,6 +29,8 @@ LOST = "killed (no outcome file)"
 """The reason of a job that left no trace of its end."""
 NEVER_RAN = "DependencyNeverSatisfied"
 """The reason of a job that a scheduler dropped because a job that it waited for had failed."""
+NOT_REACHED = "its pack ended before it started"
+"""The reason of a job that shared an allocation, and whose turn had not come when the allocation ended."""
 
 
 class Stage(Enum):
@@ -94,6 +98,28 @@ _ANY_RESOURCES = Resources()
 
 
 @dataclass(frozen=True)
+class Pack:
+    """How a job may share one allocation with other jobs; each keeps its own script, outcome, output and retry.
+
+    Attributes:
+        key: jobs with equal keys, and equal values of the other attributes, may share an allocation.
+        size: the largest number of jobs in one allocation; ``None`` is any number.
+        at_once: how many of them run side by side; ``None`` is all. Jobs side by side share the GPUs.
+        mps: whether jobs side by side share a GPU through CUDA MPS where its program is installed.
+        service: a script that runs beside the jobs and ends after them, relative to the experiment's directory; empty
+            for none.
+        memory: host memory of the service with its unit; empty for a service that needs no more than the jobs ask for.
+    """
+
+    key: str
+    size: int | None = None
+    at_once: int | None = None
+    mps: bool = False
+    service: str = ""
+    memory: str = ""
+
+
+@dataclass(frozen=True)
 class Job:
     """One script to run; paths are relative to the experiment's directory except where stated.
 
@@ -114,6 +140,7 @@ class Job:
         result: the file that an evaluation's script writes about its log.
         checkpoints: absolute paths of the directories that a completed training leaves.
         resources: the resources that it asks a scheduler for; the script's header is written from these values.
+        pack: how it may share an allocation with other jobs; ``None`` for a job that never does.
     """
 
     name: str
@@ -133,6 +160,7 @@ class Job:
     result: str | None = None
     checkpoints: tuple[str, ...] = ()
     resources: Resources = _ANY_RESOURCES
+    pack: Pack | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -159,7 +187,8 @@ class JobStatus:
 def job_to_json(job: Job) -> dict[str, Any]:
     """Converts the job to a JSON object, whose resources are those that differ from the cluster's choice."""
     resources = {name: value for name, value in vars(job.resources).items() if value != getattr(_ANY_RESOURCES, name)}
-    return vars(job) | {"stage": job.stage.value, "resources": resources}
+    pack = None if job.pack is None else dict(vars(job.pack))
+    return vars(job) | {"stage": job.stage.value, "resources": resources, "pack": pack}
 
 
 def job_from_json(document: Mapping[str, Any]) -> Job:
@@ -175,4 +204,6 @@ def job_from_json(document: Mapping[str, Any]) -> Job:
     }
     values["stage"] = Stage(document["stage"])
     values["resources"] = Resources(**document.get("resources", {}))
+    if values.get("pack") is not None:
+        values["pack"] = Pack(**values["pack"])
     return Job(**values)

@@ -20,6 +20,7 @@ __all__ = [
     "LOCK",
     "MANIFEST",
     "METRICS",
+    "PACKS",
     "PASSED_CHECKS",
     "PLAN_FILE",
     "PROOF",
@@ -47,6 +48,7 @@ LEDGER = f"{STATE_DIRECTORY}/ledger.jsonl"
 DATA_RECORD = f"{STATE_DIRECTORY}/data.json"
 PASSED_CHECKS = f"{STATE_DIRECTORY}/passed_checks.json"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
+PACKS = f"{STATE_DIRECTORY}/packs"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 DIGESTS = f"{STATE_DIRECTORY}/digests.json"
 INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"

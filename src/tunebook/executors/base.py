@@ -16,6 +16,7 @@ __all__ = [
     "ExecutorFactory",
     "ExecutorOptions",
     "Intake",
+    "Need",
     "Submission",
     "Submitted",
 ]
@@ -35,6 +36,14 @@ class ExecutorOptions:
 
 
 @dataclass(frozen=True)
+class Need:
+    """A job in flight that another job waits for: its submission's tag, and the absolute path of its outcome file."""
+
+    outcome: str
+    tag: str
+
+
+@dataclass(frozen=True)
 class Submission:
     """One job on its way to an executor.
 
@@ -44,14 +53,18 @@ class Submission:
             the next one asks for the tag. Empty while the submission is only planned.
         after: the executor's ids of the jobs that must have completed before; only given to executors that hold
             dependencies themselves.
+        needs: the same jobs, in the same order, by what their scripts leave at their end.
         resume: whether an earlier submission was interrupted: the job may continue from what that one left.
+        job_id: the executor's id, as an earlier monitor recorded it; empty if none did.
     """
 
     job: Job
     experiment: Path
     tag: str = ""
     after: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
     resume: bool = False
+    job_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,16 +73,18 @@ class Batch:
 
     Attributes:
         indices: a number for each member, unique in the batch; empty for a single job.
+        is_pack: whether the members share one allocation; otherwise each has its own.
     """
 
     members: tuple[Submission, ...]
     indices: tuple[int, ...] = ()
+    is_pack: bool = False
 
     def tagged(self, tag: str) -> Batch:
         """Returns the batch with a tag for each member: ``tag`` for a single job, else ``tag`` and its number."""
         tags = [f"{tag}.{index}" for index in self.indices] or [tag]
         members = (replace(member, tag=one) for member, one in zip(self.members, tags, strict=True))
-        return Batch(tuple(members), self.indices)
+        return replace(self, members=tuple(members))
 
 
 @dataclass(frozen=True)
@@ -150,6 +165,9 @@ class Executor(Protocol):
 
     def cancel(self, ids: Sequence[str]) -> None:
         """Ends the jobs and the remaining processes of those that have ended; returns once that is done.
+
+        Jobs that share an allocation with others end within seconds after that, where only their allocation's own
+        script can reach them.
 
         Ids that it does not know are left alone.
         """

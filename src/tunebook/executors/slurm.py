@@ -14,6 +14,8 @@ from tunebook.errors import ExecutorError, QueueFullError, UnclearError
 from tunebook.executors import processes
 from tunebook.executors.base import Batch, ExecutorOptions, Intake, Submission, Submitted
 from tunebook.executors.environment import job_environment
+from tunebook.executors.pack_records import PackRecords
+from tunebook.executors.packs import into_packs, member_id, member_output, pack_folder, split_id, write_pack
 from tunebook.executors.slurm_batches import into_batches
 from tunebook.slurm import queue, submission
 from tunebook.slurm.accounting import Accounting
@@ -56,6 +58,7 @@ class SlurmExecutor:
         else:
             self._smallest = 2 if array else max_array + 1
         self._accounting = Accounting()
+        self._packs = PackRecords()
         self._ended: set[str] = set()
 
     @classmethod
@@ -73,11 +76,17 @@ class SlurmExecutor:
         return cls(cluster, max_array=most, slots=options.slots, array=options.array)
 
     def plan(self, waiting: Sequence[Submission]) -> Intake:
-        """Takes all jobs, since SLURM queues what it cannot run, in as few batches as it took lately."""
+        """Takes all jobs, since SLURM queues what it cannot run, in as few batches as it took lately.
+
+        A job is left for later if a person edited its script's header and it waits for a job of a pack: SLURM knows
+        how a pack ends, and not how its jobs do.
+        """
         if not waiting:
             return Intake()
         alone = changed_scripts(waiting[0].experiment, (one.job for one in waiting))
-        return Intake(into_batches(waiting, alone=alone, smallest=self._smallest, largest=self._largest))
+        packs, others = into_packs(waiting, alone=alone)
+        batches = into_batches(others, alone=alone, smallest=self._smallest, largest=self._largest)
+        return Intake((*packs, *batches))
 
     def refusal(self, resources: Resources) -> str:
         """Asks ``sbatch --test-only`` with the options of the job's own header.
@@ -90,7 +99,7 @@ class SlurmExecutor:
         return submission.refusal({name: value for name, _, value in options if value})
 
     def submit(self, batch: Batch) -> Sequence[Submitted]:
-        """Hands a job, or an array of jobs, to ``sbatch``.
+        """Hands a job, an array of jobs, or a pack of jobs to ``sbatch``.
 
         Raises:
             QueueFullError: a limit for submitted jobs is reached.
@@ -98,6 +107,8 @@ class SlurmExecutor:
             ExecutorError: SLURM refused the job, in its own words.
         """
         try:
+            if batch.is_pack:
+                return self._submit_pack(batch)
             number = self._submit_array(batch) if batch.indices else _submit_single(batch.members[0])
         except QueueFullError:
             self._largest = max(1, len(batch.members) // 2)
@@ -127,6 +138,23 @@ class SlurmExecutor:
             options += submission.after_each(first.after[0].partition("_")[0])
         return submission.submit(script, tag=tag, options=options, cwd=folder, env=job_environment(tag))
 
+    def _submit_pack(self, batch: Batch) -> Sequence[Submitted]:
+        first = batch.members[0]
+        script = write_pack(batch)
+        folder = script.parent
+        options = [
+            submission.output_option(folder, "slurm-%j.out"),
+            f"--job-name={_plain(first.experiment.name)}-{first.job.stage.value}",
+        ]
+        awaited = {split_id(job_id)[0] for one in batch.members for job_id in one.after}
+        if awaited:
+            options += submission.after_end(sorted(awaited))
+        number = submission.submit(
+            script, tag=folder.name, options=options, cwd=folder, env=job_environment(folder.name)
+        )
+        self._packs.add(number, folder)
+        return [_member(one, number, index) for index, one in zip(batch.indices, batch.members, strict=True)]
+
     def find(self, submissions: Sequence[Submission]) -> Mapping[str, Submitted]:
         """Returns those that SLURM remembers, by the comments that carry their tags.
 
@@ -134,11 +162,15 @@ class SlurmExecutor:
             UnclearError: an ``sbatch`` of a monitor that has ended still runs.
             ExecutorError: SLURM does not answer.
         """
+        self._packs.learn(submissions)
         tags = {one.tag.partition(".")[0] for one in submissions}
         for found in processes.member_processes(tags).values():
             if any(processes.name_of(process) == "sbatch" for process in found):
                 raise UnclearError("an `sbatch` of an earlier monitor still runs")
         by_tag = {one.tag: one for one in submissions}
+        in_parts: dict[str, list[Submission]] = {}
+        for one in submissions:
+            in_parts.setdefault(one.tag.rpartition(".")[0], []).append(one)
         known: dict[str, Submitted] = {}
         for row in queue.read_queue():
             _, is_task, index = row.job_id.partition("_")
@@ -147,7 +179,17 @@ class SlurmExecutor:
                 tag += f".{index}"
             if tag in by_tag:
                 known[tag] = Submitted(row.job_id, _output(by_tag[tag], row.job_id))
+            elif tag and not is_task:
+                known |= self._members(row.job_id, in_parts.get(tag, ()))
         return known
+
+    def _members(self, number: str, members: Sequence[Submission]) -> Mapping[str, Submitted]:
+        """The members of a pack, by their tags."""
+        found: dict[str, Submitted] = {}
+        for one in members:
+            self._packs.add(number, pack_folder(one))
+            found[one.tag] = _member(one, number, int(one.tag.rpartition(".")[2]))
+        return found
 
     def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
         """Asks ``squeue`` once for all, and ``sacct`` once for the jobs that ``squeue`` has forgotten.
@@ -155,23 +197,23 @@ class SlurmExecutor:
         Raises:
             ExecutorError: SLURM does not answer.
         """
-        statuses = dict.fromkeys(ids, JobStatus(JobState.UNKNOWN))
+        numbers = dict.fromkeys(split_id(job_id)[0] for job_id in ids)
         queued = {row.job_id: row.status for row in queue.read_queue()}
-        known = {**self._accounting.ask([job_id for job_id in ids if job_id not in queued]), **queued}
-        self._ended = set()
-        for job_id in statuses.keys() & known.keys():
-            statuses[job_id] = known[job_id]
-            if not known[job_id].state.is_going:
-                self._ended.add(job_id)
-        return statuses
+        known = {**self._accounting.ask([number for number in numbers if number not in queued]), **queued}
+        self._ended = {number for number in numbers if number in known and not known[number].state.is_going}
+        unknown = JobStatus(JobState.UNKNOWN)
+        return {job_id: self._packs.status(job_id, known.get(split_id(job_id)[0], unknown)) for job_id in ids}
 
     def cancel(self, ids: Sequence[str]) -> None:
         """Cancels jobs that have not ended. SLURM itself ends the remaining processes of those that have.
 
+        A pack is cancelled with the last of its jobs; before that, its own script ends single jobs within seconds.
+
         Raises:
             ExecutorError: SLURM does not answer, or forbids it.
         """
-        queue.cancel([job_id for job_id in ids if job_id not in self._ended])
+        numbers = {job_id for job_id in ids if split_id(job_id)[1] is None} | self._packs.cancel(ids)
+        queue.cancel(sorted(numbers - self._ended))
 
 
 def _submit_single(one: Submission) -> str:
@@ -189,6 +231,10 @@ def _submit_single(one: Submission) -> str:
 def _task(number: int, one: Submission) -> ArrayTask:
     directory, script = one.experiment / one.job.directory, one.experiment / one.job.script
     return ArrayTask(number, one.tag, directory, script, resume=one.resume)
+
+
+def _member(one: Submission, number: str, index: int) -> Submitted:
+    return Submitted(member_id(number, index), str(member_output(one, f"slurm-{number}", index)))
 
 
 def _output(one: Submission, job_id: str) -> str:

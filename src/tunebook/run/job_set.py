@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tunebook.core.jobs import JobState, Stage
 from tunebook.disk.ledger import LedgerEntry
-from tunebook.executors.base import Submission
+from tunebook.executors.base import Need, Submission
 from tunebook.run.gather import Survey
 from tunebook.run.job_state import JobInRun, Phase
 from tunebook.run.report import JobReport
@@ -64,8 +64,16 @@ class JobSet:
 
     def submission(self, one: JobInRun) -> Submission:
         """Returns the job as an executor gets it."""
-        after = [need.job_id for need in self._needs(one) if need.in_flight]
-        return Submission(one.job, self._experiment, one.tag, tuple(after), one.may_resume)
+        awaited = [need for need in self._needs(one) if need.in_flight]
+        return Submission(
+            one.job,
+            self._experiment,
+            one.tag,
+            after=tuple(need.job_id for need in awaited),
+            needs=tuple(Need(str(self._experiment / need.job.outcome), need.tag) for need in awaited),
+            resume=one.may_resume,
+            job_id=one.job_id,
+        )
 
     def not_retried(self) -> Iterator[JobInRun]:
         """The jobs that failed in an earlier run, and are left alone."""

@@ -56,6 +56,7 @@ class JobInRun:
         phase: what this run has done with it.
         status: the executor's latest report of a job in flight.
         misses: how many times in a row the executor did not know the job, or knew only that it has ended.
+        not_reached: how many times in this run its pack ended before it started.
         note: why this run cannot start it.
     """
 
@@ -67,6 +68,7 @@ class JobInRun:
     phase: Phase = Phase.IDLE
     status: JobStatus = _QUEUED
     misses: int = 0
+    not_reached: int = 0
     note: str = ""
     tag: str = ""
     job_id: str = ""

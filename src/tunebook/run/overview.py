@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus
+from tunebook.core.jobs import NEVER_RAN, NOT_REACHED, Job, JobState, JobStatus
 from tunebook.disk.ledger import Event, EventKind, record
 from tunebook.errors import ExecutorError
 from tunebook.executors.base import Executor, Submission
@@ -103,6 +103,8 @@ def _without_outcome(job_set: JobSet, one: JobInRun, status: JobStatus) -> Verdi
         is_dropped = is_dropped or job_set.has_failed_need(one)
     if _is_cancelled(one):
         return Verdict(JobState.FAILED, CANCELLED, rerun=True)
+    if status.reason == NOT_REACHED:
+        return Verdict(JobState.PENDING, NOT_REACHED)
     if is_dropped:
         return Verdict(JobState.PENDING, "a job that it needs has failed")
     if status.state is JobState.FAILED and status.reason and one.job_id:
@@ -130,7 +132,7 @@ def cancel_jobs(
             continue
         if not entry.is_of(executor.name, executor.host):
             raise ExecutorError(f"{job.name} was submitted to {entry.place}")
-        submissions.append(Submission(job, experiment, entry.last.tag))
+        submissions.append(Submission(job, experiment, entry.last.tag, job_id=entry.last.job_id))
     if not submissions:
         return ()
     return _cancel(submissions, executor)

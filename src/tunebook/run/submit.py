@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tunebook.artifacts.output import last_lines
 from tunebook.core.input_digests import InputDigests
-from tunebook.core.jobs import LOST, NEVER_RAN, JobState, JobStatus
+from tunebook.core.jobs import LOST, NEVER_RAN, NOT_REACHED, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.ledger import EventKind, LedgerEntry
 from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError
@@ -22,6 +23,9 @@ from tunebook.run.report import JobReport
 from tunebook.run.verdict import Verdict
 
 __all__ = ["Submitter"]
+
+_MOST_NOT_REACHED = 10
+"""Each pack that ends too early has run at least one of its jobs, unless something is wrong with all of them."""
 
 
 class Submitter:
@@ -112,7 +116,7 @@ class Submitter:
             answers = self._executor.submit(batch)
         except QueueFullError as error:
             self._take_back(jobs, str(error))
-            if len(jobs) == 1:
+            if len(jobs) == 1 or batch.is_pack:
                 self.note = str(error)
             return [], False
         except UnclearError as error:
@@ -127,7 +131,7 @@ class Submitter:
         for one, answer in zip(jobs, answers, strict=True):
             one.job_id, one.output = answer.job_id, answer.output
         self._recorder.record(jobs, EventKind.SUBMITTED)
-        self._log_submitted(jobs)
+        self._log_submitted(jobs, is_pack=batch.is_pack)
         return [one.job.name for one in jobs], True
 
     def _with_inputs(self, batch: Batch) -> tuple[Batch, list[InputDigests]]:
@@ -144,7 +148,7 @@ class Submitter:
         indices: tuple[int, ...] = ()
         if batch.indices:
             indices = tuple(batch.indices[position] for position in digests)
-        return Batch(members, indices), list(digests.values())
+        return replace(batch, members=members, indices=indices), list(digests.values())
 
     def _take_back(self, jobs: Sequence[JobInRun], reason: str) -> None:
         """Returns jobs that the executor does not have to those that wait."""
@@ -156,13 +160,14 @@ class Submitter:
         one.release()
         self._jobs.look_again(one, self._recorder.entry(one))
 
-    def _log_submitted(self, jobs: Sequence[JobInRun]) -> None:
+    def _log_submitted(self, jobs: Sequence[JobInRun], *, is_pack: bool) -> None:
         first, last = jobs[0], jobs[-1]
         if len(jobs) == 1:
             what, details = first.job.name, f"script {first.job.script}, tag {first.tag}"
             result = f"job {first.job_id}, output {first.output or 'unknown'}"
         else:
-            what, details = f"{len(jobs)} jobs as one array", ", ".join(one.job.name for one in jobs)
+            form = "pack, which shares one allocation," if is_pack else "array"
+            what, details = f"{len(jobs)} jobs as one {form}", ", ".join(one.job.name for one in jobs)
             result = f"jobs {first.job_id} to {last.job_id}"
         self._recorder.log_tool(
             first.job.tool, "SUBMIT_JOB", f"{what} to {self._executor.name}", details=details, result=result
@@ -211,11 +216,11 @@ class Submitter:
         details, result = f"tag {one.tag}", f"job {one.job_id}"
         self._recorder.log_tool(one.job.tool, "ADOPT_JOB", one.job.name, details=details, result=result)
 
-    def _give_up(self, one: JobInRun) -> None:
+    def _give_up(self, one: JobInRun, reason: str = "never started") -> None:
         marker = self._experiment / GIVEN_UP / one.tag
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
-        self._take_back([one], "never started")
+        self._take_back([one], reason)
 
     def _is_here(self, one: JobInRun, entry: LedgerEntry) -> bool:
         """Whether this executor can be asked for a job; another executor's job is neither lost nor submitted again."""
@@ -233,9 +238,14 @@ class Submitter:
 
     def finish(self, one: JobInRun, status: JobStatus) -> None:
         """Records how a job ended: by its own outcome, otherwise by its executor's report."""
-        if not self.has_outcome(one) and self._was_dropped(one, status):
-            self._take_back([one], "a job that it needs has failed")
-            return
+        if not self.has_outcome(one):
+            if self._was_dropped(one, status):
+                self._take_back([one], "a job that it needs has failed")
+                return
+            if self._was_not_reached(one, status):
+                one.not_reached += 1
+                self._give_up(one, NOT_REACHED)
+                return
         state, reason = self._end(one, status)
         self._recorder.record_end(one, state, reason)
         one.end()
@@ -305,6 +315,12 @@ class Submitter:
             return True
         # SLURM reports a start even of a task of an array that was dropped.
         return not status.started or status.reason.startswith("CANCELLED")
+
+    def _was_not_reached(self, one: JobInRun, status: JobStatus) -> bool:
+        """Whether its pack ended before its turn came; a job to which that happens again and again fails."""
+        entry = self._recorder.entry(one)
+        is_cancelled = entry is not None and entry.cancelled
+        return status.reason == NOT_REACHED and not is_cancelled and one.not_reached < _MOST_NOT_REACHED
 
     def _has_newer_need(self, one: JobInRun, own: LedgerEntry | None) -> bool:
         """Whether a job that it needs was submitted again after it: the submission that it waited for has failed."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from tunebook.errors import ExecutorError, QueueFullError, SlurmError, UnclearError
 from tunebook.slurm.programs import call, complaint
 
-__all__ = ["after_all", "after_each", "output_option", "refusal", "submit"]
+__all__ = ["after_all", "after_each", "after_end", "output_option", "refusal", "submit"]
 
 # Options here override the person's SBATCH_ variables and the script's header.
 _SBATCH = ("sbatch", "--parsable", "--export=ALL", "--open-mode=append", "--requeue")
@@ -69,6 +69,11 @@ def after_all(ids: Sequence[str]) -> list[str]:
 def after_each(array: str) -> list[str]:
     """Options for an array each of whose tasks starts after the task with the same number of another array."""
     return [f"--dependency=aftercorr:{array}", "--kill-on-invalid-dep=yes"]
+
+
+def after_end(ids: Sequence[str]) -> list[str]:
+    """Options for a job that starts once all these have ended, however they ended."""
+    return [f"--dependency=afterany:{':'.join(ids)}"]
 
 
 def output_option(directory: Path, name: str) -> str:

@@ -132,7 +132,7 @@ class Prepared:
         config: the text of the run's ``setup_finetune.yaml``, which task scripts read; ``None`` if the tool writes
             none: task scripts then get the values one by one.
         values: the settings that the training uses, by the parameter's key; an evaluation reads ``dataset_path``,
-            ``dataset_type``, ``precision``, ``prompt`` and ``system_prompt``.
+            ``dataset_type``, ``max_seq_len``, ``precision``, ``prompt`` and ``system_prompt``.
     """
 
     job: str

@@ -24,9 +24,10 @@ from tunebook.tools.runtime.generation import (
     stop_tokens,
 )
 
-__all__ = ["Generation", "generation_effects", "planned_generation"]
+__all__ = ["EVALUATION_GROUP", "Generation", "generation_effects", "planned_generation"]
 
-_GROUP = "evaluation"
+EVALUATION_GROUP = "evaluation"
+"""The heading under which `check` lists the effects of evaluations."""
 _HEAD = 500_000  # characters that hold all special tokens
 _ADDED = '"added_tokens":'
 
@@ -81,7 +82,7 @@ def generation_effects(context: Context, run: Run, *, longest: str, source: str)
     is_trained = any(evaluation.epoch is not None for evaluation in evaluations)
     yield _precision(context, run, is_trained=is_trained)
     if planned_generation(context.plan).max_tokens is None:
-        yield Effect("eval_max_tokens", "Evaluation Max Tokens", longest, source, _GROUP)
+        yield Effect("eval_max_tokens", "Evaluation Max Tokens", longest, source, EVALUATION_GROUP)
     facts = whole_model(context.models.get(model_path(context.plan, context.site, run)))
     if facts is not None and not facts.flaws:
         states = tuple(_state(facts.directory / name) for name in (*TOKENIZER_FILES, "config.json"))
@@ -96,7 +97,7 @@ def _precision(context: Context, run: Run, *, is_trained: bool) -> Effect:
         source = "merged adapters: bf16 would round small ones away"
     elif is_trained and prepared is not None and prepared.base:
         precision = f"{precision}, adapters fp32"
-    return Effect("eval_precision", "Evaluation Precision", precision, source, _GROUP)
+    return Effect("eval_precision", "Evaluation Precision", precision, source, EVALUATION_GROUP)
 
 
 def _state(file: Path) -> _State:
@@ -119,12 +120,12 @@ def _of_files(directory: Path, states: tuple[_State, ...]) -> tuple[Effect, ...]
     own = [_token_text(directory, number) for number in own_stop_ids(values)]
     stops = ", ".join(f"`{token}`" for token in dict.fromkeys([*stop_tokens(tokenizer), *own]))
     source = "the tokens that end an answer in training, and the model's"
-    effects = [Effect("stop_tokens", "Stop Tokens", stops, source, _GROUP)]
+    effects = [Effect("stop_tokens", "Stop Tokens", stops, source, EVALUATION_GROUP)]
     replaced = neutralized(values)
     if replaced:
         shown = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False):.60}" for name, value in replaced.items())
         source = "the model's generation_config.json"
-        effects.append(Effect("neutralized", "Settings Without Effect", shown, source, _GROUP))
+        effects.append(Effect("neutralized", "Settings Without Effect", shown, source, EVALUATION_GROUP))
     return tuple(effects)
 
 

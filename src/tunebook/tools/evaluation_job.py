@@ -17,6 +17,7 @@ from tunebook.tools.evaluation_generation import Generation, planned_generation
 from tunebook.tools.job_script import Shell, input_path, job_variables, script_text, shell_body
 from tunebook.tools.model_facts import ModelFacts
 from tunebook.tools.model_inputs import model_size_b, whole_model
+from tunebook.tools.packs import evaluation_pack
 from tunebook.tools.plan_inputs import (
     dataset_path,
     evaluation_time,
@@ -100,6 +101,7 @@ class PlannedEvaluation:
             epoch=self.evaluation.epoch,
             result=f"{stem}.result.json",
             resources=self._resources(),
+            pack=evaluation_pack(self.context.plan, self.tool, self.whole_model()[0]),
         )
 
     def _models(self) -> tuple[str, ...]:
@@ -127,17 +129,21 @@ class PlannedEvaluation:
             gpus=gpus,
         )
 
-    def script(self, job: Job, variables: Mapping[str, Shell], *, body: str) -> PlannedFile:
+    def script(self, job: Job, variables: Mapping[str, Shell], *, body: str, before: str = "") -> PlannedFile:
         """The job's script.
 
         Args:
             variables: as :meth:`variables` returns them, and the tool's own.
             body: the name of the file in ``templates`` with the tool's commands.
+            before: the name of a file in ``templates`` with commands that come first; empty for none.
 
         Raises:
             PlanError: a value cannot be written where it belongs.
         """
         site = self.context.site
+        commands = shell_body(body)
+        if before:
+            commands = shell_body(before) + commands
         try:
             text = script_text(
                 job,
@@ -145,7 +151,7 @@ class PlannedEvaluation:
                 modules=site.modules,
                 environment=site.environment_for(self.tool, Stage.EVALUATION),
                 variables=variables,
-                body=shell_body(body),
+                body=commands,
             )
         except ValueError as error:
             message = f"run `{self.run.name}`: {error}"

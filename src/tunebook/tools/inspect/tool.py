@@ -6,17 +6,18 @@ import glob
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tunebook.core.deep_checks import DeepCheck
-from tunebook.core.jobs import Job
+from tunebook.core.jobs import Job, Stage
 from tunebook.core.paths import expanded
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
-from tunebook.errors import Problem
+from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import (
     Context,
     Effect,
@@ -37,6 +38,18 @@ from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
 from tunebook.tools.inspect.deep_models import model_checks
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
 from tunebook.tools.inspect.results import InspectResults
+from tunebook.tools.inspect.served import (
+    INFERENCE,
+    VLLM,
+    Server,
+    is_served,
+    served_effects,
+    served_problems,
+    served_request,
+    served_resources,
+    served_warnings,
+    server_of,
+)
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.job_script import Shell, input_path, script_problems
 from tunebook.tools.model_inputs import whole_model
@@ -59,7 +72,7 @@ class InspectTool(EvaluationTool):
         FileKind("logs/", "for inspect-ai output"),
     )
     services = (Package("vllm", "vllm", "vllm"),)
-    parameters = EVALUATION_PARAMETERS
+    parameters = (INFERENCE, *EVALUATION_PARAMETERS)
     results = InspectResults()
     loads_adapters = True
     task_form = "an inspect-ai task that accepts `config_dir`, and `dataset_path`, `system_prompt` and `prompt`"
@@ -67,6 +80,10 @@ class InspectTool(EvaluationTool):
     def read_tasks(self, script: Path) -> TaskScript | None:
         """The functions with ``@task``."""
         return read_task_script(script)
+
+    def rules(self, plan: Plan) -> tuple[Problem, ...]:
+        """Adapters that vLLM does not serve."""
+        return tuple(served_problems(plan))
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> Mapping[str, TaskScript | None]:  # noqa: ARG002
         """Script path to what it accepts, read from its source."""
@@ -96,6 +113,7 @@ class InspectTool(EvaluationTool):
                 function = found.function_for(task)
                 if function:
                     notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
+        warnings.extend(served_warnings(context))
         return Findings(tuple(errors), tuple(warnings), tuple(notes))
 
     def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:
@@ -126,6 +144,8 @@ class InspectTool(EvaluationTool):
         copy = config_copy(context, run)
         if copy is not None and any(evaluation.arguments.config for evaluation in evaluations):
             files.append(copy)
+        servers = [evaluation.server_file() for evaluation in evaluations]
+        files += dict.fromkeys(server for server in servers if server is not None)
         return Unit(run.name, tuple(files), tuple(jobs), directories=(f"{directory}/eval/logs",))
 
     def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
@@ -136,13 +156,19 @@ class InspectTool(EvaluationTool):
     def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
         """How the run's models are loaded, and how they generate."""
         longest = f"{DEFAULT_MAX_TOKENS}, unless the task says otherwise"
-        return tuple(generation_effects(context, run, longest=longest, source="inspect-ai's default"))
+        found = tuple(generation_effects(context, run, longest=longest, source="inspect-ai's default"))
+        return (*found, *served_effects(context, run))
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads each file back and compares it with the plan, the checkpoint and the files that it names."""
-        copies = unit.files[len(unit.jobs) :]
-        message = "it differs from the run's own settings, but task scripts read it"
-        problems = [Problem(message, file.path) for file in copies if read(file.path) != file.text]
+        copy = config_copy(context, run)
+        problems = []
+        for file in unit.files[len(unit.jobs) :]:
+            message = "it differs from what tunebook generates, but it starts the server of the evaluations"
+            if copy is not None and file.path == copy.path:
+                message = "it differs from the run's own settings, but task scripts read it"
+            if read(file.path) != file.text:
+                problems.append(Problem(message, file.path))
         for evaluation, job in zip(context.evaluations[run.name], unit.jobs, strict=True):
             variables = _of(context, run, evaluation).all_variables()
             problems += script_problems(job, read(job.script), variables, context.experiment)
@@ -185,7 +211,11 @@ class _Evaluation(PlannedEvaluation):
 
     @cached_property
     def planned(self) -> Job:
-        return self.job(texts=self._task_files(), data=self._data())
+        job = self.job(texts=self._task_files(), data=self._data())
+        if self.server is None:
+            return job
+        resources = served_resources(job.resources, self.context.site)
+        return replace(job, resources=resources, pack=self.server.pack)
 
     def _task_files(self) -> tuple[str, ...]:
         """The task's file and the files beside it that it imports; none if they are on another machine."""
@@ -202,9 +232,33 @@ class _Evaluation(PlannedEvaluation):
         return (self.arguments.data,)
 
     def built(self) -> tuple[PlannedFile, Job]:
-        return self.script(self.planned, self.all_variables(), body="evaluate"), self.planned
+        before = "served" if self.server is not None else ""
+        return self.script(self.planned, self.all_variables(), body="evaluate", before=before), self.planned
+
+    @cached_property
+    def server(self) -> Server | None:
+        """The server that answers; ``None`` if the job loads the model itself."""
+        if not is_served(self.context.plan):
+            return None
+        return server_of(self.context, self.run, self.evaluation)
+
+    def server_file(self) -> PlannedFile | None:
+        """The script that starts the server."""
+        if self.server is None:
+            return None
+        environment = self.context.site.environment_for(InspectTool.name, Stage.EVALUATION)
+        try:
+            return self.server.file(self.context, environment)
+        except ValueError as error:
+            message = f"run `{self.run.name}`: {error}"
+            raise PlanError(message, file=self.context.plan.file, line=self.run.line) from None
 
     def all_variables(self) -> dict[str, Shell]:
+        serving: dict[str, Shell] = {}
+        if self.server is not None:
+            serving["prepare_options"] = [*self.model.prepare_options(), "--inference", VLLM]
+            serving["service_script"] = str(self.context.experiment / self.server.path)
+            serving["served"] = served_request(self.context, self.run, self.evaluation)
         return {
             **self.variables(self.planned),
             "task": self._task_spec(),
@@ -212,6 +266,7 @@ class _Evaluation(PlannedEvaluation):
             "model": f"hf/{self.model_name}",
             "options": _command_line(self.generation),
             "asked": json.dumps(self.asked(), ensure_ascii=False),
+            **serving,
         }
 
     def use(self) -> TaskUse:

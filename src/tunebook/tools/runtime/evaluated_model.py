@@ -23,10 +23,12 @@ from tunebook.tools.runtime.model_files import snapshot_of
 
 __all__ = [
     "base_directory",
+    "evaluation_stop_ids",
     "hide_old_torchao",
     "load_evaluated_model",
     "model_in_effect",
     "refuse_incomplete",
+    "snapshot",
     "without_old_torchao",
 ]
 
@@ -53,7 +55,7 @@ def load_evaluated_model(
     """
     if precision not in _PRECISIONS:
         raise ValueError(f"the precision is {precision!r}; allowed: {', '.join(_PRECISIONS)}")
-    directory = _snapshot(directory)
+    directory = snapshot(directory)
     whole = base_directory(directory, base)
     if whole is None:
         model = _whole_model(directory, precision, device)
@@ -80,7 +82,7 @@ def base_directory(directory: Path, base: Path | None = None) -> Path | None:
         raise ValueError(f"{file} names no base model: write its directory as `base_model_name_or_path`")
     if not Path(named).is_dir():
         raise ValueError(f"the base model {named} of the adapter {directory} was not found")
-    return _snapshot(Path(named))
+    return snapshot(Path(named))
 
 
 def model_in_effect(directory: Path, model: Any, *, precision: str, base: Path | None = None) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def model_in_effect(directory: Path, model: Any, *, precision: str, base: Path |
     """
     from transformers import AutoTokenizer
 
-    directory = _snapshot(directory)
+    directory = snapshot(directory)
     whole = base_directory(directory, base) or directory
     tokenizer: Any = AutoTokenizer.from_pretrained(str(whole), local_files_only=True)
     stops = list(model.generation_config.eos_token_id)
@@ -135,7 +137,12 @@ def _is_old_torchao() -> bool:
         return False
 
 
-def _snapshot(directory: Path) -> Path:
+def snapshot(directory: Path) -> Path:
+    """The directory with a model's files.
+
+    Raises:
+        ValueError: it is an entry of the Hugging Face cache without a current snapshot.
+    """
     try:
         return snapshot_of(directory)
     except ValueError as error:
@@ -185,9 +192,7 @@ def _generation(whole: Path, directory: Path, *, sampling: bool) -> Any:
 
     settings: Any = GenerationConfig
     tokenizer: Any = AutoTokenizer.from_pretrained(str(whole), local_files_only=True)
-    stops = stop_ids(tokenizer, whole)
-    if directory != whole:
-        stops = list(dict.fromkeys([*stops, *stop_ids(tokenizer, directory)]))
+    stops = evaluation_stop_ids(tokenizer, whole, directory)
     neutral = settings(
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=stops,
@@ -197,6 +202,14 @@ def _generation(whole: Path, directory: Path, *, sampling: bool) -> Any:
     if sampling:
         neutral.top_k = 0  # Transformers' default of 50 would act
     return neutral
+
+
+def evaluation_stop_ids(tokenizer: Any, whole: Path, directory: Path) -> list[int]:
+    """The stop tokens of a whole model, and of the adapter in another directory."""
+    stops = stop_ids(tokenizer, whole)
+    if directory != whole:
+        stops = list(dict.fromkeys([*stops, *stop_ids(tokenizer, directory)]))
+    return stops
 
 
 def _neutralized(whole: Path, directory: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from tunebook.tools.runtime.proof import HELD_OUT, PROOF, SAMPLES, judge, read_p
 from tunebook.tools.runtime.tokenized_data import ChatTokenizer, tokenized_example
 from tunebook.tools.runtime.training_data import load_records
 
-__all__ = ["HeldOut", "TrainedAs", "compare_losses", "held_out_examples"]
+__all__ = ["HeldOut", "TrainedAs", "compare_losses", "examples_of_split", "held_out_examples"]
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,19 @@ def held_out_examples(tokenizer: ChatTokenizer, data: Mapping[str, Any]) -> Held
     """
     for split in HELD_OUT:
         with suppress(ValueError):  # it is missing, or written in another way than the training data
-            examples = _tokenized(tokenizer, data, _first_records(data, split))
+            examples = examples_of_split(tokenizer, data, split)
             if examples:
                 return HeldOut(split, examples)
     raise ValueError(f"{data['path']} has no example with an answer, so nothing can be compared after training")
+
+
+def examples_of_split(tokenizer: ChatTokenizer, data: Mapping[str, Any], split: str) -> tuple[Example, ...]:
+    """The first examples of a split, as many as the proof needs.
+
+    Raises:
+        ValueError: the split is missing, or an example cannot be used.
+    """
+    return _tokenized(tokenizer, data, _first_records(data, split))
 
 
 def _first_records(data: Mapping[str, Any], split: str) -> list[Record]:

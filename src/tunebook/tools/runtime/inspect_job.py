@@ -18,13 +18,10 @@ from tunebook.tools.runtime.chat import pinned_template, plain_text_arguments
 from tunebook.tools.runtime.checked_model import checked_model
 from tunebook.tools.runtime.inspect_eval import LOADER
 from tunebook.tools.runtime.inspect_log import Asked, chosen_by_task, differences, generation_in_effect
+from tunebook.tools.runtime.job_errors import JobError
 from tunebook.tools.runtime.model_files import read_chat_template
 
 __all__ = ["Files", "main", "prepare", "verify"]
-
-
-class JobError(Exception):
-    """One line for the person who reads the job's output."""
 
 
 def prepare(
@@ -35,6 +32,7 @@ def prepare(
     base: Path | None = None,
     sample: bool = False,
     plain_text: bool = False,
+    inference: str = "",
 ) -> None:
     """Checks the model's directory and writes the arguments of inspect-ai's ``hf`` provider.
 
@@ -48,6 +46,7 @@ def prepare(
         base: the model that an adapter belongs to; without it the one that the adapter's file names.
         sample: whether tokens are drawn at a temperature.
         plain_text: whether the model is asked as in a training on plain text.
+        inference: the program that serves the model; empty if the provider loads it.
 
     Raises:
         ValueError: the directory holds no model that can be evaluated.
@@ -62,6 +61,8 @@ def prepare(
     }
     if sample:
         arguments["sampling"] = True
+    if inference:
+        arguments["inference"] = inference
     if whole != model_path:
         arguments |= {"base": str(whole), "tokenizer_path": str(whole)}
     template = read_chat_template(whole)
@@ -197,6 +198,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     before.add_argument("--base", type=Path)
     before.add_argument("--sample", action="store_true")
     before.add_argument("--plain-text", action="store_true")
+    before.add_argument("--inference", default="")
     after = verbs.add_parser("verify")
     after.add_argument("--model", required=True)
     after.add_argument("--log-dir", type=Path, required=True)
@@ -218,6 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
                 base=given.base,
                 sample=given.sample,
                 plain_text=given.plain_text,
+                inference=given.inference,
             )
         else:
             files = Files(
