@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["main", "set_up", "train"]
 
 
-def set_up(settings: Settings) -> PlannedTrainer:
+def set_up(settings: Settings, *, tokenizer_kind: type[ChatTokenizer] = ChatTokenizer) -> PlannedTrainer:
     """The trainer with model, data and log, before its first step.
+
+    Args:
+        tokenizer_kind: another one numbers the tokens of a small model.
 
     Raises:
         TrainingError: the model, or the way in which it would be trained, is not what the settings ask for.
@@ -39,10 +42,10 @@ def set_up(settings: Settings) -> PlannedTrainer:
     if problem:
         raise TrainingError(problem)
     with without_old_torchao():
-        return _trainer(settings)
+        return _trainer(settings, tokenizer_kind)
 
 
-def _trainer(settings: Settings) -> PlannedTrainer:
+def _trainer(settings: Settings, tokenizer_kind: type[ChatTokenizer]) -> PlannedTrainer:
     from datasets import Dataset
     from transformers import PrinterCallback
 
@@ -52,7 +55,7 @@ def _trainer(settings: Settings) -> PlannedTrainer:
     from tunebook.tools.runtime.trl_validation import Validation
 
     arguments = arguments_of(settings)
-    tokenizer = ChatTokenizer(str(base_of(settings)), settings.trl["max_length"])
+    tokenizer = tokenizer_kind(str(base_of(settings)), settings.trl["max_length"])
     collate = partial(batch_of, pad_id=tokenizer.pad_id)
     validation = None
     if settings.trl["eval_strategy"] != "no":
