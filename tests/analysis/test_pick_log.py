@@ -30,7 +30,7 @@ def header(*, created: str = "2026-01-02T10:00:00+00:00", status: str = "success
 
 
 def log(path: str, **more: Any) -> EvaluationLog:
-    return EvaluationLog(path, "1.1", header(**more))
+    return EvaluationLog(path, "1.1", "inspect-ai", header(**more))
 
 
 def facts(state: JobState, *, started: str = "", reason: str = "") -> JobFacts:

@@ -51,8 +51,8 @@ def experiment(tmp_path: Path) -> Path:
 
 
 def scores(experiment: Path, tool: LineResults, *, use_cache: bool = True) -> dict[str, float | None]:
-    reader = LogReader(experiment, tool, use_cache=use_cache)
-    logs, unreadable = reader.headers(tool.log_files(experiment / "run"))
+    reader = LogReader(experiment, {"lines": tool}, use_cache=use_cache)
+    logs, unreadable = reader.headers(dict.fromkeys(tool.log_files(experiment / "run"), "lines"))
     assert [(log.path, log.why) for log in unreadable] == [("run/torn.log", "it is empty")]
     samples, torn = reader.samples(logs)
     assert torn == ()
@@ -81,7 +81,7 @@ def test_without_a_cache_nothing_is_written_and_all_is_read(experiment: Path) ->
 def test_a_cache_of_another_version_is_not_used(experiment: Path) -> None:
     scores(experiment, LineResults())
     cache = experiment / ".tunebook" / "analysis" / "headers.json"
-    cache.write_text(cache.read_text().replace('"version": 4', '"version": 3'))
+    cache.write_text(cache.read_text().replace('"version": ', '"version": 1'))
     tool = LineResults()
     assert scores(experiment, tool) == {"run/a.log": 1.0, "run/b.log": 0.5}
     assert "header a.log" in tool.read

@@ -25,7 +25,7 @@ Edit = Callable[..., str]
 def test_the_example_is_read_completely(page: str) -> None:
     plan = plan_of(page)
     assert plan.name == "cap_4L_lora_lr_sweep_2025-10-22"
-    assert (plan.tools.preparation, plan.tools.evaluation, plan.tools.assumed) == ("torchtune", "inspect-ai", False)
+    assert (plan.tools.preparation, plan.tools.evaluation, plan.tools.assumed) == ("torchtune", ("inspect-ai",), False)
     assert [run.type for run in plan.runs] == [RunType.FINE_TUNED] * 8 + [RunType.CONTROL]
     assert plan.dataset is not None
     assert dict(plan.dataset.splits) == {"train": 240, "validation": 30, "test": 30}
@@ -55,12 +55,12 @@ def test_without_a_tools_section_the_defaults_are_assumed(page: str) -> None:
     start, end = page.index("## Tools"), page.index("## Variables")
     plan = plan_of(page[:start] + page[end:])
     assert plan.tools.assumed
-    assert (plan.tools.preparation, plan.tools.evaluation) == ("torchtune", "inspect-ai")
+    assert (plan.tools.preparation, plan.tools.evaluation) == ("torchtune", ("inspect-ai",))
 
 
 def test_the_tools_are_read_alone_to_choose_the_parameters(page: str) -> None:
     assert read_tools(page) == plan_of(page).tools
-    assert read_tools("# x\n## Tools\n- **Evaluation:** other\n").evaluation == "other"
+    assert read_tools("# x\n## Tools\n- **Evaluation:** other\n").evaluation == ("other",)
     assert read_tools("# x\n").assumed
 
 

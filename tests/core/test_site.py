@@ -9,6 +9,8 @@ import pytest
 from support.plans import EXAMPLE
 from tunebook import api
 from tunebook.api.loading import find_site
+from tunebook.core.jobs import Stage
+from tunebook.core.site import Environment, line_of
 from tunebook.core.site_file import site_text
 from tunebook.core.site_reading import ParsedSite, parse_site
 
@@ -282,3 +284,26 @@ def test_a_file_in_another_encoding_is_an_error_with_line_and_byte(tmp_path: Pat
     (tmp_path / "claude.local.md").write_bytes("# Site\n- **Account**: caf\xe9\n".encode("latin-1"))
     (error,) = [item for item in find_site(tmp_path).errors if "UTF-8" in item.message]
     assert (error.message, error.line) == ("not UTF-8: byte 0xe9", 2)
+
+
+def test_a_tool_may_have_an_environment_of_its_own() -> None:
+    usual, own = "- **Conda environment:** tt\n", "- **TRL conda environment:** trl\n"
+    parsed = parse_site(usual + own + "- **lm-eval virtual environment:** `/venvs/lm`\n")
+    assert (parsed.errors, parsed.warnings) == ((), ())
+    site = parsed.site
+    assert site.environment_for("trl", Stage.PREPARATION) == Environment(conda_env="trl")
+    assert site.environment_for("lm-eval", Stage.EVALUATION) == Environment(venv="/venvs/lm")
+    assert site.environment_for("torchtune", Stage.PREPARATION) == Environment(conda_env="tt")
+    assert (line_of(site, "environment.trl"), line_of(site, "environment.lm-eval")) == (2, 3)
+    assert line_of(site, "environment.inspect-ai") is None
+
+
+def test_a_misspelt_stage_is_not_taken_for_a_tool() -> None:
+    parsed = parse_site("- **Trainig conda environment:** tt\n")
+    assert parsed.site.tool_environments == {}
+    assert [problem.message for problem in parsed.warnings] == ["unknown setting `Trainig conda environment`"]
+
+
+def test_two_environments_of_one_tool_are_an_error() -> None:
+    parsed = parse_site("- **TRL conda environment:** a\n- **trl conda environment:** b\n")
+    assert [problem.line for problem in parsed.errors] == [2]

@@ -132,3 +132,15 @@ def test_without_slurm_the_file_has_the_number_of_gpus_only() -> None:
 )
 def test_an_environment_is_a_path_a_name_or_says_which_of_them_it_is(text: str, environment: Environment) -> None:
     assert site_of({"training": text}).training == environment
+
+
+def test_the_environment_of_a_tool_is_written_and_read_back() -> None:
+    values = read_assignments(("training=conda:tt", "environment.lm-eval=venv:/venvs/lm", "environment.trl=trl"))
+    text = site_text(values)
+    assert "- **lm-eval virtual environment**: `/venvs/lm`\n" in text
+    assert parse_site(text).site.tool_environments == {
+        "lm-eval": Environment(venv="/venvs/lm"),
+        "trl": Environment(conda_env="trl"),
+    }
+    with pytest.raises(PlanError, match="trl conda environment is `0 0`"):
+        site_text({"environment.trl": "0 0"})

@@ -22,8 +22,8 @@ from tunebook.core.units import clock_minutes, minutes, sbatch_time, spoken_dura
 from tunebook.errors import PlanError
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
 from tunebook.tools.torchtune.parameters import SETUP_PARAMETERS
-from tunebook.tools.torchtune.setup import Setup
-from tunebook.tools.torchtune.setup_file import read_setup, write_setup
+from tunebook.tools.torchtune.setup import TorchtuneSetup
+from tunebook.tools.torchtune.tool import SETUP_FILE
 from tunebook.tools.yaml_text import yaml_lines
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=40)
@@ -190,7 +190,7 @@ def test_prompts_are_numbered_and_a_single_run_keeps_its_name() -> None:
 DEFAULTS: dict[str, Value] = {
     parameter.key: None if parameter.nullable else parameter.default or "" for parameter in SETUP_PARAMETERS
 }
-SETUP = Setup(
+SETUP = TorchtuneSetup(
     {
         **DEFAULTS,
         "packed": False,
@@ -230,19 +230,19 @@ def test_settings_are_read_back_equal(system: str, prompt: str, lr: float, rank:
         "lora_rank": rank,
         "modules": tuple(modules),
     }
-    setup = Setup({**SETUP.values, **changed})
-    text = write_setup(setup)
-    assert read_setup(text, file="setup_finetune.yaml") == setup
+    setup = TorchtuneSetup({**SETUP.values, **changed})
+    text = SETUP_FILE.write(setup)
+    assert SETUP_FILE.read(text, file="setup_finetune.yaml") == setup
     assert yaml.safe_load(text)["prompt"] == prompt
 
 
 def test_learning_rate_is_taken_for_lr_and_nothing_else_is_guessed() -> None:
-    text = write_setup(SETUP)
-    assert read_setup(text.replace("\nlr: 1.0e-05", "\nlearning_rate: 1e-5"), file="s").values["lr"] == 1e-5
+    text = SETUP_FILE.write(SETUP)
+    assert SETUP_FILE.read(text.replace("\nlr: 1.0e-05", "\nlearning_rate: 1e-5"), file="s").values["lr"] == 1e-5
     with pytest.raises(PlanError, match="missing: seed"):
-        read_setup(text.replace("seed: 14\n", ""), file="s")
+        SETUP_FILE.read(text.replace("seed: 14\n", ""), file="s")
     with pytest.raises(PlanError) as caught:
-        read_setup(text.replace("seed: 14\n", "seed: 14\nsede: 1\nlr: 2\n"), file="s.yaml")
+        SETUP_FILE.read(text.replace("seed: 14\n", "seed: 14\nsede: 1\nlr: 2\n"), file="s.yaml")
     assert [(item.file, item.line) for item in caught.value.problems] == [("s.yaml", 34), ("s.yaml", 35)]
 
 
@@ -250,16 +250,16 @@ def test_learning_rate_is_taken_for_lr_and_nothing_else_is_guessed() -> None:
     ("written", "steps"), [("1", 1), ("10", 10), ("0", None), ("no", None), ("off", None), ("epoch", "epoch")]
 )
 def test_a_setup_file_says_after_how_many_steps_to_validate(written: str, steps: Value) -> None:
-    text = write_setup(SETUP)
+    text = SETUP_FILE.write(SETUP)
     assert "\nrun_val_every_n_steps: null\n" in text
     edited = text.replace("\nrun_val_every_n_steps: null\n", f"\nrun_val_every_n_steps: {written}\n")
-    assert read_setup(edited, file="s").values["run_val_every_n_steps"] == steps
+    assert SETUP_FILE.read(edited, file="s").values["run_val_every_n_steps"] == steps
 
 
 def test_unset_settings_are_read_back_unset() -> None:
     unset = ("lora_rank", "lora_alpha", "lora_dropout", "lora_target_modules", "my_wandb_project", "custom_recipe")
-    setup = Setup({**SETUP.values, **dict.fromkeys(unset)})
-    read = read_setup(write_setup(setup), file="setup_finetune.yaml")
+    setup = TorchtuneSetup({**SETUP.values, **dict.fromkeys(unset)})
+    read = SETUP_FILE.read(SETUP_FILE.write(setup), file="setup_finetune.yaml")
     assert {key: read.values[key] for key in unset} == dict.fromkeys(unset)
 
 
@@ -274,4 +274,4 @@ def test_unset_settings_are_read_back_unset() -> None:
     ],
 )
 def test_the_recipe_follows_from_the_settings_unless_a_person_names_one(changed: dict[str, Value], recipe: str) -> None:
-    assert Setup({**SETUP.values, **changed}).settings["recipe"] == recipe
+    assert TorchtuneSetup({**SETUP.values, **changed}).settings["recipe"] == recipe

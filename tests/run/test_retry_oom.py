@@ -16,7 +16,7 @@ from support.tiny_model import MODEL, build_tiny_model, write_tiny_experiment
 from tunebook import api
 from tunebook.core.paths import DEVIATIONS
 from tunebook.disk.deviations import Deviation, read_deviation, record_deviation
-from tunebook.tools.torchtune.edit_setup import set_values, smaller_batch
+from tunebook.tools.torchtune.tool import TorchtuneTool
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "capitalization_sweep"
 TUNEBOOK = Path(sys.executable).with_name("tunebook")
@@ -134,8 +134,8 @@ def test_the_smaller_batch_divides_the_effective_one(batch: int, steps: int, exp
     planned = {"batch_size": 4, "gradient_accumulation_steps": 1}
     wanted = {"batch_size": batch, "gradient_accumulation_steps": steps}
     changes = [f"{key}={value}" for key, value in wanted.items() if value != planned[key]]
-    text = set_values(text, changes, file="setup", experiment=Path())
-    found = smaller_batch(text, file="setup")
+    text = TorchtuneTool().edit(text, changes, file="setup", experiment=Path())
+    found = TorchtuneTool().shrink(text, file="setup")
     assert (tuple(found.after.values()) if found else None) == expected
 
 

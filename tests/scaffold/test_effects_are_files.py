@@ -12,7 +12,8 @@ import yaml
 from support.scaffolding import replace, scaffolded
 from tunebook import api
 from tunebook.core.parameters import Kind, Value
-from tunebook.tools.torchtune.parameters import SETUP_PARAMETERS, SetupParameter
+from tunebook.tools.finetuning.rows import SetupParameter
+from tunebook.tools.torchtune.parameters import SETUP_PARAMETERS
 
 PLAN = "experiment_summary.md"
 EVERY_SETTING = """\

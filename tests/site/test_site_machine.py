@@ -201,6 +201,20 @@ def test_conda_environments_are_known_by_what_they_hold(tmp_path: Path) -> None:
     assert "modules" not in found
 
 
+def test_a_tool_that_the_usual_environment_lacks_gets_its_own(tmp_path: Path) -> None:
+    """The server has no tunebook: jobs only start it."""
+    envs = tmp_path / "envs"
+    conda_environment(envs / "both", "torchtune", "inspect_ai", "tunebook")
+    conda_environment(envs / "server", "vllm")
+    here = surroundings(tmp_path)
+    (here.home / ".conda").mkdir()
+    (here.home / ".conda" / "environments.txt").write_text(f"{envs}/both\n{envs}/server\n")
+    found = settled(Machine(here, cluster()))
+    assert found["training"][1].value == found["evaluation"][1].value == "conda:both"
+    assert found["environment.vllm"][1] == Candidate("conda:server", "has vllm")
+    assert not {"environment.torchtune", "environment.inspect-ai"} & found.keys()
+
+
 def test_condas_own_list_stands_in_for_a_conda_that_is_not_loaded(tmp_path: Path) -> None:
     conda_environment(tmp_path / "envs" / "both", "torchtune", "inspect_ai")
     here = surroundings(tmp_path, {"LOADEDMODULES": "gcc/12:miniforge/24.3.0"})

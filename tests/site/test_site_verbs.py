@@ -166,6 +166,23 @@ def make_venv(tmp_path: Path) -> Callable[[str], Path]:
     return make
 
 
+def test_the_environment_of_one_tool_is_started_too(alone: Path, make_venv: Callable[[str], Path]) -> None:
+    empty = make_venv("empty")
+    lines = [f"- **Torchtune virtual environment**: `{empty}`", "- **Helm conda environment**: helm"]
+    lines.append(f"- **vLLM virtual environment**: `{empty}`")
+    (alone / "claude.local.md").write_text("\n".join(lines))
+    report = api.site(alone)
+    found = [(problem.line, problem.message) for problem in report.errors]
+    assert (
+        1,
+        f"torchtune: venv:{empty} cannot import torchtune: ModuleNotFoundError: No module named 'torchtune'",
+    ) in found
+    of_server = f"vllm: venv:{empty} cannot import vllm: ModuleNotFoundError: No module named 'vllm'"
+    assert [message for line, message in found if line == 3] == [of_server]
+    unknown = "an environment is given for helm, but no tool has this name: the line has no effect"
+    assert (2, unknown) in [(problem.line, problem.message) for problem in report.warnings]
+
+
 def test_a_missing_environment_is_reported(alone: Path) -> None:
     (alone / "claude.local.md").write_text("- **Virtual environment**: `/no/venv`\n")
     report = api.site(alone)

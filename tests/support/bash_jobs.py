@@ -18,7 +18,7 @@ from tunebook.core.jobs import Job, Pack, Resources, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.disk.manifest import Manifest, digest, read_manifest, write_manifest
 from tunebook.executors import processes
-from tunebook.tools.job_script import job_variables, shell_body
+from tunebook.tools.job_script import job_variables, script_start
 
 __all__ = ["Experiment", "experiment_at", "load_jobs", "start_monitor", "wait_until"]
 
@@ -147,7 +147,7 @@ class Experiment:
         """Puts another body into a job's script."""
         text = _SCRIPT.format(
             variables="\n".join(_assignments(job, self.path)),
-            prologue=shell_body("prologue"),
+            prologue=script_start(),
             name=shlex.quote(job.name.replace("\n", " ")),
             order=shlex.quote(str(self.path / "order.log")),
             body=body,

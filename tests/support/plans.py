@@ -29,7 +29,7 @@ def problems_of(text: str) -> tuple[Problem, ...]:
 def problems_in(parsed: ParsedPlan) -> tuple[Problem, ...]:
     """Everything that reading found, and the rules find."""
     rules = check_plan(parsed.plan, preparation_tools=["torchtune"], evaluation_tools=["inspect-ai"])
-    named = {parsed.plan.tools.preparation, parsed.plan.tools.evaluation}
+    named = {parsed.plan.tools.preparation, *parsed.plan.tools.evaluation}
     tools = [tool for tool in installed_tools().tools if tool.name in named]
     own_rules = [problem for tool in tools for problem in tool.rules(parsed.plan)]
     return (*parsed.problems, *rules, *own_rules)

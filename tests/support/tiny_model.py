@@ -70,7 +70,8 @@ def build_family_model(directory: Path, family: str, **settings: Any) -> Path:
     tiny = json.loads((directory / "config.json").read_text())
     sizes = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
     keys = (*sizes, "vocab_size", "max_position_embeddings", "bos_token_id", "eos_token_id", "pad_token_id")
-    config = getattr(transformers, f"{family}Config")(**({key: tiny[key] for key in keys} | settings))
+    kind = getattr(transformers, f"{family}TextConfig", None) or getattr(transformers, f"{family}Config")
+    config = kind(**({key: tiny[key] for key in keys} | settings))
     torch.manual_seed(7)
     model = getattr(transformers, f"{family}ForCausalLM")(config)
     for parameter in model.parameters():  # weights of a size at which caps and permutations show

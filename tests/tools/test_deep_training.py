@@ -16,7 +16,7 @@ from support.scaffolding import replace
 from support.tiny_model import build_family_model, write_tiny_experiment
 from support.trainings import FULL
 from tunebook.core.deep_checks import DeepResult
-from tunebook.tools.runtime import peft_adapter, torchtune_components, torchtune_recipe
+from tunebook.tools.runtime import peft_adapter, tokenized_data, torchtune_recipe
 from tunebook.tools.runtime.epoch_steps import steps_per_epoch
 from tunebook.tools.torchtune import deep_checks, deep_training
 
@@ -115,18 +115,18 @@ def test_answers_that_are_tokenized_by_themselves_are_an_error(
     def split(encode: Any, parts: Any) -> list[tuple[list[int], bool]]:
         return [(encode(f" {text}" if learnt else text), learnt) for text, learnt in parts]
 
-    monkeypatch.setattr(torchtune_components, "joint_tokens", split)
+    monkeypatch.setattr(tokenized_data, "joint_tokens", split)
     assert "trainings learn other tokens than those of the conversation" in message(looked(experiment, TOKENS))
 
 
 def test_an_answer_that_is_not_learnt_is_an_error(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = torchtune_components.tokenized_example
+    original = tokenized_data.tokenized_example
 
     def masks_too_much(*given: Any, **options: Any) -> tuple[list[int], list[int]]:
         tokens, labels = original(*given, **options)
         return tokens, [-100] * (len(labels) - 1) + labels[-1:]
 
-    monkeypatch.setattr(torchtune_components, "tokenized_example", masks_too_much)
+    monkeypatch.setattr(tokenized_data, "tokenized_example", masks_too_much)
     assert "'House' is not in what is learnt, '<|im_end|>'" in message(looked(experiment, TOKENS))
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from support.trainings import FULL, configuration, train
 from tunebook.api.loading import load_correct
-from tunebook.tools.torchtune.disk_space import _OTHER_FILES, checkpoint_bytes
+from tunebook.tools.finetuning.disk_space import OTHER_FILES
+from tunebook.tools.torchtune.disk_space import checkpoint_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 HEADER = 8_000  # the names of the tensors in a file
@@ -31,7 +32,7 @@ def test_a_checkpoint_has_the_estimated_size(
     loaded = load_correct(tmp_path / "experiment")
     estimated = checkpoint_bytes(loaded.context, loaded.context.plan.fine_tuned[0])
     assert estimated is not None
-    weights = estimated - _OTHER_FILES
+    weights = estimated - OTHER_FILES
     if file != "adapter_model.safetensors":
         adapter = Path(config.output_dir) / "epoch_1" / "adapter" / "adapter_model.safetensors"
         weights -= adapter.stat().st_size - HEADER / 2 if adapter.exists() else 0

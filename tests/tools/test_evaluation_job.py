@@ -12,7 +12,8 @@ from support.evaluation_jobs import evaluate_mock, verified, write_adapter
 from support.tiny_model import CHAT_TEMPLATE, build_tiny_model
 from tunebook.tools.runtime import inspect_job
 from tunebook.tools.runtime.chat import pinned_template
-from tunebook.tools.runtime.inspect_eval import LOADER, remove_steering
+from tunebook.tools.runtime.inspect_eval import LOADER
+from tunebook.tools.runtime.steering import remove_steering
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 DATED = "{% set today = strftime_now('%d %b %Y') %}{{ today }}\n" + CHAT_TEMPLATE

@@ -10,9 +10,10 @@ import pytest
 
 from support.trainings import FULL, configuration, train
 from tunebook.tools.runtime import torchtune_job
+from tunebook.tools.runtime.held_out import held_out_examples
+from tunebook.tools.runtime.job_errors import JobError
 from tunebook.tools.runtime.proof import read_proof
-from tunebook.tools.runtime.torchtune_components import ChatTokenizer
-from tunebook.tools.runtime.torchtune_proof import held_out_examples
+from tunebook.tools.runtime.tokenized_data import ChatTokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 
@@ -73,7 +74,7 @@ def test_a_checkpoint_that_is_another_model_fails_the_training(tmp_path: Path, f
     config = configuration(tmp_path, "Precision: fp32", edits=(FAST,))
     train(config)
     fault(Path(config.output_dir) / "epoch_1")
-    with pytest.raises(torchtune_job.JobError, match="another model than the one that was trained: epoch 1: the mean"):
+    with pytest.raises(JobError, match="another model than the one that was trained: epoch 1: the mean"):
         proved(config)
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from support.tiny_model import MODEL, build_family_model
 from support.trainings import FULL, configuration, train
+from tunebook.tools.deep.plain_training import PlainSettings, PlainTraining
 from tunebook.tools.runtime import torchtune_job
-from tunebook.tools.torchtune.plain_training import PlainSettings, PlainTraining
+from tunebook.tools.runtime.job_errors import JobError, TrainingError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 
@@ -236,7 +237,7 @@ def finished(config: Any) -> str:
     path = Path(config.output_dir).parent / "finetune.yaml"
     try:
         torchtune_job.finish(Path(config.output_dir), epochs=config.epochs, adapter=adapter, config=path)
-    except torchtune_job.JobError as error:
+    except JobError as error:
         return str(error)
     return ""
 
@@ -367,8 +368,6 @@ def test_the_order_of_the_examples_follows_from_the_seed(tmp_path: Path) -> None
 
 def test_a_loss_that_is_not_finite_stops_the_training_at_its_step(tmp_path: Path) -> None:
     import torch
-
-    from tunebook.tools.runtime.torchtune_loop import TrainingError
 
     session = set_up(configuration(tmp_path, "Batch Size: 2", examples=11))
     before = adapters_of(session)

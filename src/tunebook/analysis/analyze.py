@@ -30,6 +30,7 @@ from tunebook.artifacts.times import timestamp_s
 from tunebook.core.markdown import parse_markdown, title_key
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.status import without_status
+from tunebook.tools.results import LogViewer
 
 __all__ = ["analyze_experiment"]
 
@@ -73,8 +74,14 @@ def analyze_experiment(source: Source) -> Analysis:
         settings=settings_used(recorded),
         level=LEVEL,
         balanced=is_balanced(found.runs, found.factors),
-        viewer=source.evaluation_results.viewer,
+        viewer=_viewer(source),
     )
+
+
+def _viewer(source: Source) -> LogViewer | None:
+    """The viewer of the first tool that has one; it shows that tool's logs only."""
+    viewers = [reader.viewer for reader in source.evaluation_results.values() if reader.viewer is not None]
+    return viewers[0] if viewers else None
 
 
 def _overview(plan_text: str) -> dict[str, str]:
@@ -110,7 +117,7 @@ def _provenance(
     }
     facts |= _models(source, found)
     facts |= {
-        "Versions": ", ".join(_versions(found, source.evaluation_results.package)),
+        "Versions": ", ".join(_versions(found, [reader.package for reader in source.evaluation_results.values()])),
         "Commits": ", ".join(sorted(commits)),
         "Hosts": ", ".join(sorted(filter(None, hosts))),
     }
@@ -124,7 +131,7 @@ def _models(source: Source, found: Collected) -> dict[str, str]:
     return {f"Model {run.model}": paths.get(run.model, "") for run in found.runs}
 
 
-def _versions(found: Collected, log_reader: str) -> Iterator[str]:
+def _versions(found: Collected, log_readers: Sequence[str]) -> Iterator[str]:
     """The packages that wrote the logs, and those that analyze them, with their versions."""
     yield f"tunebook {__version__}"
     logged: dict[str, set[str]] = {}
@@ -133,6 +140,6 @@ def _versions(found: Collected, log_reader: str) -> Iterator[str]:
             logged.setdefault(package, set()).add(number)
     for package, numbers in sorted(logged.items()):
         yield f"{package} (evaluations) {', '.join(sorted(numbers))}"
-    for package in (log_reader, *_ANALYZING_PACKAGES):
+    for package in (*log_readers, *_ANALYZING_PACKAGES):
         with suppress(PackageNotFoundError):
             yield f"{package} (analysis) {version(package)}"

@@ -115,8 +115,9 @@ def _samples(
     for part in blueprint.parts:
         if loaded.preparation is not None and part.tool is loaded.preparation:
             examples = first_examples(part, loaded.preparation, effects)
-        if loaded.evaluation is not None and part.tool is loaded.evaluation:
-            prompts = first_prompts(part, loaded.evaluation, effects)
+        for tool in loaded.evaluations:
+            if part.tool is tool:
+                prompts += first_prompts(part, tool, effects)
     return examples, prompts
 
 

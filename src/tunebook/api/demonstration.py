@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ from tunebook.demo.data import capitalization_data, task_source
 from tunebook.demo.model import default_cache, fetch_model
 from tunebook.demo.plan import DemoPlan
 from tunebook.disk.atomic import write_text
-from tunebook.errors import ExitCode, ToolError
+from tunebook.errors import ExitCode, ToolError, UsageError
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.tools.parameters import installed_parameters
 from tunebook.tools.registry import installed_tools
@@ -49,24 +49,28 @@ class DemoOptions:
     Attributes:
         runs: how many LoRA ranks to compare: 4, 16, 64, …
         model: a model's directory in place of SmolLM2-135M-Instruct.
+        tools: tools of the plan: one for training in place of the usual one, and others for evaluation beside it.
         cache: where the downloaded model is kept; ``None`` for the user's cache directory.
     """
 
     runs: int = 2
     model: Path | None = None
+    tools: tuple[str, ...] = ()
     cache: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoRow:
-    """One run of the comparison; times in seconds; ``None`` where a value does not apply.
+    """One evaluation of the comparison; times in seconds; ``None`` where a value does not apply.
 
     Attributes:
+        task: the evaluation's task.
         trained_loss: the mean loss of held-out answers under the model as it was trained; ``evaluated_loss`` is that
             under the checkpoint as evaluations load it.
     """
 
     run: str
+    task: str = ""
     loss: float | None = None
     trained_loss: float | None = None
     evaluated_loss: float | None = None
@@ -106,30 +110,48 @@ def demo(
         on_event: called with the state of all jobs while they run.
 
     Raises:
+        UsageError: a tool is unknown.
         ToolError: a package is not installed, or the model could not be downloaded.
     """
     options = options or DemoOptions()
-    _refuse_missing_packages()
+    tools = _tools(options.tools)
+    _refuse_missing_packages(tools)
     directory = directory.expanduser().absolute()
     if not (directory / PLAN_FILE).is_file():
         if options.model is not None:
             model = options.model.expanduser().absolute()
         else:
             model = fetch_model(options.cache or default_cache(), progress)
-        _write_inputs(directory, model, options.runs, clock())
+        _write_inputs(directory, model, tools, options.runs, clock())
         progress(f"wrote {directory / PLAN_FILE}: the plan of the experiment, for people to read")
     report = scaffold(directory, clock=clock)
-    trainings, evaluations = (len(part.scripts) for part in report.parts)
+    trainings, *evaluated = (len(part.scripts) for part in report.parts)
+    evaluations = sum(evaluated)
     progress(f"scaffolded {trainings} trainings and {evaluations} evaluations: {len(report.steps)} files")
     result = run(directory, RunOptions(executor="local", slots=1, retry_failed=True), on_event=on_event)
     progress("analyzing: scores with intervals, paired tests against the base model")
     return DemoReport(directory, _rows(directory, result), result, analyze(directory, clock=clock))
 
 
-def _refuse_missing_packages() -> None:
-    registry, names = installed_tools(), Tools()
+def _tools(names: Sequence[str]) -> Tools:
+    """The tools of the demo's plan."""
+    registry, usual = installed_tools(), Tools()
+    preparation, evaluation = usual.preparation, list(usual.evaluation)
+    for name in names:
+        if registry.preparation_tool(name) is not None:
+            preparation = name
+        elif registry.evaluation_tool(name) is None:
+            known = ", ".join(tool.name for tool in registry.tools)
+            raise UsageError(f"unknown tool `{name}`", hint=f"tools: {known}")
+        elif name not in evaluation:
+            evaluation.append(name)
+    return Tools(preparation, tuple(evaluation), assumed=False)
+
+
+def _refuse_missing_packages(names: Tools) -> None:
+    registry = installed_tools()
     needed = dict(_NEEDED)
-    for tool in (registry.preparation_tool(names.preparation), registry.evaluation_tool(names.evaluation)):
+    for tool in (registry.preparation_tool(names.preparation), *map(registry.evaluation_tool, names.evaluation)):
         if tool is not None:
             needed[tool.package.module] = tool.package.distribution
     missing = [package for module, package in needed.items() if find_spec(module) is None]
@@ -137,7 +159,13 @@ def _refuse_missing_packages() -> None:
         raise ToolError(f"the demo needs {', '.join(missing)}", hint="pip install 'tunebook[demo]'")
 
 
-def _write_inputs(directory: Path, model: Path, runs: int, created: datetime) -> None:
+def _write_inputs(directory: Path, model: Path, tools: Tools, runs: int, created: datetime) -> None:
+    registry = installed_tools()
+    scripts: dict[str, str] = {}
+    for name in tools.evaluation:
+        tool = registry.evaluation_tool(name)
+        if tool is not None:
+            scripts[name] = tool.exact_match
     data, task = directory / "data" / "words.json", directory / "cap_task.py"
     write_text(data, json.dumps(capitalization_data(), indent=1) + "\n")
     write_text(task, task_source())
@@ -149,7 +177,9 @@ def _write_inputs(directory: Path, model: Path, runs: int, created: datetime) ->
         dataset=data,
         task=task,
         created=f"{created:%Y-%m-%d %H:%M}",
-        parameters=installed_parameters(),
+        parameters=installed_parameters(tools),
+        tools=tools,
+        scripts=scripts,
         ranks=tuple(4 ** (number + 1) for number in range(runs)),
     )
     write_text(directory / PLAN_FILE, plan.text())
@@ -163,7 +193,7 @@ def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:
 
 
 def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> DemoRow:
-    row = DemoRow(run=evaluation.job.run, evaluation_s=evaluation.elapsed_s)
+    row = DemoRow(run=evaluation.job.run, task=evaluation.job.task or "", evaluation_s=evaluation.elapsed_s)
     if training is not None:
         row = replace(row, loss=training.loss, training_s=training.elapsed_s)
         proof = read_proof(Path(training.job.metrics).parent) if training.job.metrics else ()
@@ -171,5 +201,5 @@ def _row(directory: Path, training: JobReport | None, evaluation: JobReport) -> 
             row = replace(row, trained_loss=proof[-1].trained, evaluated_loss=proof[-1].evaluated)
     result = read_result(directory / evaluation.job.result) if evaluation.job.result else None
     if result is not None:
-        row = replace(row, accuracy=result.metric("accuracy"), stderr=result.metric("stderr"))
+        row = replace(row, accuracy=result.score, stderr=result.metric("stderr"))
     return row

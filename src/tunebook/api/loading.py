@@ -10,14 +10,16 @@ from tunebook.core.check import check_plan, plan_warnings
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
 from tunebook.core.paths import PLAN_FILE, SITE_FILE
-from tunebook.core.plan import Evaluation, OwnSection, Plan, parse_plan, read_tools
-from tunebook.core.plan.settings import evaluations
+from tunebook.core.plan import OwnSection, Plan, parse_plan, read_tools
+from tunebook.core.plan.settings import evaluations_by_run
 from tunebook.core.site import Site
 from tunebook.core.site_reading import ParsedSite, parse_site
 from tunebook.disk.atomic import read_text
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTool, Tool
+from tunebook.tools.environments import unknown_environments
 from tunebook.tools.model_inputs import model_findings, survey_models
+from tunebook.tools.narrowing import context_of, plan_of
 from tunebook.tools.parameters import parameters_of
 from tunebook.tools.registry import BrokenTool, Registry, installed_tools
 from tunebook.tools.training_inputs import survey_datasets
@@ -31,7 +33,8 @@ class Loaded:
 
     Attributes:
         preparation: the tool that the plan names for training; ``None`` if it is unknown, which is an error of the
-            plan; so is ``evaluation``.
+            plan.
+        evaluations: the known ones of the tools that the plan names for evaluation, in its order.
         of_plan: what was found in the plan and the site settings; an error there stops every stage. The tools' own
             findings are in the context; an error there stops the tool's stage only.
         own: a person's own sections of the plan, which are not read.
@@ -39,7 +42,7 @@ class Loaded:
 
     context: Context
     preparation: PreparationTool | None
-    evaluation: EvaluationTool | None
+    evaluations: tuple[EvaluationTool, ...]
     of_plan: Findings
     own: tuple[OwnSection, ...] = ()
 
@@ -51,17 +54,18 @@ class Loaded:
     @property
     def tools(self) -> tuple[Tool, ...]:
         """The tools, in the order of their stages."""
-        return tuple(tool for tool in (self.preparation, self.evaluation) if tool is not None)
+        if self.preparation is None:
+            return self.evaluations
+        return (self.preparation, *self.evaluations)
 
-    def stage_of(self, short: str) -> Stage:
-        """The stage that the plan gives to a tool, named as verbs name it.
+    def refuse_unused(self, short: str) -> None:
+        """Accepts a tool of the plan, named as verbs name it.
 
         Raises:
             UsageError: the plan names other tools.
         """
-        for tool in self.tools:
-            if tool.short == short:
-                return tool.stage
+        if short in {tool.short for tool in self.tools}:
+            return
         named = " and ".join(tool.name for tool in self.tools)
         verbs = ", ".join(tool.short for tool in self.tools)
         raise UsageError(f"the plan does not use the tool {short}: it names {named}", hint=f"use one of: {verbs}")
@@ -111,27 +115,37 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     errors = [*found.errors, *parsed.problems, *_plan_errors(plan, registry, broken)]
     ignored = [tool.as_warning() for tool in registry.broken if tool not in broken.values()]
     preparation = registry.preparation_tool(plan.tools.preparation)
-    evaluation = registry.evaluation_tool(plan.tools.evaluation)
-    tools: list[Tool] = [tool for tool in (preparation, evaluation) if tool is not None]
+    evaluations = _evaluation_tools(plan, registry)
+    tools: list[Tool] = [tool for tool in (preparation, *evaluations) if tool is not None]
     for tool in tools:
-        errors += tool.rules(plan)
-    errors.sort(key=lambda problem: problem.line or 0)
-    warnings = (*parsed.warnings, *plan_warnings(plan), *found.warnings, *ignored)
+        errors += tool.rules(plan_of(tool, plan))
+    errors = sorted(dict.fromkeys(errors), key=lambda problem: problem.line or 0)
+    warnings = (*parsed.warnings, *plan_warnings(plan), *found.warnings, *unknown_environments(site), *ignored)
     of_plan = Findings(tuple(errors), warnings)
-    facts = {tool.name: tool.survey(plan, site, experiment) for tool in tools}
+    facts = {tool.name: tool.survey(plan_of(tool, plan), site, experiment) for tool in tools}
     context = Context(
         plan,
         site,
         experiment,
         run_directories(plan),
-        _evaluations(plan),
+        evaluations_by_run(plan),
         models=survey_models(plan, site, experiment),
         datasets=survey_datasets(plan, experiment),
         facts=facts,
-        loads_adapters=evaluation is not None and evaluation.loads_adapters,
+        loads_adapters=bool(evaluations) and all(tool.loads_adapters for tool in evaluations),
     )
-    by_tool = {tool.name: model_findings(context, tool.stage) + tool.check(context) for tool in tools}
-    return Loaded(replace(context, findings=by_tool), preparation, evaluation, of_plan, parsed.own)
+    by_tool = {tool.name: _findings(tool, context) for tool in tools}
+    return Loaded(replace(context, findings=by_tool), preparation, evaluations, of_plan, parsed.own)
+
+
+def _evaluation_tools(plan: Plan, registry: Registry) -> tuple[EvaluationTool, ...]:
+    found = map(registry.evaluation_tool, plan.tools.evaluation)
+    return tuple(dict.fromkeys(tool for tool in found if tool is not None))
+
+
+def _findings(tool: Tool, context: Context) -> Findings:
+    own = context_of(tool, context)
+    return model_findings(own, tool.stage) + tool.check(own)
 
 
 def load_correct(experiment: Path) -> Loaded:
@@ -146,33 +160,27 @@ def load_correct(experiment: Path) -> Loaded:
     return loaded
 
 
-def _wanted_but_broken(plan: Plan, registry: Registry) -> dict[Stage, BrokenTool]:
+def _wanted_but_broken(plan: Plan, registry: Registry) -> dict[tuple[Stage, str], BrokenTool]:
     """The broken tools that the plan names."""
-    found: dict[Stage, BrokenTool] = {}
-    for stage, name in ((Stage.PREPARATION, plan.tools.preparation), (Stage.EVALUATION, plan.tools.evaluation)):
+    found: dict[tuple[Stage, str], BrokenTool] = {}
+    names = [(Stage.PREPARATION, plan.tools.preparation)]
+    names += [(Stage.EVALUATION, name) for name in plan.tools.evaluation]
+    for stage, name in names:
         broken = registry.broken_tool(name)
         if broken is not None and name.lower() not in registry.names(stage):
-            found[stage] = broken
+            found[stage, name] = broken
     return found
 
 
-def _plan_errors(plan: Plan, registry: Registry, broken: Mapping[Stage, BrokenTool]) -> Iterator[Problem]:
+def _plan_errors(plan: Plan, registry: Registry, broken: Mapping[tuple[Stage, str], BrokenTool]) -> Iterator[Problem]:
     """Broken rules, and broken tools that the plan names."""
     known = {stage: registry.names(stage) for stage in Stage}
     tools = plan.tools
     lines = {Stage.PREPARATION: tools.line, Stage.EVALUATION: tools.evaluation_line}
-    names = {Stage.PREPARATION: tools.preparation, Stage.EVALUATION: tools.evaluation}
-    for stage, tool in broken.items():
+    for (stage, name), tool in broken.items():
         yield Problem(str(tool), plan.file, lines[stage], "reinstall its package, or name another tool")
-        known[stage].append(names[stage].lower())  # reported already as a broken tool; it is not unknown
+        known[stage].append(name.lower())  # reported already as a broken tool; it is not unknown
     yield from check_plan(plan, preparation_tools=known[Stage.PREPARATION], evaluation_tools=known[Stage.EVALUATION])
-
-
-def _evaluations(plan: Plan) -> dict[str, tuple[Evaluation, ...]]:
-    by_run: dict[str, list[Evaluation]] = {run.name: [] for run in plan.runs}
-    for evaluation in evaluations(plan):
-        by_run[evaluation.run].append(evaluation)
-    return {name: tuple(items) for name, items in by_run.items()}
 
 
 def find_site(experiment: Path) -> ParsedSite:

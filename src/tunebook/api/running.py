@@ -36,13 +36,11 @@ class RunOptions(LoopOptions, ExecutorOptions):
 
     Attributes:
         executor: the name of an executor; ``auto`` is SLURM on a cluster, and this machine elsewhere.
-        tool: short name of the plan's tool whose stage alone is run, in place of ``stage``.
         retry_oom: whether trainings that ran out of GPU memory, earlier or in this run, are run again with at most half
             the batch and the same effective batch, down to a batch of 1.
     """
 
     executor: str = AUTO
-    tool: str | None = None
     retry_oom: bool = False
 
 
@@ -97,7 +95,7 @@ def _prepared(experiment: Path, options: RunOptions | None) -> tuple[RunOptions,
     options = options or RunOptions()
     loaded = load_correct(experiment)
     if options.tool is not None:
-        options = replace(options, stage=loaded.stage_of(options.tool))
+        loaded.refuse_unused(options.tool)
     if options.array is None and options.stagger_s > 0:
         options = replace(options, array=False)
     blueprint = _refuse_stale(loaded, options)
@@ -123,7 +121,7 @@ def _choose(options: RunOptions) -> Choice:
 def _refuse_stale(loaded: Loaded, options: RunOptions) -> Blueprint:
     """Returns what the plan asks for, or stops if scaffolding now would write a file; edited files do not count."""
     stages = frozenset(Stage) if options.stage is None else frozenset({options.stage})
-    dry_run = Options(stages=stages, runs=options.runs, dry_run=True, on_failure=lambda _: True)
+    dry_run = Options(stages=stages, tool=options.tool, runs=options.runs, dry_run=True, on_failure=lambda _: True)
     report = orchestrate(loaded.context, loaded.tools, dry_run, now)
     if report.errors:
         raise PlanError(report.errors)

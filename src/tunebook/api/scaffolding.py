@@ -17,7 +17,7 @@ from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.scaffold.log import log_discovery, log_problems, log_tools
-from tunebook.scaffold.orchestrate import Options
+from tunebook.scaffold.orchestrate import Options as ScaffoldOptions
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
 from tunebook.scaffold.rederive import Derived, edited_settings, rederive
 from tunebook.scaffold.report import ScaffoldReport
@@ -39,17 +39,6 @@ def now() -> datetime:
     return datetime.now().astimezone()
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScaffoldOptions(Options):
-    """The options of ``scaffold``.
-
-    Attributes:
-        tool: short name of the plan's tool whose stage alone is scaffolded, in place of ``stages``.
-    """
-
-    tool: str | None = None
-
-
 def scaffold(
     directory: Path, options: ScaffoldOptions | None = None, *, clock: Callable[[], datetime] = now
 ) -> ScaffoldReport:
@@ -67,12 +56,12 @@ def scaffold(
     with lock:
         loaded = load(experiment)
         if options.tool is not None:
-            options = replace(options, stages=frozenset({loaded.stage_of(options.tool)}))
+            loaded.refuse_unused(options.tool)
         return _scaffold_loaded(experiment, loaded, options, journal, clock)
 
 
 def _scaffold_loaded(
-    experiment: Path, loaded: Loaded, options: Options, journal: Log, clock: Callable[[], datetime]
+    experiment: Path, loaded: Loaded, options: ScaffoldOptions, journal: Log, clock: Callable[[], datetime]
 ) -> ScaffoldReport:
     context, findings = loaded.context, loaded.findings
     log_discovery(journal, context.plan, str(experiment / PLAN_FILE))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tunebook.api.loading import find_site
 from tunebook.core.paths import SITE_FILE
-from tunebook.core.site import SETTINGS, Site, line_of, read_assignments, values_of
+from tunebook.core.site import SETTINGS, TOOL_ENVIRONMENT, Site, line_of, read_assignments, setting, values_of
 from tunebook.core.site_file import site_text
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.originals import original_of
@@ -82,7 +82,8 @@ def site(directory: Path = Path(), *, quick: bool = False) -> SiteReport:
 def _in_effect(found: Site) -> list[SettingInEffect]:
     values = values_of(found)
     settings = []
-    for item in SETTINGS:
+    of_tools = [setting(key) for key in values if key.startswith(TOOL_ENVIRONMENT)]
+    for item in (*SETTINGS, *of_tools):
         line = line_of(found, item.key)
         value, source = "", f"default: {item.default}"
         if values[item.key] and line is not None:

@@ -54,7 +54,7 @@ def _data(report: api.CheckReport) -> dict[str, Any]:
         "experiment": str(report.experiment),
         "name": plan.name,
         "runs": [{"name": run.name, "type": run.type.value, "line": run.line} for run in plan.runs],
-        "tools": {"preparation": plan.tools.preparation, "evaluation": plan.tools.evaluation},
+        "tools": {"preparation": plan.tools.preparation, "evaluation": list(plan.tools.evaluation)},
         "site": report.site.file,
         "verified": list(report.notes),
         "settings": {run: [vars(effect) for effect in effects] for run, effects in report.effects.items()},

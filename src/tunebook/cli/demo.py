@@ -14,6 +14,7 @@ from tunebook.cli.jobs import jobs_data, watching
 from tunebook.cli.options import Json
 from tunebook.cli.output import console, print_json
 from tunebook.core.jobs import JobState
+from tunebook.core.plan.overview import tool_names
 from tunebook.core.units import spoken_duration
 
 __all__ = ["register"]
@@ -30,6 +31,12 @@ def register(app: typer.Typer) -> None:
         model: Annotated[
             Path | None, typer.Option(help="The directory of a model, in place of SmolLM2-135M-Instruct.")
         ] = None,
+        tools: Annotated[
+            str | None,
+            typer.Option(
+                "--with", metavar="TOOLS", help="Train with another tool, and evaluate with others too: 'trl,lm-eval'."
+            ),
+        ] = None,
         as_json: Json = False,
     ) -> None:
         """Fine-tune and evaluate a small real model on this machine, from the plan to the comparison."""
@@ -39,8 +46,9 @@ def register(app: typer.Typer) -> None:
             if not as_json:
                 out.print(f"• {text}", markup=False)
 
+        options = api.DemoOptions(runs=runs, model=model, tools=tool_names(tools or ""))
         with watching(quiet=as_json) as show:
-            report = api.demo(directory, api.DemoOptions(runs=runs, model=model), progress=report_step, on_event=show)
+            report = api.demo(directory, options, progress=report_step, on_event=show)
         if as_json:
             rows = [vars(row) for row in report.rows]
             data = {"experiment": str(report.experiment), "comparison": rows, "jobs": jobs_data(report.result.jobs)}
@@ -53,7 +61,10 @@ def register(app: typer.Typer) -> None:
 
 
 def _table(report: api.DemoReport) -> Table:
-    columns = ("Run", "Loss", "Held-out loss", "Accuracy", "Training", "Evaluation")
+    with_task = len({row.task for row in report.rows}) > 1
+    columns = ["Run", "Loss", "Held-out loss", "Accuracy", "Training", "Evaluation"]
+    if with_task:
+        columns.insert(1, "Task")
     table = Table(*columns, title="Exact match on 40 test words")
     table.caption = "Held-out loss: of the model as it was trained / of the checkpoint as it was evaluated"
     table.columns[0].overflow = "fold"
@@ -65,7 +76,8 @@ def _table(report: api.DemoReport) -> Table:
             proof = f"{row.trained_loss:.4f} / {row.evaluated_loss:.4f}"
         if row.accuracy is not None:
             accuracy = f"{row.accuracy:.1%} ± {row.stderr or 0:.1%}"
-        table.add_row(row.run, loss, proof, accuracy, _duration(row.training_s), _duration(row.evaluation_s))
+        subject = [row.run, row.task] if with_task else [row.run]
+        table.add_row(*subject, loss, proof, accuracy, _duration(row.training_s), _duration(row.evaluation_s))
     return table
 
 

@@ -42,6 +42,9 @@ class _Arguments:
     dataset: Annotated[One, Help(help="A JSON or JSONL file, or a directory with one file per split.")] = None
     task: Annotated[Many, Help(help="NAME=SCRIPT.py or NAME=SCRIPT.py@task. Repeatable.")] = None
     task_dataset: Annotated[Many, Help(help="TASK=PATH: another data set for one task. Repeatable.")] = None
+    task_tool: Annotated[
+        Many, Help(help="TASK=TOOL: the evaluation tool of the task, where the plan has several. Repeatable.")
+    ] = None
     task_description: Annotated[Many, Help(help="TASK=TEXT: a description of the task. Repeatable.")] = None
     factor: Annotated[
         Many,
@@ -81,7 +84,10 @@ class _Arguments:
         One, Help(help="The tool that trains; `tunebook tools` lists them.", autocompletion=complete_preparation_tool)
     ] = None
     evaluation: Annotated[
-        One, Help(help="The tool that evaluates; `tunebook tools` lists them.", autocompletion=complete_evaluation_tool)
+        One,
+        Help(
+            help="The tool that evaluates, or several: 'inspect-ai,lm-eval'.", autocompletion=complete_evaluation_tool
+        ),
     ] = None
     note: Annotated[Many, Help(help="A line for the plan's notes. Repeatable.")] = None
     update: Annotated[

@@ -33,7 +33,7 @@ def plan_warnings(plan: Plan) -> tuple[Problem, ...]:
     """Warnings: facts that a person should look at, although no rule is broken."""
     asked = {evaluation.task for evaluation in evaluations(plan)}
     used = {run.model for run in plan.runs}
-    found = []
+    found = [*_unused_tools(plan)]
     for task in plan.tasks:
         if plan.runs and task.name not in asked:
             hint = "mark it in the evaluation matrix, or remove the task"
@@ -69,9 +69,32 @@ def _tools(plan: Plan, preparation: Sequence[str], evaluation: Sequence[str]) ->
     if tools.preparation.lower() not in preparation:
         hint = _tool_hint(tools.preparation, preparation)
         yield Problem(f"unknown preparation tool `{tools.preparation}`", plan.file, tools.line, hint)
-    if tools.evaluation.lower() not in evaluation:
-        hint = _tool_hint(tools.evaluation, evaluation)
-        yield Problem(f"unknown evaluation tool `{tools.evaluation}`", plan.file, tools.evaluation_line, hint)
+    for name in tools.evaluation:
+        if name.lower() not in evaluation:
+            hint = _tool_hint(name, evaluation)
+            yield Problem(f"unknown evaluation tool `{name}`", plan.file, tools.evaluation_line, hint)
+
+
+def _tools_of_tasks(plan: Plan) -> Iterator[Problem]:
+    """With several evaluation tools, each task's row names one of them."""
+    named = plan.tools.evaluation
+    hint = f"write one of these in its column `Tool`: {', '.join(named)}"
+    for task in plan.tasks:
+        if task.tool and task.tool.lower() not in {name.lower() for name in named}:
+            message = f"task `{task.name}` belongs to `{task.tool}`, which the plan's tools do not include"
+            yield Problem(message, plan.file, task.line, f"{hint}; or name it in `## Tools`")
+        elif not task.tool and len(named) > 1:
+            message = f"the plan has {len(named)} evaluation tools, and task `{task.name}` names none of them"
+            yield Problem(message, plan.file, task.line, hint)
+
+
+def _unused_tools(plan: Plan) -> Iterator[Problem]:
+    """Warnings: of several evaluation tools, those without a task."""
+    used = {plan.tool_of(task) for task in plan.tasks}
+    for name in plan.tools.evaluation:
+        if len(plan.tools.evaluation) > 1 and name.lower() not in used:
+            hint = "give it a task, or remove it from `## Tools`"
+            yield Problem(f"no task belongs to {name}", plan.file, plan.tools.evaluation_line, hint)
 
 
 def _tool_hint(name: str, known: Sequence[str]) -> str:
@@ -297,6 +320,7 @@ _RULES: tuple[Callable[[Plan], Iterator[Problem]], ...] = (
     _model_names,
     _controls,
     check_training,
+    _tools_of_tasks,
     _tasks,
     check_paths,
     _matrix_rows,

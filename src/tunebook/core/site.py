@@ -15,6 +15,7 @@ from tunebook.core.units import clock_minutes, minutes
 
 __all__ = [
     "SETTINGS",
+    "TOOL_ENVIRONMENT",
     "Environment",
     "NodeLimits",
     "Setting",
@@ -192,6 +193,8 @@ SETTINGS = (
 )
 _BY_KEY = {item.key: item for item in SETTINGS}
 _STAGES = ("training", "evaluation")
+TOOL_ENVIRONMENT = "environment."
+"""How the key of a tool's own environment begins: ``environment.trl``."""
 
 
 def gpu_request(text: str, *, is_number: bool) -> dict[str, str] | None:
@@ -225,7 +228,10 @@ def gpu_request(text: str, *, is_number: bool) -> dict[str, str] | None:
 
 
 def setting(key: str) -> Setting:
-    """The setting with this key, which must be one of ``SETTINGS``."""
+    """The setting with this key: one of ``SETTINGS``, or the environment of a tool."""
+    if key.startswith(TOOL_ENVIRONMENT):
+        tool = key.removeprefix(TOOL_ENVIRONMENT)
+        return Setting(key, f"Environment of {tool}", _PYTHON, "that of its stage")
     return _BY_KEY[key]
 
 
@@ -233,6 +239,8 @@ def values_of(site: Site) -> dict[str, str]:
     """Each setting of a site as a text; empty is "unset"."""
     values = {key: getattr(site, key) for key in _BY_KEY if key not in {*_STAGES, "modules"}}
     values |= {key: environment_text(getattr(site, key)) for key in _STAGES}
+    for tool, environment in site.tool_environments.items():
+        values[f"{TOOL_ENVIRONMENT}{tool}"] = environment_text(environment)
     return values | {"modules": "\n".join(site.modules)}
 
 
@@ -240,10 +248,16 @@ def site_of(values: Mapping[str, str]) -> Site:
     """The inverse of :func:`values_of`; missing settings are unset."""
     special = {*_STAGES, "modules", "gpu_syntax"}
     plain: dict[str, Any] = {key: value for key, value in values.items() if key in _BY_KEY and key not in special}
+    of_tools = {
+        key.removeprefix(TOOL_ENVIRONMENT): _environment(value)
+        for key, value in values.items()
+        if key.startswith(TOOL_ENVIRONMENT) and value
+    }
     return Site(
         modules=tuple(line for line in values.get("modules", "").split("\n") if line),
         training=_environment(values.get("training", "")),
         evaluation=_environment(values.get("evaluation", "")),
+        tool_environments=MappingProxyType(of_tools),
         gpu_syntax=values.get("gpu_syntax", "").removeprefix("--") or "gres",
         **plain,
     )
@@ -273,9 +287,10 @@ def _environment(text: str) -> Environment:
 def line_of(site: Site, key: str) -> int | None:
     """The line that a setting was read from."""
     names: tuple[str, ...] = (key,)
-    if key in _STAGES:
+    is_of_tool = key.startswith(TOOL_ENVIRONMENT)
+    if is_of_tool or key in _STAGES:
         own = tuple(name for name in (f"{key}_conda", f"{key}_venv") if name in site.lines)
-        names = own or ("conda", "venv")
+        names = own if own or is_of_tool else ("conda", "venv")
     return next((site.lines[name] for name in names if name in site.lines), None)
 
 
@@ -288,10 +303,12 @@ def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for text in assignments:
         name, sign, value = text.partition("=")
-        key, value = name.strip().replace("-", "_"), value.strip()
+        key, value = name.strip().lower(), value.strip()
+        if not key.startswith(TOOL_ENVIRONMENT):  # the name of a tool may have a hyphen
+            key = key.replace("-", "_")
         if not sign:
             raise ValueError(f"`{text}` is not KEY=VALUE")
-        if key not in _BY_KEY:
+        if key not in _BY_KEY and not key.startswith(TOOL_ENVIRONMENT):
             raise ValueError(f"unknown setting `{key}`: {suggestion(key, _BY_KEY)}")
         if key == "modules" and values.get(key):
             value = f"{values[key]}\n{value}"

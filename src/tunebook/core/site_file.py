@@ -84,6 +84,8 @@ def _environments(site: Site) -> Iterable[str]:
     else:
         yield from _environment("Training ", site.training)
         yield from _environment("Evaluation ", site.evaluation)
+    for tool, environment in site.tool_environments.items():
+        yield from _environment(f"{tool} ", environment)
 
 
 def _environment(prefix: str, environment: Environment) -> Iterable[str]:
@@ -115,7 +117,7 @@ def _prove(site: Site, text: str) -> None:
     found, problems = values_of(parsed.site), list[Problem]()
     for key, value in values_of(site).items():
         is_printable = all(line.isprintable() for line in value.split("\n"))
-        if found[key] != normalized(key, value) or not is_printable:
+        if found.get(key) != normalized(key, value) or not is_printable:
             message = f"{setting(key).label} is {value!r}, which the site file cannot hold"
             allowed = setting(key).allowed or "one line of printable text, and no word for unset such as `none` or `-`"
             problems.append(Problem(message, SITE_FILE, hint=f"it must be {allowed}"))

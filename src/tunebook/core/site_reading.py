@@ -12,7 +12,7 @@ from typing import Any
 from tunebook.core.encoding import wrong_byte
 from tunebook.core.markdown import Bullet, MarkdownSection, Table, TextBlock, parse_markdown
 from tunebook.core.paths import SITE_FILE
-from tunebook.core.site import SETTINGS, Environment, NodeLimits, Site, gpu_request, setting
+from tunebook.core.site import SETTINGS, TOOL_ENVIRONMENT, Environment, NodeLimits, Site, gpu_request, setting
 from tunebook.core.site_values import (
     PATH_KEYS,
     doubt_about,
@@ -48,11 +48,13 @@ _ALIASES = {
 }
 _LABELS = {item.label.lower(): item.key for item in SETTINGS if item.key not in {"training", "evaluation", "modules"}}
 _KEYS = _LABELS | _ALIASES | _ENVIRONMENTS
-_CONDA = {key for key in _ENVIRONMENTS.values() if key.endswith("conda")}
+_OF_TOOL = re.compile(r"(?P<tool>[\w.-]+) (?P<kind>conda|virtual) environment")
 _FOR_PEOPLE = {"cluster", "username", "group"}  # jobs do not use them; GitHub has a user name too
 _MODULE_COMMAND = re.compile(r"(?:\$ )?(?:module|ml) [a-z]+\b.*")
 _SHELL_COMMAND = re.compile(r"(?:\$ )?(?:export|source|spack|unset|eval|\.) \S.*")
 _WRITTEN_SETTING = re.compile(r"(?:#SBATCH\s+--)?(?P<name>[A-Za-z][\w& -]*?)\s*[:=]\s*(?P<value>\S.*)")
+_NEAR = 0.8  # how alike a name and a misspelt one are
+_OF_STAGES = ("default", "training", "evaluation")
 _MODULES = ("module", "modules", "module lines")
 _LIMITS = ("partition", "time limit", "gpus", "cpus per node", "memory per node")
 
@@ -85,6 +87,7 @@ def parse_site(text: str, *, file: str = SITE_FILE) -> ParsedSite:
         modules=tuple(reading.modules),
         training=reading.environment("training"),
         evaluation=reading.environment("evaluation"),
+        tool_environments=MappingProxyType(reading.tool_environments()),
         nodes=tuple(reading.nodes),
         lines=MappingProxyType(reading.lines),
         **plain,
@@ -112,7 +115,7 @@ class _Reading:
             self.errors.append(problem)
 
     def read_bullet(self, bullet: Bullet) -> None:
-        key = _KEYS.get(bullet.key)
+        key = _key_of(bullet.key)
         if key is None and bullet.key in _MODULES:
             hint = "write the commands in a code block below `## Module System`"
             self.warnings.append(Problem(f"`{bullet.name}` is not read here", self.file, bullet.line, hint))
@@ -147,7 +150,7 @@ class _Reading:
             if limits or len(table.header) < 2:  # noqa: PLR2004  a name and a value
                 continue
             for cells in (table.header, *(row.cells for row in table.rows)):
-                key = _KEYS.get(cells[0].key)
+                key = _key_of(cells[0].key)
                 if key is not None:
                     self._take(key, Bullet(cells[0].text, cells[1], cells[0].line, is_item=False))
 
@@ -207,10 +210,10 @@ class _Reading:
     def check_values(self) -> None:
         for key, value in self.values.items():
             self._refuse_control_characters(_name(key), value, self.lines[key])
-            if key in _CONDA and "/" not in value and re.search(r"\s", value):
+            if key.endswith("conda") and "/" not in value and re.search(r"\s", value):
                 hint = "write the name in backticks; what follows them is a remark"
                 self._error(key, value, "one word, the name of a conda environment", hint)
-            is_environment = key in _ENVIRONMENTS.values()
+            is_environment = key.endswith(("conda", "venv"))
             if key in PATH_KEYS or (is_environment and "/" in value):
                 self._object(key, value, *path_objection(value, is_environment=is_environment))
             is_error, meaning, hint = doubt_about(key, value)
@@ -246,8 +249,31 @@ class _Reading:
         common = Environment(self.values.get("conda", ""), self.values.get("venv", ""))
         return common if own == Environment() else own
 
+    def tool_environments(self) -> dict[str, Environment]:
+        """The tools that have an environment of their own."""
+        found: dict[str, Environment] = {}
+        for key in self.values:
+            tool = key.removeprefix(TOOL_ENVIRONMENT).removesuffix("_conda").removesuffix("_venv")
+            if key.startswith(TOOL_ENVIRONMENT):
+                own = f"{TOOL_ENVIRONMENT}{tool}"
+                found[tool] = Environment(self.values.get(f"{own}_conda", ""), self.values.get(f"{own}_venv", ""))
+        return found
+
+
+def _key_of(name: str) -> str | None:
+    """The key of a setting by its name in the file; a name that is only near the name of one is none of a tool."""
+    known = _KEYS.get(name)
+    tool = _OF_TOOL.fullmatch(name)
+    if known is not None or tool is None or get_close_matches(tool["tool"], _OF_STAGES, n=1, cutoff=_NEAR):
+        return known
+    kind = "conda" if tool["kind"] == "conda" else "venv"
+    return f"{TOOL_ENVIRONMENT}{tool['tool']}_{kind}"
+
 
 def _name(key: str) -> str:
+    if key.startswith(TOOL_ENVIRONMENT):
+        tool, _, kind = key.removeprefix(TOOL_ENVIRONMENT).rpartition("_")
+        return f"{tool} {'conda' if kind == 'conda' else 'virtual'} environment"
     labels = {name: label for label, name in _KEYS.items()}
     return next((item.label for item in SETTINGS if item.key == key), labels.get(key, key))
 

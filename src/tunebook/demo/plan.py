@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -50,7 +50,12 @@ _CONFIGURATION = {
 
 @dataclass(frozen=True)
 class DemoPlan:
-    """The values of the demo's plan; ``created`` is its date and time as text."""
+    """The values of the demo's plan.
+
+    Attributes:
+        created: its date and time as text.
+        scripts: evaluation tool to the Script of its task, where that is not the file ``task``.
+    """
 
     name: str
     directory: Path
@@ -59,6 +64,8 @@ class DemoPlan:
     task: Path
     created: str
     parameters: ParameterTable
+    tools: Tools = Tools(assumed=False)  # noqa: RUF009  a frozen value
+    scripts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     ranks: Sequence[int] = (4, 16)
     learning_rate: str = "3e-4"
 
@@ -88,21 +95,36 @@ class DemoPlan:
             file=PLAN_FILE,
             parameters=self.parameters,
             question=f"{question}and does the LoRA rank matter?",
-            tools=Tools(assumed=False),
+            tools=self.tools,
             factors=(Factor("LoRA Rank", tuple(map(str, self.ranks)), 0),),
             runs=runs,
             columns=("lora_rank", "lr"),
             models=(Model(MODEL, str(self.model), 0),),
             dataset=Dataset(str(self.dataset), 0, splits=MappingProxyType(dict(SPLITS))),
-            tasks=(
-                EvaluationTask(
-                    _TASK, str(self.task), 0, None, str(self.dataset), "Exact match on the capitalized word"
-                ),
+            tasks=self._tasks(),
+            matrix=tuple(
+                MatrixEntry(run.name, task.name, 0, (0,) if run.parameters else None)
+                for run in runs
+                for task in self._tasks()
             ),
-            matrix=tuple(MatrixEntry(run.name, _TASK, 0, (0,) if run.parameters else None) for run in runs),
             configuration=self._written(_CONFIGURATION),
             estimates=Estimates(MappingProxyType({MODEL: _TRAINING_MIN}), _EVALUATION_MIN),
         )
+
+    def _tasks(self) -> tuple[EvaluationTask, ...]:
+        """The same question for each evaluation tool."""
+        tasks: list[EvaluationTask] = []
+        several = len(self.tools.evaluation) > 1
+        for tool in self.tools.evaluation:
+            task = EvaluationTask(
+                name=f"{_TASK}_{tool}" if several else _TASK,
+                script=self.scripts.get(tool) or str(self.task),
+                dataset=str(self.dataset),
+                description="Exact match on the capitalized word",
+                tool=tool if several else "",
+            )
+            tasks.append(task)
+        return tuple(tasks)
 
     def _run(self, rank: int) -> Run:
         parameters = self._written({"lora_rank": str(rank), "lr": self.learning_rate})
@@ -110,5 +132,9 @@ class DemoPlan:
         return Run(name, MODEL, RunType.FINE_TUNED, 0, parameters, estimate_min=_TRAINING_MIN)
 
     def _written(self, texts: Mapping[str, str]) -> Mapping[str, Written]:
-        values = {key: Written(self.parameters.by_key(key).convert(text), text) for key, text in texts.items()}
+        values: dict[str, Written] = {}
+        for key, text in texts.items():
+            parameter = self.parameters.get(key)
+            if parameter is not None:  # a recipe is torchtune's own
+                values[key] = Written(parameter.convert(text), text)
         return MappingProxyType(values)

@@ -90,7 +90,7 @@ def _overview(plan: Plan) -> Iterator[tuple[str, _Fact]]:
     yield "the experiment's name", _text(plan.name, plan.line, "--name")
     yield "the question", _text(plan.question, None, "--question")
     yield "the preparation tool", _text(plan.tools.preparation, plan.tools.line, "--preparation")
-    yield "the evaluation tool", _text(plan.tools.evaluation, plan.tools.evaluation_line, "--evaluation")
+    yield "the evaluation tool", _text(plan.tools.evaluation_text, plan.tools.evaluation_line, "--evaluation")
     yield "the epochs to evaluate", _text(str(epochs).strip("(,)").replace(" ", ""), None, "--evaluate-epochs")
 
 
@@ -115,6 +115,7 @@ def _resources(plan: Plan) -> Iterator[tuple[str, _Fact]]:
         name, line = task.name, task.line
         yield f"task `{name}`", _text(script, line, "--task", name)
         yield f"the data set of task `{name}`", _text(task.dataset or "", line, "--task-dataset", name)
+        yield f"the tool of task `{name}`", _text(task.tool, line, "--task-tool", name)
         yield f"the description of task `{name}`", _text(task.description, line, "--task-description", name)
 
 

@@ -38,7 +38,7 @@ def conversion_problem(design: Design, key: str, text: str) -> Iterator[Problem]
     parameter = design.parameters.get(key)
     if parameter is None:
         if design.parameters.is_complete:
-            tools = f"{design.tools.preparation} and {design.tools.evaluation}"
+            tools = f"{design.tools.preparation} and {design.tools.evaluation_text}"
             hint = "remove it, or choose another tool"
             yield place_of(text).problem(f"{tools} have no parameter {column_of(key)}", hint)
         return

@@ -280,13 +280,20 @@ def _models(reader: _Reader, node: Node) -> tuple[Model, ...]:
 def _tasks(reader: _Reader, node: Node) -> tuple[EvaluationTask, ...]:
     """A task without a name has that of its function or its file."""
     tasks: list[EvaluationTask] = []
-    for item, texts in records(node, "script", keys=("name", "script", "dataset", "description")):
+    for item, texts in records(node, "script", keys=("name", "script", "dataset", "description", "tool")):
         file, function = split_script(texts.get("script", ""))
         name = Text(texts.get("name") or function or Path(file).stem, item.place)
         if file:
             reader.once("tasks", name)
-        dataset, description = texts.get("dataset") or None, texts.get("description", "")
-        tasks.append(EvaluationTask(name, file, function=function, dataset=dataset, description=description))
+        task = EvaluationTask(
+            name,
+            file,
+            function=function,
+            dataset=texts.get("dataset") or None,
+            description=texts.get("description", ""),
+            tool=texts.get("tool", ""),
+        )
+        tasks.append(task)
     return tuple(tasks)
 
 
@@ -366,6 +373,7 @@ _INPUTS: dict[str, tuple[str, Callable[[_Reader, Node], Any]]] = {
     "task": ("tasks", _tasks),
     "task-dataset": ("tasks", _about_task("dataset")),
     "task-description": ("tasks", _about_task("description")),
+    "task-tool": ("tasks", _about_task("tool")),
     "factor": ("factors", _factors),
     "combine": ("combine", _combine),
     "base": ("base", _base),

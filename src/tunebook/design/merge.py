@@ -82,8 +82,12 @@ def tasks_by_name(earlier: tuple[EvaluationTask, ...], now: tuple[EvaluationTask
         if task.script or known is None:
             tasks[task.name] = task
         else:
-            dataset, description = task.dataset or known.dataset, task.description or known.description
-            tasks[task.name] = replace(known, dataset=dataset, description=description)
+            tasks[task.name] = replace(
+                known,
+                dataset=task.dataset or known.dataset,
+                description=task.description or known.description,
+                tool=task.tool or known.tool,
+            )
     return tuple(tasks.values())
 
 

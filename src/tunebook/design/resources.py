@@ -61,14 +61,14 @@ class Resources:
     """The resources as they were found, and everything to report: entries for the log, prerequisites, warnings.
 
     Attributes:
-        refused: model to the reason why its configuration cannot be trained with.
+        refused: model to the reason why the plan's tool cannot train it, with the tools that can.
         verified: paths that were found complete; ``missing`` are those that were not found, and
             models whose files are not complete.
     """
 
     models: dict[str, ModelResource] = field(default_factory=dict)
     datasets: dict[str, DatasetFacts | None] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Problem] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     prerequisites: list[str] = field(default_factory=list)
@@ -94,20 +94,20 @@ def survey(found: Resources, plan: Plan, site: Site, experiment: Path) -> None:
     """Reads everything that the plan names; a missing resource is a prerequisite, never an error."""
     registry = installed_tools()
     preparation = registry.preparation_tool(plan.tools.preparation)
-    evaluation = registry.evaluation_tool(plan.tools.evaluation)
     for model in plan.models:
         _model(found, model, experiment, preparation)
     for path in _datasets(plan):
         _dataset(found, path)
     for task in plan.tasks:
+        evaluation = registry.evaluation_tool(plan.tool_of(task))
         if evaluation is not None:  # otherwise `check` reports that the plan names an unknown tool
             _task(found, task, evaluation)
     for run in plan.runs:
         if run.checkpoint:
             _checkpoint(found, run.name, run.checkpoint)
-    for tool, environment in ((preparation, site.training), (evaluation, site.evaluation)):
+    for tool in (preparation, *map(registry.evaluation_tool, plan.tools.evaluation)):
         if tool is not None:
-            _environment(found, tool, environment)
+            _environment(found, tool, site.environment_for(tool.name, tool.stage))
 
 
 def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTool | None) -> None:
@@ -144,8 +144,25 @@ def _size(found: Resources, name: str, facts: ModelFacts | None, tool: Preparati
     try:
         return tool.model_size_b(name, facts)
     except PlanError as error:
-        found.refused[name] = str(error)
+        hint = _recommendation(name, facts, tool) or "choose another model"
+        found.refused[name] = Problem("; ".join(str(problem) for problem in error.problems), hint=hint)
         return None
+
+
+def _recommendation(name: str, facts: ModelFacts | None, refusing: PreparationTool) -> str:
+    """The other tools that can train a model, in words; empty without one."""
+    able = [tool.name for tool in installed_tools().preparation if tool is not refusing and _trains(tool, name, facts)]
+    if not able:
+        return ""
+    options = " or ".join(f"--preparation {tool}" for tool in able)
+    return f"{' and '.join(able)} can train it: give {options}, or name the tool under `## Tools`"
+
+
+def _trains(tool: PreparationTool, name: str, facts: ModelFacts | None) -> bool:
+    try:
+        return tool.model_size_b(name, facts) is not None
+    except PlanError:
+        return False
 
 
 def how_to_get(name: str, path: str, tool: PreparationTool | None) -> str:

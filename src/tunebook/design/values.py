@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from tunebook.core.parameters import ParameterTable
 from tunebook.core.plan import EvaluationTask, Model, Tools
+from tunebook.core.plan.overview import tool_names
 from tunebook.design.documents import Text, place_of
 from tunebook.errors import Problem
 from tunebook.tools.parameters import installed_parameters
@@ -111,7 +112,7 @@ class Design:
     Attributes:
         name: the experiment's; by default made of task, factors and date.
         preparation: the tool that trains.
-        evaluation: the tool that evaluates.
+        evaluation: the tool that evaluates, or several with commas.
         models: one without a path is in the site's models directory under its name.
         dataset: a directory, or a JSON, JSONL or Parquet file.
         tasks: one without a script adds a data set or a description to the task of its name that was given earlier.
@@ -192,7 +193,8 @@ class Design:
     def tools(self) -> Tools:
         """The tools, with the usual ones where none are given."""
         usual = Tools()
-        return Tools(self.preparation or usual.preparation, self.evaluation or usual.evaluation, assumed=False)
+        evaluation = tool_names(self.evaluation) or usual.evaluation
+        return Tools(self.preparation or usual.preparation, evaluation, assumed=False)
 
     @property
     def parameters(self) -> ParameterTable:

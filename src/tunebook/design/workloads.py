@@ -53,8 +53,8 @@ class Workloads:
         self.gpus = _number(plan.value("gpus"), 1)
         registry = installed_tools()
         self._tool = registry.preparation_tool(plan.tools.preparation)
-        evaluation = registry.evaluation_tool(plan.tools.evaluation)
-        loads_adapters = evaluation is not None and evaluation.loads_adapters
+        evaluations = list(map(registry.evaluation_tool, plan.tools.evaluation))
+        loads_adapters = all(tool is not None and tool.loads_adapters for tool in evaluations)
         models = {model.path: model.facts for model in around.found.models.values()}
         self._context = Context(plan, around.site, around.experiment, {}, models=models, loads_adapters=loads_adapters)
         self._gpu = ""

@@ -18,6 +18,7 @@ class LoopOptions:
 
     Attributes:
         stage: only this stage; ``None`` for both.
+        tool: the short name of the only tool whose jobs are run; ``None`` for all.
         runs: names or globs of runs; empty for all.
         retry_failed: whether jobs that failed in an earlier run are submitted again.
         max_jobs: how many jobs may be queued or running at a time; ``None`` leaves it to the executor.
@@ -27,6 +28,7 @@ class LoopOptions:
     """
 
     stage: Stage | None = None
+    tool: str | None = None
     runs: tuple[str, ...] = ()
     retry_failed: bool = False
     max_jobs: int | None = None
@@ -50,6 +52,10 @@ def select(jobs: Sequence[Job], options: LoopOptions) -> frozenset[str]:
         named = [job for job in named if job.stage is options.stage]
         if not named:
             raise UsageError(f"none of these runs has a job of the stage {options.stage.value}")
+    if options.tool is not None:
+        named = [job for job in named if job.tool == options.tool]
+        if not named:
+            raise UsageError(f"none of these runs has a job of {options.tool}")
     return frozenset(job.name for job in named)
 
 

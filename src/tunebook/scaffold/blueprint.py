@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from tunebook.core.jobs import Job
+from tunebook.core.jobs import Job, Stage
 from tunebook.core.plan import Run
 from tunebook.errors import Problem, TunebookError
 from tunebook.scaffold.limits import limit_problems
 from tunebook.tools.base import Context, Prepared, Tool, Unit
+from tunebook.tools.narrowing import context_of
 
 __all__ = ["Blueprint", "Failure", "Part", "build_blueprint"]
 
@@ -73,14 +74,19 @@ def build_blueprint(tools: Iterable[Tool], context: Context) -> Blueprint:
     paths: set[str] = set()
     jobs: list[Job] = []
     for tool in tools:
-        failed = {failure.run: failure for part in parts for failure in part.failures}
-        part = _build_part(tool, context, failed)
+        failed = {failure.run: failure for part in parts for failure in part.failures if _is_preparation(part)}
+        part = _build_part(tool, context_of(tool, context), failed)
         parts.append(part)
         for built in part.built:
             paths.update(file.path for file in built.unit.files)
             jobs += built.unit.jobs
         context = replace(context, prepared={**context.prepared, **part.prepared})
     return Blueprint(tuple(parts), frozenset(paths), tuple(jobs))
+
+
+def _is_preparation(part: Part) -> bool:
+    """Evaluations need the preparation of their run, and no other evaluation."""
+    return part.tool.stage is Stage.PREPARATION
 
 
 def _build_part(tool: Tool, context: Context, failed: Mapping[str, Failure]) -> Part:

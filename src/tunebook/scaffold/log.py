@@ -66,12 +66,12 @@ def log_tools(journal: Log, plan: Plan, site: Site, findings: Findings) -> None:
     explanation = "Preparation comes first: evaluation is added to the run directories"
     if tools.assumed:
         details = "No Tools section"
-        explanation = f"The plan has no Tools section: {tools.preparation} and {tools.evaluation} were assumed"
+        explanation = f"The plan has no Tools section: {tools.preparation} and {tools.evaluation_text} were assumed"
     journal.entry(
         "READ_TOOL_SPECS",
         "Parsing tool specifications",
         details=details,
-        result=f"Preparation tool = {tools.preparation}, Evaluation tool = {tools.evaluation}",
+        result=f"Preparation tool = {tools.preparation}, Evaluation tool = {tools.evaluation_text}",
         explanation=explanation,
     )
 

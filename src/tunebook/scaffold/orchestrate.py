@@ -32,6 +32,7 @@ class Options:
 
     Attributes:
         stages: the stages to do; files of other stages are neither written nor verified.
+        tool: the short name of the only tool to do; ``None`` for all.
         runs: names or directories of runs, or globs; empty for all.
         overwrite: whether to replace files that a person edited; each is kept as ``.orig``.
         prune: whether to remove files that are no longer in the plan.
@@ -40,6 +41,7 @@ class Options:
     """
 
     stages: frozenset[Stage] = frozenset(Stage)
+    tool: str | None = None
     runs: tuple[str, ...] = ()
     overwrite: bool = False
     prune: bool = False
@@ -101,7 +103,7 @@ def scaffold(
     journal = session.log(SCAFFOLD_LOG)
     reports: list[PartReport] = []
     for part in blueprint.parts:
-        if part.tool.stage in options.stages:
+        if part.tool.stage in options.stages and options.tool in {None, part.tool.short}:
             report = _report_of(session, part, reports, journal)
             log_part(journal, session.log(report.log), report)
             reports.append(report)
@@ -125,7 +127,8 @@ def _report_of(session: _Session, part: Part, before: Sequence[PartReport], jour
     """Does one tool's part; skips it after a part that failed, unless a person wants to continue."""
     part = part.only(session.is_selected)
     for earlier in before:
-        if not earlier.ok and not session.options.on_failure(earlier):
+        is_needed = earlier.tool.stage is not part.tool.stage
+        if is_needed and not earlier.ok and not session.options.on_failure(earlier):
             reason = f"skipped, because {earlier.tool.name} failed (`--on-failure continue` does not skip it)"
             return PartReport(tool=part.tool, skipped=reason, missing=_outputs(part, part.runs))
     log_part_start(journal, part.tool, session.clock())

@@ -11,11 +11,20 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
+from tunebook.core.site import TOOL_ENVIRONMENT
 from tunebook.disk.program import run_program
 from tunebook.errors import ToolError
 from tunebook.site.detect_slurm import SLURM_STEPS, Step
 from tunebook.site.machine import Candidate, Detected, Machine, Surroundings
-from tunebook.site.python import STAGES, Found, conda_modules, find_environments, loaded_pythons, stage_modules
+from tunebook.site.python import (
+    STAGES,
+    Found,
+    conda_modules,
+    find_environments,
+    loaded_pythons,
+    stage_modules,
+)
+from tunebook.tools.environments import tool_packages
 
 __all__ = ["settle"]
 
@@ -65,6 +74,7 @@ def _steps(machine: Machine) -> tuple[Step, ...]:
         _outputs,
         partial(_environment, stage="training", search=search),
         partial(_environment, stage="evaluation", search=search),
+        *(partial(_tool_environment, tool=name, search=search) for name in tool_packages()),
         _modules,
         partial(_wandb, name="entity"),
         partial(_wandb, name="project"),
@@ -137,9 +147,25 @@ def _environment(machine: Machine, stage: str, search: Callable[[], tuple[Found,
     return Detected(stage, tuple(item.candidate for item in fitting), question)
 
 
+def _tool_environment(machine: Machine, tool: str, search: Callable[[], tuple[Found, ...]]) -> Detected | None:
+    """Finds an environment with a tool that the environment of its stage lacks; nothing if no other one has it."""
+    package = tool_packages()[tool]
+    fitting = [item for item in search() if item.has(package)]
+    usual = {machine.values.get(stage, "") for stage in STAGES}
+    if "" in usual:
+        usual |= {item.text for item in search() if item.prefix == machine.here.python}
+    if not fitting or any(item.text in usual for item in fitting):
+        return None
+    question = ""
+    if len(fitting) > 1:
+        question = f"Which environment is for {tool}?"
+    return Detected(f"{TOOL_ENVIRONMENT}{tool}", tuple(item.candidate for item in fitting), question)
+
+
 def _modules(machine: Machine) -> Detected | None:
     """Finds the module that provides conda, or the Python with which a virtual environment was made."""
-    kinds = {machine.values.get(stage, "").partition(":")[0] for stage in STAGES}
+    names = [key for key in machine.values if key in STAGES or key.startswith(TOOL_ENVIRONMENT)]
+    kinds = {machine.values[name].partition(":")[0] for name in names}
     found: tuple[Candidate, ...] = ()
     if "conda" in kinds:
         found = conda_modules(machine.here)

@@ -17,9 +17,18 @@ from tunebook.disk.program import run_program
 from tunebook.errors import ToolError
 from tunebook.site.machine import Candidate, Surroundings
 from tunebook.tools.base import Package
+from tunebook.tools.environments import tool_packages
 from tunebook.tools.registry import installed_tools
 
-__all__ = ["STAGES", "Found", "conda_modules", "find_environments", "loaded_pythons", "stage_modules", "stage_packages"]
+__all__ = [
+    "STAGES",
+    "Found",
+    "conda_modules",
+    "find_environments",
+    "loaded_pythons",
+    "stage_modules",
+    "stage_packages",
+]
 
 STAGES = {"training": Stage.PREPARATION, "evaluation": Stage.EVALUATION}
 """The settings that name an environment, with the stage whose jobs use it."""
@@ -66,6 +75,10 @@ class Found:
     def fits(self, setting: str) -> bool:
         """Whether it has a package of the stage's tools."""
         return not self.packages.isdisjoint(stage_modules(setting))
+
+    def has(self, package: Package) -> bool:
+        """Whether it has this package."""
+        return package.module in self.packages
 
 
 def find_environments(here: Surroundings) -> tuple[Found, ...]:
@@ -122,9 +135,7 @@ def _conda_info(here: Surroundings) -> dict[str, list[str]]:
 
 def _packages(prefix: Path) -> frozenset[str]:
     """Returns which packages are installed, editable installations included."""
-    names = ["tunebook"]
-    for setting in STAGES:
-        names += stage_modules(setting)
+    names = ["tunebook", *(package.module for package in tool_packages().values())]
     found = set()
     for library in prefix.glob("lib/python*/site-packages"):
         for name in names:

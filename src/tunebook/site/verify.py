@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunebook.core.site import Environment, Site, environment_text, line_of, setting, values_of
+from tunebook.core.site import TOOL_ENVIRONMENT, Environment, Site, environment_text, line_of, setting, values_of
 from tunebook.errors import Problem
 from tunebook.site.machine import Surroundings
 from tunebook.site.probe import Probed, probe
 from tunebook.site.python import STAGES, stage_modules, stage_packages
 from tunebook.site.verify_slurm import Complaint, slurm_complaints
 from tunebook.slurm.cluster import Cluster
+from tunebook.tools.environments import tool_packages, unknown_environments
+from tunebook.tools.registry import installed_tools
 
 __all__ = ["Verdict", "verify"]
 
@@ -57,7 +59,7 @@ def verify(
         complaints += found
         notes += imported
     errors: list[Problem] = []
-    warnings: list[Problem] = []
+    warnings = list(unknown_environments(site))
     for complaint in complaints:
         problem = Problem(complaint.message, site.file, line_of(site, complaint.key), complaint.hint)
         if complaint.is_error:
@@ -99,9 +101,12 @@ def _without_cluster(site: Site, why: str) -> Iterator[Complaint]:
 def _of_environments(site: Site) -> tuple[list[Complaint], list[str]]:
     """Starts each environment once, both at the same time."""
     environments = {stage: getattr(site, stage) for stage in STAGES}
+    of_tools = {tool: item for tool, item in site.tool_environments.items() if tool in tool_packages()}
     names: dict[Environment, list[str]] = {}
     for stage, environment in environments.items():
         names.setdefault(environment, ["tunebook"]).extend(stage_modules(stage))
+    for tool, environment in of_tools.items():
+        names.setdefault(environment, ["tunebook"]).append(tool_packages()[tool].module)
     with ThreadPoolExecutor(max_workers=2) as pool:
         answers = pool.map(lambda item: probe(item[0], modules=site.modules, names=item[1]), names.items())
     results = dict(zip(names, answers, strict=True))
@@ -113,7 +118,26 @@ def _of_environments(site: Site) -> tuple[list[Complaint], list[str]]:
         name = environment_text(environment) or probed.python
         imported = [module for module in stage_modules(stage) if module in probed.versions]
         notes += [f"{stage}: {name} imports {module} {probed.versions[module]}" for module in imported]
+    for tool, environment in of_tools.items():
+        complaints += _of_tool(tool, environment, results[environment])
+        module = tool_packages()[tool].module
+        if module in results[environment].versions:
+            version = results[environment].versions[module]
+            notes.append(f"{tool}: {environment_text(environment)} imports {module} {version}")
     return complaints, notes
+
+
+def _of_tool(tool: str, environment: Environment, probed: Probed) -> Iterator[Complaint]:
+    """Finds what the environment of one tool lacks; a program that jobs start needs nothing of tunebook there."""
+    key, name, package = f"{TOOL_ENVIRONMENT}{tool}", environment_text(environment), tool_packages()[tool]
+    if probed.failed:
+        yield Complaint(key, f"{tool}: {name} cannot be started: {_short(probed.failed)}")
+        return
+    is_service = any(package in item.services for item in installed_tools().tools)
+    for module in (package.module,) if is_service else ("tunebook", package.module):
+        if module in probed.errors:
+            message = f"{tool}: {name} cannot import {module}: {_short(probed.errors[module])}"
+            yield Complaint(key, message, f"in this environment: pip install '{package.requirement}'")
 
 
 def _of_environment(stage: str, environment: Environment, probed: Probed) -> Iterator[Complaint]:

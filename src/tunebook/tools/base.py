@@ -132,7 +132,7 @@ class Prepared:
         config: the text of the run's ``setup_finetune.yaml``, which task scripts read; ``None`` if the tool writes
             none: task scripts then get the values one by one.
         values: the settings that the training uses, by the parameter's key; an evaluation reads ``dataset_path``,
-            ``dataset_type``, ``precision``, ``prompt`` and ``system_prompt``.
+            ``dataset_type``, ``max_seq_len``, ``precision``, ``prompt`` and ``system_prompt``.
     """
 
     job: str
@@ -215,6 +215,8 @@ class Tool(Protocol):
     """The kinds of files that a run gets, in the order in which a person should read about them."""
     editable: tuple[str, ...] = ()
     """Names of the files, in a run's directory, from which others are derived once a person has edited them."""
+    services: tuple[Package, ...] = ()
+    """Programs that its jobs start in an environment of their own, which the site settings name after them."""
     parameters: tuple[Parameter, ...] = ()
     """Its rows of the parameter table; a row with the key of a shared row narrows that row (choices, required)."""
 
@@ -347,6 +349,9 @@ class EvaluationTool(Tool, Protocol):
 
     task_form: str
     """The kind of script that a task needs, as a noun phrase in Markdown for a person who has to write one."""
+
+    exact_match: str = ""
+    """The Script of a task that asks the questions of a data set and counts exact matches; empty without one."""
 
     loads_adapters: bool = False
     """Whether it evaluates checkpoints that are adapters, in the format of PEFT, on their base model."""

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
-__all__ = ["KNOWN_MODELS", "KnownModel", "known_model"]
+from tunebook.errors import PlanError
+
+__all__ = ["KNOWN_MODELS", "KnownModel", "known_model", "unknown_model"]
 
 
 @dataclass(frozen=True)
@@ -164,3 +167,13 @@ def known_model(name: str) -> KnownModel | None:
     """The model of this name, the last part of a path or a Hub name, without regard to case."""
     wanted = name.rsplit("/", 1)[-1].lower()
     return next((model for model in KNOWN_MODELS if wanted in (known.lower() for known in model.names)), None)
+
+
+def unknown_model(name: str) -> PlanError:
+    """The error for a model whose architecture nothing here tells."""
+    names = {known.lower(): known for model in KNOWN_MODELS for known in model.names}
+    message = f"model {name} is not a well-known one, and its config.json could not be read"
+    near = get_close_matches(name.rsplit("/", 1)[-1].lower(), names, n=3, cutoff=0.5)
+    if near:
+        message += "; similar names: " + ", ".join(names[item] for item in near)
+    return PlanError(message, hint="give a directory whose config.json can be read here, or a known name")

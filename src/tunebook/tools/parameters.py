@@ -19,7 +19,7 @@ def parameters_of(named: Tools, registry: Registry) -> ParameterTable:
 
     A plan may name a tool that is not known; its parameters are not known then, and the table is not complete.
     """
-    tools = (registry.preparation_tool(named.preparation), registry.evaluation_tool(named.evaluation))
+    tools = (registry.preparation_tool(named.preparation), *map(registry.evaluation_tool, named.evaluation))
     table = SHARED_PARAMETERS
     for tool in tools:
         if tool is not None:

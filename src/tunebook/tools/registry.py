@@ -26,8 +26,10 @@ _VALUES = {
     "package": Package,
     "files": tuple,
     "editable": tuple,
+    "services": tuple,
     "parameters": tuple,
     "task_form": str,
+    "exact_match": str,
 }
 _RESULTS = {Stage.PREPARATION: TrainingResults, Stage.EVALUATION: EvaluationResults}
 

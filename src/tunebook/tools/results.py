@@ -5,10 +5,11 @@ A preparation tool has a :class:`TrainingResults` as its ``results``, an evaluat
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Generic, TypeVar
 from urllib.parse import quote
@@ -161,15 +162,19 @@ class LogViewer:
         command: starts it; the directory with the logs is appended.
         log_address: where it shows a log; ``{log}`` is the log's path, relative to that directory.
         sample_address: where it shows a sample of a log; ``{sample}`` is the sample's id.
+        log_name: what the names of the logs that it shows match; those of other tools may be in the same directory.
     """
 
     name: str
     command: tuple[str, ...]
     log_address: str
     sample_address: str
+    log_name: re.Pattern[str] = re.compile(".*", re.DOTALL)
 
     def address(self, log: str, *, sample: str | None = None) -> str:
-        """Returns the address of a log, or of one of its samples, while the viewer runs."""
+        """Returns the address of a log, or of one of its samples, while the viewer runs; empty if it cannot show it."""
+        if not self.log_name.fullmatch(PurePosixPath(log).name):
+            return ""
         if sample is None:
             return self.log_address.format(log=quote(log))
         return self.sample_address.format(log=quote(log), sample=quote(sample, safe=""))

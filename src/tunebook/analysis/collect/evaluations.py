@@ -202,10 +202,13 @@ def _jobs(source: Source) -> dict[EvaluationKey, JobFacts]:
     return jobs
 
 
-def _log_files(source: Source, runs: Sequence[RunRecord]) -> list[Path]:
-    files: list[Path] = []
+def _log_files(source: Source, runs: Sequence[RunRecord]) -> dict[Path, str]:
+    """Every log of a run, with the tool that reads it."""
+    files: dict[Path, str] = {}
     for run in runs:
-        files += source.evaluation_results.log_files(source.experiment / run.directory)
+        for tool, reader in source.evaluation_results.items():
+            for path in reader.log_files(source.experiment / run.directory):
+                files.setdefault(path, tool)
     return files
 
 
@@ -237,7 +240,8 @@ def _sort_logs(
         run = run_of[path.parts[0]]
         found = key_of_verified.get((run, path.name))
         if found is None:
-            subject = source.evaluation_results.subject_of(log.header, source.plan.tasks)
+            tasks = source.plan.for_tool(log.tool).tasks
+            subject = source.evaluation_results[log.tool].subject_of(log.header, tasks)
             found = key_of(subject, run, planned.get(run, ()))
         if found is None:
             strays.append(log)

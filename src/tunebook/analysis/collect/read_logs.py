@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ __all__ = ["EvaluationLog", "LogReader", "UnreadableLog"]
 
 _HEADER_CACHE = f"{STATE_DIRECTORY}/analysis/headers.json"
 _SAMPLE_CACHE = f"{STATE_DIRECTORY}/analysis/samples.parquet"
-_VERSION = 4  # of both caches: a cache of another version is ignored
+_VERSION = 5  # of both caches: a cache of another version is ignored
 _COLUMNS = ("ids", "repeats", "prompts", "targets", "answers", "errors")
 
 
@@ -28,10 +28,12 @@ class EvaluationLog:
     Attributes:
         path: relative to the experiment's directory.
         stamp: size and time of the file, which tell whether it has changed.
+        tool: the evaluation tool that reads it.
     """
 
     path: str
     stamp: str
+    tool: str
     header: LogHeader
 
 
@@ -45,30 +47,34 @@ class UnreadableLog:
 
 @dataclass(frozen=True)
 class LogReader:
-    """Reads the logs of one experiment."""
+    """Reads the logs of one experiment; ``tools`` are the evaluation tools with their readers."""
 
     experiment: Path
-    tool: EvaluationResults
+    tools: Mapping[str, EvaluationResults]
     use_cache: bool = True
 
-    def headers(self, paths: Sequence[Path]) -> tuple[tuple[EvaluationLog, ...], tuple[UnreadableLog, ...]]:
+    def headers(self, paths: Mapping[Path, str]) -> tuple[tuple[EvaluationLog, ...], tuple[UnreadableLog, ...]]:
         """Reads the headers of logs, in their order.
+
+        Args:
+            paths: each log, with the tool that reads it.
 
         Raises:
             ToolError: a package that reads the logs is not installed and there is a log that has to be read.
         """
-        stamps, unreadable = self._stamps(paths)
+        stamps, unreadable = self._stamps(list(paths))
+        tool_of = {self._name(path): tool for path, tool in paths.items()}
         remembered = _remembered_headers(self.experiment) if self.use_cache else {}
         logs = dict(remembered)
         for name in remembered:
-            if remembered[name].stamp != stamps.get(name):
+            if remembered[name].stamp != stamps.get(name) or remembered[name].tool != tool_of[name]:
                 del logs[name]
-        fresh = [self.experiment / name for name in stamps if name not in logs]
-        if fresh:
-            read = self.tool.read_headers(fresh)
+        fresh = {name: tool_of[name] for name in stamps if name not in logs}
+        for tool, files in self._by_tool(fresh):
+            read = self.tools[tool].read_headers(files)
             for path, header in read.readings.items():
                 name = self._name(path)
-                logs[name] = EvaluationLog(name, stamps[name], header)
+                logs[name] = EvaluationLog(name, stamps[name], tool, header)
             unreadable += self._unreadable(read.unreadable)
         if self.use_cache and logs != remembered:
             _remember_headers(self.experiment, logs)
@@ -96,15 +102,25 @@ class LogReader:
         """Reads the samples of each log, by the log's path."""
         stamps = {log.path: log.stamp for log in logs}
         samples = _remembered_samples(self.experiment, stamps) if self.use_cache else {}
-        fresh = [self.experiment / name for name in stamps if name not in samples]
-        if not fresh:
-            return samples, ()
-        read = self.tool.read_samples(fresh)
-        for path, found in read.readings.items():
-            samples[self._name(path)] = found
-        if self.use_cache and read.readings:
+        fresh = {log.path: log.tool for log in logs if log.path not in samples}
+        unreadable: list[UnreadableLog] = []
+        read_now: dict[str, Samples] = {}
+        for tool, files in self._by_tool(fresh):
+            read = self.tools[tool].read_samples(files)
+            for path, found in read.readings.items():
+                read_now[self._name(path)] = found
+            unreadable += self._unreadable(read.unreadable)
+        samples |= read_now
+        if self.use_cache and read_now:
             _remember_samples(self.experiment, samples, stamps)
-        return samples, tuple(self._unreadable(read.unreadable))
+        return samples, tuple(unreadable)
+
+    def _by_tool(self, names: Mapping[str, str]) -> Iterator[tuple[str, list[Path]]]:
+        """Each tool that has logs among these, with their paths."""
+        for tool in self.tools:
+            files = [self.experiment / name for name, of_tool in names.items() if of_tool == tool]
+            if files:
+                yield tool, files
 
     def _unreadable(self, reasons: Mapping[Path, str]) -> list[UnreadableLog]:
         return [UnreadableLog(self._name(path), why) for path, why in reasons.items()]
@@ -119,7 +135,8 @@ def _remembered_headers(experiment: Path) -> dict[str, EvaluationLog]:
         document = json.loads(read_text(experiment / _HEADER_CACHE) or "{}")
         if document.get("version") == _VERSION:
             for entry in document["logs"]:
-                log = EvaluationLog(str(entry["path"]), str(entry["stamp"]), _header(entry["header"]))
+                header = _header(entry["header"])
+                log = EvaluationLog(str(entry["path"]), str(entry["stamp"]), str(entry["tool"]), header)
                 logs[log.path] = log
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -135,7 +152,9 @@ def _header(values: Mapping[str, Any]) -> LogHeader:
 
 
 def _remember_headers(experiment: Path, logs: Mapping[str, EvaluationLog]) -> None:
-    entries = [{"path": log.path, "stamp": log.stamp, "header": vars(log.header)} for _, log in sorted(logs.items())]
+    entries = []
+    for _, log in sorted(logs.items()):
+        entries.append(vars(log) | {"header": vars(log.header)})
     document = {"version": _VERSION, "logs": entries}
     text = json.dumps(document, ensure_ascii=False, indent=0, default=dict) + "\n"  # dict: of read-only mappings
     write_text(experiment / _HEADER_CACHE, text)

@@ -58,6 +58,7 @@ class Source:
     """Where an analysis takes its facts from.
 
     Attributes:
+        evaluation_results: evaluation tool, in lower case, to its reader of logs.
         jobs: facts about every scaffolded job; empty for an experiment that was not scaffolded here.
         use_cache: whether to remember the contents of unchanged logs.
     """
@@ -66,7 +67,7 @@ class Source:
     plan: Plan
     site: Site
     training_results: TrainingResults
-    evaluation_results: EvaluationResults
+    evaluation_results: Mapping[str, EvaluationResults]
     jobs: tuple[JobFacts, ...] = ()
     use_cache: bool = True
 
@@ -86,10 +87,13 @@ def source_of(
         if preparation is None:
             raise _not_installed(plan, registry, Stage.PREPARATION, tools.preparation, tools.line)
         training_results = preparation.results
-    evaluation = registry.evaluation_tool(tools.evaluation)
-    if evaluation is None:
-        raise _not_installed(plan, registry, Stage.EVALUATION, tools.evaluation, tools.evaluation_line)
-    return Source(experiment, plan, site, training_results, evaluation.results, jobs, use_cache)
+    evaluation_results: dict[str, EvaluationResults] = {}
+    for name in tools.evaluation:
+        evaluation = registry.evaluation_tool(name)
+        if evaluation is None:
+            raise _not_installed(plan, registry, Stage.EVALUATION, name, tools.evaluation_line)
+        evaluation_results[evaluation.name] = evaluation.results
+    return Source(experiment, plan, site, training_results, evaluation_results, jobs, use_cache)
 
 
 def _not_installed(plan: Plan, registry: Registry, stage: Stage, name: str, line: int | None) -> PlanError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +11,14 @@ from tunebook.core.markdown import escape_text, fact_line
 from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan, RunType, Tools
 
-__all__ = ["OverviewSection", "ToolsSection"]
+__all__ = ["OverviewSection", "ToolsSection", "tool_names"]
+
+_SEVERAL = re.compile(r"\s*(?:,|;|\+|&|\band\b)\s*")
+
+
+def tool_names(text: str) -> tuple[str, ...]:
+    """``inspect-ai, lm-eval`` as its names."""
+    return tuple(name for name in _SEVERAL.split(text.strip()) if name)
 
 
 class OverviewSection(Section):
@@ -41,7 +49,7 @@ class OverviewSection(Section):
 
 
 class ToolsSection(Section):
-    """Two bullets; a plan that names no tool gets the defaults, marked as assumed."""
+    """Two bullets; a plan that names no tool gets the defaults, marked as assumed. Evaluation may name several."""
 
     title = "Tools"
     aliases = ("tools and frameworks", "tools used", "frameworks", "tool specifications")
@@ -57,8 +65,11 @@ class ToolsSection(Section):
             name = preparation.value.value
             tools = replace(tools, preparation=name, line=preparation.line, assumed=False)
         if evaluation is not None:
-            name = evaluation.value.value
-            tools = replace(tools, evaluation=name, evaluation_line=evaluation.line, assumed=False)
+            names = tool_names(evaluation.value.value)
+            tools = replace(tools, evaluation=names or ("",), evaluation_line=evaluation.line, assumed=False)
+            if len(names) > len({name.lower() for name in names}):
+                hint = "name each tool once"
+                source.problem(f"`{evaluation.value.text}` names a tool twice", evaluation.line, hint)
         if source.exists and tools.assumed:
             hint = "write `- **Model Preparation:** torchtune` and `- **Evaluation:** inspect-ai`"
             source.problem(f"`{self.title}` names no tool", source.line, hint)
@@ -66,4 +77,4 @@ class ToolsSection(Section):
 
     def write(self, target: Writing) -> Iterator[str]:
         yield fact_line("Model Preparation", escape_text(target.plan.tools.preparation))
-        yield fact_line("Evaluation", escape_text(target.plan.tools.evaluation))
+        yield fact_line("Evaluation", escape_text(target.plan.tools.evaluation_text))

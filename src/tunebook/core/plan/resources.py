@@ -27,7 +27,7 @@ __all__ = ["ResourcesSection", "join_script", "split_script", "splits_text"]
 _SPLIT = r"(\w+)\s*\(\s*([\d,_]+)\s*(?:examples|samples|words|rows|records|items|lines)?\s*\)"
 _WITH_COLON = re.compile(r"(\w+)\s*[:=]\s*(\d{1,3}(?:,\d{3})+|\d[\d_]*)(?=\s*(?:[,;]|$))")
 _UNCLEAR_DATA = {"none", "same", "own", "built-in", "default", "test", "test split", "not applicable"}
-_TASK_COLUMNS = ("Task Name", "Script", "Dataset", "Description")
+_TASK_COLUMNS = ("Task Name", "Tool", "Script", "Dataset", "Description")
 
 
 def splits_text(splits: Mapping[str, int]) -> str:
@@ -108,20 +108,20 @@ class _EvaluationTasksSection(Section):
 
     def write(self, target: Writing) -> Iterator[str]:
         rows = []
+        with_tool = any(task.tool for task in target.plan.tasks)
         for task in target.plan.tasks:
             script = join_script(task.script, task.function)
             dataset = "-" if task.has_own_data else ""
             if task.dataset:
                 dataset = code_cell(task.dataset) + target.tick(task.dataset)
-            row = (
-                escape_cell(task.name),
-                code_cell(script) + target.tick(task.script),
-                dataset,
-                escape_cell(task.description),
-            )
+            row = [escape_cell(task.name)]
+            if with_tool:
+                row.append(escape_cell(task.tool))
+            row += [code_cell(script) + target.tick(task.script), dataset, escape_cell(task.description)]
             rows.append(row)
+        columns = [name for name in _TASK_COLUMNS if name != "Tool" or with_tool]
         if rows:
-            yield from table_lines(_TASK_COLUMNS, rows)
+            yield from table_lines(columns, rows)
 
 
 def _read_task(row: Row, columns: Mapping[str, int], source: SectionReader) -> EvaluationTask:
@@ -139,6 +139,7 @@ def _read_task(row: Row, columns: Mapping[str, int], source: SectionReader) -> E
         dataset=_path(row, columns, "dataset", source) or None,
         has_own_data=data.is_empty and bool(data.text),
         description=cell_text(row, columns, "description"),
+        tool=cell_value(row, columns, "tool"),
     )
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "effective",
     "evaluation_settings",
     "evaluations",
+    "evaluations_by_run",
     "run_settings",
     "settings_in_effect",
     "trains_adapters",
@@ -132,6 +133,14 @@ def evaluations(plan: Plan) -> tuple[Evaluation, ...]:
             for epoch in _epochs(plan, runs[entry.run], asked):
                 wanted.setdefault((entry.run, entry.task, epoch), entry.line)
     return tuple(Evaluation(run, task, epoch, line) for (run, task, epoch), line in wanted.items())
+
+
+def evaluations_by_run(plan: Plan) -> Mapping[str, tuple[Evaluation, ...]]:
+    """The name of each run, also of one without evaluations, to those that the matrix asks for."""
+    by_run: dict[str, list[Evaluation]] = {run.name: [] for run in plan.runs}
+    for evaluation in evaluations(plan):
+        by_run[evaluation.run].append(evaluation)
+    return {name: tuple(items) for name, items in by_run.items()}
 
 
 def _epochs(plan: Plan, run: Run, asked: str | tuple[int, ...]) -> tuple[int | None, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 
@@ -39,13 +39,22 @@ class RunType(Enum):
 
 @dataclass(frozen=True)
 class Tools:
-    """The tools that the plan names; ``assumed`` if it names none, so that the defaults apply."""
+    """The tools that the plan names; ``assumed`` if it names none, so that the defaults apply.
+
+    Attributes:
+        evaluation: one or more; with several, each task says which one it belongs to.
+    """
 
     preparation: str = "torchtune"
-    evaluation: str = "inspect-ai"
+    evaluation: tuple[str, ...] = ("inspect-ai",)
     assumed: bool = True
     line: int | None = None
     evaluation_line: int | None = None
+
+    @property
+    def evaluation_text(self) -> str:
+        """The evaluation tools as the plan lists them: ``inspect-ai, lm-eval``."""
+        return ", ".join(self.evaluation)
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,7 @@ class EvaluationTask:
         function: the text after ``@`` in the script.
         dataset: the file that the task reads; ``None`` for the run's own data.
         has_own_data: whether the table says ``-``: the task brings its data.
+        tool: the evaluation tool that its row names; empty without one. :meth:`Plan.tool_of` is what applies.
     """
 
     name: str
@@ -115,6 +125,7 @@ class EvaluationTask:
     dataset: str | None = None
     description: str = ""
     has_own_data: bool = False
+    tool: str = ""
 
 
 @dataclass(frozen=True)
@@ -201,6 +212,21 @@ class Plan:
     def model_of(self, run: Run) -> Model | None:
         """The run's model; ``None`` if ``### Models`` does not list it."""
         return next((model for model in self.models if model.name == run.model), None)
+
+    def tool_of(self, task: EvaluationTask) -> str:
+        """The evaluation tool of a task, in lower case: the one that its row names, otherwise the plan's first."""
+        return (task.tool or self.tools.evaluation[0]).lower()
+
+    def for_tool(self, tool: str) -> Plan:
+        """The plan with the tasks of one evaluation tool, and only their cells of the matrix."""
+        tasks = tuple(task for task in self.tasks if self.tool_of(task) == tool)
+        if len(tasks) == len(self.tasks):
+            return self
+        names = {task.name for task in tasks}
+        matrix = self.matrix
+        if matrix is not None:
+            matrix = tuple(entry for entry in matrix if entry.task in names)
+        return replace(self, tasks=tasks, matrix=matrix)
 
     def setting(self, run: Run, key: str) -> Written | None:
         """A parameter of a run: from its row, otherwise from the configuration; ``None`` if neither has it."""

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from tunebook.disk.program import Conversation, own_python_first
 from tunebook.errors import ToolError
-from tunebook.tools.runtime.inspect_eval import remove_steering
+from tunebook.tools.runtime.steering import remove_steering
 
 __all__ = ["Worker", "main"]
 

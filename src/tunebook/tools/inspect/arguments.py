@@ -12,13 +12,11 @@ from functools import cached_property
 from typing import Any
 
 from tunebook.core.parameters import suggestion
-from tunebook.core.paths import expanded
 from tunebook.core.plan import EvaluationTask, Plan, Run
-from tunebook.core.plan.settings import effective
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, PlannedFile, Prepared
+from tunebook.tools.evaluation_data import EvaluationData
 from tunebook.tools.inspect.package_tasks import is_package_task
-from tunebook.tools.plan_inputs import dataset_path
 from tunebook.tools.task_script import TaskFunction, TaskScript
 
 __all__ = ["Arguments", "config_copy", "has_own_data", "prompt_warnings", "task_errors"]
@@ -87,23 +85,14 @@ class Arguments:
         return _first(self.function, _CONFIG)
 
     @cached_property
+    def source(self) -> EvaluationData:
+        """The data and the prompts."""
+        return EvaluationData(self.context, self.run, self.task)
+
+    @cached_property
     def data(self) -> str:
         """The data set that the task reads."""
-        path = self.task.dataset or self._data_of_run()
-        if not path:
-            return ""
-        return str(self.context.experiment / expanded(path))
-
-    def _data_of_run(self) -> str:
-        return str(self._prepared.values.get("dataset_path") or dataset_path(self.context.plan, self.run))
-
-    def splits(self) -> dict[str, int]:
-        """The number of examples of each split of these data, as far as they could be read here."""
-        path = self.task.dataset or dataset_path(self.context.plan, self.run)
-        facts = self.context.datasets.get(path)
-        if facts is None or self.data != str(self.context.experiment / expanded(path)):
-            return {}  # an edited training reads other data
-        return dict(facts.splits)
+        return self.source.path
 
     def values(self) -> dict[str, Any]:
         """The arguments by name.
@@ -114,25 +103,21 @@ class Arguments:
         values: dict[str, Any] = {}
         if self.config is not None:
             values[self.config] = self._config_value(self.config)
-            own = str(self.context.experiment / expanded(self._data_of_run()))
-            if self.data != own:
+            if self.data != self.source.absolute(self.source.of_run):
                 values[self._data_parameter()] = self.data
             return values
         if not has_own_data(self.task):
             values[self._data_parameter()] = self.data
         for name in _PROMPTS:
             if self._takes_prompt(name):
-                values[name] = self._prepared.values.get(name, effective(self.context.plan, self.run, name))
+                values[name] = self.source.setting(name)
         return {name: value for name, value in values.items() if value not in {None, ""} or name in _PROMPTS}
 
     def prompts(self) -> tuple[str, str] | None:
         """System prompt and prompt of the evaluation; ``None`` for a task with data of its own."""
         if has_own_data(self.task):
             return None
-        values, plan, run = self._prepared.values, self.context.plan, self.run
-        system_prompt = values.get("system_prompt", effective(plan, run, "system_prompt"))
-        prompt = values.get("prompt", effective(plan, run, "prompt"))
-        return str(system_prompt or ""), str(prompt or "{input}")
+        return self.source.prompts()
 
     def _takes_prompt(self, name: str) -> bool:
         if self.function is None:
@@ -154,7 +139,7 @@ class Arguments:
         hint = "add `dataset_path` and `system_prompt` to its parameters, or write `-` in the matrix"
         if self.config is not None:
             message = f"{task} cannot read {self.data}, which the tasks table names for it: "
-            message += f"it would read the data of run `{self.run.name}`, {self._data_of_run()}"
+            message += f"it would read the data of run `{self.run.name}`, {self.source.of_run}"
             hint = "add a parameter `dataset_path` to the task, or name the run's own data set in the table"
         raise PlanError(message, file=self.context.plan.file, line=self.task.line, hint=hint)
 

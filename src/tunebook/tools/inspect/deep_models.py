@@ -13,8 +13,8 @@ from tunebook.errors import Problem
 from tunebook.tools.deep.shrunk import shrunk_config
 from tunebook.tools.deep.tokenizer_files import TOKENIZER_FILES
 from tunebook.tools.deep.versions import content_digest, versions
+from tunebook.tools.evaluated_model import PLAIN_TEXT
 from tunebook.tools.inspect.deep_checks import TaskUse, best_split, not_here, probed
-from tunebook.tools.inspect.evaluated_model import PLAIN_TEXT
 
 __all__ = ["model_checks"]
 

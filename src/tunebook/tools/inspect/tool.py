@@ -6,14 +6,14 @@ import glob
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tunebook.core.deep_checks import DeepCheck
-from tunebook.core.jobs import Job, Pack, Resources, Stage
-from tunebook.core.paths import evaluation_script, evaluation_stem, expanded
+from tunebook.core.jobs import Job, Stage
+from tunebook.core.paths import expanded
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.plan.settings import evaluations
 from tunebook.core.site import Site
@@ -28,34 +28,37 @@ from tunebook.tools.base import (
     PlannedFile,
     Unit,
 )
+from tunebook.tools.evaluated_model import PLAIN_TEXT, dataset_type
+from tunebook.tools.evaluation_generation import Generation, generation_effects
+from tunebook.tools.evaluation_job import PlannedEvaluation
+from tunebook.tools.evaluation_parameters import EVALUATION_PARAMETERS
 from tunebook.tools.imported_files import imported_files
 from tunebook.tools.inspect.arguments import Arguments, config_copy, has_own_data, prompt_warnings, task_errors
 from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
 from tunebook.tools.inspect.deep_models import model_checks
-from tunebook.tools.inspect.evaluated_model import PLAIN_TEXT, EvaluatedModel, dataset_type, evaluated_model
-from tunebook.tools.inspect.generation import Generation, generation_effects, planned_generation
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
-from tunebook.tools.inspect.parameters import PLAN_PARAMETERS
 from tunebook.tools.inspect.results import InspectResults
-from tunebook.tools.inspect.task_source import read_task_script
-from tunebook.tools.job_script import input_path, job_variables, script_problems, script_text, shell_body
-from tunebook.tools.model_inputs import model_size_b, whole_model
-from tunebook.tools.packs import evaluation_pack
-from tunebook.tools.plan_inputs import (
-    dataset_path,
-    evaluation_time,
-    job_resources,
-    memory_gb,
-    model_directory,
-    model_path,
-    planned_gpus,
+from tunebook.tools.inspect.served import (
+    INFERENCE,
+    VLLM,
+    Server,
+    is_served,
+    served_effects,
+    served_problems,
+    served_request,
+    served_resources,
+    served_warnings,
+    server_of,
 )
+from tunebook.tools.inspect.task_source import read_task_script
+from tunebook.tools.job_script import Shell, input_path, script_problems
+from tunebook.tools.model_inputs import whole_model
+from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_prompt
+from tunebook.tools.runtime.generation import DEFAULT_MAX_TOKENS
 from tunebook.tools.task_script import TaskScript
 
 __all__ = ["InspectTool"]
-
-_SIZE_UNKNOWN_B = 8.0  # most models of a sweep are no larger
 
 
 class InspectTool(EvaluationTool):
@@ -68,7 +71,8 @@ class InspectTool(EvaluationTool):
         FileKind("{task}_epoch{N}.slurm, or {task}_base.slurm for base models", "SLURM script"),
         FileKind("logs/", "for inspect-ai output"),
     )
-    parameters = PLAN_PARAMETERS
+    services = (Package("vllm", "vllm", "vllm"),)
+    parameters = (INFERENCE, *EVALUATION_PARAMETERS)
     results = InspectResults()
     loads_adapters = True
     task_form = "an inspect-ai task that accepts `config_dir`, and `dataset_path`, `system_prompt` and `prompt`"
@@ -76,6 +80,10 @@ class InspectTool(EvaluationTool):
     def read_tasks(self, script: Path) -> TaskScript | None:
         """The functions with ``@task``."""
         return read_task_script(script)
+
+    def rules(self, plan: Plan) -> tuple[Problem, ...]:
+        """Adapters that vLLM does not serve."""
+        return tuple(served_problems(plan))
 
     def survey(self, plan: Plan, site: Site, experiment: Path) -> Mapping[str, TaskScript | None]:  # noqa: ARG002
         """Script path to what it accepts, read from its source."""
@@ -105,6 +113,7 @@ class InspectTool(EvaluationTool):
                 function = found.function_for(task)
                 if function:
                     notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
+        warnings.extend(served_warnings(context))
         return Findings(tuple(errors), tuple(warnings), tuple(notes))
 
     def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:
@@ -125,7 +134,7 @@ class InspectTool(EvaluationTool):
     def build(self, context: Context, run: Run) -> Unit:
         """One run's evaluation scripts and their jobs."""
         directory = context.directories[run.name]
-        evaluations = [_Evaluation(context, run, evaluation) for evaluation in context.evaluations[run.name]]
+        evaluations = [_of(context, run, evaluation) for evaluation in context.evaluations[run.name]]
         files: list[PlannedFile] = []
         jobs: list[Job] = []
         for evaluation in evaluations:
@@ -135,47 +144,53 @@ class InspectTool(EvaluationTool):
         copy = config_copy(context, run)
         if copy is not None and any(evaluation.arguments.config for evaluation in evaluations):
             files.append(copy)
+        servers = [evaluation.server_file() for evaluation in evaluations]
+        files += dict.fromkeys(server for server in servers if server is not None)
         return Unit(run.name, tuple(files), tuple(jobs), directories=(f"{directory}/eval/logs",))
 
     def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
         """Each task with its real arguments."""
-        uses = [
-            _Evaluation(context, run, evaluation).use()
-            for run, _ in built
-            for evaluation in context.evaluations[run.name]
-        ]
+        uses = [_of(context, run, evaluation).use() for run, _ in built for evaluation in context.evaluations[run.name]]
         return (*task_checks(uses), *model_checks(uses))
 
     def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
         """How the run's models are loaded, and how they generate."""
-        return tuple(generation_effects(context, run))
+        longest = f"{DEFAULT_MAX_TOKENS}, unless the task says otherwise"
+        found = tuple(generation_effects(context, run, longest=longest, source="inspect-ai's default"))
+        return (*found, *served_effects(context, run))
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads each file back and compares it with the plan, the checkpoint and the files that it names."""
-        copies = unit.files[len(unit.jobs) :]
-        message = "it differs from the run's own settings, but task scripts read it"
-        problems = [Problem(message, file.path) for file in copies if read(file.path) != file.text]
+        copy = config_copy(context, run)
+        problems = []
+        for file in unit.files[len(unit.jobs) :]:
+            message = "it differs from what tunebook generates, but it starts the server of the evaluations"
+            if copy is not None and file.path == copy.path:
+                message = "it differs from the run's own settings, but task scripts read it"
+            if read(file.path) != file.text:
+                problems.append(Problem(message, file.path))
         for evaluation, job in zip(context.evaluations[run.name], unit.jobs, strict=True):
-            variables = _Evaluation(context, run, evaluation).variables()
+            variables = _of(context, run, evaluation).all_variables()
             problems += script_problems(job, read(job.script), variables, context.experiment)
         return tuple(problems)
 
 
-@dataclass(frozen=True)
-class _Evaluation:
+def _command_line(generation: Generation) -> list[str]:
+    """The options of inspect-ai's command line."""
+    options: list[str] = []
+    for name, value in generation.values().items():
+        options += [f"--{name.replace('_', '-')}", str(value)]
+    if generation.limit is not None:
+        options += ["--limit", str(generation.limit)]
+    return options
+
+
+def _of(context: Context, run: Run, evaluation: Evaluation) -> _Evaluation:
+    return _Evaluation(context, run, evaluation, InspectTool.name, InspectTool.short)
+
+
+class _Evaluation(PlannedEvaluation):
     """One evaluation of the matrix, and the script and the job that are made of it."""
-
-    context: Context
-    run: Run
-    evaluation: Evaluation
-
-    @property
-    def directory(self) -> str:
-        return self.context.directories[self.run.name]
-
-    @property
-    def task(self) -> EvaluationTask:
-        return next(task for task in self.context.plan.tasks if task.name == self.evaluation.task)
 
     @property
     def facts(self) -> TaskScript | None:
@@ -186,45 +201,21 @@ class _Evaluation:
     def arguments(self) -> Arguments:
         return Arguments(self.context, self.run, self.task, self.facts)
 
-    @cached_property
-    def model(self) -> EvaluatedModel:
-        return evaluated_model(self.context, self.run, self.evaluation)
-
-    @cached_property
-    def generation(self) -> Generation:
-        return planned_generation(self.context.plan)
-
     def asked(self) -> dict[str, Any]:
         """What the log must show beyond the arguments of model and task."""
         found: dict[str, Any] = {"limit": self.generation.limit, "generation": self.generation.values()}
         if not has_own_data(self.task):
             found["dataset"] = self.arguments.data
-            found["splits"] = self.arguments.splits()
+            found["splits"] = self.arguments.source.splits()
         return found
 
     @cached_property
-    def job(self) -> Job:
-        prepared = self.context.prepared.get(self.run.name)
-        script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
-        stem = str(PurePosixPath(script).with_suffix(""))
-        return Job(
-            name=stem,
-            run=self.run.name,
-            stage=Stage.EVALUATION,
-            tool=InspectTool.short,
-            directory=str(PurePosixPath(script).parent),
-            script=script,
-            outcome=f"{stem}.outcome.json",
-            texts=(script, *self._task_files()),
-            data=self._data(),
-            models=self._base_model(),
-            needs=(prepared.job,) if prepared and self.evaluation.epoch is not None else (),
-            task=self.task.name,
-            epoch=self.evaluation.epoch,
-            result=f"{stem}.result.json",
-            resources=self._resources(),
-            pack=self._pack(),
-        )
+    def planned(self) -> Job:
+        job = self.job(texts=self._task_files(), data=self._data())
+        if self.server is None:
+            return job
+        resources = served_resources(job.resources, self.context.site)
+        return replace(job, resources=resources, pack=self.server.pack)
 
     def _task_files(self) -> tuple[str, ...]:
         """The task's file and the files beside it that it imports; none if they are on another machine."""
@@ -236,69 +227,46 @@ class _Evaluation:
 
     def _data(self) -> tuple[str, ...]:
         """The data set that the task reads, unless the task brings its own."""
-        path = self.arguments.data
-        if has_own_data(self.task) or not path:
+        if has_own_data(self.task) or not self.arguments.data:
             return ()
-        return (input_path(self.context.experiment, path),)
-
-    def _base_model(self) -> tuple[str, ...]:
-        """The model that is evaluated untrained, or that an adapter belongs to; both for an adapter from elsewhere.
-
-        A checkpoint is the result of a job that the evaluation needs.
-        """
-        paths = [self.model.base]
-        if self.evaluation.epoch is None:
-            facts = self.context.models.get(model_path(self.context.plan, self.context.site, self.run))
-            base = facts.base if facts else None
-            paths = [self.model.directory, str(base.directory) if base else ""]
-        return tuple(input_path(self.context.experiment, path) for path in paths if path)
-
-    def _pack(self) -> Pack | None:
-        path = model_path(self.context.plan, self.context.site, self.run)
-        return evaluation_pack(self.context.plan, InspectTool.name, str(model_directory(self.context, path)))
-
-    def _resources(self) -> Resources:
-        site = self.context.site
-        gpus = min(1, planned_gpus(self.context.plan, site))
-        path = model_path(self.context.plan, site, self.run)
-        size = model_size_b(self.run.model, whole_model(self.context.models.get(path))) or _SIZE_UNKNOWN_B
-        return job_resources(
-            site,
-            time=evaluation_time(self.context.plan, site),
-            memory_gb=memory_gb(size, gpus, precision=self.model.precision),
-            cpus=4,
-            gpus=gpus,
-        )
+        return (self.arguments.data,)
 
     def built(self) -> tuple[PlannedFile, Job]:
-        site, job = self.context.site, self.job
+        before = "served" if self.server is not None else ""
+        return self.script(self.planned, self.all_variables(), body="evaluate", before=before), self.planned
+
+    @cached_property
+    def server(self) -> Server | None:
+        """The server that answers; ``None`` if the job loads the model itself."""
+        if not is_served(self.context.plan):
+            return None
+        return server_of(self.context, self.run, self.evaluation)
+
+    def server_file(self) -> PlannedFile | None:
+        """The script that starts the server."""
+        if self.server is None:
+            return None
+        environment = self.context.site.environment_for(InspectTool.name, Stage.EVALUATION)
         try:
-            text = script_text(
-                job,
-                job_name=f"{self.context.plan.name}.{self.directory}.{evaluation_stem(self.task.name, job.epoch)}",
-                modules=site.modules,
-                environment=site.environment_for(InspectTool.name, Stage.EVALUATION),
-                variables=self.variables(),
-                body=shell_body("evaluate"),
-            )
+            return self.server.file(self.context, environment)
         except ValueError as error:
             message = f"run `{self.run.name}`: {error}"
             raise PlanError(message, file=self.context.plan.file, line=self.run.line) from None
-        return PlannedFile(job.script, text, executable=True), job
 
-    def variables(self) -> dict[str, Any]:
-        root, job = str(self.context.experiment), self.job
+    def all_variables(self) -> dict[str, Shell]:
+        serving: dict[str, Shell] = {}
+        if self.server is not None:
+            serving["prepare_options"] = [*self.model.prepare_options(), "--inference", VLLM]
+            serving["service_script"] = str(self.context.experiment / self.server.path)
+            serving["served"] = served_request(self.context, self.run, self.evaluation)
         return {
-            **job_variables(job, self.context.experiment),
+            **self.variables(self.planned),
             "task": self._task_spec(),
             "task_arguments": json.dumps(self.arguments.values(), ensure_ascii=False),
-            "model": f"hf/{self._model_name()}",
-            "model_path": self.model.directory,
-            "prepare_options": self.model.prepare_options(),
-            "log_directory": f"{root}/{job.directory}/logs",
-            "options": self.generation.options(),
+            "model": f"hf/{self.model_name}",
+            "options": _command_line(self.generation),
             "asked": json.dumps(self.asked(), ensure_ascii=False),
-            "result": f"{root}/{job.result}",
+            **serving,
         }
 
     def use(self) -> TaskUse:
@@ -309,11 +277,7 @@ class _Evaluation:
             data = self.arguments.data
         function = self.arguments.function
         name = function.name if function else self.task.function
-        path = model_path(self.context.plan, self.context.site, self.run)
-        facts, model = self.context.models.get(path), model_directory(self.context, path)
-        base = facts.base if facts is not None else None
-        if base is not None:  # an adapter that is only evaluated
-            facts, model = base, base.directory
+        model, facts = self.whole_model()
         return TaskUse(
             plan=self.context.plan,
             run=self.run,
@@ -327,21 +291,15 @@ class _Evaluation:
             dataset_type=dataset_type(self.context, self.run),
             prompts=prompts,
             limit=self.generation.limit,
-            model=str(model),
+            model=model,
             model_config=(facts.config if facts else None) or {},
             options={
                 "precision": self.model.precision,
                 "sample": self.model.samples,
                 "plain_text": self.model.is_plain_text,
             },
-            examples=self._examples(),
+            examples=self.examples(),
         )
-
-    def _examples(self) -> tuple[Mapping[str, Any], ...]:
-        """Some examples of the run's training data."""
-        facts = self.context.datasets.get(dataset_path(self.context.plan, self.run))
-        train = facts.parts.get("train") if facts else None
-        return tuple(record for _, record in train.sample) if train else ()
 
     def _script_path(self) -> str:
         """The task's file; empty for a task of an installed package."""
@@ -359,14 +317,8 @@ class _Evaluation:
             name = function.name
         if name:
             return f"{self._script_path()}@{name}"
-        start = self.context.experiment / PurePosixPath(self.job.script).parent
+        start = self.context.experiment / PurePosixPath(self.planned.script).parent
         return glob.escape(os.path.relpath(self._script_path(), start))
-
-    def _model_name(self) -> str:
-        """How logs and tables show the model: unique in the experiment, since the directory is."""
-        if self.evaluation.epoch is None:
-            return self.directory
-        return f"{self.directory}_epoch{self.evaluation.epoch}"
 
 
 def _twice_named(plan: Plan, task: EvaluationTask) -> Problem:

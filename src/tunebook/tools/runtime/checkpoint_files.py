@@ -6,6 +6,7 @@ Runs inside the training job and where plans are checked; it imports nothing hea
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,11 @@ __all__ = [
     "ExpectedAdapter",
     "adapter_flaw",
     "checkpoint_precision",
+    "copy_other_files",
     "expected_adapter",
+    "peft_config",
     "weights_flaw",
+    "write_dtype",
 ]
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -27,6 +31,11 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WITHOUT_PEFT_FORM = ("PHI3_MINI", "PHI4")
 """torchtune's types of models with fused projections, whose adapters torchtune 0.6.1 cannot write for PEFT."""
 
+_WEIGHTS = (
+    *(".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".index.json"),
+    *(".gguf", ".h5", ".msgpack", ".onnx", ".npz", ".ot"),
+)
+_MORE_TEMPLATES = "additional_chat_templates"
 _NOT_SAVED = ("lm_head.weight", "rotary_emb.inv_freq")  # tied to the embeddings in some files; computed
 
 
@@ -65,6 +74,47 @@ def expected_adapter(model: dict[str, Any], base: Path, *, layers: int) -> Expec
     if model.get("apply_lora_to_output"):
         modules += 1
     return ExpectedAdapter(base, int(model["lora_rank"]), modules)
+
+
+def peft_config(base: Path, *, rank: int, alpha: float, dropout: float, targets: Sequence[str]) -> dict[str, Any]:
+    """The configuration of a LoRA adapter, as PEFT reads it.
+
+    Args:
+        base: the directory of the model that it adapts.
+        targets: the last parts of the names of the adapted modules.
+    """
+    return {
+        "base_model_name_or_path": str(base.absolute()),
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": rank,
+        "lora_alpha": alpha,
+        "lora_dropout": dropout,
+        "target_modules": list(targets),
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "modules_to_save": None,
+    }
+
+
+def copy_other_files(base: Path, folder: Path) -> None:
+    """Copies a model's files to a checkpoint, without its weights: tokenizer, chat templates, configuration."""
+    for file in base.iterdir():
+        if file.is_file() and not file.name.startswith(".") and not file.name.endswith(_WEIGHTS):
+            shutil.copyfile(file, folder / file.name)
+    if (base / _MORE_TEMPLATES).is_dir():
+        shutil.copytree(base / _MORE_TEMPLATES, folder / _MORE_TEMPLATES, dirs_exist_ok=True)
+
+
+def write_dtype(path: Path, dtype: str) -> None:
+    """Writes the precision of the weights to a ``config.json``; earlier versions of Transformers read another name."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["dtype"] = dtype
+    if "torch_dtype" in values:
+        values["torch_dtype"] = dtype
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def adapter_flaw(folder: Path, expected: ExpectedAdapter) -> str:

@@ -21,7 +21,16 @@ from tunebook.tools.runtime.generation import neutralized, read_generation_confi
 from tunebook.tools.runtime.loaded_adapter import adapter_values, listed, with_adapter
 from tunebook.tools.runtime.model_files import snapshot_of
 
-__all__ = ["base_directory", "hide_old_torchao", "load_evaluated_model", "model_in_effect"]
+__all__ = [
+    "base_directory",
+    "evaluation_stop_ids",
+    "hide_old_torchao",
+    "load_evaluated_model",
+    "model_in_effect",
+    "refuse_incomplete",
+    "snapshot",
+    "without_old_torchao",
+]
 
 _OLDEST_TORCHAO = (0, 16)  # PEFT raises an error if it finds an older one, even where nothing of it is used
 _PRECISIONS = {"bf16": "bfloat16", "fp32": "float32"}
@@ -46,13 +55,13 @@ def load_evaluated_model(
     """
     if precision not in _PRECISIONS:
         raise ValueError(f"the precision is {precision!r}; allowed: {', '.join(_PRECISIONS)}")
-    directory = _snapshot(directory)
+    directory = snapshot(directory)
     whole = base_directory(directory, base)
     if whole is None:
         model = _whole_model(directory, precision, device)
     else:
         model = _whole_model(whole, precision, device)
-        with _without_old_torchao():
+        with without_old_torchao():
             model = with_adapter(model, directory, whole)
     model.eval()
     model.generation_config = _generation(whole or directory, directory, sampling=sampling)
@@ -73,7 +82,7 @@ def base_directory(directory: Path, base: Path | None = None) -> Path | None:
         raise ValueError(f"{file} names no base model: write its directory as `base_model_name_or_path`")
     if not Path(named).is_dir():
         raise ValueError(f"the base model {named} of the adapter {directory} was not found")
-    return _snapshot(Path(named))
+    return snapshot(Path(named))
 
 
 def model_in_effect(directory: Path, model: Any, *, precision: str, base: Path | None = None) -> dict[str, Any]:
@@ -84,7 +93,7 @@ def model_in_effect(directory: Path, model: Any, *, precision: str, base: Path |
     """
     from transformers import AutoTokenizer
 
-    directory = _snapshot(directory)
+    directory = snapshot(directory)
     whole = base_directory(directory, base) or directory
     tokenizer: Any = AutoTokenizer.from_pretrained(str(whole), local_files_only=True)
     stops = list(model.generation_config.eos_token_id)
@@ -104,7 +113,7 @@ def hide_old_torchao() -> None:
 
 
 @contextmanager
-def _without_old_torchao() -> Iterator[None]:
+def without_old_torchao() -> Iterator[None]:
     """Hides it only for a while: a process that trains has imported it before."""
     if not _is_old_torchao():
         yield
@@ -128,7 +137,12 @@ def _is_old_torchao() -> bool:
         return False
 
 
-def _snapshot(directory: Path) -> Path:
+def snapshot(directory: Path) -> Path:
+    """The directory with a model's files.
+
+    Raises:
+        ValueError: it is an entry of the Hugging Face cache without a current snapshot.
+    """
     try:
         return snapshot_of(directory)
     except ValueError as error:
@@ -151,11 +165,11 @@ def _whole_model(directory: Path, precision: str, device: str) -> Any:
         )
     except (OSError, RuntimeError) as error:
         raise ValueError(f"the model {directory} cannot be loaded: {error}") from error
-    _refuse_incomplete(directory, report)
+    refuse_incomplete(directory, report)
     return model
 
 
-def _refuse_incomplete(directory: Path, report: Mapping[str, Any]) -> None:
+def refuse_incomplete(directory: Path, report: Mapping[str, Any]) -> None:
     """Transformers only warns of these, and invents the values of tensors that are missing.
 
     Raises:
@@ -178,9 +192,7 @@ def _generation(whole: Path, directory: Path, *, sampling: bool) -> Any:
 
     settings: Any = GenerationConfig
     tokenizer: Any = AutoTokenizer.from_pretrained(str(whole), local_files_only=True)
-    stops = stop_ids(tokenizer, whole)
-    if directory != whole:
-        stops = list(dict.fromkeys([*stops, *stop_ids(tokenizer, directory)]))
+    stops = evaluation_stop_ids(tokenizer, whole, directory)
     neutral = settings(
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=stops,
@@ -190,6 +202,14 @@ def _generation(whole: Path, directory: Path, *, sampling: bool) -> Any:
     if sampling:
         neutral.top_k = 0  # Transformers' default of 50 would act
     return neutral
+
+
+def evaluation_stop_ids(tokenizer: Any, whole: Path, directory: Path) -> list[int]:
+    """The stop tokens of a whole model, and of the adapter in another directory."""
+    stops = stop_ids(tokenizer, whole)
+    if directory != whole:
+        stops = list(dict.fromkeys([*stops, *stop_ids(tokenizer, directory)]))
+    return stops
 
 
 def _neutralized(whole: Path, directory: Path) -> dict[str, Any]:

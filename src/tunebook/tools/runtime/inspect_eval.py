@@ -1,67 +1,72 @@
 """Starts inspect-ai's own command line so that nothing but the job's script and the task steers the evaluation.
 
-Before inspect-ai is imported, this module removes environment variables that set options, makes the search for
-``.env`` files find nothing, and offers the ``hf`` provider the loader of :mod:`tunebook.tools.runtime.evaluated_model`.
+Before inspect-ai is imported, :mod:`tunebook.tools.runtime.steering` removes variables and hides ``.env`` files, and
+this module offers the ``hf`` provider the loader of :mod:`tunebook.tools.runtime.evaluated_model`, or the model behind
+a server (:mod:`tunebook.tools.runtime.served_model`).
 
-Variables that are removed: all whose names begin with ``INSPECT_``, ``ACCELERATE_``, ``TRANSFORMERS_``, ``HF_``,
-``PEFT_`` or ``SCOUT_``, and those that change how GPUs multiply. Variables that stay: the places of caches, whether to
-work offline, and a token, which a task may need for a model that grades.
-
-Runs inside jobs (``python -P -m tunebook.tools.runtime.inspect_eval --record FILE eval …``), and needs nothing else of
-tunebook. It becomes inspect-ai: signals and exit codes are inspect-ai's.
+Runs inside jobs (``python -P -m tunebook.tools.runtime.inspect_eval --record FILE eval …``, for a served evaluation
+with ``--service FILE --served FILE`` before ``eval``), and needs nothing else of tunebook. It becomes inspect-ai:
+signals and exit codes are inspect-ai's.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.evaluated_model import hide_old_torchao, load_evaluated_model, model_in_effect
+from tunebook.tools.runtime.served_client import ServedError
+from tunebook.tools.runtime.served_model import ServedModel, answer_by_server, connect
+from tunebook.tools.runtime.steering import ignore_dotenv, remove_steering, report_removed
 
-__all__ = ["LOADER", "main", "remove_steering"]
+__all__ = ["LOADER", "Models", "main", "offer_loader"]
 
 LOADER = "TunebookEvaluatedModel"
 """The name that the ``hf`` provider finds in Transformers (its model argument ``auto_model_class``)."""
 
-_STEERING = ("INSPECT_", "ACCELERATE_", "TRANSFORMERS_", "HF_", "PEFT_", "SCOUT_")
-_STEERING_NAMES = ("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")
-_HARMLESS = (
-    *("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"),
-    *("HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "HF_ASSETS_CACHE", "HF_XET_CACHE"),
-    *("TRANSFORMERS_CACHE", "HF_TOKEN", "HF_TOKEN_PATH"),
-)
 
+@dataclass
+class Models:
+    """Loads the models that the ``hf`` provider asks for, and records how.
 
-def remove_steering(environment: MutableMapping[str, str]) -> list[str]:
-    """Removes the variables that could change an evaluation; returns their names in order."""
-    found = []
-    for name in sorted(environment):
-        is_steering = name.startswith(_STEERING) and name not in _HARMLESS
-        if is_steering or name in _STEERING_NAMES:
-            del environment[name]
-            found.append(name)
-    return found
-
-
-def _ignore_dotenv() -> None:
-    """Makes inspect-ai's search for a ``.env`` file find nothing, in this directory and above.
-
-    inspect-ai takes the search from the package. A task that loads a file of its own still can.
+    Attributes:
+        service: the description of the server; ``None`` for models that are loaded here.
+        asked: what :func:`connect` needs beyond the arguments of the provider.
     """
-    import dotenv
 
-    def found_nothing(*_: Any, **__: Any) -> str:
-        return ""
+    record: Path
+    service: Path | None
+    asked: dict[str, Any]
+    served: list[ServedModel] = field(default_factory=list)
 
-    dotenv.find_dotenv = found_nothing
+    def load(self, path: Path, *, device: str, precision: str, base: Path | None, sampling: bool) -> Any:
+        """The model of a directory, loaded here or behind the server."""
+        found: dict[str, Any] = {}
+        if self.service is None:
+            model = load_evaluated_model(path, precision=precision, base=base, device=device, sampling=sampling)
+        else:
+            model = connect(self.service, path, precision=precision, base=base, asked=self.asked)
+            self.served.append(model)
+            found["server"] = model.found
+        in_effect = model_in_effect(path, model, precision=precision, base=base) | found
+        self.record.write_text(json.dumps(in_effect, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        return model
+
+    def close(self) -> None:
+        """Lets the server forget the adapters."""
+        for model in self.served:
+            model.close()
 
 
-def _offer_loader(record: Path) -> None:
+def offer_loader(models: Models) -> None:
+    """Lets the ``hf`` provider find the loader in Transformers."""
     import transformers
 
     class EvaluatedModel:
@@ -69,43 +74,56 @@ def _offer_loader(record: Path) -> None:
 
         @staticmethod
         def from_pretrained(path: str, *, device_map: str, precision: str, **given: Any) -> Any:
-            """Loads the model as :func:`load_evaluated_model` does, and records how."""
+            """Loads the model as evaluations do, or connects to its server."""
             base = Path(given["base"]) if given.get("base") else None
             sampling = bool(given.get("sampling"))
-            try:
-                model = load_evaluated_model(
-                    Path(path), precision=precision, base=base, device=device_map, sampling=sampling
+            if bool(given.get("inference")) != (models.service is not None):
+                raise SystemExit(
+                    "tunebook: the model's arguments and the server do not belong together: scaffold again"
                 )
-            except ValueError as error:
+            try:
+                return models.load(Path(path), device=device_map, precision=precision, base=base, sampling=sampling)
+            except (ServedError, ValueError) as error:
                 raise SystemExit(f"tunebook: {error}") from None  # one line instead of inspect-ai's traceback
-            in_effect = model_in_effect(Path(path), model, precision=precision, base=base)
-            record.write_text(json.dumps(in_effect, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-            return model
 
     setattr(transformers, LOADER, EvaluatedModel)
 
 
+def _given(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tunebook.tools.runtime.inspect_eval", allow_abbrev=False)
+    parser.add_argument("--record", type=Path, required=True)
+    parser.add_argument("--service", type=Path)
+    parser.add_argument("--served", type=Path)
+    parser.add_argument("inspect", nargs=argparse.REMAINDER)
+    return parser.parse_args(arguments)
+
+
 def main(arguments: Sequence[str]) -> int:
-    """``--record FILE eval TASK …``: the file for the settings in effect, and the arguments of ``inspect``."""
-    if len(arguments) < 3 or arguments[0] != "--record":  # noqa: PLR2004
-        sys.stderr.write("tunebook: give --record FILE, and the arguments of inspect\n")
-        return 2
-    record = Path(arguments[1])
-    removed = remove_steering(os.environ)
-    if removed:
-        sys.stderr.write(f"tunebook: ignored variables: {', '.join(removed)}\n")
+    """``--record FILE eval TASK …``: the file for the settings in effect, and the arguments of ``inspect``.
+
+    ``--service`` and ``--served`` name the description of a server and what is asked of it.
+    """
+    given = _given(arguments)
+    report_removed(remove_steering(os.environ))
     # inspect-ai knows models by their names: answers of an earlier training of the same run would be found again.
-    os.environ["INSPECT_CACHE_DIR"] = str(record.parent / "answers")
+    os.environ["INSPECT_CACHE_DIR"] = str(given.record.parent / "answers")
     hide_old_torchao()
+    asked = json.loads(given.served.read_text(encoding="utf-8")) if given.served else {}
+    models = Models(given.record, given.service, asked)
     try:
-        _ignore_dotenv()
-        _offer_loader(record)
+        ignore_dotenv()
+        offer_loader(models)
+        if given.service:
+            answer_by_server()
         command = _command()
     except ImportError as error:
         sys.stderr.write(f"tunebook: {error}: install what evaluations need (pip install 'tunebook[inspect]')\n")
         return 1
-    sys.argv = ["inspect", *arguments[2:]]
-    return int(command() or 0)
+    sys.argv = ["inspect", *given.inspect]
+    try:
+        return int(command() or 0)
+    finally:
+        models.close()
 
 
 def _command() -> Callable[[], int | None]:

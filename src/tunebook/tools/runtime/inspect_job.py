@@ -15,19 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.chat import pinned_template, plain_text_arguments
-from tunebook.tools.runtime.checkpoint_files import ADAPTER_CONFIG
-from tunebook.tools.runtime.evaluated_model import base_directory
+from tunebook.tools.runtime.checked_model import checked_model
 from tunebook.tools.runtime.inspect_eval import LOADER
 from tunebook.tools.runtime.inspect_log import Asked, chosen_by_task, differences, generation_in_effect
-from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
+from tunebook.tools.runtime.job_errors import JobError
+from tunebook.tools.runtime.model_files import read_chat_template
 
 __all__ = ["Files", "main", "prepare", "verify"]
-
-_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-
-
-class JobError(Exception):
-    """One line for the person who reads the job's output."""
 
 
 def prepare(
@@ -38,6 +32,7 @@ def prepare(
     base: Path | None = None,
     sample: bool = False,
     plain_text: bool = False,
+    inference: str = "",
 ) -> None:
     """Checks the model's directory and writes the arguments of inspect-ai's ``hf`` provider.
 
@@ -51,15 +46,12 @@ def prepare(
         base: the model that an adapter belongs to; without it the one that the adapter's file names.
         sample: whether tokens are drawn at a temperature.
         plain_text: whether the model is asked as in a training on plain text.
+        inference: the program that serves the model; empty if the provider loads it.
 
     Raises:
-        JobError: the directory holds no model that can be evaluated.
+        ValueError: the directory holds no model that can be evaluated.
     """
-    try:
-        model_path = snapshot_of(model_path)
-    except ValueError as error:
-        raise JobError(f"{model_path} {error}") from None
-    whole = _checked_model(model_path, base)
+    model_path, whole = checked_model(model_path, base)
     arguments: dict[str, Any] = {
         "model_path": str(model_path),
         "auto_model_class": LOADER,
@@ -69,6 +61,8 @@ def prepare(
     }
     if sample:
         arguments["sampling"] = True
+    if inference:
+        arguments["inference"] = inference
     if whole != model_path:
         arguments |= {"base": str(whole), "tokenizer_path": str(whole)}
     template = read_chat_template(whole)
@@ -83,30 +77,6 @@ def _plain_text_arguments(model: Path) -> dict[str, Any]:
     from transformers import AutoTokenizer
 
     return plain_text_arguments(AutoTokenizer.from_pretrained(str(model), local_files_only=True))
-
-
-def _checked_model(path: Path, base: Path | None) -> Path:
-    """The directory with the whole model: the path itself, or the base of an adapter."""
-    if not path.is_dir():
-        is_checkpoint = path.name.startswith("epoch_")
-        hint = "its training has not ended, or has failed" if is_checkpoint else "download it first"
-        raise JobError(f"the model {path} was not found: {hint}")
-    is_adapter = (path / ADAPTER_CONFIG).is_file()
-    if is_adapter and _has_weights(path):
-        hint = "move adapter_* into a sub-folder; otherwise the adapter is applied to the merged weights again"
-        raise JobError(f"{path} holds both merged weights and an adapter: {hint}")
-    if is_adapter:
-        return _checked_model(base_directory(path, base) or path, None)
-    if not (path / "config.json").is_file() or not _has_weights(path):
-        raise JobError(f"{path} holds no complete model: it needs config.json and weights")
-    if not any((path / name).is_file() for name in TOKENIZERS):
-        raise JobError(f"{path} holds no tokenizer: it needs one of {', '.join(TOKENIZERS)}")
-    return path
-
-
-def _has_weights(path: Path) -> bool:
-    files = [file for pattern in _WEIGHTS for file in path.glob(pattern)]
-    return not all(file.name.startswith("adapter_") for file in files)
 
 
 @dataclass(frozen=True)
@@ -228,6 +198,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     before.add_argument("--base", type=Path)
     before.add_argument("--sample", action="store_true")
     before.add_argument("--plain-text", action="store_true")
+    before.add_argument("--inference", default="")
     after = verbs.add_parser("verify")
     after.add_argument("--model", required=True)
     after.add_argument("--log-dir", type=Path, required=True)
@@ -249,6 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
                 base=given.base,
                 sample=given.sample,
                 plain_text=given.plain_text,
+                inference=given.inference,
             )
         else:
             files = Files(

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torchtune.models.convert_weights import tune_to_peft_adapter_config, tune_to_peft_adapter_weights
 
-from tunebook.tools.runtime.checkpoint_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WITHOUT_PEFT_FORM
+from tunebook.tools.runtime.checkpoint_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WITHOUT_PEFT_FORM, peft_config
 
 __all__ = ["Adapter", "write_adapter"]
 
@@ -79,17 +79,10 @@ def _peft_config(adapter: Adapter) -> dict[str, Any]:
     names: dict[str, Any] = tune_to_peft_adapter_config(
         {"target_modules": list(adapter.modules), "r": adapter.rank, "lora_alpha": adapter.alpha}
     )
-    return {
-        "base_model_name_or_path": str(adapter.base.absolute()),
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "r": adapter.rank,
-        "lora_alpha": adapter.alpha,
-        "lora_dropout": adapter.dropout,
-        "target_modules": names["target_modules"],
-        "bias": "none",
-        "fan_in_fan_out": False,
-        "inference_mode": True,
-        "init_lora_weights": True,
-        "modules_to_save": None,
-    }
+    return peft_config(
+        adapter.base,
+        rank=adapter.rank,
+        alpha=adapter.alpha,
+        dropout=adapter.dropout,
+        targets=names["target_modules"],
+    )

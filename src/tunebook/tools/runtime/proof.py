@@ -13,7 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["HELD_OUT", "PROOF", "SAMPLES", "begin_proof", "judge", "read_proof", "record_evaluated", "record_trained"]
+__all__ = [
+    "HELD_OUT",
+    "PROOF",
+    "SAMPLES",
+    "begin_proof",
+    "judge",
+    "read_proof",
+    "record_evaluated",
+    "record_trained",
+    "tolerance",
+]
 
 PROOF = "proof.json"
 SAMPLES = 32
@@ -24,8 +34,10 @@ HELD_OUT = ("validation", "test", "train")
 # The libraries round in other places. SmolLM2-135M's loss of 1.97 differed by 4e-7 in fp32 between torchtune and
 # Transformers, and its loss of 2.07 by 0.04 in bf16. The faults that were seen: a merge into the live weights moved a
 # loss of 0.06 by 0.014 (in fp32), a merge in bf16 moved it by 0.09, and one of 1.06 by 0.69.
-_ABSOLUTE = {"fp32": 2e-4, "bf16": 2e-2}
-_RELATIVE = {"fp32": 1e-4, "bf16": 3e-2}
+# Adapters of quantized weights are evaluated on the weights before quantization, whose error is another loss.
+_ABSOLUTE = {"fp32": 2e-4, "bf16": 2e-2, "nf4": 0.1, "fp4": 0.1}
+_RELATIVE = {"fp32": 1e-4, "bf16": 3e-2, "nf4": 0.1, "fp4": 0.1}
+_COARSEST_FIRST = ("fp4", "nf4", "bf16", "fp32")
 
 
 def tolerance(loss: float, precision: str) -> float:
@@ -52,7 +64,7 @@ def record_evaluated(output: Path, epoch: int, *, loss: float, precision: str, t
     Args:
         precision: that of the evaluation; ``trained_in`` is that of the training, if it is another one.
     """
-    coarser = "bf16" if "bf16" in {precision, trained_in} else precision
+    coarser = next(name for name in _COARSEST_FIRST if name in {precision, trained_in})
     entries = read_proof(output)
     entry = next(item for item in entries if item["epoch"] == epoch)
     entry |= {"evaluated": loss, "precision": precision, "tolerance": tolerance(entry["trained"], coarser)}

@@ -18,17 +18,16 @@ from typing import Any
 import torch
 from torchtune import config, training
 from torchtune.modules.peft import get_adapter_state_dict, get_lora_module_names, get_merged_lora_ckpt
-from torchtune.training.checkpointing._utils import SUFFIXES_TO_NOT_COPY, copy_files
 
+from tunebook.tools.runtime.checkpoint_files import copy_other_files, write_dtype
+from tunebook.tools.runtime.job_errors import TrainingError
 from tunebook.tools.runtime.peft_adapter import Adapter, write_adapter
 from tunebook.tools.runtime.random_state import random_state, restore_random_state
-from tunebook.tools.runtime.torchtune_loop import TrainingError
 
 __all__ = ["AdapterCheckpoints", "Checkpoints", "FullCheckpoints"]
 
 _STATE_FOLDER = "recipe_state"
 _RANDOM_KEY = "tunebook_random_state"
-_OTHER_WEIGHTS = (".gguf", ".h5", ".msgpack", ".onnx", ".npz", ".ot")
 
 
 class Checkpoints:
@@ -116,7 +115,7 @@ class Checkpoints:
         _refuse_non_finite(weights, epoch)
         (dtype,) = {tensor.dtype for tensor in weights.values()}
         self._checkpointer.save_checkpoint({training.MODEL_KEY: weights}, epoch=epoch)
-        _write_dtype(self.epoch_folder(epoch) / "config.json", str(dtype).removeprefix("torch."))
+        write_dtype(self.epoch_folder(epoch) / "config.json", str(dtype).removeprefix("torch."))
 
 
 class FullCheckpoints(Checkpoints):
@@ -152,7 +151,7 @@ class AdapterCheckpoints(Checkpoints):
         adapter = self._adapter(epoch)
         if self._save_adapter_weights_only:
             write_adapter(adapter, folder)
-            copy_files(adapter.base, folder, ignore_suffixes=[*SUFFIXES_TO_NOT_COPY, *_OTHER_WEIGHTS])
+            copy_other_files(adapter.base, folder)
             return
         self._write_model(self.merged_weights(), epoch)
         # Beside merged weights, Transformers would apply the adapter a second time.
@@ -198,12 +197,3 @@ def _refuse_non_finite(weights: Mapping[str, torch.Tensor], epoch: int) -> None:
     for name, tensor in weights.items():
         if not torch.isfinite(tensor).all():
             raise TrainingError(f"training diverged: after epoch {epoch}, {name} has values that are not finite")
-
-
-def _write_dtype(path: Path, dtype: str) -> None:
-    """Writes the precision of the weights; earlier versions of Transformers read it under the other name."""
-    values = json.loads(path.read_text(encoding="utf-8"))
-    values["dtype"] = dtype
-    if "torch_dtype" in values:
-        values["torch_dtype"] = dtype
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -5,14 +5,8 @@ Runs inside the training job, and needs nothing of tunebook but its other job-si
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import resource
-import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,52 +15,19 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchtune.datasets import PackedDataset
 from torchtune.utils import get_world_size_and_rank
 
-from tunebook.tools.runtime.data_formats import Record
 from tunebook.tools.runtime.epoch_steps import steps_per_epoch
-from tunebook.tools.runtime.examples import cut_message, example_parts, joint_tokens
-from tunebook.tools.runtime.training_data import load_records
+from tunebook.tools.runtime.metrics_file import MetricsFile
+from tunebook.tools.runtime.tokenized_data import ChatTokenizer, tokenized_split
 
 __all__ = [
-    "ChatTokenizer",
     "MetricsLogger",
     "chat_tokenizer",
     "constant_schedule_with_warmup",
     "dataset",
     "linear_schedule_with_warmup",
-    "tokenized_example",
 ]
 
-_IGNORE = -100
 _sizes: dict[str, int] = {}  # examples by split: the logger, which is made before the data set, computes its steps
-
-
-class ChatTokenizer:
-    """A Hugging Face tokenizer with the methods that torchtune's recipes call."""
-
-    def __init__(self, path: str, max_seq_len: int | None = None) -> None:
-        from transformers import AutoTokenizer
-
-        self.hf = AutoTokenizer.from_pretrained(path, local_files_only=True)
-        if self.hf.eos_token_id is None:
-            raise ValueError(f"the tokenizer in {path} has no end-of-text token")
-        self.max_seq_len = max_seq_len
-        self.eos_id = int(self.hf.eos_token_id)
-        self.bos_id = self.hf.bos_token_id
-        pad_id = self.hf.pad_token_id
-        self.pad_id = self.eos_id if pad_id is None else int(pad_id)
-
-    def encode(self, text: str, *, add_bos: bool = False, add_eos: bool = False) -> list[int]:
-        """Returns a text's tokens; special tokens only where the text contains them or an argument requests them."""
-        tokens = list(self.hf.encode(text, add_special_tokens=False))
-        if add_bos and self.bos_id is not None:
-            tokens.insert(0, int(self.bos_id))
-        if add_eos:
-            tokens.append(self.eos_id)
-        return tokens
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        """Returns the text of tokens."""
-        return str(self.hf.decode(list(tokens)))
 
 
 def chat_tokenizer(path: str, max_seq_len: int | None = None) -> ChatTokenizer:
@@ -107,27 +68,14 @@ def dataset(
     Raises:
         ValueError: the data cannot be read or used; the message names file, split and example.
     """
-    records = load_records(Path(path), split, dataset_type)
-    limit = tokenizer.max_seq_len
-    examples = []
-    cut: list[int] = []
-    longest = 0
-    for number, record in enumerate(records):
-        try:
-            tokens, labels = tokenized_example(tokenizer, record, system_prompt=system_prompt, prompt=prompt)
-        except ValueError as error:
-            raise ValueError(f"{path}, {split}, example {number}: {error}") from error
-        if train_on_input:
-            labels = list(tokens)
-        if limit and len(tokens) > limit:
-            cut.append(number)
-            longest = max(longest, len(tokens))
-        examples.append((tokens[:limit], labels[:limit]))
-    if cut:
-        message = cut_message(len(cut), len(records), limit=limit or 0, longest=longest)
-        if dataset_type != "text_completion":
-            raise ValueError(f"{path}, {split}, example {cut[0]}: {message}")
-        sys.stderr.write(f"tunebook: {path}, {split}: {message}\n")
+    data = {
+        "path": path,
+        "dataset_type": dataset_type,
+        "system_prompt": system_prompt,
+        "prompt": prompt,
+        "train_on_input": train_on_input,
+    }
+    examples = tokenized_split(tokenizer, data, split)
     ready: Any = _Examples(examples)
     if packed:
         ready = PackedDataset(
@@ -137,29 +85,8 @@ def dataset(
     return ready
 
 
-def tokenized_example(
-    tokenizer: ChatTokenizer, record: Record, *, system_prompt: str, prompt: str
-) -> tuple[list[int], list[int]]:
-    """Tokens and labels; the tokens of a prompt are those from which generation starts."""
-    parts = example_parts(tokenizer.hf, record, system_prompt=system_prompt, prompt=prompt)
-    if "text" in record:
-        tokens = tokenizer.encode(record["text"], add_bos=True, add_eos=True)
-        return tokens, list(tokens)
-    tokens = []
-    labels: list[int] = []
-    for part, learnt in joint_tokens(tokenizer.encode, parts):
-        tokens += part
-        labels += part if learnt else [_IGNORE] * len(part)
-    return tokens, labels
-
-
 class MetricsLogger:
-    """Writes ``metrics.jsonl``, one JSON object per line, unbuffered; also to Weights & Biases if a project is named.
-
-    Keys: ``step`` (from 1), ``epoch`` (from 0), ``total_steps``, ``loss``, ``lr``, ``tokens_per_second``,
-    ``peak_memory_gb`` (of the GPU, or of the process without one), ``time`` (ISO 8601, UTC); validation adds lines with
-    ``val_loss``. A loss that is not a finite number is ``null`` with ``"diverged": true``.
-    """
+    """torchtune's interface to ``metrics.jsonl`` and Weights & Biases; see :class:`MetricsFile`."""
 
     def __init__(
         self,
@@ -169,26 +96,26 @@ class MetricsLogger:
         wandb_run_name: str | None = None,
     ) -> None:
         _, self._rank = get_world_size_and_rank()
-        self._path = Path(path)
         self._steps_per_epoch: int | None = None
         self._config: Any = None
-        self._wandb: Any = None
-        self._file: Any = None
-        if self._rank == 0:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            if wandb_project:
-                self._wandb = _start_wandb(wandb_project, wandb_entity, wandb_run_name, self._path.parent)
+        self._project = wandb_project
+        self._file = MetricsFile(
+            Path(path),
+            is_written=self._rank == 0,
+            project=wandb_project,
+            entity=wandb_entity,
+            run_name=wandb_run_name,
+        )
 
     def log_config(self, config: Any) -> None:
         """Takes the recipe's configuration, which determines the steps per epoch."""
         self._config = config
-        if self._rank == 0:
-            mode = "a" if config.get("resume_from_checkpoint") else "w"
-            self._file = self._path.open(mode, encoding="utf-8")
-            if self._wandb:
-                from omegaconf import OmegaConf
+        values: Any = {}
+        if self._project:
+            from omegaconf import OmegaConf
 
-                self._wandb.config.update(OmegaConf.to_container(config, resolve=True), allow_val_change=True)
+            values = OmegaConf.to_container(config, resolve=True)
+        self._file.begin(resumes=bool(config.get("resume_from_checkpoint")), settings=values)
 
     def log(self, name: str, data: Any, step: int) -> None:
         """Logs one scalar of a step."""
@@ -196,26 +123,11 @@ class MetricsLogger:
 
     def log_dict(self, payload: Mapping[str, Any], step: int) -> None:
         """Logs the scalars of a step, counted from 1."""
-        if self._rank != 0:
-            return
-        values: dict[str, Any] = {"step": step, **self._progress(step)}
-        for name, data in payload.items():
-            values |= _entry(name, float(data))
-        values.setdefault("peak_memory_gb", round(_process_peak_gb(), 3))
-        values["time"] = datetime.now(UTC).isoformat(timespec="milliseconds")
-        if self._file is None:
-            self._file = self._path.open("a", encoding="utf-8")
-        self._file.write(json.dumps(values) + "\n")
-        self._file.flush()
-        if self._wandb:
-            self._wandb.log({key: value for key, value in values.items() if key != "time"}, step=step)
+        self._file.write(step, self._progress(step), payload)
 
     def close(self) -> None:
         """Closes the files."""
-        if self._file is not None:
-            self._file.close()
-        if self._wandb:
-            self._wandb.finish()
+        self._file.close()
 
     def _progress(self, step: int) -> dict[str, int]:
         """Epoch and total steps."""
@@ -234,30 +146,6 @@ class MetricsLogger:
             "epoch": (step - 1) // self._steps_per_epoch,
             "total_steps": self._steps_per_epoch * self._config.epochs,
         }
-
-
-def _entry(name: str, value: float) -> dict[str, Any]:
-    renamed = {"tokens_per_second_per_gpu": "tokens_per_second", "peak_memory_active": "peak_memory_gb"}
-    if not math.isfinite(value):
-        return {name: None, "diverged": True}
-    return {renamed.get(name, name): value}
-
-
-def _process_peak_gb() -> float:
-    """The largest resident size of this process; Linux counts in KiB, macOS in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    units_per_gb = 2**30 if sys.platform == "darwin" else 2**20
-    return peak / units_per_gb
-
-
-def _start_wandb(project: str, entity: str | None, name: str | None, folder: Path) -> Any:
-    try:
-        import wandb
-    except ImportError:
-        sys.stderr.write("tunebook: wandb is not installed here; metrics go to metrics.jsonl only\n")
-        return None
-    os.environ.setdefault("WANDB_MODE", "offline")
-    return wandb.init(project=project, entity=entity, name=name, dir=str(folder))
 
 
 def constant_schedule_with_warmup(

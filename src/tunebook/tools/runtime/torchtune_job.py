@@ -21,7 +21,8 @@ from tunebook.tools.runtime.checkpoint_files import (
     expected_adapter,
     weights_flaw,
 )
-from tunebook.tools.runtime.generation import stop_ids, write_generation_config
+from tunebook.tools.runtime.job_errors import JobError
+from tunebook.tools.runtime.job_output import check_metrics, forget_epochs, has_same_inputs, mark_inputs
 from tunebook.tools.runtime.training_data import load_records
 
 __all__ = ["begin", "finish", "main", "preflight", "prove"]
@@ -29,10 +30,6 @@ __all__ = ["begin", "finish", "main", "preflight", "prove"]
 _ADAPTER_FILES = ("adapter_model.pt", "adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
 _RECIPE_STATE = "recipe_state"
 _SAFETENSORS = {"bf16": "BF16", "fp32": "F32"}
-
-
-class JobError(Exception):
-    """One line for the person who reads the job's output."""
 
 
 def preflight(config: Path) -> None:
@@ -89,7 +86,7 @@ def finish(output: Path, *, epochs: int, adapter: str, config: Path | None = Non
     Raises:
         JobError: no step was logged, the last loss is not finite, or a checkpoint is missing or not what was trained.
     """
-    _check_metrics(output / "metrics.jsonl")
+    check_metrics(output / "metrics.jsonl")
     values = _config(config) if config is not None else {}
     for epoch in range(epochs):
         folder = output / f"epoch_{epoch}"
@@ -126,14 +123,8 @@ def prove(config: Path, output: Path, *, epochs: int) -> None:
 
 
 def _compare_losses(values: dict[str, Any], output: Path, *, epochs: int) -> None:
-    from transformers import AutoTokenizer
-
     from tunebook.tools.runtime.torchtune_proof import prove as compare
 
-    for epoch in range(epochs):
-        folder = output / f"epoch_{epoch}"
-        tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-        write_generation_config(folder, stop_ids(tokenizer, folder))
     reason = compare(values, output, epochs=epochs)
     if reason:
         raise JobError(f"the checkpoint is another model than the one that was trained: {reason}")
@@ -174,18 +165,6 @@ def _stash(folder: Path) -> None:
         file.replace(folder / "adapter" / file.name)
 
 
-def _check_metrics(path: Path) -> None:
-    """Checks the metrics, if there are any: custom recipes may log elsewhere."""
-    if not path.is_file():
-        return
-    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    losses = [entry for entry in entries if "loss" in entry]
-    if not losses:
-        raise JobError(f"training ended without a single step: {path} contains no step")
-    if losses[-1]["loss"] is None:
-        raise JobError(f"training diverged: the loss of step {losses[-1]['step']} is not finite")
-
-
 def begin(config: Path, *, inputs: str, interrupted: bool, recipe: str) -> tuple[str, ...]:
     """Prepares the output directory for a training that starts from scratch, or resumes an interrupted attempt.
 
@@ -200,13 +179,10 @@ def begin(config: Path, *, inputs: str, interrupted: bool, recipe: str) -> tuple
         scratch.
     """
     output = Path(_config(config)["output_dir"])
-    mark = output / "inputs.sha256"
-    has_same_inputs = bool(inputs) and mark.is_file() and mark.read_text() == inputs
-    if interrupted and has_same_inputs and _rewind(output):
+    if interrupted and has_same_inputs(output, inputs) and _rewind(output):
         return (recipe, "resume_from_checkpoint=True")
     shutil.rmtree(output / _RECIPE_STATE, ignore_errors=True)
-    output.mkdir(parents=True, exist_ok=True)
-    mark.write_text(inputs)
+    mark_inputs(output, inputs)
     return ()
 
 
@@ -228,27 +204,8 @@ def _rewind(output: Path) -> bool:
         return False
     for file in (last / "adapter").glob("*"):  # moved there by a job that was ended while it moved them
         file.replace(last / file.name)
-    for folder in output.glob("epoch_*"):
-        number = folder.name.removeprefix("epoch_")
-        if number.isdecimal() and int(number) >= done:
-            shutil.rmtree(folder)
-    _forget_from(output / "metrics.jsonl", done)
+    forget_epochs(output, done)
     return True
-
-
-def _forget_from(metrics: Path, epoch: int) -> None:
-    """Keeps the metrics of the epochs before this one."""
-    if not metrics.is_file():
-        return
-    kept = []
-    for line in metrics.read_text(encoding="utf-8").splitlines():
-        try:
-            is_earlier = json.loads(line)["epoch"] < epoch
-        except (ValueError, KeyError, TypeError):
-            continue  # a torn line
-        if is_earlier:
-            kept.append(line)
-    metrics.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:

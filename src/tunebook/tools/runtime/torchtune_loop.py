@@ -9,53 +9,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 from torchtune import config, training, utils
 from torchtune.config._utils import _get_component_from_path
 from torchtune.data import padded_collate_packed
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from tunebook.tools.runtime.epoch_steps import steps_per_epoch
+from tunebook.tools.runtime.example_order import EpochOrder
+from tunebook.tools.runtime.job_errors import TrainingError
 
-__all__ = ["EpochOrder", "TrainingError", "TrainingLoop"]
+__all__ = ["TrainingLoop"]
 
 Batch = dict[str, torch.Tensor]
-
-
-class TrainingError(Exception):
-    """Training cannot go on; one line for the person who reads the job's output."""
-
-
-class EpochOrder(Sampler[int]):
-    """Every epoch has another order of the examples, which follows from the seed and the epoch alone."""
-
-    def __init__(self, examples: Sized, *, seed: int, shuffle: bool) -> None:
-        self._count = len(examples)
-        self._seed = seed
-        self._shuffle = shuffle
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch, counted from zero."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[int]:
-        if not self._shuffle:
-            return iter(range(self._count))
-        # A sum of seed and epoch would give the second epoch of one seed the order of the next seed's first epoch.
-        mixed = np.random.SeedSequence([self._seed, self._epoch]).generate_state(1)
-        generator = torch.Generator().manual_seed(int(mixed[0]))
-        return iter(torch.randperm(self._count, generator=generator).tolist())
 
 
 class TrainingLoop:

@@ -20,9 +20,10 @@ from torch.utils.data import DataLoader
 from torchtune import config, utils
 from torchtune.data import padded_collate_sft
 
+from tunebook.tools.runtime.job_errors import TrainingError
 from tunebook.tools.runtime.torchtune_adapters import AdaptersInFP32
 from tunebook.tools.runtime.torchtune_checkpoints import AdapterCheckpoints, FullCheckpoints
-from tunebook.tools.runtime.torchtune_loop import TrainingError, TrainingLoop
+from tunebook.tools.runtime.torchtune_loop import TrainingLoop
 from tunebook.tools.runtime.torchtune_proof import LossAsTrained
 
 __all__ = ["RECIPES", "Validation", "recipe_class", "recipe_main", "stock_class"]

@@ -8,9 +8,10 @@ run python -P -m tunebook.tools.runtime.inspect_job prepare \
     --model-path "$model_path" --out "$scratch/model.json" "${prepare_options[@]}"
 printf '%s\n' "$task_arguments" >"$scratch/task.json"
 printf '%s\n' "$asked" >"$scratch/asked.json"
+[ -v serving ] || serving=()
 # inspect-ai's own command line, out of reach of variables and .env files.
 run python -P -m tunebook.tools.runtime.inspect_eval --record "$scratch/in_effect.json" \
-    eval "$task" --model "$model" \
+    "${serving[@]}" eval "$task" --model "$model" \
     --model-config "$scratch/model.json" --task-config "$scratch/task.json" \
     --log-dir "$log_directory" --log-format eval --display plain "${options[@]}"
 run python -P -m tunebook.tools.runtime.inspect_job verify \

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from tunebook.core.paths import METRICS
 from tunebook.core.quoting import escape_interpolation
-from tunebook.core.site import Site
-from tunebook.tools.torchtune.files import FINETUNE_CONFIG, SETUP
-from tunebook.tools.torchtune.models import TorchtuneModel
-from tunebook.tools.torchtune.parameters import COMPONENTS, configured_values
+from tunebook.tools.finetuning.rows import configured_values
+from tunebook.tools.finetuning.setup import SETUP
+from tunebook.tools.torchtune.files import FINETUNE_CONFIG
+from tunebook.tools.torchtune.parameters import COMPONENTS, SETUP_PARAMETERS, Trained
 from tunebook.tools.torchtune.recipes import is_ours
-from tunebook.tools.torchtune.setup import Setup
+from tunebook.tools.torchtune.setup import TorchtuneSetup
 from tunebook.tools.yaml_text import yaml_lines
 
-__all__ = ["config_values", "launched_recipe", "metrics_path", "write_config"]
+__all__ = ["config_values", "launched_recipe", "write_config"]
 
 _OUR_RECIPE = "tunebook.tools.runtime.torchtune_recipe"
 _CHECKPOINTING_FROM_B = 6.0  # activations of models above fit into 80 GB only when they are computed again
 
 
-def launched_recipe(setup: Setup) -> str:
+def launched_recipe(setup: TorchtuneSetup) -> str:
     """The recipe as ``tune run`` takes it: torchtune's distributed ones by name, any other module as a path.
 
     A dotted name would lose its last part: torchtune 0.6.1 takes that for a file's extension.
@@ -35,37 +33,27 @@ def launched_recipe(setup: Setup) -> str:
     return module.replace(".", "/") + ".py"
 
 
-def metrics_path(output: Path) -> Path:
-    """Where training writes its metrics."""
-    return output / METRICS
-
-
-def config_values(
-    setup: Setup, model: TorchtuneModel, *, output: Path, site: Site, examples: int | None
-) -> dict[str, Any]:
-    """The configuration as plain values; a text in it is meant literally, with no interpolation.
-
-    Args:
-        examples: how many training examples there are, where that is known.
-    """
-    values = _fixed_values(setup, model, output=output, site=site)
-    for path, value in configured_values(setup, examples).items():
+def config_values(training: Trained) -> dict[str, Any]:
+    """The configuration as plain values; a text in it is meant literally, with no interpolation."""
+    values = _fixed_values(training)
+    for path, value in configured_values(SETUP_PARAMETERS, training).items():
         *sections, name = path.split(".")
         place = values
         for section in sections:
             place = place.setdefault(section, {})
         place[name] = list(value) if isinstance(value, tuple) else value
-    if setup.is_validated:
+    if training.setup.is_validated:
         values["dataset_val"] = {**values["dataset"], "split": "validation", "packed": False}
     return values
 
 
-def _fixed_values(setup: Setup, model: TorchtuneModel, *, output: Path, site: Site) -> dict[str, Any]:
+def _fixed_values(training: Trained) -> dict[str, Any]:
     """The values that no single setting decides. Sections that settings fill are empty here, to fix the order."""
+    setup, output, model = training.setup, training.output, training.model
     on_gpu = setup.gpus > 0
     wandb_entity = None
     if setup.values["my_wandb_project"] is not None:
-        wandb_entity = site.wandb_entity or None
+        wandb_entity = training.context.site.wandb_entity or None
     values: dict[str, Any] = {
         "output_dir": str(output),
         "shuffle": True,
@@ -89,7 +77,7 @@ def _fixed_values(setup: Setup, model: TorchtuneModel, *, output: Path, site: Si
         "enable_activation_offloading": False,
         "metric_logger": {
             "_component_": f"{COMPONENTS}.MetricsLogger",
-            "path": str(metrics_path(output)),
+            "path": str(training.metrics),
             "wandb_entity": wandb_entity,
         },
         "log_peak_memory_stats": on_gpu,

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from tunebook.errors import PlanError
-from tunebook.tools.known_models import KNOWN_MODELS, known_model
+from tunebook.tools.known_models import known_model, unknown_model
 from tunebook.tools.model_facts import ModelFacts, context_length, parameters_b
 from tunebook.tools.torchtune.model_fields import refuse_other_functions, rotary_settings
 
@@ -53,7 +52,7 @@ def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> Torchtu
     elif known is not None:
         config, source = known.config, "the table of well-known models"
     else:
-        raise PlanError(_unknown(name), hint="give a directory whose config.json can be read here, or a known name")
+        raise unknown_model(name)
     if facts is not None and facts.weight_files:
         files = facts.weight_files
     elif known is not None:
@@ -69,15 +68,6 @@ def resolve_model(name: str, facts: ModelFacts | None, *, lora: bool) -> Torchtu
     except (ValueError, TypeError, AttributeError, ZeroDivisionError) as error:  # a field of another type, or zero
         raise PlanError(f"model {name} cannot be built by torchtune: {error} ({source})") from None
     return TorchtuneModel(builder, arguments, model_type, files, parameters_b(config))
-
-
-def _unknown(name: str) -> str:
-    names = {known.lower(): known for model in KNOWN_MODELS for known in model.names}
-    message = f"model {name} is not a well-known one, and its config.json could not be read"
-    near = get_close_matches(name.rsplit("/", 1)[-1].lower(), names, n=3, cutoff=0.5)
-    if near:
-        message += "; similar names: " + ", ".join(names[item] for item in near)
-    return message
 
 
 def _files(count: int) -> tuple[str, ...]:

@@ -7,14 +7,16 @@ from functools import partial
 
 from tunebook.core.check_training import problems_of_runs, setting_line
 from tunebook.core.plan import Plan, Run
-from tunebook.core.plan.settings import run_settings, trains_adapters
+from tunebook.core.plan.settings import run_settings
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context
-from tunebook.tools.plan_inputs import model_path, planned_precision
+from tunebook.tools.finetuning.recipes import STOCK_RECIPES, is_lora
+from tunebook.tools.finetuning.saving import unloadable
+from tunebook.tools.plan_inputs import model_path
 from tunebook.tools.torchtune.models import resolve_model
-from tunebook.tools.torchtune.recipes import STOCK_RECIPES, is_lora, is_ours
+from tunebook.tools.torchtune.recipes import is_ours
 from tunebook.tools.torchtune.rules import model_rules
-from tunebook.tools.torchtune.saving import planned_recipe, unloadable
+from tunebook.tools.torchtune.saving import planned_recipe
 
 __all__ = ["recipe_warnings", "saving_problems"]
 
@@ -50,9 +52,6 @@ def _recipe_warnings(plan: Plan, run: Run, *, context: Context) -> Iterator[Prob
     if not is_ours(recipe):
         message, hint = _unpromised(recipe)
         yield Problem(message, plan.file, line, hint)
-    if not trains_adapters(plan, run) and planned_precision(plan, context.site, run) == "bf16":
-        message = "weights and optimizer in bf16: updates that are small against the weights are lost"
-        yield Problem(message, plan.file, setting_line(plan, run, "precision"), "write `Precision: fp32`")
 
 
 def _unpromised(recipe: str) -> tuple[str, str]:

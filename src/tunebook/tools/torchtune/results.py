@@ -11,8 +11,8 @@ import yaml
 from tunebook.artifacts.curve import TrainingCurve, curve_of
 from tunebook.artifacts.metrics import Metrics, metrics_record
 from tunebook.artifacts.text_files import newest_first, read_readable
+from tunebook.tools.finetuning.setup import SETUP
 from tunebook.tools.results import TrainingFiles, TrainingResults, UsedSettings
-from tunebook.tools.torchtune.files import SETUP
 
 __all__ = ["TorchtuneResults", "parse_job_output", "parse_log"]
 

@@ -1,13 +1,13 @@
-"""inspect-ai's rows of the parameter table: how the models' answers are generated, and on how many samples."""
+"""The rows of evaluations in the parameter table: how models generate answers, and on how many samples."""
 
 from __future__ import annotations
 
 from tunebook.core.jobs import Stage
 from tunebook.core.parameters import Kind, Parameter
 
-__all__ = ["PLAN_PARAMETERS"]
+__all__ = ["EVALUATION_PARAMETERS"]
 
-PLAN_PARAMETERS = (
+EVALUATION_PARAMETERS = (
     Parameter(
         "eval_temperature",
         "Evaluation Temperature",

@@ -10,7 +10,6 @@ from tunebook.core.parameters import Value
 from tunebook.core.paths import expanded
 from tunebook.core.plan import Run
 from tunebook.core.plan.settings import run_settings
-from tunebook.core.site import Site
 from tunebook.errors import PlanError
 from tunebook.tools.base import Context
 from tunebook.tools.plan_inputs import (
@@ -22,19 +21,18 @@ from tunebook.tools.plan_inputs import (
     planned_precision,
     training_time,
 )
-from tunebook.tools.torchtune.models import TorchtuneModel
-from tunebook.tools.torchtune.recipes import STOCK_RECIPES
-from tunebook.tools.torchtune.saving import form_of_checkpoints
-from tunebook.tools.torchtune.setup import Setup
-from tunebook.tools.torchtune.setup_file import SETUP_KEYS
 
-__all__ = ["planned_setup"]
+__all__ = ["planned_settings"]
 
 _DEFAULT_CPUS = 4
 
 
-def planned_setup(context: Context, run: Run, model: TorchtuneModel) -> Setup:
+def planned_settings(context: Context, run: Run, *, parameters_b: float, save: str | None) -> dict[str, Value]:
     """The run's settings: those of the plan, and what the site settings and the plan's paths give.
+
+    Args:
+        parameters_b: billions of parameters of the model.
+        save: the form of checkpoints; ``None`` where all weights are trained.
 
     Raises:
         PlanError: the plan leaves out something that cannot be guessed.
@@ -51,16 +49,12 @@ def planned_setup(context: Context, run: Run, model: TorchtuneModel) -> Setup:
     settings |= _site_values(context, run)
     settings["model_checkpoint"] = str(model_directory(context, checkpoint))
     settings["time"] = training_time(plan, site, run)
-    save = form_of_checkpoints(context, run, model)
-    settings["save_adapter_weights_only"] = save == "adapter"
-    settings["stash_adapter_weights"] = True
-    settings |= _resource_values(
-        site, model, settings, precision=planned_precision(plan, site, run), merges=save == "merged"
-    )
-    settings["custom_recipe"] = None
-    if settings["recipe"] not in STOCK_RECIPES:
-        settings["custom_recipe"] = settings["recipe"]
-    return Setup({key: settings[key] for key in SETUP_KEYS})
+    settings["save"] = save
+    precision = planned_precision(plan, site, run)
+    memory = memory_gb(parameters_b, planned_gpus(plan, site), precision=precision, merges=save == "merged")
+    settings["mem"] = site.mem or f"{memory}G"
+    settings["cpus"] = int(site.cpus or _DEFAULT_CPUS * max(1, planned_gpus(plan, site)))
+    return settings
 
 
 def _data_values(data: PurePosixPath) -> Mapping[str, Value]:
@@ -88,15 +82,6 @@ def _site_values(context: Context, run: Run) -> Mapping[str, Value]:
         "constraint": site.constraint,
         "qos": site.qos,
     }
-
-
-def _resource_values(
-    site: Site, model: TorchtuneModel, settings: Mapping[str, Value], *, precision: str, merges: bool
-) -> Mapping[str, Value]:
-    gpus = settings["gpus"]
-    assert isinstance(gpus, int)  # noqa: S101  the caller has set it
-    memory = memory_gb(model.parameters_b, gpus, precision=precision, merges=merges)
-    return {"cpus": int(site.cpus or _DEFAULT_CPUS * max(1, gpus)), "mem": site.mem or f"{memory}G"}
 
 
 def _absolute(context: Context, path: str) -> PurePosixPath:

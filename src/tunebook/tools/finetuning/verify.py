@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tunebook.core.parameters import Kind
@@ -10,21 +10,20 @@ from tunebook.core.plan import Run
 from tunebook.core.plan.settings import run_settings
 from tunebook.errors import Problem
 from tunebook.tools.base import Context
-from tunebook.tools.torchtune.files import SETUP
-from tunebook.tools.torchtune.parameters import SETUP_PARAMETERS, configured_values
-from tunebook.tools.torchtune.setup import Setup
+from tunebook.tools.finetuning.rows import SetupParameter
+from tunebook.tools.finetuning.setup import SETUP, Setup
 
 __all__ = ["setup_problems", "verify_config"]
 
 
-def setup_problems(context: Context, run: Run, setup: Setup) -> list[Problem]:
+def setup_problems(context: Context, run: Run, rows: Iterable[SetupParameter], setup: Setup) -> list[Problem]:
     """Every parameter of the plan against the settings that were written for the run."""
     file = f"{context.directories[run.name]}/{SETUP}"
     settings = run_settings(context.plan, run)
     problems = []
-    for parameter in SETUP_PARAMETERS:
-        # The number of GPUs may be the site's.
-        if not parameter.column or parameter.key == "gpus":
+    for parameter in rows:
+        # The number of GPUs may be the site's, and the form of checkpoints the default.
+        if not parameter.column or parameter.key in {"gpus", "save"}:
             continue
         found, planned = setup.values[parameter.key], settings[parameter.key]
         if parameter.kind is Kind.VALIDATION:
@@ -39,15 +38,19 @@ def setup_problems(context: Context, run: Run, setup: Setup) -> list[Problem]:
     return problems
 
 
-def verify_config(run: Run, setup: Setup, values: Mapping[str, Any], file: str, examples: int | None) -> list[Problem]:
-    """Every value that the settings decide against what torchtune reads."""
+def verify_config(run: Run, wanted: Mapping[str, Any], values: Mapping[str, Any], file: str) -> list[Problem]:
+    """Every value that the settings decide against what the tool reads.
+
+    Args:
+        wanted: dotted path in the configuration to the value that the settings give.
+    """
     problems = []
-    for path, wanted in configured_values(setup, examples).items():
+    for path, value in wanted.items():
         found: Any = values
         for part in path.split("."):
             found = found.get(part) if isinstance(found, Mapping) else None
-        if not _same(tuple(found) if isinstance(found, list) else found, wanted):
-            message = f"run `{run.name}`: {path} is {found!r}, but {SETUP} gives {wanted!r}"
+        if not _same(tuple(found) if isinstance(found, list) else found, value):
+            message = f"run `{run.name}`: {path} is {found!r}, but {SETUP} gives {value!r}"
             problems.append(Problem(message, file, None, f"{SETUP} decides; scaffold again"))
     return problems
 

@@ -1,7 +1,7 @@
 """A training as a textbook has it: a plain loop over Transformers' model, with LoRA written by hand.
 
-It is the reference of tunebook's recipe in ``check --deep`` and in the tests, and shares with the recipe only the
-tokens, their order, and the first weights of the adapters. Torch is imported inside the functions.
+It is the reference of every tool's training in ``check --deep`` and in the tests, and shares with them only the tokens,
+their order, and the first weights of the adapters. Torch is imported inside the functions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PlainSettings", "PlainTraining", "adapted_places"]
+__all__ = ["Place", "PlainSettings", "PlainTraining", "adapted_places"]
 
 Example = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ _FUSED = {
     "w1": "mlp.gate_up_proj",
     "w3": "mlp.gate_up_proj",
 }
-_WITH_ADAPTER = "lora_a.weight"
+_FIRST = (".lora_a.weight", ".lora_A.weight")  # torchtune's, and PEFT's
 _IGNORED = -100
 
 
@@ -80,12 +80,19 @@ class Place:
 
 
 def adapted_places(first: Mapping[str, Any], model: Any) -> dict[str, Place]:
-    """Torchtune's name of each adapted module, such as ``layers.0.attn.q_proj``, to its place in the model."""
+    """The name of each adapted module, such as ``layers.0.attn.q_proj``, to its place in the model.
+
+    Args:
+        first: the adapters' weights, by torchtune's names or by those of PEFT, which are Transformers' own.
+    """
     found = {}
     for name in first:
-        if name.endswith(_WITH_ADAPTER):
-            module = name.removesuffix(f".{_WITH_ADAPTER}")
+        if name.endswith(_FIRST[0]):
+            module = name.removesuffix(_FIRST[0])
             found[module] = _place(module, model)
+        elif name.endswith(_FIRST[1]):
+            module = name.removesuffix(_FIRST[1])
+            found[module] = Place(module)
     return found
 
 
@@ -116,7 +123,7 @@ def _rows(kind: str, config: Any) -> slice:
 
 
 class PlainTraining:
-    """Trains Transformers' model; ``first`` are the adapters' first weights by torchtune's names."""
+    """Trains Transformers' model; ``first`` are the adapters' first weights; see :func:`adapted_places`."""
 
     def __init__(self, model: Path, settings: PlainSettings, first: Mapping[str, Any]) -> None:
         import torch
@@ -132,7 +139,8 @@ class PlainTraining:
                 parameter.requires_grad = False
             self.trained = []
             for name, place in adapted_places(first, self.model).items():
-                self._adapt(place, first[f"{name}.{_WITH_ADAPTER}"])
+                down = next(first[name + ending] for ending in _FIRST if name + ending in first)
+                self._adapt(place, down)
 
     def _adapt(self, place: Place, first: Any) -> None:
         """Adds (α/r) · B · A · x to the output of a linear layer."""

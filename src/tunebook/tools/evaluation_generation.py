@@ -1,4 +1,4 @@
-"""How an evaluation generates: the options of inspect-ai, and the settings in effect that ``check`` lists."""
+"""How an evaluation generates: the settings that the plan gives, and those in effect that ``check`` lists."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import evaluation_settings
 from tunebook.tools.base import Context, Effect
 from tunebook.tools.deep.tokenizer_files import TOKENIZER_FILES
-from tunebook.tools.inspect.evaluated_model import is_merged, precision_of
+from tunebook.tools.evaluated_model import is_merged, precision_of
 from tunebook.tools.light_tokenizer import LightTokenizer, TokenizerUnavailableError
 from tunebook.tools.model_inputs import whole_model
 from tunebook.tools.plan_inputs import model_path
 from tunebook.tools.runtime.generation import (
-    DEFAULT_MAX_TOKENS,
     neutralized,
     own_stop_ids,
     read_generation_config,
     stop_tokens,
 )
 
-__all__ = ["Generation", "generation_effects", "planned_generation"]
+__all__ = ["EVALUATION_GROUP", "Generation", "generation_effects", "planned_generation"]
 
-_GROUP = "evaluation"
+EVALUATION_GROUP = "evaluation"
+"""The heading under which `check` lists the effects of evaluations."""
 _HEAD = 500_000  # characters that hold all special tokens
 _ADDED = '"added_tokens":'
 
@@ -45,19 +45,10 @@ class Generation:
     limit: int | None
 
     def values(self) -> dict[str, Any]:
-        """The settings by inspect-ai's names, as its log must show them."""
+        """The settings by name, as a log must show them."""
         found = {"seed": self.seed, "max_connections": self.max_connections}
         optional = {"max_tokens": self.max_tokens, "temperature": self.temperature}
         return found | {name: value for name, value in optional.items() if value is not None}
-
-    def options(self) -> list[str]:
-        """The options of inspect-ai's command line."""
-        options: list[str] = []
-        for name, value in self.values().items():
-            options += [f"--{name.replace('_', '-')}", str(value)]
-        if self.limit is not None:
-            options += ["--limit", str(self.limit)]
-        return options
 
 
 def planned_generation(plan: Plan) -> Generation:
@@ -81,14 +72,17 @@ def _optional(value: object) -> int | None:
     return None if value is None else _whole(value)
 
 
-def generation_effects(context: Context, run: Run) -> Iterator[Effect]:
-    """The settings of a run's evaluations that the plan does not state."""
+def generation_effects(context: Context, run: Run, *, longest: str, source: str) -> Iterator[Effect]:
+    """The settings of a run's evaluations that the plan does not state.
+
+    Args:
+        longest: the most new tokens of an answer where the plan does not say; ``source`` says where that comes from.
+    """
     evaluations = context.evaluations.get(run.name, ())
     is_trained = any(evaluation.epoch is not None for evaluation in evaluations)
     yield _precision(context, run, is_trained=is_trained)
     if planned_generation(context.plan).max_tokens is None:
-        value = f"{DEFAULT_MAX_TOKENS}, unless the task says otherwise"
-        yield Effect("eval_max_tokens", "Evaluation Max Tokens", value, "inspect-ai's default", _GROUP)
+        yield Effect("eval_max_tokens", "Evaluation Max Tokens", longest, source, EVALUATION_GROUP)
     facts = whole_model(context.models.get(model_path(context.plan, context.site, run)))
     if facts is not None and not facts.flaws:
         states = tuple(_state(facts.directory / name) for name in (*TOKENIZER_FILES, "config.json"))
@@ -103,7 +97,7 @@ def _precision(context: Context, run: Run, *, is_trained: bool) -> Effect:
         source = "merged adapters: bf16 would round small ones away"
     elif is_trained and prepared is not None and prepared.base:
         precision = f"{precision}, adapters fp32"
-    return Effect("eval_precision", "Evaluation Precision", precision, source, _GROUP)
+    return Effect("eval_precision", "Evaluation Precision", precision, source, EVALUATION_GROUP)
 
 
 def _state(file: Path) -> _State:
@@ -126,12 +120,12 @@ def _of_files(directory: Path, states: tuple[_State, ...]) -> tuple[Effect, ...]
     own = [_token_text(directory, number) for number in own_stop_ids(values)]
     stops = ", ".join(f"`{token}`" for token in dict.fromkeys([*stop_tokens(tokenizer), *own]))
     source = "the tokens that end an answer in training, and the model's"
-    effects = [Effect("stop_tokens", "Stop Tokens", stops, source, _GROUP)]
+    effects = [Effect("stop_tokens", "Stop Tokens", stops, source, EVALUATION_GROUP)]
     replaced = neutralized(values)
     if replaced:
         shown = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False):.60}" for name, value in replaced.items())
         source = "the model's generation_config.json"
-        effects.append(Effect("neutralized", "Settings Without Effect", shown, source, _GROUP))
+        effects.append(Effect("neutralized", "Settings Without Effect", shown, source, EVALUATION_GROUP))
     return tuple(effects)
 
 

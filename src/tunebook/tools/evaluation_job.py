@@ -1,0 +1,185 @@
+"""One planned evaluation, and the parts of its script and job that are the same for every evaluation tool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from tunebook.core.jobs import Job, Resources, Stage
+from tunebook.core.paths import evaluation_script, evaluation_stem
+from tunebook.core.plan import Evaluation, EvaluationTask, Run
+from tunebook.errors import PlanError
+from tunebook.tools.base import Context, PlannedFile
+from tunebook.tools.evaluated_model import EvaluatedModel, evaluated_model
+from tunebook.tools.evaluation_generation import Generation, planned_generation
+from tunebook.tools.job_script import Shell, input_path, job_variables, script_text, shell_body
+from tunebook.tools.model_facts import ModelFacts
+from tunebook.tools.model_inputs import model_size_b, whole_model
+from tunebook.tools.packs import evaluation_pack
+from tunebook.tools.plan_inputs import (
+    dataset_path,
+    evaluation_time,
+    job_resources,
+    memory_gb,
+    model_directory,
+    model_path,
+    planned_gpus,
+)
+from tunebook.tools.runtime.data_formats import Record
+
+__all__ = ["PlannedEvaluation"]
+
+_SIZE_UNKNOWN_B = 8.0  # most models of a sweep are no larger
+
+
+@dataclass(frozen=True)
+class PlannedEvaluation:
+    """One evaluation of the matrix.
+
+    Attributes:
+        tool: the name of the tool; ``short`` is its short name.
+    """
+
+    context: Context
+    run: Run
+    evaluation: Evaluation
+    tool: str
+    short: str
+
+    @property
+    def directory(self) -> str:
+        """The run's directory, relative to the experiment's."""
+        return self.context.directories[self.run.name]
+
+    @property
+    def task(self) -> EvaluationTask:
+        """The row of the tasks table."""
+        return next(task for task in self.context.plan.tasks if task.name == self.evaluation.task)
+
+    @cached_property
+    def model(self) -> EvaluatedModel:
+        """The model that is evaluated."""
+        return evaluated_model(self.context, self.run, self.evaluation)
+
+    @cached_property
+    def generation(self) -> Generation:
+        """How it generates answers."""
+        return planned_generation(self.context.plan)
+
+    @property
+    def model_name(self) -> str:
+        """How logs and tables show the model: unique in the experiment, since the directory is."""
+        if self.evaluation.epoch is None:
+            return self.directory
+        return f"{self.directory}_epoch{self.evaluation.epoch}"
+
+    def job(self, *, texts: Sequence[str] = (), data: Sequence[str] = ()) -> Job:
+        """The job.
+
+        Args:
+            texts: the task's files; the job's own script is always one of its texts.
+            data: the paths of the data sets that the task reads.
+        """
+        prepared = self.context.prepared.get(self.run.name)
+        script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
+        stem = str(PurePosixPath(script).with_suffix(""))
+        return Job(
+            name=stem,
+            run=self.run.name,
+            stage=Stage.EVALUATION,
+            tool=self.short,
+            directory=str(PurePosixPath(script).parent),
+            script=script,
+            outcome=f"{stem}.outcome.json",
+            texts=(script, *texts),
+            data=tuple(input_path(self.context.experiment, path) for path in data),
+            models=self._models(),
+            needs=(prepared.job,) if prepared and self.evaluation.epoch is not None else (),
+            task=self.task.name,
+            epoch=self.evaluation.epoch,
+            result=f"{stem}.result.json",
+            resources=self._resources(),
+            pack=evaluation_pack(self.context.plan, self.tool, self.whole_model()[0]),
+        )
+
+    def _models(self) -> tuple[str, ...]:
+        """The model that is evaluated untrained, or that an adapter belongs to; both for an adapter from elsewhere.
+
+        A checkpoint is the result of a job that the evaluation needs.
+        """
+        paths = [self.model.base]
+        if self.evaluation.epoch is None:
+            facts = self.context.models.get(model_path(self.context.plan, self.context.site, self.run))
+            base = facts.base if facts else None
+            paths = [self.model.directory, str(base.directory) if base else ""]
+        return tuple(input_path(self.context.experiment, path) for path in paths if path)
+
+    def _resources(self) -> Resources:
+        site = self.context.site
+        gpus = min(1, planned_gpus(self.context.plan, site))
+        path = model_path(self.context.plan, site, self.run)
+        size = model_size_b(self.run.model, whole_model(self.context.models.get(path))) or _SIZE_UNKNOWN_B
+        return job_resources(
+            site,
+            time=evaluation_time(self.context.plan, site),
+            memory_gb=memory_gb(size, gpus, precision=self.model.precision),
+            cpus=4,
+            gpus=gpus,
+        )
+
+    def script(self, job: Job, variables: Mapping[str, Shell], *, body: str, before: str = "") -> PlannedFile:
+        """The job's script.
+
+        Args:
+            variables: as :meth:`variables` returns them, and the tool's own.
+            body: the name of the file in ``templates`` with the tool's commands.
+            before: the name of a file in ``templates`` with commands that come first; empty for none.
+
+        Raises:
+            PlanError: a value cannot be written where it belongs.
+        """
+        site = self.context.site
+        commands = shell_body(body)
+        if before:
+            commands = shell_body(before) + commands
+        try:
+            text = script_text(
+                job,
+                job_name=f"{self.context.plan.name}.{self.directory}.{evaluation_stem(self.task.name, job.epoch)}",
+                modules=site.modules,
+                environment=site.environment_for(self.tool, Stage.EVALUATION),
+                variables=variables,
+                body=commands,
+            )
+        except ValueError as error:
+            message = f"run `{self.run.name}`: {error}"
+            raise PlanError(message, file=self.context.plan.file, line=self.run.line) from None
+        return PlannedFile(job.script, text, executable=True)
+
+    def variables(self, job: Job) -> dict[str, Shell]:
+        """The variables of every evaluation's script."""
+        root = str(self.context.experiment)
+        return {
+            **job_variables(job, self.context.experiment),
+            "model_path": self.model.directory,
+            "prepare_options": self.model.prepare_options(),
+            "log_directory": f"{root}/{job.directory}/logs",
+            "result": f"{root}/{job.result}",
+        }
+
+    def whole_model(self) -> tuple[str, ModelFacts | None]:
+        """The absolute directory of the base model, of an adapter's base too, and what it holds."""
+        path = model_path(self.context.plan, self.context.site, self.run)
+        facts, directory = self.context.models.get(path), model_directory(self.context, path)
+        base = facts.base if facts is not None else None
+        if base is not None:  # an adapter that is only evaluated
+            return str(base.directory), base
+        return str(directory), facts
+
+    def examples(self) -> tuple[Record, ...]:
+        """Some examples of the run's training data."""
+        facts = self.context.datasets.get(dataset_path(self.context.plan, self.run))
+        train = facts.parts.get("train") if facts else None
+        return tuple(record for _, record in train.sample) if train else ()

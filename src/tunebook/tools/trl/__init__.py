@@ -1,0 +1,1 @@
+"""The preparation tool ``trl``: from fine-tuned runs of the plan to the settings and jobs of TRL's ``SFTTrainer``."""
