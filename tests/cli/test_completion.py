@@ -34,6 +34,7 @@ def test_verbs_are_completed_and_those_of_tools_too(tmp_path: Path) -> None:
         "scaffold-inspect",
         "scaffold-lm-eval",
         "scaffold-torchtune",
+        "scaffold-trl",
     ]
 
 

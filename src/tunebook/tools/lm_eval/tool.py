@@ -48,7 +48,6 @@ class LmEvalTool(EvaluationTool):
     parameters = PLAN_PARAMETERS
     results = LmEvalResults()
     loads_adapters = True
-    exact_match = EXACT_MATCH
     task_form = TASK_FORM
     exact_match = EXACT_MATCH
 
