@@ -104,7 +104,7 @@ def test_check_shows_the_server_and_warns_without_an_environment_of_its_own(serv
     report = api.check(served)
     assert any("the site settings name no environment for vllm" in problem.message for problem in report.warnings)
     site = served / "claude.local.md"
-    site.write_text(site.read_text() + "\n## Python Environments\n- **vllm environment:** `/envs/vllm`\n")
+    site.write_text(site.read_text() + "\n## Python Environments\n- **vLLM virtual environment:** `/envs/vllm`\n")
     scaffolded(served)
     assert value((served / SERVER).read_text(), "server_venv") == ["/envs/vllm"]
     assert not any("for vllm" in problem.message for problem in api.check(served).warnings)
