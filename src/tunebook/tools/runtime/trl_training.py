@@ -136,7 +136,7 @@ def _be_quiet() -> None:
     from transformers.utils import logging
 
     bars: Any = logging
-    bars.disable_progress_bar()  # type: ignore[no-untyped-call]  # as Transformers declares it
+    bars.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning)
 
 
