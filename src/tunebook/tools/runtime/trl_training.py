@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args(arguments)
+    _be_quiet()
     try:
         settings = load_settings(given.config)
         trainer = set_up(settings)
@@ -127,6 +129,14 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         _leave_processes()
     return 0
+
+
+def _be_quiet() -> None:
+    """Hides the progress bars of loading, and warnings of names that Transformers 6 will not have."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def _refuse_other_processes(trainer: PlannedTrainer, processes: int) -> None:
