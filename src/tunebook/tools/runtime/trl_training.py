@@ -138,8 +138,7 @@ def _be_quiet() -> None:
     """Hides the progress bars of loading, and warnings of names that Transformers 6 will not have."""
     from transformers.utils import logging
 
-    quiet: Any = logging
-    quiet.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # as Transformers declares it
     warnings.filterwarnings("ignore", category=FutureWarning)
 
 
