@@ -81,7 +81,10 @@ def _trainer(settings: Settings, tokenizer_kind: type[ChatTokenizer]) -> Planned
 
 def _metrics(settings: Settings, *, is_written: bool) -> MetricsFile:
     project, run_name = settings.trl["project"], settings.trl["run_name"]
-    return MetricsFile(settings.output / METRICS, is_written=is_written, project=project, run_name=run_name)
+    entity = settings.own["wandb_entity"]
+    return MetricsFile(
+        settings.output / METRICS, is_written=is_written, project=project, entity=entity, run_name=run_name
+    )
 
 
 def _refuse_long_warmup(trainer: PlannedTrainer) -> None:
