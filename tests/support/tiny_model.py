@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from tunebook.core.plan import Tools
 from tunebook.demo.data import task_source
 from tunebook.demo.plan import DemoPlan
 from tunebook.tools.parameters import installed_parameters
@@ -81,8 +84,20 @@ def build_family_model(directory: Path, family: str, **settings: Any) -> Path:
     return directory
 
 
-def write_tiny_experiment(directory: Path, model: Path, *replacements: tuple[str, str]) -> str:
-    """Writes plan, data, task and site settings of two trainings and a base model; returns the plan's text."""
+def write_tiny_experiment(
+    directory: Path,
+    model: Path,
+    *replacements: tuple[str, str],
+    ranks: Sequence[int] = (4, 16),
+    tools: Tools = Tools(assumed=False),  # noqa: B008  a frozen value
+    scripts: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Writes plan, data, task and site settings of trainings and a base model; returns the plan's text.
+
+    Args:
+        ranks: one training for each.
+        scripts: evaluation tool to the Script of its task, where that is not the file.
+    """
     directory.mkdir()
     words = [{"input": word, "output": word.capitalize()} for word in ("house", "table", "water", "stone")]
     data = {"train": words * 80, "validation": words * 10, "test": words * 10}
@@ -96,7 +111,10 @@ def write_tiny_experiment(directory: Path, model: Path, *replacements: tuple[str
         dataset=directory / "words.json",
         task=directory / "cap_task.py",
         created="2026-01-01 00:00",
-        parameters=installed_parameters(),
+        parameters=installed_parameters(tools),
+        ranks=ranks,
+        tools=tools,
+        scripts=scripts,
     )
     page = plan.text()
     for old, new in (("3e-4", "1e-2"), *replacements):

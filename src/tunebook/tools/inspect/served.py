@@ -226,11 +226,10 @@ def served_warnings(context: Context) -> Iterator[Problem]:
     """What a person should know before a server is started."""
     plan, site = context.plan, context.site
     if is_served(plan) and SERVER not in site.tool_environments:
-        message = (
-            "Inference is vllm, but the site settings name no environment for it: the server starts in that of the "
-        )
+        message = "Inference is vllm, but the site settings name no environment for vllm: "
+        message += "the server starts in the environment of the evaluations"
         hint = "install vLLM in an environment of its own, since it needs other versions than evaluations do"
-        yield Problem(f"{message}evaluations", plan.file, None, hint)
+        yield Problem(message, plan.file, None, hint)
 
 
 def served_effects(context: Context, run: Run) -> Iterator[Effect]:
