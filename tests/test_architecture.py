@@ -107,3 +107,41 @@ def test_the_architecture_page_has_the_same_table() -> None:
     everything = set(MAY_IMPORT) - {"api", "cli"}
     assert written == MAY_IMPORT | {"api": {"all but cli"}}
     assert MAY_IMPORT["api"] == everything
+
+
+TOOLS = PACKAGE / "tools"
+TOOL_PACKAGES = {path.parent.name for path in TOOLS.glob("*/tool.py") if path.parent.name != "finetuning"}
+TOOL_NAMES = re.compile(r"torchtune|\btrl\b|inspect[-_]ai|lm[-_]eval", re.IGNORECASE)
+# The tools of a plan that names none, the hint about such a plan, and examples in help texts.
+MAY_NAME_TOOLS = {"core/plan/values.py", "core/plan/overview.py", "cli/design.py", "cli/demo.py"}
+
+
+def texts_of(path: Path) -> list[str]:
+    """The texts in a module's code, without its docstrings."""
+    tree = ast.parse(path.read_text())
+    statements = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in statements]
+    return [node.value for node in constants if isinstance(node.value, str)]
+
+
+def test_only_the_room_of_tools_knows_tools() -> None:
+    known = {*TOOL_PACKAGES, "finetuning", "runtime"}
+    imported: dict[str, set[str]] = {}
+    named: dict[str, list[str]] = {}
+    for path in MODULES:
+        if room_of(path) in {"tools", "demo"}:
+            continue
+        name = str(path.relative_to(PACKAGE))
+        imported[name] = known & {item.split(".")[1] for item in imported_modules(path) if item.startswith("tools.")}
+        named[name] = [text for text in texts_of(path) if TOOL_NAMES.search(text)]
+    assert {name for name, found in imported.items() if found} == set()
+    assert {name for name, found in named.items() if found} - MAY_NAME_TOOLS == set()
+
+
+def test_a_tool_knows_no_other_tool() -> None:
+    """The packages that tools share know none; what runs inside a job has a rule of its own."""
+    others: dict[str, set[str]] = {}
+    for path in sorted(TOOLS.glob("*/*.py")):
+        tools = {item.split(".")[1] for item in imported_modules(path) if item.startswith("tools.")}
+        others[str(path.relative_to(TOOLS))] = tools & TOOL_PACKAGES - {path.parent.name}
+    assert {name: found for name, found in others.items() if found} == {}

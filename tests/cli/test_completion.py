@@ -29,7 +29,13 @@ def completed(line: str, cwd: Path) -> list[str]:
 
 
 def test_verbs_are_completed_and_those_of_tools_too(tmp_path: Path) -> None:
-    assert completed("tunebook scaf", tmp_path) == ["scaffold", "scaffold-inspect", "scaffold-torchtune"]
+    assert completed("tunebook scaf", tmp_path) == [
+        "scaffold",
+        "scaffold-inspect",
+        "scaffold-lm-eval",
+        "scaffold-torchtune",
+        "scaffold-trl",
+    ]
 
 
 def test_options_are_completed(tmp_path: Path) -> None:

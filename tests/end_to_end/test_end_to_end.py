@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from support.command_line import tunebook
 from support.tiny_model import MODEL, build_tiny_model, write_tiny_experiment
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
-TUNEBOOK = Path(sys.executable).with_name("tunebook")
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,6 @@ class Finished:
     directory: Path
     page_before: str
     document: dict[str, Any]
-
-
-def tunebook(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "INSPECT"))}
-    return subprocess.run(
-        [str(TUNEBOOK), *arguments], cwd=directory, env=environment, capture_output=True, text=True, check=False
-    )
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from tunebook.cli.main import app
 from tunebook.core.parameters import Parameter
 from tunebook.core.shared_parameters import SHARED_PARAMETERS
 from tunebook.errors import ExitCode
+from tunebook.tools.base import Tool
 from tunebook.tools.finetuning.recipes import STOCK_RECIPES
 from tunebook.tools.known_models import KNOWN_MODELS
 from tunebook.tools.parameters import every_parameter
@@ -94,6 +95,9 @@ trained, weights and optimizer state have this precision, and `check` warns of b
 little space. `merged` is a whole model in fp32, with the adapter in a folder of its own; it takes 4 bytes per weight and
 epoch, and is evaluated in fp32. The default is `adapter` where tunebook's recipe trains, the evaluation tool loads
 adapters, and PEFT has a form for the model's adapters; otherwise it is `merged`.
+
+`Quantization: nf4` (TRL only) trains adapters on base weights in 4 bits, as QLoRA does: it needs a GPU with CUDA, and
+`Save: adapter`. Evaluations load such an adapter on the base in `Precision`.
 """
 
 
@@ -103,9 +107,14 @@ def plan_reference() -> str:
     recipes = "".join(f"- `{recipe}`\n" for recipe in STOCK_RECIPES)
     models = ", ".join(model.names[0] for model in KNOWN_MODELS)
     return (
-        f"{_PLAN}{rows}{_TRAINING}\n## Recipes\n\n{recipes}- a module of your own, by its dotted name\n\n## Models\n\n"
-        "Any Llama, Qwen 2, Mistral, Gemma 2 or Phi 3 model whose `config.json` can be read, and by name: "
-        f"{models}.\n"
+        f"{_PLAN}{rows}{_TRAINING}\n## Recipes\n\n{recipes}- a module of your own, by its dotted name (torchtune only)\n\n"
+        "The names are torchtune's. To every tool they say whether adapters or all weights are trained, and whether on\n"
+        "one device or on several GPUs.\n\n## Models\n\n"
+        "- With torchtune any Llama, Qwen 2, Mistral, Gemma 2 or Phi 3 model whose `config.json` can be read\n"
+        "- With TRL every causal language model of Transformers whose files can be read: the size and the names of the\n"
+        "  modules that LoRA adapts come from its weights. `q_proj`, `k_proj` and `v_proj` mean the fused projection of\n"
+        "  models that have one (Phi 3: `qkv_proj`), `output_proj` the output of the attention, `mlp` all its matrices\n"
+        f"- With both, by name: {models}\n"
     )
 
 
@@ -116,7 +125,7 @@ def _row(parameter: Parameter) -> str:
         f"`{parameter.short}`" if parameter.short else "cannot vary",
         _tools_of(parameter),
         "LoRA only" if parameter.lora_only else "all",
-        parameter.allowed,
+        _allowed(parameter),
         _default(parameter),
     ]
     return f"| {' | '.join(cells)} |\n"
@@ -125,7 +134,20 @@ def _row(parameter: Parameter) -> str:
 def _tools_of(parameter: Parameter) -> str:
     if SHARED_PARAMETERS.get(parameter.key) is not None:
         return "all"
-    return ", ".join(tool.name for tool in installed_tools().tools if parameter in tool.parameters)
+    return ", ".join(tool.name for tool, _ in _rows_of(parameter))
+
+
+def _rows_of(parameter: Parameter) -> list[tuple[Tool, Parameter]]:
+    """Each tool that has a parameter, with its own row."""
+    return [(tool, row) for tool in installed_tools().tools for row in tool.parameters if row.key == parameter.key]
+
+
+def _allowed(parameter: Parameter) -> str:
+    """The allowed values, and those of tools that allow others."""
+    others = [
+        f"; with {tool.name} {row.allowed}" for tool, row in _rows_of(parameter) if row.allowed != parameter.allowed
+    ]
+    return parameter.allowed + "".join(others)
 
 
 def _default(parameter: Parameter) -> str:

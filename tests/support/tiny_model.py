@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from tunebook.core.plan import Tools
 from tunebook.demo.data import task_source
 from tunebook.demo.plan import DemoPlan
 from tunebook.tools.parameters import installed_parameters
@@ -70,7 +73,8 @@ def build_family_model(directory: Path, family: str, **settings: Any) -> Path:
     tiny = json.loads((directory / "config.json").read_text())
     sizes = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
     keys = (*sizes, "vocab_size", "max_position_embeddings", "bos_token_id", "eos_token_id", "pad_token_id")
-    config = getattr(transformers, f"{family}Config")(**({key: tiny[key] for key in keys} | settings))
+    kind = getattr(transformers, f"{family}TextConfig", None) or getattr(transformers, f"{family}Config")
+    config = kind(**({key: tiny[key] for key in keys} | settings))
     torch.manual_seed(7)
     model = getattr(transformers, f"{family}ForCausalLM")(config)
     for parameter in model.parameters():  # weights of a size at which caps and permutations show
@@ -80,8 +84,20 @@ def build_family_model(directory: Path, family: str, **settings: Any) -> Path:
     return directory
 
 
-def write_tiny_experiment(directory: Path, model: Path, *replacements: tuple[str, str]) -> str:
-    """Writes plan, data, task and site settings of two trainings and a base model; returns the plan's text."""
+def write_tiny_experiment(
+    directory: Path,
+    model: Path,
+    *replacements: tuple[str, str],
+    ranks: Sequence[int] = (4, 16),
+    tools: Tools = Tools(assumed=False),  # noqa: B008  a frozen value
+    scripts: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Writes plan, data, task and site settings of trainings and a base model; returns the plan's text.
+
+    Args:
+        ranks: one training for each.
+        scripts: evaluation tool to the Script of its task, where that is not the file.
+    """
     directory.mkdir()
     words = [{"input": word, "output": word.capitalize()} for word in ("house", "table", "water", "stone")]
     data = {"train": words * 80, "validation": words * 10, "test": words * 10}
@@ -95,7 +111,10 @@ def write_tiny_experiment(directory: Path, model: Path, *replacements: tuple[str
         dataset=directory / "words.json",
         task=directory / "cap_task.py",
         created="2026-01-01 00:00",
-        parameters=installed_parameters(),
+        parameters=installed_parameters(tools),
+        ranks=ranks,
+        tools=tools,
+        scripts=scripts,
     )
     page = plan.text()
     for old, new in (("3e-4", "1e-2"), *replacements):

@@ -22,9 +22,10 @@ CONTRACT = Path(__file__).parents[2] / "docs" / "reference" / "job-scripts.md"
 TEMPLATES = [
     *(path for path in (files("tunebook.tools") / "templates").iterdir() if path.name.endswith(".sh")),
     files("tunebook.slurm") / "array.sh",
+    files("tunebook.executors") / "pack.sh",
 ]
 # Of bash itself and of a loop in a body.
-NOT_OF_THE_CONTRACT = {"BASH_REMATCH", "INSPECT_EVAL_", "LC_ALL", "PPID"}
+NOT_OF_THE_CONTRACT = {"BASH_REMATCH", "INSPECT_EVAL_", "LC_ALL", "PPID", "SECONDS"}
 JOB = Job(
     name="a/finetune",
     run="a",
@@ -53,6 +54,9 @@ def test_every_variable_that_a_template_uses_is_in_the_written_contract(template
     described = set(re.findall(r"`([A-Za-z_]+)[^`]*`", CONTRACT.read_text()))
     if template.name == "array.sh":  # the array's script assigns these for each task
         described |= {"tag", "resume", "script"}
+    if template.name == "pack.sh":  # executors/packs.py assigns these for each pack
+        described |= {"numbers", "tags", "directories", "scripts", "resumes", "need_members", "need_outcomes"}
+        described |= {"need_tags", "pack_tag", "folder", "at_once", "mps", "service"}
     assert (used | exported) - described - NOT_OF_THE_CONTRACT == set()
 
 
@@ -81,6 +85,18 @@ def test_a_script_of_another_tool_keeps_the_contract(tmp_path: Path) -> None:
     assert outcome is not None
     assert (outcome.exit_code, outcome.tag, len(outcome.inputs.contents)) == (5, TAG, 1)
     assert "#SBATCH --time=00:10:00\n#SBATCH --requeue\n" in script.read_text()
+
+
+def test_a_second_signal_does_not_cut_the_outcome_short(tmp_path: Path) -> None:
+    script = build(tmp_path / "twice", "run bash -c 'echo ready; exec sleep 600'\n")
+    with subprocess.Popen(["bash", str(script)], stdout=subprocess.PIPE, start_new_session=True) as job:
+        assert job.stdout is not None
+        assert job.stdout.readline() == b"ready\n"
+        while job.poll() is None:
+            job.terminate()
+    outcome = read_outcome(script.parent / "finetune.outcome.json")
+    assert outcome is not None
+    assert outcome.exit_code == 143
 
 
 def test_a_submission_that_was_given_up_touches_nothing(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ BROKEN = [
     (TOOL.replace('name = short = "mine"', 'name, short = "torchtune", "mine"'), "another tool has the name torchtune"),
     (
         "from tunebook.core.jobs import Stage\nclass Mine:\n    name = short = 'mine'\n    stage = Stage.EVALUATION",
-        "it lacks `results`, `task_form`, `loads_adapters`, `first_prompt`, `read_tasks`",
+        "it lacks `results`, `task_form`, `exact_match`, `loads_adapters`, `first_prompt`, `read_tasks`",
     ),
 ]
 
@@ -77,7 +77,7 @@ def test_a_broken_plug_in_is_named_with_its_package_and_reason_and_skipped(
     (warning,) = [str(item) for item in report.warnings if "my-tools" in str(item)]
     assert f"the tool `mine` of the package my-tools cannot be used: {reason}" in warning
     assert report.exit_code is ExitCode.DONE
-    assert {tool.name for tool in installed_tools().tools} == {"torchtune", "inspect-ai"}
+    assert {tool.name for tool in installed_tools().tools} == {"torchtune", "trl", "inspect-ai", "lm-eval"}
     assert reason in str(api.tools().warnings[0])
 
 
@@ -98,11 +98,11 @@ def test_a_broken_plug_in_that_the_plan_names_is_an_error_with_the_same_reason(
 
 def test_a_usable_plug_in_can_be_named_by_a_plan_and_has_verbs(install: Install, experiment: Path) -> None:
     install(TOOL)
-    assert tool_names() == ("inspect", "mine", "torchtune")
+    assert tool_names() == ("inspect", "lm-eval", "mine", "torchtune", "trl")
     assert "mine" not in sys.modules
     registry = installed_tools()
     assert registry.broken == ()
-    assert registry.names(Stage.PREPARATION) == ["torchtune", "mine"]
+    assert registry.names(Stage.PREPARATION) == ["torchtune", "trl", "mine"]
     replace(experiment / "experiment_summary.md", "**Model Preparation:** torchtune", "**Model Preparation:** Mine")
     problems = [problem.message for problem in api.check(experiment).errors]
     assert problems == ["unknown configuration `Recipe`", "unknown configuration `Dataset packing`"]
@@ -125,5 +125,7 @@ def test_the_tools_of_tunebook_keep_their_own_contract() -> None:
     assert registry.broken == ()
     assert [(tool.name, tool.short) for tool in registry.tools] == [
         ("torchtune", "torchtune"),
+        ("trl", "trl"),
         ("inspect-ai", "inspect"),
+        ("lm-eval", "lm-eval"),
     ]

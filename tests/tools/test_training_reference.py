@@ -12,9 +12,9 @@ import pytest
 
 from support.tiny_model import MODEL, build_family_model
 from support.trainings import FULL, configuration, train
+from tunebook.tools.deep.plain_training import PlainSettings, PlainTraining
 from tunebook.tools.runtime import torchtune_job
 from tunebook.tools.runtime.job_errors import JobError, TrainingError
-from tunebook.tools.torchtune.plain_training import PlainSettings, PlainTraining
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 

@@ -53,9 +53,9 @@ def test_both_tools_train_the_same(tmp_path: Path, packed: bool) -> None:
 
 def trained_from(settings: Any, first: dict[str, Any]) -> Any:
     """The trainer after its training from torchtune's first adapters."""
+    from tunebook.tools.deep.plain_training import adapted_places
     from tunebook.tools.runtime.trl_training import set_up
     from tunebook.tools.runtime.trl_training import train as train_with_trl
-    from tunebook.tools.torchtune.plain_training import adapted_places
 
     trainer = set_up(settings)
     live = trainer.model.state_dict()

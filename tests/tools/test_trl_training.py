@@ -14,10 +14,10 @@ import pytest
 from support.tiny_model import build_tiny_model
 from support.trl_trainings import first_adapters, logged, sft_settings, trained_with_trl
 from tunebook.artifacts.curve import read_metrics_curve
+from tunebook.tools.deep.plain_training import PlainSettings, PlainTraining
 from tunebook.tools.runtime import trl_job
 from tunebook.tools.runtime.job_errors import JobError, TrainingError
 from tunebook.tools.runtime.proof import read_proof
-from tunebook.tools.torchtune.plain_training import PlainSettings, PlainTraining
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, PEFT and torch warn of one another
 

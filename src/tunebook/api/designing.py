@@ -295,7 +295,7 @@ def _errors(plan: Plan, written: str, found: Resources, by_rules: Sequence[Probl
     """Texts that would not read back the same, models that cannot be trained, and broken rules of ``check``."""
     errors = list(plan_differences(plan, written))
     trained = {run.model for run in plan.fine_tuned}
-    errors += [Problem(reason) for model, reason in found.refused.items() if model in trained]
+    errors += [problem for model, problem in found.refused.items() if model in trained]
     errors += [problem for problem in by_rules if not problem.missing or problem.missing not in found.missing]
     return tuple(dict.fromkeys(errors))
 

@@ -14,6 +14,7 @@ __all__ = ["check_training", "problems_of_runs", "setting_line"]
 def check_training(plan: Plan) -> Iterator[Problem]:
     """Every broken rule of every fine-tuned run."""
     yield from _two_data_sets(plan)
+    yield from _shared_gpus(plan)
     for rule in (_missing, _lora_only, _dataset, _splits):
         yield from problems_of_runs(plan, rule)
 
@@ -71,6 +72,17 @@ def _two_data_sets(plan: Plan) -> Iterator[Problem]:
     if written is not None and plan.dataset is not None and written.value != plan.dataset.path:
         message = f"`Dataset` is given twice: `{plan.dataset.path}` on line {plan.dataset.line}, and `{written.text}`"
         yield Problem(message, plan.file, written.line, "keep one of them")
+
+
+def _shared_gpus(plan: Plan) -> Iterator[Problem]:
+    """Trainings can share one GPU, not several."""
+    number, gpus = plan.configuration.get("runs_per_gpu"), plan.value("gpus")
+    if number is None or not isinstance(number.value, int) or number.value == 1:
+        return
+    if isinstance(gpus, int) and gpus > 1:
+        message = f"{number.value} runs cannot share a GPU: each needs {gpus} GPUs"
+        hint = "set GPUs to 1, or to 0 for the CPU, or remove `Runs per GPU`"
+        yield Problem(message, plan.file, number.line, hint)
 
 
 def _splits(plan: Plan, run: Run) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tunebook.core.jobs import Stage
 from tunebook.core.parameters import Kind, Parameter, ParameterTable
 
 __all__ = ["SHARED_PARAMETERS"]
@@ -109,6 +110,23 @@ SHARED_PARAMETERS = ParameterTable(
         Parameter("system_prompt", "System Prompt", _LITERAL, "sysprompt", default="", is_shown=True),
         Parameter("precision", "Precision", _TEXT, "precision", choices=("bf16", "fp32")),
         Parameter("gpus", "GPUs", _WHOLE, minimum=0),
+        Parameter(
+            "runs_per_gpu",
+            "Runs per GPU",
+            _WHOLE,
+            minimum=1,
+            default=1,
+            aliases=("trainings per gpu", "runs per job"),
+        ),
+        Parameter(
+            "evaluations_per_job",
+            "Evaluations per Job",
+            _WHOLE,
+            minimum=1,
+            default=1,
+            aliases=("evals per job",),
+            stage=Stage.EVALUATION,
+        ),
         Parameter(
             "run_val_every_n_steps",
             "Validation During Training",

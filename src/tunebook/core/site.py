@@ -67,6 +67,7 @@ class Site:
         time: in SLURM's notation, as the file has it.
         gpu_type: the kind of GPU that jobs request, as the cluster names it.
         gpu_syntax: ``gres``, ``gpus`` or ``gpus-per-node``: the option with which this cluster's jobs request GPUs.
+        mps: ``yes`` if jobs that share a GPU may start CUDA MPS; ``no``, or empty, otherwise.
         tool_environments: a tool's name, in lower case, to the environment of its jobs, where it has one of its own.
         nodes: what the cluster's partitions give, from the table that ``tunebook site init`` wrote.
     """
@@ -89,6 +90,7 @@ class Site:
     mail_type: str = ""
     gpu_type: str = ""
     gpu_syntax: str = "gres"
+    mps: str = ""
     modules: tuple[str, ...] = ()
     training: Environment = field(default_factory=Environment)
     evaluation: Environment = field(default_factory=Environment)
@@ -153,12 +155,14 @@ _CLUSTER = "the cluster's default"
 _WHOLE, _SIZE = "a whole number", "a size such as 32G"
 _GPU_OPTION = "--gres, --gpus or --gpus-per-node, as in --gres=gpu:a100:1"
 _GPU_KIND = "a kind of GPU as the cluster names it, such as a100"
+_YES_NO = "yes or no"
 _WORD = f"one word of letters, digits and {SBATCH_MARKS}"
 _PATTERNS = {
     _WHOLE: re.compile(r"\d+"),
     _SIZE: re.compile(r"\d+[KMGT]?B?", re.IGNORECASE),
     _GPU_OPTION: re.compile("gres|gpus|gpus-per-node"),
     _GPU_KIND: re.compile(r"[A-Za-z][\w.-]*"),
+    _YES_NO: re.compile("yes|no"),
     _WORD: SBATCH_WORD,
 }
 SETTINGS = (
@@ -177,6 +181,7 @@ SETTINGS = (
     Setting("mem", "Default memory", _SLURM, "by the model's size", _SIZE),
     Setting("gpu_type", "GPU type", _SLURM, "any kind of GPU", _GPU_KIND),
     Setting("gpu_syntax", "GPU request syntax", _SLURM, "--gres", _GPU_OPTION),
+    Setting("mps", "CUDA MPS", _SLURM, "no: runs that share a GPU take turns", _YES_NO),
     Setting("mail_user", "Mail user", _SLURM, "no mail", _WORD),
     Setting("mail_type", "Mail type", _SLURM, "END,FAIL where there is a mail user", _WORD),
     Setting("training", "Training", _PYTHON, "the Python that runs tunebook"),

@@ -21,7 +21,7 @@ from tunebook.design.values import Decision, Design
 from tunebook.design.workloads import ASSUMED_EXAMPLES, Surroundings, Workloads, file_bytes
 from tunebook.errors import Problem
 
-__all__ = ["Proposal", "Totals", "gpu_memory_gb", "propose", "record_checks", "record_design"]
+__all__ = ["Proposal", "Totals", "gpu_memory_gb", "propose", "record_checks", "record_design", "runs_on_a_gpu"]
 
 _GIB = 2**30
 _DISK_BUFFER = 1.2
@@ -208,16 +208,24 @@ def _memory_facts(work: Workloads, model: str, runs: list[Run]) -> Iterator[Fact
     largest = max((work.workload(run) for run in runs), key=lambda workload: workload.batch_size)
     gpu_gb, known = gpu_memory_gb(work.around.site)
     config, size = resource.facts.config or {}, resource.parameters_b
-    step = largest.step
+    step, together = largest.step, runs_on_a_gpu(work.plan)
     needed = memory_gb(config, size, step)
-    fits = largest_batch(config, size, step, gpu_gb=gpu_gb)
+    fits = largest_batch(config, size, step, gpu_gb=gpu_gb / together)
     text = f"batch {largest.batch_size} needs about {needed:.0f} GB at {step.tokens} tokens; up to {fits} fits into "
     text += f"{gpu_gb:.0f} GB ({known})"
+    if together > 1:
+        text += f", which {together} runs share"
     work.around.found.record("ESTIMATE_MEMORY", model, result=text)
     if largest.batch_size > fits:
         hint = "make the batch smaller and accumulate gradients, or shorten the sequences"
         work.around.found.warnings.append(Problem(f"{model}: {text}", hint=hint))
     yield f"Memory of {model}", text
+
+
+def runs_on_a_gpu(plan: Plan) -> int:
+    """How many trainings share a GPU."""
+    number = plan.value("runs_per_gpu")
+    return number if isinstance(number, int) else 1
 
 
 def gpu_memory_gb(site: Site) -> tuple[float, str]:

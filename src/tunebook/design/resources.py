@@ -61,14 +61,14 @@ class Resources:
     """The resources as they were found, and everything to report: entries for the log, prerequisites, warnings.
 
     Attributes:
-        refused: model to the reason why its configuration cannot be trained with.
+        refused: model to the reason why the plan's tool cannot train it, with the tools that can.
         verified: paths that were found complete; ``missing`` are those that were not found, and
             models whose files are not complete.
     """
 
     models: dict[str, ModelResource] = field(default_factory=dict)
     datasets: dict[str, DatasetFacts | None] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Problem] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     prerequisites: list[str] = field(default_factory=list)
@@ -144,8 +144,25 @@ def _size(found: Resources, name: str, facts: ModelFacts | None, tool: Preparati
     try:
         return tool.model_size_b(name, facts)
     except PlanError as error:
-        found.refused[name] = str(error)
+        hint = _recommendation(name, facts, tool) or "choose another model"
+        found.refused[name] = Problem("; ".join(str(problem) for problem in error.problems), hint=hint)
         return None
+
+
+def _recommendation(name: str, facts: ModelFacts | None, refusing: PreparationTool) -> str:
+    """The other tools that can train a model, in words; empty without one."""
+    able = [tool.name for tool in installed_tools().preparation if tool is not refusing and _trains(tool, name, facts)]
+    if not able:
+        return ""
+    options = " or ".join(f"--preparation {tool}" for tool in able)
+    return f"{' and '.join(able)} can train it: give {options}, or name the tool under `## Tools`"
+
+
+def _trains(tool: PreparationTool, name: str, facts: ModelFacts | None) -> bool:
+    try:
+        return tool.model_size_b(name, facts) is not None
+    except PlanError:
+        return False
 
 
 def how_to_get(name: str, path: str, tool: PreparationTool | None) -> str:

@@ -9,7 +9,7 @@ from tunebook.core.jobs import Job
 from tunebook.core.plan import Plan, Run
 from tunebook.core.units import megabytes, spoken_duration
 from tunebook.design.estimate import Estimate, memory_gb
-from tunebook.design.proposal import gpu_memory_gb
+from tunebook.design.proposal import gpu_memory_gb, runs_on_a_gpu
 from tunebook.design.workloads import Workloads
 from tunebook.errors import Problem
 
@@ -96,23 +96,25 @@ def host_memory_needs(work: Workloads, jobs: Iterable[Job]) -> Iterator[Need]:
 def gpu_memory_needs(work: Workloads, runs: Sequence[Run]) -> Iterator[Need]:
     """A training step of each run against the memory of the GPUs that the constraint names."""
     gpu_gb, known = gpu_memory_gb(work.around.site)
+    together = runs_on_a_gpu(work.plan)
     for run in runs:
         resource, load = work.model(run.model), work.workload(run)
         if resource.parameters_b is None or resource.facts is None:
             continue
         step = load.step
-        needed = memory_gb(resource.facts.config or {}, resource.parameters_b, step)
+        needed = together * memory_gb(resource.facts.config or {}, resource.parameters_b, step)
         figure = f"{needed:.0f} GB of {gpu_gb:.0f} GB ({known})"
         if known == "assumed":
             yield Need(figure, unknown="the GPU's memory is not known: the site's constraint names none")
         elif needed < _FULL_GPU * gpu_gb:
             yield Need(figure)
         else:
-            message = (
-                f"run `{run.name}`: a batch of {load.batch_size} needs about {needed:.0f} GB at {step.tokens} tokens, "
-            )
-            message += f"but a GPU has {gpu_gb:.0f} GB ({known})"
+            message = f"run `{run.name}`: a batch of {load.batch_size} needs "
             hint = "make the batch smaller and accumulate gradients, or shorten the sequences"
+            if together > 1:
+                message = f"run `{run.name}`: {together} runs on one GPU, each with a batch of {load.batch_size}, need "
+                hint = f"lower `Runs per GPU`, {hint}"
+            message += f"about {needed:.0f} GB at {step.tokens} tokens, but a GPU has {gpu_gb:.0f} GB ({known})"
             yield Need(figure, Problem(message, work.plan.file, run.line, hint), is_certain=False)
 
 

@@ -17,6 +17,7 @@ from tunebook.tools.evaluation_generation import Generation, planned_generation
 from tunebook.tools.job_script import Shell, input_path, job_variables, script_text, shell_body
 from tunebook.tools.model_facts import ModelFacts
 from tunebook.tools.model_inputs import model_size_b, whole_model
+from tunebook.tools.packs import evaluation_pack
 from tunebook.tools.plan_inputs import (
     dataset_path,
     evaluation_time,
@@ -100,6 +101,7 @@ class PlannedEvaluation:
             epoch=self.evaluation.epoch,
             result=f"{stem}.result.json",
             resources=self._resources(),
+            pack=evaluation_pack(self.context.plan, self.tool, self.whole_model()[0]),
         )
 
     def _models(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from tunebook.errors import PlanError
 from tunebook.tools.base import Context, Prepared
 from tunebook.tools.finetuning.setup import SETUP, Setup
 from tunebook.tools.job_script import Shell, input_path, job_variables, script_text, shell_body
+from tunebook.tools.packs import training_pack
 
 __all__ = ["FINETUNE_SCRIPT", "Training"]
 
@@ -95,6 +96,7 @@ class Training(Generic[S, M]):
             metrics=str(self.metrics),
             checkpoints=tuple(str(checkpoint(self.output, epoch)) for epoch in range(setup.epochs)),
             resources=self._resources(),
+            pack=training_pack(self.context.plan, self.context.site, setup.gpus),
         )
 
     def _resources(self) -> Resources:

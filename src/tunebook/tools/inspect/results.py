@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 from tunebook.core.plan import EvaluationTask
 from tunebook.tools.inspect.log_headers import read_log_headers
 from tunebook.tools.inspect.log_samples import read_log_samples
+from tunebook.tools.log_subjects import epoch_of_model
 from tunebook.tools.results import EvaluationResults, LogHeader, LogReadings, LogSubject, LogViewer, Samples
 
 __all__ = ["INSPECT_VIEWER", "InspectResults"]
 
 _LOG_NAME = re.compile(r".*\.eval|\d{4}-\d\d-\d\dT.*\.json", re.DOTALL)  # inspect-ai keeps lists as JSON there too
-_EPOCH = re.compile(r"epoch[_-]?(\d{1,6})/?$")
 _ADDRESS = "http://127.0.0.1:7575/#/logs/{log}"
 
 INSPECT_VIEWER = LogViewer(
@@ -48,8 +48,7 @@ class InspectResults(EvaluationResults):
     def subject_of(self, log: LogHeader, tasks: Sequence[EvaluationTask]) -> LogSubject:
         """Reads the epoch from the end of the model's name (``hf/rank4_epoch0``), as tunebook's scripts write it."""
         task = _task_of(log, tasks)
-        epoch = _EPOCH.search(log.model)
-        return LogSubject(task.name if task else None, int(epoch[1]) if epoch else None)
+        return LogSubject(task.name if task else None, epoch_of_model(log.model))
 
 
 def _task_of(log: LogHeader, tasks: Sequence[EvaluationTask]) -> EvaluationTask | None:

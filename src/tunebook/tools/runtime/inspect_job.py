@@ -18,13 +18,10 @@ from tunebook.tools.runtime.chat import pinned_template, plain_text_arguments
 from tunebook.tools.runtime.checked_model import checked_model
 from tunebook.tools.runtime.inspect_eval import LOADER
 from tunebook.tools.runtime.inspect_log import Asked, chosen_by_task, differences, generation_in_effect
+from tunebook.tools.runtime.job_errors import JobError
 from tunebook.tools.runtime.model_files import read_chat_template
 
 __all__ = ["Files", "main", "prepare", "verify"]
-
-
-class JobError(Exception):
-    """One line for the person who reads the job's output."""
 
 
 def prepare(

@@ -6,7 +6,7 @@ __all__ = ["JobError", "TrainingError"]
 
 
 class JobError(Exception):
-    """A check before or after a training has failed."""
+    """A check before or after a training or an evaluation has failed."""
 
 
 class TrainingError(Exception):

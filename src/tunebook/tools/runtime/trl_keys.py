@@ -149,6 +149,9 @@ FIXED: Mapping[str, Any] = MappingProxyType(
         # Weights and adapters are computed in their own precision, as evaluations compute them: no autocast.
         "bf16": False,
         "fp16": False,
+        "bf16_full_eval": False,
+        "fp16_full_eval": False,
+        "tf32": None,
         # Token ids, labels, packs and the order are tunebook's: TRL gets finished batches.
         "dataset_kwargs": {"skip_prepare_dataset": True},
         "packing": False,

@@ -111,16 +111,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tunebook.tools.runtime.trl_training")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--resume", type=Path)
+    parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args(arguments)
     try:
         settings = load_settings(given.config)
-        train(set_up(settings), resume=given.resume)
+        trainer = set_up(settings)
+        _refuse_other_processes(trainer, given.processes)
+        train(trainer, resume=given.resume)
     except (TrainingError, OSError, ValueError) as error:
         sys.stderr.write(f"tunebook: {error}\n")
         return 1
     finally:
         _leave_processes()
     return 0
+
+
+def _refuse_other_processes(trainer: PlannedTrainer, processes: int) -> None:
+    """A launcher that starts fewer processes than it was asked for makes another training: other batches and steps.
+
+    Raises:
+        TrainingError: another number of processes takes part.
+    """
+    found = trainer.accelerator.num_processes
+    if found != processes:
+        raise TrainingError(f"{processes} processes should train together, but {found} do: check accelerate.yaml")
 
 
 def _leave_processes() -> None:

@@ -22,6 +22,7 @@ quoted() {
 finish() {
     local code=$?
     trap - EXIT
+    trap '' TERM INT USR2 # a second signal must not cut the outcome short
     rm -rf -- "$scratch"
     {
         printf '{"exit_code": %d, "started": "%s", "ended": "%s", "host": "%s", "tag": "%s", ' \
@@ -37,6 +38,7 @@ trap finish EXIT
 # A signal ends the running program, so that the outcome is written before the scheduler kills the script.
 stop() {
     local pid
+    trap '' TERM INT USR2
     for pid in $(jobs -p); do
         kill -TERM "$pid" 2>/dev/null || true
     done

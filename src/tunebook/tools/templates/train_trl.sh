@@ -10,7 +10,7 @@ if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || [ -n "${TUNEBOOK_RESUME:-}" ]; then
     begin+=(--interrupted)
 fi
 resumed=$(python -m tunebook.tools.runtime.trl_job begin "${begin[@]}")
-training=(--config "$config")
+training=(--config "$config" --processes "$processes")
 if [ -n "$resumed" ]; then
     training+=(--resume "$resumed")
 fi

@@ -14,15 +14,13 @@ from tunebook.tools.base import Context, Unit
 from tunebook.tools.deep.figures import magnitude
 from tunebook.tools.deep.shrunk import ShrunkConfig, shrunk_config
 from tunebook.tools.deep.versions import versions
-from tunebook.tools.model_inputs import config_of
-from tunebook.tools.plan_inputs import model_path
-from tunebook.tools.torchtune.deep_training import SmallRun, training_checks
+from tunebook.tools.finetuning.deep_training import model_config, training_checks
+from tunebook.tools.torchtune.deep_training import PACKAGES, small_training
 from tunebook.tools.torchtune.files import FINETUNE_CONFIG
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
 
 __all__ = ["torchtune_checks"]
 
-_PACKAGES = ("torch", "torchtune", "transformers")
 _FUNCTION = "model function"
 _TOLERANCE = 2e-5  # of the largest logit; in fp32 both agree to 3e-6
 # The argument of a builder that a field of config.json becomes, where the names differ.
@@ -41,19 +39,11 @@ _OF_TRAINING = ("lora_rank", "lora_alpha", "lora_dropout")  # they do not change
 def torchtune_checks(context: Context, built: Sequence[tuple[Run, Unit]]) -> Iterator[DeepCheck]:
     """The checks of all runs; those of one shape have one key."""
     for run, unit in built:
-        generated, config = _generated(unit), _model_config(context, run)
+        generated, config = _generated(unit), model_config(context, run)
         yield _function_check(context, run, generated, shrunk_config(config))
         shrunk = shrunk_config(config, shrinks_window=False)  # examples may be longer than a small window
-        small = SmallRun(
-            name=run.name,
-            model_name=run.model,
-            place=Problem("", context.plan.file, run.line),
-            context=context,
-            generated=generated,
-            shrunk=shrunk,
-            model=shrunk_model(generated["model"], shrunk),
-        )
-        yield from training_checks(small)
+        model = shrunk_model(generated["model"], shrunk)
+        yield from training_checks(small_training(context, run, generated, shrunk, model))
 
 
 def _generated(unit: Unit) -> Mapping[str, Any]:
@@ -66,13 +56,13 @@ def _generated(unit: Unit) -> Mapping[str, Any]:
 def _function_check(context: Context, run: Run, generated: Mapping[str, Any], shrunk: ShrunkConfig) -> DeepCheck:
     model = shrunk_model(generated["model"], shrunk)
     sections = {"model": model, "checkpointer": _conversion(generated["checkpointer"])}
-    key = {"config": shrunk.config, **sections, "versions": versions(_PACKAGES)}
+    key = {"config": shrunk.config, **sections, "versions": versions(PACKAGES)}
     look = partial(_compare, problem=_at_model(context, run), config=shrunk.config, sections=sections)
     return DeepCheck(_FUNCTION, run.model, look, key, runs=(run.name,))
 
 
 def _compare(ask: Ask, *, problem: Problem, config: Mapping[str, Any], sections: Mapping[str, Any]) -> DeepResult:
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         return DeepResult(unchecked=f"{', '.join(missing)} is not installed here")
     answer = ask("tunebook.tools.torchtune.same_function:compare", {"config": config, **sections})
@@ -85,12 +75,6 @@ def _compare(ask: Ask, *, problem: Problem, config: Mapping[str, Any], sections:
     message += f"of a shrunk copy differ by {differences[where]:.1e} of the largest one"
     hint = "what would be evaluated is another model than the one that is trained: use another model or tool"
     return DeepResult(errors=(Problem(message, problem.file, problem.line, hint),), figure=figure)
-
-
-def _model_config(context: Context, run: Run) -> Mapping[str, Any]:
-    """The real ``config.json``; the table of well-known models where the directory cannot be read here."""
-    facts = context.models.get(model_path(context.plan, context.site, run))
-    return config_of(run.model, facts) or {}  # a run of an unknown model is not built
 
 
 def _at_model(context: Context, run: Run) -> Problem:

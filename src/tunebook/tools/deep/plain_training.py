@@ -1,7 +1,7 @@
 """A training as a textbook has it: a plain loop over Transformers' model, with LoRA written by hand.
 
-It is the reference of tunebook's recipe in ``check --deep`` and in the tests, and shares with the recipe only the
-tokens, their order, and the first weights of the adapters. Torch is imported inside the functions.
+It is the reference of every tool's training in ``check --deep`` and in the tests, and shares with them only the tokens,
+their order, and the first weights of the adapters. Torch is imported inside the functions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PlainSettings", "PlainTraining", "adapted_places"]
+__all__ = ["Place", "PlainSettings", "PlainTraining", "adapted_places"]
 
 Example = Mapping[str, Any]
 

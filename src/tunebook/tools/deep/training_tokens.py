@@ -1,14 +1,11 @@
-"""Compares the tokens and labels of the recipe's data set with the whole conversation, rendered and tokenized at once.
+"""Compares the tokens and labels of a training with the whole conversation, rendered and tokenized at once.
 
-Runs in the process of the deep checks; torchtune and Transformers are imported inside the functions.
+Runs in the process of the deep checks.
 """
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.chat import default_template, instruct_messages, pinned_template
@@ -20,36 +17,26 @@ _SHOWN = 80
 
 
 def compare(
-    tokenizer: Mapping[str, Any], dataset: Mapping[str, Any], examples: Sequence[Mapping[str, Any]]
+    tokenizer: Any,
+    data: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    examples: Sequence[tuple[Sequence[int], Sequence[int]]],
 ) -> dict[str, Any]:
     """The first difference in words, and how many tokens are learnt.
 
     Args:
-        tokenizer: the section of the recipe's configuration; so is ``dataset``.
-        examples: records of the training data.
+        tokenizer: of Transformers.
+        data: the settings of the data: ``system_prompt``, ``prompt``, ``train_on_input``.
+        records: of the training data.
+        examples: the tokens and labels with which each of them is trained.
     """
-    from torchtune import config
-
-    made: Any = config.instantiate(_section(tokenizer))
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "data.json"
-        data.write_text(json.dumps({"train": list(examples)}), encoding="utf-8")
-        section = _section({**dataset, "path": str(data), "split": "train", "packed": False})
-        ready: Any = config.instantiate(section, made)
-    answer: dict[str, Any] = {"examples": len(examples), "tokens": 0, "learnt": 0, "difference": ""}
-    for number, record in enumerate(examples):
-        tokens, labels = ready[number]["tokens"], ready[number]["labels"]
+    answer: dict[str, Any] = {"examples": len(records), "tokens": 0, "learnt": 0, "difference": ""}
+    for record, (tokens, labels) in zip(records, examples, strict=True):
         answer["tokens"] += len(tokens)
         answer["learnt"] += sum(1 for label in labels if label != _IGNORED)
-        answer["difference"] = answer["difference"] or _difference(made.hf, dataset, record, tokens, labels)
+        answer["difference"] = answer["difference"] or _difference(tokenizer, data, record, tokens, labels)
     answer["share"] = answer["learnt"] / max(1, answer["tokens"])
     return answer
-
-
-def _section(values: Mapping[str, Any]) -> Any:
-    from omegaconf import OmegaConf
-
-    return OmegaConf.create(dict(values))
 
 
 def _difference(

@@ -1,0 +1,1 @@
+"""The evaluation tool ``lm-eval``: lm-evaluation-harness."""

@@ -1,0 +1,167 @@
+"""Reads the files that lm-evaluation-harness writes about an evaluation: results, and the samples of each task."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tunebook.tools.results import LogHeader, Samples
+from tunebook.tools.runtime.lm_eval_log import samples_file
+
+__all__ = ["read_header", "read_task_samples"]
+
+_LONGEST_TEXT = 1000
+_PACKAGES = {"lm-eval": "lm_eval_version", "transformers": "transformers_version"}
+
+_Row = dict[str, Any]
+
+
+def read_header(file: Path) -> LogHeader:
+    """The header of an evaluation: lm-eval writes no results of one that failed.
+
+    Raises:
+        ValueError: the file is not what lm-eval writes; so are KeyError and TypeError.
+    """
+    results = _read(file)
+    own = results.get("tunebook", {})
+    samples = sum(int(numbers["effective"]) for numbers in results["n-samples"].values())
+    versions = {name: str(results[key]) for name, key in _PACKAGES.items() if results.get(key)}
+    return LogHeader(
+        status="success",
+        created=datetime.fromtimestamp(float(results["date"]), UTC).isoformat(),
+        model=str(results["model_name"]),
+        task=str(own.get("task") or next(iter(results["results"]))),
+        task_file=str(own.get("script") or ""),
+        dataset=str(own.get("dataset") or ""),
+        samples=samples,
+        completed=samples,
+        packages=versions,
+        means=_means(results),
+    )
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    values = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError("it holds no object")  # noqa: TRY004  a wrong file
+    return values
+
+
+def _means(results: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
+    """The plain means of a single task's measures; the tasks of a group are averaged in other ways."""
+    if len(results["configs"]) != 1:
+        return {}
+    ((task, config),) = results["configs"].items()
+    plain = {str(metric["metric"]) for metric in config.get("metric_list") or () if metric.get("aggregation") == "mean"}
+    filters = _filters(results["results"][task])
+    found = {}
+    for key, value in results["results"][task].items():
+        name, comma, filtering = key.partition(",")
+        if comma and name in plain and isinstance(value, int | float):
+            found[_measure(name, filtering, filters)] = ("mean", float(value))
+    return found
+
+
+def _filters(values: Mapping[str, Any]) -> set[str]:
+    return {key.partition(",")[2] for key in values if "," in key}
+
+
+def _measure(metric: str, filtering: str, filters: set[str]) -> str:
+    """The metric's name, with that of the filter where answers are filtered in several ways."""
+    return metric if len(filters) == 1 else f"{metric}/{filtering}"
+
+
+def read_task_samples(file: Path) -> Samples:
+    """The samples of an evaluation, which are in a file per task beside its results.
+
+    Raises:
+        ValueError: a file is torn; so are KeyError and TypeError. OSError: it is missing.
+    """
+    results = _read(file)
+    tasks = list(results["configs"])
+    rows: dict[str, _Row] = {}
+    for task in tasks:
+        _add_rows(rows, _lines(file, task), prefix=f"{task}/" if len(tasks) > 1 else "")
+    ordered = [rows[name] for name in sorted(rows, key=_id_key)]
+    measures = dict.fromkeys(measure for row in ordered for measure in row["values"])
+    return Samples(
+        ids=tuple(row["id"] for row in ordered),
+        repeats=(1,) * len(ordered),
+        prompts=tuple(row["prompt"] for row in ordered),
+        targets=tuple(row["target"] for row in ordered),
+        answers=tuple(row["answer"] for row in ordered),
+        errors=("",) * len(ordered),
+        values={measure: tuple(row["values"].get(measure) for row in ordered) for measure in measures},
+        tokens=int(results.get("tunebook", {}).get("tokens", 0)),
+    )
+
+
+def _lines(results: Path, task: str) -> list[_Row]:
+    with samples_file(results, task).open(encoding="utf-8", newline="\n") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _add_rows(rows: dict[str, _Row], lines: Sequence[_Row], *, prefix: str) -> None:
+    """Adds a task's samples; a sample has a line per filter."""
+    filters = {line["filter"] for line in lines}
+    for line in lines:
+        doc = line["doc"] if isinstance(line["doc"], dict) else {}
+        is_ours = {"id", "input", "prompt", "target"} == doc.keys()
+        name = prefix + (str(doc["id"]) if is_ours else str(line["doc_id"]))
+        row = rows.setdefault(
+            name,
+            {
+                "id": name,
+                "prompt": (str(doc["input"]) if is_ours else _prompt(line))[:_LONGEST_TEXT],
+                "target": str(line["target"])[:_LONGEST_TEXT],
+                "answer": _answer(line)[:_LONGEST_TEXT],
+                "values": {},
+            },
+        )
+        for metric in line["metrics"]:
+            row["values"][_measure(metric, line["filter"], filters)] = _number(line[metric])
+
+
+def _prompt(line: _Row) -> str:
+    """The text that the model continued, without what it was asked to rate."""
+    request = next(iter(line["arguments"].values()))
+    return str(request["arg_0"])
+
+
+def _answer(line: _Row) -> str:
+    """What the model wrote, or the choice that it found most probable."""
+    answers = line["filtered_resps"]
+    if len(answers) == 1:
+        only = answers[0]
+        return (only if isinstance(only, str) else json.dumps(only, ensure_ascii=False)).strip()
+    if answers and all(isinstance(answer, list) and answer for answer in answers):
+        likelihoods = [_number(answer[0]) for answer in answers]
+        best = max(range(len(answers)), key=lambda place: _rank(likelihoods[place]))
+        request = list(line["arguments"].values())[best]
+        return str(request.get("arg_1", "")).strip()
+    return json.dumps(answers, ensure_ascii=False)
+
+
+def _rank(likelihood: float | None) -> float:
+    return -math.inf if likelihood is None else likelihood
+
+
+def _number(value: Any) -> float | None:
+    """A measure of one sample; measures of whole tasks, such as perplexity, log parts of a sum instead."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _id_key(name: str) -> tuple[str, int, str]:
+    """Orders by task, and by number where ids are numbers."""
+    task, _, number = name.rpartition("/")
+    if number.isdecimal() and number.isascii():
+        return task, int(number), ""
+    return task, -1, number

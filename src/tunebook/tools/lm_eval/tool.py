@@ -1,0 +1,170 @@
+"""The evaluation tool ``lm-eval``: turns the evaluation matrix into ``eval/{task}_epoch{N}.slurm`` and jobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tunebook.core.jobs import Job
+from tunebook.core.paths import evaluation_stem
+from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
+from tunebook.core.plan.settings import evaluation_settings, evaluations
+from tunebook.core.site import Site
+from tunebook.errors import PlanError, Problem
+from tunebook.tools.base import Context, Effect, EvaluationTool, FileKind, Findings, Package, PlannedFile, Unit
+from tunebook.tools.evaluated_model import PLAIN_TEXT, dataset_type
+from tunebook.tools.evaluation_data import EvaluationData
+from tunebook.tools.evaluation_generation import generation_effects
+from tunebook.tools.evaluation_job import PlannedEvaluation
+from tunebook.tools.job_script import Shell, script_problems
+from tunebook.tools.lm_eval.check import task_findings
+from tunebook.tools.lm_eval.parameters import PLAN_PARAMETERS
+from tunebook.tools.lm_eval.results import LmEvalResults
+from tunebook.tools.lm_eval.tasks import EXACT_MATCH, TASK_FORM, is_benchmark, read_task
+from tunebook.tools.model_inputs import whole_model
+from tunebook.tools.plan_inputs import dataset_path, model_path
+from tunebook.tools.rendered_inputs import first_prompt
+from tunebook.tools.runtime.generation import DEFAULT_MAX_TOKENS
+from tunebook.tools.task_script import TaskScript
+
+__all__ = ["LmEvalTool"]
+
+_QUESTIONS = "instruct"  # how data are read whose training learns plain texts
+
+
+class LmEvalTool(EvaluationTool):
+    """The evaluation tool ``lm-eval``: EleutherAI's lm-evaluation-harness."""
+
+    name = "lm-eval"
+    short = "lm-eval"
+    package = Package("lm_eval", "lm-eval", "tunebook[lm-eval]")
+    files = (
+        FileKind("{task}_epoch{N}.slurm, or {task}_base.slurm for base models", "SLURM script"),
+        FileKind("logs/", "a directory per attempt with lm-eval's results and samples"),
+    )
+    parameters = PLAN_PARAMETERS
+    results = LmEvalResults()
+    loads_adapters = True
+    task_form = TASK_FORM
+    exact_match = EXACT_MATCH
+
+    def read_tasks(self, script: Path) -> TaskScript | None:
+        """The one task that the Script names."""
+        return read_task(script)
+
+    def survey(self, plan: Plan, site: Site, experiment: Path) -> Mapping[str, TaskScript]:  # noqa: ARG002
+        """Script to the task that it names."""
+        return {task.script: read_task(Path(task.script)) for task in plan.tasks if task.script}
+
+    def check(self, context: Context) -> Findings:
+        """Tasks that lm-eval does not have or that contradict their data (errors), data that are missing (warnings)."""
+        found = Findings()
+        for task in context.plan.tasks:
+            found += task_findings(context, task, context.facts[self.name].get(task.script))
+        return found
+
+    def first_prompt(self, context: Context, run: Run, task: EvaluationTask) -> str:
+        """From the data and the prompts that the task is asked with."""
+        if is_benchmark(task):
+            return ""
+        system_prompt, prompt = EvaluationData(context, run, task).prompts()
+        facts = context.datasets.get(task.dataset or dataset_path(context.plan, run))
+        model = whole_model(context.models.get(model_path(context.plan, context.site, run)))
+        is_plain_text = dataset_type(context, run) == PLAIN_TEXT
+        return first_prompt(facts, model, system_prompt=system_prompt, prompt=prompt, is_plain_text=is_plain_text)
+
+    def runs(self, plan: Plan) -> tuple[Run, ...]:
+        """The runs that the matrix evaluates."""
+        wanted = {evaluation.run for evaluation in evaluations(plan)}
+        return tuple(run for run in plan.runs if run.name in wanted)
+
+    def build(self, context: Context, run: Run) -> Unit:
+        """One run's evaluation scripts and their jobs."""
+        built = [item.built() for item in _planned(context, run)]
+        files, jobs = tuple(file for file, _ in built), tuple(job for _, job in built)
+        return Unit(run.name, files, jobs, directories=(f"{context.directories[run.name]}/eval/logs",))
+
+    def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
+        """How the run's models are loaded, and how they generate."""
+        longest = f"{DEFAULT_MAX_TOKENS}, or as many as the model reads behind the longest prompt"
+        return tuple(generation_effects(context, run, longest=longest, source="tunebook's default"))
+
+    def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
+        """Reads each script back and compares it with the plan, the checkpoint and the files that it names."""
+        problems: list[Problem] = []
+        for item, job in zip(_planned(context, run), unit.jobs, strict=True):
+            problems += script_problems(job, read(job.script), item.all_variables(), context.experiment)
+        return tuple(problems)
+
+
+def _planned(context: Context, run: Run) -> Iterator[_Evaluation]:
+    for evaluation in context.evaluations[run.name]:
+        yield _of(context, run, evaluation)
+
+
+def _of(context: Context, run: Run, evaluation: Evaluation) -> _Evaluation:
+    return _Evaluation(context, run, evaluation, LmEvalTool.name, LmEvalTool.short)
+
+
+class _Evaluation(PlannedEvaluation):
+    """One evaluation of the matrix, and the script and the job that are made of it."""
+
+    @cached_property
+    def source(self) -> EvaluationData:
+        return EvaluationData(self.context, self.run, self.task)
+
+    @cached_property
+    def planned(self) -> Job:
+        return self.job(data=() if is_benchmark(self.task) else (self._data(),))
+
+    def _data(self) -> str:
+        """The data set with the questions.
+
+        Raises:
+            PlanError: neither the tasks table nor the run names one.
+        """
+        if not self.source.path:
+            message = f"run `{self.run.name}` has no data set that task `{self.task.name}` could ask about"
+            hint = "name one in the Dataset column of the tasks table"
+            raise PlanError(message, file=self.context.plan.file, line=self.task.line, hint=hint)
+        return self.source.path
+
+    def built(self) -> tuple[PlannedFile, Job]:
+        return self.script(self.planned, self.all_variables(), body="evaluate_lm_eval"), self.planned
+
+    def all_variables(self) -> dict[str, Shell]:
+        return {
+            **self.variables(self.planned),
+            "model": self.model_name,
+            "asked": json.dumps(self.asked(), ensure_ascii=False),
+        }
+
+    def asked(self) -> dict[str, Any]:
+        """What the job asks lm-eval for, and what lm-eval's files must show."""
+        asked: dict[str, Any] = {
+            "name": evaluation_stem(self.task.name, self.evaluation.epoch),
+            "task": self.task.name,
+            "script": self.task.script,
+            "limit": self.generation.limit,
+            "generation": self.generation.values(),
+        }
+        system_prompt, prompt = self.source.prompts()
+        if is_benchmark(self.task):
+            settings = evaluation_settings(self.context.plan)
+            with_template = bool(settings["benchmark_chat_template"])
+            return asked | {
+                "benchmark": self.task.script,
+                "shots": settings["benchmark_shots"],
+                "chat_template": with_template,
+                "system_prompt": system_prompt if with_template else "",
+            }
+        trained = dataset_type(self.context, self.run)
+        questions = {
+            "dataset_type": _QUESTIONS if trained == PLAIN_TEXT else trained,
+            "system_prompt": system_prompt,
+            "prompt": prompt,
+        }
+        return asked | {"dataset": self._data(), "questions": questions}

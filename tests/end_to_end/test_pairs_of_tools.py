@@ -1,0 +1,97 @@
+"""Each training tool with each evaluation tool, on a tiny model, from the plan to scores by the command line.
+
+torchtune with inspect-ai is in ``test_end_to_end.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.command_line import tunebook
+from support.tiny_model import MODEL, build_tiny_model, write_tiny_experiment
+from tunebook.core.plan import Tools
+from tunebook.tools.registry import installed_tools
+from tunebook.tools.results import Samples
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
+BOTH = ("inspect-ai", "lm-eval")
+LOGS = Path("rank16", "eval", "logs")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("model") / MODEL)
+
+
+def finished(directory: Path, model: Path, tools: Tools) -> dict[str, Any]:
+    """The jobs of an experiment's one training and its evaluations, by name."""
+    few = ("**Epochs:** 1", "**Epochs:** 1\n- **Max Steps Per Epoch:** 20")
+    scripts = {"lm-eval": "exact_match"}
+    write_tiny_experiment(directory, model, few, ranks=(16,), tools=tools, scripts=scripts)
+    assert tunebook(directory, "scaffold").returncode == 0
+    done = tunebook(directory, "run", "--run", "*rank16", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {job["name"]: job for job in json.loads(done.stdout)["data"]["jobs"] if job["state"] == "completed"}
+
+
+@pytest.fixture(scope="module")
+def trained_with_trl(tmp_path_factory: pytest.TempPathFactory, model: Path) -> tuple[Path, dict[str, Any]]:
+    """A training with TRL, evaluated by both tools."""
+    directory = tmp_path_factory.mktemp("pairs") / "trl"
+    return directory, finished(directory, model, Tools("trl", BOTH, assumed=False))
+
+
+def samples(directory: Path, tool: str) -> Samples:
+    """The samples of the only log of a tool."""
+    evaluation = installed_tools().evaluation_tool(tool)
+    assert evaluation is not None
+    logs = evaluation.results.log_files(directory / "rank16")
+    (found,) = evaluation.results.read_samples(logs).readings.values()
+    return found
+
+
+def test_trl_trains_and_both_tools_evaluate(trained_with_trl: tuple[Path, dict[str, Any]]) -> None:
+    directory, jobs = trained_with_trl
+    assert set(jobs) == {
+        "rank16/finetune",
+        "rank16/eval/capitalization_inspect-ai_epoch0",
+        "rank16/eval/capitalization_lm-eval_epoch0",
+    }
+    lines = (directory / "rank16" / "artifacts" / "metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert len(losses) == 20
+    assert losses[-1] < 0.95 * losses[0]
+    (entry,) = json.loads((directory / "rank16" / "artifacts" / "proof.json").read_text())["epochs"]
+    assert entry["evaluated"] == pytest.approx(entry["trained"], abs=1e-4)
+
+
+def test_both_tools_get_the_same_answers_to_the_same_prompts(trained_with_trl: tuple[Path, dict[str, Any]]) -> None:
+    directory, jobs = trained_with_trl
+    of_inspect, of_lm_eval = (samples(directory, tool) for tool in BOTH)
+    assert of_lm_eval.ids == of_inspect.ids
+    assert of_lm_eval.targets == of_inspect.targets
+    assert [text.strip() for text in of_lm_eval.answers] == [text.strip() for text in of_inspect.answers]
+    scores = {name: job["score"] for name, job in jobs.items() if "/eval/" in name}
+    assert len(set(scores.values())) == 1
+
+
+def test_a_plan_with_two_evaluation_tools_is_analyzed(trained_with_trl: tuple[Path, dict[str, Any]]) -> None:
+    directory, _ = trained_with_trl
+    done = tunebook(directory, "analyze", "--json")
+    assert done.returncode in {0, 4}, done.stdout + done.stderr  # the base model was not evaluated
+    report = (directory / "analysis" / "report.md").read_text()
+    assert "capitalization_inspect-ai" in report
+    assert "capitalization_lm-eval" in report
+
+
+def test_torchtune_trains_and_lm_eval_evaluates(tmp_path: Path, model: Path) -> None:
+    directory = tmp_path / "torchtune"
+    jobs = finished(directory, model, Tools("torchtune", ("lm-eval",), assumed=False))
+    assert set(jobs) == {"rank16/finetune", "rank16/eval/capitalization_epoch0"}
+    found = samples(directory, "lm-eval")
+    right = [answer.strip() == target for answer, target in zip(found.answers, found.targets, strict=True)]
+    assert jobs["rank16/eval/capitalization_epoch0"]["score"] == sum(right) / len(right)
