@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["main", "set_up", "train"]
 
 
-def set_up(settings: Settings) -> PlannedTrainer:
+def set_up(settings: Settings, *, tokenizer_kind: type[ChatTokenizer] = ChatTokenizer) -> PlannedTrainer:
     """The trainer with model, data and log, before its first step.
+
+    Args:
+        tokenizer_kind: another one numbers the tokens of a small model.
 
     Raises:
         TrainingError: the model, or the way in which it would be trained, is not what the settings ask for.
@@ -38,10 +42,10 @@ def set_up(settings: Settings) -> PlannedTrainer:
     if problem:
         raise TrainingError(problem)
     with without_old_torchao():
-        return _trainer(settings)
+        return _trainer(settings, tokenizer_kind)
 
 
-def _trainer(settings: Settings) -> PlannedTrainer:
+def _trainer(settings: Settings, tokenizer_kind: type[ChatTokenizer]) -> PlannedTrainer:
     from datasets import Dataset
     from transformers import PrinterCallback
 
@@ -51,7 +55,7 @@ def _trainer(settings: Settings) -> PlannedTrainer:
     from tunebook.tools.runtime.trl_validation import Validation
 
     arguments = arguments_of(settings)
-    tokenizer = ChatTokenizer(str(base_of(settings)), settings.trl["max_length"])
+    tokenizer = tokenizer_kind(str(base_of(settings)), settings.trl["max_length"])
     collate = partial(batch_of, pad_id=tokenizer.pad_id)
     validation = None
     if settings.trl["eval_strategy"] != "no":
@@ -113,6 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args(arguments)
+    _be_quiet()
     try:
         settings = load_settings(given.config)
         trainer = set_up(settings)
@@ -124,6 +129,14 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         _leave_processes()
     return 0
+
+
+def _be_quiet() -> None:
+    """Hides the progress bars of loading, and warnings of names that Transformers 6 will not have."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # as Transformers declares it
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def _refuse_other_processes(trainer: PlannedTrainer, processes: int) -> None:
