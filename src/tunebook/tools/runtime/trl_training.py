@@ -138,7 +138,8 @@ def _be_quiet() -> None:
     """Hides the progress bars of loading, and warnings of names that Transformers 6 will not have."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # as Transformers declares it
+    bars: Any = logging
+    bars.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning)
 
 
