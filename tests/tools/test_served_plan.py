@@ -48,7 +48,14 @@ def test_evaluations_of_one_base_model_share_a_server_and_an_allocation(served: 
     evaluations = [job for job in read_manifest(served).jobs if job.result]
     assert {job.pack.service if job.pack else "" for job in evaluations} == {SERVER}
     assert {job.pack.at_once if job.pack else 0 for job in evaluations} == {1}
+    assert {job.pack.size if job.pack else 0 for job in evaluations} == {None}
     assert not any(SERVER in text for job in evaluations for text in job.texts)  # another rank changes no answer
+
+
+def test_the_plan_may_limit_how_many_evaluations_share_a_server(served: Path) -> None:
+    replace(served / PLAN, RECIPE, f"{RECIPE}- **Evaluations per job:** 4\n")
+    scaffolded(served)
+    assert {job.pack.size for job in read_manifest(served).jobs if job.pack} == {4}
 
 
 def test_a_job_names_its_server_and_what_it_is_compared_on(served: Path) -> None:

@@ -96,10 +96,11 @@ class Server:
         """The script that starts it, relative to the experiment's directory."""
         return f"{self.name}.sh"
 
-    @property
-    def pack(self) -> Pack:
-        """The allocation that its evaluations share, one after another; each asks for the server's memory too."""
-        return Pack(key=self.name, at_once=1, service=self.path)
+    def pack(self, plan: Plan) -> Pack:
+        """The allocation that its evaluations share, one after another: all of them, or as many as the plan says."""
+        number = plan.value("evaluations_per_job")
+        size = number if isinstance(number, int) and number > 1 else None
+        return Pack(key=self.name, size=size, at_once=1, service=self.path)
 
     @property
     def max_rank(self) -> int:
