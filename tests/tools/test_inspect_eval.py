@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from support.bash_jobs import wait_until
-from support.evaluation_jobs import write_adapter
-from support.tiny_model import build_tiny_model
+from support.evaluation_jobs import greedy_ids, lively_model, write_adapter
 from tunebook.tools.runtime import inspect_job
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
@@ -94,23 +93,6 @@ def answers(logs: Path) -> dict[str, str]:
     return {str(sample.input): sample.output.completion for sample in samples}
 
 
-def lively_model(directory: Path) -> Path:
-    """The tiny model with larger weights and an output layer of its own: its answers depend on the prompt."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    build_tiny_model(directory)
-    model: Any = AutoModelForCausalLM.from_pretrained(directory)
-    torch.manual_seed(5)
-    for tensor in model.parameters():
-        if tensor.dim() == 2:
-            tensor.data *= 8
-    model.config.tie_word_embeddings = False
-    model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
-    model.save_pretrained(directory)
-    return directory
-
-
 def end_after_two_tokens(directory: Path, text: list[int]) -> None:
     """Gives the end of a turn the place of the token that the model would write third."""
     import torch
@@ -120,17 +102,6 @@ def end_after_two_tokens(directory: Path, text: list[int]) -> None:
     ids = greedy_ids(model, text, stops=[])
     model.lm_head.weight.data[END] = model.lm_head.weight.data[ids[2]] * torch.tensor(1.5)
     model.save_pretrained(directory)
-
-
-def greedy_ids(model: Any, ids: list[int], *, stops: list[int]) -> list[int]:
-    """The most probable tokens, one after the other, by hand."""
-    import torch
-
-    found: list[int] = []
-    with torch.inference_mode():
-        while len(found) < GENERATION["max_tokens"] and not (found and found[-1] in stops):
-            found.append(int(model(torch.tensor([[*ids, *found]])).logits[0, -1].argmax()))
-    return found
 
 
 def with_settings(model: Path, **settings: Any) -> Path:

@@ -24,7 +24,7 @@ from tunebook.core.plan import Run
 from tunebook.core.site import Site
 from tunebook.errors import ExitCode, PlanError
 from tunebook.tools.base import Context, Unit
-from tunebook.tools.model_facts import ModelFacts
+from tunebook.tools.model_facts import ModelFacts, context_length
 from tunebook.tools.runtime.trl_settings import read_settings
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
 from tunebook.tools.torchtune.tool import TorchtuneTool
@@ -87,6 +87,7 @@ def test_the_example_with_trl_makes_its_golden_tree(experiment: Path, tmp_path: 
     assert scaffolded(plain).exit_code is ExitCode.DONE
     found = {path: text.replace(str(plain), "/EXPERIMENT") for path, text in tree(plain).items()}
     found = {path: text for path, text in found.items() if re.match(r"rank(8|64)_lr1e-5/[^/]+$", path)}
+    found = {path: text.partition("# ---- the same in every script")[0] for path, text in found.items()}
     if os.environ.get("TUNEBOOK_UPDATE_GOLDEN"):
         shutil.rmtree(GOLDEN, ignore_errors=True)
         for path, text in found.items():
@@ -392,6 +393,12 @@ def test_a_capped_attention_is_computed_as_evaluations_compute_it() -> None:
     config = {"model_type": "gemma2", "num_hidden_layers": 1, **sizes}
     assert resolve_model("M", facts_of({**config, "attn_logit_softcapping": 50.0})).attention == "eager"
     assert resolve_model("M", facts_of(config)).attention == "sdpa"
+
+
+def test_a_window_is_no_limit_of_the_examples_as_it_is_for_torchtune() -> None:
+    config = {"model_type": "mistral", "max_position_embeddings": 32_768, "sliding_window": 4096}
+    limits = {tool: context_length(config, ignores_windows=tool.ignores_windows) for tool in (TorchtuneTool, TrlTool)}
+    assert limits == {TorchtuneTool: 4096, TrlTool: 32_768}
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -63,10 +63,12 @@ def shrunk_config(config: Mapping[str, Any], *, shrinks_window: bool = True) -> 
     window = config.get("sliding_window")
     if window and shrinks_window:
         after["sliding_window"] = min(int(window), _WINDOW)
+    after = {key: value for key, value in after.items() if key in config}
     sizes = {key: (int(config[key]), value) for key, value in after.items()}
     small = {**config, **after, **_tokens(after["vocab_size"]), "dtype": "float32", "torch_dtype": "float32"}
-    if config.get("layer_types"):
-        small["layer_types"] = list(config["layer_types"])[: after["num_hidden_layers"]]
+    for key, value in config.items():
+        if isinstance(value, list) and len(value) == int(config["num_hidden_layers"]):
+            small[key] = value[: after["num_hidden_layers"]]  # one entry per layer, such as layer_types
     return ShrunkConfig(small, sizes)
 
 

@@ -96,10 +96,11 @@ class Server:
         """The script that starts it, relative to the experiment's directory."""
         return f"{self.name}.sh"
 
-    @property
-    def pack(self) -> Pack:
-        """The allocation that its evaluations share, one after another; each asks for the server's memory too."""
-        return Pack(key=self.name, at_once=1, service=self.path)
+    def pack(self, plan: Plan) -> Pack:
+        """The allocation that its evaluations share, one after another: all of them, or as many as the plan says."""
+        number = plan.value("evaluations_per_job")
+        size = number if isinstance(number, int) and number > 1 else None
+        return Pack(key=self.name, size=size, at_once=1, service=self.path)
 
     @property
     def max_rank(self) -> int:
@@ -226,11 +227,10 @@ def served_warnings(context: Context) -> Iterator[Problem]:
     """What a person should know before a server is started."""
     plan, site = context.plan, context.site
     if is_served(plan) and SERVER not in site.tool_environments:
-        message = (
-            "Inference is vllm, but the site settings name no environment for it: the server starts in that of the "
-        )
+        message = "Inference is vllm, but the site settings name no environment for vllm: "
+        message += "the server starts in the environment of the evaluations"
         hint = "install vLLM in an environment of its own, since it needs other versions than evaluations do"
-        yield Problem(f"{message}evaluations", plan.file, None, hint)
+        yield Problem(message, plan.file, None, hint)
 
 
 def served_effects(context: Context, run: Run) -> Iterator[Effect]:

@@ -218,7 +218,7 @@ class _Evaluation(PlannedEvaluation):
                 return job
             return replace(job, pack=replace(job.pack, service=WARM_SCRIPT))
         resources = served_resources(job.resources, self.context.site)
-        return replace(job, resources=resources, pack=self.server.pack)
+        return replace(job, resources=resources, pack=self.server.pack(self.context.plan))
 
     def _task_files(self) -> tuple[str, ...]:
         """The task's file and the files beside it that it imports; none if they are on another machine."""

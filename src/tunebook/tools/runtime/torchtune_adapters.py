@@ -1,7 +1,8 @@
 """LoRA adapters in fp32 on a base in any precision, as PEFT has them, in torchtune 0.6.1's models.
 
 torchtune's own adapters have the precision of the base. In bf16 most of them do not change at small learning rates, and
-merging loses most of what they have learnt. Runs inside the training job, and needs nothing else of tunebook.
+merging loses most of what they have learnt. Runs inside the training job, and needs nothing of tunebook but its other
+job-side modules.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from torchtune.modules.peft import (
     set_trainable_params,
     validate_missing_and_unexpected_for_lora,
 )
+
+from tunebook.tools.runtime.first_adapters import first_weights
 
 __all__ = ["AdaptersInFP32"]
 
@@ -65,6 +68,7 @@ class _LoRALinear(LoRALinear):  # type: ignore[misc]  # torchtune is untyped
 class AdaptersInFP32:
     """Builds the recipe's model with adapters in fp32; a base class in front of torchtune's LoRA recipe."""
 
+    seed: int
     _device: torch.device
     _dtype: torch.dtype
     activations_handling_ctx: Any
@@ -81,7 +85,7 @@ class AdaptersInFP32:
         """Builds the model and loads the weights of the base and, where training resumes, of the adapters."""
         with training.set_default_dtype(self._dtype), self._device:
             model = config.instantiate(cfg_model)
-        _put_adapters_in_fp32(model, redraw=self._dtype != torch.float32)
+        _put_adapters_in_fp32(model, seed=self.seed)
         self._remember_adapters(cfg_model, model)
         if compile_model:
             training.compile_model(model)
@@ -119,13 +123,15 @@ class AdaptersInFP32:
         training.validate_expected_param_dtype(self.adapter_params.items(), dtype=torch.float32)
 
 
-def _put_adapters_in_fp32(model: Any, *, redraw: bool) -> None:
-    """Converts every adapter; ``redraw`` draws its first weights again, which were rounded to the base's precision."""
-    for module in model.modules():
+def _put_adapters_in_fp32(model: Any, *, seed: int) -> None:
+    """Converts every adapter, and draws its first weights from the seed, as every tool does."""
+    for name, module in model.named_modules():
         if not isinstance(module, LoRALinear):
             continue
         module.__class__ = _LoRALinear
         module.lora_a.to(torch.float32)
         module.lora_b.to(torch.float32)
-        if redraw:
-            module.initialize_parameters()
+        down, up = module.lora_a.weight, module.lora_b.weight
+        with torch.no_grad():
+            down.copy_(first_weights(seed, name, down.shape))
+            up.zero_()

@@ -24,7 +24,7 @@ from tunebook.tools.runtime.checkpoint_files import (
     write_dtype,
 )
 from tunebook.tools.runtime.job_errors import TrainingError
-from tunebook.tools.runtime.trl_model import base_of
+from tunebook.tools.runtime.trl_model import PREFIX, base_of
 from tunebook.tools.runtime.trl_settings import Settings
 
 __all__ = ["MERGED_ADAPTER", "mark_state", "state_folder", "whole_state", "write_checkpoint"]
@@ -32,7 +32,6 @@ __all__ = ["MERGED_ADAPTER", "mark_state", "state_folder", "whole_state", "write
 MERGED_ADAPTER = "adapter"
 """In a checkpoint of merged weights: the folder of the adapter. Beside them, Transformers would apply it again."""
 
-_PREFIX = "base_model.model."
 _MARK = "whole.json"
 _TRAINER_STATE = "trainer_state.json"
 
@@ -115,7 +114,7 @@ def _merged(weights: Weights, scale: float) -> Weights:
         if layer != name:
             up, down = (weights[f"{layer}.lora_{side}.default.weight"].detach().cpu() for side in "BA")
             copy += scale * (up.float() @ down.float())
-        merged[name.removeprefix(_PREFIX).replace(".base_layer.", ".")] = copy
+        merged[name.removeprefix(PREFIX).replace(".base_layer.", ".")] = copy
     return merged
 
 

@@ -14,12 +14,16 @@ import torch
 
 from tunebook.tools.runtime.checkpoint_files import ExpectedAdapter
 from tunebook.tools.runtime.evaluated_model import refuse_incomplete
+from tunebook.tools.runtime.first_adapters import first_weights
 from tunebook.tools.runtime.job_errors import TrainingError
 from tunebook.tools.runtime.model_files import snapshot_of
 from tunebook.tools.runtime.trl_keys import FIXED
 from tunebook.tools.runtime.trl_settings import Settings
 
-__all__ = ["base_of", "expected_adapter", "quantization_problem", "trained_model"]
+__all__ = ["PREFIX", "base_of", "expected_adapter", "quantization_problem", "trained_model"]
+
+PREFIX = "base_model.model."
+"""Of the names of a base model's parameters, in PEFT's."""
 
 Shape = tuple[int, int]
 """Rows (outputs) and columns (inputs) of a linear layer."""
@@ -120,7 +124,6 @@ def _with_adapters(model: Any, settings: Settings) -> Any:
     from peft import LoraConfig, get_peft_model
 
     values = settings.trl
-    torch.manual_seed(int(values["seed"]))
     config = LoraConfig(
         r=int(values["lora_r"]),
         lora_alpha=values["lora_alpha"],
@@ -132,7 +135,13 @@ def _with_adapters(model: Any, settings: Settings) -> Any:
         modules_to_save=FIXED["lora_modules_to_save"],
         task_type=FIXED["lora_task_type"],
     )
-    return get_peft_model(model, config, autocast_adapter_dtype=True)
+    adapted = get_peft_model(model, config, autocast_adapter_dtype=True)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if ".lora_A." in name:
+                module = name.removeprefix(PREFIX).partition(".lora_A.")[0]
+                parameter.copy_(first_weights(int(values["seed"]), module, parameter.shape))
+    return adapted
 
 
 def _adaptable(model: Any, targets: Sequence[str], directory: Path) -> dict[str, Shape]:
@@ -170,7 +179,7 @@ def _compare_trained(model: Any, wanted: Mapping[str, Shape], *, rank: int) -> N
         if parameter.requires_grad:
             if parameter.dtype != torch.float32:
                 raise TrainingError(f"the adapter {name} is not in fp32")
-            short = name.removeprefix("base_model.model.").removesuffix(".default.weight")
+            short = name.removeprefix(PREFIX).removesuffix(".default.weight")
             found[short] = parameter.numel()
     if found != expected:
         wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))

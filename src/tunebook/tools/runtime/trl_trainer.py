@@ -6,6 +6,7 @@ Runs inside the training job, and needs nothing of tunebook but its other job-si
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -152,7 +153,11 @@ class PlannedTrainer(SFTTrainer):
             return  # the summary at the end
         step = self.state.global_step
         if step % int(self.settings.trl["logging_steps"]) == 0:
-            self.metrics.write(step, self.progress(step), self._measured(logs))
+            progress = self.progress(step)
+            self.metrics.write(step, progress, self._measured(logs))
+            if self.accelerator.is_main_process:
+                place = f"epoch {progress['epoch']}, step {step} of {progress['total_steps']}"
+                sys.stdout.write(f"{place}: loss {logs['loss']:.4f}\n")
         every = self.settings.trl["eval_steps"]
         if every and step % every == 0:
             self.validate()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["main", "set_up", "train"]
 
 
-def set_up(settings: Settings) -> PlannedTrainer:
+def set_up(settings: Settings, *, tokenizer_kind: type[ChatTokenizer] = ChatTokenizer) -> PlannedTrainer:
     """The trainer with model, data and log, before its first step.
+
+    Args:
+        tokenizer_kind: another one numbers the tokens of a small model.
 
     Raises:
         TrainingError: the model, or the way in which it would be trained, is not what the settings ask for.
@@ -38,10 +42,10 @@ def set_up(settings: Settings) -> PlannedTrainer:
     if problem:
         raise TrainingError(problem)
     with without_old_torchao():
-        return _trainer(settings)
+        return _trainer(settings, tokenizer_kind)
 
 
-def _trainer(settings: Settings) -> PlannedTrainer:
+def _trainer(settings: Settings, tokenizer_kind: type[ChatTokenizer]) -> PlannedTrainer:
     from datasets import Dataset
     from transformers import PrinterCallback
 
@@ -51,7 +55,7 @@ def _trainer(settings: Settings) -> PlannedTrainer:
     from tunebook.tools.runtime.trl_validation import Validation
 
     arguments = arguments_of(settings)
-    tokenizer = ChatTokenizer(str(base_of(settings)), settings.trl["max_length"])
+    tokenizer = tokenizer_kind(str(base_of(settings)), settings.trl["max_length"])
     collate = partial(batch_of, pad_id=tokenizer.pad_id)
     validation = None
     if settings.trl["eval_strategy"] != "no":
@@ -77,7 +81,10 @@ def _trainer(settings: Settings) -> PlannedTrainer:
 
 def _metrics(settings: Settings, *, is_written: bool) -> MetricsFile:
     project, run_name = settings.trl["project"], settings.trl["run_name"]
-    return MetricsFile(settings.output / METRICS, is_written=is_written, project=project, run_name=run_name)
+    entity = settings.own["wandb_entity"]
+    return MetricsFile(
+        settings.output / METRICS, is_written=is_written, project=project, entity=entity, run_name=run_name
+    )
 
 
 def _refuse_long_warmup(trainer: PlannedTrainer) -> None:
@@ -113,6 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args(arguments)
+    _be_quiet()
     try:
         settings = load_settings(given.config)
         trainer = set_up(settings)
@@ -124,6 +132,15 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         _leave_processes()
     return 0
+
+
+def _be_quiet() -> None:
+    """Hides the progress bars of loading, and warnings of names that Transformers 6 will not have."""
+    from transformers.utils import logging
+
+    bars: Any = logging
+    bars.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def _refuse_other_processes(trainer: PlannedTrainer, processes: int) -> None:

@@ -8,7 +8,9 @@ run python -P -m tunebook.tools.runtime.inspect_job prepare \
     --model-path "$model_path" --out "$scratch/model.json" "${prepare_options[@]}"
 printf '%s\n' "$task_arguments" >"$scratch/task.json"
 printf '%s\n' "$asked" >"$scratch/asked.json"
-[ -v serving ] || serving=()
+if ! [ -v serving ]; then
+    serving=() # no server: the job loads the model itself
+fi
 # inspect-ai's own command line, out of reach of variables and .env files.
 run python -P -m tunebook.tools.runtime.warm_client --model "$scratch/model.json" \
     tunebook.tools.runtime.inspect_eval --record "$scratch/in_effect.json" \

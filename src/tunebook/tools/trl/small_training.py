@@ -173,7 +173,7 @@ def _orders(trainer: Any, epochs: int) -> list[list[int]]:
     orders = []
     for epoch in range(epochs):
         trainer.set_epoch(epoch)
-        orders.append(list(trainer.order))
+        orders.append(list(trainer._batches.order))  # noqa: SLF001 - the trainer's own
     return orders
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import yaml
 
+from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Stage
 from tunebook.core.parameters import Value
 from tunebook.core.plan import Run
 from tunebook.core.plan.settings import effective, trains_adapters
 from tunebook.errors import PlanError, Problem
-from tunebook.tools.base import Context, Effect, FileKind, Findings, Package, PlannedFile
+from tunebook.tools.base import Context, Effect, FileKind, Findings, Package, PlannedFile, Unit
 from tunebook.tools.finetuning.disk_space import adapter_weights as weights_by_config
 from tunebook.tools.finetuning.disk_space import checkpoint_size
 from tunebook.tools.finetuning.rules import BrokenRule
@@ -28,6 +29,7 @@ from tunebook.tools.plan_inputs import model_path, planned_precision
 from tunebook.tools.runtime.trl_keys import DATA, OWN
 from tunebook.tools.runtime.trl_settings import read_settings
 from tunebook.tools.trl.config import accelerate_values, processes, sft_values, write_accelerate, write_sft
+from tunebook.tools.trl.deep_training import trl_checks
 from tunebook.tools.trl.files import ACCELERATE_CONFIG, SFT_CONFIG
 from tunebook.tools.trl.models import TrlModel, resolve_model
 from tunebook.tools.trl.parameters import PLAN_PARAMETERS, SETUP_PARAMETERS, Trained
@@ -124,6 +126,10 @@ class TrlTool(FinetuningTool[Setup, TrlModel]):
             value = f"base weights in {kind}, computed in {setup.precision}; evaluated in {setup.precision}"
             effects.append(Effect("quantized", "Training Precision", value, "follows from Quantization", _GROUP))
         return tuple(effects)
+
+    def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
+        """Proofs on shrunk models about the settings that were generated."""
+        return tuple(trl_checks(context, built))
 
     def model_size_b(self, name: str, facts: ModelFacts | None) -> float | None:
         """From the model's weights or its ``config.json``, or from the table of well-known models."""
