@@ -59,6 +59,14 @@ def test_a_batch_that_no_gpu_holds_is_a_warning(experiment: Path) -> None:
     assert "a batch of 64 needs about " in problem.message
 
 
+def test_runs_that_share_a_gpu_need_its_memory_together(experiment: Path) -> None:
+    replace(experiment / PLAN, "- **GPUs:** 1", "- **GPUs:** 1\n- **Runs per GPU:** 12")
+    problem = looked(experiment, "memory of the GPU").warnings[0]
+    assert "12 runs on one GPU, each with a batch of 4, need about " in problem.message
+    assert problem.hint is not None
+    assert problem.hint.startswith("lower `Runs per GPU`")
+
+
 def test_a_training_that_takes_longer_than_its_limit_is_doubtful_without_prior_runs(experiment: Path) -> None:
     replace(experiment / PLAN, "- **Epochs:** 1", "- **Epochs:** 4000")
     result = looked(experiment, "time")

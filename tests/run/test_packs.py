@@ -199,6 +199,22 @@ def test_jobs_of_a_service_that_died_run_without_it(experiment: Experiment, serv
     assert "without::" in Path(report.jobs[1].output).read_text()
 
 
+def test_a_gpu_is_shared_through_a_daemon_of_the_packs_own_that_ends_with_it(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "nvidia-cuda-mps-control"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/bash\necho \"$*$([ $# -gt 0 ] || cat)\" $CUDA_VISIBLE_DEVICES >>'{tmp_path}/calls'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    body = '[ -d "$CUDA_MPS_PIPE_DIRECTORY" ] && echo "device $CUDA_VISIBLE_DEVICES"'
+    experiment.packed(*trainings(experiment, *[body] * 2, gpus=1), mps=True)
+    report = run(experiment, gpus=("7",))
+    assert set(states(report).values()) == {"completed"}
+    assert [Path(job.output).read_text().splitlines()[-1] for job in report.jobs] == ["device 0"] * 2
+    assert (tmp_path / "calls").read_text().splitlines() == ["-d 7", "quit 0"]
+
+
 def test_a_job_of_a_pack_that_waits_to_start_is_pending(experiment: Experiment) -> None:
     experiment.packed(*trainings(experiment, *[experiment.until("go")] * 2), at_once=1)
     seen: list[str] = []

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from support.patience import HANG_S
 from tunebook.core.jobs import Job, Pack, Resources, Stage
@@ -161,10 +162,10 @@ class Experiment:
         script = self.path / job.script
         script.write_text(script.read_text().replace("\n", f"\n{line}\n", 1))
 
-    def packed(self, *jobs: Job, at_once: int | None = None, size: int | None = None, service: str = "") -> None:
+    def packed(self, *jobs: Job, **properties: Any) -> None:
         """Lets these jobs share an allocation."""
         for job in jobs:
-            pack = Pack("together", size=size, at_once=at_once, service=service)
+            pack = Pack("together", **properties)
             self.jobs[self.jobs.index(job)] = replace(job, pack=pack)
         self._remember()
 

@@ -14,6 +14,7 @@ import yaml
 
 from support.scaffolding import replace, scaffolded
 from tunebook import api
+from tunebook.core.jobs import Pack
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import ExitCode
 from tunebook.tools.inspect.task_source import read_task_script
@@ -409,3 +410,23 @@ def test_parameters_are_read_without_importing(tmp_path: Path) -> None:
     assert (function.name, function.parameters, function.required) == ("other", ("a", "b", "c", "d"), ("a", "c"))
     assert function.accepts("anything")
     assert read_task_script(tmp_path / "none.py") is None
+
+
+def test_jobs_share_allocations_as_the_plan_says(experiment: Path) -> None:
+    page = experiment / PLAN
+    text = page.read_text()
+    page.write_text(text.replace("- **GPUs:** 1", "- **GPUs:** 1\n- **Runs per GPU:** 4\n- **Evaluations per job:** 6"))
+    (experiment / "claude.local.md").write_text("# Site\n## SLURM Defaults\n- **CUDA MPS**: yes\n")
+    scaffolded(experiment)
+    jobs = read_manifest(experiment).jobs
+    trainings = {job.pack for job in jobs if job.task is None}
+    assert trainings == {Pack("trainings", size=4, mps=True)}
+    (evaluations,) = {job.pack for job in jobs if job.task is not None}
+    assert evaluations is not None
+    assert (evaluations.size, evaluations.at_once, evaluations.service) == (6, 1, "warm_inspect.sh")
+    assert "runtime.warm_evaluations" in (experiment / evaluations.service).read_text()
+    assert not any("warm_inspect.sh" in job.inputs for job in jobs)
+    page.write_text(text)
+    scaffolded(experiment, prune=True)
+    assert {job.pack for job in read_manifest(experiment).jobs} == {None}
+    assert not (experiment / "warm_inspect.sh").exists()

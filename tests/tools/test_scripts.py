@@ -122,7 +122,8 @@ def test_hostile_prompts_reach_the_evaluation_unchanged(experiment: Path, tmp_pa
     call = next(json.loads(line) for line in log.read_text().splitlines() if '"--task-config": ' in line)
     assert call["--task-config"]["system_prompt"] == HOSTILE
     assert call["--task-config"]["dataset_path"] == "/scratch/gpfs/LAB/data/words_4L_80P_300.json"
-    assert call["arguments"][2] == "tunebook.tools.runtime.inspect_eval"
+    assert call["arguments"][2] == "tunebook.tools.runtime.warm_client"
+    assert call["arguments"][5] == "tunebook.tools.runtime.inspect_eval"
     start = call["arguments"].index("eval")
     assert call["arguments"][start + 2 : start + 4] == ["--model", "hf/Llama-3.2-1B_base"]
     assert not OWNED.exists()
