@@ -434,6 +434,12 @@ def test_an_edit_of_the_settings_reaches_every_file(with_trl: Path) -> None:
         api.setup_finetune(with_trl / FIRST, assignments=["quantization=nf4"])
 
 
+def test_an_analysis_reads_the_settings_that_a_person_edited(with_trl: Path) -> None:
+    assert api.setup_finetune(with_trl / FIRST, assignments=["batch_size=8"]).exit_code is ExitCode.DONE
+    used = TrlTool().results.read_settings(with_trl / FIRST)
+    assert (used.file, used.values["batch_size"], used.values["lr"]) == ("setup_finetune.yaml", 8, 1e-5)
+
+
 def test_a_smaller_batch_trains_the_same(with_trl: Path) -> None:
     text = (with_trl / FIRST / "setup_finetune.yaml").read_text()
     found = TrlTool().shrink(text, file="setup")
