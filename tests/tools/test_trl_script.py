@@ -51,6 +51,13 @@ def with_trl(experiment: Path) -> Path:
     return experiment
 
 
+def test_the_script_is_clean_shell(with_trl: Path) -> None:
+    scaffolded(with_trl)
+    shellcheck = [str(Path(sys.executable).with_name("shellcheck")), str(with_trl / RUN / "finetune.slurm")]
+    done = subprocess.run(shellcheck, capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+
+
 def test_one_process_is_started_without_a_launcher(with_trl: Path, tmp_path: Path) -> None:
     found = calls(with_trl, tmp_path / "bin")
     config = ["--config", str(with_trl / RUN / "sft.yaml")]

@@ -108,9 +108,7 @@ class TrlTool(FinetuningTool[Setup, TrlModel]):
         return {
             "config": f"{root}/{training.path(SFT_CONFIG)}",
             "accelerate_config": f"{root}/{training.path(ACCELERATE_CONFIG)}",
-            "output_directory": str(training.output),
             "processes": processes(training),
-            "epochs": training.setup.epochs,
         }
 
     def own_effects(self, training: Trained) -> Sequence[Effect]:
