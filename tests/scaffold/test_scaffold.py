@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.scaffolding import replace, scaffolded, stamps, tree
+from support.scaffolding import golden, replace, scaffolded, stamps, tree
 from tunebook.core.jobs import Resources, Stage
 from tunebook.disk import atomic
 from tunebook.disk.lock import exclusive
@@ -33,12 +33,7 @@ def test_the_example_makes_its_golden_tree(experiment: Path, tmp_path: Path) -> 
     found = {path: text.replace(str(plain), "/EXPERIMENT") for path, text in tree(plain).items()}
     # Inspect takes only a relative path to a task, and how far up that goes is the temporary directory's affair.
     found = {path: re.sub(r"(\.\./)+scratch", "../scratch", text) for path, text in found.items()}
-    if os.environ.get("TUNEBOOK_UPDATE_GOLDEN"):
-        shutil.rmtree(GOLDEN, ignore_errors=True)
-        for path, text in found.items():
-            (GOLDEN / path).parent.mkdir(parents=True, exist_ok=True)
-            (GOLDEN / path).write_text(text)
-    assert found == tree(GOLDEN)
+    assert found == golden(found, GOLDEN)
 
 
 def test_the_second_time_nothing_is_touched(experiment: Path) -> None:

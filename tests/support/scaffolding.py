@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,16 @@ def tree(
         for path in sorted(directory.rglob("*"))
         if path.is_file() and path.relative_to(directory).parts[0] not in without and path.suffix != ".log"
     }
+
+
+def golden(found: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """The texts that are expected: those that were found, where the golden files are to be updated."""
+    if os.environ.get("TUNEBOOK_UPDATE_GOLDEN"):
+        shutil.rmtree(directory, ignore_errors=True)
+        for path, text in found.items():
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / path).write_text(text)
+    return tree(directory)
 
 
 def stamps(directory: Path) -> dict[str, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ import yaml
 
 from support.design_inputs import make_inputs
 from support.plans import parse_plan, problems_of
-from support.scaffolding import replace, scaffolded, tree
+from support.scaffolding import golden, replace, scaffolded, tree
 from tunebook import api
 from tunebook.core.naming import run_directories
 from tunebook.core.paths import PLAN_FILE
@@ -88,12 +87,7 @@ def test_the_example_with_trl_makes_its_golden_tree(experiment: Path, tmp_path: 
     found = {path: text.replace(str(plain), "/EXPERIMENT") for path, text in tree(plain).items()}
     found = {path: text for path, text in found.items() if re.match(r"rank(8|64)_lr1e-5/[^/]+$", path)}
     found = {path: text.partition("# ---- the same in every script")[0] for path, text in found.items()}
-    if os.environ.get("TUNEBOOK_UPDATE_GOLDEN"):
-        shutil.rmtree(GOLDEN, ignore_errors=True)
-        for path, text in found.items():
-            (GOLDEN / path).parent.mkdir(parents=True, exist_ok=True)
-            (GOLDEN / path).write_text(text)
-    assert found == tree(GOLDEN)
+    assert found == golden(found, GOLDEN)
 
 
 # Bullet of the plan, and the values of sft.yaml that change with it, and no others.
@@ -432,6 +426,12 @@ def test_an_edit_of_the_settings_reaches_every_file(with_trl: Path) -> None:
     assert "use_cpu: true" in (with_trl / FIRST / "accelerate.yaml").read_text()
     with pytest.raises(PlanError, match="Quantization nf4 needs a GPU"):
         api.setup_finetune(with_trl / FIRST, assignments=["quantization=nf4"])
+
+
+def test_an_analysis_reads_the_settings_that_a_person_edited(with_trl: Path) -> None:
+    assert api.setup_finetune(with_trl / FIRST, assignments=["batch_size=8"]).exit_code is ExitCode.DONE
+    used = TrlTool().results.read_settings(with_trl / FIRST)
+    assert (used.file, used.values["batch_size"], used.values["lr"]) == ("setup_finetune.yaml", 8, 1e-5)
 
 
 def test_a_smaller_batch_trains_the_same(with_trl: Path) -> None:

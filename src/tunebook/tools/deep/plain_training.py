@@ -186,6 +186,26 @@ class PlainTraining:
             self.losses.append(float(loss))
             self.rates.append(rate)
 
+    def compared(
+        self, logged: Sequence[Mapping[str, Any]], *, resumed: Sequence[float], follows_seed: bool, order: Sequence[int]
+    ) -> dict[str, Any]:
+        """The steps of another training beside these.
+
+        Args:
+            logged: its metrics; ``resumed`` are its losses where it is resumed after its first epoch.
+            follows_seed: whether it is another one with another seed.
+            order: of the examples in its first epoch.
+        """
+        return {
+            "resumed": resumed,
+            "follows_seed": follows_seed,
+            "losses": [entry["loss"] for entry in logged],
+            "rates": [entry["lr"] for entry in logged],
+            "plain_losses": self.losses,
+            "plain_rates": self.rates,
+            "examples": sorted(order),
+        }
+
     def _steps_of(self, examples: Sequence[Example]) -> list[list[Sequence[Example]]]:
         """The batches of each step of one epoch."""
         size, count = self.settings.batch, self.settings.accumulation

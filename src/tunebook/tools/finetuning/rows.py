@@ -15,7 +15,7 @@ from tunebook.core.parameters import Kind, Parameter
 from tunebook.core.shared_parameters import SHARED_PARAMETERS
 from tunebook.tools.finetuning.training import Training
 
-__all__ = ["SAVE", "Configured", "SetupParameter", "configured_values", "own_row", "row"]
+__all__ = ["ENVIRONMENT_ROWS", "SAVE", "Configured", "SetupParameter", "configured_values", "own_row", "row"]
 
 Configured = Mapping[str, Any]
 """Dotted path in the tool's configuration to the value there."""
@@ -183,3 +183,7 @@ _OF_TRAININGS = (
 )
 
 _ROWS = {parameter.key: parameter for parameter in (*_OF_SITE, *_OF_PLAN, *_OF_TRAININGS)}
+
+_OF_ENVIRONMENT = ("conda_env", "venv", "modules", "account", "partition", "constraint", "qos", "time")
+ENVIRONMENT_ROWS = tuple(row(key) for key in _OF_ENVIRONMENT)
+"""The keys that say where a job runs, in the order of the file."""

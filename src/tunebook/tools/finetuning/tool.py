@@ -30,6 +30,7 @@ from tunebook.tools.finetuning.in_effect import (
     step_effects,
 )
 from tunebook.tools.finetuning.planned_setup import planned_settings
+from tunebook.tools.finetuning.results import FinetuningResults
 from tunebook.tools.finetuning.rules import BrokenRule, StepRules, plan_rules, step_problems
 from tunebook.tools.finetuning.saving import bf16_warnings, form_of_checkpoints, reason_of_form, unloadable
 from tunebook.tools.finetuning.setup import SETUP, Setup
@@ -40,6 +41,7 @@ from tunebook.tools.job_script import Shell, script_problems
 from tunebook.tools.model_facts import ModelFacts, read_model_facts
 from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_example
+from tunebook.tools.results import TrainingResults
 from tunebook.tools.training_inputs import input_findings
 
 __all__ = ["FinetuningTool", "Model"]
@@ -62,6 +64,7 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
     """A tool that fine-tunes the runs of the plan; the abstract members are what a tool has of its own."""
 
     editable = (SETUP,)
+    results: TrainingResults = FinetuningResults()
     form: SetupFile[S]
     """The form of the tool's setup file."""
     step_rules: StepRules

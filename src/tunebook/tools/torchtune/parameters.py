@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tunebook.core.parameters import Kind, Parameter, Value
 from tunebook.tools.finetuning.recipes import RECIPE
-from tunebook.tools.finetuning.rows import SAVE, Configured, own_row, row
+from tunebook.tools.finetuning.rows import ENVIRONMENT_ROWS, SAVE, Configured, own_row, row
 from tunebook.tools.finetuning.training import Training
 from tunebook.tools.torchtune.models import TorchtuneModel
 from tunebook.tools.torchtune.recipes import is_ours
@@ -136,14 +136,7 @@ SETUP_PARAMETERS = (
     row("system_prompt", place="dataset.system_prompt"),
     row("prompt", place="dataset.prompt"),
     row("output_dir_base"),
-    row("conda_env"),
-    row("venv"),
-    row("modules"),
-    row("account"),
-    row("partition"),
-    row("constraint"),
-    row("qos"),
-    row("time"),
+    *ENVIRONMENT_ROWS,
     row("gpus"),
     row("cpus"),
     row("mem"),

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from tunebook.artifacts.curve import TrainingCurve, curve_of
 from tunebook.artifacts.metrics import Metrics, metrics_record
-from tunebook.artifacts.text_files import newest_first, read_readable
-from tunebook.tools.finetuning.setup import SETUP
-from tunebook.tools.results import TrainingFiles, TrainingResults, UsedSettings
+from tunebook.artifacts.text_files import newest_first
+from tunebook.tools.finetuning.results import FinetuningResults, text_of
+from tunebook.tools.results import TrainingFiles
 
 __all__ = ["TorchtuneResults", "parse_job_output", "parse_log"]
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KEYS = {
     "tokens_per_second_per_gpu": "tokens_per_second",
     "peak_memory_active": "peak_memory_gb",
@@ -28,7 +23,7 @@ _PAIR = re.compile(rf"([A-Za-z_][\w.-]*):\s*({_NUMBER})")
 _PROGRESS_BAR = re.compile(rf"(\d{{1,6}})\|(\d{{1,12}})\|Loss: ({_NUMBER})")
 
 
-class TorchtuneResults(TrainingResults):
+class TorchtuneResults(FinetuningResults):
     """The results of trainings with torchtune, with tunebook's own logger or any of torchtune's."""
 
     def read_curve(self, files: TrainingFiles) -> TrainingCurve:
@@ -39,34 +34,14 @@ class TorchtuneResults(TrainingResults):
         output = files.output_directory
         logs = [*output.glob("log_*.txt"), *output.glob("logs/log_*.txt"), *files.run_directory.glob("log_*.txt")]
         for path in newest_first(logs):
-            found = parse_log(_text(path))
+            found = parse_log(text_of(path))
             if found.curve.steps:
                 return found
         for path in files.job_outputs:
-            found = parse_job_output(_text(path))
+            found = parse_job_output(text_of(path))
             if found.curve.steps:
                 return found
         return TrainingCurve()
-
-    def read_settings(self, run_directory: Path) -> UsedSettings:
-        """Reads ``setup_finetune.yaml``."""
-        try:
-            document = yaml.load(_text(run_directory / SETUP), Loader=_LOADER)  # noqa: S506  a safe loader, in C
-        except yaml.YAMLError:
-            document = None
-        if not isinstance(document, dict):
-            return UsedSettings(SETUP)
-        values = {str(key): value for key, value in document.items()}
-        if "learning_rate" in values:  # the file may use another name
-            values["lr"] = values.pop("learning_rate")
-        return UsedSettings(SETUP, values)
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_readable(path) or ""
-    except OSError:
-        return ""
 
 
 def parse_log(text: str) -> TrainingCurve:

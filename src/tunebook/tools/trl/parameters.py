@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tunebook.core.parameters import Kind, Parameter
 from tunebook.tools.finetuning.recipes import RECIPE, STOCK_RECIPES
-from tunebook.tools.finetuning.rows import SAVE, Configured, SetupParameter, row
+from tunebook.tools.finetuning.rows import ENVIRONMENT_ROWS, SAVE, Configured, SetupParameter, row
 from tunebook.tools.finetuning.setup import Setup
 from tunebook.tools.finetuning.steps import total_steps, warmup_of
 from tunebook.tools.finetuning.training import Training
@@ -156,14 +156,7 @@ SETUP_PARAMETERS = (
     row("system_prompt", place="data.system_prompt"),
     row("prompt", place="data.prompt"),
     row("output_dir_base", configured=_output),
-    row("conda_env"),
-    row("venv"),
-    row("modules"),
-    row("account"),
-    row("partition"),
-    row("constraint"),
-    row("qos"),
-    row("time"),
+    *ENVIRONMENT_ROWS,
     row("gpus", configured=_device),
     row("cpus"),
     row("mem"),

@@ -72,15 +72,7 @@ def steps(config: Mapping[str, Any], values: Mapping[str, Any], plain: Mapping[s
         resumed = _resumed(settings)
         other = _set_up(_with_seed(settings))
         follows_seed = _orders(other, 1) != orders[:1] and _differ(first, _adapters(other))
-    return {
-        "resumed": resumed,
-        "follows_seed": follows_seed,
-        "losses": [entry["loss"] for entry in logged],
-        "rates": [entry["lr"] for entry in logged],
-        "plain_losses": reference.losses,
-        "plain_rates": reference.rates,
-        "examples": sorted(orders[0]),
-    }
+    return reference.compared(logged, resumed=resumed, follows_seed=follows_seed, order=orders[0])
 
 
 def checkpoints(config: Mapping[str, Any], values: Mapping[str, Any], precision: str) -> dict[str, Any]:
