@@ -14,6 +14,7 @@ end_server() {
 trap end_server EXIT
 
 service=${TUNEBOOK_SERVICE:-}
+unset TUNEBOOK_SERVICE # for this script only
 if [ -n "$service" ] && grep -qF '"ended": ' -- "$service"; then
     printf 'tunebook: the server that this job should share has ended: it starts its own\n' >&2
     service=
