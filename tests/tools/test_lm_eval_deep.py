@@ -12,6 +12,7 @@ from support.scaffolding import replace
 from support.tiny_model import write_tiny_experiment
 from tunebook.core.deep_checks import DeepResult
 from tunebook.tools.runtime import questions
+from tunebook.tools.runtime.chat import render_prompt
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # lm-eval and Transformers warn of the libraries that they use
 
@@ -45,8 +46,7 @@ def test_a_correct_plan_asks_with_the_tokens_of_training_and_stops_where_it_ends
 def test_prompts_that_the_training_does_not_have_are_an_error(
     experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = questions.render_prompt
-    monkeypatch.setattr(questions, "render_prompt", lambda *given: original(*given) + "Answer:")
+    monkeypatch.setattr(questions, "render_prompt", lambda *given: render_prompt(*given) + "Answer:")
     result = result_of(experiment, "prompts")
     (problem,) = result.errors
     assert problem.message.startswith("the evaluation asks SmolLM2-135M-Instruct with other tokens than its training")
