@@ -68,7 +68,7 @@ def test_without_a_plan_that_can_be_read_no_run_is_completed_and_nothing_is_prin
         ("tunebook run --stage p", ["preparation"]),
         ("tunebook design --factor lora_r", ["lora_rank="]),
         ("tunebook design --set lora_r", ["lora_rank="]),
-        ("tunebook design --preparation ", ["torchtune"]),
+        ("tunebook design --preparation ", ["torchtune", "trl"]),
         ("tunebook design --evaluation i", ["inspect-ai"]),
         ("tunebook setup-finetune . --set lora_r", ["lora_rank="]),
         ("tunebook site init --set mail", ["mail_user=", "mail_type="]),

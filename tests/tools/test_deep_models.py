@@ -99,23 +99,23 @@ def test_tokens_that_an_answer_changes_in_its_prompt_are_an_error(
     experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tokenized by themselves, as an earlier version did, the parts would have other tokens."""
-    from tunebook.tools.inspect import provider_probe
+    from tunebook.tools.deep import evaluated_prompts
 
     def split(encode: Any, parts: Sequence[examples.Part]) -> list[tuple[list[int], bool]]:
         return [(encode(" " + text), learnt) for text, learnt in parts]  # as SentencePiece does
 
-    monkeypatch.setattr(provider_probe, "joint_tokens", split)
+    monkeypatch.setattr(evaluated_prompts, "joint_tokens", split)
     assert "with other tokens than its training learns from" in message(result_of(experiment, PROMPTS))
 
 
 def test_a_template_that_cuts_answers_is_an_error(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tunebook.tools.inspect import provider_probe
+    from tunebook.tools.deep import evaluated_prompts
 
     def cut(tokenizer: Any, record: Mapping[str, Any], **prompts: str) -> list[examples.Part]:
         parts = examples.example_parts(tokenizer, dict(record), **prompts)
         return [*parts[:-1], (parts[-1][0][1:], True)]
 
-    monkeypatch.setattr(provider_probe, "example_parts", cut)
+    monkeypatch.setattr(evaluated_prompts, "example_parts", cut)
     assert "the chat template of SmolLM2-135M-Instruct changes an answer: 'House' is learnt as 'ouse" in message(
         result_of(experiment, PROMPTS)
     )

@@ -333,17 +333,44 @@ def test_a_chat_is_asked_for_its_last_answer(small: LmEvalJob, tmp_path: Path) -
 
 def test_lm_eval_does_not_touch_the_weights_of_the_model(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ties the weights of a model that it is given, which could undo an adapter of the output layer."""
-    from transformers import AutoTokenizer, PreTrainedModel
+    from transformers import PreTrainedModel
 
     from tunebook.tools.runtime.evaluated_model import load_evaluated_model
-    from tunebook.tools.runtime.lm_eval_model import language_model
 
     model = load_evaluated_model(tiny_model, precision="fp32")
     tied: list[int] = []
     monkeypatch.setattr(PreTrainedModel, "tie_weights", lambda *_, **__: tied.append(1))
-    tokenizer: Any = AutoTokenizer.from_pretrained(tiny_model)
-    language_model(model, tokenizer, batch_size=1, adds_special_tokens=False)
+    language_model_of(tiny_model, model)
     assert tied == []
+
+
+def language_model_of(directory: Path, model: Any = None) -> Any:
+    """The model as lm-eval gets it."""
+    from transformers import AutoTokenizer
+
+    from tunebook.tools.runtime.evaluated_model import load_evaluated_model
+    from tunebook.tools.runtime.lm_eval_model import language_model
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(directory)
+    loaded = model or load_evaluated_model(directory, precision="fp32")
+    return language_model(loaded, tokenizer, batch_size=1, adds_special_tokens=False)
+
+
+def test_prompts_of_benchmarks_are_not_cut_and_system_messages_not_dropped(tiny_model: Path) -> None:
+    lm = language_model_of(tiny_model)
+    ids, _ = lm.tok_batch_encode(["a house"], left_truncate_len=100)
+    with pytest.raises(
+        ValueError, match=r"a prompt has .* tokens and its answer may have 511, but the model reads 512"
+    ):
+        lm.tok_batch_encode(["a house"], left_truncate_len=1)
+    assert ids.shape[1] > 1
+    lm.tokenizer.chat_template = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    system = [{"role": "system", "content": "Be brief"}, {"role": "user", "content": "house"}]
+    with pytest.raises(ValueError, match="the model's chat template refuses this conversation: no system"):
+        lm.apply_chat_template(system)
+    lm.tokenizer.chat_template = None
+    with pytest.raises(ValueError, match="the model has no chat template"):
+        lm.apply_chat_template(system)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from tunebook.core.paths import evaluation_script, evaluation_stem
 from tunebook.core.plan import Evaluation, EvaluationTask, Run
 from tunebook.errors import PlanError
 from tunebook.tools.base import Context, PlannedFile
+from tunebook.tools.deep.model_checks import ModelUse
 from tunebook.tools.evaluated_model import EvaluatedModel, evaluated_model
 from tunebook.tools.evaluation_generation import Generation, planned_generation
 from tunebook.tools.job_script import Shell, input_path, job_variables, script_text, shell_body
@@ -177,6 +178,31 @@ class PlannedEvaluation:
         if base is not None:  # an adapter that is only evaluated
             return str(base.directory), base
         return str(directory), facts
+
+    def model_use(self, prompts: tuple[str, str] | None, *, packages: tuple[str, ...]) -> ModelUse:
+        """The model as the deep checks try it.
+
+        Args:
+            prompts: system prompt and prompt; ``None`` for a task with data of its own.
+            packages: those that decide how the model is asked.
+        """
+        directory, facts = self.whole_model()
+        options = {
+            "precision": self.model.precision,
+            "sample": self.model.samples,
+            "plain_text": self.model.is_plain_text,
+        }
+        return ModelUse(
+            plan=self.context.plan,
+            run=self.run,
+            line=self.task.line,
+            model=directory,
+            config=(facts.config if facts else None) or {},
+            options=options,
+            examples=self.examples(),
+            prompts=prompts,
+            packages=packages,
+        )
 
     def examples(self) -> tuple[Record, ...]:
         """Some examples of the run's training data."""

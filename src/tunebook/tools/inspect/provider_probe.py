@@ -14,13 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tunebook.tools.runtime.examples import example_parts, joint_tokens, plain_encoder
+from tunebook.tools.deep.evaluated_prompts import first_difference, learnt_share, prompt_tokens
 from tunebook.tools.runtime.inspect_eval import LOADER
 
 __all__ = ["compare_prompts"]
-
-_SHOWN = 60
-_MOST = 64  # examples of the data whose answers are looked at
 
 
 def compare_prompts(
@@ -48,47 +45,11 @@ def compare_prompts(
     for call, record in zip(given, asked, strict=True):
         if not record:
             continue
-        trained = _prompt_tokens(tokenizer, record, prompts)
+        trained = prompt_tokens(tokenizer, record, prompts)
         answer["compared"] += 1
         if trained != call["tokens"] and not answer["difference"]:
-            answer["difference"] = _difference(tokenizer, trained, call["tokens"])
-    return answer | _learnt(tokenizer, examples[:_MOST], prompts)
-
-
-def _prompt_tokens(tokenizer: Any, record: Mapping[str, Any], prompts: Sequence[str]) -> list[int]:
-    """The tokens before the last answer, as trainings have them."""
-    parts = example_parts(tokenizer, dict(record), system_prompt=prompts[0], prompt=prompts[1])
-    tokens = joint_tokens(plain_encoder(tokenizer), parts)
-    found: list[int] = []
-    for part, _ in tokens[:-1]:
-        found += part
-    return found
-
-
-def _learnt(tokenizer: Any, examples: Sequence[Mapping[str, Any]], prompts: Sequence[str]) -> dict[str, Any]:
-    """The share of learnt tokens, and answers that are not in what is learnt."""
-    learnt = total = 0
-    changed = ""
-    for record in examples:
-        parts = example_parts(tokenizer, dict(record), system_prompt=prompts[0], prompt=prompts[1])
-        for tokens, is_learnt in joint_tokens(plain_encoder(tokenizer), parts):
-            total += len(tokens)
-            if is_learnt:
-                learnt += len(tokens)
-        text = "".join(part for part, is_learnt in parts if is_learnt)
-        if record.get("output", "") not in text and not changed:
-            changed = f"{record['output']!r:.{_SHOWN}} is learnt as {text!r:.{_SHOWN}}"
-    return {"examples": len(examples), "share": learnt / total if total else 0.0, "changed": changed}
-
-
-def _difference(tokenizer: Any, trained: Sequence[int], given: Sequence[int]) -> str:
-    """Where the two begin to differ, as text."""
-    same = 0
-    while same < min(len(trained), len(given)) and trained[same] == given[same]:
-        same += 1
-    first = max(0, same - 2)
-    ours, theirs = tokenizer.decode(trained[first:]), tokenizer.decode(given[first:])
-    return f"after {same} equal tokens, training has {ours!r:.{_SHOWN}} and the evaluation {theirs!r:.{_SHOWN}}"
+            answer["difference"] = first_difference(tokenizer, trained, call["tokens"])
+    return answer | learnt_share(tokenizer, examples, prompts)
 
 
 def _handed_over(

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job
 from tunebook.core.paths import evaluation_stem
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
@@ -15,12 +16,14 @@ from tunebook.core.plan.settings import evaluation_settings, evaluations
 from tunebook.core.site import Site
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Effect, EvaluationTool, FileKind, Findings, Package, PlannedFile, Unit
+from tunebook.tools.deep.model_checks import generation_check
 from tunebook.tools.evaluated_model import PLAIN_TEXT, dataset_type
 from tunebook.tools.evaluation_data import EvaluationData
 from tunebook.tools.evaluation_generation import generation_effects
 from tunebook.tools.evaluation_job import PlannedEvaluation
 from tunebook.tools.job_script import Shell, script_problems
 from tunebook.tools.lm_eval.check import task_findings
+from tunebook.tools.lm_eval.deep_checks import prompt_check
 from tunebook.tools.lm_eval.parameters import PLAN_PARAMETERS
 from tunebook.tools.lm_eval.results import LmEvalResults
 from tunebook.tools.lm_eval.tasks import EXACT_MATCH, TASK_FORM, is_benchmark, read_task
@@ -32,6 +35,7 @@ from tunebook.tools.task_script import TaskScript
 
 __all__ = ["LmEvalTool"]
 
+_PACKAGES = ("lm-eval",)
 _QUESTIONS = "instruct"  # how data are read whose training learns plain texts
 
 
@@ -86,6 +90,14 @@ class LmEvalTool(EvaluationTool):
         built = [item.built() for item in _planned(context, run)]
         files, jobs = tuple(file for file, _ in built), tuple(job for _, job in built)
         return Unit(run.name, files, jobs, directories=(f"{context.directories[run.name]}/eval/logs",))
+
+    def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
+        """The tokens of each model's prompts, and how it generates."""
+        checks: list[DeepCheck] = []
+        for run, _ in built:
+            for item in _planned(context, run):
+                checks += item.deep_checks()
+        return checks
 
     def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
         """How the run's models are loaded, and how they generate."""
@@ -144,6 +156,14 @@ class _Evaluation(PlannedEvaluation):
             "model": self.model_name,
             "asked": json.dumps(self.asked(), ensure_ascii=False),
         }
+
+    def deep_checks(self) -> Iterator[DeepCheck]:
+        if is_benchmark(self.task):
+            yield generation_check(self.model_use(None, packages=_PACKAGES))
+            return
+        use = self.model_use(self.source.prompts(), packages=_PACKAGES)
+        yield prompt_check(use, task=self.task.name, data=self._data(), questions=self.asked()["questions"])
+        yield generation_check(use)
 
     def asked(self) -> dict[str, Any]:
         """What the job asks lm-eval for, and what lm-eval's files must show."""

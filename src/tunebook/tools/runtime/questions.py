@@ -14,11 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.chat import instruct_messages, render_prompt
-from tunebook.tools.runtime.data_files import DataReader
+from tunebook.tools.runtime.data_files import DataReader, RawExample
 from tunebook.tools.runtime.data_formats import DATASET_TYPES, FormatReader, Record, answer_of
 from tunebook.tools.runtime.training_data import split_problem
 
-__all__ = ["SPLIT", "Question", "question_of_record", "questions_of", "read_questions", "write_questions"]
+__all__ = [
+    "SPLIT",
+    "Question",
+    "question_of_record",
+    "question_records",
+    "questions_of",
+    "read_questions",
+    "write_questions",
+]
 
 SPLIT = "test"
 _ANSWERED = ("instruct", "chat")  # the types of data sets whose examples have a question and an answer
@@ -56,24 +64,33 @@ def questions_of(
         ValueError: the data set cannot be read, has no test split or fewer examples than the limit, or an example has
             no question or cannot be rendered; the message names it.
     """
-    source = DataReader(data)
-    reader: FormatReader | None = None
     found: list[Question] = []
-    for example in source.examples(only=SPLIT):
-        reader = reader or FormatReader(_type_of(example.value, dataset_type))
-        record = reader.read(example)
+    for example, record in question_records(data, dataset_type):
         if limit is not None and len(found) >= limit:
             continue  # the rest is read for its faults and its number
         try:
             found.append(question_of_record(tokenizer, record, example.number, system_prompt, prompt))
         except ValueError as error:
             raise ValueError(f"{example}: {error}") from None
-    problem = split_problem(data, SPLIT, source)
-    if problem:
-        raise ValueError(problem)
     if limit is not None and limit > len(found):
         raise ValueError(f"the limit is {limit}, but the {SPLIT} split of {data} has {len(found)} examples")
     return found
+
+
+def question_records(data: Path, dataset_type: str) -> Iterator[tuple[RawExample, Record]]:
+    """The examples of the test split, as they are in their file and as they are asked.
+
+    Raises:
+        ValueError: the data set cannot be read, has no test split, or an example has no question.
+    """
+    source = DataReader(data)
+    reader: FormatReader | None = None
+    for example in source.examples(only=SPLIT):
+        reader = reader or FormatReader(_type_of(example.value, dataset_type))
+        yield example, reader.read(example)
+    problem = split_problem(data, SPLIT, source)
+    if problem:
+        raise ValueError(problem)
 
 
 def _type_of(value: Any, preferred: str) -> str:

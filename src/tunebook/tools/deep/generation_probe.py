@@ -16,7 +16,7 @@ from tunebook.tools.deep.tokenizer_files import link_tokenizer
 from tunebook.tools.runtime.examples import example_parts, joint_tokens, plain_encoder
 from tunebook.tools.runtime.generation import neutralized
 
-__all__ = ["generate"]
+__all__ = ["generate", "tiny_model"]
 
 _NEW = 24
 _STD = 0.05
@@ -45,7 +45,7 @@ def generate(
 
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "model"
-        tokenizer = _tiny(Path(model), config, directory)
+        tokenizer = tiny_model(Path(model), config, directory)
         loaded = load_evaluated_model(directory, precision="fp32", sampling=sampling)
         prompt, end = _prompt_and_end(tokenizer, example, prompts)
         with torch.inference_mode():
@@ -61,7 +61,7 @@ def generate(
     return answer
 
 
-def _tiny(real: Path, config: Mapping[str, Any], directory: Path) -> Any:
+def tiny_model(real: Path, config: Mapping[str, Any], directory: Path) -> Any:
     """Writes the tiny model with the real tokenizer and settings, and returns the tokenizer."""
     from transformers import AutoTokenizer
 
