@@ -27,7 +27,7 @@ demo: setup
 	$(BIN)/tunebook demo
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --durations 25
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 40
 
 test-vllm: setup $(VLLM)/.installed
 	TUNEBOOK_VLLM=$(abspath $(VLLM)) $(BIN)/python -m pytest -n0 --durations 10 tests/vllm

@@ -22,6 +22,14 @@ for _name in ("HF_HUB_OFFLINE", "INSPECT_LOG_DIR", "WANDB_MODE", "TUNEBOOK_TAG")
     os.environ.pop(_name, None)
 
 
+_LONG = ("end_to_end", "run")  # folders whose files take minutes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files come first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
+
+
 @pytest.fixture
 def page() -> str:
     """The text of the example's plan."""

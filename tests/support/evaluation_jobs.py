@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from support.tiny_model import build_tiny_model
 from tunebook.tools.runtime import inspect_job
 
-__all__ = ["MOCK", "evaluate_mock", "verified", "write_adapter"]
+__all__ = ["MOCK", "evaluate_mock", "greedy_ids", "lively_model", "verified", "write_adapter"]
 
 MOCK = "mockllm/model"
 
@@ -116,3 +117,31 @@ def write_adapter(
     }
     (directory / "adapter_config.json").write_text(json.dumps(values | dict(changes or {})))
     return directory
+
+
+def lively_model(directory: Path) -> Path:
+    """The tiny model with larger weights and an output layer of its own: its answers depend on the prompt."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    build_tiny_model(directory)
+    model: Any = AutoModelForCausalLM.from_pretrained(directory)
+    torch.manual_seed(5)
+    for tensor in model.parameters():
+        if tensor.dim() == 2:
+            tensor.data *= 8
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
+    model.save_pretrained(directory)
+    return directory
+
+
+def greedy_ids(model: Any, ids: list[int], *, stops: list[int], most: int = 6) -> list[int]:
+    """The most probable tokens, one after the other, by hand; ``most`` of them at most."""
+    import torch
+
+    found: list[int] = []
+    with torch.inference_mode():
+        while len(found) < most and not (found and found[-1] in stops):
+            found.append(int(model(torch.tensor([[*ids, *found]])).logits[0, -1].argmax()))
+    return found

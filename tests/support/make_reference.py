@@ -113,7 +113,8 @@ def plan_reference() -> str:
         "- With torchtune any Llama, Qwen 2, Mistral, Gemma 2 or Phi 3 model whose `config.json` can be read\n"
         "- With TRL every causal language model of Transformers whose files can be read: the size and the names of the\n"
         "  modules that LoRA adapts come from its weights. `q_proj`, `k_proj` and `v_proj` mean the fused projection of\n"
-        "  models that have one (Phi 3: `qkv_proj`), `output_proj` the output of the attention, `mlp` all its matrices\n"
+        "  models that have one (Phi 3: `qkv_proj`), `output_proj` the output of the attention, `mlp` all its matrices;\n"
+        "  the names of the model's own modules may be given too\n"
         f"- With both, by name: {models}\n"
     )
 

@@ -58,7 +58,7 @@ SFT: Mapping[str, Any] = {
         "train_on_input": False,
         "packed": False,
     },
-    "tunebook": {"max_steps_per_epoch": None, "save": "adapter"},
+    "tunebook": {"max_steps_per_epoch": None, "save": "adapter", "wandb_entity": None},
 }
 """The settings of a small training; ``sft_settings`` fills in the places."""
 

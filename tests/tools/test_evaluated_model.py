@@ -11,7 +11,8 @@ import pytest
 
 from support.evaluation_jobs import write_adapter
 from support.tiny_model import build_tiny_model
-from tunebook.tools.runtime.evaluated_model import load_evaluated_model, model_in_effect
+from tunebook.tools.runtime import evaluated_model
+from tunebook.tools.runtime.evaluated_model import keep_model, load_evaluated_model, model_in_effect
 from tunebook.tools.runtime.generation import NEUTRAL, neutralized, stop_ids, write_generation_config
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
@@ -142,6 +143,20 @@ def test_greedy_answers_are_those_without_the_models_own_settings(tmp_path: Path
     with_own: Any = AutoModelForCausalLM.from_pretrained(other)
     assert with_own.generate(tokens, **options).tolist() != plain.tolist()
     assert model_in_effect(other, loaded, precision="fp32")["neutralized"] == SETTINGS
+
+
+def test_a_model_that_was_kept_is_taken_once_and_only_while_its_files_are_the_same(tmp_path: Path) -> None:
+    directory = build_tiny_model(tmp_path / "kept")
+    keep_model(directory, precision="fp32")
+    ((_, kept),) = evaluated_model._kept.values()
+    assert load_evaluated_model(directory, precision="fp32") is kept
+    assert load_evaluated_model(directory, precision="fp32") is not kept
+    keep_model(directory, precision="fp32")
+    ((_, kept),) = evaluated_model._kept.values()
+    keep_model(directory, precision="fp32")
+    assert evaluated_model._kept[str(directory), "fp32"][1] is kept
+    (directory / "config.json").touch()
+    assert load_evaluated_model(directory, precision="fp32") is not kept
 
 
 def test_neutral_values_are_transformers_own_defaults() -> None:

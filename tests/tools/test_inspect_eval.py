@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.evaluation_jobs import write_adapter
-from support.tiny_model import build_tiny_model
+from support.bash_jobs import wait_until
+from support.evaluation_jobs import greedy_ids, lively_model, write_adapter
 from tunebook.tools.runtime import inspect_job
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
@@ -33,8 +35,14 @@ END = 2  # the tiny model's <|im_end|>
 GENERATION = {"seed": 14, "max_connections": 4, "max_tokens": 6}
 
 
-def evaluated(folder: Path, model: Path, *, plain_text: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
-    """Runs a job's three steps in a directory full of steering; returns the result and the answers by input."""
+def evaluated(
+    folder: Path, model: Path, *, plain_text: bool = False, service: Path | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Runs a job's three steps in a directory full of steering; returns the result and the answers by input.
+
+    Args:
+        service: the file of a process that evaluations share.
+    """
     directory = folder / "run" / "eval"
     directory.mkdir(parents=True)
     for place in (directory, folder):
@@ -44,7 +52,8 @@ def evaluated(folder: Path, model: Path, *, plain_text: bool = False) -> tuple[d
     files["task"].write_text("{}")
     files["asked"].write_text(json.dumps({"limit": None, "generation": GENERATION, "splits": {"test": len(WORDS)}}))
     inspect_job.prepare(model, files["model"], precision="fp32", plain_text=plain_text)
-    command = [sys.executable, "-P", "-m", "tunebook.tools.runtime.inspect_eval", "--record", str(files["in_effect"])]
+    command = [sys.executable, "-P", "-m", "tunebook.tools.runtime.warm_client", "--model", str(files["model"])]
+    command += ["tunebook.tools.runtime.inspect_eval", "--record", str(files["in_effect"])]
     command += ["eval", f"{folder}/words.py@words", "--model", "hf/tiny", "--model-config", str(files["model"])]
     command += ["--task-config", str(files["task"]), "--log-dir", str(folder / "logs"), "--log-format", "eval"]
     command += ["--display", "none", "--seed", "14", "--max-connections", "4", "--max-tokens", "6"]
@@ -56,6 +65,8 @@ def evaluated(folder: Path, model: Path, *, plain_text: bool = False) -> tuple[d
         "ACCELERATE_USE_DEEPSPEED": "true",
         "HF_HUB_OFFLINE": "1",
         "INSPECT_CACHE_DIR": str(folder / "answers of other models"),
+        "TUNEBOOK_SERVICE": str(service or ""),
+        "CUDA_VISIBLE_DEVICES": "",
     }
     done = subprocess.run(
         command, cwd=directory, env=os.environ | surroundings, capture_output=True, text=True, check=False
@@ -82,23 +93,6 @@ def answers(logs: Path) -> dict[str, str]:
     return {str(sample.input): sample.output.completion for sample in samples}
 
 
-def lively_model(directory: Path) -> Path:
-    """The tiny model with larger weights and an output layer of its own: its answers depend on the prompt."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    build_tiny_model(directory)
-    model: Any = AutoModelForCausalLM.from_pretrained(directory)
-    torch.manual_seed(5)
-    for tensor in model.parameters():
-        if tensor.dim() == 2:
-            tensor.data *= 8
-    model.config.tie_word_embeddings = False
-    model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
-    model.save_pretrained(directory)
-    return directory
-
-
 def end_after_two_tokens(directory: Path, text: list[int]) -> None:
     """Gives the end of a turn the place of the token that the model would write third."""
     import torch
@@ -110,21 +104,59 @@ def end_after_two_tokens(directory: Path, text: list[int]) -> None:
     model.save_pretrained(directory)
 
 
-def greedy_ids(model: Any, ids: list[int], *, stops: list[int]) -> list[int]:
-    """The most probable tokens, one after the other, by hand."""
-    import torch
-
-    found: list[int] = []
-    with torch.inference_mode():
-        while len(found) < GENERATION["max_tokens"] and not (found and found[-1] in stops):
-            found.append(int(model(torch.tensor([[*ids, *found]])).logits[0, -1].argmax()))
-    return found
-
-
 def with_settings(model: Path, **settings: Any) -> Path:
     file = model / "generation_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | settings))
     return model
+
+
+@contextmanager
+def shared_process(folder: Path) -> Iterator[Path]:
+    """A process that evaluations share; its file."""
+    folder.mkdir()
+    file = folder / "service.json"
+    command = [sys.executable, "-P", "-m", "tunebook.tools.runtime.warm_evaluations", "--service-file", str(file)]
+    with subprocess.Popen(command, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, start_new_session=True) as process:
+        try:
+            wait_until(lambda: file.exists() or process.poll() is not None)
+            yield file
+        finally:
+            process.terminate()
+
+
+def by_hand(base: Path, model: Path) -> dict[str, str]:
+    """The answers of a model to the words, token by token."""
+    from transformers import AutoTokenizer
+
+    from tunebook.tools.runtime.evaluated_model import load_evaluated_model
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(base)
+    loaded = load_evaluated_model(model, precision="fp32")
+    found = {}
+    for word in WORDS:
+        prompt = f"<|im_start|>user\n{word}<|im_end|>\n<|im_start|>assistant\n"
+        ids = tokenizer.encode(prompt, add_special_tokens=False)
+        found[word] = tokenizer.decode(greedy_ids(loaded, ids, stops=[END]), skip_special_tokens=True)
+    return found
+
+
+def test_evaluations_that_share_a_process_get_the_answers_of_evaluations_by_themselves(tmp_path: Path) -> None:
+    base = lively_model(tmp_path / "base")
+    adapter = write_adapter(tmp_path / "adapter", base)
+    with shared_process(tmp_path / "service") as service:
+        of_base = evaluated(tmp_path / "first", base, service=service)
+        of_adapter = evaluated(tmp_path / "second", adapter, service=service)
+        missing = [sys.executable, "-P", "-m", "tunebook.tools.runtime.warm_client", "no_such_module"]
+        env = {**os.environ, "TUNEBOOK_SERVICE": str(service)}
+        failed = subprocess.run(missing, env=env, capture_output=True, text=True, check=False)
+        assert failed.returncode == 1
+        assert "No module named no_such_module" in failed.stderr
+        again = evaluated(tmp_path / "third", base, service=service)
+    assert of_base[1] == again[1] == by_hand(base, base)
+    assert of_adapter[1] == by_hand(base, adapter)
+    assert of_base[1] != of_adapter[1]
+    assert of_base[0]["in_effect"] == again[0]["in_effect"]
+    assert of_adapter[0]["in_effect"]["model"]["adapter"] == str(adapter)
 
 
 def test_nothing_around_an_evaluation_changes_the_answers_of_an_adapter(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tunebook.core.plan import Run
 from tunebook.core.site import Site
 from tunebook.errors import ExitCode, PlanError
 from tunebook.tools.base import Context, Unit
-from tunebook.tools.model_facts import ModelFacts
+from tunebook.tools.model_facts import ModelFacts, context_length
 from tunebook.tools.runtime.trl_settings import read_settings
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
 from tunebook.tools.torchtune.tool import TorchtuneTool
@@ -87,6 +87,7 @@ def test_the_example_with_trl_makes_its_golden_tree(experiment: Path, tmp_path: 
     assert scaffolded(plain).exit_code is ExitCode.DONE
     found = {path: text.replace(str(plain), "/EXPERIMENT") for path, text in tree(plain).items()}
     found = {path: text for path, text in found.items() if re.match(r"rank(8|64)_lr1e-5/[^/]+$", path)}
+    found = {path: text.partition("# ---- the same in every script")[0] for path, text in found.items()}
     if os.environ.get("TUNEBOOK_UPDATE_GOLDEN"):
         shutil.rmtree(GOLDEN, ignore_errors=True)
         for path, text in found.items():
@@ -277,7 +278,13 @@ REFUSED: dict[str, tuple[str, str, list[str], int, str]] = {
     "4-bit weights without adapters": (SINGLE, FULL, ["Quantization: nf4"], 89, "cannot have Quantization"),
     "another quantization": (SEED, SEED, ["Quantization: int8"], 89, "it must be one of nf4"),
     "an optimizer of torchtune": (SEED, SEED, ["Optimizer: adam"], 89, "it must be one of adamw, sgd"),
-    "the output layer": (SEED, SEED, ["LoRA Target Modules: q_proj, output"], 89, "it must be one or more of q_proj"),
+    "the output layer": (
+        SEED,
+        SEED,
+        ["LoRA Target Modules: q_proj, output"],
+        89,
+        "does not train an adapter of the output layer",
+    ),
     "a recipe of a person's own": (SINGLE, "mine.recipe", [], 79, "it must be one of lora_finetune_single_device"),
     "a recipe for several GPUs": (SINGLE, "lora_finetune_distributed", [], 79, "runs on several GPUs"),
     "packing without a length": ("packing:** false", "packing:** true", [], 83, "packing needs a maximum"),
@@ -331,6 +338,8 @@ def model_of(family: str) -> TrlModel:
         ("phi", ("q_proj", "output_proj", "mlp"), ("q_proj", "dense", "fc1", "fc2")),
         ("gpt_neox", ("q_proj", "output_proj", "mlp"), ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")),
         ("gpt2", ("q_proj", "output_proj", "mlp"), ("c_attn", "c_proj", "c_fc")),
+        ("gpt2", ("c_proj",), ("c_proj",)),
+        ("mystery", ("mixer",), ("mixer",)),
     ],
 )
 def test_targets_are_the_modules_of_the_family(family: str, targets: tuple[str, ...], names: tuple[str, ...]) -> None:
@@ -351,6 +360,9 @@ def test_without_weights_the_family_gives_the_names_and_an_unknown_one_is_an_err
     targets = ("q_proj", "v_proj", "mlp")
     names = module_names(TrlModel(1.0, {"model_type": "phi3"}, {}), targets)
     assert names == ("qkv_proj", "gate_up_proj", "down_proj")
+    assert module_names(TrlModel(1.0, {"model_type": "qwen3"}, {}), ("up_proj", "q_proj")) == ("up_proj", "q_proj")
+    with pytest.raises(PlanError, match="no module for q_porj; its modules are: down_proj, gate_proj"):
+        module_names(TrlModel(1.0, {"model_type": "qwen3"}, {}), ("q_porj",))
     with pytest.raises(PlanError, match="family mystery are not known without its weights"):
         module_names(TrlModel(1.0, {"model_type": "mystery"}, {}), targets)
 
@@ -392,6 +404,12 @@ def test_a_capped_attention_is_computed_as_evaluations_compute_it() -> None:
     config = {"model_type": "gemma2", "num_hidden_layers": 1, **sizes}
     assert resolve_model("M", facts_of({**config, "attn_logit_softcapping": 50.0})).attention == "eager"
     assert resolve_model("M", facts_of(config)).attention == "sdpa"
+
+
+def test_a_window_is_no_limit_of_the_examples_as_it_is_for_torchtune() -> None:
+    config = {"model_type": "mistral", "max_position_embeddings": 32_768, "sliding_window": 4096}
+    limits = {tool: context_length(config, ignores_windows=tool.ignores_windows) for tool in (TorchtuneTool, TrlTool)}
+    assert limits == {TorchtuneTool: 4096, TrlTool: 32_768}
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -273,6 +273,17 @@ def test_a_loss_that_is_not_finite_stops_the_training_at_its_step(
     shutil.rmtree(settings.output)
 
 
+def test_activations_that_are_computed_again_change_nothing(tmp_path: Path, model: Path) -> None:
+    """As for large models on a GPU; with dropout, whose random numbers are drawn again."""
+    common = {"lora_dropout": 0.2, "num_train_epochs": 1}
+    plain = sft_settings(tmp_path / "plain", model, **common)
+    again = sft_settings(tmp_path / "again", model, gradient_checkpointing=True, **common)
+    for settings in (plain, again):
+        trained_with_trl(settings)
+    losses = [[entry["loss"] for entry in logged(settings)] for settings in (plain, again)]
+    assert losses[0] == losses[1]
+
+
 def test_the_order_follows_from_the_seed_of_the_data_and_the_first_adapters_from_the_other(
     tmp_path: Path, model: Path
 ) -> None:

@@ -265,7 +265,9 @@ def with_absolute_paths(design: Design, here: Path) -> Design:
         return factor
 
     def located(task: EvaluationTask) -> EvaluationTask:
-        return replace(task, script=at(task.script), dataset=at(task.dataset or "") or None)
+        # A name without an ending is no file: a benchmark, or a task of a package.
+        script = at(task.script) if Path(task.script).suffix else task.script
+        return replace(task, script=script, dataset=at(task.dataset or "") or None)
 
     def model(item: Model) -> Model:
         return replace(item, path=at(item.path))

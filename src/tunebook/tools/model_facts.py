@@ -274,10 +274,10 @@ def _placed_tensors(directory: Path) -> Mapping[str, list[str]]:
     return by_file
 
 
-def context_length(config: Mapping[str, Any]) -> int | None:
-    """The most tokens that the model reads; the window is the limit where torchtune ignores it."""
+def context_length(config: Mapping[str, Any], *, ignores_windows: bool = True) -> int | None:
+    """The most tokens that the model reads; a window is the limit where the training ignores it."""
     lengths = [config.get("max_position_embeddings")]
-    if config.get("model_type") in WINDOW_IS_LIMIT:
+    if ignores_windows and config.get("model_type") in WINDOW_IS_LIMIT:
         lengths.append(config.get("sliding_window"))
     return min((length for length in lengths if isinstance(length, int)), default=None)
 

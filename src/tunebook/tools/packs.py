@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from tunebook.core.jobs import Pack
 from tunebook.core.plan import Plan
 from tunebook.core.site import Site
 from tunebook.errors import PlanError
 
-__all__ = ["evaluation_pack", "training_pack"]
+__all__ = ["evaluation_pack", "evaluations_per_job", "training_pack"]
 
 RUNS, EVALUATIONS = "runs_per_gpu", "evaluations_per_job"
 
@@ -33,22 +31,22 @@ def training_pack(plan: Plan, site: Site, gpus: int) -> Pack | None:
     return Pack("trainings", size=number, mps=bool(gpus) and site.mps == "yes")
 
 
-def evaluation_pack(
-    plan: Plan, tool: str, base: str, *, service: str = "", settings: Mapping[str, str] | None = None
-) -> Pack | None:
+def evaluations_per_job(plan: Plan) -> int:
+    """How many evaluations one job may run."""
+    return _number(plan, EVALUATIONS)
+
+
+def evaluation_pack(plan: Plan, tool: str, base: str) -> Pack | None:
     """How an evaluation may share its job with others of the same tool and base model: one after the other.
 
     Args:
         tool: the evaluation tool's name.
         base: the path of the base model.
-        service: a script that runs beside the evaluations, relative to the experiment's directory.
-        settings: other values that evaluations in one job have in common.
     """
-    number = _number(plan, EVALUATIONS)
+    number = evaluations_per_job(plan)
     if number < 2:  # noqa: PLR2004  an evaluation alone
         return None
-    words = [tool, base, *(f"{name}={value}" for name, value in sorted((settings or {}).items()))]
-    return Pack(" ".join(words), size=number, at_once=1, service=service)
+    return Pack(f"{tool} {base}", size=number, at_once=1)
 
 
 def _number(plan: Plan, key: str) -> int:

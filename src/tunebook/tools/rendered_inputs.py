@@ -69,14 +69,20 @@ class _Setting:
     splits: tuple[str, ...]
 
 
-def rendering_findings(context: Context, facts: DatasetFacts, runs: Sequence[Run], line: int | None) -> Findings:
-    """The examples that a template refuses or a sequence length cuts, once for each different setting."""
+def rendering_findings(
+    context: Context, facts: DatasetFacts, runs: Sequence[Run], line: int | None, *, ignores_windows: bool
+) -> Findings:
+    """The examples that a template refuses or a sequence length cuts, once for each different setting.
+
+    Args:
+        ignores_windows: whether the training attends to all tokens, also where the model has a window.
+    """
     found = Findings()
     for setting in dict.fromkeys(_setting(context, run) for run in runs):
         model = context.models.get(setting.model)
         if model is None or model.flaws:
             continue
-        trial = _Trial(context.plan, str(context.experiment), setting, model, line)
+        trial = _Trial(context.plan, str(context.experiment), setting, model, line, ignores_windows)
         for split in setting.splits:
             part = facts.parts.get(split)
             if part is not None and part.sample:
@@ -111,11 +117,12 @@ class _Trial:
     setting: _Setting
     model: ModelFacts
     line: int | None
+    ignores_windows: bool
 
     @property
     def reads(self) -> int | None:
         """The most tokens that the model reads."""
-        return context_length(self.model.config or {})
+        return context_length(self.model.config or {}, ignores_windows=self.ignores_windows)
 
     def findings(self, split: str, part: SplitFacts) -> Findings:
         setting, reads = self.setting, self.reads

@@ -38,8 +38,13 @@ def survey_datasets(plan: Plan, experiment: Path) -> Mapping[str, DatasetFacts |
     return MappingProxyType(dict(sorted(found.items())))
 
 
-def input_findings(context: Context) -> Findings:
-    """Errors for data that training would refuse; warnings for flaws and missing files; notes on the data."""
+def input_findings(context: Context, *, ignores_windows: bool = True) -> Findings:
+    """Errors for data that training would refuse; warnings for flaws and missing files; notes on the data.
+
+    Args:
+        ignores_windows: whether the tool's trainings attend to all tokens, also where the model has a window: it is
+            then the longest sequence.
+    """
     plan = context.plan
     errors: list[Problem] = []
     warnings: list[Problem] = []
@@ -68,7 +73,7 @@ def input_findings(context: Context) -> Findings:
             errors += _count_errors(plan, path, facts)
         warnings += (Problem(text, plan.file, line, hint) for text, hint in _doubts(path, facts, runs, plan, context))
         if not messages:
-            rendered = rendering_findings(context, facts, runs, line)
+            rendered = rendering_findings(context, facts, runs, line, ignores_windows=ignores_windows)
             errors += rendered.errors
             warnings += rendered.warnings
     return Findings(tuple(errors), tuple(warnings), tuple(notes))

@@ -70,6 +70,8 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
     """The names of the files that the job reads, and that are derived from the setup."""
     body: str
     """The name of the shell commands of the job."""
+    ignores_windows: bool = False
+    """Whether trainings attend to all tokens, also where the model has a window: it is then the longest sequence."""
 
     @abstractmethod
     def resolve(self, name: str, facts: ModelFacts | None, *, lora: bool) -> M:
@@ -146,7 +148,8 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
     def check(self, context: Context) -> Findings:
         """Missing data (warnings), and contradictions between the plan and its files (errors)."""
         steps = tuple(step_problems(context.plan, context.datasets, self.step_rules))
-        return input_findings(context) + Findings(steps, bf16_warnings(context))
+        data = input_findings(context, ignores_windows=self.ignores_windows)
+        return data + Findings(steps, bf16_warnings(context))
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The fine-tuned runs."""

@@ -51,6 +51,7 @@ from tunebook.tools.inspect.served import (
     server_of,
 )
 from tunebook.tools.inspect.task_source import read_task_script
+from tunebook.tools.inspect.warm import WARM_SCRIPT, warm_file
 from tunebook.tools.job_script import Shell, input_path, script_problems
 from tunebook.tools.model_inputs import whole_model
 from tunebook.tools.plan_inputs import dataset_path, model_path
@@ -144,7 +145,7 @@ class InspectTool(EvaluationTool):
         copy = config_copy(context, run)
         if copy is not None and any(evaluation.arguments.config for evaluation in evaluations):
             files.append(copy)
-        servers = [evaluation.server_file() for evaluation in evaluations]
+        servers = [evaluation.service_file() for evaluation in evaluations]
         files += dict.fromkeys(server for server in servers if server is not None)
         return Unit(run.name, tuple(files), tuple(jobs), directories=(f"{directory}/eval/logs",))
 
@@ -164,7 +165,7 @@ class InspectTool(EvaluationTool):
         copy = config_copy(context, run)
         problems = []
         for file in unit.files[len(unit.jobs) :]:
-            message = "it differs from what tunebook generates, but it starts the server of the evaluations"
+            message = "it differs from what tunebook generates, but it starts what the evaluations share"
             if copy is not None and file.path == copy.path:
                 message = "it differs from the run's own settings, but task scripts read it"
             if read(file.path) != file.text:
@@ -213,7 +214,9 @@ class _Evaluation(PlannedEvaluation):
     def planned(self) -> Job:
         job = self.job(texts=self._task_files(), data=self._data())
         if self.server is None:
-            return job
+            if job.pack is None:
+                return job
+            return replace(job, pack=replace(job.pack, service=WARM_SCRIPT))
         resources = served_resources(job.resources, self.context.site)
         return replace(job, resources=resources, pack=self.server.pack(self.context.plan))
 
@@ -242,12 +245,12 @@ class _Evaluation(PlannedEvaluation):
             return None
         return server_of(self.context, self.run, self.evaluation)
 
-    def server_file(self) -> PlannedFile | None:
-        """The script that starts the server."""
-        if self.server is None:
-            return None
+    def service_file(self) -> PlannedFile | None:
+        """The script that starts the server, or the process that several evaluations share; ``None`` without one."""
         environment = self.context.site.environment_for(InspectTool.name, Stage.EVALUATION)
         try:
+            if self.server is None:
+                return warm_file(self.context.plan, self.context.site, InspectTool.name)
             return self.server.file(self.context, environment)
         except ValueError as error:
             message = f"run `{self.run.name}`: {error}"

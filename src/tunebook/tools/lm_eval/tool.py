@@ -89,8 +89,11 @@ class LmEvalTool(EvaluationTool):
 
     def effects(self, context: Context, run: Run, unit: Unit) -> Sequence[Effect]:  # noqa: ARG002
         """How the run's models are loaded, and how they generate."""
-        longest = f"{DEFAULT_MAX_TOKENS}, or as many as the model reads behind the longest prompt"
-        return tuple(generation_effects(context, run, longest=longest, source="tunebook's default"))
+        own = f"{DEFAULT_MAX_TOKENS}, or as many as the model reads behind the longest prompt"
+        kinds = dict.fromkeys(map(is_benchmark, context.plan.tasks), own)
+        if True in kinds:
+            kinds[True] = "256 in a benchmark that does not say otherwise"
+        return tuple(generation_effects(context, run, longest="; ".join(kinds.values()), source="default"))
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads each script back and compares it with the plan, the checkpoint and the files that it names."""

@@ -25,6 +25,7 @@ __all__ = [
     "base_directory",
     "evaluation_stop_ids",
     "hide_old_torchao",
+    "keep_model",
     "load_evaluated_model",
     "model_in_effect",
     "refuse_incomplete",
@@ -34,6 +35,10 @@ __all__ = [
 
 _OLDEST_TORCHAO = (0, 16)  # PEFT raises an error if it finds an older one, even where nothing of it is used
 _PRECISIONS = {"bf16": "bfloat16", "fp32": "float32"}
+
+_Identity = tuple[tuple[str, int, int, int], ...]
+_kept: dict[tuple[str, str], tuple[_Identity, Any]] = {}
+"""At most one whole model by directory and precision, with the identity of its files when it was loaded."""
 
 
 def load_evaluated_model(
@@ -66,6 +71,44 @@ def load_evaluated_model(
     model.eval()
     model.generation_config = _generation(whole or directory, directory, sampling=sampling)
     return model
+
+
+def keep_model(directory: Path, *, precision: str, base: Path | None = None) -> None:
+    """Loads the whole model of a directory, so that the next :func:`load_evaluated_model` on the CPU takes it.
+
+    A model is taken once, since adapters become part of it, and not if a file in its directory has changed. At most one
+    model is kept. A process that keeps one gives it to each of its copies (``os.fork``).
+
+    Args:
+        directory: as :func:`load_evaluated_model` gets it; so are the others.
+
+    Raises:
+        ValueError: the directory holds no model that can be evaluated as it is.
+    """
+    directory = snapshot(directory)
+    whole = base_directory(directory, base) or directory
+    key, identity = (str(whole), precision), _identity(whole)
+    if key in _kept and _kept[key][0] == identity:
+        return
+    _kept.clear()
+    _kept[key] = (identity, _whole_model(whole, precision, "cpu"))
+
+
+def _identity(directory: Path) -> _Identity:
+    """Name, inode, size and time of each of a model's files."""
+    found = []
+    for file in sorted(directory.iterdir()):
+        state = file.stat()
+        found.append((file.name, state.st_ino, state.st_size, state.st_mtime_ns))
+    return tuple(found)
+
+
+def _kept_model(directory: Path, precision: str, device: str) -> Any:
+    """The model that was kept; ``None`` if another one, or none, was kept."""
+    identity, model = _kept.pop((str(directory), precision), ((), None))
+    if device == "cpu" and identity == _identity(directory):
+        return model
+    return None
 
 
 def base_directory(directory: Path, base: Path | None = None) -> Path | None:
@@ -150,6 +193,9 @@ def snapshot(directory: Path) -> Path:
 
 
 def _whole_model(directory: Path, precision: str, device: str) -> Any:
+    kept = _kept_model(directory, precision, device)
+    if kept is not None:
+        return kept
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -21,6 +21,8 @@ from tunebook.tools.runtime.questions import read_questions
 
 __all__ = ["main", "verify"]
 
+_DEFAULT_TOKENS = 256  # the longest answer to a benchmark that does not say how long it may be
+
 
 def verify(attempt: Attempt, asked: Mapping[str, Any], *, model: str, log_directory: Path, out: Path) -> None:
     """Keeps the attempt's logs, writes the result, and decides whether the evaluation is completed.
@@ -69,9 +71,16 @@ def _by_task(logged: Logged, asked: Mapping[str, Any]) -> dict[str, Any]:
         chosen[task] = {
             "shots": logged.results["n-shot"].get(task),
             "version": logged.results["versions"].get(task),
-            "generation": config.get("generation_kwargs"),
+            "generation": _generation(config),
         }
     return chosen
+
+
+def _generation(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How a benchmark's answers were generated; ``None`` for one that rates given answers."""
+    if config.get("output_type") != "generate_until":
+        return None
+    return {"max_gen_toks": _DEFAULT_TOKENS} | dict(config.get("generation_kwargs") or {})
 
 
 def _keep(logged: Logged, directory: Path, log_directory: Path) -> Path:

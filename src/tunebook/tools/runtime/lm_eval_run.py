@@ -1,5 +1,7 @@
 """Runs lm-evaluation-harness so that nothing but the job's script steers the evaluation.
 
+lm-eval's ``hf`` model reads no ``.env`` file; variables that act are removed.
+
 The model is loaded by :mod:`tunebook.tools.runtime.evaluated_model`, prompts are finished before lm-eval sees them, and
 every setting that lm-eval has a default for is given. lm-eval writes its own results and samples into a new directory;
 :mod:`tunebook.tools.runtime.lm_eval_job` then decides whether they are what was asked for.
@@ -28,7 +30,7 @@ from tunebook.tools.runtime.lm_eval_index import folder_of
 from tunebook.tools.runtime.lm_eval_model import language_model
 from tunebook.tools.runtime.lm_eval_task import generation_arguments, task_of_questions
 from tunebook.tools.runtime.questions import Question, questions_of, write_questions
-from tunebook.tools.runtime.steering import ignore_dotenv, remove_steering, report_removed
+from tunebook.tools.runtime.steering import remove_steering, report_removed
 
 __all__ = ["Attempt", "LoadedModel", "evaluate", "load_model", "main"]
 
@@ -252,7 +254,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         attempt.directory.mkdir(parents=True)
         if "benchmark" in asked:
             use_shared_cache(os.environ)
-        ignore_dotenv()
         loaded = load_model(
             given.model_path,
             precision=given.precision,

@@ -141,6 +141,7 @@ DATA_SETTINGS = (
 OWN_SETTINGS = (
     _count("max_steps_per_epoch", nullable=True),
     Setting("save", "text", nullable=True, choices=("adapter", "merged")),  # null where all weights are trained
+    Setting("wandb_entity", "text", nullable=True),  # whose project it is
 )
 """The keys of the section ``tunebook``."""
 

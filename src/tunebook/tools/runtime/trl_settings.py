@@ -21,6 +21,7 @@ __all__ = ["Settings", "SettingsError", "load_settings", "read_settings"]
 
 _SECTIONS = {DATA: DATA_SETTINGS, OWN: OWN_SETTINGS}
 _FLOAT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+|[-+]?([0-9]+\.[0-9]*|\.[0-9]+)")
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a plan of a thousand runs reads as many files
 _Nodes = list[tuple[str, yaml.Node, int]]
 
 
@@ -102,7 +103,7 @@ def read_settings(text: str, *, file: str) -> Settings:
 
 def _root(text: str, file: str) -> yaml.Node:
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         raise SettingsError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(root, yaml.MappingNode):
@@ -167,7 +168,7 @@ def _plain(node: yaml.Node) -> Any:
         return [_plain(item) for item in node.value]
     if not isinstance(node, yaml.ScalarNode):
         return {}  # allowed nowhere
-    if node.style is None and _FLOAT.fullmatch(node.value):
+    if not node.style and _FLOAT.fullmatch(node.value):
         return float(node.value)
     if node.tag.endswith((":timestamp", ":binary")):
         return str(node.value)

@@ -81,7 +81,10 @@ def _trainer(settings: Settings, tokenizer_kind: type[ChatTokenizer]) -> Planned
 
 def _metrics(settings: Settings, *, is_written: bool) -> MetricsFile:
     project, run_name = settings.trl["project"], settings.trl["run_name"]
-    return MetricsFile(settings.output / METRICS, is_written=is_written, project=project, run_name=run_name)
+    entity = settings.own["wandb_entity"]
+    return MetricsFile(
+        settings.output / METRICS, is_written=is_written, project=project, entity=entity, run_name=run_name
+    )
 
 
 def _refuse_long_warmup(trainer: PlannedTrainer) -> None:
@@ -135,7 +138,8 @@ def _be_quiet() -> None:
     """Hides the progress bars of loading, and warnings of names that Transformers 6 will not have."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # as Transformers declares it
+    bars: Any = logging
+    bars.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning)
 
 

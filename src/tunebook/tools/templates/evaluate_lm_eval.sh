@@ -5,7 +5,7 @@ python -P -c 'import tunebook.tools.runtime.lm_eval_job' ||
     fail "this environment lacks tunebook[lm-eval]: install it there (pip install 'tunebook[lm-eval]')"
 rm -f -- "$result"
 printf '%s\n' "$asked" >"$scratch/asked.json"
-# lm-eval writes into a new directory, out of reach of variables and .env files.
+# lm-eval writes into a new directory, out of reach of variables.
 run python -P -m tunebook.tools.runtime.lm_eval_run \
     --model "$model" --model-path "$model_path" "${prepare_options[@]}" \
     --asked "$scratch/asked.json" --attempt "$scratch/attempt"

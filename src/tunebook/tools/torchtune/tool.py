@@ -58,6 +58,7 @@ class TorchtuneTool(FinetuningTool[TorchtuneSetup, TorchtuneModel]):
     step_rules = STEP_RULES
     configurations = (FINETUNE_CONFIG,)
     body = "finetune"
+    ignores_windows = True
 
     def resolve(self, name: str, facts: ModelFacts | None, *, lora: bool) -> TorchtuneModel:
         """The builder of the model."""

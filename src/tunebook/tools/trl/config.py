@@ -40,9 +40,13 @@ _SHARDED = {
 def sft_values(training: Trained) -> dict[str, Any]:
     """Every key of ``sft.yaml``, by its dotted path and in the order of the file."""
     setup, model = training.setup, training.model
+    entity = None
+    if setup.values["my_wandb_project"] is not None:
+        entity = training.context.site.wandb_entity or None
     given: dict[str, Any] = dict(_ALL_WEIGHTS)
     given |= configured_values(SETUP_PARAMETERS, training)
     given |= {
+        f"{OWN}.wandb_entity": entity,
         "attn_implementation": model.attention,
         "adam_beta1": 0.9,
         "adam_beta2": 0.999,

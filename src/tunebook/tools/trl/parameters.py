@@ -122,12 +122,7 @@ SETUP_PARAMETERS = (
     row("lora_rank", configured=_rank),
     row("lora_alpha", place="lora_alpha"),
     row("lora_dropout", place="lora_dropout"),
-    # TRL does not train an adapter of the output layer.
-    row(
-        "lora_target_modules",
-        choices=("q_proj", "k_proj", "v_proj", "output_proj", "mlp"),
-        configured=_targets,
-    ),
+    row("lora_target_modules", choices=(), configured=_targets),  # the names of a model's own modules too
     SetupParameter(
         "quantization",
         "Quantization",

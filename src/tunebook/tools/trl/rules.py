@@ -31,9 +31,16 @@ def broken_rules(settings: Settings, examples: int | None = None) -> Iterator[Br
     Args:
         examples: how many training examples there are; ``None`` where that is not known.
     """
-    for rule in (device_rules, common_rules, _quantization):
+    for rule in (device_rules, common_rules, _output_layer, _quantization):
         yield from rule(settings)
     yield from STEP_RULES.broken(settings, examples)
+
+
+def _output_layer(settings: Settings) -> Iterator[BrokenRule]:
+    targets = settings["lora_target_modules"]
+    if isinstance(targets, tuple) and {"output", "lm_head"} & set(targets):
+        message = "TRL does not train an adapter of the output layer"
+        yield BrokenRule("lora_target_modules", message, "remove it from LoRA Target Modules")
 
 
 def _quantization(settings: Settings) -> Iterator[BrokenRule]:

@@ -1,6 +1,7 @@
 """The modules that LoRA adapts: from the plan's names, which are those of every tool, to the names of a model's own.
 
-The weights of a model name its modules. Without them, the names are those of its family.
+The weights of a model name its modules. Without them, the names are those of its family. A plan may give the names of
+the model's own modules too.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ _FAMILIES = {
         _PLAIN,
     ),
 }
+_CHOOSE = "name q_proj, k_proj, v_proj, output_proj or mlp, or one of these modules"
 _LAYER = re.compile(r"^(?P<before>.*?)\.(?P<number>\d+)\.(?P<path>.+)\.weight$")
 _ATTENTION = re.compile(r"attn|attention")
 _MATRIX = 2
@@ -63,8 +65,14 @@ def module_names(model: TrlModel, targets: Sequence[str]) -> tuple[str, ...]:
     if family is None:
         message = f"the modules of a model of the family {model.family} are not known without its weights"
         raise PlanError(message, hint="give a directory whose safetensors files can be read here")
-    names = [name for target in targets for name in family.get(target, ())]
-    return tuple(dict.fromkeys(names))
+    own = {name for names in family.values() for name in names}
+    chosen: list[str] = []
+    for target in targets:
+        if target not in family and target not in own:
+            message = f"a model of the family {model.family} has no module for {target}; its modules are: "
+            raise PlanError(message + ", ".join(sorted(own)), hint=_CHOOSE)
+        chosen += family.get(target, (target,))
+    return tuple(dict.fromkeys(chosen))
 
 
 def _named_by_weights(model: TrlModel, targets: Sequence[str]) -> tuple[str, ...]:
@@ -73,7 +81,7 @@ def _named_by_weights(model: TrlModel, targets: Sequence[str]) -> tuple[str, ...
     for target in targets:
         found = _found(target, paths)
         if not found:
-            raise PlanError(_missing(target, model, paths), hint="remove it from LoRA Target Modules")
+            raise PlanError(_missing(target, model, paths), hint=_CHOOSE)
         for path in found:
             chosen.setdefault(_last(path), set()).add(path)
     for name, of_name in chosen.items():
@@ -99,7 +107,9 @@ def _last(path: str) -> str:
 
 def _found(target: str, paths: set[str]) -> list[str]:
     """The modules of a target; where queries, keys and values are one module, that one."""
-    names = _PARTS[target]
+    names = _PARTS.get(target)
+    if names is None:
+        return sorted(path for path in paths if _last(path) == target)
     is_attention = target in _OF_ATTENTION
     found = _of_kind(names, paths, is_attention=is_attention)
     if not found and is_attention and target != "output_proj":
