@@ -90,6 +90,9 @@ def server_environment(environment: dict[str, str], venv: str) -> list[str]:
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
     }
+    if "SLURM_JOB_ID" not in environment:
+        # On a machine that others use too, each server would choose the same cores for itself.
+        environment.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     if venv:
         environment |= {"VIRTUAL_ENV": venv, "PATH": f"{venv}/bin:{environment.get('PATH', '')}"}
         environment.pop("PYTHONHOME", None)
