@@ -40,6 +40,8 @@ def value(text: str, name: str) -> list[str]:
 def test_evaluations_of_one_base_model_share_a_server_and_an_allocation(served: Path) -> None:
     assert scaffolded(served).exit_code is ExitCode.DONE
     server = (served / SERVER).read_text()
+    steps = [step.path for step in scaffolded(served).parts[1].steps]
+    assert steps.count(SERVER) == 1  # every run has it among its files
     base = "/scratch/gpfs/LAB/pretrained-llms/Llama-3.2-1B-Instruct"
     assert (value(server, "model"), value(server, "precision"), value(server, "max_rank")) == ([base], ["bf16"], ["64"])
     options = value(server, "server_options")

@@ -103,6 +103,7 @@ def test_a_server_that_is_ready_is_described_and_ends_with_all_its_processes(sta
     variables = report["variables"]
     assert not {"VLLM_USE_V1", "HF_ENDPOINT"} & variables.keys()
     assert (variables["VLLM_ALLOW_RUNTIME_LORA_UPDATING"], variables["HF_HUB_OFFLINE"]) == ("True", "1")
+    assert variables["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"  # servers beside it would choose the same cores
     assert variables["VLLM_CACHE_ROOT"] == program.steering["VLLM_CACHE_ROOT"]
     with Client(program.service) as client:
         client.load_adapter("a", Path("/adapters/a"))

@@ -182,7 +182,7 @@ def _do_part(session: _Session, part: Part) -> PartReport:
         scripts += [job.script for job in built.unit.jobs]
         warnings += built.unit.warnings
     options = session.options
-    steps = reconcile(files, session.read, session.manifest.generated, overwrite=options.overwrite)
+    steps = reconcile(dict.fromkeys(files), session.read, session.manifest.generated, overwrite=options.overwrite)
     mismatches: tuple[Problem, ...] = ()
     if not options.dry_run:
         write_steps(session.context.experiment, steps, directories)

@@ -114,6 +114,7 @@ class Server:
         """
         options = ["--dtype", _DTYPES[self.precision], "--seed", str(planned_generation(plan).seed)]
         options += ["--max-model-len", "auto", "--generation-config", "vllm", "--no-enable-prefix-caching"]
+        options.append("--disable-uvicorn-access-log")  # a line for each request
         if self.max_rank:
             options += ["--enable-lora", "--max-lora-rank", str(self.max_rank), "--max-loras", "1"]
         if not on_gpu:

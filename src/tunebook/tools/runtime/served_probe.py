@@ -22,6 +22,8 @@ from tunebook.tools.runtime.tokenized_data import IGNORED, ChatTokenizer
 
 __all__ = ["TrainingData", "prove_served"]
 
+_FEW = 4  # examples suffice to see that an adapter changes anything
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -68,14 +70,23 @@ def prove_served(
         )
     found: dict[str, Any] = {"samples": len(examples), "trained": entry["trained"], "served": loss}
     found["tolerance"] = max(entry.get("tolerance", 0.0), tolerance(entry["trained"], precision))
-    if name != client.service.model:
-        base = [_answer(client, client.service.model, example) for example in examples]
-        found["base"], _ = _mean(base)
-        if base == served:
+    base = client.service.model
+    if name != base:
+        found["changed"] = _largest_change(served, [_answer(client, base, example) for example in examples[:_FEW]])
+        if not found["changed"]:
             raise ServedError(f"the server ignores the adapter {checkpoint}: every answer is as probable as without it")
     if not abs(loss - entry["trained"]) <= found["tolerance"]:
-        raise ServedError(_difference(found, checkpoint, data.epoch))
+        without = None
+        if name != base:
+            without, _ = _mean([_answer(client, base, example) for example in examples])
+        raise ServedError(_difference(found, checkpoint, data.epoch, without))
     return found
+
+
+def _largest_change(served: Sequence[Sequence[float]], base: Sequence[Sequence[float]]) -> float:
+    """How far an adapter moves the log-probability of a token at most; exactly 0 if the server ignores it."""
+    pairs = zip(served, base, strict=False)
+    return max(abs(one - other) for answer, without in pairs for one, other in zip(answer, without, strict=True))
 
 
 def _recorded(checkpoint: Path, epoch: int) -> dict[str, Any]:
@@ -120,10 +131,10 @@ def _mean(answers: Sequence[Sequence[float]]) -> tuple[float, int]:
     return -sum(values) / len(values), len(values)
 
 
-def _difference(found: Mapping[str, Any], checkpoint: Path, epoch: int) -> str:
+def _difference(found: Mapping[str, Any], checkpoint: Path, epoch: int, without: float | None) -> str:
     text = f"the server does not compute with {checkpoint} as it was trained: the mean loss of {found['samples']} "
     text += f"held-out answers is {found['trained']:.4f} as trained (epoch {epoch}) and {found['served']:.4f} on the "
     text += f"server; they may differ by {found['tolerance']:.4f}"
-    if "base" in found:
-        text += f"; without the adapter it is {found['base']:.4f}"
+    if without is not None:
+        text += f"; without the adapter it is {without:.4f}"
     return f"{text}. Evaluate with `Inference: hf`"

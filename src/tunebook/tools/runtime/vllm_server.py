@@ -44,6 +44,8 @@ _POLL_S = 0.2
 _ANSWER_S = 5.0
 _END_S = 6.0  # the wrapper of a shared allocation waits 10 s
 _LAST_LINES = 20
+_TAIL_BYTES = 65_536
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
 
 
@@ -88,6 +90,9 @@ def server_environment(environment: dict[str, str], venv: str) -> list[str]:
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
     }
+    if "SLURM_JOB_ID" not in environment:
+        # On a machine that others use too, each server would choose the same cores for itself.
+        environment.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     if venv:
         environment |= {"VIRTUAL_ENV": venv, "PATH": f"{venv}/bin:{environment.get('PATH', '')}"}
         environment.pop("PYTHONHOME", None)
@@ -185,7 +190,11 @@ def _free_port() -> int:
 
 
 def _last_lines(log: Path) -> list[str]:
-    lines = [line.rstrip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    """The last lines of a log, which may be long after days."""
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        text = stream.read().decode("utf-8", errors="replace")
+    lines = [line.rstrip() for line in text.splitlines()]
     return [line for line in lines if line][-_LAST_LINES:]
 
 
@@ -264,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the server until it ends or somebody ends it; the exit code is 0 if somebody did."""
     given = _arguments(sys.argv[1:] if arguments is None else arguments)
     parent = os.getppid()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _SIGNALS:
         signal.signal(number, _stop)
     environment = dict(os.environ)
     report_removed(server_environment(environment, given.venv))
@@ -295,6 +304,8 @@ def _serve(wanted: _Wanted, environment: Mapping[str, str], file: Path, parent: 
         _write(file, {"ended": str(error)})
         return 1
     finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # nothing interrupts the end of the server
         if server is not None:
             server.end()
     return 0
