@@ -14,7 +14,6 @@ from tunebook.cli.jobs import jobs_data, watching
 from tunebook.cli.options import Json
 from tunebook.cli.output import console, print_json
 from tunebook.core.jobs import JobState
-from tunebook.core.plan.overview import tool_names
 from tunebook.core.units import spoken_duration
 
 __all__ = ["register"]
@@ -46,7 +45,7 @@ def register(app: typer.Typer) -> None:
             if not as_json:
                 out.print(f"• {text}", markup=False)
 
-        options = api.DemoOptions(runs=runs, model=model, tools=tool_names(tools or ""))
+        options = api.DemoOptions(runs=runs, model=model, tools=_names(tools))
         with watching(quiet=as_json) as show:
             report = api.demo(directory, options, progress=report_step, on_event=show)
         if as_json:
@@ -58,6 +57,11 @@ def register(app: typer.Typer) -> None:
             out.print(_table(report))
             _show_end(report)
         raise typer.Exit(report.exit_code)
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    names = (text or "").split(",")
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def _table(report: api.DemoReport) -> Table:
