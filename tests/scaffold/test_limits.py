@@ -62,3 +62,24 @@ def test_check_and_scaffold_read_the_table_that_site_init_wrote(experiment: Path
     assert len(report.errors) == 8, "five times, the memory, CPUs and GPUs, each once"
     assert all(problem.file == "claude.local.md" and problem.line for problem in report.errors)
     assert scaffolded(experiment).is_complete_failure
+
+
+def test_jobs_that_share_an_allocation_must_fit_together(experiment: Path) -> None:
+    table = """
+## Partitions
+
+| Partition | Time limit | GPUs | CPUs per node | Memory per node | Features | Only for |
+| --- | --- | --- | --- | --- | --- | --- |
+| gpu (default) | 1:00:00 | 4 × a100 per node | 64 | 500 GB | - | - |
+"""
+    with (experiment / "claude.local.md").open("a") as file:
+        file.write(table)
+    plan = experiment / "experiment_summary.md"
+    replace(plan, "- **GPUs:**", "- **Evaluations per job:** 3\n- **GPUs:**")
+    assert api.check(experiment).exit_code is ExitCode.DONE
+    replace(plan, "- **Evaluations per job:** 3", "- **Evaluations per job:** 6")
+    report = api.check(experiment)
+    (problem,) = report.errors
+    assert problem.message.startswith("with 6 jobs in one allocation, a job asks for 1h 30m, but partition gpu")
+    assert "`Evaluations per job`" in (problem.hint or "")
+    assert scaffolded(experiment).exit_code is not ExitCode.DONE

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from tunebook.core.jobs import Job, Stage
 from tunebook.core.plan import Run
 from tunebook.errors import Problem, TunebookError
-from tunebook.scaffold.limits import limit_problems
+from tunebook.scaffold.limits import limit_problems, pack_problems
 from tunebook.tools.base import Context, Prepared, Tool, Unit
 from tunebook.tools.narrowing import context_of
 
@@ -111,4 +111,7 @@ def _build_part(tool: Tool, context: Context, failed: Mapping[str, Failure]) -> 
             failures.append(Failure(run.name, tuple(dict.fromkeys(exceeded))))
         else:
             built.append(Built(run, unit))
+    too_large = pack_problems((job for item in built for job in item.unit.jobs), context.site)
+    failures += [Failure(run, problems) for run, problems in too_large.items()]
+    built = [item for item in built if item.run.name not in too_large]
     return Part(tool, context, tuple(built), tuple(failures), prepared)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from tunebook.core.jobs import Resources
+from tunebook.core.jobs import Job, Pack, Resources
+from tunebook.core.packs import shared_resources
 from tunebook.core.site import NodeLimits, Site
 from tunebook.core.units import megabytes, spoken_duration
 from tunebook.errors import Problem
 
-__all__ = ["limit_problems"]
+__all__ = ["limit_problems", "pack_problems"]
 
 _HINT = "ask for less, or name another partition; if the table is out of date, `tunebook site init` writes it again"
+
+_PACK_HINT = "let fewer jobs share one (`Runs per GPU`, `Evaluations per job`), or lower what each asks for"
 
 
 def limit_problems(resources: Resources, site: Site) -> tuple[Problem, ...]:
@@ -24,6 +28,27 @@ def limit_problems(resources: Resources, site: Site) -> tuple[Problem, ...]:
         if not problems:
             return ()
     return tuple(problems)
+
+
+def pack_problems(jobs: Iterable[Job], site: Site) -> Mapping[str, tuple[Problem, ...]]:
+    """The runs whose jobs share an allocation that no node can give, with the reasons.
+
+    An allocation is taken for the largest number of jobs that may share it, and of these for the most demanding.
+    """
+    groups: dict[Pack, list[Job]] = {}
+    for job in jobs:
+        if job.pack is not None:
+            groups.setdefault(job.pack, []).append(job)
+    found: dict[str, tuple[Problem, ...]] = {}
+    for pack, members in groups.items():
+        members.sort(key=lambda job: job.resources.time_min or 0.0, reverse=True)
+        together = [job.resources for job in members[: pack.size]]
+        problems = limit_problems(shared_resources(pack, together), site)
+        words = f"with {len(together)} jobs in one allocation, "
+        told = tuple(replace(problem, message=words + problem.message, hint=_PACK_HINT) for problem in problems)
+        if told and len(together) > 1:
+            found |= {job.run: told for job in members}
+    return found
 
 
 def _exceeded(resources: Resources, partition: NodeLimits) -> Iterator[str]:
