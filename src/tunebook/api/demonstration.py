@@ -49,7 +49,7 @@ class DemoOptions:
     Attributes:
         runs: how many LoRA ranks to compare: 4, 16, 64, …
         model: a model's directory in place of SmolLM2-135M-Instruct.
-        tools: tools of the plan: one for training in place of the usual one, and others for evaluation beside it.
+        tools: a tool that trains in place of the usual one, and tools that evaluate too.
         cache: where the downloaded model is kept; ``None`` for the user's cache directory.
     """
 

@@ -261,7 +261,7 @@ class _Reading:
 
 
 def _key_of(name: str) -> str | None:
-    """The key of a setting by its name in the file; a name that is only near the name of one is none of a tool."""
+    """The key of a setting by its name in the file; a misspelt stage is not taken for a tool."""
     known = _KEYS.get(name)
     tool = _OF_TOOL.fullmatch(name)
     if known is not None or tool is None or get_close_matches(tool["tool"], _OF_STAGES, n=1, cutoff=_NEAR):

@@ -265,7 +265,7 @@ class LocalExecutor:
 
 @dataclass(frozen=True)
 class _Start:
-    """A script that is to be started: a job's own, or a pack's."""
+    """A script to start: a job's own, or a pack's."""
 
     name: str
     script: Path

@@ -101,7 +101,7 @@ class PackRecords:
 
 
 class _Member:
-    """What a pack recorded about one of its jobs: when it started, and how it ended; empty if it has not."""
+    """The record of one job of a pack: when it started, and how it ended; empty if it has not."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self.ended = _first_line(folder / f"{number}.ended")

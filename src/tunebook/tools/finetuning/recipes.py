@@ -39,4 +39,4 @@ RECIPE = Parameter(
     trains_adapters=recipe_trains_adapters,
     is_shown=True,
 )
-"""What is trained."""
+"""The weights that a recipe trains."""

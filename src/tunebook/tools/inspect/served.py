@@ -225,7 +225,7 @@ def _names(labels: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:
 
 
 def served_warnings(context: Context) -> Iterator[Problem]:
-    """What a person should know before a server is started."""
+    """Warnings before a server is started."""
     plan, site = context.plan, context.site
     if is_served(plan) and SERVER not in site.tool_environments:
         message = "Inference is vllm, but the site settings name no environment for vllm: "
@@ -253,7 +253,7 @@ def served_effects(context: Context, run: Run) -> Iterator[Effect]:
 
 
 def served_resources(resources: Resources, site: Site) -> Resources:
-    """What a job needs that may have to start the server itself: memory and time beyond those of its evaluation."""
+    """The resources of a job that may have to start the server itself: more memory and time than its evaluation."""
     minutes = resources.time_min
     time = sbatch_time(minutes + _START_MIN) if minutes else resources.time
     memory = resources.memory
