@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -14,12 +15,18 @@ LONG = Resources(time="02:00:00", memory="32G", cpus=4, gpus=1, partition="gpu")
 SHORT = Resources(time="01:00:00", memory="16G", cpus=2, gpus=1, partition="gpu")
 
 
+def without_gpu(resources: Resources) -> Resources:
+    return replace(resources, gpus=0)
+
+
 @pytest.mark.parametrize(
     ("pack", "members", "wanted"),
     [
-        (Pack("side by side"), [LONG, SHORT, SHORT], ("02:00:00", "64G", 8, 1)),
+        (Pack("side by side on a GPU"), [LONG, SHORT, SHORT], ("04:00:00", "64G", 8, 1)),
+        (Pack("side by side"), [without_gpu(LONG), without_gpu(SHORT)], ("02:00:00", "48G", 6, 0)),
         (Pack("one by one", at_once=1), [SHORT, LONG, SHORT], ("04:00:00", "32G", 4, 1)),
-        (Pack("two lanes", at_once=2), [LONG, SHORT, SHORT], ("03:00:00", "48G", 6, 1)),
+        (Pack("two lanes on a GPU", at_once=2), [LONG, SHORT, SHORT], ("04:00:00", "48G", 6, 1)),
+        (Pack("two lanes", at_once=2), list(map(without_gpu, [LONG, SHORT, SHORT])), ("03:00:00", "48G", 6, 0)),
         (Pack("with a service", at_once=1, service="s.sh", memory="500M"), [SHORT], ("01:00:00", "16884M", 2, 1)),
         (Pack("more lanes than jobs", at_once=8), [LONG], ("02:00:00", "32G", 4, 1)),
     ],

@@ -161,3 +161,23 @@ def test_a_wrong_plan_has_no_settings_in_effect(experiment: Path) -> None:
     report = api.check(experiment)
     assert report.errors
     assert report.effects == {}
+
+
+def test_each_of_several_evaluation_tools_has_its_own_settings_in_effect(experiment: Path) -> None:
+    plan = experiment / PLAN
+    replace(plan, "**Evaluation:** inspect-ai", "**Evaluation:** inspect-ai, lm-eval")
+    text = plan.read_text()
+    task = next(line for line in text.splitlines() if line.startswith("| capitalization |"))
+    again = f"| words | lm-eval | `exact_match` | `{DATA}` | |"
+    tasks = text[text.index("| Task Name") : text.index(task) + len(task)]
+    table = f"| Task Name | Tool | Script | Dataset | Description |\n|---|---|---|---|---|\n{task}\n{again}"
+    table = table.replace("| capitalization |", "| capitalization | inspect-ai |")
+    text = text.replace(tasks, table)
+    start = text.index("### Evaluation Matrix")
+    matrix = text[start : text.index("\n## ", start)]
+    total = next(line for line in text.splitlines() if "Total evaluations" in line)
+    plan.write_text(text.replace(matrix, "").replace(f"{total}\n", ""))
+    report = api.check(experiment)
+    assert report.errors == ()
+    groups = {item.group for item in report.effects[FIRST]}
+    assert {"evaluation with inspect-ai", "evaluation with lm-eval", "jobs of evaluation with lm-eval"} <= groups

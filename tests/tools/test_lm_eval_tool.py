@@ -108,6 +108,12 @@ def test_a_benchmark_is_asked_with_its_own_data_and_prompts(experiment: Path) ->
     assert "dataset" not in found
 
 
+def test_a_benchmark_that_ignores_the_number_of_examples_is_an_error(experiment: Path) -> None:
+    with_task(experiment, "ifeval", "-", "**Benchmark Shots:** 5")
+    message = "the benchmark `ifeval` is always asked without examples, but Benchmark Shots is 5"
+    assert any(message in error for error in errors_of(experiment))
+
+
 REFUSED = [
     ("hellaswagg", "-", "hellaswagg is no task of lm-eval; allowed: `exact_match` for the test split of a data set"),
     ("hellaswagg", "-", "did you mean `hellaswag`"),
@@ -186,13 +192,17 @@ def test_without_lm_eval_here_a_benchmark_is_not_an_error(monkeypatch: pytest.Mo
     assert read_task(Path("exact_match")).functions
 
 
+def _mean(rows: list[dict[str, Any]]) -> float:
+    return float(sum(row["acc"] for row in rows) / max(1, len(rows)))
+
+
 def write_log(run: Path, tasks: dict[str, list[dict[str, Any]]], **changes: Any) -> Path:
     """Files as lm-eval writes them, with the samples of some tasks."""
     folder = run / "eval" / "logs" / "attempt"
     folder.mkdir(parents=True, exist_ok=True)
     stamp = "2026-01-02T10-00-00.123456"
     results: dict[str, Any] = {
-        "results": {task: {"acc,none": 0.5, "acc_stderr,none": 0.1} for task in tasks},
+        "results": {task: {"acc,none": _mean(rows), "acc_stderr,none": 0.1} for task, rows in tasks.items()},
         "configs": {task: {"metric_list": [{"metric": "acc", "aggregation": "mean"}]} for task in tasks},
         "n-samples": {task: {"original": 9, "effective": len(rows)} for task, rows in tasks.items()},
         "date": 1767348000.0,
@@ -241,6 +251,15 @@ def test_a_metric_of_several_filters_is_a_measure_each(tmp_path: Path) -> None:
     assert means == {"acc/strict": ("mean", 1.0), "acc/flexible": ("mean", 0.0)}
 
 
+def test_a_measure_of_all_samples_together_is_no_score_of_a_sample(tmp_path: Path) -> None:
+    """lm-eval logs the likelihood of each answer as its perplexity."""
+    rows = [
+        choice(number, 1.0) | {"metrics": ["perplexity", "acc"], "perplexity": -1.0 - number} for number in range(2)
+    ]
+    log = write_log(tmp_path, {"lambada": rows}, results={"lambada": {"perplexity,none": 4.48, "acc,none": 1.0}})
+    assert LmEvalResults().read_samples([log]).readings[log].values == {"acc": (1.0, 1.0)}
+
+
 def test_a_torn_log_does_not_hide_the_others(tmp_path: Path) -> None:
     whole = write_log(tmp_path / "a", {"words": [choice(0, 1.0)]})
     torn = write_log(tmp_path / "b", {"words": [choice(0, 1.0)]})
@@ -265,3 +284,4 @@ def test_a_log_belongs_to_the_task_that_it_names_and_to_the_epoch_of_its_model()
     assert subject("words", "rank8_epoch1", "exact_match") == ("words", 1)
     assert subject("hellaswag", "rank8_base") == ("sense", None)
     assert subject("mmlu", "x") == (None, None)
+    assert subject("earlier_words", "x", "exact_match") == (None, None)  # of other data, perhaps

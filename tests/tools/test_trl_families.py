@@ -116,17 +116,19 @@ def test_quantized_weights_without_a_gpu_are_an_error_in_one_line(
 
 
 def test_adapters_that_the_trainer_has_cast_are_in_fp32_again(tmp_path: Path) -> None:
-    """TRL casts those of quantized models to bf16; on a CPU, the cast is made here."""
+    """TRL rounds those of quantized models to bf16; on a CPU, that is done here. What they were is kept."""
     import torch
 
     from tunebook.tools.runtime.trl_training import set_up
 
     trainer = set_up(sft_settings(tmp_path, build_tiny_model(tmp_path / "model")))
-    trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
-    for parameter in trained:
+    trained = {name: one for name, one in trainer.model.named_parameters() if one.requires_grad}
+    first = {name: parameter.detach().clone() for name, parameter in trained.items()}
+    for parameter in trained.values():
         parameter.data = parameter.data.to(torch.bfloat16)
-    trainer._in_fp32()
-    assert {parameter.dtype for parameter in trained} == {torch.float32}
+    trainer._restore_adapters(first)
+    assert {parameter.dtype for parameter in trained.values()} == {torch.float32}
+    assert all(torch.equal(parameter, first[name]) for name, parameter in trained.items())
 
 
 def launched(config: Path, processes: int, port: int) -> subprocess.CompletedProcess[str]:

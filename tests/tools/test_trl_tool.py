@@ -310,7 +310,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "gpt_neox.layers.0",
         ("attention.query_key_value", "attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
     ),
-    "gpt2": ("transformer.h.0", ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")),
+    "gpt_bigcode": ("transformer.h.0", ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")),
     "mystery": ("model.blocks.0", ("attention.mixer", "mlp.up")),
 }
 
@@ -331,8 +331,8 @@ def model_of(family: str) -> TrlModel:
         ("phi3", ("q_proj", "v_proj", "output_proj", "mlp"), ("qkv_proj", "o_proj", "down_proj", "gate_up_proj")),
         ("phi", ("q_proj", "output_proj", "mlp"), ("q_proj", "dense", "fc1", "fc2")),
         ("gpt_neox", ("q_proj", "output_proj", "mlp"), ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")),
-        ("gpt2", ("q_proj", "output_proj", "mlp"), ("c_attn", "c_proj", "c_fc")),
-        ("gpt2", ("c_proj",), ("c_proj",)),
+        ("gpt_bigcode", ("q_proj", "output_proj", "mlp"), ("c_attn", "c_proj", "c_fc")),
+        ("gpt_bigcode", ("c_proj",), ("c_proj",)),
         ("mystery", ("mixer",), ("mixer",)),
     ],
 )
@@ -347,7 +347,22 @@ def test_a_family_whose_modules_have_other_names_is_an_error_that_names_them() -
 
 def test_a_name_that_two_kinds_of_modules_share_is_an_error() -> None:
     with pytest.raises(PlanError, match=r"attn\.c_proj and mlp\.c_proj alike"):
-        module_names(model_of("gpt2"), ("q_proj", "output_proj"))
+        module_names(model_of("gpt_bigcode"), ("q_proj", "output_proj"))
+
+
+def test_the_experts_of_a_model_are_not_adapted_without_a_word() -> None:
+    """The file names a matrix for each expert, but Transformers has one tensor for all of them."""
+    modules = (*_ATTENTION, "mlp.experts.0.gate_proj", "mlp.experts.0.up_proj", "mlp.experts.1.gate_proj")
+    shapes = {f"model.layers.0.{module}.weight": (8, 4) for module in (*modules, "mlp.shared_expert.gate_proj")}
+    model = TrlModel(0.1, {"model_type": "qwen2_moe"}, shapes)
+    assert module_names(model, ("q_proj", "v_proj")) == ("q_proj", "v_proj")
+    with pytest.raises(PlanError, match=r"mlp is in the experts of this model \(mlp\.experts\.0\.gate_proj\)"):
+        module_names(model, ("q_proj", "mlp"))
+
+
+def test_layers_that_lora_does_not_adapt_are_an_error() -> None:
+    with pytest.raises(PlanError, match="the family gpt2 has no linear layers"):
+        module_names(TrlModel(0.1, {"model_type": "gpt2"}, {}), ("q_proj",))
 
 
 def test_without_weights_the_family_gives_the_names_and_an_unknown_one_is_an_error() -> None:

@@ -22,9 +22,9 @@ def shared_resources(pack: Pack, members: Sequence[Resources]) -> Resources:
     """Returns what one allocation for all these jobs asks for.
 
     GPUs count once, since jobs side by side share them. CPUs and memory are those of the jobs that may run side by
-    side, and memory is that of the service too. The time is that of the longest job if all run side by side, the sum if
-    one runs after the other, and in between the longest that any order can take. A value that one of the jobs leaves to
-    the cluster is left to it.
+    side, and memory is that of the service too. The time is the sum if one job runs after the other, and also on a GPU,
+    on which jobs side by side may take turns. Without a GPU it is that of the longest job if all run side by side, and
+    in between the longest that any order can take. A value that one of the jobs leaves to the cluster is left to it.
 
     Args:
         members: the resources of the jobs; what is not combined is the first job's.
@@ -60,8 +60,9 @@ def _time(members: Sequence[Resources], lanes: int) -> str:
             return ""
         times.append(member.time_min)
     longest = max(times)
+    takes_turns = lanes == 1 or any(member.gpus for member in members)
+    if takes_turns:
+        return sbatch_time(sum(times))
     if lanes >= len(times):
         return sbatch_time(longest)
-    if lanes == 1:
-        return sbatch_time(sum(times))
     return sbatch_time(longest + (sum(times) - longest) / lanes)

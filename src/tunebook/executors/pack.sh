@@ -4,7 +4,7 @@
 tick=0.2            # seconds between two looks at the jobs
 ticks_to_cancel=10  # between two looks for jobs to cancel, which may be on a slow disk
 patience_s=60       # for a cancelled job to end, and for the outcome of a needed job to become visible
-service_wait_s=${TUNEBOOK_SERVICE_WAIT_S:-1800}
+service_wait_s=${TUNEBOOK_SERVICE_WAIT_S:-3600}
 exit_code=0         # this script's; set once a signal ends the pack
 count=${#numbers[@]}
 pids=()             # of the running jobs, by their numbers
@@ -178,7 +178,10 @@ collect() { # records the jobs that have ended
         case $code in
             130 | 138 | 143) idle 1 ;; # the signal that ended it may be one for the whole pack
         esac
-        [ "$exit_code" -ne 0 ] || write "$folder/$number.ended" "$code $(now)"
+        # After a signal, only success counts: a job that was told to end starts again if the cluster runs this again.
+        if [ "$exit_code" -eq 0 ] || [ "$code" -eq 0 ]; then
+            write "$folder/$number.ended" "$code $(now)"
+        fi
     done
 }
 

@@ -12,7 +12,7 @@ from tunebook.core.plan import Plan, Run
 from tunebook.core.plan.settings import SettingInEffect, settings_in_effect
 from tunebook.core.site import Site, line_of
 from tunebook.scaffold.blueprint import Blueprint
-from tunebook.tools.base import PROMPTS, Context, Effect
+from tunebook.tools.base import PROMPTS, Context, Effect, Tool
 from tunebook.tools.plan_inputs import dataset_path, model_path
 
 __all__ = ["EffectTable", "effects_by_run", "tabulate"]
@@ -41,6 +41,7 @@ def effects_by_run(
         only: the names of the runs; all runs without it.
     """
     plan, site = context.plan, context.site
+    several = len(plan.tools.evaluation) > 1
     found: dict[str, dict[tuple[str, str], Effect]] = {}
     for run in plan.runs:
         if only is not None and run.name not in only:
@@ -54,8 +55,17 @@ def effects_by_run(
                 continue
             own = part.tool.effects(part.context, built.run, built.unit)
             resources = _of_jobs(built.unit.jobs, part.tool.stage, plan, site)
-            found[built.run.name] |= {(item.group, item.key): item for item in (*own, *resources)}
+            for item in (*own, *resources):
+                kept = _of_one_tool(item, part.tool) if several and part.tool.stage is Stage.EVALUATION else item
+                found[built.run.name][kept.group, kept.key] = kept
     return {run: tuple(effects.values()) for run, effects in found.items()}
+
+
+def _of_one_tool(effect: Effect, tool: Tool) -> Effect:
+    """The effect in a group of the tool's own, where the plan has several tools for a stage."""
+    if effect.group == PROMPTS:
+        return effect
+    return replace(effect, group=f"{effect.group} with {tool.name}")
 
 
 def _of_plan(plan: Plan, item: SettingInEffect) -> Effect:

@@ -25,6 +25,7 @@ from tunebook.core.units import megabytes, sbatch_time
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Effect, PlannedFile
 from tunebook.tools.evaluated_model import EvaluatedModel, evaluated_model
+from tunebook.tools.evaluation_data import EvaluationData
 from tunebook.tools.evaluation_generation import EVALUATION_GROUP, planned_generation
 from tunebook.tools.job_script import Shell, assigned, environment_lines, shell_body
 from tunebook.tools.plan_inputs import model_path, planned_gpus
@@ -128,7 +129,7 @@ class Server:
             ValueError: a value cannot be written into a script.
         """
         site = context.site
-        own = site.environment_for(SERVER, Stage.EVALUATION)
+        own = site.tool_environments.get(SERVER, evaluation_environment)
         on_gpu = planned_gpus(context.plan, site) > 0
         variables: dict[str, Shell] = {
             "model": self.model,
@@ -267,13 +268,15 @@ def served_request(context: Context, run: Run, evaluation: Evaluation) -> str:
     request: dict[str, Any] = {"seed": planned_generation(context.plan).seed}
     prepared = context.prepared.get(run.name)
     if evaluation.epoch is not None and prepared is not None:
-        values = prepared.values
+        task = next(task for task in context.plan.tasks if task.name == evaluation.task)
+        data = EvaluationData(context, run, task)
+        system_prompt, prompt = data.prompts()
         request["training"] = {
             "epoch": evaluation.epoch,
-            "dataset": str(context.experiment / expanded(str(values["dataset_path"]))),
-            "dataset_type": str(values["dataset_type"]),
-            "prompt": str(values["prompt"]),
-            "system_prompt": str(values["system_prompt"] or ""),
-            "max_seq_len": values.get("max_seq_len", effective(context.plan, run, "max_seq_len")),
+            "dataset": data.absolute(data.of_run),
+            "dataset_type": str(data.setting("dataset_type") or "instruct"),
+            "prompt": prompt,
+            "system_prompt": system_prompt,
+            "max_seq_len": data.setting("max_seq_len"),
         }
     return json.dumps(request, ensure_ascii=False)

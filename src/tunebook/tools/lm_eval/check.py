@@ -15,7 +15,7 @@ from tunebook.tools.evaluated_model import PLAIN_TEXT, dataset_type
 from tunebook.tools.lm_eval.tasks import is_benchmark, task_problem
 from tunebook.tools.plan_inputs import dataset_path
 from tunebook.tools.runtime.lm_eval_data import datasets_cache
-from tunebook.tools.runtime.lm_eval_index import data_sets
+from tunebook.tools.runtime.lm_eval_index import data_sets, fixes_shots
 from tunebook.tools.runtime.questions import SPLIT
 from tunebook.tools.task_script import TaskScript
 
@@ -37,8 +37,9 @@ def task_findings(context: Context, task: EvaluationTask, found: TaskScript | No
         message = f"task `{task.name}`: whether {task.script} is a benchmark could not be checked, since {found.unread}"
         return Findings(warnings=(Problem(message, plan.file, task.line),))
     if is_benchmark(task):
+        shots = tuple(_ignored_shots(plan, task))
         warnings = chain(_missing_data(plan, task), _unused_prompts(plan, task))
-        return Findings((), tuple(warnings), (f"task {task.name}: the benchmark {task.script} of lm-eval",))
+        return Findings(shots, tuple(warnings), (f"task {task.name}: the benchmark {task.script} of lm-eval",))
     note = f"task {task.name}: exact match on the {SPLIT} split"
     return Findings(tuple(_wrong_data(context, task)), (), (note,))
 
@@ -74,6 +75,14 @@ def _wrong_split(context: Context, task: EvaluationTask, path: str) -> Iterator[
     elif isinstance(limit, int) and limit > number:
         message = f"Evaluation Limit is {limit}, but the {SPLIT} split of {path} has only {number} examples"
         yield Problem(message, file, line, f"write {number} or fewer, or leave it out")
+
+
+def _ignored_shots(plan: Plan, task: EvaluationTask) -> Iterator[Problem]:
+    shots = evaluation_settings(plan)["benchmark_shots"]
+    if shots and fixes_shots(task.script):
+        message = f"the benchmark `{task.script}` is always asked without examples, but Benchmark Shots is {shots}"
+        hint = "leave Benchmark Shots out: each benchmark then has its own number"
+        yield Problem(message, plan.file, task.line, hint)
 
 
 def _missing_data(plan: Plan, task: EvaluationTask) -> Iterator[Problem]:

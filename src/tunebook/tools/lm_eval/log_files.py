@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from tunebook.tools.results import LogHeader, Samples
@@ -85,7 +87,9 @@ def read_task_samples(file: Path) -> Samples:
     tasks = list(results["configs"])
     rows: dict[str, _Row] = {}
     for task in tasks:
-        _add_rows(rows, _lines(file, task), prefix=f"{task}/" if len(tasks) > 1 else "")
+        lines = _lines(file, task)
+        averaged = _averaged(lines, results["results"].get(task) or {})
+        _add_rows(rows, lines, averaged, prefix=f"{task}/" if len(tasks) > 1 else "")
     ordered = [rows[name] for name in sorted(rows, key=_id_key)]
     measures = dict.fromkeys(measure for row in ordered for measure in row["values"])
     return Samples(
@@ -105,8 +109,33 @@ def _lines(results: Path, task: str) -> list[_Row]:
         return [json.loads(line) for line in lines]
 
 
-def _add_rows(rows: dict[str, _Row], lines: Sequence[_Row], *, prefix: str) -> None:
-    """Adds a task's samples; a sample has a line per filter."""
+def _averaged(lines: Sequence[_Row], reported: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """The measures of a task, each with its filter, that are the mean of what lm-eval logs of each sample.
+
+    Others, such as a perplexity or an F1 score, are computed of all samples together: a sample has no score of them.
+    """
+    numbers: dict[tuple[str, str], list[float]] = {}
+    for line in lines:
+        for metric in line["metrics"]:
+            number = _number(line[metric])
+            if number is not None:
+                numbers.setdefault((metric, line["filter"]), []).append(number)
+    found = set()
+    for (metric, filtering), values in numbers.items():
+        mean = _number(reported.get(f"{metric},{filtering}"))
+        if mean is None or math.isclose(mean, fmean(values), rel_tol=1e-6, abs_tol=1e-9):
+            found.add((metric, filtering))
+    return found
+
+
+def _add_rows(
+    rows: dict[str, _Row], lines: Sequence[_Row], averaged: AbstractSet[tuple[str, str]], *, prefix: str
+) -> None:
+    """Adds a task's samples; a sample has a line per filter.
+
+    Args:
+        averaged: the measures that samples have, with their filters.
+    """
     filters = {line["filter"] for line in lines}
     for line in lines:
         doc = line["doc"] if isinstance(line["doc"], dict) else {}
@@ -123,6 +152,8 @@ def _add_rows(rows: dict[str, _Row], lines: Sequence[_Row], *, prefix: str) -> N
             },
         )
         for metric in line["metrics"]:
+            if (metric, line["filter"]) not in averaged:
+                continue
             row["values"][_measure(metric, line["filter"], filters)] = _number(line[metric])
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from tunebook.core.plan import EvaluationTask
 from tunebook.tools.lm_eval.log_files import read_header, read_task_samples
+from tunebook.tools.lm_eval.tasks import is_benchmark
 from tunebook.tools.log_subjects import epoch_of_model
 from tunebook.tools.results import EvaluationResults, LogHeader, LogReadings, LogSubject, Samples
 
@@ -39,10 +40,17 @@ class LmEvalResults(EvaluationResults):
         return _read_each(logs, read_task_samples)
 
     def subject_of(self, log: LogHeader, tasks: Sequence[EvaluationTask]) -> LogSubject:
-        """Identifies the task by its name, otherwise by the benchmark, and the epoch by the model's name."""
+        """Identifies the task by its name, otherwise by the benchmark, and the epoch by the model's name.
+
+        Tasks that ask about a data set have the same script, so that it identifies none of them.
+        """
         names = [task.name for task in tasks if task.name == log.task]
-        fitting = names or [task.name for task in tasks if task.script in {log.task, log.task_file}]
+        fitting = names or [task.name for task in tasks if _is_benchmark_of(task, log)]
         return LogSubject(fitting[0] if len(fitting) == 1 else None, epoch_of_model(log.model))
+
+
+def _is_benchmark_of(task: EvaluationTask, log: LogHeader) -> bool:
+    return is_benchmark(task) and task.script in {log.task, log.task_file}
 
 
 def _read_each(logs: Sequence[Path], read: Callable[[Path], T]) -> LogReadings[T]:

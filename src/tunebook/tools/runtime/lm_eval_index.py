@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Benchmark", "benchmarks", "data_sets", "folder_of"]
+__all__ = ["Benchmark", "benchmarks", "data_sets", "fixes_shots", "folder_of"]
 
 _ENTRY = re.compile(
     rb"""^["']?(task|group|tag)["']?[ \t]*:[ \t]*(?:\#.*)?(\S.*)?$((?:\r?\n[ \t]*-[ \t]+.*)*)""", re.MULTILINE
@@ -95,20 +95,25 @@ def folder_of(name: str) -> Path | None:
 
 def data_sets(name: str) -> list[str]:
     """The data sets of the Hugging Face Hub that a benchmark reads, each once; local files do not count."""
-    return list(dict.fromkeys(_data_sets(name, _DEEPEST)))
+    paths = (values.get("dataset_path") for values in _configurations(name, _DEEPEST))
+    return list(dict.fromkeys(path for path in paths if isinstance(path, str) and path not in _LOCAL))
 
 
-def _data_sets(name: str, depth: int) -> Iterator[str]:
+def fixes_shots(name: str) -> bool:
+    """Whether a benchmark, or one of its tasks, is always asked without examples: lm-eval then ignores a number."""
+    return any(values.get("num_fewshot") == 0 for values in _configurations(name, _DEEPEST))
+
+
+def _configurations(name: str, depth: int) -> Iterator[dict[str, Any]]:
+    """The files of a benchmark and of the tasks in it."""
     entry = (benchmarks() or {}).get(name)
     if entry is None or depth == 0:
         return
     for file in entry.files:
         values = _yaml(file, _DEEPEST)
-        path = values.get("dataset_path")
-        if isinstance(path, str) and path not in _LOCAL:
-            yield path
+        yield values
         for member in _members(values.get("task")):
-            yield from _data_sets(member, depth - 1)
+            yield from _configurations(member, depth - 1)
 
 
 def _members(task: Any) -> Iterator[str]:

@@ -21,6 +21,7 @@ from tunebook.tools.runtime.questions import read_questions
 
 __all__ = ["main", "verify"]
 
+_NAMES_OF_LENGTH = frozenset({"max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens"})
 _DEFAULT_TOKENS = 256  # the longest answer to a benchmark that does not say how long it may be
 
 
@@ -80,7 +81,10 @@ def _generation(config: Mapping[str, Any]) -> dict[str, Any] | None:
     """How a benchmark's answers were generated; ``None`` for one that rates given answers."""
     if config.get("output_type") != "generate_until":
         return None
-    return {"max_gen_toks": _DEFAULT_TOKENS} | dict(config.get("generation_kwargs") or {})
+    own = dict(config.get("generation_kwargs") or {})
+    if _NAMES_OF_LENGTH.isdisjoint(own):
+        own = {"max_gen_toks": _DEFAULT_TOKENS, **own}
+    return own
 
 
 def _keep(logged: Logged, directory: Path, log_directory: Path) -> Path:

@@ -265,8 +265,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         sys.stderr.write(f"tunebook: {error}: install what evaluations need (pip install 'tunebook[lm-eval]')\n")
         return 1
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"tunebook: {error}\n")
+    except (AssertionError, KeyError, OSError, ValueError) as error:  # lm-eval's own checks are assertions
+        sys.stderr.write(f"tunebook: {str(error) or type(error).__name__}\n")
         return 1
     return 0
 

@@ -111,7 +111,7 @@ class ServedModel:
         if self.cut:
             longest = self.client.service.longest
             sys.stderr.write(
-                f"tunebook: {self.cut} answers end at the model's {longest} tokens, beyond which `hf` would continue: "
+                f"tunebook: {self.cut} answers end at the {longest} tokens that the server takes; `hf` would continue: "
                 "lower Evaluation Max Tokens\n"
             )
         with self.client:

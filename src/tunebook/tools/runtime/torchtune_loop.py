@@ -168,7 +168,8 @@ class TrainingLoop:
         return float(total)
 
     def _log_step(self, measured: dict[str, Any], *, tokens: int, started: float) -> None:
-        if self.global_step % self._log_every_n_steps:
+        is_last = self.global_step == self.total_epochs * self._steps_per_epoch
+        if self.global_step % self._log_every_n_steps and not is_last:
             return
         measured["tokens_per_second_per_gpu"] = tokens / (time.perf_counter() - started)
         if self._log_peak_memory_stats:

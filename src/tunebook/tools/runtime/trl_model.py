@@ -58,6 +58,7 @@ def trained_model(settings: Settings, device: torch.device) -> Any:
     if model.config.get_text_config() is not model.config:
         raise TrainingError(f"{settings.model} is a model of texts and images, which cannot be trained here")
     if not settings.trains_adapters:
+        _refuse_mixed_precision(model, settings)
         for parameter in model.parameters():
             parameter.requires_grad = True
         return model
@@ -66,6 +67,15 @@ def trained_model(settings: Settings, device: torch.device) -> Any:
     adapted = _with_adapters(model, settings)
     _compare_trained(adapted, wanted, rank=int(settings.trl["lora_r"]))
     return adapted
+
+
+def _refuse_mixed_precision(model: Any, settings: Settings) -> None:
+    """Transformers keeps some weights of some models in fp32, whatever is asked for."""
+    wanted = getattr(torch, settings.trl["dtype"])
+    for name, parameter in model.named_parameters():
+        if parameter.dtype != wanted:
+            message = f"{settings.model}: Transformers keeps {name} in {parameter.dtype}, also if {wanted} is asked for"
+            raise TrainingError(f"{message}: write `Precision: fp32`, or train adapters")
 
 
 def expected_adapter(settings: Settings) -> ExpectedAdapter:

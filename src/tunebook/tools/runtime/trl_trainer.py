@@ -45,25 +45,27 @@ class PlannedTrainer(SFTTrainer):
     def __init__(
         self, settings: Settings, *, metrics: MetricsFile, validation: Validation | None, **given: Any
     ) -> None:
+        first = {name: kept.detach().clone() for name, kept in given["model"].named_parameters() if kept.requires_grad}
         super().__init__(**given)
         self.settings = settings
         self.metrics = metrics
         self.validation = validation
         self.resumes = False
         self.model_accepts_loss_kwargs = True  # so that the loss is the mean over all learnt tokens of a step
-        self._in_fp32()
+        self._restore_adapters(first)
         self.add_callback(_StepCheck(self))
         self._batches = self._epoch_batches()
         self._learnt = 0
         self._started = 0.0
         self._step_loss = torch.zeros(())
 
-    def _in_fp32(self) -> None:
-        """TRL casts the adapters of quantized models to bf16, in which they hardly learn at small rates."""
-        if self.settings.trains_adapters:
-            for parameter in self.model.parameters():
-                if parameter.requires_grad:
-                    parameter.data = parameter.data.float()
+    def _restore_adapters(self, first: Mapping[str, torch.Tensor]) -> None:
+        """TRL rounds the adapters of quantized models to bf16, in which they also hardly learn at small rates."""
+        if not self.settings.trains_adapters:
+            return
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                parameter.data = first[name].to(parameter.device)
 
     def _epoch_batches(self) -> EpochBatches:
         values = self.settings.trl
@@ -152,8 +154,8 @@ class PlannedTrainer(SFTTrainer):
         if "loss" not in logs:
             return  # the summary at the end
         step = self.state.global_step
-        if step % int(self.settings.trl["logging_steps"]) == 0:
-            progress = self.progress(step)
+        progress = self.progress(step)
+        if step % int(self.settings.trl["logging_steps"]) == 0 or step == progress["total_steps"]:
             self.metrics.write(step, progress, self._measured(logs))
             if self.accelerator.is_main_process:
                 place = f"epoch {progress['epoch']}, step {step} of {progress['total_steps']}"

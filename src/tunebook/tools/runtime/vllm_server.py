@@ -87,6 +87,7 @@ def server_environment(environment: dict[str, str], venv: str) -> list[str]:
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_PLUGINS": "",
+        "PYTHONSAFEPATH": "1",  # as `-P`, which Pythons older than 3.11 refuse
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
     }
@@ -266,7 +267,7 @@ def _program(given: argparse.Namespace) -> list[str]:
         python = [f"{given.venv}/bin/python"]
     elif given.conda_env:
         python = ["conda", "run", "--no-capture-output", "-n", given.conda_env, "python"]
-    return [*python, "-P", "-m", given.module]
+    return [*python, "-m", given.module]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -47,9 +47,11 @@ _FAMILIES = {
         _PLAIN,
     ),
 }
+_WITHOUT_LINEAR = frozenset({"gpt2"})  # its layers are of a kind of their own (Conv1D)
 _CHOOSE = "name q_proj, k_proj, v_proj, output_proj or mlp, or one of these modules"
 _LAYER = re.compile(r"^(?P<before>.*?)\.(?P<number>\d+)\.(?P<path>.+)\.weight$")
 _ATTENTION = re.compile(r"attn|attention")
+_EXPERT = re.compile(r"(?:^|\.)(?:experts?|\d+)(?:\.|$)|experts")
 _MATRIX = 2
 
 
@@ -59,6 +61,9 @@ def module_names(model: TrlModel, targets: Sequence[str]) -> tuple[str, ...]:
     Raises:
         PlanError: the model has no such module, or it is not known.
     """
+    if model.family in _WITHOUT_LINEAR:
+        message = f"a model of the family {model.family} has no linear layers that LoRA adapts here"
+        raise PlanError(message, hint="train all weights, or another model")
     if model.shapes:
         return _named_by_weights(model, targets)
     family = _FAMILIES.get(model.family)
@@ -82,6 +87,7 @@ def _named_by_weights(model: TrlModel, targets: Sequence[str]) -> tuple[str, ...
         found = _found(target, paths)
         if not found:
             raise PlanError(_missing(target, model, paths), hint=_CHOOSE)
+        _refuse_experts(target, found)
         for path in found:
             chosen.setdefault(_last(path), set()).add(path)
     for name, of_name in chosen.items():
@@ -91,6 +97,14 @@ def _named_by_weights(model: TrlModel, targets: Sequence[str]) -> tuple[str, ...
             message += "adapter of one would be an adapter of the other too"
             raise PlanError(message, hint="name both or neither: output_proj and mlp")
     return tuple(chosen)
+
+
+def _refuse_experts(target: str, found: Sequence[str]) -> None:
+    """Transformers keeps the experts of a layer in one tensor, which LoRA does not adapt, whatever the file names."""
+    experts = [path for path in found if _EXPERT.search(path)]
+    if experts:
+        message = f"{target} is in the experts of this model ({experts[0]}), which cannot be adapted"
+        raise PlanError(message, hint="leave mlp out: name q_proj, k_proj, v_proj or output_proj")
 
 
 def _paths(shapes: Shapes) -> Iterator[str]:
