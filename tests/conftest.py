@@ -30,6 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in _LONG)
 
 
+# Tiny models are not faster with several threads, and the tests' own processes share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture
 def page() -> str:
     """The text of the example's plan."""

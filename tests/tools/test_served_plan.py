@@ -124,7 +124,7 @@ def test_a_server_script_that_was_edited_is_reported(served: Path) -> None:
     replace(served / SERVER, "--seed 14", "--seed 15")
     report = scaffolded(served)
     assert report.exit_code is ExitCode.UNFINISHED
-    assert any("it starts the server of the evaluations" in warning.message for warning in report.warnings)
+    assert any("it starts what the evaluations share" in warning.message for warning in report.warnings)
 
 
 def script(folder: Path, *, body: str = "") -> tuple[str, Path]:
