@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -278,4 +279,11 @@ def test_answers_that_the_models_length_cuts_are_reported(
     assert request["max_tokens"] == 2
     assert len(model.answer(tokens, request, wanted=8)) == 2
     model.close()
-    assert "1 answers end at the model's 40 tokens, beyond which `hf` would continue" in capsys.readouterr().err
+    assert "1 answers end at the 40 tokens that the server takes; `hf` would continue" in capsys.readouterr().err
+
+
+def test_answers_that_a_server_without_memory_would_cut_are_an_error(model: ServedModel) -> None:
+    small = replace(model, reads=2048)
+    assert small.request([3] * 30, {"do_sample": False, "max_new_tokens": 8})["max_tokens"] == 8
+    with pytest.raises(ServedError, match="the server has memory for 40 of the 2048 tokens that the model takes"):
+        small.request([3] * 38, {"do_sample": False, "max_new_tokens": 8})

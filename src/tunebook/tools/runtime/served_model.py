@@ -45,6 +45,7 @@ class ServedModel:
     Attributes:
         name: of the model or the adapter on the server.
         seed: of the draws at a temperature.
+        reads: the most tokens that the model itself takes; 0 if its configuration does not say.
         found: how the server was compared with the training; for the record of the evaluation.
     """
 
@@ -53,6 +54,7 @@ class ServedModel:
     stop_ids: list[int]
     seed: int
     found: dict[str, Any]
+    reads: int = 0
     device: str = "cpu"
     cut: int = 0
     asked: Counter[str] = field(default_factory=Counter)
@@ -78,7 +80,14 @@ class ServedModel:
         room = self.client.service.longest - len(tokens)
         if room < 1:
             raise ServedError(f"a prompt has {len(tokens)} tokens; the model takes {self.client.service.longest}")
-        request: dict[str, Any] = {"max_tokens": min(int(settings["max_new_tokens"]), room), "temperature": 0}
+        wanted = int(settings["max_new_tokens"])
+        if wanted > room and self.client.service.longest < self.reads:
+            message = (
+                f"the server has memory for {self.client.service.longest} of the {self.reads} tokens that the model "
+            )
+            message += f"takes: a prompt has {len(tokens)}, and its answer may have {wanted}"
+            raise ServedError(f"{message}: give the job more memory, or lower Evaluation Max Tokens")
+        request: dict[str, Any] = {"max_tokens": min(wanted, room), "temperature": 0}
         request |= {"stop_token_ids": self.stop_ids, "ignore_eos": True}
         texts = [text for rule in settings.get("stopping_criteria") or () for text in rule.stop_strings]
         if texts:
@@ -148,7 +157,8 @@ def connect(
     stops = evaluation_stop_ids(tokenizer, whole or directory, directory)
     client = Client(service, connections=_CONNECTIONS)
     found: dict[str, Any] = {"vllm": client.service.version, "longest": client.service.longest}
-    model = ServedModel(client, client.service.model, stops, int(asked["seed"]), found)
+    reads = _most_tokens(whole or directory)
+    model = ServedModel(client, client.service.model, stops, int(asked["seed"]), found, reads)
     try:
         _refuse_other(client, whole or directory, precision)
         if whole is not None:
@@ -164,6 +174,14 @@ def connect(
         model.close()
         raise
     return model
+
+
+def _most_tokens(model: Path) -> int:
+    try:
+        values = json.loads((model / "config.json").read_text(encoding="utf-8"))
+        return int(values["max_position_embeddings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def _refuse_other(client: Client, model: Path, precision: str) -> None:
