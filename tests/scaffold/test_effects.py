@@ -177,7 +177,9 @@ def test_each_of_several_evaluation_tools_has_its_own_settings_in_effect(experim
     matrix = text[start : text.index("\n## ", start)]
     total = next(line for line in text.splitlines() if "Total evaluations" in line)
     plan.write_text(text.replace(matrix, "").replace(f"{total}\n", ""))
+    replace(plan, "- **GPUs:**", "- **Inference:** vllm\n- **GPUs:**")
     report = api.check(experiment)
     assert report.errors == ()
+    assert any("Inference is vllm, which lm-eval does not have" in problem.message for problem in report.warnings)
     groups = {item.group for item in report.effects[FIRST]}
     assert {"evaluation with inspect-ai", "evaluation with lm-eval", "jobs of evaluation with lm-eval"} <= groups

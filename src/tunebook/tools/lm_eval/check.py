@@ -19,9 +19,17 @@ from tunebook.tools.runtime.lm_eval_index import data_sets, fixes_shots
 from tunebook.tools.runtime.questions import SPLIT
 from tunebook.tools.task_script import TaskScript
 
-__all__ = ["task_findings"]
+__all__ = ["inference_warnings", "task_findings"]
 
 _DOWNLOAD = "python -m tunebook.tools.runtime.lm_eval_data"
+
+
+def inference_warnings(plan: Plan) -> Iterator[Problem]:
+    """Another tool's setting that a person may take for one of these tasks too."""
+    written = plan.configuration.get("inference")
+    if written is not None and written.value != "hf" and plan.tasks:
+        message = f"Inference is {written.text}, which lm-eval does not have: its jobs compute the answers themselves"
+        yield Problem(message, plan.file, written.line, "the tasks of the other tool are evaluated as it says")
 
 
 def task_findings(context: Context, task: EvaluationTask, found: TaskScript | None) -> Findings:

@@ -22,7 +22,7 @@ from tunebook.tools.evaluation_data import EvaluationData
 from tunebook.tools.evaluation_generation import generation_effects
 from tunebook.tools.evaluation_job import PlannedEvaluation
 from tunebook.tools.job_script import Shell, script_problems
-from tunebook.tools.lm_eval.check import task_findings
+from tunebook.tools.lm_eval.check import inference_warnings, task_findings
 from tunebook.tools.lm_eval.deep_checks import prompt_check
 from tunebook.tools.lm_eval.parameters import PLAN_PARAMETERS
 from tunebook.tools.lm_eval.results import LmEvalResults
@@ -65,7 +65,7 @@ class LmEvalTool(EvaluationTool):
 
     def check(self, context: Context) -> Findings:
         """Tasks that lm-eval does not have or that contradict their data (errors), data that are missing (warnings)."""
-        found = Findings()
+        found = Findings(warnings=tuple(inference_warnings(context.plan)))
         for task in context.plan.tasks:
             found += task_findings(context, task, context.facts[self.name].get(task.script))
         return found
