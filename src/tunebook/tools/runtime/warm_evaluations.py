@@ -42,6 +42,7 @@ _PRELOADED = (
     *("torch", "transformers", "peft", "inspect_ai", "inspect_ai.log", "inspect_ai._cli.main"),
     "inspect_ai.model._providers.hf",
 )
+_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 _LOOK_S = 0.05
 _GRACE_S = 10.0
 
@@ -190,6 +191,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--service-file", type=Path, required=True)
     file: Path = parser.parse_args(arguments).service_file
     place = file.with_name("warm.sock")
+    for name in _OFFLINE:  # libraries read them while they are imported, before an evaluation brings its own
+        os.environ.setdefault(name, "1")
     _import_all()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(place))
