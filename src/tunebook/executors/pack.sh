@@ -178,14 +178,14 @@ collect() { # records the jobs that have ended
         case $code in
             130 | 138 | 143) idle 1 ;; # the signal that ended it may be one for the whole pack
         esac
-        # After a signal, only success counts: a job that was told to end starts again if the cluster runs this again.
+        # After a signal, only success counts: other jobs start again if the cluster runs this again.
         if [ "$exit_code" -eq 0 ] || [ "$code" -eq 0 ]; then
             write "$folder/$number.ended" "$code $(now)"
         fi
     done
 }
 
-cancel() { # ends the jobs that are to be cancelled
+cancel() { # ends the jobs that a person cancelled
     local number
     for number in "${!pids[@]}"; do
         [ -e "$folder/$number.cancelled" ] || continue

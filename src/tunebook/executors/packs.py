@@ -19,7 +19,7 @@ from tunebook.core.paths import PACKS
 from tunebook.core.quoting import shell_word
 from tunebook.core.script_header import header_lines
 from tunebook.disk.atomic import write_text
-from tunebook.executors.base import Batch, Submission
+from tunebook.executors.base import Batch, Need, Submission
 
 __all__ = [
     "batch_resources",
@@ -164,15 +164,20 @@ def write_pack(batch: Batch) -> Path:
 def _script(batch: Batch, folder: Path) -> str:
     first = batch.members[0]
     pack = first.job.pack or Pack(first.job.name)
-    needs = [
-        (str(number), need) for number, one in zip(batch.indices, batch.members, strict=True) for need in one.needs
-    ]
+    service, at_once = "", ""
+    if pack.service:
+        service = str(first.experiment / pack.service)
+    if pack.at_once is not None:
+        at_once = str(pack.at_once)
+    needs: list[tuple[str, Need]] = []
+    for number, one in zip(batch.indices, batch.members, strict=True):
+        needs += [(str(number), need) for need in one.needs]
     values = {
         "pack_tag": shell_word(folder.name),
         "folder": shell_word(str(folder)),
-        "at_once": shell_word("" if pack.at_once is None else str(pack.at_once)),
+        "at_once": shell_word(at_once),
         "mps": "1" if pack.mps else "''",
-        "service": shell_word(str(first.experiment / pack.service) if pack.service else ""),
+        "service": shell_word(service),
         "numbers": _array([str(number) for number in batch.indices]),
         "tags": _numbered(batch, [one.tag for one in batch.members]),
         "directories": _numbered(batch, [str(one.experiment / one.job.directory) for one in batch.members]),

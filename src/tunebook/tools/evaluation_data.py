@@ -35,7 +35,7 @@ class EvaluationData:
 
     @property
     def path(self) -> str:
-        """The absolute path of the data set that the task reads; empty if there is none."""
+        """The absolute path of the data set that the task reads; empty if the plan names no data set."""
         written = self.task.dataset or self.of_run
         if not written:
             return ""

@@ -164,7 +164,7 @@ def _prompt(line: _Row) -> str:
 
 
 def _answer(line: _Row) -> str:
-    """What the model wrote, or the choice that it found most probable."""
+    """The text that the model wrote, or the choice that it found most probable."""
     answers = line["filtered_resps"]
     if len(answers) == 1:
         only = answers[0]

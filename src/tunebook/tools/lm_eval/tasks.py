@@ -41,7 +41,7 @@ def read_task(script: Path) -> TaskScript:
 
 
 def task_problem(task: EvaluationTask) -> Iterator[tuple[str, str]]:
-    """What is wrong with a row of the tasks table by itself: message and hint."""
+    """The faults of a row of the tasks table by itself: message and hint."""
     if task.function:
         yield f"lm-eval has no functions in its tasks, but the Script has `@{task.function}`", "remove it"
     if "/" in task.script:

@@ -64,7 +64,7 @@ def verify(attempt: Attempt, asked: Mapping[str, Any], *, model: str, log_direct
 
 
 def _by_task(logged: Logged, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What a benchmark decides, since the plan does not: its shots, its version and how it ends answers."""
+    """The choices that a benchmark makes, since the plan does not: shots, version, and how answers end."""
     if "benchmark" not in asked:
         return {}
     chosen: dict[str, Any] = {}
