@@ -238,7 +238,7 @@ def test_several_measures_and_unusable_values(tmp_path: Path) -> None:
         {"exact": 1, "length": "none"},
     ] * 10
     report = analyzed(Sweep(runs(values, values), base=values).write(tmp_path / "several"))
-    assert report.analysis.tasks[0].measures == ("exactly/exact", "exactly/length")
+    assert [each.name for each in report.analysis.tasks[0].measures] == ["exactly/exact", "exactly/length"]
     lengths = report.analysis.scores("capitalization", "exactly/length")
     assert (lengths[0].n, lengths[0].value) == (20, 21.0)
     assert any(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tunebook.analysis.formatting import Scale, p_text, plural, run_labels, scale_of
-from tunebook.analysis.records import Interval, RunRecord
+from tunebook.analysis.records import Interval, Measure, RunRecord
 from tunebook.core.plan import RunType
 
 
@@ -17,8 +17,8 @@ def test_numbers_are_written_one_way() -> None:
     assert number.difference(1.5) == "+1.5"
     assert number.value(None) == "–"
     assert (p_text(0.0004), p_text(0.032), p_text(1.0), p_text(None)) == ("p < 0.001", "p = 0.032", "p = 1.000", "")
-    assert scale_of([0.5, None, 1.0]).is_percent
-    assert not scale_of([0.5, 1.2]).is_percent
+    assert scale_of(Measure("exact", is_share=True)).is_percent
+    assert not scale_of(Measure("loss")).is_percent
 
 
 def test_counts_agree_with_their_noun() -> None:

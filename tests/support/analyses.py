@@ -17,6 +17,7 @@ from tunebook.analysis.records import (
     FactorUse,
     Gap,
     Interval,
+    Measure,
     OtherLog,
     RunRecord,
     Score,
@@ -31,6 +32,7 @@ from tunebook.analysis.values import Analysis
 from tunebook.artifacts.curve import Curve
 from tunebook.artifacts.proof import EpochProof
 from tunebook.core.jobs import JobState
+from tunebook.core.measures import Direction
 from tunebook.core.plan import RunType
 from tunebook.tools.inspect.results import INSPECT_VIEWER
 from tunebook.tools.results import Samples
@@ -38,6 +40,7 @@ from tunebook.tools.results import Samples
 __all__ = ["HOSTILE", "Texts", "dozens", "hundreds", "made_up"]
 
 MEASURE = "exact"
+MADE_UP_MEASURE = Measure(MEASURE, Direction.HIGHER, is_share=True)
 MODELS = ("SmolLM2-135M-Instruct", "SmolLM2-360M-Instruct")
 HOSTILE = (
     "<script>window.hacked=1</script>",
@@ -242,7 +245,13 @@ class _Maker:
             created="2026-01-01 12:00",
             type="Parameter sweep",
             factors=factors,
-            tasks=(TaskUse(self.task, say("Is every word written with a capital?"), (MEASURE,)),),
+            tasks=(
+                TaskUse(
+                    self.task,
+                    say("Is every word written with a capital?"),
+                    (MADE_UP_MEASURE,),
+                ),
+            ),
             runs=tuple(self.runs),
             evaluations=tuple(self.evaluations),
             samples=self.samples,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tunebook.analysis.records import EvaluationKey, RunRecord
+from tunebook.analysis.records import EvaluationKey, Measure, RunRecord
 from tunebook.analysis.statistics.scores import ScoreTable, compute_score
+from tunebook.core.measures import Direction
 from tunebook.core.plan import RunType
 from tunebook.tools.results import Samples
 
 __all__ = ["Values", "run_of", "table_of"]
 
+M = Measure("m", Direction.HIGHER, is_share=True)
 Values = Sequence[float | None]
 
 
@@ -26,6 +28,7 @@ def table_of(
     *,
     ids: Mapping[str, Sequence[str]] | None = None,
     targets: Mapping[str, Sequence[str]] | None = None,
+    measure: Measure = M,
 ) -> ScoreTable:
     """A task's scores.
 
@@ -42,6 +45,6 @@ def table_of(
             wanted = tuple(targets[run]) if targets else names
             texts = ("",) * len(own)
             key = EvaluationKey(run, "task", epoch)
-            samples[key] = Samples(names, (1,) * len(own), texts, wanted, texts, texts, {"m": tuple(own)})
-    scores = tuple(compute_score(key, "m", own, {}) for key, own in samples.items())
-    return ScoreTable("task", "m", scores, samples, runs or [run_of(run) for run in values])
+            samples[key] = Samples(names, (1,) * len(own), texts, wanted, texts, texts, {measure.name: tuple(own)})
+    scores = tuple(compute_score(key, measure.name, own, {}) for key, own in samples.items())
+    return ScoreTable("task", measure, scores, samples, runs or [run_of(run) for run in values])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunebook.analysis.records import Interval, RunRecord
+from tunebook.analysis.records import Interval, Measure, RunRecord
 
 __all__ = [
     "MISSING",
@@ -29,7 +29,7 @@ _SMALLEST_P = 0.001
 
 @dataclass(frozen=True)
 class Scale:
-    """How the scores of one measure are written: as percent if all lie between 0 and 1, otherwise as numbers."""
+    """How the scores of one measure are written: proportions and grades as percent, everything else as numbers."""
 
     is_percent: bool
 
@@ -88,9 +88,9 @@ class Scale:
         return text
 
 
-def scale_of(values: Iterable[float | None]) -> Scale:
-    """The scale for these scores."""
-    return Scale(all(0 <= value <= 1 for value in values if value is not None))
+def scale_of(measure: Measure) -> Scale:
+    """The scale for the values of a measure."""
+    return Scale(measure.is_share)
 
 
 def percent_text(share: float) -> str:

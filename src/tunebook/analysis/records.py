@@ -9,6 +9,7 @@ from types import MappingProxyType
 from tunebook.artifacts.curve import Curve
 from tunebook.artifacts.proof import EpochProof
 from tunebook.core.jobs import JobState
+from tunebook.core.measures import Direction
 from tunebook.core.parameters import Value
 from tunebook.core.plan import RunType
 from tunebook.slurm.accounting import SlurmUse
@@ -21,6 +22,7 @@ __all__ = [
     "FactorUse",
     "Gap",
     "Interval",
+    "Measure",
     "OtherLog",
     "RunRecord",
     "Score",
@@ -221,17 +223,55 @@ class FactorUse:
 
 
 @dataclass(frozen=True)
+class Measure:
+    """One value that an evaluation gives each sample, and how to read it: the only place that knows what is better.
+
+    Attributes:
+        name: the scorer's name, with ``/key`` if it gives several values.
+        direction: which values are better; unknown means that nothing is best and nothing improves.
+        is_share: whether values are proportions of samples or grades, which are written as percent.
+    """
+
+    name: str
+    direction: Direction = Direction.UNKNOWN
+    is_share: bool = False
+
+    @property
+    def has_direction(self) -> bool:
+        """Whether a run can be better than another one."""
+        return self.direction is not Direction.UNKNOWN
+
+    def goodness(self, value: float | None) -> float:
+        """A number that is the greater the better the value is; without a direction the value itself."""
+        number = 0.0 if value is None else value
+        return -number if self.direction is Direction.LOWER else number
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Whether a value is better than another one; never without a direction."""
+        return self.has_direction and self.goodness(value) > self.goodness(other)
+
+    @property
+    def reading(self) -> str:
+        """``higher is better``, ``lower is better``, or that the direction is unknown."""
+        return f"{self.direction.value} is better" if self.has_direction else "direction unknown"
+
+
+@dataclass(frozen=True)
 class TaskUse:
     """An evaluation task; ``measures`` are its scorers' values of a sample, the headline one first."""
 
     name: str
     description: str = ""
-    measures: tuple[str, ...] = ()
+    measures: tuple[Measure, ...] = ()
 
     @property
-    def headline(self) -> str:
-        """The headline measure; empty without scores."""
-        return next(iter(self.measures), "")
+    def headline(self) -> Measure:
+        """The headline measure; one without a name where there are no scores."""
+        return next(iter(self.measures), Measure(""))
+
+    def measure(self, name: str) -> Measure:
+        """The measure of this name."""
+        return next(each for each in self.measures if each.name == name)
 
 
 @dataclass(frozen=True)

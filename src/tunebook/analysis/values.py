@@ -12,7 +12,7 @@ from functools import cached_property
 
 from tunebook.analysis.collect.source import Collected
 from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.formatting import percent_text, run_labels
+from tunebook.analysis.formatting import Scale, percent_text, run_labels, scale_of
 from tunebook.analysis.records import (
     Deviation,
     EnvironmentDifference,
@@ -21,6 +21,7 @@ from tunebook.analysis.records import (
     RunRecord,
     Score,
     SettingUsed,
+    TaskUse,
     Training,
 )
 from tunebook.analysis.statistics.cases import Case
@@ -103,10 +104,18 @@ class Analysis(Collected):
                 found[EvaluationKey(each.run, each.task, each.epoch), each.measure] = each
         return found
 
+    def task(self, name: str) -> TaskUse:
+        """The task of this name; one without measures if the plan has none."""
+        return next((use for use in self.tasks if use.name == name), TaskUse(name))
+
+    def scale(self, task: str, measure: str) -> Scale:
+        """How the values of a task's measure are written."""
+        return scale_of(self.task(task).measure(measure))
+
     def scores(self, task: str, measure: str = "") -> tuple[Score, ...]:
         """The scores of a task for one of its measures (by default its headline measure), in the runs' order."""
         if not measure:
-            measure = next((use.headline for use in self.tasks if use.name == task), "")
+            measure = self.task(task).headline.name
         scores: list[Score] = []
         for evaluation in self.evaluations:
             if evaluation.key.task == task:
@@ -118,5 +127,5 @@ class Analysis(Collected):
         return final_scores(self.scores(task), self.runs)
 
     def best_score(self, task: str) -> Score | None:
-        """The highest final score of the task of all runs but the base models."""
-        return best_score(self.final_scores(task), self.runs)
+        """The best final score of the task of all runs but the base models; ``None`` without a known direction."""
+        return best_score(self.final_scores(task), self.runs, self.task(task).headline)

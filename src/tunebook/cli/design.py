@@ -45,6 +45,12 @@ class _Arguments:
     task_tool: Annotated[
         Many, Help(help="TASK=TOOL: the evaluation tool of the task, where the plan has several. Repeatable.")
     ] = None
+    task_measure: Annotated[
+        Many, Help(help="TASK=MEASURE: the measure that decides, as the log names it. Repeatable.")
+    ] = None
+    task_direction: Annotated[
+        Many, Help(help="TASK=higher or TASK=lower: which values of the measure are better. Repeatable.")
+    ] = None
     task_description: Annotated[Many, Help(help="TASK=TEXT: a description of the task. Repeatable.")] = None
     factor: Annotated[
         Many,

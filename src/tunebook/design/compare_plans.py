@@ -116,6 +116,9 @@ def _resources(plan: Plan) -> Iterator[tuple[str, _Fact]]:
         yield f"task `{name}`", _text(script, line, "--task", name)
         yield f"the data set of task `{name}`", _text(task.dataset or "", line, "--task-dataset", name)
         yield f"the tool of task `{name}`", _text(task.tool, line, "--task-tool", name)
+        direction = task.direction.value if task.direction is not None else ""
+        yield f"the measure of task `{name}`", _text(task.measure, line, "--task-measure", name)
+        yield f"the direction of task `{name}`", _text(direction, line, "--task-direction", name)
         yield f"the description of task `{name}`", _text(task.description, line, "--task-description", name)
 
 

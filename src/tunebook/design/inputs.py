@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.parameters import FLAG_WORDS, suggestion
-from tunebook.core.plan import EvaluationTask, Model
-from tunebook.core.plan.resources import split_script
+from tunebook.core.plan import Model
 from tunebook.design.documents import Document, Node, Number, Text, assignments, levels, records, texts_of
 from tunebook.design.factors import find_key, nearest_key
 from tunebook.design.merge import tasks_by_name
+from tunebook.design.task_inputs import read_about_task, read_tasks
 from tunebook.design.values import (
     EVERY_MODEL,
     Combine,
@@ -277,39 +277,6 @@ def _models(reader: _Reader, node: Node) -> tuple[Model, ...]:
     return tuple(models)
 
 
-def _tasks(reader: _Reader, node: Node) -> tuple[EvaluationTask, ...]:
-    """A task without a name has that of its function or its file."""
-    tasks: list[EvaluationTask] = []
-    for item, texts in records(node, "script", keys=("name", "script", "dataset", "description", "tool")):
-        file, function = split_script(texts.get("script", ""))
-        name = Text(texts.get("name") or function or Path(file).stem, item.place)
-        if file:
-            reader.once("tasks", name)
-        task = EvaluationTask(
-            name,
-            file,
-            function=function,
-            dataset=texts.get("dataset") or None,
-            description=texts.get("description", ""),
-            tool=texts.get("tool", ""),
-        )
-        tasks.append(task)
-    return tuple(tasks)
-
-
-def _about_task(attribute: str) -> Callable[[_Reader, Node], tuple[EvaluationTask, ...]]:
-    """Reads ``TASK=TEXT``, where another option or document may give the task."""
-
-    def read(_reader: _Reader, node: Node) -> tuple[EvaluationTask, ...]:
-        name, sign, text = node.one_text().partition("=")
-        if not sign:
-            raise UsageError([node.place.problem(f"`{node.text}` names no task", "write TASK=TEXT")])
-        given: dict[str, Any] = {attribute: Text(text.strip(), node.place)}
-        return (EvaluationTask(Text(name.strip(), node.place), "", **given),)
-
-    return read
-
-
 def _controls(reader: _Reader, node: Node) -> tuple[Control, ...]:
     """Models, or mappings with model and name; yes or no takes the place of those that are given before it."""
     if node.text.lower() in FLAG_WORDS:
@@ -370,10 +337,12 @@ _INPUTS: dict[str, tuple[str, Callable[[_Reader, Node], Any]]] = {
     "model": ("models", _models),
     "dataset": ("dataset", _text),
     "dataset-format": ("dataset_format", _text),
-    "task": ("tasks", _tasks),
-    "task-dataset": ("tasks", _about_task("dataset")),
-    "task-description": ("tasks", _about_task("description")),
-    "task-tool": ("tasks", _about_task("tool")),
+    "task": ("tasks", read_tasks),
+    "task-dataset": ("tasks", read_about_task("dataset")),
+    "task-description": ("tasks", read_about_task("description")),
+    "task-tool": ("tasks", read_about_task("tool")),
+    "task-measure": ("tasks", read_about_task("measure")),
+    "task-direction": ("tasks", read_about_task("direction")),
     "factor": ("factors", _factors),
     "combine": ("combine", _combine),
     "base": ("base", _base),

@@ -87,6 +87,8 @@ def tasks_by_name(earlier: tuple[EvaluationTask, ...], now: tuple[EvaluationTask
                 dataset=task.dataset or known.dataset,
                 description=task.description or known.description,
                 tool=task.tool or known.tool,
+                measure=task.measure or known.measure,
+                direction=task.direction or known.direction,
             )
     return tuple(tasks.values())
 

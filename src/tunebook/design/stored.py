@@ -43,7 +43,10 @@ def design_to_json(design: Design) -> str:
 
 def _task(task: EvaluationTask) -> tuple[str, Json]:
     script = join_script(task.script, task.function)
-    return task.name, {"script": script, "dataset": task.dataset or "", "description": task.description}
+    stored: dict[str, Json] = {"script": script, "dataset": task.dataset or "", "description": task.description}
+    direction = task.direction.value if task.direction is not None else ""
+    optional = {"tool": task.tool, "measure": task.measure, "direction": direction}
+    return task.name, stored | {name: text for name, text in optional.items() if text}
 
 
 def _controls(controls: tuple[Control, ...] | None) -> Json:

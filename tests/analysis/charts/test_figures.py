@@ -13,9 +13,10 @@ from support.analyses import HOSTILE, dozens, hundreds, made_up
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
 from tunebook.analysis.charts.theme import CATEGORIES
-from tunebook.analysis.records import RunRecord, TaskUse
+from tunebook.analysis.records import Measure, RunRecord, TaskUse
 from tunebook.analysis.values import Analysis
 from tunebook.artifacts.curve import Curve
+from tunebook.core.measures import Direction
 
 pytest.importorskip("vl_convert")
 
@@ -96,7 +97,8 @@ def test_scores_that_are_no_shares_are_shown_as_numbers() -> None:
         key: replace(own, values={measure: tuple(7.5 for _ in values) for measure, values in own.values.items()})
         for key, own in analysis.samples.items()
     }
-    made = named(replace(analysis, evaluations=evaluations, samples=samples))
+    tasks = (replace(analysis.tasks[0], measures=(Measure("exact", Direction.HIGHER),)),)
+    made = named(replace(analysis, evaluations=evaluations, samples=samples, tasks=tasks))
     assert max(row["score"] for row in made["score_by_run"].rows) == pytest.approx(6.825)
     assert not any("%" in text for text in texts_of(svg_of(made["score_by_run"])))
     assert {row["word"] for row in made["sample_agreement"].rows} == {"in part"}
@@ -105,7 +107,7 @@ def test_scores_that_are_no_shares_are_shown_as_numbers() -> None:
 
 def test_two_tasks_have_figures_of_their_own() -> None:
     analysis = made_up()
-    other = TaskUse("capitalization, again", measures=("exact",))
+    other = TaskUse("capitalization, again", measures=(Measure("exact", Direction.HIGHER, is_share=True),))
     both = named(replace(analysis, tasks=(*analysis.tasks, other)))
     assert both["score_by_run-capitalization"].rows
     assert both["score_by_run-capitalization_again"].reason == "no evaluation of capitalization, again has a score yet"

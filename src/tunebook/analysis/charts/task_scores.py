@@ -32,13 +32,13 @@ class TaskScores:
 
     @property
     def measure(self) -> str:
-        """The headline measure."""
-        return self.task.headline
+        """The name of the headline measure."""
+        return self.task.headline.name
 
     @cached_property
     def scale(self) -> Scale:
         """Percent or numbers, as every output writes them."""
-        return scale_of(score.value for score in self.analysis.scores(self.task.name))
+        return scale_of(self.task.headline)
 
     @cached_property
     def final(self) -> dict[str, Score]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from tunebook.analysis.collect.measures import measures_of
 from tunebook.analysis.collect.read_logs import EvaluationLog, LogReader
 from tunebook.analysis.collect.source import NO_JOB, Collected, JobFacts, Source
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, FactorUse, OtherLog, RunRecord, TaskUse
@@ -181,11 +182,8 @@ def _tasks(source: Source, samples: Mapping[EvaluationKey, Samples]) -> tuple[Ta
     """The plan's tasks, each with its measures in the order in which its evaluations name them."""
     tasks = []
     for task in source.plan.tasks:
-        measures: dict[str, None] = {}
-        for key, found in samples.items():
-            if key.task == task.name:
-                measures |= dict.fromkeys(found.values)
-        tasks.append(TaskUse(task.name, task.description, tuple(measures)))
+        own = [found for key, found in samples.items() if key.task == task.name]
+        tasks.append(TaskUse(task.name, task.description, measures_of(source.plan, task, own)))
     return tuple(tasks)
 
 

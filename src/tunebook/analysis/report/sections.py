@@ -162,7 +162,7 @@ def _varied(analysis: Analysis) -> Section:
     if analysis.tasks:
         tasks = []
         for task in analysis.tasks:
-            measures = f" ({', '.join(task.measures)})" if task.measures else ""
+            measures = f" ({', '.join(each.name for each in task.measures)})" if task.measures else ""
             tasks.append(Entry(f"{task.description or MISSING}{measures}", task.name))
         blocks += [Text("Evaluated by", Style.HEADING), Entries(tuple(tasks), Style.TERMS)]
     return Section("varied", "What was varied", tuple(blocks), short="Varied")

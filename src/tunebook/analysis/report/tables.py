@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.formatting import Scale, capitalized, is_number, p_text, scale_of
+from tunebook.analysis.formatting import Scale, capitalized, is_number, p_text
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, Training
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Cell, Column, Style, Table, Text
@@ -175,10 +175,10 @@ def score_tables(analysis: Analysis) -> Iterator[Table]:
     for task in analysis.tasks:
         for measure in task.measures:
             number += 1
-            scores = [score for score in analysis.scores(task.name, measure) if score.value is not None]
+            scores = [score for score in analysis.scores(task.name, measure.name) if score.value is not None]
             if scores:
-                scores.sort(key=lambda score: -(score.value or 0.0))
-                label, note = f"{task.name}, {measure}", _methods(analysis, scores)
+                scores.sort(key=lambda score: measure.goodness(score.value), reverse=True)
+                label, note = f"{task.name}, {measure.name}", _methods(analysis, scores)
                 columns = _score_columns(analysis, scores)
                 file = "evaluations.csv"
                 yield Table.of(f"scores-{number}", label, columns, scores, note=note, file=file, is_folded=True)
@@ -197,7 +197,8 @@ def _methods(analysis: Analysis, scores: Sequence[Score]) -> str:
 
 
 def _score_columns(analysis: Analysis, scores: Sequence[Score]) -> Iterator[Column]:
-    scale, interval, labels = scale_of(score.value for score in scores), analysis.interval_title, analysis.labels
+    scale = analysis.scale(scores[0].evaluation.task, scores[0].measure)
+    interval, labels = analysis.interval_title, analysis.labels
     logs = {evaluation.key: evaluation.log for evaluation in analysis.evaluations}
     n_note = "n is the number of samples."
     yield Column("run", "Run", lambda score: cells.text(labels[score.evaluation.run]))
@@ -235,7 +236,7 @@ def _comparison_columns(analysis: Analysis, against: str, title: str, scale: Sca
 
 def best_runs(analysis: Analysis, task: TaskScores) -> tuple[Text, Table] | None:
     """The highest final scores of a task, and a sentence on how sure their order is; ``None`` without scores."""
-    ranked = sorted(task.final.values(), key=lambda score: -(score.value or 0.0))
+    ranked = sorted(task.final.values(), key=lambda score: task.task.headline.goodness(score.value), reverse=True)
     if not ranked:
         return None
     key, label = f"best-{analysis.tasks.index(task.task) + 1}", f"Best configurations: {task.task.name}"
@@ -274,7 +275,7 @@ def seed_table(analysis: Analysis) -> Table:
     )
 
     def scale(item: Replicates) -> Scale:
-        return scale_of(score.value for score in analysis.scores(item.task, item.measure))
+        return analysis.scale(item.task, item.measure)
 
     def base(item: Replicates) -> Cell:
         return cells.difference(item.difference, item.difference_interval, scale(item))
@@ -292,8 +293,13 @@ def seed_table(analysis: Analysis) -> Table:
         Column("base", "Against the base model", base, note=base_note, **looks),
         Column("p", "p", lambda item: cells.p_value(item.p_holm, item.significant), is_number=True, detail="verdict"),
     )
-    items = sorted(analysis.replicates, key=lambda item: (item.task, item.measure, -item.mean))
+    items = sorted(analysis.replicates, key=lambda item: _goodness(analysis, item))
     return Table.of("seeds", "Settings over seeds", columns, items)
+
+
+def _goodness(analysis: Analysis, item: Replicates) -> tuple[str, str, float]:
+    measure = analysis.task(item.task).measure(item.measure)
+    return item.task, item.measure, -measure.goodness(item.mean)
 
 
 def effect_table(analysis: Analysis) -> Table:
@@ -301,6 +307,7 @@ def effect_table(analysis: Analysis) -> Table:
     f_note = (
         "F compares the differences between levels with those that chance would make; df are its degrees of freedom."
     )
+    means_note = "Means are over the runs with that level."
     eta_note = "Partial η² is the effect's share of the variance that the other effects leave."
 
     def df(effect: Effect) -> Cell:
@@ -316,7 +323,13 @@ def effect_table(analysis: Analysis) -> Table:
         Column("effect", "Effect", lambda effect: cells.text(" × ".join(effect.labels))),
         Column("task", "Task", lambda effect: cells.text(effect.task)),
         Column("measure", "Measure", lambda effect: cells.text(effect.measure)),
-        Column("means", "Means", _means, is_long=True, note="Means are over the runs with that level."),
+        Column(
+            "means",
+            "Means",
+            lambda effect: _means(analysis, effect),
+            is_long=True,
+            note=means_note,
+        ),
         Column("f", "F", lambda effect: cells.number(effect.statistic, ".2f"), is_number=True, note=f_note),
         Column("df", "df", df, is_number=True),
         Column("p", "p", p, is_number=True, note=capitalized(_HOLM)),
@@ -326,8 +339,8 @@ def effect_table(analysis: Analysis) -> Table:
     return Table.of("effects", "Effects of the varied factors", columns, analysis.effects, file="effects.csv")
 
 
-def _means(effect: Effect) -> Cell:
-    scale = scale_of(item.mean for item in effect.means)
+def _means(analysis: Analysis, effect: Effect) -> Cell:
+    scale = analysis.scale(effect.task, effect.measure)
     return cells.text(
         ", ".join(f"{item.levels[0]}: {scale.value(item.mean)}" for item in effect.means if effect.is_main)
     )

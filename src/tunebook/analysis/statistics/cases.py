@@ -57,12 +57,15 @@ def find_changes(table: ScoreTable) -> SampleChanges | None:
     """Compares the answers of all runs; ``None`` unless every score is made of right and wrong answers."""
     if not table.finals or not all(score.is_binary for score in table.finals.values()):
         return None
+    if not table.measure.has_direction:
+        return None  # 1 need not mean right
     keys = [score.evaluation for score in table.finals.values()]
     common = common_samples(table, keys)
     right: set[str] = set()
+    best = max((0.0, 1.0), key=table.measure.goodness)
     for key in keys:
         values = table.values(key)
-        right |= set(filter(values.__getitem__, values))
+        right |= {sample for sample, value in values.items() if value == best}
     all_wrong = filterfalse(right.__contains__, common)
     fixed: dict[str, list[str]] = {}
     broken: dict[str, list[str]] = {}
@@ -70,7 +73,7 @@ def find_changes(table: ScoreTable) -> SampleChanges | None:
         pairs = pair_samples(table, base, table.finals[run].evaluation)
         for sample, before, after in zip(pairs.ids, pairs.ours, pairs.theirs, strict=True):
             if before != after:
-                changed = fixed if after > before else broken
+                changed = fixed if after == best else broken
                 changed.setdefault(sample, []).append(run)
     return SampleChanges(common, tuple(all_wrong), fixed, broken)
 
@@ -97,7 +100,8 @@ def _case(table: ScoreTable, kind: str, sample: str, runs: tuple[str, ...]) -> C
         answers[run] = samples.answers[_last_place(samples, sample)]
     samples = table.samples[keys[runs[0]]]
     place = _last_place(samples, sample)
-    return Case(kind, table.task, table.measure, sample, samples.prompts[place], samples.targets[place], runs, answers)
+    texts = (sample, samples.prompts[place], samples.targets[place])
+    return Case(kind, table.task, table.measure.name, *texts, runs, answers)
 
 
 def _last_place(samples: Samples, sample: str) -> int:

@@ -244,7 +244,7 @@ def _effect(table: ScoreTable, factors: Sequence[FactorUse]) -> Effect:
         scores.setdefault(tuple(map(run.levels.get, keys)), []).append(score)
     cells = filter(scores.__contains__, product(*(factor.levels for factor in factors)))
     means = [GroupMean(cell, len(scores[cell]), fmean(scores[cell])) for cell in cells]
-    return Effect(table.task, table.measure, keys, tuple(factor.label for factor in factors), tuple(means))
+    return Effect(table.task, table.measure.name, keys, tuple(factor.label for factor in factors), tuple(means))
 
 
 def _with_tests(effects: Sequence[Effect], table: ScoreTable, treatments: Sequence[FactorUse]) -> list[Effect]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from tunebook.analysis.collect.source import Collected
 from tunebook.analysis.formatting import Scale, run_labels, scale_of
-from tunebook.analysis.records import FactorUse, Interval, RunRecord
+from tunebook.analysis.records import FactorUse, Interval, Measure, RunRecord
 from tunebook.analysis.statistics.cases import Case, SampleChanges, find_changes, select_cases
 from tunebook.analysis.statistics.effects import Effect, estimate_effects
 from tunebook.analysis.statistics.pairwise import Comparison, EpochChange, compare_epochs, compare_runs
@@ -26,7 +26,7 @@ class CostPoint:
     Attributes:
         unit: ``GPU hours`` or ``hours`` of wall time.
         on_front: whether the run is Pareto-optimal: no other is at least as cheap and at least as good, and better in
-            one of the two.
+            one of the two; no run is, where the measure's direction is unknown.
     """
 
     task: str
@@ -54,7 +54,9 @@ def compare_costs(table: ScoreTable) -> tuple[CostPoint, ...]:
                 key.task, score.measure, run.name, key.epoch, cost, unit, score.value, score.interval, on_front=True
             )
             points.append(point)
-    return tuple(replace(point, on_front=not _is_beaten(point, points)) for point in points)
+    if not table.measure.has_direction:
+        return tuple(replace(point, on_front=False) for point in points)
+    return tuple(replace(point, on_front=not _is_beaten(point, points, table.measure)) for point in points)
 
 
 def _cost(run: RunRecord, unit: str) -> float | None:
@@ -69,10 +71,11 @@ def _cost(run: RunRecord, unit: str) -> float | None:
     return run.training.elapsed_s / 3600
 
 
-def _is_beaten(point: CostPoint, others: Sequence[CostPoint]) -> bool:
+def _is_beaten(point: CostPoint, others: Sequence[CostPoint], measure: Measure) -> bool:
     for other in others:
-        is_better = other.cost < point.cost or other.score > point.score
-        if is_better and other.cost <= point.cost and other.score >= point.score:
+        gain = measure.goodness(other.score) - measure.goodness(point.score)
+        is_better = other.cost < point.cost or gain > 0
+        if is_better and other.cost <= point.cost and gain >= 0:
             return True
     return False
 
@@ -101,7 +104,7 @@ class MeasureResults:
     @cached_property
     def scale(self) -> Scale:
         """The way in which the measure's values are written."""
-        return scale_of(score.value for score in self.table.scores)
+        return scale_of(self.table.measure)
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -119,7 +122,7 @@ def analyze_measures(found: Collected) -> list[MeasureResults]:
     for task in found.tasks:
         scores = [score for item in found.evaluations if item.key.task == task.name for score in item.scores]
         for measure in task.measures:
-            own = tuple(score for score in scores if score.measure == measure)
+            own = tuple(score for score in scores if score.measure == measure.name)
             table = ScoreTable(task.name, measure, own, found.samples, found.runs)
             results.append(analyze_measure(table, found.factors, is_headline=measure == task.measures[0]))
     return results

@@ -133,7 +133,7 @@ def _compare(against: str, table: ScoreTable, key: EvaluationKey, other: Evaluat
     yield Comparison(
         against=against,
         task=table.task,
-        measure=table.measure,
+        measure=table.measure.name,
         run=key.run,
         epoch=key.epoch,
         other=other.run,

@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import fmean, stdev
 
 from tunebook.analysis.collect.source import Collected
-from tunebook.analysis.records import EvaluationKey, RunRecord, Score
+from tunebook.analysis.records import EvaluationKey, Measure, RunRecord, Score
 from tunebook.analysis.statistics.intervals import mean_interval
 from tunebook.core.plan import RunType
 from tunebook.tools.results import Samples
@@ -79,9 +79,14 @@ def candidates_of(finals: Mapping[str, Score], runs: Iterable[RunRecord]) -> lis
     return [finals[run.name] for run in runs if run.type is not RunType.CONTROL and run.name in finals]
 
 
-def best_score(finals: Mapping[str, Score], runs: Iterable[RunRecord]) -> Score | None:
-    """The highest final score of all runs but the base models; the first in the plan among equals."""
-    return max(candidates_of(finals, runs), key=lambda score: score.value or 0.0, default=None)
+def best_score(finals: Mapping[str, Score], runs: Iterable[RunRecord], measure: Measure) -> Score | None:
+    """The best final score of all runs but the base models; the first in the plan among equals.
+
+    ``None`` without a score, and where the measure's direction is unknown.
+    """
+    if not measure.has_direction:
+        return None
+    return max(candidates_of(finals, runs), key=lambda score: measure.goodness(score.value), default=None)
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class ScoreTable:
     """
 
     task: str
-    measure: str
+    measure: Measure
     scores: tuple[Score, ...]
     samples: Mapping[EvaluationKey, Samples]
     runs: Sequence[RunRecord]
@@ -112,7 +117,7 @@ class ScoreTable:
     @cached_property
     def best(self) -> Score | None:
         """The best final score."""
-        return best_score(self.finals, self.runs)
+        return best_score(self.finals, self.runs, self.measure)
 
     @cached_property
     def bases(self) -> Mapping[str, EvaluationKey]:
@@ -140,7 +145,7 @@ class ScoreTable:
 
     def values(self, key: EvaluationKey) -> dict[str, float]:
         """Sample id to value."""
-        return sample_values(self.samples[key], self.measure)
+        return sample_values(self.samples[key], self.measure.name)
 
     def targets(self, key: EvaluationKey) -> dict[str, str]:
         """Sample id to target."""

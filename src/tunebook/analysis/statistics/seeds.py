@@ -58,7 +58,7 @@ def _summarize(table: ScoreTable, setting: str, runs: Sequence[str]) -> Replicat
     scores = [table.finals[run].value or 0.0 for run in runs]
     summary = Replicates(
         task=table.task,
-        measure=table.measure,
+        measure=table.measure.name,
         setting=setting,
         runs=tuple(runs),
         mean=fmean(scores),

@@ -18,6 +18,7 @@ from tunebook.core.markdown import (
     fact_line,
     table_lines,
 )
+from tunebook.core.measures import Direction
 from tunebook.core.plan.models import ModelsSection
 from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing, cell_text, cell_value
 from tunebook.core.plan.values import Dataset, EvaluationTask, Plan
@@ -27,7 +28,10 @@ __all__ = ["ResourcesSection", "join_script", "split_script", "splits_text"]
 _SPLIT = r"(\w+)\s*\(\s*([\d,_]+)\s*(?:examples|samples|words|rows|records|items|lines)?\s*\)"
 _WITH_COLON = re.compile(r"(\w+)\s*[:=]\s*(\d{1,3}(?:,\d{3})+|\d[\d_]*)(?=\s*(?:[,;]|$))")
 _UNCLEAR_DATA = {"none", "same", "own", "built-in", "default", "test", "test split", "not applicable"}
-_TASK_COLUMNS = ("Task Name", "Tool", "Script", "Dataset", "Description")
+_TASK_COLUMNS = ("Task Name", "Tool", "Script", "Dataset", "Measure", "Direction", "Description")
+_OPTIONAL_COLUMNS = ("Tool", "Measure", "Direction")  # written where a task has them
+_EMPTY_CELLS = ("", escape_cell(""))
+_DIRECTIONS = {"higher": Direction.HIGHER, "lower": Direction.LOWER, "unknown": Direction.UNKNOWN}
 
 
 def splits_text(splits: Mapping[str, int]) -> str:
@@ -107,21 +111,27 @@ class _EvaluationTasksSection(Section):
         return replace(plan, tasks=tuple(tasks))
 
     def write(self, target: Writing) -> Iterator[str]:
-        rows = []
-        with_tool = any(task.tool for task in target.plan.tasks)
-        for task in target.plan.tasks:
-            script = join_script(task.script, task.function)
-            dataset = "-" if task.has_own_data else ""
-            if task.dataset:
-                dataset = code_cell(task.dataset) + target.tick(task.dataset)
-            row = [escape_cell(task.name)]
-            if with_tool:
-                row.append(escape_cell(task.tool))
-            row += [code_cell(script) + target.tick(task.script), dataset, escape_cell(task.description)]
-            rows.append(row)
-        columns = [name for name in _TASK_COLUMNS if name != "Tool" or with_tool]
+        rows = [_task_row(task, target) for task in target.plan.tasks]
+        empty = {name for name in _OPTIONAL_COLUMNS if all(row[name] in _EMPTY_CELLS for row in rows)}
+        columns = [name for name in _TASK_COLUMNS if name not in empty]
         if rows:
-            yield from table_lines(columns, rows)
+            yield from table_lines(columns, [[row[name] for name in columns] for row in rows])
+
+
+def _task_row(task: EvaluationTask, target: Writing) -> dict[str, str]:
+    """The cells of a task by their columns."""
+    dataset = "-" if task.has_own_data else ""
+    if task.dataset:
+        dataset = code_cell(task.dataset) + target.tick(task.dataset)
+    return {
+        "Task Name": escape_cell(task.name),
+        "Tool": escape_cell(task.tool),
+        "Script": code_cell(join_script(task.script, task.function)) + target.tick(task.script),
+        "Dataset": dataset,
+        "Measure": escape_cell(task.measure),
+        "Direction": task.direction.value if task.direction is not None else "",
+        "Description": escape_cell(task.description),
+    }
 
 
 def _read_task(row: Row, columns: Mapping[str, int], source: SectionReader) -> EvaluationTask:
@@ -140,7 +150,19 @@ def _read_task(row: Row, columns: Mapping[str, int], source: SectionReader) -> E
         has_own_data=data.is_empty and bool(data.text),
         description=cell_text(row, columns, "description"),
         tool=cell_value(row, columns, "tool"),
+        measure=cell_value(row, columns, "measure"),
+        direction=_read_direction(row, columns, source),
     )
+
+
+def _read_direction(row: Row, columns: Mapping[str, int], source: SectionReader) -> Direction | None:
+    text = cell_value(row, columns, "direction")
+    if not text:
+        return None
+    words = text.lower().removesuffix(" is better")
+    if words not in _DIRECTIONS:
+        source.problem(f"Direction is `{text}`", row.line, f"write one of these: {', '.join(_DIRECTIONS)}")
+    return _DIRECTIONS.get(words)
 
 
 def _path(row: Row, columns: Mapping[str, int], name: str, source: SectionReader) -> str:

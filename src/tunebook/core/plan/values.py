@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 
+from tunebook.core.measures import Direction
 from tunebook.core.parameters import ParameterTable, Value, Written
 
 __all__ = [
@@ -116,6 +117,8 @@ class EvaluationTask:
         dataset: the file that the task reads; ``None`` for the run's own data.
         has_own_data: whether the table says ``-``: the task brings its data.
         tool: the evaluation tool that its row names; empty without one. :meth:`Plan.tool_of` is what applies.
+        measure: the headline measure, as the evaluation's log names it; empty for its first one.
+        direction: which values of the headline measure are better; ``None`` for what its name tells.
     """
 
     name: str
@@ -126,6 +129,8 @@ class EvaluationTask:
     description: str = ""
     has_own_data: bool = False
     tool: str = ""
+    measure: str = ""
+    direction: Direction | None = None
 
 
 @dataclass(frozen=True)
