@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +22,7 @@ from tunebook.analysis.report.html import notebook_html
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.report.write import ReportOptions, write_report
 from tunebook.analysis.values import Analysis
+from tunebook.api.freezing import freeze_hypotheses
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
@@ -165,6 +166,8 @@ def analyze(
     site = find_site(experiment).site
     facts, warnings = _job_facts(experiment, ask=options.ask)
     source = source_of(experiment, plan, site, jobs=facts, use_cache=options.write)
+    frozen = freeze_hypotheses(experiment, plan.hypotheses, clock, write=options.write)
+    source = replace(source, frozen=frozen)
     if not options.write:
         return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
     with exclusive(experiment, "analyze", wait_s=30.0):

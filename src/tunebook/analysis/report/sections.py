@@ -12,6 +12,7 @@ from tunebook.analysis.formatting import MISSING, percent_text, plural
 from tunebook.analysis.records import EvaluationRecord, Training
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
 from tunebook.analysis.report.difference_table import difference_table
+from tunebook.analysis.report.hypotheses import hypotheses_section
 from tunebook.analysis.report.proof_table import proof_section
 from tunebook.analysis.report.settings_table import settings_section
 from tunebook.analysis.report.tables import (
@@ -30,7 +31,7 @@ from tunebook.core.plan import RunType
 
 __all__ = ["content_of"]
 
-_DATA = ("runs.csv", "evaluations.csv", "comparisons.csv", "effects.csv", "samples.parquet")
+_DATA = ("runs.csv", "evaluations.csv", "comparisons.csv", "effects.csv", "hypotheses.csv", "samples.parquet")
 _SAMPLES = {
     "all wrong": "Samples that every run got wrong",
     "fixed": "Samples that fine-tuning fixed",
@@ -49,6 +50,7 @@ def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str
     findings = tuple(_finding(finding, has_tasks=len(tasks) > 1) for finding in analysis.findings)
     missing = _missing(analysis, as_of)
     sections = [
+        hypotheses_section(analysis),
         _findings(analysis, findings),
         _varied(analysis),
         _best(analysis, tasks),
