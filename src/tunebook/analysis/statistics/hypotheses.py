@@ -316,8 +316,9 @@ def _corrected(items: Sequence[HypothesisResult], name: str) -> list[HypothesisR
     """The hypotheses of a family with corrected p-values and verdicts."""
     against = [item.p_against for item in items if item.p_against is not None]
     corrected_against = iter(holm(against))
+    named = [replace(item, family=Family(name)) for item in items]
     found = []
-    for item in correct_family(items, name):
+    for item in correct_family(named, name):
         p_against = next(corrected_against) if item.p_against is not None else None
         found.append(_with_verdict(replace(item, p_against=p_against)))
     return found
