@@ -16,10 +16,9 @@ from tunebook.analysis.statistics.claims import (
     ClaimKind,
     NoEvidenceError,
     RunEvidence,
-    evidence_of_pairs,
-    evidence_of_samples,
 )
 from tunebook.analysis.statistics.paired_tests import paired_test
+from tunebook.analysis.statistics.sample_evidence import evidence_of_pairs, evidence_of_samples
 
 ABOVE, BELOW, DIFFERENT = Claim(ClaimKind.ABOVE), Claim(ClaimKind.BELOW), Claim(ClaimKind.DIFFERENT)
 DRAWN = random.Random(3)  # noqa: S311  no secret

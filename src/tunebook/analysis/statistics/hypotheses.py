@@ -20,8 +20,6 @@ from tunebook.analysis.statistics.claims import (
     Evidence,
     NoEvidenceError,
     RunEvidence,
-    evidence_of_pairs,
-    evidence_of_samples,
 )
 from tunebook.analysis.statistics.families import correct_family
 from tunebook.analysis.statistics.frozen import Frozen, frozen_hypotheses
@@ -29,6 +27,7 @@ from tunebook.analysis.statistics.intervals import ALPHA
 from tunebook.analysis.statistics.measure_results import MeasureResults
 from tunebook.analysis.statistics.paired_tests import holm
 from tunebook.analysis.statistics.pairwise import common_samples
+from tunebook.analysis.statistics.sample_evidence import evidence_of_pairs, evidence_of_samples
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.core.contrasts import Contrast, resolve
 from tunebook.core.hypotheses import Hypothesis, HypothesisError, Relation
