@@ -7,7 +7,7 @@ from typing import Any
 
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import Scale, capitalized, is_number, p_text
-from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, Training
+from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, TaskUse, Training
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Cell, Column, Style, Table, Text
 from tunebook.analysis.statistics.effects import Effect
@@ -169,19 +169,19 @@ def _why(item: _Job) -> Cell:
     return cells.text(job.reason)
 
 
-def score_tables(analysis: Analysis) -> Iterator[Table]:
-    """One table per measure of a task: every score with its interval and comparisons, the highest first."""
-    number = 0
-    for task in analysis.tasks:
-        for measure in task.measures:
-            number += 1
-            scores = [score for score in analysis.scores(task.name, measure.name) if score.value is not None]
-            if scores:
-                scores.sort(key=lambda score: measure.goodness(score.value), reverse=True)
-                label, note = f"{task.name}, {measure.name}", _methods(analysis, scores)
-                columns = _score_columns(analysis, scores)
-                file = "evaluations.csv"
-                yield Table.of(f"scores-{number}", label, columns, scores, note=note, file=file, is_folded=True)
+def score_tables(analysis: Analysis, task: TaskUse) -> Iterator[Table]:
+    """One table per measure of a task: every score with its interval and comparisons, the best first."""
+    number = sum(len(other.measures) for other in analysis.tasks[: analysis.tasks.index(task)])
+    for measure in task.measures:
+        number += 1
+        scores = [score for score in analysis.scores(task.name, measure.name) if score.value is not None]
+        if scores:
+            scores.sort(key=lambda score: measure.goodness(score.value), reverse=True)
+            label, note = f"{task.name}, {measure.name} ({measure.reading})", _methods(analysis, scores)
+            columns = _score_columns(analysis, scores)
+            yield Table.of(
+                f"scores-{number}", label, columns, scores, note=note, file="evaluations.csv", is_folded=True
+            )
 
 
 def _methods(analysis: Analysis, scores: Sequence[Score]) -> str:
@@ -235,7 +235,7 @@ def _comparison_columns(analysis: Analysis, against: str, title: str, scale: Sca
 
 
 def best_runs(analysis: Analysis, task: TaskScores) -> tuple[Text, Table] | None:
-    """The highest final scores of a task, and a sentence on how sure their order is; ``None`` without scores."""
+    """The best final scores of a task, and a sentence on how sure their order is; ``None`` without scores."""
     ranked = sorted(task.final.values(), key=lambda score: task.task.headline.goodness(score.value), reverse=True)
     if not ranked:
         return None
@@ -249,10 +249,11 @@ def _best_sentence(analysis: Analysis, task: TaskScores, ranked: Sequence[Score]
     """How many scores there are, and how sure their order is."""
     intervals = f"with {analysis.interval_title}s"
     if len(ranked) == 1:
-        return f"One run has a score ({task.measure}) so far, {intervals}."
-    text = f"{len(ranked)} scores ({task.measure}), the highest first, {intervals}."
+        return f"One run has a score ({task.reading}) so far, {intervals}."
+    order = "best" if task.task.headline.has_direction else "highest"
+    text = f"{len(ranked)} scores ({task.reading}), the {order} first, {intervals}."
     if len(ranked) > _BEST:
-        text = f"The {_BEST} highest of {len(ranked)} scores ({task.measure}), {intervals}."
+        text = f"The {_BEST} {order} of {len(ranked)} scores ({task.reading}), {intervals}."
     compared = analysis.comparisons_with("best")
     keys = [(score.evaluation, score.measure) for score in ranked]
     found = [compared[key] for key in keys if key in compared]
