@@ -12,14 +12,13 @@ from tunebook.analysis.formatting import MISSING, percent_text, plural
 from tunebook.analysis.records import EvaluationRecord, Training
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
 from tunebook.analysis.report.difference_table import difference_table
+from tunebook.analysis.report.effect_tables import effect_table, scopes
 from tunebook.analysis.report.proof_table import proof_section
 from tunebook.analysis.report.settings_table import settings_section
 from tunebook.analysis.report.tables import (
     best_runs,
-    effect_table,
     job_table,
     run_table,
-    scopes,
     score_tables,
     seed_table,
 )
