@@ -1,4 +1,4 @@
-"""The report's tables: runs, scores, the best configurations, settings over seeds, effects, and jobs."""
+"""The report's tables: runs, scores, the best configurations, settings over seeds, and jobs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import Scale, capitalized, is_number, p_text
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, TaskUse, Training
 from tunebook.analysis.report import cells
-from tunebook.analysis.report.content import Cell, Column, Style, Table, Text
-from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.report.content import Cell, Column, Table, Text
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
 from tunebook.slurm.accounting import SlurmUse
 
-__all__ = ["best_runs", "effect_table", "job_table", "run_table", "scopes", "score_tables", "seed_table"]
+__all__ = ["best_runs", "job_table", "run_table", "score_tables", "seed_table"]
 
 _LEAST_FINISHED_FIRST = (JobState.FAILED, JobState.RUNNING, JobState.PENDING, JobState.UNKNOWN, JobState.COMPLETED)
 _NOT_TRAINED, _NOT_COUNTED = Training(JobState.UNKNOWN), SlurmUse()
@@ -301,67 +300,3 @@ def seed_table(analysis: Analysis) -> Table:
 def _goodness(analysis: Analysis, item: Replicates) -> tuple[str, str, float]:
     measure = analysis.task(item.task).measure(item.measure)
     return item.task, item.measure, -measure.goodness(item.mean)
-
-
-def effect_table(analysis: Analysis) -> Table:
-    """Main effects and interactions with their tests."""
-    f_note = (
-        "F compares the differences between levels with those that chance would make; df are its degrees of freedom."
-    )
-    means_note = "Means are over the runs with that level."
-    eta_note = "Partial η² is the effect's share of the variance that the other effects leave."
-
-    def df(effect: Effect) -> Cell:
-        return cells.text(", ".join(f"{each:g}" for each in effect.df or ()))
-
-    def p(effect: Effect) -> Cell:
-        return cells.p_value(effect.p_holm, effect.significant)
-
-    def eta(effect: Effect) -> Cell:
-        return cells.number(effect.partial_eta_squared, ".3f")
-
-    columns = (
-        Column("effect", "Effect", lambda effect: cells.text(" × ".join(effect.labels))),
-        Column("task", "Task", lambda effect: cells.text(effect.task)),
-        Column("measure", "Measure", lambda effect: cells.text(effect.measure)),
-        Column(
-            "means",
-            "Means",
-            lambda effect: _means(analysis, effect),
-            is_long=True,
-            note=means_note,
-        ),
-        Column("f", "F", lambda effect: cells.number(effect.statistic, ".2f"), is_number=True, note=f_note),
-        Column("df", "df", df, is_number=True),
-        Column("p", "p", p, is_number=True, note=capitalized(_HOLM)),
-        Column("eta", "Partial η²", eta, is_number=True, note=eta_note),
-        Column("verdict", "Verdict", _verdict, is_long=True),
-    )
-    return Table.of("effects", "Effects of the varied factors", columns, analysis.effects, file="effects.csv")
-
-
-def _means(analysis: Analysis, effect: Effect) -> Cell:
-    scale = analysis.scale(effect.task, effect.measure)
-    return cells.text(
-        ", ".join(f"{item.levels[0]}: {scale.value(item.mean)}" for item in effect.means if effect.is_main)
-    )
-
-
-def _verdict(effect: Effect) -> Cell:
-    verdict = {True: "significant", False: "not significant", None: "not tested"}[effect.significant]
-    if effect.note:
-        verdict += f": {effect.note}"
-    return cells.text(verdict)
-
-
-def scopes(analysis: Analysis) -> Iterator[Text]:
-    """A note on what the tests of the effects generalize to, if there are tests."""
-    found = []
-    for effect in analysis.effects:
-        if effect.test:
-            scope = "to new test samples, not to retraining"
-            if effect.generalizes == "seeds":
-                scope = "to retraining with other seeds, not to other samples"
-            found.append(f"{capitalized(effect.test)}: its p-value generalizes {scope}.")
-    if found:
-        yield Text(" ".join(dict.fromkeys(found)), Style.NOTE)

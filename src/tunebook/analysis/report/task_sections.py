@@ -9,7 +9,8 @@ from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import plural
 from tunebook.analysis.report.content import Block, Entries, Entry, Section, Style, Text
-from tunebook.analysis.report.tables import best_runs, effect_table, scopes, score_tables, seed_table
+from tunebook.analysis.report.effect_tables import effect_table, scopes
+from tunebook.analysis.report.tables import best_runs, score_tables, seed_table
 from tunebook.analysis.values import Analysis
 
 __all__ = ["left_out", "task_section"]
