@@ -34,7 +34,18 @@ class LineResults(EvaluationResults):
         found = {}
         for path in logs:
             score = float(path.read_text())
-            found[path] = Samples(("1",), (1,), ("p",), ("t",), ("a",), ("",), {"exact": (score,), "other": (None,)}, 9)
+            found[path] = Samples(
+                ids=("1",),
+                repeats=(1,),
+                prompts=("p",),
+                targets=("t",),
+                answers=("a",),
+                errors=("",),
+                values={"exact": (score,), "other": (None,)},
+                tokens=9,
+                metadata={"region": ("north",), "age": (None,)},
+                score_metadata={"exact/probabilities": ({"A": 0.25, "é": [1, None]},), "exact/text": (None,)},
+            )
         return LogReadings(found)
 
     def subject_of(self, log: LogHeader, tasks: Sequence[EvaluationTask]) -> LogSubject:
@@ -56,7 +67,12 @@ def scores(experiment: Path, tool: LineResults, *, use_cache: bool = True) -> di
     assert [(log.path, log.why) for log in unreadable] == [("run/torn.log", "it is empty")]
     samples, torn = reader.samples(logs)
     assert torn == ()
-    assert all(found.tokens == 9 and found.values["other"] == (None,) for found in samples.values())
+    for found in samples.values():
+        assert found.tokens == 9
+        assert found.values["other"] == (None,)
+        assert found.metadata == {"region": ("north",), "age": (None,)}
+        assert found.score_metadata["exact/probabilities"] == ({"A": 0.25, "é": [1, None]},)
+        assert found.score_metadata["exact/text"] == (None,)
     return {path: found.values["exact"][0] for path, found in samples.items()}
 
 

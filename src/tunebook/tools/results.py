@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from tunebook.artifacts.curve import TrainingCurve, read_metrics_curve
@@ -120,6 +120,10 @@ class Samples:
         values: measure to each sample's score; ``None`` for a missing score. A measure is a scorer's name, or
             ``scorer/key`` for a scorer that gives several values.
         tokens: the number of tokens that the model read and wrote, over all samples.
+        metadata: the data set's own columns, as text: groups and numbers that tell samples apart.
+            ``tunebook.tools.sample_metadata`` makes them.
+        score_metadata: what a scorer adds to its value, by ``scorer/key``: numbers, texts, short lists and
+            dictionaries.
     """
 
     ids: tuple[str, ...] = ()
@@ -130,6 +134,8 @@ class Samples:
     errors: tuple[str, ...] = ()
     values: Mapping[str, tuple[float | None, ...]] = field(default_factory=lambda: MappingProxyType({}))
     tokens: int = 0
+    metadata: Mapping[str, tuple[str | None, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    score_metadata: Mapping[str, tuple[Any, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ __all__ = ["EvaluationLog", "LogReader", "UnreadableLog"]
 
 _HEADER_CACHE = f"{STATE_DIRECTORY}/analysis/headers.json"
 _SAMPLE_CACHE = f"{STATE_DIRECTORY}/analysis/samples.parquet"
-_VERSION = 5  # of both caches: a cache of another version is ignored
+_VERSION = 6  # of both caches: a cache of another version is ignored
 _COLUMNS = ("ids", "repeats", "prompts", "targets", "answers", "errors")
 
 
@@ -180,7 +181,13 @@ def _remembered_samples(experiment: Path, stamps: Mapping[str, str]) -> dict[str
 def _samples(row: Mapping[str, Any]) -> Samples:
     columns = {name: tuple(row[name]) for name in _COLUMNS}
     values = dict(zip(row["measures"], map(tuple, row["values"]), strict=True))
-    return Samples(**columns, values=values, tokens=row["tokens"])
+    metadata = {}
+    for name, column in zip(row["metadata_names"], row["metadata"], strict=True):
+        metadata[name] = tuple(value if value is None else sys.intern(value) for value in column)
+    score_metadata = {}
+    for name, column in zip(row["score_metadata_names"], row["score_metadata"], strict=True):
+        score_metadata[name] = tuple(json.loads(column))
+    return Samples(**columns, values=values, tokens=row["tokens"], metadata=metadata, score_metadata=score_metadata)
 
 
 def _remember_samples(experiment: Path, samples: Mapping[str, Samples], stamps: Mapping[str, str]) -> None:
@@ -191,5 +198,8 @@ def _remember_samples(experiment: Path, samples: Mapping[str, Samples], stamps: 
     for path, found in sorted(samples.items()):
         columns: dict[str, list[Any]] = {name: list(getattr(found, name)) for name in _COLUMNS}
         columns |= {"measures": list(found.values), "values": list(map(list, found.values.values()))}
+        columns |= {"metadata_names": list(found.metadata), "metadata": list(map(list, found.metadata.values()))}
+        score_metadata = [json.dumps(column, ensure_ascii=False) for column in found.score_metadata.values()]
+        columns |= {"score_metadata_names": list(found.score_metadata), "score_metadata": score_metadata}
         rows.append({"version": _VERSION, "log": path, "stamp": stamps[path], "tokens": found.tokens} | columns)
     write_parquet(experiment / _SAMPLE_CACHE, pa.Table.from_pylist(rows))

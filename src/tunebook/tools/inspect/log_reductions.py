@@ -45,5 +45,9 @@ def reduced_samples(log: Any, samples: Samples, flat: Flatten) -> Samples:
         targets=tuple(samples.targets[place] for place in places.values()),
         answers=tuple(samples.answers[place] for place in places.values()),
         errors=tuple(samples.errors[place] for place in places.values()),
+        metadata={name: tuple(column[place] for place in places.values()) for name, column in samples.metadata.items()},
+        score_metadata={
+            name: tuple(column[place] for place in places.values()) for name, column in samples.score_metadata.items()
+        },
         values={measure: tuple(number.get(measure) for number in numbers) for measure in samples.values},
     )

@@ -13,6 +13,7 @@ from typing import Any
 from tunebook.tools.inspect.log_headers import first_line, open_log, quiet_inspect
 from tunebook.tools.inspect.log_reductions import reduced_samples
 from tunebook.tools.results import LogReadings, Samples
+from tunebook.tools.sample_metadata import metadata_columns, score_metadata_columns
 
 __all__ = ["as_number", "read_log_samples"]
 
@@ -20,6 +21,8 @@ _LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 _WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 _LOGS_AT_ONCE = 100  # inspect-ai opens all logs that it is given, and a process may have 1,024 files open
 _LONGEST_TEXT = 1000  # as inspect-ai's sample summaries keep them
+
+_REMOVED = "Key removed from summary"
 
 _Row = dict[str, Any]
 
@@ -108,9 +111,22 @@ def _row(sample: Any) -> str:
         "error": str(sample.error or ""),
         "tokens": sum(usage.total_tokens for usage in sample.model_usage.values()),
         "scores": {name: score.value for name, score in scores.items()},
+        "metadata": _json_values(sample.metadata),
+        "score_metadata": {name: _json_values(score.metadata) for name, score in scores.items() if score.metadata},
         "answer": next(answers, None),
     }
-    return json.dumps(row)
+    return json.dumps(row, default=str)
+
+
+def _json_values(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that JSON can hold, without what inspect-ai left out of its summary for its size."""
+    values = {}
+    for name, value in metadata.items():
+        if isinstance(value, str) and value.startswith(_REMOVED):
+            continue
+        if isinstance(value, str | bool | int | float | list | tuple | dict):
+            values[str(name)] = value
+    return values
 
 
 def _prompt(content: Any) -> str:
@@ -166,6 +182,8 @@ def _samples(rows: Sequence[_Row]) -> Samples:
         errors=column("error"),
         values=values,
         tokens=sum(column("tokens")),
+        metadata=metadata_columns(column("metadata")),
+        score_metadata=score_metadata_columns(column("score_metadata")),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from tunebook.tools.results import LogHeader, Samples
 from tunebook.tools.runtime.lm_eval_log import samples_file
+from tunebook.tools.sample_metadata import metadata_columns
 
 __all__ = ["read_header", "read_task_samples"]
 
@@ -101,6 +102,7 @@ def read_task_samples(file: Path) -> Samples:
         errors=("",) * len(ordered),
         values={measure: tuple(row["values"].get(measure) for row in ordered) for measure in measures},
         tokens=int(results.get("tunebook", {}).get("tokens", 0)),
+        metadata=metadata_columns([row["metadata"] for row in ordered]),
     )
 
 
@@ -149,6 +151,7 @@ def _add_rows(
                 "target": str(line["target"])[:_LONGEST_TEXT],
                 "answer": _answer(line)[:_LONGEST_TEXT],
                 "values": {},
+                "metadata": {} if is_ours else doc,
             },
         )
         for metric in line["metrics"]:
