@@ -18,7 +18,7 @@ from tunebook.core.plan import EvaluationTask
 from tunebook.errors import ExitCode
 from tunebook.tools.lm_eval.results import LmEvalResults
 from tunebook.tools.lm_eval.tasks import read_task
-from tunebook.tools.results import LogHeader
+from tunebook.tools.results import LoggedMetric, LogHeader
 from tunebook.tools.runtime.lm_eval_index import benchmarks, data_sets, folder_of
 
 PLAN = "experiment_summary.md"
@@ -239,7 +239,7 @@ def test_the_samples_of_a_group_are_named_after_their_tasks(tmp_path: Path) -> N
     assert samples.values == {"acc": (1.0, 0.0, 1.0)}
     assert set(samples.answers) == {"choice 1"}
     header = reader.read_headers([log]).readings[log]
-    assert (header.samples, header.means, header.created) == (3, {}, "2026-01-02T10:00:00+00:00")
+    assert (header.samples, header.created) == (3, "2026-01-02T10:00:00+00:00")
 
 
 def test_a_metric_of_several_filters_is_a_measure_each(tmp_path: Path) -> None:
@@ -247,8 +247,11 @@ def test_a_metric_of_several_filters_is_a_measure_each(tmp_path: Path) -> None:
     log = write_log(tmp_path, {"gsm8k": rows}, results={"gsm8k": {"acc,strict": 1.0, "acc,flexible": 0.0}})
     reader = LmEvalResults()
     assert reader.read_samples([log]).readings[log].values == {"acc/strict": (1.0,), "acc/flexible": (0.0,)}
-    means = reader.read_headers([log]).readings[log].means
-    assert means == {"acc/strict": ("mean", 1.0), "acc/flexible": ("mean", 0.0)}
+    metrics = reader.read_headers([log]).readings[log].metrics
+    assert metrics == {
+        "acc/strict": (LoggedMetric("mean", 1.0, is_mean=True),),
+        "acc/flexible": (LoggedMetric("mean", 0.0, is_mean=True),),
+    }
 
 
 def test_a_measure_of_all_samples_together_is_no_score_of_a_sample(tmp_path: Path) -> None:
