@@ -8,7 +8,7 @@ from support.tables import run_of, table_of
 from tunebook.analysis.records import EvaluationKey, Measure
 from tunebook.analysis.statistics.scores import compute_score, sample_values
 from tunebook.core.measures import Direction
-from tunebook.tools.results import Samples
+from tunebook.tools.results import LoggedMetric, Samples
 
 KEY = EvaluationKey("run", "task", 0)
 
@@ -21,7 +21,7 @@ def samples_of(ids: tuple[str, ...], values: tuple[float | None, ...]) -> Sample
 def test_a_sample_counts_once_by_the_mean_of_its_repetitions() -> None:
     samples = samples_of(("a", "a", "b", "b", "c"), (1.0, 0.0, 1.0, None, None))
     assert sample_values(samples, "m") == {"a": 0.5, "b": 1.0}
-    score = compute_score(KEY, "m", samples, {"m": ("accuracy", 0.7)})
+    score = compute_score(KEY, "m", samples, [LoggedMetric("accuracy", 0.7, is_mean=True)])
     assert (score.value, score.n, score.answers, score.is_binary) == (0.75, 2, 3, False)
     assert (score.logged, score.logged_metric) == (0.7, "accuracy")
 
@@ -30,7 +30,7 @@ def test_a_sample_counts_once_by_the_mean_of_its_repetitions() -> None:
     ("values", "method"), [((1.0, 0.0, 1.0), "Wilson"), ((1.0, 0.5, 1.0), "bootstrap"), ((None, None, None), None)]
 )
 def test_the_interval_depends_on_the_kind_of_score(values: tuple[float | None, ...], method: str | None) -> None:
-    score = compute_score(KEY, "m", samples_of(("a", "b", "c"), values), {})
+    score = compute_score(KEY, "m", samples_of(("a", "b", "c"), values))
     assert (score.interval.method if score.interval else None) == method
 
 
