@@ -122,7 +122,7 @@ class _Session:
         """What the person expects, while no result can have an influence on it."""
         if not self.read().design.hypotheses:
             message = "What do you expect? Such as H1: lora_rank = 64 > lora_rank = 8 (empty: nothing)"
-            self._each("hypothesis", message, "What else?", "nothing")
+            self._each("hypothesis", message, "Anything else?", "nothing")
 
 
 def _given(design: api.Design) -> set[str]:
