@@ -11,7 +11,8 @@ from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import capitalized, is_number, p_text
 from tunebook.analysis.records import FactorUse
-from tunebook.analysis.statistics.effects import Effect, treatments_of
+from tunebook.analysis.statistics.balance import treatments_of
+from tunebook.analysis.statistics.effects import Effect
 
 __all__ = ["by_factor", "heat_maps"]
 

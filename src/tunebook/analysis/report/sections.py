@@ -12,7 +12,7 @@ from tunebook.analysis.formatting import MISSING, percent_text, plural
 from tunebook.analysis.records import EvaluationRecord, Training
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
 from tunebook.analysis.report.difference_table import difference_table
-from tunebook.analysis.report.effect_tables import effect_table, scopes
+from tunebook.analysis.report.effect_tables import effect_blocks
 from tunebook.analysis.report.proof_table import proof_section
 from tunebook.analysis.report.settings_table import settings_section
 from tunebook.analysis.report.tables import (
@@ -172,7 +172,7 @@ def _design(analysis: Analysis) -> str:
     if len(analysis.factors) == 1:
         return f"{runs}."
     balance = "every combination has" if analysis.balanced else "not every combination has"
-    return f"{runs}; {balance} the same number of runs."
+    return f"{runs}; {balance} the same number of scored runs."
 
 
 def _best(analysis: Analysis, tasks: Sequence[TaskScores]) -> Section:
@@ -204,7 +204,7 @@ def _results(analysis: Analysis) -> Iterator[Section]:
     if analysis.replicates:
         yield Section("seeds", "Settings over seeds", (seed_table(analysis),), short="Seeds")
     if analysis.effects:
-        results: tuple[Block, ...] = (effect_table(analysis), *scopes(analysis))
+        results = tuple(effect_blocks(analysis))
         yield Section("effects", "Effects of the varied factors", results, short="Effects")
 
 
