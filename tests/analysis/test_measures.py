@@ -56,4 +56,4 @@ def test_a_measure_that_no_log_has_is_an_error_with_its_line() -> None:
     task = EvaluationTask("t", "t.py", 17, measure="other")
     with pytest.raises(PlanError, match="no log has the measure `other`") as error:
         measures_of(plan, task, [SAMPLES], [header()])
-    assert error.value.line == 17
+    assert error.value.problems[0].line == 17

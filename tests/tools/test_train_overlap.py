@@ -56,7 +56,7 @@ def test_data_is_read_again_only_when_it_or_the_questions_change(
     experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    original = train_overlap._inputs  # noqa: SLF001  what reads the file
+    original = train_overlap._inputs
 
     def counted(*arguments: Any) -> Any:
         read.append("read")
