@@ -20,6 +20,7 @@ __all__ = [
     "EvaluationKey",
     "EvaluationRecord",
     "FactorUse",
+    "Family",
     "Gap",
     "Interval",
     "Measure",
@@ -40,6 +41,22 @@ class Interval:
     high: float
     method: str
     level: float = 0.95
+
+
+@dataclass(frozen=True)
+class Family:
+    """The tests among which a p-value was corrected: a decision is made on all of them together.
+
+    Attributes:
+        name: what they test, such as ``final epoch against the base model``, with the measure if it is not the task's
+            headline measure.
+        size: the number of tests.
+        correction: ``Holm``, or ``none`` for a single test.
+    """
+
+    name: str
+    size: int = 1
+    correction: str = "none"
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ class ScoreTable:
     Attributes:
         scores: in the plan's order; a run may have several epochs.
         runs: in the plan's order, with and without a score.
+        is_headline: whether the measure is the task's headline measure.
     """
 
     task: str
@@ -103,6 +104,7 @@ class ScoreTable:
     scores: tuple[Score, ...]
     samples: Mapping[EvaluationKey, Samples]
     runs: Sequence[RunRecord]
+    is_headline: bool = True
 
     @cached_property
     def finals(self) -> Mapping[str, Score]:
