@@ -20,7 +20,9 @@ from tunebook.analysis.collect.source import Collected, Source
 from tunebook.analysis.findings.catalogue import state_findings, state_training
 from tunebook.analysis.findings.data import state_data
 from tunebook.analysis.findings.recommendations import recommend
+from tunebook.analysis.statistics.aggregates import aggregate
 from tunebook.analysis.statistics.effects import is_balanced
+from tunebook.analysis.statistics.groups import compare_groups
 from tunebook.analysis.statistics.intervals import LEVEL
 from tunebook.analysis.statistics.measure_results import analyze_measures
 from tunebook.analysis.statistics.scores import score_evaluations
@@ -46,6 +48,7 @@ def analyze_experiment(source: Source) -> Analysis:
     """
     found = score_evaluations(collect(source))
     results = analyze_measures(found)
+    aggregates, groups = aggregate(found), compare_groups(found)
     headline = [item for item in results if item.is_headline]
     gaps = gaps_of(found)
     recorded = tuple(recorded_jobs(source, found.runs))
@@ -72,6 +75,8 @@ def analyze_experiment(source: Source) -> Analysis:
         provenance=MappingProxyType(provenance),
         differences=differences,
         settings=settings_used(recorded),
+        aggregates=aggregates,
+        groups=groups,
         level=LEVEL,
         balanced=is_balanced(found.runs, found.factors),
         viewer=_viewer(source),

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from tunebook.analysis.collect.measures import measures_of
+from tunebook.analysis.collect.derived import add_derived
+from tunebook.analysis.collect.measures import measures_of, wanted_aggregate
 from tunebook.analysis.collect.read_logs import EvaluationLog, LogReader
 from tunebook.analysis.collect.source import NO_JOB, Collected, JobFacts, Source
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, FactorUse, OtherLog, RunRecord, TaskUse
@@ -155,6 +156,7 @@ def collect_evaluations(source: Source, factors: tuple[FactorUse, ...], runs: tu
                 total_tokens=samples[key].tokens,
             )
         records.append(record)
+    samples = add_derived(samples)
     return Collected(
         factors=factors,
         tasks=_tasks(source, samples),
@@ -183,7 +185,8 @@ def _tasks(source: Source, samples: Mapping[EvaluationKey, Samples]) -> tuple[Ta
     tasks = []
     for task in source.plan.tasks:
         own = [found for key, found in samples.items() if key.task == task.name]
-        tasks.append(TaskUse(task.name, task.description, measures_of(source.plan, task, own)))
+        measures = measures_of(source.plan, task, own)
+        tasks.append(TaskUse(task.name, task.description, measures, wanted_aggregate(task, measures)))
     return tuple(tasks)
 
 
