@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from tunebook.analysis.collect.derived import add_derived
+from tunebook.analysis.collect.letters import without_letters
 from tunebook.analysis.collect.measures import measures_of, wanted_aggregate
 from tunebook.analysis.collect.read_logs import EvaluationLog, LogReader
 from tunebook.analysis.collect.source import NO_JOB, Collected, JobFacts, Source
@@ -156,10 +157,10 @@ def collect_evaluations(source: Source, factors: tuple[FactorUse, ...], runs: tu
                 total_tokens=samples[key].tokens,
             )
         records.append(record)
-    samples = add_derived(samples)
+    samples = add_derived(without_letters(samples))
     return Collected(
         factors=factors,
-        tasks=_tasks(source, samples),
+        tasks=_tasks(source, samples, headers),
         runs=runs,
         evaluations=tuple(records),
         samples=MappingProxyType(samples),
@@ -180,12 +181,15 @@ def _record_without_log(key: EvaluationKey, facts: JobFacts, choice: PickedLog) 
     )
 
 
-def _tasks(source: Source, samples: Mapping[EvaluationKey, Samples]) -> tuple[TaskUse, ...]:
+def _tasks(
+    source: Source, samples: Mapping[EvaluationKey, Samples], headers: Mapping[EvaluationKey, LogHeader]
+) -> tuple[TaskUse, ...]:
     """The plan's tasks, each with its measures in the order in which its evaluations name them."""
     tasks = []
     for task in source.plan.tasks:
-        own = [found for key, found in samples.items() if key.task == task.name]
-        measures = measures_of(source.plan, task, own)
+        keys = [key for key in samples if key.task == task.name]
+        own, logs = [samples[key] for key in keys], [headers[key] for key in keys]
+        measures = measures_of(source.plan, task, own, logs)
         tasks.append(TaskUse(task.name, task.description, measures, wanted_aggregate(task, measures)))
     return tuple(tasks)
 
