@@ -17,6 +17,7 @@ from tunebook.analysis.collect.experiment import collect
 from tunebook.analysis.collect.recorded_jobs import RecordedJob, recorded_jobs
 from tunebook.analysis.collect.settings_used import settings_used
 from tunebook.analysis.collect.source import Collected, Source
+from tunebook.analysis.findings.aggregates import state_aggregates, state_groups
 from tunebook.analysis.findings.answers import state_answers
 from tunebook.analysis.findings.catalogue import state_findings, state_training
 from tunebook.analysis.findings.data import state_data
@@ -38,7 +39,7 @@ from tunebook.tools.results import LogViewer
 __all__ = ["analyze_experiment"]
 
 _STATISTICS = ("comparisons", "effects", "replicates", "costs", "cases")  # of each measure, in one tuple
-_ANALYZING_PACKAGES = ("scipy", "statsmodels", "pandas")
+_ANALYZING_PACKAGES = ("scipy", "statsmodels", "scikit-learn", "pandas")
 
 
 def analyze_experiment(source: Source) -> Analysis:
@@ -55,6 +56,7 @@ def analyze_experiment(source: Source) -> Analysis:
     recorded = tuple(recorded_jobs(source, found.runs))
     differences = environment_differences(recorded)
     findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
+    findings += [*state_aggregates(found, aggregates), *state_groups(found, groups)]
     findings += [*state_data(source, found), *state_answers(found)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)

@@ -7,6 +7,7 @@ from dataclasses import fields
 from operator import itemgetter
 from typing import Any
 
+from tunebook.analysis.aggregate_rows import aggregate_rows, aggregates_frame, group_rows, groups_frame
 from tunebook.analysis.records import EvaluationRecord, Interval, Score, Training
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
@@ -222,6 +223,8 @@ FRAMES: Mapping[str, Callable[[Analysis], Any]] = {
     "evaluations": _evaluations_frame,
     "comparisons": _comparisons_frame,
     "effects": _effects_frame,
+    "aggregates": aggregates_frame,
+    "groups": groups_frame,
     "curves": _curves_frame,
     "samples": _samples_frame,
 }
@@ -241,6 +244,8 @@ def plain_rows(analysis: Analysis) -> dict[str, list[_Row]]:
         "scores": _only(scored, _SCORE),
         "comparisons": _only(compared, (*_COMPARED, *_TESTED)),
         "effects": _only(map(vars, analysis.effects), _EFFECT),
+        "aggregates": aggregate_rows(analysis),
+        "groups": group_rows(analysis),
     }
 
 

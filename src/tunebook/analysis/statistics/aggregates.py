@@ -131,17 +131,14 @@ class ReliabilityBin:
 class Aggregates:
     """Everything that is computed of all samples together."""
 
-    values: tuple[Aggregate, ...] = ()
+    results: tuple[Aggregate, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     bins: tuple[ReliabilityBin, ...] = ()
 
-    def of_kind(self, kind: str) -> dict[tuple[str, str], list[Aggregate]]:
-        """The values of a kind by task and scorer."""
-        found: dict[tuple[str, str], list[Aggregate]] = {}
-        for value in self.values:
-            if value.kind == kind:
-                found.setdefault((value.task, value.scorer), []).append(value)
-        return found
+    def scorers(self, task: str, kind: str) -> list[str]:
+        """The scorers of a task that have risks (``risk``) or numbers (``number``)."""
+        own = [each.scorer for each in self.coverage if (each.task, each.kind) == (task, kind)]
+        return list(dict.fromkeys(own))
 
 
 _SYNONYMS = {"auroc": "auc", "roc_auc": "auc", "r2": "r_squared", "mse": "rmse"}
