@@ -15,6 +15,7 @@ from tunebook.analysis.report.content import Block, Content, Entries, Entry, Sam
 from tunebook.analysis.report.difference_table import difference_table
 from tunebook.analysis.report.findings_section import finding_entries, findings_sections
 from tunebook.analysis.report.proof_table import proof_section
+from tunebook.analysis.report.sample_data import sample_browser
 from tunebook.analysis.report.settings_table import settings_section
 from tunebook.analysis.report.tables import job_table, run_table
 from tunebook.analysis.report.task_sections import left_out, task_section
@@ -160,10 +161,11 @@ def _samples(analysis: Analysis) -> Section:
         if found:
             total = f"{len(found)} or more" if len(found) >= MOST_CASES else str(len(found))
             groups.append(Samples(title, found, total, analysis.labels, logs))
+    browser = sample_browser(analysis)
+    blocks: list[Block] = [] if browser is None else [browser]
     if not groups:
-        text = "There are no samples that every run got wrong, or that fine-tuning fixed or broke."
-        return Section("samples", "Samples", (Text(text),))
-    return Section("samples", "Samples", tuple(groups))
+        blocks.append(Text("There are no samples that every run got wrong, or that fine-tuning fixed or broke."))
+    return Section("samples", "Samples", (*blocks, *groups))
 
 
 def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:
