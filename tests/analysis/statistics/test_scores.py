@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from support.tables import run_of, table_of
-from tunebook.analysis.records import EvaluationKey
+from tunebook.analysis.records import EvaluationKey, Measure
 from tunebook.analysis.statistics.scores import compute_score, sample_values
+from tunebook.core.measures import Direction
 from tunebook.tools.results import LoggedMetric, Samples
 
 KEY = EvaluationKey("run", "task", 0)
@@ -51,3 +52,17 @@ def test_the_final_score_is_that_of_the_last_evaluated_epoch_with_a_score() -> N
 def test_the_best_run_is_not_a_base_model(values: dict[str, list[float | None]], best: str | None) -> None:
     found = table_of(values, [run_of(name) for name in values]).best
     assert (found.evaluation.run if found else None) == best
+
+
+def test_the_best_run_has_the_lowest_error() -> None:
+    values = {"a": [2.0, 4.0], "b": [1.0, 2.0], "c": [9.0, 9.0]}
+    best = table_of(values, measure=Measure("mae", Direction.LOWER)).best
+    assert best is not None
+    assert best.evaluation.run == "b"
+    highest = table_of(values, measure=Measure("points", Direction.HIGHER)).best
+    assert highest is not None
+    assert highest.evaluation.run == "c"
+
+
+def test_without_a_direction_no_run_is_the_best() -> None:
+    assert table_of({"a": [2.0, 4.0], "b": [1.0, 2.0]}, measure=Measure("length")).best is None

@@ -194,8 +194,8 @@ def _evaluation_deviations(evaluation: EvaluationRecord, subject: str) -> Iterat
     for other in evaluation.others:
         yield Deviation("log", subject, f"{other.path} does not count: {other.why}")
     for score in evaluation.scores:
-        if score.answers < evaluation.samples:
-            missing = f"{evaluation.samples - score.answers} of {evaluation.samples} samples"
+        if score.missing:
+            missing = f"{score.missing} of {score.missing + score.answers} samples"
             yield Deviation("samples", subject, f"{missing} have no usable value of {score.measure}")
         if score.logged_note:
             yield Deviation("score", subject, f"{score.measure}: {score.logged_note}")

@@ -11,14 +11,14 @@ from typing import Any
 from tunebook.analysis.collect.sample_rows import row_of, samples_of
 from tunebook.analysis.data_files import write_parquet
 from tunebook.core.measures import Direction
-from tunebook.core.paths import STATE_DIRECTORY
+from tunebook.core.paths import ANALYSIS_MEMORY
 from tunebook.disk.atomic import read_text, write_text
 from tunebook.tools.results import EvaluationResults, LoggedMetric, LogHeader, Samples
 
 __all__ = ["EvaluationLog", "LogReader", "UnreadableLog"]
 
-_HEADER_CACHE = f"{STATE_DIRECTORY}/analysis/headers.json"
-_SAMPLE_CACHE = f"{STATE_DIRECTORY}/analysis/samples.parquet"
+_HEADER_CACHE = f"{ANALYSIS_MEMORY}/headers.json"
+_SAMPLE_CACHE = f"{ANALYSIS_MEMORY}/samples.parquet"
 _VERSION = 7  # of both caches: a cache of another version is ignored
 
 

@@ -15,10 +15,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from html import escape
 from importlib import resources
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -27,6 +27,7 @@ from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.theme import DARK, IN_DARK, LIGHT
 from tunebook.analysis.formatting import significance_mark
 from tunebook.analysis.report.content import CODE, Block, Content, Table
+from tunebook.analysis.report.library import library
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -41,18 +42,19 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _IN_SCRIPT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
-def report_html(content: Content, *, refresh_s: int | None = None) -> str:
+def report_html(content: Content, *, refresh_s: int | None = None, memory: Path | None = None) -> str:
     """The page.
 
     Args:
         refresh_s: after how many seconds an unfinished experiment's page loads itself again; ``None`` for never.
+        memory: the directory that keeps Vega's scripts; ``None`` to make them anew.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, auto_reload=False)
     template = environment.from_string(_text("report.html.j2"))
-    library, script, style = _library(), "".join(map(_text, _SCRIPTS)), _text("report.css")
+    own_library, script, style = library(memory), "".join(map(_text, _SCRIPTS)), _text("report.css")
     page: str = template.render(
         content=content,
         kind_of=lambda block: type(block).__name__,
@@ -62,13 +64,13 @@ def report_html(content: Content, *, refresh_s: int | None = None) -> str:
         most_rows=_MOST_ROWS,
         most_samples=_MOST_SAMPLES,
         version=__version__,
-        policy=_policy([library, script], style),
+        policy=_policy([own_library, script], style),
         refresh_s=None if content.is_finished else refresh_s,
         log=log_href,
         viewer=content.viewer,
         sample_json=Markup(_samples(content)),  # noqa: S704  escaped for a script block
         data=Markup(_data(content)),  # noqa: S704  escaped for a script block by _data
-        library=Markup(library),  # noqa: S704  the package's own
+        library=Markup(own_library),  # noqa: S704  the package's own
         script=Markup(script),  # noqa: S704
         style=Markup(style),  # noqa: S704
     )
@@ -103,15 +105,6 @@ def _prose(text: str) -> Markup:
 
 def _text(name: str) -> str:
     return resources.files("tunebook.analysis.report").joinpath(name).read_text(encoding="utf-8")
-
-
-@cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script, with their names to themselves."""
-    import vl_convert
-
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return f"(() => {{{bundle}}})();".replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def _policy(scripts: Sequence[str], style: str) -> str:

@@ -10,6 +10,7 @@ from tunebook.analysis.formatting import Scale, capitalized, is_number, p_text
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, TaskUse, Training
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Cell, Column, Table, Text
+from tunebook.analysis.report.logged_columns import logged_columns, repetition_note
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.analysis.values import Analysis
@@ -188,6 +189,9 @@ def _methods(analysis: Analysis, scores: Sequence[Score]) -> str:
     methods = {score.interval.method for score in scores if score.interval}
     tests = {each.test for each in analysis.comparisons if each.task == scores[0].evaluation.task}
     notes = []
+    repetitions = repetition_note(analysis.task(scores[0].evaluation.task).measure(scores[0].measure))
+    if repetitions:
+        notes.append(repetitions)
     if methods:
         notes.append(f"Method of the intervals: {', '.join(sorted(methods))}.")
     if tests:
@@ -207,6 +211,7 @@ def _score_columns(analysis: Analysis, scores: Sequence[Score]) -> Iterator[Colu
         "score", "Score", lambda score: cells.score(score.value, score.interval, scale), is_number=True, detail=interval
     )
     yield Column("n", "n", lambda score: cells.number(score.n), is_number=True, note=n_note)
+    yield from logged_columns()
     yield from _comparison_columns(analysis, "base", "Against its base model", scale)
     yield from _comparison_columns(analysis, "best", "Against the best run", scale)
     yield Column("log", "Log", lambda score: cells.log(logs[score.evaluation]))

@@ -180,7 +180,7 @@ def _most_tokens(log: Any) -> int | None:
 
 def _cut(rows: Sequence[_Row], limit: int | None) -> tuple[bool, ...]:
     """Whether each answer has as many tokens as it may have; only of samples with a single answer."""
-    if limit is None:
+    if limit is None or limit == 1:  # a task that asks for one token wants no more
         return ()
     return tuple(row["turns"] <= 1 and row["written"] >= limit for row in rows)
 
