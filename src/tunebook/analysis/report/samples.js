@@ -1,7 +1,7 @@
 // Compares any two runs sample by sample: what both got right, what only one did, and how their answers differ.
 // All texts become text nodes; nothing here makes HTML of a text.
 
-const PAGE_SIZE = 20;
+const PAGE_SIZE = 10;
 const MOST_CELLS = 160000; // of the table of a word comparison: longer answers are shown without marks
 
 /** The words of both texts, each with whether the other text has it too: the longest common sequence of words. */
