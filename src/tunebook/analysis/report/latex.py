@@ -17,7 +17,7 @@ __all__ = ["escape", "latex_tables"]
 
 _LEFT_OUT: dict[str, tuple[str, ...]] = {  # columns, by the beginning of a table's key
     "scores": ("best", "p:best", "log", "logged", "missing", "no_answer"),
-    "effects": ("task", "means", "verdict"),
+    "effects": ("task", "test", "family", "verdict"),
     "seeds": ("task", "measure"),
 }
 _COMMAND = re.compile(r"\\[A-Za-z]+(?:\{\})?|\\(?=[%&#_{}$])")  # one letter on paper, or none

@@ -9,6 +9,7 @@ from typing import Any
 from tunebook.analysis.records import Family
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Column, Section, Table, Text
+from tunebook.analysis.statistics.fits import FactorTest
 from tunebook.analysis.values import Analysis
 
 __all__ = ["FamilyUse", "families_of", "tests_section"]
@@ -32,14 +33,27 @@ class FamilyUse:
 def families_of(analysis: Analysis) -> Iterator[FamilyUse]:
     """Every family of tests, in the order of the results."""
     found: dict[tuple[str, str, str], FamilyUse] = {}
-    tested: list[Any] = [*analysis.comparisons, *analysis.replicates, *analysis.effects]
-    for item in tested:
-        family: Family | None = getattr(item, "family", None)
+    for task, measure, test in _tested(analysis):
+        family: Family | None = test.family
         if family is not None and family.size:
-            key = (item.task, item.measure, family.name)
-            use = found.setdefault(key, FamilyUse(item.task, item.measure, family))
-            found[key] = replace(use, significant=use.significant + bool(item.significant))
+            key = (task, measure, family.name)
+            use = found.setdefault(key, FamilyUse(task, measure, family))
+            found[key] = replace(use, significant=use.significant + bool(test.significant))
     yield from found.values()
+
+
+def _tested(analysis: Analysis) -> Iterator[tuple[str, str, Any]]:
+    """Everything that has a family, with its task and measure."""
+    own: list[Any] = [*analysis.comparisons, *analysis.replicates, *analysis.effects]
+    for item in own:
+        yield item.task, item.measure, item
+    for effect in analysis.effects:
+        parts: list[FactorTest | None] = [each.test for each in effect.simple_effects]
+        if effect.trend is not None:
+            parts += [effect.trend.test, effect.trend.departure]
+        for part in parts:
+            if part is not None:
+                yield effect.task, effect.measure, part
 
 
 def tests_section(analysis: Analysis) -> Section:
