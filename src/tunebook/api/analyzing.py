@@ -18,7 +18,7 @@ from tunebook.analysis.collect.places import places_outside
 from tunebook.analysis.collect.source import JobFacts, Source, source_of
 from tunebook.analysis.destination import destination_of
 from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.formatting import plural
+from tunebook.analysis.formatting import plural, time_text
 from tunebook.analysis.frames import FRAMES
 from tunebook.analysis.last_analysis import WrittenAnalysis, look_at_inputs, recall, remember
 from tunebook.analysis.report.html import notebook_html
@@ -222,7 +222,7 @@ def _written(experiment: Path, options: AnalyzeOptions, clock: Callable[[], date
     source = known.source(use_cache=True)
     now_known = inputs.known(places_outside(source))
     analysis = analyze_experiment(source)
-    written = write_report(analysis, options, destination, as_of=f"{clock():%Y-%m-%d %H:%M %Z}")
+    written = write_report(analysis, options, destination, as_of=time_text(clock().isoformat()))
     files = tuple(f"{ANALYSIS}/{name}" for name in written)
     summary = summarize(analysis)
     remember(now_known, WrittenAnalysis(files, summary), destination)

@@ -104,6 +104,15 @@ def _numbered(block: Block, number: int) -> Block:
     return block
 
 
+def _of_number(block: Block, number: int) -> Block:
+    """The block with a key of this task, below one of the task's headings."""
+    if isinstance(block, Table):
+        return replace(block, key=f"{block.key}-{number}")
+    if isinstance(block, Text) and block.style is Style.HEADING:
+        return replace(block, style=Style.SUBHEADING)
+    return block
+
+
 def left_out(figures: Sequence[Figure]) -> Iterator[Block]:
     """A folded list of the figures that have no data, with the reasons."""
     entries = tuple(Entry(figure.reason, figure.title) for figure in figures if not figure.spec)
