@@ -13,19 +13,24 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tunebook import __version__
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.theme import DARK, IN_DARK, LIGHT
 from tunebook.analysis.formatting import significance_mark
-from tunebook.analysis.report.content import Content, Table
+from tunebook.analysis.report.content import CODE, Block, Content, Table
 from tunebook.analysis.report.library import library
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 __all__ = ["log_href", "notebook_html", "report_html"]
 
@@ -53,6 +58,8 @@ def report_html(content: Content, *, refresh_s: int | None = None, memory: Path 
     page: str = template.render(
         content=content,
         kind_of=lambda block: type(block).__name__,
+        groups=_groups,
+        prose=_prose,
         file=_file_stem(content.name),
         most_rows=_MOST_ROWS,
         most_samples=_MOST_SAMPLES,
@@ -67,6 +74,32 @@ def report_html(content: Content, *, refresh_s: int | None = None, memory: Path 
         style=Markup(style),  # noqa: S704
     )
     return _LONE_SURROGATE.sub("\ufffd", page)  # of JSON: they have no bytes in UTF-8
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Figures that follow one another, which share the page's width, or another block."""
+
+    figures: tuple[Figure, ...] = ()
+    block: Block | None = None
+
+
+def _groups(blocks: Sequence[Block]) -> Iterator[_Group]:
+    for is_drawn, found in groupby(blocks, key=lambda block: isinstance(block, Figure)):
+        if is_drawn:
+            yield _Group(figures=tuple(block for block in found if isinstance(block, Figure)))
+        else:
+            yield from (_Group(block=block) for block in found)
+
+
+def _prose(text: str) -> Markup:
+    """A sentence with its commands and paths, which stand between backticks, as code."""
+    from markupsafe import Markup
+
+    parts = []
+    for place, part in enumerate(CODE.split(text)):
+        parts.append(Markup("<code>{}</code>").format(part) if place % 2 else Markup("{}").format(part))
+    return Markup("").join(parts)
 
 
 def _text(name: str) -> str:
