@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from support.eval_logs import write_log
 from support.scaffolding import CLOCK
 from support.sweeps import Sweep, SweepRun
 from tunebook import api
-from tunebook.cli.main import app
-from tunebook.errors import UsageError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai's and pandas' own
 RIGHT, WRONG = "C", "I"

@@ -20,8 +20,9 @@ from tunebook.analysis.findings.answers import state_answers
 from tunebook.analysis.findings.catalogue import state_findings, state_training
 from tunebook.analysis.findings.data import state_data
 from tunebook.analysis.findings.finding import Finding
+from tunebook.analysis.findings.hypotheses import state_hypotheses
 from tunebook.analysis.findings.recommendations import recommend
-from tunebook.analysis.statistics.effects import is_balanced
+from tunebook.analysis.statistics.hypotheses import HypothesisResult, judge_hypotheses
 from tunebook.analysis.statistics.intervals import LEVEL
 from tunebook.analysis.statistics.measure_results import analyze_measures
 from tunebook.analysis.statistics.scores import score_evaluations
@@ -70,7 +71,11 @@ def _analyze(found: Collected, known: Circumstances) -> Analysis:
     results = analyze_measures(found)
     headline = [item for item in results if item.is_headline]
     differences = environment_differences(known.recorded)
-    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
+    hypotheses: tuple[HypothesisResult, ...] = ()
+    if known.alone is not None:
+        hypotheses = judge_hypotheses(known.alone, results)
+    findings = [*state_hypotheses(hypotheses, found.tasks)]
+    findings += [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
     findings += [*chain.from_iterable(map(_state_data, known.members)), *state_answers(found)]
     statistics: dict[str, Any] = {}
     for name in _STATISTICS:
@@ -91,7 +96,9 @@ def _analyze(found: Collected, known: Circumstances) -> Analysis:
         differences=differences,
         settings=settings_used(known.recorded),
         level=LEVEL,
-        balanced=is_balanced(found.runs, found.factors),
+        balanced=bool(headline) and all(item.balance.is_balanced for item in headline),
+        hypotheses=hypotheses,
+        frozen=known.alone.frozen if known.alone is not None else (),
         viewer=known.viewer,
     )
 

@@ -26,6 +26,7 @@ from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.report.write import ReportOptions, write_report
 from tunebook.analysis.summary import Summary, summarize
 from tunebook.analysis.values import Analysis
+from tunebook.api.freezing import freeze_hypotheses
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
@@ -192,6 +193,7 @@ class Member:
     site: Site
     facts: tuple[JobFacts, ...]
     warnings: tuple[Problem, ...]
+    clock: Callable[[], datetime] = field(repr=False)
 
     @cached_property
     def plan(self) -> Plan:
@@ -200,7 +202,9 @@ class Member:
 
     def source(self, *, use_cache: bool) -> Source:
         """Where the analysis takes its facts from."""
-        return source_of(self.experiment, self.plan, self.site, jobs=self.facts, use_cache=use_cache)
+        source = source_of(self.experiment, self.plan, self.site, jobs=self.facts, use_cache=use_cache)
+        frozen = freeze_hypotheses(self.experiment, self.plan.hypotheses, self.clock, write=use_cache)
+        return replace(source, frozen=frozen)
 
 
 def analyze_members(
@@ -220,12 +224,12 @@ def analyze_members(
     _require_packages()
     directory = destination.folder.parent
     if not options.write:
-        members = [_member(experiment, options) for experiment in experiments]
+        members = [_member(experiment, options, clock) for experiment in experiments]
         analysis = compute(members)
         report = AnalyzeReport(directory, destination.folder, summarize(analysis), lambda: analysis)
         return replace(report, warnings=_warnings(members), seconds=time.perf_counter() - started)
     with exclusive(_locked(destination), "analyze", wait_s=30.0):
-        members = [_member(experiment, options) for experiment in experiments]
+        members = [_member(experiment, options, clock) for experiment in experiments]
         report = _written(members, compute, destination, options, clock)
         report = replace(report, warnings=_warnings(members), seconds=time.perf_counter() - started)
         if report.is_new:
@@ -238,9 +242,10 @@ def _locked(destination: Destination) -> Path:
     return destination.memory.parent.parent
 
 
-def _member(experiment: Path, options: AnalyzeOptions) -> Member:
+def _member(experiment: Path, options: AnalyzeOptions, clock: Callable[[], datetime]) -> Member:
     text = read_readable(experiment / PLAN_FILE) or ""
-    return Member(experiment, text, find_site(experiment).site, *_job_facts(experiment, ask=options.ask))
+    site = find_site(experiment).site
+    return Member(experiment, text, site, *_job_facts(experiment, ask=options.ask), clock)
 
 
 def _warnings(members: Sequence[Member]) -> tuple[Problem, ...]:

@@ -64,6 +64,11 @@ class Circumstances:
     provenance: Mapping[str, str]
     viewer: LogViewer | None
 
+    @property
+    def alone(self) -> Source | None:
+        """The source of a single experiment, whose hypotheses are judged; ``None`` for several."""
+        return self.members[0].source if len(self.members) == 1 else None
+
 
 def circumstances_of(member: Member) -> Circumstances:
     """What is known of an experiment."""
@@ -101,6 +106,10 @@ def together(
     labels = [one.members[0].label for one in each]
     gaps: list[Gap] = []
     deviations: list[Deviation] = list(cautions)
+    for one in each:
+        if one.members[0].source.plan.hypotheses:
+            what = "its hypotheses are tested in its own report only"
+            deviations.append(Deviation("experiments", one.members[0].label, what))
     recorded: list[RecordedJob] = []
     for label, one, own in zip(labels, each, names, strict=True):
         gaps += [replace(gap, subject=f"{label}: {gap.subject}") for gap in one.gaps]
