@@ -26,6 +26,7 @@ from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.report.write import ReportOptions, write_report
 from tunebook.analysis.summary import Summary, summarize
 from tunebook.analysis.values import Analysis
+from tunebook.api.freezing import freeze_hypotheses
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
@@ -171,7 +172,7 @@ def analyze(
     experiment = find_experiment(directory)
     _require_packages()
     if not options.write:
-        known = _Known(experiment, find_site(experiment).site, *_job_facts(experiment, ask=options.ask))
+        known = _Known(experiment, find_site(experiment).site, *_job_facts(experiment, ask=options.ask), clock)
         analysis = analyze_experiment(known.source(use_cache=False))
         return AnalyzeReport(
             experiment,
@@ -196,16 +197,19 @@ class _Known:
     site: Site
     facts: tuple[JobFacts, ...]
     warnings: tuple[Problem, ...]
+    clock: Callable[[], datetime]
 
     def source(self, *, use_cache: bool) -> Source:
-        return source_of(self.experiment, _plan(self.experiment), self.site, jobs=self.facts, use_cache=use_cache)
+        plan = _plan(self.experiment)
+        source = source_of(self.experiment, plan, self.site, jobs=self.facts, use_cache=use_cache)
+        return replace(source, frozen=freeze_hypotheses(self.experiment, plan.hypotheses, self.clock, write=use_cache))
 
 
 def _written(experiment: Path, options: AnalyzeOptions, clock: Callable[[], datetime]) -> AnalyzeReport:
     """The last analysis if nothing has changed since it was written; otherwise a new one."""
     site = find_site(experiment).site
     facts, warnings = _job_facts(experiment, ask=options.ask)
-    known = _Known(experiment, site, facts, warnings)
+    known = _Known(experiment, site, facts, warnings, clock)
     inputs = look_at_inputs([experiment], repr((site, facts, options)))
     destination = destination_of(experiment)
     last = recall(inputs, destination)
