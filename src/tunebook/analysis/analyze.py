@@ -34,7 +34,7 @@ from tunebook.tools.results import LogViewer
 
 __all__ = ["analyze_experiment"]
 
-_STATISTICS = ("comparisons", "effects", "replicates", "costs", "cases")  # of each measure, in one tuple
+_STATISTICS = ("comparisons", "ranking", "effects", "replicates", "costs", "cases")  # of each measure, in one tuple
 _ANALYZING_PACKAGES = ("scipy", "statsmodels", "pandas")
 
 

@@ -28,6 +28,7 @@ from tunebook.analysis.statistics.cases import Case
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.ranking import RankedSetting
 from tunebook.analysis.statistics.scores import best_score, final_scores
 from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.tools.results import LogViewer
@@ -41,7 +42,8 @@ class Analysis(Collected):
 
     Attributes:
         experiment: absolute path of the experiment's directory.
-        comparisons: of each run with its base model and with the best run, on the same samples.
+        comparisons: of each run with its base model, and with the best run where no setting has several runs.
+        ranking: the settings of each measure of each task, the best first, with their differences from the best one.
         level: of every interval, and one minus the level of significance.
         balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
         provenance: the origin of the numbers by name, as far as it is known.
@@ -56,6 +58,7 @@ class Analysis(Collected):
     created: str
     type: str
     comparisons: tuple[Comparison, ...]
+    ranking: tuple[RankedSetting, ...]
     effects: tuple[Effect, ...]
     replicates: tuple[Replicates, ...]
     costs: tuple[CostPoint, ...]
