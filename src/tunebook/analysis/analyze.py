@@ -21,10 +21,11 @@ from tunebook.analysis.findings.aggregates import state_aggregates, state_groups
 from tunebook.analysis.findings.answers import state_answers
 from tunebook.analysis.findings.catalogue import state_findings, state_training
 from tunebook.analysis.findings.data import state_data
+from tunebook.analysis.findings.hypotheses import state_hypotheses
 from tunebook.analysis.findings.recommendations import recommend
 from tunebook.analysis.statistics.aggregates import aggregate
-from tunebook.analysis.statistics.effects import is_balanced
 from tunebook.analysis.statistics.groups import compare_groups
+from tunebook.analysis.statistics.hypotheses import judge_hypotheses
 from tunebook.analysis.statistics.intervals import LEVEL
 from tunebook.analysis.statistics.measure_results import analyze_measures
 from tunebook.analysis.statistics.scores import score_evaluations
@@ -55,7 +56,9 @@ def analyze_experiment(source: Source) -> Analysis:
     gaps = gaps_of(found)
     recorded = tuple(recorded_jobs(source, found.runs))
     differences = environment_differences(recorded)
-    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
+    hypotheses = judge_hypotheses(source, results)
+    findings = [*state_hypotheses(hypotheses, found.tasks)]
+    findings += [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
     findings += [*state_aggregates(found, aggregates), *state_groups(found, groups)]
     findings += [*state_data(source, found), *state_answers(found)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
@@ -82,7 +85,9 @@ def analyze_experiment(source: Source) -> Analysis:
         aggregates=aggregates,
         groups=groups,
         level=LEVEL,
-        balanced=is_balanced(found.runs, found.factors),
+        balanced=bool(headline) and all(item.balance.is_balanced for item in headline),
+        hypotheses=hypotheses,
+        frozen=source.frozen,
         viewer=_viewer(source),
     )
 
