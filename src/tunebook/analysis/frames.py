@@ -124,7 +124,8 @@ def _evaluation(analysis: Analysis, evaluation: EvaluationRecord, score: Score |
         **_picked(score, {"measure": "measure", "score": "value", "n": "n"}),
         **_bounds(interval),
         **_picked(interval, {"interval": "method"}),
-        **_picked(score, {"stderr": "stderr", "logged": "logged"}),
+        **_picked(score, {name: name for name in ("stderr", "missing", "no_answers")}),
+        **_picked(score, {name: name for name in ("logged", "logged_metric", "logged_note")}),
         **{name: getattr(evaluation, name) for name in counts},
     }
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import Scale, capitalized, is_number, p_text
-from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, Training
+from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, TaskUse, Training
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Cell, Column, Table, Text
+from tunebook.analysis.report.logged_columns import logged_columns, repetition_note
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.analysis.values import Analysis
@@ -168,19 +169,19 @@ def _why(item: _Job) -> Cell:
     return cells.text(job.reason)
 
 
-def score_tables(analysis: Analysis) -> Iterator[Table]:
-    """One table per measure of a task: every score with its interval and comparisons, the highest first."""
-    number = 0
-    for task in analysis.tasks:
-        for measure in task.measures:
-            number += 1
-            scores = [score for score in analysis.scores(task.name, measure.name) if score.value is not None]
-            if scores:
-                scores.sort(key=lambda score: measure.goodness(score.value), reverse=True)
-                label, note = f"{task.name}, {measure.name}", _methods(analysis, scores)
-                columns = _score_columns(analysis, scores)
-                file = "evaluations.csv"
-                yield Table.of(f"scores-{number}", label, columns, scores, note=note, file=file, is_folded=True)
+def score_tables(analysis: Analysis, task: TaskUse) -> Iterator[Table]:
+    """One table per measure of a task: every score with its interval and comparisons, the best first."""
+    number = sum(len(other.measures) for other in analysis.tasks[: analysis.tasks.index(task)])
+    for measure in task.measures:
+        number += 1
+        scores = [score for score in analysis.scores(task.name, measure.name) if score.value is not None]
+        if scores:
+            scores.sort(key=lambda score: measure.goodness(score.value), reverse=True)
+            label, note = f"{task.name}, {measure.name} ({measure.reading})", _methods(analysis, scores)
+            columns = _score_columns(analysis, scores)
+            yield Table.of(
+                f"scores-{number}", label, columns, scores, note=note, file="evaluations.csv", is_folded=True
+            )
 
 
 def _methods(analysis: Analysis, scores: Sequence[Score]) -> str:
@@ -188,6 +189,9 @@ def _methods(analysis: Analysis, scores: Sequence[Score]) -> str:
     methods = {score.interval.method for score in scores if score.interval}
     tests = {each.test for each in analysis.comparisons if each.task == scores[0].evaluation.task}
     notes = []
+    repetitions = repetition_note(analysis.task(scores[0].evaluation.task).measure(scores[0].measure))
+    if repetitions:
+        notes.append(repetitions)
     if methods:
         notes.append(f"Method of the intervals: {', '.join(sorted(methods))}.")
     if tests:
@@ -207,6 +211,7 @@ def _score_columns(analysis: Analysis, scores: Sequence[Score]) -> Iterator[Colu
         "score", "Score", lambda score: cells.score(score.value, score.interval, scale), is_number=True, detail=interval
     )
     yield Column("n", "n", lambda score: cells.number(score.n), is_number=True, note=n_note)
+    yield from logged_columns()
     yield from _comparison_columns(analysis, "base", "Against its base model", scale)
     yield from _comparison_columns(analysis, "best", "Against the best run", scale)
     yield Column("log", "Log", lambda score: cells.log(logs[score.evaluation]))
@@ -234,7 +239,7 @@ def _comparison_columns(analysis: Analysis, against: str, title: str, scale: Sca
 
 
 def best_runs(analysis: Analysis, task: TaskScores) -> tuple[Text, Table] | None:
-    """The highest final scores of a task, and a sentence on how sure their order is; ``None`` without scores."""
+    """The best final scores of a task, and a sentence on how sure their order is; ``None`` without scores."""
     ranked = sorted(task.final.values(), key=lambda score: task.task.headline.goodness(score.value), reverse=True)
     if not ranked:
         return None
@@ -248,10 +253,11 @@ def _best_sentence(analysis: Analysis, task: TaskScores, ranked: Sequence[Score]
     """How many scores there are, and how sure their order is."""
     intervals = f"with {analysis.interval_title}s"
     if len(ranked) == 1:
-        return f"One run has a score ({task.measure}) so far, {intervals}."
-    text = f"{len(ranked)} scores ({task.measure}), the highest first, {intervals}."
+        return f"One run has a score ({task.reading}) so far, {intervals}."
+    order = "best" if task.task.headline.has_direction else "highest"
+    text = f"{len(ranked)} scores ({task.reading}), the {order} first, {intervals}."
     if len(ranked) > _BEST:
-        text = f"The {_BEST} highest of {len(ranked)} scores ({task.measure}), {intervals}."
+        text = f"The {_BEST} {order} of {len(ranked)} scores ({task.reading}), {intervals}."
     compared = analysis.comparisons_with("best")
     keys = [(score.evaluation, score.measure) for score in ranked]
     found = [compared[key] for key in keys if key in compared]
