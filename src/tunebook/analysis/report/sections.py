@@ -14,6 +14,7 @@ from tunebook.analysis.report.answer import answer_of, answer_section
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
 from tunebook.analysis.report.difference_table import difference_table
 from tunebook.analysis.report.findings_section import finding_entries, findings_sections
+from tunebook.analysis.report.hypotheses import hypotheses_section
 from tunebook.analysis.report.methods import methods_section
 from tunebook.analysis.report.proof_table import proof_section
 from tunebook.analysis.report.sample_data import sample_browser
@@ -28,7 +29,7 @@ from tunebook.core.plan import RunType
 
 __all__ = ["content_of"]
 
-_DATA = ("runs.csv", "evaluations.csv", "comparisons.csv", "effects.csv", "samples.parquet")
+_DATA = ("runs.csv", "evaluations.csv", "comparisons.csv", "effects.csv", "hypotheses.csv", "samples.parquet")
 _PART_OF = {"differences": "scores"}  # of all tasks but the first
 _CODE = ("Experiment", "Plan", "Data set", "Model ", "Commits")  # the beginnings of facts that are paths or hashes
 _SAMPLES = {
@@ -49,6 +50,7 @@ def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str
     findings, answer = finding_entries(analysis), answer_of(analysis)
     sections = (
         answer_section(answer, figures),
+        hypotheses_section(analysis),
         *findings_sections(analysis, findings),
         _varied(analysis),
         Section("runs", "All runs", (run_table(analysis, [task for task in tasks if task.final]),)),

@@ -121,10 +121,11 @@ def _prompt(content: Any) -> str:
 
 
 def _add_answers(log: Path, rows: Sequence[_Row]) -> None:
-    """Adds the models' completions where no scorer logged an answer: only the full samples have them."""
+    """Adds the models' completions where the scorers logged no answer: only the full samples have them."""
     from inspect_ai.analysis import SampleColumn, samples_df
 
-    if any(row["answer"] is not None for row in rows):
+    without = [row for row in rows if row["answer"] is None]
+    if not without:
         return
     columns = [
         SampleColumn("id", path="id", type=str),
@@ -135,7 +136,7 @@ def _add_answers(log: Path, rows: Sequence[_Row]) -> None:
     if "completion" in frame:
         keys = zip(frame["id"], frame["epoch"], strict=True)
         answers = dict(zip(keys, frame["completion"].fillna(""), strict=True))
-        for row in rows:
+        for row in without:
             row["answer"] = answers.get((row["id"], row["repeat"]))
 
 
