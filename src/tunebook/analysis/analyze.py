@@ -17,10 +17,12 @@ from tunebook.analysis.collect.experiment import collect
 from tunebook.analysis.collect.recorded_jobs import RecordedJob, recorded_jobs
 from tunebook.analysis.collect.settings_used import settings_used
 from tunebook.analysis.collect.source import Collected, Source
+from tunebook.analysis.findings.answers import state_answers
 from tunebook.analysis.findings.catalogue import state_findings, state_training
 from tunebook.analysis.findings.data import state_data
+from tunebook.analysis.findings.hypotheses import state_hypotheses
 from tunebook.analysis.findings.recommendations import recommend
-from tunebook.analysis.statistics.effects import is_balanced
+from tunebook.analysis.statistics.hypotheses import judge_hypotheses
 from tunebook.analysis.statistics.intervals import LEVEL
 from tunebook.analysis.statistics.measure_results import analyze_measures
 from tunebook.analysis.statistics.scores import score_evaluations
@@ -50,7 +52,10 @@ def analyze_experiment(source: Source) -> Analysis:
     gaps = gaps_of(found)
     recorded = tuple(recorded_jobs(source, found.runs))
     differences = environment_differences(recorded)
-    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs), *state_data(source)]
+    hypotheses = judge_hypotheses(source, results)
+    findings = [*state_hypotheses(hypotheses, found.tasks)]
+    findings += [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
+    findings += [*state_data(source, found), *state_answers(found)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)
     provenance = _provenance(source, found, recorded, plan_text=plan_text, created=overview.get("created", ""))
@@ -73,7 +78,9 @@ def analyze_experiment(source: Source) -> Analysis:
         differences=differences,
         settings=settings_used(recorded),
         level=LEVEL,
-        balanced=is_balanced(found.runs, found.factors),
+        balanced=bool(headline) and all(item.balance.is_balanced for item in headline),
+        hypotheses=hypotheses,
+        frozen=source.frozen,
         viewer=_viewer(source),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from tunebook.analysis.records import Interval, Measure, RunRecord
 
@@ -21,6 +22,7 @@ __all__ = [
     "run_labels",
     "scale_of",
     "significance_mark",
+    "time_text",
 ]
 
 MISSING = "–"
@@ -73,6 +75,10 @@ class Scale:
             text += f" ({percent_text(interval.level)} interval {self.interval(interval)})"
         return text
 
+    def amount(self, value: float) -> str:
+        """``12.5 points`` (percentage points) or ``0.125``, without a sign."""
+        return f"{self.number(abs(value))} {self.difference_unit}".rstrip()
+
     def change(self, value: float) -> str:
         """``+12.5 points`` (percentage points) or ``+0.125``."""
         text = self.number(value)
@@ -121,6 +127,18 @@ def plural(count: int, noun: str, many: str = "") -> str:
     if count == 1:
         return f"1 {noun}"
     return f"{count or 'no'} {many or noun + 's'}"
+
+
+def time_text(time: str) -> str:
+    """``2026-11-28 17:40 +00:00`` of a time in ISO 8601; the text itself if it is not one, or names no offset."""
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return time
+    if moment.tzinfo is None:
+        return time
+    text = moment.isoformat(" ", "minutes")
+    return f"{text[:16]} {text[16:]}"
 
 
 def capitalized(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The analysis as plain rows and as data frames of them: runs, scores, samples, training steps, tests, and levels."""
+"""The analysis as plain rows and as data frames of them: runs, scores, samples, steps, tests, levels, hypotheses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import fields
 from operator import itemgetter
 from typing import Any
 
+from tunebook.analysis.effect_rows import EFFECT_COLUMNS, effect_rows, plain_effects
 from tunebook.analysis.records import EvaluationRecord, Interval, Score, Training
+from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
 
@@ -123,7 +125,8 @@ def _evaluation(analysis: Analysis, evaluation: EvaluationRecord, score: Score |
         **_picked(score, {"measure": "measure", "score": "value", "n": "n"}),
         **_bounds(interval),
         **_picked(interval, {"interval": "method"}),
-        **_picked(score, {"stderr": "stderr", "logged": "logged"}),
+        **_picked(score, {name: name for name in ("stderr", "missing", "no_answers")}),
+        **_picked(score, {name: name for name in ("logged", "logged_metric", "logged_note")}),
         **{name: getattr(evaluation, name) for name in counts},
     }
 
@@ -189,31 +192,36 @@ def _epoch(epoch: int) -> int | None:
 
 
 def _effects_frame(analysis: Analysis) -> Any:
-    """One row per level of a main effect or cell of an interaction, with the effect's test."""
-    rows: list[_Row] = []
-    for effect in analysis.effects:
-        df, df_error = effect.df or (None, None)
-        test = {
-            "task": effect.task,
-            "measure": effect.measure,
-            "effect": " × ".join(effect.labels),
-            "test": effect.test or None,
-            "f": effect.statistic,
-            "df": df,
-            "df_error": df_error,
-            "p": effect.p,
-            "p_holm": effect.p_holm,
-            "significant": effect.significant,
-            "generalizes": effect.generalizes or None,
-            "partial_eta_squared": effect.partial_eta_squared,
-            "note": effect.note or None,
-        }
-        for item in effect.means:
-            row = test | {"level": " × ".join(item.levels), "runs": item.runs, "mean": item.mean}
-            if effect.is_main:
-                row |= _bounds(item.interval)
-            rows.append(row)
-    return _frame(rows, ["task", "measure", "effect", "level", "runs", "mean", "p", "p_holm", "significant"])
+    """One row per level of a main effect or cell of an interaction, per trend, and per simple effect."""
+    return _frame(effect_rows(analysis), list(EFFECT_COLUMNS))
+
+
+_CONTRASTED = ("task", "other_task", "measure", "margin", "left", "right", "difference")
+_JUDGED = ("test", "generalizes", "n", "runs", "p", "p_holm", "p_against", "significant")
+
+
+def _hypotheses_frame(analysis: Analysis) -> Any:
+    """One row per hypothesis of the plan; ``when`` and ``frozen`` say since when it is on the plan."""
+    rows = [_hypothesis(item) for item in analysis.hypotheses]
+    return _frame(rows, ["hypothesis", "contrast", "verdict", "difference", "p", "p_holm"])
+
+
+def _hypothesis(item: HypothesisResult) -> _Row:
+    row: _Row = {
+        "hypothesis": item.name,
+        "contrast": item.contrast,
+        "verdict": item.verdict.value,
+        "reason": item.reason or None,
+        "exploratory": item.is_exploratory,
+        "frozen": item.frozen.time or None,
+        "when": item.frozen.when.value if item.frozen.when is not None else None,
+        "removed": item.frozen.removed or None,
+    }
+    row |= {name: getattr(item, name) for name in _CONTRASTED} | _bounds(item.interval)
+    row["interval"] = item.interval.level if item.interval is not None else None
+    row |= {name: getattr(item, name) for name in _JUDGED}
+    row["family"] = item.family.name
+    return row | {"tests": item.family.size, "correction": item.family.correction}
 
 
 FRAMES: Mapping[str, Callable[[Analysis], Any]] = {
@@ -221,6 +229,7 @@ FRAMES: Mapping[str, Callable[[Analysis], Any]] = {
     "evaluations": _evaluations_frame,
     "comparisons": _comparisons_frame,
     "effects": _effects_frame,
+    "hypotheses": _hypotheses_frame,
     "curves": _curves_frame,
     "samples": _samples_frame,
 }
@@ -229,7 +238,6 @@ FRAMES: Mapping[str, Callable[[Analysis], Any]] = {
 _SCORE = ("run", "task", "epoch", "measure", "score", "n", "low", "high", "interval")
 _COMPARED = ("run", "epoch", "against", "other", "task", "measure", "difference", "low", "high")
 _TESTED = ("test", "n", "p", "p_holm", "significant", "family", "family_size", "correction")
-_EFFECT = ("task", "measure", "factors", "statistic", "df", "p", "p_holm", "significant", "generalizes", "note")
 
 
 def plain_rows(analysis: Analysis) -> dict[str, list[_Row]]:
@@ -239,7 +247,8 @@ def plain_rows(analysis: Analysis) -> dict[str, list[_Row]]:
     return {
         "scores": _only(scored, _SCORE),
         "comparisons": _only(compared, (*_COMPARED, *_TESTED)),
-        "effects": _only(map(vars, analysis.effects), _EFFECT),
+        "effects": plain_effects(analysis),
+        "hypotheses": [_hypothesis(item) for item in analysis.hypotheses],
     }
 
 

@@ -168,7 +168,10 @@ class Score:
         answers: how many answers were scored, each repetition by itself.
         is_binary: whether every sample is right (1) or wrong (0).
         stderr: of the mean over the samples.
-        logged: the value of the log's own metric ``logged_metric``, which should equal ``value``.
+        logged: the value of the metric ``logged_metric`` that the log itself puts first.
+        logged_note: why ``logged`` is not ``value``; empty if they are equal, and without a metric.
+        missing: how many answers have no usable value; they count neither in ``value`` nor in ``n``.
+        no_answers: how many answers were graded as no answer, which counts as wrong.
     """
 
     evaluation: EvaluationKey
@@ -181,6 +184,9 @@ class Score:
     logged: float | None = None
     logged_metric: str = ""
     answers: int = 0
+    logged_note: str = ""
+    missing: int = 0
+    no_answers: int = 0
 
 
 @dataclass(frozen=True)
@@ -247,11 +253,13 @@ class Measure:
         name: the scorer's name, with ``/key`` if it gives several values.
         direction: which values are better; unknown means that nothing is best and nothing improves.
         is_share: whether values are proportions of samples or grades, which are written as percent.
+        reducer: how the log makes one value of a sample's repetitions; empty if nothing was repeated.
     """
 
     name: str
     direction: Direction = Direction.UNKNOWN
     is_share: bool = False
+    reducer: str = ""
 
     @property
     def has_direction(self) -> bool:

@@ -26,11 +26,13 @@ from tunebook.analysis.records import (
 )
 from tunebook.analysis.statistics.cases import Case
 from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.ranking import RankedSetting
 from tunebook.analysis.statistics.scores import best_score, final_scores
 from tunebook.analysis.statistics.seeds import Replicates
+from tunebook.disk.hypotheses_record import HypothesesVersion
 from tunebook.tools.results import LogViewer
 
 __all__ = ["Analysis"]
@@ -45,10 +47,12 @@ class Analysis(Collected):
         comparisons: of each run with its base model, and with the best run where no setting has several runs.
         ranking: the settings of each measure of each task, the best first, with their differences from the best one.
         level: of every interval, and one minus the level of significance.
-        balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
+        balanced: whether on every task the scored runs are a full factorial, with the same number in each cell.
         provenance: the origin of the numbers by name, as far as it is known.
         differences: what was not the same in the environments of all jobs.
         settings: those with which the jobs ran.
+        hypotheses: those of the plan, with their verdicts.
+        frozen: every version of them that tunebook saw; empty if it submitted no job.
         viewer: the program that shows the evaluations' logs, if there is one.
     """
 
@@ -72,6 +76,8 @@ class Analysis(Collected):
     settings: tuple[SettingUsed, ...] = ()
     level: float = 0.95
     balanced: bool = False
+    hypotheses: tuple[HypothesisResult, ...] = ()
+    frozen: tuple[HypothesesVersion, ...] = ()
     viewer: LogViewer | None = None
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 __all__ = [
     "ANALYSIS",
+    "ANALYSIS_MEMORY",
     "ANALYZE_LOG",
     "ARRAYS",
     "DATA_RECORD",
@@ -15,6 +16,7 @@ __all__ = [
     "DEVIATIONS",
     "DIGESTS",
     "GIVEN_UP",
+    "HYPOTHESES",
     "INPUTS",
     "LEDGER",
     "LOCK",
@@ -52,6 +54,7 @@ PACKS = f"{STATE_DIRECTORY}/packs"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 DIGESTS = f"{STATE_DIRECTORY}/digests.json"
 INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"
+HYPOTHESES = f"{STATE_DIRECTORY}/hypotheses.json"
 SUBMISSIONS = f"{STATE_DIRECTORY}/submissions.jsonl"
 LOCK = f"{STATE_DIRECTORY}/lock"
 DESIGN_LOG = "design-experiment.log"
@@ -59,6 +62,7 @@ SCAFFOLD_LOG = "scaffold-experiment.log"
 RUN_LOG = "run-experiment.log"
 ANALYZE_LOG = "analyze-experiment.log"
 ANALYSIS = "analysis"
+ANALYSIS_MEMORY = f"{STATE_DIRECTORY}/analysis"
 DEVIATIONS = "deviations.jsonl"
 METRICS = "metrics.jsonl"
 PROOF = "proof.json"
