@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.families import correct_family
 from tunebook.analysis.statistics.paired_tests import (
-    correct_by_holm,
     holm,
     mcnemar,
     paired_difference_interval,
@@ -183,6 +183,6 @@ def test_comparisons_without_a_test_stay_out_of_the_family() -> None:
         Effect("t", "m", ("a",), ("A",), p=0.03),
         Effect("t", "m", ("b",), ("B",), note="too few samples"),
     )
-    corrected = correct_by_holm([tested, untested, replace(tested, p=0.01)])
+    corrected = correct_family([tested, untested, replace(tested, p=0.01)], "effects")
     assert [(item.p_holm, item.significant) for item in corrected] == [(0.03, True), (None, None), (0.02, True)]
     assert corrected[1] == untested

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol, TypeVar
 
 from tunebook.analysis.records import Interval
 from tunebook.analysis.statistics.intervals import (
@@ -23,7 +22,6 @@ from tunebook.analysis.statistics.sign_flips import sign_flip_p_value
 __all__ = [
     "PairedTest",
     "bonferroni",
-    "correct_by_holm",
     "holm",
     "mcnemar",
     "paired_difference_interval",
@@ -207,31 +205,6 @@ def sign_flip_test(first: Sequence[float], second: Sequence[float]) -> PairedTes
     elif mean == 0:
         interval = Interval(0.0, 0.0, "bootstrap", LEVEL)
     return PairedTest(mean, interval, f"sign-flip, {method}", p, count, deviation=deviation, skewness=skewness)
-
-
-class _Tested(Protocol):
-    """A frozen dataclass with ``p``, ``p_holm`` and ``significant``."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def p(self) -> float | None: ...
-
-
-_Test = TypeVar("_Test", bound=_Tested)
-
-
-def correct_by_holm(family: Sequence[_Test]) -> list[_Test]:
-    """The family with ``p_holm`` and ``significant``; what was not tested (``p`` is ``None``) stays as it is."""
-    corrected = iter(holm([item.p for item in family if item.p is not None]))
-    found = []
-    for item in family:
-        if item.p is None:
-            found.append(item)
-        else:
-            p_holm = next(corrected)
-            found.append(replace(item, p_holm=p_holm, significant=p_holm < ALPHA))
-    return found
 
 
 def holm(p_values: Sequence[float], tests: int = 0) -> tuple[float, ...]:

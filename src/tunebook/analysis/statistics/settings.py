@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tunebook.analysis.formatting import run_labels
 from tunebook.analysis.records import FactorUse
+from tunebook.analysis.statistics.balance import treatments_of
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.core.plan import RunType
 
@@ -30,7 +31,7 @@ class Setting:
 
 def settings_of(table: ScoreTable, factors: Sequence[FactorUse]) -> tuple[Setting, ...]:
     """The settings of all runs with a final score but the base models, in the plan's order."""
-    treatments = [factor for factor in factors if not factor.is_seed]
+    treatments = treatments_of(factors)
     runs_of: dict[tuple[str, ...], list[str]] = {}
     levels_of: dict[tuple[str, ...], dict[str, str]] = {}
     names = {}
