@@ -284,11 +284,17 @@ class Measure:
 
 @dataclass(frozen=True)
 class TaskUse:
-    """An evaluation task; ``measures`` are its scorers' values of a sample, the headline one first."""
+    """An evaluation task; ``measures`` are its scorers' values of a sample, the headline one first.
+
+    Attributes:
+        wanted: the measure that the plan names if only all samples together have it, such as ``auc``: the headline
+            measure is tested in its place. ``None`` for other plans.
+    """
 
     name: str
     description: str = ""
     measures: tuple[Measure, ...] = ()
+    wanted: Measure | None = None
 
     @property
     def headline(self) -> Measure:
@@ -331,7 +337,10 @@ class EnvironmentDifference:
 
 @dataclass(frozen=True)
 class Deviation:
-    """A deviation from the plan: ``retry``, ``setting``, ``edited``, ``log``, ``diverged``, ``versions``."""
+    """A deviation from the plan, or between experiments that are analyzed together.
+
+    ``kind`` is ``retry``, ``setting``, ``edited``, ``log``, ``diverged``, ``versions`` or ``experiments``.
+    """
 
     kind: str
     subject: str
