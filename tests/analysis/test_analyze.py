@@ -225,7 +225,7 @@ def test_numbers_of_a_scorer_are_compared_by_the_bootstrap(tmp_path: Path) -> No
     low, high = [0.1 + 0.01 * (index % 7) for index in range(30)], [0.3 + 0.02 * (index % 5) for index in range(30)]
     report = analyzed(Sweep(runs(high, low), base=low).write(tmp_path / "numbers"))
     comparison = next(item for item in report.analysis.comparisons if item.run == "run0" and item.against == "base")
-    assert (comparison.test, comparison.significant, comparison.gained) == ("paired bootstrap", True, None)
+    assert (comparison.test, comparison.significant, comparison.gained) == ("sign-flip, exact", True, None)
     score = report.analysis.scores("capitalization")[0]
     assert score.interval is not None
     assert (score.interval.method, score.is_binary) == ("bootstrap", False)

@@ -16,12 +16,15 @@ from tunebook.analysis.collect.experiment import collect
 from tunebook.analysis.collect.join import Part, join
 from tunebook.analysis.collect.settings_used import settings_used
 from tunebook.analysis.collect.source import Collected, Source
+from tunebook.analysis.findings.aggregates import state_aggregates, state_groups
 from tunebook.analysis.findings.answers import state_answers
 from tunebook.analysis.findings.catalogue import state_findings, state_training
 from tunebook.analysis.findings.data import state_data
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.findings.hypotheses import state_hypotheses
 from tunebook.analysis.findings.recommendations import recommend
+from tunebook.analysis.statistics.aggregates import aggregate
+from tunebook.analysis.statistics.groups import compare_groups
 from tunebook.analysis.statistics.hypotheses import HypothesisResult, judge_hypotheses
 from tunebook.analysis.statistics.intervals import LEVEL
 from tunebook.analysis.statistics.measure_results import analyze_measures
@@ -30,7 +33,7 @@ from tunebook.analysis.values import Analysis
 
 __all__ = ["analyze_experiment", "analyze_together"]
 
-_STATISTICS = ("comparisons", "effects", "replicates", "costs", "cases")  # of each measure, in one tuple
+_STATISTICS = ("comparisons", "ranking", "effects", "replicates", "costs", "cases")  # of each measure, in one tuple
 
 
 def analyze_experiment(source: Source) -> Analysis:
@@ -69,6 +72,7 @@ def analyze_together(sources: Mapping[str, Source], directory: Path) -> Analysis
 def _analyze(found: Collected, known: Circumstances) -> Analysis:
     """The statistics, findings and differences of what was collected and scored."""
     results = analyze_measures(found)
+    aggregates, groups = aggregate(found), compare_groups(found)
     headline = [item for item in results if item.is_headline]
     differences = environment_differences(known.recorded)
     hypotheses: tuple[HypothesisResult, ...] = ()
@@ -76,6 +80,7 @@ def _analyze(found: Collected, known: Circumstances) -> Analysis:
         hypotheses = judge_hypotheses(known.alone, results)
     findings = [*state_hypotheses(hypotheses, found.tasks)]
     findings += [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
+    findings += [*state_aggregates(found, aggregates), *state_groups(found, groups)]
     findings += [*chain.from_iterable(map(_state_data, known.members)), *state_answers(found)]
     statistics: dict[str, Any] = {}
     for name in _STATISTICS:
@@ -95,6 +100,8 @@ def _analyze(found: Collected, known: Circumstances) -> Analysis:
         provenance=MappingProxyType(known.provenance),
         differences=differences,
         settings=settings_used(known.recorded),
+        aggregates=aggregates,
+        groups=groups,
         level=LEVEL,
         balanced=bool(headline) and all(item.balance.is_balanced for item in headline),
         hypotheses=hypotheses,

@@ -7,6 +7,7 @@ from dataclasses import fields
 from operator import itemgetter
 from typing import Any
 
+from tunebook.analysis.aggregate_rows import aggregate_rows, aggregates_frame, group_rows, groups_frame
 from tunebook.analysis.effect_rows import EFFECT_COLUMNS, effect_rows, plain_effects
 from tunebook.analysis.records import EvaluationRecord, Interval, Score, Training
 from tunebook.analysis.statistics.hypotheses import HypothesisResult
@@ -182,9 +183,9 @@ def _comparisons_frame(analysis: Analysis) -> Any:
 
 def _comparison(item: Comparison, prefix: str) -> _Row:
     row = vars(item) | {"epoch": _epoch(item.epoch), "other_epoch": _epoch(item.other_epoch)}
-    del row["interval"]
+    del row["interval"], row["simultaneous"]
     row |= {"family": item.family.name, "family_size": item.family.size, "correction": item.family.correction}
-    return row | _bounds(item.interval, prefix)
+    return row | _bounds(item.interval, prefix) | _bounds(item.simultaneous, f"{prefix}simultaneous_")
 
 
 def _epoch(epoch: int) -> int | None:
@@ -230,6 +231,8 @@ FRAMES: Mapping[str, Callable[[Analysis], Any]] = {
     "comparisons": _comparisons_frame,
     "effects": _effects_frame,
     "hypotheses": _hypotheses_frame,
+    "aggregates": aggregates_frame,
+    "groups": groups_frame,
     "curves": _curves_frame,
     "samples": _samples_frame,
 }
@@ -249,6 +252,8 @@ def plain_rows(analysis: Analysis) -> dict[str, list[_Row]]:
         "comparisons": _only(compared, (*_COMPARED, *_TESTED)),
         "effects": plain_effects(analysis),
         "hypotheses": [_hypothesis(item) for item in analysis.hypotheses],
+        "aggregates": aggregate_rows(analysis),
+        "groups": group_rows(analysis),
     }
 
 

@@ -18,7 +18,7 @@ from tunebook.analysis.collect.places import places_outside
 from tunebook.analysis.collect.source import JobFacts, Source, source_of
 from tunebook.analysis.destination import Destination, destination_of
 from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.formatting import plural
+from tunebook.analysis.formatting import plural, time_text
 from tunebook.analysis.frames import FRAMES
 from tunebook.analysis.last_analysis import WrittenAnalysis, look_at_inputs, recall, remember
 from tunebook.analysis.report.html import notebook_html
@@ -272,7 +272,7 @@ def _written(
     # Again: what was found out since then may have been written down. The plans are compared as values.
     known = look_at_inputs(experiments, values).known(outside)
     analysis = compute(members)
-    written = write_report(analysis, options, destination, as_of=f"{clock():%Y-%m-%d %H:%M %Z}")
+    written = write_report(analysis, options, destination, as_of=time_text(clock().isoformat()))
     files = tuple(f"{destination.folder.name}/{name}" for name in written)
     summary = summarize(analysis)
     remember(known, WrittenAnalysis(files, summary), destination)

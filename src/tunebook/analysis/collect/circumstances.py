@@ -24,7 +24,7 @@ from tunebook.tools.results import LogViewer
 
 __all__ = ["Circumstances", "Member", "circumstances_of", "together"]
 
-_ANALYZING_PACKAGES = ("scipy", "statsmodels", "pandas")
+_ANALYZING_PACKAGES = ("scipy", "statsmodels", "scikit-learn", "pandas")
 
 
 @dataclass(frozen=True)
