@@ -4,9 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Tests of one file stay together: they share trained models and clusters.
-# They often wait, for SLURM and for processes of their own: one more than there are cores, and at most 4.
+# They often wait, for SLURM and for processes of their own: two more than there are cores, and at most 4.
 CORES := $(shell nproc 2>/dev/null || echo 2)
-WORKERS ?= $(shell echo $$(( $(CORES) < 4 ? $(CORES) + 1 : 4 )))
+WORKERS ?= $(shell echo $$(( $(CORES) < 2 ? $(CORES) + 2 : 4 )))
 
 # The server of served evaluations needs other versions than everything else: an environment of its own.
 VLLM := .venv-vllm

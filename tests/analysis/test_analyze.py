@@ -88,7 +88,7 @@ def test_all_files_are_there_and_the_same_again(sweep: Path) -> None:
     shutil.rmtree(sweep / ".tunebook")
     assert {path: (sweep / path).read_bytes() for path in analyzed(sweep, latex=True).files} == kept
     log = (sweep / "analyze-experiment.log").read_text()
-    assert log.count("COMPLETE: analysis written") == 3
+    assert log.count("COMPLETE: analysis written") == 2  # the second time, nothing had changed
     assert "FINDING: rank4 scores 50.0 %" in log
 
 
@@ -211,10 +211,12 @@ def test_unchanged_logs_are_not_read_again(sweep: Path, monkeypatch: pytest.Monk
 def test_a_damaged_cache_is_ignored(sweep: Path) -> None:
     first = analyzed(sweep)
     memory = sweep / ".tunebook" / "analysis"
-    assert sorted(path.name for path in memory.iterdir()) == ["headers.json", "samples.parquet"]
+    names = ["figures.json", "headers.json", "last.json", "samples.parquet"]
+    assert sorted(path.name for path in memory.iterdir() if path.suffix != ".js") == names
     for path in memory.iterdir():
         path.write_bytes(b"\x00 torn")
     assert analyzed(sweep).analysis.findings == first.analysis.findings
+    (memory / "last.json").unlink()
     (memory / "headers.json").write_text('{"version": 3, "logs": [{"path": 1}]}')
     assert analyzed(sweep).analysis.findings == first.analysis.findings
 
@@ -539,8 +541,7 @@ def test_watching_ends_with_the_last_job(sweep: Path, monkeypatch: pytest.Monkey
     from tunebook.cli.main import app
 
     done = analyzed(sweep)
-    waiting = tuple(replace(item, state=JobState.RUNNING) for item in done.analysis.evaluations)
-    running = replace(done, analysis=replace(done.analysis, evaluations=waiting))
+    running = replace(done, summary=replace(done.summary, states=(JobState.RUNNING,) * 3))
     answers = [running, running, done]
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)

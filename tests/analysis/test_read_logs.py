@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tunebook.analysis.collect.read_logs import LogReader
+from tunebook.core.measures import Direction
 from tunebook.core.plan import EvaluationTask
-from tunebook.tools.results import EvaluationResults, LogHeader, LogReadings, LogSubject, Samples
+from tunebook.tools.results import EvaluationResults, LoggedMetric, LogHeader, LogReadings, LogSubject, Samples
 
 
 class LineResults(EvaluationResults):
@@ -25,7 +26,17 @@ class LineResults(EvaluationResults):
 
     def read_headers(self, logs: Sequence[Path]) -> LogReadings[LogHeader]:
         self.read += [f"header {path.name}" for path in logs]
-        header = LogHeader("success", "2026-01-02T10:00:00+00:00", "m", "t", samples=1, completed=1)
+        header = LogHeader(
+            "success",
+            "2026-01-02T10:00:00+00:00",
+            "m",
+            "t",
+            samples=1,
+            completed=1,
+            metrics={"exact": (LoggedMetric("mean", 0.5, is_mean=True), LoggedMetric("rmse", 2.0, note="it is odd"))},
+            directions={"exact": Direction.LOWER},
+            reducer="max",
+        )
         torn = {path: "it is empty" for path in logs if not path.read_text()}
         return LogReadings({path: header for path in logs if path not in torn}, torn)
 
@@ -34,7 +45,20 @@ class LineResults(EvaluationResults):
         found = {}
         for path in logs:
             score = float(path.read_text())
-            found[path] = Samples(("1",), (1,), ("p",), ("t",), ("a",), ("",), {"exact": (score,), "other": (None,)}, 9)
+            found[path] = Samples(
+                ids=("1",),
+                repeats=(1,),
+                prompts=("p",),
+                targets=("t",),
+                answers=("a",),
+                errors=("",),
+                values={"exact": (score,), "other": (None,)},
+                letters={"exact": "N"},
+                cut=(True,),
+                tokens=9,
+                metadata={"region": ("north",), "age": (None,)},
+                score_metadata={"exact/probabilities": ({"A": 0.25, "é": [1, None]},), "exact/text": (None,)},
+            )
         return LogReadings(found)
 
     def subject_of(self, log: LogHeader, tasks: Sequence[EvaluationTask]) -> LogSubject:
@@ -54,9 +78,18 @@ def scores(experiment: Path, tool: LineResults, *, use_cache: bool = True) -> di
     reader = LogReader(experiment, {"lines": tool}, use_cache=use_cache)
     logs, unreadable = reader.headers(dict.fromkeys(tool.log_files(experiment / "run"), "lines"))
     assert [(log.path, log.why) for log in unreadable] == [("run/torn.log", "it is empty")]
+    for log in logs:
+        assert log.header.metrics["exact"][1] == LoggedMetric("rmse", 2.0, note="it is odd")
+        assert (log.header.directions, log.header.reducer) == ({"exact": Direction.LOWER}, "max")
     samples, torn = reader.samples(logs)
     assert torn == ()
-    assert all(found.tokens == 9 and found.values["other"] == (None,) for found in samples.values())
+    for found in samples.values():
+        assert found.tokens == 9
+        assert found.values["other"] == (None,)
+        assert (found.letters, found.cut) == ({"exact": "N"}, (True,))
+        assert found.metadata == {"region": ("north",), "age": (None,)}
+        assert found.score_metadata["exact/probabilities"] == ({"A": 0.25, "é": [1, None]},)
+        assert found.score_metadata["exact/text"] == (None,)
     return {path: found.values["exact"][0] for path, found in samples.items()}
 
 

@@ -587,6 +587,7 @@ def test_a_run_whose_training_changes_is_pending_again(work: Path) -> None:
         ({"task": {"capitalization": "other.py"}}, False),
         ({"set": {"eval_temperature": "0.7"}}, False),
         ({"task-description": "capitalization=as before"}, True),
+        ({"task-measure": "capitalization=exactly", "task-direction": "capitalization=lower"}, True),
         ({"set": {"eval_temperature": "0.0"}}, True),
     ],
 )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.plans import parse_plan
 from tunebook.core.check import check_plan
 from tunebook.core.markdown import literal, quoted
+from tunebook.core.measures import Direction
 from tunebook.core.naming import run_directories
 from tunebook.core.plan import EvaluationTask, Model, Plan, PlanDetails, write_plan
 from tunebook.core.plan.settings import evaluation_settings, evaluations, run_settings
@@ -92,7 +93,14 @@ def designs(draw: st.DrawFn) -> Design:
         models=tuple(Model(name, f"/models/{name}") for name in models),
         dataset="/data/it's `a` | b.json",
         tasks=tuple(
-            EvaluationTask(name, f"/t@x/{name}.py", function=name.partition(".")[0], description=draw(texts))
+            EvaluationTask(
+                name,
+                f"/t@x/{name}.py",
+                function=name.partition(".")[0],
+                description=draw(texts),
+                measure=draw(st.sampled_from(["", "scorer/mae", "a_b|c"])),
+                direction=draw(st.sampled_from([None, *Direction])),
+            )
             for name in tasks
         ),
         factors=tuple(factors),
@@ -131,6 +139,9 @@ def test_the_plan_reads_as_the_design(value: Design) -> None:
     assert [str(problem) for problem in plan_differences(plan, text)] == []
     assert [run_settings(plan, run) for run in plan.runs] == [run_settings(read.plan, run) for run in read.plan.runs]
     assert evaluation_settings(plan) == evaluation_settings(read.plan)
+    assert [(task.measure, task.direction) for task in plan.tasks] == [
+        (task.measure, task.direction) for task in read.plan.tasks
+    ]
     assert [vars(item) | {"line": 0} for item in evaluations(plan)] == [
         vars(item) | {"line": 0} for item in evaluations(read.plan)
     ]

@@ -15,6 +15,7 @@ from tunebook.analysis.records import (
     EvaluationKey,
     EvaluationRecord,
     FactorUse,
+    Family,
     Gap,
     Interval,
     Measure,
@@ -311,7 +312,7 @@ class _Maker:
             test="McNemar, exact",
             p=p,
             p_holm=min(1.0, p * len(final)),
-            family=len(final),
+            family=Family("final epoch against the base model", len(final), "Holm"),
             significant=p * len(final) < 0.05,
         )
 

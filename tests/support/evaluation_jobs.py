@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,20 @@ def evaluate_mock(
     config: Any = None,
     scorer: Any = None,
     location: str | None = None,
+    samples: Sequence[Any] = (),
+    answers: Sequence[str] = ("yes",) * 20,
+    metrics: Any = None,
     **options: Any,
 ) -> Path:
-    """A real log of inspect-ai's own on two samples; returns the directory with the log.
+    """A real log of inspect-ai's own, on two samples unless others are given; returns the directory with the log.
 
     Args:
         solvers: the task's; without it a plain ``generate``.
         config: the task's own generation settings.
         location: where the samples come from, as the task says.
+        samples: the task's, as inspect-ai's ``Sample``.
+        answers: the model's, in the order in which it is asked.
+        metrics: the task's, instead of those of the scorer.
         scorer: the task's; without it, whether the answer includes the target.
         options: those of inspect-ai's ``eval``.
     """
@@ -39,18 +45,18 @@ def evaluate_mock(
     from inspect_ai.scorer import includes
     from inspect_ai.solver import generate
 
-    outputs = [ModelOutput.from_content(MOCK, "yes") for _ in range(20)]
+    outputs = [ModelOutput.from_content(MOCK, text) for text in answers]
     for output in outputs:
         output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
-    samples = [Sample(id=1, input="a", target="yes"), Sample(id=2, input="b", target="yes")]
+    own = list(samples) or [Sample(id=1, input="a", target="yes"), Sample(id=2, input="b", target="yes")]
     task = Task(
-        dataset=MemoryDataset(samples, location=location),
+        dataset=MemoryDataset(own, location=location),
         solver=solvers or generate(),
         scorer=scorer or includes(),
         config=config or GenerateConfig(),
+        metrics=metrics,
     )
-    answers = {"custom_outputs": outputs}
-    eval(task, model=MOCK, model_args=answers, log_dir=str(folder), display="none", **options)
+    eval(task, model=MOCK, model_args={"custom_outputs": outputs}, log_dir=str(folder), display="none", **options)
     return folder
 
 

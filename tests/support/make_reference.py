@@ -37,7 +37,7 @@ table) is read, or is an error with its line. `tunebook run` writes the two tabl
 | `## All Runs` | one row per run: Run Name, Model, Type (`Fine-tuned`, `Control`, `Eval-only`), parameter columns, Est. Time, Notes, Checkpoint (of eval-only runs); `-` is "not applicable" |
 | `## Resources` → `### Models` | `- NAME: PATH` (or the path as a bullet `Path` below the name), and `**Location:**` for models without a path |
 | `## Resources` → `### Dataset` | `**Path:**`, `**Splits:** train (N), validation (N), test (N)` |
-| `## Resources` → `### Evaluation Tasks` | table Task Name, Tool (which one, where the plan has several for evaluation), Script (`file.py` or `file.py@task`), Dataset, Description |
+| `## Resources` → `### Evaluation Tasks` | table Task Name, Tool (which one, where the plan has several for evaluation), Script (`file.py` or `file.py@task`), Dataset, Measure (the one that decides, as the log names it; by default its first), Direction (`higher`, `lower` or `unknown`: which values of the measure are better; by default what its name tells), Description |
 | `## Evaluation Plan` | `**Epochs to evaluate:**` `last`, `all` or zero-based epochs; `### Evaluation Matrix`: `✓`, `✓ epoch 0,1`, `-`; without a matrix every run gets every task |
 | `## Configuration` | the parameters below, for all runs |
 | `## Compute Estimates` | time per run and evaluation: twice that becomes the time limit |

@@ -46,5 +46,5 @@ def table_of(
             texts = ("",) * len(own)
             key = EvaluationKey(run, "task", epoch)
             samples[key] = Samples(names, (1,) * len(own), texts, wanted, texts, texts, {measure.name: tuple(own)})
-    scores = tuple(compute_score(key, measure.name, own, {}) for key, own in samples.items())
+    scores = tuple(compute_score(key, measure.name, own) for key, own in samples.items())
     return ScoreTable("task", measure, scores, samples, runs or [run_of(run) for run in values])

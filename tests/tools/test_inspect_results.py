@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from support.eval_logs import write_log
-from support.evaluation_jobs import evaluate_mock
 from tunebook.core.plan import EvaluationTask
-from tunebook.tools.inspect.log_samples import as_number
 from tunebook.tools.inspect.results import INSPECT_VIEWER, InspectResults
-from tunebook.tools.results import LogHeader, LogSubject
+from tunebook.tools.inspect.score_values import as_number
+from tunebook.tools.results import LoggedMetric, LogHeader, LogSubject
 
 
 def header(**more: Any) -> LogHeader:
@@ -100,40 +99,7 @@ def test_header_and_samples_of_inspects_own_log_are_read(tmp_path: Path) -> None
         "cap_task.py",
     )
     assert (found.samples, found.completed, found.commit, found.dataset) == (2, 2, "abc", "/d.json")
-    assert found.means == {"exactly": ("accuracy", 0.5)}
+    assert found.metrics == {"exactly": (LoggedMetric("accuracy", 0.5, is_mean=True),)}
     assert samples.unreadable == {}
     own = samples.readings[log]
     assert (own.ids, own.values) == (("1", "2"), {"exactly": (1.0, 0.0)})
-
-
-@pytest.mark.filterwarnings("ignore")  # inspect-ai's and pandas' own
-@pytest.mark.parametrize(
-    ("reducer", "repeats", "values"),
-    [
-        ("max", (1, 1), (1.0, 1.0)),
-        ("at_least_2", (1, 1), (0.0, 0.0)),
-        (["median", "mean"], (1, 2, 3, 1, 2, 3), (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)),
-    ],
-)
-def test_samples_that_are_asked_several_times_have_the_score_of_the_tasks_reducer(
-    tmp_path: Path, reducer: Any, repeats: tuple[int, ...], values: tuple[float, ...]
-) -> None:
-    """The model is right at its first try only."""
-    from inspect_ai import Epochs
-    from inspect_ai.scorer import Score, accuracy, scorer
-
-    @scorer(metrics=[accuracy()])
-    def first_try() -> Any:
-        async def score(state: Any, _: Any) -> Score:
-            return Score(value=1 if state.epoch == 1 else 0, answer=f"answer {state.epoch}")
-
-        return score
-
-    (log,) = evaluate_mock(tmp_path, scorer=first_try(), epochs=Epochs(3, reducer)).glob("*.eval")
-    samples = InspectResults().read_samples([log]).readings[log]
-    assert samples.repeats == repeats
-    assert samples.values == {"first_try": values}
-    assert samples.answers[0] == "answer 1"
-    if len(repeats) == len(samples.ids) == 2:
-        (mean,) = InspectResults().read_headers([log]).readings[log].means.values()
-        assert mean[1] == sum(values) / 2

@@ -13,10 +13,11 @@ import pytest
 from support.evaluation_jobs import greedy_ids, lively_model, write_adapter
 from support.lm_eval_jobs import GENERATION, LmEvalJob, asked_for, cache_benchmark
 from support.tiny_model import CHAT_TEMPLATE, build_tiny_model
+from tunebook.core.measures import Direction
 from tunebook.demo.data import task_source
 from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.lm_eval.results import LmEvalResults
-from tunebook.tools.results import Samples
+from tunebook.tools.results import LoggedMetric, Samples
 from tunebook.tools.runtime.lm_eval_task import exact_match
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torch and lm-eval warn of one another
@@ -178,7 +179,9 @@ def test_the_header_names_task_epoch_and_mean(evaluated: Evaluated) -> None:
         "exact_match",
     )
     assert (header.samples, header.completed) == (10, 10)
-    assert header.means == {"exact_match": ("mean", evaluated.result["scores"][0]["value"])}
+    mean = LoggedMetric("mean", evaluated.result["scores"][0]["value"], is_mean=True)
+    assert header.metrics == {"exact_match": (mean,)}
+    assert header.directions == {"exact_match": Direction.HIGHER}
     assert set(header.packages) == {"lm-eval", "transformers"}
 
 

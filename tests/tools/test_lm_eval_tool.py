@@ -14,12 +14,14 @@ import pytest
 
 from support.scaffolding import replace, scaffolded
 from tunebook import api
+from tunebook.core.measures import Direction
 from tunebook.core.plan import EvaluationTask
 from tunebook.errors import ExitCode
 from tunebook.tools.lm_eval.results import LmEvalResults
 from tunebook.tools.lm_eval.tasks import read_task
-from tunebook.tools.results import LogHeader
+from tunebook.tools.results import LoggedMetric, LogHeader
 from tunebook.tools.runtime.lm_eval_index import benchmarks, data_sets, folder_of
+from tunebook.tools.runtime.lm_eval_log import scores
 
 PLAN = "experiment_summary.md"
 TOOL = "- **Evaluation:** inspect-ai"
@@ -239,7 +241,7 @@ def test_the_samples_of_a_group_are_named_after_their_tasks(tmp_path: Path) -> N
     assert samples.values == {"acc": (1.0, 0.0, 1.0)}
     assert set(samples.answers) == {"choice 1"}
     header = reader.read_headers([log]).readings[log]
-    assert (header.samples, header.means, header.created) == (3, {}, "2026-01-02T10:00:00+00:00")
+    assert (header.samples, header.created) == (3, "2026-01-02T10:00:00+00:00")
 
 
 def test_a_metric_of_several_filters_is_a_measure_each(tmp_path: Path) -> None:
@@ -247,8 +249,11 @@ def test_a_metric_of_several_filters_is_a_measure_each(tmp_path: Path) -> None:
     log = write_log(tmp_path, {"gsm8k": rows}, results={"gsm8k": {"acc,strict": 1.0, "acc,flexible": 0.0}})
     reader = LmEvalResults()
     assert reader.read_samples([log]).readings[log].values == {"acc/strict": (1.0,), "acc/flexible": (0.0,)}
-    means = reader.read_headers([log]).readings[log].means
-    assert means == {"acc/strict": ("mean", 1.0), "acc/flexible": ("mean", 0.0)}
+    metrics = reader.read_headers([log]).readings[log].metrics
+    assert metrics == {
+        "acc/strict": (LoggedMetric("mean", 1.0, is_mean=True),),
+        "acc/flexible": (LoggedMetric("mean", 0.0, is_mean=True),),
+    }
 
 
 def test_a_measure_of_all_samples_together_is_no_score_of_a_sample(tmp_path: Path) -> None:
@@ -285,3 +290,55 @@ def test_a_log_belongs_to_the_task_that_it_names_and_to_the_epoch_of_its_model()
     assert subject("hellaswag", "rank8_base") == ("sense", None)
     assert subject("mmlu", "x") == (None, None)
     assert subject("earlier_words", "x", "exact_match") == (None, None)  # of other data, perhaps
+
+
+@pytest.mark.parametrize(
+    ("value", "is_mean", "note"),
+    [
+        (0.75, True, ""),
+        (0.5, False, "it gives each of its 2 benchmarks the same weight, whatever its number of samples"),
+        (0.9, False, "it averages 2 benchmarks in a way of its own"),
+    ],
+)
+def test_a_groups_value_is_the_mean_of_its_samples_or_explained(
+    tmp_path: Path, value: float, *, is_mean: bool, note: str
+) -> None:
+    tasks = {"large": [choice(number, 1.0) for number in range(3)], "small": [choice(0, 0.0)]}
+    results = {"group": {"acc,none": value}, "large": {"acc,none": 1.0}, "small": {"acc,none": 0.0}}
+    log = write_log(
+        tmp_path,
+        tasks,
+        results=results,
+        groups={"group": {"acc,none": value}},
+        group_subtasks={"group": ["large", "small"]},
+        higher_is_better={"large": {"acc": False}, "small": {"acc": False}},
+    )
+    header = LmEvalResults().read_headers([log]).readings[log]
+    assert header.metrics == {"acc": (LoggedMetric("mean", value, is_mean=is_mean, note=note),)}
+    assert header.directions == {"acc": Direction.LOWER}
+    (shown, *_) = scores(json.loads(log.read_text()))
+    assert (shown["scorer"], shown["value"]) == ("group/acc", value)
+
+
+def test_benchmarks_without_a_common_value_are_explained(tmp_path: Path) -> None:
+    log = write_log(tmp_path, {"large": [choice(0, 1.0), choice(1, 1.0)], "small": [choice(0, 0.0)]})
+    header = LmEvalResults().read_headers([log]).readings[log]
+    (metric,) = header.metrics["acc"]
+    assert (metric.name, metric.value, metric.is_mean) == ("mean of large", 1.0, False)
+    assert metric.note == "it has no value of its 2 benchmarks together, and this is that of large"
+
+
+def test_a_metric_of_all_samples_together_is_shown_and_no_mean(tmp_path: Path) -> None:
+    rows = [choice(number, 1.0) | {"metrics": ["acc", "f1"], "f1": [1, 1]} for number in range(2)]
+    metrics = [
+        {"metric": "acc", "aggregation": "mean", "higher_is_better": True},
+        {"metric": "f1", "aggregation": "f1", "higher_is_better": True},
+    ]
+    results = {"cb": {"acc,none": 1.0, "f1,none": 0.6, "f1_stderr,none": 0.1, "sample_len": 2}}
+    log = write_log(tmp_path, {"cb": rows}, results=results, configs={"cb": {"metric_list": metrics}})
+    header = LmEvalResults().read_headers([log]).readings[log]
+    assert header.metrics == {
+        "acc": (LoggedMetric("mean", 1.0, is_mean=True),),
+        "f1": (LoggedMetric("f1", 0.6),),
+    }
+    assert header.directions == {"acc": Direction.HIGHER, "f1": Direction.HIGHER}

@@ -17,6 +17,7 @@ from tunebook.analysis.collect.experiment import collect
 from tunebook.analysis.collect.recorded_jobs import RecordedJob, recorded_jobs
 from tunebook.analysis.collect.settings_used import settings_used
 from tunebook.analysis.collect.source import Collected, Source
+from tunebook.analysis.findings.answers import state_answers
 from tunebook.analysis.findings.catalogue import state_findings, state_training
 from tunebook.analysis.findings.data import state_data
 from tunebook.analysis.findings.recommendations import recommend
@@ -50,7 +51,8 @@ def analyze_experiment(source: Source) -> Analysis:
     gaps = gaps_of(found)
     recorded = tuple(recorded_jobs(source, found.runs))
     differences = environment_differences(recorded)
-    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs), *state_data(source)]
+    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
+    findings += [*state_data(source, found), *state_answers(found)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)
     provenance = _provenance(source, found, recorded, plan_text=plan_text, created=overview.get("created", ""))

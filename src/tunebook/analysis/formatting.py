@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from tunebook.analysis.records import Interval, Measure, RunRecord
 
@@ -21,6 +22,7 @@ __all__ = [
     "run_labels",
     "scale_of",
     "significance_mark",
+    "time_text",
 ]
 
 MISSING = "–"
@@ -121,6 +123,18 @@ def plural(count: int, noun: str, many: str = "") -> str:
     if count == 1:
         return f"1 {noun}"
     return f"{count or 'no'} {many or noun + 's'}"
+
+
+def time_text(time: str) -> str:
+    """``2026-11-28 17:40 +00:00`` of a time in ISO 8601; the text itself if it is not one, or names no offset."""
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return time
+    if moment.tzinfo is None:
+        return time
+    text = moment.isoformat(" ", "minutes")
+    return f"{text[:16]} {text[16:]}"
 
 
 def capitalized(text: str) -> str:

@@ -123,7 +123,8 @@ def _evaluation(analysis: Analysis, evaluation: EvaluationRecord, score: Score |
         **_picked(score, {"measure": "measure", "score": "value", "n": "n"}),
         **_bounds(interval),
         **_picked(interval, {"interval": "method"}),
-        **_picked(score, {"stderr": "stderr", "logged": "logged"}),
+        **_picked(score, {name: name for name in ("stderr", "missing", "no_answers")}),
+        **_picked(score, {name: name for name in ("logged", "logged_metric", "logged_note")}),
         **{name: getattr(evaluation, name) for name in counts},
     }
 
@@ -180,6 +181,7 @@ def _comparisons_frame(analysis: Analysis) -> Any:
 def _comparison(item: Comparison, prefix: str) -> _Row:
     row = vars(item) | {"epoch": _epoch(item.epoch), "other_epoch": _epoch(item.other_epoch)}
     del row["interval"]
+    row |= {"family": item.family.name, "family_size": item.family.size, "correction": item.family.correction}
     return row | _bounds(item.interval, prefix)
 
 
@@ -227,7 +229,7 @@ FRAMES: Mapping[str, Callable[[Analysis], Any]] = {
 
 _SCORE = ("run", "task", "epoch", "measure", "score", "n", "low", "high", "interval")
 _COMPARED = ("run", "epoch", "against", "other", "task", "measure", "difference", "low", "high")
-_TESTED = ("test", "n", "p", "p_holm", "significant")
+_TESTED = ("test", "n", "p", "p_holm", "significant", "family", "family_size", "correction")
 _EFFECT = ("task", "measure", "factors", "statistic", "df", "p", "p_holm", "significant", "generalizes", "note")
 
 

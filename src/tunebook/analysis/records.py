@@ -20,6 +20,7 @@ __all__ = [
     "EvaluationKey",
     "EvaluationRecord",
     "FactorUse",
+    "Family",
     "Gap",
     "Interval",
     "Measure",
@@ -40,6 +41,22 @@ class Interval:
     high: float
     method: str
     level: float = 0.95
+
+
+@dataclass(frozen=True)
+class Family:
+    """The tests among which a p-value was corrected: a decision is made on all of them together.
+
+    Attributes:
+        name: what they test, such as ``final epoch against the base model``, with the measure if it is not the task's
+            headline measure.
+        size: the number of tests.
+        correction: ``Holm``, or ``none`` for a single test.
+    """
+
+    name: str
+    size: int = 1
+    correction: str = "none"
 
 
 @dataclass(frozen=True)
@@ -151,7 +168,10 @@ class Score:
         answers: how many answers were scored, each repetition by itself.
         is_binary: whether every sample is right (1) or wrong (0).
         stderr: of the mean over the samples.
-        logged: the value of the log's own metric ``logged_metric``, which should equal ``value``.
+        logged: the value of the metric ``logged_metric`` that the log itself puts first.
+        logged_note: why ``logged`` is not ``value``; empty if they are equal, and without a metric.
+        missing: how many answers have no usable value; they count neither in ``value`` nor in ``n``.
+        no_answers: how many answers were graded as no answer, which counts as wrong.
     """
 
     evaluation: EvaluationKey
@@ -164,6 +184,9 @@ class Score:
     logged: float | None = None
     logged_metric: str = ""
     answers: int = 0
+    logged_note: str = ""
+    missing: int = 0
+    no_answers: int = 0
 
 
 @dataclass(frozen=True)
@@ -230,11 +253,13 @@ class Measure:
         name: the scorer's name, with ``/key`` if it gives several values.
         direction: which values are better; unknown means that nothing is best and nothing improves.
         is_share: whether values are proportions of samples or grades, which are written as percent.
+        reducer: how the log makes one value of a sample's repetitions; empty if nothing was repeated.
     """
 
     name: str
     direction: Direction = Direction.UNKNOWN
     is_share: bool = False
+    reducer: str = ""
 
     @property
     def has_direction(self) -> bool:

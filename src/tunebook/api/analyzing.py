@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ from typing import Any
 from tunebook.analysis.analyze import analyze_experiment
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.collect.source import JobFacts, source_of
+from tunebook.analysis.collect.places import places_outside
+from tunebook.analysis.collect.source import JobFacts, Source, source_of
+from tunebook.analysis.destination import destination_of
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import plural
-from tunebook.analysis.frames import FRAMES, plain_rows
-from tunebook.analysis.records import EvaluationRecord, Training
+from tunebook.analysis.frames import FRAMES
+from tunebook.analysis.last_analysis import WrittenAnalysis, look_at_inputs, recall, remember
 from tunebook.analysis.report.html import notebook_html
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.report.write import ReportOptions, write_report
+from tunebook.analysis.summary import Summary, summarize
 from tunebook.analysis.values import Analysis
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
@@ -30,6 +34,7 @@ from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
 from tunebook.core.paths import ANALYSIS, ANALYZE_LOG, PLAN_FILE
 from tunebook.core.plan import Plan, parse_plan, read_tools
+from tunebook.core.site import Site
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -70,16 +75,26 @@ class AnalyzeReport:
     """The results of an experiment, and the files that they were written to.
 
     Attributes:
+        summary: what commands print of the analysis.
+        compute: makes the analysis, or returns the one that was made.
         files: relative to the experiment's directory; empty if nothing was written.
         warnings: problems that kept the analysis from knowing more, such as a scheduler that did not answer.
         seconds: how long the analysis took.
+        is_new: whether it was made now; ``False`` if nothing has changed since the last one was written.
     """
 
     experiment: Path
-    analysis: Analysis
+    summary: Summary
+    compute: Callable[[], Analysis] = field(repr=False, compare=False)
     files: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
     seconds: float = 0.0
+    is_new: bool = True
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """Everything that is known; where nothing had changed since the last analysis, it is made when first asked."""
+        return self.compute()
 
     @property
     def path(self) -> Path:
@@ -89,18 +104,17 @@ class AnalyzeReport:
     @property
     def states(self) -> tuple[JobState, ...]:
         """The state of every training and every evaluation."""
-        jobs: list[Training | EvaluationRecord] = [*self.analysis.trainings, *self.analysis.evaluations]
-        return tuple(job.state for job in jobs)
+        return self.summary.states
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """The sentences that the numbers support."""
-        return self.analysis.findings
+        return self.summary.findings
 
     @property
     def exit_code(self) -> ExitCode:
         """``UNFINISHED`` if a planned result is missing."""
-        return ExitCode.DONE if self.analysis.is_finished else ExitCode.UNFINISHED
+        return ExitCode.DONE if self.summary.is_finished else ExitCode.UNFINISHED
 
     @property
     def runs(self) -> Any:
@@ -133,11 +147,6 @@ class AnalyzeReport:
         return FRAMES["effects"](self.analysis)
 
     @property
-    def tests(self) -> dict[str, list[dict[str, Any]]]:
-        """Scores, comparisons and effects as plain values, for JSON."""
-        return plain_rows(self.analysis)
-
-    @property
     def figures(self) -> tuple[Figure, ...]:
         """Every figure; a notebook displays them."""
         return figures(self.analysis)
@@ -161,18 +170,59 @@ def analyze(
     started = time.perf_counter()
     experiment = find_experiment(directory)
     _require_packages()
-    plan = _plan(experiment)
+    if not options.write:
+        known = _Known(experiment, find_site(experiment).site, *_job_facts(experiment, ask=options.ask))
+        analysis = analyze_experiment(known.source(use_cache=False))
+        return AnalyzeReport(
+            experiment,
+            summarize(analysis),
+            lambda: analysis,
+            warnings=known.warnings,
+            seconds=time.perf_counter() - started,
+        )
+    with exclusive(experiment, "analyze", wait_s=30.0):
+        report = _written(experiment, options, clock)
+        report = replace(report, seconds=time.perf_counter() - started)
+        if report.is_new:
+            _log(report, clock)
+    return report
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of an experiment before its results are read, apart from its plan."""
+
+    experiment: Path
+    site: Site
+    facts: tuple[JobFacts, ...]
+    warnings: tuple[Problem, ...]
+
+    def source(self, *, use_cache: bool) -> Source:
+        return source_of(self.experiment, _plan(self.experiment), self.site, jobs=self.facts, use_cache=use_cache)
+
+
+def _written(experiment: Path, options: AnalyzeOptions, clock: Callable[[], datetime]) -> AnalyzeReport:
+    """The last analysis if nothing has changed since it was written; otherwise a new one."""
     site = find_site(experiment).site
     facts, warnings = _job_facts(experiment, ask=options.ask)
-    source = source_of(experiment, plan, site, jobs=facts, use_cache=options.write)
-    if not options.write:
-        return AnalyzeReport(experiment, analyze_experiment(source), (), warnings, time.perf_counter() - started)
-    with exclusive(experiment, "analyze", wait_s=30.0):
-        analysis = analyze_experiment(source)
-        files = write_report(analysis, options, as_of=f"{clock():%Y-%m-%d %H:%M %Z}")
-        report = AnalyzeReport(experiment, analysis, files, warnings, time.perf_counter() - started)
-        _log(report, clock)
-    return report
+    known = _Known(experiment, site, facts, warnings)
+    inputs = look_at_inputs([experiment], repr((site, facts, options)))
+    destination = destination_of(experiment)
+    last = recall(inputs, destination)
+    if last is not None:
+
+        def compute() -> Analysis:
+            return analyze_experiment(known.source(use_cache=True))
+
+        return AnalyzeReport(experiment, last.summary, compute, last.files, warnings, is_new=False)
+    source = known.source(use_cache=True)
+    now_known = inputs.known(places_outside(source))
+    analysis = analyze_experiment(source)
+    written = write_report(analysis, options, destination, as_of=f"{clock():%Y-%m-%d %H:%M %Z}")
+    files = tuple(f"{ANALYSIS}/{name}" for name in written)
+    summary = summarize(analysis)
+    remember(now_known, WrittenAnalysis(files, summary), destination)
+    return AnalyzeReport(experiment, summary, lambda: analysis, files, warnings)
 
 
 def _require_packages() -> None:

@@ -88,7 +88,7 @@ def _progress(report: api.AnalyzeReport) -> str:
 def show_findings(report: api.AnalyzeReport) -> None:
     """Prints the findings, what is missing, and where the report is."""
     lines = [f"{_MARKS[finding.significant]} {finding.text}" for finding in report.findings]
-    gaps, deviations = report.analysis.gaps, report.analysis.deviations
+    gaps, deviations = report.summary.gaps, report.summary.deviations
     if gaps:
         lines.append(f"\n{len(gaps)} planned result(s) missing:")
     for hint in dict.fromkeys(gap.hint for gap in gaps):
@@ -112,17 +112,17 @@ def _missing(hint: str, gaps: Sequence[Any]) -> Iterator[str]:
 
 def _data(report: api.AnalyzeReport) -> dict[str, Any]:
     """The document's data: scores are fractions, epochs are zero-based and ``null`` for base models."""
-    analysis = report.analysis
+    summary = report.summary
     kept = ("kind", "task", "significant", "text")
     return {
         "experiment": str(report.experiment),
         "report": str(report.path),
         "files": list(report.files),
-        "finished": analysis.is_finished,
-        "findings": [{name: getattr(item, name) for name in kept} for item in analysis.findings],
-        **report.tests,
-        "gaps": [vars(item) for item in analysis.gaps],
-        "deviations": [vars(item) for item in analysis.deviations],
-        "next_steps": list(analysis.next_steps),
+        "finished": summary.is_finished,
+        "findings": [{name: getattr(item, name) for name in kept} for item in summary.findings],
+        **summary.tests,
+        "gaps": [vars(item) for item in summary.gaps],
+        "deviations": [vars(item) for item in summary.deviations],
+        "next_steps": list(summary.next_steps),
         "seconds": round(report.seconds, 3),
     }

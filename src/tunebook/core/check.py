@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tunebook.core.check_paths import check_paths
 from tunebook.core.check_training import check_training
+from tunebook.core.contrasts import check_hypotheses
 from tunebook.core.naming import directory_problems, is_one_component, run_directories
 from tunebook.core.parameters import Kind, Parameter, Value, suggestion
 from tunebook.core.plan import Factor, Model, Plan, Run, RunType
@@ -326,4 +327,5 @@ _RULES: tuple[Callable[[Plan], Iterator[Problem]], ...] = (
     _matrix_rows,
     _matrix_cells,
     _epochs,
+    check_hypotheses,
 )

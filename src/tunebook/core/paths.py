@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 __all__ = [
     "ANALYSIS",
+    "ANALYSIS_MEMORY",
     "ANALYZE_LOG",
     "ARRAYS",
     "DATA_RECORD",
@@ -59,6 +60,7 @@ SCAFFOLD_LOG = "scaffold-experiment.log"
 RUN_LOG = "run-experiment.log"
 ANALYZE_LOG = "analyze-experiment.log"
 ANALYSIS = "analysis"
+ANALYSIS_MEMORY = f"{STATE_DIRECTORY}/analysis"
 DEVIATIONS = "deviations.jsonl"
 METRICS = "metrics.jsonl"
 PROOF = "proof.json"

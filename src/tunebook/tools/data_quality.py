@@ -6,11 +6,17 @@ from collections.abc import Iterator
 
 from tunebook.tools.datasets import DatasetFacts
 
-__all__ = ["data_cautions"]
+__all__ = ["data_cautions", "overlap_cautions", "split_cautions"]
 
 
 def data_cautions(path: str, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
     """Each flaw as a sentence, and what to do about it."""
+    yield from split_cautions(path, facts)
+    yield from overlap_cautions(path, facts)
+
+
+def split_cautions(path: str, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
+    """The flaws of single splits."""
     for split, part in facts.parts.items():
         if part.empty_answers:
             text = f"{part.empty_answers} of {part.examples} answers in the {split} split of {path} are empty"
@@ -18,6 +24,10 @@ def data_cautions(path: str, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
         if part.duplicates:
             text = f"{part.duplicates} of {part.examples} examples in the {split} split of {path} repeat an earlier one"
             yield text, "remove the repetitions; otherwise these examples count several times"
+
+
+def overlap_cautions(path: str, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
+    """Inputs that are in two splits."""
     for (first, second), count in facts.overlaps.items():
         inputs = "1 input" if count == 1 else f"{count} inputs"
         verb = "appears" if count == 1 else "appear"

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from tunebook.artifacts.curve import TrainingCurve, read_metrics_curve
+from tunebook.core.measures import Direction
 from tunebook.core.plan import EvaluationTask
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "LogReadings",
     "LogSubject",
     "LogViewer",
+    "LoggedMetric",
     "Samples",
     "TrainingFiles",
     "TrainingResults",
@@ -78,6 +80,22 @@ class TrainingResults:
 
 
 @dataclass(frozen=True)
+class LoggedMetric:
+    """One number that a log itself gives for a measure, over all samples.
+
+    Attributes:
+        name: as the log names it, such as ``accuracy`` or ``rmse``.
+        is_mean: whether it is the plain mean of the samples' values, so that an analysis can compare it with its own.
+        note: for a metric that is no such mean, how it is made, as the end of a sentence that begins with "the log".
+    """
+
+    name: str
+    value: float
+    is_mean: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class LogHeader:
     """The header of an evaluation's log, without its samples.
 
@@ -90,7 +108,10 @@ class LogHeader:
         error: why the evaluation failed.
         commit: the git commit that the log names, of the repository ``origin``.
         packages: version by package, as far as the log names them.
-        means: for each measure of which the log itself gives a plain mean: the metric's name and its value.
+        metrics: for each measure the numbers that the log itself gives, the log's headline first, without standard
+            errors. Those that are no mean of samples too; an analysis shows them and does not compare them.
+        directions: for measures of which the log says it, which values are better.
+        reducer: how the repetitions of a sample became one value, such as ``max``; empty if nothing was repeated.
     """
 
     status: str
@@ -105,7 +126,9 @@ class LogHeader:
     commit: str = ""
     origin: str = ""
     packages: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    means: Mapping[str, tuple[str, float]] = field(default_factory=lambda: MappingProxyType({}))
+    metrics: Mapping[str, tuple[LoggedMetric, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    directions: Mapping[str, Direction] = field(default_factory=lambda: MappingProxyType({}))
+    reducer: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,12 +137,23 @@ class Samples:
 
     Attributes:
         ids: the data set's sample ids, as text.
-        repeats: from 1, for a task that asks each sample several times.
+        repeats: from 1, for a task that asks each sample several times and takes the mean; a log with another
+            reducer has each sample once, with its reduced values.
         prompts: cut to about 1,000 characters each; so are targets and answers.
         errors: why a sample failed; empty for the others.
         values: measure to each sample's score; ``None`` for a missing score. A measure is a scorer's name, or
-            ``scorer/key`` for a scorer that gives several values.
+            ``scorer/key`` for a scorer that gives several values, or ``scorer/reducer`` for what further reducers make
+            of a sample's repetitions.
+        letters: for a measure with values that are letters, words or other texts: one character per sample. ``C``,
+            ``P``, ``I`` and ``N`` (no answer) are these letters, ``w`` is a word such as yes, ``?`` a text that is no
+            value, ``.`` a number, and a space no value at all. The values of letters and words are grades, from 0 to
+            1; among numbers an analysis takes them as missing.
+        cut: whether an answer has all tokens that it may have; empty if the log does not show it.
         tokens: the number of tokens that the model read and wrote, over all samples.
+        metadata: the data set's own columns, as text: groups and numbers that tell samples apart.
+            ``tunebook.tools.sample_metadata`` makes them.
+        score_metadata: what a scorer adds to its value, by ``scorer/key``: numbers, texts, short lists and
+            dictionaries.
     """
 
     ids: tuple[str, ...] = ()
@@ -129,7 +163,11 @@ class Samples:
     answers: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     values: Mapping[str, tuple[float | None, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    letters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    cut: tuple[bool, ...] = ()
     tokens: int = 0
+    metadata: Mapping[str, tuple[str | None, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    score_metadata: Mapping[str, tuple[Any, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)

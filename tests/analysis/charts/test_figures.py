@@ -12,6 +12,7 @@ import pytest
 from support.analyses import HOSTILE, dozens, hundreds, made_up
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
+from tunebook.analysis.charts.line_labels import label_lines
 from tunebook.analysis.charts.theme import CATEGORIES
 from tunebook.analysis.records import Measure, RunRecord, TaskUse
 from tunebook.analysis.values import Analysis
@@ -80,9 +81,9 @@ def test_a_run_that_does_not_differ_from_its_base_is_not_called_better() -> None
     analysis = dozens()
     words = {analysis.runs[row["run"]].name: row["verdict"] for row in named(analysis)["score_by_run"].rows}
     for comparison in analysis.comparisons:
-        expected = "better than base" if comparison.significant else "not significantly different from base"
+        expected = "better than base" if comparison.significant else "no difference from base detected"
         assert words[comparison.run] == expected
-    assert set(words.values()) == {"better than base", "not significantly different from base", "base model"}
+    assert set(words.values()) == {"better than base", "no difference from base detected", "base model"}
 
 
 def test_scores_that_are_no_shares_are_shown_as_numbers() -> None:
@@ -102,7 +103,7 @@ def test_scores_that_are_no_shares_are_shown_as_numbers() -> None:
     assert max(row["score"] for row in made["score_by_run"].rows) == pytest.approx(6.825)
     assert not any("%" in text for text in texts_of(svg_of(made["score_by_run"])))
     assert {row["word"] for row in made["sample_agreement"].rows} == {"in part"}
-    assert "Samples, highest mean first" in texts_of(svg_of(made["sample_agreement"]))
+    assert "Samples, best mean first" in texts_of(svg_of(made["sample_agreement"]))
 
 
 def test_two_tasks_have_figures_of_their_own() -> None:
@@ -113,12 +114,90 @@ def test_two_tasks_have_figures_of_their_own() -> None:
     assert both["score_by_run-capitalization_again"].reason == "no evaluation of capitalization, again has a score yet"
 
 
-def test_heat_maps_hold_the_cells_of_two_factors() -> None:
-    analysis = dozens()
-    figure = next(each for each in figures(analysis) if each.title == "LoRA Rank × Learning Rate")
-    effect = next(each for each in analysis.effects if each.factors == ("lora_rank", "lr"))
-    drawn = {(row["across"], row["down"]): row["mean"] for row in figure.rows}
-    assert drawn == {cell.levels: pytest.approx(cell.mean, rel=1e-5) for cell in effect.means}
+def test_two_factors_are_lines_while_they_have_few_levels_and_a_heat_map_otherwise() -> None:
+    for analysis, name in ((dozens(), "score_interaction"), (made_up(ranks=range(1, 8), rates=("1e-4", "1e-3")), "")):
+        effect = next(each for each in analysis.effects if each.factors == ("lora_rank", "lr"))
+        figure = next(each for each in figures(analysis) if each.title == "exact by LoRA Rank and Learning Rate")
+        drawn = {(row["across"], row["down"]): row["mean"] for row in figure.rows}
+        assert drawn == {cell.levels: pytest.approx(cell.mean, rel=1e-5) for cell in effect.means}
+        assert figure.name.startswith(name or "score_heatmap")
+
+
+def test_lines_have_their_names_at_their_ends_and_no_legend() -> None:
+    made = named(made_up(rates=("1e-4", "1e-3")))
+    for name in ("loss", "learning_rate", "score_by_epoch", "score_interaction"):
+        spec = made[name].spec
+        assert len(spec["datasets"]["labels"]) == len({row["label"] for row in spec["datasets"]["labels"]}) > 1
+        legends = {
+            str(layer["encoding"]["color"].get("legend", "")) for layer in spec["layer"] if "color" in str(layer)
+        }
+        assert legends <= {"None", ""}, name
+
+
+def test_names_that_would_overlap_are_moved_apart_and_the_others_stay() -> None:
+    ends = [{"y": 0.5, "label": "a"}, {"y": 0.5, "label": "b"}, {"y": 0.0, "label": "c"}, {"y": 1.0, "label": "d"}]
+    channels = {"y": {"field": "y"}}
+    found = [row["y"] for row in label_lines(ends, channels, [0.0, 1.0], height=260, log=False).rows]
+    assert found == pytest.approx([0.4675, 0.5325, 0.0, 1.0])
+
+
+def test_every_difference_from_the_base_model_is_a_row_with_its_interval_in_points() -> None:
+    analysis = made_up()
+    figure = named(analysis)["score_difference"]
+    compared = {analysis.labels[item.run]: item for item in analysis.comparisons}
+    assert [row["name"] for row in figure.rows] == sorted(compared, key=lambda name: -compared[name].difference)
+    for row in figure.rows:
+        item = compared[row["name"]]
+        assert item.interval is not None
+        expected = [100 * each for each in (item.difference, item.interval.low, item.interval.high)]
+        assert [row["difference"], row["low"], row["high"]] == pytest.approx(expected, rel=1e-4)
+    assert "lower (worse)" in str(figure.spec)
+    assert "higher (better)" in str(figure.spec)
+
+
+def with_measure(analysis: Analysis, measure: Measure) -> Analysis:
+    return replace(analysis, tasks=tuple(replace(task, measures=(measure,)) for task in analysis.tasks))
+
+
+def test_colours_and_order_follow_the_direction() -> None:
+    made = named(with_measure(made_up(), Measure("exact", Direction.LOWER)))
+    scores = [row["score"] for row in made["score_by_run"].rows]
+    assert scores == sorted(scores)
+    assert {row["verdict"] for row in made["score_difference"].rows} == {"worse than base"}
+    assert "lower (better)" in str(made["score_difference"].spec)
+    assert "exact (lower is better)" in str(made["score_by_run"].spec)
+    assert {row["word"] for row in made["sample_agreement"].rows if row["score"] == 1} == {"wrong"}
+
+
+def test_without_a_direction_no_colour_and_no_front_says_better() -> None:
+    made = named(with_measure(made_up(), Measure("exact", Direction.UNKNOWN, is_share=True)))
+    for figure in made.values():
+        assert "better" not in str(figure.spec), figure.name
+        assert "better" not in figure.caption, figure.name
+    assert {row["verdict"] for row in made["score_difference"].rows} == {"higher than base"}
+    assert made["score_by_cost"].caption.startswith("Cost is the training's duration in minutes. No run is Pareto")
+
+
+def test_many_differences_are_settings_or_have_no_names() -> None:
+    figure = named(hundreds())["score_difference"]
+    assert len(figure.rows) == 200
+    assert "Point at a row" in figure.hint
+    assert [row["rank"] for row in figure.rows] == list(range(1, 201))
+
+
+def test_a_constant_learning_rate_and_equal_costs_are_not_drawn() -> None:
+    analysis = with_curve(Curve((1, 2), (0, 0), (2.0, 1.0), (1e-4, 1e-4)))
+    equal = replace(analysis, costs=tuple(replace(point, cost=1.0) for point in analysis.costs))
+    made = named(equal)
+    assert made["learning_rate"].reason == "every run kept its learning rate constant"
+    assert made["score_by_cost"].reason == "all trainings cost the same within 5 %"
+
+
+def test_a_figure_says_how_far_the_filter_applies_to_it() -> None:
+    made = named(made_up(rates=("1e-4", "1e-3")))
+    assert made["score_by_run"].filter_note.startswith("Only the runs that the filter leaves are drawn")
+    assert "means, their intervals and the caption are over all runs" in made["score_by_lora_rank"].filter_note
+    assert made["score_interaction"].filter_note.startswith("The filter does not apply")
 
 
 def test_the_front_is_named_from_the_cheapest() -> None:

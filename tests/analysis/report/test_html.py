@@ -75,7 +75,7 @@ def test_it_opens_offline_and_draws_every_figure(chromium: Any, file_of: Callabl
         assert visit.page.locator(".chart svg, .chart canvas").count() == len(drawn)
         assert visit.page.locator("#runs tbody tr").count() == len(analysis.runs)
         for figure in figures(analysis):
-            assert figure.title in visit.page.inner_text("#figures-section")
+            assert figure.title in visit.page.locator("main").text_content()
 
 
 def test_a_column_sorts_both_ways_with_missing_values_last(chromium: Any, file_of: Callable[[str], Path]) -> None:
@@ -120,9 +120,12 @@ def test_figures_follow_the_filter(chromium: Any, file_of: Callable[[str], Path]
         visit.draw_all()
         chart = visit.page.locator(".chart[data-figure=score_by_run]")
         points = chart.locator(".mark-symbol.role-mark path")
+        notes = visit.page.locator(".filter-note")
         assert points.count() == 38
+        assert not notes.first.is_visible()
         visit.page.locator("form[data-filters=runs]").get_by_label("Search runs").fill("rank64")
         visit.until(lambda: points.count() == 12)
+        assert set(notes.all_inner_texts()) == {figure.filter_note for figure in figures(dozens()) if figure.spec}
         assert "rank64" in chart.inner_text()
         assert "rank16" not in chart.inner_text()
 
@@ -273,7 +276,7 @@ def test_figures_take_the_colours_of_the_page(chromium: Any, file_of: Callable[[
 
 def test_without_scripts_everything_but_the_figures_is_there(chromium: Any, file_of: Callable[[str], Path]) -> None:
     with visiting(chromium, file_of("few"), scripts=False) as visit:
-        assert "This figure is in figures/score_by_run.svg." in visit.page.inner_text("#figures-section")
+        assert "This figure is in figures/score_by_run.svg." in visit.page.inner_text("main")
         assert visit.page.locator("#runs tbody tr").count() == 4
         assert not visit.page.locator("form[data-filters=runs]").is_visible()
 
@@ -285,7 +288,7 @@ def test_the_report_of_a_running_experiment_shows_its_status_and_reloads(
     path.write_text(path.read_text().replace('data-seconds="600"', 'data-seconds="2"'))
     with visiting(chromium, path) as visit:
         assert "1 pending, 1 running, 1 completed, 1 failed" in visit.page.inner_text("#missing-section")
-        assert "as of 2026-01-01 12:00 UTC" in visit.page.inner_text("#missing-section")
+        assert "as of 2026-01-01 12:00 UTC" in visit.page.inner_text("header.top")
         visit.page.locator("form[data-filters=runs]").get_by_label("Search runs").fill("rank8")
         visit.page.locator("#runs thead th", has_text="State").get_by_role("button").click()
         with visit.page.expect_event("framenavigated", timeout=1000 * HANG_S):

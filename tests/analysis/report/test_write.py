@@ -88,6 +88,6 @@ def test_a_figure_shows_itself_in_a_notebook(experiment: Path) -> None:
     bundle = figures["score_by_run"]._repr_mimebundle_()
     assert bundle["application/vnd.vegalite.v6+json"]["datasets"]["rows"] == list(figures["score_by_run"].rows)
     assert bundle["image/svg+xml"].startswith("<svg")
-    assert figures["score_heatmap"]._repr_mimebundle_() == {
-        "text/plain": "Score by two factors: fewer than two factors were varied, apart from seeds"
+    assert figures["score_interaction"]._repr_mimebundle_() == {
+        "text/plain": "exactly by two factors: fewer than two factors were varied, apart from seeds"
     }

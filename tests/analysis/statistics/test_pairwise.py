@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.tables import run_of, table_of
-from tunebook.analysis.records import EvaluationKey
+from tunebook.analysis.records import EvaluationKey, Family
 from tunebook.analysis.statistics.pairwise import common_samples, compare_epochs, compare_runs, pair_samples
 from tunebook.analysis.statistics.scores import ScoreTable
 
@@ -46,19 +46,19 @@ def test_common_samples_are_those_of_all() -> None:
 
 
 def test_each_family_is_corrected_by_itself() -> None:
-    """Against the base model: every epoch of each run; against the best run: the final epochs of the others."""
+    """Against the base model: final epochs, and intermediate ones; against the best: the final epochs of the others."""
     low, high = [0.0] * 9 + [1.0] * 3, [0.0] * 3 + [1.0] * 9
     runs = [run_of("a", base="base"), run_of("b", base="base"), run_of("base")]
     table = table_of({"a": {0: low, 1: high}, "b": {0: low}, "base": {-1: [0.0] * 12}}, runs)
     found = compare_runs(table)
     assert [(item.against, item.run, item.epoch, item.other, item.family) for item in found] == [
-        ("base", "a", 0, "base", 3),
-        ("base", "a", 1, "base", 3),
-        ("base", "b", 0, "base", 3),
-        ("best", "b", 0, "a", 1),
+        ("base", "a", 1, "base", Family("final epoch against the base model", 2, "Holm")),
+        ("base", "b", 0, "base", Family("final epoch against the base model", 2, "Holm")),
+        ("base", "a", 0, "base", Family("intermediate epochs against the base model")),
+        ("best", "b", 0, "a", Family("against the best setting")),
     ]
-    _, final, _, best = found
-    assert final.p_holm == pytest.approx(3 * final.p)
+    final, _, _, best = found
+    assert final.p_holm == pytest.approx(2 * final.p)
     assert (final.gained, final.lost, final.difference, final.significant) == (9, 0, 0.75, True)
     assert (best.p_holm, best.difference) == (best.p, -0.5)
 

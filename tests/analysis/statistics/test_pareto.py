@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from support.tables import table_of
-from tunebook.analysis.records import RunRecord, Training
+from tunebook.analysis.records import Measure, RunRecord, Training
 from tunebook.analysis.statistics.measure_results import compare_costs
 from tunebook.core.jobs import JobState
+from tunebook.core.measures import Direction
 from tunebook.core.plan import RunType
 
 
@@ -52,3 +53,14 @@ def test_gpu_hours_are_the_cost_where_there_are_gpus() -> None:
         ("GPU hours", 4, False),
         ("GPU hours", 3, True),
     ]
+
+
+def test_the_front_follows_the_direction_of_the_measure() -> None:
+    runs = [run("base"), run("a", hours=1, base="base"), run("b", hours=2, base="base")]
+    values = scores(0.2, 0.6) | {"base": [1.0] * 10}
+    errors = table_of(values, runs, measure=Measure("mae", Direction.LOWER))
+    assert {point.run for point in compare_costs(errors) if point.on_front} == {"base", "a"}
+    shares = table_of(values, runs)
+    assert {point.run for point in compare_costs(shares) if point.on_front} == {"base"}
+    unknown = table_of(values, runs, measure=Measure("length"))
+    assert not any(point.on_front for point in compare_costs(unknown))

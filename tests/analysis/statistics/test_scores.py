@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from support.tables import run_of, table_of
-from tunebook.analysis.records import EvaluationKey
+from tunebook.analysis.records import EvaluationKey, Measure
 from tunebook.analysis.statistics.scores import compute_score, sample_values
-from tunebook.tools.results import Samples
+from tunebook.core.measures import Direction
+from tunebook.tools.results import LoggedMetric, Samples
 
 KEY = EvaluationKey("run", "task", 0)
 
@@ -20,7 +21,7 @@ def samples_of(ids: tuple[str, ...], values: tuple[float | None, ...]) -> Sample
 def test_a_sample_counts_once_by_the_mean_of_its_repetitions() -> None:
     samples = samples_of(("a", "a", "b", "b", "c"), (1.0, 0.0, 1.0, None, None))
     assert sample_values(samples, "m") == {"a": 0.5, "b": 1.0}
-    score = compute_score(KEY, "m", samples, {"m": ("accuracy", 0.7)})
+    score = compute_score(KEY, "m", samples, [LoggedMetric("accuracy", 0.7, is_mean=True)])
     assert (score.value, score.n, score.answers, score.is_binary) == (0.75, 2, 3, False)
     assert (score.logged, score.logged_metric) == (0.7, "accuracy")
 
@@ -29,7 +30,7 @@ def test_a_sample_counts_once_by_the_mean_of_its_repetitions() -> None:
     ("values", "method"), [((1.0, 0.0, 1.0), "Wilson"), ((1.0, 0.5, 1.0), "bootstrap"), ((None, None, None), None)]
 )
 def test_the_interval_depends_on_the_kind_of_score(values: tuple[float | None, ...], method: str | None) -> None:
-    score = compute_score(KEY, "m", samples_of(("a", "b", "c"), values), {})
+    score = compute_score(KEY, "m", samples_of(("a", "b", "c"), values))
     assert (score.interval.method if score.interval else None) == method
 
 
@@ -51,3 +52,17 @@ def test_the_final_score_is_that_of_the_last_evaluated_epoch_with_a_score() -> N
 def test_the_best_run_is_not_a_base_model(values: dict[str, list[float | None]], best: str | None) -> None:
     found = table_of(values, [run_of(name) for name in values]).best
     assert (found.evaluation.run if found else None) == best
+
+
+def test_the_best_run_has_the_lowest_error() -> None:
+    values = {"a": [2.0, 4.0], "b": [1.0, 2.0], "c": [9.0, 9.0]}
+    best = table_of(values, measure=Measure("mae", Direction.LOWER)).best
+    assert best is not None
+    assert best.evaluation.run == "b"
+    highest = table_of(values, measure=Measure("points", Direction.HIGHER)).best
+    assert highest is not None
+    assert highest.evaluation.run == "c"
+
+
+def test_without_a_direction_no_run_is_the_best() -> None:
+    assert table_of({"a": [2.0, 4.0], "b": [1.0, 2.0]}, measure=Measure("length")).best is None

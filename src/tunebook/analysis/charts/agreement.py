@@ -10,6 +10,7 @@ from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.marks import Row
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.statistics.scores import sample_values
+from tunebook.core.measures import Direction
 
 __all__ = ["agreement"]
 
@@ -50,10 +51,10 @@ def _table(scores: TaskScores) -> _Table:
 
 def _matrix(scores: TaskScores, table: _Table, means: Mapping[str, float]) -> Figure:
     rows = _cells(scores, table, means)
-    along = "Samples, highest mean first"
-    colour = marks.axis("score", "quantitative", scores.measure, scale={"scheme": "viridis"})
+    along = "Samples, best mean first" if scores.task.headline.has_direction else "Samples, highest mean first"
+    colour = marks.axis("score", "quantitative", scores.reading, scale={"scheme": "viridis"})
     answer: tuple[str, str] | tuple[str, str, str] = ("score", scores.measure, ".3~g")
-    if all(row["word"] != "in part" for row in rows):
+    if scores.task.headline.has_direction and all(row["word"] != "in part" for row in rows):
         along = "Samples, most often right to most often wrong"
         colour = marks.axis("word", "nominal", "", scale={"domain": ["right", "wrong"], "range": [_RIGHT, _WRONG]})
         colour["legend"] = {"title": None}
@@ -73,9 +74,12 @@ def _matrix(scores: TaskScores, table: _Table, means: Mapping[str, float]) -> Fi
 
 
 def _cells(scores: TaskScores, table: _Table, means: Mapping[str, float]) -> list[Row]:
-    order = sorted(means, key=lambda sample: (-means[sample], sample))
+    goodness = scores.task.headline.goodness
+    order = sorted(means, key=lambda sample: (-goodness(means[sample]), sample))
     places = {sample: place for place, sample in enumerate(order, start=1)}
-    runs = sorted(table, key=lambda run: (-fmean(table[run].values()), scores.numbers[run]))
+    runs = sorted(table, key=lambda run: (-goodness(fmean(table[run].values())), scores.numbers[run]))
+    best, worst = sorted((0.0, 1.0), key=scores.task.headline.goodness, reverse=True)
+    words = {best: "right", worst: "wrong"}
     rows = []
     for rank, run in enumerate(runs, start=1):
         for sample, value in table[run].items():
@@ -86,7 +90,7 @@ def _cells(scores: TaskScores, table: _Table, means: Mapping[str, float]) -> lis
                 "sample": sample,
                 "place": places[sample],
                 "score": marks.compact(value, 4),
-                "word": {0.0: "wrong", 1.0: "right"}.get(value, "in part"),
+                "word": words.get(value, "in part"),
                 "mean": marks.compact(means[sample], 4),
             }
             rows.append(row)
@@ -95,13 +99,14 @@ def _cells(scores: TaskScores, table: _Table, means: Mapping[str, float]) -> lis
 
 def _distribution(scores: TaskScores, means: Mapping[str, float], runs: int) -> Figure:
     caption = f"{len(means)} samples over {runs} runs, after the last evaluated epoch of each."
+    low, high = min(means.values()), max(means.values())
     if scores.scale.is_percent:
         low, high = 0.0, 1.0
+    if scores.scale.is_percent and scores.task.headline.direction is Direction.HIGHER:
         title = "Share of runs that get the sample right"
         ends = list(means.values())
         caption += f" {ends.count(1.0)} are right in every run, {ends.count(0.0)} in none."
     else:
-        low, high = min(means.values()), max(means.values())
         title = f"Mean {scores.measure} of the sample over all runs"
     rows = _bins(means, low, high)
     domain = {"domain": [low, high], "nice": False}

@@ -5,30 +5,23 @@ from __future__ import annotations
 from tunebook.analysis.charts import marks
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.marks import Row, Spec
-from tunebook.analysis.charts.task_scores import TaskScores
+from tunebook.analysis.charts.task_scores import BASE, NOT_COMPARED, TaskScores, verdict_looks
 from tunebook.analysis.records import RunRecord
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.core.plan import RunType
 
 __all__ = ["by_run"]
 
-_NAME, _TITLE = "score_by_run", "Score by run"
+_NAME = "score_by_run"
 _MOST_NAMED = 60  # runs with a row of their own; more runs have a rank
 _ROW_PX = 19
-_BASE = "base model"
-_VERDICTS = {  # in the legend's order: colour and shape
-    "better than base": ("#0072B2", "circle"),
-    "not significantly different from base": ("#8a8f96", "circle"),
-    "worse than base": ("#D55E00", "circle"),
-    "not compared": ("#56B4E9", "circle"),
-    _BASE: ("#CC79A7", "diamond"),
-}
 
 
 def by_run(scores: TaskScores) -> Figure:
     """Every run's score with its interval."""
+    title = f"{scores.measure} by run"
     if not scores.final:
-        return Figure(_NAME, _TITLE, reason=f"no evaluation of {scores.task.name} has a score yet")
+        return Figure(_NAME, title, reason=f"no evaluation of {scores.task.name} has a score yet")
     rows = _rows(scores)
     caption = (
         "Dashed: base model. Colours: paired comparison with the base model on the same samples, corrected (Holm)."
@@ -39,33 +32,35 @@ def by_run(scores: TaskScores) -> Figure:
         caption = f"Points: scores after the last evaluated epoch; {bars}. {caption}"
     height, hint = 70 + _ROW_PX * max(len(rows), 3), ""
     if len(rows) > _MOST_NAMED:
-        caption += f" {len(rows)} runs, sorted by score."
+        caption += f" {len(rows)} runs, {_order(scores)}."
         height, hint = 330, "Point at a run to see its name."
-    return Figure(_NAME, _TITLE, caption, _spec(rows, scores), height, is_wide=True, hint=hint)
+    return Figure(_NAME, title, caption, _spec(rows, scores), height, is_wide=True, hint=hint)
+
+
+def _order(scores: TaskScores) -> str:
+    return "the best first" if scores.task.headline.has_direction else "the highest first"
 
 
 def _rows(scores: TaskScores) -> list[Row]:
-    """One row per run, the highest score first."""
+    """One row per run, the best score first; the highest, if the direction is unknown."""
     comparisons = scores.analysis.comparisons_with("base")
     rows = []
     for score, row in scores.rows():
         run = scores.analysis.run_of[score.evaluation.run]
-        verdict = _verdict(run, comparisons.get((score.evaluation, scores.measure)))
+        verdict = _verdict(scores, run, comparisons.get((score.evaluation, scores.measure)))
         rows.append(row | {"n": score.n, "verdict": verdict})
-    rows.sort(key=lambda row: (-row["score"], row["run"]))
+    rows.sort(key=lambda row: (-scores.task.headline.goodness(row["score"]), row["run"]))
     for rank, row in enumerate(rows, start=1):
         row["rank"] = rank
     return rows
 
 
-def _verdict(run: RunRecord, comparison: Comparison | None) -> str:
+def _verdict(scores: TaskScores, run: RunRecord, comparison: Comparison | None) -> str:
     if run.type is RunType.CONTROL:
-        return _BASE
+        return BASE
     if comparison is None:
-        return "not compared"
-    if not comparison.significant:
-        return "not significantly different from base"
-    return "better than base" if comparison.difference > 0 else "worse than base"
+        return NOT_COMPARED
+    return scores.verdict(comparison.difference, significant=comparison.significant)
 
 
 def _spec(rows: list[Row], scores: TaskScores) -> Spec:
@@ -76,13 +71,16 @@ def _spec(rows: list[Row], scores: TaskScores) -> Spec:
         )
         return _layers(rows, scores, along="x", other={"y": names}, size=80, thickness=1.6)
     domain = {"nice": False, "domain": [0.3, len(rows) + 0.7]}
-    ranks = marks.axis("rank", "quantitative", "Rank", scale=domain, axis={"grid": False})
+    ranks = marks.axis(
+        "rank", "quantitative", "Rank", scale=domain, axis={"grid": False, "format": "d", "tickMinStep": 1}
+    )
     return _layers(rows, scores, along="y", other={"x": ranks}, size=26, thickness=1)
 
 
 def _layers(rows: list[Row], scores: TaskScores, *, along: str, other: Spec, size: float, thickness: float) -> Spec:
     present = {row["verdict"] for row in rows}
-    channels = marks.categories("verdict", {key: look for key, look in _VERDICTS.items() if key in present}, {})
+    looks = {key: look for key, look in verdict_looks(scores.task.headline).items() if key in present}
+    channels = marks.categories("verdict", looks, {})
     look = {"strokeWidth": thickness, "strokeOpacity": 0.75}
     bars = scores.bars(other | {"color": channels["color"]}, look, along=along, is_filtered=True)
     point = {

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from tunebook.analysis.charts.agreement import agreement
 from tunebook.analysis.charts.by_cost import by_cost
+from tunebook.analysis.charts.by_difference import by_difference
 from tunebook.analysis.charts.by_epoch import by_epoch
-from tunebook.analysis.charts.by_factor import by_factor, heat_maps
+from tunebook.analysis.charts.by_factor import by_factor
 from tunebook.analysis.charts.by_run import by_run
 from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.interactions import interactions
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.charts.training import learning_rates, losses
 from tunebook.analysis.values import Analysis
@@ -22,12 +24,24 @@ def figures(analysis: Analysis) -> tuple[Figure, ...]:
     """Every figure, of every task; with several tasks a figure's name and title end with the task's."""
     found: list[Figure] = []
     for task, suffix in zip(analysis.tasks, _suffixes(analysis), strict=True):
-        scores = TaskScores(analysis, task)
-        own = [by_run(scores), *by_factor(scores), *heat_maps(scores)]
-        for figure in (*own, by_epoch(scores), by_cost(scores), agreement(scores)):
-            title = f"{figure.title}: {task.name}" if suffix else figure.title
-            found.append(replace(figure, name=figure.name + suffix, title=title))
-    return (*found, losses(analysis), learning_rates(analysis))
+        for part, drawn in _of_task(TaskScores(analysis, task)).items():
+            for figure in drawn:
+                title = f"{figure.title}: {task.name}" if suffix else figure.title
+                found.append(replace(figure, name=figure.name + suffix, title=title, task=task.name, part=part))
+    training = [replace(figure, part="training") for figure in (losses(analysis), learning_rates(analysis))]
+    return (*found, *training)
+
+
+def _of_task(scores: TaskScores) -> dict[str, list[Figure]]:
+    """A task's figures, by the part of the report that shows them."""
+    return {
+        "differences": [by_difference(scores)],
+        "scores": [by_run(scores)],
+        "effects": [*interactions(scores), *by_factor(scores)],
+        "epochs": [by_epoch(scores)],
+        "cost": [by_cost(scores)],
+        "agreement": [agreement(scores)],
+    }
 
 
 def _suffixes(analysis: Analysis) -> list[str]:

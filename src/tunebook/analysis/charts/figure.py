@@ -51,6 +51,8 @@ class Figure:
         is_wide: whether it needs the report's full width.
         reason: why it has no data.
         hint: what a reader can do with the interactive figure.
+        task: the task that it is about; empty for all.
+        part: the part of the report that it belongs to.
     """
 
     name: str
@@ -61,6 +63,20 @@ class Figure:
     is_wide: bool = False
     reason: str = ""
     hint: str = ""
+    task: str = ""
+    part: str = ""
+
+    @property
+    def filter_note(self) -> str:
+        """What the filter of the report's table of runs does to this figure."""
+        if not self.spec:
+            return ""
+        follows = [_is_filtered(layer) for layer in self.spec["layer"]]
+        if not any(follows):
+            return "The filter does not apply to this figure: it shows all runs."
+        if any("mean" in str(layer["encoding"]) for layer in self.spec["layer"] if not _is_filtered(layer)):
+            return "The filter applies to the runs only: means, their intervals and the caption are over all runs."
+        return "Only the runs that the filter leaves are drawn; the caption describes all runs."
 
     @property
     def rows(self) -> Sequence[Mapping[str, Any]]:
@@ -91,6 +107,10 @@ class Figure:
             "image/svg+xml": svg_of(self),
             "text/plain": f"{self.title}: {self.caption}",
         }
+
+
+def _is_filtered(layer: Mapping[str, Any]) -> bool:
+    return any("shown" in str(step.get("filter")) for step in layer.get("transform", ()))
 
 
 def svg_of(figure: Figure, size: FigureSize = FigureSize()) -> str:

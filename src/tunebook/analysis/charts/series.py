@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from tunebook.analysis.charts import marks
+from tunebook.analysis.charts.line_labels import MOST_LABELS
 from tunebook.analysis.charts.marks import Spec
 from tunebook.analysis.formatting import MISSING, is_number
 from tunebook.analysis.records import FactorUse, RunRecord
@@ -18,8 +19,8 @@ from tunebook.analysis.values import Analysis
 
 __all__ = ["Series", "series_of"]
 
-_MOST_OWN = 6  # as many as there are colours that can be distinguished
 _CROWDED = 40
+_RUN = "Run"
 _MOST_LEVELS = 8
 
 
@@ -43,6 +44,11 @@ class Series:
     runs: int
     explains: bool = False
 
+    @property
+    def names_runs(self) -> bool:
+        """Whether each run has a colour and its name at its line's end; the others have a legend."""
+        return self.title == _RUN
+
     def colour(self) -> Spec:
         """The colour channel."""
         if not self.title:
@@ -54,6 +60,8 @@ class Series:
             "scale": {"domain": list(self.order)},
             "sort": None,
         }
+        if self.names_runs:
+            channel["legend"] = None
         return {"color": channel}
 
     def mark(self, kind: str, **others: Any) -> Spec:
@@ -68,12 +76,12 @@ class Series:
     @property
     def opacity(self) -> float:
         """A line's opacity: many lines have to show through each other."""
-        return 0.95 if self.runs <= _MOST_OWN else self.choose(0.7, 0.4)
+        return 0.95 if self.runs <= MOST_LABELS else self.choose(0.7, 0.4)
 
     @property
     def caption(self) -> str:
-        """The meaning of the colours, where the legend does not name runs."""
-        if self.title == "Run":
+        """The meaning of the colours, where lines have no names."""
+        if self.names_runs:
             return ""
         text = f" {self.runs} runs"
         if self.title:
@@ -84,8 +92,8 @@ class Series:
 
     @property
     def hint(self) -> str:
-        """How to learn a run's name, where the legend does not name runs."""
-        return "" if self.title == "Run" else "Point at a run to see its name."
+        """How to learn a run's name, where lines have no names."""
+        return "" if self.names_runs else "Point at a run to see its name."
 
 
 def series_of(analysis: Analysis, runs: Sequence[RunRecord], outcomes: Mapping[str, float]) -> Series:
@@ -94,9 +102,9 @@ def series_of(analysis: Analysis, runs: Sequence[RunRecord], outcomes: Mapping[s
     Args:
         outcomes: run name to the last value that the figure shows; the factor that explains it best colours the runs.
     """
-    if len(runs) <= _MOST_OWN:
+    if len(runs) <= MOST_LABELS:
         names = tuple(analysis.labels[run.name] for run in runs)
-        return Series("Run", analysis.labels, names, is_ordered=False, runs=len(runs))
+        return Series(_RUN, analysis.labels, names, is_ordered=False, runs=len(runs))
     best, chosen = -math.inf, None
     for factor in treatments_of(analysis.factors):
         explained = _explained(factor, runs, outcomes)

@@ -10,17 +10,32 @@ from typing import Any, TypeVar
 from tunebook.analysis.charts import marks
 from tunebook.analysis.charts.marks import Row, Spec, TooltipEntry
 from tunebook.analysis.formatting import Scale, scale_of
-from tunebook.analysis.records import Score, TaskUse
+from tunebook.analysis.records import Measure, Score, TaskUse
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.measure_results import CostPoint
+from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.analysis.values import Analysis
 from tunebook.core.plan import RunType
 
-__all__ = ["TaskScores"]
+__all__ = ["BASE", "NOT_COMPARED", "TaskScores", "verdict_looks"]
 
-_FORMATS = {True: (".0%", ".1%"), False: ("~g", ".4~g")}  # of axes and tooltips, by whether scores are percent
+_FORMATS = {True: (".0%", ".1%"), False: (".6~g", ".4~g")}  # of axes and tooltips, by whether scores are percent
 
-_T = TypeVar("_T", CostPoint, Effect)
+BASE, NOT_COMPARED = "base model", "not compared"
+_UNDETECTED = "no difference from base detected"
+_GREY = "#8a8f96"
+_OTHERS = {_UNDETECTED: (_GREY, "circle"), NOT_COMPARED: ("#56B4E9", "square"), BASE: ("#CC79A7", "diamond")}
+
+_T = TypeVar("_T", CostPoint, Effect, Comparison, Replicates)
+
+
+def verdict_looks(measure: Measure) -> dict[str, tuple[str, str]]:
+    """Colour and shape by verdict, in a legend's order; without a direction no colour says that a run is better."""
+    found = {"higher than base": ("#56B4E9", "circle"), "lower than base": ("#E69F00", "circle")}
+    if measure.has_direction:
+        found = {"better than base": ("#0072B2", "circle"), "worse than base": ("#D55E00", "circle")}
+    return found | _OTHERS
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,19 @@ class TaskScores:
     def measure(self) -> str:
         """The name of the headline measure."""
         return self.task.headline.name
+
+    @property
+    def reading(self) -> str:
+        """``exact (higher is better)``: the title of every axis of scores."""
+        return f"{self.measure} ({self.task.headline.reading})"
+
+    def verdict(self, difference: float, *, significant: bool) -> str:
+        """What a tested difference from the base model says."""
+        if not significant or difference == 0:
+            return _UNDETECTED
+        if not self.task.headline.has_direction:
+            return "higher than base" if difference > 0 else "lower than base"
+        return "better than base" if self.task.headline.is_better(difference, 0) else "worse than base"
 
     @cached_property
     def scale(self) -> Scale:
@@ -89,7 +117,7 @@ class TaskScores:
         ticks: Spec = {"format": self.ticks}
         if self.scale.is_percent:
             ticks["tickMinStep"] = 0.01  # ticks between two whole percents would be written alike
-        return marks.axis(field, "quantitative", self.measure, scale={"zero": False, "nice": True}, axis=ticks)
+        return marks.axis(field, "quantitative", self.reading, scale={"zero": False, "nice": True}, axis=ticks)
 
     def base_rule(self, channel: str = "y") -> Spec:
         """A dashed line at every base model's score, out of the data set ``bases``."""

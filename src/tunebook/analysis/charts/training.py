@@ -8,6 +8,7 @@ from statistics import fmean, median
 
 from tunebook.analysis.charts import marks
 from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.charts.line_labels import MOST_LABELS, label_lines
 from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.series import Series, series_of
 from tunebook.analysis.formatting import plural
@@ -21,7 +22,7 @@ _LEAST, _MOST = 12, 300  # points of one run
 _RATE_POINTS = 60
 _LOG_LOSS_FROM = 20  # times the median loss: from here on a linear axis would hide most of the curve
 _LOG_RATE_FROM = 10  # times the lowest peak
-_MOST_OWN_SCHEDULES = 6
+_HEIGHT, _RATE_HEIGHT = 320, 240
 _MOST_PEAKS = 8  # with more, colours run along a scale
 
 _Points = tuple[tuple[int, float], ...]  # step and value
@@ -47,9 +48,8 @@ def losses(analysis: Analysis) -> Figure:
     caption = _loss_caption(analysis, rows, widest)
     if is_log:
         caption += " The loss axis is logarithmic."
-    y = marks.axis("loss", "quantitative", "Loss", scale=marks.log_or_linear(is_log))
-    spec = _loss_spec(rows, series, y)
-    return Figure("loss", title, caption + series.caption, spec, 320, is_wide=True, hint=series.hint)
+    spec = _loss_spec(rows, series, is_log=is_log)
+    return Figure("loss", title, caption + series.caption, spec, _HEIGHT, is_wide=True, hint=series.hint)
 
 
 def _loss_rows(analysis: Analysis) -> tuple[list[Row], int]:
@@ -108,9 +108,11 @@ def _loss_caption(analysis: Analysis, rows: Sequence[Row], widest: int) -> str:
     return caption
 
 
-def _loss_spec(rows: list[Row], series: Series, y: Spec) -> Spec:
+def _loss_spec(rows: list[Row], series: Series, *, is_log: bool) -> Spec:
     """A line for each run and kind of loss, and points for validations; the run under the pointer stands out."""
-    shared = {"x": marks.step_axis(), "y": y, "detail": {"field": "run", "type": "nominal"}} | series.colour()
+    y = marks.axis("loss", "quantitative", "Loss", scale=marks.log_or_linear(is_log), axis={"format": ".6~g"})
+    channels = {"x": marks.step_axis(), "y": y} | series.colour()
+    shared = channels | {"detail": {"field": "run", "type": "nominal"}}
     dashes = {
         "field": "kind",
         "type": "nominal",
@@ -129,7 +131,14 @@ def _loss_spec(rows: list[Row], series: Series, y: Spec) -> Spec:
     validations = marks.layer(mark, shared | {"fillOpacity": opacity}, where=is_validation, is_filtered=True)
     words = marks.tooltip(("name", "Run"), ("kind", "Loss of"), ("step", "Step", "d"), ("loss", "Loss", ".4f"))
     points = marks.pointers(shared | {"tooltip": words}, is_filtered=True)
-    return marks.layered(rows, lines, validations, points, params=[marks.SHOWN])
+    layers = [lines, validations, points]
+    if not series.names_runs:
+        return marks.layered(rows, *layers, params=[marks.SHOWN])
+    ends = {row["run"]: row | {"label": row["name"]} for row in rows if row["kind"] == "training"}
+    labels = label_lines(list(ends.values()), channels, [row["loss"] for row in rows], height=_HEIGHT, log=is_log)
+    datasets = {"labels": list(labels.rows)}
+    layers.append(labels.layer)
+    return marks.layered(rows, *layers, params=[marks.SHOWN], datasets=datasets, padding=labels.padding)
 
 
 def learning_rates(analysis: Analysis) -> Figure:
@@ -142,6 +151,8 @@ def learning_rates(analysis: Analysis) -> Figure:
             users.setdefault(points, []).append(analysis.labels[run.name])
     if not users:
         return Figure("learning_rate", title, reason="no run has logged its learning rate")
+    if all(_is_constant(points) for points in users):
+        return Figure("learning_rate", title, reason="every run kept its learning rate constant")
     peaks = list(map(_peak, users))
     caption = "The learning rate that the optimizer used; runs with the same schedule share a line."
     is_log = max(peaks) > _LOG_RATE_FROM * min(peaks)
@@ -149,15 +160,12 @@ def learning_rates(analysis: Analysis) -> Figure:
     if is_log:
         lowest = min(peaks) / 100
         caption += " The axis is logarithmic and ends at a hundredth of the lowest peak."
-    has_names = sum(map(len, users.values())) <= _MOST_OWN_SCHEDULES
-    rows = _rate_rows(users, lowest, has_names=has_names)
-    colour: Spec = {"field": "peak", "title": "Peak", "type": "quantitative", "legend": {"format": "~e"}}
-    if has_names:
-        names = list(dict.fromkeys(row["name"] for row in rows))
-        colour = {"field": "name", "title": "Run", "type": "nominal", "sort": None, "scale": {"domain": names}}
-    elif len(set(peaks)) <= _MOST_PEAKS:
-        colour["type"] = "ordinal"
-    return Figure("learning_rate", title, caption, _rate_spec(rows, colour, is_log=is_log), 240)
+    rows = _rate_rows(users, lowest, has_names=sum(map(len, users.values())) <= MOST_LABELS)
+    return Figure("learning_rate", title, caption, _rate_spec(rows, is_log=is_log), _RATE_HEIGHT)
+
+
+def _is_constant(points: _Points) -> bool:
+    return len({rate for _, rate in points}) == 1
 
 
 def _rate_rows(users: Mapping[_Points, Sequence[str]], lowest: float, *, has_names: bool) -> list[Row]:
@@ -188,10 +196,26 @@ def _peak(points: _Points) -> float:
     return max(rate for _, rate in points)
 
 
-def _rate_spec(rows: list[Row], colour: Spec, *, is_log: bool) -> Spec:
-    ticks = {"format": "~e", "tickCount": 5}
+def _rate_spec(rows: list[Row], *, is_log: bool) -> Spec:
+    """One line per schedule, with its name while they are few; otherwise coloured by its peak."""
+    ticks = {"tickCount": 5, "labelExpr": "datum.value === 0 ? '0' : format(datum.value, '~e')"}
     y = marks.axis("rate", "quantitative", "Learning rate", scale=marks.log_or_linear(is_log), axis=ticks)
-    shared = {"x": marks.step_axis(), "y": y, "detail": {"field": "name", "type": "nominal"}, "color": colour}
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    colour: Spec = {"field": "peak", "title": "Peak", "type": "quantitative", "legend": {"format": "~e"}}
+    if len(names) <= MOST_LABELS:
+        scale = {"domain": names}
+        colour = {"field": "name", "type": "nominal", "sort": None, "scale": scale, "legend": None}
+    elif len({row["peak"] for row in rows}) <= _MOST_PEAKS:
+        colour["type"] = "ordinal"
+    channels = {"x": marks.step_axis(), "y": y, "color": colour}
+    shared = channels | {"detail": {"field": "name", "type": "nominal"}}
     lines = marks.layer({"type": "line"}, shared | {"strokeWidth": marks.emphasized(3.5, 1.8)}) | marks.hover("name")
     words = marks.tooltip(("name", "Run"), ("step", "Step", "d"), ("rate", "Learning rate", ".3~e"))
-    return marks.layered(rows, lines, marks.pointers(shared | {"tooltip": words}))
+    points = marks.pointers(shared | {"tooltip": words})
+    if len(names) > MOST_LABELS:
+        return marks.layered(rows, lines, points)
+    ends = list({row["name"]: row | {"label": row["name"]} for row in rows}.values())
+    rates = [row["rate"] for row in rows]
+    labels = label_lines(ends, channels, rates, height=_RATE_HEIGHT, log=is_log)
+    datasets = {"labels": list(labels.rows)}
+    return marks.layered(rows, lines, points, labels.layer, datasets=datasets, padding=labels.padding)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from tunebook.analysis.collect.letters import without_letters
 from tunebook.analysis.collect.measures import measures_of
 from tunebook.analysis.collect.read_logs import EvaluationLog, LogReader
 from tunebook.analysis.collect.source import NO_JOB, Collected, JobFacts, Source
@@ -155,9 +156,10 @@ def collect_evaluations(source: Source, factors: tuple[FactorUse, ...], runs: tu
                 total_tokens=samples[key].tokens,
             )
         records.append(record)
+    samples = without_letters(samples)
     return Collected(
         factors=factors,
-        tasks=_tasks(source, samples),
+        tasks=_tasks(source, samples, headers),
         runs=runs,
         evaluations=tuple(records),
         samples=MappingProxyType(samples),
@@ -178,12 +180,15 @@ def _record_without_log(key: EvaluationKey, facts: JobFacts, choice: PickedLog) 
     )
 
 
-def _tasks(source: Source, samples: Mapping[EvaluationKey, Samples]) -> tuple[TaskUse, ...]:
+def _tasks(
+    source: Source, samples: Mapping[EvaluationKey, Samples], headers: Mapping[EvaluationKey, LogHeader]
+) -> tuple[TaskUse, ...]:
     """The plan's tasks, each with its measures in the order in which its evaluations name them."""
     tasks = []
     for task in source.plan.tasks:
-        own = [found for key, found in samples.items() if key.task == task.name]
-        tasks.append(TaskUse(task.name, task.description, measures_of(source.plan, task, own)))
+        keys = [key for key in samples if key.task == task.name]
+        own, logs = [samples[key] for key in keys], [headers[key] for key in keys]
+        tasks.append(TaskUse(task.name, task.description, measures_of(source.plan, task, own, logs)))
     return tuple(tasks)
 
 

@@ -24,7 +24,7 @@ from tunebook.slurm.accounting import SlurmUse
 from tunebook.tools.plan_inputs import planned_gpus
 from tunebook.tools.results import TrainingFiles
 
-__all__ = ["bases_of", "collect", "factors_of", "levels_of", "training_of"]
+__all__ = ["bases_of", "collect", "factors_of", "levels_of", "training_files", "training_of"]
 
 _MODEL = "model"
 _UNSET = "default"
@@ -100,14 +100,15 @@ def training_of(source: Source, directory: str, facts: JobFacts | None) -> Train
         directory: the run's directory, relative to the experiment's.
         facts: of its job; ``None`` if it was not scaffolded here.
     """
-    files = _files(source, directory, facts)
+    files = training_files(source, directory, facts)
     found = source.training_results.read_curve(files)
     gpus = facts.job.resources.gpus if facts else planned_gpus(source.plan, source.site)
     training = _training(found, facts or NO_JOB, gpus)
     return replace(training, proof=read_proof(files.metrics.parent))
 
 
-def _files(source: Source, directory: str, facts: JobFacts | None) -> TrainingFiles:
+def training_files(source: Source, directory: str, facts: JobFacts | None) -> TrainingFiles:
+    """The places where a run's training may have left files; ``facts`` are those of its job."""
     run_directory = source.experiment / directory
     output = output_directory(source.experiment, source.plan.name, directory, source.site.output_dir_base)
     metrics = Path(facts.job.metrics) if facts and facts.job.metrics else output / METRICS

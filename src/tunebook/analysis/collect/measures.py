@@ -10,24 +10,27 @@ from tunebook.analysis.records import Measure
 from tunebook.core.measures import Direction, direction_of, is_error, is_share, is_unclear
 from tunebook.core.plan import EvaluationTask, Plan
 from tunebook.errors import PlanError
-from tunebook.tools.results import Samples
+from tunebook.tools.results import LogHeader, Samples
 
 __all__ = ["measures_of"]
 
 _GRADES = {0.0, 0.5, 1.0}  # incorrect, partly correct, correct
 
 
-def measures_of(plan: Plan, task: EvaluationTask, evaluations: Sequence[Samples]) -> tuple[Measure, ...]:
+def measures_of(
+    plan: Plan, task: EvaluationTask, evaluations: Sequence[Samples], headers: Sequence[LogHeader]
+) -> tuple[Measure, ...]:
     """The measures that evaluations of a task logged, the headline measure first.
 
     Args:
         evaluations: all evaluations of the task.
+        headers: of their logs, which may say what is better; the plan's column comes before them, names after.
 
     Raises:
         PlanError: the plan names a headline measure that no log has.
     """
     names = list(dict.fromkeys(chain.from_iterable(samples.values for samples in evaluations)))
-    measures = [_measure(name, evaluations) for name in names]
+    measures = [_as_logged(_measure(name, evaluations), headers) for name in names]
     headline = next(iter(names), "")
     if task.measure and names:
         headline = _headline(plan, task, names)
@@ -45,6 +48,15 @@ def _measure(name: str, evaluations: Sequence[Samples]) -> Measure:
     if direction is Direction.UNKNOWN and has_grades and not is_unclear(name):
         direction = Direction.HIGHER
     return Measure(name, direction, is_share=has_grades or is_share(name))
+
+
+def _as_logged(measure: Measure, headers: Sequence[LogHeader]) -> Measure:
+    """The measure with the direction and the reducer that the logs name; logs that contradict each other name none."""
+    directions = {header.directions[measure.name] for header in headers if measure.name in header.directions}
+    if len(directions) == 1:
+        measure = replace(measure, direction=directions.pop())
+    reducers = dict.fromkeys(header.reducer for header in headers if header.reducer)
+    return replace(measure, reducer=" or ".join(reducers))
 
 
 def _headline(plan: Plan, task: EvaluationTask, names: Sequence[str]) -> str:

@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tunebook.analysis.collect.sample_rows import row_of, samples_of
 from tunebook.analysis.data_files import write_parquet
-from tunebook.core.paths import STATE_DIRECTORY
+from tunebook.core.measures import Direction
+from tunebook.core.paths import ANALYSIS_MEMORY
 from tunebook.disk.atomic import read_text, write_text
-from tunebook.tools.results import EvaluationResults, LogHeader, Samples
+from tunebook.tools.results import EvaluationResults, LoggedMetric, LogHeader, Samples
 
 __all__ = ["EvaluationLog", "LogReader", "UnreadableLog"]
 
-_HEADER_CACHE = f"{STATE_DIRECTORY}/analysis/headers.json"
-_SAMPLE_CACHE = f"{STATE_DIRECTORY}/analysis/samples.parquet"
-_VERSION = 5  # of both caches: a cache of another version is ignored
-_COLUMNS = ("ids", "repeats", "prompts", "targets", "answers", "errors")
+_HEADER_CACHE = f"{ANALYSIS_MEMORY}/headers.json"
+_SAMPLE_CACHE = f"{ANALYSIS_MEMORY}/samples.parquet"
+_VERSION = 7  # of both caches: a cache of another version is ignored
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,11 @@ def _remembered_headers(experiment: Path) -> dict[str, EvaluationLog]:
 
 def _header(values: Mapping[str, Any]) -> LogHeader:
     header = LogHeader(**values)
-    means = {}
-    for measure, (metric, value) in header.means.items():
-        means[measure] = (str(metric), float(value))
-    return replace(header, means=means)
+    metrics = {}
+    for measure, found in values["metrics"].items():
+        metrics[measure] = tuple(LoggedMetric(**metric) for metric in found)
+    directions = {measure: Direction(direction) for measure, direction in values["directions"].items()}
+    return replace(header, metrics=metrics, directions=directions)
 
 
 def _remember_headers(experiment: Path, logs: Mapping[str, EvaluationLog]) -> None:
@@ -156,8 +158,17 @@ def _remember_headers(experiment: Path, logs: Mapping[str, EvaluationLog]) -> No
     for _, log in sorted(logs.items()):
         entries.append(vars(log) | {"header": vars(log.header)})
     document = {"version": _VERSION, "logs": entries}
-    text = json.dumps(document, ensure_ascii=False, indent=0, default=dict) + "\n"  # dict: of read-only mappings
+    text = json.dumps(document, ensure_ascii=False, indent=0, default=_plain) + "\n"
     write_text(experiment / _HEADER_CACHE, text)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON cannot write: read-only mappings, directions, and metrics."""
+    if isinstance(value, Direction):
+        return value.value
+    if isinstance(value, LoggedMetric):
+        return vars(value)
+    return dict(value)
 
 
 def _remembered_samples(experiment: Path, stamps: Mapping[str, str]) -> dict[str, Samples]:
@@ -171,16 +182,10 @@ def _remembered_samples(experiment: Path, stamps: Mapping[str, str]) -> dict[str
     try:
         for row in pq.read_table(path).to_pylist():
             if row["version"] == _VERSION and stamps.get(row["log"]) == row["stamp"]:
-                samples[row["log"]] = _samples(row)
+                samples[row["log"]] = samples_of(row)
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
         return {}
     return samples
-
-
-def _samples(row: Mapping[str, Any]) -> Samples:
-    columns = {name: tuple(row[name]) for name in _COLUMNS}
-    values = dict(zip(row["measures"], map(tuple, row["values"]), strict=True))
-    return Samples(**columns, values=values, tokens=row["tokens"])
 
 
 def _remember_samples(experiment: Path, samples: Mapping[str, Samples], stamps: Mapping[str, str]) -> None:
@@ -189,7 +194,5 @@ def _remember_samples(experiment: Path, samples: Mapping[str, Samples], stamps: 
 
     rows = []
     for path, found in sorted(samples.items()):
-        columns: dict[str, list[Any]] = {name: list(getattr(found, name)) for name in _COLUMNS}
-        columns |= {"measures": list(found.values), "values": list(map(list, found.values.values()))}
-        rows.append({"version": _VERSION, "log": path, "stamp": stamps[path], "tokens": found.tokens} | columns)
+        rows.append({"version": _VERSION, "log": path, "stamp": stamps[path]} | row_of(found))
     write_parquet(experiment / _SAMPLE_CACHE, pa.Table.from_pylist(rows))

@@ -21,10 +21,11 @@ def state_base(results: MeasureResults) -> Iterator[Finding]:
     comparisons = [item for item in _comparisons(results, "base") if _is_final(results, item)]
     if len(comparisons) > FEW_RUNS:
         better, worse = count_significant(comparisons)
+        tests = comparisons[0].family.size
         text = (
             f"Of {plural(len(comparisons), 'run')}, {better} score significantly higher on {results.table.task} than "
             f"their base model and {worse} significantly lower; for {len(comparisons) - better - worse} the difference "
-            f"could be chance (paired tests on the same samples, Holm's correction over {comparisons[0].family} tests)."
+            f"could be chance (paired tests on the same samples, Holm's correction over {tests} tests)."
         )
         yield Finding("base", text, significant=better + worse > 0)
         comparisons = [max(comparisons, key=lambda item: item.value)]

@@ -6,6 +6,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const narrow = matchMedia("(max-width: 40rem)");
 const views = new Map();
 let runsShown = null;
+let printing = false;
 
 const tip = document.getElementById("tip");
 
@@ -55,15 +56,24 @@ function longestEntry(spec) {
 
 /** A figure's theme at this width: a legend that fits; names with less room on a phone. */
 function look(spec, width) {
-  const theme = dark.matches ? figures.dark : figures.light;
+  const theme = dark.matches && !printing ? figures.dark : figures.light;
   const columns = Math.max(1, Math.floor(width / (6.2 * longestEntry(spec) + 34)));
   const legend = { ...theme.legend, columns, labelLimit: Math.min(theme.legend.labelLimit, width - 60) };
   return narrow.matches ? { ...theme, legend, axis: { ...theme.axis, labelLimit: 105 } } : { ...theme, legend };
 }
 
+const NARROW_ROOM = 96; // pixels for the names of lines on a phone
+
+/** Names at the ends of lines get less room on a phone. */
+function fitted(spec) {
+  if (!narrow.matches || !spec.padding || spec.padding.right <= NARROW_ROOM) return spec;
+  const layer = spec.layer.map((each) => (each.name === "labels" ? { ...each, mark: { ...each.mark, limit: NARROW_ROOM - 7 } } : each));
+  return { ...spec, layer, padding: { ...spec.padding, right: NARROW_ROOM } };
+}
+
 /** The specification in the reader's colour scheme; its own colours are for a light background. */
 function coloured(spec) {
-  if (!dark.matches) return spec;
+  if (!dark.matches || printing) return spec;
   const layer = JSON.parse(JSON.stringify(spec.layer), (_, value) => (typeof value === "string" && figures.inDark[value]) || value);
   return { ...spec, layer };
 }
@@ -72,7 +82,7 @@ async function draw(element) {
   const figure = figures.figures[element.dataset.figure];
   try {
     views.get(element)?.finalize();
-    const result = await vegaEmbed(element, coloured(figure.spec), {
+    const result = await vegaEmbed(element, coloured(fitted(figure.spec)), {
       mode: "vega-lite", ast: true, logLevel: 1, actions: false, defaultStyle: false, renderer: figure.renderer, tooltip: showTip, config: look(figure.spec, element.clientWidth),
       loader: { load: () => Promise.reject(new Error("nothing is loaded")), sanitize: () => Promise.reject(new Error("no links")) },
     });
@@ -133,6 +143,26 @@ async function saveFigure(button) {
   }
 }
 
+/** Paper is light and shows every figure; drawing takes longer than printing waits, so all are drawn while idle. */
+function startPrinting(elements) {
+  const drawRest = () => {
+    const next = elements.find((element) => !element.dataset.drawn && !element.querySelector(".failed"));
+    if (next) draw(next).then(() => idle(drawRest));
+  };
+  const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 200));
+  idle(drawRest);
+  addEventListener("beforeprint", () => {
+    printing = true;
+    document.querySelectorAll("details[data-print]:not([open])").forEach((each) => { each.open = true; each.dataset.opened = ""; });
+    if (dark.matches) elements.forEach(draw);
+  });
+  addEventListener("afterprint", () => {
+    printing = false;
+    document.querySelectorAll("details[data-opened]").forEach((each) => { each.open = false; delete each.dataset.opened; });
+    if (dark.matches) elements.forEach(draw);
+  });
+}
+
 function startCharts() {
   const elements = [...document.querySelectorAll(".chart[data-figure]")];
   const observer = new IntersectionObserver((entries) => {
@@ -143,10 +173,11 @@ function startCharts() {
   }, { rootMargin: "400px" });
   elements.forEach((element) => observer.observe(element));
   for (const query of [dark, narrow]) query.addEventListener("change", () => [...views.keys()].forEach(draw));
-  addEventListener("beforeprint", () => elements.filter((element) => !views.has(element)).forEach(draw));
+  startPrinting(elements);
   addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
   document.addEventListener("runs-shown", (event) => {
     runsShown = event.detail;
+    document.querySelectorAll(".filter-note").forEach((note) => { note.hidden = runsShown === null; });
     for (const { view } of views.values()) tellShown(view);
   });
   document.querySelectorAll("details.numbers").forEach((each) => each.addEventListener("toggle", () => showNumbers(each)));

@@ -6,6 +6,7 @@ is built (:mod:`tunebook.analysis.report.sections`). All texts are plain; each o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -17,6 +18,7 @@ from tunebook.analysis.statistics.cases import Case
 from tunebook.tools.results import LogViewer
 
 __all__ = [
+    "CODE",
     "Block",
     "Cell",
     "Column",
@@ -30,6 +32,8 @@ __all__ = [
     "Text",
 ]
 
+CODE = re.compile("`([^`\n]+)`")
+"""A command, path or hash within a sentence."""
 _MOST_OPTIONS = 30  # a filter with more values would be slower than searching
 
 
@@ -39,6 +43,7 @@ class Style(Enum):
     PLAIN = "plain"
     NOTE = "note"  # a text that explains
     HEADING = "heading"  # within a section
+    SUBHEADING = "subheading"  # below a heading
     COMMAND = "command"  # to copy
     ORDERED = "ordered"
     TERMS = "terms"  # a list of names and what they stand for
@@ -260,7 +265,7 @@ class Content:
         kind: the experiment's type and date of creation.
         status: how many trainings and evaluations have results.
         is_finished: whether nothing that was planned is missing.
-        facts: the numbers at the head of the report.
+        answer: what the results say about the question, in two or three sentences.
         findings: also in their section.
         tasks: the names of the evaluation tasks.
         viewer: the program that shows the logs, if there is one.
@@ -271,7 +276,7 @@ class Content:
     question: str
     status: str
     is_finished: bool
-    facts: tuple[Entry, ...]
+    answer: tuple[str, ...]
     findings: tuple[Entry, ...]
     sections: tuple[Section, ...]
     tasks: tuple[str, ...]

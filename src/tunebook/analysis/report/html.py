@@ -13,18 +13,24 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from importlib import resources
-from typing import Any
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tunebook import __version__
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.theme import DARK, IN_DARK, LIGHT
 from tunebook.analysis.formatting import significance_mark
-from tunebook.analysis.report.content import Content, Table
+from tunebook.analysis.report.content import CODE, Block, Content, Table
+from tunebook.analysis.report.library import library
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 __all__ = ["log_href", "notebook_html", "report_html"]
 
@@ -36,48 +42,68 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _IN_SCRIPT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
-def report_html(content: Content, *, refresh_s: int | None = None) -> str:
+def report_html(content: Content, *, refresh_s: int | None = None, memory: Path | None = None) -> str:
     """The page.
 
     Args:
         refresh_s: after how many seconds an unfinished experiment's page loads itself again; ``None`` for never.
+        memory: the directory that keeps Vega's scripts; ``None`` to make them anew.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, auto_reload=False)
     template = environment.from_string(_text("report.html.j2"))
-    library, script, style = _library(), "".join(map(_text, _SCRIPTS)), _text("report.css")
+    own_library, script, style = library(memory), "".join(map(_text, _SCRIPTS)), _text("report.css")
     page: str = template.render(
         content=content,
         kind_of=lambda block: type(block).__name__,
+        groups=_groups,
+        prose=_prose,
         file=_file_stem(content.name),
         most_rows=_MOST_ROWS,
         most_samples=_MOST_SAMPLES,
         version=__version__,
-        policy=_policy([library, script], style),
+        policy=_policy([own_library, script], style),
         refresh_s=None if content.is_finished else refresh_s,
         log=log_href,
         viewer=content.viewer,
         data=Markup(_data(content)),  # noqa: S704  escaped for a script block by _data
-        library=Markup(library),  # noqa: S704  the package's own
+        library=Markup(own_library),  # noqa: S704  the package's own
         script=Markup(script),  # noqa: S704
         style=Markup(style),  # noqa: S704
     )
     return _LONE_SURROGATE.sub("\ufffd", page)  # of JSON: they have no bytes in UTF-8
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Figures that follow one another, which share the page's width, or another block."""
+
+    figures: tuple[Figure, ...] = ()
+    block: Block | None = None
+
+
+def _groups(blocks: Sequence[Block]) -> Iterator[_Group]:
+    for is_drawn, found in groupby(blocks, key=lambda block: isinstance(block, Figure)):
+        if is_drawn:
+            yield _Group(figures=tuple(block for block in found if isinstance(block, Figure)))
+        else:
+            yield from (_Group(block=block) for block in found)
+
+
+def _prose(text: str) -> Markup:
+    """A sentence with its commands and paths, which stand between backticks, as code."""
+    from markupsafe import Markup
+
+    parts = []
+    for place, part in enumerate(CODE.split(text)):
+        parts.append(Markup("<code>{}</code>").format(part) if place % 2 else Markup("{}").format(part))
+    return Markup("").join(parts)
+
+
 def _text(name: str) -> str:
     return resources.files("tunebook.analysis.report").joinpath(name).read_text(encoding="utf-8")
-
-
-@cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script, with their names to themselves."""
-    import vl_convert
-
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return f"(() => {{{bundle}}})();".replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def _policy(scripts: Sequence[str], style: str) -> str:

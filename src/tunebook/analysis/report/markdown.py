@@ -10,9 +10,21 @@ from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.formatting import printable
-from tunebook.analysis.report.content import Block, Cell, Column, Content, Entries, Entry, Samples, Style, Table, Text
+from tunebook.analysis.report.content import (
+    CODE,
+    Block,
+    Cell,
+    Column,
+    Content,
+    Entries,
+    Entry,
+    Samples,
+    Style,
+    Table,
+    Text,
+)
 
-__all__ = ["link", "markdown_report", "markdown_table", "text"]
+__all__ = ["link", "markdown_report", "markdown_table", "prose", "text"]
 
 _MOST_ROWS = 60
 _MOST_SAMPLES = 10
@@ -35,11 +47,9 @@ def _lines(content: Content) -> Iterator[str]:
     if content.question:
         yield f"**Question:** {text(content.question, most=_LONG)}"
         yield ""
-    yield from (f"- {_entry(fact)}" for fact in content.facts)
+    yield text(content.status, most=_LONG)
     yield ""
     for section in content.sections:
-        if section.key == "best":
-            continue  # the tables of scores start with the best
         yield f"## {text(section.title)}"
         yield ""
         for block in section.blocks:
@@ -66,15 +76,20 @@ def _block(block: Block) -> Iterator[str]:
 def _text(block: Text) -> str:
     if block.style is Style.COMMAND:
         return f"    {_printable(block.text)}"
-    shown = text(block.text, most=_LONG)
+    shown = prose(block.text)
     if block.style is Style.HEADING:
         return f"### {shown}"
+    if block.style is Style.SUBHEADING:
+        return f"#### {shown}"
     if not block.files:
         return shown
     return f"{shown} {', '.join(f'[{name}]({name})' for name in block.files)}."
 
 
 def _entries(block: Entries) -> Iterator[str]:
+    if block.fold:
+        yield f"{prose(block.fold)}:"
+        yield ""
     bullet = "1." if block.style is Style.ORDERED else "-"
     for entry in block.entries[:_MOST_ROWS]:
         yield f"{bullet} {_entry(entry)}"
@@ -83,13 +98,13 @@ def _entries(block: Entries) -> Iterator[str]:
 
 
 def _entry(entry: Entry) -> str:
-    shown = text(entry.text, most=_LONG)
+    shown = prose(entry.text)
     if entry.log:
         shown = f"[{text(entry.log)}](<{link('../' + entry.log)}>) {shown}"
     if entry.subject:
         shown = f"{text(entry.subject)}: {shown}"
     if entry.more:
-        shown += f" ({text(entry.more)})"
+        shown += f" ({prose(entry.more)})"
     return shown
 
 
@@ -148,6 +163,19 @@ def text(value: str, *, most: int = 300) -> str:
     value = _printable(value)
     value = _SPECIAL.sub(lambda match: f"\\{match[0]}", value)
     return _START.sub(_escaped_start, value)
+
+
+def prose(value: str) -> str:
+    """A sentence as inline text; its commands and paths, which stand between backticks, are code."""
+    parts = []
+    for place, part in enumerate(CODE.split(value)):
+        if place % 2:
+            parts.append(f"`{_printable(part)}`")
+        elif part.strip():
+            parts.append(part[: len(part) - len(part.lstrip())] + text(part, most=_LONG) + part[len(part.rstrip()) :])
+        else:
+            parts.append(part)
+    return "".join(parts).strip()
 
 
 def _printable(value: str) -> str:

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.formatting import MISSING, percent_text, plural
+from tunebook.analysis.formatting import MISSING, plural, time_text
 from tunebook.analysis.records import EvaluationRecord, Training
+from tunebook.analysis.report.answer import answer_of, answer_section
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
 from tunebook.analysis.report.difference_table import difference_table
+from tunebook.analysis.report.findings_section import finding_entries, findings_sections
 from tunebook.analysis.report.proof_table import proof_section
 from tunebook.analysis.report.settings_table import settings_section
-from tunebook.analysis.report.tables import (
-    best_runs,
-    effect_table,
-    job_table,
-    run_table,
-    scopes,
-    score_tables,
-    seed_table,
-)
+from tunebook.analysis.report.tables import job_table, run_table
+from tunebook.analysis.report.task_sections import left_out, task_section
 from tunebook.analysis.statistics.cases import MOST_CASES
 from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState, count_states
@@ -31,6 +26,8 @@ from tunebook.core.plan import RunType
 __all__ = ["content_of"]
 
 _DATA = ("runs.csv", "evaluations.csv", "comparisons.csv", "effects.csv", "samples.parquet")
+_PART_OF = {"differences": "scores"}  # of all tasks but the first
+_CODE = ("Experiment", "Plan", "Data set", "Model ", "Commits")  # the beginnings of facts that are paths or hashes
 _SAMPLES = {
     "all wrong": "Samples that every run got wrong",
     "fixed": "Samples that fine-tuning fixed",
@@ -46,36 +43,50 @@ def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str
             the same bytes whenever it is written.
     """
     tasks = tuple(TaskScores(analysis, task) for task in analysis.tasks)
-    findings = tuple(_finding(finding, has_tasks=len(tasks) > 1) for finding in analysis.findings)
-    missing = _missing(analysis, as_of)
-    sections = [
-        _findings(analysis, findings),
+    findings, answer = finding_entries(analysis), answer_of(analysis)
+    sections = (
+        answer_section(answer, figures),
+        *findings_sections(analysis, findings),
         _varied(analysis),
-        _best(analysis, tasks),
-        _figures(figures),
         Section("runs", "All runs", (run_table(analysis, [task for task in tasks if task.final]),)),
-        *_results(analysis),
+        *_tasks(analysis, tasks, figures),
+        *_training(figures),
         _samples(analysis),
+        _missing(analysis, as_of),
+        _next_steps(analysis),
         _deviations(analysis),
         proof_section(analysis),
         settings_section(analysis),
         _jobs(analysis),
-        _next_steps(analysis),
         _provenance(analysis),
-    ]
-    sections.insert(-6 if analysis.is_finished else 0, missing)
+    )
     return Content(
         name=analysis.name,
         kind=" · ".join(filter(None, (analysis.type, analysis.created))) or "Experiment",
         question=analysis.question,
-        status=_status(analysis),
+        status=_status(analysis, as_of),
         is_finished=analysis.is_finished,
-        facts=tuple(_facts(analysis, tasks)),
+        answer=answer,
         findings=findings,
-        sections=tuple(sections),
+        sections=sections,
         tasks=tuple(task.name for task in analysis.tasks),
         viewer=analysis.viewer,
     )
+
+
+def _tasks(analysis: Analysis, tasks: Sequence[TaskScores], figures: Sequence[Figure]) -> Iterator[Section]:
+    for number, task in enumerate(tasks, start=1):
+        own = [figure for figure in figures if figure.task == task.task.name]
+        if number > 1:  # the first one's differences are in the answer
+            own = [replace(figure, part=_PART_OF.get(figure.part, figure.part)) for figure in own]
+        yield task_section(analysis, task, own, number)
+
+
+def _training(figures: Sequence[Figure]) -> Iterator[Section]:
+    own = [figure for figure in figures if figure.part == "training"]
+    if own:
+        drawn: list[Block] = [figure for figure in own if figure.spec]
+        yield Section("training", "Training", (*drawn, *left_out(own)))
 
 
 def _progress(analysis: Analysis) -> Iterator[tuple[str, int, list[JobState]]]:
@@ -88,67 +99,32 @@ def _progress(analysis: Analysis) -> Iterator[tuple[str, int, list[JobState]]]:
         yield noun, sum(job.is_done for job in jobs), [job.state for job in jobs]
 
 
-def _status(analysis: Analysis) -> str:
+def _status(analysis: Analysis, as_of: str) -> str:
+    """One line: the runs, how much has results, and since when that is known."""
+    controls = sum(run.type is RunType.CONTROL for run in analysis.runs)
+    runs = f"{plural(len(analysis.runs), 'run')}, including {plural(controls, 'base model')}"
     parts = [f"{done} of {plural(len(states), noun)}" for noun, done, states in _progress(analysis)]
-    text = f"{' and '.join(parts)} have results."
+    text = f"{runs}; {' and '.join(parts)} have results."
     if analysis.is_finished:
         return text
-    return f"Not complete: {text}"
-
-
-def _facts(analysis: Analysis, tasks: Sequence[TaskScores]) -> Iterator[Entry]:
-    controls = sum(run.type is RunType.CONTROL for run in analysis.runs)
-    yield Entry(str(len(analysis.runs)), "Runs", f"including {plural(controls, 'base model')}")
-    for noun, done, states in _progress(analysis):
-        if states:
-            counts = count_states(states, (JobState.RUNNING, JobState.FAILED))
-            words = ", ".join(filter(None, ("with results", counts)))
-            yield Entry(f"{done} of {len(states)}", f"{noun.capitalize()}s", words)
-    for task in tasks[:3]:
-        best = analysis.best_score(task.task.name)
-        if best is not None:
-            more = [analysis.labels[best.evaluation.run]]
-            if best.interval is not None:
-                more.append(f"{analysis.interval_title} {task.scale.interval(best.interval)}")
-            name = "Best score" if len(tasks) == 1 else f"Best score, {task.task.name}"
-            yield Entry(task.scale.value(best.value), name, ", ".join(more))
+    time = f" (as of {as_of})" if as_of else ""
+    return f"Not complete: {text} The report uses the results that exist so far{time}."
 
 
 def _missing(analysis: Analysis, as_of: str) -> Section:
     blocks: list[Block] = []
     if not analysis.is_finished:
-        parts = [_status(analysis)]
+        parts = [_status(analysis, as_of)]
         for noun, _, states in _progress(analysis):
             if states:
                 parts.append(f"{plural(len(states), noun)}: {count_states(states)}.")
-        time = f" (as of {as_of})" if as_of else ""
-        blocks.append(Text(f"{' '.join(parts)} The report uses the results that exist so far{time}."))
+        blocks.append(Text(" ".join(parts)))
     if not analysis.gaps:
         blocks.append(Text("Nothing: every planned training and evaluation has results."))
     else:
         entries = [Entry(gap.what, gap.subject, gap.hint) for gap in analysis.gaps]
         blocks.append(Entries(tuple(entries), fold=plural(len(entries), "missing result")))
     return Section("missing", "What is missing", tuple(blocks), short="Missing")
-
-
-def _finding(finding: Finding, *, has_tasks: bool) -> Entry:
-    tags = []
-    if finding.significant is not None:
-        tags = ["significant after correction"] if finding.significant else ["not significant"]
-        if has_tasks and finding.task:
-            tags.append(finding.task)
-    return Entry(finding.text, tag=" · ".join(tags), significant=finding.significant)
-
-
-def _findings(analysis: Analysis, findings: tuple[Entry, ...]) -> Section:
-    if not findings:
-        return Section("findings", "Findings", (Text("No findings yet: no evaluation has a log that counts."),))
-    level = f"{1 - analysis.level:.2g}"
-    note = (
-        f"Intervals are {percent_text(analysis.level)} confidence intervals. A difference is called significant if its "
-        f"p-value, corrected for the number of tests by Holm's method, is below {level}."
-    )
-    return Section("findings", "Findings", (Entries(findings), Text(note, Style.NOTE)))
 
 
 def _varied(analysis: Analysis) -> Section:
@@ -174,39 +150,6 @@ def _design(analysis: Analysis) -> str:
         return f"{runs}."
     balance = "every combination has" if analysis.balanced else "not every combination has"
     return f"{runs}; {balance} the same number of runs."
-
-
-def _best(analysis: Analysis, tasks: Sequence[TaskScores]) -> Section:
-    blocks: list[Block] = []
-    for task in tasks:
-        found = best_runs(analysis, task)
-        if found is not None:
-            if len(tasks) > 1:
-                blocks.append(Text(task.task.name, Style.HEADING))
-            blocks += found
-    return Section("best", "Best configurations", tuple(blocks) or (Text("No run has a score yet."),), short="Best")
-
-
-def _figures(figures: Sequence[Figure]) -> Section:
-    blocks: list[Block] = [figure for figure in figures if figure.spec]
-    left_out = tuple(Entry(figure.reason, figure.title) for figure in figures if not figure.spec)
-    if left_out:
-        blocks += [Text("Figures without data", Style.HEADING), Entries(left_out)]
-    return Section("figures", "Figures", tuple(blocks))
-
-
-def _results(analysis: Analysis) -> Iterator[Section]:
-    """The tables of scores, seeds and effects, where there are any."""
-    blocks: list[Block] = []
-    for table in score_tables(analysis):
-        blocks += [Text(table.label, Style.HEADING), table]
-    if blocks:
-        yield Section("scores", "All scores", tuple(blocks), short="Scores")
-    if analysis.replicates:
-        yield Section("seeds", "Settings over seeds", (seed_table(analysis),), short="Seeds")
-    if analysis.effects:
-        results: tuple[Block, ...] = (effect_table(analysis), *scopes(analysis))
-        yield Section("effects", "Effects of the varied factors", results, short="Effects")
 
 
 def _samples(analysis: Analysis) -> Section:
@@ -250,7 +193,7 @@ def _jobs(analysis: Analysis) -> Section:
     others = []
     for each in analysis.evaluations:
         for log in each.others:
-            text = f"({log.status}, {log.created}): {log.why}"
+            text = f"({log.status}, {time_text(log.created)}): {log.why}"
             others.append(Entry(text, analysis.labels[each.key.run], log=log.path))
     if others:
         count = plural(len(others), "log that does not count", "logs that do not count")
@@ -266,9 +209,15 @@ def _next_steps(analysis: Analysis) -> Section:
 
 
 def _provenance(analysis: Analysis) -> Section:
-    facts = tuple(Entry(value, name) for name, value in analysis.provenance.items())
+    facts = tuple(Entry(_fact(name, value), name) for name, value in analysis.provenance.items())
     blocks: list[Block] = []
     if analysis.differences:
         blocks.append(difference_table(analysis))
     blocks += [Entries(facts, Style.TERMS), Text("All numbers are in", files=_DATA)]
     return Section("provenance", "Provenance", tuple(blocks))
+
+
+def _fact(name: str, value: str) -> str:
+    """Paths and hashes as code, and times like all other times."""
+    is_code = name.startswith(_CODE) and "`" not in value
+    return f"`{value}`" if is_code else time_text(value)

@@ -1,4 +1,4 @@
-"""The report's tables: runs, scores, the best configurations, settings over seeds, effects, and jobs."""
+"""The report's tables: runs, scores, the best configurations, settings over seeds, and jobs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import Scale, capitalized, is_number, p_text
-from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, Training
+from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, TaskUse, Training
 from tunebook.analysis.report import cells
-from tunebook.analysis.report.content import Cell, Column, Style, Table, Text
-from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.report.content import Cell, Column, Table, Text
+from tunebook.analysis.report.logged_columns import logged_columns, repetition_note
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
 from tunebook.slurm.accounting import SlurmUse
 
-__all__ = ["best_runs", "effect_table", "job_table", "run_table", "scopes", "score_tables", "seed_table"]
+__all__ = ["best_runs", "job_table", "run_table", "score_tables", "seed_table"]
 
 _LEAST_FINISHED_FIRST = (JobState.FAILED, JobState.RUNNING, JobState.PENDING, JobState.UNKNOWN, JobState.COMPLETED)
 _NOT_TRAINED, _NOT_COUNTED = Training(JobState.UNKNOWN), SlurmUse()
@@ -169,19 +169,19 @@ def _why(item: _Job) -> Cell:
     return cells.text(job.reason)
 
 
-def score_tables(analysis: Analysis) -> Iterator[Table]:
-    """One table per measure of a task: every score with its interval and comparisons, the highest first."""
-    number = 0
-    for task in analysis.tasks:
-        for measure in task.measures:
-            number += 1
-            scores = [score for score in analysis.scores(task.name, measure.name) if score.value is not None]
-            if scores:
-                scores.sort(key=lambda score: measure.goodness(score.value), reverse=True)
-                label, note = f"{task.name}, {measure.name}", _methods(analysis, scores)
-                columns = _score_columns(analysis, scores)
-                file = "evaluations.csv"
-                yield Table.of(f"scores-{number}", label, columns, scores, note=note, file=file, is_folded=True)
+def score_tables(analysis: Analysis, task: TaskUse) -> Iterator[Table]:
+    """One table per measure of a task: every score with its interval and comparisons, the best first."""
+    number = sum(len(other.measures) for other in analysis.tasks[: analysis.tasks.index(task)])
+    for measure in task.measures:
+        number += 1
+        scores = [score for score in analysis.scores(task.name, measure.name) if score.value is not None]
+        if scores:
+            scores.sort(key=lambda score: measure.goodness(score.value), reverse=True)
+            label, note = f"{task.name}, {measure.name} ({measure.reading})", _methods(analysis, scores)
+            columns = _score_columns(analysis, scores)
+            yield Table.of(
+                f"scores-{number}", label, columns, scores, note=note, file="evaluations.csv", is_folded=True
+            )
 
 
 def _methods(analysis: Analysis, scores: Sequence[Score]) -> str:
@@ -189,6 +189,9 @@ def _methods(analysis: Analysis, scores: Sequence[Score]) -> str:
     methods = {score.interval.method for score in scores if score.interval}
     tests = {each.test for each in analysis.comparisons if each.task == scores[0].evaluation.task}
     notes = []
+    repetitions = repetition_note(analysis.task(scores[0].evaluation.task).measure(scores[0].measure))
+    if repetitions:
+        notes.append(repetitions)
     if methods:
         notes.append(f"Method of the intervals: {', '.join(sorted(methods))}.")
     if tests:
@@ -208,6 +211,7 @@ def _score_columns(analysis: Analysis, scores: Sequence[Score]) -> Iterator[Colu
         "score", "Score", lambda score: cells.score(score.value, score.interval, scale), is_number=True, detail=interval
     )
     yield Column("n", "n", lambda score: cells.number(score.n), is_number=True, note=n_note)
+    yield from logged_columns()
     yield from _comparison_columns(analysis, "base", "Against its base model", scale)
     yield from _comparison_columns(analysis, "best", "Against the best run", scale)
     yield Column("log", "Log", lambda score: cells.log(logs[score.evaluation]))
@@ -235,7 +239,7 @@ def _comparison_columns(analysis: Analysis, against: str, title: str, scale: Sca
 
 
 def best_runs(analysis: Analysis, task: TaskScores) -> tuple[Text, Table] | None:
-    """The highest final scores of a task, and a sentence on how sure their order is; ``None`` without scores."""
+    """The best final scores of a task, and a sentence on how sure their order is; ``None`` without scores."""
     ranked = sorted(task.final.values(), key=lambda score: task.task.headline.goodness(score.value), reverse=True)
     if not ranked:
         return None
@@ -249,10 +253,11 @@ def _best_sentence(analysis: Analysis, task: TaskScores, ranked: Sequence[Score]
     """How many scores there are, and how sure their order is."""
     intervals = f"with {analysis.interval_title}s"
     if len(ranked) == 1:
-        return f"One run has a score ({task.measure}) so far, {intervals}."
-    text = f"{len(ranked)} scores ({task.measure}), the highest first, {intervals}."
+        return f"One run has a score ({task.reading}) so far, {intervals}."
+    order = "best" if task.task.headline.has_direction else "highest"
+    text = f"{len(ranked)} scores ({task.reading}), the {order} first, {intervals}."
     if len(ranked) > _BEST:
-        text = f"The {_BEST} highest of {len(ranked)} scores ({task.measure}), {intervals}."
+        text = f"The {_BEST} {order} of {len(ranked)} scores ({task.reading}), {intervals}."
     compared = analysis.comparisons_with("best")
     keys = [(score.evaluation, score.measure) for score in ranked]
     found = [compared[key] for key in keys if key in compared]
@@ -300,67 +305,3 @@ def seed_table(analysis: Analysis) -> Table:
 def _goodness(analysis: Analysis, item: Replicates) -> tuple[str, str, float]:
     measure = analysis.task(item.task).measure(item.measure)
     return item.task, item.measure, -measure.goodness(item.mean)
-
-
-def effect_table(analysis: Analysis) -> Table:
-    """Main effects and interactions with their tests."""
-    f_note = (
-        "F compares the differences between levels with those that chance would make; df are its degrees of freedom."
-    )
-    means_note = "Means are over the runs with that level."
-    eta_note = "Partial η² is the effect's share of the variance that the other effects leave."
-
-    def df(effect: Effect) -> Cell:
-        return cells.text(", ".join(f"{each:g}" for each in effect.df or ()))
-
-    def p(effect: Effect) -> Cell:
-        return cells.p_value(effect.p_holm, effect.significant)
-
-    def eta(effect: Effect) -> Cell:
-        return cells.number(effect.partial_eta_squared, ".3f")
-
-    columns = (
-        Column("effect", "Effect", lambda effect: cells.text(" × ".join(effect.labels))),
-        Column("task", "Task", lambda effect: cells.text(effect.task)),
-        Column("measure", "Measure", lambda effect: cells.text(effect.measure)),
-        Column(
-            "means",
-            "Means",
-            lambda effect: _means(analysis, effect),
-            is_long=True,
-            note=means_note,
-        ),
-        Column("f", "F", lambda effect: cells.number(effect.statistic, ".2f"), is_number=True, note=f_note),
-        Column("df", "df", df, is_number=True),
-        Column("p", "p", p, is_number=True, note=capitalized(_HOLM)),
-        Column("eta", "Partial η²", eta, is_number=True, note=eta_note),
-        Column("verdict", "Verdict", _verdict, is_long=True),
-    )
-    return Table.of("effects", "Effects of the varied factors", columns, analysis.effects, file="effects.csv")
-
-
-def _means(analysis: Analysis, effect: Effect) -> Cell:
-    scale = analysis.scale(effect.task, effect.measure)
-    return cells.text(
-        ", ".join(f"{item.levels[0]}: {scale.value(item.mean)}" for item in effect.means if effect.is_main)
-    )
-
-
-def _verdict(effect: Effect) -> Cell:
-    verdict = {True: "significant", False: "not significant", None: "not tested"}[effect.significant]
-    if effect.note:
-        verdict += f": {effect.note}"
-    return cells.text(verdict)
-
-
-def scopes(analysis: Analysis) -> Iterator[Text]:
-    """A note on what the tests of the effects generalize to, if there are tests."""
-    found = []
-    for effect in analysis.effects:
-        if effect.test:
-            scope = "to new test samples, not to retraining"
-            if effect.generalizes == "seeds":
-                scope = "to retraining with other seeds, not to other samples"
-            found.append(f"{capitalized(effect.test)}: its p-value generalizes {scope}.")
-    if found:
-        yield Text(" ".join(dict.fromkeys(found)), Style.NOTE)

@@ -82,16 +82,14 @@ def _is_beaten(point: CostPoint, others: Sequence[CostPoint], measure: Measure) 
 
 @dataclass(frozen=True)
 class MeasureResults:
-    """The statistics of one measure of one task.
+    """The statistics of one measure of one task; findings, cases, changes and epochs are only about the headline one.
 
     Attributes:
-        is_headline: whether the measure is the task's first: findings, cases, changes and epochs are about it only.
         changes: ``None`` for scores that are not right or wrong.
         epochs: ``None`` unless a run was evaluated after several epochs.
     """
 
     table: ScoreTable
-    is_headline: bool
     factors: tuple[FactorUse, ...]
     comparisons: tuple[Comparison, ...]
     effects: tuple[Effect, ...]
@@ -100,6 +98,11 @@ class MeasureResults:
     changes: SampleChanges | None
     cases: tuple[Case, ...]
     epochs: EpochChange | None
+
+    @property
+    def is_headline(self) -> bool:
+        """Whether the measure is the task's headline measure."""
+        return self.table.is_headline
 
     @cached_property
     def scale(self) -> Scale:
@@ -123,17 +126,17 @@ def analyze_measures(found: Collected) -> list[MeasureResults]:
         scores = [score for item in found.evaluations if item.key.task == task.name for score in item.scores]
         for measure in task.measures:
             own = tuple(score for score in scores if score.measure == measure.name)
-            table = ScoreTable(task.name, measure, own, found.samples, found.runs)
-            results.append(analyze_measure(table, found.factors, is_headline=measure == task.measures[0]))
+            is_headline = measure == task.headline
+            table = ScoreTable(task.name, measure, own, found.samples, found.runs, is_headline)
+            results.append(analyze_measure(table, found.factors))
     return results
 
 
-def analyze_measure(table: ScoreTable, factors: tuple[FactorUse, ...], *, is_headline: bool = True) -> MeasureResults:
+def analyze_measure(table: ScoreTable, factors: tuple[FactorUse, ...]) -> MeasureResults:
     """The statistics of one measure of one task."""
-    changes = find_changes(table) if is_headline else None
+    changes = find_changes(table) if table.is_headline else None
     return MeasureResults(
         table=table,
-        is_headline=is_headline,
         factors=factors,
         comparisons=compare_runs(table),
         effects=estimate_effects(table, factors),
@@ -141,5 +144,5 @@ def analyze_measure(table: ScoreTable, factors: tuple[FactorUse, ...], *, is_hea
         costs=compare_costs(table),
         changes=changes,
         cases=select_cases(table, changes),
-        epochs=compare_epochs(table) if is_headline else None,
+        epochs=compare_epochs(table) if table.is_headline else None,
     )

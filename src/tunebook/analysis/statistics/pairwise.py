@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
-from tunebook.analysis.records import EvaluationKey, Interval
-from tunebook.analysis.statistics.paired_tests import PairedTest, correct_by_holm, paired_test
+from tunebook.analysis.records import EvaluationKey, Family, Interval
+from tunebook.analysis.statistics.families import (
+    AGAINST_BASE,
+    AGAINST_BEST,
+    FIRST_AND_LAST_EPOCH,
+    INTERMEDIATE_EPOCHS,
+    correct_family,
+    family_name,
+)
+from tunebook.analysis.statistics.paired_tests import PairedTest, paired_test
 from tunebook.analysis.statistics.scores import ScoreTable
 
 __all__ = [
@@ -35,7 +43,7 @@ class Comparison:
         value: the run's mean over these samples; ``other_value`` the other's.
         difference: ``value - other_value``, with its ``interval``.
         gained: samples that only the run got right; ``lost`` only the other; ``None`` unless all are right or wrong.
-        test: the test's name; ``p`` its two-sided p-value, ``p_holm`` corrected over its family of ``family`` tests.
+        test: the test's name; ``p`` its two-sided p-value, ``p_holm`` corrected over its ``family``.
         significant: whether ``p_holm`` is below the level of significance.
     """
 
@@ -55,7 +63,7 @@ class Comparison:
     test: str
     p: float
     p_holm: float
-    family: int
+    family: Family
     significant: bool
     gained: int | None = None
     lost: int | None = None
@@ -107,20 +115,24 @@ def common_samples(table: ScoreTable, keys: Sequence[EvaluationKey]) -> tuple[st
 def compare_runs(table: ScoreTable) -> tuple[Comparison, ...]:
     """Every epoch of each run against its base model, then its final epoch against the best run.
 
-    Each of the two is a family of tests for Holm's correction.
+    Final epochs and intermediate epochs against the base model, and final epochs against the best run, are three
+    families of tests.
     """
-    with_base: list[Comparison] = []
+    final: list[Comparison] = []
+    intermediate: list[Comparison] = []
     for score in table.scores:
         key = score.evaluation
         if key.run in table.bases and score.value is not None:
-            with_base += _compare("base", table, key, table.bases[key.run])
+            family = final if table.finals[key.run] is score else intermediate
+            family += _compare("base", table, key, table.bases[key.run])
     with_best: list[Comparison] = []
     for score in table.candidates:
         if table.best is not None and score is not table.best:
             with_best += _compare("best", table, score.evaluation, table.best.evaluation)
+    families = {AGAINST_BASE: final, INTERMEDIATE_EPOCHS: intermediate, AGAINST_BEST: with_best}
     comparisons: list[Comparison] = []
-    for family in (with_base, with_best):
-        comparisons += [replace(item, family=len(family)) for item in correct_by_holm(family)]
+    for name, family in families.items():
+        comparisons += correct_family(family, family_name(name, table))
     return tuple(comparisons)
 
 
@@ -147,7 +159,7 @@ def _compare(against: str, table: ScoreTable, key: EvaluationKey, other: Evaluat
         test=test.name,
         p=test.p,
         p_holm=test.p,
-        family=1,
+        family=Family(against),
         significant=False,
         gained=test.gained,
         lost=test.lost,
@@ -162,7 +174,7 @@ class EpochChange:
         epochs: the first and the last epoch; ``None`` if they differ between runs.
         runs: how many runs have several epochs.
         n: samples that all of them have.
-        test: of the samples' means over the runs, the last epoch against the first.
+        test: of the samples' means over the runs, the last epoch against the first; a family of one test.
     """
 
     epochs: tuple[int, int] | None
@@ -171,6 +183,7 @@ class EpochChange:
     before: float
     after: float
     test: PairedTest
+    family: Family
 
 
 def compare_epochs(table: ScoreTable) -> EpochChange | None:
@@ -197,6 +210,7 @@ def compare_epochs(table: ScoreTable) -> EpochChange | None:
         before=fmean(before),
         after=fmean(after),
         test=paired_test(after, before),
+        family=Family(family_name(FIRST_AND_LAST_EPOCH, table)),
     )
 
 

@@ -11,8 +11,9 @@ from statistics import fmean, stdev
 from tunebook.analysis.collect.source import Collected
 from tunebook.analysis.records import EvaluationKey, Measure, RunRecord, Score
 from tunebook.analysis.statistics.intervals import mean_interval
+from tunebook.analysis.statistics.logged import logged_value
 from tunebook.core.plan import RunType
-from tunebook.tools.results import Samples
+from tunebook.tools.results import LoggedMetric, Samples
 
 __all__ = ["ScoreTable", "best_score", "compute_score", "final_scores", "sample_values", "score_evaluations"]
 
@@ -21,32 +22,46 @@ def score_evaluations(found: Collected) -> Collected:
     """The collected facts with a score for each measure of every evaluation that has samples."""
     scores: dict[EvaluationKey, tuple[Score, ...]] = {}
     for key, samples in found.samples.items():
-        means = found.headers[key].means
-        scores[key] = tuple(compute_score(key, measure, samples, means) for measure in samples.values)
+        metrics = found.headers[key].metrics
+        scores[key] = tuple(
+            compute_score(key, measure, samples, metrics.get(measure, ())) for measure in samples.values
+        )
     evaluations = [replace(evaluation, scores=scores.get(evaluation.key, ())) for evaluation in found.evaluations]
     return replace(found, evaluations=tuple(evaluations))
 
 
-def compute_score(key: EvaluationKey, measure: str, samples: Samples, means: Mapping[str, tuple[str, float]]) -> Score:
+def compute_score(key: EvaluationKey, measure: str, samples: Samples, metrics: Sequence[LoggedMetric] = ()) -> Score:
     """The score of one measure of one evaluation.
 
     Args:
-        means: what the log itself reports: measure to the name and the value of its mean.
+        metrics: what the log itself reports of the measure.
     """
     values = list(sample_values(samples, measure).values())
     is_binary = bool(values) and set(values) <= {0.0, 1.0}
-    metric, logged = means.get(measure, ("", None))
+    value = fmean(values) if values else None
+    logged = logged_value(metrics, samples, measure, value)
     return Score(
         evaluation=key,
         measure=measure,
-        value=fmean(values) if values else None,
+        value=value,
         n=len(values),
         interval=mean_interval(values, is_binary=is_binary),
         is_binary=is_binary,
         stderr=stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None,
-        logged=logged,
-        logged_metric=metric,
+        logged=logged.value,
+        logged_metric=logged.metric,
+        logged_note=logged.note,
         answers=sum(value is not None for value in samples.values.get(measure, ())),
+        missing=sum(value is None for value in samples.values.get(measure, ())),
+        no_answers=_count_no_answers(samples, measure),
+    )
+
+
+def _count_no_answers(samples: Samples, measure: str) -> int:
+    """How many answers have the grade ``N``; among numbers this letter is no grade, and the value is missing."""
+    marks = samples.letters.get(measure, "")
+    return sum(
+        mark == "N" and value is not None for mark, value in zip(marks, samples.values.get(measure, ()), strict=False)
     )
 
 
@@ -96,6 +111,7 @@ class ScoreTable:
     Attributes:
         scores: in the plan's order; a run may have several epochs.
         runs: in the plan's order, with and without a score.
+        is_headline: whether the measure is the task's headline measure.
     """
 
     task: str
@@ -103,6 +119,7 @@ class ScoreTable:
     scores: tuple[Score, ...]
     samples: Mapping[EvaluationKey, Samples]
     runs: Sequence[RunRecord]
+    is_headline: bool = True
 
     @cached_property
     def finals(self) -> Mapping[str, Score]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from tunebook.analysis.records import FactorUse, Interval
+from tunebook.analysis.records import FactorUse, Family, Interval
 from tunebook.analysis.statistics.effects import treatments_of
+from tunebook.analysis.statistics.families import SEEDS_AGAINST_BASE, correct_family, family_name
 from tunebook.analysis.statistics.intervals import student_interval
-from tunebook.analysis.statistics.paired_tests import PairedTest, correct_by_holm, paired_test
+from tunebook.analysis.statistics.paired_tests import PairedTest, paired_test
 from tunebook.analysis.statistics.pairwise import pair_samples
 from tunebook.analysis.statistics.scores import ScoreTable
 
@@ -38,6 +39,7 @@ class Replicates:
     p: float | None = None
     p_holm: float | None = None
     significant: bool | None = None
+    family: Family | None = None
 
 
 def summarize_seeds(table: ScoreTable, factors: Sequence[FactorUse]) -> tuple[Replicates, ...]:
@@ -51,7 +53,7 @@ def summarize_seeds(table: ScoreTable, factors: Sequence[FactorUse]) -> tuple[Re
     for levels, runs in settings.items():
         if len(runs) > 1:
             found.append(_summarize(table, ", ".join(levels) or "identical settings", runs))
-    return tuple(correct_by_holm(found))
+    return tuple(correct_family(found, family_name(SEEDS_AGAINST_BASE, table)))
 
 
 def _summarize(table: ScoreTable, setting: str, runs: Sequence[str]) -> Replicates:

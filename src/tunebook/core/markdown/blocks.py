@@ -99,6 +99,7 @@ class Bullet:
         is_quoted: whether it is inside a quotation.
         groups: the keys of the headings and labels that it is below, from the outermost.
         remark: the text in parentheses between its name and the colon.
+        raw: the whole text as it was written; empty for the row of a table.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Bullet:
     is_quoted: bool = False
     groups: tuple[str, ...] = ()
     remark: str = ""
+    raw: str = field(default="", compare=False)
 
     @property
     def key(self) -> str:

@@ -58,9 +58,10 @@ def read_label(content: str, line: int) -> Bullet:
         match = _PLAIN_LABEL.fullmatch(match["name"]) or match  # **Seed: 7**
     match = match or _PLAIN_LABEL.fullmatch(content)
     if match is None:
-        return Bullet("", Cell(content.strip(), line), line)
+        return Bullet("", Cell(content.strip(), line), line, raw=content.strip())
     parts = match.groupdict()
     if parts.get("bare"):
-        return Bullet(plain(parts["bare"].strip()), Cell("", line), line)
+        return Bullet(plain(parts["bare"].strip()), Cell("", line), line, raw=content.strip())
     remark = (parts.get("remark") or "").strip(" ()")
-    return Bullet(plain(parts["name"].strip()), Cell(parts["value"].strip(), line), line, remark=remark)
+    name, value = plain(parts["name"].strip()), Cell(parts["value"].strip(), line)
+    return Bullet(name, value, line, remark=remark, raw=content.strip())

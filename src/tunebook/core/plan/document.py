@@ -22,6 +22,7 @@ from tunebook.core.plan.for_people import (
     QuickReferenceSection,
 )
 from tunebook.core.plan.headings import find_headings
+from tunebook.core.plan.hypotheses import HypothesesSection
 from tunebook.core.plan.overview import OverviewSection, ToolsSection
 from tunebook.core.plan.resources import ResourcesSection
 from tunebook.core.plan.section import OwnSection, Reading, Section, SectionReader, UnreadBlock, Writing
@@ -37,6 +38,7 @@ __all__ = ["SECTIONS", "ParsedPlan", "parse_plan", "read_tools", "write_plan"]
 # In the order in which they are read and written: Configuration needs the columns of All Runs, the matrix needs tasks.
 SECTIONS: Sequence[Section] = (
     OverviewSection(),
+    HypothesesSection(),
     PrerequisitesSection(),
     ToolsSection(),
     VariablesSection(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 
+from tunebook.core.hypotheses import Hypothesis
 from tunebook.core.measures import Direction
 from tunebook.core.parameters import ParameterTable, Value, Written
 
@@ -183,6 +184,7 @@ class Plan:
     kind: str = ""
     question: str = ""
     created: str = ""
+    hypotheses: tuple[Hypothesis, ...] = ()
     tools: Tools = field(default_factory=Tools)
     total_runs: Written | None = None
     total_evaluations: Written | None = None

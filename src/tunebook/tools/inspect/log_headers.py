@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -12,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.errors import ToolError
-from tunebook.tools.results import LogHeader, LogReadings
+from tunebook.tools.results import LoggedMetric, LogHeader, LogReadings
 
-__all__ = ["first_line", "open_log", "quiet_inspect", "read_log_headers"]
+__all__ = ["first_line", "open_log", "quiet_inspect", "read_log_headers", "reducers_of"]
 
 _WANTED = frozenset({"model", "task_name", "task_file", "task_arg_*", "dataset_samples"})
-_SCORE = "score_"
-_MEANS = ("mean", "accuracy")  # the metrics that are a plain mean of a scorer's values; the last one is preferred
+_MEANS = frozenset({"mean", "accuracy"})  # the metrics that are a plain mean of a scorer's values
+_ERRORS = ("stderr", "bootstrap_stderr")
+_MEAN = "mean"  # inspect-ai's default reducer
 
 
 def read_log_headers(logs: Sequence[Path]) -> LogReadings[LogHeader]:
@@ -39,7 +41,7 @@ def read_log_headers(logs: Sequence[Path]) -> LogReadings[LogHeader]:
             except Exception as error:  # noqa: BLE001  zip, JSON and pydantic each fail in their own way on a torn file
                 unreadable[path] = first_line(error)
         rows = _rows(list(opened.values()))
-        headers = {path: _header(rows[log.location]) for path, log in opened.items()}
+        headers = {path: _header(log, rows[log.location]) for path, log in opened.items()}
     return LogReadings(headers, unreadable)
 
 
@@ -62,12 +64,12 @@ def _rows(logs: Sequence[Any]) -> dict[str, dict[str, Any]]:
 
     The frame leaves out copies of the same evaluation: those are read one by one.
     """
-    from inspect_ai.analysis import EvalDataset, EvalInfo, EvalModel, EvalResults, EvalScores, EvalTask, evals_df
+    from inspect_ai.analysis import EvalDataset, EvalInfo, EvalModel, EvalResults, EvalTask, evals_df
 
     if not logs:
         return {}
     some = [column for column in (*EvalTask, *EvalModel, *EvalDataset) if column.name in _WANTED]
-    columns = [*EvalInfo, *some, *EvalResults, *EvalScores]
+    columns = [*EvalInfo, *some, *EvalResults]
     frame, _ = evals_df(logs, columns, strict=False, quiet=True)
     rows = {} if frame is None else {row["log"]: row for row in frame.to_dict("records")}
     missing = [log for log in logs if log.location not in rows]
@@ -82,7 +84,7 @@ def first_line(error: BaseException) -> str:
     return first[:200] or type(error).__name__
 
 
-def _header(row: Mapping[str, Any]) -> LogHeader:
+def _header(log: Any, row: Mapping[str, Any]) -> LogHeader:
     packages = json.loads(_string(row, "packages") or "{}")
     created = ""
     if _string(row, "created"):
@@ -100,20 +102,38 @@ def _header(row: Mapping[str, Any]) -> LogHeader:
         commit=_string(row, "git_commit"),
         origin=_string(row, "git_origin"),
         packages={str(package): str(version) for package, version in packages.items()},
-        means=_means(row),
+        metrics=_metrics(log),
+        reducer=next(iter(reducers_of(log)), ""),
     )
 
 
-def _means(row: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
-    """The log's own means by scorer, out of columns such as ``score_exact_accuracy``."""
-    means: dict[str, tuple[str, float]] = {}
-    for metric in _MEANS:
-        for column, value in row.items():
-            is_number = isinstance(value, int | float) and not _is_missing(value)
-            if is_number and column.startswith(_SCORE) and column.endswith(f"_{metric}"):
-                scorer = column.removeprefix(_SCORE).removesuffix(f"_{metric}")
-                means[scorer] = (metric, float(value))
-    return means
+def reducers_of(log: Any) -> list[str]:
+    """The names of the log's reducers, the one that counts first; empty if nothing had to be reduced."""
+    config = log.eval.config
+    reducers = list(config.epochs_reducer or [_MEAN])
+    if (config.epochs or 1) == 1 and reducers == [_MEAN]:
+        return []
+    return reducers
+
+
+def _metrics(log: Any) -> dict[str, tuple[LoggedMetric, ...]]:
+    """The log's metrics by measure; those of its second reducer and of further ones are measures of their own."""
+    if log.results is None:
+        return {}
+    first = next(iter(reducers_of(log)), _MEAN)
+    found: dict[str, list[LoggedMetric]] = {}
+    for score in log.results.scores:
+        measure = score.scorer if score.name == score.scorer else f"{score.scorer}/{score.name}"
+        if score.reducer not in {None, first}:
+            measure = f"{measure}/{score.reducer}"
+        is_of_repeats = score.reducer is None and first != _MEAN
+        for name, metric in score.metrics.items():
+            if name in _ERRORS or not isinstance(metric.value, int | float) or math.isnan(metric.value):
+                continue
+            shown = name if metric.group is None else f"{metric.group} of {metric.name}"
+            is_mean = name in _MEANS and metric.group is None and not is_of_repeats
+            found.setdefault(measure, []).append(LoggedMetric(shown, float(metric.value), is_mean))
+    return {measure: tuple(metrics) for measure, metrics in found.items()}
 
 
 def _is_missing(value: Any) -> bool:

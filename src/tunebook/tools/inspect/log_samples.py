@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from tunebook.tools.inspect.log_headers import first_line, open_log, quiet_inspect
 from tunebook.tools.inspect.log_reductions import reduced_samples
+from tunebook.tools.inspect.score_values import columns_of, flat_scores
 from tunebook.tools.results import LogReadings, Samples
+from tunebook.tools.sample_metadata import metadata_columns, score_metadata_columns
 
-__all__ = ["as_number", "read_log_samples"]
+__all__ = ["read_log_samples"]
 
-_LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
-_WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 _LOGS_AT_ONCE = 100  # inspect-ai opens all logs that it is given, and a process may have 1,024 files open
 _LONGEST_TEXT = 1000  # as inspect-ai's sample summaries keep them
 
+_REMOVED = "Key removed from summary"
+
 _Row = dict[str, Any]
-
-
-def as_number(value: Any) -> float | None:
-    """Returns a scorer's value as a number: ``C`` is 1, ``P`` 0.5, ``I`` and ``N`` (no answer) 0, as in inspect-ai.
-
-    Returns ``None`` for values that are not numbers, where inspect-ai's ``value_to_float`` returns 0 with a warning.
-    """
-    if isinstance(value, str):
-        word = _LETTERS.get(value, _WORDS.get(value.lower()))
-        if word is not None:
-            return word
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, int | float) and math.isfinite(value):
-        return float(value)
-    return None
 
 
 def read_log_samples(paths: Sequence[Path]) -> LogReadings[Samples]:
@@ -71,7 +53,8 @@ def read_log_samples(paths: Sequence[Path]) -> LogReadings[Samples]:
             _add_answers(path_of[location], own)
     found = {}
     for location, own in rows.items():
-        found[path_of[location]] = reduced_samples(logs[location], _samples(own), _flat)
+        log = logs[location]
+        found[path_of[location]] = reduced_samples(log, _samples(own, _most_tokens(log)))
     return LogReadings(found, unreadable)
 
 
@@ -106,11 +89,26 @@ def _row(sample: Any) -> str:
         "prompt": _prompt(sample.input),
         "target": target if isinstance(target, str) else ", ".join(map(str, target)),
         "error": str(sample.error or ""),
+        "turns": sample.turn_count or 1,
+        "written": sum(usage.output_tokens for usage in sample.model_usage.values()),
         "tokens": sum(usage.total_tokens for usage in sample.model_usage.values()),
         "scores": {name: score.value for name, score in scores.items()},
+        "metadata": _json_values(sample.metadata),
+        "score_metadata": {name: _json_values(score.metadata) for name, score in scores.items() if score.metadata},
         "answer": next(answers, None),
     }
-    return json.dumps(row)
+    return json.dumps(row, default=str)
+
+
+def _json_values(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that JSON can hold, without what inspect-ai left out of its summary for its size."""
+    values = {}
+    for name, value in metadata.items():
+        if isinstance(value, str) and value.startswith(_REMOVED):
+            continue
+        if isinstance(value, str | bool | int | float | list | tuple | dict):
+            values[str(name)] = value
+    return values
 
 
 def _prompt(content: Any) -> str:
@@ -146,17 +144,18 @@ def _completion(sample: Any) -> str:
     return str(getattr(output, "completion", ""))[:_LONGEST_TEXT]
 
 
-def _samples(rows: Sequence[_Row]) -> Samples:
-    """Rows as columns, ordered by sample id (as numbers where they are numbers) and repetition."""
+def _samples(rows: Sequence[_Row], limit: int | None) -> Samples:
+    """Rows as columns, ordered by sample id (as numbers where they are numbers) and repetition.
+
+    Args:
+        limit: the most tokens of one answer.
+    """
     ordered = sorted(rows, key=lambda row: (_id_key(row["id"]), row["repeat"]))
-    scores = [_flat(row["scores"]) for row in ordered]
+    values, letters = columns_of([flat_scores(row["scores"]) for row in ordered])
 
     def column(name: str) -> tuple[Any, ...]:
         return tuple(row[name] for row in ordered)
 
-    values = {}
-    for measure in dict.fromkeys(chain.from_iterable(scores)):
-        values[measure] = tuple(score.get(measure) for score in scores)
     return Samples(
         ids=column("id"),
         repeats=column("repeat"),
@@ -165,29 +164,28 @@ def _samples(rows: Sequence[_Row]) -> Samples:
         answers=tuple(answer or "" for answer in column("answer")),
         errors=column("error"),
         values=values,
+        letters=letters,
+        cut=_cut(ordered, limit),
         tokens=sum(column("tokens")),
+        metadata=metadata_columns(column("metadata")),
+        score_metadata=score_metadata_columns(column("score_metadata")),
     )
+
+
+def _most_tokens(log: Any) -> int | None:
+    """The most tokens of one answer; ``None`` if the log sets no limit."""
+    limit = log.eval.model_generate_config.max_tokens or log.plan.config.max_tokens
+    return limit if isinstance(limit, int) else None
+
+
+def _cut(rows: Sequence[_Row], limit: int | None) -> tuple[bool, ...]:
+    """Whether each answer has as many tokens as it may have; only of samples with a single answer."""
+    if limit is None or limit == 1:  # a task that asks for one token wants no more
+        return ()
+    return tuple(row["turns"] <= 1 and row["written"] >= limit for row in rows)
 
 
 def _id_key(text: str) -> tuple[int, int, str]:
     if text.isdecimal() and text.isascii():
         return 0, int(text), ""
     return 1, 0, text
-
-
-def _flat(scores: Mapping[str, Any]) -> dict[str, float | None]:
-    """Numbers by scorer, or by ``scorer/key`` where a scorer gives several values."""
-    flat: dict[str, float | None] = {}
-    for scorer, value in scores.items():
-        for key, item in _parts(value):
-            flat[f"{scorer}/{key}" if key else scorer] = as_number(item)
-    return flat
-
-
-def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        yield from value.items()
-    elif isinstance(value, list):
-        yield from zip(map(str, range(len(value))), value, strict=True)
-    else:
-        yield "", value

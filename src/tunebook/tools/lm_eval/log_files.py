@@ -11,8 +11,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from tunebook.tools.lm_eval.log_metrics import logged_directions, logged_metrics, measure_name
 from tunebook.tools.results import LogHeader, Samples
 from tunebook.tools.runtime.lm_eval_log import samples_file
+from tunebook.tools.sample_metadata import metadata_columns
 
 __all__ = ["read_header", "read_task_samples"]
 
@@ -42,7 +44,8 @@ def read_header(file: Path) -> LogHeader:
         samples=samples,
         completed=samples,
         packages=versions,
-        means=_means(results),
+        metrics=logged_metrics(results),
+        directions=logged_directions(results),
     )
 
 
@@ -51,30 +54,6 @@ def _read(file: Path) -> Mapping[str, Any]:
     if not isinstance(values, dict):
         raise ValueError("it holds no object")  # noqa: TRY004  a wrong file
     return values
-
-
-def _means(results: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
-    """The plain means of a single task's measures; the tasks of a group are averaged in other ways."""
-    if len(results["configs"]) != 1:
-        return {}
-    ((task, config),) = results["configs"].items()
-    plain = {str(metric["metric"]) for metric in config.get("metric_list") or () if metric.get("aggregation") == "mean"}
-    filters = _filters(results["results"][task])
-    found = {}
-    for key, value in results["results"][task].items():
-        name, comma, filtering = key.partition(",")
-        if comma and name in plain and isinstance(value, int | float):
-            found[_measure(name, filtering, filters)] = ("mean", float(value))
-    return found
-
-
-def _filters(values: Mapping[str, Any]) -> set[str]:
-    return {key.partition(",")[2] for key in values if "," in key}
-
-
-def _measure(metric: str, filtering: str, filters: set[str]) -> str:
-    """The metric's name, with that of the filter where answers are filtered in several ways."""
-    return metric if len(filters) == 1 else f"{metric}/{filtering}"
 
 
 def read_task_samples(file: Path) -> Samples:
@@ -101,6 +80,7 @@ def read_task_samples(file: Path) -> Samples:
         errors=("",) * len(ordered),
         values={measure: tuple(row["values"].get(measure) for row in ordered) for measure in measures},
         tokens=int(results.get("tunebook", {}).get("tokens", 0)),
+        metadata=metadata_columns([row["metadata"] for row in ordered]),
     )
 
 
@@ -149,12 +129,13 @@ def _add_rows(
                 "target": str(line["target"])[:_LONGEST_TEXT],
                 "answer": _answer(line)[:_LONGEST_TEXT],
                 "values": {},
+                "metadata": {} if is_ours else doc,
             },
         )
         for metric in line["metrics"]:
             if (metric, line["filter"]) not in averaged:
                 continue
-            row["values"][_measure(metric, line["filter"], filters)] = _number(line[metric])
+            row["values"][measure_name(metric, line["filter"], filters)] = _number(line[metric])
 
 
 def _prompt(line: _Row) -> str:

@@ -1,0 +1,39 @@
+"""The code that an analysis runs: versions of all packages, and the state of tunebook's own files and of its tools'."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from tunebook.disk.stamps import NEVER_FRESH_NS, files_below, stamp_of
+from tunebook.tools.entry_points import tool_entry_points
+
+__all__ = ["installed_code"]
+
+
+@cache
+def installed_code() -> str:
+    """One digest, which changes with every package that is installed, removed or, of tunebook and tools, edited."""
+    text = "\0".join(_parts())
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _parts() -> Iterator[str]:
+    yield sys.version
+    for folder in sys.path:
+        if os.path.isdir(folder):  # noqa: PTH112
+            names = os.listdir(folder)  # noqa: PTH208
+            yield ", ".join(sorted(name for name in names if name.endswith("-info")))  # each has the version
+    packages = {"tunebook", *(point.module.partition(".")[0] for point in tool_entry_points())}
+    for package in sorted(packages):
+        spec = find_spec(package)
+        if spec is None:
+            continue
+        for place in spec.submodule_search_locations or [spec.origin or ""]:
+            files = files_below(Path(place), ignored=lambda name: name.endswith("__pycache__"))
+            yield stamp_of(files, seen_ns=NEVER_FRESH_NS)

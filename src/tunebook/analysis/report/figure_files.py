@@ -1,0 +1,77 @@
+"""Writes figures as SVG and PNG; one that has not changed since it was drawn is not drawn again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
+from tunebook.analysis.installed_code import installed_code
+from tunebook.disk.atomic import read_text, write_bytes, write_text
+from tunebook.disk.stamps import NEVER_FRESH_NS, files_below, stamp_of
+
+__all__ = ["write_figures"]
+
+_OURS = ("score_", "sample_agreement", "loss", "learning_rate")  # the beginnings of our figures' names
+_MEMORY = "figures.json"
+
+
+def write_figures(folder: Path, memory: Path, figures: Sequence[Figure], size: FigureSize) -> list[str]:
+    """Writes every figure that has data, and removes those of an earlier analysis that have none now.
+
+    Args:
+        folder: where the figures go.
+        memory: the directory that remembers how they were drawn.
+
+    Returns:
+        The names of all files.
+    """
+    remembered = _read(memory / _MEMORY)
+    drawn: dict[str, str] = {}
+    written: list[str] = []
+    for figure in figures:
+        if not figure.spec:
+            continue
+        svg, png = folder / f"{figure.name}.svg", folder / f"{figure.name}.png"
+        key = _key(figure, size)
+        if remembered.get(figure.name) != _state(key, svg, png):
+            _draw(figure, size, svg, png)
+        drawn[figure.name] = _state(key, svg, png)
+        written += [svg.name, png.name]
+    for path in sorted(folder.glob("*.*")):
+        is_ours = path.suffix in {".svg", ".png"} and path.name.startswith(_OURS)
+        if is_ours and path.name not in written:
+            path.unlink(missing_ok=True)
+    if drawn != remembered:
+        write_text(memory / _MEMORY, json.dumps(drawn, indent=0) + "\n")
+    return written
+
+
+def _draw(figure: Figure, size: FigureSize, svg: Path, png: Path) -> None:
+    """Files that come out the same are not written again: programs that watch them see real changes only."""
+    text = svg_of(figure, size)
+    if read_text(svg) != text or not png.exists():
+        write_bytes(png, png_of(text, size))
+        write_text(svg, text)  # last: the SVG says that both are up to date
+
+
+def _key(figure: Figure, size: FigureSize) -> str:
+    """A digest of everything that decides how a figure is drawn."""
+    parts = [json.dumps(dict(figure.spec)), figure.title, figure.caption, figure.height, size, installed_code()]
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _state(key: str, *files: Path) -> str:
+    """The key with the state of the files that were drawn: an edited one is drawn again."""
+    states = [state for file in files for state in files_below(file)]
+    return f"{key} {stamp_of(states, seen_ns=NEVER_FRESH_NS)}"
+
+
+def _read(path: Path) -> Mapping[str, str]:
+    try:
+        document = json.loads(read_text(path) or "{}")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
