@@ -204,6 +204,11 @@ def test_each_rank_is_trained_with_each_learning_rate(demo_plan: DemoPlan) -> No
     assert [run.name for run in parsed.plan.runs] == [f"{MODEL}_{name}" for name in names]
     assert [factor.levels for factor in parsed.plan.factors] == [("4", "16"), ("1e-4", "3e-4")]
     assert "or does a higher learning rate do the same?" in parsed.plan.question
+    contrasts = [hypothesis.contrast for hypothesis in parsed.plan.hypotheses]
+    assert contrasts == [
+        "lora_rank = 16 better than lora_rank = 4 on `capitalization`",
+        "lr = 3e-4 better than lr = 1e-4 on `capitalization`",
+    ]
 
 
 # --- model ---------------------------------------------------------------------------------------------------------

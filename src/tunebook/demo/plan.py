@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from tunebook.core.hypotheses import Hypothesis, parse_hypothesis
 from tunebook.core.parameters import ParameterTable, Written
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan import (
@@ -30,6 +31,7 @@ from tunebook.errors import UsageError
 __all__ = ["DemoPlan"]
 
 _TASK = "capitalization"
+_FACTORS = ("lora_rank", "lr")
 _TRAINING_MIN = 1.0
 _EVALUATION_MIN = 1.0
 _CONFIGURATION = {
@@ -98,10 +100,11 @@ class DemoPlan:
             file=PLAN_FILE,
             parameters=self.parameters,
             question=self._question(),
+            hypotheses=tuple(self._hypotheses()),
             tools=self.tools,
             factors=self._factors(),
             runs=runs,
-            columns=("lora_rank", "lr"),
+            columns=_FACTORS,
             models=(Model(MODEL, str(self.model), 0),),
             dataset=Dataset(str(self.dataset), 0, splits=MappingProxyType(dict(self.splits))),
             tasks=self._tasks(),
@@ -120,6 +123,21 @@ class DemoPlan:
         if len(self.learning_rates) == 1:
             return f"{head}, and does the LoRA rank matter?"
         return f"{head}: does a higher LoRA rank help, or does a higher learning rate do the same?"
+
+    def _hypotheses(self) -> Iterator[Hypothesis]:
+        """One contrast per factor and task of a plan that varies both: the highest level against the lowest."""
+        if len(self.learning_rates) == 1:
+            return
+        tasks = self._tasks()
+        for number, (key, factor) in enumerate(zip(_FACTORS, self._factors(), strict=True), 1):
+            low, high = factor.levels[0], factor.levels[-1]
+            if low == high:
+                continue
+            words = f"from few examples, a higher {factor.name} helps"
+            for task in tasks:
+                name = f"H{number}" if len(tasks) == 1 else f"H{number} {task.name}"
+                contrast = f"{key} = {high} better than {key} = {low} on `{task.name}`"
+                yield parse_hypothesis(f"**{name}:** {contrast} — {words}")
 
     def _factors(self) -> tuple[Factor, ...]:
         ranks = Factor("LoRA Rank", tuple(map(str, self.ranks)), 0)
