@@ -21,7 +21,6 @@ from tunebook.analysis.findings.answers import state_answers
 from tunebook.analysis.findings.catalogue import state_findings, state_training
 from tunebook.analysis.findings.data import state_data
 from tunebook.analysis.findings.recommendations import recommend
-from tunebook.analysis.statistics.effects import is_balanced
 from tunebook.analysis.statistics.intervals import LEVEL
 from tunebook.analysis.statistics.measure_results import analyze_measures
 from tunebook.analysis.statistics.scores import score_evaluations
@@ -75,7 +74,7 @@ def analyze_experiment(source: Source) -> Analysis:
         differences=differences,
         settings=settings_used(recorded),
         level=LEVEL,
-        balanced=is_balanced(found.runs, found.factors),
+        balanced=bool(headline) and all(item.balance.is_balanced for item in headline),
         viewer=_viewer(source),
     )
 

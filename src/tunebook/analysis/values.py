@@ -43,7 +43,7 @@ class Analysis(Collected):
         experiment: absolute path of the experiment's directory.
         comparisons: of each run with its base model and with the best run, on the same samples.
         level: of every interval, and one minus the level of significance.
-        balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
+        balanced: whether on every task the scored runs are a full factorial, with the same number in each cell.
         provenance: the origin of the numbers by name, as far as it is known.
         differences: what was not the same in the environments of all jobs.
         settings: those with which the jobs ran.

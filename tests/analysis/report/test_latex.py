@@ -19,7 +19,7 @@ def test_no_value_is_a_command_of_latex() -> None:
 
 def test_a_table_of_scores_has_factors_intervals_and_units_in_the_titles() -> None:
     tables = latex_tables(content_of(dozens()))
-    assert set(tables) == {"scores-1.tex", "effects-1.tex"}
+    assert set(tables) == {"scores-1.tex", "effects-1.tex", "effects-levels-1.tex"}
     header, best = [line.strip() for line in tables["scores-1.tex"].splitlines() if " & " in line][:2]
     assert header == (
         r"Run & Model & LoRA Rank & Learning Rate & Seed & Epoch & Score (\%) & 95 \% interval & n & "

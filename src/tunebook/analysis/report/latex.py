@@ -12,7 +12,7 @@ __all__ = ["escape", "latex_tables"]
 
 _LEFT_OUT: dict[str, tuple[str, ...]] = {  # columns, by the beginning of a table's key
     "scores": ("best", "p:best", "log"),
-    "effects": ("means", "verdict"),
+    "effects": ("test", "family", "verdict"),
     "seeds": (),
 }
 _SPECIAL = {

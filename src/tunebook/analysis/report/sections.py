@@ -149,7 +149,7 @@ def _design(analysis: Analysis) -> str:
     if len(analysis.factors) == 1:
         return f"{runs}."
     balance = "every combination has" if analysis.balanced else "not every combination has"
-    return f"{runs}; {balance} the same number of runs."
+    return f"{runs}; {balance} the same number of scored runs."
 
 
 def _samples(analysis: Analysis) -> Section:

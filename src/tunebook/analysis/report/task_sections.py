@@ -8,8 +8,8 @@ from dataclasses import replace
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import plural
-from tunebook.analysis.report.content import Block, Entries, Entry, Section, Style, Text
-from tunebook.analysis.report.effect_tables import effect_table, scopes
+from tunebook.analysis.report.content import Block, Entries, Entry, Section, Style, Table, Text
+from tunebook.analysis.report.effect_tables import effect_blocks
 from tunebook.analysis.report.tables import best_runs, score_tables, seed_table
 from tunebook.analysis.values import Analysis
 
@@ -74,8 +74,17 @@ def _after(analysis: Analysis, scores: TaskScores, part: str, number: int) -> It
             yield replace(seed_table(analysis), key=f"seeds-{number}")
         yield from score_tables(analysis, scores.task)
     if part == "effects" and analysis.effects:
-        yield replace(effect_table(analysis), key=f"effects-{number}")
-        yield from scopes(analysis)
+        for block in effect_blocks(analysis):
+            yield _numbered(block, number)
+
+
+def _numbered(block: Block, number: int) -> Block:
+    """A table with a key of its own, and a heading below that of the part."""
+    if isinstance(block, Table):
+        return replace(block, key=f"{block.key}-{number}")
+    if isinstance(block, Text) and block.style is Style.HEADING:
+        return replace(block, style=Style.SUBHEADING)
+    return block
 
 
 def left_out(figures: Sequence[Figure]) -> Iterator[Block]:

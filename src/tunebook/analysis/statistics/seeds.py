@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from tunebook.analysis.records import FactorUse, Family, Interval
-from tunebook.analysis.statistics.effects import treatments_of
+from tunebook.analysis.statistics.balance import treatments_of
 from tunebook.analysis.statistics.families import SEEDS_AGAINST_BASE, correct_family, family_name
 from tunebook.analysis.statistics.intervals import student_interval
 from tunebook.analysis.statistics.paired_tests import PairedTest, paired_test
