@@ -15,11 +15,13 @@ import pandas as pd
 from scipy import stats
 
 __all__ = [
+    "CellMeans",
     "Limits",
     "SampleValues",
     "bootstrap_limits",
     "clustered_f",
     "holm",
+    "hotelling",
     "is_binary",
     "long_form",
     "mcnemar_p",
@@ -157,4 +159,64 @@ def clustered_f(rows: pd.DataFrame, formula: str, term: str) -> tuple[float, flo
     tested, samples = len(restriction), codes.nunique()
     wald = float(np.squeeze(fit.wald_test(restriction, use_f=False, scalar=True).statistic))
     f = wald * (samples - tested) / (tested * (samples - 1))
+    return f, float(stats.f.sf(f, tested, samples - tested))
+
+
+class CellMeans:
+    """The means of the cells of two factors, with the variance within cells: contrasts of them need no model.
+
+    Args:
+        data: one row per run with ``rank``, ``rate`` and ``value``.
+    """
+
+    def __init__(self, data: pd.DataFrame) -> None:
+        cells = data.groupby(["rank", "rate"])["value"]
+        self.means = cells.mean()
+        self._counts = cells.size()
+        self.df = len(data) - len(self.means)
+        self.variance = float(((data["value"] - cells.transform("mean")) ** 2).sum() / self.df)
+        self.ranks = sorted(self.means.index.levels[0], key=float)
+        self.rates = sorted(self.means.index.levels[1], key=float)
+
+    def weights(self, rank: str | None = None, rate: str | None = None) -> pd.Series:
+        """Equal weights of the cells with these levels: a marginal mean."""
+        index = self.means.index
+        own = np.ones(len(index), dtype=bool)
+        for name, level in (("rank", rank), ("rate", rate)):
+            if level is not None:
+                own &= index.get_level_values(name) == level
+        return pd.Series(own / own.sum(), index)
+
+    def estimate(self, weights: pd.Series) -> tuple[float, float]:
+        """A contrast of cells, and its standard error."""
+        error = math.sqrt(self.variance * float((weights**2 / self._counts).sum()))
+        return float((weights * self.means).sum()), error
+
+    def limits(self, weights: pd.Series, quantile: float | None = None) -> Limits:
+        """The interval of a contrast: Student's without a quantile."""
+        value, error = self.estimate(weights)
+        width = error * (stats.t.ppf(0.975, self.df) if quantile is None else quantile)
+        return Limits(value - width, value + width)
+
+    def f_test(self, contrasts: Sequence[pd.Series]) -> tuple[float, float]:
+        """F and p of the hypothesis that all contrasts are 0."""
+        rows = np.array([contrast.to_numpy() for contrast in contrasts])
+        effect = rows @ self.means.to_numpy()
+        covariance = self.variance * rows @ np.diag(1 / self._counts.to_numpy()) @ rows.T
+        f = float(effect @ np.linalg.solve(covariance, effect)) / len(rows)
+        return f, float(stats.f.sf(f, len(rows), self.df))
+
+
+def hotelling(contrasts: pd.DataFrame, runs: int) -> tuple[float, float]:
+    """F and p of the hypothesis that the means of columns are 0, one row per sample, by Hotelling's T².
+
+    Args:
+        runs: of a model with one column per run; the covariance has the small-sample factor of clustered errors.
+    """
+    values = contrasts.to_numpy()
+    samples, tested = values.shape
+    factor = (runs * samples - 1) / (runs * samples - runs)
+    covariance = factor * np.atleast_2d(np.cov(values, rowvar=False)) / samples
+    mean = values.mean(axis=0)
+    f = float(mean @ np.linalg.solve(covariance, mean)) * (samples - tested) / (tested * (samples - 1))
     return f, float(stats.f.sf(f, tested, samples - tested))
