@@ -17,10 +17,15 @@ from tunebook.analysis.collect.experiment import collect
 from tunebook.analysis.collect.recorded_jobs import RecordedJob, recorded_jobs
 from tunebook.analysis.collect.settings_used import settings_used
 from tunebook.analysis.collect.source import Collected, Source
+from tunebook.analysis.findings.aggregates import state_aggregates, state_groups
 from tunebook.analysis.findings.answers import state_answers
 from tunebook.analysis.findings.catalogue import state_findings, state_training
 from tunebook.analysis.findings.data import state_data
+from tunebook.analysis.findings.hypotheses import state_hypotheses
 from tunebook.analysis.findings.recommendations import recommend
+from tunebook.analysis.statistics.aggregates import aggregate
+from tunebook.analysis.statistics.groups import compare_groups
+from tunebook.analysis.statistics.hypotheses import judge_hypotheses
 from tunebook.analysis.statistics.intervals import LEVEL
 from tunebook.analysis.statistics.measure_results import analyze_measures
 from tunebook.analysis.statistics.scores import score_evaluations
@@ -35,7 +40,7 @@ from tunebook.tools.results import LogViewer
 __all__ = ["analyze_experiment"]
 
 _STATISTICS = ("comparisons", "effects", "replicates", "costs", "cases")  # of each measure, in one tuple
-_ANALYZING_PACKAGES = ("scipy", "statsmodels", "pandas")
+_ANALYZING_PACKAGES = ("scipy", "statsmodels", "scikit-learn", "pandas")
 
 
 def analyze_experiment(source: Source) -> Analysis:
@@ -46,11 +51,15 @@ def analyze_experiment(source: Source) -> Analysis:
     """
     found = score_evaluations(collect(source))
     results = analyze_measures(found)
+    aggregates, groups = aggregate(found), compare_groups(found)
     headline = [item for item in results if item.is_headline]
     gaps = gaps_of(found)
     recorded = tuple(recorded_jobs(source, found.runs))
     differences = environment_differences(recorded)
-    findings = [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
+    hypotheses = judge_hypotheses(source, results)
+    findings = [*state_hypotheses(hypotheses, found.tasks)]
+    findings += [*chain.from_iterable(map(state_findings, headline)), *state_training(found.runs)]
+    findings += [*state_aggregates(found, aggregates), *state_groups(found, groups)]
     findings += [*state_data(source, found), *state_answers(found)]
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
     overview = _overview(plan_text)
@@ -73,8 +82,12 @@ def analyze_experiment(source: Source) -> Analysis:
         provenance=MappingProxyType(provenance),
         differences=differences,
         settings=settings_used(recorded),
+        aggregates=aggregates,
+        groups=groups,
         level=LEVEL,
         balanced=bool(headline) and all(item.balance.is_balanced for item in headline),
+        hypotheses=hypotheses,
+        frozen=source.frozen,
         viewer=_viewer(source),
     )
 

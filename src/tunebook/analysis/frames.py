@@ -1,4 +1,4 @@
-"""The analysis as plain rows and as data frames of them: runs, scores, samples, training steps, tests, and levels."""
+"""The analysis as plain rows and as data frames of them: runs, scores, samples, steps, tests, levels, hypotheses."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import fields
 from operator import itemgetter
 from typing import Any
 
+from tunebook.analysis.aggregate_rows import aggregate_rows, aggregates_frame, group_rows, groups_frame
 from tunebook.analysis.effect_rows import EFFECT_COLUMNS, effect_rows, plain_effects
 from tunebook.analysis.records import EvaluationRecord, Interval, Score, Training
+from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
 
@@ -195,11 +197,42 @@ def _effects_frame(analysis: Analysis) -> Any:
     return _frame(effect_rows(analysis), list(EFFECT_COLUMNS))
 
 
+_CONTRASTED = ("task", "other_task", "measure", "margin", "left", "right", "difference")
+_JUDGED = ("test", "generalizes", "n", "runs", "p", "p_holm", "p_against", "significant")
+
+
+def _hypotheses_frame(analysis: Analysis) -> Any:
+    """One row per hypothesis of the plan; ``when`` and ``frozen`` say since when it is on the plan."""
+    rows = [_hypothesis(item) for item in analysis.hypotheses]
+    return _frame(rows, ["hypothesis", "contrast", "verdict", "difference", "p", "p_holm"])
+
+
+def _hypothesis(item: HypothesisResult) -> _Row:
+    row: _Row = {
+        "hypothesis": item.name,
+        "contrast": item.contrast,
+        "verdict": item.verdict.value,
+        "reason": item.reason or None,
+        "exploratory": item.is_exploratory,
+        "frozen": item.frozen.time or None,
+        "when": item.frozen.when.value if item.frozen.when is not None else None,
+        "removed": item.frozen.removed or None,
+    }
+    row |= {name: getattr(item, name) for name in _CONTRASTED} | _bounds(item.interval)
+    row["interval"] = item.interval.level if item.interval is not None else None
+    row |= {name: getattr(item, name) for name in _JUDGED}
+    row["family"] = item.family.name
+    return row | {"tests": item.family.size, "correction": item.family.correction}
+
+
 FRAMES: Mapping[str, Callable[[Analysis], Any]] = {
     "runs": _runs_frame,
     "evaluations": _evaluations_frame,
     "comparisons": _comparisons_frame,
     "effects": _effects_frame,
+    "hypotheses": _hypotheses_frame,
+    "aggregates": aggregates_frame,
+    "groups": groups_frame,
     "curves": _curves_frame,
     "samples": _samples_frame,
 }
@@ -218,6 +251,9 @@ def plain_rows(analysis: Analysis) -> dict[str, list[_Row]]:
         "scores": _only(scored, _SCORE),
         "comparisons": _only(compared, (*_COMPARED, *_TESTED)),
         "effects": plain_effects(analysis),
+        "hypotheses": [_hypothesis(item) for item in analysis.hypotheses],
+        "aggregates": aggregate_rows(analysis),
+        "groups": group_rows(analysis),
     }
 
 

@@ -283,11 +283,17 @@ class Measure:
 
 @dataclass(frozen=True)
 class TaskUse:
-    """An evaluation task; ``measures`` are its scorers' values of a sample, the headline one first."""
+    """An evaluation task; ``measures`` are its scorers' values of a sample, the headline one first.
+
+    Attributes:
+        wanted: the measure that the plan names if only all samples together have it, such as ``auc``: the headline
+            measure is tested in its place. ``None`` for other plans.
+    """
 
     name: str
     description: str = ""
     measures: tuple[Measure, ...] = ()
+    wanted: Measure | None = None
 
     @property
     def headline(self) -> Measure:

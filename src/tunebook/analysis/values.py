@@ -7,7 +7,7 @@ scorer gives them, never percent. Texts are as they were logged; the code that r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from tunebook.analysis.collect.source import Collected
@@ -24,12 +24,16 @@ from tunebook.analysis.records import (
     TaskUse,
     Training,
 )
+from tunebook.analysis.statistics.aggregates import Aggregates
 from tunebook.analysis.statistics.cases import Case
 from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.group_results import GroupResults
+from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.scores import best_score, final_scores
 from tunebook.analysis.statistics.seeds import Replicates
+from tunebook.disk.hypotheses_record import HypothesesVersion
 from tunebook.tools.results import LogViewer
 
 __all__ = ["Analysis"]
@@ -42,11 +46,15 @@ class Analysis(Collected):
     Attributes:
         experiment: absolute path of the experiment's directory.
         comparisons: of each run with its base model and with the best run, on the same samples.
+        aggregates: measures that only all samples together have, such as the area under the ROC curve.
+        groups: scores by group of samples.
         level: of every interval, and one minus the level of significance.
         balanced: whether on every task the scored runs are a full factorial, with the same number in each cell.
         provenance: the origin of the numbers by name, as far as it is known.
         differences: what was not the same in the environments of all jobs.
         settings: those with which the jobs ran.
+        hypotheses: those of the plan, with their verdicts.
+        frozen: every version of them that tunebook saw; empty if it submitted no job.
         viewer: the program that shows the evaluations' logs, if there is one.
     """
 
@@ -67,8 +75,12 @@ class Analysis(Collected):
     provenance: Mapping[str, str]
     differences: tuple[EnvironmentDifference, ...] = ()
     settings: tuple[SettingUsed, ...] = ()
+    aggregates: Aggregates = field(default_factory=Aggregates)
+    groups: GroupResults = field(default_factory=GroupResults)
     level: float = 0.95
     balanced: bool = False
+    hypotheses: tuple[HypothesisResult, ...] = ()
+    frozen: tuple[HypothesesVersion, ...] = ()
     viewer: LogViewer | None = None
 
     @property

@@ -18,7 +18,7 @@ from tunebook.analysis.collect.places import places_outside
 from tunebook.analysis.collect.source import JobFacts, Source, source_of
 from tunebook.analysis.destination import destination_of
 from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.formatting import plural
+from tunebook.analysis.formatting import plural, time_text
 from tunebook.analysis.frames import FRAMES
 from tunebook.analysis.last_analysis import WrittenAnalysis, look_at_inputs, recall, remember
 from tunebook.analysis.report.html import notebook_html
@@ -26,6 +26,7 @@ from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.report.write import ReportOptions, write_report
 from tunebook.analysis.summary import Summary, summarize
 from tunebook.analysis.values import Analysis
+from tunebook.api.freezing import freeze_hypotheses
 from tunebook.api.loading import find_experiment, find_site
 from tunebook.api.running import status
 from tunebook.api.scaffolding import now
@@ -171,7 +172,7 @@ def analyze(
     experiment = find_experiment(directory)
     _require_packages()
     if not options.write:
-        known = _Known(experiment, find_site(experiment).site, *_job_facts(experiment, ask=options.ask))
+        known = _Known(experiment, find_site(experiment).site, *_job_facts(experiment, ask=options.ask), clock)
         analysis = analyze_experiment(known.source(use_cache=False))
         return AnalyzeReport(
             experiment,
@@ -196,16 +197,19 @@ class _Known:
     site: Site
     facts: tuple[JobFacts, ...]
     warnings: tuple[Problem, ...]
+    clock: Callable[[], datetime]
 
     def source(self, *, use_cache: bool) -> Source:
-        return source_of(self.experiment, _plan(self.experiment), self.site, jobs=self.facts, use_cache=use_cache)
+        plan = _plan(self.experiment)
+        source = source_of(self.experiment, plan, self.site, jobs=self.facts, use_cache=use_cache)
+        return replace(source, frozen=freeze_hypotheses(self.experiment, plan.hypotheses, self.clock, write=use_cache))
 
 
 def _written(experiment: Path, options: AnalyzeOptions, clock: Callable[[], datetime]) -> AnalyzeReport:
     """The last analysis if nothing has changed since it was written; otherwise a new one."""
     site = find_site(experiment).site
     facts, warnings = _job_facts(experiment, ask=options.ask)
-    known = _Known(experiment, site, facts, warnings)
+    known = _Known(experiment, site, facts, warnings, clock)
     inputs = look_at_inputs([experiment], repr((site, facts, options)))
     destination = destination_of(experiment)
     last = recall(inputs, destination)
@@ -218,7 +222,7 @@ def _written(experiment: Path, options: AnalyzeOptions, clock: Callable[[], date
     source = known.source(use_cache=True)
     now_known = inputs.known(places_outside(source))
     analysis = analyze_experiment(source)
-    written = write_report(analysis, options, destination, as_of=f"{clock():%Y-%m-%d %H:%M %Z}")
+    written = write_report(analysis, options, destination, as_of=time_text(clock().isoformat()))
     files = tuple(f"{ANALYSIS}/{name}" for name in written)
     summary = summarize(analysis)
     remember(now_known, WrittenAnalysis(files, summary), destination)

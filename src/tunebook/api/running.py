@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from tunebook.api.freezing import freeze_hypotheses
 from tunebook.api.loading import Loaded, find_experiment, load_correct
 from tunebook.api.remedies import shrink_training
 from tunebook.api.scaffolding import now
@@ -54,6 +55,8 @@ def run(
 ) -> RunReport:
     """Runs every job that is not completed, each evaluation after its own training, until nothing is left to do.
 
+    The plan's hypotheses are frozen before the first job is submitted.
+
     Args:
         on_event: called with the state of all jobs.
         on_choice: called once, with the chosen executor and the reason.
@@ -67,13 +70,20 @@ def run(
         UsageError: ``detach`` is set, but the executor's jobs end with the process that watches them.
     """
     experiment = find_experiment(directory)
-    options, settings = _prepared(experiment, options)
+    options, loaded, settings = _prepared(experiment, options)
     choice = _choose(options)
     if on_choice is not None:
         on_choice(choice)
     jobs = read_manifest(experiment).jobs
     remedy = partial(shrink_training, experiment, clock=now) if options.retry_oom else None
-    hooks = Hooks(remedy=remedy, approve=approve, settings=settings)
+
+    def freeze(preview: Preview) -> bool:
+        if not approve(preview):
+            return False
+        freeze_hypotheses(experiment, loaded.context.plan.hypotheses, now, is_submitting=bool(preview.to_run))
+        return True
+
+    hooks = Hooks(remedy=remedy, approve=freeze, settings=settings)
     return run_jobs(jobs, choice.executor, experiment=experiment, options=options, on_event=on_event, hooks=hooks)
 
 
@@ -86,12 +96,12 @@ def preview(directory: Path, options: RunOptions | None = None) -> Preview:
         UsageError: no job is selected.
     """
     experiment = find_experiment(directory)
-    options, _ = _prepared(experiment, options)
+    options, _, _ = _prepared(experiment, options)
     return preview_run(read_manifest(experiment).jobs, experiment=experiment, options=options)
 
 
-def _prepared(experiment: Path, options: RunOptions | None) -> tuple[RunOptions, Settings]:
-    """The options in full, and the settings in effect, once the scaffolded files are known to be those of the plan."""
+def _prepared(experiment: Path, options: RunOptions | None) -> tuple[RunOptions, Loaded, Settings]:
+    """The options in full, the plan, and the settings in effect, once the scaffolded files are known to be its own."""
     options = options or RunOptions()
     loaded = load_correct(experiment)
     if options.tool is not None:
@@ -99,7 +109,7 @@ def _prepared(experiment: Path, options: RunOptions | None) -> tuple[RunOptions,
     if options.array is None and options.stagger_s > 0:
         options = replace(options, array=False)
     blueprint = _refuse_stale(loaded, options)
-    return options, partial(_settings_of, loaded, blueprint)
+    return options, loaded, partial(_settings_of, loaded, blueprint)
 
 
 def _settings_of(

@@ -16,6 +16,7 @@ __all__ = [
     "DEVIATIONS",
     "DIGESTS",
     "GIVEN_UP",
+    "HYPOTHESES",
     "INPUTS",
     "LEDGER",
     "LOCK",
@@ -53,6 +54,7 @@ PACKS = f"{STATE_DIRECTORY}/packs"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 DIGESTS = f"{STATE_DIRECTORY}/digests.json"
 INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"
+HYPOTHESES = f"{STATE_DIRECTORY}/hypotheses.json"
 SUBMISSIONS = f"{STATE_DIRECTORY}/submissions.jsonl"
 LOCK = f"{STATE_DIRECTORY}/lock"
 DESIGN_LOG = "design-experiment.log"

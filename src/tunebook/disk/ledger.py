@@ -188,6 +188,11 @@ class LedgerReader:
             return None
         return self._submissions[tags[-1]]
 
+    def every(self) -> tuple[LedgerEntry, ...]:
+        """Every submission that was not refused, in the order in which they began."""
+        self._read_new_lines()
+        return tuple(self._submissions.values())
+
     def submissions(self) -> dict[str, int]:
         """Returns how many times each job was submitted, by the job's name; refused submissions do not count."""
         self._read_new_lines()

@@ -12,6 +12,7 @@ from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.plan import Plan
 from tunebook.core.site import Site
+from tunebook.disk.hypotheses_record import HypothesesVersion
 from tunebook.errors import PlanError
 from tunebook.slurm.accounting import SlurmUse
 from tunebook.tools.registry import Registry, installed_tools
@@ -61,6 +62,7 @@ class Source:
         evaluation_results: evaluation tool, in lower case, to its reader of logs.
         jobs: facts about every scaffolded job; empty for an experiment that was not scaffolded here.
         use_cache: whether to remember the contents of unchanged logs.
+        frozen: every version of the plan's hypotheses; empty if tunebook never submitted a job here.
     """
 
     experiment: Path
@@ -70,6 +72,7 @@ class Source:
     evaluation_results: Mapping[str, EvaluationResults]
     jobs: tuple[JobFacts, ...] = ()
     use_cache: bool = True
+    frozen: tuple[HypothesesVersion, ...] = ()
 
 
 def source_of(

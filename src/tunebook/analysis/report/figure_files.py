@@ -14,7 +14,7 @@ from tunebook.disk.stamps import NEVER_FRESH_NS, files_below, stamp_of
 
 __all__ = ["write_figures"]
 
-_OURS = ("score_", "sample_agreement", "loss", "learning_rate")  # the beginnings of our figures' names
+_OURS = ("score_", "sample_agreement", "reliability", "loss", "learning_rate")  # the beginnings of our figures' names
 _MEMORY = "figures.json"
 
 

@@ -10,6 +10,9 @@ from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import plural
 from tunebook.analysis.report.content import Block, Entries, Entry, Section, Style, Table, Text
 from tunebook.analysis.report.effect_tables import effect_blocks
+from tunebook.analysis.report.group_section import group_blocks
+from tunebook.analysis.report.number_section import number_blocks
+from tunebook.analysis.report.risk_section import risk_blocks
 from tunebook.analysis.report.tables import best_runs, score_tables, seed_table
 from tunebook.analysis.values import Analysis
 
@@ -17,11 +20,15 @@ __all__ = ["left_out", "task_section"]
 
 _PARTS = {
     "scores": "Scores",
+    "risk": "Risk and calibration",
+    "numbers": "Predicted numbers",
+    "groups": "Scores by group",
     "effects": "Effects of the varied factors",
     "epochs": "Epochs",
     "cost": "Cost",
     "agreement": "Agreement between runs",
 }
+_MADE_BY = {"risk": risk_blocks, "numbers": number_blocks, "groups": group_blocks}
 
 
 def task_section(analysis: Analysis, scores: TaskScores, figures: Sequence[Figure], number: int) -> Section:
@@ -36,12 +43,20 @@ def task_section(analysis: Analysis, scores: TaskScores, figures: Sequence[Figur
         measures = ", ".join(f"{each.name} ({each.reading})" for each in scores.task.measures)
         blocks.append(Text(f"{scores.task.description} Measures: {measures or 'none yet'}."))
     own = _of_task(analysis, scores)
-    for part, title in _PARTS.items():
+    for part, title in _parts(scores):
         found = [*_before(own, scores, part), *_drawn(figures, part), *_after(own, scores, part, number)]
         if found:
             blocks += [Text(title, Style.HEADING), *found]
     blocks += left_out(figures)
     return Section(f"task-{number}", f"Task: {scores.task.name}", tuple(blocks), short=scores.task.name)
+
+
+def _parts(scores: TaskScores) -> list[tuple[str, str]]:
+    """The parts with their titles; risk and numbers first, if the plan names a measure of them."""
+    parts = list(_PARTS.items())
+    if scores.task.wanted is not None:
+        parts.sort(key=lambda item: item[0] not in {"risk", "numbers"})
+    return parts
 
 
 def _of_task(analysis: Analysis, scores: TaskScores) -> Analysis:
@@ -73,6 +88,8 @@ def _after(analysis: Analysis, scores: TaskScores, part: str, number: int) -> It
             yield Text("Settings over seeds", Style.SUBHEADING)
             yield replace(seed_table(analysis), key=f"seeds-{number}")
         yield from score_tables(analysis, scores.task)
+    if part in _MADE_BY:
+        yield from _MADE_BY[part](analysis, scores, number)
     if part == "effects" and analysis.effects:
         for block in effect_blocks(analysis):
             yield _numbered(block, number)
@@ -80,6 +97,15 @@ def _after(analysis: Analysis, scores: TaskScores, part: str, number: int) -> It
 
 def _numbered(block: Block, number: int) -> Block:
     """A table with a key of its own, and a heading below that of the part."""
+    if isinstance(block, Table):
+        return replace(block, key=f"{block.key}-{number}")
+    if isinstance(block, Text) and block.style is Style.HEADING:
+        return replace(block, style=Style.SUBHEADING)
+    return block
+
+
+def _of_number(block: Block, number: int) -> Block:
+    """The block with a key of this task, below one of the task's headings."""
     if isinstance(block, Table):
         return replace(block, key=f"{block.key}-{number}")
     if isinstance(block, Text) and block.style is Style.HEADING:

@@ -1,0 +1,334 @@
+"""Tests of the plan's hypotheses, on the same samples and corrected among themselves only, with their verdicts.
+
+Both sides of a hypothesis are means over the combinations of the other factors' levels, each combination with the same
+weight. With two seeds or more in every combination on both sides, the spread between runs is the error: the result
+generalizes to other trainings. Otherwise it is the spread between samples, over each sample's mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from statistics import fmean
+
+from tunebook.analysis.collect.source import Source
+from tunebook.analysis.records import EvaluationKey, Family, Interval, Measure
+from tunebook.analysis.statistics.claims import (
+    Claim,
+    ClaimKind,
+    Evidence,
+    NoEvidenceError,
+    RunEvidence,
+)
+from tunebook.analysis.statistics.families import correct_family
+from tunebook.analysis.statistics.frozen import Frozen, frozen_hypotheses
+from tunebook.analysis.statistics.intervals import ALPHA
+from tunebook.analysis.statistics.measure_results import MeasureResults
+from tunebook.analysis.statistics.paired_tests import holm
+from tunebook.analysis.statistics.pairwise import common_samples
+from tunebook.analysis.statistics.sample_evidence import evidence_of_pairs, evidence_of_samples
+from tunebook.analysis.statistics.scores import ScoreTable
+from tunebook.core.contrasts import Contrast, resolve
+from tunebook.core.hypotheses import Hypothesis, HypothesisError, Relation
+from tunebook.core.measures import Direction
+from tunebook.core.plan import Plan
+from tunebook.core.plan.settings import evaluations
+
+__all__ = ["ADDED_LATER", "HYPOTHESES", "HypothesisResult", "Verdict", "judge_hypotheses"]
+
+HYPOTHESES = "hypotheses of the plan"
+ADDED_LATER = "hypotheses added later"
+_FAMILY = Family(HYPOTHESES)
+
+
+class Verdict(StrEnum):
+    """What the data say about a hypothesis."""
+
+    SUPPORTED = "supported"
+    NOT_SUPPORTED = "not supported"
+    CONTRADICTED = "contradicted"
+    NOT_TESTABLE = "not testable"
+
+
+@dataclass(frozen=True)
+class HypothesisResult:
+    """One hypothesis with its test.
+
+    Attributes:
+        name: ``H1``, or ``hypothesis 2`` for one without a name.
+        contrast: as it is written.
+        reason: why it is not testable.
+        direction: of the measure, which ``better than`` follows.
+        kind: what the hypothesis says about the difference; ``margin`` in the measure's unit.
+        difference: left side minus right side, with an interval of 95 %, or of 90 % for an equivalence.
+        left: the left side's mean on the samples of the test; ``right`` likewise.
+        n: samples; of the left task where tasks are compared. ``runs`` is how many runs were compared.
+        generalizes: ``seeds`` or ``samples``.
+        p: one-sided for directions and margins; ``p_holm`` is corrected over its family.
+        p_against: two-sided and corrected over the family: a small value contradicts the hypothesis.
+        frozen: since when it is on the plan, and whether that was before the first job.
+        missing: runs that have no score yet; ``left_out`` have no partner on the other side.
+        confounded: other settings in which the two sides differ throughout.
+    """
+
+    name: str
+    contrast: str
+    frozen: Frozen
+    words: str = ""
+    verdict: Verdict = Verdict.NOT_TESTABLE
+    reason: str = ""
+    task: str = ""
+    other_task: str = ""
+    measure: str = ""
+    direction: Direction = Direction.UNKNOWN
+    kind: ClaimKind = ClaimKind.DIFFERENT
+    margin: float = 0.0
+    difference: float | None = None
+    interval: Interval | None = None
+    left: float | None = None
+    right: float | None = None
+    n: int = 0
+    runs: int = 0
+    test: str = ""
+    generalizes: str = ""
+    p: float | None = None
+    p_holm: float | None = None
+    p_against: float | None = None
+    significant: bool | None = None
+    family: Family = _FAMILY
+    missing: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    confounded: tuple[str, ...] = ()
+
+    @property
+    def is_exploratory(self) -> bool:
+        """Whether it was not on the plan before the first job."""
+        return not self.frozen.is_before_jobs
+
+
+class _NotTestableError(Exception):
+    """A hypothesis cannot be tested; the message says why."""
+
+
+def judge_hypotheses(source: Source, results: Sequence[MeasureResults]) -> tuple[HypothesisResult, ...]:
+    """Each hypothesis of the plan, and those that were frozen and are no longer on it, in their order.
+
+    Hypotheses that were added later are a family of their own, so that they do not change the others' correction; a
+    hypothesis that was removed stays in its family.
+    """
+    tables = {(item.table.task, item.table.measure.name): item.table for item in results}
+    tested = [_test(source, tables, *item) for item in frozen_hypotheses(source.plan.hypotheses, source.frozen)]
+    first = [item for item in tested if not item.is_exploratory]
+    later = [item for item in tested if item.is_exploratory]
+    corrected = [*_corrected(first, HYPOTHESES), *_corrected(later, ADDED_LATER if source.frozen else HYPOTHESES)]
+    by_name = {item.name: item for item in corrected}
+    return tuple(by_name[item.name] for item in tested)
+
+
+def _test(
+    source: Source, tables: Mapping[tuple[str, str], ScoreTable], name: str, hypothesis: Hypothesis, frozen: Frozen
+) -> HypothesisResult:
+    result = HypothesisResult(name, hypothesis.contrast, frozen, hypothesis.words)
+    try:
+        contrast = resolve(source.plan, hypothesis)
+    except HypothesisError as error:
+        return replace(result, reason=f"the plan cannot decide it: {error}")
+    result = replace(
+        result,
+        task=contrast.task,
+        other_task=contrast.other_task,
+        left_out=contrast.left_out,
+        confounded=contrast.confounded,
+    )
+    try:
+        one, other = _tables(tables, contrast)
+        result = replace(result, measure=one.measure.name, direction=one.measure.direction)
+        claim = _claim(hypothesis, one.measure)
+        result = replace(result, kind=claim.kind, margin=claim.margin)
+        return _tested(result, contrast, claim, (one, other), _planned_epochs(source.plan))
+    except (_NotTestableError, NoEvidenceError) as error:
+        return replace(result, reason=str(error))
+
+
+def _tables(tables: Mapping[tuple[str, str], ScoreTable], contrast: Contrast) -> tuple[ScoreTable, ScoreTable]:
+    """The scores of both sides: of one task, or of two with the same measure."""
+    one, other = (_table(tables, task, contrast.hypothesis.measure) for task in (contrast.task, contrast.other_task))
+    ours, theirs = one.measure, other.measure
+    if ours.name != theirs.name and not (ours.is_share and theirs.is_share):
+        hint = "name one that both have `with MEASURE`"
+        raise _NotTestableError(f"the tasks have the measures {ours.name} and {theirs.name}, which differ; {hint}")
+    return one, other
+
+
+def _table(tables: Mapping[tuple[str, str], ScoreTable], task: str, measure: str) -> ScoreTable:
+    own = {name: table for (of_task, name), table in tables.items() if of_task == task}
+    if not own:
+        raise _NotTestableError(f"no evaluation of {task} has results yet")
+    if not measure:
+        return next(iter(own.values()))
+    if measure not in own:
+        raise _NotTestableError(f"{task} has no measure {measure}; it has {', '.join(own)}")
+    return own[measure]
+
+
+def _claim(hypothesis: Hypothesis, measure: Measure) -> Claim:
+    """What the hypothesis says about left minus right, in the measure's unit."""
+    margin, relation = 0.0, hypothesis.relation
+    if hypothesis.margin is not None:
+        margin = hypothesis.margin.value
+        if hypothesis.margin.in_points and not measure.is_share:
+            raise _NotTestableError(f"the margin is in points, but {measure.name} is not a share of samples")
+        if measure.is_share and abs(margin) >= 1:
+            raise _NotTestableError(f"the margin {hypothesis.margin.text} is 1 or more, but {measure.name} is a share")
+    if relation is Relation.EQUAL:
+        return Claim(ClaimKind.WITHIN, margin)
+    if relation is Relation.DIFFERENT:
+        return Claim(ClaimKind.DIFFERENT)
+    is_above = relation is Relation.HIGHER
+    if relation.follows_direction:
+        if not measure.has_direction:
+            hint = "write `>` or `<`, or give the task a direction"
+            raise _NotTestableError(f"nobody said whether higher or lower values of {measure.name} are better; {hint}")
+        is_above = (relation is Relation.BETTER) == (measure.direction is Direction.HIGHER)
+    return Claim(ClaimKind.ABOVE, margin) if is_above else Claim(ClaimKind.BELOW, -margin)
+
+
+# --- testing -------------------------------------------------------------------------------------------------------
+
+_Cell = tuple[list[EvaluationKey], list[EvaluationKey]]
+_Planned = Mapping[tuple[str, str], int]
+
+
+def _planned_epochs(plan: Plan) -> _Planned:
+    """Run and task to the last epoch that is planned, -1 for models that are not trained here."""
+    last: dict[tuple[str, str], int] = {}
+    for item in evaluations(plan):
+        key = (item.run, item.task)
+        last[key] = max(last.get(key, -1), -1 if item.epoch is None else item.epoch)
+    return last
+
+
+def _tested(
+    result: HypothesisResult, contrast: Contrast, claim: Claim, tables: tuple[ScoreTable, ScoreTable], planned: _Planned
+) -> HypothesisResult:
+    one, other = tables
+    cells, missing = _scored_cells(contrast, tables, planned)
+    lefts = [key for cell in cells for key in cell[0]]
+    rights = [key for cell in cells for key in cell[1]]
+    if contrast.is_of_tasks:
+        ours, theirs = common_samples(one, lefts), common_samples(other, rights)
+    else:
+        ours = theirs = common_samples(one, [*lefts, *rights])
+    if not ours or not theirs:
+        raise _NotTestableError("the evaluations have no samples in common")
+    values = [_values(one, lefts, ours), _values(other, rights, theirs)]
+    left, right = (_side_means(own, cells, side) for side, own in enumerate(values))
+    evidence = _evidence(contrast, cells, values, left=left, right=right)
+    return replace(
+        result,
+        difference=evidence.difference,
+        interval=evidence.interval(claim),
+        left=fmean(left),
+        right=fmean(right),
+        n=len(ours),
+        runs=len({key.run for key in (*lefts, *rights)}),
+        test=evidence.name(claim),
+        generalizes=evidence.generalizes,
+        p=claim.p(evidence),
+        p_against=claim.p_against(evidence),
+        missing=missing,
+    )
+
+
+def _scored_cells(
+    contrast: Contrast, tables: tuple[ScoreTable, ScoreTable], planned: _Planned
+) -> tuple[list[_Cell], tuple[str, ...]]:
+    """Each cell's evaluations after the last planned epoch, and the names of the runs that have none with a score."""
+    cells: list[_Cell] = []
+    missing: dict[str, None] = {}
+    for cell in contrast.cells:
+        sides = []
+        for table, names in zip(tables, (cell.left, cell.right), strict=True):
+            scored = {score.evaluation for score in table.scores if score.value is not None}
+            finals = {name: EvaluationKey(name, table.task, planned[name, table.task]) for name in names}
+            keys = [key for key in finals.values() if key in scored]
+            absent = [name for name, key in finals.items() if key not in scored]
+            missing |= dict.fromkeys(absent)
+            if not keys:
+                raise _NotTestableError(f"{_listed(absent)} {'has' if len(absent) == 1 else 'have'} no score yet")
+            sides.append(keys)
+        if contrast.is_of_tasks:
+            both = {key.run for key in sides[0]} & {key.run for key in sides[1]}
+            sides = [[key for key in keys if key.run in both] for keys in sides]
+            if not both:
+                raise _NotTestableError(f"no run of {_listed(cell.left)} has scores of both tasks yet")
+        cells.append((sides[0], sides[1]))
+    return cells, tuple(missing)
+
+
+def _listed(names: Sequence[str]) -> str:
+    most = 4
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+_Values = dict[EvaluationKey, list[float]]
+
+
+def _values(table: ScoreTable, keys: Sequence[EvaluationKey], samples: Sequence[str]) -> _Values:
+    """The values of the samples, in their order, of each evaluation."""
+    found: _Values = {}
+    for key in keys:
+        own = table.values(key)
+        found[key] = [own[sample] for sample in samples]
+    return found
+
+
+def _side_means(values: _Values, cells: Sequence[_Cell], side: int) -> list[float]:
+    """Each sample's mean over the cells, of its means over the runs of a cell."""
+    columns = []
+    for cell in cells:
+        runs = [values[key] for key in cell[side]]
+        columns.append([fmean(own) for own in zip(*runs, strict=True)])
+    return [fmean(own) for own in zip(*columns, strict=True)]
+
+
+def _evidence(
+    contrast: Contrast, cells: Sequence[_Cell], values: Sequence[_Values], *, left: list[float], right: list[float]
+) -> Evidence:
+    """Over runs where every setting has several seeds on both sides, otherwise over samples."""
+    scores = []
+    for cell in cells:
+        ours, theirs = ([fmean(own[key]) for key in keys] for own, keys in zip(values, cell, strict=True))
+        scores.append((ours, theirs))
+    try:
+        return RunEvidence.of_same_runs(scores) if contrast.is_of_tasks else RunEvidence.of(scores)
+    except NoEvidenceError:
+        return evidence_of_samples(left, right) if contrast.is_of_tasks else evidence_of_pairs(left, right)
+
+
+# --- verdicts ------------------------------------------------------------------------------------------------------
+
+
+def _corrected(items: Sequence[HypothesisResult], name: str) -> list[HypothesisResult]:
+    """The hypotheses of a family with corrected p-values and verdicts."""
+    against = [item.p_against for item in items if item.p_against is not None]
+    corrected_against = iter(holm(against))
+    named = [replace(item, family=Family(name)) for item in items]
+    found = []
+    for item in correct_family(named, name):
+        p_against = next(corrected_against) if item.p_against is not None else None
+        found.append(_with_verdict(replace(item, p_against=p_against)))
+    return found
+
+
+def _with_verdict(item: HypothesisResult) -> HypothesisResult:
+    if item.p is None:
+        return item
+    verdict = Verdict.NOT_SUPPORTED
+    if item.significant:
+        verdict = Verdict.SUPPORTED
+    elif item.p_against is not None and item.p_against < ALPHA:
+        verdict = Verdict.CONTRADICTED
+    return replace(item, verdict=verdict)
