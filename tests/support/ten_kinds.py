@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from support.made_logs import MadeExperiment, MadeRun, MadeTask, samples_of
+from tunebook.tools.results import Samples
 
 __all__ = ["KINDS", "RANK", "RATE"]
 
@@ -64,7 +66,14 @@ def factorial_with_seeds() -> MadeExperiment:
         return 0.7 * math.log2(int(cells[RANK]) / 16) + noise.normal(0, 0.25)
 
     cells = _grid(rank=("4", "16", "64"), rate=("1e-5", "1e-4"), seed=("1", "2", "3"))
-    return _sweep(cells, skill, seed=11, samples=60)
+    hypotheses = (
+        "**up:** lora_rank = 64 better than lora_rank = 4",
+        "**far:** lora_rank = 64 > lora_rank = 4 by at least 60 points",
+        "**rate:** lr = 1e-4 better than lr = 1e-5",
+        "**same:** lr = 1e-4 = lr = 1e-5 within 8 points",
+        "**wrong:** lora_rank = 4 better than lora_rank = 16",
+    )
+    return replace(_sweep(cells, skill, seed=11, samples=60), hypotheses=hypotheses)
 
 
 def models_tasks_epochs() -> MadeExperiment:
@@ -97,16 +106,29 @@ def two_hundred_runs() -> MadeExperiment:
 
 
 def lower_is_better() -> MadeExperiment:
-    """Three ranks × two learning rates, one seed; the score is an error without an upper bound, in steps of 0.01."""
+    """Three ranks × two learning rates, one seed; answers are numbers, and scores their errors, which have no limit."""
     random = np.random.default_rng(41)
+    targets = [round(float(number), 2) for number in random.normal(100, 30, 50)]
     hard = random.gamma(2.0, 4.0, 50)
-    runs, logs = [], {(BASE, "cap", -1): samples_of({"mae": _rounded(hard * random.uniform(0.8, 1.6, 50) + 3)})}
+    runs, logs = [], {}
+    logs[BASE, "cap", -1] = _number_samples(targets, hard * random.uniform(0.8, 1.6, 50) + 3)
     for cells in _grid(rank=("4", "16", "64"), rate=("1e-5", "1e-4")):
         factor = {"4": 1.0, "16": 0.75, "64": 0.6}[cells[RANK]]
         runs.append(MadeRun(_name(cells), cells))
         errors = hard * factor * random.uniform(0.5, 1.5, 50) + random.exponential(1.0, 50)
-        logs[runs[-1].name, "cap", 0] = samples_of({"mae": _rounded(errors)})
+        logs[runs[-1].name, "cap", 0] = _number_samples(targets, errors, unparsed={"4": (7,)}.get(cells[RANK], ()))
     return MadeExperiment(runs, logs)
+
+
+def _number_samples(targets: Sequence[float], errors: Any, unparsed: Sequence[int] = ()) -> Samples:
+    """Answers that are off by these errors, every other one upwards; some answers have no number."""
+    answers, logged = [], []
+    for place, (target, error) in enumerate(zip(targets, errors, strict=True)):
+        answer = round(target + (-1) ** place * round(float(error), 2), 2)
+        is_parsed = place not in unparsed
+        answers.append(f"about {answer}" if is_parsed else "I cannot tell.")
+        logged.append(round(abs(answer - target), 2) if is_parsed else None)
+    return samples_of({"mae": logged}, answers=tuple(answers), targets=tuple(map(str, targets)))
 
 
 def _rounded(values: Any) -> list[float]:
@@ -164,7 +186,15 @@ def crossover() -> MadeExperiment:
     """A higher rank helps at the low learning rate and harms at the high one: the main effects are near 0."""
     skills = {("4", "1e-5"): -1.5, ("64", "1e-5"): 1.5, ("4", "1e-3"): 1.5, ("64", "1e-3"): -1.5}
     cells = _grid(rank=("4", "64"), rate=("1e-5", "1e-3"))
-    return _sweep(cells, lambda own: skills[own[RANK], own[RATE]], seed=81, samples=60)
+    hypotheses = (
+        "**low:** rank64_lr1e-5 better than rank4_lr1e-5",
+        "**some:** rank64_lr1e-5 > rank4_lr1e-5 by at least 20 points",
+        "**equal:** rank64_lr1e-5 = rank4_lr1e-3 within 25 points",
+        "**rank:** lora_rank = 64 ≠ lora_rank = 4",
+        "**wrong:** rank64_lr1e-3 better than rank4_lr1e-3",
+    )
+    made = _sweep(cells, lambda own: skills[own[RANK], own[RATE]], seed=81, samples=60)
+    return replace(made, hypotheses=hypotheses)
 
 
 def single_run() -> MadeExperiment:
@@ -173,22 +203,29 @@ def single_run() -> MadeExperiment:
 
 
 def risk() -> MadeExperiment:
-    """Probabilities of an outcome of three runs, the last one well calibrated."""
+    """Probabilities of an outcome of two runs, the second well calibrated, with a group of each sample."""
     random = np.random.default_rng(101)
     count = 80
     truth = random.normal(0, 1.5, count)
-    outcome = (random.random(count) < 1 / (1 + np.exp(-truth))).astype(int)
+    outcome = (random.random(count) < 1 / (1 + np.exp(-truth))).astype(int).tolist()
+    bands = tuple(map(str, random.choice(["young", "old"], count)))
     runs = [MadeRun(f"rank{rank}", {RANK: rank}) for rank in ("4", "16")]
     logs = {}
     for name, noise, sharp in ((BASE, 3.0, 2.5), ("rank4", 1.5, 1.5), ("rank16", 0.3, 1.0)):
         risks = 1 / (1 + np.exp(-sharp * (truth + random.normal(0, noise, count))))
-        logs[name, "cap", -1 if name == BASE else 0] = _risk_samples(_rounded(risks), outcome)
+        in_steps = [round(float(each) * 20) / 20 for each in risks]
+        logs[name, "cap", -1 if name == BASE else 0] = _risk_samples(in_steps, outcome, bands)
     return MadeExperiment(runs, logs)
 
 
-def _risk_samples(risks: Sequence[float], outcome: Any) -> Any:
-    right = [float((risk > 0.5) == bool(label)) for risk, label in zip(risks, outcome, strict=True)]
-    return samples_of({"scorer": right}, targets=tuple(str(label) for label in outcome))
+def _risk_samples(risks: Sequence[float], outcome: Sequence[int], bands: tuple[str, ...]) -> Samples:
+    right = [float((risk >= 0.5) == bool(label)) for risk, label in zip(risks, outcome, strict=True)]
+    return samples_of(
+        {"choice": right},
+        targets=tuple(map(str, outcome)),
+        metadata={"band": bands},
+        score_metadata={"choice/risk_score": tuple(risks), "choice/target": tuple(outcome)},
+    )
 
 
 KINDS: Mapping[str, Callable[[], MadeExperiment]] = MappingProxyType(
