@@ -336,7 +336,10 @@ class EnvironmentDifference:
 
 @dataclass(frozen=True)
 class Deviation:
-    """A deviation from the plan: ``retry``, ``setting``, ``edited``, ``log``, ``diverged``, ``versions``."""
+    """A deviation from the plan, or between experiments that are analyzed together.
+
+    ``kind`` is ``retry``, ``setting``, ``edited``, ``log``, ``diverged``, ``versions`` or ``experiments``.
+    """
 
     kind: str
     subject: str

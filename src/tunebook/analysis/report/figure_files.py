@@ -41,7 +41,7 @@ def write_figures(folder: Path, memory: Path, figures: Sequence[Figure], size: F
         drawn[figure.name] = _state(key, svg, png)
         written += [svg.name, png.name]
     for path in sorted(folder.glob("*.*")):
-        is_ours = path.suffix in {".svg", ".png"} and path.name.startswith(_OURS)
+        is_ours = path.suffix in {".svg", ".png"} and (path.name.startswith(_OURS) or path.stem in remembered)
         if is_ours and path.name not in written:
             path.unlink(missing_ok=True)
     if drawn != remembered:
