@@ -26,7 +26,8 @@ from tunebook.analysis.records import (
     Training,
 )
 from tunebook.analysis.statistics.cases import Case
-from tunebook.analysis.statistics.effects import Effect, GroupMean
+from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.marginal_means import GroupMean
 from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
@@ -260,6 +261,7 @@ class _Maker:
             unreadable=(),
             strays=(),
             comparisons=comparisons,
+            ranking=(),
             effects=self.effects(factors, final),
             replicates=(),
             costs=self.costs(final),

@@ -75,6 +75,10 @@ class Scale:
             text += f" ({percent_text(interval.level)} interval {self.interval(interval)})"
         return text
 
+    def amount(self, value: float) -> str:
+        """``12.5 points`` (percentage points) or ``0.125``, without a sign."""
+        return f"{self.number(abs(value))} {self.difference_unit}".rstrip()
+
     def change(self, value: float) -> str:
         """``+12.5 points`` (percentage points) or ``+0.125``."""
         text = self.number(value)

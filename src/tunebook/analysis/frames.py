@@ -7,6 +7,8 @@ from dataclasses import fields
 from operator import itemgetter
 from typing import Any
 
+from tunebook.analysis.aggregate_rows import aggregate_rows, aggregates_frame, group_rows, groups_frame
+from tunebook.analysis.effect_rows import EFFECT_COLUMNS, effect_rows, plain_effects
 from tunebook.analysis.records import EvaluationRecord, Interval, Score, Training
 from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.statistics.pairwise import Comparison
@@ -181,9 +183,9 @@ def _comparisons_frame(analysis: Analysis) -> Any:
 
 def _comparison(item: Comparison, prefix: str) -> _Row:
     row = vars(item) | {"epoch": _epoch(item.epoch), "other_epoch": _epoch(item.other_epoch)}
-    del row["interval"]
+    del row["interval"], row["simultaneous"]
     row |= {"family": item.family.name, "family_size": item.family.size, "correction": item.family.correction}
-    return row | _bounds(item.interval, prefix)
+    return row | _bounds(item.interval, prefix) | _bounds(item.simultaneous, f"{prefix}simultaneous_")
 
 
 def _epoch(epoch: int) -> int | None:
@@ -191,31 +193,8 @@ def _epoch(epoch: int) -> int | None:
 
 
 def _effects_frame(analysis: Analysis) -> Any:
-    """One row per level of a main effect or cell of an interaction, with the effect's test."""
-    rows: list[_Row] = []
-    for effect in analysis.effects:
-        df, df_error = effect.df or (None, None)
-        test = {
-            "task": effect.task,
-            "measure": effect.measure,
-            "effect": " × ".join(effect.labels),
-            "test": effect.test or None,
-            "f": effect.statistic,
-            "df": df,
-            "df_error": df_error,
-            "p": effect.p,
-            "p_holm": effect.p_holm,
-            "significant": effect.significant,
-            "generalizes": effect.generalizes or None,
-            "partial_eta_squared": effect.partial_eta_squared,
-            "note": effect.note or None,
-        }
-        for item in effect.means:
-            row = test | {"level": " × ".join(item.levels), "runs": item.runs, "mean": item.mean}
-            if effect.is_main:
-                row |= _bounds(item.interval)
-            rows.append(row)
-    return _frame(rows, ["task", "measure", "effect", "level", "runs", "mean", "p", "p_holm", "significant"])
+    """One row per level of a main effect or cell of an interaction, per trend, and per simple effect."""
+    return _frame(effect_rows(analysis), list(EFFECT_COLUMNS))
 
 
 _CONTRASTED = ("task", "other_task", "measure", "margin", "left", "right", "difference")
@@ -252,6 +231,8 @@ FRAMES: Mapping[str, Callable[[Analysis], Any]] = {
     "comparisons": _comparisons_frame,
     "effects": _effects_frame,
     "hypotheses": _hypotheses_frame,
+    "aggregates": aggregates_frame,
+    "groups": groups_frame,
     "curves": _curves_frame,
     "samples": _samples_frame,
 }
@@ -260,7 +241,6 @@ FRAMES: Mapping[str, Callable[[Analysis], Any]] = {
 _SCORE = ("run", "task", "epoch", "measure", "score", "n", "low", "high", "interval")
 _COMPARED = ("run", "epoch", "against", "other", "task", "measure", "difference", "low", "high")
 _TESTED = ("test", "n", "p", "p_holm", "significant", "family", "family_size", "correction")
-_EFFECT = ("task", "measure", "factors", "statistic", "df", "p", "p_holm", "significant", "generalizes", "note")
 
 
 def plain_rows(analysis: Analysis) -> dict[str, list[_Row]]:
@@ -270,8 +250,10 @@ def plain_rows(analysis: Analysis) -> dict[str, list[_Row]]:
     return {
         "scores": _only(scored, _SCORE),
         "comparisons": _only(compared, (*_COMPARED, *_TESTED)),
-        "effects": _only(map(vars, analysis.effects), _EFFECT),
+        "effects": plain_effects(analysis),
         "hypotheses": [_hypothesis(item) for item in analysis.hypotheses],
+        "aggregates": aggregate_rows(analysis),
+        "groups": group_rows(analysis),
     }
 
 

@@ -7,7 +7,7 @@ scorer gives them, never percent. Texts are as they were logged; the code that r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from tunebook.analysis.collect.source import Collected
@@ -24,11 +24,14 @@ from tunebook.analysis.records import (
     TaskUse,
     Training,
 )
+from tunebook.analysis.statistics.aggregates import Aggregates
 from tunebook.analysis.statistics.cases import Case
 from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.group_results import GroupResults
 from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.ranking import RankedSetting
 from tunebook.analysis.statistics.scores import best_score, final_scores
 from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.disk.hypotheses_record import HypothesesVersion
@@ -43,9 +46,12 @@ class Analysis(Collected):
 
     Attributes:
         experiment: absolute path of the experiment's directory.
-        comparisons: of each run with its base model and with the best run, on the same samples.
+        comparisons: of each run with its base model, and with the best run where no setting has several runs.
+        ranking: the settings of each measure of each task, the best first, with their differences from the best one.
+        aggregates: measures that only all samples together have, such as the area under the ROC curve.
+        groups: scores by group of samples.
         level: of every interval, and one minus the level of significance.
-        balanced: whether the fine-tuned runs are a full factorial with the same number of runs in each cell.
+        balanced: whether on every task the scored runs are a full factorial, with the same number in each cell.
         provenance: the origin of the numbers by name, as far as it is known.
         differences: what was not the same in the environments of all jobs.
         settings: those with which the jobs ran.
@@ -60,6 +66,7 @@ class Analysis(Collected):
     created: str
     type: str
     comparisons: tuple[Comparison, ...]
+    ranking: tuple[RankedSetting, ...]
     effects: tuple[Effect, ...]
     replicates: tuple[Replicates, ...]
     costs: tuple[CostPoint, ...]
@@ -71,6 +78,8 @@ class Analysis(Collected):
     provenance: Mapping[str, str]
     differences: tuple[EnvironmentDifference, ...] = ()
     settings: tuple[SettingUsed, ...] = ()
+    aggregates: Aggregates = field(default_factory=Aggregates)
+    groups: GroupResults = field(default_factory=GroupResults)
     level: float = 0.95
     balanced: bool = False
     hypotheses: tuple[HypothesisResult, ...] = ()

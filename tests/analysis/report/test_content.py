@@ -10,7 +10,7 @@ import pytest
 from support.analyses import dozens, made_up
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.records import Interval, Measure
+from tunebook.analysis.records import Gap, Interval, Measure, Training
 from tunebook.analysis.report.content import Cell, Content, Entries, Style, Table, Text
 from tunebook.analysis.report.html import notebook_html, report_html
 from tunebook.analysis.report.markdown import markdown_report, prose
@@ -147,6 +147,17 @@ def test_results_without_a_recorded_job_are_called_results() -> None:
     states = [cell.text for cell in column(content.tables()["runs"], "state")]
     assert states == ["completed", "results found", "results found", "results found"]
     assert "3 of 3 trainings" in content.status
+
+
+def test_what_is_finished_is_never_called_unknown() -> None:
+    analysis = made_up()
+    runs = tuple(replace(run, training=Training(JobState.UNKNOWN)) if run.training else run for run in analysis.runs)
+    evaluations = tuple(replace(record, state=JobState.UNKNOWN) for record in analysis.evaluations)
+    unrecorded = replace(analysis, runs=runs, evaluations=evaluations, gaps=(Gap("rank4", "no training job"),))
+    content = report_of(unrecorded)
+    assert {cell.text for cell in column(content.tables()["runs"], "state")} == {"results found"}
+    assert {cell.text for cell in column(content.tables()["jobs"], "state")} == {"results found", "no job"}
+    assert "3 trainings: 3 without a job. 7 evaluations: 7 completed." in texts(content, "missing")[0]
 
 
 def test_a_table_without_values_in_a_column_leaves_it_out() -> None:

@@ -16,6 +16,7 @@ from support.analyses import HOSTILE, dozens, hundreds, made_up
 from support.browser import Visit, browser, visiting
 from support.patience import HANG_S
 from tunebook.analysis.charts.catalogue import figures
+from tunebook.analysis.records import EvaluationKey
 from tunebook.analysis.report.html import log_href, report_html
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.values import Analysis
@@ -128,6 +129,61 @@ def test_figures_follow_the_filter(chromium: Any, file_of: Callable[[str], Path]
         assert set(notes.all_inner_texts()) == {figure.filter_note for figure in figures(dozens()) if figure.spec}
         assert "rank64" in chart.inner_text()
         assert "rank16" not in chart.inner_text()
+
+
+def test_any_two_runs_are_compared_word_by_word(chromium: Any, tmp_path: Path) -> None:
+    analysis = made_up(samples=25)
+    groups = ("odd", "even")
+    samples = {}
+    for key, own in analysis.samples.items():
+        kinds = tuple(groups[number % 2] for number in range(25))
+        answers = tuple(f"the {word} is {key.run[-2:]} <b>here</b>" for word in own.answers)
+        samples[key] = replace(own, answers=answers, metadata={"kind": kinds})
+    path = tmp_path / "report.html"
+    path.write_text(html_of(replace(analysis, samples=samples)))
+    values = {label: analysis.samples[key].values["exact"] for label, key in final_keys(analysis).items()}
+    with visiting(chromium, path) as visit:
+        box = visit.page.locator(".browser")
+        shown = box.get_by_role("status")
+        box.get_by_label("Left run").select_option(label="rank4")
+        box.get_by_label("Right run").select_option(label="rank16")
+        only = [number for number in range(25) if values["rank4"][number] != values["rank16"][number]]
+        assert shown.inner_text() == f"{len(only)} of 25 samples; page 1 of 1"
+        assert visit.texts(".pair h4") == [f"sample {number} · kind: {groups[number % 2]}" for number in only]
+        said = {name: {"Word" if values[name][number] else "word" for number in only} for name in ("rank4", "rank16")}
+        assert set(visit.texts(".pair mark.gone")) == said["rank4"] | {"k4"}
+        assert set(visit.texts(".pair mark.new")) == said["rank16"] | {"16"}
+        assert visit.page.locator(".pair b").count() == 0
+        box.get_by_label("Show").select_option(label="all samples")
+        assert shown.inner_text() == "25 of 25 samples; page 1 of 3"
+        box.get_by_role("button", name="Next").click()
+        assert visit.page.locator(".pair h4").first.inner_text().startswith("sample 10 ")
+        box.get_by_label("kind").select_option(label="even")
+        box.get_by_label("Search samples").fill("number sample 1")
+        assert [text.split(" ·")[0] for text in visit.texts(".pair h4")] == [
+            "sample 1",
+            "sample 11",
+            "sample 13",
+            "sample 15",
+            "sample 17",
+            "sample 19",
+        ]
+
+
+def test_numbers_are_compared_with_the_largest_changes_first(chromium: Any, tmp_path: Path) -> None:
+    analysis = made_up(samples=12)
+    samples = {
+        key: replace(own, values={"exact": tuple(number * len(key.run) / 7 for number in range(12))})
+        for key, own in analysis.samples.items()
+    }
+    path = tmp_path / "report.html"
+    path.write_text(html_of(replace(analysis, samples=samples)))
+    with visiting(chromium, path) as visit:
+        assert visit.texts(".pair h4") == [f"sample {number}" for number in range(11, 1, -1)]
+
+
+def final_keys(analysis: Analysis) -> dict[str, EvaluationKey]:
+    return {analysis.labels[run]: score.evaluation for run, score in analysis.final_scores("capitalization").items()}
 
 
 def test_pointing_at_a_mark_shows_its_run_and_numbers(chromium: Any, file_of: Callable[[str], Path]) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from support.tables import run_of, table_of
 from tunebook.analysis.records import FactorUse
-from tunebook.analysis.statistics.effects import Effect, estimate_effects, is_balanced
+from tunebook.analysis.statistics.balance import balance_of
+from tunebook.analysis.statistics.effects import Effect, estimate_effects
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.analysis.statistics.seeds import summarize_seeds
 
@@ -68,9 +69,9 @@ def test_the_analysis_of_variance_is_the_published_one() -> None:
 
 def test_it_is_balanced_until_a_run_is_missing() -> None:
     table = tooth_growth()
-    assert is_balanced(table.runs, (SUPPLEMENT, DOSE, SEED))
+    assert balance_of(table.tuned, (SUPPLEMENT, DOSE, SEED)).is_balanced
     table = replace(table, runs=table.runs[:-1])
-    assert not is_balanced(table.runs, (SUPPLEMENT, DOSE, SEED))
+    assert not balance_of(table.tuned, (SUPPLEMENT, DOSE, SEED)).is_balanced
     effects = by_label(estimate_effects(table, (SUPPLEMENT, DOSE, SEED)))
     assert effects["Dose"].df == (2, 53)
 
@@ -130,7 +131,6 @@ def test_without_seeds_it_is_statsmodels_clustered_by_sample() -> None:
     reference = fit.wald_test_terms(scalar=True).table
     for label, row in (
         ("LoRA Rank", "C(rank, Sum)"),
-        ("Learning Rate", "C(lr, Sum)"),
         ("LoRA Rank × Learning Rate", "C(rank, Sum):C(lr, Sum)"),
     ):
         effect = effects[label]

@@ -10,9 +10,11 @@ from tunebook.analysis.charts.by_cost import by_cost
 from tunebook.analysis.charts.by_difference import by_difference
 from tunebook.analysis.charts.by_epoch import by_epoch
 from tunebook.analysis.charts.by_factor import by_factor
+from tunebook.analysis.charts.by_group import by_group
 from tunebook.analysis.charts.by_run import by_run
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.interactions import interactions
+from tunebook.analysis.charts.reliability import reliability
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.charts.training import learning_rates, losses
 from tunebook.analysis.values import Analysis
@@ -37,6 +39,8 @@ def _of_task(scores: TaskScores) -> dict[str, list[Figure]]:
     return {
         "differences": [by_difference(scores)],
         "scores": [by_run(scores)],
+        "risk": list(reliability(scores)),
+        "groups": list(by_group(scores)),
         "effects": [*interactions(scores), *by_factor(scores)],
         "epochs": [by_epoch(scores)],
         "cost": [by_cost(scores)],

@@ -9,7 +9,8 @@ from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import is_number
 from tunebook.analysis.records import FactorUse
-from tunebook.analysis.statistics.effects import Effect, treatments_of
+from tunebook.analysis.statistics.balance import treatments_of
+from tunebook.analysis.statistics.effects import Effect
 
 __all__ = ["interactions"]
 

@@ -14,7 +14,7 @@ from tunebook.analysis.charts.line_labels import MOST_LABELS
 from tunebook.analysis.charts.marks import Spec
 from tunebook.analysis.formatting import MISSING, is_number
 from tunebook.analysis.records import FactorUse, RunRecord
-from tunebook.analysis.statistics.effects import treatments_of
+from tunebook.analysis.statistics.balance import treatments_of
 from tunebook.analysis.values import Analysis
 
 __all__ = ["Series", "series_of"]

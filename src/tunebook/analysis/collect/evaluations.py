@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from tunebook.analysis.collect.derived import add_derived
 from tunebook.analysis.collect.letters import without_letters
-from tunebook.analysis.collect.measures import measures_of
+from tunebook.analysis.collect.measures import measures_of, wanted_aggregate
 from tunebook.analysis.collect.read_logs import EvaluationLog, LogReader
 from tunebook.analysis.collect.source import NO_JOB, Collected, JobFacts, Source
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, FactorUse, OtherLog, RunRecord, TaskUse
@@ -156,7 +157,7 @@ def collect_evaluations(source: Source, factors: tuple[FactorUse, ...], runs: tu
                 total_tokens=samples[key].tokens,
             )
         records.append(record)
-    samples = without_letters(samples)
+    samples = add_derived(without_letters(samples))
     return Collected(
         factors=factors,
         tasks=_tasks(source, samples, headers),
@@ -188,7 +189,8 @@ def _tasks(
     for task in source.plan.tasks:
         keys = [key for key in samples if key.task == task.name]
         own, logs = [samples[key] for key in keys], [headers[key] for key in keys]
-        tasks.append(TaskUse(task.name, task.description, measures_of(source.plan, task, own, logs)))
+        measures = measures_of(source.plan, task, own, logs)
+        tasks.append(TaskUse(task.name, task.description, measures, wanted_aggregate(task, measures)))
     return tuple(tasks)
 
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
+from tunebook.analysis.collect.derived import is_mean_of, nearest_measure
 from tunebook.analysis.records import Measure
 from tunebook.core.measures import Direction, direction_of, is_error, is_share, is_unclear
 from tunebook.core.plan import EvaluationTask, Plan
 from tunebook.errors import PlanError
 from tunebook.tools.results import LogHeader, Samples
 
-__all__ = ["measures_of"]
+__all__ = ["measures_of", "wanted_aggregate"]
 
 _GRADES = {0.0, 0.5, 1.0}  # incorrect, partly correct, correct
 
@@ -35,7 +36,7 @@ def measures_of(
     if task.measure and names:
         headline = _headline(plan, task, names)
     measures.sort(key=lambda measure: measure.name != headline)
-    if measures and task.direction is not None:
+    if measures and task.direction is not None and not wanted_aggregate(task, measures):
         measures[0] = replace(measures[0], direction=task.direction)
     return tuple(measures)
 
@@ -66,7 +67,20 @@ def _headline(plan: Plan, task: EvaluationTask, names: Sequence[str]) -> str:
     fitting = [name for name in names if name.rpartition("/")[2] == task.measure]
     if len(fitting) == 1:
         return fitting[0]
+    nearest = nearest_measure(task.measure, names)
+    if nearest and not fitting:
+        return nearest
     message = f"task `{task.name}`: no log has the measure `{task.measure}`"
     if fitting:
         message = f"task `{task.name}`: several measures are called `{task.measure}`"
     raise PlanError(message, file=plan.file, line=task.line, hint=f"write one of these: {', '.join(names)}")
+
+
+def wanted_aggregate(task: EvaluationTask, measures: Sequence[Measure]) -> Measure | None:
+    """The measure that the plan names if only all samples together have it; ``None`` if a sample has it too."""
+    names = [measure.name for measure in measures]
+    is_measure = any(task.measure in {name, name.rpartition("/")[2]} for name in names)
+    nearest = "" if is_measure or not task.measure else nearest_measure(task.measure, names)
+    if not nearest or is_mean_of(task.measure, nearest):
+        return None
+    return Measure(task.measure, task.direction or direction_of(task.measure))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from tunebook.analysis.findings.factors import state_effects, state_seeds
+from tunebook.analysis.findings.factors import state_balance, state_effects
 from tunebook.analysis.findings.finding import Finding, shortened
 from tunebook.analysis.findings.runs import state_base, state_best, state_costs, state_epochs, state_samples
+from tunebook.analysis.findings.seeds import state_seeds
 from tunebook.analysis.formatting import plural
 from tunebook.analysis.records import RunRecord, Training
 from tunebook.analysis.statistics.measure_results import MeasureResults
@@ -136,6 +137,7 @@ _PARTS = (
     state_epochs,
     state_costs,
     state_samples,
+    state_balance,
     state_cautions,
 )
 

@@ -1,108 +1,172 @@
-"""Findings about the varied factors and about seeds."""
+"""Findings about the varied factors: interactions first, then main effects, trends, and the balance of the design."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.findings.finding import (
-    FEW_RUNS,
-    TO_RETRAINING,
-    TO_SAMPLES,
-    Finding,
-    count_significant,
-    level_text,
+from tunebook.analysis.findings.effect_words import (
+    compared_words,
+    difference_text,
+    effect_test,
+    family_text,
+    interval_text,
+    means_text,
+    measure_text,
+    result_text,
+    scope_text,
 )
-from tunebook.analysis.formatting import Scale, p_text, percent_text, plural
+from tunebook.analysis.findings.finding import FEW_RUNS, Finding, level_text, listed, shortened
+from tunebook.analysis.formatting import MISSING
+from tunebook.analysis.statistics.balance import Balance
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.measure_results import MeasureResults
-from tunebook.analysis.statistics.seeds import Replicates
+from tunebook.analysis.statistics.simple_effects import Reversal, SimpleEffect
+from tunebook.analysis.statistics.trends import Trend
 
-__all__ = ["state_effects", "state_seeds"]
+__all__ = ["state_balance", "state_effects"]
 
 
 def state_effects(results: MeasureResults) -> Iterator[Finding]:
-    """Each main effect, tested or not, and each interaction that was tested."""
-    scale = results.scale
+    """Significant interactions, each main effect with its trend, tested or not, and the other tested interactions."""
+    interactions = [effect for effect in results.effects if not effect.is_main and effect.p is not None]
+    for effect in interactions:
+        if effect.significant:
+            yield Finding("interaction", _dependence(results, effect), effect.significant)
     for effect in results.effects:
-        if effect.is_main:
-            yield Finding("effect", _main_effect(scale, effect), effect.significant)
-        elif effect.p is not None:
-            yield Finding("interaction", _interaction(effect), effect.significant)
+        if effect.is_main and not _is_stated_as_comparison(results, effect):
+            yield Finding("effect", _main_effect(results, effect), effect.significant)
+        if effect.trend is not None:
+            yield Finding("trend", _trend(results, effect, effect.trend), effect.trend.test.significant)
+    for effect in interactions:
+        if not effect.significant:
+            one, two = effect.labels
+            text = f"No interaction of {one} and {two} on {measure_text(results)} was detected: {effect_test(effect)}."
+            yield Finding("interaction", text, effect.significant)
 
 
-def _main_effect(scale: Scale, effect: Effect) -> str:
+def _is_stated_as_comparison(results: MeasureResults, effect: Effect) -> bool:
+    """Whether the effect is the comparison of the best run with the only other one, which is a finding of its own."""
+    if effect.same_as is None:
+        return False
+    compared = [{item.run, item.other} for item in results.comparisons if item.against == "best"]
+    return set(effect.same_as) in compared
+
+
+def _main_effect(results: MeasureResults, effect: Effect) -> str:
     (label,) = effect.labels
-    levels = [f"{scale.value(item.mean)} at {level_text(item.levels[0])}" for item in effect.means]
-    means = f"mean score {', '.join(levels)}"
+    measure, means = measure_text(results), means_text(effect.means, results.scale)
     if effect.p is None:
-        return f"{label}: {means}; not tested: {effect.note}."
+        return f"{label} on {measure}: {means}; not tested: {effect.note}."
+    parts = [means, difference_text(effect, results.table.measure, results.scale), effect_test(effect)]
+    details = "; ".join(filter(None, parts))
+    if effect.depends_on:
+        average = f"Averaged over the levels of {listed(effect.depends_on)}, on which its effect depends"
+        if effect.significant:
+            return f"{average}, {label} makes a difference on {measure}: {details}."
+        return f"{average}, no effect of {label} on {measure} was detected: {details}."
     if effect.significant:
-        head = f"{label} makes a difference on {effect.task}"
-    else:
-        head = f"No effect of {label} on {effect.task} was detected"
-    return f"{head}: {means}; {_test(effect)}."
+        return f"{label} makes a difference on {measure}: {details}."
+    return f"No effect of {label} on {measure} was detected: {details}."
 
 
-def _interaction(effect: Effect) -> str:
+def _dependence(results: MeasureResults, effect: Effect) -> str:
+    """A significant interaction, what it consists of, and whether levels change places."""
     one, two = effect.labels
-    if effect.significant:
-        return f"The effects of {one} and {two} on {effect.task} depend on each other: {_test(effect)}."
-    return f"No interaction of {one} and {two} on {effect.task} was detected: {_test(effect)}."
+    head = f"The effects of {one} and {two} on {measure_text(results)} depend on each other"
+    sentences = [f"{head}: {effect_test(effect)}."]
+    if effect.reversal is not None:
+        sentences.append(_reversal(results, effect.reversal))
+    for label in effect.labels:
+        own = [item for item in effect.simple_effects if item.label == label and item.test is not None]
+        if own:
+            sentences.append(_simple_effects(own))
+    return " ".join(sentences)
 
 
-def _test(effect: Effect) -> str:
-    statistic = ""
-    if effect.df is not None:
-        statistic = f"F({effect.df[0]:g}, {effect.df[1]:g}) = {effect.statistic:.2f}, "
-    if effect.generalizes == "seeds":
-        scope = f"tested against the variation between seeds: {TO_RETRAINING}"
-    else:
-        scope = f"tested over samples: {TO_SAMPLES}"
-    return f"{statistic}{p_text(effect.p_holm)}, {scope}"
-
-
-def state_seeds(results: MeasureResults) -> Iterator[Finding]:
-    """The settings over their seeds against the base model, and the variation between seeds."""
-    groups = results.replicates
-    compared = [item for item in groups if item.difference is not None]
-    if len(compared) > 1:
-        better, worse = count_significant(groups)
-        text = (
-            f"Averaged over their seeds, {better} of {len(compared)} settings score significantly higher on "
-            f"{results.table.task} than their base model and {worse} significantly lower (paired tests of each "
-            f"sample's mean over the seeds, Holm's correction: {TO_SAMPLES})."
-        )
-        yield Finding("seeds", text, significant=better + worse > 0)
-    if len(groups) > FEW_RUNS:
-        yield Finding("seeds", _variation(results))
-    else:
-        for item in groups:
-            yield Finding("seeds", _setting(results.scale, item))
-
-
-def _variation(results: MeasureResults) -> str:
-    groups, scale = results.replicates, results.scale
-    deviations = [item.sd for item in groups if item.sd is not None]
-    first, second = sorted(groups, key=lambda item: -item.mean)[:2]
-    return (
-        f"Scores on {results.table.task} vary between seeds: the standard deviations of {len(groups)} settings are "
-        f"{scale.value(min(deviations))} to {scale.value(max(deviations))}. "
-        f"The highest mean is that of {_mean(scale, first)}, the next that of {_mean(scale, second)}."
+def _reversal(results: MeasureResults, reversal: Reversal) -> str:
+    here, there = reversal.differences
+    first, second = level_text(reversal.first), level_text(reversal.second)
+    words = [compared_words(results.table.measure, value) for value in (here, there)]
+    scale = results.scale
+    facts = (
+        f"{reversal.label} {first} is {words[0]} than {second} by {scale.amount(here)} at {reversal.at_label} "
+        f"{level_text(reversal.here)}, and {words[1]} by {scale.amount(there)} at {level_text(reversal.there)}"
     )
+    if reversal.is_significant:
+        return f"The order of levels reverses: {facts}, each significant by Bonferroni's correction."
+    return f"In these means the order of levels reverses, which could be chance: {facts}."
 
 
-def _setting(scale: Scale, item: Replicates) -> str:
-    text = f"{_mean(scale, item)} on {item.task}, standard deviation between seeds {scale.value(item.sd)}"
-    if item.difference is not None:
-        difference = scale.difference(item.difference, item.difference_interval)
-        text += f"; difference from the base model over the samples {difference}, {p_text(item.p_holm)}"
-        if not item.significant:
-            text += ", which could be chance"
-    return f"{text}."
+def _simple_effects(items: Sequence[SimpleEffect]) -> str:
+    """At which levels of the other factor an effect was detected."""
+    first = items[0]
+    found = [level_text(item.level) for item in items if item.test is not None and item.test.significant]
+    correction = family_text(first.test.family if first.test is not None else None)
+    ending = f" ({correction})" if correction else ""
+    if not found:
+        return f"An effect of {first.label} was detected at no single level of {first.at_label}{ending}."
+    if len(found) == len(items):
+        return f"An effect of {first.label} was detected at every level of {first.at_label}{ending}."
+    names = shortened(found) if len(found) > FEW_RUNS else listed(found)
+    count = f"{len(found)} of {len(items)} levels of {first.at_label}"
+    return f"An effect of {first.label} was detected at {count}: {names}{ending}."
 
 
-def _mean(scale: Scale, item: Replicates) -> str:
-    interval = ""
-    if item.interval is not None:
-        interval = f", {percent_text(item.interval.level)} interval {scale.interval(item.interval)}"
-    return f"{item.setting} with {scale.value(item.mean)} ({plural(len(item.runs), 'seed')}{interval})"
+def _trend(results: MeasureResults, effect: Effect, trend: Trend) -> str:
+    test = trend.test
+    slope = f"{results.scale.change(trend.slope)} per {trend.unit.name}{interval_text(trend.interval, results.scale)}"
+    if effect.depends_on:
+        slope += f", averaged over the levels of {listed(effect.depends_on)}"
+    tested = ", ".join(filter(None, (result_text(test), family_text(test.family), scope_text(effect.generalizes))))
+    head = f"No trend of the scores on {measure_text(results)} over {trend.label} was detected"
+    if test.significant:
+        head = f"Scores on {measure_text(results)} {'rise' if trend.slope > 0 else 'fall'} with {trend.label}"
+    return f"{head}: {slope}; {tested}.{_departure(trend)}"
+
+
+def _departure(trend: Trend) -> str:
+    """Whether the means lie on a straight line."""
+    found = trend.departure
+    if found is None:
+        return ""
+    line = f"a straight line over {'log ' if trend.unit.is_logarithmic else ''}{trend.label}"
+    if found.significant:
+        return f" The means depart from {line}: {result_text(found)}."
+    return f" No departure from {line} was detected: {result_text(found)}."
+
+
+def state_balance(results: MeasureResults) -> Iterator[Finding]:
+    """A caution if some combinations of levels have no scored run, or fewer than others."""
+    balance = results.balance
+    if not balance.treatments or balance.is_balanced or len(results.table.tuned) < 2:  # noqa: PLR2004  a comparison
+        return
+    facts = " and ".join(filter(None, (_missing(balance), _uneven(balance))))
+    weight = "estimated means give each level of a factor the same weight, however many runs it has"
+    yield Finding("caution", f"The design is unbalanced on {results.table.task}: {facts}; {weight}.")
+
+
+def _cells(balance: Balance) -> str:
+    labels = listed([factor.label for factor in balance.treatments])
+    return f"combinations of {labels}" if len(balance.treatments) > 1 else f"levels of {labels}"
+
+
+def _missing(balance: Balance) -> str:
+    """How many combinations have no scored run, and the first of them."""
+    if not balance.missing:
+        return ""
+    names = [" × ".join(map(level_text, cell)) for cell in balance.missing_cells(FEW_RUNS)]
+    more = f" and {balance.missing - FEW_RUNS} more" if balance.missing > FEW_RUNS else ""
+    return f"no run has a score in {balance.missing} of {balance.cells} {_cells(balance)} ({', '.join(names)}{more})"
+
+
+def _uneven(balance: Balance) -> str:
+    """The combinations that have fewer scored runs than others, with their numbers."""
+    most = max(balance.counts.values())
+    fewer = []
+    for cell, count in sorted(balance.counts.items(), key=lambda item: item[1]):
+        if count < most:
+            fewer.append(f"{' × '.join(level_text(level or MISSING) for level in cell)}: {count}")
+    if not fewer:
+        return ""
+    subject = "of the others" if balance.missing else f"of {balance.cells} {_cells(balance)}"
+    return f"{len(fewer)} {subject} have fewer scored runs than {most} ({shortened(fewer)})"

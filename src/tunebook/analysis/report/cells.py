@@ -39,8 +39,8 @@ def duration(seconds: float | None) -> Cell:
 
 def state(value: JobState, has_results: bool) -> Cell:  # noqa: FBT001  a fact about the job, not an option
     """A job's state; results count even if their job is not recorded."""
-    if value is JobState.UNKNOWN and has_results:
-        return text("results found")
+    if value is JobState.UNKNOWN:
+        return text("results found" if has_results else "no job")
     return Cell(value.value, value.value, state=value.value)
 
 

@@ -186,4 +186,5 @@ function startCharts() {
 
 startCharts();
 startTables();
+startSamples();
 startRefreshing();

@@ -20,6 +20,7 @@ from tunebook.tools.results import LogViewer
 __all__ = [
     "CODE",
     "Block",
+    "Browser",
     "Cell",
     "Column",
     "Content",
@@ -244,7 +245,20 @@ class Samples:
         return Text(f"The first {shown} of {self.total}; all samples are in", Style.NOTE, ("samples.parquet",))
 
 
-Block = Text | Entries | Table | Figure | Samples
+@dataclass(frozen=True)
+class Browser:
+    """The samples that a page with scripts compares for any two runs.
+
+    Attributes:
+        tasks: JSON of each task: its samples, and every run's values and answers.
+        note: what is left out.
+    """
+
+    tasks: tuple[Mapping[str, Any], ...]
+    note: str = ""
+
+
+Block = Text | Entries | Table | Figure | Samples | Browser
 
 
 @dataclass(frozen=True)
@@ -286,6 +300,10 @@ class Content:
         """The blocks of all sections."""
         for section in self.sections:
             yield from section.blocks
+
+    def browser(self) -> Browser | None:
+        """The samples for the page's browser, if there are any."""
+        return next((block for block in self.blocks() if isinstance(block, Browser)), None)
 
     def tables(self) -> dict[str, Table]:
         """All tables by their keys."""

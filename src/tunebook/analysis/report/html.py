@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["log_href", "notebook_html", "report_html"]
 
-_SCRIPTS = ("tables.js", "charts.js")
+_SCRIPTS = ("tables.js", "samples.js", "charts.js")
 _SVG_ROWS = 3_000  # with more, a canvas is quicker
 _MOST_ROWS = 60  # of tables that cannot be filtered
 _MOST_SAMPLES = 30  # of a kind; thousands would make the page slow
@@ -68,6 +68,7 @@ def report_html(content: Content, *, refresh_s: int | None = None, memory: Path 
         refresh_s=None if content.is_finished else refresh_s,
         log=log_href,
         viewer=content.viewer,
+        sample_json=Markup(_samples(content)),  # noqa: S704  escaped for a script block
         data=Markup(_data(content)),  # noqa: S704  escaped for a script block by _data
         library=Markup(own_library),  # noqa: S704  the package's own
         script=Markup(script),  # noqa: S704
@@ -136,6 +137,16 @@ def _data(content: Content) -> str:
         "inDark": IN_DARK,
         "figures": {block.name: _drawable(block) for block in content.blocks() if isinstance(block, Figure)},
     }
+    return _script_json(document)
+
+
+def _samples(content: Content) -> str:
+    browser = content.browser()
+    return _script_json({"tasks": [] if browser is None else browser.tasks})
+
+
+def _script_json(document: Mapping[str, Any]) -> str:
+    """JSON without the characters that could end a script block."""
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.translate(_IN_SCRIPT)
 

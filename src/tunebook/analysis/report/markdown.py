@@ -13,6 +13,7 @@ from tunebook.analysis.formatting import printable
 from tunebook.analysis.report.content import (
     CODE,
     Block,
+    Browser,
     Cell,
     Column,
     Content,
@@ -71,6 +72,8 @@ def _block(block: Block) -> Iterator[str]:
             yield f"*{text(block.title)}.* {text(block.caption, most=_LONG)}"
         case Samples():
             yield from _samples(block)
+        case Browser():
+            yield "`report.html` compares the answers of any two runs; `samples.parquet` has all samples."
 
 
 def _text(block: Text) -> str:

@@ -15,10 +15,13 @@ from tunebook.analysis.report.content import Block, Content, Entries, Entry, Sam
 from tunebook.analysis.report.difference_table import difference_table
 from tunebook.analysis.report.findings_section import finding_entries, findings_sections
 from tunebook.analysis.report.hypotheses import hypotheses_section
+from tunebook.analysis.report.methods import methods_section
 from tunebook.analysis.report.proof_table import proof_section
+from tunebook.analysis.report.sample_data import sample_browser
 from tunebook.analysis.report.settings_table import settings_section
 from tunebook.analysis.report.tables import job_table, run_table
 from tunebook.analysis.report.task_sections import left_out, task_section
+from tunebook.analysis.report.tests_table import tests_section
 from tunebook.analysis.statistics.cases import MOST_CASES
 from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState, count_states
@@ -26,7 +29,16 @@ from tunebook.core.plan import RunType
 
 __all__ = ["content_of"]
 
-_DATA = ("runs.csv", "evaluations.csv", "comparisons.csv", "effects.csv", "hypotheses.csv", "samples.parquet")
+_DATA = (
+    "runs.csv",
+    "evaluations.csv",
+    "comparisons.csv",
+    "effects.csv",
+    "hypotheses.csv",
+    "aggregates.csv",
+    "groups.csv",
+    "samples.parquet",
+)
 _PART_OF = {"differences": "scores"}  # of all tasks but the first
 _CODE = ("Experiment", "Plan", "Data set", "Model ", "Commits")  # the beginnings of facts that are paths or hashes
 _SAMPLES = {
@@ -47,19 +59,22 @@ def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str
     findings, answer = finding_entries(analysis), answer_of(analysis)
     sections = (
         answer_section(answer, figures),
-        hypotheses_section(analysis),
+        *([hypotheses_section(analysis)] if analysis.hypotheses else []),
         *findings_sections(analysis, findings),
         _varied(analysis),
         Section("runs", "All runs", (run_table(analysis, [task for task in tasks if task.final]),)),
         *_tasks(analysis, tasks, figures),
         *_training(figures),
         _samples(analysis),
+        *([] if analysis.hypotheses else [hypotheses_section(analysis)]),
+        tests_section(analysis),
         _missing(analysis, as_of),
         _next_steps(analysis),
         _deviations(analysis),
         proof_section(analysis),
         settings_section(analysis),
         _jobs(analysis),
+        methods_section(analysis),
         _provenance(analysis),
     )
     return Content(
@@ -98,7 +113,8 @@ def _progress(analysis: Analysis) -> Iterator[tuple[str, int, list[JobState]]]:
         "evaluation": analysis.evaluations,
     }
     for noun, jobs in stages.items():
-        yield noun, sum(job.is_done for job in jobs), [job.state for job in jobs]
+        states = [JobState.COMPLETED if job.is_done and job.state is JobState.UNKNOWN else job.state for job in jobs]
+        yield noun, sum(job.is_done for job in jobs), states
 
 
 def _status(analysis: Analysis, as_of: str) -> str:
@@ -119,7 +135,8 @@ def _missing(analysis: Analysis, as_of: str) -> Section:
         parts = [_status(analysis, as_of)]
         for noun, _, states in _progress(analysis):
             if states:
-                parts.append(f"{plural(len(states), noun)}: {count_states(states)}.")
+                counts = count_states(states).replace(JobState.UNKNOWN.value, "without a job")
+                parts.append(f"{plural(len(states), noun)}: {counts}.")
         blocks.append(Text(" ".join(parts)))
     if not analysis.gaps:
         blocks.append(Text("Nothing: every planned training and evaluation has results."))
@@ -151,7 +168,7 @@ def _design(analysis: Analysis) -> str:
     if len(analysis.factors) == 1:
         return f"{runs}."
     balance = "every combination has" if analysis.balanced else "not every combination has"
-    return f"{runs}; {balance} the same number of runs."
+    return f"{runs}; {balance} the same number of scored runs."
 
 
 def _samples(analysis: Analysis) -> Section:
@@ -162,10 +179,11 @@ def _samples(analysis: Analysis) -> Section:
         if found:
             total = f"{len(found)} or more" if len(found) >= MOST_CASES else str(len(found))
             groups.append(Samples(title, found, total, analysis.labels, logs))
+    browser = sample_browser(analysis)
+    blocks: list[Block] = [] if browser is None else [browser]
     if not groups:
-        text = "There are no samples that every run got wrong, or that fine-tuning fixed or broke."
-        return Section("samples", "Samples", (Text(text),))
-    return Section("samples", "Samples", tuple(groups))
+        blocks.append(Text("There are no samples that every run got wrong, or that fine-tuning fixed or broke."))
+    return Section("samples", "Samples", (*blocks, *groups))
 
 
 def _last_logs(analysis: Analysis) -> dict[tuple[str, str], str]:

@@ -139,6 +139,9 @@ def _states(analysis: Analysis) -> dict[str, tuple[JobState, bool]]:
     ranked = sorted(_jobs(analysis), key=lambda item: (_LEAST_FINISHED_FIRST.index(item[1].state), item[1].is_done))
     for key, job in reversed(ranked):
         found[key.run] = job.state, job.is_done
+    for record in analysis.evaluations:
+        if record.is_done and found[record.key.run][0] is JobState.UNKNOWN:
+            found[record.key.run] = JobState.UNKNOWN, True  # what was evaluated was trained, here or elsewhere
     return found
 
 

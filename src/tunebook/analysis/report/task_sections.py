@@ -9,7 +9,10 @@ from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import plural
 from tunebook.analysis.report.content import Block, Entries, Entry, Section, Style, Text
-from tunebook.analysis.report.effect_tables import effect_table, scopes
+from tunebook.analysis.report.effect_tables import effect_blocks
+from tunebook.analysis.report.group_section import group_blocks
+from tunebook.analysis.report.number_section import number_blocks
+from tunebook.analysis.report.risk_section import risk_blocks
 from tunebook.analysis.report.tables import best_runs, score_tables, seed_table
 from tunebook.analysis.values import Analysis
 
@@ -17,11 +20,15 @@ __all__ = ["left_out", "task_section"]
 
 _PARTS = {
     "scores": "Scores",
+    "risk": "Risk and calibration",
+    "numbers": "Predicted numbers",
+    "groups": "Scores by group",
     "effects": "Effects of the varied factors",
     "epochs": "Epochs",
     "cost": "Cost",
     "agreement": "Agreement between runs",
 }
+_ABOVE = {"risk": risk_blocks, "numbers": number_blocks}
 
 
 def task_section(analysis: Analysis, scores: TaskScores, figures: Sequence[Figure], number: int) -> Section:
@@ -36,12 +43,20 @@ def task_section(analysis: Analysis, scores: TaskScores, figures: Sequence[Figur
         measures = ", ".join(f"{each.name} ({each.reading})" for each in scores.task.measures)
         blocks.append(Text(f"{scores.task.description} Measures: {measures or 'none yet'}."))
     own = _of_task(analysis, scores)
-    for part, title in _PARTS.items():
-        found = [*_before(own, scores, part), *_drawn(figures, part), *_after(own, scores, part, number)]
+    for part, title in _parts(scores):
+        found = [*_before(own, scores, part, number), *_drawn(figures, part), *_after(own, scores, part, number)]
         if found:
             blocks += [Text(title, Style.HEADING), *found]
     blocks += left_out(figures)
     return Section(f"task-{number}", f"Task: {scores.task.name}", tuple(blocks), short=scores.task.name)
+
+
+def _parts(scores: TaskScores) -> list[tuple[str, str]]:
+    """The parts with their titles; risk and numbers first, if the plan names a measure of them."""
+    parts = list(_PARTS.items())
+    if scores.task.wanted is not None:
+        parts.sort(key=lambda item: item[0] not in {"risk", "numbers"})
+    return parts
 
 
 def _of_task(analysis: Analysis, scores: TaskScores) -> Analysis:
@@ -60,8 +75,10 @@ def _drawn(figures: Sequence[Figure], part: str) -> Iterator[Figure]:
             yield figure
 
 
-def _before(analysis: Analysis, scores: TaskScores, part: str) -> Iterator[Block]:
+def _before(analysis: Analysis, scores: TaskScores, part: str, number: int) -> Iterator[Block]:
     """The blocks above a part's figures."""
+    if part in _ABOVE:
+        yield from _ABOVE[part](analysis, scores, number)
     if part == "scores":
         yield from best_runs(analysis, scores) or ()
 
@@ -73,9 +90,10 @@ def _after(analysis: Analysis, scores: TaskScores, part: str, number: int) -> It
             yield Text("Settings over seeds", Style.SUBHEADING)
             yield replace(seed_table(analysis), key=f"seeds-{number}")
         yield from score_tables(analysis, scores.task)
+    if part == "groups":
+        yield from group_blocks(analysis, scores, number)
     if part == "effects" and analysis.effects:
-        yield replace(effect_table(analysis), key=f"effects-{number}")
-        yield from scopes(analysis)
+        yield from effect_blocks(analysis, f"effects-{number}")
 
 
 def left_out(figures: Sequence[Figure]) -> Iterator[Block]:

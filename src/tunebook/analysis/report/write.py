@@ -14,6 +14,7 @@ from tunebook.analysis.report.figure_files import write_figures
 from tunebook.analysis.report.html import report_html
 from tunebook.analysis.report.latex import latex_tables
 from tunebook.analysis.report.markdown import markdown_report
+from tunebook.analysis.report.methods import BIBLIOGRAPHY, methods_of
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.values import Analysis
 from tunebook.disk.atomic import read_text, write_text
@@ -52,9 +53,11 @@ def write_report(
     """
     folder, memory = destination.folder, destination.memory
     drawn = figures(analysis)
+    figure_names = write_figures(folder / _FIGURES, memory, drawn, options.size)
     content = content_of(analysis, drawn, as_of=as_of)
     texts = {
         "report.md": markdown_report(content),
+        BIBLIOGRAPHY: methods_of(analysis).bibtex,
         "report.html": report_html(content, refresh_s=options.refresh_s, memory=memory),
     }
     if options.latex:
@@ -62,7 +65,6 @@ def write_report(
     for name, text in texts.items():
         if read_text(folder / name) != text:
             write_text(folder / name, text)
-    figure_names = write_figures(folder / _FIGURES, memory, drawn, options.size)
     return (*texts, *_write_data(folder, analysis), *(f"{_FIGURES}/{name}" for name in figure_names))
 
 

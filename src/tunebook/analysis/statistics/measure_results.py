@@ -9,11 +9,14 @@ from functools import cached_property
 from tunebook.analysis.collect.source import Collected
 from tunebook.analysis.formatting import Scale, run_labels, scale_of
 from tunebook.analysis.records import FactorUse, Interval, Measure, RunRecord
+from tunebook.analysis.statistics.balance import Balance, balance_of
 from tunebook.analysis.statistics.cases import Case, SampleChanges, find_changes, select_cases
-from tunebook.analysis.statistics.effects import Effect, estimate_effects
+from tunebook.analysis.statistics.effects import Effect, estimate_effects, share_verdicts
 from tunebook.analysis.statistics.pairwise import Comparison, EpochChange, compare_epochs, compare_runs
+from tunebook.analysis.statistics.ranking import RankedSetting, rank_settings
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.analysis.statistics.seeds import Replicates, summarize_seeds
+from tunebook.analysis.statistics.settings import have_replicates, settings_of
 from tunebook.core.plan import RunType
 
 __all__ = ["CostPoint", "MeasureResults", "analyze_measure", "analyze_measures", "compare_costs"]
@@ -85,6 +88,7 @@ class MeasureResults:
     """The statistics of one measure of one task; findings, cases, changes and epochs are only about the headline one.
 
     Attributes:
+        balance: how many scored runs each combination of levels has.
         changes: ``None`` for scores that are not right or wrong.
         epochs: ``None`` unless a run was evaluated after several epochs.
     """
@@ -92,7 +96,9 @@ class MeasureResults:
     table: ScoreTable
     factors: tuple[FactorUse, ...]
     comparisons: tuple[Comparison, ...]
+    ranking: tuple[RankedSetting, ...]
     effects: tuple[Effect, ...]
+    balance: Balance
     replicates: tuple[Replicates, ...]
     costs: tuple[CostPoint, ...]
     changes: SampleChanges | None
@@ -134,12 +140,16 @@ def analyze_measures(found: Collected) -> list[MeasureResults]:
 
 def analyze_measure(table: ScoreTable, factors: tuple[FactorUse, ...]) -> MeasureResults:
     """The statistics of one measure of one task."""
+    settings = settings_of(table, factors)
+    comparisons = compare_runs(table, has_replicates=have_replicates(settings))
     changes = find_changes(table) if table.is_headline else None
     return MeasureResults(
         table=table,
         factors=factors,
-        comparisons=compare_runs(table),
-        effects=estimate_effects(table, factors),
+        comparisons=comparisons,
+        ranking=rank_settings(table, settings, comparisons),
+        effects=share_verdicts(estimate_effects(table, factors), comparisons),
+        balance=balance_of(table.tuned, factors),
         replicates=summarize_seeds(table, factors),
         costs=compare_costs(table),
         changes=changes,
