@@ -18,8 +18,8 @@ _HOW = (
     "opposite, corrected likewise, is below the level."
 )
 _ALL_EXPLORATORY = (
-    "The plan has no hypotheses: everything in this report is exploratory. Its p-values show what to test in new data, "
-    "and not what is confirmed."
+    "No hypothesis of a plan was tested: everything in this report is exploratory. Its p-values show what to test in "
+    "new data, and not what is confirmed."
 )
 _NOT_FROZEN = (
     "tunebook submitted no job here and froze nothing, so that it cannot know which hypotheses are older than the "
