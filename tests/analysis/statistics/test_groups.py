@@ -37,7 +37,8 @@ def found() -> tuple[GroupResults, dict[str, np.ndarray], np.ndarray]:
 
 
 def right(risks: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
-    return np.equal(risks >= 0.5, outcomes == 1).astype(float)
+    is_right: np.ndarray = (risks >= 0.5) == (outcomes == 1)
+    return is_right.astype(float)
 
 
 def test_scores_gaps_and_the_interaction_are_those_of_scipy_and_statsmodels(
