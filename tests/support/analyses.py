@@ -261,6 +261,7 @@ class _Maker:
             unreadable=(),
             strays=(),
             comparisons=comparisons,
+            ranking=(),
             effects=self.effects(factors, final),
             replicates=(),
             costs=self.costs(final),

@@ -47,7 +47,8 @@ def evaluate_mock(
 
     outputs = [ModelOutput.from_content(MOCK, text) for text in answers]
     for output in outputs:
-        output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
+        written = len(output.completion.split())
+        output.usage = ModelUsage(input_tokens=1, output_tokens=written, total_tokens=1 + written)
     own = list(samples) or [Sample(id=1, input="a", target="yes"), Sample(id=2, input="b", target="yes")]
     task = Task(
         dataset=MemoryDataset(own, location=location),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from support.eval_logs import write_log
+from support.evaluation_jobs import evaluate_mock
 from tunebook.core.plan import EvaluationTask
 from tunebook.tools.inspect.results import INSPECT_VIEWER, InspectResults
 from tunebook.tools.inspect.score_values import as_number
@@ -103,3 +104,15 @@ def test_header_and_samples_of_inspects_own_log_are_read(tmp_path: Path) -> None
     assert samples.unreadable == {}
     own = samples.readings[log]
     assert (own.ids, own.values) == (("1", "2"), {"exactly": (1.0, 0.0)})
+
+
+@pytest.mark.filterwarnings("ignore")  # inspect-ai's and pandas' own
+def test_an_answer_that_the_scorer_did_not_log_is_the_models_own_text(tmp_path: Path) -> None:
+    """A scorer that finds no answer in a text logs none: that is no empty answer."""
+    from inspect_ai.scorer import pattern
+
+    (log,) = evaluate_mock(tmp_path, scorer=pattern(r"answer: (\w+)"), answers=["answer: yes", "who knows"]).glob(
+        "*.eval"
+    )
+    samples = InspectResults().read_samples([log]).readings[log]
+    assert set(samples.answers) == {"yes", "who knows"}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.analyzing import AnalyzeOptions as AnalyzeOptions
     from tunebook.api.analyzing import AnalyzeReport as AnalyzeReport
     from tunebook.api.analyzing import analyze as analyze
+    from tunebook.api.analyzing_together import analyze_together as analyze_together
     from tunebook.api.checking import CheckReport as CheckReport
     from tunebook.api.checking import check as check
     from tunebook.api.deep_checking import DeepOutcome as DeepOutcome
@@ -96,6 +97,7 @@ _NAMES_IN = {
     "tunebook.analysis.records": ("Interval", "Score"),
     "tunebook.analysis.values": ("Analysis",),
     "tunebook.api.analyzing": ("AnalyzeOptions", "AnalyzeReport", "analyze"),
+    "tunebook.api.analyzing_together": ("analyze_together",),
     "tunebook.api.demonstration": ("DemoOptions", "DemoReport", "DemoRow", "demo"),
     "tunebook.api.designing": (
         "DesignOptions",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.collect.places import places_outside
 from tunebook.analysis.collect.source import JobFacts, Source, source_of
-from tunebook.analysis.destination import destination_of
+from tunebook.analysis.destination import Destination, destination_of
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.formatting import plural, time_text
 from tunebook.analysis.frames import FRAMES
@@ -33,7 +33,7 @@ from tunebook.api.scaffolding import now
 from tunebook.artifacts.text_files import read_readable
 from tunebook.core.jobs import JobState
 from tunebook.core.naming import directory_problems
-from tunebook.core.paths import ANALYSIS, ANALYZE_LOG, PLAN_FILE
+from tunebook.core.paths import ANALYZE_LOG, PLAN_FILE
 from tunebook.core.plan import Plan, parse_plan, read_tools
 from tunebook.core.site import Site
 from tunebook.disk.ledger import LedgerReader
@@ -46,7 +46,7 @@ from tunebook.run.report import JobReport, StatusReport
 from tunebook.slurm.accounting import SlurmUse, read_usage
 from tunebook.tools.parameters import installed_parameters
 
-__all__ = ["AnalyzeOptions", "AnalyzeReport", "analyze"]
+__all__ = ["AnalyzeOptions", "AnalyzeReport", "Member", "analyze", "analyze_members"]
 
 _NEEDED = {
     "pandas": "pandas",
@@ -73,18 +73,21 @@ class AnalyzeOptions(ReportOptions):
 
 @dataclass(frozen=True)
 class AnalyzeReport:
-    """The results of an experiment, and the files that they were written to.
+    """The results of an experiment, or of several together, and the files that they were written to.
 
     Attributes:
+        experiment: the experiment's directory; of several experiments, the one that holds the report's.
+        folder: the report's directory.
         summary: what commands print of the analysis.
         compute: makes the analysis, or returns the one that was made.
-        files: relative to the experiment's directory; empty if nothing was written.
+        files: relative to ``experiment``; empty if nothing was written.
         warnings: problems that kept the analysis from knowing more, such as a scheduler that did not answer.
         seconds: how long the analysis took.
         is_new: whether it was made now; ``False`` if nothing has changed since the last one was written.
     """
 
     experiment: Path
+    folder: Path
     summary: Summary
     compute: Callable[[], Analysis] = field(repr=False, compare=False)
     files: tuple[str, ...] = ()
@@ -100,7 +103,7 @@ class AnalyzeReport:
     @property
     def path(self) -> Path:
         """The report to open."""
-        return self.experiment / ANALYSIS / "report.html"
+        return self.folder / "report.html"
 
     @property
     def states(self) -> tuple[JobState, ...]:
@@ -178,65 +181,112 @@ def analyze(
         ToolError: a package that the analysis needs is not installed.
     """
     options = options or AnalyzeOptions()
-    started = time.perf_counter()
     experiment = find_experiment(directory)
-    _require_packages()
-    if not options.write:
-        known = _Known(experiment, find_site(experiment).site, *_job_facts(experiment, ask=options.ask), clock)
-        analysis = analyze_experiment(known.source(use_cache=False))
-        return AnalyzeReport(
-            experiment,
-            summarize(analysis),
-            lambda: analysis,
-            warnings=known.warnings,
-            seconds=time.perf_counter() - started,
-        )
-    with exclusive(experiment, "analyze", wait_s=30.0):
-        report = _written(experiment, options, clock)
-        report = replace(report, seconds=time.perf_counter() - started)
-        if report.is_new:
-            _log(report, clock)
-    return report
+    destination = destination_of(experiment)
+
+    def compute(members: Sequence[Member]) -> Analysis:
+        return analyze_experiment(members[0].source(use_cache=options.write))
+
+    return analyze_members([experiment], compute, destination, options, clock)
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What is known of an experiment before its results are read, apart from its plan."""
+class Member:
+    """What is known of an experiment before its results are read.
+
+    Attributes:
+        text: of its plan.
+    """
 
     experiment: Path
+    text: str
     site: Site
     facts: tuple[JobFacts, ...]
     warnings: tuple[Problem, ...]
-    clock: Callable[[], datetime]
+    clock: Callable[[], datetime] = field(repr=False)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan, which must be correct."""
+        return _plan(self.text)
 
     def source(self, *, use_cache: bool) -> Source:
-        plan = _plan(self.experiment)
-        source = source_of(self.experiment, plan, self.site, jobs=self.facts, use_cache=use_cache)
-        return replace(source, frozen=freeze_hypotheses(self.experiment, plan.hypotheses, self.clock, write=use_cache))
+        """Where the analysis takes its facts from."""
+        source = source_of(self.experiment, self.plan, self.site, jobs=self.facts, use_cache=use_cache)
+        frozen = freeze_hypotheses(self.experiment, self.plan.hypotheses, self.clock, write=use_cache)
+        return replace(source, frozen=frozen)
 
 
-def _written(experiment: Path, options: AnalyzeOptions, clock: Callable[[], datetime]) -> AnalyzeReport:
-    """The last analysis if nothing has changed since it was written; otherwise a new one."""
+def analyze_members(
+    experiments: Sequence[Path],
+    compute: Callable[[Sequence[Member]], Analysis],
+    destination: Destination,
+    options: AnalyzeOptions,
+    clock: Callable[[], datetime],
+) -> AnalyzeReport:
+    """Analyzes experiments, and writes the report unless nothing has changed since the last one.
+
+    Args:
+        compute: collects and analyzes.
+        destination: in the directory that the files of the report are relative to.
+    """
+    started = time.perf_counter()
+    _require_packages()
+    directory = destination.folder.parent
+    if not options.write:
+        members = [_member(experiment, options, clock) for experiment in experiments]
+        analysis = compute(members)
+        report = AnalyzeReport(directory, destination.folder, summarize(analysis), lambda: analysis)
+        return replace(report, warnings=_warnings(members), seconds=time.perf_counter() - started)
+    with exclusive(_locked(destination), "analyze", wait_s=30.0):
+        members = [_member(experiment, options, clock) for experiment in experiments]
+        report = _written(members, compute, destination, options, clock)
+        report = replace(report, warnings=_warnings(members), seconds=time.perf_counter() - started)
+        if report.is_new:
+            _log(report, _locked(destination) / ANALYZE_LOG, clock)
+    return report
+
+
+def _locked(destination: Destination) -> Path:
+    """The directory of the lock and the log: the one with ``.tunebook``."""
+    return destination.memory.parent.parent
+
+
+def _member(experiment: Path, options: AnalyzeOptions, clock: Callable[[], datetime]) -> Member:
+    text = read_readable(experiment / PLAN_FILE) or ""
     site = find_site(experiment).site
-    facts, warnings = _job_facts(experiment, ask=options.ask)
-    known = _Known(experiment, site, facts, warnings, clock)
-    inputs = look_at_inputs([experiment], repr((site, facts, options)))
-    destination = destination_of(experiment)
-    last = recall(inputs, destination)
+    return Member(experiment, text, site, *_job_facts(experiment, ask=options.ask), clock)
+
+
+def _warnings(members: Sequence[Member]) -> tuple[Problem, ...]:
+    return tuple(dict.fromkeys(warning for member in members for warning in member.warnings))
+
+
+def _written(
+    members: Sequence[Member],
+    compute: Callable[[Sequence[Member]], Analysis],
+    destination: Destination,
+    options: AnalyzeOptions,
+    clock: Callable[[], datetime],
+) -> AnalyzeReport:
+    """The last analysis if nothing has changed since it was written; otherwise a new one."""
+    directory = destination.folder.parent
+    experiments, values = [member.experiment for member in members], repr((members, options))
+    last = recall(look_at_inputs(experiments, values), destination)
     if last is not None:
-
-        def compute() -> Analysis:
-            return analyze_experiment(known.source(use_cache=True))
-
-        return AnalyzeReport(experiment, last.summary, compute, last.files, warnings, is_new=False)
-    source = known.source(use_cache=True)
-    now_known = inputs.known(places_outside(source))
-    analysis = analyze_experiment(source)
+        later = partial(compute, members)
+        return AnalyzeReport(directory, destination.folder, last.summary, later, last.files, is_new=False)
+    outside: list[Path] = []
+    for member in members:
+        outside += places_outside(member.source(use_cache=True))
+    # Again: what was found out since then may have been written down. The plans are compared as values.
+    known = look_at_inputs(experiments, values).known(outside)
+    analysis = compute(members)
     written = write_report(analysis, options, destination, as_of=time_text(clock().isoformat()))
-    files = tuple(f"{ANALYSIS}/{name}" for name in written)
+    files = tuple(f"{destination.folder.name}/{name}" for name in written)
     summary = summarize(analysis)
-    remember(now_known, WrittenAnalysis(files, summary), destination)
-    return AnalyzeReport(experiment, summary, lambda: analysis, files, warnings)
+    remember(known, WrittenAnalysis(files, summary), destination)
+    return AnalyzeReport(directory, destination.folder, summary, lambda: analysis, files)
 
 
 def _require_packages() -> None:
@@ -245,8 +295,7 @@ def _require_packages() -> None:
         raise ToolError(f"the analysis needs {', '.join(missing)}", hint="pip install 'tunebook[analysis]'")
 
 
-def _plan(experiment: Path) -> Plan:
-    text = read_readable(experiment / PLAN_FILE) or ""
+def _plan(text: str) -> Plan:
     parsed = parse_plan(text, installed_parameters(read_tools(text)))
     problems = (*parsed.problems, *directory_problems(parsed.plan))
     if problems:
@@ -282,7 +331,7 @@ def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts
     return JobFacts(report.job, report.state, report.reason, *times, report.output, host, attempts, slurm)
 
 
-def _log(report: AnalyzeReport, clock: Callable[[], datetime]) -> None:
+def _log(report: AnalyzeReport, path: Path, clock: Callable[[], datetime]) -> None:
     analysis = report.analysis
     counted = sum(evaluation.is_done for evaluation in analysis.evaluations)
     curves = sum(training.steps > 0 for training in analysis.trainings)
@@ -299,4 +348,4 @@ def _log(report: AnalyzeReport, clock: Callable[[], datetime]) -> None:
     entries += [("FINDING", finding.text, {}) for finding in analysis.findings]
     end = {"details": ", ".join(report.files), "result": f"{report.seconds:.1f} s"}
     entries.append(("COMPLETE", "analysis written", end))
-    Log(report.experiment / ANALYZE_LOG, clock).entries(entries)
+    Log(path, clock).entries(entries)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tunebook import api
-from tunebook.cli.options import Directory, Json, located
+from tunebook.cli.options import Json, located
 from tunebook.cli.output import console, print_json, print_problems
 from tunebook.core.jobs import JobState, count_states
+from tunebook.core.paths import PLAN_FILE
+from tunebook.errors import UsageError
 
 __all__ = ["register", "show_findings"]
 
@@ -25,8 +29,20 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def analyze(
-        directory: Directory = None,
+        directories: Annotated[
+            list[Path] | None,
+            typer.Argument(
+                help=f"The experiment's directory, with {PLAN_FILE}, or several. [default: the current one]",
+                show_default=False,
+            ),
+        ] = None,
         *,
+        output: Annotated[
+            Path | None,
+            typer.Option(
+                "--output", help="Where the report about several experiments goes. [default: analysis-of-A-and-B]"
+            ),
+        ] = None,
         open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
         latex: Annotated[bool, typer.Option("--latex", help="Also write tables for LaTeX (booktabs).")] = False,
         width_cm: Annotated[
@@ -48,14 +64,14 @@ def register(app: typer.Typer) -> None:
         every_s: Annotated[float, typer.Option(min=1, help="Seconds between two analyses with `--watch`.")] = _WATCH_S,
         as_json: Json = False,
     ) -> None:
-        """Compare the trained runs: write tables, statistics and reports to `analysis/`."""
-        experiment = located(directory)
+        """Compare the trained runs: write tables, statistics and reports to `analysis/`.
+
+        Several experiments that share tasks are compared in one report, with the experiment as a factor.
+        """
         size = api.FigureSize(width_cm, height_cm, font_pt, ppi)
         options = api.AnalyzeOptions(latex=latex, size=size, refresh_s=round(every_s) if watch else None)
 
-        def again() -> api.AnalyzeReport:
-            return api.analyze(experiment, options)
-
+        again = _analysis(directories or [], output, options)
         report = again()
         if open_report:
             typer.launch(report.path.as_uri())
@@ -67,6 +83,18 @@ def register(app: typer.Typer) -> None:
             print_problems(report.warnings, kind="warning")
             show_findings(report)
         raise typer.Exit(report.exit_code)
+
+
+def _analysis(
+    directories: Sequence[Path], output: Path | None, options: api.AnalyzeOptions
+) -> Callable[[], api.AnalyzeReport]:
+    """The analysis that the arguments ask for."""
+    if len(directories) > 1:
+        return partial(api.analyze_together, directories, options, output=output)
+    if output is not None:
+        hint = "name several experiments, or leave `--output` out: the report goes to `analysis/`"
+        raise UsageError("`--output` is for the report about several experiments", hint=hint)
+    return partial(api.analyze, located(next(iter(directories), None)), options)
 
 
 def _watch(

@@ -24,10 +24,22 @@ from tunebook.slurm.accounting import SlurmUse
 from tunebook.tools.plan_inputs import planned_gpus
 from tunebook.tools.results import TrainingFiles
 
-__all__ = ["bases_of", "collect", "factors_of", "levels_of", "training_files", "training_of"]
+__all__ = [
+    "MODEL",
+    "UNSET",
+    "bases_of",
+    "collect",
+    "factors_of",
+    "in_order",
+    "levels_of",
+    "training_files",
+    "training_of",
+]
 
-_MODEL = "model"
-_UNSET = "default"
+MODEL = "model"
+"""The key of the factor whose levels are models."""
+UNSET = "default"
+"""The level of runs for which the plan gives no value."""
 
 
 def factors_of(plan: Plan) -> tuple[FactorUse, ...]:
@@ -35,7 +47,7 @@ def factors_of(plan: Plan) -> tuple[FactorUse, ...]:
     factors = []
     models = tuple(dict.fromkeys(run.model for run in plan.fine_tuned))
     if len(models) > 1:
-        factors.append(FactorUse(_MODEL, "Model", models))
+        factors.append(FactorUse(MODEL, "Model", models))
     for parameter in plan.parameters:
         if parameter.key not in plan.columns:
             continue
@@ -44,13 +56,13 @@ def factors_of(plan: Plan) -> tuple[FactorUse, ...]:
             value, text = _setting(plan, run, parameter.key)
             texts.setdefault(value, text)
         if len(texts) > 1:
-            levels = tuple(texts[value] for value in _ordered(list(texts)))
+            levels = tuple(texts[value] for value in in_order(list(texts)))
             factors.append(FactorUse(parameter.key, parameter.column, levels, is_seed=parameter.key == "seed"))
     return tuple(sorted(factors, key=lambda factor: factor.is_seed))
 
 
-def _ordered(values: Sequence[Value]) -> Sequence[Value]:
-    """Sorts numbers by size; leaves other values in the plan's order."""
+def in_order(values: Sequence[Value]) -> Sequence[Value]:
+    """Levels as they are shown: sorts numbers by size; leaves other values in the plan's order."""
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     return sorted(numbers) if len(numbers) == len(values) else values
 
@@ -59,7 +71,7 @@ def _setting(plan: Plan, run: Run, key: str) -> tuple[Value, str]:
     """A parameter's value for a run, and the text with which the plan gives it."""
     written = plan.setting(run, key)
     if written is None:
-        return None, _UNSET
+        return None, UNSET
     return written.value, written.text
 
 
@@ -70,7 +82,7 @@ def levels_of(plan: Plan, factors: Sequence[FactorUse]) -> dict[str, dict[str, s
     for run in plan.fine_tuned:
         own = levels[run.name] = {}
         for factor in factors:
-            if factor.key == _MODEL:
+            if factor.key == MODEL:
                 own[factor.key] = run.model
             else:
                 value, text = _setting(plan, run, factor.key)

@@ -59,13 +59,14 @@ def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str
     findings, answer = finding_entries(analysis), answer_of(analysis)
     sections = (
         answer_section(answer, figures),
-        hypotheses_section(analysis),
+        *([hypotheses_section(analysis)] if analysis.hypotheses else []),
         *findings_sections(analysis, findings),
         _varied(analysis),
         Section("runs", "All runs", (run_table(analysis, [task for task in tasks if task.final]),)),
         *_tasks(analysis, tasks, figures),
         *_training(figures),
         _samples(analysis),
+        *([] if analysis.hypotheses else [hypotheses_section(analysis)]),
         tests_section(analysis),
         _missing(analysis, as_of),
         _next_steps(analysis),

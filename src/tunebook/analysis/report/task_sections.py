@@ -8,7 +8,7 @@ from dataclasses import replace
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import plural
-from tunebook.analysis.report.content import Block, Entries, Entry, Section, Style, Table, Text
+from tunebook.analysis.report.content import Block, Entries, Entry, Section, Style, Text
 from tunebook.analysis.report.effect_tables import effect_blocks
 from tunebook.analysis.report.group_section import group_blocks
 from tunebook.analysis.report.number_section import number_blocks
@@ -93,26 +93,7 @@ def _after(analysis: Analysis, scores: TaskScores, part: str, number: int) -> It
     if part == "groups":
         yield from group_blocks(analysis, scores, number)
     if part == "effects" and analysis.effects:
-        for block in effect_blocks(analysis):
-            yield _numbered(block, number)
-
-
-def _numbered(block: Block, number: int) -> Block:
-    """A table with a key of its own, and a heading below that of the part."""
-    if isinstance(block, Table):
-        return replace(block, key=f"{block.key}-{number}")
-    if isinstance(block, Text) and block.style is Style.HEADING:
-        return replace(block, style=Style.SUBHEADING)
-    return block
-
-
-def _of_number(block: Block, number: int) -> Block:
-    """The block with a key of this task, below one of the task's headings."""
-    if isinstance(block, Table):
-        return replace(block, key=f"{block.key}-{number}")
-    if isinstance(block, Text) and block.style is Style.HEADING:
-        return replace(block, style=Style.SUBHEADING)
-    return block
+        yield from effect_blocks(analysis, f"effects-{number}")
 
 
 def left_out(figures: Sequence[Figure]) -> Iterator[Block]:

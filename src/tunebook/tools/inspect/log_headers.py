@@ -130,7 +130,7 @@ def _metrics(log: Any) -> dict[str, tuple[LoggedMetric, ...]]:
         for name, metric in score.metrics.items():
             if name in _ERRORS or not isinstance(metric.value, int | float) or math.isnan(metric.value):
                 continue
-            shown = name if metric.group is None else f"{metric.group} of {metric.name}"
+            shown = name if metric.group is None else f"{metric.name} ({metric.group})"
             is_mean = name in _MEANS and metric.group is None and not is_of_repeats
             found.setdefault(measure, []).append(LoggedMetric(shown, float(metric.value), is_mean))
     return {measure: tuple(metrics) for measure, metrics in found.items()}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 from tunebook.tools.inspect.log_headers import first_line, open_log, quiet_inspect
@@ -86,7 +87,7 @@ def _row(sample: Any) -> str:
     row = {
         "id": str(sample.id),
         "repeat": sample.epoch,
-        "prompt": _prompt(sample.input),
+        "prompt": _prompt(sample.input) + _choices(sample.choices or ()),
         "target": target if isinstance(target, str) else ", ".join(map(str, target)),
         "error": str(sample.error or ""),
         "turns": sample.turn_count or 1,
@@ -120,11 +121,17 @@ def _prompt(content: Any) -> str:
     return "\n".join(f"{message.role}: {message.text}" for message in content)
 
 
+def _choices(choices: Sequence[str]) -> str:
+    """The choices below a question, without which two questions may look alike."""
+    return "".join(f"\n{letter}) {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False))
+
+
 def _add_answers(log: Path, rows: Sequence[_Row]) -> None:
-    """Adds the models' completions where no scorer logged an answer: only the full samples have them."""
+    """Adds the models' completions where the scorers logged no answer: only the full samples have them."""
     from inspect_ai.analysis import SampleColumn, samples_df
 
-    if any(row["answer"] is not None for row in rows):
+    without = [row for row in rows if row["answer"] is None]
+    if not without:
         return
     columns = [
         SampleColumn("id", path="id", type=str),
@@ -135,7 +142,7 @@ def _add_answers(log: Path, rows: Sequence[_Row]) -> None:
     if "completion" in frame:
         keys = zip(frame["id"], frame["epoch"], strict=True)
         answers = dict(zip(keys, frame["completion"].fillna(""), strict=True))
-        for row in rows:
+        for row in without:
             row["answer"] = answers.get((row["id"], row["repeat"]))
 
 
