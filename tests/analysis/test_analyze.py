@@ -150,7 +150,7 @@ def test_the_report_of_an_unfinished_experiment_has_the_results_so_far(sweep: Pa
     }
     assert len(texts(report, "base")) == 1
     page = (sweep / "analysis" / "report.md").read_text()
-    assert "Not complete: 1 of 2 trainings and 2 of 3 evaluations have results." in page
+    assert "1 of 2 trainings and 2 of 3 evaluations have results." in page
 
 
 def test_an_experiment_without_any_result_is_analyzed(tmp_path: Path) -> None:
@@ -211,8 +211,8 @@ def test_unchanged_logs_are_not_read_again(sweep: Path, monkeypatch: pytest.Monk
 def test_a_damaged_cache_is_ignored(sweep: Path) -> None:
     first = analyzed(sweep)
     memory = sweep / ".tunebook" / "analysis"
-    names = ["figures.json", "headers.json", "last.json", "samples.parquet"]
-    assert sorted(path.name for path in memory.iterdir() if path.suffix != ".js") == names
+    remembered = {path.name for path in memory.iterdir()}
+    assert remembered >= {"figures.json", "headers.json", "last.json", "samples.parquet"}
     for path in memory.iterdir():
         path.write_bytes(b"\x00 torn")
     assert analyzed(sweep).analysis.findings == first.analysis.findings
@@ -225,7 +225,7 @@ def test_numbers_of_a_scorer_are_compared_by_the_bootstrap(tmp_path: Path) -> No
     low, high = [0.1 + 0.01 * (index % 7) for index in range(30)], [0.3 + 0.02 * (index % 5) for index in range(30)]
     report = analyzed(Sweep(runs(high, low), base=low).write(tmp_path / "numbers"))
     comparison = next(item for item in report.analysis.comparisons if item.run == "run0" and item.against == "base")
-    assert (comparison.test, comparison.significant, comparison.gained) == ("paired bootstrap", True, None)
+    assert (comparison.test, comparison.significant, comparison.gained) == ("sign-flip, exact", True, None)
     score = report.analysis.scores("capitalization")[0]
     assert score.interval is not None
     assert (score.interval.method, score.is_binary) == ("bootstrap", False)

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tunebook.artifacts.curve import TrainingCurve, curve_of, read_metrics_curve
-from tunebook.artifacts.metrics import parse_metrics, read_last_metrics
+from tunebook.artifacts.metrics import Metrics, parse_metrics, read_last_metrics, read_metrics
+
+
+def parsed(text: str) -> Metrics:
+    return parse_metrics(text.split("\n"))
 
 
 def curve(text: str) -> TrainingCurve:
-    return curve_of(parse_metrics(text), source="metrics.jsonl")
+    return curve_of(parsed(text), source="metrics.jsonl")
 
 
 def lines(*records: Mapping[str, object]) -> str:
@@ -58,13 +62,13 @@ def test_a_log_without_steps_is_no_source(tmp_path: Path) -> None:
 
 
 def test_only_whole_numbers_are_steps_and_truth_values_are_not_numbers() -> None:
-    assert parse_metrics(lines({"step": 1.5, "loss": 1}, {"step": True, "loss": 1}, {"loss": 1})).unreadable == 3
-    (record,) = parse_metrics(lines({"step": 2.0, "loss": True, "epoch": 0.5, "time": 12})).records
+    assert parsed(lines({"step": 1.5, "loss": 1}, {"step": True, "loss": 1}, {"loss": 1})).unreadable == 3
+    (record,) = parsed(lines({"step": 2.0, "loss": True, "epoch": 0.5, "time": 12})).records
     assert (record.step, record.loss, record.epoch, record.time_s) == (2, None, None, 12.0)
 
 
 def test_a_loss_that_json_writes_as_nan_counts_as_diverged() -> None:
-    (record,) = parse_metrics('{"step": 1, "loss": NaN}').records
+    (record,) = parsed('{"step": 1, "loss": NaN}').records
     assert (record.loss, record.diverged, record.is_training) == (None, True, True)
 
 
@@ -75,3 +79,11 @@ def test_the_tail_of_a_long_log_starts_with_a_whole_line(tmp_path: Path) -> None
     assert found.unreadable == 0
     assert found.records[-1].step == 1000
     assert 1 < len(found.records) < 10
+
+
+def test_of_a_log_without_end_only_so_much_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(lines(*({"step": step, "loss": 1.0} for step in range(1, 8))) + "x" * 200_000 + "\n")
+    found = read_metrics(path, most=5)
+    assert [record.step for record in found.records] == [1, 2, 3, 4, 5]
+    assert found.unreadable == 3

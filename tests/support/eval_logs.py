@@ -49,6 +49,8 @@ def write_log(  # noqa: PLR0913
     commit: str | None = None,
     unique: str = "",
     arguments: Mapping[str, Any] | None = None,
+    metadata: Sequence[Mapping[str, Any]] = (),
+    score_metadata: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Writes an ``.eval`` file in which each sample has the given score values (a list of lists with several epochs).
 
@@ -56,6 +58,7 @@ def write_log(  # noqa: PLR0913
         model: as the log names it: ``hf/rank4_epoch0``.
         unique: the evaluation's own id; copies of one log have the same.
         values: what the scorer said of each sample: ``C``, ``I``, a number, or a mapping.
+        metadata: of each sample; ``score_metadata`` of its score.
     """
     from inspect_ai.log import EvalMetric, EvalResults, EvalScore, write_eval_log
     from inspect_ai.scorer import Score, value_to_float
@@ -73,7 +76,9 @@ def write_log(  # noqa: PLR0913
             sample.id, sample.epoch, sample.uuid = key, repeat, f"{unique}-{key}-{repeat}"
             sample.input = prompts[index] if prompts else f"prompt {key}"
             sample.target = targets[index] if targets else f"target {key}"
-            sample.scores = {} if value is None else {scorer: Score(value=value, answer=answer)}
+            sample.metadata = dict(metadata[index]) if metadata else {}
+            extra = dict(score_metadata[index]) if score_metadata else None
+            sample.scores = {} if value is None else {scorer: Score(value=value, answer=answer, metadata=extra)}
             sample.events, sample.messages, sample.attachments = [], [], {}
             samples.append(sample)
     log.samples, log.status = samples, status

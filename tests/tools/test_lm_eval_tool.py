@@ -239,7 +239,7 @@ def test_the_samples_of_a_group_are_named_after_their_tasks(tmp_path: Path) -> N
     samples = reader.read_samples([log]).readings[log]
     assert samples.ids == ("mmlu_a/2", "mmlu_a/10", "mmlu_b/0")
     assert samples.values == {"acc": (1.0, 0.0, 1.0)}
-    assert set(samples.answers) == {"choice 1"}
+    assert set(samples.answers) == set(samples.targets) == {"choice 1"}
     header = reader.read_headers([log]).readings[log]
     assert (header.samples, header.created) == (3, "2026-01-02T10:00:00+00:00")
 

@@ -183,9 +183,9 @@ def _comparisons_frame(analysis: Analysis) -> Any:
 
 def _comparison(item: Comparison, prefix: str) -> _Row:
     row = vars(item) | {"epoch": _epoch(item.epoch), "other_epoch": _epoch(item.other_epoch)}
-    del row["interval"]
+    del row["interval"], row["simultaneous"]
     row |= {"family": item.family.name, "family_size": item.family.size, "correction": item.family.correction}
-    return row | _bounds(item.interval, prefix)
+    return row | _bounds(item.interval, prefix) | _bounds(item.simultaneous, f"{prefix}simultaneous_")
 
 
 def _epoch(epoch: int) -> int | None:

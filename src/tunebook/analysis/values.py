@@ -31,6 +31,7 @@ from tunebook.analysis.statistics.group_results import GroupResults
 from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.ranking import RankedSetting
 from tunebook.analysis.statistics.scores import best_score, final_scores
 from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.disk.hypotheses_record import HypothesesVersion
@@ -45,7 +46,8 @@ class Analysis(Collected):
 
     Attributes:
         experiment: absolute path of the experiment's directory.
-        comparisons: of each run with its base model and with the best run, on the same samples.
+        comparisons: of each run with its base model, and with the best run where no setting has several runs.
+        ranking: the settings of each measure of each task, the best first, with their differences from the best one.
         aggregates: measures that only all samples together have, such as the area under the ROC curve.
         groups: scores by group of samples.
         level: of every interval, and one minus the level of significance.
@@ -64,6 +66,7 @@ class Analysis(Collected):
     created: str
     type: str
     comparisons: tuple[Comparison, ...]
+    ranking: tuple[RankedSetting, ...]
     effects: tuple[Effect, ...]
     replicates: tuple[Replicates, ...]
     costs: tuple[CostPoint, ...]

@@ -9,15 +9,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tunebook.artifacts.text_files import read_readable, read_tail
+from tunebook.artifacts.text_files import read_lines, read_tail
 from tunebook.artifacts.times import timestamp_s
 
-__all__ = ["Metrics", "MetricsRecord", "metrics_record", "parse_metrics", "read_last_metrics", "read_metrics"]
+__all__ = [
+    "MOST_RECORDS",
+    "Metrics",
+    "MetricsRecord",
+    "metrics_record",
+    "parse_metrics",
+    "read_last_metrics",
+    "read_metrics",
+]
+
+_LONGEST_LINE = 1 << 16
+MOST_RECORDS = 300_000
+"""So many records of one log fit in memory, with everything that is made of them."""
 
 
 class MetricsRecord(NamedTuple):
@@ -46,16 +58,20 @@ class MetricsRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class Metrics:
-    """The records of a log in the order of its lines; ``unreadable`` counts the lines that are not records."""
+    """The records of a log in the order of its lines; ``unreadable`` counts the lines that are none, or too many."""
 
     records: tuple[MetricsRecord, ...] = ()
     unreadable: int = 0
 
 
-def read_metrics(path: Path) -> Metrics:
-    """Reads the whole log; a log that is missing or cannot be read is empty."""
+def read_metrics(path: Path, *, most: int = MOST_RECORDS) -> Metrics:
+    """Reads the whole log line by line; a log that is missing or cannot be read is empty.
+
+    Args:
+        most: lines behind so many records are not read and count as unreadable.
+    """
     try:
-        return parse_metrics(read_readable(path) or "")
+        return parse_metrics(read_lines(path, longest=_LONGEST_LINE), most=most)
     except OSError:
         return Metrics()
 
@@ -66,17 +82,17 @@ def read_last_metrics(path: Path, *, size: int) -> Metrics:
     Raises:
         OSError: the log cannot be read.
     """
-    return parse_metrics(read_tail(path, size))
+    return parse_metrics(read_tail(path, size).split("\n"))
 
 
-def parse_metrics(text: str) -> Metrics:
-    """Reads the text of a log; a torn last line counts as unreadable."""
-    records = []
+def parse_metrics(lines: Iterable[str], *, most: int = MOST_RECORDS) -> Metrics:
+    """Reads the lines of a log; a torn last line counts as unreadable, and so do those behind ``most`` records."""
+    records: list[MetricsRecord] = []
     unreadable = 0
-    for line in text.split("\n"):
+    for line in lines:
         if not line.strip():
             continue
-        record = _parse_line(line)
+        record = _parse_line(line) if len(records) < most else None
         if record is None:
             unreadable += 1
         else:

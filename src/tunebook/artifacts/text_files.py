@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tunebook.disk.atomic import read_text
 
-__all__ = ["newest_first", "read_readable", "read_tail"]
+__all__ = ["newest_first", "read_lines", "read_readable", "read_tail"]
 
 
 def read_readable(path: str | os.PathLike[str]) -> str | None:
@@ -18,6 +18,24 @@ def read_readable(path: str | os.PathLike[str]) -> str | None:
     """
     text = read_text(path)
     return None if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def read_lines(path: Path, *, longest: int, newline: str | None = "\n") -> Iterator[str]:
+    """Yields the lines of a file of any size, without their ends; bytes that are not UTF-8 are replaced.
+
+    Args:
+        longest: characters of a line that are kept; the rest of a longer one is skipped.
+        newline: what ends a line; ``None`` for every usual end, also the carriage return of a progress bar.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open(encoding="utf-8", errors="replace", newline=newline) as stream:
+        while line := stream.readline(longest):
+            rest = line
+            while rest and not rest.endswith("\n"):
+                rest = stream.readline(longest)
+            yield line.removesuffix("\n")
 
 
 def read_tail(path: Path, size: int) -> str:

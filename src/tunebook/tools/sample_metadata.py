@@ -15,6 +15,7 @@ _LONGEST_NUMBER = 24
 _MOST_TEXTS = 200  # different texts that a column may have: groups have fewer
 _FEW_TEXTS = 10  # different texts that a column of any number of samples may have
 _MOST_ITEMS = 50  # of a list or a dictionary
+_MOST_COLUMNS = 50  # of each kind; further ones are left out
 
 _Column = tuple[str | None, ...]
 
@@ -28,10 +29,10 @@ def metadata_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, _Column]:
     Args:
         rows: each sample's metadata.
     """
-    columns = {}
+    columns: dict[str, _Column] = {}
     for name in _names(rows):
         column = tuple(_scalar_text(row.get(name)) for row in rows)
-        if _tells_apart(column):
+        if _tells_apart(column) and len(columns) < _MOST_COLUMNS:
             columns[name] = column
     return columns
 
@@ -48,10 +49,10 @@ def score_metadata_columns(rows: Sequence[Mapping[str, Mapping[str, Any]]]) -> d
         for scorer, metadata in row.items():
             for key, value in metadata.items():
                 flat[-1][f"{scorer}/{key}"] = _small(value)
-    columns = {}
+    columns: dict[str, tuple[Any, ...]] = {}
     for name in _names(flat):
         column = tuple(values.get(name) for values in flat)
-        if any(value is not None for value in column):
+        if any(value is not None for value in column) and len(columns) < _MOST_COLUMNS:
             columns[name] = column
     return columns
 

@@ -41,8 +41,8 @@ def results_of(*counts: int, n: int = 40) -> MeasureResults:
 def test_the_nearest_run_that_may_differ_is_to_be_evaluated_on_more_samples() -> None:
     samples, seeds = recommend([results_of(30, 28, 26)], [])
     assert samples == (
-        "Evaluate b and a on more samples of task: if their difference is +5.0 points, about 260 samples would show it in "
-        "four cases out of five."
+        "Evaluate b and a on more samples of task: if the difference of their m is 5.0 points, about 260 samples would "
+        "show it in four cases out of five, in a single test."
     )
     assert seeds == (
         "Train the settings that matter with two or three more seeds (a `Seed` column): this separates differences between "
@@ -57,8 +57,8 @@ def test_equal_and_clearly_different_runs_need_no_more_samples(counts: tuple[int
 
 def test_a_number_of_samples_that_nobody_has_is_not_recommended() -> None:
     results = results_of(30, 28)
-    alike = tuple(replace(item, difference=-0.0001) for item in results.comparisons)
-    assert not any("more samples" in sentence for sentence in recommend([replace(results, comparisons=alike)], []))
+    alike = tuple(replace(item, difference=-0.0001) for item in results.ranking)
+    assert not any("more samples" in sentence for sentence in recommend([replace(results, ranking=alike)], []))
 
 
 def test_one_run_needs_no_more_seeds() -> None:

@@ -56,6 +56,6 @@ def test_other_methods_give_other_sentences() -> None:
 
 def test_the_families_of_tests_have_their_sizes() -> None:
     table = content_of(dozens()).tables()["tests"]
-    assert [[cell.text for _, cell in table.cells(row)] for row in table.rows] == [
-        ["capitalization", "exact", "final epoch against the base model", "38", "Holm", "32"]
-    ]
+    rows = [[cell.text for _, cell in table.cells(row)] for row in table.rows]
+    assert rows[0] == ["capitalization", "exact", "final epoch against the base model", "38", "Holm", "32"]
+    assert rows[1][2:5] == ["settings over seeds against the base model", "18", "Holm"]

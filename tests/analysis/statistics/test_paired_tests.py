@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.families import correct_family
 from tunebook.analysis.statistics.paired_tests import (
-    correct_by_holm,
     holm,
     mcnemar,
-    paired_bootstrap,
     paired_difference_interval,
     paired_test,
+    sign_flip_test,
 )
 
 ZERO_ONE = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1, max_size=60)
@@ -88,14 +88,14 @@ def test_edges_of_right_and_wrong(first: list[float], second: list[float], p: fl
     assert test.difference == pytest.approx(difference)
 
 
-def test_the_paired_bootstrap_agrees_with_scipys_permutation_test_and_t_test() -> None:
+def test_the_sign_flip_test_agrees_with_scipys_permutation_test_and_t_test() -> None:
     from scipy.stats import permutation_test, ttest_rel
 
     rng = random.Random(3)  # noqa: S311
     first = [rng.gauss(0.6, 0.2) for _ in range(60)]
     second = [value - rng.gauss(0.04, 0.15) for value in first]
-    test = paired_bootstrap(first, second)
-    assert test.name == "paired bootstrap"
+    test = sign_flip_test(first, second)
+    assert test.name == "sign-flip, saddlepoint"
     reference = permutation_test(
         (first, second), lambda x, y, axis: (x - y).mean(axis=axis), permutation_type="samples", n_resamples=9999, rng=1
     )
@@ -122,19 +122,14 @@ def test_edges_of_other_scores(
     assert test.p == pytest.approx(p)
     assert test.difference == difference
     assert (test.interval and (test.interval.low, test.interval.high)) == limits
-    assert test.name == ("sign test" if limits is None else "paired bootstrap")
-
-
-def test_a_bootstraps_p_is_never_zero() -> None:
-    test = paired_bootstrap([1.0, 1.1, 0.9, 1.2] * 20, [0.0, 0.1, 0.05, 0.02] * 20)
-    assert test.p == 1 / 10_000
+    assert test.name == "sign-flip, exact"
 
 
 def test_few_pairs_have_the_p_of_all_their_signs() -> None:
     """Two pairs that differ cannot be significant, whatever they are; five cannot be below 2/32."""
     from scipy.stats import permutation_test
 
-    assert paired_bootstrap([0.1, 0.2], [0.0, 0.0]).p == 0.5
+    assert sign_flip_test([0.1, 0.2], [0.0, 0.0]).p == 0.5
     first, second = [0.3, 0.9, 0.4, 1.0, 0.5, 0.25, 0.75], [0.0, 0.5, 0.5, 0.25, 0.0, 0.25, 0.0]
     reference = permutation_test(
         (first, second),
@@ -143,9 +138,9 @@ def test_few_pairs_have_the_p_of_all_their_signs() -> None:
         vectorized=True,
         n_resamples=100_000,
     )
-    assert paired_bootstrap(first, second).p == pytest.approx(reference.pvalue)
+    assert sign_flip_test(first, second).p == pytest.approx(reference.pvalue)
     ones = ([1.0] * 9 + [0.0] * 31, [0.0] * 8 + [1.0] * 2 + [0.0] * 30)
-    assert paired_bootstrap(*ones).p == pytest.approx(mcnemar(*ones).p)
+    assert sign_flip_test(*ones).p == pytest.approx(mcnemar(*ones).p)
 
 
 @pytest.mark.parametrize("count", [5, 10, 20])
@@ -154,7 +149,7 @@ def test_no_difference_is_found_no_more_often_than_the_level_says(count: int) ->
     import numpy as np
 
     rng = np.random.default_rng(4)
-    tests = [paired_bootstrap(rng.normal(size=count).tolist(), [0.0] * count) for _ in range(200)]
+    tests = [sign_flip_test(rng.normal(size=count).tolist(), [0.0] * count) for _ in range(200)]
     assert sum(test.p < 0.05 for test in tests) <= 18
     held = sum(test.interval is not None and test.interval.low <= 0 <= test.interval.high for test in tests)
     assert 178 <= held <= 199
@@ -188,6 +183,6 @@ def test_comparisons_without_a_test_stay_out_of_the_family() -> None:
         Effect("t", "m", ("a",), ("A",), p=0.03),
         Effect("t", "m", ("b",), ("B",), note="too few samples"),
     )
-    corrected = correct_by_holm([tested, untested, replace(tested, p=0.01)])
+    corrected = correct_family([tested, untested, replace(tested, p=0.01)], "effects")
     assert [(item.p_holm, item.significant) for item in corrected] == [(0.03, True), (None, None), (0.02, True)]
     assert corrected[1] == untested

@@ -13,6 +13,7 @@ from tunebook.analysis.statistics.measure_results import MeasureResults
 __all__ = ["estimate_samples", "recommend"]
 
 _MOST_SAMPLES = 100_000  # more cannot be recommended
+_MOST_SEEDS = 50
 _POWER = 1 + 0.8416 / 1.9600  # standard errors that 80 % power needs, in half widths of a 95 % interval
 
 
@@ -28,25 +29,29 @@ def recommend(results: Sequence[MeasureResults], gaps: Sequence[Gap]) -> tuple[s
 def _more_samples(results: MeasureResults) -> Iterator[str]:
     """How many samples would show the next run's difference from the best one, if it is as large as it seems."""
     candidates = []
-    for item in results.comparisons:
-        if item.against == "best" and not item.significant and item.difference < 0 and item.interval is not None:
-            half_width = (item.interval.high - item.interval.low) / 2
-            candidates.append((item.difference, half_width, item))
+    for item in results.ranking:
+        interval = item.difference_interval
+        if item.generalizes == "samples" and not item.significant and item.difference and interval is not None:
+            candidates.append((abs(item.difference), (interval.high - interval.low) / 2, item))
     if not candidates:
         return
-    difference, half_width, nearest = max(candidates, key=lambda candidate: candidate[0])
+    difference, half_width, nearest = min(candidates, key=lambda candidate: candidate[0])
     wanted = estimate_samples(nearest.n, half_width, difference)
     if nearest.n < wanted < _MOST_SAMPLES:
-        one, two = results.labels[nearest.run], results.labels[nearest.other]
         yield (
-            f"Evaluate {one} and {two} on more samples of {nearest.task}: if their difference is "
-            f"{results.scale.difference(abs(difference))}, about {_two_digits(wanted)} samples would show it in four "
-            "cases out of five."
+            f"Evaluate {nearest.setting} and {results.ranking[0].setting} on more samples of {nearest.task}: if the "
+            f"difference of their {nearest.measure} is {_size(results, difference)}, about {_two_digits(wanted)} "
+            "samples would show it in four cases out of five, in a single test."
         )
 
 
+def _size(results: MeasureResults, difference: float) -> str:
+    """A difference without its sign."""
+    return results.scale.change(difference).lstrip("+")
+
+
 def estimate_samples(n: int, half_width: float, difference: float) -> int:
-    """How many samples show a difference with a power of 80 %, given the half width of its 95 % interval for ``n``.
+    """How many samples or seeds show a difference with a power of 80 %, given the half width of its interval for ``n``.
 
     n ((1 + z(0.8)/z(0.975)) half width / difference)². Our own because statsmodels' ``NormalIndPower().solve_power``,
     which gives the same number within 0.002 %, fails for differences of 3 standard deviations and more.
@@ -63,8 +68,28 @@ def _two_digits(count: int) -> int:
 
 
 def _more_seeds(results: MeasureResults) -> Iterator[str]:
-    if len(results.table.tuned) > 1 and not results.replicates:
+    """More seeds: where each setting has one, and where the spread between seeds hides differences of settings."""
+    if len(results.table.tuned) < 2:  # noqa: PLR2004  nothing to compare
+        return
+    if not results.replicates:
         yield (
             "Train the settings that matter with two or three more seeds (a `Seed` column): this separates differences "
             "between settings from chance in training."
+        )
+        return
+    unclear = [item for item in results.ranking if item.generalizes == "seeds" and not item.significant]
+    unclear = [item for item in unclear if item.difference and item.difference_interval is not None]
+    if not unclear:
+        return
+    nearest = min(unclear, key=lambda item: abs(item.difference or 0.0))
+    interval, difference = nearest.difference_interval, abs(nearest.difference or 0.0)
+    seeds = min(len(nearest.runs), len(results.ranking[0].runs))
+    if interval is None:
+        return
+    wanted = estimate_samples(seeds, (interval.high - interval.low) / 2, difference)
+    if seeds < wanted < _MOST_SEEDS:
+        yield (
+            f"Train {nearest.setting} and {results.ranking[0].setting} with more seeds: scores vary between seeds, and "
+            f"if the difference of their mean {nearest.measure} on {nearest.task} is {_size(results, difference)}, "
+            f"about {wanted} seeds each would show it in four cases out of five, in a single test."
         )

@@ -1,34 +1,45 @@
-"""Findings about runs: against their base model, the best one, over epochs, by cost, and by sample."""
+"""Findings about runs: against their base model, the best one, over epochs, by cost, and by sample.
+
+Every sentence names the measure. Values improve or get worse only where the measure's direction is known; otherwise
+they are higher or lower, and nothing is best.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.findings.finding import COULD_BE_CHANCE, FEW_RUNS, Finding, count_significant, listed, shortened
-from tunebook.analysis.formatting import p_text, plural
-from tunebook.analysis.records import Score
+from tunebook.analysis.findings.finding import (
+    COULD_BE_CHANCE,
+    FEW_RUNS,
+    TO_RETRAINING,
+    TO_SAMPLES,
+    Finding,
+    count_significant,
+    listed,
+    shortened,
+)
+from tunebook.analysis.formatting import p_text, percent_text, plural
+from tunebook.analysis.records import Family, Interval
 from tunebook.analysis.statistics.cases import SampleChanges
 from tunebook.analysis.statistics.intervals import ALPHA
 from tunebook.analysis.statistics.measure_results import CostPoint, MeasureResults
 from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.ranking import RankedSetting
+from tunebook.core.measures import Direction
 from tunebook.core.plan import RunType
 
 __all__ = ["state_base", "state_best", "state_costs", "state_epochs", "state_samples"]
 
+_SAME_COST = 1.05  # times the lowest cost
+
 
 def state_base(results: MeasureResults) -> Iterator[Finding]:
-    """Each run's final score against its base model; of many runs only how many differ, and the highest one."""
+    """Each run's final score against its base model; of many runs only how many differ, and one of them."""
     comparisons = [item for item in _comparisons(results, "base") if _is_final(results, item)]
     if len(comparisons) > FEW_RUNS:
-        better, worse = count_significant(comparisons)
-        tests = comparisons[0].family.size
-        text = (
-            f"Of {plural(len(comparisons), 'run')}, {better} score significantly higher on {results.table.task} than "
-            f"their base model and {worse} significantly lower; for {len(comparisons) - better - worse} the difference "
-            f"could be chance (paired tests on the same samples, Holm's correction over {tests} tests)."
-        )
-        yield Finding("base", text, significant=better + worse > 0)
-        comparisons = [max(comparisons, key=lambda item: item.value)]
+        higher, lower = count_significant(comparisons)
+        yield Finding("base", _summary(results, comparisons), significant=higher + lower > 0)
+        comparisons = [_most_notable(results, comparisons)]
     for item in comparisons:
         yield Finding("base", _against_base(results, item), item.significant)
 
@@ -41,113 +52,266 @@ def _is_final(results: MeasureResults, item: Comparison) -> bool:
     return results.table.finals[item.run].evaluation.epoch == item.epoch
 
 
+def _most_notable(results: MeasureResults, items: Sequence[Comparison]) -> Comparison:
+    """The best run; where nothing is best, the run with the largest difference."""
+    measure = results.table.measure
+    if measure.has_direction:
+        return max(items, key=lambda item: measure.goodness(item.value))
+    return max(items, key=lambda item: abs(item.difference))
+
+
+def _summary(results: MeasureResults, items: Sequence[Comparison]) -> str:
+    """How many runs differ from their base model."""
+    measure, task = results.table.measure, results.table.task
+    higher, lower = count_significant(items)
+    runs, rest = plural(len(items), "run"), len(items) - higher - lower
+    tests = f"paired tests on the same samples, {_correction(items[0].family)}"
+    counts = (
+        f"{higher} have a significantly higher {measure.name} on {task} than their base model and {lower} a "
+        "significantly lower one"
+    )
+    if measure.has_direction:
+        improved, worse = (lower, higher) if measure.direction is Direction.LOWER else (higher, lower)
+        counts = (
+            f"{improved} improved significantly on their base model and {worse} got significantly worse on {task} "
+            f"({measure.name}, {measure.reading})"
+        )
+    return f"Of {runs}, {counts}; for {rest} no difference was detected ({tests})."
+
+
+def _correction(family: Family) -> str:
+    """``Holm's correction over 5 tests``."""
+    if family.correction == "none":
+        return "a single test"
+    return f"{family.correction}'s correction over {family.size} tests"
+
+
 def _against_base(results: MeasureResults, item: Comparison) -> str:
     """Both scores, the difference and the test."""
     scale, labels = results.scale, results.labels
     own, base = results.table.finals[item.run], results.table.finals[item.other]
-    verdict = "higher than"
-    if item.difference <= 0:
-        verdict = "lower than" if item.difference < 0 else "the same as"
-    if item.significant:
-        verdict = f"significantly {verdict}"
     base_score = scale.value(base.value)
     if base.interval is not None:
         base_score += f" ({scale.interval(base.interval)})"
     text = (
-        f"{labels[item.run]} scores {scale.with_interval(own.value, own.interval)} on {item.task}, {verdict} its base "
-        f"model {labels[item.other]} with {base_score}: "
-        f"{scale.difference(item.difference, item.interval)}, {item.test}, {p_text(item.p_holm)}, n = {item.n}."
+        f"{labels[item.run]} scores {_value(results, own.value, own.interval)} on {item.task}, "
+        f"{_verdict(results, item)} its base model {labels[item.other]} with {base_score}: "
+        f"{_difference(results, item.difference, item.interval, item.simultaneous, item.family)}, {item.test}, "
+        f"{p_text(item.p_holm)}, n = {item.n}."
     )
     if not item.significant and item.difference != 0:
         text += COULD_BE_CHANCE
     return text
 
 
+def _value(results: MeasureResults, value: float | None, interval: Interval | None) -> str:
+    """``87.5 % accuracy (95 % interval 73.9 to 94.5 %)``."""
+    text = f"{results.scale.value(value)} {results.table.measure.name}"
+    if interval is not None:
+        text += f" ({percent_text(interval.level)} interval {results.scale.interval(interval)})"
+    return text
+
+
+def _verdict(results: MeasureResults, item: Comparison) -> str:
+    """``significantly higher than``; where lower is better, the sentence says which one is better."""
+    if item.difference == 0:
+        return "the same as"
+    verdict = "higher" if item.difference > 0 else "lower"
+    if results.table.measure.direction is Direction.LOWER:
+        verdict += " (better)" if item.difference < 0 else " (worse)"
+    if item.significant:
+        verdict = f"significantly {verdict}"
+    return f"{verdict} than"
+
+
+def _difference(
+    results: MeasureResults,
+    difference: float,
+    interval: Interval | None,
+    simultaneous: Interval | None,
+    family: Family | None,
+) -> str:
+    """``+12.5 points (95 % interval 2.1 to 22.9; −3.0 to 28.0 simultaneously for 5 tests)``."""
+    scale = results.scale
+    text = scale.change(difference)
+    if interval is None:
+        return text
+    text += f" ({percent_text(interval.level)} interval {scale.bounds(interval)}"
+    if simultaneous is not None and family is not None and family.size > 1:
+        text += f"; {scale.bounds(simultaneous)} simultaneously for {family.size} tests"
+    return f"{text})"
+
+
 def state_best(results: MeasureResults) -> Iterator[Finding]:
-    """The highest score, and the runs that do and do not differ from it."""
-    best = results.table.best
-    others = _comparisons(results, "best")
-    if best is None or not others:
+    """The best setting (or run), and those that do and do not differ from it; without a direction only the range."""
+    if len(results.ranking) < 2:  # noqa: PLR2004  nothing to compare
         return
-    groups: dict[str, list[Comparison]] = {"same": [], "lower": [], "higher": [], "unclear": []}
-    for item in others:
-        groups[_relation(results, item, best)].append(item)
-    same, lower, higher, unclear = groups.values()
-    sentences = [_highest(results, best, same)]
-    if lower:
-        sentences.append(f"{_are(results, lower)} significantly lower.")
-    if higher:
-        sentences.append(f"On the samples that both runs have, {_are(results, higher)} significantly higher.")
-    if unclear:
-        largest = results.scale.difference(max((item.difference for item in unclear), key=abs))
-        indistinguishable = "statistically indistinguishable from it"
-        sentences.append(f"{_are(results, unclear)} {indistinguishable} (largest difference {largest}).")
-    if len(same) < len(others):
-        sentences.append("The best run was chosen on these same samples, so its score is probably a little too high.")
-    yield Finding("best", " ".join(sentences), significant=bool(lower or higher))
+    if not results.table.measure.has_direction:
+        yield Finding("best", _range(results))
+        return
+    best, *others = results.ranking
+    tested = [item for item in others if item.p is not None]
+    if not tested:
+        return
+    same = [item for item in tested if item.difference == 0 and item.value == best.value]
+    different = [item for item in tested if item.significant]
+    unclear = [item for item in tested if not item.significant and item not in same]
+    sentences = [_first(results, best, same), *_relations(results, tested, different, unclear)]
+    if len(same) < len(tested):
+        sentences.append(_selection(results, best))
+    yield Finding("best", " ".join(sentences), significant=bool(different))
 
 
-def _relation(results: MeasureResults, item: Comparison, best: Score) -> str:
-    if item.difference == 0 and results.table.finals[item.run].value == best.value:
-        return "same"
-    if not item.significant:
-        return "unclear"
-    return "lower" if item.difference < 0 else "higher"
+def _range(results: MeasureResults) -> str:
+    """The highest and the lowest value of a measure without a direction."""
+    highest, lowest = results.ranking[0], results.ranking[-1]
+    measure, scale = results.table.measure, results.scale
+    return (
+        f"Whether a higher or a lower {measure.name} is better is not known, so no {_noun(results)} is called the best "
+        f"on {results.table.task}: the values of {plural(len(results.ranking), _noun(results))} range from "
+        f"{scale.value(lowest.value)} ({lowest.setting}) to {scale.value(highest.value)} ({highest.setting})."
+    )
 
 
-def _are(results: MeasureResults, items: Sequence[Comparison]) -> str:
-    """The compared runs, by name if they are few, with their verb."""
-    if len(items) > FEW_RUNS:
-        return f"{len(items)} other runs are"
-    verb = "is" if len(items) == 1 else "are"
-    return f"{listed([results.labels[item.run] for item in items])} {verb}"
+def _noun(results: MeasureResults) -> str:
+    """What is ranked."""
+    return "setting" if _has_replicates(results) else "run"
 
 
-def _highest(results: MeasureResults, best: Score, same: Sequence[Comparison]) -> str:
-    """The run or runs with the highest score, and that score."""
-    table = results.table
-    names = [results.labels[run] for run in (best.evaluation.run, *(item.run for item in same))]
+def _has_replicates(results: MeasureResults) -> bool:
+    return any(len(item.runs) > 1 for item in results.ranking)
+
+
+def _first(results: MeasureResults, best: RankedSetting, same: Sequence[RankedSetting]) -> str:
+    """The best setting or settings, and their value."""
+    measure = results.table.measure
+    names = [best.setting, *(item.setting for item in same)]
     among = "Of the fine-tuned runs"
-    if any(run.type is RunType.EVAL_ONLY and run.name in table.finals for run in table.runs):
+    if any(run.type is RunType.EVAL_ONLY and run.name in results.table.finals for run in results.table.runs):
         among = "Of the runs that are not base models"
+    if _has_replicates(results):
+        among = f"Of {len(results.ranking)} settings"
     shown = f"{names[0]} has"
     if same:
         shown = f"{len(names) if len(names) > FEW_RUNS else listed(names)} share"
-    score = results.scale.with_interval(best.value, best.interval)
-    return f"{among}, {shown} the highest score on {table.task}: {score}."
+    extreme = "highest"
+    if measure.direction is Direction.LOWER:
+        extreme = "lowest (best)"
+    mean = "mean " if _has_replicates(results) else ""
+    value = results.scale.with_interval(best.value, best.interval)
+    over = ""
+    if len(best.runs) > 1:
+        over = f", over {plural(len(best.runs), 'seed')}"
+    return f"{among}, {shown} the {extreme} {mean}{measure.name} on {results.table.task}: {value}{over}."
+
+
+def _relations(
+    results: MeasureResults,
+    tested: Sequence[RankedSetting],
+    different: Sequence[RankedSetting],
+    unclear: Sequence[RankedSetting],
+) -> Iterator[str]:
+    """Those that differ from the best one and those that may not, and what the tests generalize to."""
+    noun = _noun(results)
+    worse = [item for item in different if _is_worse(results, item)]
+    better = [item for item in different if not _is_worse(results, item)]
+    if worse:
+        yield f"{_are(worse, noun)} significantly {_worse_word(results)}."
+    if better:
+        yield f"On the samples that both have, {_are(better, noun)} significantly better."
+    if unclear:
+        largest = max((item for item in unclear), key=lambda item: abs(item.difference or 0.0))
+        difference = results.scale.change(largest.difference or 0.0)
+        yield f"{_are(unclear, noun)} statistically indistinguishable from it (largest difference {difference})."
+    if not different and not unclear:
+        return
+    scope = TO_RETRAINING if tested[0].generalizes == "seeds" else TO_SAMPLES
+    family = tested[0].family
+    pairs = "" if family is None or family.size == 1 else f", corrected by Holm's method over all {family.size} pairs"
+    yield f"{_test_name(tested[0])}{pairs}; the result {scope}."
+
+
+def _is_worse(results: MeasureResults, item: RankedSetting) -> bool:
+    return results.table.measure.is_better(0.0, item.difference or 0.0)
+
+
+def _worse_word(results: MeasureResults) -> str:
+    return "higher (worse)" if results.table.measure.direction is Direction.LOWER else "lower"
+
+
+def _test_name(item: RankedSetting) -> str:
+    if item.generalizes == "seeds":
+        return "This was tested against the variation between seeds"
+    return "This was tested on the samples that both have"
+
+
+def _are(items: Sequence[RankedSetting], noun: str) -> str:
+    """The settings, by name if they are few, with their verb."""
+    if len(items) > FEW_RUNS:
+        return f"{len(items)} other {noun}s are"
+    verb = "is" if len(items) == 1 else "are"
+    return f"{listed([item.setting for item in items])} {verb}"
+
+
+def _selection(results: MeasureResults, best: RankedSetting) -> str:
+    """The value of the best one without the luck of being chosen for it."""
+    noun = _noun(results)
+    unit = "samples and seeds" if _has_replicates(results) else "samples"
+    text = f"The best {noun} was chosen by these same values, which makes its own value too good on average"
+    if best.corrected is None:
+        return f"{text}."
+    corrected = f"{results.scale.value(best.corrected)} {results.table.measure.name}"
+    return f"{text}; chosen on some of the {unit} and scored on the others, the best {noun} has {corrected}."
 
 
 def state_epochs(results: MeasureResults) -> Iterator[Finding]:
     """The mean score after the first and after the last evaluated epoch."""
-    change, scale = results.epochs, results.scale
+    change, scale, measure = results.epochs, results.scale, results.table.measure
     if change is None:
         return
     span = "From the first to the last epoch"
     if change.epochs is not None:
         span = f"From epoch {change.epochs[0]} to epoch {change.epochs[1]}"
     test = change.test
+    is_significant = test.p < ALPHA
+    verb = _changes(results, test.difference) if is_significant else "goes"
+    mean = measure.name if change.runs == 1 else f"mean {measure.name}"
     text = (
-        f"{span}, the mean score of {plural(change.runs, 'run')} on {results.table.task} goes from "
+        f"{span}, the {mean} of {plural(change.runs, 'run')} on {results.table.task} {verb} from "
         f"{scale.value(change.before)} to {scale.value(change.after)}: "
-        f"{scale.difference(test.difference, test.interval)}, {test.name}, {p_text(test.p)}, n = {change.n}."
+        f"{_difference(results, test.difference, test.interval, None, None)}, {test.name}, {p_text(test.p)}, "
+        f"n = {change.n}, {TO_SAMPLES}."
     )
-    if test.p >= ALPHA and test.difference != 0:
+    if not is_significant and test.difference != 0:
         text += COULD_BE_CHANCE
-    yield Finding("epochs", text, test.p < ALPHA)
+    yield Finding("epochs", text, is_significant)
+
+
+def _changes(results: MeasureResults, difference: float) -> str:
+    """``improves``, ``gets worse``, or without a direction ``rises`` and ``falls``."""
+    measure = results.table.measure
+    if not measure.has_direction:
+        return "rises" if difference > 0 else "falls"
+    return "improves" if measure.is_better(difference, 0.0) else "gets worse"
 
 
 def state_costs(results: MeasureResults) -> Iterator[Finding]:
-    """The Pareto-optimal runs, the cheapest first."""
+    """The Pareto-optimal runs, the cheapest first; nothing where all costs are about equal or nothing is better."""
     tuned = {run.name for run in results.table.tuned}
     points = [point for point in results.costs if point.run in tuned]
+    costs = [point.cost for point in points]
+    if len(points) < 2 or max(costs) <= _SAME_COST * min(costs):  # noqa: PLR2004  nothing to compare
+        return
     shown = []
     for point in sorted(points, key=lambda point: point.cost):
         if point.on_front:
-            score = results.scale.with_interval(point.score, point.interval)
-            shown.append(f"{results.labels[point.run]} ({_cost_text(point)}, {score})")
-    if len(points) > 1 and shown:
-        text = f"Pareto-optimal runs on {results.table.task} (no other is both cheaper to train and at least as good): "
-        yield Finding("cost", f"{text}{shortened(shown)}.")
+            value = _value(results, point.score, point.interval)
+            shown.append(f"{results.labels[point.run]} ({_cost_text(point)}, {value})")
+    if shown:
+        text = f"Pareto-optimal runs on {results.table.task} (no other is both cheaper to train and at least as good"
+        if results.table.measure.direction is Direction.LOWER:
+            text += f"; a lower {results.table.measure.name} is better"
+        yield Finding("cost", f"{text}): {shortened(shown)}.")
 
 
 def _cost_text(point: CostPoint) -> str:
@@ -158,11 +322,11 @@ def _cost_text(point: CostPoint) -> str:
 
 
 def state_samples(results: MeasureResults) -> Iterator[Finding]:
-    """How many samples all runs failed on, and how many fine-tuning fixed and broke."""
+    """How many samples all runs failed on, and how many fine-tuning fixed and broke, for right and wrong answers."""
     changes = results.changes
     if changes is None or len(results.table.finals) < 2:  # noqa: PLR2004  a single run is not all runs
         return
-    text = _failed(results.table.task, changes)
+    text = f"By {results.table.measure.name}, {_failed(results.table.task, changes)}"
     if _comparisons(results, "base"):
         fixed = plural(len(changes.fixed), "sample")
         if changes.fixed or changes.broken:
@@ -175,9 +339,9 @@ def state_samples(results: MeasureResults) -> Iterator[Finding]:
 def _failed(task: str, changes: SampleChanges) -> str:
     wrong, samples = len(changes.all_wrong), plural(len(changes.common), "sample")
     if not changes.common:
-        return f"No sample of {task} was answered by every run."
+        return f"no sample of {task} was answered by every run."
     if wrong == len(changes.common):
-        return f"No run answered any of the {samples} of {task} correctly."
+        return f"no run answered any of the {samples} of {task} correctly."
     if wrong == 0:
-        return f"At least one run answered each of the {samples} of {task} correctly."
-    return f"All runs failed on {wrong} of the {samples} of {task}."
+        return f"at least one run answered each of the {samples} of {task} correctly."
+    return f"all runs failed on {wrong} of the {samples} of {task}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tunebook.analysis.formatting import Scale, capitalized
@@ -22,14 +22,22 @@ _P_NOTE = "P-values are corrected for the number of tests of their family."
 _VERDICT_NOTE = "“Not detected” does not mean that there is no effect."
 
 
-def effect_blocks(analysis: Analysis) -> Iterator[Block]:
-    """The tables of effects that have rows, and what their tests generalize to."""
-    yield _effect_table(analysis)
+def effect_blocks(analysis: Analysis, key: str) -> Iterator[Block]:
+    """The tables of effects that have rows, and what their tests generalize to.
+
+    Args:
+        key: of the table of tests; the keys of the other tables begin with it.
+    """
+    yield replace(_effect_table(analysis), key=key)
     yield from _scopes(analysis)
-    for table in (_mean_table(analysis), _trend_table(analysis), _simple_effect_table(analysis)):
+    for name, table in {
+        "levels": _mean_table(analysis),
+        "trends": _trend_table(analysis),
+        "simple": _simple_effect_table(analysis),
+    }.items():
         if table.rows:
-            yield Text(table.label, Style.HEADING)
-            yield table
+            yield Text(table.label, Style.SUBHEADING)
+            yield replace(table, key=f"{key}-{name}")
 
 
 @dataclass(frozen=True)

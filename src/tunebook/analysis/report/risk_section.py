@@ -54,9 +54,11 @@ def risk_blocks(analysis: Analysis, scores: TaskScores, number: int) -> Iterator
         yield from wanted_blocks(analysis, task)
     for place, scorer in enumerate(analysis.aggregates.scorers(task, "risk"), start=1):
         rows = runs_of(analysis, task, scorer)
+        subject = f"{task}, risk by {scorer}"
         key = f"risk-{number}-{place}"
-        columns = list(_columns(analysis))
-        yield Table.of(key, f"{task}, risk by {scorer}", columns, rows, note=_NOTE, file="aggregates.csv")
+        yield Table.of(key, subject, _columns(analysis), rows, note=_NOTE, file="aggregates.csv")
+        key, label = f"calibration-{number}-{place}", f"{subject}: calibration"
+        yield Table.of(key, label, _calibration_columns(analysis), rows, file="aggregates.csv")
         yield from coverage_blocks(analysis, rows)
         bins = [each for each in analysis.aggregates.bins if (each.task, each.scorer) == (task, scorer)]
         if bins:
@@ -77,14 +79,19 @@ def _columns(analysis: Analysis) -> Iterator[Column]:
     yield value_column(analysis, "auc", "AUC", _AUC)
     yield difference_column("auc", "AUC")
     yield Column("brier", "Brier", brier, is_number=True, note=_BRIER, detail=analysis.interval_title)
-    for key, title in (("ece", "ECE"), ("risk_calibration_error", "Risk calibration error")):
-        yield value_column(analysis, key, title, _ECE)
-        yield Column(f"{key}_chance", f"{title} by chance", _expected(key), is_number=True)
-        yield difference_column(key, title)
     yield value_column(analysis, "mean_risk", "Mean risk", _MEAN)
     yield value_column(analysis, "base_rate", "Base rate")
     yield value_column(analysis, "risk_minus_base_rate", "Mean risk − base rate")
     yield Column("samples", "Samples", samples, is_number=True)
+
+
+def _calibration_columns(analysis: Analysis) -> Iterator[Column]:
+    labels = analysis.labels
+    yield Column("run", "Run", lambda row: cells.name(labels[row.run], row.run))
+    for key, title in (("ece", "ECE"), ("risk_calibration_error", "Risk calibration error")):
+        yield value_column(analysis, key, title, _ECE)
+        yield Column(f"{key}_chance", f"{title} by chance", _expected(key), is_number=True)
+        yield difference_column(key, title)
 
 
 def _expected(key: str) -> Callable[[RunAggregates], Cell]:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import plural
-from tunebook.analysis.report.content import Block, Entries, Entry, Section, Style, Table, Text
+from tunebook.analysis.report.content import Block, Entries, Entry, Section, Style, Text
 from tunebook.analysis.report.effect_tables import effect_blocks
 from tunebook.analysis.report.group_section import group_blocks
 from tunebook.analysis.report.number_section import number_blocks
+from tunebook.analysis.report.ranking_table import ranking_blocks
 from tunebook.analysis.report.risk_section import risk_blocks
-from tunebook.analysis.report.tables import best_runs, score_tables, seed_table
+from tunebook.analysis.report.tables import score_tables, seed_table
 from tunebook.analysis.values import Analysis
 
 __all__ = ["left_out", "task_section"]
@@ -28,7 +29,7 @@ _PARTS = {
     "cost": "Cost",
     "agreement": "Agreement between runs",
 }
-_MADE_BY = {"risk": risk_blocks, "numbers": number_blocks, "groups": group_blocks}
+_ABOVE = {"risk": risk_blocks, "numbers": number_blocks}
 
 
 def task_section(analysis: Analysis, scores: TaskScores, figures: Sequence[Figure], number: int) -> Section:
@@ -44,7 +45,7 @@ def task_section(analysis: Analysis, scores: TaskScores, figures: Sequence[Figur
         blocks.append(Text(f"{scores.task.description} Measures: {measures or 'none yet'}."))
     own = _of_task(analysis, scores)
     for part, title in _parts(scores):
-        found = [*_before(own, scores, part), *_drawn(figures, part), *_after(own, scores, part, number)]
+        found = [*_before(own, scores, part, number), *_drawn(figures, part), *_after(own, scores, part, number)]
         if found:
             blocks += [Text(title, Style.HEADING), *found]
     blocks += left_out(figures)
@@ -75,10 +76,12 @@ def _drawn(figures: Sequence[Figure], part: str) -> Iterator[Figure]:
             yield figure
 
 
-def _before(analysis: Analysis, scores: TaskScores, part: str) -> Iterator[Block]:
+def _before(analysis: Analysis, scores: TaskScores, part: str, number: int) -> Iterator[Block]:
     """The blocks above a part's figures."""
+    if part in _ABOVE:
+        yield from _ABOVE[part](analysis, scores, number)
     if part == "scores":
-        yield from best_runs(analysis, scores) or ()
+        yield from ranking_blocks(analysis, scores, number)
 
 
 def _after(analysis: Analysis, scores: TaskScores, part: str, number: int) -> Iterator[Block]:
@@ -88,29 +91,10 @@ def _after(analysis: Analysis, scores: TaskScores, part: str, number: int) -> It
             yield Text("Settings over seeds", Style.SUBHEADING)
             yield replace(seed_table(analysis), key=f"seeds-{number}")
         yield from score_tables(analysis, scores.task)
-    if part in _MADE_BY:
-        yield from _MADE_BY[part](analysis, scores, number)
+    if part == "groups":
+        yield from group_blocks(analysis, scores, number)
     if part == "effects" and analysis.effects:
-        for block in effect_blocks(analysis):
-            yield _numbered(block, number)
-
-
-def _numbered(block: Block, number: int) -> Block:
-    """A table with a key of its own, and a heading below that of the part."""
-    if isinstance(block, Table):
-        return replace(block, key=f"{block.key}-{number}")
-    if isinstance(block, Text) and block.style is Style.HEADING:
-        return replace(block, style=Style.SUBHEADING)
-    return block
-
-
-def _of_number(block: Block, number: int) -> Block:
-    """The block with a key of this task, below one of the task's headings."""
-    if isinstance(block, Table):
-        return replace(block, key=f"{block.key}-{number}")
-    if isinstance(block, Text) and block.style is Style.HEADING:
-        return replace(block, style=Style.SUBHEADING)
-    return block
+        yield from effect_blocks(analysis, f"effects-{number}")
 
 
 def left_out(figures: Sequence[Figure]) -> Iterator[Block]:

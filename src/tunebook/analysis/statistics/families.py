@@ -22,6 +22,7 @@ __all__ = [
     "SEEDS_AGAINST_BASE",
     "correct_family",
     "family_name",
+    "pairs_among",
 ]
 
 AGAINST_BASE = "final epoch against the base model"
@@ -48,11 +49,26 @@ def family_name(name: str, table: ScoreTable) -> str:
     return name if table.is_headline else f"{name}, {table.measure.name}"
 
 
-def correct_family(items: Sequence[_Test], name: str) -> list[_Test]:
-    """The items with ``family``, ``p_holm`` and ``significant``; items without a ``p`` stay as they are."""
+def pairs_among(count: int) -> int:
+    """The number of pairs of so many settings: the size of the family of tests against the best one.
+
+    The best setting was chosen for its value, which makes the difference of every other one from it large. Corrected
+    over the tests against it only, 10 equal settings would show a significant difference in 9 % of all cases (300
+    simulations of 100 samples, right or wrong); a correction over all pairs holds whichever setting is chosen.
+    """
+    return count * (count - 1) // 2
+
+
+def correct_family(items: Sequence[_Test], name: str, size: int = 0) -> list[_Test]:
+    """The items with ``family``, ``p_holm`` and ``significant``; items without a ``p`` stay as they are.
+
+    Args:
+        size: the number of tests, if the family has more tests than these.
+    """
     tested = [item.p for item in items if item.p is not None]
-    family = Family(name, len(tested), "Holm" if len(tested) > 1 else "none")
-    corrected = iter(holm(tested))
+    size = max(size, len(tested))
+    family = Family(name, size, "Holm" if size > 1 else "none")
+    corrected = iter(holm(tested, size))
     found = []
     for item in items:
         if item.p is None:

@@ -13,8 +13,10 @@ from tunebook.analysis.statistics.balance import Balance, balance_of
 from tunebook.analysis.statistics.cases import Case, SampleChanges, find_changes, select_cases
 from tunebook.analysis.statistics.effects import Effect, estimate_effects, share_verdicts
 from tunebook.analysis.statistics.pairwise import Comparison, EpochChange, compare_epochs, compare_runs
+from tunebook.analysis.statistics.ranking import RankedSetting, rank_settings
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.analysis.statistics.seeds import Replicates, summarize_seeds
+from tunebook.analysis.statistics.settings import have_replicates, settings_of
 from tunebook.core.plan import RunType
 
 __all__ = ["CostPoint", "MeasureResults", "analyze_measure", "analyze_measures", "compare_costs"]
@@ -94,6 +96,7 @@ class MeasureResults:
     table: ScoreTable
     factors: tuple[FactorUse, ...]
     comparisons: tuple[Comparison, ...]
+    ranking: tuple[RankedSetting, ...]
     effects: tuple[Effect, ...]
     balance: Balance
     replicates: tuple[Replicates, ...]
@@ -137,12 +140,14 @@ def analyze_measures(found: Collected) -> list[MeasureResults]:
 
 def analyze_measure(table: ScoreTable, factors: tuple[FactorUse, ...]) -> MeasureResults:
     """The statistics of one measure of one task."""
+    settings = settings_of(table, factors)
+    comparisons = compare_runs(table, has_replicates=have_replicates(settings))
     changes = find_changes(table) if table.is_headline else None
-    comparisons = compare_runs(table)
     return MeasureResults(
         table=table,
         factors=factors,
         comparisons=comparisons,
+        ranking=rank_settings(table, settings, comparisons),
         effects=share_verdicts(estimate_effects(table, factors), comparisons),
         balance=balance_of(table.tuned, factors),
         replicates=summarize_seeds(table, factors),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from tunebook.analysis.records import EvaluationKey, Family, Interval
@@ -14,6 +14,7 @@ from tunebook.analysis.statistics.families import (
     INTERMEDIATE_EPOCHS,
     correct_family,
     family_name,
+    pairs_among,
 )
 from tunebook.analysis.statistics.paired_tests import PairedTest, paired_test
 from tunebook.analysis.statistics.scores import ScoreTable
@@ -42,6 +43,7 @@ class Comparison:
         n: samples that both have; ``unpaired`` samples are in one of them only, and are left out.
         value: the run's mean over these samples; ``other_value`` the other's.
         difference: ``value - other_value``, with its ``interval``.
+        simultaneous: an interval of the difference that holds together with those of its whole family.
         gained: samples that only the run got right; ``lost`` only the other; ``None`` unless all are right or wrong.
         test: the test's name; ``p`` its two-sided p-value, ``p_holm`` corrected over its ``family``.
         significant: whether ``p_holm`` is below the level of significance.
@@ -67,6 +69,7 @@ class Comparison:
     significant: bool
     gained: int | None = None
     lost: int | None = None
+    simultaneous: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -112,37 +115,58 @@ def common_samples(table: ScoreTable, keys: Sequence[EvaluationKey]) -> tuple[st
     return tuple(common)
 
 
-def compare_runs(table: ScoreTable) -> tuple[Comparison, ...]:
-    """Every epoch of each run against its base model, then its final epoch against the best run.
+def compare_runs(table: ScoreTable, *, has_replicates: bool = False) -> tuple[Comparison, ...]:
+    """Every epoch of each run against its base model, then the final epochs against the best run.
 
-    Final epochs and intermediate epochs against the base model, and final epochs against the best run, are three
+    Final epochs against the base model, intermediate epochs against it, and final epochs against the best run are three
     families of tests.
+
+    Args:
+        has_replicates: whether settings have several runs; then the ranking compares settings, and no run is compared
+            with the best one.
     """
-    final: list[Comparison] = []
-    intermediate: list[Comparison] = []
+    final: list[EvaluationKey] = []
+    intermediate: list[EvaluationKey] = []
     for score in table.scores:
         key = score.evaluation
         if key.run in table.bases and score.value is not None:
-            family = final if table.finals[key.run] is score else intermediate
-            family += _compare("base", table, key, table.bases[key.run])
-    with_best: list[Comparison] = []
-    for score in table.candidates:
-        if table.best is not None and score is not table.best:
-            with_best += _compare("best", table, score.evaluation, table.best.evaluation)
-    families = {AGAINST_BASE: final, INTERMEDIATE_EPOCHS: intermediate, AGAINST_BEST: with_best}
+            keys = final if table.finals[key.run] is score else intermediate
+            keys.append(key)
     comparisons: list[Comparison] = []
-    for name, family in families.items():
-        comparisons += correct_family(family, family_name(name, table))
+    for name, keys in ((AGAINST_BASE, final), (INTERMEDIATE_EPOCHS, intermediate)):
+        pairs = [(key, table.bases[key.run]) for key in keys]
+        comparisons += _compare(table, "base", pairs, name)
+    best = table.best
+    if best is not None and not has_replicates:
+        others = [score.evaluation for score in table.candidates if score is not best]
+        comparisons += _compare(table, "best", [(key, best.evaluation) for key in others], AGAINST_BEST)
     return tuple(comparisons)
 
 
-def _compare(against: str, table: ScoreTable, key: EvaluationKey, other: EvaluationKey) -> Iterator[Comparison]:
-    """The comparison, not corrected yet, unless the two share no sample."""
-    pairs = pair_samples(table, key, other)
-    if not pairs.ids:
-        return
-    test = paired_test(pairs.ours, pairs.theirs)
-    yield Comparison(
+def _compare(
+    table: ScoreTable, against: str, pairs: Iterable[tuple[EvaluationKey, EvaluationKey]], name: str
+) -> list[Comparison]:
+    """A family of comparisons on the same samples; pairs that share no sample are left out."""
+    tests = []
+    found = []
+    for key, other in pairs:
+        shared = pair_samples(table, key, other)
+        if shared.ids:
+            test = paired_test(shared.ours, shared.theirs)
+            tests.append(test)
+            found.append(_comparison(against, table, key, other, shared, test))
+    size = len(found)
+    if against == "best" and found:
+        size = pairs_among(len(found) + 1)
+    corrected = correct_family(found, family_name(name, table), size)
+    return [replace(item, simultaneous=test.simultaneous(size)) for item, test in zip(corrected, tests, strict=True)]
+
+
+def _comparison(
+    against: str, table: ScoreTable, key: EvaluationKey, other: EvaluationKey, pairs: PairedSamples, test: PairedTest
+) -> Comparison:
+    """The comparison, not corrected yet."""
+    return Comparison(
         against=against,
         task=table.task,
         measure=table.measure.name,

@@ -82,9 +82,8 @@ class _NumberPairs(Evidence):
         n = len(self.differences)
         if n < 2 or max(self.differences) - min(self.differences) == 0:  # noqa: PLR2004  a single value has no spread
             raise NoEvidenceError("the difference is the same on all samples: its uncertainty is not known")
-        return StudentEvidence(
-            self.difference, stdev(self.differences) / math.sqrt(n), n - 1, "paired t-test over samples"
-        )
+        error = stdev(self.differences) / math.sqrt(n)
+        return StudentEvidence(self.difference, error, n - 1, "paired t-test over samples")
 
 
 @dataclass(frozen=True)

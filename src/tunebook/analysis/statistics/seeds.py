@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from tunebook.analysis.records import FactorUse, Family, Interval
-from tunebook.analysis.statistics.balance import treatments_of
 from tunebook.analysis.statistics.families import SEEDS_AGAINST_BASE, correct_family, family_name
 from tunebook.analysis.statistics.intervals import student_interval
 from tunebook.analysis.statistics.paired_tests import PairedTest, paired_test
 from tunebook.analysis.statistics.pairwise import pair_samples
 from tunebook.analysis.statistics.scores import ScoreTable
+from tunebook.analysis.statistics.settings import Setting, settings_of
 
 __all__ = ["Replicates", "summarize_seeds"]
 
@@ -25,6 +25,7 @@ class Replicates:
         difference: from the base model, between each sample's mean over the seeds and the base model's value, with
             the interval and p-values of a paired test over the samples, corrected over all settings; ``None`` without
             a base model.
+        simultaneous: an interval of the difference that holds together with those of all settings.
     """
 
     task: str
@@ -40,37 +41,43 @@ class Replicates:
     p_holm: float | None = None
     significant: bool | None = None
     family: Family | None = None
+    test: str = ""
+    simultaneous: Interval | None = None
 
 
 def summarize_seeds(table: ScoreTable, factors: Sequence[FactorUse]) -> tuple[Replicates, ...]:
     """The settings that at least two runs share, in the plan's order."""
-    treatments = treatments_of(factors)
-    settings: dict[tuple[str, ...], list[str]] = {}
-    for run in table.tuned:
-        parts = [f"{factor.label} {run.levels.get(factor.key, '')}" for factor in treatments]
-        settings.setdefault(tuple(parts), []).append(run.name)
     found = []
-    for levels, runs in settings.items():
-        if len(runs) > 1:
-            found.append(_summarize(table, ", ".join(levels) or "identical settings", runs))
-    return tuple(correct_family(found, family_name(SEEDS_AGAINST_BASE, table)))
+    tests = []
+    for setting in settings_of(table, factors):
+        if len(setting.runs) > 1:
+            test = _test_against_base(table, setting.runs)
+            found.append(_summarize(table, setting, test))
+            tests.append(test)
+    corrected = correct_family(found, family_name(SEEDS_AGAINST_BASE, table))
+    size = sum(test is not None for test in tests)
+    summaries = []
+    for item, test in zip(corrected, tests, strict=True):
+        simultaneous = None if test is None else test.simultaneous(size)
+        summaries.append(replace(item, simultaneous=simultaneous))
+    return tuple(summaries)
 
 
-def _summarize(table: ScoreTable, setting: str, runs: Sequence[str]) -> Replicates:
-    scores = [table.finals[run].value or 0.0 for run in runs]
+def _summarize(table: ScoreTable, setting: Setting, test: PairedTest | None) -> Replicates:
+    """The setting's summary, not corrected yet."""
+    scores = [table.finals[run].value or 0.0 for run in setting.runs]
     summary = Replicates(
         task=table.task,
         measure=table.measure.name,
-        setting=setting,
-        runs=tuple(runs),
+        setting=setting.label,
+        runs=setting.runs,
         mean=fmean(scores),
         sd=stdev(scores),
         interval=student_interval(scores),
     )
-    test = _test_against_base(table, runs)
     if test is None:
         return summary
-    return replace(summary, difference=test.difference, difference_interval=test.interval, p=test.p)
+    return replace(summary, difference=test.difference, difference_interval=test.interval, test=test.name, p=test.p)
 
 
 def _test_against_base(table: ScoreTable, runs: Sequence[str]) -> PairedTest | None:

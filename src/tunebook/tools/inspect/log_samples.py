@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 from tunebook.tools.inspect.log_headers import first_line, open_log, quiet_inspect
@@ -86,7 +87,7 @@ def _row(sample: Any) -> str:
     row = {
         "id": str(sample.id),
         "repeat": sample.epoch,
-        "prompt": _prompt(sample.input),
+        "prompt": _prompt(sample.input) + _choices(sample.choices or ()),
         "target": target if isinstance(target, str) else ", ".join(map(str, target)),
         "error": str(sample.error or ""),
         "turns": sample.turn_count or 1,
@@ -118,6 +119,11 @@ def _prompt(content: Any) -> str:
     if len(content) == 1:
         return str(content[0].text)
     return "\n".join(f"{message.role}: {message.text}" for message in content)
+
+
+def _choices(choices: Sequence[str]) -> str:
+    """The choices below a question, without which two questions may look alike."""
+    return "".join(f"\n{letter}) {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False))
 
 
 def _add_answers(log: Path, rows: Sequence[_Row]) -> None:

@@ -126,7 +126,7 @@ def _add_rows(
             {
                 "id": name,
                 "prompt": (str(doc["input"]) if is_ours else _prompt(line))[:_LONGEST_TEXT],
-                "target": str(line["target"])[:_LONGEST_TEXT],
+                "target": _target(line)[:_LONGEST_TEXT],
                 "answer": _answer(line)[:_LONGEST_TEXT],
                 "values": {},
                 "metadata": {} if is_ours else doc,
@@ -142,6 +142,15 @@ def _prompt(line: _Row) -> str:
     """The text that the model continued, without what it was asked to rate."""
     request = next(iter(line["arguments"].values()))
     return str(request["arg_0"])
+
+
+def _target(line: _Row) -> str:
+    """The right answer; for a number among choices the choice's text, as for the answer."""
+    target = str(line["target"])
+    requests = list(line["arguments"].values())
+    if len(requests) > 1 and target.isdecimal() and int(target) < len(requests):
+        return str(requests[int(target)].get("arg_1", "")).strip() or target
+    return target
 
 
 def _answer(line: _Row) -> str:

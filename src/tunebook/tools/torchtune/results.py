@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from tunebook.artifacts.curve import TrainingCurve, curve_of
-from tunebook.artifacts.metrics import Metrics, metrics_record
-from tunebook.artifacts.text_files import newest_first
-from tunebook.tools.finetuning.results import FinetuningResults, text_of
+from tunebook.artifacts.metrics import MOST_RECORDS, Metrics, MetricsRecord, metrics_record
+from tunebook.artifacts.text_files import newest_first, read_lines
+from tunebook.tools.finetuning.results import FinetuningResults
 from tunebook.tools.results import TrainingFiles
 
 __all__ = ["TorchtuneResults", "parse_job_output", "parse_log"]
@@ -17,6 +20,7 @@ _KEYS = {
     "peak_memory_active": "peak_memory_gb",
     "learning_rate": "lr",
 }
+_LONGEST_LINE = 4_096
 _NUMBER = r"-?(?:\d[\d.]*(?:[eE][+-]?\d+)?|nan|inf)"
 _STEP = re.compile(r"Step (\d{1,12}) \| (.*)")
 _PAIR = re.compile(rf"([A-Za-z_][\w.-]*):\s*({_NUMBER})")
@@ -34,43 +38,83 @@ class TorchtuneResults(FinetuningResults):
         output = files.output_directory
         logs = [*output.glob("log_*.txt"), *output.glob("logs/log_*.txt"), *files.run_directory.glob("log_*.txt")]
         for path in newest_first(logs):
-            found = parse_log(text_of(path))
+            found = parse_log(_lines(path))
             if found.curve.steps:
                 return found
         for path in files.job_outputs:
-            found = parse_job_output(text_of(path))
+            found = parse_job_output(_lines(path))
             if found.curve.steps:
                 return found
         return TrainingCurve()
 
 
-def parse_log(text: str) -> TrainingCurve:
-    """Reads the lines ``Step N | loss:… lr:…`` that torchtune's DiskLogger writes and its StdoutLogger prints."""
-    lines = []
-    for match in map(_STEP.match, text.splitlines()):
-        if match:
-            values: dict[str, float] = {_KEYS.get(name, name): float(value) for name, value in _PAIR.findall(match[2])}
-            lines.append(values | {"step": int(match[1])})
-    return _curve(lines, source="torchtune log")
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file, which may be large; none if it cannot be read."""
+    with suppress(OSError):
+        yield from read_lines(path, longest=_LONGEST_LINE, newline=None)
 
 
-def parse_job_output(text: str) -> TrainingCurve:
+def parse_log(lines: Iterable[str], *, most: int = MOST_RECORDS) -> TrainingCurve:
+    """Reads the lines ``Step N | loss:… lr:…`` that torchtune's DiskLogger writes and its StdoutLogger prints.
+
+    Args:
+        most: lines behind so many steps count as unreadable.
+    """
+    kept = _Kept(most)
+    for line in lines:
+        kept.add(_logged(line))
+    return kept.curve("torchtune log")
+
+
+def parse_job_output(lines: Iterable[str], *, most: int = MOST_RECORDS) -> TrainingCurve:
     """Reads what a job printed: the lines of StdoutLogger, or else the progress bar.
 
     The bar's ``EPOCH|STEP|Loss: …`` counts epochs from 1.
     """
-    logged = parse_log(text)
-    if logged.curve.steps:
-        return logged
-    steps: dict[int, dict[str, float]] = {}
-    for match in _PROGRESS_BAR.finditer(text):
-        step = int(match[2])
-        if step in steps and next(reversed(steps)) != step:
-            steps.clear()  # the bar started again
-        steps[step] = {"step": step, "epoch": int(match[1]) - 1, "loss": float(match[3])}
-    return _curve(list(steps.values()), source="job output")
+    logged = _Kept(most)
+    bar: dict[int, MetricsRecord] = {}
+    left_out = 0
+    for line in lines:
+        logged.add(_logged(line))
+        for match in _PROGRESS_BAR.finditer(line):
+            step = int(match[2])
+            if step in bar and next(reversed(bar)) != step:
+                bar.clear()  # the bar started again
+            record = metrics_record({"step": step, "epoch": int(match[1]) - 1, "loss": float(match[3])})
+            if record is None or (len(bar) >= most and step not in bar):
+                left_out += 1
+            else:
+                bar[step] = record
+    found = logged.curve("torchtune log")
+    if found.curve.steps:
+        return found
+    return curve_of(Metrics(tuple(bar.values()), left_out), source="job output")
 
 
-def _curve(lines: list[dict[str, float]], *, source: str) -> TrainingCurve:
-    records = [metrics_record(line) for line in lines]
-    return curve_of(Metrics(tuple(record for record in records if record is not None)), source=source)
+def _logged(line: str) -> MetricsRecord | None:
+    """What a logger's line reports."""
+    match = _STEP.match(line)
+    if match is None:
+        return None
+    values: dict[str, float] = {_KEYS.get(name, name): float(value) for name, value in _PAIR.findall(match[2])}
+    return metrics_record(values | {"step": int(match[1])})
+
+
+class _Kept:
+    """The first records of a log, and how many more there were."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._records: list[MetricsRecord] = []
+        self._left_out = 0
+
+    def add(self, record: MetricsRecord | None) -> None:
+        if record is None:
+            return
+        if len(self._records) < self._most:
+            self._records.append(record)
+        else:
+            self._left_out += 1
+
+    def curve(self, source: str) -> TrainingCurve:
+        return curve_of(Metrics(tuple(self._records), self._left_out), source=source)
