@@ -54,8 +54,8 @@ def test_every_sentence_of_the_report_is_in_markdown_and_html(analysis: Analysis
 def test_a_notebook_shows_the_findings_and_the_cells_of_the_runs() -> None:
     content = report_of(dozens())
     shown = html.unescape(notebook_html(content))
-    for finding in content.findings:
-        assert finding.text in shown
+    for sentence in (*content.answer, *(finding.text for finding in content.findings)):
+        assert sentence in shown
     runs = content.tables()["runs"]
     for cell in column(runs, "score:capitalization")[:30]:
         assert f"<td>{cell.text}</td><td>{cell.detail}</td>" in shown
