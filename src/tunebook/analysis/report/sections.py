@@ -29,7 +29,16 @@ from tunebook.core.plan import RunType
 
 __all__ = ["content_of"]
 
-_DATA = ("runs.csv", "evaluations.csv", "comparisons.csv", "effects.csv", "hypotheses.csv", "samples.parquet")
+_DATA = (
+    "runs.csv",
+    "evaluations.csv",
+    "comparisons.csv",
+    "effects.csv",
+    "hypotheses.csv",
+    "aggregates.csv",
+    "groups.csv",
+    "samples.parquet",
+)
 _PART_OF = {"differences": "scores"}  # of all tasks but the first
 _CODE = ("Experiment", "Plan", "Data set", "Model ", "Commits")  # the beginnings of facts that are paths or hashes
 _SAMPLES = {
