@@ -67,7 +67,7 @@ def test_scores_intervals_and_findings_are_those_of_the_logs(sweep: Path) -> Non
     )
     assert "+85.0 points" in second
     (best,) = texts(report, "best")
-    assert best.startswith("Of the fine-tuned runs, rank16 has the highest score on capitalization: 90.0 %")
+    assert best.startswith("Of the fine-tuned runs, rank16 has the highest score on capitalization (exactly): 90.0 %")
     assert "rank4 is significantly lower" in best
     assert "and broke 2, each in at least one run" in texts(report, "samples")[0]
 
