@@ -266,6 +266,8 @@ def _best_sentence(analysis: Analysis, task: TaskScores, ranked: Sequence[Score]
     found = [compared[key] for key in keys if key in compared]
     ties = sum(not each.significant for each in found)
     if not found:
+        if any(len(item.runs) > 1 for item in analysis.ranking if item.task == task.task.name):
+            return f"{text} Settings have several runs: the table of settings ranks them, not single runs."
         return f"{text} No test compared them with the best run: their order may be chance."
     if not ties:
         return f"{text} The best run differs significantly from every run that it was compared with."
