@@ -25,10 +25,11 @@ def installed_code() -> str:
 
 def _parts() -> Iterator[str]:
     yield sys.version
+    distributions = set()  # the same in every process, whatever other directories it looks in
     for folder in sys.path:
         if os.path.isdir(folder):  # noqa: PTH112
-            names = os.listdir(folder)  # noqa: PTH208
-            yield ", ".join(sorted(name for name in names if name.endswith("-info")))  # each has the version
+            distributions |= {name for name in os.listdir(folder) if name.endswith("-info")}  # noqa: PTH208
+    yield ", ".join(sorted(distributions))  # each name has the version
     packages = {"tunebook", *(point.module.partition(".")[0] for point in tool_entry_points())}
     for package in sorted(packages):
         spec = find_spec(package)

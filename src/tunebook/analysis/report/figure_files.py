@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
+from tunebook.analysis.charts.figure import Figure, FigureSize
 from tunebook.analysis.installed_code import installed_code
-from tunebook.disk.atomic import read_text, write_bytes, write_text
+from tunebook.analysis.report.drawing import draw, paths_of
+from tunebook.disk.atomic import read_text, write_text
 from tunebook.disk.stamps import NEVER_FRESH_NS, files_below, stamp_of
 
 __all__ = ["write_figures"]
@@ -29,32 +30,24 @@ def write_figures(folder: Path, memory: Path, figures: Sequence[Figure], size: F
         The names of all files.
     """
     remembered = _read(memory / _MEMORY)
-    drawn: dict[str, str] = {}
+    drawn = [figure for figure in figures if figure.spec]
+    keys = {figure.name: _key(figure, size) for figure in drawn}
+    new = [each for each in drawn if remembered.get(each.name) != _state(keys[each.name], *paths_of(each, folder))]
+    if new:
+        draw(new, size, folder, memory)
+    states: dict[str, str] = {}
     written: list[str] = []
-    for figure in figures:
-        if not figure.spec:
-            continue
-        svg, png = folder / f"{figure.name}.svg", folder / f"{figure.name}.png"
-        key = _key(figure, size)
-        if remembered.get(figure.name) != _state(key, svg, png):
-            _draw(figure, size, svg, png)
-        drawn[figure.name] = _state(key, svg, png)
+    for figure in drawn:
+        svg, png = paths_of(figure, folder)
+        states[figure.name] = _state(keys[figure.name], svg, png)
         written += [svg.name, png.name]
     for path in sorted(folder.glob("*.*")):
         is_ours = path.suffix in {".svg", ".png"} and (path.name.startswith(_OURS) or path.stem in remembered)
         if is_ours and path.name not in written:
             path.unlink(missing_ok=True)
-    if drawn != remembered:
-        write_text(memory / _MEMORY, json.dumps(drawn, indent=0) + "\n")
+    if states != remembered:
+        write_text(memory / _MEMORY, json.dumps(states, indent=0) + "\n")
     return written
-
-
-def _draw(figure: Figure, size: FigureSize, svg: Path, png: Path) -> None:
-    """Files that come out the same are not written again: programs that watch them see real changes only."""
-    text = svg_of(figure, size)
-    if read_text(svg) != text or not png.exists():
-        write_bytes(png, png_of(text, size))
-        write_text(svg, text)  # last: the SVG says that both are up to date
 
 
 def _key(figure: Figure, size: FigureSize) -> str:

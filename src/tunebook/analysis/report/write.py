@@ -53,6 +53,7 @@ def write_report(
     """
     folder, memory = destination.folder, destination.memory
     drawn = figures(analysis)
+    figure_names = write_figures(folder / _FIGURES, memory, drawn, options.size)
     content = content_of(analysis, drawn, as_of=as_of)
     texts = {
         "report.md": markdown_report(content),
@@ -64,7 +65,6 @@ def write_report(
     for name, text in texts.items():
         if read_text(folder / name) != text:
             write_text(folder / name, text)
-    figure_names = write_figures(folder / _FIGURES, memory, drawn, options.size)
     return (*texts, *_write_data(folder, analysis), *(f"{_FIGURES}/{name}" for name in figure_names))
 
 

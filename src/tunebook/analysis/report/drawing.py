@@ -1,0 +1,78 @@
+"""Draws figures, in this process or in one of its own: drawing many rows takes memory that a process keeps.
+
+``python -m tunebook.analysis.report.drawing`` is the other process; it reads what to draw from its standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
+from tunebook.analysis.report.library import library
+from tunebook.disk.atomic import read_text, write_bytes, write_text
+from tunebook.errors import ToolError
+
+__all__ = ["draw", "paths_of"]
+
+_MANY_ROWS = 5_000
+
+
+def paths_of(figure: Figure, folder: Path) -> tuple[Path, Path]:
+    """The files of a figure, as SVG and as PNG."""
+    return folder / f"{figure.name}.svg", folder / f"{figure.name}.png"
+
+
+def draw(figures: Sequence[Figure], size: FigureSize, folder: Path, memory: Path) -> None:
+    """Writes figures; of one that comes out the same nothing is written: programs that watch it see real changes only.
+
+    Args:
+        memory: the directory that keeps Vega's scripts, which the other process makes too.
+
+    Raises:
+        ToolError: the other process failed.
+    """
+    if sum(len(figure.rows) for figure in figures) <= _MANY_ROWS or not sys.executable:
+        _draw_here(figures, size, folder)
+        return
+    document = {
+        "size": asdict(size),
+        "folder": str(folder),
+        "memory": str(memory),
+        "figures": [_to_json(figure) for figure in figures],
+    }
+    command = [sys.executable, "-P", "-m", __name__]  # no module of the current directory
+    answer = subprocess.run(command, input=json.dumps(document), capture_output=True, text=True, check=False)
+    if answer.returncode:
+        last = (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]
+        raise ToolError(f"the figures could not be drawn: {last}")
+
+
+def _to_json(figure: Figure) -> dict[str, Any]:
+    values = {field.name: getattr(figure, field.name) for field in fields(figure)}
+    return values | {"spec": dict(figure.spec)}
+
+
+def _draw_here(figures: Sequence[Figure], size: FigureSize, folder: Path) -> None:
+    for figure in figures:
+        svg, png = paths_of(figure, folder)
+        text = svg_of(figure, size)
+        if read_text(svg) != text or not png.exists():
+            write_bytes(png, png_of(text, size))
+            write_text(svg, text)  # last: the SVG says that both are up to date
+
+
+def _main() -> None:
+    document = json.load(sys.stdin)
+    library(Path(document["memory"]))
+    figures = [Figure(**values) for values in document["figures"]]
+    _draw_here(figures, FigureSize(**document["size"]), Path(document["folder"]))
+
+
+if __name__ == "__main__":
+    _main()
