@@ -63,9 +63,13 @@ def compare_groups(found: Collected) -> GroupResults:
     made = _Found()
     for task in found.tasks:
         keys = last_evaluations(found, task.name)
-        for grouping in groupings_of(found, task.name, list(keys.values()), made.left_out):
+        groupings = groupings_of(found, task.name, list(keys.values()), made.left_out)
+        risks = _risks(found, keys) if groupings else {}
+        for grouping in groupings:
             _compare_means(found, task, keys, grouping, made)
-            _compare_areas(found, task, keys, grouping, made)
+        for scorer, own in risks.items():
+            for grouping in groupings:
+                _compare_areas(found, _Subject(task.name, f"{scorer}/auc", grouping.column), own, grouping, made)
     interactions = tuple(_corrected(made.interactions))
     return GroupResults(tuple(made.scores), tuple(made.gaps), interactions, tuple(made.left_out))
 
@@ -185,25 +189,33 @@ def _mean_interaction(
     )
 
 
-def _compare_areas(found: Collected, task: TaskUse, keys: _Keys, grouping: Grouping, made: _Found) -> None:
-    """The area under the curve by group: of the probability of the outcome, never of the true label."""
-    risks: dict[str, dict[str, Risks]] = {}
+_Risks = Mapping[str, tuple[EvaluationKey, Risks]]  # of each run
+
+
+def _risks(found: Collected, keys: _Keys) -> dict[str, dict[str, tuple[EvaluationKey, Risks]]]:
+    """The risks of each run by scorer."""
+    risks: dict[str, dict[str, tuple[EvaluationKey, Risks]]] = {}
     for run, key in keys.items():
         for scorer in risk_scorers(found.samples[key]):
-            risks.setdefault(scorer, {})[run] = read_risks(found.samples[key], scorer)
-    for scorer, own in risks.items():
-        subject = _Subject(task.name, f"{scorer}/auc", grouping.column)
-        for run, each in own.items():
-            areas, scores = {}, []
-            for group, ids in _ids_by_group(each.ids, grouping).items():
-                areas[group] = area_under_curve(RiskArrays.of(each, ids))
-                scores.append(_area_score(subject, group, keys[run], len(ids), areas[group]))
-            made.add(subject, keys[run], scores, _area_limits(areas))
-        table = ScoreTable(task.name, Measure(f"{scorer}/brier"), (), found.samples, found.runs)
-        for key, other in _opponents(found, {run: keys[run] for run in own}):
-            shared = set(own[key.run].ids) & set(own[other.run].ids) & set(pair_samples(table, key, other).ids)
-            changes = _area_changes(own[key.run], own[other.run], _ids_by_group(sorted(shared), grouping))
-            made.interactions += _area_interaction(subject, key, other, changes)
+            risks.setdefault(scorer, {})[run] = (key, read_risks(found.samples[key], scorer))
+    return risks
+
+
+def _compare_areas(found: Collected, subject: _Subject, risks: _Risks, grouping: Grouping, made: _Found) -> None:
+    """The area under the curve by group: of the probability of the outcome, never of the true label."""
+    for key, own in risks.values():
+        areas, scores = {}, []
+        for group, ids in _ids_by_group(own.ids, grouping).items():
+            areas[group] = area_under_curve(RiskArrays.of(own, ids))
+            scores.append(_area_score(subject, group, key, len(ids), areas[group]))
+        made.add(subject, key, scores, _area_limits(areas))
+    brier = subject.measure.removesuffix("auc") + "brier"  # has a value wherever a risk can be used
+    table = ScoreTable(subject.task, Measure(brier), (), found.samples, found.runs)
+    for key, other in _opponents(found, {run: key for run, (key, _) in risks.items()}):
+        one, two = risks[key.run][1], risks[other.run][1]
+        shared = set(one.ids) & set(two.ids) & set(pair_samples(table, key, other).ids)
+        changes = _area_changes(one, two, _ids_by_group(sorted(shared), grouping))
+        made.interactions += _area_interaction(subject, key, other, changes)
 
 
 def _ids_by_group(ids: Sequence[str], grouping: Grouping) -> dict[str, tuple[str, ...]]:
