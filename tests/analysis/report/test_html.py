@@ -150,7 +150,9 @@ def test_any_two_runs_are_compared_word_by_word(chromium: Any, tmp_path: Path) -
         only = [number for number in range(25) if values["rank4"][number] != values["rank16"][number]]
         assert shown.inner_text() == f"{len(only)} of 25 samples; page 1 of 1"
         assert visit.texts(".pair h4") == [f"sample {number} · kind: {groups[number % 2]}" for number in only]
-        said = {name: {("word", "Word")[int(values[name][number] or 0)] for number in only} for name in ("rank4", "rank16")}
+        said = {
+            name: {("word", "Word")[int(values[name][number] or 0)] for number in only} for name in ("rank4", "rank16")
+        }
         assert set(visit.texts(".pair mark.gone")) == said["rank4"] | {"k4"}
         assert set(visit.texts(".pair mark.new")) == said["rank16"] | {"16"}
         assert visit.page.locator(".pair b").count() == 0
