@@ -98,10 +98,9 @@ def test_a_parameter_that_one_experiment_varies_has_the_others_value_too() -> No
 
 def test_samples_that_only_some_have_are_counted() -> None:
     other = part("b", "8", "32", ids=("3", "4", "5"), targets={"4": "other data"})
-    assert cautions(part("a", "4", "16"), other) == [
-        "capitalization: of its samples (4 in a and 3 in b), 2 have the same id and 1 of these the same target: "
-        "only these are paired"
-    ]
+    (caution,) = cautions(part("a", "4", "16"), other)
+    counts = "of its samples (4 in a and 3 in b), 2 have the same id and 1 of these the same target"
+    assert caution == f"capitalization: {counts}: only these are paired"
 
 
 def test_what_differs_between_the_experiments_besides_their_factors_is_named() -> None:
