@@ -1,14 +1,16 @@
-"""How long 1,000 runs with 1,000 evaluations take to analyze: cold, and again with nothing new.
+"""What 1,000 runs with 1,000 evaluations cost to analyze: first, with one new log, and again with nothing new.
 
-Writes a sweep with real inspect-ai logs first (that takes some minutes and is not counted), then prints wall times of
-fresh processes.
+Writes a sweep with real inspect-ai logs first (that takes some minutes and is not counted), then prints the seconds and
+the memory of fresh processes, beside those of inspect-ai when it reads the same logs: no analysis can do with less.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,9 +18,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from scaffold import timed  # the other benchmark, beside this one
 from support.sweeps import Sweep, SweepRun
 
+_PEER = """
+import sys
+from inspect_ai.analysis import evals_df, samples_df
+evals_df(sys.argv[1:], quiet=True)
+for start in range(1, len(sys.argv), 100):  # it opens all logs at once
+    samples_df(sys.argv[start : start + 100], quiet=True)
+"""
 _RATES = ("1e-5", "5e-5", "1e-4", "3e-4")
 
 
@@ -36,7 +44,7 @@ def sweep(count: int, samples: int) -> Sweep:
 
 
 def main() -> None:
-    """Prints a table of wall times."""
+    """Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--samples", type=int, default=40)
@@ -51,10 +59,27 @@ def main() -> None:
             print(f"wrote {given.runs} runs in {time.perf_counter() - started:.0f} s")
         for name in (".tunebook", "analysis"):
             shutil.rmtree(experiment / name, ignore_errors=True)
-        rows = [(name, timed([tunebook, "analyze"], experiment)) for name in ("first", "nothing new")]
+        logs = [str(path) for path in sorted(experiment.glob("*/eval/logs/*.eval"))]
+        rows = [("inspect-ai reads its logs", *measured([sys.executable, "-c", _PEER, *logs], experiment))]
+        rows.append(("tunebook analyze, first", *measured([tunebook, "analyze"], experiment)))
+        Path(logs[0]).touch()
+        rows.append(("one log is new", *measured([tunebook, "analyze"], experiment)))
+        rows.append(("nothing is new", *measured([tunebook, "analyze"], experiment)))
     print(f"{given.runs} runs, {given.runs + 1} evaluations of {given.samples} samples")
-    for name, seconds in rows:
-        print(f"tunebook analyze, {name:<22}{seconds:8.2f} s")
+    print(f"{'':<28}{'CPU s':>8}{'wall s':>8}{'MB':>8}")
+    for name, cpu, wall, memory in rows:
+        print(f"{name:<28}{cpu:8.2f}{wall:8.2f}{memory:8.0f}")
+
+
+def measured(command: list[str], cwd: Path) -> tuple[float, float, float]:
+    """CPU seconds with those of child processes, wall seconds, and the memory of the largest process in MB."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    if os.waitstatus_to_exitcode(status) not in {0, 4}:
+        raise SystemExit(f"{command[0]} failed")
+    return used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -168,8 +168,8 @@ def test_the_second_analysis_of_the_same_files_computes_nothing(tmp_path: Path) 
     run = SweepRun("run0", {"LoRA Rank": "4"}, {0: [RIGHT, WRONG] * 5})
     experiment = Sweep((run,), base=[WRONG] * 10).write(tmp_path / "sweep")
 
-    def analyzed(**options: bool) -> api.AnalyzeReport:
-        return api.analyze(experiment, api.AnalyzeOptions(**options), clock=lambda: CLOCK)
+    def analyzed(*, write: bool = True) -> api.AnalyzeReport:
+        return api.analyze(experiment, api.AnalyzeOptions(write=write), clock=lambda: CLOCK)
 
     first = analyzed()
     log = (experiment / "analyze-experiment.log").read_text()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from support.scaffolding import CLOCK
 from support.sweeps import Sweep, SweepRun
 from tunebook import api
+from tunebook.cli.main import app
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai's and pandas' own
 RIGHT, WRONG = "C", "I"
@@ -58,3 +61,30 @@ def test_runs_of_two_experiments_are_paired_by_their_samples(two: Path) -> None:
     bases = {each.run: each.other for each in analysis.comparisons if each.against == "base"}
     assert bases["first/run4"] == "first/tiny_base"
     assert bases["second/run4"] == "second/tiny_base"
+
+
+def test_the_command_writes_one_report_beside_the_experiments(two: Path) -> None:
+    result = CliRunner().invoke(app, ["analyze", "a", "b", "--json"])
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.stdout)["data"]
+    folder = two / "analysis-of-a-and-b"
+    assert data["report"] == str(folder / "report.html")
+    assert (two / data["files"][0]).parent == folder
+    assert {row["run"] for row in data["scores"]} >= {"first/run4", "second/run16"}
+    assert "](<../a/rank4/eval/logs/" in (folder / "report.md").read_text()
+    assert not (two / "a" / "analysis").exists()
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(two: Path) -> None:
+    (two / "mine").mkdir()
+    (two / "mine" / "thesis.md").write_text("text")
+    for arguments, message in {
+        ("a", "a"): "is given twice",
+        ("a", "nowhere"): "no experiment_summary.md",
+        ("a", "b", "--output", "a/both"): "is in the directory of an experiment",
+        ("a", "b", "--output", "mine"): "holds other files",
+        ("a", "--output", "x"): "for the report about several experiments",
+    }.items():
+        result = CliRunner().invoke(app, ["analyze", *arguments])
+        assert result.exit_code not in {0, 4}
+        assert message in result.output + str(result.exception)

@@ -16,6 +16,7 @@ from tunebook import api
 
 VERBS = (
     "analyze",
+    "analyze_together",
     "cancel",
     "check",
     "demo",
@@ -26,7 +27,16 @@ VERBS = (
     "site",
     "site_init",
 )
-VERB_MODULES = ("analyzing", "demonstration", "designing", "importing", "running", "scaffolding", "sites")
+VERB_MODULES = (
+    "analyze_report",
+    "analyzing",
+    "demonstration",
+    "designing",
+    "importing",
+    "running",
+    "scaffolding",
+    "sites",
+)
 OPTIONS = [name for name in api.__all__ if name.endswith("Options")]
 
 
@@ -94,6 +104,6 @@ def test_options_are_frozen_keyword_only_and_have_defaults(name: str) -> None:
 def test_a_verb_takes_a_directory_and_at_most_one_other_positional_argument(verb: str) -> None:
     parameters = list(signature(getattr(api, verb)).parameters.values())
     positional = [item.name for item in parameters if item.kind is Parameter.POSITIONAL_OR_KEYWORD]
-    assert positional[0] in {"directory", "run_directory"}
+    assert positional[0] in {"directory", "directories", "run_directory"}
     assert positional[1:] in ([], ["options"])
     assert all(item.kind is not Parameter.VAR_KEYWORD for item in parameters)

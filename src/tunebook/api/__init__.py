@@ -19,10 +19,10 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.analysis.records import Interval as Interval
     from tunebook.analysis.records import Score as Score
     from tunebook.analysis.values import Analysis as Analysis
-    from tunebook.api.analyzing import AnalyzeOptions as AnalyzeOptions
-    from tunebook.api.analyzing import AnalyzeReport as AnalyzeReport
+    from tunebook.api.analyze_report import AnalyzeOptions as AnalyzeOptions
+    from tunebook.api.analyze_report import AnalyzeReport as AnalyzeReport
     from tunebook.api.analyzing import analyze as analyze
-    from tunebook.api.analyzing_together import analyze_together as analyze_together
+    from tunebook.api.analyzing import analyze_together as analyze_together
     from tunebook.api.checking import CheckReport as CheckReport
     from tunebook.api.checking import check as check
     from tunebook.api.deep_checking import DeepOutcome as DeepOutcome
@@ -96,8 +96,8 @@ _NAMES_IN = {
     "tunebook.analysis.findings.finding": ("Finding",),
     "tunebook.analysis.records": ("Interval", "Score"),
     "tunebook.analysis.values": ("Analysis",),
-    "tunebook.api.analyzing": ("AnalyzeOptions", "AnalyzeReport", "analyze"),
-    "tunebook.api.analyzing_together": ("analyze_together",),
+    "tunebook.api.analyze_report": ("AnalyzeOptions", "AnalyzeReport"),
+    "tunebook.api.analyzing": ("analyze", "analyze_together"),
     "tunebook.api.demonstration": ("DemoOptions", "DemoReport", "DemoRow", "demo"),
     "tunebook.api.designing": (
         "DesignOptions",

@@ -1,173 +1,26 @@
-"""``analyze``: results as values, data frames, tables and reports."""
+"""``analyze``: one experiment, or several that are compared in one report."""
 
 from __future__ import annotations
 
-import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property, partial
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from tunebook.analysis.analyze import analyze_experiment
-from tunebook.analysis.charts.catalogue import figures
-from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.collect.places import places_outside
-from tunebook.analysis.collect.source import JobFacts, Source, source_of
+from tunebook.analysis.analyze import analyze_together as analyze_sources
 from tunebook.analysis.destination import Destination, destination_of
-from tunebook.analysis.findings.finding import Finding
-from tunebook.analysis.formatting import plural, time_text
-from tunebook.analysis.frames import FRAMES
-from tunebook.analysis.last_analysis import WrittenAnalysis, look_at_inputs, recall, remember
-from tunebook.analysis.report.html import notebook_html
-from tunebook.analysis.report.sections import content_of
-from tunebook.analysis.report.write import ReportOptions, write_report
-from tunebook.analysis.summary import Summary, summarize
 from tunebook.analysis.values import Analysis
-from tunebook.api.freezing import freeze_hypotheses
-from tunebook.api.loading import find_experiment, find_site
-from tunebook.api.running import status
+from tunebook.api.analyze_report import AnalyzeOptions, AnalyzeReport
+from tunebook.api.analyzed_members import Member, analyze_members
+from tunebook.api.loading import find_experiment
 from tunebook.api.scaffolding import now
-from tunebook.artifacts.text_files import read_readable
-from tunebook.core.jobs import JobState
-from tunebook.core.naming import directory_problems
-from tunebook.core.paths import ANALYZE_LOG, PLAN_FILE
-from tunebook.core.plan import Plan, parse_plan, read_tools
-from tunebook.core.site import Site
-from tunebook.disk.ledger import LedgerReader
-from tunebook.disk.lock import exclusive
-from tunebook.disk.log import Log
-from tunebook.disk.manifest import read_manifest
-from tunebook.errors import ExitCode, PlanError, Problem, ToolError
-from tunebook.run.overview import job_reports
-from tunebook.run.report import JobReport, StatusReport
-from tunebook.slurm.accounting import SlurmUse, read_usage
-from tunebook.tools.parameters import installed_parameters
+from tunebook.core.paths import ANALYSIS_MEMORY, PLAN_FILE
+from tunebook.errors import UsageError
 
-__all__ = ["AnalyzeOptions", "AnalyzeReport", "Member", "analyze", "analyze_members"]
+__all__ = ["analyze", "analyze_together"]
 
-_NEEDED = {
-    "pandas": "pandas",
-    "pyarrow": "pyarrow",
-    "scipy": "scipy",
-    "statsmodels": "statsmodels",
-    "vl_convert": "vl-convert-python",
-    "jinja2": "Jinja2",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnalyzeOptions(ReportOptions):
-    """The options of ``analyze``; those of the report are among them.
-
-    Attributes:
-        write: whether to write the tables, the report and the log.
-        ask: whether to ask executors for the state of their jobs.
-    """
-
-    write: bool = True
-    ask: bool = True
-
-
-@dataclass(frozen=True)
-class AnalyzeReport:
-    """The results of an experiment, or of several together, and the files that they were written to.
-
-    Attributes:
-        experiment: the experiment's directory; of several experiments, the one that holds the report's.
-        folder: the report's directory.
-        summary: what commands print of the analysis.
-        compute: makes the analysis, or returns the one that was made.
-        files: relative to ``experiment``; empty if nothing was written.
-        warnings: problems that kept the analysis from knowing more, such as a scheduler that did not answer.
-        seconds: how long the analysis took.
-        is_new: whether it was made now; ``False`` if nothing has changed since the last one was written.
-    """
-
-    experiment: Path
-    folder: Path
-    summary: Summary
-    compute: Callable[[], Analysis] = field(repr=False, compare=False)
-    files: tuple[str, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    seconds: float = 0.0
-    is_new: bool = True
-
-    @cached_property
-    def analysis(self) -> Analysis:
-        """Everything that is known; where nothing had changed since the last analysis, it is made when first asked."""
-        return self.compute()
-
-    @property
-    def path(self) -> Path:
-        """The report to open."""
-        return self.folder / "report.html"
-
-    @property
-    def states(self) -> tuple[JobState, ...]:
-        """The state of every training and every evaluation."""
-        return self.summary.states
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The sentences that the numbers support."""
-        return self.summary.findings
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """``UNFINISHED`` if a planned result is missing."""
-        return ExitCode.DONE if self.summary.is_finished else ExitCode.UNFINISHED
-
-    @property
-    def runs(self) -> Any:
-        """A data frame with one row per run."""
-        return FRAMES["runs"](self.analysis)
-
-    @property
-    def evaluations(self) -> Any:
-        """A data frame with one row per score."""
-        return FRAMES["evaluations"](self.analysis)
-
-    @property
-    def samples(self) -> Any:
-        """A data frame with one row per sample."""
-        return FRAMES["samples"](self.analysis)
-
-    @property
-    def curves(self) -> Any:
-        """A data frame with one row per training step."""
-        return FRAMES["curves"](self.analysis)
-
-    @property
-    def comparisons(self) -> Any:
-        """A data frame with one row per comparison of two runs."""
-        return FRAMES["comparisons"](self.analysis)
-
-    @property
-    def effects(self) -> Any:
-        """A data frame with one row per level of a factor."""
-        return FRAMES["effects"](self.analysis)
-
-    @property
-    def aggregates(self) -> Any:
-        """A data frame with one row per run and measure of all samples together."""
-        return FRAMES["aggregates"](self.analysis)
-
-    @property
-    def groups(self) -> Any:
-        """A data frame with one row per run, measure and group of samples."""
-        return FRAMES["groups"](self.analysis)
-
-    @property
-    def figures(self) -> tuple[Figure, ...]:
-        """Every figure; a notebook displays them."""
-        return figures(self.analysis)
-
-    def _repr_html_(self) -> str:
-        """The findings and the runs, as a notebook displays them."""
-        return notebook_html(content_of(self.analysis))
+_MOST_NAMED = 3  # experiments in the name of a directory
 
 
 def analyze(
@@ -190,162 +43,93 @@ def analyze(
     return analyze_members([experiment], compute, destination, options, clock)
 
 
-@dataclass(frozen=True)
-class Member:
-    """What is known of an experiment before its results are read.
-
-    Attributes:
-        text: of its plan.
-    """
-
-    experiment: Path
-    text: str
-    site: Site
-    facts: tuple[JobFacts, ...]
-    warnings: tuple[Problem, ...]
-    clock: Callable[[], datetime] = field(repr=False)
-
-    @cached_property
-    def plan(self) -> Plan:
-        """The plan, which must be correct."""
-        return _plan(self.text)
-
-    def source(self, *, use_cache: bool) -> Source:
-        """Where the analysis takes its facts from."""
-        source = source_of(self.experiment, self.plan, self.site, jobs=self.facts, use_cache=use_cache)
-        frozen = freeze_hypotheses(self.experiment, self.plan.hypotheses, self.clock, write=use_cache)
-        return replace(source, frozen=frozen)
-
-
-def analyze_members(
-    experiments: Sequence[Path],
-    compute: Callable[[Sequence[Member]], Analysis],
-    destination: Destination,
-    options: AnalyzeOptions,
-    clock: Callable[[], datetime],
+def analyze_together(
+    directories: Sequence[Path],
+    options: AnalyzeOptions | None = None,
+    *,
+    output: Path | None = None,
+    clock: Callable[[], datetime] = now,
 ) -> AnalyzeReport:
-    """Analyzes experiments, and writes the report unless nothing has changed since the last one.
+    """Joins experiments that share tasks, compares them, and writes a report about all.
 
     Args:
-        compute: collects and analyzes.
-        destination: in the directory that the files of the report are relative to.
+        output: the directory for the report, outside of the experiments; by default one in the current directory whose
+            name has theirs.
+
+    Raises:
+        UsageError: a directory is no experiment or is given twice, the experiments share no task, or the report's
+            directory is that of an experiment or holds other files.
+        PlanError: a plan has problems.
+        LockedError: another analysis writes in this directory.
+        ToolError: a package that the analysis needs is not installed.
     """
-    started = time.perf_counter()
-    _require_packages()
-    directory = destination.folder.parent
-    if not options.write:
-        members = [_member(experiment, options, clock) for experiment in experiments]
-        analysis = compute(members)
-        report = AnalyzeReport(directory, destination.folder, summarize(analysis), lambda: analysis)
-        return replace(report, warnings=_warnings(members), seconds=time.perf_counter() - started)
-    with exclusive(_locked(destination), "analyze", wait_s=30.0):
-        members = [_member(experiment, options, clock) for experiment in experiments]
-        report = _written(members, compute, destination, options, clock)
-        report = replace(report, warnings=_warnings(members), seconds=time.perf_counter() - started)
-        if report.is_new:
-            _log(report, _locked(destination) / ANALYZE_LOG, clock)
-    return report
+    options = options or AnalyzeOptions()
+    experiments = [find_experiment(directory) for directory in directories]
+    _refuse_repeated(experiments)
+    folder = _folder(experiments, output)
+    destination = Destination(folder, folder / ANALYSIS_MEMORY)
+    if options.write:
+        _refuse_foreign(folder, destination.memory)
+
+    def compute(members: Sequence[Member]) -> Analysis:
+        sources = [member.source(use_cache=options.write) for member in members]
+        labels = _labels(members)
+        return analyze_sources(dict(zip(labels, sources, strict=True)), folder.parent)
+
+    return analyze_members(experiments, compute, destination, options, clock)
 
 
-def _locked(destination: Destination) -> Path:
-    """The directory of the lock and the log: the one with ``.tunebook``."""
-    return destination.memory.parent.parent
+def _refuse_repeated(experiments: Sequence[Path]) -> None:
+    seen: dict[Path, Path] = {}
+    for experiment in experiments:
+        real = experiment.resolve()
+        if real in seen:
+            raise UsageError(f"{experiment} is given twice", hint="name each experiment once")
+        seen[real] = experiment
+    if len(seen) < 2:  # noqa: PLR2004
+        raise UsageError("at least two experiments are needed to compare them", hint="name another one")
 
 
-def _member(experiment: Path, options: AnalyzeOptions, clock: Callable[[], datetime]) -> Member:
-    text = read_readable(experiment / PLAN_FILE) or ""
-    site = find_site(experiment).site
-    return Member(experiment, text, site, *_job_facts(experiment, ask=options.ask), clock)
+def _folder(experiments: Sequence[Path], output: Path | None) -> Path:
+    """The report's directory.
+
+    Raises:
+        UsageError: it is in an experiment's directory, or that one itself, or contains one.
+    """
+    folder = (output or Path(_default_name(experiments))).expanduser().absolute()
+    for experiment in experiments:
+        if folder.resolve().is_relative_to(experiment.resolve()):
+            message = f"{folder} is in the directory of an experiment: a report about several goes elsewhere"
+            raise UsageError(message, hint="use `--output DIR`, or call the command from another directory")
+    return folder
 
 
-def _warnings(members: Sequence[Member]) -> tuple[Problem, ...]:
-    return tuple(dict.fromkeys(warning for member in members for warning in member.warnings))
+def _default_name(experiments: Sequence[Path]) -> str:
+    names = [experiment.name for experiment in experiments[:_MOST_NAMED]]
+    if len(experiments) > _MOST_NAMED:
+        names.append(f"{len(experiments) - _MOST_NAMED}-more")
+    return f"analysis-of-{'-'.join(names[:-1])}-and-{names[-1]}"
 
 
-def _written(
-    members: Sequence[Member],
-    compute: Callable[[Sequence[Member]], Analysis],
-    destination: Destination,
-    options: AnalyzeOptions,
-    clock: Callable[[], datetime],
-) -> AnalyzeReport:
-    """The last analysis if nothing has changed since it was written; otherwise a new one."""
-    directory = destination.folder.parent
-    experiments, values = [member.experiment for member in members], repr((members, options))
-    last = recall(look_at_inputs(experiments, values), destination)
-    if last is not None:
-        later = partial(compute, members)
-        return AnalyzeReport(directory, destination.folder, last.summary, later, last.files, is_new=False)
-    outside: list[Path] = []
-    for member in members:
-        outside += places_outside(member.source(use_cache=True))
-    # Again: what was found out since then may have been written down. The plans are compared as values.
-    known = look_at_inputs(experiments, values).known(outside)
-    analysis = compute(members)
-    written = write_report(analysis, options, destination, as_of=time_text(clock().isoformat()))
-    files = tuple(f"{destination.folder.name}/{name}" for name in written)
-    summary = summarize(analysis)
-    remember(known, WrittenAnalysis(files, summary), destination)
-    return AnalyzeReport(directory, destination.folder, summary, lambda: analysis, files)
+def _refuse_foreign(folder: Path, memory: Path) -> None:
+    """Accepts a directory that is empty, does not exist, or holds an earlier report."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is not a directory", hint="use another `--output DIR`")
+    if folder.is_dir() and any(folder.iterdir()) and not memory.parent.is_dir():
+        raise UsageError(f"{folder} holds other files", hint="use another `--output DIR`")
+    if (folder / PLAN_FILE).exists():
+        raise UsageError(f"{folder} is an experiment's directory", hint="use another `--output DIR`")
 
 
-def _require_packages() -> None:
-    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
-    if missing:
-        raise ToolError(f"the analysis needs {', '.join(missing)}", hint="pip install 'tunebook[analysis]'")
-
-
-def _plan(text: str) -> Plan:
-    parsed = parse_plan(text, installed_parameters(read_tools(text)))
-    problems = (*parsed.problems, *directory_problems(parsed.plan))
-    if problems:
-        raise PlanError(problems)
-    return parsed.plan
-
-
-def _job_facts(experiment: Path, *, ask: bool) -> tuple[tuple[JobFacts, ...], tuple[Problem, ...]]:
-    """Every scaffolded job in its present state; a scheduler that does not answer is a warning, not an error."""
-    jobs = read_manifest(experiment).jobs
-    if not jobs:
-        return (), ()
-    seen = status(experiment) if ask else StatusReport(job_reports(jobs, experiment=experiment))
-    ledger = LedgerReader(experiment)
-    attempts = ledger.submissions()
-    slurm_ids = {}
-    for name, entry in ledger.read().entries.items():
-        if entry.last.executor == "slurm" and entry.last.job_id:
-            slurm_ids[name] = entry.last.job_id
-    used = read_usage(list(slurm_ids.values())) if slurm_ids and ask else {}
-    facts = []
-    for item in seen.jobs:
-        name = item.job.name
-        facts.append(_facts(item, attempts.get(name, 0), used.get(slurm_ids.get(name, ""))))
-    return tuple(facts), tuple(map(Problem, seen.warnings))
-
-
-def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts:
-    host = report.node
-    if not host and slurm is not None:
-        host = slurm.node
-    times = (report.started, report.ended)
-    return JobFacts(report.job, report.state, report.reason, *times, report.output, host, attempts, slurm)
-
-
-def _log(report: AnalyzeReport, path: Path, clock: Callable[[], datetime]) -> None:
-    analysis = report.analysis
-    counted = sum(evaluation.is_done for evaluation in analysis.evaluations)
-    curves = sum(training.steps > 0 for training in analysis.trainings)
-    completed = sum(training.is_done for training in analysis.trainings)
-    collected = (
-        f"{plural(curves, 'training curve')}, {plural(completed, 'completed training')}, "
-        f"{plural(counted, 'log')} with results"
-    )
-    found = f"{plural(len(analysis.gaps), 'gap')}, {plural(len(analysis.deviations), 'deviation')}"
-    count = f"{plural(len(analysis.runs), 'run')}, {plural(len(analysis.evaluations), 'evaluation')}"
-    entries: list[tuple[str, str, dict[str, str]]] = [("COLLECT", count, {"details": collected, "result": found})]
-    entries += [("GAP", gap.subject, {"details": gap.what, "explanation": gap.hint}) for gap in analysis.gaps]
-    entries += [("DEVIATION", item.subject, {"details": item.what}) for item in analysis.deviations]
-    entries += [("FINDING", finding.text, {}) for finding in analysis.findings]
-    end = {"details": ", ".join(report.files), "result": f"{report.seconds:.1f} s"}
-    entries.append(("COMPLETE", "analysis written", end))
-    Log(path, clock).entries(entries)
+def _labels(members: Sequence[Member]) -> list[str]:
+    """The name of each plan; of those that share it, that of the directory too."""
+    uses = Counter(member.plan.name for member in members)
+    folders = Counter(member.experiment.name for member in members)
+    labels = []
+    for number, member in enumerate(members, start=1):
+        label = member.plan.name
+        if uses[label] > 1:
+            own = member.experiment.name if folders[member.experiment.name] == 1 else str(number)
+            label = f"{label} ({own})"
+        labels.append(label)
+    return labels

@@ -9,7 +9,8 @@ from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from tunebook.api.analyzing import AnalyzeReport, analyze
+from tunebook.api.analyze_report import AnalyzeReport
+from tunebook.api.analyzing import analyze
 from tunebook.api.running import RunOptions, run
 from tunebook.api.scaffolding import now, scaffold
 from tunebook.artifacts.proof import read_proof
