@@ -16,7 +16,7 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 _COLOURS = 200  # a page of few colours needs no more
 _PICTURES = {  # size, colours, the section on top, height in pixels
     "report.png": ("desktop", "light", "main", 1150),
-    "report-figures.png": ("desktop", "dark", "#figures-section", 1150),
+    "report-figures.png": ("desktop", "dark", "#task-1-section", 1150),
 }
 
 

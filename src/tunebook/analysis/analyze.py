@@ -33,7 +33,7 @@ from tunebook.analysis.values import Analysis
 
 __all__ = ["analyze_experiment", "analyze_together"]
 
-_STATISTICS = ("comparisons", "ranking", "effects", "replicates", "costs", "cases")  # of each measure, in one tuple
+_STATISTICS = ("comparisons", "ranking", "effects", "replicates", "epoch_changes", "costs", "cases")
 
 
 def analyze_experiment(source: Source) -> Analysis:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tunebook.analysis.aggregate_rows import aggregate_rows, aggregates_frame, group_rows, groups_frame
 from tunebook.analysis.effect_rows import EFFECT_COLUMNS, effect_rows, plain_effects
-from tunebook.analysis.records import EvaluationRecord, Interval, Score, Training
+from tunebook.analysis.records import EvaluationRecord, Family, Interval, Score, Training
 from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
@@ -188,6 +188,21 @@ def _comparison(item: Comparison, prefix: str) -> _Row:
     return row | _bounds(item.interval, prefix) | _bounds(item.simultaneous, f"{prefix}simultaneous_")
 
 
+def _ranking_frame(analysis: Analysis) -> Any:
+    """One row per setting, task and measure, the best first, with its difference from the best one."""
+    rows = []
+    for item in analysis.ranking:
+        family = item.family or Family("", 0, "")
+        row: _Row = {"task": item.task, "measure": item.measure, "setting": item.setting, "runs": len(item.runs)}
+        row |= {"value": item.value} | _bounds(item.interval) | {"corrected": item.corrected}
+        row |= {"difference": item.difference} | _bounds(item.difference_interval, "difference_")
+        row |= _bounds(item.simultaneous, "difference_simultaneous_")
+        row |= {name: getattr(item, name) for name in ("test", "n", "p", "p_holm", "significant", "generalizes")}
+        row |= {"family": family.name, "family_size": family.size, "correction": family.correction}
+        rows.append(row)
+    return _frame(rows, ["task", "measure", "setting", "runs", "value", "difference", "p", "p_holm", "significant"])
+
+
 def _epoch(epoch: int) -> int | None:
     return epoch if epoch >= 0 else None
 
@@ -229,6 +244,7 @@ FRAMES: Mapping[str, Callable[[Analysis], Any]] = {
     "runs": _runs_frame,
     "evaluations": _evaluations_frame,
     "comparisons": _comparisons_frame,
+    "ranking": _ranking_frame,
     "effects": _effects_frame,
     "hypotheses": _hypotheses_frame,
     "aggregates": aggregates_frame,

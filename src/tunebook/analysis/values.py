@@ -30,7 +30,7 @@ from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.group_results import GroupResults
 from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.statistics.measure_results import CostPoint
-from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.pairwise import Comparison, EpochChange
 from tunebook.analysis.statistics.ranking import RankedSetting
 from tunebook.analysis.statistics.scores import best_score, final_scores
 from tunebook.analysis.statistics.seeds import Replicates
@@ -80,6 +80,7 @@ class Analysis(Collected):
     settings: tuple[SettingUsed, ...] = ()
     aggregates: Aggregates = field(default_factory=Aggregates)
     groups: GroupResults = field(default_factory=GroupResults)
+    epoch_changes: tuple[EpochChange, ...] = ()
     level: float = 0.95
     balanced: bool = False
     hypotheses: tuple[HypothesisResult, ...] = ()

@@ -42,6 +42,7 @@ RESULT = HypothesisResult(
     significant=True,
     family=Family("hypotheses of the plan", 2, "Holm"),
 )
+AFTER = " after the correction for 2 tests"
 UNCLEAR = replace(RESULT, verdict=Verdict.NOT_SUPPORTED, significant=False, p=0.2, p_holm=0.4)
 
 
@@ -59,12 +60,11 @@ def test_a_supported_hypothesis_comes_with_its_measure_estimate_interval_test_an
     ("changes", "words"),
     [
         ({}, "not supported: the data are compatible with no difference"),
-        ({"p": 0.03}, "not supported: the data are compatible with no difference after the correction for 2 tests"),
+        ({"p": 0.03}, f"not supported: the data are compatible with no difference{AFTER}"),
         ({"difference": -0.1}, "not supported: the difference is in the other direction, which could be chance"),
         (
             {"difference": -0.1, "p_against": 0.03, "p_against_holm": 0.06},
-            "not supported: the difference is in the other direction, which could be chance after the correction for 2 "
-            "tests",
+            f"not supported: the difference is in the other direction, which could be chance{AFTER}",
         ),
         ({"margin": 0.1}, "not supported: the data are compatible with a difference that is smaller than claimed"),
         ({"margin": 0.3}, "not supported: the difference is smaller than claimed, which could be chance"),

@@ -63,3 +63,12 @@ def test_a_number_of_samples_that_nobody_has_is_not_recommended() -> None:
 
 def test_one_run_needs_no_more_seeds() -> None:
     assert recommend([results_of(30)], []) == ()
+
+
+def test_where_seeds_vary_more_seeds_are_recommended_and_not_more_samples() -> None:
+    counts = {"r1s1": 30, "r1s2": 24, "r2s1": 16, "r2s2": 22}
+    runs = [run_of(name, {"lr": name[1], "seed": name[3]}) for name in counts]
+    values = {name: [1.0] * count + [0.0] * (40 - count) for name, count in counts.items()}
+    factors = (FactorUse("lr", "Rate", ("1", "2")), FactorUse("seed", "Seed", ("1", "2"), is_seed=True))
+    (sentence,) = recommend([analyze_measure(table_of(values, runs), factors)], [])
+    assert sentence.startswith("Train Rate 2 and Rate 1 with more seeds: scores vary between seeds")

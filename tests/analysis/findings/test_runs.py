@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from support.tables import Values, run_of, table_of
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.findings.runs import state_base, state_best, state_costs, state_epochs, state_samples
-from tunebook.analysis.records import FactorUse, Interval, RunRecord
+from tunebook.analysis.records import FactorUse, Interval, Measure, RunRecord
 from tunebook.analysis.statistics.measure_results import CostPoint, MeasureResults, analyze_measure
+from tunebook.core.measures import Direction
 from tunebook.core.plan import RunType
 
 
@@ -207,8 +209,6 @@ def test_one_run_is_not_all_runs_and_numbers_are_not_right_or_wrong() -> None:
 
 
 def test_pareto_optimal_runs_are_named_from_the_cheapest() -> None:
-    from dataclasses import replace
-
     results = results_of(a=right(20), b=right(30), c=right(10), base=right(5))
     interval = Interval(0.4, 0.6, "Wilson")
     costs = [("b", 1.5, 0.75, True), ("a", 0.25, 0.5, True), ("c", 2.0, 0.25, False), ("base", 0.0, 0.1, True)]
@@ -221,3 +221,55 @@ def test_pareto_optimal_runs_are_named_from_the_cheapest() -> None:
         "(95 % interval 40.0 to 60.0 %)), b (90 min, 75.0 % (95 % interval 40.0 to 60.0 %))."
     )
     assert list(state_costs(replace(results, costs=tuple(points[:1])))) == []
+
+
+def of_measure(values: dict[str, Values], measure: Measure) -> MeasureResults:
+    """Runs with numbers, and a base model."""
+    runs = [run_of(name, {} if name == "base" else {"lr": name}, None if name == "base" else "base") for name in values]
+    return analyze_measure(table_of(values, runs, measure=measure), (FactorUse("lr", "Learning Rate", tuple("ab")),))
+
+
+NUMBERS: dict[str, Values] = {
+    "a": [0.1 + 0.01 * (number % 5) for number in range(30)],
+    "b": [0.5 + 0.01 * (number % 7) for number in range(30)],
+    "base": [0.9 + 0.01 * (number % 3) for number in range(30)],
+}
+
+
+def test_an_error_is_lowest_at_its_best() -> None:
+    results = of_measure(NUMBERS, Measure("mae", Direction.LOWER))
+    assert "significantly lower (better) than its base model" in next(state_base(results)).text
+    best = only(list(state_best(results)))
+    assert best.text.startswith("Of the fine-tuned runs, a has the lowest (best) score on task (mae): 0.12")
+    assert "b is significantly higher (worse)." in best.text
+
+
+def test_nothing_is_best_or_improves_without_a_direction() -> None:
+    results = of_measure(NUMBERS, Measure("length"))
+    assert only(list(state_best(results))).text == (
+        "Whether higher or lower values of length are better is not known, so no run is called the best on task: the "
+        "values of 2 runs range from 0.12 (a) to 0.5283 (b)."
+    )
+    text = next(state_base(results)).text
+    assert "significantly lower than its base model" in text
+    assert not any(word in text for word in ("better", "worse", "improve"))
+    assert list(state_costs(results)) == []
+
+
+def test_settings_over_seeds_are_ranked_in_the_sentence() -> None:
+    values = {f"r{rate}s{seed}": right(count) for rate, seed, count in ((1, 1, 30), (1, 2, 31), (2, 1, 10), (2, 2, 11))}
+    runs = [run_of(name, {"lr": name[1], "seed": name[3]}) for name in values]
+    factors = (FactorUse("lr", "Rate", ("1", "2")), FactorUse("seed", "Seed", ("1", "2"), is_seed=True))
+    text = only(list(state_best(analyze_measure(table_of(values, runs), factors)))).text
+    assert text.startswith("Of 2 settings, Rate 1 has the highest mean score on task (m): 76.2 %")
+    assert "over 2 seeds. Rate 2 is significantly lower. This was tested against the variation between seeds;" in text
+    assert "generalizes to retraining, not to new test samples" in text
+
+
+def test_runs_of_equal_costs_have_no_pareto_front() -> None:
+    results = results_of(a=right(20), b=right(30))
+    interval = Interval(0.4, 0.6, "Wilson")
+    points = [
+        CostPoint("task", "m", run, 0, cost, "hours", 0.5, interval, True) for run, cost in (("a", 1.0), ("b", 1.01))
+    ]
+    assert list(state_costs(replace(results, costs=tuple(points)))) == []

@@ -314,6 +314,21 @@ def test_a_phone_scrolls_down_only(chromium: Any, file_of: Callable[[str], Path]
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_on_paper_are_no_controls_and_the_folded_findings_are_open(
+    chromium: Any, file_of: Callable[[str], Path]
+) -> None:
+    with visiting(chromium, file_of("few"), scheme="dark") as visit:
+        page = visit.page
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        for hidden in ("nav.contents", "form.tools", ".browser", ".extras"):
+            assert not page.locator(hidden).first.is_visible(), hidden
+        assert page.locator("#findings-section details[open] li").first.is_visible()
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator("#findings-section details[open]").count() == 0
+
+
 def test_figures_take_the_colours_of_the_page(chromium: Any, file_of: Callable[[str], Path]) -> None:
     with visiting(chromium, file_of("few")) as visit:
         visit.draw_all()

@@ -198,11 +198,12 @@ def test_a_crossover_has_simple_effects_and_a_reversal() -> None:
     assert interaction.reversal.is_significant
 
 
-def test_effects_that_only_differ_in_size_do_not_reverse() -> None:
+@pytest.mark.parametrize("sign", [1, -1])
+def test_effects_that_only_differ_in_size_do_not_reverse(sign: int) -> None:
     values = {}
     for rank, rate, seed in product(RANK.levels, RATE.levels, SEED.levels):
         steep = 3 if rate == "1e-4" else 1
-        values[f"{rank}_{rate}_{seed}"] = [steep * math.log2(int(rank)) + 0.01 * int(seed)]
+        values[f"{rank}_{rate}_{seed}"] = [sign * steep * math.log2(int(rank)) + 0.01 * int(seed)]
     runs = [run_of(name, dict(zip(("lora_rank", "lr", "seed"), name.split("_"), strict=True))) for name in values]
     interaction = by_label(table_of(values, runs), RANK, RATE, SEED)["LoRA Rank × Learning Rate"]
     assert interaction.significant is True

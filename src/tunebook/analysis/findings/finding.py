@@ -34,8 +34,8 @@ class Finding:
     """A statement with its numbers.
 
     Attributes:
-        kind: ``hypothesis``, ``base``, ``best``, ``effect``, ``interaction``, ``seeds``, ``cost``, ``epochs``,
-            ``training``, ``samples`` or ``caution``.
+        kind: ``hypothesis``, ``base``, ``best``, ``effect``, ``interaction``, ``trend``, ``seeds``, ``cost``,
+            ``epochs``, ``training``, ``samples`` or ``caution``.
         text: plain text.
         significant: whether the test behind it was significant after correction; ``None`` without a test.
         task: the task that it is about; empty for all.

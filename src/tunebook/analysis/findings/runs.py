@@ -22,7 +22,6 @@ from tunebook.analysis.findings.finding import (
 from tunebook.analysis.formatting import p_text, percent_text, plural
 from tunebook.analysis.records import Family, Interval
 from tunebook.analysis.statistics.cases import SampleChanges
-from tunebook.analysis.statistics.intervals import ALPHA
 from tunebook.analysis.statistics.measure_results import CostPoint, MeasureResults
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.ranking import RankedSetting
@@ -260,7 +259,7 @@ def state_epochs(results: MeasureResults) -> Iterator[Finding]:
     if change.epochs is not None:
         span = f"From epoch {change.epochs[0]} to epoch {change.epochs[1]}"
     test = change.test
-    is_significant = test.p < ALPHA
+    is_significant = change.significant
     verb = _changes(results, test.difference) if is_significant else "goes"
     text = (
         f"{span}, the mean score of {plural(change.runs, 'run')} on {measure_text(results)} {verb} from "

@@ -15,11 +15,11 @@ _HOW = (
     "Each hypothesis was tested on the samples that both sides have, and its p-value is corrected among the hypotheses "
     "only (Holm). A direction or a margin is tested one-sided, an equivalence by two one-sided tests. “>” means a "
     "higher value, which need not be the better one. A hypothesis is contradicted if the two-sided p-value of the "
-    "opposite, corrected likewise, is below the level."
+    "opposite, corrected likewise, is below the level. Each interval is that of its own hypothesis, not corrected."
 )
 _ALL_EXPLORATORY = (
-    "The plan has no hypotheses: everything in this report is exploratory. Its p-values show what to test in new data, "
-    "and not what is confirmed."
+    "No hypothesis of a plan was tested: everything in this report is exploratory. Its p-values show what to test in "
+    "new data, and not what is confirmed."
 )
 _NOT_FROZEN = (
     "tunebook submitted no job here and froze nothing, so that it cannot know which hypotheses are older than the "

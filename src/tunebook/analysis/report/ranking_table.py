@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.charts.task_scores import TaskScores
+from tunebook.analysis.findings.finding import TO_RETRAINING, TO_SAMPLES
+from tunebook.analysis.formatting import plural
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Block, Cell, Column, Table, Text
 from tunebook.analysis.statistics.ranking import RankedSetting
@@ -13,7 +15,9 @@ from tunebook.analysis.values import Analysis
 __all__ = ["ranking_blocks"]
 
 _MOST = 10
-_NOTE = "Differences are from the best one; their intervals hold for all pairs together, and p is corrected likewise."
+_MEANS = "Means are over the runs of a setting; their intervals come from the variation between seeds, pooled over all."
+_NOTE = "Differences are from the best one; their intervals hold for all of them together, and p is corrected likewise"
+_SCOPES = {"seeds": TO_RETRAINING, "samples": TO_SAMPLES}
 
 
 def ranking_blocks(analysis: Analysis, scores: TaskScores, number: int) -> Iterator[Block]:
@@ -46,9 +50,21 @@ def ranking_blocks(analysis: Analysis, scores: TaskScores, number: int) -> Itera
         Column("difference", "From the best", difference, is_number=True, detail=interval),
         Column("p", "p", lambda item: cells.p_value(item.p_holm, item.significant), is_number=True, detail="verdict"),
     )
-    note = _NOTE if any(item.difference is not None for item in ranked) else ""
+    note = _note(ranked)
     table = Table.of(f"ranking-{number}", f"Ranking: {scores.task.name}", columns, ranked[:_MOST], note=note)
     yield table if unit == "Setting" else table.without("runs")
+
+
+def _note(ranked: Sequence[RankedSetting]) -> str:
+    """What the values are, how their differences were corrected, and what these generalize to."""
+    parts = []
+    if any(len(item.runs) > 1 for item in ranked):
+        parts.append(_MEANS)
+    tested = [item for item in ranked if item.family is not None]
+    if tested:
+        size = plural(tested[0].family.size, "test") if tested[0].family else ""
+        parts.append(f"{_NOTE}, over {size}: this {_SCOPES[tested[0].generalizes]}.")
+    return " ".join(parts)
 
 
 def _sentence(scores: TaskScores, ranked: Sequence[RankedSetting]) -> str:

@@ -33,6 +33,7 @@ _DATA = (
     "runs.csv",
     "evaluations.csv",
     "comparisons.csv",
+    "ranking.csv",
     "effects.csv",
     "hypotheses.csv",
     "aggregates.csv",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.formatting import plural
-from tunebook.analysis.report.content import Block, Entries, Entry, Section, Style, Text
+from tunebook.analysis.report.content import Block, Entries, Entry, Section, Style, Table, Text
 from tunebook.analysis.report.effect_tables import effect_blocks
 from tunebook.analysis.report.group_section import group_blocks
 from tunebook.analysis.report.number_section import number_blocks
@@ -89,12 +89,13 @@ def _after(analysis: Analysis, scores: TaskScores, part: str, number: int) -> It
     if part == "scores":
         if analysis.replicates:
             yield Text("Settings over seeds", Style.SUBHEADING)
-            yield replace(seed_table(analysis), key=f"seeds-{number}")
+            yield replace(seed_table(analysis), key=f"seeds-{number}").without("task")
         yield from score_tables(analysis, scores.task)
     if part == "groups":
         yield from group_blocks(analysis, scores, number)
     if part == "effects" and analysis.effects:
-        yield from effect_blocks(analysis, f"effects-{number}")
+        for block in effect_blocks(analysis, f"effects-{number}"):
+            yield block.without("task") if isinstance(block, Table) else block
 
 
 def left_out(figures: Sequence[Figure]) -> Iterator[Block]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tunebook.analysis.records import Family
+from tunebook.analysis.formatting import plural
+from tunebook.analysis.records import Family, Interval
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Column, Section, Table, Text
 from tunebook.analysis.statistics.fits import FactorTest
@@ -19,15 +20,45 @@ _NOTE = (
     "of one task."
 )
 
+_DISAGREEING = (
+    "{} significant by Holm's method although the simultaneous interval contains 0: the method rejects one hypothesis "
+    "after the other and finds more than intervals that all hold together can show."
+)
+_UNITS = {"seeds": "retraining", "samples": "new test samples"}
+
 
 @dataclass(frozen=True)
 class FamilyUse:
-    """A family of one task and measure; ``significant`` counts its tests that are significant after correction."""
+    """A family of one task and measure.
+
+    Attributes:
+        significant: how many of its tests are significant after correction.
+        tests: the names of its tests, and ``units`` what their results generalize to.
+        disagreeing: how many tests are significant although the simultaneous interval of the difference contains 0.
+    """
 
     task: str
     measure: str
     family: Family
     significant: int = 0
+    tests: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    disagreeing: int = 0
+
+    def with_test(self, test: Any) -> FamilyUse:
+        """The family with one more test."""
+        named: Any = getattr(test, "test", test)
+        name = named if isinstance(named, str) else named.name
+        unit = _UNITS.get(getattr(test, "generalizes", "samples"), "")
+        interval: Interval | None = getattr(test, "simultaneous", None)
+        contains_zero = interval is not None and interval.low <= 0 <= interval.high
+        return replace(
+            self,
+            significant=self.significant + bool(test.significant),
+            tests=tuple(dict.fromkeys(filter(None, (*self.tests, name)))),
+            units=tuple(dict.fromkeys(filter(None, (*self.units, unit)))),
+            disagreeing=self.disagreeing + bool(test.significant and contains_zero),
+        )
 
 
 def families_of(analysis: Analysis) -> Iterator[FamilyUse]:
@@ -38,13 +69,15 @@ def families_of(analysis: Analysis) -> Iterator[FamilyUse]:
         if family is not None and family.size:
             key = (task, measure, family.name)
             use = found.setdefault(key, FamilyUse(task, measure, family))
-            found[key] = replace(use, significant=use.significant + bool(test.significant))
+            found[key] = use.with_test(test)
     yield from found.values()
 
 
 def _tested(analysis: Analysis) -> Iterator[tuple[str, str, Any]]:
     """Everything that has a family, with its task and measure."""
     own: list[Any] = [*analysis.hypotheses, *analysis.comparisons, *analysis.replicates, *analysis.effects]
+    own += [item for item in analysis.ranking if item.generalizes == "seeds"]  # the others are comparisons
+    own += analysis.epoch_changes
     own += analysis.groups.interactions
     for item in own:
         yield item.task, item.measure, item
@@ -70,8 +103,14 @@ def tests_section(analysis: Analysis) -> Section:
         Column("measure", "Measure", lambda use: cells.text(use.measure)),
         Column("family", "Family", lambda use: cells.text(use.family.name), is_long=True),
         Column("tests", "Tests", lambda use: cells.number(use.family.size), is_number=True),
+        Column("test", "Test", lambda use: cells.text(", ".join(use.tests)), is_long=True),
+        Column("unit", "Generalizes to", lambda use: cells.text(", ".join(use.units))),
         Column("correction", "Correction", lambda use: cells.text(use.family.correction)),
         Column("significant", "Significant", lambda use: cells.number(use.significant), is_number=True),
     )
-    table = Table.of("tests", "Families of tests", columns, uses, note=_NOTE)
+    note = _NOTE
+    disagreeing = sum(use.disagreeing for use in uses)
+    if disagreeing:
+        note += f" {_DISAGREEING.format(plural(disagreeing, 'difference is', 'differences are'))}"
+    table = Table.of("tests", "Families of tests", columns, uses, note=note)
     return Section("tests", "Tests", (table,))

@@ -63,9 +63,15 @@ def compare_groups(found: Collected) -> GroupResults:
     made = _Found()
     for task in found.tasks:
         keys = last_evaluations(found, task.name)
-        for grouping in groupings_of(found, task.name, list(keys.values()), made.left_out):
-            _compare_means(found, task, keys, grouping, made)
-            _compare_areas(found, task, keys, grouping, made)
+        groupings = groupings_of(found, task.name, list(keys.values()), made.left_out)
+        if not groupings:
+            continue
+        means = _means_of(found, task, keys)
+        for grouping in groupings:
+            _compare_means(_Subject(task.name, task.headline.name, grouping.column), means, grouping, made)
+        for scorer, areas in _areas_of(found, task.name, keys).items():
+            for grouping in groupings:
+                _compare_areas(_Subject(task.name, f"{scorer}/auc", grouping.column), areas, grouping, made)
     interactions = tuple(_corrected(made.interactions))
     return GroupResults(tuple(made.scores), tuple(made.gaps), interactions, tuple(made.left_out))
 
@@ -79,24 +85,44 @@ def _corrected(interactions: Sequence[GroupInteraction]) -> Iterator[GroupIntera
         yield from correct_family(family, f"run × group, {measure}")
 
 
-def _compare_means(found: Collected, task: TaskUse, keys: _Keys, grouping: Grouping, made: _Found) -> None:
-    subject = _Subject(task.name, task.headline.name, grouping.column)
+@dataclass(frozen=True)
+class _Means:
+    """Each run's values by sample, and the differences of each pair of runs on the samples that both have."""
+
+    values: Mapping[EvaluationKey, Mapping[str, float]]
+    changes: Mapping[tuple[EvaluationKey, EvaluationKey], Mapping[str, float]]
+
+    @property
+    def is_share(self) -> bool:
+        """Whether every sample of every run is right or wrong."""
+        return all(set(own.values()) <= {0.0, 1.0} for own in self.values.values())
+
+
+def _means_of(found: Collected, task: TaskUse, keys: _Keys) -> _Means:
     table = ScoreTable(task.name, task.headline, (), found.samples, found.runs)
     values = {}
-    for run, key in keys.items():
+    for key in keys.values():
         own = table.values(key)
         if own:
-            values[run] = own
-    is_share = all(set(own.values()) <= {0.0, 1.0} for own in values.values())
-    for run, own in values.items():
+            values[key] = own
+    changes = {}
+    for key, other in _opponents(found, {key.run: key for key in values}):
+        pairs = pair_samples(table, key, other)
+        differences = (one - two for one, two in zip(pairs.ours, pairs.theirs, strict=True))
+        changes[key, other] = dict(zip(pairs.ids, differences, strict=True))
+    return _Means(values, changes)
+
+
+def _compare_means(subject: _Subject, means: _Means, grouping: Grouping, made: _Found) -> None:
+    is_share = means.is_share
+    for key, own in means.values.items():
         samples = {group: list(members.values()) for group, members in grouping.split(own).items()}
         scores = []
         for group, members in samples.items():
-            scores.append(_mean_score(subject, group, keys[run], members, is_share=is_share))
-        limits = _mean_limits(samples, is_share=is_share)
-        made.add(subject, keys[run], scores, limits)
-    for key, other in _opponents(found, {run: keys[run] for run in values}):
-        made.interactions += _mean_interaction(subject, table, grouping, key, other)
+            scores.append(_mean_score(subject, group, key, members, is_share=is_share))
+        made.add(subject, key, scores, _mean_limits(samples, is_share=is_share))
+    for (key, other), changes in means.changes.items():
+        made.interactions += _mean_interaction(subject, changes, grouping, key, other)
 
 
 def _mean_score(
@@ -160,11 +186,9 @@ def _opponents(found: Collected, keys: _Keys) -> Iterator[tuple[EvaluationKey, E
 
 
 def _mean_interaction(
-    subject: _Subject, table: ScoreTable, grouping: Grouping, key: EvaluationKey, other: EvaluationKey
+    subject: _Subject, changes: Mapping[str, float], grouping: Grouping, key: EvaluationKey, other: EvaluationKey
 ) -> Iterator[GroupInteraction]:
     """The test of equal differences in all groups; of groups that have enough samples in both runs."""
-    pairs = pair_samples(table, key, other)
-    changes = {sample: one - two for sample, one, two in zip(pairs.ids, pairs.ours, pairs.theirs, strict=True)}
     split = {}
     for group, members in grouping.split(changes).items():
         if len(members) >= FEWEST_SAMPLES:
@@ -185,25 +209,40 @@ def _mean_interaction(
     )
 
 
-def _compare_areas(found: Collected, task: TaskUse, keys: _Keys, grouping: Grouping, made: _Found) -> None:
-    """The area under the curve by group: of the probability of the outcome, never of the true label."""
-    risks: dict[str, dict[str, Risks]] = {}
-    for run, key in keys.items():
+@dataclass
+class _Areas:
+    """Each run's risks, and the samples that each pair of runs has a usable risk of."""
+
+    risks: dict[EvaluationKey, Risks] = field(default_factory=dict)
+    shared: dict[tuple[EvaluationKey, EvaluationKey], list[str]] = field(default_factory=dict)
+
+
+def _areas_of(found: Collected, task: str, keys: _Keys) -> dict[str, _Areas]:
+    """The risks of a task by scorer."""
+    areas: dict[str, _Areas] = {}
+    for key in keys.values():
         for scorer in risk_scorers(found.samples[key]):
-            risks.setdefault(scorer, {})[run] = read_risks(found.samples[key], scorer)
-    for scorer, own in risks.items():
-        subject = _Subject(task.name, f"{scorer}/auc", grouping.column)
-        for run, each in own.items():
-            areas, scores = {}, []
-            for group, ids in _ids_by_group(each.ids, grouping).items():
-                areas[group] = area_under_curve(RiskArrays.of(each, ids))
-                scores.append(_area_score(subject, group, keys[run], len(ids), areas[group]))
-            made.add(subject, keys[run], scores, _area_limits(areas))
-        table = ScoreTable(task.name, Measure(f"{scorer}/brier"), (), found.samples, found.runs)
-        for key, other in _opponents(found, {run: keys[run] for run in own}):
-            shared = set(own[key.run].ids) & set(own[other.run].ids) & set(pair_samples(table, key, other).ids)
-            changes = _area_changes(own[key.run], own[other.run], _ids_by_group(sorted(shared), grouping))
-            made.interactions += _area_interaction(subject, key, other, changes)
+            areas.setdefault(scorer, _Areas()).risks[key] = read_risks(found.samples[key], scorer)
+    for scorer, own in areas.items():
+        brier = Measure(f"{scorer}/brier")  # has a value wherever a risk can be used
+        table = ScoreTable(task, brier, (), found.samples, found.runs)
+        for key, other in _opponents(found, {key.run: key for key in own.risks}):
+            usable = set(own.risks[key].ids) & set(own.risks[other].ids)
+            own.shared[key, other] = sorted(usable & set(pair_samples(table, key, other).ids))
+    return areas
+
+
+def _compare_areas(subject: _Subject, areas: _Areas, grouping: Grouping, made: _Found) -> None:
+    """The area under the curve by group: of the probability of the outcome, never of the true label."""
+    for key, own in areas.risks.items():
+        by_group, scores = {}, []
+        for group, ids in _ids_by_group(own.ids, grouping).items():
+            by_group[group] = area_under_curve(RiskArrays.of(own, ids))
+            scores.append(_area_score(subject, group, key, len(ids), by_group[group]))
+        made.add(subject, key, scores, _area_limits(by_group))
+    for (key, other), shared in areas.shared.items():
+        changes = _area_changes(areas.risks[key], areas.risks[other], _ids_by_group(shared, grouping))
+        made.interactions += _area_interaction(subject, key, other, changes)
 
 
 def _ids_by_group(ids: Sequence[str], grouping: Grouping) -> dict[str, tuple[str, ...]]:

@@ -106,6 +106,11 @@ class MeasureResults:
     epochs: EpochChange | None
 
     @property
+    def epoch_changes(self) -> tuple[EpochChange, ...]:
+        """The change over epochs, if there is one."""
+        return () if self.epochs is None else (self.epochs,)
+
+    @property
     def is_headline(self) -> bool:
         """Whether the measure is the task's headline measure."""
         return self.table.is_headline

@@ -16,6 +16,7 @@ from tunebook.analysis.statistics.families import (
     family_name,
     pairs_among,
 )
+from tunebook.analysis.statistics.intervals import ALPHA
 from tunebook.analysis.statistics.paired_tests import PairedTest, paired_test
 from tunebook.analysis.statistics.scores import ScoreTable
 
@@ -195,12 +196,15 @@ class EpochChange:
     """The mean score after the first and after the last evaluated epoch, over the runs that have several.
 
     Attributes:
+        task: and ``measure``, by name.
         epochs: the first and the last epoch; ``None`` if they differ between runs.
         runs: how many runs have several epochs.
         n: samples that all of them have.
         test: of the samples' means over the runs, the last epoch against the first; a family of one test.
     """
 
+    task: str
+    measure: str
     epochs: tuple[int, int] | None
     runs: int
     n: int
@@ -208,6 +212,11 @@ class EpochChange:
     after: float
     test: PairedTest
     family: Family
+
+    @property
+    def significant(self) -> bool:
+        """Whether the p-value is below the level of significance."""
+        return self.test.p < ALPHA
 
 
 def compare_epochs(table: ScoreTable) -> EpochChange | None:
@@ -228,6 +237,8 @@ def compare_epochs(table: ScoreTable) -> EpochChange | None:
         return None
     before, after = _sample_means(table, firsts, samples), _sample_means(table, lasts, samples)
     return EpochChange(
+        task=table.task,
+        measure=table.measure.name,
         epochs=spans.pop() if len(spans) == 1 else None,
         runs=len(firsts),
         n=len(samples),

@@ -75,40 +75,46 @@ class RiskArrays:
 def area_under_curve(arrays: RiskArrays) -> Estimate:
     """The area under the ROC curve: how often a sample with the outcome has the higher risk than one without it.
 
-    scikit-learn has the area but no variance of it. That is DeLong's, from each answer's placement among those of the
-    other class (Sun and Xu's formula with midranks); the answers to one sample are summed (Obuchowski). The interval is
-    symmetric on the logit scale, so that it stays within 0 and 1. An area of 0 or 1 has no interval: no sample says how
-    far it may be off.
+    The area is the mean placement of the positive answers among the negative ones, and its variance is DeLong's, from
+    the placements of both (Sun and Xu's formula with midranks); the answers to one sample are summed (Obuchowski). The
+    interval is symmetric on the logit scale, so that it stays within 0 and 1. An area of 0 or 1 has no interval: no
+    sample says how far it may be off. scikit-learn's ``roc_auc_score`` gives the same area but no variance, and takes
+    3.8 ms for 1,000 samples, the whole of this 0.9 ms: by group it is computed some thousand times.
 
     Source: E. R. DeLong et al. (1988), Biometrics 44:837-845; X. Sun and W. Xu (2014), IEEE Signal Processing Letters
     21:1389-1393; N. A. Obuchowski (1997), Biometrics 53:567-578; M. S. Pepe (2003), The Statistical Evaluation of
     Medical Tests, section 5.2.
     """
-    from sklearn.metrics import roc_auc_score
-
     positive = arrays.outcome == 1
     ones, zeros = int(positive.sum()), int((~positive).sum())
     if not ones or not zeros:
         return Estimate(None, ONE_CLASS if ones + zeros else _NO_SAMPLE)
-    area = float(roc_auc_score(arrays.outcome, arrays.risk))
-    influences = arrays.by_sample(_placements(arrays.risk, positive, area))
+    placements = _placements(arrays.risk, positive)
+    area = float(placements[positive].mean())
+    parts = (placements - area) / _spreads(positive, ones, zeros)
+    influences = arrays.by_sample(parts)
     return Estimate(area, interval=_logit_interval(area, influences, min(ones, zeros)), influences=influences)
 
 
-def _placements(risk: Any, positive: Any, area: float) -> Any:
-    """Each answer's part in the deviation of the area; the sum of their squares is DeLong's variance."""
+def _placements(risk: Any, positive: Any) -> Any:
+    """For each answer, the share of those of the other class on its right side; ties count half."""
     import numpy as np
     from scipy.stats import rankdata
 
-    parts = np.zeros(len(risk))
     ranks = rankdata(risk)
-    for own in (positive, ~positive):
-        count, others = int(own.sum()), int((~own).sum())
-        placements = (ranks[own] - rankdata(risk[own])) / others  # the share of the others that are lower
-        if own is not positive:
-            placements = 1 - placements
-        parts[own] = (placements - area) / math.sqrt(count * max(1, count - 1))
-    return parts
+    placements = np.empty(len(risk))
+    lower = ranks[positive] - rankdata(risk[positive])  # negative answers with a lower risk
+    placements[positive] = lower / np.count_nonzero(~positive)
+    lower = ranks[~positive] - rankdata(risk[~positive])
+    placements[~positive] = 1 - lower / np.count_nonzero(positive)
+    return placements
+
+
+def _spreads(positive: Any, ones: int, zeros: int) -> Any:
+    """The divisors with which the sum of the squared parts of all answers is the variance of the area."""
+    import numpy as np
+
+    return np.where(positive, math.sqrt(ones * max(1, ones - 1)), math.sqrt(zeros * max(1, zeros - 1)))
 
 
 def _logit_interval(area: float, influences: Any, fewest: int) -> Interval | None:
