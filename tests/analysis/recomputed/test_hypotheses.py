@@ -162,7 +162,7 @@ def test_hypotheses_are_corrected_among_themselves_and_judged(written: Analyzed,
 def test_the_sentence_of_a_hypothesis_has_its_verdict_and_numbers(written: Analyzed, kind: str, name: str) -> None:
     report = written(kind)
     row = row_of(report, name)
-    text = report.sentence("hypothesis", f"{name.capitalize()} (`{row.contrast}`) is {row.verdict}")
+    text = report.sentence("hypothesis", f"{name.capitalize()} (“{row.contrast}”", f") is {row.verdict}")
     sign = "+" if row.difference > 0 else "−"
     assert f"{100 * row.left:.1f} % and {100 * row.right:.1f} %" in text
     assert f"a difference of {sign}{abs(100 * row.difference):.1f} points" in text
