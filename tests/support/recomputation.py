@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "SampleValues",
     "bootstrap_limits",
     "clustered_f",
+    "hall_limits",
     "holm",
     "hotelling",
     "is_binary",
@@ -30,7 +32,7 @@ __all__ = [
     "wilson_limits",
 ]
 
-_DRAWS = 40_000
+_DRAWS = 20_000
 
 
 class Limits(NamedTuple):
@@ -64,10 +66,10 @@ def is_binary(*columns: pd.Series) -> bool:
     return all(set(column.dropna().unique()) <= {0.0, 1.0} for column in columns)
 
 
-def wilson_limits(values: pd.Series) -> Limits:
+def wilson_limits(values: pd.Series, level: float = 0.95) -> Limits:
     """SciPy's Wilson interval."""
     right = int(values.sum())
-    found = stats.binomtest(right, len(values)).proportion_ci(0.95, method="wilson")
+    found = stats.binomtest(right, len(values)).proportion_ci(level, method="wilson")
     return Limits(float(found.low), float(found.high))
 
 
@@ -75,18 +77,24 @@ def bootstrap_limits(values: Any) -> Limits:
     """The percentile interval of bootstrap means, widened as Hesterberg (2015) does; drawn anew."""
     values = np.asarray(values, dtype=float)
     count = len(values)
-    draws = np.random.default_rng(987).multinomial(count, np.full(count, 1 / count), size=_DRAWS)
+    draws = _draws(count)
     outside = stats.norm.cdf(-math.sqrt(count / (count - 1)) * stats.t.ppf(0.975, count - 1))
     low, high = np.quantile(draws @ values / count, [outside, 1 - outside])
     return Limits(float(low), float(high))
 
 
-def newcombe_limits(first: pd.Series, second: pd.Series) -> Limits:
+@lru_cache
+def _draws(count: int) -> Any:
+    """How often each of ``count`` values is drawn."""
+    return np.random.default_rng(987).multinomial(count, np.full(count, 1 / count), size=_DRAWS)
+
+
+def newcombe_limits(first: pd.Series, second: pd.Series, level: float = 0.95) -> Limits:
     """Newcombe (1998), method 10, with the numbers of his table: e both, f first only, g second only, h neither."""
     one, other = first.to_numpy(dtype=bool), second.to_numpy(dtype=bool)
     e, f, g, h = (int(part.sum()) for part in (one & other, one & ~other, ~one & other, ~one & ~other))
-    low1, high1 = wilson_limits(first)
-    low2, high2 = wilson_limits(second)
+    low1, high1 = wilson_limits(first, level)
+    low2, high2 = wilson_limits(second, level)
     p1, p2 = first.mean(), second.mean()
     product = float(e * h - f * g)
     if product > 0:
@@ -128,13 +136,31 @@ def sign_flip_p(differences: Any) -> float:
     return float(chances[: reach - seen + 1].sum() + chances[reach + seen :].sum()) if seen else 1.0
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm (1979), from its definition: the largest over the smaller p-values of their Bonferroni-corrected values."""
-    corrected = []
-    for own in p_values:
-        steps = [p * sum(each >= p for each in p_values) for p in p_values if p <= own]
-        corrected.append(min(1.0, max(steps)))
-    return corrected
+def holm(p_values: Sequence[float], tests: int = 0) -> list[float]:
+    """Holm (1979), from its definition: the largest over the smaller p-values of their Bonferroni-corrected values.
+
+    Args:
+        tests: the size of the family, where it has more tests than these.
+    """
+    unseen = max(0, tests - len(p_values))
+    values = np.array(p_values)
+    steps = values * (unseen + (values[:, None] <= values).sum(axis=1))
+    return [min(1.0, float(steps[values <= own].max())) for own in values]
+
+
+def hall_limits(values: Any, level: float) -> Limits:
+    """At each end the wider of Student's and Hall's (1992) limits, whose transformation removes the skewness."""
+    count, mean, error = len(values), np.mean(values), stats.sem(values)
+    t = stats.t.ppf(0.5 + level / 2, count - 1)
+    a = stats.skew(values) / 3 / math.sqrt(count)
+    b = stats.skew(values) / 6 / math.sqrt(count)
+
+    def inverse(y: float) -> float:
+        """The x of x + a x² + a² x³ / 3 + b = y."""
+        return float((np.cbrt(1 + 3 * a * (y - b)) - 1) / a)
+
+    low, high = (mean - inverse(sign * t) * error for sign in (1, -1))
+    return Limits(min(low, mean - t * error), max(high, mean + t * error))
 
 
 def long_form(values: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:

@@ -64,7 +64,7 @@ def scores_of(header: LogHeader, samples: Samples) -> dict[str, Score]:
 
 
 @pytest.mark.parametrize("reducer", ["mean", "max", "mode", "median", "at_least_2", "pass_at_2"])
-def test_samples_that_are_asked_several_times_have_the_score_of_the_tasks_reducer(tmp_path: Path, reducer: str) -> None:
+def test_a_measure_is_the_metric_of_the_logs_reducer(tmp_path: Path, reducer: str) -> None:
     header, samples = read(tmp_path, reducer)
     assert header.reducer == reducer
     scores = scores_of(header, samples)

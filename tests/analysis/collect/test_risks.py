@@ -39,7 +39,8 @@ def test_the_risk_is_the_probability_of_the_last_option(
     metadata: dict[str, Any], target: str, risk: float, outcome: int
 ) -> None:
     found = read_risks(one_sample(metadata, target=target), "outcome")
-    assert (found.risks, found.outcomes) == ((pytest.approx(risk),), (outcome,))
+    assert found.risks == pytest.approx((risk,))
+    assert found.outcomes == (outcome,)
     assert not found.unusable
 
 

@@ -71,7 +71,8 @@ def test_the_area_and_its_test_are_those_of_scikit_learn_and_of_delong(
     covariance = np.cov(p1, p0)[0, 1] / len(p1) + np.cov(n1, n0)[0, 1] / len(n1)
     of_base = p0.var(ddof=1) / len(p0) + n0.var(ddof=1) / len(n0)
     z = (p1.mean() - p0.mean()) / math.sqrt(variance + of_base - 2 * covariance)
-    assert (test.n, test.base_value) == (78, pytest.approx(roc_auc_score(y, base)))
+    assert test.n == 78
+    assert test.base_value == pytest.approx(roc_auc_score(y, base))
     assert test.p == pytest.approx(2 * norm.sf(abs(z)))
     assert (test.family.name, test.family.size) == ("final epoch against the base model, risk/auc", 1)  # type: ignore[union-attr]
 
@@ -150,7 +151,8 @@ def test_repetitions_of_a_sample_do_not_narrow_an_interval() -> None:
     four = aggregate(collected({"base": risk_samples(*often, repeats=4)}))
     for measure in ("risk/auc", "risk/ece", "risk/mean_risk"):
         one, other = named(once, measure, "base"), named(four, measure, "base")
-        assert (other.n, other.value) == (40, pytest.approx(one.value))
+        assert other.n == 40
+        assert other.value == pytest.approx(one.value)
         assert one.interval is not None
         assert other.interval is not None
         width, other_width = one.interval.high - one.interval.low, other.interval.high - other.interval.low

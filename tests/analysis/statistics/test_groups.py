@@ -37,7 +37,8 @@ def found() -> tuple[GroupResults, dict[str, np.ndarray], np.ndarray]:
 
 
 def right(risks: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
-    return ((risks >= 0.5) == outcomes).astype(float)
+    is_right: np.ndarray = (risks >= 0.5) == (outcomes == 1)
+    return is_right.astype(float)
 
 
 def test_scores_gaps_and_the_interaction_are_those_of_scipy_and_statsmodels(
@@ -50,7 +51,8 @@ def test_scores_gaps_and_the_interaction_are_those_of_scipy_and_statsmodels(
     assert [each.group for each in scores] == list(by_age)
     for each in scores:
         values = by_age[each.group]
-        assert (each.n, each.value) == (30, pytest.approx(values.mean()))
+        assert each.n == 30
+        assert each.value == pytest.approx(values.mean())
         assert each.interval is not None
         limits = proportion_confint(values.sum(), 30, method="wilson")
         assert (each.interval.low, each.interval.high) == pytest.approx(limits)
@@ -137,7 +139,9 @@ def test_equal_changes_of_areas_are_tested_by_cochrans_q() -> None:
     changes, variances = [0.1, 0.3, 0.2], [0.01, 0.02, 0.005]
     weights = 1 / np.asarray(variances)
     mean = np.average(changes, weights=weights)
-    assert equal_changes(changes, variances).p == pytest.approx(chi2.sf(np.sum(weights * (changes - mean) ** 2), 2))
+    assert equal_changes(changes, variances).p == pytest.approx(
+        chi2.sf(np.sum(weights * (np.asarray(changes) - mean) ** 2), 2)
+    )
     assert equal_changes(changes, [0.01, 0.0, 0.02]).p is None
 
 

@@ -79,7 +79,19 @@ def _of_task(analysis: Analysis, task: TaskUse) -> str:
             f"correction, {higher} higher and {len(found) - higher} lower; without a direction, none is called better."
         )
     best = max(tested, key=lambda item: measure.goodness(_value(item)))
-    return f"{subject}: {_best_sentence(analysis, best, measure, scale)} {_counts(found, tested, measure, noun)}"
+    parts = [_best_sentence(analysis, best, measure, scale), _selection(analysis, task, scale)]
+    parts.append(_counts(found, tested, measure, noun))
+    return f"{subject}: {' '.join(filter(None, parts))}"
+
+
+def _selection(analysis: Analysis, task: TaskUse, scale: Scale) -> str:
+    """What the best value is without the effect of having been chosen."""
+    for item in analysis.ranking:
+        if (item.task, item.measure) == (task.name, task.headline.name):
+            if item.corrected is None:
+                return ""
+            return f"Without the effect of being chosen among many, the best one has {scale.value(item.corrected)}."
+    return ""
 
 
 def _tested(analysis: Analysis, task: TaskUse) -> Iterator[_Tested]:

@@ -19,23 +19,34 @@ BIBLIOGRAPHY = "methods.bib"
 _INTERVALS = {  # the beginning of an interval's method: what it is an interval of, and its sources
     "Wilson": ("Proportions have Wilson score intervals", ("wilson1927", "newcombe1998single")),
     "bootstrap": (
-        "Means of other scores have percentile bootstrap intervals over the samples, expanded for small samples",
+        "Other means and differences over samples have percentile bootstrap intervals, expanded for small samples",
         ("efron1993", "hesterberg2015"),
     ),
-    "Student t": ("Means over seeds have Student's t intervals", ("student1908",)),
+    "Student t and Hall": (
+        "Simultaneous intervals of skewed differences are the wider of Student's t and Hall's",
+        ("student1908", "hall1992"),
+    ),
+    "Student t": ("Means over runs have Student's t intervals", ("student1908",)),
+    "Tukey": ("The largest differences between levels have Tukey–Kramer intervals over all pairs", ("kramer1956",)),
+    "Bonferroni": ("The largest differences between levels have Bonferroni intervals over all pairs", ()),
     "Newcombe": (
         "Differences of proportions on the same samples have Newcombe's intervals for paired data",
         ("newcombe1998paired",),
     ),
     "DeLong": ("Areas under the ROC curve have DeLong's intervals", ("delong1988",)),
     "Tango": ("Differences of proportions in hypotheses have Tango's score intervals", ("tango1998",)),
-    "score": ("Differences of means in hypotheses have score intervals", ()),
+    "score": ("Differences between groups in hypotheses have score intervals", ("miettinen1985",)),
     "Welch": ("Differences between groups have Welch's intervals", ("welch1951",)),
     "sandwich": ("Estimated means have intervals from standard errors clustered by sample", ("liang1986",)),
 }
 _TESTS = {  # the beginning of a test's name
     "McNemar": ("McNemar's exact test", ("mcnemar1947", "agresti2013")),
-    "paired bootstrap": ("a sign-flip test of the paired differences", ("efron1993", "davison1997")),
+    "sign-flip, saddlepoint": (
+        "a sign-flip test of the paired differences by a saddlepoint approximation",
+        ("pitman1937", "lugannani1980", "robinson1982"),
+    ),
+    "sign-flip": ("an exact sign-flip test of the paired differences", ("pitman1937",)),
+    "score test": ("a score test of two proportions", ("miettinen1985",)),
     "sign": ("an exact sign test", ("agresti2013",)),
     "Tango": ("Tango's score test", ("tango1998",)),
     "DeLong": ("DeLong's test of correlated areas under the ROC curve", ("delong1988",)),
@@ -138,17 +149,21 @@ def _intervals(analysis: Analysis, keys: list[str]) -> Iterator[str]:
 
 def _all_intervals(analysis: Analysis) -> Iterator[Interval | None]:
     yield from (score.interval for record in analysis.evaluations for score in record.scores)
-    yield from (item.interval for item in analysis.comparisons)
-    yield from (item.interval for item in analysis.hypotheses)
+    for item in analysis.comparisons:
+        yield from (item.interval, item.simultaneous)
+    yield from (result.interval for result in analysis.hypotheses)
     for setting in analysis.replicates:
-        yield from (setting.interval, setting.difference_interval)
+        yield from (setting.interval, setting.difference_interval, setting.simultaneous)
+    for effect in analysis.effects:
+        if effect.difference is not None:
+            yield effect.difference.interval
     yield from (mean.interval for effect in analysis.effects for mean in effect.means)
     for found in analysis.aggregates.results:
         yield found.interval
         if found.comparison is not None:
             yield found.comparison.interval
-    yield from (item.interval for item in analysis.groups.scores)
-    yield from (item.interval for item in analysis.groups.gaps)
+    yield from (score.interval for score in analysis.groups.scores)
+    yield from (gap.interval for gap in analysis.groups.gaps)
 
 
 def _tests(analysis: Analysis, keys: list[str]) -> Iterator[str]:

@@ -1,60 +1,73 @@
-"""The report's ranking of settings that were trained with several seeds."""
+"""The report's ranking of settings: each one's value, and its difference from the best one."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.findings.finding import TO_RETRAINING, TO_SAMPLES
-from tunebook.analysis.formatting import plural
-from tunebook.analysis.records import TaskUse
+from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.report import cells
-from tunebook.analysis.report.content import Cell, Column, Table
+from tunebook.analysis.report.content import Block, Cell, Column, Table, Text
 from tunebook.analysis.statistics.ranking import RankedSetting
 from tunebook.analysis.values import Analysis
 
-__all__ = ["ranking_table"]
+__all__ = ["ranking_blocks"]
 
-_MEANS = "Means are over the runs of a setting; their intervals come from the variation between seeds, pooled over all."
-_TESTS = {
-    "seeds": f"The differences are tested against the variation between seeds: this {TO_RETRAINING}.",
-    "samples": f"The differences are tested over the samples: this {TO_SAMPLES}.",
-}
+_MOST = 10
+_NOTE = "Differences are from the best one; their intervals hold for all pairs together, and p is corrected likewise."
 
 
-def ranking_table(analysis: Analysis, task: TaskUse, key: str) -> Table | None:
-    """The settings by the headline measure, the best first; ``None`` unless a setting has several runs."""
-    measure = task.headline
-    items = [item for item in analysis.ranking if (item.task, item.measure) == (task.name, measure.name)]
-    if not any(len(item.runs) > 1 for item in items):
-        return None
-    scale = analysis.scale(task.name, measure.name)
+def ranking_blocks(analysis: Analysis, scores: TaskScores, number: int) -> Iterator[Block]:
+    """How sure the order is, and the best settings of a task's headline measure; nothing without scores.
+
+    Args:
+        number: of the task, from 1.
+    """
+    ranked = scores.own(analysis.ranking)
+    if not ranked:
+        return
+    yield Text(_sentence(scores, ranked))
+    scale = scores.scale
 
     def difference(item: RankedSetting) -> Cell:
-        return cells.difference(item.difference, item.difference_interval, scale)
+        return cells.difference(item.difference, item.simultaneous or item.difference_interval, scale)
 
-    def simultaneous(item: RankedSetting) -> Cell:
-        return cells.text(scale.interval(item.simultaneous))
-
-    looks: dict[str, Any] = {"is_number": True, "detail": analysis.interval_title}
+    unit = "Setting" if any(len(item.runs) > 1 for item in ranked) else "Run"
+    interval = analysis.interval_title
     columns = (
-        Column("setting", "Setting", lambda item: cells.text(item.setting), is_long=True),
+        Column("setting", unit, lambda item: cells.text(item.setting), is_long=True),
         Column("runs", "Runs", lambda item: cells.number(len(item.runs)), is_number=True),
-        Column("mean", "Mean", lambda item: cells.score(item.value, item.interval, scale), note=_MEANS, **looks),
-        Column("best", "Against the best", difference, note=_note(items), **looks),
-        Column("simultaneous", "Simultaneous interval", simultaneous, is_number=True),
+        Column(
+            "value",
+            scores.measure,
+            lambda item: cells.score(item.value, item.interval, scale),
+            is_number=True,
+            detail=interval,
+        ),
+        Column("difference", "From the best", difference, is_number=True, detail=interval),
         Column("p", "p", lambda item: cells.p_value(item.p_holm, item.significant), is_number=True, detail="verdict"),
     )
-    title = f"Settings, the {'best' if measure.has_direction else 'highest'} first: {task.name} ({measure.name})"
-    return Table.of(key, title, columns, items)
+    note = _NOTE if any(item.difference is not None for item in ranked) else ""
+    table = Table.of(f"ranking-{number}", f"Ranking: {scores.task.name}", columns, ranked[:_MOST], note=note)
+    yield table if unit == "Setting" else table.without("runs")
 
 
-def _note(items: list[RankedSetting]) -> str:
-    """What the differences generalize to, how they were corrected, and the best one's value without its luck."""
-    parts = [_TESTS[item.generalizes] for item in items if item.generalizes][:1]
-    families = [item.family for item in items if item.family is not None]
-    if families:
-        parts.append(
-            "The best setting was chosen by these values, so p-values and simultaneous intervals are corrected over "
-            f"all {plural(families[0].size, 'pair')} of settings."
-        )
-    return " ".join(parts)
+def _sentence(scores: TaskScores, ranked: Sequence[RankedSetting]) -> str:
+    """How many there are, what the choice of the best one does to its value, and how sure the order is."""
+    noun = "settings" if any(len(item.runs) > 1 for item in ranked) else "runs"
+    if len(ranked) == 1:
+        return f"One of the {noun} has a score ({scores.reading}) so far."
+    order = "best" if scores.task.headline.has_direction else "highest"
+    text = f"{len(ranked)} {noun} by {scores.reading}, the {order} first."
+    if len(ranked) > _MOST:
+        text = f"The {_MOST} {order} of {len(ranked)} {noun} by {scores.reading}."
+    best, *others = ranked
+    if best.corrected is not None:
+        text += f" Without the effect of being chosen, the best one has {scores.scale.value(best.corrected)}."
+    tested = [item for item in others if item.significant is not None]
+    ties = sum(not item.significant for item in tested)
+    if not tested:
+        return f"{text} No test compared them with the best one: their order may be chance."
+    if not ties:
+        return f"{text} The best one differs significantly from all others."
+    many = "one other" if ties == 1 else f"{ties} others"
+    return f"{text} No difference between the best one and {many} was detected: their order may be chance."
