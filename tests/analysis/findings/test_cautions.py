@@ -39,7 +39,7 @@ ONE_SEED = (
         ),
         (
             {"a": [1.0] * 40, "b": [1.0] * 40},
-            [ONE_SEED, "2 runs answered every sample of task correctly: the task is too easy to rank them."],
+            [ONE_SEED, "2 runs answered every sample of task (m) correctly: the task is too easy to rank them."],
         ),
     ],
 )

@@ -61,8 +61,18 @@ def test_other_methods_give_other_sentences() -> None:
 def test_the_families_of_tests_have_their_sizes() -> None:
     table = content_of(dozens()).tables()["tests"]
     rows = [[cell.text for _, cell in table.cells(row)] for row in table.rows]
-    assert rows[0] == ["capitalization", "exact", "final epoch against the base model", "38", "Holm", "32"]
-    assert rows[1][2:5] == ["settings over seeds against the base model", "18", "Holm"]
+    assert rows[0] == [
+        "capitalization",
+        "exact",
+        "final epoch against the base model",
+        "38",
+        "McNemar, exact",
+        "new test samples",
+        "Holm",
+        "32",
+    ]
+    assert rows[1][2:4] == ["settings over seeds against the base model", "18"]
+    assert rows[1][5:7] == ["new test samples", "Holm"]
 
 
 def test_every_method_that_an_analysis_can_use_has_words_and_sources() -> None:

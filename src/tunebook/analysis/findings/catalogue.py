@@ -64,13 +64,17 @@ def _unpaired_samples(results: MeasureResults) -> str:
 
 
 def _too_easy(results: MeasureResults) -> str:
+    measure = results.table.measure
+    if not measure.has_direction:
+        return ""  # 1 need not mean right
+    right = max((0.0, 1.0), key=measure.goodness)
     perfect = 0
     for run in results.table.tuned:
         score = results.table.finals[run.name]
-        perfect += score.is_binary and score.value == 1
+        perfect += score.is_binary and score.value == right
     if perfect < 2:  # noqa: PLR2004  a single run is the best
         return ""
-    return f"{perfect} runs answered every sample of {results.table.task} correctly: the task is too easy to rank them."
+    return f"{perfect} runs answered every sample of {results.table.task} ({measure.name}) correctly: the task is too easy to rank them."
 
 
 _RISE = 1.02  # times the lowest validation loss
