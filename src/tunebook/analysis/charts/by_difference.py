@@ -139,6 +139,10 @@ def _across(scores: TaskScores, field: str) -> Spec:
     }
 
 
+def _reaches_zero(interval: Interval | None) -> bool:
+    return interval is not None and interval.low <= 0 <= interval.high
+
+
 def _caption(scores: TaskScores, rows: Sequence[Row], tested: Sequence[_Tested], noun: str) -> str:
     bars = f"{scores.analysis.interval_title}s"
     if all(item.simultaneous is not None for item in tested):
@@ -148,6 +152,11 @@ def _caption(scores: TaskScores, rows: Sequence[Row], tested: Sequence[_Tested],
         of = "the mean over a setting's seeds minus the base model, on the same samples"
     tests = ", ".join(sorted({item.test for item in tested if item.test})) or "paired tests"
     text = f"Points: {of}; bars: {bars}. Colours: {tests}, corrected (Holm) over {plural(len(rows), noun)}."
+    if any(item.significant and _reaches_zero(item.simultaneous) for item in tested):
+        text += (
+            " Where a bar reaches 0 although a difference was detected, Holm's correction decides: it is less strict "
+            "than intervals that hold together."
+        )
     if len(rows) > _MOST_NAMED:
         text += f" {plural(len(rows), noun)}, sorted by difference."
     return text

@@ -22,12 +22,13 @@ _ORANGE = "#D55E00"
 
 def by_factor(scores: TaskScores) -> list[Figure]:
     """One figure per factor: each run as a point, each level's mean, and its interval where the design carries one."""
-    factors = [factor for factor in scores.analysis.factors if len(factor.levels) <= _MOST_LEVELS]
+    treatments = [factor for factor in scores.analysis.factors if not factor.is_seed]
+    factors = [factor for factor in treatments if len(factor.levels) <= _MOST_LEVELS]
     has_scores = any(run.levels and run.name in scores.final for run in scores.analysis.runs)
     if factors and has_scores:
         return [_figure(scores, factor) for factor in factors]
     reason = "no factor was varied"
-    if scores.analysis.factors:
+    if treatments:
         reason = "no run with varied factors has a score yet"
     return [Figure("score_by_factor", f"{scores.measure} by factor", reason=reason)]
 

@@ -119,7 +119,10 @@ def _trend(results: MeasureResults, effect: Effect, trend: Trend) -> str:
         slope += f", averaged over the levels of {listed(effect.depends_on)}"
     tested = ", ".join(filter(None, (result_text(test), family_text(test.family), scope_text(effect.generalizes))))
     head = f"No trend of the scores on {measure_text(results)} over {trend.label} was detected"
-    if test.significant:
+    if test.significant and trend.departure is not None and trend.departure.significant:
+        way = "upwards" if trend.slope > 0 else "downwards"
+        head = f"Scores on {measure_text(results)} go {way} with {trend.label} on average, but not on a straight line"
+    elif test.significant:
         head = f"Scores on {measure_text(results)} {'rise' if trend.slope > 0 else 'fall'} with {trend.label}"
     return f"{head}: {slope}; {tested}.{_departure(trend)}"
 

@@ -34,12 +34,15 @@ _SAME_COST = 1.05  # times the lowest cost
 
 
 def state_base(results: MeasureResults) -> Iterator[Finding]:
-    """Each run's final score against its base model; of many runs only how many differ, and one of them."""
+    """Each run's final score against its base model; of many runs only how many differ, and one of them.
+
+    With several seeds per setting, no run is named: the one that stands out owes it to its seed in part.
+    """
     comparisons = [item for item in _comparisons(results, "base") if _is_final(results, item)]
     if len(comparisons) > FEW_RUNS:
         higher, lower = count_significant(comparisons)
         yield Finding("base", _summary(results, comparisons), significant=higher + lower > 0)
-        comparisons = [_most_notable(results, comparisons)]
+        comparisons = [] if _has_replicates(results) else [_most_notable(results, comparisons)]
     for item in comparisons:
         yield Finding("base", _against_base(results, item), item.significant)
 

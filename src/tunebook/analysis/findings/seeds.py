@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tunebook.analysis.findings.effect_words import compared_words, family_text, interval_text, measure_text
 from tunebook.analysis.findings.finding import COULD_BE_CHANCE, FEW_RUNS, TO_SAMPLES, Finding
-from tunebook.analysis.formatting import p_text, percent_text, plural
+from tunebook.analysis.formatting import p_text, plural
 from tunebook.analysis.statistics.measure_results import MeasureResults
 from tunebook.analysis.statistics.seeds import Replicates
 
@@ -42,21 +42,18 @@ def _against_base(results: MeasureResults, compared: list[Replicates]) -> Findin
 
 
 def _variation(results: MeasureResults) -> str:
-    groups, scale, measure = results.replicates, results.scale, results.table.measure
+    groups, scale = results.replicates, results.scale
     deviations = [item.sd for item in groups if item.sd is not None]
-    first, second = sorted(groups, key=lambda item: -measure.goodness(item.mean))[:2]
-    most = "best" if measure.has_direction else "highest"
     return (
         f"Scores on {measure_text(results)} vary between seeds: the standard deviations of {len(groups)} settings are "
-        f"{scale.amount(min(deviations))} to {scale.amount(max(deviations))}. "
-        f"{first.setting} has the {most} mean, {_mean(results, first)}; next is {second.setting}, "
-        f"{_mean(results, second)}."
+        f"{scale.amount(min(deviations))} to {scale.amount(max(deviations))}."
     )
 
 
 def _setting(results: MeasureResults, item: Replicates) -> str:
     scale = results.scale
-    text = f"{item.setting}: mean {_mean(results, item)} on {measure_text(results)}"
+    mean = f"{scale.value(item.mean)} ({plural(len(item.runs), 'seed')})"
+    text = f"{item.setting}: mean {mean} on {measure_text(results)}"
     if item.sd is not None:
         text += f", standard deviation between seeds {scale.amount(item.sd)}"
     if item.difference is None:
@@ -64,10 +61,3 @@ def _setting(results: MeasureResults, item: Replicates) -> str:
     interval = interval_text(item.difference_interval, scale)
     text += f"; difference from the base model {scale.change(item.difference)}{interval}, {p_text(item.p_holm)}."
     return text if item.significant or item.difference == 0 else text + COULD_BE_CHANCE
-
-
-def _mean(results: MeasureResults, item: Replicates) -> str:
-    interval = ""
-    if item.interval is not None:
-        interval = f", {percent_text(item.interval.level)} interval {results.scale.interval(item.interval)}"
-    return f"{results.scale.value(item.mean)} ({plural(len(item.runs), 'seed')}{interval})"

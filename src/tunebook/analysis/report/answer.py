@@ -48,7 +48,7 @@ def answer_of(analysis: Analysis) -> tuple[str, ...]:
 def _verdicts(analysis: Analysis) -> Iterator[str]:
     """The first hypotheses with their verdicts."""
     for item in analysis.hypotheses[:_MOST_HYPOTHESES]:
-        text = f"{capitalized(item.name)} (`{item.contrast}`) is {explained_verdict(item)}"
+        text = f"{capitalized(item.name)} (“{item.contrast}”) is {explained_verdict(item)}"
         if item.difference is not None:
             scale = hypothesis_scale(item, analysis.tasks)
             text += f"; {item.measure} on {item.task}: {scale.difference(item.difference, item.interval)}"

@@ -13,9 +13,10 @@ __all__ = ["finding_entries", "findings_sections"]
 
 
 def finding_entries(analysis: Analysis) -> tuple[Entry, ...]:
-    """Every finding with its verdict."""
+    """Every finding with its verdict, but hypotheses, which have a table of their own."""
     has_tasks = len(analysis.tasks) > 1
-    return tuple(_entry(finding, has_tasks=has_tasks) for finding in _once(analysis) if finding.kind != "caution")
+    elsewhere = {"caution", "hypothesis"}
+    return tuple(_entry(finding, has_tasks=has_tasks) for finding in _once(analysis) if finding.kind not in elsewhere)
 
 
 def _once(analysis: Analysis) -> Iterator[Finding]:

@@ -56,6 +56,9 @@ def hypotheses_table(analysis: Analysis) -> Table:
             return Cell()
         return Cell(item.test, item.test, f"{family.name}: {family.size}" if family.size > 1 else "")
 
+    def measured(item: HypothesisResult) -> Cell:
+        return cells.text(f"{item.measure} on {item.task}" if item.measure else "")
+
     def since(item: HypothesisResult) -> Cell:
         text = frozen_text(item.frozen)
         if item.frozen.removed:
@@ -66,10 +69,10 @@ def hypotheses_table(analysis: Analysis) -> Table:
         Column("name", "Hypothesis", lambda item: cells.text(capitalized(item.name))),
         Column("contrast", "In the plan's words", words, is_long=True),
         Column("verdict", "Verdict", lambda item: cells.text(explained_verdict(item)), is_long=True),
-        Column("measure", "Measure", lambda item: cells.text(item.measure)),
         Column("difference", "Difference", difference, is_number=True, note="Differences are left side − right side."),
-        Column("test", "Test", tested, is_long=True),
         Column("p", "p (Holm)", lambda item: cells.p_value(item.p_holm, item.significant), is_number=True),
+        Column("test", "Test", tested, is_long=True),
+        Column("measure", "Measure", measured),
         Column("frozen", "Frozen", since, is_long=True),
     ]
     return Table.of("hypotheses", "Hypotheses", columns, analysis.hypotheses, file="hypotheses.csv")

@@ -153,7 +153,7 @@ def _all_intervals(analysis: Analysis) -> Iterator[Interval | None]:
         yield from (item.interval, item.simultaneous)
     yield from (result.interval for result in analysis.hypotheses)
     for setting in analysis.replicates:
-        yield from (setting.interval, setting.difference_interval, setting.simultaneous)
+        yield from (setting.difference_interval, setting.simultaneous)
     for effect in analysis.effects:
         if effect.difference is not None:
             yield effect.difference.interval

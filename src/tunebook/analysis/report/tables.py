@@ -242,10 +242,8 @@ def _comparison_columns(analysis: Analysis, against: str, title: str, scale: Sca
 
 
 def seed_table(analysis: Analysis) -> Table:
-    """Settings over their seeds, the highest mean first, each with its interval."""
-    mean_note = (
-        "Means, standard deviations (n − 1) and Student's t intervals are over runs that differ in their seed only."
-    )
+    """Settings over their seeds, the best mean first, each with its spread and its difference from the base model."""
+    mean_note = "Means and standard deviations (n − 1) are over runs that differ in their seed only."
     base_note = (
         f"The difference from the base model is tested over the samples, each with its mean over the seeds; {_HOLM}"
     )
@@ -256,17 +254,15 @@ def seed_table(analysis: Analysis) -> Table:
     def base(item: Replicates) -> Cell:
         return cells.difference(item.difference, item.difference_interval, scale(item))
 
-    looks: dict[str, Any] = {"is_number": True, "detail": analysis.interval_title}
     columns = (
         Column("setting", "Setting", lambda item: cells.text(item.setting), is_long=True),
-        Column("task", "Task", lambda item: cells.text(item.task)),
         Column("measure", "Measure", lambda item: cells.text(item.measure)),
         Column("seeds", "Seeds", lambda item: cells.number(len(item.runs)), is_number=True),
-        Column(
-            "mean", "Mean", lambda item: cells.score(item.mean, item.interval, scale(item)), note=mean_note, **looks
-        ),
+        Column("mean", "Mean", lambda item: cells.score(item.mean, None, scale(item)), is_number=True, note=mean_note),
         Column("deviation", "Standard deviation", lambda item: cells.score(item.sd, None, scale(item)), is_number=True),
-        Column("base", "Against the base model", base, note=base_note, **looks),
+        Column(
+            "base", "Against the base model", base, is_number=True, note=base_note, detail=analysis.interval_title
+        ),
         Column("p", "p", lambda item: cells.p_value(item.p_holm, item.significant), is_number=True, detail="verdict"),
     )
     items = sorted(analysis.replicates, key=lambda item: _goodness(analysis, item))

@@ -212,11 +212,15 @@ def holm(p_values: Sequence[float], tests: int = 0) -> tuple[float, ...]:
 
     If there are more tests than these p-values, the others count as if their p were 1.
 
+    Our own because statsmodels' ``multipletests`` collects garbage at every call, which took 0.45 s in a process with
+    the analysis of a sweep; a report corrects some twenty families.
+
     Source: S. Holm (1979), Scandinavian Journal of Statistics 6:65-70.
     """
-    from statsmodels.stats.multitest import multipletests
-
-    if not p_values:
-        return ()
-    others = [1.0] * (tests - len(p_values))
-    return tuple(multipletests([*p_values, *others], method="holm")[1][: len(p_values)].tolist())
+    size = max(tests, len(p_values))
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (size - rank) * p_values[place]))
+        corrected[place] = largest
+    return tuple(corrected)

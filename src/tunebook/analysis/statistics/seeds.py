@@ -8,7 +8,6 @@ from statistics import fmean, stdev
 
 from tunebook.analysis.records import FactorUse, Family, Interval
 from tunebook.analysis.statistics.families import SEEDS_AGAINST_BASE, correct_family, family_name
-from tunebook.analysis.statistics.intervals import student_interval
 from tunebook.analysis.statistics.paired_tests import PairedTest, paired_test
 from tunebook.analysis.statistics.pairwise import pair_samples
 from tunebook.analysis.statistics.scores import ScoreTable
@@ -19,7 +18,9 @@ __all__ = ["Replicates", "summarize_seeds"]
 
 @dataclass(frozen=True)
 class Replicates:
-    """Runs that differ only in their seed: mean, standard deviation (n - 1) and Student's t interval over the seeds.
+    """Runs that differ only in their seed: mean and standard deviation (n - 1) over the seeds.
+
+    Its interval is that of the ranking: two seeds alone say next to nothing about their own spread.
 
     Attributes:
         difference: from the base model, between each sample's mean over the seeds and the base model's value, with
@@ -34,7 +35,6 @@ class Replicates:
     runs: tuple[str, ...]
     mean: float
     sd: float | None
-    interval: Interval | None
     difference: float | None = None
     difference_interval: Interval | None = None
     p: float | None = None
@@ -73,7 +73,6 @@ def _summarize(table: ScoreTable, setting: Setting, test: PairedTest | None) -> 
         runs=setting.runs,
         mean=fmean(scores),
         sd=stdev(scores),
-        interval=student_interval(scores),
     )
     if test is None:
         return summary
