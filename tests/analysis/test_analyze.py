@@ -62,12 +62,12 @@ def test_scores_intervals_and_findings_are_those_of_the_logs(sweep: Path) -> Non
     assert report.exit_code == 0
     first, second = texts(report, "base")
     assert (
-        "rank4 scores 50.0 % (95 % interval 35.2 to 64.8 %) on capitalization, significantly higher than its base"
+        "rank4 scores 50.0 % (95 % interval 35.2 to 64.8 %) on capitalization (exactly), significantly higher than its base"
         in first
     )
     assert "+85.0 points" in second
     (best,) = texts(report, "best")
-    assert best.startswith("Of the fine-tuned runs, rank16 has the highest score on capitalization: 90.0 %")
+    assert best.startswith("Of the fine-tuned runs, rank16 has the highest score on capitalization (exactly): 90.0 %")
     assert "rank4 is significantly lower" in best
     assert "and broke 2, each in at least one run" in texts(report, "samples")[0]
 
@@ -291,7 +291,7 @@ def test_a_run_that_is_higher_where_both_have_samples_is_not_called_lower(tmp_pa
     assert (item.difference > 0, item.significant) == (True, True)
     (text,) = texts(report, "best")
     assert "significantly lower" not in text
-    assert "On the samples that both runs have, rank16 is significantly higher." in text
+    assert "On the samples that both have, rank16 is significantly better." in text
 
 
 def test_the_best_run_is_called_fine_tuned_only_where_all_are(sweep: Path) -> None:
@@ -407,7 +407,10 @@ def test_epochs_are_compared_and_the_last_is_the_runs_score(tmp_path: Path) -> N
     tuned = tuple(SweepRun(f"run{rank}", {"LoRA Rank": rank}, {0: first, 1: last}) for rank in ("4", "16"))
     report = analyzed(Sweep(tuned, base=first).write(tmp_path / "epochs"))
     (text,) = texts(report, "epochs")
-    assert "From epoch 0 to epoch 1, the mean score of 2 runs on capitalization goes from 25.0 % to 75.0 %" in text
+    assert (
+        "From epoch 0 to epoch 1, the mean score of 2 runs on capitalization (exactly) improves from 25.0 % to 75.0 %"
+        in text
+    )
     assert list(report.runs["capitalization"]) == [0.75, 0.75, 0.25]
 
 

@@ -196,6 +196,21 @@ def test_the_plan_has_the_given_ranks(demo_plan: DemoPlan, ranks: tuple[int, ...
     assert len(parsed.plan.runs) == len(ranks) + 1
 
 
+def test_each_rank_is_trained_with_each_learning_rate(demo_plan: DemoPlan) -> None:
+    parsed = parse_plan(replace(demo_plan, learning_rates=("1e-4", "3e-4")).text())
+    assert parsed.problems == ()
+    assert check_plan(parsed.plan, preparation_tools=["torchtune"], evaluation_tools=["inspect-ai"]) == ()
+    names = ("rank4_lr1e-4", "rank4_lr3e-4", "rank16_lr1e-4", "rank16_lr3e-4", "base")
+    assert [run.name for run in parsed.plan.runs] == [f"{MODEL}_{name}" for name in names]
+    assert [factor.levels for factor in parsed.plan.factors] == [("4", "16"), ("1e-4", "3e-4")]
+    assert "or does a higher learning rate do the same?" in parsed.plan.question
+    contrasts = [hypothesis.contrast for hypothesis in parsed.plan.hypotheses]
+    assert contrasts == [
+        "lora_rank = 16 better than lora_rank = 4 on `capitalization`",
+        "lr = 3e-4 better than lr = 1e-4 on `capitalization`",
+    ]
+
+
 # --- model ---------------------------------------------------------------------------------------------------------
 
 

@@ -45,6 +45,10 @@ def test_from_the_question_to_scaffolded_runs(inputs: Path) -> None:
     session.answers("The prompt, with {input}", f"{CLEAR}Capitalize: {{input}}{ENTER}")
     session.answers("How many runs of each combination", ENTER)
     session.answers("Which epochs are evaluated", f"{CLEAR}all{ENTER}")
+    session.answers("What do you expect?", f"H1: rank16 = rank8{ENTER}")
+    session.sees("no data can show that two scores are exactly equal")
+    session.types(f"{CLEAR}H1: rank16 > rank8{ENTER}")
+    session.answers("Anything else?", ENTER)
     session.answers("The experiment's directory?", f"{CLEAR}exp{ENTER}")
     session.sees("3 runs (2 fine-tuned), 5 evaluations")
     session.answers("Write the plan?", ENTER)
@@ -58,6 +62,7 @@ def test_from_the_question_to_scaffolded_runs(inputs: Path) -> None:
         "Llama-3.2-1B-Instruct_base",
     ]
     assert (plan.value("lr"), plan.value("prompt"), plan.value("epochs")) == (5e-5, "Capitalize: {input}", 2)
+    assert [item.text for item in plan.hypotheses] == ["H1: rank16 > rank8"]
     assert (inputs / "exp" / "rank8" / "finetune.yaml").is_file()
 
 
@@ -86,6 +91,7 @@ def test_several_factors_are_combined_as_asked(inputs: Path) -> None:
     session.sees("is in an exclusion, but is not a factor")
     session.types(f"{CLEAR}rank=16,lr=5e-5{ENTER}")
     session.answers("Others to leave out?", ENTER)
+    session.answers("What do you expect?", ENTER)
     session.sees("4 runs (3 fine-tuned)")
     session.answers("Write the plan?", "n")
     assert session.ends() == 0
@@ -123,6 +129,7 @@ def test_a_path_can_be_given_in_place_of_those_that_were_found(inputs: Path) -> 
     session.sees("otherwise all examples would be the same text")
     session.types(f"{CLEAR}{{input}}{ENTER}")
     session.answers("How many runs of each combination", ENTER)
+    session.answers("What do you expect?", ENTER)
     session.sees("other.json` is missing: create it")
     session.answers("Write the plan?", ENTER)
     session.answers("Scaffold now?", "n")

@@ -6,8 +6,8 @@ import itertools
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from statistics import NormalDist, fmean
+from dataclasses import dataclass, field, replace
+from statistics import NormalDist, fmean, stdev
 
 from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.records import (
@@ -30,6 +30,8 @@ from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.marginal_means import GroupMean
 from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.ranking import RankedSetting
+from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.analysis.values import Analysis
 from tunebook.artifacts.curve import Curve
 from tunebook.artifacts.proof import EpochProof
@@ -261,9 +263,9 @@ class _Maker:
             unreadable=(),
             strays=(),
             comparisons=comparisons,
-            ranking=(),
+            ranking=self.ranking(final),
             effects=self.effects(factors, final),
-            replicates=(),
+            replicates=self.replicates(final),
             costs=self.costs(final),
             cases=self.cases(final),
             findings=(
@@ -317,6 +319,68 @@ class _Maker:
             family=Family("final epoch against the base model", len(final), "Holm"),
             significant=p * len(final) < 0.05,
         )
+
+    def settings(self, final: dict[str, Score]) -> dict[str, list[RunRecord]]:
+        """The trained runs with a score by their levels without the seed."""
+        found: dict[str, list[RunRecord]] = {}
+        for run in self.runs:
+            if run.base and run.name in final:
+                levels = [f"{key} {level}" for key, level in run.levels.items() if key != "seed"]
+                name = self.say(", ".join(levels)) if "seed" in self.keys else run.directory
+                found.setdefault(name, []).append(run)
+        return found
+
+    def replicates(self, final: dict[str, Score]) -> tuple[Replicates, ...]:
+        found = []
+        for setting, runs in self.settings(final).items():
+            if len(runs) > 1:
+                values = [final[run.name].value or 0.0 for run in runs]
+                mean, difference = fmean(values), fmean(values) - (final[str(runs[0].base)].value or 0.0)
+                found.append(
+                    Replicates(
+                        task=self.task,
+                        measure=MEASURE,
+                        setting=setting,
+                        runs=tuple(run.name for run in runs),
+                        mean=mean,
+                        sd=stdev(values),
+                        interval=Interval(mean - 0.08, mean + 0.08, "Student t"),
+                        difference=difference,
+                        difference_interval=Interval(difference - 0.1, difference + 0.1, "bootstrap"),
+                        p=0.001,
+                        p_holm=0.01,
+                        significant=difference > 0.2,
+                        test="paired bootstrap",
+                        family=Family("settings over seeds against the base model", len(self.settings(final)), "Holm"),
+                        simultaneous=Interval(difference - 0.15, difference + 0.15, "bootstrap"),
+                    )
+                )
+        return tuple(found)
+
+    def ranking(self, final: dict[str, Score]) -> tuple[RankedSetting, ...]:
+        values = {}
+        for setting, runs in self.settings(final).items():
+            values[setting] = fmean(final[run.name].value or 0.0 for run in runs), tuple(run.name for run in runs)
+        ranked = sorted(values.items(), key=lambda item: -item[1][0])
+        best = ranked[0][1][0] if ranked else 0.0
+        found = []
+        for place, (setting, (value, names)) in enumerate(ranked):
+            interval = Interval(value - 0.08, value + 0.08, "Student t")
+            item = RankedSetting(self.task, MEASURE, setting, {}, names, value, interval)
+            if place == 0:
+                found.append(replace(item, corrected=value - 0.02))
+                continue
+            away = value - best
+            found.append(
+                replace(
+                    item,
+                    difference=away,
+                    simultaneous=Interval(away - 0.1, away + 0.1, "Student t"),
+                    p_holm=0.01,
+                    significant=away < -0.1,
+                )
+            )
+        return tuple(found)
 
     def effects(self, factors: tuple[FactorUse, ...], final: dict[str, Score]) -> tuple[Effect, ...]:
         def mean(**wanted: str) -> tuple[int, float]:

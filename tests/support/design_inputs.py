@@ -22,6 +22,7 @@ __all__ = ["NO_TENSORS", "OPTIONS", "inputs_of", "make_inputs", "make_model"]
 NO_TENSORS = (2).to_bytes(8, "little") + b"{}"
 """A safetensors file."""
 MODEL = "Llama-3.2-1B-Instruct"
+_SPLITS = {"train": 320, "validation": 40, "test": 40}
 OPTIONS = (
     "--question=Does rank matter?",
     "--model=models/Llama-3.2-1B-Instruct",
@@ -37,7 +38,7 @@ OPTIONS = (
 def make_inputs(directory: Path) -> Path:
     """``models/``, ``words.json`` and ``cap_task.py``."""
     make_model(directory / "models" / MODEL)
-    (directory / "words.json").write_text(json.dumps(capitalization_data()))
+    (directory / "words.json").write_text(json.dumps(capitalization_data(splits=_SPLITS)))
     (directory / "cap_task.py").write_text(task_source())
     return directory
 

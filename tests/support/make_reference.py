@@ -31,6 +31,7 @@ table) is read, or is an error with its line. `tunebook run` writes the two tabl
 |---|---|
 | `# Experiment: NAME` | the experiment's name: it becomes part of paths |
 | `## Overview` | `**Scientific Question:**`, `**Created:**`; `**Total Runs:**`, checked against the table |
+| `## Hypotheses` | a list, one hypothesis per item: `- **H1:** lora_rank = 64 > lora_rank = 8 — WORDS`; see [Hypotheses](#hypotheses). Its text is frozen when `run` submits the first job |
 | `## Prerequisites` | nothing: what `tunebook design` found missing, for people |
 | `## Tools` | `**Model Preparation:** torchtune`, `**Evaluation:** inspect-ai`; without the section these two. Evaluation may name several: `inspect-ai, lm-eval` |
 | `## Variables` | table Factor, Levels: checked against the runs |
@@ -67,6 +68,25 @@ where it gives another prompt; for every other parameter the two must agree. Onl
 - **Times** are `8 min`, `1 h 30 min`, `90 s`, `2 days` or `0:45:00`, and `-` or `TBD` if they are not known.
 - **Remarks** are bullets named `Notes`, paragraphs that give no value, and comments (`<!-- … -->`).
 - **Tables** may be split in several. A row with more cells than its header is an error: write `\\|` for a bar in a cell.
+
+## Hypotheses
+
+An item is a contrast, with a name before it and the author's words behind a dash, both optional:
+`- **H1:** SIDE > SIDE on TASK — WORDS`. Items without a relation, below an item, are words; so are paragraphs.
+
+| part | how it is written |
+|---|---|
+| side | what runs have in common: a setting `lora_rank = 64`, a model `model NAME`, a level of a factor `64`, its short name `rank64`, a run's name or directory (`run NAME` where it may be something else); several with commas. `base` is the base model of the other side's runs. Only fine-tuned runs count, unless the side names others |
+| relation | `>` higher, `<` lower (which need not be better), `≠` or `!=` different, `better than`, `worse than` (by the measure's direction), `=` with `within MARGIN` (`equals` where another `=` is near) |
+| margin | `by at least 2 points` behind a direction, `within 5 points` behind `=`. Points are percentage points, which only shares have; without a unit it is the measure's own. A negative `by at least` says "at most that much lower" |
+| `on TASK` | needed if the plan has several tasks |
+| `with MEASURE` | another measure than the task's first |
+| `for SIDE` | limits both sides |
+| tasks | `task A > task B for RUN` compares two tasks |
+
+Names with spaces are between backticks. Both sides are compared within each combination of the other factors' levels that
+both have. `check`, `scaffold` and `run` refuse a hypothesis that the plan cannot decide: unknown runs, levels, factors or
+tasks, names with several meanings, two equal sides, runs that are not evaluated.
 
 ## Parameters
 

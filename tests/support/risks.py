@@ -99,6 +99,9 @@ def risk_experiment(directory: Path, *, n: int = 120, skills: Sequence[float] = 
     Args:
         measure: the plan's headline measure.
     """
+    from support.plans import parse_plan
+    from tunebook.core.naming import run_directories
+
     names = ("4", "16", "64", "128")
     sweep = Sweep(tuple(SweepRun(f"run{at}", {"LoRA Rank": names[at]}, {}) for at in range(len(skills))), base=())
     page = sweep.page()
@@ -108,9 +111,11 @@ def risk_experiment(directory: Path, *, n: int = 120, skills: Sequence[float] = 
     directory.mkdir(parents=True)
     (directory / "experiment_summary.md").write_text(page)
     (directory / "claude.local.md").write_text("# Site\n")
+    directories = run_directories(parse_plan(page).plan)
     folders = {"tiny_base": ("hf/tiny_base", 0.3)}
     for at, skill in enumerate(skills):
-        folders[f"rank{names[at]}"] = (f"hf/rank{names[at]}_epoch0", skill)
+        own = directories[f"run{at}"]
+        folders[own] = (f"hf/{own}_epoch0", skill)
     for seed, (folder, (model, skill)) in enumerate(folders.items()):
         risks, outcomes = risks_and_outcomes(n, skill, seed)
         write_log(

@@ -113,6 +113,7 @@ def write_tiny_experiment(
         created="2026-01-01 00:00",
         parameters=installed_parameters(tools),
         ranks=ranks,
+        splits={split: len(records) for split, records in data.items()},
         tools=tools,
         scripts=scripts,
     )

@@ -60,10 +60,9 @@ def experiment_with(directory: Path, *edits: tuple[str, str], examples: int = 40
         task=experiment / "cap_task.py",
         created="2026-01-01",
         parameters=installed_parameters(),
+        splits={split: len(records) for split, records in data.items()},
     )
-    splits = f"train ({examples}), validation (7), test (5)"
     changes = (
-        ("train (320), validation (40), test (40)", splits),
         ("**Epochs:** 1", "**Epochs:** 2"),
         ("✓ epoch 0", "✓ epoch 1"),
         *edits,

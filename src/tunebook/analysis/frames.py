@@ -198,7 +198,7 @@ def _effects_frame(analysis: Analysis) -> Any:
 
 
 _CONTRASTED = ("task", "other_task", "measure", "margin", "left", "right", "difference")
-_JUDGED = ("test", "generalizes", "n", "runs", "p", "p_holm", "p_against", "significant")
+_JUDGED = ("test", "generalizes", "n", "runs", "p", "p_holm", "p_against", "p_against_holm", "significant")
 
 
 def _hypotheses_frame(analysis: Analysis) -> Any:

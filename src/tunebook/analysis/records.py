@@ -169,7 +169,8 @@ class Score:
         is_binary: whether every sample is right (1) or wrong (0).
         stderr: of the mean over the samples.
         logged: the value of the metric ``logged_metric`` that the log itself puts first.
-        logged_note: why ``logged`` is not ``value``; empty if they are equal, and without a metric.
+        logged_note: why ``logged`` is not ``value``, as the end of "the log's accuracy is 0.5: …"; empty if they are
+            equal, and without a metric.
         missing: how many answers have no usable value; they count neither in ``value`` nor in ``n``.
         no_answers: how many answers were graded as no answer, which counts as wrong.
     """

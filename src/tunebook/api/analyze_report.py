@@ -116,6 +116,16 @@ class AnalyzeReport:
         return FRAMES["effects"](self.analysis)
 
     @property
+    def aggregates(self) -> Any:
+        """A data frame with one row per run and measure of all samples together."""
+        return FRAMES["aggregates"](self.analysis)
+
+    @property
+    def groups(self) -> Any:
+        """A data frame with one row per run, measure and group of samples."""
+        return FRAMES["groups"](self.analysis)
+
+    @property
     def figures(self) -> tuple[Figure, ...]:
         """Every figure; a notebook displays them."""
         return figures(self.analysis)

@@ -37,6 +37,7 @@ _NEEDED = {
     "scipy": "scipy",
     "statsmodels": "statsmodels",
 }
+_LEARNING_RATES = ("1e-4", "3e-4")
 _SITE = """# Site settings
 
 This machine: no cluster, no modules, the environment that tunebook runs in.
@@ -48,13 +49,13 @@ class DemoOptions:
     """The options of ``demo``.
 
     Attributes:
-        runs: how many LoRA ranks to compare: 4, 16, 64, …
+        ranks: how many LoRA ranks to compare: 4, 16, 64, …; each is trained with two learning rates.
         model: a model's directory in place of SmolLM2-135M-Instruct.
         tools: a tool that trains in place of the usual one, and tools that evaluate too.
         cache: where the downloaded model is kept; ``None`` for the user's cache directory.
     """
 
-    runs: int = 2
+    ranks: int = 2
     model: Path | None = None
     tools: tuple[str, ...] = ()
     cache: Path | None = None
@@ -123,7 +124,7 @@ def demo(
             model = options.model.expanduser().absolute()
         else:
             model = fetch_model(options.cache or default_cache(), progress)
-        _write_inputs(directory, model, tools, options.runs, clock())
+        _write_inputs(directory, model, tools, options.ranks, clock())
         progress(f"wrote {directory / PLAN_FILE}: the plan of the experiment, for people to read")
     report = scaffold(directory, clock=clock)
     trainings, *evaluated = (len(part.scripts) for part in report.parts)
@@ -160,7 +161,7 @@ def _refuse_missing_packages(names: Tools) -> None:
         raise ToolError(f"the demo needs {', '.join(missing)}", hint="pip install 'tunebook[demo]'")
 
 
-def _write_inputs(directory: Path, model: Path, tools: Tools, runs: int, created: datetime) -> None:
+def _write_inputs(directory: Path, model: Path, tools: Tools, ranks: int, created: datetime) -> None:
     registry = installed_tools()
     scripts: dict[str, str] = {}
     for name in tools.evaluation:
@@ -181,7 +182,8 @@ def _write_inputs(directory: Path, model: Path, tools: Tools, runs: int, created
         parameters=installed_parameters(tools),
         tools=tools,
         scripts=scripts,
-        ranks=tuple(4 ** (number + 1) for number in range(runs)),
+        ranks=tuple(4 ** (number + 1) for number in range(ranks)),
+        learning_rates=_LEARNING_RATES,
     )
     write_text(directory / PLAN_FILE, plan.text())
 

@@ -21,6 +21,7 @@ from tunebook.design.history import find_history, prior_roots
 from tunebook.design.inputs import parse_document
 from tunebook.design.merge import merge_inputs, update_inputs
 from tunebook.design.naming import experiment_name as name_of
+from tunebook.design.power import power_sentences, without_hypotheses
 from tunebook.design.proposal import Totals, propose, record_checks, record_design
 from tunebook.design.replan import keep_from, plan_diff, updated_text
 from tunebook.design.resources import Entry, Resources, survey
@@ -89,6 +90,7 @@ class DesignReport:
         prerequisites: resources that are missing before the experiment can run.
         verified: paths that were found complete.
         written: whether the plan was written.
+        power: sentences on hypotheses, and on the smallest differences that the samples and seeds can show.
     """
 
     experiment: Path
@@ -102,6 +104,7 @@ class DesignReport:
     verified: tuple[str, ...] = ()
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    power: tuple[str, ...] = ()
 
     @property
     def diff(self) -> str:
@@ -127,7 +130,7 @@ def read_inputs(sources: DesignSources) -> DesignInputs:
     here = Path.cwd()
     inputs = DesignInputs(design=Design())
     if sources.updated is not None:
-        inputs = DesignInputs(design=_stored_design(find_experiment(sources.updated)) or Design())
+        inputs = DesignInputs(design=_earlier_design(find_experiment(sources.updated)) or Design())
     given = parse_document(options_document(sources.options), here=here)
     if sources.config is not None:
         document = yaml_document(file_text(sources.config), file=str(sources.config))
@@ -139,6 +142,14 @@ def _stored_design(experiment: Path) -> Design | None:
     """The design that the last ``design`` stored; ``None`` for a plan that was written by hand."""
     text = read_text(experiment / DESIGN)
     return None if text is None else design_from_json(text)
+
+
+def _earlier_design(experiment: Path) -> Design | None:
+    """The stored design with the hypotheses that the plan has now: the plan is where a person edits them."""
+    stored, plan = _stored_design(experiment), _previous(experiment).plan
+    if plan is None or not (stored or plan.hypotheses):
+        return stored
+    return replace(stored or Design(), hypotheses=tuple(hypothesis.text for hypothesis in plan.hypotheses))
 
 
 def suggestions() -> Suggestions:
@@ -216,7 +227,7 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
         return given
     inputs = DesignInputs(design=with_absolute_paths(given, Path.cwd()))
     if update:
-        stored = _stored_design(find_experiment(directory or Path()))
+        stored = _earlier_design(find_experiment(directory or Path()))
         if stored is not None:
             return update_inputs(DesignInputs(design=stored), inputs)
     return inputs
@@ -287,8 +298,21 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         verified=tuple(sorted(found.verified)),
         errors=errors,
         warnings=warnings,
+        power=_power(plan, found),
     )
     return report, found.entries
+
+
+def _power(plan: Plan, found: Resources) -> tuple[str, ...]:
+    """What the plan's samples and seeds can show, and whether it has hypotheses."""
+    samples: dict[str, int | None] = {}
+    limit = plan.value("eval_limit")
+    for task in plan.tasks:
+        count = None if task.has_own_data else found.splits(task.dataset or plan.dataset_path).get("test")
+        if count is not None and isinstance(limit, int):
+            count = min(count, limit)
+        samples[task.name] = count
+    return tuple(filter(None, (without_hypotheses(plan), *power_sentences(plan, samples))))
 
 
 def _errors(plan: Plan, written: str, found: Resources, by_rules: Sequence[Problem]) -> tuple[Problem, ...]:

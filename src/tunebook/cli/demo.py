@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
     def demo(
         *,
         directory: Annotated[Path, typer.Option("--dir", help="The experiment's directory.")] = Path("tunebook-demo"),
-        runs: Annotated[int, typer.Option(min=1, max=4, help="How many LoRA ranks to compare.")] = 2,
+        ranks: Annotated[
+            int, typer.Option(min=1, max=4, help="How many LoRA ranks to compare, each at two learning rates.")
+        ] = 2,
         model: Annotated[
             Path | None, typer.Option(help="The directory of a model, in place of SmolLM2-135M-Instruct.")
         ] = None,
@@ -45,7 +47,7 @@ def register(app: typer.Typer) -> None:
             if not as_json:
                 out.print(f"• {text}", markup=False)
 
-        options = api.DemoOptions(runs=runs, model=model, tools=_names(tools))
+        options = api.DemoOptions(ranks=ranks, model=model, tools=_names(tools))
         with watching(quiet=as_json) as show:
             report = api.demo(directory, options, progress=report_step, on_event=show)
         if as_json:
@@ -69,7 +71,7 @@ def _table(report: api.DemoReport) -> Table:
     columns = ["Run", "Loss", "Held-out loss", "Accuracy", "Training", "Evaluation"]
     if with_task:
         columns.insert(1, "Task")
-    table = Table(*columns, title="Exact match on 40 test words")
+    table = Table(*columns, title="Exact match on the test words")
     table.caption = "Held-out loss: of the model as it was trained / of the checkpoint as it was evaluated"
     table.columns[0].overflow = "fold"
     for row in report.rows:

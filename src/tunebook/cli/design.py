@@ -37,6 +37,9 @@ class _Arguments:
     ] = None
     config: Annotated[Path | None, Help(help="A YAML file with these options as keys; options win over it.")] = None
     question: Annotated[One, Help(help="The scientific question, in a sentence.")] = None
+    hypothesis: Annotated[
+        Many, Help(help="A contrast, with a name or without: 'H1: lora_rank = 64 > lora_rank = 4'. Repeatable.")
+    ] = None
     name: Annotated[One, Help(help="The experiment's name. (default: the directory's)")] = None
     model: Annotated[Many, Help(help="NAME=PATH, a path, or a name in the site's models directory. Repeatable.")] = None
     dataset: Annotated[One, Help(help="A JSON or JSONL file, or a directory with one file per split.")] = None

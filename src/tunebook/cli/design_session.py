@@ -46,6 +46,7 @@ class _Session:
             self._parameters()
             self._prompts()
             self._epochs_and_seeds()
+            self._hypotheses()
         return replace(self._sources, options=self.answers)
 
     def _resources(self, missing: tuple[str, ...]) -> None:
@@ -116,6 +117,12 @@ class _Session:
         if not design.epochs and design.settings.get("epochs") != "1":
             message = "Which epochs are evaluated: last, all, or zero-based ones such as 0,2?"
             self.answers["evaluate-epochs"] = [_text(message, "last", check=_problem("evaluate-epochs"))]
+
+    def _hypotheses(self) -> None:
+        """What the person expects, while no result can have an influence on it."""
+        if not self.read().design.hypotheses:
+            message = "What do you expect? Such as H1: lora_rank = 64 > lora_rank = 8 (empty: nothing)"
+            self._each("hypothesis", message, "Anything else?", "nothing")
 
 
 def _given(design: api.Design) -> set[str]:

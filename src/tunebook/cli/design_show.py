@@ -38,6 +38,8 @@ def show_totals(report: api.DesignReport) -> None:
         out.print(f"• {what} ({why})", markup=False, emoji=False)
     for item in report.prerequisites:
         out.print(f"☐ {item}", markup=False, emoji=False)
+    for sentence in report.power:
+        out.print(f"• {sentence}", markup=False, emoji=False)
     free = "free space unknown here" if totals.free_gib is None else f"{totals.free_gib:,.0f} GiB free"
     out.print(
         f"{totals.runs} runs ({totals.fine_tuned} fine-tuned), {totals.evaluations} evaluations; "
@@ -64,6 +66,8 @@ def design_data(report: api.DesignReport) -> dict[str, Any]:
         "decisions": [{"decision": what, "why": why} for what, why in report.decisions],
         "prerequisites": list(report.prerequisites),
         "verified": list(report.verified),
+        "hypotheses": [hypothesis.text for hypothesis in plan.hypotheses],
+        "power": list(report.power),
         "diff": report.diff,
         "plan": report.text,
     }

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core import plan as core
+from tunebook.core.hypotheses import parse_hypothesis
 from tunebook.core.jobs import Stage
 from tunebook.core.markdown import prose
 from tunebook.core.parameters import Kind, ParameterTable, Value, Written
@@ -67,6 +68,7 @@ def build_plan(design: Design, *, name: str, previous: Previous = _NO_PREVIOUS) 
         file=PLAN_FILE,
         parameters=design.parameters,
         question=prose(design.question),
+        hypotheses=tuple(map(parse_hypothesis, design.hypotheses)),
         tools=design.tools,
         runs=tuple(_run(design, row, keys, number) for number, row in enumerate(trained)),
         columns=keys,

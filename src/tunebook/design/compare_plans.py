@@ -174,6 +174,7 @@ def _facts_for_people(plan: Plan) -> Iterator[tuple[str, _Fact]]:
     each = {run.name: (round(run.estimate_min or 0.0, 6), run.notes) for run in plan.runs}
     values: dict[str, object] = {
         "the columns": plan.columns,
+        "the hypotheses": [hypothesis.text for hypothesis in plan.hypotheses],
         "the splits": dict(plan.dataset.splits) if plan.dataset else {},
         "the factors": [(factor.name, *factor.levels) for factor in plan.factors],
         "the estimates": (training, round(plan.estimates.evaluation_min or 0.0, 6)),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tunebook.core.hypotheses import HypothesisError, parse_hypothesis
 from tunebook.core.parameters import FLAG_WORDS, suggestion
 from tunebook.core.plan import Model
 from tunebook.design.documents import Document, Node, Number, Text, assignments, levels, records, texts_of
@@ -33,6 +34,7 @@ _OTHER_NAMES = {
     "models": "model",
     "tasks": "task",
     "factors": "factor",
+    "hypotheses": "hypothesis",
     "settings": "set",
     "configuration": "set",
     "exclusions": "exclude",
@@ -174,6 +176,19 @@ def _combine(_reader: _Reader, node: Node) -> Text:
 def _notes(_reader: _Reader, node: Node) -> tuple[str, ...]:
     """A text, or a list of texts."""
     return tuple(item.text for item in node.items())
+
+
+def _hypotheses(reader: _Reader, node: Node) -> tuple[str, ...]:
+    """A text, a list of texts, or a mapping of names to texts."""
+    found: list[str] = []
+    for item in node.items():
+        for name, text in item.named() or [(Text("", item.place), item)]:
+            whole = f"**{name}:** {text.one_text()}" if name else text.one_text()
+            try:
+                found.append(Text(parse_hypothesis(whole).text, text.place))
+            except HypothesisError as error:
+                reader.problems.append(text.place.problem(f"hypothesis: {error}", error.hint))
+    return tuple(found)
 
 
 def _seeds(reader: _Reader, node: Node) -> tuple[str, ...]:
@@ -331,6 +346,7 @@ def _rules(found: Mapping[str, Node], item: Node) -> Iterator[MatrixRule]:
 
 _INPUTS: dict[str, tuple[str, Callable[[_Reader, Node], Any]]] = {
     "question": ("question", _text),
+    "hypothesis": ("hypotheses", _hypotheses),
     "name": ("name", _text),
     "preparation": ("preparation", _text),
     "evaluation": ("evaluation", _text),

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from itertools import chain, filterfalse
 from typing import Any, TypeVar
 
+from tunebook.core.hypotheses import parse_hypothesis
 from tunebook.core.plan import EvaluationTask
 from tunebook.design.values import MODEL, MOST_RUNS, Combine, Decision, Design, DesignInputs
 
@@ -99,7 +100,14 @@ def _regrouped(earlier: tuple[_Pair, ...], now: tuple[_Pair, ...]) -> tuple[_Pai
     return (*(keys for keys in earlier if regrouped.isdisjoint(keys)), *now)
 
 
+def _by_hypothesis(earlier: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
+    """All hypotheses; a later one takes the place of the earlier one of its name."""
+    found = {parse_hypothesis(text).name or text: text for text in earlier}
+    return tuple((found | {parse_hypothesis(text).name or text: text for text in now}).values())
+
+
 _RULES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "hypotheses": _by_hypothesis,
     "models": _by("name"),
     "tasks": tasks_by_name,
     "factors": _by("key"),

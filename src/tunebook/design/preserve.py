@@ -11,12 +11,13 @@ from itertools import chain, takewhile
 
 from tunebook.core.markdown import MarkdownSection, parse_markdown, split_lines, title_key
 from tunebook.core.plan.document import SECTIONS
+from tunebook.core.plan.hypotheses import HypothesesSection
 from tunebook.core.plan.section import SectionOfParts
 
 __all__ = ["find_section", "trimmed", "with_own_sections", "with_own_text"]
 
 # A person may write in Notes, so it is kept like a section of one's own.
-_SECTIONS = {title_key(section.title) for section in SECTIONS} - {"notes"}
+_SECTIONS = {title_key(section.title) for section in SECTIONS} - {"notes"} | {*HypothesesSection.aliases}
 _SUBSECTIONS = {
     title_key(part.title) for section in SECTIONS if isinstance(section, SectionOfParts) for part in section.parts
 }
@@ -88,8 +89,9 @@ def with_own_text(before: str, text: str) -> str:
     old, _ = split_lines(before)
     for section in parse_markdown(before).walk():
         title = title_key(section.title)
-        # The status section is carried over as a whole.
-        if section.level != _TOP or title not in _SECTIONS or title == "status":
+        is_whole = title == "status" or HypothesesSection().is_titled(section.title)
+        # These sections are carried over as a whole.
+        if section.level != _TOP or title not in _SECTIONS or is_whole:
             continue
         for part in section.walk():
             if part is section or title_key(part.title) in _SUBSECTIONS:

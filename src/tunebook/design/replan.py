@@ -12,6 +12,7 @@ from tunebook.core.plan import Evaluation, Plan
 from tunebook.core.plan.settings import effective, evaluations
 from tunebook.core.plan.status import EvaluationRow, pending_rows, update_status
 from tunebook.design.build_plan import Previous, identity
+from tunebook.design.keep_hypotheses import with_hypotheses
 from tunebook.design.preserve import find_section, trimmed, with_own_sections, with_own_text
 
 __all__ = ["keep_from", "plan_diff", "updated_text"]
@@ -47,6 +48,7 @@ def updated_text(previous: Previous, text: str, new: Plan) -> str:
     before, old = previous.text, previous.plan
     if before is None or old is None:
         return text
+    text = with_hypotheses(before, old, text, new)
     return with_own_sections(before, with_own_text(before, _with_status(before, old, text, new)))
 
 

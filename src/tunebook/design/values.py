@@ -110,6 +110,7 @@ class Design:
     A text or a number may know its place (:mod:`tunebook.design.documents`), so that a problem found later names it.
 
     Attributes:
+        hypotheses: each as the plan writes it: ``**H1:** rank64 > rank4``.
         name: the experiment's; by default made of task, factors and date.
         preparation: the tool that trains.
         evaluation: the tool that evaluates, or several with commas.
@@ -135,6 +136,7 @@ class Design:
     """
 
     question: str = ""
+    hypotheses: tuple[str, ...] = ()
     name: str = ""
     preparation: str = ""
     evaluation: str = ""

@@ -179,7 +179,13 @@ def test_without_a_direction_no_colour_and_no_front_says_better() -> None:
 
 
 def test_many_differences_are_settings_or_have_no_names() -> None:
-    figure = named(hundreds())["score_difference"]
+    analysis = hundreds()
+    settings = named(analysis)["score_difference"]
+    assert len(settings.rows) == 40
+    assert {row["runs"] for row in settings.rows} == {5}
+    assert "bars: 95 % intervals that hold for all rows together" in settings.caption
+    assert settings.filter_note.startswith("The filter does not apply")
+    figure = named(replace(analysis, replicates=()))["score_difference"]
     assert len(figure.rows) == 200
     assert "Point at a row" in figure.hint
     assert [row["rank"] for row in figure.rows] == list(range(1, 201))

@@ -121,23 +121,28 @@ def test_letters_are_missing_in_every_run_where_one_run_has_numbers() -> None:
         (
             {"values": {"m": (2.0, 4.0, None, None)}},
             LoggedMetric("mean", 1.5, is_mean=True),
-            "the log's mean is 1.5: it counts 2 answers without a value as 0",
+            "it counts 2 answers without a value as 0",
         ),
         (
             {"values": {"m": (2.0, 4.0, 0.0, 1.0)}, "letters": {"m": "..IC"}},
             LoggedMetric("mean", 1.75, is_mean=True),
-            "the log's mean is 1.75: it counts the letters or texts of 2 answers as numbers",
+            "it counts the letters or texts of 2 answers as numbers",
         ),
-        ({}, LoggedMetric("rmse", 3.2), "the log's rmse is 3.2: it is no mean over the samples"),
+        ({}, LoggedMetric("rmse", 3.2), "it is no mean over the samples"),
         (
             {},
             LoggedMetric("mean", 0.25, note="it gives each of its 2 benchmarks the same weight"),
-            "the log's mean is 0.25: it gives each of its 2 benchmarks the same weight",
+            "it gives each of its 2 benchmarks the same weight",
+        ),
+        (
+            {"values": {"m": (None, None, None, None)}},
+            LoggedMetric("mean", 0.125, is_mean=True),
+            "none of its samples has a usable value",
         ),
         (
             {},
             LoggedMetric("accuracy", 0.75, is_mean=True),
-            "the log's accuracy is 0.75, but the mean over its samples is 0.5",
+            "the mean over its samples is 0.5",
         ),
     ],
 )
@@ -149,8 +154,8 @@ def test_a_log_that_says_another_number_is_explained(
     assert (score.logged, score.logged_metric, score.logged_note) == (metric.value, metric.name, reason)
     last = [finding.text for finding in state_answers(found)][-1]
     assert last == (
-        "On task, the report's m is the mean over the samples, and 1 log says another number. run_directory, task, "
-        f"epoch 0: {reason}."
+        "On task, the report's m is the mean over the samples, and 1 log says another number. In run_directory, task, "
+        f"epoch 0, the log's {metric.name} is {metric.value:g}: {reason}."
     )
 
 

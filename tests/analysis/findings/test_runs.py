@@ -37,17 +37,17 @@ def only(findings: Sequence[Finding]) -> Finding:
         (
             30,
             10,
-            "a scores 75.0 % m (95 % interval 59.8 to 85.8 %) on task, significantly higher than its base model",
+            "a scores 75.0 % (95 % interval 59.8 to 85.8 %) on task (m), significantly higher than its base model",
             True,
         ),
         (
             10,
             30,
-            "a scores 25.0 % m (95 % interval 14.2 to 40.2 %) on task, significantly lower than its base model",
+            "a scores 25.0 % (95 % interval 14.2 to 40.2 %) on task (m), significantly lower than its base model",
             True,
         ),
-        (21, 20, "a scores 52.5 % m (95 % interval 37.5 to 67.1 %) on task, higher than its base model", False),
-        (20, 20, "a scores 50.0 % m (95 % interval 35.2 to 64.8 %) on task, the same as its base model", False),
+        (21, 20, "a scores 52.5 % (95 % interval 37.5 to 67.1 %) on task (m), higher than its base model", False),
+        (20, 20, "a scores 50.0 % (95 % interval 35.2 to 64.8 %) on task (m), the same as its base model", False),
     ],
 )
 def test_a_run_is_compared_with_its_base_model(ours: int, base: int, verdict: str, *, is_significant: bool) -> None:
@@ -61,10 +61,10 @@ def test_many_runs_are_counted_and_the_highest_is_named() -> None:
     results = results_of(a=right(40), b=right(39), c=right(11), d=right(10), e=right(0), base=right(10))
     summary, best = state_base(results)
     assert summary.text == (
-        "Of 5 runs, 2 improved significantly on their base model and 1 got significantly worse on task (m, higher is "
-        "better); for 2 no difference was detected (paired tests on the same samples, Holm's correction over 5 tests)."
+        "Of 5 runs, 2 improved significantly on their base model and 1 got significantly worse on task (m); for 2 "
+        "no difference was detected (paired tests on the same samples, Holm's correction over 5 tests)."
     )
-    assert best.text.startswith("a scores 100.0 % m")
+    assert best.text.startswith("a scores 100.0 %")
 
 
 def test_four_runs_are_stated_one_by_one() -> None:
@@ -77,7 +77,7 @@ TESTS = (
 )
 CHOSEN = (
     " The best run was chosen by these same values, which makes its own value too good on average; chosen on some of the "
-    "samples and scored on the others, the best run has {} m."
+    "samples and scored on the others, the best run scores {}."
 )
 
 
@@ -93,26 +93,26 @@ def with_tests(pairs: int, corrected: str) -> str:
     [
         (
             {"a": 30, "b": 10},
-            "a has the highest m on task: @. b is significantly lower." + with_tests(1, "75.0 %"),
+            "a has the highest score on task (m): @. b is significantly lower." + with_tests(1, "75.0 %"),
             True,
         ),
         (
             {"a": 30, "b": 28},
-            "a has the highest m on task: @. b is statistically indistinguishable from it (largest difference −5.0 "
+            "a has the highest score on task (m): @. b is statistically indistinguishable from it (largest difference −5.0 "
             "points)." + with_tests(1, "75.0 %"),
             False,
         ),
-        ({"a": 30, "b": 30}, "a and b share the highest m on task: @.", False),
+        ({"a": 30, "b": 30}, "a and b share the highest score on task (m): @.", False),
         (
             {"a": 30, "b": 29, "c": 28, "d": 27, "e": 26, "f": 25},
-            "a has the highest m on task: @. 5 other runs are statistically indistinguishable from it (largest "
+            "a has the highest score on task (m): @. 5 other runs are statistically indistinguishable from it (largest "
             "difference −12.5 points)." + with_tests(15, "75.0 %"),
             False,
         ),
-        ({"a": 30, "b": 30, "c": 30, "d": 30, "e": 30}, "5 share the highest m on task: @.", False),
+        ({"a": 30, "b": 30, "c": 30, "d": 30, "e": 30}, "5 share the highest score on task (m): @.", False),
         (
             {"a": 30, "b": 8, "c": 6},
-            "a has the highest m on task: @. b and c are significantly lower." + with_tests(3, "75.0 %"),
+            "a has the highest score on task (m): @. b and c are significantly lower." + with_tests(3, "75.0 %"),
             True,
         ),
     ],
@@ -129,7 +129,7 @@ def test_a_base_model_is_never_the_best_run() -> None:
     results = results_of(a=right(20), b=right(10), base=right(40))
     assert results.table.best is not None
     assert results.table.best.evaluation.run == "a"
-    assert only(list(state_best(results))).text.startswith("Of the fine-tuned runs, a has the highest m")
+    assert only(list(state_best(results))).text.startswith("Of the fine-tuned runs, a has the highest score on")
 
 
 def test_a_model_that_was_not_trained_here_is_not_called_fine_tuned() -> None:
@@ -144,13 +144,13 @@ def test_a_model_that_was_not_trained_here_is_not_called_fine_tuned() -> None:
         (
             10,
             30,
-            "From epoch 0 to epoch 2, the m of 1 run on task improves from 25.0 % to 75.0 %: +50.0 points",
+            "From epoch 0 to epoch 2, the mean score of 1 run on task (m) improves from 25.0 % to 75.0 %: +50.0 points",
             True,
         ),
         (
             20,
             20,
-            "From epoch 0 to epoch 2, the m of 1 run on task goes from 50.0 % to 50.0 %: 0.0 points",
+            "From epoch 0 to epoch 2, the mean score of 1 run on task (m) goes from 50.0 % to 50.0 %: 0.0 points",
             False,
         ),
     ],
@@ -173,21 +173,21 @@ FIXED = "Fine-tuning fixed {} and broke {}, each in at least one run."
 @pytest.mark.parametrize(
     ("ours", "base", "text"),
     [
-        ([0.0] * 20, [0.0] * 20, "By m, no run answered any of the 20 samples of task correctly."),
+        ([0.0] * 20, [0.0] * 20, "No run answered any of the 20 samples of task (m) correctly."),
         (
             [1.0, 0.0, 0.0],
             [0.0, 1.0, 0.0],
-            "By m, all runs failed on 1 of the 3 samples of task. " + FIXED.format("1 sample", 1),
+            "All runs failed on 1 of the 3 samples of task (m). " + FIXED.format("1 sample", 1),
         ),
         (
             [1.0, 1.0],
             [0.0, 0.0],
-            "By m, at least one run answered each of the 2 samples of task correctly. " + FIXED.format("2 samples", 0),
+            "At least one run answered each of the 2 samples of task (m) correctly. " + FIXED.format("2 samples", 0),
         ),
         (
             [1.0, 0.0],
             [1.0, 0.0],
-            "By m, all runs failed on 1 of the 2 samples of task. Fine-tuning fixed and broke no samples.",
+            "All runs failed on 1 of the 2 samples of task (m). Fine-tuning fixed and broke no samples.",
         ),
     ],
 )
@@ -197,7 +197,7 @@ def test_samples_that_all_runs_failed_on_are_counted(ours: Values, base: Values,
 
 def test_without_a_base_model_no_sample_is_called_fixed() -> None:
     assert only(list(state_samples(results_of(a=[1.0, 0.0], b=[0.0, 0.0])))).text == (
-        "By m, all runs failed on 1 of the 2 samples of task."
+        "All runs failed on 1 of the 2 samples of task (m)."
     )
 
 
@@ -217,7 +217,7 @@ def test_pareto_optimal_runs_are_named_from_the_cheapest() -> None:
         for run, cost, score, on_front in costs
     ]
     assert only(list(state_costs(replace(results, costs=tuple(points))))).text == (
-        "Pareto-optimal runs on task (no other is both cheaper to train and at least as good): a (15 min, 50.0 % m "
-        "(95 % interval 40.0 to 60.0 %)), b (90 min, 75.0 % m (95 % interval 40.0 to 60.0 %))."
+        "Pareto-optimal runs on task (m) (no other is both cheaper to train and at least as good): a (15 min, 50.0 % "
+        "(95 % interval 40.0 to 60.0 %)), b (90 min, 75.0 % (95 % interval 40.0 to 60.0 %))."
     )
     assert list(state_costs(replace(results, costs=tuple(points[:1])))) == []

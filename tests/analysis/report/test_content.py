@@ -54,8 +54,8 @@ def test_every_sentence_of_the_report_is_in_markdown_and_html(analysis: Analysis
 def test_a_notebook_shows_the_findings_and_the_cells_of_the_runs() -> None:
     content = report_of(dozens())
     shown = html.unescape(notebook_html(content))
-    for finding in content.findings:
-        assert finding.text in shown
+    for sentence in (*content.answer, *(finding.text for finding in content.findings)):
+        assert sentence in shown
     runs = content.tables()["runs"]
     for cell in column(runs, "score:capitalization")[:30]:
         assert f"<td>{cell.text}</td><td>{cell.detail}</td>" in shown
@@ -133,7 +133,8 @@ def test_the_best_run_is_marked_and_is_no_base_model() -> None:
     content = report_of(dozens())
     table = content.tables()["runs"]
     (best,) = table.best
-    assert f"{column(table, 'run')[best].text} is best" in content.answer[0]
+    assert column(table, "run")[best].text == "SmolLM2-135M_rank64_lr1e-3_seed2"
+    assert "model SmolLM2-360M-Instruct, lora_rank 64, lr 1e-3 is best with 98.8 % over 2 seeds" in content.answer[0]
     assert column(table, "type")[best].text == "Fine-tuned"
 
 
@@ -172,17 +173,15 @@ def test_a_long_table_names_the_file_with_all_rows() -> None:
     assert content.tables()["runs"].left_out(60) is None
 
 
-def test_the_order_of_ties_is_called_chance() -> None:
-    analysis = dozens()
-    base = [item for item in analysis.comparisons if item.against == "base"]
-    best = tuple(replace(item, against="best", significant=number > 0) for number, item in enumerate(base))
-    sentences = texts(report_of(replace(analysis, comparisons=(*base, *best))), "task-1")
-    assert any(
-        sentence.endswith(
-            "One other run is statistically indistinguishable from the best one: the order among them may be chance."
-        )
-        for sentence in sentences
-    )
+def test_the_order_of_ties_is_called_chance_and_the_best_value_is_corrected() -> None:
+    content = report_of(made_up(ranks=(4, 16, 48, 64)))
+    ranked = content.tables()["ranking-1"]
+    assert [row["setting"].text for row in ranked.rows] == ["rank48", "rank64", "rank16", "rank4"]
+    sentence = next(sentence for sentence in texts(content, "task-1") if sentence.startswith("4 runs by exact"))
+    assert "Without the effect of being chosen, the best one has" in sentence
+    tied = sum(row["p"].detail == "not significant" for row in ranked.rows)
+    many = {0: "differs significantly from all others", 1: "and one other was detected"}
+    assert many.get(tied, f"and {tied} others was detected") in sentence
 
 
 def test_the_losses_as_trained_and_as_evaluated_are_in_the_report() -> None:

@@ -150,9 +150,7 @@ def test_any_two_runs_are_compared_word_by_word(chromium: Any, tmp_path: Path) -
         only = [number for number in range(25) if values["rank4"][number] != values["rank16"][number]]
         assert shown.inner_text() == f"{len(only)} of 25 samples; page 1 of 1"
         assert visit.texts(".pair h4") == [f"sample {number} · kind: {groups[number % 2]}" for number in only]
-        said = {
-            name: {("word", "Word")[int(values[name][number] or 0)] for number in only} for name in ("rank4", "rank16")
-        }
+        said = {name: {"Word" if values[name][number] else "word" for number in only} for name in ("rank4", "rank16")}
         assert set(visit.texts(".pair mark.gone")) == said["rank4"] | {"k4"}
         assert set(visit.texts(".pair mark.new")) == said["rank16"] | {"16"}
         assert visit.page.locator(".pair b").count() == 0
@@ -161,15 +159,8 @@ def test_any_two_runs_are_compared_word_by_word(chromium: Any, tmp_path: Path) -
         box.get_by_role("button", name="Next").click()
         assert visit.page.locator(".pair h4").first.inner_text().startswith("sample 10 ")
         box.get_by_label("kind").select_option(label="even")
-        box.get_by_label("Search samples").fill("number sample 1")
-        assert [text.split(" ·")[0] for text in visit.texts(".pair h4")] == [
-            "sample 1",
-            "sample 11",
-            "sample 13",
-            "sample 15",
-            "sample 17",
-            "sample 19",
-        ]
+        box.get_by_label("Search samples").fill("sample 13")
+        assert visit.texts(".pair h4") == ["sample 13 · kind: even"]
 
 
 def test_numbers_are_compared_with_the_largest_changes_first(chromium: Any, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_no_value_is_a_command_of_latex() -> None:
 
 def test_a_table_of_scores_has_factors_intervals_and_units_in_the_titles() -> None:
     tables = latex_tables(content_of(dozens()))
-    assert set(tables) == {"scores-1.tex", "effects-1.tex", "effects-1-levels.tex"}
+    assert set(tables) == {"scores-1.tex", "seeds-1.tex", "effects-1.tex", "effects-1-levels.tex"}
     header, _, best = [line for line in tables["scores-1.tex"].splitlines() if " & " in line][:3]
     assert header == (
         r"Model & LoRA Rank & \shortstack{Learning\\Rate} & Seed & Epoch & Score (\%) & "

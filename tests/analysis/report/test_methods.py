@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 from support.analyses import dozens, made_up
+from tunebook.analysis import statistics
 from tunebook.analysis.records import Interval
 from tunebook.analysis.report.methods import methods_of
 from tunebook.analysis.report.sections import content_of
@@ -41,14 +43,16 @@ def test_other_methods_give_other_sentences() -> None:
     bootstrap = Interval(0.1, 0.2, "bootstrap")
     changed = replace(
         analysis,
-        comparisons=tuple(replace(item, test="paired bootstrap", interval=bootstrap) for item in analysis.comparisons),
+        comparisons=tuple(
+            replace(item, test="sign-flip, saddlepoint", interval=bootstrap) for item in analysis.comparisons
+        ),
         effects=tuple(
             replace(effect, test="Wald test, standard errors clustered by sample") for effect in analysis.effects
         ),
     )
     text = " ".join(methods_of(changed).sentences)
     assert "McNemar" not in text
-    assert "a sign-flip test of the paired differences (Efron and Tibshirani 1993; Davison and Hinkley 1997)" in text
+    assert "saddlepoint approximation (Pitman 1937; Lugannani and Rice 1980; Robinson 1982)" in text
     assert (
         "degrees of freedom of Hotelling's T² (Hotelling 1931; Liang and Zeger 1986; Cameron and Miller 2015)" in text
     )
@@ -56,6 +60,22 @@ def test_other_methods_give_other_sentences() -> None:
 
 def test_the_families_of_tests_have_their_sizes() -> None:
     table = content_of(dozens()).tables()["tests"]
-    assert [[cell.text for _, cell in table.cells(row)] for row in table.rows] == [
-        ["capitalization", "exact", "final epoch against the base model", "38", "Holm", "32"]
-    ]
+    rows = [[cell.text for _, cell in table.cells(row)] for row in table.rows]
+    assert rows[0] == ["capitalization", "exact", "final epoch against the base model", "38", "Holm", "32"]
+    assert rows[1][2:5] == ["settings over seeds against the base model", "18", "Holm"]
+
+
+def test_every_method_that_an_analysis_can_use_has_words_and_sources() -> None:
+    """A method without words would be in the paragraph under its short name."""
+    rooms = Path(statistics.__file__).parent
+    code = "".join(path.read_text() for path in rooms.glob("*.py"))
+    methods = set(re.findall(r'Interval\([^\n]*?, "([A-Z][^"]+)", ', code)) | set(
+        re.findall(r'quantile, "(\w+)"\)', code)
+    )
+    assert {"Wilson", "Newcombe", "Student t", "Student t and Hall", "Tukey", "Bonferroni"} <= methods
+    for method in methods:
+        changed = tuple(
+            replace(item, interval=Interval(0.1, 0.2, method), simultaneous=None) for item in made_up().comparisons
+        )
+        text = " ".join(methods_of(replace(made_up(), comparisons=changed)).sentences)
+        assert f"{method}." not in text, method

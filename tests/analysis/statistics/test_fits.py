@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from support.tables import run_of
+from tunebook.analysis.records import FactorUse
 from tunebook.analysis.statistics.fits import SampleFit
-from tunebook.analysis.statistics.linear_model import LinearModel
+from tunebook.analysis.statistics.linear_model import LinearModel, build_model
 
 
 def test_no_effect_is_found_about_as_often_as_the_level_says() -> None:
@@ -39,3 +41,20 @@ def test_many_levels_and_few_samples_are_hotellings_test() -> None:
         assert (wald.statistic, wald.p) == pytest.approx((f, f_distribution.sf(f, 7, 13)))
         found += wald.p < 0.05
     assert found <= 32
+
+
+def test_runs_at_chance_have_an_effect_in_about_five_percent_of_all_families() -> None:
+    """Two factors and their interaction over samples, corrected together: three tests, one of them a paired test."""
+    runs = [run_of("", {"lr": rate, "lora_rank": rank}) for rate in ("1", "2") for rank in ("4", "16", "64")]
+    factors = (FactorUse("lr", "Rate", ("1", "2")), FactorUse("lora_rank", "Rank", ("4", "16", "64")))
+    model = build_model(runs, factors)
+    assert model is not None
+    rng = np.random.default_rng(3)
+    found = 0
+    for _ in range(300):
+        fit = SampleFit((rng.random((6, 50)) < 0.5).astype(float), model)
+        tests = [fit.test(model.restriction(("lr", "lora_rank")))]
+        for key, levels in model.codes.items():
+            tests.append(fit.test_equal([model.row({key: level}) for level in levels]))
+        found += min(test.p for test in tests if test is not None) * len(tests) < 0.05
+    assert 3 <= found <= 28

@@ -9,6 +9,7 @@ from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.task_scores import TaskScores, verdict_looks
 from tunebook.analysis.formatting import p_text, plural
+from tunebook.analysis.records import Interval
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.seeds import Replicates
 
@@ -58,7 +59,7 @@ def _rows(scores: TaskScores, tested: Sequence[_Tested]) -> list[Row]:
     rows: list[Row] = []
     for item in sorted(tested, key=lambda item: -measure.goodness(item.difference)):
         difference = item.difference or 0.0
-        interval = item.interval if isinstance(item, Comparison) else item.difference_interval
+        interval = _interval(item)
         low = high = None
         if interval is not None:
             low, high = points * interval.low, points * interval.high
@@ -72,6 +73,13 @@ def _rows(scores: TaskScores, tested: Sequence[_Tested]) -> list[Row]:
         }
         rows.append(_subject(scores, item) | row)
     return rows
+
+
+def _interval(item: _Tested) -> Interval | None:
+    """The interval that holds together with those of the family, on which the verdicts are decided."""
+    if item.simultaneous is not None:
+        return item.simultaneous
+    return item.interval if isinstance(item, Comparison) else item.difference_interval
 
 
 def _subject(scores: TaskScores, item: _Tested) -> Row:
@@ -106,7 +114,7 @@ def _spec(scores: TaskScores, rows: list[Row]) -> Spec:
     )
     point = {"y": y, "x": x, "tooltip": words, "size": marks.emphasized(size * 2, size)}
     zero = marks.layer({"type": "rule", "style": "reference"}, {"x": _across(scores, "at")}, data="zero")
-    look = {"type": "rule", "strokeWidth": thickness}
+    look = {"type": "rule", "strokeWidth": thickness, "strokeOpacity": 1 if is_named else 0.45}
     intervals = marks.layer(look, bars, where="isValid(datum.low)", is_filtered=is_filtered)
     points = marks.layer({"type": "point", "filled": True, "opacity": 1}, channels | point, is_filtered=is_filtered)
     layers = [zero, intervals, points | marks.hover("name")]
@@ -132,14 +140,14 @@ def _across(scores: TaskScores, field: str) -> Spec:
 
 
 def _caption(scores: TaskScores, rows: Sequence[Row], tested: Sequence[_Tested], noun: str) -> str:
-    first = tested[0]
-    intervals = scores.analysis.interval_title
+    bars = f"{scores.analysis.interval_title}s"
+    if all(item.simultaneous is not None for item in tested):
+        bars += " that hold for all rows together"
     of = "the run's score after its last evaluated epoch minus that of its base model, on the same samples"
     if noun == "setting":
         of = "the mean over a setting's seeds minus the base model, on the same samples"
-    text = f"Points: {of}; bars: {intervals}s. Colours: paired tests, corrected (Holm) over {plural(len(rows), noun)}."
-    if isinstance(first, Comparison):
-        text = f"Points: {of}; bars: {intervals}s. Colours: {first.test}, corrected (Holm)."
+    tests = ", ".join(sorted({item.test for item in tested if item.test})) or "paired tests"
+    text = f"Points: {of}; bars: {bars}. Colours: {tests}, corrected (Holm) over {plural(len(rows), noun)}."
     if len(rows) > _MOST_NAMED:
         text += f" {plural(len(rows), noun)}, sorted by difference."
     return text

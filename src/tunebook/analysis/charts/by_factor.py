@@ -42,7 +42,7 @@ def _figure(scores: TaskScores, factor: FactorUse) -> Figure:
     effect = effects.get((factor.key,))
     levels = _levels(factor, rows, effect)
     spec = scores.spec(rows, *_layers(scores, factor, levels), levels=levels)
-    caption = "Small points: runs; diamonds: the mean of each level"
+    caption = "Small points: runs; diamonds: the estimated mean of each level"
     if _has_intervals(levels):
         caption += "; bars: its interval"
     caption += scores.base_note + _test_sentence(effect)

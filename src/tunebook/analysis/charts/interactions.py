@@ -77,7 +77,9 @@ def _lines(scores: TaskScores, rows: list[Row], across: FactorUse, down: FactorU
     for row in sorted(rows, key=lambda row: across.levels.index(row["across"])):
         ends[row["down"]] = row | {"label": f"{down.label} {row['down']}" if has_numbers else row["down"]}
     values = [row[key] for row in rows for key in ("mean", "low", "high") if row[key] is not None]
-    labels = label_lines(list(ends.values()), channels, values, height=_HEIGHT, log=False)
+    labels = label_lines(
+        list(ends.values()), channels, values, height=_HEIGHT, log=False, beside=9 + _OFFSET_PX * (len(levels) - 1) / 2
+    )
     datasets = {"labels": list(labels.rows)}
     return marks.layered(rows, *layers, labels.layer, datasets=datasets, padding=labels.padding)
 

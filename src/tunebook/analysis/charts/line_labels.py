@@ -27,7 +27,9 @@ class LineLabels:
     padding: Spec
 
 
-def label_lines(ends: Sequence[Row], channels: Spec, values: Sequence[float], *, height: int, log: bool) -> LineLabels:
+def label_lines(
+    ends: Sequence[Row], channels: Spec, values: Sequence[float], *, height: int, log: bool, beside: float = 7
+) -> LineLabels:
     """Names each line at its end; names that would overlap are moved apart.
 
     Args:
@@ -36,6 +38,7 @@ def label_lines(ends: Sequence[Row], channels: Spec, values: Sequence[float], *,
         values: everything that the vertical axis shows.
         height: of the figure, in pixels.
         log: whether the vertical axis is logarithmic.
+        beside: how far the names are from the ends, in pixels.
     """
     field = channels["y"]["field"]
     to, back = (math.log, math.exp) if log else (float, float)
@@ -44,8 +47,8 @@ def label_lines(ends: Sequence[Row], channels: Spec, values: Sequence[float], *,
     places = map(back, _apart([to(row[field]) for row in ends], gap))
     rows = tuple(row | {field: marks.compact(place)} for row, place in zip(ends, places, strict=True))
     longest = max((len(str(row["label"])) for row in ends), default=0)
-    room = round(min(_MOST_ROOM, max(_LEAST_ROOM, _LETTER_PX * longest + _GAP_PX)))
-    mark = {"type": "text", "align": "left", "baseline": "middle", "dx": 7, "limit": room - 7}
+    room = round(min(_MOST_ROOM, max(_LEAST_ROOM, _LETTER_PX * longest + _GAP_PX)) + beside - 7)
+    mark = {"type": "text", "align": "left", "baseline": "middle", "dx": beside, "limit": round(room - 7)}
     text = {"text": {"field": "label", "type": "nominal"}}
     is_filtered = all("run" in row for row in rows)
     layer = marks.layer(mark, channels | text, data="labels", is_filtered=is_filtered) | {"name": "labels"}

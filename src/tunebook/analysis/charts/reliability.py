@@ -78,7 +78,9 @@ def _spec(rows: list[Row]) -> Spec:
         ("high", "to", ".3f"),
     )
     size = marks.axis("answers", "quantitative", "Answers", scale={"range": [18, 260], "zero": True})
-    size["legend"] = {"orient": "bottom", "title": "Answers in the bin", "tickCount": 3}
+    most = max(row["answers"] for row in rows)
+    counts = sorted({max(1, most // 4), max(1, most // 2), most})
+    size["legend"] = {"orient": "bottom", "title": "Answers in the bin", "values": counts}
     diagonal = marks.layer({"type": "line", "style": "reference"}, {"x": x, "y": y}, data="calibrated")
     bars = {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": colour}
     intervals = marks.layer({"type": "rule", "strokeOpacity": 0.6}, bars, where="isValid(datum.low)", is_filtered=True)

@@ -14,6 +14,7 @@ from tunebook.analysis.records import Measure, Score, TaskUse
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.measure_results import CostPoint
 from tunebook.analysis.statistics.pairwise import Comparison
+from tunebook.analysis.statistics.ranking import RankedSetting
 from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.analysis.values import Analysis
 from tunebook.core.plan import RunType
@@ -27,7 +28,7 @@ _UNDETECTED = "no difference from base detected"
 _GREY = "#8a8f96"
 _OTHERS = {_UNDETECTED: (_GREY, "circle"), NOT_COMPARED: ("#56B4E9", "square"), BASE: ("#CC79A7", "diamond")}
 
-_T = TypeVar("_T", CostPoint, Effect, Comparison, Replicates)
+_T = TypeVar("_T", CostPoint, Effect, Comparison, Replicates, RankedSetting)
 
 
 def verdict_looks(measure: Measure) -> dict[str, tuple[str, str]]:

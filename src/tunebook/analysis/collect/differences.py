@@ -198,7 +198,8 @@ def _evaluation_deviations(evaluation: EvaluationRecord, subject: str) -> Iterat
             missing = f"{score.missing} of {score.missing + score.answers} samples"
             yield Deviation("samples", subject, f"{missing} have no usable value of {score.measure}")
         if score.logged_note:
-            yield Deviation("score", subject, f"{score.measure}: {score.logged_note}")
+            logged = f"the log's {score.logged_metric} of {score.measure} is {score.logged:.6g}"
+            yield Deviation("score", subject, f"{logged}: {score.logged_note}")
 
 
 def _other_samples(found: Collected) -> Iterator[Deviation]:

@@ -147,7 +147,8 @@ def _other_metrics(found: Collected, task: TaskUse, scores: Mapping[EvaluationKe
             f"On {task.name}, the report's {measure} is the mean over the samples, and {plural(len(differing), 'log')} "
         )
         text += "says" if len(differing) == 1 else "say"
-        yield f"{text} another number. {found.shown(first.evaluation)}: {first.logged_note}."
+        example = f"In {found.shown(first.evaluation)}, the log's {first.logged_metric} is {first.logged:.6g}"
+        yield f"{text} another number. {example}: {first.logged_note}."
 
 
 def _repeated(task: str, evaluations: Sequence[Samples]) -> Iterator[str]:

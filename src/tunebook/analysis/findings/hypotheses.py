@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.findings.finding import TO_RETRAINING, TO_SAMPLES, Finding, listed, shortened
-from tunebook.analysis.formatting import Scale, p_text, percent_text, plural, scale_of
+from tunebook.analysis.formatting import Scale, capitalized, p_text, percent_text, plural, scale_of
 from tunebook.analysis.records import Family, Measure, TaskUse
 from tunebook.analysis.statistics.claims import ClaimKind
 from tunebook.analysis.statistics.frozen import Frozen, changes_of
@@ -22,15 +22,16 @@ def state_hypotheses(results: Sequence[HypothesisResult], tasks: Sequence[TaskUs
         text = f"{_titled(item)} is {explained_verdict(item)}."
         if item.difference is not None:
             text += f" {_numbers(item, hypothesis_scale(item, tasks))}"
-        if item.is_exploratory:
-            text += f" This result is exploratory: {frozen_text(item.frozen)}."
+        if item.is_exploratory and item.frozen.when is not None:
+            text += f" {capitalized(frozen_text(item.frozen))}."
         elif item.frozen.removed:
-            text += f" It is no longer on the plan ({item.frozen.removed})."
+            text += f" It is no longer on the plan (seen {item.frozen.removed})."
         yield Finding("hypothesis", text, item.significant, item.task)
 
 
 def _titled(item: HypothesisResult) -> str:
-    return f"{item.name[:1].upper()}{item.name[1:]} (`{item.contrast}`)"
+    kind = ", exploratory" if item.is_exploratory else ""
+    return f"{capitalized(item.name)} (“{item.contrast}”{kind})"
 
 
 def hypothesis_scale(item: HypothesisResult, tasks: Sequence[TaskUse]) -> Scale:
@@ -63,14 +64,25 @@ def _opposite(item: HypothesisResult) -> str:
 
 def _compatible(item: HypothesisResult) -> str:
     """What the data do not exclude; after the correction an interval may exclude it."""
+    if item.is_against:
+        opposite = (
+            "the difference is smaller than claimed" if item.margin else "the difference is in the other direction"
+        )
+        return f"{opposite}, which could be chance{_after_correction(item.p_against, item.p_against_holm, item)}"
     alternative = "no difference"
     if item.kind is ClaimKind.WITHIN:
         alternative = "a difference of the margin or more"
     elif item.margin:
         alternative = "a difference that is smaller than claimed"
-    if item.p is not None and item.p_holm is not None and item.p < ALPHA <= item.p_holm:
-        return f"after the correction for {item.family.size} tests, the data are compatible with {alternative}"
-    return f"the data are compatible with {alternative}"
+    corrected = _after_correction(item.p, item.p_holm, item)
+    return f"the data are compatible with {alternative}{corrected}"
+
+
+def _after_correction(p: float | None, p_holm: float | None, item: HypothesisResult) -> str:
+    """That only the correction makes a test not significant."""
+    if p is None or p_holm is None or not p < ALPHA <= p_holm:
+        return ""
+    return f" after the correction for {item.family.size} tests"
 
 
 def _numbers(item: HypothesisResult, scale: Scale) -> str:
@@ -80,7 +92,7 @@ def _numbers(item: HypothesisResult, scale: Scale) -> str:
         interval = f" ({percent_text(item.interval.level)} interval {scale.bounds(item.interval)})"
     scope = TO_RETRAINING if item.generalizes == "seeds" else TO_SAMPLES
     text = (
-        f"The two sides have {scale.value(item.left)} and {scale.value(item.right)} of {item.measure} {where}, a "
+        f"The two sides have {scale.value(item.left)} and {scale.value(item.right)} ({item.measure} {where}), a "
         f"difference of {scale.change(item.difference or 0.0)}{interval}; {item.test}, {p_text(item.p_holm)}"
         f"{_correction(item.family)}, {plural(item.n, 'sample')}, {plural(item.runs, 'run')}. The result {scope}."
     )
@@ -109,7 +121,7 @@ def _correction(family: Family) -> str:
 def frozen_text(frozen: Frozen) -> str:
     """Since when a hypothesis is on the plan."""
     if frozen.when is None:
-        return "no job was submitted by tunebook, so that nothing was frozen"
+        return "not frozen"
     if frozen.is_before_jobs:
         return f"frozen {frozen.when}, {frozen.time}"
     return f"it was first seen {frozen.when}, {frozen.time}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tunebook.analysis.findings.effect_words import measure_text
 from tunebook.analysis.findings.finding import (
     COULD_BE_CHANCE,
     FEW_RUNS,
@@ -62,20 +63,14 @@ def _most_notable(results: MeasureResults, items: Sequence[Comparison]) -> Compa
 
 def _summary(results: MeasureResults, items: Sequence[Comparison]) -> str:
     """How many runs differ from their base model."""
-    measure, task = results.table.measure, results.table.task
+    measure, task = results.table.measure, measure_text(results)
     higher, lower = count_significant(items)
     runs, rest = plural(len(items), "run"), len(items) - higher - lower
     tests = f"paired tests on the same samples, {_correction(items[0].family)}"
-    counts = (
-        f"{higher} have a significantly higher {measure.name} on {task} than their base model and {lower} a "
-        "significantly lower one"
-    )
+    counts = f"{higher} score significantly higher on {task} than their base model and {lower} significantly lower"
     if measure.has_direction:
         improved, worse = (lower, higher) if measure.direction is Direction.LOWER else (higher, lower)
-        counts = (
-            f"{improved} improved significantly on their base model and {worse} got significantly worse on {task} "
-            f"({measure.name}, {measure.reading})"
-        )
+        counts = f"{improved} improved significantly on their base model and {worse} got significantly worse on {task}"
     return f"Of {runs}, {counts}; for {rest} no difference was detected ({tests})."
 
 
@@ -94,21 +89,13 @@ def _against_base(results: MeasureResults, item: Comparison) -> str:
     if base.interval is not None:
         base_score += f" ({scale.interval(base.interval)})"
     text = (
-        f"{labels[item.run]} scores {_value(results, own.value, own.interval)} on {item.task}, "
+        f"{labels[item.run]} scores {scale.with_interval(own.value, own.interval)} on {measure_text(results)}, "
         f"{_verdict(results, item)} its base model {labels[item.other]} with {base_score}: "
         f"{_difference(results, item.difference, item.interval, item.simultaneous, item.family)}, {item.test}, "
         f"{p_text(item.p_holm)}, n = {item.n}."
     )
     if not item.significant and item.difference != 0:
         text += COULD_BE_CHANCE
-    return text
-
-
-def _value(results: MeasureResults, value: float | None, interval: Interval | None) -> str:
-    """``87.5 % accuracy (95 % interval 73.9 to 94.5 %)``."""
-    text = f"{results.scale.value(value)} {results.table.measure.name}"
-    if interval is not None:
-        text += f" ({percent_text(interval.level)} interval {results.scale.interval(interval)})"
     return text
 
 
@@ -167,8 +154,8 @@ def _range(results: MeasureResults) -> str:
     highest, lowest = results.ranking[0], results.ranking[-1]
     measure, scale = results.table.measure, results.scale
     return (
-        f"Whether a higher or a lower {measure.name} is better is not known, so no {_noun(results)} is called the best "
-        f"on {results.table.task}: the values of {plural(len(results.ranking), _noun(results))} range from "
+        f"Whether higher or lower values of {measure.name} are better is not known, so no {_noun(results)} is called "
+        f"the best on {results.table.task}: the values of {plural(len(results.ranking), _noun(results))} range from "
         f"{scale.value(lowest.value)} ({lowest.setting}) to {scale.value(highest.value)} ({highest.setting})."
     )
 
@@ -202,7 +189,7 @@ def _first(results: MeasureResults, best: RankedSetting, same: Sequence[RankedSe
     over = ""
     if len(best.runs) > 1:
         over = f", over {plural(len(best.runs), 'seed')}"
-    return f"{among}, {shown} the {extreme} {mean}{measure.name} on {results.table.task}: {value}{over}."
+    return f"{among}, {shown} the {extreme} {mean}score on {measure_text(results)}: {value}{over}."
 
 
 def _relations(
@@ -260,13 +247,13 @@ def _selection(results: MeasureResults, best: RankedSetting) -> str:
     text = f"The best {noun} was chosen by these same values, which makes its own value too good on average"
     if best.corrected is None:
         return f"{text}."
-    corrected = f"{results.scale.value(best.corrected)} {results.table.measure.name}"
-    return f"{text}; chosen on some of the {unit} and scored on the others, the best {noun} has {corrected}."
+    corrected = results.scale.value(best.corrected)
+    return f"{text}; chosen on some of the {unit} and scored on the others, the best {noun} scores {corrected}."
 
 
 def state_epochs(results: MeasureResults) -> Iterator[Finding]:
     """The mean score after the first and after the last evaluated epoch."""
-    change, scale, measure = results.epochs, results.scale, results.table.measure
+    change, scale = results.epochs, results.scale
     if change is None:
         return
     span = "From the first to the last epoch"
@@ -275,9 +262,8 @@ def state_epochs(results: MeasureResults) -> Iterator[Finding]:
     test = change.test
     is_significant = test.p < ALPHA
     verb = _changes(results, test.difference) if is_significant else "goes"
-    mean = measure.name if change.runs == 1 else f"mean {measure.name}"
     text = (
-        f"{span}, the {mean} of {plural(change.runs, 'run')} on {results.table.task} {verb} from "
+        f"{span}, the mean score of {plural(change.runs, 'run')} on {measure_text(results)} {verb} from "
         f"{scale.value(change.before)} to {scale.value(change.after)}: "
         f"{_difference(results, test.difference, test.interval, None, None)}, {test.name}, {p_text(test.p)}, "
         f"n = {change.n}, {TO_SAMPLES}."
@@ -305,12 +291,12 @@ def state_costs(results: MeasureResults) -> Iterator[Finding]:
     shown = []
     for point in sorted(points, key=lambda point: point.cost):
         if point.on_front:
-            value = _value(results, point.score, point.interval)
+            value = results.scale.with_interval(point.score, point.interval)
             shown.append(f"{results.labels[point.run]} ({_cost_text(point)}, {value})")
     if shown:
-        text = f"Pareto-optimal runs on {results.table.task} (no other is both cheaper to train and at least as good"
+        text = f"Pareto-optimal runs on {measure_text(results)} (no other is both cheaper to train and at least as good"
         if results.table.measure.direction is Direction.LOWER:
-            text += f"; a lower {results.table.measure.name} is better"
+            text += "; lower is better"
         yield Finding("cost", f"{text}): {shortened(shown)}.")
 
 
@@ -326,7 +312,7 @@ def state_samples(results: MeasureResults) -> Iterator[Finding]:
     changes = results.changes
     if changes is None or len(results.table.finals) < 2:  # noqa: PLR2004  a single run is not all runs
         return
-    text = f"By {results.table.measure.name}, {_failed(results.table.task, changes)}"
+    text = _failed(measure_text(results), changes)
     if _comparisons(results, "base"):
         fixed = plural(len(changes.fixed), "sample")
         if changes.fixed or changes.broken:
@@ -339,9 +325,9 @@ def state_samples(results: MeasureResults) -> Iterator[Finding]:
 def _failed(task: str, changes: SampleChanges) -> str:
     wrong, samples = len(changes.all_wrong), plural(len(changes.common), "sample")
     if not changes.common:
-        return f"no sample of {task} was answered by every run."
+        return f"No sample of {task} was answered by every run."
     if wrong == len(changes.common):
-        return f"no run answered any of the {samples} of {task} correctly."
+        return f"No run answered any of the {samples} of {task} correctly."
     if wrong == 0:
-        return f"at least one run answered each of the {samples} of {task} correctly."
-    return f"all runs failed on {wrong} of the {samples} of {task}."
+        return f"At least one run answered each of the {samples} of {task} correctly."
+    return f"All runs failed on {wrong} of the {samples} of {task}."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.formatting import Scale, p_text, plural
+from tunebook.analysis.findings.hypotheses import explained_verdict, hypothesis_scale
+from tunebook.analysis.formatting import Scale, capitalized, p_text, plural
 from tunebook.analysis.records import Interval, Measure, TaskUse
 from tunebook.analysis.report.content import Block, Section, Text
 from tunebook.analysis.statistics.pairwise import Comparison
@@ -14,8 +15,10 @@ from tunebook.analysis.values import Analysis
 
 __all__ = ["answer_of", "answer_section"]
 
-_MOST_TASKS = 3
+_MOST_TASKS = _MOST_HYPOTHESES = 3
 _EXPLORATORY = "The plan states no hypothesis, so this is exploratory."
+
+_OTHERS = "Everything else in this report is exploratory."
 
 _Tested = Comparison | Replicates
 
@@ -29,7 +32,9 @@ def answer_section(answer: Sequence[str], figures: Sequence[Figure]) -> Section:
 
 
 def answer_of(analysis: Analysis) -> tuple[str, ...]:
-    """One sentence per task, and one on what kind of answer it is."""
+    """The verdicts on the plan's hypotheses; without any, one sentence per task and that they are exploratory."""
+    if analysis.hypotheses:
+        return tuple(_verdicts(analysis))
     sentences = [_of_task(analysis, task) for task in analysis.tasks[:_MOST_TASKS]]
     sentences = [sentence for sentence in sentences if sentence]
     if not sentences:
@@ -38,6 +43,21 @@ def answer_of(analysis: Analysis) -> tuple[str, ...]:
     if more > 0:
         sentences.append(f"{plural(more, 'more task')} below.")
     return (*sentences, _EXPLORATORY)
+
+
+def _verdicts(analysis: Analysis) -> Iterator[str]:
+    """The first hypotheses with their verdicts."""
+    for item in analysis.hypotheses[:_MOST_HYPOTHESES]:
+        text = f"{capitalized(item.name)} (`{item.contrast}`) is {explained_verdict(item)}"
+        if item.difference is not None:
+            scale = hypothesis_scale(item, analysis.tasks)
+            text += f"; {item.measure} on {item.task}: {scale.difference(item.difference, item.interval)}"
+            text += f", {p_text(item.p_holm)}"
+        yield f"{text}{' (exploratory)' if item.is_exploratory else ''}."
+    more = len(analysis.hypotheses) - _MOST_HYPOTHESES
+    if more > 0:
+        yield f"{capitalized(plural(more, 'more hypothesis', 'more hypotheses'))} below."
+    yield _OTHERS
 
 
 def _of_task(analysis: Analysis, task: TaskUse) -> str:
@@ -59,7 +79,19 @@ def _of_task(analysis: Analysis, task: TaskUse) -> str:
             f"correction, {higher} higher and {len(found) - higher} lower; without a direction, none is called better."
         )
     best = max(tested, key=lambda item: measure.goodness(_value(item)))
-    return f"{subject}: {_best_sentence(analysis, best, measure, scale)} {_counts(found, tested, measure, noun)}"
+    parts = [_best_sentence(analysis, best, measure, scale), _selection(analysis, task, scale)]
+    parts.append(_counts(found, tested, measure, noun))
+    return f"{subject}: {' '.join(filter(None, parts))}"
+
+
+def _selection(analysis: Analysis, task: TaskUse, scale: Scale) -> str:
+    """What the best value is without the effect of having been chosen."""
+    for item in analysis.ranking:
+        if (item.task, item.measure) == (task.name, task.headline.name):
+            if item.corrected is None:
+                return ""
+            return f"Without the effect of being chosen among many, the best one has {scale.value(item.corrected)}."
+    return ""
 
 
 def _tested(analysis: Analysis, task: TaskUse) -> Iterator[_Tested]:

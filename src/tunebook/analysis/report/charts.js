@@ -149,7 +149,7 @@ function startPrinting(elements) {
     const next = elements.find((element) => !element.dataset.drawn && !element.querySelector(".failed"));
     if (next) draw(next).then(() => idle(drawRest));
   };
-  const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 200));
+  const idle = (work) => (window.requestIdleCallback ? requestIdleCallback(work, { timeout: 500 }) : setTimeout(work, 200));
   idle(drawRest);
   addEventListener("beforeprint", () => {
     printing = true;

@@ -160,10 +160,11 @@ _NOTEBOOK_ROWS = 30
 
 
 def notebook_html(content: Content) -> str:
-    """A heading, the findings, what is missing, and one row per run with its factors, loss and scores."""
+    """A heading, the answer, the findings, what is missing, and one row per run with its factors, loss and scores."""
     parts = [f"<h3>{escape(content.name)}</h3>"]
     if content.question:
         parts.append(f"<p><em>{escape(content.question)}</em></p>")
+    parts += [f"<p>{_prose(sentence)}</p>" for sentence in content.answer]
     items = [f"<li>{significance_mark(item.significant)} {escape(item.text)}</li>" for item in content.findings]
     if items:
         parts.append(f'<ul style="list-style:none;padding-left:0">{"".join(items)}</ul>')

@@ -21,6 +21,10 @@ _ALL_EXPLORATORY = (
     "The plan has no hypotheses: everything in this report is exploratory. Its p-values show what to test in new data, "
     "and not what is confirmed."
 )
+_NOT_FROZEN = (
+    "tunebook submitted no job here and froze nothing, so that it cannot know which hypotheses are older than the "
+    "results: everything in this report is exploratory."
+)
 _OTHERS = "Everything else in this report is exploratory: no hypothesis of the plan is about it."
 
 
@@ -30,7 +34,8 @@ def hypotheses_section(analysis: Analysis) -> Section:
     if not analysis.hypotheses:
         blocks.append(Text(_ALL_EXPLORATORY))
     else:
-        blocks += [hypotheses_table(analysis), Text(_OTHERS), Text(_HOW, Style.NOTE)]
+        others = _OTHERS if analysis.frozen else _NOT_FROZEN
+        blocks += [hypotheses_table(analysis), Text(others), Text(_HOW, Style.NOTE)]
     blocks += map(Text, change_sentences(analysis.frozen))
     return Section("hypotheses", "Hypotheses", tuple(blocks))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tunebook.analysis.formatting import percent_text, plural
+from tunebook.analysis.records import Interval
 from tunebook.analysis.report.content import Block, Section, Style, Text
 from tunebook.analysis.report.references import Reference, cited, reference
 from tunebook.analysis.report.tests_table import families_of
@@ -18,19 +19,40 @@ BIBLIOGRAPHY = "methods.bib"
 _INTERVALS = {  # the beginning of an interval's method: what it is an interval of, and its sources
     "Wilson": ("Proportions have Wilson score intervals", ("wilson1927", "newcombe1998single")),
     "bootstrap": (
-        "Means of other scores have percentile bootstrap intervals over the samples, expanded for small samples",
+        "Other means and differences over samples have percentile bootstrap intervals, expanded for small samples",
         ("efron1993", "hesterberg2015"),
     ),
-    "Student t": ("Means over seeds have Student's t intervals", ("student1908",)),
+    "Student t and Hall": (
+        "Simultaneous intervals of skewed differences are the wider of Student's t and Hall's",
+        ("student1908", "hall1992"),
+    ),
+    "Student t": ("Means over runs have Student's t intervals", ("student1908",)),
+    "Tukey": ("The largest differences between levels have Tukey–Kramer intervals over all pairs", ("kramer1956",)),
+    "Bonferroni": ("The largest differences between levels have Bonferroni intervals over all pairs", ()),
     "Newcombe": (
         "Differences of proportions on the same samples have Newcombe's intervals for paired data",
         ("newcombe1998paired",),
     ),
+    "DeLong": ("Areas under the ROC curve have DeLong's intervals", ("delong1988",)),
+    "Tango": ("Differences of proportions in hypotheses have Tango's score intervals", ("tango1998",)),
+    "score": ("Differences between groups in hypotheses have score intervals", ("miettinen1985",)),
+    "Welch": ("Differences between groups have Welch's intervals", ("welch1951",)),
+    "sandwich": ("Estimated means have intervals from standard errors clustered by sample", ("liang1986",)),
 }
 _TESTS = {  # the beginning of a test's name
     "McNemar": ("McNemar's exact test", ("mcnemar1947", "agresti2013")),
-    "paired bootstrap": ("a sign-flip test of the paired differences", ("efron1993", "davison1997")),
+    "sign-flip, saddlepoint": (
+        "a sign-flip test of the paired differences by a saddlepoint approximation",
+        ("pitman1937", "lugannani1980", "robinson1982"),
+    ),
+    "sign-flip": ("an exact sign-flip test of the paired differences", ("pitman1937",)),
+    "score test": ("a score test of two proportions", ("miettinen1985",)),
     "sign": ("an exact sign test", ("agresti2013",)),
+    "Tango": ("Tango's score test", ("tango1998",)),
+    "DeLong": ("DeLong's test of correlated areas under the ROC curve", ("delong1988",)),
+    "Welch's F": ("Welch's analysis of variance", ("welch1951",)),
+    "Welch's t": ("Welch's t-test", ("welch1951",)),
+    "Cochran": ("Cochran's test of homogeneity", ("cochran1954",)),
     "analysis of variance": ("an analysis of variance over the runs (type III sums of squares)", ("scheffe1959",)),
     "Wald": (
         "a Wald test with standard errors clustered by sample and the degrees of freedom of Hotelling's T²",
@@ -118,19 +140,44 @@ def _evaluation(analysis: Analysis) -> Iterator[str]:
 
 
 def _intervals(analysis: Analysis, keys: list[str]) -> Iterator[str]:
-    used = {score.interval.method for record in analysis.evaluations for score in record.scores if score.interval}
-    used |= {item.interval.method for item in analysis.comparisons if item.interval}
-    for item in analysis.replicates:
-        used |= {each.method for each in (item.interval, item.difference_interval) if each is not None}
-    used |= {mean.interval.method for effect in analysis.effects for mean in effect.means if mean.interval}
+    used = dict.fromkeys(interval.method for interval in _all_intervals(analysis) if interval is not None)
     found = [_described(method, _INTERVALS, keys) for method in sorted(used)]
     if found:
-        yield f"All intervals are {percent_text(analysis.level)} confidence intervals."
+        yield f"All intervals are {percent_text(analysis.level)} confidence intervals, if nothing else is said."
         yield from (f"{text}." for text in dict.fromkeys(found))
 
 
+def _all_intervals(analysis: Analysis) -> Iterator[Interval | None]:
+    yield from (score.interval for record in analysis.evaluations for score in record.scores)
+    for item in analysis.comparisons:
+        yield from (item.interval, item.simultaneous)
+    yield from (result.interval for result in analysis.hypotheses)
+    for setting in analysis.replicates:
+        yield from (setting.interval, setting.difference_interval, setting.simultaneous)
+    for effect in analysis.effects:
+        if effect.difference is not None:
+            yield effect.difference.interval
+    yield from (mean.interval for effect in analysis.effects for mean in effect.means)
+    for found in analysis.aggregates.results:
+        yield found.interval
+        if found.comparison is not None:
+            yield found.comparison.interval
+    yield from (score.interval for score in analysis.groups.scores)
+    yield from (gap.interval for gap in analysis.groups.gaps)
+
+
 def _tests(analysis: Analysis, keys: list[str]) -> Iterator[str]:
-    paired = _listed(_described(name, _TESTS, keys) for name in sorted({item.test for item in analysis.comparisons}))
+    """The tests by what they compare."""
+
+    def words(names: Iterable[str]) -> str:
+        used = sorted(set(filter(None, names)))
+        return _listed(dict.fromkeys(_described(name, _TESTS, keys) for name in used))
+
+    stated = words(item.test for item in analysis.hypotheses)
+    if stated:
+        count = plural(len(analysis.hypotheses), "hypothesis", "hypotheses")
+        yield f"The plan states {count}, tested first and corrected among themselves, with {stated}."
+    paired = words(item.test for item in analysis.comparisons)
     if paired:
         yield (
             f"Runs were compared on the same samples, paired by id and target, with {paired}; these tests generalize "
@@ -138,21 +185,37 @@ def _tests(analysis: Analysis, keys: list[str]) -> Iterator[str]:
         )
     if any(item.difference is not None for item in analysis.replicates):
         yield "Settings were compared with their base model by each sample's mean over the seeds."
-    names = sorted({effect.test for effect in analysis.effects if effect.test})
-    if names:
-        tests = _listed(_described(name, _TESTS, keys) for name in names)
-        yield f"The effects of the varied factors and their interactions were tested by {tests}."
+    effects = words(effect.test for effect in analysis.effects)
+    if effects:
+        yield f"The effects of the varied factors and their interactions were tested by {effects}."
+    compared = [found.comparison for found in analysis.aggregates.results if found.comparison is not None]
+    aggregates = words(item.test for item in compared if item.p is not None)
+    if aggregates:
+        yield f"Measures of all samples together were compared with the base model by {aggregates}."
+    groups = words(item.test for item in analysis.groups.interactions)
+    if groups:
+        yield f"Whether a run's difference varies between groups of samples was tested by {groups}."
 
 
 def _corrections(analysis: Analysis, keys: list[str]) -> Iterator[str]:
     families = list(families_of(analysis))
     corrected = [each for each in families if each.family.correction == "Holm"]
     if corrected:
-        sizes = _listed(f"{each.task}: {each.family.name} ({plural(each.family.size, 'test')})" for each in corrected)
         keys.append("holm1979")
-        yield f"p-values were corrected by Holm's method ({cited('holm1979')}) within each family of tests: {sizes}."
+        sizes: dict[str, list[int]] = {}
+        for each in corrected:
+            sizes.setdefault(each.family.name, []).append(each.family.size)
+        texts = [f"{name} ({_tests_text(counts)})" for name, counts in sizes.items()]
+        yield f"p-values were corrected by Holm's method ({cited('holm1979')}) within each family: {_listed(texts)}."
     if families:
-        yield f"All tests are two-sided at the level {1 - analysis.level:.2g}."
+        yield f"The level of significance was {1 - analysis.level:.2g}; tests are two-sided unless stated otherwise."
+
+
+def _tests_text(counts: Sequence[int]) -> str:
+    """How many tests a family has, for each task and measure."""
+    if len(set(counts)) == 1:
+        return plural(counts[0], "test")
+    return f"{min(counts)} to {max(counts)} tests"
 
 
 def _software(analysis: Analysis) -> Iterator[str]:

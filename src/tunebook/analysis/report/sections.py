@@ -29,7 +29,16 @@ from tunebook.core.plan import RunType
 
 __all__ = ["content_of"]
 
-_DATA = ("runs.csv", "evaluations.csv", "comparisons.csv", "effects.csv", "hypotheses.csv", "samples.parquet")
+_DATA = (
+    "runs.csv",
+    "evaluations.csv",
+    "comparisons.csv",
+    "effects.csv",
+    "hypotheses.csv",
+    "aggregates.csv",
+    "groups.csv",
+    "samples.parquet",
+)
 _PART_OF = {"differences": "scores"}  # of all tasks but the first
 _CODE = ("Experiment", "Plan", "Data set", "Model ", "Commits")  # the beginnings of facts that are paths or hashes
 _SAMPLES = {
@@ -50,13 +59,14 @@ def content_of(analysis: Analysis, figures: Sequence[Figure] = (), *, as_of: str
     findings, answer = finding_entries(analysis), answer_of(analysis)
     sections = (
         answer_section(answer, figures),
-        hypotheses_section(analysis),
+        *([hypotheses_section(analysis)] if analysis.hypotheses else []),
         *findings_sections(analysis, findings),
         _varied(analysis),
         Section("runs", "All runs", (run_table(analysis, [task for task in tasks if task.final]),)),
         *_tasks(analysis, tasks, figures),
         *_training(figures),
         _samples(analysis),
+        *([] if analysis.hypotheses else [hypotheses_section(analysis)]),
         tests_section(analysis),
         _missing(analysis, as_of),
         _next_steps(analysis),

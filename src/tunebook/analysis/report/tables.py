@@ -1,4 +1,4 @@
-"""The report's tables: runs, scores, the best configurations, settings over seeds, and jobs."""
+"""The report's tables: runs, scores, settings over seeds, and jobs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.formatting import Scale, capitalized, is_number, p_text
+from tunebook.analysis.formatting import Scale, is_number, p_text
 from tunebook.analysis.records import EvaluationKey, EvaluationRecord, RunRecord, Score, TaskUse, Training
 from tunebook.analysis.report import cells
-from tunebook.analysis.report.content import Cell, Column, Table, Text
+from tunebook.analysis.report.content import Cell, Column, Table
 from tunebook.analysis.report.logged_columns import logged_columns, repetition_note
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.seeds import Replicates
@@ -17,7 +17,7 @@ from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState
 from tunebook.slurm.accounting import SlurmUse
 
-__all__ = ["best_runs", "job_table", "run_table", "score_tables", "seed_table"]
+__all__ = ["job_table", "run_table", "score_tables", "seed_table"]
 
 _LEAST_FINISHED_FIRST = (JobState.FAILED, JobState.RUNNING, JobState.PENDING, JobState.UNKNOWN, JobState.COMPLETED)
 _NOT_TRAINED, _NOT_COUNTED = Training(JobState.UNKNOWN), SlurmUse()
@@ -239,38 +239,6 @@ def _comparison_columns(analysis: Analysis, against: str, title: str, scale: Sca
         Column(against, title, difference, is_number=True, detail=analysis.interval_title),
         Column(f"p:{against}", "p", p, is_number=True, detail="verdict"),
     )
-
-
-def best_runs(analysis: Analysis, task: TaskScores) -> tuple[Text, Table] | None:
-    """The best final scores of a task, and a sentence on how sure their order is; ``None`` without scores."""
-    ranked = sorted(task.final.values(), key=lambda score: task.task.headline.goodness(score.value), reverse=True)
-    if not ranked:
-        return None
-    key, label = f"best-{analysis.tasks.index(task.task) + 1}", f"Best configurations: {task.task.name}"
-    best = ranked[:_BEST]
-    table = Table.of(key, label, _score_columns(analysis, best), best, note=capitalized(_HOLM))
-    return Text(_best_sentence(analysis, task, ranked)), table.without("epoch", "n", "log")
-
-
-def _best_sentence(analysis: Analysis, task: TaskScores, ranked: Sequence[Score]) -> str:
-    """How many scores there are, and how sure their order is."""
-    intervals = f"with {analysis.interval_title}s"
-    if len(ranked) == 1:
-        return f"One run has a score ({task.reading}) so far, {intervals}."
-    order = "best" if task.task.headline.has_direction else "highest"
-    text = f"{len(ranked)} scores ({task.reading}), the {order} first, {intervals}."
-    if len(ranked) > _BEST:
-        text = f"The {_BEST} {order} of {len(ranked)} scores ({task.reading}), {intervals}."
-    compared = analysis.comparisons_with("best")
-    keys = [(score.evaluation, score.measure) for score in ranked]
-    found = [compared[key] for key in keys if key in compared]
-    ties = sum(not each.significant for each in found)
-    if not found:
-        return f"{text} No test compared them with the best run: their order may be chance."
-    if not ties:
-        return f"{text} The best run differs significantly from every run that it was compared with."
-    others = "One other run is" if ties == 1 else f"{ties} other runs are"
-    return f"{text} {others} statistically indistinguishable from the best one: the order among them may be chance."
 
 
 def seed_table(analysis: Analysis) -> Table:

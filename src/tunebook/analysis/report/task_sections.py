@@ -12,8 +12,9 @@ from tunebook.analysis.report.content import Block, Entries, Entry, Section, Sty
 from tunebook.analysis.report.effect_tables import effect_blocks
 from tunebook.analysis.report.group_section import group_blocks
 from tunebook.analysis.report.number_section import number_blocks
+from tunebook.analysis.report.ranking_table import ranking_blocks
 from tunebook.analysis.report.risk_section import risk_blocks
-from tunebook.analysis.report.tables import best_runs, score_tables, seed_table
+from tunebook.analysis.report.tables import score_tables, seed_table
 from tunebook.analysis.values import Analysis
 
 __all__ = ["left_out", "task_section"]
@@ -80,7 +81,7 @@ def _before(analysis: Analysis, scores: TaskScores, part: str, number: int) -> I
     if part in _ABOVE:
         yield from _ABOVE[part](analysis, scores, number)
     if part == "scores":
-        yield from best_runs(analysis, scores) or ()
+        yield from ranking_blocks(analysis, scores, number)
 
 
 def _after(analysis: Analysis, scores: TaskScores, part: str, number: int) -> Iterator[Block]:

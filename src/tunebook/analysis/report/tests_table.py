@@ -44,9 +44,13 @@ def families_of(analysis: Analysis) -> Iterator[FamilyUse]:
 
 def _tested(analysis: Analysis) -> Iterator[tuple[str, str, Any]]:
     """Everything that has a family, with its task and measure."""
-    own: list[Any] = [*analysis.comparisons, *analysis.replicates, *analysis.effects]
+    own: list[Any] = [*analysis.hypotheses, *analysis.comparisons, *analysis.replicates, *analysis.effects]
+    own += analysis.groups.interactions
     for item in own:
         yield item.task, item.measure, item
+    for found in analysis.aggregates.results:
+        if found.comparison is not None:
+            yield found.task, found.measure, found.comparison
     for effect in analysis.effects:
         parts: list[FactorTest | None] = [each.test for each in effect.simple_effects]
         if effect.trend is not None:

@@ -99,6 +99,9 @@ class SeedFit:
     F = (SS of the hypothesis / its rows) / (residual SS / residual degrees of freedom). Means and differences have
     Student's t intervals from the residual variance; differences of more than two levels are by Tukey and Kramer.
 
+    Simulated with 40,000 data sets of 2 × 3 settings with 2 and 3 seeds of 100 samples that are right by chance or in
+    5 %: each test is significant in 4.8 to 5.1 % without an effect, any corrected one of a family in 4.2 to 4.6 %.
+
     Source: H. Scheffé (1959), The Analysis of Variance, chapter 4; computed by statsmodels' OLS and its F test. C. Y.
     Kramer (1956), Biometrics 12:307-310; the quantile by statsmodels' ``qsturng``, because SciPy's
     ``studentized_range.ppf`` takes 0.3 s.
@@ -188,6 +191,13 @@ class SampleFit:
 
     Two means are compared by the paired test of each sample's two means: with one run for each, it is the same test as
     that of the two runs.
+
+    Simulated with ``benchmarks/effects_level.py``: 1,000 data sets of 2 × 3 runs without an effect, with 10 to 200
+    samples that are right by chance, right with a probability of their own, right in 5 %, or log-normal. Each test is
+    significant at 5 % in 0 to 5.9 % of the data sets (few samples or rare right answers make the tests careful, not
+    wrong), and any corrected one of a family in 0 to 5.0 %; of 8 levels and 20 samples in 4.1 %. All Bonferroni
+    intervals of three and of eight levels cover together in 95 to 100 %. Intervals of means cover in 94 to 100 %, but
+    of log-normal scores of 10 to 200 samples in 90 to 92 %.
 
     Our own because statsmodels' ``OLS(...).fit(cov_type="cluster")``, which computes the same V, needs one row per
     score and does not have these degrees of freedom. Measured for 1,000 runs, 100 samples and 13 columns: 0.2 s and

@@ -66,7 +66,7 @@ class HypothesisResult:
         n: samples; of the left task where tasks are compared. ``runs`` is how many runs were compared.
         generalizes: ``seeds`` or ``samples``.
         p: one-sided for directions and margins; ``p_holm`` is corrected over its family.
-        p_against: two-sided and corrected over the family: a small value contradicts the hypothesis.
+        p_against: two-sided: a small value contradicts the hypothesis; ``p_against_holm`` is corrected over its family.
         frozen: since when it is on the plan, and whether that was before the first job.
         missing: runs that have no score yet; ``left_out`` have no partner on the other side.
         confounded: other settings in which the two sides differ throughout.
@@ -95,6 +95,7 @@ class HypothesisResult:
     p: float | None = None
     p_holm: float | None = None
     p_against: float | None = None
+    p_against_holm: float | None = None
     significant: bool | None = None
     family: Family = _FAMILY
     missing: tuple[str, ...] = ()
@@ -105,6 +106,14 @@ class HypothesisResult:
     def is_exploratory(self) -> bool:
         """Whether it was not on the plan before the first job."""
         return not self.frozen.is_before_jobs
+
+    @property
+    def is_against(self) -> bool:
+        """Whether the estimate is on the other side of what a direction claims."""
+        if self.difference is None:
+            return False
+        distance = self.difference - self.margin
+        return (self.kind is ClaimKind.ABOVE and distance < 0) or (self.kind is ClaimKind.BELOW and distance > 0)
 
 
 class _NotTestableError(Exception):
@@ -319,7 +328,7 @@ def _corrected(items: Sequence[HypothesisResult], name: str) -> list[HypothesisR
     found = []
     for item in correct_family(named, name):
         p_against = next(corrected_against) if item.p_against is not None else None
-        found.append(_with_verdict(replace(item, p_against=p_against)))
+        found.append(_with_verdict(replace(item, p_against_holm=p_against)))
     return found
 
 
@@ -329,6 +338,6 @@ def _with_verdict(item: HypothesisResult) -> HypothesisResult:
     verdict = Verdict.NOT_SUPPORTED
     if item.significant:
         verdict = Verdict.SUPPORTED
-    elif item.p_against is not None and item.p_against < ALPHA:
+    elif item.p_against_holm is not None and item.p_against_holm < ALPHA:
         verdict = Verdict.CONTRADICTED
     return replace(item, verdict=verdict)

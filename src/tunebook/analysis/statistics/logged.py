@@ -23,7 +23,8 @@ class Logged:
 
     Attributes:
         metric: its name in the log.
-        note: why it is not the mean over the samples, as a sentence without its full stop; empty if they are equal.
+        note: why it is not the mean over the samples, as the end of "the log's accuracy is 0.5: …"; empty if they are
+            equal.
     """
 
     value: float | None = None
@@ -41,28 +42,30 @@ def logged_value(metrics: Sequence[LoggedMetric], samples: Samples, measure: str
     if not own:
         return Logged()
     first = own[0]
-    if mean is None or _is_same(first.value, mean):
+    if mean is not None and _is_same(first.value, mean):
         return Logged(first.value, first.name)
     if first.is_mean:
         return Logged(first.value, first.name, _why_other_mean(first, samples, measure, mean))
-    note = f"the log's {first.name} is {first.value:.6g}: {first.note or 'it is no mean over the samples'}"
+    note = first.note or "it is no mean over the samples"
     means = [metric for metric in own if metric.is_mean]
-    if means and not _is_same(means[0].value, mean):
-        note += f"; {_why_other_mean(means[0], samples, measure, mean)}"
+    if means and (mean is None or not _is_same(means[0].value, mean)):
+        why = _why_other_mean(means[0], samples, measure, mean)
+        note += f"; the log's {means[0].name} is {means[0].value:.6g}: {why}"
     return Logged(first.value, first.name, note)
 
 
-def _why_other_mean(metric: LoggedMetric, samples: Samples, measure: str, mean: float) -> str:
+def _why_other_mean(metric: LoggedMetric, samples: Samples, measure: str, mean: float | None) -> str:
     """Why a mean in the log is not that of the samples' values: the log counts what is no value."""
-    said = f"the log's {metric.name} is {metric.value:.6g}"
     letters, as_zero = _as_counted(samples, measure)
     missing = sum(value is None for value in samples.values[measure])
     texts = len(letters) - len(as_zero) + missing
     if texts and _is_same(metric.value, fmean(letters)):
-        return f"{said}: it counts the letters or texts of {plural(texts, 'answer')} as numbers"
+        return f"it counts the letters or texts of {plural(texts, 'answer')} as numbers"
     if missing and _is_same(metric.value, fmean(as_zero)):
-        return f"{said}: it counts {plural(missing, 'answer')} without a value as 0"
-    return f"{said}, but the mean over its samples is {mean:.6g}"
+        return f"it counts {plural(missing, 'answer')} without a value as 0"
+    if mean is None:
+        return "none of its samples has a usable value"
+    return f"the mean over its samples is {mean:.6g}"
 
 
 def _as_counted(samples: Samples, measure: str) -> tuple[list[float], list[float]]:
