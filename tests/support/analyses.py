@@ -344,7 +344,6 @@ class _Maker:
                         runs=tuple(run.name for run in runs),
                         mean=mean,
                         sd=stdev(values),
-                        interval=Interval(mean - 0.08, mean + 0.08, "Student t"),
                         difference=difference,
                         difference_interval=Interval(difference - 0.1, difference + 0.1, "bootstrap"),
                         p=0.001,

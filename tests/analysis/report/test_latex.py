@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from support.analyses import dozens, made_up
-from tunebook.analysis.records import Interval
 from tunebook.analysis.report.latex import escape, latex_tables
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.statistics.seeds import Replicates
@@ -17,7 +16,6 @@ REPLICATES = Replicates(
     runs=("a", "b"),
     mean=0.8,
     sd=0.02,
-    interval=Interval(0.7, 0.9, "Student t"),
 )
 
 

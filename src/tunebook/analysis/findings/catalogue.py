@@ -74,7 +74,8 @@ def _too_easy(results: MeasureResults) -> str:
         perfect += score.is_binary and score.value == right
     if perfect < 2:  # noqa: PLR2004  a single run is the best
         return ""
-    return f"{perfect} runs answered every sample of {results.table.task} ({measure.name}) correctly: the task is too easy to rank them."
+    task = f"{results.table.task} ({measure.name})"
+    return f"{perfect} runs answered every sample of {task} correctly: the task is too easy to rank them."
 
 
 _RISE = 1.02  # times the lowest validation loss

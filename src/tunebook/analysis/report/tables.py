@@ -260,9 +260,7 @@ def seed_table(analysis: Analysis) -> Table:
         Column("seeds", "Seeds", lambda item: cells.number(len(item.runs)), is_number=True),
         Column("mean", "Mean", lambda item: cells.score(item.mean, None, scale(item)), is_number=True, note=mean_note),
         Column("deviation", "Standard deviation", lambda item: cells.score(item.sd, None, scale(item)), is_number=True),
-        Column(
-            "base", "Against the base model", base, is_number=True, note=base_note, detail=analysis.interval_title
-        ),
+        Column("base", "Against the base model", base, is_number=True, note=base_note, detail=analysis.interval_title),
         Column("p", "p", lambda item: cells.p_value(item.p_holm, item.significant), is_number=True, detail="verdict"),
     )
     items = sorted(analysis.replicates, key=lambda item: _goodness(analysis, item))
