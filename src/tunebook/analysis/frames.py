@@ -83,11 +83,12 @@ def _bounds(interval: Interval | None, prefix: str = "") -> _Row:
     return dict(zip(names, ends, strict=True))
 
 
-def _frame(rows: Sequence[_Row], columns: list[str]) -> Any:
+def _frame(rows: Sequence[_Row] | Mapping[str, Sequence[Any]], columns: list[str]) -> Any:
     """A frame that has these columns even without a row."""
     import pandas as pd
 
-    return pd.DataFrame(rows).convert_dtypes() if rows else pd.DataFrame(columns=columns)
+    frame = pd.DataFrame(rows)
+    return pd.DataFrame(columns=columns) if frame.empty else frame.convert_dtypes()
 
 
 def _evaluations_frame(analysis: Analysis) -> Any:
@@ -161,18 +162,20 @@ def _curves_frame(analysis: Analysis) -> Any:
 
     A validation after a step that was not logged has a row of its own.
     """
-    rows = []
+    names = ["run", "step", *_CURVE, "validation_loss"]
+    columns: dict[str, list[Any]] = {name: [] for name in names}  # a long training has too many steps for a row each
     for run in analysis.runs:
         if run.training is None:
             continue
         curve = run.training.curve
-        columns = zip(curve.epochs, curve.losses, curve.learning_rates, curve.seconds, strict=True)
-        logged = dict(zip(curve.steps, columns, strict=True))
+        values = zip(curve.epochs, curve.losses, curve.learning_rates, curve.seconds, strict=True)
+        logged = dict(zip(curve.steps, values, strict=True))
         validation = dict(zip(curve.validation_steps, curve.validation_losses, strict=True))
         for step in sorted(logged.keys() | validation.keys()):
-            values = dict(zip(_CURVE, logged.get(step, (None,) * len(_CURVE)), strict=True))
-            rows.append({"run": run.name, "step": step, **values, "validation_loss": validation.get(step)})
-    return _frame(rows, ["run", "step", *_CURVE, "validation_loss"])
+            own = (run.name, step, *logged.get(step, (None,) * len(_CURVE)), validation.get(step))
+            for name, value in zip(names, own, strict=True):
+                columns[name].append(value)
+    return _frame(columns, names)
 
 
 def _comparisons_frame(analysis: Analysis) -> Any:

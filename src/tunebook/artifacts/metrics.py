@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _LONGEST_LINE = 1 << 16
-MOST_RECORDS = 300_000
+MOST_RECORDS = 150_000
 """So many records of one log fit in memory, with everything that is made of them."""
 
 

@@ -1,4 +1,4 @@
-"""Draws figures, in this process or in one of its own: drawing many rows takes memory that a process keeps.
+"""Draws figures, in this process or in one of its own: drawing takes memory that a process keeps.
 
 ``python -m tunebook.analysis.report.drawing`` is the other process; it reads what to draw from its standard input.
 """
@@ -20,24 +20,23 @@ from tunebook.errors import ToolError
 
 __all__ = ["draw", "paths_of"]
 
-_MANY_ROWS = 5_000
-
 
 def paths_of(figure: Figure, folder: Path) -> tuple[Path, Path]:
     """The files of a figure, as SVG and as PNG."""
     return folder / f"{figure.name}.svg", folder / f"{figure.name}.png"
 
 
-def draw(figures: Sequence[Figure], size: FigureSize, folder: Path, memory: Path) -> None:
+def draw(figures: Sequence[Figure], size: FigureSize, folder: Path, memory: Path, *, apart: bool = False) -> None:
     """Writes figures; of one that comes out the same nothing is written: programs that watch it see real changes only.
 
     Args:
-        memory: the directory that keeps Vega's scripts, which the other process makes too.
+        memory: the directory that keeps Vega's scripts, which another process makes too.
+        apart: whether to draw in another process, since this one holds much already.
 
     Raises:
         ToolError: the other process failed.
     """
-    if sum(len(figure.rows) for figure in figures) <= _MANY_ROWS or not sys.executable:
+    if not (apart and sys.executable):
         _draw_here(figures, size, folder)
         return
     document = {

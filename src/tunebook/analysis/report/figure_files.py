@@ -19,12 +19,15 @@ _OURS = ("score_", "sample_agreement", "reliability", "loss", "learning_rate")  
 _MEMORY = "figures.json"
 
 
-def write_figures(folder: Path, memory: Path, figures: Sequence[Figure], size: FigureSize) -> list[str]:
+def write_figures(
+    folder: Path, memory: Path, figures: Sequence[Figure], size: FigureSize, *, apart: bool = False
+) -> list[str]:
     """Writes every figure that has data, and removes those of an earlier analysis that have none now.
 
     Args:
         folder: where the figures go.
         memory: the directory that remembers how they were drawn.
+        apart: whether to draw in another process, since this one holds much already.
 
     Returns:
         The names of all files.
@@ -34,7 +37,7 @@ def write_figures(folder: Path, memory: Path, figures: Sequence[Figure], size: F
     keys = {figure.name: _key(figure, size) for figure in drawn}
     new = [each for each in drawn if remembered.get(each.name) != _state(keys[each.name], *paths_of(each, folder))]
     if new:
-        draw(new, size, folder, memory)
+        draw(new, size, folder, memory, apart=apart)
     states: dict[str, str] = {}
     written: list[str] = []
     for figure in drawn:

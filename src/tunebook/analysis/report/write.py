@@ -22,6 +22,7 @@ from tunebook.disk.atomic import read_text, write_text
 __all__ = ["ReportOptions", "write_report"]
 
 _PARQUET_ONLY = ("curves", "samples")  # the long ones
+_MANY = 30_000  # answers and steps
 _FIGURES = "figures"  # below the report's directory
 
 
@@ -53,7 +54,7 @@ def write_report(
     """
     folder, memory = destination.folder, destination.memory
     drawn = figures(analysis)
-    figure_names = write_figures(folder / _FIGURES, memory, drawn, options.size)
+    figure_names = write_figures(folder / _FIGURES, memory, drawn, options.size, apart=_is_large(analysis))
     content = content_of(analysis, drawn, as_of=as_of)
     texts = {
         "report.md": markdown_report(content),
@@ -66,6 +67,12 @@ def write_report(
         if read_text(folder / name) != text:
             write_text(folder / name, text)
     return (*texts, *_write_data(folder, analysis), *(f"{_FIGURES}/{name}" for name in figure_names))
+
+
+def _is_large(analysis: Analysis) -> bool:
+    """Whether the analysis itself takes much memory."""
+    answers = sum(len(samples.ids) for samples in analysis.samples.values())
+    return answers + sum(training.steps for training in analysis.trainings) > _MANY
 
 
 def _write_data(folder: Path, analysis: Analysis) -> list[str]:
