@@ -192,7 +192,11 @@ def test_trends_rise_and_fall_with_their_slopes(written: Analyzed, kind: str) ->
     rows = list(table[table["kind"] == "trend"].itertuples())
     assert rows
     for row in rows:
-        if row.significant:
+        (bend,) = table[(table["kind"] == "departure") & (table["effect"] == row.effect)].itertuples()
+        if row.significant and bend.significant:
+            way = "upwards" if row.difference > 0 else "downwards"
+            text = report.sentence("trend", f"go {way} with {row.effect} on average, but not on a straight line:")
+        elif row.significant:
             verb = "rise" if row.difference > 0 else "fall"
             text = report.sentence("trend", f"{verb} with {row.effect}:")
         else:
