@@ -58,12 +58,12 @@ def parse_log(lines: Iterable[str], *, most: int = MOST_RECORDS) -> TrainingCurv
     """Reads the lines ``Step N | loss:… lr:…`` that torchtune's DiskLogger writes and its StdoutLogger prints.
 
     Args:
-        most: lines behind so many steps count as unreadable.
+        most: lines behind so many steps are not parsed and count as unreadable.
     """
-    kept = _Kept(most)
+    logged = _Logged(most)
     for line in lines:
-        kept.add(_logged(line))
-    return kept.curve("torchtune log")
+        logged.add(line)
+    return logged.curve()
 
 
 def parse_job_output(lines: Iterable[str], *, most: int = MOST_RECORDS) -> TrainingCurve:
@@ -71,50 +71,63 @@ def parse_job_output(lines: Iterable[str], *, most: int = MOST_RECORDS) -> Train
 
     The bar's ``EPOCH|STEP|Loss: …`` counts epochs from 1.
     """
-    logged = _Kept(most)
-    bar: dict[int, MetricsRecord] = {}
-    left_out = 0
+    logged, bar = _Logged(most), _Bar(most)
     for line in lines:
-        logged.add(_logged(line))
-        for match in _PROGRESS_BAR.finditer(line):
-            step = int(match[2])
-            if step in bar and next(reversed(bar)) != step:
-                bar.clear()  # the bar started again
-            record = metrics_record({"step": step, "epoch": int(match[1]) - 1, "loss": float(match[3])})
-            if record is None or (len(bar) >= most and step not in bar):
-                left_out += 1
-            else:
-                bar[step] = record
-    found = logged.curve("torchtune log")
-    if found.curve.steps:
-        return found
-    return curve_of(Metrics(tuple(bar.values()), left_out), source="job output")
+        logged.add(line)
+        bar.add(line)
+    found = logged.curve()
+    return found if found.curve.steps else bar.curve()
 
 
-def _logged(line: str) -> MetricsRecord | None:
-    """What a logger's line reports."""
-    match = _STEP.match(line)
-    if match is None:
-        return None
-    values: dict[str, float] = {_KEYS.get(name, name): float(value) for name, value in _PAIR.findall(match[2])}
-    return metrics_record(values | {"step": int(match[1])})
-
-
-class _Kept:
-    """The first records of a log, and how many more there were."""
+class _Logged:
+    """The first steps of a log, and how many more lines there are."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._records: list[MetricsRecord] = []
         self._left_out = 0
 
-    def add(self, record: MetricsRecord | None) -> None:
-        if record is None:
+    def add(self, line: str) -> None:
+        if not line.startswith("Step "):  # an output may have millions of lines
             return
-        if len(self._records) < self._most:
-            self._records.append(record)
-        else:
+        match = _STEP.match(line)
+        if match is None:
+            return
+        if len(self._records) >= self._most:
             self._left_out += 1
+            return
+        values: dict[str, float] = {_KEYS.get(name, name): float(value) for name, value in _PAIR.findall(match[2])}
+        record = metrics_record(values | {"step": int(match[1])})
+        if record is not None:
+            self._records.append(record)
 
-    def curve(self, source: str) -> TrainingCurve:
-        return curve_of(Metrics(tuple(self._records), self._left_out), source=source)
+    def curve(self) -> TrainingCurve:
+        return curve_of(Metrics(tuple(self._records), self._left_out), source="torchtune log")
+
+
+class _Bar:
+    """The steps of a progress bar; each one may be drawn many times."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._records: dict[int, MetricsRecord] = {}
+        self._left_out = 0
+
+    def add(self, line: str) -> None:
+        if "|Loss: " not in line:
+            return
+        for match in _PROGRESS_BAR.finditer(line):
+            self._add(int(match[2]), match)
+
+    def _add(self, step: int, match: re.Match[str]) -> None:
+        if step in self._records and next(reversed(self._records)) != step:
+            self._records.clear()  # the bar started again
+        if step not in self._records and len(self._records) >= self._most:
+            self._left_out += 1
+            return
+        record = metrics_record({"step": step, "epoch": int(match[1]) - 1, "loss": float(match[3])})
+        if record is not None:
+            self._records[step] = record
+
+    def curve(self) -> TrainingCurve:
+        return curve_of(Metrics(tuple(self._records.values()), self._left_out), source="job output")
