@@ -639,7 +639,7 @@ def test_settings_are_compared_over_their_seeds(tmp_path: Path) -> None:
     first, *rest = texts(report, "seeds")
     assert first.startswith("Averaged over their seeds, 1 of 2 settings score significantly better on capitalization")
     assert "generalizes to new test samples, not to retraining" in first
-    assert any("LoRA Rank 16: mean 40.0 % (3 seeds, 95 % interval" in text for text in rest)
+    assert any("LoRA Rank 16: mean 40.0 % (3 seeds) on" in text for text in rest)
     (effect,) = report.analysis.effects
     assert effect.generalizes == "seeds"
 

@@ -41,7 +41,7 @@ def test_the_plans_area_under_the_curve_comes_first_and_what_stands_for_it_is_sa
     (found,) = [each for each in report.findings if each.text.startswith("outcome/auc on capitalization (higher is")]
     assert found.significant
     assert f"{found_run(report)} has 0.8" in found.text
-    assert "significantly higher than its base model tiny_base" in found.text
+    assert "significantly better than its base model tiny_base" in found.text
     assert "DeLong, paired, p < 0.001, n = 90." in found.text
 
 

@@ -143,7 +143,7 @@ def test_the_sentence_about_an_area_has_the_direction_of_its_significant_differe
     lower = sum(row.significant and row.difference < 0 for row in rows)
     text = report.sentence("risk", "choice/auc on cap (higher is better)")
     assert f"of 2 runs, {higher} " in text
-    assert f"and {lower} significantly lower" in text
+    assert f"and {lower} got significantly worse" in text
 
 
 # --- groups ----------------------------------------------------------------------------------------------------------

@@ -57,8 +57,8 @@ def test_each_run_is_stated_with_its_own_numbers(written: Analyzed, kind: str) -
     seen = 0
     for task in tasks(report):
         for row in final(report, task, "base").itertuples():
-            text = report.sentence("base", f"{short[row.run]} scores", f" on {task},")
-            assert f"{short[row.run]} scores {100 * row.value:.1f} % {row.measure} (95 % interval" in text
+            text = report.sentence("base", f"{short[row.run]} scores", f" on {task} ({row.measure}),")
+            assert f"{short[row.run]} scores {100 * row.value:.1f} % (95 % interval" in text
             word = "higher" if row.difference > 0 else "lower"
             verdict = f"significantly {word} than" if row.significant else f"{word} than"
             if row.difference == 0:
@@ -86,15 +86,14 @@ def test_many_runs_are_counted_by_whether_they_improved(written: Analyzed, kind:
     assert f"{better} improved significantly on their base model and {worse} got significantly worse" in text
     assert f"for {len(table) - better - worse} no difference was detected" in text
     assert f"Holm's correction over {len(table)} tests" in text
-    reading = "lower is better" if lower_is_better else "higher is better"
-    assert f"({headline(report, 'cap')}, {reading})" in text
+    assert f"on cap ({headline(report, 'cap')})" in text
 
 
 # --- the best ------------------------------------------------------------------------------------------------------
 
 
 def best_sentence(report: Written, task: str) -> str:
-    return report.sentence("best", f" on {task}:")
+    return report.sentence("best", f" on {task} ({headline(report, task)}):")
 
 
 @pytest.mark.parametrize("kind", WITHOUT_SEEDS)
@@ -109,7 +108,7 @@ def test_the_run_with_the_best_score_is_named_and_the_worse_ones_are_worse(writt
         best = last.idxmin() if lower_is_better else last.idxmax()
         text = best_sentence(report, task)
         extreme = "lowest (best)" if lower_is_better else "highest"
-        assert f"{short[best]} has the {extreme} {headline(report, task)} on {task}" in text
+        assert f"{short[best]} has the {extreme} score on {task}" in text
         others = final(report, task, "best")
         assert set(others["other"]) == {best}
         different = others[others["significant"]]
@@ -142,7 +141,7 @@ def test_the_setting_with_the_best_mean_over_seeds_is_named(written: Analyzed, k
     means = table.groupby(setting)["score"].agg(["mean", "size"])
     best = means["mean"].idxmax()
     text = best_sentence(report, "cap")
-    assert text.startswith(f"Of {len(means)} settings, {best} has the highest mean exactly on cap: ")
+    assert text.startswith(f"Of {len(means)} settings, {best} has the highest mean score on cap (exactly): ")
     assert f"{100 * means['mean'].max():.1f} % (95 % interval" in text
     assert f", over {means['size'][best]} seeds." in text
     assert "generalizes to retraining, not to new test samples" in text
@@ -193,7 +192,11 @@ def test_trends_rise_and_fall_with_their_slopes(written: Analyzed, kind: str) ->
     rows = list(table[table["kind"] == "trend"].itertuples())
     assert rows
     for row in rows:
-        if row.significant:
+        (bend,) = table[(table["kind"] == "departure") & (table["effect"] == row.effect)].itertuples()
+        if row.significant and bend.significant:
+            way = "upwards" if row.difference > 0 else "downwards"
+            text = report.sentence("trend", f"go {way} with {row.effect} on average, but not on a straight line:")
+        elif row.significant:
             verb = "rise" if row.difference > 0 else "fall"
             text = report.sentence("trend", f"{verb} with {row.effect}:")
         else:
@@ -229,9 +232,9 @@ def test_samples_that_fine_tuning_fixed_or_broke_are_counted(written: Analyzed, 
     text = report.sentence("samples")
     assert f"fixed {fixed} samples and broke {broke}," in text
     if failed:
-        assert f"all runs failed on {failed} of the {len(common)} samples" in text
+        assert f"ll runs failed on {failed} of the {len(common)} samples" in text
     else:
-        assert f"at least one run answered each of the {len(common)} samples" in text
+        assert f"t least one run answered each of the {len(common)} samples" in text
 
 
 def test_missing_runs_make_the_design_unbalanced_with_their_counts(written: Analyzed) -> None:

@@ -10,6 +10,7 @@ from tunebook.analysis.formatting import Scale, p_text, plural, scale_of
 from tunebook.analysis.records import TaskUse
 from tunebook.analysis.statistics.aggregates import Aggregate, AggregateComparison, Aggregates, is_called
 from tunebook.analysis.statistics.group_results import GroupInteraction, GroupResults
+from tunebook.core.measures import Direction
 
 __all__ = ["state_aggregates", "state_groups"]
 
@@ -69,7 +70,8 @@ def _against_base(found: Collected, value: Aggregate, comparison: AggregateCompa
     difference = _NUMBER.difference(comparison.difference, comparison.interval)
     test = f"{comparison.test}, {p_text(comparison.p_holm)}, n = {comparison.n}"
     if comparison.significant:
-        word = "higher" if comparison.difference > 0 else "lower"
+        is_better = (comparison.difference < 0) == (value.direction is Direction.LOWER)
+        word = "better" if is_better else "worse"
         return f"{head}, significantly {word} than {base}: {difference}; {test}."
     return f"{head}, {base}; no difference was detected: {difference}; {test}."
 
@@ -82,9 +84,10 @@ def _counts(compared: Sequence[_Compared]) -> str:
     value, first = compared[0]
     higher = sum(bool(each.significant) and each.difference > 0 for _, each in compared)
     lower = sum(bool(each.significant) and each.difference < 0 for _, each in compared)
+    better, worse = (lower, higher) if value.direction is Direction.LOWER else (higher, lower)
     return (
-        f"{value.measure} on {value.task} ({_reading(value)}): of {plural(len(compared), 'run')}, {higher} are "
-        f"significantly higher than their base model and {lower} significantly lower; for "
+        f"{value.measure} on {value.task} ({_reading(value)}): of {plural(len(compared), 'run')}, {better} improved "
+        f"significantly on their base model and {worse} got significantly worse; for "
         f"{len(compared) - higher - lower} no difference was detected ({first.test}, Holm's correction over "
         f"{len(compared)} tests)."
     )

@@ -9,6 +9,7 @@ from tunebook.analysis.formatting import Scale, p_text, percent_text
 from tunebook.analysis.records import Family, Interval, Measure
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.fits import FactorTest
+from tunebook.analysis.statistics.intervals import ALPHA
 from tunebook.analysis.statistics.marginal_means import GroupMean
 from tunebook.analysis.statistics.measure_results import MeasureResults
 
@@ -84,11 +85,17 @@ def scope_text(generalizes: str) -> str:
     return f"tested over samples: {TO_SAMPLES}"
 
 
-def family_text(family: Family | None) -> str:
-    """``Holm's correction over 3 tests``; empty for a single test."""
+def family_text(family: Family | None, p: float | None = None, p_holm: float | None = None) -> str:
+    """``Holm's correction over 3 tests``; empty for a single test.
+
+    Where the correction decides, the p-value without it is there too: the interval beside it is of one test alone.
+    """
     if family is None or family.size == 1:
         return ""
-    return f"{family.correction}'s correction over {family.size} tests"
+    text = f"{family.correction}'s correction over {family.size} tests"
+    if p is not None and p_holm is not None and p < ALPHA <= p_holm:
+        text += f" (without it {p_text(p)}, which is what the interval shows)"
+    return text
 
 
 def result_text(test: FactorTest) -> str:
@@ -105,7 +112,7 @@ def _statistic(name: str, statistic: float | None, df: tuple[float, float] | Non
 def effect_test(effect: Effect) -> str:
     """The test with its corrected p-value, its family, its share of the variance, and its scope."""
     parts = [f"{_statistic(effect.test, effect.statistic, effect.df)}{p_text(effect.p_holm)}"]
-    parts.append(family_text(effect.family))
+    parts.append(family_text(effect.family, effect.p, effect.p_holm))
     if effect.partial_eta_squared is not None:
         share = f"partial η² = {effect.partial_eta_squared:.2f}"
         parts.append(f"{share} of the variance between runs that the other effects leave")

@@ -117,7 +117,8 @@ def _trend(results: MeasureResults, effect: Effect, trend: Trend) -> str:
     slope = f"{results.scale.change(trend.slope)} per {trend.unit.name}{interval_text(trend.interval, results.scale)}"
     if effect.depends_on:
         slope += f", averaged over the levels of {listed(effect.depends_on)}"
-    tested = ", ".join(filter(None, (result_text(test), family_text(test.family), scope_text(effect.generalizes))))
+    correction = family_text(test.family, test.p, test.p_holm)
+    tested = ", ".join(filter(None, (result_text(test), correction, scope_text(effect.generalizes))))
     head = f"No trend of the scores on {measure_text(results)} over {trend.label} was detected"
     if test.significant and trend.departure is not None and trend.departure.significant:
         way = "upwards" if trend.slope > 0 else "downwards"

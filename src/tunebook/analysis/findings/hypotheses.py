@@ -93,7 +93,7 @@ def _numbers(item: HypothesisResult, scale: Scale) -> str:
     scope = TO_RETRAINING if item.generalizes == "seeds" else TO_SAMPLES
     text = (
         f"The two sides have {scale.value(item.left)} and {scale.value(item.right)} ({item.measure} {where}), a "
-        f"difference of {scale.change(item.difference or 0.0)}{interval}; {item.test}, {p_text(item.p_holm)}"
+        f"difference of {scale.change(item.difference or 0.0)}{interval}; {_tested(item)}"
         f"{_correction(item.family)}, {plural(item.n, 'sample')}, {plural(item.runs, 'run')}. The result {scope}."
     )
     if item.missing:
@@ -106,6 +106,13 @@ def _numbers(item: HypothesisResult, scale: Scale) -> str:
     if item.confounded:
         text += f" The two sides also differ in {listed(item.confounded)}."
     return text
+
+
+def _tested(item: HypothesisResult) -> str:
+    """The test with the p-value that decided."""
+    if item.verdict is Verdict.CONTRADICTED:
+        return f"{item.test}; of the opposite, two-sided {p_text(item.deciding_p)}"
+    return f"{item.test}, {p_text(item.deciding_p)}"
 
 
 def _have(names: Sequence[str]) -> str:

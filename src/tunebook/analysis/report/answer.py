@@ -52,7 +52,7 @@ def _verdicts(analysis: Analysis) -> Iterator[str]:
         if item.difference is not None:
             scale = hypothesis_scale(item, analysis.tasks)
             text += f"; {item.measure} on {item.task}: {scale.difference(item.difference, item.interval)}"
-            text += f", {p_text(item.p_holm)}"
+            text += f", {p_text(item.deciding_p)}"
         yield f"{text}{' (exploratory)' if item.is_exploratory else ''}."
     more = len(analysis.hypotheses) - _MOST_HYPOTHESES
     if more > 0:

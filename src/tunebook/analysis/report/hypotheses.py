@@ -70,7 +70,7 @@ def hypotheses_table(analysis: Analysis) -> Table:
         Column("contrast", "In the plan's words", words, is_long=True),
         Column("verdict", "Verdict", lambda item: cells.text(explained_verdict(item)), is_long=True),
         Column("difference", "Difference", difference, is_number=True, note="Differences are left side − right side."),
-        Column("p", "p (Holm)", lambda item: cells.p_value(item.p_holm, item.significant), is_number=True),
+        Column("p", "p (Holm)", lambda item: cells.p_value(item.deciding_p, item.significant), is_number=True),
         Column("test", "Test", tested, is_long=True),
         Column("measure", "Measure", measured),
         Column("frozen", "Frozen", since, is_long=True),

@@ -103,6 +103,11 @@ class HypothesisResult:
     confounded: tuple[str, ...] = ()
 
     @property
+    def deciding_p(self) -> float | None:
+        """The corrected p-value behind the verdict: that of the opposite if it contradicts the hypothesis."""
+        return self.p_against_holm if self.verdict is Verdict.CONTRADICTED else self.p_holm
+
+    @property
     def is_exploratory(self) -> bool:
         """Whether it was not on the plan before the first job."""
         return not self.frozen.is_before_jobs
