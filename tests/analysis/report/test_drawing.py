@@ -16,7 +16,7 @@ pytest.importorskip("vl_convert")
 
 
 def test_another_process_draws_the_same_and_keeps_the_pages_scripts(tmp_path: Path) -> None:
-    figure = next(figure for figure in figures(made_up(samples=5, steps=8)) if figure.spec)
+    figure = next(figure for figure in figures(made_up()) if figure.spec)
     memory = tmp_path / "memory"
     draw([figure], FigureSize(ppi=50), tmp_path / "here", memory)
     assert not memory.exists()
