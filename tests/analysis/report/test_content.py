@@ -104,7 +104,9 @@ def test_an_answer_without_a_direction_calls_nothing_better() -> None:
     analysis = made_up()
     tasks = tuple(replace(task, measures=(Measure("exact", is_share=True),)) for task in analysis.tasks)
     answer = report_of(replace(analysis, tasks=tasks)).answer[0]
-    assert "3 of 3 runs differ from the base model after Holm's correction, 3 higher and 0 lower" in answer
+    assert (
+        "3 of 3 runs differ significantly from the base model after Holm's correction, 3 higher and 0 lower" in answer
+    )
     assert "best" not in answer
 
 
@@ -178,7 +180,7 @@ def test_the_order_of_ties_is_called_chance_and_the_best_value_is_corrected() ->
     ranked = content.tables()["ranking-1"]
     assert [row["setting"].text for row in ranked.rows] == ["rank48", "rank64", "rank16", "rank4"]
     sentence = next(sentence for sentence in texts(content, "task-1") if sentence.startswith("4 runs by exact"))
-    assert "Without the effect of being chosen, the best one has" in sentence
+    assert "Chosen on some of the samples and scored on the others, the best one has" in sentence
     tied = sum(row["p"].detail == "not significant" for row in ranked.rows)
     many = {0: "differs significantly from all others", 1: "and one other was detected"}
     assert many.get(tied, f"and {tied} others was detected") in sentence

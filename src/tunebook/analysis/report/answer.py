@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.charts.figure import Figure
+from tunebook.analysis.findings.finding import FEW_RUNS, listed
 from tunebook.analysis.findings.hypotheses import explained_verdict, hypothesis_scale
 from tunebook.analysis.formatting import Scale, capitalized, p_text, plural
-from tunebook.analysis.records import Interval, Measure, TaskUse
+from tunebook.analysis.records import Measure, TaskUse
+from tunebook.analysis.report.aggregate_answer import answer_of_aggregate, in_place_of
+from tunebook.analysis.report.answer_words import (
+    Shown,
+    corrected_text,
+    counts_text,
+    difference_text,
+    selection_text,
+    shown_interval,
+)
 from tunebook.analysis.report.content import Block, Section, Text
+from tunebook.analysis.statistics.claims import ClaimKind
+from tunebook.analysis.statistics.hypotheses import HypothesisResult, Verdict
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.statistics.seeds import Replicates
 from tunebook.analysis.values import Analysis
@@ -51,47 +63,61 @@ def _verdicts(analysis: Analysis) -> Iterator[str]:
         text = f"{capitalized(item.name)} (“{item.contrast}”) is {explained_verdict(item)}"
         if item.difference is not None:
             scale = hypothesis_scale(item, analysis.tasks)
-            text += f"; {item.measure} on {item.task}: {scale.difference(item.difference, item.interval)}"
-            text += f", {p_text(item.deciding_p)}"
+            difference = difference_text(scale, item.difference, Shown(item.interval))
+            text += f"; {item.measure} on {item.task}: {difference}, {_sides(item)}{p_text(item.deciding_p)}"
         yield f"{text}{' (exploratory)' if item.is_exploratory else ''}."
     more = len(analysis.hypotheses) - _MOST_HYPOTHESES
     if more > 0:
         yield f"{capitalized(plural(more, 'more hypothesis', 'more hypotheses'))} below."
+    for task in analysis.tasks:
+        stands_in = any((item.task, item.measure) == (task.name, task.headline.name) for item in analysis.hypotheses)
+        if task.wanted is not None and stands_in:
+            yield in_place_of(task)
     yield _OTHERS
+
+
+def _sides(item: HypothesisResult) -> str:
+    """That a p-value is one-sided, beside a two-sided interval."""
+    is_one_sided = item.kind in {ClaimKind.ABOVE, ClaimKind.BELOW} and item.verdict is not Verdict.CONTRADICTED
+    return "one-sided " if is_one_sided and item.p is not None else ""
 
 
 def _of_task(analysis: Analysis, task: TaskUse) -> str:
     """The best run or setting against its base model; without a direction, how many differ; empty without scores."""
+    if task.wanted is not None:
+        answer = answer_of_aggregate(analysis, task)
+        if answer:
+            return answer
     measure = task.headline
     tested = list(_tested(analysis, task))
     if not tested:
         return _scores_only(analysis, task)
     scale = analysis.scale(task.name, measure.name)
-    noun = "setting" if isinstance(tested[0], Replicates) else "run"
+    noun = _noun(tested[0])
     subject = f"{measure.name} on {task.name} ({measure.reading})"
     found = [item for item in tested if item.significant]
     if not found:
         return _none_detected(subject, tested, noun, scale)
     if not measure.has_direction:
-        higher = sum((item.difference or 0) > 0 for item in found)
-        return (
-            f"{subject}: {len(found)} of {plural(len(tested), noun)} differ from the base model after Holm's "
-            f"correction, {higher} higher and {len(found) - higher} lower; without a direction, none is called better."
-        )
+        return _differing(subject, found, tested, noun)
     best = max(tested, key=lambda item: measure.goodness(_value(item)))
-    parts = [_best_sentence(analysis, best, measure, scale), _selection(analysis, task, scale)]
-    parts.append(_counts(found, tested, measure, noun))
-    return f"{subject}: {' '.join(filter(None, parts))}"
+    tied = [_label(analysis, item) for item in tested if _value(item) == _value(best)]
+    sentences = [_best_sentence(analysis, best, tied, tested, measure)]
+    if len(tied) < len(tested):
+        sentences.append(selection_text(analysis.ranking, task, scale, shown=_value(best)))
+    differences = [item.difference or 0.0 for item in found]
+    sentences.append(counts_text(differences, len(tested), measure, noun))
+    return f"{subject}: {' '.join(filter(None, sentences))}"
 
 
-def _selection(analysis: Analysis, task: TaskUse, scale: Scale) -> str:
-    """What the best value is without the effect of having been chosen."""
-    for item in analysis.ranking:
-        if (item.task, item.measure) == (task.name, task.headline.name):
-            if item.corrected is None:
-                return ""
-            return f"Without the effect of being chosen among many, the best one has {scale.value(item.corrected)}."
-    return ""
+def _differing(subject: str, found: Sequence[_Tested], tested: Sequence[_Tested], noun: str) -> str:
+    """How many differ, where nobody said which values are better."""
+    higher = sum((item.difference or 0) > 0 for item in found)
+    return (
+        f"{subject}: {len(found)} of {plural(len(tested), noun)} differ significantly from the base model"
+        f"{corrected_text(found[0].family)}, {higher} higher and {len(found) - higher} lower; without a direction, "
+        "none is called better."
+    )
 
 
 def _tested(analysis: Analysis, task: TaskUse) -> Iterator[_Tested]:
@@ -118,45 +144,79 @@ def _label(analysis: Analysis, item: _Tested) -> str:
     return item.setting if isinstance(item, Replicates) else analysis.labels[item.run]
 
 
-def _interval(item: _Tested) -> Interval | None:
-    return item.difference_interval if isinstance(item, Replicates) else item.interval
+def _interval(item: _Tested) -> Shown:
+    own = item.difference_interval if isinstance(item, Replicates) else item.interval
+    return shown_interval(own, item.simultaneous, item.family)
 
 
-def _best_sentence(analysis: Analysis, best: _Tested, measure: Measure, scale: Scale) -> str:
-    """The best one by name, its value, and its tested difference from the base model."""
-    difference = scale.difference(best.difference or 0.0, _interval(best))
+def _best_sentence(
+    analysis: Analysis, best: _Tested, tied: Sequence[str], tested: Sequence[_Tested], measure: Measure
+) -> str:
+    """The best one or ones by name, the value, and the tested difference from the base model.
+
+    Args:
+        tied: the names of all that have the best value.
+    """
+    scale = analysis.scale(best.task, best.measure)
+    interval = _interval(best)
     verdict = "with no detected difference from its base model"
+    opening = _opening(analysis, best, tied, scale)
     if best.significant:
         is_better = measure.is_better(best.difference or 0.0, 0)
         verdict = f"significantly {'better' if is_better else 'worse'} than its base model"
-    over = f" over {plural(len(best.runs), 'seed')}" if isinstance(best, Replicates) else ""
-    value = scale.value(_value(best))
-    return (
-        f"{_label(analysis, best)} is best with {value}{over}, {verdict}: {difference}, {p_text(best.p_holm)} after "
-        "Holm's correction."
-    )
-
-
-def _counts(found: Sequence[_Tested], tested: Sequence[_Tested], measure: Measure, noun: str) -> str:
-    if len(tested) == 1:
-        return ""
-    better = sum(measure.is_better(item.difference or 0.0, 0) for item in found)
-    text = f"Of {plural(len(tested), noun)}, {better} are better than their base model"
-    if len(found) > better:
-        text += f" and {len(found) - better} worse"
-    if len(tested) > len(found):
-        text += f"; for {len(tested) - len(found)} no difference was detected"
+        if not is_better:
+            opening = f"{_none_better(tested, measure)}{_opening(analysis, best, tied, scale, is_worse=True)}"
+    difference = difference_text(scale, best.difference or 0.0, interval)
+    text = f"{opening}{verdict}: {difference}, {p_text(best.p_holm)}{corrected_text(best.family)}"
+    if best.significant and interval.is_simultaneous and not interval.excludes_zero:
+        text += "; that correction decides, which is less strict than intervals that hold together"
     return f"{text}."
+
+
+def _opening(analysis: Analysis, best: _Tested, tied: Sequence[str], scale: Scale, *, is_worse: bool = False) -> str:
+    """Which one is best, or how many share the best value, and that value."""
+    name = _label(analysis, best)
+    value = scale.value(_value(best))
+    if isinstance(best, Replicates):
+        value += f" over {plural(len(best.runs), 'seed')}"
+    if len(tied) > 1:
+        names = f" ({listed(tied)})" if len(tied) <= FEW_RUNS else ""
+        return f"{plural(len(tied), _noun(best))} share the best value, {value}{names}; of these, {name} is "
+    if is_worse:
+        return f"the best of the fine-tuned ones is {name} with {value}, "
+    return f"{name} is best with {value}, "
+
+
+def _noun(item: _Tested) -> str:
+    return "setting" if isinstance(item, Replicates) else "run"
+
+
+def _none_better(tested: Sequence[_Tested], measure: Measure) -> str:
+    """That none is better than its base model, if that is so."""
+    better = [item for item in tested if measure.is_better(item.difference or 0.0, 0)]
+    if any(item.significant for item in better):
+        return ""
+    word = "significantly better" if better else "better"
+    return f"No {_noun(tested[0])} is {word} than its base model; "
 
 
 def _none_detected(subject: str, tested: Sequence[_Tested], noun: str, scale: Scale) -> str:
     """The widest interval says how large a difference may have been missed."""
     text = f"{subject}: no difference from the base model was detected in {plural(len(tested), noun)}"
-    intervals = [interval for interval in map(_interval, tested) if interval is not None]
+    shown = [_interval(item) for item in tested]
+    intervals = [each.interval for each in shown if each.interval is not None]
     if not intervals:
         return f"{text}."
     low, high = min(each.low for each in intervals), max(each.high for each in intervals)
-    return f"{text}; the intervals reach from {scale.change(low)} to {scale.change(high)}."
+    kind = "simultaneous intervals" if any(each.is_simultaneous for each in shown) else "intervals"
+    if len(intervals) == 1:
+        kind = "interval reaches"
+    else:
+        kind += " reach"
+    text += f"; the {kind} from {scale.change(low)} to {scale.change(high)}"
+    if any(each.excludes_zero for each in shown):
+        text += "; where one excludes 0, the test decides, since the interval is approximate"
+    return f"{text}."
 
 
 def _scores_only(analysis: Analysis, task: TaskUse) -> str:

@@ -8,6 +8,7 @@ from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.findings.finding import TO_RETRAINING, TO_SAMPLES
 from tunebook.analysis.formatting import plural
 from tunebook.analysis.report import cells
+from tunebook.analysis.report.answer_words import selection_text
 from tunebook.analysis.report.content import Block, Cell, Column, Table, Text
 from tunebook.analysis.statistics.ranking import RankedSetting
 from tunebook.analysis.values import Analysis
@@ -77,8 +78,8 @@ def _sentence(scores: TaskScores, ranked: Sequence[RankedSetting]) -> str:
     if len(ranked) > _MOST:
         text = f"The {_MOST} {order} of {len(ranked)} {noun} by {scores.reading}."
     best, *others = ranked
-    if best.corrected is not None:
-        text += f" Without the effect of being chosen, the best one has {scores.scale.value(best.corrected)}."
+    if any(item.value != best.value for item in others):
+        text = f"{text} {selection_text([best], scores.task, scores.scale, shown=best.value)}".rstrip()
     tested = [item for item in others if item.significant is not None]
     ties = sum(not item.significant for item in tested)
     if not tested:

@@ -10,10 +10,11 @@ from tunebook.analysis.formatting import plural
 from tunebook.analysis.records import Family, Interval
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Column, Section, Table, Text
+from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.fits import FactorTest
 from tunebook.analysis.values import Analysis
 
-__all__ = ["FamilyUse", "families_of", "tests_section"]
+__all__ = ["FamilyUse", "families_of", "is_comparison", "tests_section"]
 
 _NOTE = (
     "A p-value is corrected for the number of tests of its family, all of which answer one question about one measure "
@@ -75,7 +76,8 @@ def families_of(analysis: Analysis) -> Iterator[FamilyUse]:
 
 def _tested(analysis: Analysis) -> Iterator[tuple[str, str, Any]]:
     """Everything that has a family, with its task and measure."""
-    own: list[Any] = [*analysis.hypotheses, *analysis.comparisons, *analysis.replicates, *analysis.effects]
+    own: list[Any] = [*analysis.hypotheses, *analysis.comparisons, *analysis.replicates]
+    own += [effect for effect in analysis.effects if not is_comparison(effect, analysis)]
     own += [item for item in analysis.ranking if item.generalizes == "seeds"]  # the others are comparisons
     own += analysis.epoch_changes
     own += analysis.groups.interactions
@@ -91,6 +93,17 @@ def _tested(analysis: Analysis) -> Iterator[tuple[str, str, Any]]:
         for part in parts:
             if part is not None:
                 yield effect.task, effect.measure, part
+
+
+def is_comparison(effect: Effect, analysis: Analysis) -> bool:
+    """Whether an effect of two levels is the comparison of the only two runs: the same test, which counts once."""
+    if effect.same_as is None:
+        return False
+    for item in analysis.comparisons:
+        is_own = item.against == "best" and (item.task, item.measure) == (effect.task, effect.measure)
+        if is_own and {item.run, item.other} == set(effect.same_as):
+            return True
+    return False
 
 
 def tests_section(analysis: Analysis) -> Section:
