@@ -46,11 +46,11 @@ class FamilyUse:
     units: tuple[str, ...] = ()
     disagreeing: int = 0
 
-    def with_test(self, test: Any) -> FamilyUse:
-        """The family with one more test."""
+    def with_test(self, test: Any, generalizes: str) -> FamilyUse:
+        """The family with one more test, whose result generalizes to this."""
         named: Any = getattr(test, "test", test)
         name = named if isinstance(named, str) else named.name
-        unit = _UNITS.get(getattr(test, "generalizes", "samples"), "")
+        unit = _UNITS.get(generalizes, "")
         interval: Interval | None = getattr(test, "simultaneous", None)
         contains_zero = interval is not None and interval.low <= 0 <= interval.high
         return replace(
@@ -65,34 +65,34 @@ class FamilyUse:
 def families_of(analysis: Analysis) -> Iterator[FamilyUse]:
     """Every family of tests, in the order of the results."""
     found: dict[tuple[str, str, str], FamilyUse] = {}
-    for task, measure, test in _tested(analysis):
+    for task, measure, generalizes, test in _tested(analysis):
         family: Family | None = test.family
         if family is not None and family.size:
             key = (task, measure, family.name)
             use = found.setdefault(key, FamilyUse(task, measure, family))
-            found[key] = use.with_test(test)
+            found[key] = use.with_test(test, generalizes)
     yield from found.values()
 
 
-def _tested(analysis: Analysis) -> Iterator[tuple[str, str, Any]]:
-    """Everything that has a family, with its task and measure."""
+def _tested(analysis: Analysis) -> Iterator[tuple[str, str, str, Any]]:
+    """Everything that has a family, with its task, its measure, and what it generalizes to."""
     own: list[Any] = [*analysis.hypotheses, *analysis.comparisons, *analysis.replicates]
     own += [effect for effect in analysis.effects if not is_comparison(effect, analysis)]
     own += [item for item in analysis.ranking if item.generalizes == "seeds"]  # the others are comparisons
     own += analysis.epoch_changes
     own += analysis.groups.interactions
     for item in own:
-        yield item.task, item.measure, item
+        yield item.task, item.measure, getattr(item, "generalizes", "samples"), item
     for found in analysis.aggregates.results:
         if found.comparison is not None:
-            yield found.task, found.measure, found.comparison
+            yield found.task, found.measure, "samples", found.comparison
     for effect in analysis.effects:
         parts: list[FactorTest | None] = [each.test for each in effect.simple_effects]
         if effect.trend is not None:
             parts += [effect.trend.test, effect.trend.departure]
         for part in parts:
             if part is not None:
-                yield effect.task, effect.measure, part
+                yield effect.task, effect.measure, effect.generalizes, part
 
 
 def is_comparison(effect: Effect, analysis: Analysis) -> bool:
@@ -116,7 +116,7 @@ def tests_section(analysis: Analysis) -> Section:
         Column("measure", "Measure", lambda use: cells.text(use.measure)),
         Column("family", "Family", lambda use: cells.text(use.family.name), is_long=True),
         Column("tests", "Tests", lambda use: cells.number(use.family.size), is_number=True),
-        Column("test", "Test", lambda use: cells.text(", ".join(use.tests)), is_long=True),
+        Column("test", "Test", lambda use: cells.text("; ".join(use.tests)), is_long=True),
         Column("unit", "Generalizes to", lambda use: cells.text(", ".join(use.units))),
         Column("correction", "Correction", lambda use: cells.text(use.family.correction)),
         Column("significant", "Significant", lambda use: cells.number(use.significant), is_number=True),
