@@ -151,3 +151,7 @@ def test_an_interval_of_another_level_has_its_level_and_a_one_sided_p_value_is_c
     first, second, *_ = answer_of(replace(made_up(), hypotheses=(equal, above)))
     assert "0.0 points (90 % interval −4.3 to 4.3), p = 0.038" in first
     assert "0.0 points (−1.0 to 20.0), one-sided p = 0.038" in second
+    answer = answer_of(replace(with_auc(), hypotheses=(equal,)))
+    assert answer[1].startswith(
+        "No single sample of capitalization has auc: in the hypotheses and everywhere else exact"
+    )
