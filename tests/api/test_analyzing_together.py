@@ -88,3 +88,11 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(two:
         result = CliRunner().invoke(app, ["analyze", *arguments])
         assert result.exit_code not in {0, 4}
         assert message in result.output + str(result.exception)
+
+
+def test_an_unchanged_report_about_several_experiments_is_not_made_again(two: Path) -> None:
+    options = api.AnalyzeOptions()
+    assert api.analyze_together([two / "a", two / "b"], options, clock=lambda: CLOCK).is_new
+    again = api.analyze_together([two / "a", two / "b"], options, clock=lambda: CLOCK)
+    assert not again.is_new
+    assert again.experiments == (two / "a", two / "b")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from tunebook.analysis.records import Family, Interval
+from tunebook.analysis.row_parts import bounds, epoch_number, family_parts, frame_of
 from tunebook.analysis.statistics.aggregates import Aggregate, AggregateComparison
 from tunebook.analysis.statistics.group_results import GroupInteraction
 from tunebook.analysis.values import Analysis
@@ -23,7 +22,7 @@ def aggregates_frame(analysis: Analysis) -> Any:
     ``value`` is empty where the measure is undefined, and ``undefined`` says why. ``answers`` of the evaluation can be
     ``usable`` or not. ``expected`` is the calibration error of perfectly calibrated predictions for the same samples.
     """
-    return _frame(aggregate_rows(analysis), ["run", "task", "epoch", "measure", "value", "n"])
+    return frame_of(aggregate_rows(analysis), ["run", "task", "epoch", "measure", "value", "n"])
 
 
 def groups_frame(analysis: Analysis) -> Any:
@@ -31,14 +30,7 @@ def groups_frame(analysis: Analysis) -> Any:
     rows = []
     for row in group_rows(analysis):
         rows += [_without(row, "groups") | group for group in row["groups"]]
-    return _frame(rows, ["run", "task", "epoch", "measure", "column", "group", "value", "n"])
-
-
-def _frame(rows: Sequence[_Row], columns: list[str]) -> Any:
-    """A frame that has these columns even without a row."""
-    import pandas as pd
-
-    return pd.DataFrame(rows).convert_dtypes() if rows else pd.DataFrame(columns=columns)
+    return frame_of(rows, ["run", "task", "epoch", "measure", "column", "group", "value", "n"])
 
 
 def _without(row: _Row, name: str) -> _Row:
@@ -60,39 +52,24 @@ def _aggregate(value: Aggregate) -> _Row:
     row: _Row = {
         "run": value.run,
         "task": value.task,
-        "epoch": _epoch(value.epoch),
+        "epoch": epoch_number(value.epoch),
         "measure": value.measure,
         "direction": value.direction.value,
         "value": value.value,
         "undefined": value.undefined or None,
         "n": value.n,
-        **_bounds(value.interval, ""),
+        **bounds(value.interval, ""),
         "interval": None if value.interval is None else value.interval.method,
         "expected": value.expected,
     }
     for name in _COMPARED:
         column = name if name.startswith("base") or name in _UNCLASHING else f"compared_{name}"
         row[column] = None if comparison is None else getattr(comparison, name)
-    row |= _bounds(None if comparison is None else comparison.interval, "difference_")
-    return row | _family(None if comparison is None else comparison.family)
+    row |= bounds(None if comparison is None else comparison.interval, "difference_")
+    return row | family_parts(None if comparison is None else comparison.family)
 
 
 _UNCLASHING = {"difference", "test", "p", "p_holm", "significant"}
-
-
-def _bounds(interval: Interval | None, prefix: str) -> _Row:
-    ends = (None, None) if interval is None else (interval.low, interval.high)
-    return dict(zip((f"{prefix}low", f"{prefix}high"), ends, strict=True))
-
-
-def _family(family: Family | None) -> _Row:
-    if family is None:
-        return {"family": None, "family_size": None, "correction": None}
-    return {"family": family.name, "family_size": family.size, "correction": family.correction}
-
-
-def _epoch(epoch: int) -> int | None:
-    return epoch if epoch >= 0 else None
 
 
 def group_rows(analysis: Analysis) -> list[_Row]:
@@ -108,21 +85,21 @@ def group_rows(analysis: Analysis) -> list[_Row]:
             rows[key] = {
                 "run": score.run,
                 "task": score.task,
-                "epoch": _epoch(score.epoch),
+                "epoch": epoch_number(score.epoch),
                 "measure": score.measure,
                 "column": score.column,
                 "groups": [],
                 "gap": None if gap is None else gap.gap,
                 "highest": None if gap is None else gap.highest,
                 "lowest": None if gap is None else gap.lowest,
-                **_bounds(None if gap is None else gap.interval, "gap_"),
+                **bounds(None if gap is None else gap.interval, "gap_"),
                 **_test(tests.get(key)),
             }
         group = {"group": score.group, "value": score.value, "undefined": score.undefined or None, "n": score.n}
         difference, interval = None, None
         if key in tests and score.group in tests[key].differences:
             difference, interval = tests[key].differences[score.group]
-        group |= _bounds(score.interval, "") | {"difference": difference} | _bounds(interval, "difference_")
+        group |= bounds(score.interval, "") | {"difference": difference} | bounds(interval, "difference_")
         rows[key]["groups"].append(group)
     return list(rows.values())
 
@@ -130,4 +107,4 @@ def group_rows(analysis: Analysis) -> list[_Row]:
 def _test(test: GroupInteraction | None) -> _Row:
     names = ("other", "test", "p", "p_holm", "significant")
     row = {name: None if test is None else getattr(test, name) for name in names}
-    return row | _family(None if test is None else test.family)
+    return row | family_parts(None if test is None else test.family)

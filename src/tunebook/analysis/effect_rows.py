@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tunebook.analysis.records import Family, Interval
+from tunebook.analysis.row_parts import bounds, family_parts
 from tunebook.analysis.statistics.effects import Effect
 from tunebook.analysis.statistics.fits import FactorTest
 from tunebook.analysis.statistics.marginal_means import GroupMean
@@ -74,7 +74,7 @@ def _rows_of(effect: Effect) -> Iterator[_Row]:
         "partial_eta_squared": effect.partial_eta_squared,
         "note": effect.note or None,
         **_f(effect.statistic, effect.df),
-        **_family(effect.family),
+        **family_parts(effect.family),
         **_largest(effect),
     }
     for item in effect.means:
@@ -88,13 +88,7 @@ def _rows_of(effect: Effect) -> Iterator[_Row]:
 def _mean(item: GroupMean) -> _Row:
     raw = item.mean if item.raw_mean is None else item.raw_mean
     row = {"level": " × ".join(item.levels), "runs": item.runs, "estimated_mean": item.mean, "raw_mean": raw}
-    return row | _bounds(item.interval, "")
-
-
-def _bounds(interval: Interval | None, prefix: str) -> _Row:
-    if interval is None:
-        return {}
-    return {f"{prefix}low": interval.low, f"{prefix}high": interval.high}
+    return row | bounds(item.interval, "")
 
 
 def _f(statistic: float | None, df: tuple[float, float] | None) -> _Row:
@@ -102,25 +96,19 @@ def _f(statistic: float | None, df: tuple[float, float] | None) -> _Row:
     return {"f": statistic, "df": degrees, "df_error": error}
 
 
-def _family(family: Family | None) -> _Row:
-    if family is None:
-        return {}
-    return {"family": family.name, "family_size": family.size, "correction": family.correction}
-
-
 def _largest(effect: Effect) -> _Row:
     found = effect.difference
     if found is None:
         return {}
     row = {"levels_compared": f"{found.high} − {found.low}", "difference": found.difference}
-    return row | _bounds(found.interval, "difference_")
+    return row | bounds(found.interval, "difference_")
 
 
 def _test(test: FactorTest | None) -> _Row:
     if test is None:
         return {}
     row = {"test": test.name, "p": test.p, "p_holm": test.p_holm, "significant": test.significant}
-    return row | _f(test.statistic, test.df) | _family(test.family)
+    return row | _f(test.statistic, test.df) | family_parts(test.family)
 
 
 def _trend_rows(trend: Trend) -> Iterator[_Row]:
@@ -129,7 +117,7 @@ def _trend_rows(trend: Trend) -> Iterator[_Row]:
         "effect": trend.label,
         "levels_compared": trend.unit.name,
         "difference": trend.slope,
-        **_bounds(trend.interval, "difference_"),
+        **bounds(trend.interval, "difference_"),
         **_test(trend.test),
     }
     if trend.departure is not None:
@@ -164,7 +152,7 @@ def _plain(effect: Effect) -> _Row:
         "p": effect.p,
         "p_holm": effect.p_holm,
         "significant": effect.significant,
-        **_family(effect.family),
+        **family_parts(effect.family),
         "generalizes": effect.generalizes,
         "depends_on": effect.depends_on,
         **_largest(effect),

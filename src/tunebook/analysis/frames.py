@@ -9,7 +9,8 @@ from typing import Any
 
 from tunebook.analysis.aggregate_rows import aggregate_rows, aggregates_frame, group_rows, groups_frame
 from tunebook.analysis.effect_rows import EFFECT_COLUMNS, effect_rows, plain_effects
-from tunebook.analysis.records import EvaluationRecord, Family, Interval, Score, Training
+from tunebook.analysis.records import EvaluationRecord, Family, Score, Training
+from tunebook.analysis.row_parts import bounds, epoch_number, family_parts, frame_of
 from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.statistics.pairwise import Comparison
 from tunebook.analysis.values import Analysis
@@ -46,7 +47,7 @@ def _runs_frame(analysis: Analysis) -> Any:
         for task, scores in finals.items():
             row |= _final_score(task, scores.get(run.name), row)
         rows.append(row)
-    return _frame(rows, ["run", "directory", "type", "model"])
+    return frame_of(rows, ["run", "directory", "type", "model"])
 
 
 def _training(training: Training | None) -> _Row:
@@ -73,22 +74,8 @@ def _final_score(task: str, score: Score | None, row: _Row) -> _Row:
     if {name, f"{name}_low", f"{name}_high"} & row.keys():
         name = f"task {task}"
     if score is None:
-        return {name: None, **_bounds(None, f"{name}_")}
-    return {name: score.value, **_bounds(score.interval, f"{name}_")}
-
-
-def _bounds(interval: Interval | None, prefix: str = "") -> _Row:
-    names = (f"{prefix}low", f"{prefix}high")
-    ends = (None, None) if interval is None else (interval.low, interval.high)
-    return dict(zip(names, ends, strict=True))
-
-
-def _frame(rows: Sequence[_Row] | Mapping[str, Sequence[Any]], columns: list[str]) -> Any:
-    """A frame that has these columns even without a row."""
-    import pandas as pd
-
-    frame = pd.DataFrame(rows)
-    return pd.DataFrame(columns=columns) if frame.empty else frame.convert_dtypes()
+        return {name: None, **bounds(None, f"{name}_")}
+    return {name: score.value, **bounds(score.interval, f"{name}_")}
 
 
 def _evaluations_frame(analysis: Analysis) -> Any:
@@ -96,7 +83,7 @@ def _evaluations_frame(analysis: Analysis) -> Any:
 
     Evaluations without a log that counts have one row without a score. Epochs are zero-based, empty for base models.
     """
-    return _frame(_evaluation_rows(analysis), ["run", "task", "epoch", "measure", "score"])
+    return frame_of(_evaluation_rows(analysis), ["run", "task", "epoch", "measure", "score"])
 
 
 def _evaluation_rows(analysis: Analysis) -> list[_Row]:
@@ -125,7 +112,7 @@ def _evaluation(analysis: Analysis, evaluation: EvaluationRecord, score: Score |
         "state": evaluation.state.value,
         "reason": evaluation.reason,
         **_picked(score, {"measure": "measure", "score": "value", "n": "n"}),
-        **_bounds(interval),
+        **bounds(interval),
         **_picked(interval, {"interval": "method"}),
         **_picked(score, {name: name for name in ("stderr", "missing", "no_answers")}),
         **_picked(score, {name: name for name in ("logged", "logged_metric", "logged_note")}),
@@ -137,7 +124,7 @@ def _against_base(comparison: Comparison | None) -> _Row:
     interval = None
     if comparison is not None:
         interval = comparison.interval
-    row = _picked(comparison, {"base": "other", "difference": "difference"}) | _bounds(interval, "difference_")
+    row = _picked(comparison, {"base": "other", "difference": "difference"}) | bounds(interval, "difference_")
     return row | _picked(comparison, {"p": "p", "p_holm": "p_holm", "significant": "significant"})
 
 
@@ -175,20 +162,20 @@ def _curves_frame(analysis: Analysis) -> Any:
             own = (run.name, step, *logged.get(step, (None,) * len(_CURVE)), validation.get(step))
             for name, value in zip(names, own, strict=True):
                 columns[name].append(value)
-    return _frame(columns, names)
+    return frame_of(columns, names)
 
 
 def _comparisons_frame(analysis: Analysis) -> Any:
     """One row per comparison of two runs on the same samples."""
     columns = ["against", "task", "measure", "run", "other", "difference", "p", "p_holm", "significant"]
-    return _frame([_comparison(item, "difference_") for item in analysis.comparisons], columns)
+    return frame_of([_comparison(item, "difference_") for item in analysis.comparisons], columns)
 
 
 def _comparison(item: Comparison, prefix: str) -> _Row:
-    row = vars(item) | {"epoch": _epoch(item.epoch), "other_epoch": _epoch(item.other_epoch)}
+    row = vars(item) | {"epoch": epoch_number(item.epoch), "other_epoch": epoch_number(item.other_epoch)}
     del row["interval"], row["simultaneous"]
     row |= {"family": item.family.name, "family_size": item.family.size, "correction": item.family.correction}
-    return row | _bounds(item.interval, prefix) | _bounds(item.simultaneous, f"{prefix}simultaneous_")
+    return row | bounds(item.interval, prefix) | bounds(item.simultaneous, f"{prefix}simultaneous_")
 
 
 def _ranking_frame(analysis: Analysis) -> Any:
@@ -197,22 +184,18 @@ def _ranking_frame(analysis: Analysis) -> Any:
     for item in analysis.ranking:
         family = item.family or Family("", 0, "")
         row: _Row = {"task": item.task, "measure": item.measure, "setting": item.setting, "runs": len(item.runs)}
-        row |= {"value": item.value} | _bounds(item.interval) | {"corrected": item.corrected}
-        row |= {"difference": item.difference} | _bounds(item.difference_interval, "difference_")
-        row |= _bounds(item.simultaneous, "difference_simultaneous_")
+        row |= {"value": item.value} | bounds(item.interval) | {"corrected": item.corrected}
+        row |= {"difference": item.difference} | bounds(item.difference_interval, "difference_")
+        row |= bounds(item.simultaneous, "difference_simultaneous_")
         row |= {name: getattr(item, name) for name in ("test", "n", "p", "p_holm", "significant", "generalizes")}
-        row |= {"family": family.name, "family_size": family.size, "correction": family.correction}
+        row |= family_parts(family)
         rows.append(row)
-    return _frame(rows, ["task", "measure", "setting", "runs", "value", "difference", "p", "p_holm", "significant"])
-
-
-def _epoch(epoch: int) -> int | None:
-    return epoch if epoch >= 0 else None
+    return frame_of(rows, ["task", "measure", "setting", "runs", "value", "difference", "p", "p_holm", "significant"])
 
 
 def _effects_frame(analysis: Analysis) -> Any:
     """One row per level of a main effect or cell of an interaction, per trend, and per simple effect."""
-    return _frame(effect_rows(analysis), list(EFFECT_COLUMNS))
+    return frame_of(effect_rows(analysis), list(EFFECT_COLUMNS))
 
 
 _CONTRASTED = ("task", "other_task", "measure", "margin", "left", "right", "difference")
@@ -222,7 +205,7 @@ _JUDGED = ("test", "generalizes", "n", "runs", "p", "p_holm", "p_against", "p_ag
 def _hypotheses_frame(analysis: Analysis) -> Any:
     """One row per hypothesis of the plan; ``when`` and ``frozen`` say since when it is on the plan."""
     rows = [_hypothesis(item) for item in analysis.hypotheses]
-    return _frame(rows, ["hypothesis", "contrast", "verdict", "difference", "p", "p_holm"])
+    return frame_of(rows, ["hypothesis", "contrast", "verdict", "difference", "p", "p_holm"])
 
 
 def _hypothesis(item: HypothesisResult) -> _Row:
@@ -236,7 +219,7 @@ def _hypothesis(item: HypothesisResult) -> _Row:
         "when": item.frozen.when.value if item.frozen.when is not None else None,
         "removed": item.frozen.removed or None,
     }
-    row |= {name: getattr(item, name) for name in _CONTRASTED} | _bounds(item.interval)
+    row |= {name: getattr(item, name) for name in _CONTRASTED} | bounds(item.interval)
     row["interval"] = item.interval.level if item.interval is not None else None
     row |= {name: getattr(item, name) for name in _JUDGED}
     row["family"] = item.family.name

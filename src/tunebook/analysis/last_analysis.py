@@ -119,5 +119,5 @@ def remember(inputs: KnownInputs, written: WrittenAnalysis, destination: Destina
 
 
 def _stamp_of_files(destination: Destination) -> str:
-    files = files_below(destination.folder, ignored=lambda name: name.startswith("."))
+    files = files_below(destination.folder, ignored=lambda name: name.startswith(".") or name == ANALYZE_LOG)
     return stamp_of(files, seen_ns=NEVER_FRESH_NS)

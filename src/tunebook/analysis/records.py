@@ -42,6 +42,10 @@ class Interval:
     method: str
     level: float = 0.95
 
+    def within(self, low: float, high: float) -> Interval:
+        """The part of the interval between two bounds that the value cannot leave."""
+        return Interval(max(self.low, low), min(self.high, high), self.method, self.level)
+
 
 @dataclass(frozen=True)
 class Family:
@@ -275,6 +279,14 @@ class Measure:
     def is_better(self, value: float, other: float) -> bool:
         """Whether a value is better than another one; never without a direction."""
         return self.has_direction and self.goodness(value) > self.goodness(other)
+
+    def possible_value(self, interval: Interval | None) -> Interval | None:
+        """The part of an interval of a value that is possible: a share lies between 0 and 1."""
+        return interval.within(0.0, 1.0) if self.is_share and interval is not None else interval
+
+    def possible_difference(self, interval: Interval | None) -> Interval | None:
+        """The part of an interval of a difference that is possible: that of shares lies between -1 and 1."""
+        return interval.within(-1.0, 1.0) if self.is_share and interval is not None else interval
 
     @property
     def reading(self) -> str:

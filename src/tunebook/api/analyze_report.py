@@ -49,6 +49,7 @@ class AnalyzeReport:
         warnings: problems that kept the analysis from knowing more, such as a scheduler that did not answer.
         seconds: how long the analysis took.
         is_new: whether it was made now; ``False`` if nothing has changed since the last one was written.
+        experiments: the directory of each experiment that it is about.
     """
 
     experiment: Path
@@ -59,6 +60,7 @@ class AnalyzeReport:
     warnings: tuple[Problem, ...] = ()
     seconds: float = 0.0
     is_new: bool = True
+    experiments: tuple[Path, ...] = ()
 
     @cached_property
     def analysis(self) -> Analysis:

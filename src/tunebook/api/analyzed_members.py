@@ -96,11 +96,11 @@ def analyze_members(
         members = [_member(experiment, options, clock) for experiment in experiments]
         analysis = compute(members)
         report = AnalyzeReport(directory, destination.folder, summarize(analysis), lambda: analysis)
-        return replace(report, warnings=_warnings(members), seconds=time.perf_counter() - started)
+        return _completed(report, members, started)
     with exclusive(_locked(destination), "analyze", wait_s=30.0):
         members = [_member(experiment, options, clock) for experiment in experiments]
         report = _written(members, compute, destination, options, clock)
-        report = replace(report, warnings=_warnings(members), seconds=time.perf_counter() - started)
+        report = _completed(report, members, started)
         if report.is_new:
             _log(report, _locked(destination) / ANALYZE_LOG, clock)
     return report
@@ -117,8 +117,14 @@ def _member(experiment: Path, options: AnalyzeOptions, clock: Callable[[], datet
     return Member(experiment, text, site, *_job_facts(experiment, ask=options.ask), clock)
 
 
-def _warnings(members: Sequence[Member]) -> tuple[Problem, ...]:
-    return tuple(dict.fromkeys(warning for member in members for warning in member.warnings))
+def _completed(report: AnalyzeReport, members: Sequence[Member], started: float) -> AnalyzeReport:
+    """The report with what is known of all members, and how long it took."""
+    return replace(
+        report,
+        experiments=tuple(member.experiment for member in members),
+        warnings=tuple(dict.fromkeys(warning for member in members for warning in member.warnings)),
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _written(

@@ -143,7 +143,7 @@ def _data(report: api.AnalyzeReport) -> dict[str, Any]:
     summary = report.summary
     kept = ("kind", "task", "significant", "text")
     return {
-        "experiment": str(report.experiment),
+        "experiments": [str(experiment) for experiment in report.experiments],
         "report": str(report.path),
         "files": list(report.files),
         "finished": summary.is_finished,

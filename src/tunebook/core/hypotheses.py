@@ -307,6 +307,8 @@ def _read_margin(text: str, *, may_be_negative: bool) -> Margin:
     if unit == "%" or unit.replace(" ", "") == "percent":
         hint = f"write `{match['number']} points` for percentage points"
         raise HypothesisError(f"the margin `{text}` may be a part of the score or percentage points", hint)
+    if unit and abs(value) >= 100:  # noqa: PLR2004  percentage points
+        raise HypothesisError(f"the margin `{text}` is 100 points or more", "no two shares differ by more than that")
     if value == 0 or (value < 0 and not may_be_negative):
         raise HypothesisError(f"the margin `{text}` must be above 0", "write `5 points`, for example")
     return Margin(value / 100 if unit else value, bool(unit), text)

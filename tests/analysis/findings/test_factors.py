@@ -241,9 +241,10 @@ def test_a_few_settings_are_stated_one_by_one() -> None:
     )
     assert first.text == (
         "Rank 4: mean 50.0 % (3 seeds) on task (m), standard deviation between seeds 5.0 "
-        "points; difference from the base model +10.0 points, p = 0.040. This difference could be chance."
+        "points; difference from the base model +10.0 points, p = 0.040 after Holm's correction over 2 tests. "
+        "This difference could be chance."
     )
-    assert second.text.endswith("+30.0 points, p = 0.040.")
+    assert second.text.endswith("+30.0 points, p = 0.040 after Holm's correction over 2 tests.")
 
 
 def test_many_settings_are_summarized() -> None:

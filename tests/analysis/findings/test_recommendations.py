@@ -41,7 +41,7 @@ def results_of(*counts: int, n: int = 40) -> MeasureResults:
 def test_the_nearest_run_that_may_differ_is_to_be_evaluated_on_more_samples() -> None:
     samples, seeds = recommend([results_of(30, 28, 26)], [])
     assert samples == (
-        "Evaluate b and a on more samples of task: if the difference of their m is 5.0 points, about 260 samples would "
+        "Evaluate b and a on more samples of task: if the difference (m) is 5.0 points, about 260 samples would "
         "show it in four cases out of five, in a single test."
     )
     assert seeds == (

@@ -79,7 +79,7 @@ TESTS = (
 )
 CHOSEN = (
     " The best run was chosen by these same values, which makes its own value too good on average; chosen on some of the "
-    "samples and scored on the others, the best run scores {}."
+    "samples and scored on the others, the best run has the same value, {}."
 )
 
 
@@ -100,15 +100,16 @@ def with_tests(pairs: int, corrected: str) -> str:
         ),
         (
             {"a": 30, "b": 28},
-            "a has the highest score on task (m): @. b is statistically indistinguishable from it (largest difference −5.0 "
-            "points)." + with_tests(1, "75.0 %"),
+            "a has the highest score on task (m): @. No difference from it was detected for b: its difference is −5.0 points "
+            "(95 % interval −14.0 to 3.7)." + with_tests(1, "75.0 %"),
             False,
         ),
         ({"a": 30, "b": 30}, "a and b share the highest score on task (m): @.", False),
         (
             {"a": 30, "b": 29, "c": 28, "d": 27, "e": 26, "f": 25},
-            "a has the highest score on task (m): @. 5 other runs are statistically indistinguishable from it (largest "
-            "difference −12.5 points)." + with_tests(15, "75.0 %"),
+            "a has the highest score on task (m): @. No difference from it was detected for 5 other runs: the largest "
+            "difference is −12.5 points (95 % interval −23.8 to −1.1; −29.1 to 4.5 "
+            "simultaneously for 15 tests)." + with_tests(15, "75.0 %"),
             False,
         ),
         ({"a": 30, "b": 30, "c": 30, "d": 30, "e": 30}, "5 share the highest score on task (m): @.", False),

@@ -19,6 +19,7 @@ from tunebook.analysis.statistics.claims import (
 )
 from tunebook.analysis.statistics.paired_tests import paired_test
 from tunebook.analysis.statistics.sample_evidence import evidence_of_pairs, evidence_of_samples
+from tunebook.analysis.statistics.settings import pooled_spread
 
 ABOVE, BELOW, DIFFERENT = Claim(ClaimKind.ABOVE), Claim(ClaimKind.BELOW), Claim(ClaimKind.DIFFERENT)
 DRAWN = random.Random(3)  # noqa: S311  no secret
@@ -116,6 +117,14 @@ def test_runs_with_several_seeds_are_compared_by_welchs_test() -> None:
     tost = ttost_ind(one, other, -0.2, 0.2, usevar="unequal")[0]
     assert Claim(ClaimKind.WITHIN, 0.2).p(evidence) == pytest.approx(tost)
     assert (evidence.generalizes, evidence.name(ABOVE)) == ("seeds", "Welch's t-test over runs, one-sided")
+
+
+def test_runs_of_two_settings_are_compared_by_students_test_if_there_are_no_others() -> None:
+    one, other = [0.7, 0.74, 0.8], [0.6, 0.66, 0.61, 0.65]
+    evidence = RunEvidence.pooled([(one, other)], pooled_spread([one, other]))
+    assert DIFFERENT.p(evidence) == pytest.approx(stats.ttest_ind(one, other).pvalue)
+    with pytest.raises(NoEvidenceError, match="single seed"):
+        RunEvidence.pooled([([0.5], other)], (0.01, 3))
 
 
 def test_several_combinations_of_other_factors_are_a_contrast_of_means() -> None:

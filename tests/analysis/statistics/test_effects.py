@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 
 from support.tables import run_of, table_of
-from tunebook.analysis.records import FactorUse
+from tunebook.analysis.records import FactorUse, Measure
 from tunebook.analysis.statistics.balance import balance_of
 from tunebook.analysis.statistics.effects import Effect, estimate_effects
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.analysis.statistics.seeds import summarize_seeds
+from tunebook.core.measures import Direction
 
 SUPPLEMENT = FactorUse("dataset", "Supplement", ("VC", "OJ"))
 DOSE = FactorUse("lr", "Dose", ("0.5", "1", "2"))
@@ -40,7 +41,7 @@ def tooth_growth() -> ScoreTable:
             name = f"{supplement}{dose}-{seed}"
             values[name] = [length]
             runs.append(run_of(name, {"dataset": supplement, "lr": dose, "seed": str(seed)}))
-    return table_of(values, runs)
+    return table_of(values, runs, measure=Measure("length", Direction.HIGHER))
 
 
 def test_the_analysis_of_variance_is_the_published_one() -> None:

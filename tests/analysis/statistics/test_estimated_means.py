@@ -13,13 +13,14 @@ import pytest
 from statsmodels.formula.api import ols
 
 from support.tables import run_of, table_of
-from tunebook.analysis.records import FactorUse
+from tunebook.analysis.records import FactorUse, Measure
 from tunebook.analysis.statistics.balance import balance_of
 from tunebook.analysis.statistics.effects import Effect, estimate_effects
 from tunebook.analysis.statistics.measure_results import analyze_measure
 from tunebook.analysis.statistics.paired_tests import paired_test
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.analysis.statistics.trends import unit_of
+from tunebook.core.measures import Direction
 from tunebook.core.plan import RunType
 
 RANK = FactorUse("lora_rank", "LoRA Rank", ("4", "8", "16", "32"))
@@ -118,7 +119,8 @@ def test_levels_over_samples_differ_by_bonferronis_intervals() -> None:
 
     rng = np.random.default_rng(4)
     values = {rank: rng.normal(int(rank) / 40, 1, size=50).tolist() for rank in RANK.levels}
-    table = table_of(values, [run_of(rank, {"lora_rank": rank}) for rank in RANK.levels])
+    runs = [run_of(rank, {"lora_rank": rank}) for rank in RANK.levels]
+    table = table_of(values, runs, measure=Measure("points", Direction.HIGHER))
     difference = by_label(table, RANK)["LoRA Rank"].difference
     assert difference is not None
     assert difference.interval is not None

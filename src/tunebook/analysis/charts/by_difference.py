@@ -134,7 +134,7 @@ def _across(scores: TaskScores, field: str) -> Spec:
     channel = marks.axis(field, "quantitative", "", scale={"zero": True, "nice": True})
     ticks = {"format": "+.6~g", "tickCount": 7}
     return channel | {
-        "title": [f"← {lower}{_BETWEEN}{name}{_BETWEEN}{higher} →", f"difference in {unit}"],
+        "title": [name, f"← {lower}{_BETWEEN}{higher} →", f"difference in {unit}"],
         "axis": ticks,
     }
 
@@ -151,7 +151,8 @@ def _caption(scores: TaskScores, rows: Sequence[Row], tested: Sequence[_Tested],
     if noun == "setting":
         of = "the mean over a setting's seeds minus the base model, on the same samples"
     tests = ", ".join(sorted({item.test for item in tested if item.test})) or "paired tests"
-    text = f"Points: {of}; bars: {bars}. Colours: {tests}, corrected (Holm) over {plural(len(rows), noun)}."
+    text = f"Points: {of}; bars: {bars}. Colours: {tests}"
+    text += f", corrected (Holm) over {plural(len(rows), noun)}." if len(rows) > 1 else "."
     if any(item.significant and _reaches_zero(item.simultaneous) for item in tested):
         text += (
             " Where a bar reaches 0 although a difference was detected, Holm's correction decides: it is less strict "

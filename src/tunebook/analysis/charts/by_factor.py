@@ -74,7 +74,8 @@ def _test_sentence(effect: Effect | None) -> str:
     if effect is None:
         return ""
     if effect.test and effect.p_holm is not None:
-        return f" {capitalized(effect.test)}: {p_text(effect.p_holm)} (Holm)."
+        is_corrected = effect.family is not None and effect.family.size > 1
+        return f" {capitalized(effect.test)}: {p_text(effect.p_holm)}{' (Holm)' if is_corrected else ''}."
     return f" {capitalized(effect.note).rstrip('.')}." if effect.note else ""
 
 

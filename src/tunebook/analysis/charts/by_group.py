@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.charts import marks
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.charts.line_labels import MOST_LABELS
 from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.statistics.group_results import GroupScore
-from tunebook.core.plan import RunType
 
 __all__ = ["by_group"]
 
@@ -33,24 +31,11 @@ def by_group(scores: TaskScores) -> Iterator[Figure]:
         while name.lower() in used:  # some file systems ignore case
             name, number = f"{_NAME}_{plain}_{number}", number + 1
         used.add(name.lower())
-        shown, note = _shown_runs(scores, found)
+        shown, note = scores.shown_of(each.run for each in found)
         rows = [_row(scores, each) for each in found if each.run in shown and each.value is not None]
         caption = _caption(scores, column, found, note)
         title = f"{scores.measure} by {marks.one_line(column)}"
         yield Figure(name, title, caption, _spec(scores, rows, column), _HEIGHT)
-
-
-def _shown_runs(scores: TaskScores, found: Sequence[GroupScore]) -> tuple[set[str], str]:
-    """All runs while they can be told apart; otherwise the base models and the best run."""
-    runs = list(dict.fromkeys(each.run for each in found))
-    if len(runs) <= MOST_LABELS:
-        return set(runs), ""
-    chosen = [run for run in runs if scores.analysis.run_of[run].type is RunType.CONTROL]
-    best = scores.analysis.best_score(scores.task.name)
-    if best is not None:
-        chosen.append(best.evaluation.run)
-    chosen = (chosen or runs)[-MOST_LABELS:]
-    return set(chosen), f" Of {len(runs)} runs, the base models and the best one are drawn; the table has all."
 
 
 def _row(scores: TaskScores, item: GroupScore) -> Row:

@@ -24,7 +24,8 @@ def by_run(scores: TaskScores) -> Figure:
         return Figure(_NAME, title, reason=f"no evaluation of {scores.task.name} has a score yet")
     rows = _rows(scores)
     caption = (
-        "Dashed: base model. Colours: paired comparison with the base model on the same samples, corrected (Holm)."
+        "Dashed: base model. Colours: paired comparison with the base model on the same samples, corrected by Holm's "
+        "method if there are several."
     )
     method = next((score.interval.method for score in scores.final.values() if score.interval), "")
     if method:

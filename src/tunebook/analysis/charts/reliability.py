@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from tunebook.analysis.charts import marks
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.charts.line_labels import MOST_LABELS, label_lines
+from tunebook.analysis.charts.line_labels import label_lines
 from tunebook.analysis.charts.marks import Row, Spec
 from tunebook.analysis.charts.task_scores import TaskScores
 from tunebook.analysis.statistics.aggregates import ReliabilityBin
-from tunebook.core.plan import RunType
 
 __all__ = ["reliability"]
 
@@ -29,23 +28,9 @@ def reliability(scores: TaskScores) -> Iterator[Figure]:
         if not bins:
             yield Figure(name, title, reason="no sample has a risk that can be used")
             continue
-        shown, note = _shown_runs(scores, bins)
+        shown, note = scores.shown_of(each.run for each in bins)
         rows = [_row(scores, each) for each in bins if each.run in shown]
         yield Figure(name, title, _caption(scores, scorer, note), _spec(rows), _HEIGHT)
-
-
-def _shown_runs(scores: TaskScores, bins: Sequence[ReliabilityBin]) -> tuple[set[str], str]:
-    """All runs while their lines can be told apart; otherwise the base models and the best run of the measure."""
-    runs = list(dict.fromkeys(each.run for each in bins))
-    if len(runs) <= MOST_LABELS:
-        return set(runs), ""
-    chosen = [run for run in runs if scores.analysis.run_of[run].type is RunType.CONTROL]
-    best = scores.analysis.best_score(scores.task.name)
-    if best is not None and best.evaluation.run in runs:
-        chosen.append(best.evaluation.run)
-    chosen = (chosen or runs)[-MOST_LABELS:]
-    note = f" Of {len(runs)} runs, the base models and the best one by {scores.measure} are drawn; the table has all."
-    return set(chosen), note
 
 
 def _row(scores: TaskScores, item: ReliabilityBin) -> Row:

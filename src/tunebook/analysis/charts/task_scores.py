@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from tunebook.analysis.charts import marks
+from tunebook.analysis.charts.line_labels import MOST_LABELS
 from tunebook.analysis.charts.marks import Row, Spec, TooltipEntry
 from tunebook.analysis.formatting import Scale, scale_of
 from tunebook.analysis.records import Measure, Score, TaskUse
@@ -102,6 +103,23 @@ class TaskScores:
     def own(self, items: Iterable[_T]) -> list[_T]:
         """The statistics of this task's headline measure."""
         return [item for item in items if (item.task, item.measure) == (self.task.name, self.measure)]
+
+    def shown_of(self, found: Iterable[str]) -> tuple[set[str], str]:
+        """Of these runs all while their lines can be told apart, otherwise the base models and the best run.
+
+        Returns:
+            The runs, and the sentence on those that are left out, for the caption.
+        """
+        runs = list(dict.fromkeys(found))
+        if len(runs) <= MOST_LABELS:
+            return set(runs), ""
+        chosen = [run for run in runs if self.analysis.run_of[run].type is RunType.CONTROL]
+        best = self.analysis.best_score(self.task.name)
+        if best is not None and best.evaluation.run in runs:
+            chosen.append(best.evaluation.run)
+        chosen = (chosen or runs)[-MOST_LABELS:]
+        note = f" Of {len(runs)} runs, the base models and the best one by {self.measure} are drawn; the table has all."
+        return set(chosen), note
 
     @property
     def ticks(self) -> str:

@@ -117,7 +117,7 @@ def _by_group(
 ) -> str:
     first = min(tests, key=lambda each: each.p_holm or 0.0)
     family = first.family.size if first.family is not None else len(tests)
-    correction = f"Holm's correction over {plural(family, 'test')}"
+    correction = f"Holm's correction over {family} tests" if family > 1 else "a single test"
     end = f"({first.test}, smallest {p_text(first.p_holm)}, {correction}; exploratory)"
     subject = f"{first.measure} on {first.task}"
     if not significant:

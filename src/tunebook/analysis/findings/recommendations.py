@@ -40,7 +40,7 @@ def _more_samples(results: MeasureResults) -> Iterator[str]:
     if nearest.n < wanted < _MOST_SAMPLES:
         yield (
             f"Evaluate {nearest.setting} and {results.ranking[0].setting} on more samples of {nearest.task}: if the "
-            f"difference of their {nearest.measure} is {_size(results, difference)}, about {_two_digits(wanted)} "
+            f"difference ({nearest.measure}) is {_size(results, difference)}, about {_two_digits(wanted)} "
             "samples would show it in four cases out of five, in a single test."
         )
 
@@ -90,6 +90,6 @@ def _more_seeds(results: MeasureResults) -> Iterator[str]:
     if seeds < wanted < _MOST_SEEDS:
         yield (
             f"Train {nearest.setting} and {results.ranking[0].setting} with more seeds: scores vary between seeds, and "
-            f"if the difference of their mean {nearest.measure} on {nearest.task} is {_size(results, difference)}, "
+            f"if the difference of their means ({nearest.measure} on {nearest.task}) is {_size(results, difference)}, "
             f"about {wanted} seeds each would show it in four cases out of five, in a single test."
         )

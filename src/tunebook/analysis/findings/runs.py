@@ -73,7 +73,8 @@ def _summary(results: MeasureResults, items: Sequence[Comparison]) -> str:
     if measure.has_direction:
         improved, worse = (lower, higher) if measure.direction is Direction.LOWER else (higher, lower)
         counts = f"{improved} improved significantly on their base model and {worse} got significantly worse on {task}"
-    return f"Of {runs}, {counts}; for {rest} no difference was detected ({tests})."
+    unclear = f"; for {rest} no difference was detected" if rest else ""
+    return f"Of {runs}, {counts}{unclear} ({tests})."
 
 
 def _correction(family: Family) -> str:
@@ -210,8 +211,13 @@ def _relations(
         yield f"On the samples that both have, {_are(better, noun)} significantly better."
     if unclear:
         largest = max((item for item in unclear), key=lambda item: abs(item.difference or 0.0))
-        difference = results.scale.change(largest.difference or 0.0)
-        yield f"{_are(unclear, noun)} statistically indistinguishable from it (largest difference {difference})."
+        intervals = (largest.difference_interval, largest.simultaneous)
+        sizes = _difference(results, largest.difference or 0.0, *intervals, largest.family)
+        names = listed([item.setting for item in unclear])
+        if len(unclear) > FEW_RUNS:
+            names = f"{len(unclear)} other {noun}s"
+        is_largest = "its difference is" if len(unclear) == 1 else "the largest difference is"
+        yield f"No difference from it was detected for {names}: {is_largest} {sizes}."
     if not different and not unclear:
         return
     scope = TO_RETRAINING if tested[0].generalizes == "seeds" else TO_SAMPLES
@@ -250,7 +256,10 @@ def _selection(results: MeasureResults, best: RankedSetting) -> str:
     if best.corrected is None:
         return f"{text}."
     corrected = results.scale.value(best.corrected)
-    return f"{text}; chosen on some of the {unit} and scored on the others, the best {noun} scores {corrected}."
+    value = f"scores {corrected}"
+    if corrected == results.scale.value(best.value):
+        value = f"has the same value, {corrected}"
+    return f"{text}; chosen on some of the {unit} and scored on the others, the best {noun} {value}."
 
 
 def state_epochs(results: MeasureResults) -> Iterator[Finding]:
@@ -326,6 +335,8 @@ def state_samples(results: MeasureResults) -> Iterator[Finding]:
 
 def _failed(task: str, changes: SampleChanges) -> str:
     wrong, samples = len(changes.all_wrong), plural(len(changes.common), "sample")
+    if len(changes.common) == 1:
+        return f"{'No run' if wrong else 'At least one run'} answered the only sample of {task} correctly."
     if not changes.common:
         return f"No sample of {task} was answered by every run."
     if wrong == len(changes.common):

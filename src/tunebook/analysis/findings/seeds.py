@@ -58,6 +58,9 @@ def _setting(results: MeasureResults, item: Replicates) -> str:
         text += f", standard deviation between seeds {scale.amount(item.sd)}"
     if item.difference is None:
         return f"{text}."
-    interval = interval_text(item.difference_interval, scale)
-    text += f"; difference from the base model {scale.change(item.difference)}{interval}, {p_text(item.p_holm)}."
+    size = item.family.size if item.family is not None else 1
+    together = f", simultaneous for {plural(size, 'setting')}" if item.simultaneous is not None and size > 1 else ""
+    interval = interval_text(item.simultaneous or item.difference_interval, scale, together)
+    text += f"; difference from the base model {scale.change(item.difference)}{interval}, {p_text(item.p_holm)}"
+    text += f" after {family_text(item.family)}." if size > 1 else "."
     return text if item.significant or item.difference == 0 else text + COULD_BE_CHANCE

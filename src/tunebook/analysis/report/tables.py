@@ -21,7 +21,6 @@ __all__ = ["job_table", "run_table", "score_tables", "seed_table"]
 
 _LEAST_FINISHED_FIRST = (JobState.FAILED, JobState.RUNNING, JobState.PENDING, JobState.UNKNOWN, JobState.COMPLETED)
 _NOT_TRAINED, _NOT_COUNTED = Training(JobState.UNKNOWN), SlurmUse()
-_BEST = 5
 _HOLM = "p-values are corrected for the number of tests by Holm's method."
 
 _Job = tuple[EvaluationKey, Training | EvaluationRecord]  # the key of a training names no task
@@ -251,6 +250,12 @@ def seed_table(analysis: Analysis) -> Table:
     def scale(item: Replicates) -> Scale:
         return analysis.scale(item.task, item.measure)
 
+    def deviation(item: Replicates) -> Cell:
+        if item.sd is None:
+            return Cell()
+        own = scale(item)
+        return Cell(own.amount(item.sd), repr(item.sd), unit=own.difference_unit)
+
     def base(item: Replicates) -> Cell:
         return cells.difference(item.difference, item.difference_interval, scale(item))
 
@@ -259,7 +264,7 @@ def seed_table(analysis: Analysis) -> Table:
         Column("measure", "Measure", lambda item: cells.text(item.measure)),
         Column("seeds", "Seeds", lambda item: cells.number(len(item.runs)), is_number=True),
         Column("mean", "Mean", lambda item: cells.score(item.mean, None, scale(item)), is_number=True, note=mean_note),
-        Column("deviation", "Standard deviation", lambda item: cells.score(item.sd, None, scale(item)), is_number=True),
+        Column("deviation", "Standard deviation", deviation, is_number=True),
         Column("base", "Against the base model", base, is_number=True, note=base_note, detail=analysis.interval_title),
         Column("p", "p", lambda item: cells.p_value(item.p_holm, item.significant), is_number=True, detail="verdict"),
     )

@@ -42,7 +42,8 @@ def task_section(analysis: Analysis, scores: TaskScores, figures: Sequence[Figur
     blocks: list[Block] = []
     if scores.task.description:
         measures = ", ".join(f"{each.name} ({each.reading})" for each in scores.task.measures)
-        blocks.append(Text(f"{scores.task.description} Measures: {measures or 'none yet'}."))
+        description = scores.task.description.rstrip(". ")
+        blocks.append(Text(f"{description}. Measures: {measures or 'none yet'}."))
     own = _of_task(analysis, scores)
     for part, title in _parts(scores):
         found = [*_before(own, scores, part, number), *_drawn(figures, part), *_after(own, scores, part, number)]

@@ -152,6 +152,30 @@ class RunEvidence(StudentEvidence):
     """Scores of runs in cells that differ in other factors; the runs of a side of a cell differ in their seed only."""
 
     @classmethod
+    def pooled(cls, cells: Sequence[tuple[Sequence[float], Sequence[float]]], spread: tuple[float, int]) -> RunEvidence:
+        """Student's test of the mean of the cells' differences, by the spread between seeds of all settings together.
+
+        It is the error that the ranking of settings and the analysis of variance have, so that the same contrast has
+        the same verdict everywhere. With C cells the variance of the mean difference is s² Σ (1/n of each side of each
+        cell) / C².
+
+        Args:
+            spread: the variance s² between runs of one setting, pooled over all settings, and its degrees of freedom.
+
+        Raises:
+            NoEvidenceError: a side of a cell has a single run, or no setting has any spread.
+        """
+        sides = [side for cell in cells for side in cell]
+        if min(map(len, sides)) < 2:  # noqa: PLR2004  a single run has no spread
+            raise NoEvidenceError("a setting was trained with a single seed")
+        variance_of_runs, df = spread
+        if not variance_of_runs:
+            raise NoEvidenceError("the scores of all seeds of a setting are equal: their spread is not known")
+        error = math.sqrt(variance_of_runs * sum(1 / len(side) for side in sides)) / len(cells)
+        difference = fmean(fmean(left) - fmean(right) for left, right in cells)
+        return cls(difference, error, df, "Student's t-test over runs, pooled between seeds", "seeds")
+
+    @classmethod
     def of(cls, cells: Sequence[tuple[Sequence[float], Sequence[float]]]) -> RunEvidence:
         """Welch's test, for one cell as in textbooks, for several of the mean of their differences.
 

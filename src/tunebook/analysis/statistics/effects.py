@@ -151,9 +151,15 @@ def _without_term(effect: Effect) -> Effect:
 
 def _tested(effect: Effect, fit: SeedFit | SampleFit, table: ScoreTable) -> Effect:
     """An effect with its estimated means and its test, or with a note that explains why it was not tested."""
-    effect = replace(effect, means=estimated_means(effect.means, effect.factors, fit))
+    measure = table.measure
+    means = estimated_means(effect.means, effect.factors, fit)
+    possible = tuple(replace(item, interval=measure.possible_value(item.interval)) for item in means)
+    effect = replace(effect, means=possible)
     if effect.is_main:
-        effect = replace(effect, difference=largest_difference(effect.means, effect.factors[0], fit))
+        largest = largest_difference(effect.means, effect.factors[0], fit)
+        if largest is not None:
+            largest = replace(largest, interval=measure.possible_difference(largest.interval))
+        effect = replace(effect, difference=largest)
     why_not = _why_not(fit)
     test = None if why_not else _test_of(effect, fit)
     if test is None:

@@ -29,6 +29,7 @@ from tunebook.analysis.statistics.paired_tests import holm
 from tunebook.analysis.statistics.pairwise import common_samples
 from tunebook.analysis.statistics.sample_evidence import evidence_of_pairs, evidence_of_samples
 from tunebook.analysis.statistics.scores import ScoreTable
+from tunebook.analysis.statistics.settings import have_replicates, pooled_spread, settings_of
 from tunebook.core.contrasts import Contrast, resolve
 from tunebook.core.hypotheses import Hypothesis, HypothesisError, Relation
 from tunebook.core.measures import Direction
@@ -131,8 +132,8 @@ def judge_hypotheses(source: Source, results: Sequence[MeasureResults]) -> tuple
     Hypotheses that were added later are a family of their own, so that they do not change the others' correction; a
     hypothesis that was removed stays in its family.
     """
-    tables = {(item.table.task, item.table.measure.name): item.table for item in results}
-    tested = [_test(source, tables, *item) for item in frozen_hypotheses(source.plan.hypotheses, source.frozen)]
+    data = _Data.of(source.plan, results)
+    tested = [_test(data, *item) for item in frozen_hypotheses(source.plan.hypotheses, source.frozen)]
     first = [item for item in tested if not item.is_exploratory]
     later = [item for item in tested if item.is_exploratory]
     corrected = [*_corrected(first, HYPOTHESES), *_corrected(later, ADDED_LATER if source.frozen else HYPOTHESES)]
@@ -140,12 +141,35 @@ def judge_hypotheses(source: Source, results: Sequence[MeasureResults]) -> tuple
     return tuple(by_name[item.name] for item in tested)
 
 
-def _test(
-    source: Source, tables: Mapping[tuple[str, str], ScoreTable], name: str, hypothesis: Hypothesis, frozen: Frozen
-) -> HypothesisResult:
+_Key = tuple[str, str]
+"""A task and a measure."""
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What hypotheses are tested on: scores, and the spread between seeds of all settings together."""
+
+    plan: Plan
+    tables: Mapping[_Key, ScoreTable]
+    spreads: Mapping[_Key, tuple[float, int]]
+
+    @classmethod
+    def of(cls, plan: Plan, results: Sequence[MeasureResults]) -> _Data:
+        tables, spreads = {}, {}
+        for item in results:
+            table = item.table
+            key = (table.task, table.measure.name)
+            tables[key] = table
+            settings = settings_of(table, item.factors)
+            if have_replicates(settings):
+                spreads[key] = pooled_spread([[table.finals[run].value or 0.0 for run in own.runs] for own in settings])
+        return cls(plan, tables, spreads)
+
+
+def _test(data: _Data, name: str, hypothesis: Hypothesis, frozen: Frozen) -> HypothesisResult:
     result = HypothesisResult(name, hypothesis.contrast, frozen, hypothesis.words)
     try:
-        contrast = resolve(source.plan, hypothesis)
+        contrast = resolve(data.plan, hypothesis)
     except HypothesisError as error:
         return replace(result, reason=f"the plan cannot decide it: {error}")
     result = replace(
@@ -156,18 +180,18 @@ def _test(
         confounded=contrast.confounded,
     )
     try:
-        one, other = _tables(tables, contrast)
+        one, other = _tables(data, contrast)
         result = replace(result, measure=one.measure.name, direction=one.measure.direction)
         claim = _claim(hypothesis, one.measure)
         result = replace(result, kind=claim.kind, margin=claim.margin)
-        return _tested(result, contrast, claim, (one, other), _planned_epochs(source.plan))
+        return _tested(result, contrast, claim, (one, other), data)
     except (_NotTestableError, NoEvidenceError) as error:
         return replace(result, reason=str(error))
 
 
-def _tables(tables: Mapping[tuple[str, str], ScoreTable], contrast: Contrast) -> tuple[ScoreTable, ScoreTable]:
+def _tables(data: _Data, contrast: Contrast) -> tuple[ScoreTable, ScoreTable]:
     """The scores of both sides: of one task, or of two with the same measure."""
-    one, other = (_table(tables, task, contrast.hypothesis.measure) for task in (contrast.task, contrast.other_task))
+    one, other = (_table(data, task, contrast.hypothesis.measure) for task in (contrast.task, contrast.other_task))
     ours, theirs = one.measure, other.measure
     if ours.name != theirs.name and not (ours.is_share and theirs.is_share):
         hint = "name one that both have `with MEASURE`"
@@ -175,12 +199,19 @@ def _tables(tables: Mapping[tuple[str, str], ScoreTable], contrast: Contrast) ->
     return one, other
 
 
-def _table(tables: Mapping[tuple[str, str], ScoreTable], task: str, measure: str) -> ScoreTable:
-    own = {name: table for (of_task, name), table in tables.items() if of_task == task}
+def _table(data: _Data, task: str, measure: str) -> ScoreTable:
+    own = {name: table for (of_task, name), table in data.tables.items() if of_task == task}
     if not own:
         raise _NotTestableError(f"no evaluation of {task} has results yet")
     if not measure:
-        return next(iter(own.values()))
+        headline = next(iter(own.values()))
+        wanted = next((each.measure for each in data.plan.tasks if each.name == task), "")
+        if wanted and wanted.rpartition("/")[2] != headline.measure.name.rpartition("/")[2]:
+            raise _NotTestableError(
+                f"the plan's measure of {task}, {wanted}, has no value for a single sample; name another one `with "
+                f"MEASURE`: {', '.join(own)}"
+            )
+        return headline
     if measure not in own:
         raise _NotTestableError(f"{task} has no measure {measure}; it has {', '.join(own)}")
     return own[measure]
@@ -224,10 +255,10 @@ def _planned_epochs(plan: Plan) -> _Planned:
 
 
 def _tested(
-    result: HypothesisResult, contrast: Contrast, claim: Claim, tables: tuple[ScoreTable, ScoreTable], planned: _Planned
+    result: HypothesisResult, contrast: Contrast, claim: Claim, tables: tuple[ScoreTable, ScoreTable], data: _Data
 ) -> HypothesisResult:
     one, other = tables
-    cells, missing = _scored_cells(contrast, tables, planned)
+    cells, missing = _scored_cells(contrast, tables, _planned_epochs(data.plan))
     lefts = [key for cell in cells for key in cell[0]]
     rights = [key for cell in cells for key in cell[1]]
     if contrast.is_of_tasks:
@@ -238,11 +269,12 @@ def _tested(
         raise _NotTestableError("the evaluations have no samples in common")
     values = [_values(one, lefts, ours), _values(other, rights, theirs)]
     left, right = (_side_means(own, cells, side) for side, own in enumerate(values))
-    evidence = _evidence(contrast, cells, values, left=left, right=right)
+    scores = _cell_scores(cells, values)
+    evidence = _evidence(contrast, scores, data.spreads.get((one.task, one.measure.name)), left=left, right=right)
     return replace(
         result,
         difference=evidence.difference,
-        interval=evidence.interval(claim),
+        interval=one.measure.possible_difference(evidence.interval(claim)),
         left=fmean(left),
         right=fmean(right),
         n=len(ours),
@@ -308,16 +340,30 @@ def _side_means(values: _Values, cells: Sequence[_Cell], side: int) -> list[floa
     return [fmean(own) for own in zip(*columns, strict=True)]
 
 
-def _evidence(
-    contrast: Contrast, cells: Sequence[_Cell], values: Sequence[_Values], *, left: list[float], right: list[float]
-) -> Evidence:
-    """Over runs where every setting has several seeds on both sides, otherwise over samples."""
+def _cell_scores(cells: Sequence[_Cell], values: Sequence[_Values]) -> list[tuple[list[float], list[float]]]:
+    """The runs' scores of both sides of each cell, on the samples of the test."""
     scores = []
     for cell in cells:
         ours, theirs = ([fmean(own[key]) for key in keys] for own, keys in zip(values, cell, strict=True))
         scores.append((ours, theirs))
+    return scores
+
+
+def _evidence(
+    contrast: Contrast,
+    scores: Sequence[tuple[list[float], list[float]]],
+    spread: tuple[float, int] | None,
+    *,
+    left: list[float],
+    right: list[float],
+) -> Evidence:
+    """Over runs where every setting has several seeds on both sides, otherwise over samples."""
     try:
-        return RunEvidence.of_same_runs(scores) if contrast.is_of_tasks else RunEvidence.of(scores)
+        if contrast.is_of_tasks:
+            return RunEvidence.of_same_runs(scores)
+        if spread is not None:
+            return RunEvidence.pooled(scores, spread)
+        return evidence_of_pairs(left, right)
     except NoEvidenceError:
         return evidence_of_samples(left, right) if contrast.is_of_tasks else evidence_of_pairs(left, right)
 

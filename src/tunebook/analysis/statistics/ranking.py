@@ -23,12 +23,11 @@ from tunebook.analysis.statistics.intervals import ALPHA, t_interval
 from tunebook.analysis.statistics.paired_tests import bonferroni, paired_test
 from tunebook.analysis.statistics.pairwise import Comparison, common_samples
 from tunebook.analysis.statistics.scores import ScoreTable
-from tunebook.analysis.statistics.settings import Setting, have_replicates
+from tunebook.analysis.statistics.settings import Setting, have_replicates, pooled_spread
 
 __all__ = ["RankedSetting", "cross_fitted_value", "rank_settings"]
 
 _FOLDS = 10
-_ROUNDING = 1e-18  # of a variance
 
 
 @dataclass(frozen=True)
@@ -124,28 +123,17 @@ def _matrix(table: ScoreTable, keys: Sequence[Any], samples: Sequence[str]) -> A
     return np.array(rows, dtype=float)
 
 
-def _pooled(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """The variance between runs of one setting, pooled over all settings, and its degrees of freedom."""
-    squares = 0.0
-    freedom = 0
-    for group in groups:
-        mean = fmean(group)
-        squares += sum((value - mean) ** 2 for value in group)
-        freedom += len(group) - 1
-    variance = squares / freedom
-    return (variance if variance > _ROUNDING else 0.0), freedom
-
-
 def _with_pooled_intervals(table: ScoreTable, ranked: Sequence[RankedSetting]) -> list[RankedSetting]:
     """Intervals of the means from the spread between seeds; a proportion's are cut at 0 and 1."""
     groups = [[table.finals[run].value or 0.0 for run in item.runs] for item in ranked]
-    variance, freedom = _pooled(groups)
+    variance, freedom = pooled_spread(groups)
+    if not variance:
+        return list(ranked)  # equal scores of all seeds say nothing about other seeds
     found = []
     for item in ranked:
         interval = t_interval(item.value, math.sqrt(variance / len(item.runs)), freedom)
-        if table.measure.is_share:
-            interval = replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high))
-        found.append(replace(item, interval=replace(interval, method="Student t, pooled over settings")))
+        interval = replace(interval, method="Student t, pooled over settings")
+        found.append(replace(item, interval=table.measure.possible_value(interval)))
     return found
 
 
@@ -180,7 +168,7 @@ def _over_seeds(table: ScoreTable, ranked: Sequence[RankedSetting], matrix: Any)
     """
     places = _places(ranked)
     means = matrix.mean(axis=1)
-    variance, freedom = _pooled([[float(means[place]) for place in rows] for rows in places])
+    variance, freedom = pooled_spread([[float(means[place]) for place in rows] for rows in places])
     tests = pairs_among(len(ranked))
     found = []
     for item, rows in zip(ranked[1:], places[1:], strict=True):
@@ -190,6 +178,12 @@ def _over_seeds(table: ScoreTable, ranked: Sequence[RankedSetting], matrix: Any)
             tested = _by_seeds(item, difference, math.sqrt(variance * spread), freedom, tests)
         else:
             tested = _by_samples(item, matrix[rows].mean(axis=0), matrix[places[0]].mean(axis=0), tests)
+        possible = table.measure.possible_difference
+        tested = replace(
+            tested,
+            difference_interval=possible(tested.difference_interval),
+            simultaneous=possible(tested.simultaneous),
+        )
         found.append(replace(tested, n=matrix.shape[1]))
     return correct_family(found, family_name(AGAINST_BEST, table), tests)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tunebook.analysis.collect.risks import Risks
@@ -196,7 +196,10 @@ def _calibrated_errors(arrays: RiskArrays, probability: Any, bins: Any) -> Any:
 
 def mean_risk(arrays: RiskArrays) -> Estimate:
     """The mean predicted probability of the outcome."""
-    return _mean(arrays, arrays.risk)
+    found = _mean(arrays, arrays.risk)
+    if found.interval is None:
+        return found
+    return replace(found, interval=found.interval.within(0.0, 1.0))
 
 
 def mean_excess(arrays: RiskArrays) -> Estimate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from tunebook.analysis.formatting import run_labels
 from tunebook.analysis.records import FactorUse
@@ -11,7 +12,9 @@ from tunebook.analysis.statistics.balance import treatments_of
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.core.plan import RunType
 
-__all__ = ["Setting", "have_replicates", "settings_of"]
+__all__ = ["Setting", "have_replicates", "pooled_spread", "settings_of"]
+
+_ROUNDING = 1e-18  # of a variance
 
 
 @dataclass(frozen=True)
@@ -58,3 +61,15 @@ def settings_of(table: ScoreTable, factors: Sequence[FactorUse]) -> tuple[Settin
 def have_replicates(settings: Sequence[Setting]) -> bool:
     """Whether a setting has several runs."""
     return any(len(setting.runs) > 1 for setting in settings)
+
+
+def pooled_spread(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
+    """The variance between runs of one setting, pooled over all settings, and its degrees of freedom."""
+    squares = 0.0
+    freedom = 0
+    for group in groups:
+        mean = fmean(group)
+        squares += sum((value - mean) ** 2 for value in group)
+        freedom += len(group) - 1
+    variance = squares / freedom
+    return (variance if variance > _ROUNDING else 0.0), freedom
