@@ -147,6 +147,7 @@ def test_student_intervals_say_what_they_are_over() -> None:
 
 def test_nothing_has_empty_brackets_or_a_short_name_only() -> None:
     names = {"paired bootstrap, normal": "bootstrap (Efron", "paired t-test over samples, one-sided": "t-test (Student"}
+    names["Student's t-test over runs, pooled between seeds, one-sided"] = "settings (Student"
     for name, words in names.items():
         text = paragraph(replace(made_up(), hypotheses=(hypothesis("H1", ClaimKind.ABOVE, test=name),)))
         assert words in text

@@ -63,6 +63,10 @@ TESTS: Words = {  # the beginning of a test's name
     "Tango": ("Tango's score test", ("tango1998",)),
     "paired bootstrap": ("a normal test with the standard error of a paired bootstrap", ("efron1993",)),
     "paired t-test over": ("Student's paired t-test", ("student1908",)),
+    "Student's t-test over runs, pooled": (
+        "Student's t-test of runs with the variance between seeds, pooled over all settings",
+        ("student1908",),
+    ),
     "Student t, pooled": (
         "Student's t-test with the variance between seeds, pooled over all settings",
         ("student1908",),
