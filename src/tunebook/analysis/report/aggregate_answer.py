@@ -36,11 +36,14 @@ def answer_of_aggregate(analysis: Analysis, task: TaskUse) -> str:
     return f"{subject}: {' '.join(filter(None, sentences))}"
 
 
-def in_place_of(task: TaskUse) -> str:
-    """What is tested where the plan's measure cannot be."""
+def in_place_of(task: TaskUse, *, is_answered: bool = True) -> str:
+    """What is tested where the plan's measure cannot be; ``is_answered`` if the answer is about that measure."""
     wanted = task.wanted.name if task.wanted is not None else ""
+    where = "everywhere else"
+    if not is_answered:
+        where = "in the hypotheses and everywhere else"
     return (
-        f"No single sample of {task.name} has {wanted}: everywhere else {task.headline.name} ({task.headline.reading}) "
+        f"No single sample of {task.name} has {wanted}: {where} {task.headline.name} ({task.headline.reading}) "
         "stands in for it."
     )
 

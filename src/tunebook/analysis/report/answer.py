@@ -72,7 +72,7 @@ def _verdicts(analysis: Analysis) -> Iterator[str]:
     for task in analysis.tasks:
         stands_in = any((item.task, item.measure) == (task.name, task.headline.name) for item in analysis.hypotheses)
         if task.wanted is not None and stands_in:
-            yield in_place_of(task)
+            yield in_place_of(task, is_answered=False)
     yield _OTHERS
 
 

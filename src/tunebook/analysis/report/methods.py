@@ -6,59 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tunebook.analysis.formatting import percent_text, plural
-from tunebook.analysis.records import Interval
+from tunebook.analysis.records import Interval, Score, TaskUse
 from tunebook.analysis.report.content import Block, Section, Style, Text
+from tunebook.analysis.report.method_words import INTERVALS, TESTS, described
 from tunebook.analysis.report.references import Reference, cited, reference
-from tunebook.analysis.report.tests_table import families_of
+from tunebook.analysis.report.tests_table import families_of, is_comparison
+from tunebook.analysis.statistics.claims import ClaimKind
+from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.values import Analysis
 from tunebook.core.plan import RunType
 
 __all__ = ["BIBLIOGRAPHY", "Methods", "methods_of", "methods_section"]
 
 BIBLIOGRAPHY = "methods.bib"
-_INTERVALS = {  # the beginning of an interval's method: what it is an interval of, and its sources
-    "Wilson": ("Proportions have Wilson score intervals", ("wilson1927", "newcombe1998single")),
-    "bootstrap": (
-        "Other means and differences over samples have percentile bootstrap intervals, expanded for small samples",
-        ("efron1993", "hesterberg2015"),
-    ),
-    "Student t and Hall": (
-        "Simultaneous intervals of skewed differences are the wider of Student's t and Hall's",
-        ("student1908", "hall1992"),
-    ),
-    "Student t": ("Means over runs have Student's t intervals", ("student1908",)),
-    "Tukey": ("The largest differences between levels have Tukey–Kramer intervals over all pairs", ("kramer1956",)),
-    "Bonferroni": ("The largest differences between levels have Bonferroni intervals over all pairs", ()),
-    "Newcombe": (
-        "Differences of proportions on the same samples have Newcombe's intervals for paired data",
-        ("newcombe1998paired",),
-    ),
-    "DeLong": ("Areas under the ROC curve have DeLong's intervals", ("delong1988",)),
-    "Tango": ("Differences of proportions in hypotheses have Tango's score intervals", ("tango1998",)),
-    "score": ("Differences between groups in hypotheses have score intervals", ("miettinen1985",)),
-    "Welch": ("Differences between groups have Welch's intervals", ("welch1951",)),
-    "sandwich": ("Estimated means have intervals from standard errors clustered by sample", ("liang1986",)),
-}
-_TESTS = {  # the beginning of a test's name
-    "McNemar": ("McNemar's exact test", ("mcnemar1947", "agresti2013")),
-    "sign-flip, saddlepoint": (
-        "a sign-flip test of the paired differences by a saddlepoint approximation",
-        ("pitman1937", "lugannani1980", "robinson1982"),
-    ),
-    "sign-flip": ("an exact sign-flip test of the paired differences", ("pitman1937",)),
-    "score test": ("a score test of two proportions", ("miettinen1985",)),
-    "sign": ("an exact sign test", ("agresti2013",)),
-    "Tango": ("Tango's score test", ("tango1998",)),
-    "DeLong": ("DeLong's test of correlated areas under the ROC curve", ("delong1988",)),
-    "Welch's F": ("Welch's analysis of variance", ("welch1951",)),
-    "Welch's t": ("Welch's t-test", ("welch1951",)),
-    "Cochran": ("Cochran's test of homogeneity", ("cochran1954",)),
-    "analysis of variance": ("an analysis of variance over the runs (type III sums of squares)", ("scheffe1959",)),
-    "Wald": (
-        "a Wald test with standard errors clustered by sample and the degrees of freedom of Hotelling's T²",
-        ("hotelling1931", "liang1986", "cameron2015"),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -116,85 +76,193 @@ def _design(analysis: Analysis) -> Iterator[str]:
 
 def _evaluation(analysis: Analysis) -> Iterator[str]:
     """What was measured, on how many samples, and how repetitions and missing values count."""
+    missing = 0
     for task in analysis.tasks:
-        finals = analysis.final_scores(task.name).values()
+        finals = list(analysis.final_scores(task.name).values())
         sizes = sorted({score.n for score in finals if score.n})
         if not sizes:
             continue
-        n = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-        others = [each.name for each in task.measures[1:]]
-        text = f"On {task.name} (n = {n} samples) the headline measure was {task.headline.name}"
-        text += f" ({task.headline.reading})"
-        if others:
-            text += f", beside {_listed(others)}"
-        yield f"{text}."
+        yield _measured(task, sizes)
+        yield from _coverage(analysis, task, finals)
+        missing += sum(score.missing for score in finals)
     scores = [score for record in analysis.evaluations for score in record.scores]
     if scores:
         yield "Each run was scored after its last evaluated epoch."
     reducers = {each.reducer or "mean" for task in analysis.tasks for each in task.measures}
     if any(score.answers > score.n for score in scores) or reducers != {"mean"}:
         yield f"Repetitions of a sample were reduced to one value ({_listed(sorted(reducers))})."
-    missing = sum(score.missing for score in scores)
     if missing:
-        yield f"{plural(missing, 'answer')} without a usable value {'was' if missing == 1 else 'were'} left out."
+        were = "was" if missing == 1 else "were"
+        yield (
+            f"{plural(missing, 'answer')} without a usable value of the headline measure {were} left out of the "
+            "scores after the last epoch."
+        )
+
+
+def _measured(task: TaskUse, sizes: Sequence[int]) -> str:
+    """The headline measure, or what stands in for the plan's, and the others."""
+    n = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    noun = "sample" if n == "1" else "samples"
+    headline = f"{task.headline.name} ({task.headline.reading})"
+    text = f"On {task.name} (n = {n} {noun}) the headline measure was {headline}"
+    if task.wanted is not None:
+        text = f"On {task.name} (n = {n} {noun}) the plan's measure was {task.wanted.name} of all samples together; "
+        text += f"where each sample needs a value, {headline} stood in for it"
+    others = [each.name for each in task.measures[1:]]
+    if others:
+        text += f", beside {_listed(others)}"
+    return f"{text}."
+
+
+def _coverage(analysis: Analysis, task: TaskUse, finals: Sequence[Score]) -> Iterator[str]:
+    """How many runs have no score, and how many have one of an earlier epoch than others, if any."""
+    planned = {record.key.run for record in analysis.evaluations if record.key.task == task.name}
+    scored = [score for score in finals if score.value is not None]
+    if len(scored) < len(planned):
+        yield f"On {task.name}, {len(scored)} of {plural(len(planned), 'run')} had a score."
+    epochs = [score.evaluation.epoch for score in scored if score.evaluation.trained_epoch is not None]
+    earlier = sum(epoch < max(epochs) for epoch in epochs)
+    if earlier:
+        were = "was" if earlier == 1 else "were"
+        runs = f"{earlier} of {len(epochs)} trained runs"
+        yield f"On {task.name}, {runs} {were} scored at an earlier epoch than the others."
 
 
 def _intervals(analysis: Analysis, keys: list[str]) -> Iterator[str]:
-    used = dict.fromkeys(interval.method for interval in _all_intervals(analysis) if interval is not None)
-    found = [_described(method, _INTERVALS, keys) for method in sorted(used)]
+    used = {method for interval, about in _all_intervals(analysis) for method in _method(interval, about)}
+    found = [described(method, INTERVALS, keys) for method in sorted(used)]
     if found:
         yield f"All intervals are {percent_text(analysis.level)} confidence intervals, if nothing else is said."
         yield from (f"{text}." for text in dict.fromkeys(found))
 
 
-def _all_intervals(analysis: Analysis) -> Iterator[Interval | None]:
-    yield from (score.interval for record in analysis.evaluations for score in record.scores)
+def _method(interval: Interval | None, about: str) -> Iterator[str]:
+    """The interval's method, with what it is about where the words depend on it."""
+    if interval is None:
+        return
+    method = interval.method
+    if method == "normal":
+        yield f"normal, {about}"
+    elif method in {"Student t", "Student t, Bonferroni"}:
+        yield f"Student t over {'runs' if about == 'seeds' else 'samples'}"
+    else:
+        yield method
+
+
+def _all_intervals(analysis: Analysis) -> Iterator[tuple[Interval | None, str]]:
+    """Every interval, with what its result generalizes to, or the test of an aggregate."""
+    for record in analysis.evaluations:
+        yield from ((score.interval, "samples") for score in record.scores)
     for item in analysis.comparisons:
-        yield from (item.interval, item.simultaneous)
-    yield from (result.interval for result in analysis.hypotheses)
+        yield from ((each, "samples") for each in (item.interval, item.simultaneous))
+    yield from ((result.interval, result.generalizes) for result in analysis.hypotheses)
     for setting in analysis.replicates:
-        yield from (setting.difference_interval, setting.simultaneous)
+        yield from ((each, "samples") for each in (setting.difference_interval, setting.simultaneous))
+    for ranked in analysis.ranking:
+        yield ranked.interval, "samples"
+        yield from ((each, ranked.generalizes) for each in (ranked.difference_interval, ranked.simultaneous))
     for effect in analysis.effects:
+        yield from ((mean.interval, effect.generalizes) for mean in effect.means)
         if effect.difference is not None:
-            yield effect.difference.interval
-    yield from (mean.interval for effect in analysis.effects for mean in effect.means)
+            yield effect.difference.interval, effect.generalizes
+        if effect.trend is not None:
+            yield effect.trend.interval, effect.generalizes
     for found in analysis.aggregates.results:
-        yield found.interval
+        yield found.interval, "samples"
         if found.comparison is not None:
-            yield found.comparison.interval
-    yield from (score.interval for score in analysis.groups.scores)
-    yield from (gap.interval for gap in analysis.groups.gaps)
+            yield found.comparison.interval, found.comparison.test
+    yield from ((score.interval, "samples") for score in analysis.groups.scores)
+    yield from ((gap.interval, "groups") for gap in analysis.groups.gaps)
+
+
+def _words(keys: list[str], names: Iterable[str]) -> str:
+    """The words for these tests; empty without any."""
+    used = sorted(set(filter(None, names)))
+    return _listed(dict.fromkeys(described(name, TESTS, keys) for name in used))
 
 
 def _tests(analysis: Analysis, keys: list[str]) -> Iterator[str]:
     """The tests by what they compare."""
-
-    def words(names: Iterable[str]) -> str:
-        used = sorted(set(filter(None, names)))
-        return _listed(dict.fromkeys(_described(name, _TESTS, keys) for name in used))
-
-    stated = words(item.test for item in analysis.hypotheses)
-    if stated:
-        count = plural(len(analysis.hypotheses), "hypothesis", "hypotheses")
-        yield f"The plan states {count}, tested first and corrected among themselves, with {stated}."
-    paired = words(item.test for item in analysis.comparisons)
+    if analysis.hypotheses:
+        yield from _hypotheses(analysis.hypotheses, _words(keys, (item.test for item in analysis.hypotheses)))
+    paired = _words(keys, (item.test for item in analysis.comparisons))
     if paired:
         yield (
             f"Runs were compared on the same samples, paired by id and target, with {paired}; these tests generalize "
             "to new samples, not to retraining."
         )
-    if any(item.difference is not None for item in analysis.replicates):
-        yield "Settings were compared with their base model by each sample's mean over the seeds."
-    effects = words(effect.test for effect in analysis.effects)
-    if effects:
-        yield f"The effects of the varied factors and their interactions were tested by {effects}."
+    seeds = _words(keys, (item.test for item in analysis.replicates if item.difference is not None))
+    if seeds:
+        yield f"Settings were compared with their base model by each sample's mean over the seeds, with {seeds}."
+    ranked = _words(keys, (item.test for item in analysis.ranking if len(item.runs) > 1))
+    if ranked:
+        to_seeds = any(item.generalizes == "seeds" for item in analysis.ranking)
+        scope = "; these tests generalize to retraining, not to new samples" if to_seeds else ""
+        yield f"Settings were compared with the best one by {ranked}{scope}."
+    epochs = _words(keys, (item.test.name for item in analysis.epoch_changes))
+    if epochs:
+        means = "each sample's mean over the runs"
+        yield f"The last evaluated epoch was compared with the first by {means}, with {epochs}."
+    yield from _effect_tests(analysis, keys)
     compared = [found.comparison for found in analysis.aggregates.results if found.comparison is not None]
-    aggregates = words(item.test for item in compared if item.p is not None)
+    aggregates = _words(keys, (item.test for item in compared if item.p is not None))
     if aggregates:
         yield f"Measures of all samples together were compared with the base model by {aggregates}."
-    groups = words(item.test for item in analysis.groups.interactions)
+    groups = _words(keys, (item.test for item in analysis.groups.interactions))
     if groups:
         yield f"Whether a run's difference varies between groups of samples was tested by {groups}."
+
+
+def _effect_tests(analysis: Analysis, keys: list[str]) -> Iterator[str]:
+    """The tests of effects; one of two runs is their comparison, and no test of its own."""
+    effects = _words(keys, (effect.test for effect in analysis.effects if not is_comparison(effect, analysis)))
+    if effects:
+        yield f"The effects of the varied factors and their interactions were tested by {effects}."
+    same = [effect.labels[0] for effect in analysis.effects if is_comparison(effect, analysis)]
+    if same:
+        yield f"The effect of {_listed(dict.fromkeys(same))} is the comparison of the only two runs."
+
+
+def _hypotheses(items: Sequence[HypothesisResult], stated: str) -> Iterator[str]:
+    """How many the plan states, since when, how many were tested, by which tests and on which side.
+
+    Args:
+        stated: the tests.
+    """
+    text = f"The plan states {plural(len(items), 'hypothesis', 'hypotheses')}, {_registered(items)}"
+    tested = [item for item in items if item.p is not None]
+    if not tested:
+        yield f"{text}; none of them could be tested."
+        return
+    if len(tested) < len(items):
+        text += f"; {len(tested)} of them could be tested"
+    corrected = any(item.family.correction != "none" for item in tested)
+    among = ", corrected among themselves," if corrected else ""
+    subject = "It was" if len(items) == 1 else "They were"
+    yield f"{text}. {subject} tested first{among} with {stated}: {_listed(_sides(tested))}."
+
+
+def _registered(items: Sequence[HypothesisResult]) -> str:
+    """Whether they are older than the data."""
+    later = sum(item.is_exploratory for item in items)
+    if not later:
+        return "registered before the first job"
+    if later == len(items):
+        return "not registered before the first job and therefore exploratory"
+    return f"{len(items) - later} registered before the first job and {later} not, which is exploratory"
+
+
+def _sides(tested: Sequence[HypothesisResult]) -> Iterator[str]:
+    """Which hypotheses were tested on one side, and which on two."""
+    directed = [item for item in tested if item.kind in {ClaimKind.ABOVE, ClaimKind.BELOW}]
+    kinds = {item.kind for item in tested}
+    if directed:
+        margins = " and margins" if any(item.margin for item in directed) else ""
+        yield f"directions{margins} one-sided"
+    if ClaimKind.WITHIN in kinds:
+        yield "equivalences by two one-sided tests, with 90 % intervals"
+    if ClaimKind.DIFFERENT in kinds:
+        yield "differences without a direction two-sided"
 
 
 def _corrections(analysis: Analysis, keys: list[str]) -> Iterator[str]:
@@ -222,15 +290,6 @@ def _software(analysis: Analysis) -> Iterator[str]:
     versions = analysis.provenance.get("Versions")
     if versions:
         yield f"Software: {versions}."
-
-
-def _described(name: str, texts: dict[str, tuple[str, tuple[str, ...]]], keys: list[str]) -> str:
-    """The words for a method with its sources, which ``keys`` collects; the name itself if there are no words."""
-    for beginning, (text, sources) in texts.items():
-        if name.lower().startswith(beginning.lower()):
-            keys += sources
-            return f"{text} ({'; '.join(map(cited, sources))})"
-    return name
 
 
 def _listed(names: Iterable[str]) -> str:
