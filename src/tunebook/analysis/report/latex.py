@@ -95,7 +95,8 @@ def _with_deviations(table: Table) -> Table:
         mean, deviation = row.get("mean", Cell()), row.get("deviation", Cell())
         text = mean.text
         if deviation.value:
-            text = f"{mean.text.removesuffix(f' {mean.unit}')} ± {deviation.text}"
+            apart = deviation.text.removesuffix(f" {deviation.unit}")
+            text = f"{mean.text.removesuffix(f' {mean.unit}')} ± {apart}"
         rows.append({**row, "mean": replace(mean, text=text)})
     columns = [replace(each, title="Mean ± SD") if each.key == "mean" else each for each in table.columns]
     return replace(table, rows=tuple(rows), columns=tuple(columns)).without("deviation")
