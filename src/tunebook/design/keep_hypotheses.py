@@ -13,6 +13,7 @@ from tunebook.design.preserve import trimmed
 
 __all__ = ["with_hypotheses"]
 
+_LEVEL = 2  # a subsection of this title is a person's own
 _ITEM = re.compile(r"(?P<mark>\s*(?:[-*+]|\d+[.)])\s+)")
 
 
@@ -34,7 +35,7 @@ def with_hypotheses(before: str, old: Plan, text: str, new: Plan) -> str:
 def _section(text: str) -> MarkdownSection | None:
     """The section of hypotheses, by any of its titles."""
     for section in parse_markdown(text).walk():
-        if section.level > 1 and HypothesesSection().is_titled(section.title):
+        if section.level == _LEVEL and HypothesesSection().is_titled(section.title):
             return section
     return None
 
