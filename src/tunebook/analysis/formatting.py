@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from tunebook.analysis.records import Interval, Measure, RunRecord
 
 __all__ = [
+    "FEW_RUNS",
     "MISSING",
     "Scale",
     "capitalized",
     "is_number",
+    "listed",
     "p_number",
     "p_text",
     "percent_text",
@@ -21,11 +23,14 @@ __all__ = [
     "printable",
     "run_labels",
     "scale_of",
+    "shortened",
     "significance_mark",
     "time_text",
 ]
 
 MISSING = "–"
+FEW_RUNS = 4
+"""The most runs that a sentence names one by one."""
 _SMALLEST_P = 0.001
 
 
@@ -127,6 +132,18 @@ def plural(count: int, noun: str, many: str = "") -> str:
     if count == 1:
         return f"1 {noun}"
     return f"{count or 'no'} {many or noun + 's'}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``; empty without names."""
+    *first, last = [*names] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def shortened(names: Sequence[str]) -> str:
+    """``a, b, c, d and 3 more``."""
+    more = f" and {len(names) - FEW_RUNS} more" if len(names) > FEW_RUNS else ""
+    return ", ".join(names[:FEW_RUNS]) + more
 
 
 def time_text(time: str) -> str:

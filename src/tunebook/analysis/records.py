@@ -42,6 +42,11 @@ class Interval:
     method: str
     level: float = 0.95
 
+    @property
+    def contains_zero(self) -> bool:
+        """Whether 0 is in it."""
+        return self.low <= 0 <= self.high
+
     def within(self, low: float, high: float) -> Interval:
         """The part of the interval between two bounds that the value cannot leave."""
         return Interval(max(self.low, low), min(self.high, high), self.method, self.level)

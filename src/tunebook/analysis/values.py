@@ -112,6 +112,16 @@ class Analysis(Collected):
         """The trainings of all fine-tuned runs, in the plan's order."""
         return [run.training for run in self.runs if run.training is not None]
 
+    def final_comparisons(self, task: str) -> list[Comparison]:
+        """The headline comparisons of a task with the base model after each run's last evaluated epoch."""
+        finals = self.final_scores(task)
+        found = []
+        for (key, measure), item in self.comparisons_with("base").items():
+            final = finals.get(key.run)
+            if final is not None and (final.evaluation, final.measure) == (key, measure):
+                found.append(item)
+        return found
+
     def comparisons_with(self, against: str) -> dict[tuple[EvaluationKey, str], Comparison]:
         """The comparisons with the base model (``base``) or the best run (``best``), by evaluation and measure."""
         found = {}

@@ -55,6 +55,7 @@ class Member:
 
     Attributes:
         text: of its plan.
+        use_cache: whether what is read, and what changed, is written down.
     """
 
     experiment: Path
@@ -63,16 +64,18 @@ class Member:
     facts: tuple[JobFacts, ...]
     warnings: tuple[Problem, ...]
     clock: Callable[[], datetime] = field(repr=False)
+    use_cache: bool = True
 
     @cached_property
     def plan(self) -> Plan:
         """The plan, which must be correct."""
         return _plan(self.text)
 
-    def source(self, *, use_cache: bool) -> Source:
-        """Where the analysis takes its facts from."""
-        source = source_of(self.experiment, self.plan, self.site, jobs=self.facts, use_cache=use_cache)
-        frozen = freeze_hypotheses(self.experiment, self.plan.hypotheses, self.clock, write=use_cache)
+    @cached_property
+    def source(self) -> Source:
+        """Where the analysis takes its facts from; hypotheses that changed are recorded on the way."""
+        source = source_of(self.experiment, self.plan, self.site, jobs=self.facts, use_cache=self.use_cache)
+        frozen = freeze_hypotheses(self.experiment, self.plan.hypotheses, self.clock, write=self.use_cache)
         return replace(source, frozen=frozen)
 
 
@@ -114,7 +117,7 @@ def _locked(destination: Destination) -> Path:
 def _member(experiment: Path, options: AnalyzeOptions, clock: Callable[[], datetime]) -> Member:
     text = read_readable(experiment / PLAN_FILE) or ""
     site = find_site(experiment).site
-    return Member(experiment, text, site, *_job_facts(experiment, ask=options.ask), clock)
+    return Member(experiment, text, site, *_job_facts(experiment, ask=options.ask), clock, options.write)
 
 
 def _completed(report: AnalyzeReport, members: Sequence[Member], started: float) -> AnalyzeReport:
@@ -143,7 +146,7 @@ def _written(
         return AnalyzeReport(directory, destination.folder, last.summary, later, last.files, is_new=False)
     outside: list[Path] = []
     for member in members:
-        outside += places_outside(member.source(use_cache=True))
+        outside += places_outside(member.source)
     # Again: what was found out since then may have been written down. The plans are compared as values.
     known = look_at_inputs(experiments, values).known(outside)
     analysis = compute(members)

@@ -38,7 +38,7 @@ def analyze(
     destination = destination_of(experiment)
 
     def compute(members: Sequence[Member]) -> Analysis:
-        return analyze_experiment(members[0].source(use_cache=options.write))
+        return analyze_experiment(members[0].source)
 
     return analyze_members([experiment], compute, destination, options, clock)
 
@@ -72,7 +72,7 @@ def analyze_together(
         _refuse_foreign(folder, destination.memory)
 
     def compute(members: Sequence[Member]) -> Analysis:
-        sources = [member.source(use_cache=options.write) for member in members]
+        sources = [member.source for member in members]
         labels = _labels(members)
         return analyze_sources(dict(zip(labels, sources, strict=True)), folder.parent)
 

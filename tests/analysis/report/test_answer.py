@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from support.analyses import made_up
-from tunebook.analysis.records import Family, Interval, Measure
+from tunebook.analysis.collect.join import EXPERIMENT
+from tunebook.analysis.records import FactorUse, Family, Interval, Measure
 from tunebook.analysis.report.answer import answer_of
 from tunebook.analysis.statistics.aggregates import Aggregate, AggregateComparison, Aggregates
 from tunebook.analysis.statistics.claims import ClaimKind
@@ -14,6 +15,7 @@ from tunebook.analysis.statistics.frozen import Frozen
 from tunebook.analysis.statistics.hypotheses import HypothesisResult, Verdict
 from tunebook.analysis.values import Analysis
 from tunebook.core.measures import Direction
+from tunebook.disk.hypotheses_record import Seen
 
 TASK = "capitalization"
 
@@ -155,3 +157,17 @@ def test_an_interval_of_another_level_has_its_level_and_a_one_sided_p_value_is_c
     assert answer[1].startswith(
         "No single sample of capitalization has auc: in the hypotheses and everywhere else exact"
     )
+
+
+def test_hypotheses_that_are_exploratory_themselves_leave_no_everything_else() -> None:
+    late = HypothesisResult("H1", "a > b", Frozen(), verdict=Verdict.NOT_TESTABLE, reason="no score yet")
+    early = replace(late, frozen=Frozen(Seen.BEFORE_JOBS, "2026-01-01T00:00:00+00:00"))
+    assert answer_of(replace(made_up(), hypotheses=(late,)))[-1] == "Everything in this report is exploratory."
+    assert answer_of(replace(made_up(), hypotheses=(early,)))[-1] == "Everything else in this report is exploratory."
+
+
+def test_a_report_on_several_experiments_does_not_say_that_the_plan_has_no_hypothesis() -> None:
+    factor = FactorUse(EXPERIMENT, "Experiment", ("a", "b"))
+    alone = made_up()
+    together = answer_of(replace(alone, factors=(factor, *alone.factors)))
+    assert together[-1] == "Hypotheses are tested in the report of their own experiment, so this is exploratory."

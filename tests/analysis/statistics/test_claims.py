@@ -105,18 +105,19 @@ def test_one_sided_tests_of_numbers_are_half_of_the_two_sided_one() -> None:
     assert BELOW.p_against(evidence) == pytest.approx(two_sided)
 
 
-def test_runs_with_several_seeds_are_compared_by_welchs_test() -> None:
+def test_numbers_of_different_samples_are_compared_by_welchs_test() -> None:
     one, other = [0.7, 0.74, 0.8], [0.6, 0.66, 0.61, 0.65]
-    evidence = RunEvidence.of([(one, other)])
+    evidence = evidence_of_samples(one, other)
     expected = stats.ttest_ind(one, other, equal_var=False)
     assert DIFFERENT.p(evidence) == pytest.approx(expected.pvalue)
     greater = stats.ttest_ind(one, other, equal_var=False, alternative="greater").pvalue
     assert ABOVE.p(evidence) == pytest.approx(greater)
     interval = evidence.interval(ABOVE)
+    assert interval is not None
     assert (interval.low, interval.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
     tost = ttost_ind(one, other, -0.2, 0.2, usevar="unequal")[0]
     assert Claim(ClaimKind.WITHIN, 0.2).p(evidence) == pytest.approx(tost)
-    assert (evidence.generalizes, evidence.name(ABOVE)) == ("seeds", "Welch's t-test over runs, one-sided")
+    assert (evidence.generalizes, evidence.name(ABOVE)) == ("samples", "Welch's t-test over samples, one-sided")
 
 
 def test_runs_of_two_settings_are_compared_by_students_test_if_there_are_no_others() -> None:
@@ -130,7 +131,7 @@ def test_runs_of_two_settings_are_compared_by_students_test_if_there_are_no_othe
 def test_several_combinations_of_other_factors_are_a_contrast_of_means() -> None:
     """Two equal cells are one cell's difference with half its variance, and with twice its degrees of freedom."""
     cell = ([0.7, 0.74, 0.8], [0.6, 0.66, 0.61])
-    one, two = RunEvidence.of([cell]), RunEvidence.of([cell, cell])
+    one, two = RunEvidence.of_same_runs([cell]), RunEvidence.of_same_runs([cell, cell])
     assert two.difference == pytest.approx(one.difference)
     assert (two.error, two.df) == pytest.approx((one.error / math.sqrt(2), 2 * one.df))
 
@@ -159,8 +160,11 @@ def test_different_samples_are_compared_by_score_tests_and_welchs_test() -> None
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: RunEvidence.of([([0.5], [0.4, 0.5])]), "a single seed"),
-        (lambda: RunEvidence.of([([0.5, 0.5], [0.4, 0.4])]), "scores of all seeds of a setting are equal"),
+        (lambda: RunEvidence.pooled([([0.5], [0.4, 0.5])], (0.1, 1)), "a single seed"),
+        (
+            lambda: RunEvidence.pooled([([0.5, 0.5], [0.4, 0.4])], (0.0, 2)),
+            "scores of all seeds of a setting are equal",
+        ),
         (lambda: RunEvidence.of_same_runs([([0.5, 0.6], [0.5, 0.6])]), "the same for all seeds"),
         (lambda: Claim(ClaimKind.WITHIN, 0.3).p(evidence_of_pairs([0.5, 0.6], [0.5, 0.6])), "same on all samples"),
         (lambda: evidence_of_samples([0.5, 0.5], [0.4, 0.4]), "the same on all samples"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from tunebook.analysis.charts import marks
 from tunebook.analysis.charts.figure import Figure
@@ -27,7 +27,7 @@ _Tested = Comparison | Replicates
 def by_difference(scores: TaskScores) -> Figure:
     """One row per run, or per setting over its seeds: the paired difference from the base model with its interval."""
     title = f"{scores.measure}: difference from the base model"
-    runs = list(_final_comparisons(scores))
+    runs = scores.analysis.final_comparisons(scores.task.name)
     settings = [item for item in scores.own(scores.analysis.replicates) if item.difference is not None]
     tested: Sequence[_Tested] = runs
     noun = "run"
@@ -42,14 +42,6 @@ def by_difference(scores: TaskScores) -> Figure:
         height, hint = 420, "Point at a row to see its name."
     caption = _caption(scores, rows, tested, noun)
     return Figure(_NAME, title, caption, _spec(scores, rows), height, is_wide=True, hint=hint)
-
-
-def _final_comparisons(scores: TaskScores) -> Iterator[Comparison]:
-    """The comparisons with the base model after each run's last evaluated epoch."""
-    for item in scores.own(scores.analysis.comparisons):
-        final = scores.final.get(item.run)
-        if item.against == "base" and final is not None and final.evaluation.epoch == item.epoch:
-            yield item
 
 
 def _rows(scores: TaskScores, tested: Sequence[_Tested]) -> list[Row]:
@@ -139,10 +131,6 @@ def _across(scores: TaskScores, field: str) -> Spec:
     }
 
 
-def _reaches_zero(interval: Interval | None) -> bool:
-    return interval is not None and interval.low <= 0 <= interval.high
-
-
 def _caption(scores: TaskScores, rows: Sequence[Row], tested: Sequence[_Tested], noun: str) -> str:
     bars = f"{scores.analysis.interval_title}s"
     if all(item.simultaneous is not None for item in tested):
@@ -153,7 +141,8 @@ def _caption(scores: TaskScores, rows: Sequence[Row], tested: Sequence[_Tested],
     tests = ", ".join(sorted({item.test for item in tested if item.test})) or "paired tests"
     text = f"Points: {of}; bars: {bars}. Colours: {tests}"
     text += f", corrected (Holm) over {plural(len(rows), noun)}." if len(rows) > 1 else "."
-    if any(item.significant and _reaches_zero(item.simultaneous) for item in tested):
+    together = [item.simultaneous for item in tested if item.significant and item.simultaneous is not None]
+    if any(interval.contains_zero for interval in together):
         text += (
             " Where a bar reaches 0 although a difference was detected, Holm's correction decides: it is less strict "
             "than intervals that hold together."

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from tunebook.analysis.collect.source import Collected
-from tunebook.analysis.findings.finding import FEW_RUNS, Finding, listed
-from tunebook.analysis.formatting import Scale, p_text, plural, scale_of
+from tunebook.analysis.findings.finding import Finding
+from tunebook.analysis.formatting import FEW_RUNS, Scale, listed, p_text, plural, scale_of
 from tunebook.analysis.records import TaskUse
 from tunebook.analysis.statistics.aggregates import Aggregate, AggregateComparison, Aggregates, is_called
 from tunebook.analysis.statistics.group_results import GroupInteraction, GroupResults

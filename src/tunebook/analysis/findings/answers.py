@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tunebook.analysis.collect.source import Collected
-from tunebook.analysis.findings.finding import Finding, shortened
-from tunebook.analysis.formatting import plural
+from tunebook.analysis.findings.finding import Finding
+from tunebook.analysis.formatting import plural, shortened
 from tunebook.analysis.records import EvaluationKey, Score, TaskUse
+from tunebook.analysis.statistics.aggregates import last_evaluations
 from tunebook.tools.results import Samples
 
 __all__ = ["state_answers"]
@@ -28,19 +29,9 @@ def state_answers(found: Collected) -> Iterator[Finding]:
         found: with the scores of its evaluations.
     """
     for task in found.tasks:
-        last = _last_evaluations(found, task.name)
+        last = {found.directories[run]: key for run, key in last_evaluations(found, task.name).items()}
         for text in _of_task(found, task, last):
             yield Finding("caution", text, task=task.name)
-
-
-def _last_evaluations(found: Collected, task: str) -> dict[str, EvaluationKey]:
-    """Each run's directory with its last evaluation that has a log, in the plan's order."""
-    last: dict[str, EvaluationKey] = {}
-    for evaluation in found.evaluations:
-        key = evaluation.key
-        if key.task == task and key in found.samples:
-            last[found.directories[key.run]] = key
-    return last
 
 
 def _of_task(found: Collected, task: TaskUse, last: Mapping[str, EvaluationKey]) -> Iterator[str]:

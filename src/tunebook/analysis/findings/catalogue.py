@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tunebook.analysis.findings.factors import state_balance, state_effects
-from tunebook.analysis.findings.finding import Finding, shortened
+from tunebook.analysis.findings.finding import Finding
 from tunebook.analysis.findings.runs import state_base, state_best, state_costs, state_epochs, state_samples
 from tunebook.analysis.findings.seeds import state_seeds
-from tunebook.analysis.formatting import plural
+from tunebook.analysis.formatting import plural, shortened
 from tunebook.analysis.records import RunRecord, Training
 from tunebook.analysis.statistics.measure_results import MeasureResults
 

@@ -15,10 +15,10 @@ from tunebook.analysis.findings.effect_words import (
     result_text,
     scope_text,
 )
-from tunebook.analysis.findings.finding import FEW_RUNS, Finding, level_text, listed, shortened
-from tunebook.analysis.formatting import MISSING
+from tunebook.analysis.findings.finding import Finding, level_text
+from tunebook.analysis.formatting import FEW_RUNS, MISSING, listed, shortened
 from tunebook.analysis.statistics.balance import Balance
-from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.effects import Effect, is_comparison
 from tunebook.analysis.statistics.measure_results import MeasureResults
 from tunebook.analysis.statistics.simple_effects import Reversal, SimpleEffect
 from tunebook.analysis.statistics.trends import Trend
@@ -33,7 +33,7 @@ def state_effects(results: MeasureResults) -> Iterator[Finding]:
         if effect.significant:
             yield Finding("interaction", _dependence(results, effect), effect.significant)
     for effect in results.effects:
-        if effect.is_main and not _is_stated_as_comparison(results, effect):
+        if effect.is_main and not is_comparison(effect, results.comparisons):  # which is a finding of its own
             yield Finding("effect", _main_effect(results, effect), effect.significant)
         if effect.trend is not None:
             yield Finding("trend", _trend(results, effect, effect.trend), effect.trend.test.significant)
@@ -42,14 +42,6 @@ def state_effects(results: MeasureResults) -> Iterator[Finding]:
             one, two = effect.labels
             text = f"No interaction of {one} and {two} on {measure_text(results)} was detected: {effect_test(effect)}."
             yield Finding("interaction", text, effect.significant)
-
-
-def _is_stated_as_comparison(results: MeasureResults, effect: Effect) -> bool:
-    """Whether the effect is the comparison of the best run with the only other one, which is a finding of its own."""
-    if effect.same_as is None:
-        return False
-    compared = [{item.run, item.other} for item in results.comparisons if item.against == "best"]
-    return set(effect.same_as) in compared
 
 
 def _main_effect(results: MeasureResults, effect: Effect) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tunebook.analysis.statistics.pairwise import Comparison
@@ -11,18 +11,13 @@ from tunebook.analysis.statistics.seeds import Replicates
 
 __all__ = [
     "COULD_BE_CHANCE",
-    "FEW_RUNS",
     "TO_RETRAINING",
     "TO_SAMPLES",
     "Finding",
     "count_significant",
     "level_text",
-    "listed",
-    "shortened",
 ]
 
-FEW_RUNS = 4
-"""The most runs that a sentence names one by one."""
 TO_RETRAINING = "generalizes to retraining, not to new test samples"
 TO_SAMPLES = "generalizes to new test samples, not to retraining"
 COULD_BE_CHANCE = " This difference could be chance."
@@ -51,18 +46,6 @@ def count_significant(items: Iterable[Comparison | Replicates]) -> tuple[int, in
     """How many differ significantly upwards, and how many downwards."""
     signs = Counter(item.difference > 0 for item in items if item.significant and item.difference)
     return signs[True], signs[False]
-
-
-def listed(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def shortened(names: Sequence[str]) -> str:
-    """``a, b, c, d and 3 more``."""
-    more = f" and {len(names) - FEW_RUNS} more" if len(names) > FEW_RUNS else ""
-    return ", ".join(names[:FEW_RUNS]) + more
 
 
 def level_text(text: str) -> str:

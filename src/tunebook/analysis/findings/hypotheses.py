@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tunebook.analysis.findings.finding import TO_RETRAINING, TO_SAMPLES, Finding, listed, shortened
-from tunebook.analysis.formatting import Scale, capitalized, p_text, percent_text, plural, scale_of
+from tunebook.analysis.findings.finding import TO_RETRAINING, TO_SAMPLES, Finding
+from tunebook.analysis.formatting import Scale, capitalized, listed, p_text, percent_text, plural, scale_of, shortened
 from tunebook.analysis.records import Family, Measure, TaskUse
 from tunebook.analysis.statistics.claims import ClaimKind
 from tunebook.analysis.statistics.frozen import Frozen, changes_of

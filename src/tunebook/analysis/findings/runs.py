@@ -9,17 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.findings.effect_words import measure_text
-from tunebook.analysis.findings.finding import (
-    COULD_BE_CHANCE,
-    FEW_RUNS,
-    TO_RETRAINING,
-    TO_SAMPLES,
-    Finding,
-    count_significant,
-    listed,
-    shortened,
-)
-from tunebook.analysis.formatting import p_text, percent_text, plural
+from tunebook.analysis.findings.finding import COULD_BE_CHANCE, TO_RETRAINING, TO_SAMPLES, Finding, count_significant
+from tunebook.analysis.formatting import FEW_RUNS, listed, p_text, percent_text, plural, shortened
 from tunebook.analysis.records import Family, Interval
 from tunebook.analysis.statistics.cases import SampleChanges
 from tunebook.analysis.statistics.measure_results import CostPoint, MeasureResults

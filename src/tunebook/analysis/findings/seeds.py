@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tunebook.analysis.findings.effect_words import compared_words, family_text, interval_text, measure_text
-from tunebook.analysis.findings.finding import COULD_BE_CHANCE, FEW_RUNS, TO_SAMPLES, Finding
-from tunebook.analysis.formatting import p_text, plural
+from tunebook.analysis.findings.finding import COULD_BE_CHANCE, TO_SAMPLES, Finding
+from tunebook.analysis.formatting import FEW_RUNS, p_text, plural
 from tunebook.analysis.statistics.measure_results import MeasureResults
 from tunebook.analysis.statistics.seeds import Replicates
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tunebook.analysis.charts.figure import Figure
-from tunebook.analysis.findings.finding import FEW_RUNS, listed
+from tunebook.analysis.collect.join import EXPERIMENT
 from tunebook.analysis.findings.hypotheses import explained_verdict, hypothesis_scale
-from tunebook.analysis.formatting import Scale, capitalized, p_text, plural
+from tunebook.analysis.formatting import FEW_RUNS, Scale, capitalized, listed, p_text, plural
 from tunebook.analysis.records import Measure, TaskUse
 from tunebook.analysis.report.aggregate_answer import answer_of_aggregate, in_place_of
 from tunebook.analysis.report.answer_words import (
@@ -29,8 +29,9 @@ __all__ = ["answer_of", "answer_section"]
 
 _MOST_TASKS = _MOST_HYPOTHESES = 3
 _EXPLORATORY = "The plan states no hypothesis, so this is exploratory."
-
+_JOINED = "Hypotheses are tested in the report of their own experiment, so this is exploratory."
 _OTHERS = "Everything else in this report is exploratory."
+_ALL = "Everything in this report is exploratory."
 
 _Tested = Comparison | Replicates
 
@@ -54,7 +55,8 @@ def answer_of(analysis: Analysis) -> tuple[str, ...]:
     more = len(analysis.tasks) - _MOST_TASKS
     if more > 0:
         sentences.append(f"{plural(more, 'more task')} below.")
-    return (*sentences, _EXPLORATORY)
+    is_joined = any(factor.key == EXPERIMENT for factor in analysis.factors)
+    return (*sentences, _JOINED if is_joined else _EXPLORATORY)
 
 
 def _verdicts(analysis: Analysis) -> Iterator[str]:
@@ -73,7 +75,7 @@ def _verdicts(analysis: Analysis) -> Iterator[str]:
         stands_in = any((item.task, item.measure) == (task.name, task.headline.name) for item in analysis.hypotheses)
         if task.wanted is not None and stands_in:
             yield in_place_of(task, is_answered=False)
-    yield _OTHERS
+    yield _ALL if all(item.is_exploratory for item in analysis.hypotheses) else _OTHERS
 
 
 def _sides(item: HypothesisResult) -> str:
@@ -126,14 +128,7 @@ def _tested(analysis: Analysis, task: TaskUse) -> Iterator[_Tested]:
     settings = [
         item for item in analysis.replicates if (item.task, item.measure) == key and item.difference is not None
     ]
-    if settings:
-        yield from settings
-        return
-    finals = analysis.final_scores(task.name)
-    for item in analysis.comparisons:
-        is_own = (item.task, item.measure) == key and item.against == "base"
-        if is_own and item.run in finals and finals[item.run].evaluation.epoch == item.epoch:
-            yield item
+    yield from settings or analysis.final_comparisons(task.name)
 
 
 def _value(item: _Tested) -> float:

@@ -30,7 +30,7 @@ class Shown:
     @property
     def excludes_zero(self) -> bool:
         """Whether 0 is outside of it."""
-        return self.interval is not None and not self.interval.low <= 0 <= self.interval.high
+        return self.interval is not None and not self.interval.contains_zero
 
 
 def shown_interval(own: Interval | None, simultaneous: Interval | None, family: Family | None) -> Shown:

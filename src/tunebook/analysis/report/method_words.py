@@ -41,6 +41,10 @@ INTERVALS: Words = {  # the beginning of an interval's method: what it is an int
     ),
     "Tukey": ("The largest differences between levels have Tukey–Kramer intervals over all pairs", ("kramer1956",)),
     "Bonferroni": ("The largest differences between levels have Bonferroni intervals over all pairs", ()),
+    "Newcombe, independent": (
+        "Differences of proportions between groups have Newcombe's intervals for independent samples",
+        ("newcombe1998independent",),
+    ),
     "Newcombe": (
         "Differences of proportions on the same samples have Newcombe's intervals for paired data",
         ("newcombe1998paired",),

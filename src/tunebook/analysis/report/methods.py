@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tunebook.analysis.formatting import percent_text, plural
+from tunebook.analysis.formatting import listed, percent_text, plural
 from tunebook.analysis.records import Interval, Score, TaskUse
 from tunebook.analysis.report.content import Block, Section, Style, Text
 from tunebook.analysis.report.method_words import INTERVALS, TESTS, described
 from tunebook.analysis.report.references import Reference, cited, reference
-from tunebook.analysis.report.tests_table import families_of, is_comparison
+from tunebook.analysis.report.tests_table import families_of
 from tunebook.analysis.statistics.claims import ClaimKind
+from tunebook.analysis.statistics.effects import is_comparison
 from tunebook.analysis.statistics.hypotheses import HypothesisResult
 from tunebook.analysis.values import Analysis
 from tunebook.core.plan import RunType
@@ -66,7 +67,7 @@ def _design(analysis: Analysis) -> Iterator[str]:
     treatments = [factor for factor in analysis.factors if not factor.is_seed]
     if treatments:
         varied = [f"{each.label} ({', '.join(each.levels)})" for each in treatments]
-        text += f", varying {_listed(varied)}"
+        text += f", varying {listed(varied)}"
         text += " in a full factorial design" if analysis.balanced and len(treatments) > 1 else ""
     for factor in analysis.factors:
         if factor.is_seed:
@@ -90,7 +91,7 @@ def _evaluation(analysis: Analysis) -> Iterator[str]:
         yield "Each run was scored after its last evaluated epoch."
     reducers = {each.reducer or "mean" for task in analysis.tasks for each in task.measures}
     if any(score.answers > score.n for score in scores) or reducers != {"mean"}:
-        yield f"Repetitions of a sample were reduced to one value ({_listed(sorted(reducers))})."
+        yield f"Repetitions of a sample were reduced to one value ({listed(sorted(reducers))})."
     if missing:
         were = "was" if missing == 1 else "were"
         yield (
@@ -110,7 +111,7 @@ def _measured(task: TaskUse, sizes: Sequence[int]) -> str:
         text += f"where each sample needs a value, {headline} stood in for it"
     others = [each.name for each in task.measures[1:]]
     if others:
-        text += f", beside {_listed(others)}"
+        text += f", beside {listed(others)}"
     return f"{text}."
 
 
@@ -178,7 +179,7 @@ def _all_intervals(analysis: Analysis) -> Iterator[tuple[Interval | None, str]]:
 def _words(keys: list[str], names: Iterable[str]) -> str:
     """The words for these tests; empty without any."""
     used = sorted(set(filter(None, names)))
-    return _listed(dict.fromkeys(described(name, TESTS, keys) for name in used))
+    return listed(dict.fromkeys(described(name, TESTS, keys) for name in used))
 
 
 def _tests(analysis: Analysis, keys: list[str]) -> Iterator[str]:
@@ -215,12 +216,14 @@ def _tests(analysis: Analysis, keys: list[str]) -> Iterator[str]:
 
 def _effect_tests(analysis: Analysis, keys: list[str]) -> Iterator[str]:
     """The tests of effects; one of two runs is their comparison, and no test of its own."""
-    effects = _words(keys, (effect.test for effect in analysis.effects if not is_comparison(effect, analysis)))
+    effects = _words(
+        keys, (effect.test for effect in analysis.effects if not is_comparison(effect, analysis.comparisons))
+    )
     if effects:
         yield f"The effects of the varied factors and their interactions were tested by {effects}."
-    same = [effect.labels[0] for effect in analysis.effects if is_comparison(effect, analysis)]
+    same = [effect.labels[0] for effect in analysis.effects if is_comparison(effect, analysis.comparisons)]
     if same:
-        yield f"The effect of {_listed(dict.fromkeys(same))} is the comparison of the only two runs."
+        yield f"The effect of {listed(dict.fromkeys(same))} is the comparison of the only two runs."
 
 
 def _hypotheses(items: Sequence[HypothesisResult], stated: str) -> Iterator[str]:
@@ -239,7 +242,7 @@ def _hypotheses(items: Sequence[HypothesisResult], stated: str) -> Iterator[str]
     corrected = any(item.family.correction != "none" for item in tested)
     among = ", corrected among themselves," if corrected else ""
     subject = "It was" if len(items) == 1 else "They were"
-    yield f"{text}. {subject} tested first{among} with {stated}: {_listed(_sides(tested))}."
+    yield f"{text}. {subject} tested first{among} with {stated}: {listed(_sides(tested))}."
 
 
 def _registered(items: Sequence[HypothesisResult]) -> str:
@@ -274,7 +277,7 @@ def _corrections(analysis: Analysis, keys: list[str]) -> Iterator[str]:
         for each in corrected:
             sizes.setdefault(each.family.name, []).append(each.family.size)
         texts = [f"{name} ({_tests_text(counts)})" for name, counts in sizes.items()]
-        yield f"p-values were corrected by Holm's method ({cited('holm1979')}) within each family: {_listed(texts)}."
+        yield f"p-values were corrected by Holm's method ({cited('holm1979')}) within each family: {listed(texts)}."
     if families:
         yield f"The level of significance was {1 - analysis.level:.2g}; tests are two-sided unless stated otherwise."
 
@@ -290,8 +293,3 @@ def _software(analysis: Analysis) -> Iterator[str]:
     versions = analysis.provenance.get("Versions")
     if versions:
         yield f"Software: {versions}."
-
-
-def _listed(names: Iterable[str]) -> str:
-    *first, last = [*names] or [""]
-    return f"{', '.join(first)} and {last}" if first else last

@@ -164,6 +164,16 @@ _ALL = (
         "213--226",
     ),
     _article(
+        "newcombe1998independent",
+        "Newcombe",
+        1998,
+        "Newcombe, Robert G.",
+        "Interval Estimation for the Difference Between Independent Proportions: Comparison of Eleven Methods",
+        "Statistics in Medicine",
+        "17",
+        "873--890",
+    ),
+    _article(
         "newcombe1998paired",
         "Newcombe",
         1998,

@@ -10,11 +10,11 @@ from tunebook.analysis.formatting import plural
 from tunebook.analysis.records import Family, Interval
 from tunebook.analysis.report import cells
 from tunebook.analysis.report.content import Column, Section, Table, Text
-from tunebook.analysis.statistics.effects import Effect
+from tunebook.analysis.statistics.effects import is_comparison
 from tunebook.analysis.statistics.fits import FactorTest
 from tunebook.analysis.values import Analysis
 
-__all__ = ["FamilyUse", "families_of", "is_comparison", "tests_section"]
+__all__ = ["FamilyUse", "families_of", "tests_section"]
 
 _NOTE = (
     "A p-value is corrected for the number of tests of its family, all of which answer one question about one measure "
@@ -52,7 +52,7 @@ class FamilyUse:
         name = named if isinstance(named, str) else named.name
         unit = _UNITS.get(generalizes, "")
         interval: Interval | None = getattr(test, "simultaneous", None)
-        contains_zero = interval is not None and interval.low <= 0 <= interval.high
+        contains_zero = interval is not None and interval.contains_zero
         return replace(
             self,
             significant=self.significant + bool(test.significant),
@@ -77,7 +77,7 @@ def families_of(analysis: Analysis) -> Iterator[FamilyUse]:
 def _tested(analysis: Analysis) -> Iterator[tuple[str, str, str, Any]]:
     """Everything that has a family, with its task, its measure, and what it generalizes to."""
     own: list[Any] = [*analysis.hypotheses, *analysis.comparisons, *analysis.replicates]
-    own += [effect for effect in analysis.effects if not is_comparison(effect, analysis)]
+    own += [effect for effect in analysis.effects if not is_comparison(effect, analysis.comparisons)]
     own += [item for item in analysis.ranking if item.generalizes == "seeds"]  # the others are comparisons
     own += analysis.epoch_changes
     own += analysis.groups.interactions
@@ -93,17 +93,6 @@ def _tested(analysis: Analysis) -> Iterator[tuple[str, str, str, Any]]:
         for part in parts:
             if part is not None:
                 yield effect.task, effect.measure, effect.generalizes, part
-
-
-def is_comparison(effect: Effect, analysis: Analysis) -> bool:
-    """Whether an effect of two levels is the comparison of the only two runs: the same test, which counts once."""
-    if effect.same_as is None:
-        return False
-    for item in analysis.comparisons:
-        is_own = item.against == "best" and (item.task, item.measure) == (effect.task, effect.measure)
-        if is_own and {item.run, item.other} == set(effect.same_as):
-            return True
-    return False
 
 
 def tests_section(analysis: Analysis) -> Section:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from statistics import fmean, variance
+from statistics import fmean
 
 from tunebook.analysis.records import Interval
+from tunebook.analysis.statistics.intervals import t_interval, welch_error
 
 __all__ = ["Claim", "ClaimKind", "Evidence", "NoEvidenceError", "RunEvidence", "StudentEvidence", "sided"]
 
@@ -142,10 +143,7 @@ class StudentEvidence(Evidence):
 
     def interval(self, claim: Claim) -> Interval:
         """The estimate ± t standard errors."""
-        from scipy.special import stdtrit
-
-        half_width = float(stdtrit(self.df, 0.5 + claim.level / 2)) * self.error
-        return Interval(self.difference - half_width, self.difference + half_width, "Student t", claim.level)
+        return replace(t_interval(self.difference, self.error, self.df, 1 - claim.level), level=claim.level)
 
 
 class RunEvidence(StudentEvidence):
@@ -176,29 +174,6 @@ class RunEvidence(StudentEvidence):
         return cls(difference, error, df, "Student's t-test over runs, pooled between seeds", "seeds")
 
     @classmethod
-    def of(cls, cells: Sequence[tuple[Sequence[float], Sequence[float]]]) -> RunEvidence:
-        """Welch's test, for one cell as in textbooks, for several of the mean of their differences.
-
-        With C cells the variance of the mean difference is Σ (s²/n of each side of each cell) / C², and the degrees of
-        freedom are Satterthwaite's: (Σ v)² / Σ (v²/(n - 1)) over all v = s²/n.
-
-        Source: B. L. Welch (1947), Biometrika 34:28-35; for a contrast of several means F. E. Satterthwaite (1946),
-        Biometrics Bulletin 2:110-114.
-
-        Raises:
-            NoEvidenceError: a side of a cell has a single run, or no side has any spread.
-        """
-        sides = [side for cell in cells for side in cell]
-        if min(map(len, sides)) < 2:  # noqa: PLR2004  a single run has no spread
-            raise NoEvidenceError("a setting was trained with a single seed")
-        parts = [variance(side) / len(side) for side in sides]
-        if sum(parts) == 0:
-            raise NoEvidenceError("the scores of all seeds of a setting are equal: their spread is not known")
-        df = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
-        difference = fmean(fmean(left) - fmean(right) for left, right in cells)
-        return cls(difference, math.sqrt(sum(parts)) / len(cells), df, "Welch's t-test over runs", "seeds")
-
-    @classmethod
     def of_same_runs(cls, cells: Sequence[tuple[Sequence[float], Sequence[float]]]) -> RunEvidence:
         """Student's paired test of two scores of each run, within cells: the error is the spread between seeds.
 
@@ -208,9 +183,7 @@ class RunEvidence(StudentEvidence):
         differences = [[one - other for one, other in zip(*cell, strict=True)] for cell in cells]
         if min(map(len, differences)) < 2:  # noqa: PLR2004  a single run has no spread
             raise NoEvidenceError("a setting was trained with a single seed")
-        parts = [variance(own) / len(own) for own in differences]
-        if sum(parts) == 0:
+        error, df = welch_error(differences)
+        if error == 0:
             raise NoEvidenceError("the difference is the same for all seeds of a setting: its spread is not known")
-        df = sum(parts) ** 2 / sum(part**2 / (len(own) - 1) for part, own in zip(parts, differences, strict=True))
-        error = math.sqrt(sum(parts)) / len(cells)
-        return cls(fmean(map(fmean, differences)), error, df, "paired t-test over runs", "seeds")
+        return cls(fmean(map(fmean, differences)), error / len(cells), df, "paired t-test over runs", "seeds")

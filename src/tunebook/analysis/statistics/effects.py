@@ -31,7 +31,7 @@ from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.analysis.statistics.simple_effects import Reversal, SimpleEffect, find_reversal, simple_effects_of
 from tunebook.analysis.statistics.trends import Trend, estimate_trend
 
-__all__ = ["Effect", "estimate_effects", "share_verdicts"]
+__all__ = ["Effect", "estimate_effects", "is_comparison", "share_verdicts"]
 
 EFFECTS = "main effects and interactions"
 TRENDS = "trends over levels and departures from them"
@@ -260,8 +260,17 @@ def share_verdicts(effects: Sequence[Effect], comparisons: Sequence[Comparison])
     return tuple(found)
 
 
+def is_comparison(effect: Effect, comparisons: Sequence[Comparison]) -> bool:
+    """Whether an effect of two levels is the comparison of the only two runs: the same test, which counts once."""
+    return _same_comparison(effect, comparisons) is not None
+
+
 def _same_comparison(effect: Effect, comparisons: Sequence[Comparison]) -> Comparison | None:
+    """The comparison of the two runs that the effect is about, on its own measure; ``None`` without one."""
+    if effect.same_as is None:
+        return None
     for item in comparisons:
-        if effect.same_as is not None and item.against == "best" and {item.run, item.other} == set(effect.same_as):
+        is_own = item.against == "best" and (item.task, item.measure) == (effect.task, effect.measure)
+        if is_own and {item.run, item.other} == set(effect.same_as):
             return item
     return None

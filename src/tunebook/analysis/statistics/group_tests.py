@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, variance
 
 from tunebook.analysis.records import Interval
+from tunebook.analysis.statistics.intervals import t_interval, welch_error
 
 __all__ = ["Heterogeneity", "equal_changes", "equal_means", "gap_interval"]
 
@@ -71,7 +72,6 @@ def gap_interval(first: Sequence[float], second: Sequence[float], level: float, 
     Source: R. G. Newcombe (1998), Interval Estimation for the Difference Between Independent Proportions, Statistics in
     Medicine 17:873-890, method 10.
     """
-    from scipy.special import stdtrit
     from statsmodels.stats.proportion import confint_proportions_2indep
 
     sizes = len(first), len(second)
@@ -79,14 +79,11 @@ def gap_interval(first: Sequence[float], second: Sequence[float], level: float, 
         low, high = confint_proportions_2indep(
             sum(first), sizes[0], sum(second), sizes[1], method="newcomb", alpha=1 - level
         )
-        return Interval(float(low), float(high), "Newcombe", level)
+        return Interval(float(low), float(high), "Newcombe, independent", level)
     if min(sizes) < 2:  # noqa: PLR2004  a single value has no spread
         return None
-    parts = variance(first) / sizes[0], variance(second) / sizes[1]
-    error = math.sqrt(sum(parts))
+    error, freedom = welch_error([first, second])
     if not error:
         return None
-    freedom = sum(parts) ** 2 / sum(part**2 / (size - 1) for part, size in zip(parts, sizes, strict=True))
-    half_width = float(stdtrit(freedom, (1 + level) / 2)) * error
-    difference = fmean(first) - fmean(second)
-    return Interval(difference - half_width, difference + half_width, "Welch", level)
+    found = t_interval(fmean(first) - fmean(second), error, freedom, 1 - level)
+    return replace(found, method="Welch", level=level)

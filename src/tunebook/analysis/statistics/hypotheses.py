@@ -13,6 +13,7 @@ from enum import StrEnum
 from statistics import fmean
 
 from tunebook.analysis.collect.source import Source
+from tunebook.analysis.formatting import shortened
 from tunebook.analysis.records import EvaluationKey, Family, Interval, Measure
 from tunebook.analysis.statistics.claims import (
     Claim,
@@ -302,21 +303,15 @@ def _scored_cells(
             absent = [name for name, key in finals.items() if key not in scored]
             missing |= dict.fromkeys(absent)
             if not keys:
-                raise _NotTestableError(f"{_listed(absent)} {'has' if len(absent) == 1 else 'have'} no score yet")
+                raise _NotTestableError(f"{shortened(absent)} {'has' if len(absent) == 1 else 'have'} no score yet")
             sides.append(keys)
         if contrast.is_of_tasks:
             both = {key.run for key in sides[0]} & {key.run for key in sides[1]}
             sides = [[key for key in keys if key.run in both] for keys in sides]
             if not both:
-                raise _NotTestableError(f"no run of {_listed(cell.left)} has scores of both tasks yet")
+                raise _NotTestableError(f"no run of {shortened(cell.left)} has scores of both tasks yet")
         cells.append((sides[0], sides[1]))
     return cells, tuple(missing)
-
-
-def _listed(names: Sequence[str]) -> str:
-    most = 4
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 _Values = dict[EvaluationKey, list[float]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from statistics import fmean, stdev
+from statistics import fmean, stdev, variance
 from typing import Any
 
 from tunebook.analysis.records import Interval
@@ -26,6 +26,7 @@ __all__ = [
     "skewed_interval",
     "student_interval",
     "t_interval",
+    "welch_error",
     "wilson_interval",
 ]
 
@@ -153,6 +154,20 @@ def t_interval(mean: float, standard_error: float, degrees_of_freedom: float, al
 
     half_width = float(stdtrit(degrees_of_freedom, 1 - alpha / 2)) * standard_error
     return Interval(mean - half_width, mean + half_width, "Student t", 1 - alpha)
+
+
+def welch_error(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """The standard error of a sum or difference of independent groups' means, and Satterthwaite's degrees of freedom.
+
+    With v = s²/n of each group these are √Σ v and (Σ v)² / Σ (v²/(n - 1)); both are 0 if no group has any spread.
+
+    Source: B. L. Welch (1947), Biometrika 34:28-35; F. E. Satterthwaite (1946), Biometrics Bulletin 2:110-114.
+    """
+    parts = [variance(group) / len(group) for group in groups]
+    if sum(parts) == 0:
+        return 0.0, 0.0
+    df = sum(parts) ** 2 / sum(part**2 / (len(group) - 1) for part, group in zip(parts, groups, strict=True))
+    return math.sqrt(sum(parts)), df
 
 
 def skewed_interval(mean: float, standard_error: float, skewness: float, n: int, alpha: float) -> Interval:

@@ -10,7 +10,7 @@ from typing import Any
 from tunebook.analysis.collect.risks import Risks
 from tunebook.analysis.records import Interval
 from tunebook.analysis.statistics.estimates import Estimate, normal_interval
-from tunebook.analysis.statistics.intervals import ALPHA, LEVEL, t_interval, wilson_interval
+from tunebook.analysis.statistics.intervals import ALPHA, LEVEL, student_interval, wilson_interval
 from tunebook.analysis.statistics.resampling import bootstrap_totals
 
 __all__ = [
@@ -211,10 +211,7 @@ def _mean(arrays: RiskArrays, answers: Any) -> Estimate:
     if not arrays.samples:
         return Estimate(None, _NO_SAMPLE)
     values = arrays.means(answers)
-    mean, interval = float(values.mean()), None
-    if len(values) > 1:
-        interval = t_interval(mean, float(values.std(ddof=1)) / math.sqrt(len(values)), len(values) - 1)
-    return Estimate(mean, interval=interval)
+    return Estimate(float(values.mean()), interval=student_interval(values.tolist()))
 
 
 def base_rate(arrays: RiskArrays) -> Estimate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev, variance
+from statistics import fmean, stdev
 
 from tunebook.analysis.records import Interval
 from tunebook.analysis.statistics.claims import (
@@ -13,10 +13,10 @@ from tunebook.analysis.statistics.claims import (
     ClaimKind,
     Evidence,
     NoEvidenceError,
-    RunEvidence,
     StudentEvidence,
     sided,
 )
+from tunebook.analysis.statistics.intervals import welch_error
 from tunebook.analysis.statistics.paired_tests import PairedTest, paired_test
 
 __all__ = ["evidence_of_pairs", "evidence_of_samples"]
@@ -188,10 +188,12 @@ def evidence_of_samples(first: Sequence[float], second: Sequence[float]) -> Evid
         return _Proportions(
             fmean(first) - fmean(second), (int(sum(first)), len(first)), (int(sum(second)), len(second))
         )
-    if min(len(first), len(second)) < 2 or variance(first) + variance(second) == 0:  # noqa: PLR2004
+    error = df = 0.0
+    if min(len(first), len(second)) > 1:
+        error, df = welch_error([first, second])
+    if error == 0:
         raise NoEvidenceError("the values are the same on all samples: their uncertainty is not known")
-    welch = RunEvidence.of([(first, second)])
-    return StudentEvidence(welch.difference, welch.error, welch.df, "Welch's t-test over samples")
+    return StudentEvidence(fmean(first) - fmean(second), error, df, "Welch's t-test over samples")
 
 
 @dataclass(frozen=True)
