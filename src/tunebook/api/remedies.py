@@ -9,9 +9,9 @@ from pathlib import Path
 from tunebook.api.loading import load_correct
 from tunebook.api.scaffolding import setup_finetune
 from tunebook.core.jobs import JobState, Stage
-from tunebook.disk.atomic import read_text
 from tunebook.disk.deviations import Deviation, read_deviation, record_deviation
 from tunebook.disk.inputs import texts_digest
+from tunebook.disk.read import read_text
 from tunebook.errors import ConflictError, ExitCode
 from tunebook.run.failures import OUT_OF_GPU_MEMORY
 from tunebook.run.report import JobReport

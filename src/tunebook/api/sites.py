@@ -11,8 +11,9 @@ from tunebook.api.loading import find_site
 from tunebook.core.paths import SITE_FILE
 from tunebook.core.site import SETTINGS, TOOL_ENVIRONMENT, Site, line_of, read_assignments, setting, values_of
 from tunebook.core.site_file import site_text
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
 from tunebook.disk.originals import original_of
+from tunebook.disk.read import read_text
 from tunebook.errors import ConflictError, ExitCode, NoSlurmError, Problem, SlurmError, ToolError, UsageError
 from tunebook.site.detect import settle
 from tunebook.site.detect_slurm import partition_table

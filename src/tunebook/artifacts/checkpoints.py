@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tunebook.disk.atomic import read_text
+from tunebook.disk.read import read_text
 
 __all__ = ["missing_checkpoints", "trained_inputs"]
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tunebook.disk.atomic import read_text
+from tunebook.disk.read import read_text
 
 __all__ = ["newest_first", "read_lines", "read_readable", "read_tail"]
 
@@ -14,7 +14,7 @@ __all__ = ["newest_first", "read_lines", "read_readable", "read_tail"]
 def read_readable(path: str | os.PathLike[str]) -> str | None:
     """Returns a file's text for tables and reports: every byte that is not UTF-8 becomes the replacement character.
 
-    Returns ``None`` if there is no such file. (:func:`tunebook.disk.atomic.read_text` keeps the bytes instead.)
+    Returns ``None`` if there is no such file. (:func:`tunebook.disk.read.read_text` keeps the bytes instead.)
     """
     text = read_text(path)
     return None if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

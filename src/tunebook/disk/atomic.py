@@ -8,16 +8,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["read_text", "write_bytes", "write_text"]
-
-
-def read_text(path: str | os.PathLike[str]) -> str | None:
-    """Returns a file's text, byte for byte; ``None`` for a missing file."""
-    try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a sweep has thousands of files
-            return file.read().decode("utf-8", "surrogateescape")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+__all__ = ["write_bytes", "write_text"]
 
 
 def write_text(

@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tunebook.core.paths import DIGESTS
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
+from tunebook.disk.read import read_text
 
 __all__ = ["Compute", "DigestCache"]
 

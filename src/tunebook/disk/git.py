@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.status import without_status
-from tunebook.disk.atomic import read_text
 from tunebook.disk.program import run_program
+from tunebook.disk.read import read_text
 from tunebook.errors import ToolError
 
 __all__ = ["Commit", "read_commit"]

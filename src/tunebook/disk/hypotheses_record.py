@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.paths import HYPOTHESES
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
+from tunebook.disk.read import read_text
 from tunebook.errors import PlanError
 
 __all__ = ["HypothesesVersion", "Seen", "hypotheses_digest", "read_versions", "write_versions"]

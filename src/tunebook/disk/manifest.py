@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 from tunebook.core.jobs import Job, job_from_json, job_to_json
 from tunebook.core.paths import MANIFEST
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
+from tunebook.disk.read import read_text
 from tunebook.errors import PlanError
 
 __all__ = ["Manifest", "changed_scripts", "digest", "is_edited", "read_manifest", "write_manifest"]

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.paths import PASSED_CHECKS
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
+from tunebook.disk.read import read_text
 
 __all__ = ["check_digest", "read_passed", "write_passed"]
 

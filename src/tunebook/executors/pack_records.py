@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tunebook.core.jobs import NEVER_RAN, NOT_REACHED, JobState, JobStatus
-from tunebook.disk.atomic import read_text
+from tunebook.disk.read import read_text
 from tunebook.executors.base import Submission
 from tunebook.executors.packs import MEMBERS, member_id, pack_folder, split_id
 

@@ -12,9 +12,10 @@ from tunebook.artifacts.versions import read_versions, versions_file
 from tunebook.core.input_digests import InputDigests
 from tunebook.core.jobs import Job, Stage
 from tunebook.core.paths import PROOF, PROVENANCE
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
 from tunebook.disk.git import Commit, read_commit
 from tunebook.disk.ledger import LedgerEntry
+from tunebook.disk.read import read_text
 from tunebook.disk.submissions import SubmissionFacts, SubmissionRecord
 from tunebook.run.job_state import JobInRun
 

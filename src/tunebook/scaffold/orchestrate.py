@@ -11,9 +11,9 @@ from fnmatch import fnmatchcase
 
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import SCAFFOLD_LOG, evaluation_script
-from tunebook.disk.atomic import read_text
 from tunebook.disk.log import Log
 from tunebook.disk.manifest import Manifest, is_edited, read_manifest, write_manifest
+from tunebook.disk.read import read_text
 from tunebook.errors import Problem, TunebookError, UsageError
 from tunebook.scaffold.blueprint import Blueprint, Part, build_blueprint
 from tunebook.scaffold.log import log_complete, log_part, log_part_start, log_prune, log_validation

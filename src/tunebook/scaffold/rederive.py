@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tunebook.core.plan import Run
-from tunebook.disk.atomic import read_text
 from tunebook.disk.manifest import Manifest, read_manifest, write_manifest
+from tunebook.disk.read import read_text
 from tunebook.errors import ExitCode, PlanError, Problem, TunebookError, UsageError
 from tunebook.scaffold.reconcile import Action, Step, digests_after, reconcile, split_differences
 from tunebook.scaffold.write import write_steps

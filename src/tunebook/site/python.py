@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tunebook.core.jobs import Stage
 from tunebook.core.site import Environment, environment_text
-from tunebook.disk.atomic import read_text
 from tunebook.disk.program import run_program
+from tunebook.disk.read import read_text
 from tunebook.errors import ToolError
 from tunebook.site.machine import Candidate, Surroundings
 from tunebook.tools.base import Package

@@ -10,7 +10,8 @@ from pathlib import Path
 from tunebook.core.paths import DATA_RECORD, expanded
 from tunebook.core.plan import Plan
 from tunebook.core.plan.settings import effective
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
+from tunebook.disk.read import read_text
 from tunebook.tools.base import Context
 from tunebook.tools.data_quality import overlap_cautions, split_cautions
 from tunebook.tools.datasets import read_dataset_facts

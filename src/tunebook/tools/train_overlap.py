@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.paths import STATE_DIRECTORY, expanded
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
+from tunebook.disk.read import read_text
 from tunebook.tools.data_record import files_state
 from tunebook.tools.runtime.data_files import DataReader
 from tunebook.tools.runtime.data_formats import DATASET_TYPES, FormatReader, Record

@@ -11,11 +11,11 @@ from tunebook.analysis.collect.source import Collected, Source
 from tunebook.analysis.records import Deviation, EvaluationKey, EvaluationRecord, Gap, RunRecord
 from tunebook.core.jobs import JobState, Stage
 from tunebook.core.plan import RunType
-from tunebook.disk.atomic import read_text
 from tunebook.disk.deviations import Deviation as SettingsChange
 from tunebook.disk.deviations import read_deviation
 from tunebook.disk.inputs import texts_digest
 from tunebook.disk.manifest import read_manifest
+from tunebook.disk.read import read_text
 
 __all__ = ["deviations_of", "gaps_of"]
 

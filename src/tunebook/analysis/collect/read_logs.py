@@ -12,7 +12,8 @@ from tunebook.analysis.collect.sample_rows import row_of, samples_of
 from tunebook.analysis.data_files import write_parquet
 from tunebook.core.measures import Direction
 from tunebook.core.paths import ANALYSIS_MEMORY
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
+from tunebook.disk.read import read_text
 from tunebook.tools.results import EvaluationResults, LoggedMetric, LogHeader, Samples
 
 __all__ = ["EvaluationLog", "LogReader", "UnreadableLog"]

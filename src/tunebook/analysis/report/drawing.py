@@ -15,7 +15,8 @@ from typing import Any
 
 from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
 from tunebook.analysis.report.library import library
-from tunebook.disk.atomic import read_text, write_bytes, write_text
+from tunebook.disk.atomic import write_bytes, write_text
+from tunebook.disk.read import read_text
 from tunebook.errors import ToolError
 
 __all__ = ["draw", "paths_of"]

@@ -10,7 +10,8 @@ from pathlib import Path
 from tunebook.analysis.charts.figure import Figure, FigureSize
 from tunebook.analysis.installed_code import installed_code
 from tunebook.analysis.report.drawing import draw, paths_of
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
+from tunebook.disk.read import read_text
 from tunebook.disk.stamps import NEVER_FRESH_NS, files_below, stamp_of
 
 __all__ = ["write_figures"]

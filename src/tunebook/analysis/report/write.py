@@ -17,7 +17,8 @@ from tunebook.analysis.report.markdown import markdown_report
 from tunebook.analysis.report.methods import BIBLIOGRAPHY, methods_of
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.values import Analysis
-from tunebook.disk.atomic import read_text, write_text
+from tunebook.disk.atomic import write_text
+from tunebook.disk.read import read_text
 
 __all__ = ["ReportOptions", "write_report"]
 

@@ -1,0 +1,55 @@
+"""Reads files of moderate size that anyone may have written: whole, within bounds, and without a wait for a pipe."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Any
+
+from tunebook.core.json_text import parse_json
+
+__all__ = ["MOST_BYTES", "read_bytes", "read_json", "read_text"]
+
+MOST_BYTES = 1 << 28
+"""No plan, manifest or configuration is as long; files of jobs are streamed instead."""
+
+
+def read_text(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> str | None:
+    """Returns a file's text, byte for byte; ``None`` for a missing file.
+
+    Args:
+        most: bytes that the file may have.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is longer.
+    """
+    content = read_bytes(path, most=most)
+    return None if content is None else content.decode("utf-8", "surrogateescape")
+
+
+def read_json(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> Any:
+    """Returns the value of a JSON file; ``None`` for a missing file.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is longer.
+        ValueError: it is no JSON, or nested too deeply.
+    """
+    text = read_text(path, most=most)
+    return None if text is None else parse_json(text)
+
+
+def read_bytes(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> bytes | None:
+    """Does what :func:`read_text` does, without decoding."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with os.fdopen(handle, "rb", buffering=0) as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            code = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+            raise OSError(code, "it is not a regular file", os.fspath(path))
+        if status.st_size > most:
+            raise OSError(errno.EFBIG, f"it has {status.st_size} bytes, and at most {most} are read", os.fspath(path))
+        return file.read()
