@@ -9,7 +9,7 @@ from pathlib import Path
 from tunebook.core.check import check_plan, plan_warnings
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
-from tunebook.core.paths import PLAN_FILE, SITE_FILE
+from tunebook.core.paths import PLAN_FILE, SITE_FILE, expanded
 from tunebook.core.plan import OwnSection, Plan, parse_plan, read_tools
 from tunebook.core.plan.settings import evaluations_by_run
 from tunebook.core.site import Site
@@ -89,7 +89,7 @@ def find_experiment(directory: Path) -> Path:
     Raises:
         UsageError: it has no ``experiment_summary.md``.
     """
-    directory = directory.expanduser().absolute()
+    directory = Path(expanded(directory)).absolute()
     if directory.name == PLAN_FILE and directory.is_file():
         directory = directory.parent
     if not (directory / PLAN_FILE).is_file():

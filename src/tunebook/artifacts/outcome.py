@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.artifacts.times import elapsed_s
 from tunebook.core.input_digests import InputDigests
+from tunebook.core.json_text import UNFIT, parse_json
+from tunebook.disk.read import read_text
 
 __all__ = ["Outcome", "parse_outcome", "read_outcome"]
 
@@ -40,15 +41,16 @@ class Outcome:
 def read_outcome(path: Path) -> Outcome | None:
     """Reads an outcome file; ``None`` if it is missing or unreadable: then the job's end is unknown."""
     try:
-        return parse_outcome(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
+        text = read_text(path)
+    except OSError:
         return None
+    return parse_outcome(text) if text is not None else None
 
 
 def parse_outcome(text: str) -> Outcome | None:
     """Reads the text of an outcome file; ``None`` if it is not an outcome."""
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         return Outcome(
             exit_code=int(document["exit_code"]),
             started=str(document["started"]),
@@ -57,7 +59,7 @@ def parse_outcome(text: str) -> Outcome | None:
             tag=str(document.get("tag", "")),
             inputs=InputDigests(_texts(document.get("inputs")), _texts(document.get("places"))),
         )
-    except (ValueError, KeyError, TypeError):
+    except UNFIT:
         return None
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import DEVIATIONS
+from tunebook.disk.read import read_text
 
 __all__ = ["Deviation", "read_deviation", "record_deviation"]
 
@@ -48,8 +50,8 @@ def record_deviation(directory: Path, deviation: Deviation) -> None:
 def read_deviation(directory: Path, inputs: str) -> Deviation | None:
     """Returns the latest change that applies to texts of this digest; ``None`` in nearly all runs."""
     try:
-        text = (directory / DEVIATIONS).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = read_text(directory / DEVIATIONS) or ""
+    except OSError:
         return None
     for line in reversed(text.splitlines()):
         deviation = _deviation(line)
@@ -61,10 +63,10 @@ def read_deviation(directory: Path, inputs: str) -> Deviation | None:
 def _deviation(line: str) -> Deviation | None:
     """Reads one line; ``None`` for a torn one."""
     try:
-        document = json.loads(line)
+        document = parse_json(line)
         planned, used = _numbers(document["planned"]), _numbers(document["used"])
         deviation = Deviation(document["time"], document["reason"], planned, used, document["inputs"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except UNFIT:
         return None
     if planned.keys() != used.keys():
         return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from tunebook.core.json_text import parse_json
 
 __all__ = ["read_documents"]
 
@@ -18,6 +19,6 @@ def read_documents(path: Path) -> Iterator[Any]:
         return
     for line in lines:
         try:
-            yield json.loads(line)
+            yield parse_json(line)
         except ValueError:
             continue

@@ -14,6 +14,7 @@ from typing import Any
 
 from tunebook.core.input_digests import InputDigests, digests_from_word
 from tunebook.core.jobs import JobState
+from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import LEDGER
 
 __all__ = ["INTERRUPTED", "Event", "EventKind", "Ledger", "LedgerEntry", "LedgerReader", "read_ledger", "record"]
@@ -239,12 +240,12 @@ class LedgerReader:
 def _event(line: bytes) -> Event | None:
     known = {item.name for item in fields(Event)}
     try:
-        document = json.loads(line)
+        document = parse_json(line)
         values = {key: value if isinstance(value, str) else str(value) for key, value in document.items()}
         state = JobState(values["state"]) if "state" in values else None
         texts = {key: value for key, value in values.items() if key in known - {"event", "state"}}
         return Event(event=EventKind(values["event"]), state=state, **texts)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except UNFIT:
         return None
 
 

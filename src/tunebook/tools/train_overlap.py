@@ -12,7 +12,7 @@ from typing import Any
 
 from tunebook.core.paths import STATE_DIRECTORY, expanded
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_json
 from tunebook.tools.data_record import files_state
 from tunebook.tools.runtime.data_files import DataReader
 from tunebook.tools.runtime.data_formats import DATASET_TYPES, FormatReader, Record
@@ -92,7 +92,7 @@ class Overlaps:
     def _known(self) -> dict[str, list[int]]:
         if self.use_cache:
             with suppress(ValueError, OSError):
-                known = json.loads(read_text(self.experiment / _CACHE) or "{}")
+                known = read_json(self.experiment / _CACHE) or {}
                 if isinstance(known, dict):
                     return known
         return {}

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from tunebook.core.parameters import suggestion
+from tunebook.core.paths import expanded
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Shrunk
 from tunebook.tools.finetuning.setup import Setup
@@ -102,7 +103,7 @@ def _paths(setup: Setup, given: Mapping[str, str]) -> dict[str, str]:
 
 def _missing_paths(paths: Mapping[str, str], experiment: Path) -> Iterator[Problem]:
     for path, what in paths.items():
-        full = experiment / Path(path).expanduser()
+        full = experiment / expanded(path)
         if not full.exists():
             yield Problem(f"{what} {full} was not found", hint="correct the path; nothing was changed")
 

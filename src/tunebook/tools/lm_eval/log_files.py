@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from tunebook.core.json_text import parse_json
+from tunebook.disk.read import read_json
 from tunebook.tools.lm_eval.log_metrics import logged_directions, logged_metrics, measure_name
 from tunebook.tools.results import LogHeader, Samples
 from tunebook.tools.runtime.lm_eval_log import samples_file
@@ -50,7 +52,7 @@ def read_header(file: Path) -> LogHeader:
 
 
 def _read(file: Path) -> Mapping[str, Any]:
-    values = json.loads(file.read_text(encoding="utf-8"))
+    values = read_json(file)
     if not isinstance(values, dict):
         raise ValueError("it holds no object")  # noqa: TRY004  a wrong file
     return values
@@ -86,7 +88,7 @@ def read_task_samples(file: Path) -> Samples:
 
 def _lines(results: Path, task: str) -> list[_Row]:
     with samples_file(results, task).open(encoding="utf-8", newline="\n") as lines:
-        return [json.loads(line) for line in lines]
+        return [parse_json(line) for line in lines]
 
 
 def _averaged(lines: Sequence[_Row], reported: Mapping[str, Any]) -> set[tuple[str, str]]:
