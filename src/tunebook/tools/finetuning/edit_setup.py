@@ -16,6 +16,7 @@ from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Shrunk
 from tunebook.tools.finetuning.setup import Setup
 from tunebook.tools.finetuning.setup_file import SetupFile
+from tunebook.tools.runtime.yaml_reading import compose_yaml
 
 __all__ = ["set_values", "smaller_batch"]
 
@@ -136,7 +137,7 @@ def _scalar(form: Form, key: str, value: str) -> str:
 
 
 def _replace(form: Form, text: str, key: str, scalar: str) -> str:
-    root = yaml.compose(text, Loader=yaml.SafeLoader)  # its marks count characters, which a C loader's do not promise
+    root = compose_yaml(text, loader=yaml.SafeLoader)  # its marks count characters, which a C loader's do not promise
     for key_node, node in root.value if isinstance(root, yaml.MappingNode) else ():
         if form.key(str(key_node.value)) == key:
             start, end = node.start_mark.index, node.end_mark.index
