@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from tunebook.api.loading import file_text, find_experiment, find_site, load
+from tunebook.api.loading import file_text, find_site, load
+from tunebook.api.location import find_experiment
 from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE, expanded
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
