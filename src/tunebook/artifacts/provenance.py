@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tunebook.artifacts.text_files import read_readable
+from tunebook.artifacts.text_files import read_document
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PROVENANCE
 
@@ -52,7 +51,7 @@ class JobProvenance:
 def read_provenance(directory: Path) -> tuple[JobProvenance, ...]:
     """The jobs of a run's directory; empty if there is no record, or if it cannot be read."""
     try:
-        jobs = json.loads(read_readable(directory / PROVENANCE) or "{}").get("jobs", {})
+        jobs = (read_document(directory / PROVENANCE) or {}).get("jobs", {})
         return tuple(_job(name, entry) for name, entry in jobs.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ()

@@ -14,11 +14,14 @@ from typing import Any
 
 from tunebook.core.input_digests import InputDigests, digests_from_word
 from tunebook.core.jobs import JobState
+from tunebook.core.json_text import parse_json
 from tunebook.core.paths import LEDGER
+from tunebook.disk.read import open_regular
 
 __all__ = ["INTERRUPTED", "Event", "EventKind", "Ledger", "LedgerEntry", "LedgerReader", "read_ledger", "record"]
 
 _LOCK = threading.Lock()
+_LONGEST_LINE = 1 << 20
 INTERRUPTED = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"})
 """First words of the reasons after which a job is submitted again without being asked."""
 
@@ -38,7 +41,7 @@ class EventKind(Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """One line of the ledger; an empty value is unknown, or was recorded by an earlier line of the same tag.
 
@@ -67,7 +70,7 @@ class Event:
     ended: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """The ledger's record of one submission.
 
@@ -171,6 +174,7 @@ class LedgerReader:
         self._lines = 0
         self._unreadable = 0
         self._torn = 0
+        self._is_inside_line = False
         self._submissions: dict[str, LedgerEntry] = {}
         self._tags: dict[str, list[str]] = {}
 
@@ -200,17 +204,30 @@ class LedgerReader:
 
     def _read_new_lines(self) -> None:
         try:
-            with self._path.open("rb") as stream:
-                stream.seek(self._offset)
-                data = stream.read()
+            stream = open_regular(self._path)
         except (FileNotFoundError, NotADirectoryError):
             return
-        whole, _, torn = data.rpartition(b"\n")
-        if whole:
-            self._offset += len(whole) + 1
-            for line in whole.split(b"\n"):
-                self._fold(line)
-        self._torn = int(bool(torn.strip()))
+        with stream:
+            stream.seek(self._offset)
+            self._torn = 0
+            while piece := stream.readline(_LONGEST_LINE):
+                is_ended = piece.endswith(b"\n")
+                if not is_ended and len(piece) < _LONGEST_LINE:  # torn, or still being written: it is read again
+                    self._torn = int(not self._is_inside_line and bool(piece.strip()))
+                    return
+                self._offset += len(piece)
+                self._take(piece, is_ended=is_ended)
+
+    def _take(self, piece: bytes, *, is_ended: bool) -> None:
+        """Takes a line, or a piece of a line that is longer than any event."""
+        if self._is_inside_line:
+            self._is_inside_line = not is_ended
+        elif is_ended:
+            self._fold(piece)
+        else:
+            self._lines += 1
+            self._unreadable += 1
+            self._is_inside_line = True
 
     def _fold(self, line: bytes) -> None:
         self._lines += 1
@@ -239,7 +256,7 @@ class LedgerReader:
 def _event(line: bytes) -> Event | None:
     known = {item.name for item in fields(Event)}
     try:
-        document = json.loads(line)
+        document = parse_json(line)
         values = {key: value if isinstance(value, str) else str(value) for key, value in document.items()}
         state = JobState(values["state"]) if "state" in values else None
         texts = {key: value for key, value in values.items() if key in known - {"event", "state"}}
