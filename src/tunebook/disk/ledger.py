@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
@@ -68,6 +69,11 @@ class Event:
     reason: str = ""
     started: str = ""
     ended: str = ""
+
+
+_FIELDS = tuple(item.name for item in fields(Event))
+_TEXTS = frozenset(_FIELDS) - {"event", "state"}
+_OF_FEW_VALUES = ("job", "executor", "host", "reason", "inputs")  # kept once for all submissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,22 +260,23 @@ class LedgerReader:
 
 
 def _event(line: bytes) -> Event | None:
-    known = {item.name for item in fields(Event)}
     try:
         document = parse_json(line)
-        values = {key: value if isinstance(value, str) else str(value) for key, value in document.items()}
-        state = JobState(values["state"]) if "state" in values else None
-        texts = {key: value for key, value in values.items() if key in known - {"event", "state"}}
-        return Event(event=EventKind(values["event"]), state=state, **texts)
+        texts = {}
+        for key, value in document.items():
+            if key in _TEXTS:
+                texts[key] = value if isinstance(value, str) else str(value)
+        for key in _OF_FEW_VALUES:
+            if key in texts:
+                texts[key] = sys.intern(texts[key])
+        state = JobState(document["state"]) if "state" in document else None
+        return Event(event=EventKind(document["event"]), state=state, **texts)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _continued(entry: LedgerEntry, event: Event) -> LedgerEntry:
-    missing = {}
-    for item in fields(Event):
-        known = getattr(entry.last, item.name)
-        if known and not getattr(event, item.name):
-            missing[item.name] = known
+    before = entry.last
+    values = [getattr(event, name) or getattr(before, name) for name in _FIELDS]
     cancelled = entry.cancelled or event.event is EventKind.CANCELLED
-    return replace(entry, last=replace(event, **missing), cancelled=cancelled)
+    return LedgerEntry(entry.number, Event(*values), entry.submitted, cancelled, entry.interruptions)
