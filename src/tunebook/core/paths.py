@@ -19,6 +19,7 @@ __all__ = [
     "GIVEN_UP",
     "HYPOTHESES",
     "INPUTS",
+    "LAST_GOOD_PLAN",
     "LEDGER",
     "LOCK",
     "MANIFEST",
@@ -28,6 +29,7 @@ __all__ = [
     "PLAN_FILE",
     "PROOF",
     "PROVENANCE",
+    "REPLACED_PLANS",
     "RUN_LOG",
     "SCAFFOLD_LOG",
     "SITE_FILE",
@@ -56,6 +58,8 @@ GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 DIGESTS = f"{STATE_DIRECTORY}/digests.json"
 INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"
 HYPOTHESES = f"{STATE_DIRECTORY}/hypotheses.json"
+REPLACED_PLANS = f"{STATE_DIRECTORY}/plan"
+LAST_GOOD_PLAN = f"{REPLACED_PLANS}/last-good.md"
 SUBMISSIONS = f"{STATE_DIRECTORY}/submissions.jsonl"
 LOCK = f"{STATE_DIRECTORY}/lock"
 DESIGN_LOG = "design-experiment.log"
