@@ -23,7 +23,7 @@ __all__ = ["INTERRUPTED", "Event", "EventKind", "Ledger", "LedgerEntry", "Ledger
 
 _LOCK = threading.Lock()
 _LONGEST_LINE = 1 << 20
-INTERRUPTED = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"})
+INTERRUPTED = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "RESTART"})
 """First words of the reasons after which a job is submitted again without being asked."""
 
 
@@ -85,7 +85,7 @@ class LedgerEntry:
         last: the latest event, completed with the values of earlier events of the same tag.
         submitted: time of the first event.
         cancelled: whether tunebook set out to cancel it, successfully or not.
-        interruptions: how many submissions directly before it were ended by the cluster (:data:`INTERRUPTED`).
+        interruptions: how many submissions directly before it were interrupted (:data:`INTERRUPTED`).
     """
 
     number: int
@@ -117,7 +117,7 @@ class LedgerEntry:
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether the cluster ended it, through no fault of its own."""
+        """Whether the cluster or a restart of the machine ended it, through no fault of its own."""
         return not self.is_open and not self.cancelled and self.last.reason.partition(" ")[0] in INTERRUPTED
 
 
