@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from io import TextIOWrapper
-from typing import Annotated
+from io import StringIO, TextIOWrapper
+from typing import Annotated, Any
 
 import typer
 
 from tunebook import __version__, api
 from tunebook.cli import analyze, check, demo, design, import_, run, scaffold, setup_finetune, site, status, tools
+from tunebook.cli.bug import bug_report
 from tunebook.cli.output import failed
+from tunebook.cli.visible import visible_text
 from tunebook.errors import ExitCode, TunebookError
 
 __all__ = ["app", "main"]
@@ -22,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: the formatted one imports a Markdown parser, and takes as long as all the rest
     pretty_exceptions_enable=False,
 )
+_WRONG_USAGE: Any = typer.BadParameter.__mro__[2]  # of the command line itself; Typer exports only this kind of it
 _TOOLS = api.tool_names()
 design.register(app)
 import_.register(app)
@@ -55,12 +58,21 @@ def tunebook(
 def main() -> None:
     """Runs one verb; ends the process with its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # half characters in data and names of files are shown as escapes
+        if isinstance(stream, TextIOWrapper):  # what the encoding of the terminal lacks is shown as an escape
             stream.reconfigure(errors="backslashreplace")
+    arguments = sys.argv[1:]
     try:
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode=False))
+    except typer.Abort:
+        sys.stderr.write("Aborted!\n")
+        sys.exit(ExitCode.FAILED)
+    except _WRONG_USAGE as error:
+        shown = StringIO()
+        error.show(file=shown)
+        sys.stderr.write(visible_text(shown.getvalue()))
+        sys.exit(error.exit_code)
     except TunebookError as error:
-        sys.exit(failed(error, arguments=sys.argv[1:]))
+        sys.exit(failed(error, arguments=arguments))
     except KeyboardInterrupt:
         sys.stderr.write("tunebook: interrupted\n")
         sys.exit(ExitCode.INTERRUPTED)
@@ -69,4 +81,6 @@ def main() -> None:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         problem = TunebookError(f"{place}{error.strerror or error}", hint="is the disk full, or not writable?")
-        sys.exit(failed(problem, arguments=sys.argv[1:]))
+        sys.exit(failed(problem, arguments=arguments))
+    except Exception as error:  # noqa: BLE001  the last boundary
+        sys.exit(failed(bug_report(error, arguments=arguments), arguments=arguments))

@@ -138,7 +138,7 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
             report = api.run(experiment, options, on_event=show, on_choice=show_choice, approve=approve)
     except KeyboardInterrupt:
         if chosen and chosen[0].executor.survives_monitor:
-            typer.echo("\n" + _how_to_return(experiment), err=True)
+            console(stderr=True).print("\n" + _how_to_return(experiment), markup=False)
         raise
     if not answers[0]:
         console().print("nothing was submitted", markup=False)
