@@ -93,6 +93,13 @@ class PlayedSlurm:
             program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
 
+    def wrap(self, program: str, text: str) -> None:
+        """Puts lines of bash in the place of a program, which they may call as ``real``."""
+        path = self.folder / "bin" / program
+        real = path.rename(path.with_suffix(".real"))
+        path.write_text(f"#!/bin/bash\nreal() {{ '{real}' \"$@\"; }}\nstate='{self.folder}'\n{text}\n")
+        path.chmod(0o755)
+
     def refuse(self, words: str, *, room: int) -> None:
         """Lets it take ``room`` jobs at a time, and refuse others in these words."""
         (self.folder / "room").write_text(f"{room}\n")

@@ -1,4 +1,4 @@
-"""Signals at random moments of ``tunebook run`` on this machine: no job lives on or runs twice, and all end completed."""
+"""Signals at random moments of ``tunebook run`` on this machine: no job lives on or runs twice, all end completed."""
 
 from __future__ import annotations
 
