@@ -193,7 +193,8 @@ def test_an_editor_that_moves_the_plan_away_during_the_exchange_finds_its_own(
 
     def write() -> None:
         time.sleep(0.05)
-        plan.write_text(edit(2))
+        with plan.open("x") as editor:
+            editor.write(edit(2))
 
     writer = threading.Thread(target=write)
 
@@ -236,6 +237,34 @@ def test_the_later_of_two_saves_is_the_plan_and_the_other_is_kept(
     assert len(warnings) == 1
     kept = Path(warnings[0].rpartition(" in ")[2])
     assert kept.read_text() == edit(1)
+
+
+@pytest.mark.usefixtures("system")
+def test_what_tunebook_wrote_since_is_no_later_save(plan: Path, file: PlanFile, warnings: list[str]) -> None:
+    with plan.open("r+") as editor:
+        file.update(status(1))
+        file.update(status(2))
+        editor.write(edit(1))
+        editor.flush()
+        moment = time.time() - 5.0
+        os.utime(editor.fileno(), (moment, moment))
+    file.update(status(3))
+    assert plan.read_text() == status(3)(edit(1))
+    assert warnings == []
+
+
+@pytest.mark.usefixtures("system")
+def test_a_version_that_made_room_for_an_edit_is_looked_after_too(plan: Path, file: PlanFile) -> None:
+    """An editor may have opened it, in the moment in which it was the plan."""
+    with plan.open("r+") as first:
+        file.update(status(1))
+        with plan.open("r+") as second:
+            first.write(edit(1))
+            first.flush()
+            file.update(status(2))
+            second.write(edit(2))
+    file.update(status(3))
+    assert plan.read_text() == status(3)(edit(2))
 
 
 def test_a_replaced_version_is_removed_when_nobody_wrote_it(plan: Path) -> None:

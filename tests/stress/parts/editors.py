@@ -7,6 +7,8 @@ shorter ones, updates fall into the middle of saves, and only the exchange and t
 from __future__ import annotations
 
 import itertools
+import multiprocessing
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -49,6 +51,7 @@ _PLAN = """# Experiment: sweep
 _FILLER = "A person's own words, which are long enough for a save in several pieces.\n" * 40
 _UPDATES_A_SECOND = 15
 _LONGEST_PAUSE_S = 0.3
+_PROCESSES = 2
 
 
 def _truncating(path: Path, text: str, pause_s: float) -> None:
@@ -169,43 +172,80 @@ def _report(number: int) -> JobReport:
 
 
 def _run(setting: Setting) -> Outcome:
-    """Each table has few saves and then a last update: an edit that is lost in the middle would not show."""
+    """Each plan has few saves and then a last update: an edit that is lost in the middle would not show."""
     begun = time.monotonic()
-    rounds, saves, side_by_side = (2, 3, 48) if setting.is_quick else (30, 4, 84)
-    tables: list[_Table] = []
-    for number in range(rounds):
-        made = list(_tables(setting, number, saves, side_by_side))
-        _together(made)
-        tables += made
-    faults = tuple(fault for table in tables for fault in table.faults)
-    superseded = sum(len(table.warnings) for table in tables)
-    updates = sum(table.updates for table in tables)
-    took_s = time.monotonic() - begun
+    seed = setting.random.getrandbits(64)
+    if setting.is_quick:
+        found = [_work(setting.folder, seed, 96, 48, is_quick=True)]
+    else:
+        with multiprocessing.get_context("spawn").Pool(_PROCESSES) as pool:
+            tasks = [(setting.folder / str(number), seed + number, 700, 40) for number in range(_PROCESSES)]
+            found = pool.starmap(_work, tasks)
+    count = sum(part.saves for part in found)
+    faults = tuple(fault for part in found for fault in part.faults)
     figures = (
-        f"{sum(table.saves for table in tables)} saves of {len(_EDITORS)} kinds of editor in {len(tables)} plans, "
-        f"{updates} versions put in their place, {len(faults)} lost, {superseded} warnings, {took_s:.0f} s"
+        f"{count} saves of {len(_EDITORS)} kinds of editor in {sum(part.plans for part in found)} plans, "
+        f"{sum(part.updates for part in found)} updates written, {len(faults)} plans or edits lost, "
+        f"{sum(part.warnings for part in found)} copies kept, {time.monotonic() - begun:.0f} s"
     )
     return Outcome(figures=figures, faults=faults)
 
 
-def _tables(setting: Setting, number: int, saves: int, count: int) -> Iterator[_Table]:
-    usual = PATIENCE if not setting.is_quick else Patience(quiet_s=0.5)
-    patiences = (Patience(quiet_s=0.0), Patience(quiet_s=0.02), Patience(quiet_s=0.1), usual)
-    for place in range(count):
-        folder = setting.folder / f"{number}-{place}"
-        folder.mkdir()
-        (folder / PLAN_FILE).write_text(_text(0))
-        editor = _EDITORS[place % len(_EDITORS)]
-        patience = patiences[place // len(_EDITORS) % len(patiences)]
-        yield _Table(folder, editor, patience, Random(setting.random.getrandbits(64)), saves)
+@dataclass(frozen=True)
+class _Found:
+    """What one process did and found."""
+
+    plans: int
+    saves: int
+    updates: int
+    warnings: int
+    faults: tuple[str, ...]
 
 
-def _together(tables: list[_Table]) -> None:
-    threads = [threading.Thread(target=work) for table in tables for work in (table.edit, table.update)]
-    for thread in threads:
+def _work(folder: Path, seed: int, plans: int, side_by_side: int, *, is_quick: bool = False) -> _Found:
+    """Lets people edit plans and runs update them, some side by side."""
+    tables = list(_tables(folder, Random(seed), plans, is_quick=is_quick))
+    waiting = iter(tables)
+    taking = threading.Lock()
+
+    def lane() -> None:
+        while True:
+            with taking:
+                table = next(waiting, None)
+            if table is None:
+                return
+            person = threading.Thread(target=table.edit)
+            person.start()
+            table.update()
+            person.join()
+            shutil.rmtree(table.folder)
+
+    lanes = [threading.Thread(target=lane) for _ in range(side_by_side)]
+    for thread in lanes:
         thread.start()
-    for thread in threads:
+    for thread in lanes:
         thread.join()
+    return _Found(
+        plans=len(tables),
+        saves=sum(table.saves for table in tables),
+        updates=sum(table.updates for table in tables),
+        warnings=sum(len(table.warnings) for table in tables),
+        faults=tuple(fault for table in tables for fault in table.faults),
+    )
+
+
+def _tables(folder: Path, random: Random, count: int, *, is_quick: bool) -> Iterator[_Table]:
+    """Each kind of editor meets each patience; the usual one takes long, and is met less often."""
+    short = [Patience(quiet_s=quiet_s, watch_s=2.0) for quiet_s in (0.0, 0.02, 0.1)]
+    usual = Patience(quiet_s=0.5, watch_s=2.0) if is_quick else PATIENCE
+    patiences = [*short, *short, usual]
+    for place in range(count):
+        own = folder / str(place)
+        own.mkdir(parents=True)
+        (own / PLAN_FILE).write_text(_text(0))
+        patience = patiences[place % len(patiences)]
+        saves = 3 if is_quick or patience is PATIENCE else 8
+        yield _Table(own, random.choice(_EDITORS), patience, Random(random.getrandbits(64)), saves)
 
 
 PART = Part(name="editors", run=_run)
