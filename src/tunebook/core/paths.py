@@ -32,6 +32,7 @@ __all__ = [
     "SITE_FILE",
     "STATE_DIRECTORY",
     "SUBMISSIONS",
+    "VERIFIED",
     "checkpoint",
     "evaluation_script",
     "evaluation_stem",
@@ -56,6 +57,7 @@ DIGESTS = f"{STATE_DIRECTORY}/digests.json"
 INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"
 HYPOTHESES = f"{STATE_DIRECTORY}/hypotheses.json"
 SUBMISSIONS = f"{STATE_DIRECTORY}/submissions.jsonl"
+VERIFIED = f"{STATE_DIRECTORY}/verified.json"
 LOCK = f"{STATE_DIRECTORY}/lock"
 DESIGN_LOG = "design-experiment.log"
 SCAFFOLD_LOG = "scaffold-experiment.log"

@@ -15,6 +15,7 @@ from tunebook.errors import PlanError, Problem
 from tunebook.tools.finetuning.rows import SetupParameter
 from tunebook.tools.finetuning.rules import BrokenRule
 from tunebook.tools.finetuning.setup import Setup
+from tunebook.tools.yaml_read import read_mapping
 from tunebook.tools.yaml_text import yaml_sections
 
 __all__ = ["SetupFile"]
@@ -112,7 +113,7 @@ class SetupFile(Generic[S]):
         ``None`` if it is not such a text; :meth:`read` then reports what is wrong with it.
         """
         try:
-            values = yaml.load(text, Loader=yaml.CSafeLoader)
+            values = read_mapping(text)
         except UnicodeEncodeError:
             return None
         if not isinstance(values, dict) or tuple(values) != self.keys:

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from tunebook.tools.yaml_read import read_mapping
+
 __all__ = ["read_config"]
 
 # OmegaConf's rule: `1e-5` is a float, which YAML 1.1 reads as a text.
@@ -46,7 +48,7 @@ def read_config(text: str) -> Any:
         yaml.YAMLError: the text is not YAML.
         omegaconf.errors.OmegaConfBaseException: an interpolation does not resolve.
     """
-    document = yaml.load(text, Loader=_Loader)  # noqa: S506  it is a safe loader
+    document = read_mapping(text, _Loader)
     if "${" not in text:
         return document
     from omegaconf import OmegaConf

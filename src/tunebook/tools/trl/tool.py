@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import yaml
-
 from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Stage
 from tunebook.core.parameters import Value
@@ -97,7 +95,7 @@ class TrlTool(FinetuningTool[Setup, TrlModel]):
         found = read_settings(read(path), file=path)
         values = {**found.trl, DATA: found.data, OWN: found.own}
         problems = verify_config(training.run, sft_values(training), values, path)
-        launched = yaml.load(read(launcher), Loader=yaml.CSafeLoader)
+        launched = read_mapping(read(launcher))
         if not isinstance(launched, dict):
             launched = {}
         return [*problems, *verify_config(training.run, accelerate_values(training), launched, launcher)]
