@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -18,6 +19,7 @@ __all__ = [
     "GIVEN_UP",
     "HYPOTHESES",
     "INPUTS",
+    "LAST_GOOD_PLAN",
     "LEDGER",
     "LOCK",
     "MANIFEST",
@@ -27,6 +29,7 @@ __all__ = [
     "PLAN_FILE",
     "PROOF",
     "PROVENANCE",
+    "REPLACED_PLANS",
     "RUN_LOG",
     "SCAFFOLD_LOG",
     "SITE_FILE",
@@ -56,6 +59,8 @@ GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 DIGESTS = f"{STATE_DIRECTORY}/digests.json"
 INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"
 HYPOTHESES = f"{STATE_DIRECTORY}/hypotheses.json"
+REPLACED_PLANS = f"{STATE_DIRECTORY}/plan"
+LAST_GOOD_PLAN = f"{REPLACED_PLANS}/last-good.md"
 SUBMISSIONS = f"{STATE_DIRECTORY}/submissions.jsonl"
 VERIFIED = f"{STATE_DIRECTORY}/verified.json"
 LOCK = f"{STATE_DIRECTORY}/lock"
@@ -74,12 +79,12 @@ _PLACEHOLDER = re.compile(r"<[^<>/]+>")
 _LONGEST_NAME = 255  # bytes, on the file systems of Linux
 
 
-def expanded(path: str) -> str:
+def expanded(path: str | os.PathLike[str]) -> str:
     """A path with the home directory in place of its ``~``; the home of an unknown user stays as it is written."""
     try:
         return str(Path(path).expanduser())
     except RuntimeError:
-        return path
+        return os.fspath(path)
 
 
 def path_problem(path: str) -> tuple[str, str]:

@@ -186,12 +186,8 @@ def _do_part(session: _Session, part: Part) -> PartReport:
         scripts += [job.script for job in built.unit.jobs]
         warnings += built.unit.warnings
     options = session.options
-    steps = reconcile(
-        dict.fromkeys(files),
-        reader_of(session.context.experiment),
-        session.manifest.generated,
-        overwrite=options.overwrite,
-    )
+    read = reader_of(session.context.experiment)
+    steps = reconcile(dict.fromkeys(files), read, session.manifest.generated, overwrite=options.overwrite)
     mismatches: tuple[Problem, ...] = ()
     if not options.dry_run:
         write_steps(session.context.experiment, steps, directories)

@@ -1,4 +1,4 @@
-"""Reads back what was scaffolded, and has the tools compare it with the plan; what was proven before is not repeated."""
+"""Reads back what was scaffolded, and has the tools compare it with the plan, unless that was proven before."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ from tunebook.tools.trl.models import TrlModel, resolve_model
 from tunebook.tools.trl.parameters import PLAN_PARAMETERS, SETUP_PARAMETERS, Trained
 from tunebook.tools.trl.rules import STEP_RULES, broken_rules, model_problems, model_rules
 from tunebook.tools.trl.targets import adapter_weights, module_names
+from tunebook.tools.yaml_read import read_mapping
 
 __all__ = ["SETUP_FILE", "TrlTool"]
 
