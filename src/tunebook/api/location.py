@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tunebook.core.paths import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE, expanded
 from tunebook.errors import UsageError
 
 __all__ = ["find_experiment"]
@@ -16,7 +16,7 @@ def find_experiment(directory: Path) -> Path:
     Raises:
         UsageError: it has no ``experiment_summary.md``.
     """
-    directory = directory.expanduser().absolute()
+    directory = Path(expanded(directory)).absolute()
     if directory.name == PLAN_FILE and directory.is_file():
         directory = directory.parent
     if not (directory / PLAN_FILE).is_file():

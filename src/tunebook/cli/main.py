@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tunebook import __version__
+from tunebook import __version__, api
+from tunebook.cli.ending import end_interrupted
 from tunebook.cli.output import failed
 from tunebook.cli.verbs import SETTINGS, Verbs
 from tunebook.errors import ExitCode, TunebookError
@@ -36,6 +37,7 @@ def tunebook(
 
 def main() -> None:
     """Runs one verb; ends the process with its exit code."""
+    api.interrupt_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # half characters in data and names of files are shown as escapes
             stream.reconfigure(errors="backslashreplace")
@@ -44,8 +46,11 @@ def main() -> None:
     except TunebookError as error:
         sys.exit(failed(error, arguments=sys.argv[1:]))
     except KeyboardInterrupt:
-        sys.stderr.write("tunebook: interrupted\n")
-        sys.exit(ExitCode.INTERRUPTED)
+        end_interrupted()
+    except SystemExit as end:
+        if end.code == ExitCode.INTERRUPTED:  # Typer's, for whatever signal
+            end_interrupted()
+        raise
     except BrokenPipeError:
         sys.exit(ExitCode.FAILED)
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from tunebook import api
 from tunebook.cli.complete import complete_executor
 from tunebook.cli.design_session import on_terminal
+from tunebook.cli.ending import left_behind
 from tunebook.cli.jobs import counts_data, jobs_data, watching
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
 from tunebook.cli.output import console, most_lines, print_json, print_problems
@@ -135,13 +135,11 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
                 answers[0] = typer.confirm("Run these jobs again?")
         return answers[0]
 
-    try:
-        with watching(quiet=as_json, every=arguments.every) as show:
-            report = api.run(experiment, options, on_event=show, on_choice=show_choice, approve=approve)
-    except KeyboardInterrupt:
-        if chosen and chosen[0].executor.survives_monitor:
-            typer.echo("\n" + _how_to_return(experiment), err=True)
-        raise
+    def leave(jobs: int) -> None:
+        typer.echo("\n" + left_behind(jobs, experiment, survive=chosen[0].executor.survives_monitor), err=True)
+
+    with watching(quiet=as_json, every=arguments.every) as show:
+        report = api.run(experiment, options, on_event=show, on_choice=show_choice, approve=approve, on_leave=leave)
     if not answers[0]:
         console().print("nothing was submitted", markup=False)
         raise typer.Exit(ExitCode.UNFINISHED)
@@ -194,14 +192,6 @@ def _previewed(one: api.PreviewedJob) -> dict[str, Any]:
         "details": one.details,
         "repeats_completed": one.repeats,
     }
-
-
-def _how_to_return(experiment: Path) -> str:
-    where = shlex.quote(str(experiment))
-    return (
-        f"The jobs continue without this command.\n  tunebook status {where}   shows them\n"
-        f"  tunebook run {where}      watches them again and submits the rest\n  tunebook cancel {where}   ends them"
-    )
 
 
 def _show(report: api.RunReport, experiment: Path, *, every: bool) -> None:
