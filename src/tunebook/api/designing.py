@@ -347,8 +347,12 @@ def _write(report: DesignReport, value: Design, entries: list[Entry], clock: Cal
     path = report.experiment / PLAN_FILE
     report.experiment.mkdir(parents=True, exist_ok=True)
     with exclusive(report.experiment, "plan", wait_s=5.0):
-        is_written = write_text(path, report.text, durable=True, only_if=lambda: read_text(path) == report.before)
+
+        def is_as_read() -> bool:
+            return read_text(path) == report.before
+
+        is_written = write_text(path, report.text, within=None, durable=True, only_if=is_as_read)
         if not is_written:
             raise ConflictError(f"{path} changed while it was planned", hint="run it again")
-        write_text(report.experiment / DESIGN, design_to_json(value), durable=True)
+        write_text(report.experiment / DESIGN, design_to_json(value), within=report.experiment, durable=True)
     Log(report.experiment / DESIGN_LOG, clock).entries(entries)

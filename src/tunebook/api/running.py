@@ -13,7 +13,7 @@ from tunebook.api.remedies import shrink_training
 from tunebook.api.scaffolding import now
 from tunebook.core.jobs import Stage
 from tunebook.disk.ledger import read_ledger
-from tunebook.disk.manifest import read_manifest
+from tunebook.disk.manifest import read_manifest, refuse_lost
 from tunebook.errors import ConflictError, PlanError, Problem, TunebookError, UsageError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import AUTO, Choice, choose_executor
@@ -103,6 +103,7 @@ def preview(directory: Path, options: RunOptions | None = None) -> Preview:
 def _prepared(experiment: Path, options: RunOptions | None) -> tuple[RunOptions, Loaded, Settings]:
     """The options in full, the plan, and the settings in effect, once the scaffolded files are known to be its own."""
     options = options or RunOptions()
+    refuse_lost(experiment)
     loaded = load_correct(experiment)
     if options.tool is not None:
         loaded.refuse_unused(options.tool)
@@ -154,6 +155,7 @@ def status(directory: Path) -> StatusReport:
     experiment = find_experiment(directory)
     jobs = read_manifest(experiment).jobs
     if not jobs:
+        refuse_lost(experiment)
         raise PlanError([Problem("nothing was scaffolded here", hint="run `tunebook scaffold` first")])
     warnings: list[str] = []
     executors = []
@@ -178,6 +180,7 @@ def _open_jobs(experiment: Path) -> dict[str, set[str]]:
 def cancel(directory: Path, *, runs: Sequence[str] = ()) -> tuple[str, ...]:
     """Ends the queued and running jobs of these runs, or of all, and returns the names of the jobs."""
     experiment = find_experiment(directory)
+    refuse_lost(experiment)
     jobs = read_manifest(experiment).jobs
     selected = select(jobs, LoopOptions(runs=tuple(runs)))
     ended: list[str] = []

@@ -11,7 +11,7 @@ import typer
 from tunebook import __version__, api
 from tunebook.cli import analyze, check, demo, design, import_, run, scaffold, setup_finetune, site, status, tools
 from tunebook.cli.output import failed
-from tunebook.errors import ExitCode, TunebookError
+from tunebook.errors import ExitCode, TunebookError, os_problem
 
 __all__ = ["app", "main"]
 
@@ -67,6 +67,4 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(ExitCode.FAILED)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        problem = TunebookError(f"{place}{error.strerror or error}", hint="is the disk full, or not writable?")
-        sys.exit(failed(problem, arguments=sys.argv[1:]))
+        sys.exit(failed(TunebookError([os_problem(error)]), arguments=sys.argv[1:]))

@@ -11,11 +11,15 @@ from pathlib import Path
 from tunebook.core.input_digests import UNREADABLE, InputDigests
 from tunebook.core.jobs import Job
 from tunebook.core.paths import INPUTS
+from tunebook.disk.append import append_lines
 from tunebook.disk.inputs import InputReader
 from tunebook.disk.json_lines import read_documents
+from tunebook.disk.schema import head_line, is_head
 
 __all__ = ["InputRecord", "RecordedInput"]
 
+_FORMAT = 1
+_HEAD = head_line(_FORMAT)
 _SAME_IN_ALL = "\n# ---- the same in every script"
 """Below this line of a script there are commands, which no setting changes."""
 
@@ -37,6 +41,7 @@ class InputRecord:
     """The inputs of earlier submissions by their digests; read when it is first needed, and only appended to."""
 
     def __init__(self, experiment: Path, reader: InputReader) -> None:
+        self._experiment = experiment
         self._path = experiment / INPUTS
         self._reader = reader
         self._known: dict[str, RecordedInput] | None = None
@@ -56,9 +61,7 @@ class InputRecord:
                 known[digest] = RecordedInput(job.inputs[number], self.text(job, number))
                 lines.append(json.dumps({"sha256": digest, **vars(known[digest])}) + "\n")
         if lines:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as stream:
-                stream.writelines(lines)
+            append_lines(self._path, "".join(lines).encode(), within=self._experiment, head=_HEAD)
 
     def get(self, digest: str) -> RecordedInput | None:
         """What was recorded for a digest."""
@@ -84,6 +87,8 @@ class InputRecord:
 def _read(path: Path) -> dict[str, RecordedInput]:
     known: dict[str, RecordedInput] = {}
     for document in read_documents(path):
+        if is_head(document, _FORMAT, INPUTS):
+            continue
         with suppress(KeyError, TypeError):  # a line of another form
             known[document["sha256"]] = RecordedInput(str(document["path"]), str(document["text"]))
     return known

@@ -19,6 +19,7 @@ from tunebook.disk.digests import (
     place_of_script,
     text_material,
 )
+from tunebook.errors import os_problem
 
 __all__ = ["InputReader", "ReadInputs", "texts_digest"]
 
@@ -149,7 +150,7 @@ class InputReader:
 
 
 def _problem(error: OSError) -> str:
-    return f"{error.filename or 'an input'}: {error.strerror}"
+    return str(os_problem(error))
 
 
 def _material(full: str, places: Sequence[str]) -> bytes:

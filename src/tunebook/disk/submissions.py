@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.paths import SUBMISSIONS
+from tunebook.disk.append import append_lines
 from tunebook.disk.git import Commit
 from tunebook.disk.json_lines import read_documents
+from tunebook.disk.schema import head_line, is_head
 
 __all__ = ["SubmissionFacts", "SubmissionRecord"]
 
 Setting = Mapping[str, str]
+_FORMAT = 1
+_HEAD = head_line(_FORMAT)
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class SubmissionRecord:
     """The facts of all submissions by their tags; read when it is first needed, and only appended to."""
 
     def __init__(self, experiment: Path) -> None:
+        self._experiment = experiment
         self._path = experiment / SUBMISSIONS
         self._known: dict[str, SubmissionFacts] | None = None
 
@@ -53,10 +58,8 @@ class SubmissionRecord:
             OSError: the record cannot be written.
         """
         self._entries().update(facts)
-        lines = [json.dumps({"tag": tag, **one.document}, ensure_ascii=False) + "\n" for tag, one in facts]
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.writelines(lines)
+        lines = "".join(json.dumps({"tag": tag, **one.document}, ensure_ascii=False) + "\n" for tag, one in facts)
+        append_lines(self._path, lines.encode("utf-8", "surrogateescape"), within=self._experiment, head=_HEAD)
 
     def get(self, tag: str) -> SubmissionFacts | None:
         """The facts of one submission."""
@@ -71,6 +74,8 @@ class SubmissionRecord:
 def _read(path: Path) -> dict[str, SubmissionFacts]:
     known: dict[str, SubmissionFacts] = {}
     for document in read_documents(path):
+        if is_head(document, _FORMAT, SUBMISSIONS):
+            continue
         with suppress(KeyError, TypeError):  # a line of another form
             commit = document["commit"]
             if commit is not None:

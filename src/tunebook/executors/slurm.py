@@ -10,7 +10,7 @@ from tunebook.core.paths import ARRAYS
 from tunebook.core.script_header import header_lines
 from tunebook.disk.atomic import write_text
 from tunebook.disk.manifest import changed_scripts
-from tunebook.errors import ExecutorError, QueueFullError, UnclearError
+from tunebook.errors import ExecutorError, QueueFullError, UnclearError, os_problem
 from tunebook.executors import processes
 from tunebook.executors.base import Batch, ExecutorOptions, Intake, Submission, Submitted
 from tunebook.executors.environment import job_environment
@@ -114,7 +114,7 @@ class SlurmExecutor:
             self._largest = max(1, len(batch.members) // 2)
             raise
         except OSError as error:
-            raise ExecutorError(f"{error.filename}: {error.strerror}") from error
+            raise ExecutorError([os_problem(error)]) from error
         self._largest = min(self._most, 2 * self._largest)
         ids = [f"{number}_{index}" for index in batch.indices] or [number]
         return [Submitted(one, _output(member, one)) for member, one in zip(batch.members, ids, strict=True)]
@@ -125,7 +125,7 @@ class SlurmExecutor:
         folder = first.experiment / ARRAYS
         script = folder / f"{tag}.sh"
         tasks = [_task(index, member) for index, member in zip(batch.indices, batch.members, strict=True)]
-        write_text(script, array_script(first.job.resources, tasks), durable=True)
+        write_text(script, array_script(first.job.resources, tasks), within=first.experiment, durable=True)
         array = array_ranges(batch.indices)
         if self._slots:
             array += f"%{self._slots}"

@@ -86,7 +86,7 @@ def run_jobs(
     selected = select(jobs, options)
     if options.max_jobs is not None and options.max_jobs < 1:
         raise UsageError(f"{options.max_jobs} jobs at a time: there must be at least one")
-    with exclusive(experiment, "run"):
+    with exclusive(experiment, "run") as held:
         recorder = Recorder(experiment, executor.name, executor.host, clock)
         surveyed = survey(jobs, experiment)
         job_set = JobSet(surveyed, experiment, selected, retry_failed=options.retry_failed)
@@ -98,7 +98,7 @@ def run_jobs(
         )
         monitor = _Monitor(job_set, submitter, executor, recorder=recorder, options=options)
         tables = StatusTables(experiment, clock, monitor.warn)
-        for message in _warnings(surveyed):
+        for message in filter(None, (held.warning, *_warnings(surveyed))):
             monitor.warn(message)
 
         def show(*, now: bool = False) -> None:

@@ -74,7 +74,7 @@ class StatusTables:
 
     def _write_unless_edited(self, text: str, before: tuple[int, ...]) -> bool:
         """Does not overwrite what a person saved in the meantime."""
-        return write_text(self._path, text, durable=True, only_if=lambda: self._identity() == before)
+        return write_text(self._path, text, within=None, durable=True, only_if=lambda: self._identity() == before)
 
     def _identity(self) -> tuple[int, ...]:
         status = os.stat(self._path)  # noqa: PTH116  the target of a link

@@ -1,0 +1,68 @@
+"""Appends lines to files that only grow, inside the experiment that they belong to."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from tunebook.disk.atomic import named, sync_directory
+from tunebook.disk.inside import place_inside
+
+__all__ = ["append_lines"]
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def append_lines(path: Path, lines: bytes, *, within: Path, head: bytes = b"", durable: bool = False) -> None:
+    """Appends whole lines; a last line that a crash has torn is closed first.
+
+    Args:
+        within: the experiment's directory.
+        head: the first line of a new file.
+        durable: whether to return only when the lines are on the disk.
+
+    Raises:
+        LinkError: a symbolic link leads out of the experiment.
+        OSError: they could not be written; the error names the file.
+    """
+    target = place_inside(path, within)
+    try:
+        _append(target, lines, head=head, durable=durable)
+    except OSError as error:
+        raise named(error, os.fspath(path)) from error
+
+
+def _append(target: str, lines: bytes, *, head: bytes, durable: bool) -> None:
+    handle = _open(target)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        is_new = status.st_size == 0
+        if is_new:
+            lines = head + lines
+        elif os.pread(handle, 1, status.st_size - 1) != b"\n":
+            lines = b"\n" + lines
+        _write_all(handle, lines)
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+    if durable and is_new:
+        sync_directory(os.path.dirname(target))  # noqa: PTH120
+
+
+def _open(target: str) -> int:
+    try:
+        return os.open(target, _FLAGS, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+        return os.open(target, _FLAGS, 0o666)
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:  # a disk that becomes full takes a part
+        rest = rest[os.write(handle, rest) :]
