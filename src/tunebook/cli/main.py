@@ -9,31 +9,14 @@ from typing import Annotated
 import typer
 
 from tunebook import __version__, api
-from tunebook.cli import analyze, check, demo, design, import_, run, scaffold, setup_finetune, site, status, tools
+from tunebook.cli.ending import end_interrupted
 from tunebook.cli.output import failed
+from tunebook.cli.verbs import SETTINGS, Verbs
 from tunebook.errors import ExitCode, TunebookError, os_problem
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
-    name="tunebook",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,  # plain help: the formatted one imports a Markdown parser, and takes as long as all the rest
-    pretty_exceptions_enable=False,
-)
-_TOOLS = api.tool_names()
-design.register(app)
-import_.register(app)
-check.register(app)
-scaffold.register(app, _TOOLS)
-setup_finetune.register(app)
-run.register(app, _TOOLS)
-status.register(app)
-analyze.register(app)
-site.register(app)
-tools.register(app)
-demo.register(app)
+app = typer.Typer(name="tunebook", cls=Verbs, no_args_is_help=True, **SETTINGS)
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option
@@ -54,6 +37,7 @@ def tunebook(
 
 def main() -> None:
     """Runs one verb; ends the process with its exit code."""
+    api.interrupt_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # half characters in data and names of files are shown as escapes
             stream.reconfigure(errors="backslashreplace")
@@ -62,8 +46,11 @@ def main() -> None:
     except TunebookError as error:
         sys.exit(failed(error, arguments=sys.argv[1:]))
     except KeyboardInterrupt:
-        sys.stderr.write("tunebook: interrupted\n")
-        sys.exit(ExitCode.INTERRUPTED)
+        end_interrupted()
+    except SystemExit as end:
+        if end.code == ExitCode.INTERRUPTED:  # Typer's, for whatever signal
+            end_interrupted()
+        raise
     except BrokenPipeError:
         sys.exit(ExitCode.FAILED)
     except OSError as error:

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tunebook.core.json_text import parse_json
+from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import LOCK
 from tunebook.disk.atomic import part_path, write_text
 from tunebook.disk.inside import place_inside, refuse_links
 from tunebook.disk.parts import remove_parts
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_json
 from tunebook.errors import LockedError
 
 __all__ = ["Held", "exclusive"]
@@ -279,7 +279,7 @@ def _birth(pid: int) -> str:
 
 def _read_holder(path: Path) -> _Holder | None:
     try:
-        document = parse_json(read_text(path) or "")
+        document = read_json(path)
         return _Holder(
             int(document["pid"]),
             str(document["host"]),
@@ -289,5 +289,5 @@ def _read_holder(path: Path) -> _Holder | None:
             str(document["born"]),
             bool(document["is_lock"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *UNFIT):
         return None

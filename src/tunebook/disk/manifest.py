@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.jobs import Job, job_from_json, job_to_json
+from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import LEDGER, MANIFEST
 from tunebook.disk.atomic import write_text
 from tunebook.disk.inside import place_inside
@@ -58,12 +59,12 @@ def read_manifest(experiment: Path) -> Manifest:
     if text is None:
         return Manifest()
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         refuse_newer(document["version"], _VERSION, MANIFEST)
         generated = {str(path): tuple(map(str, digests)) for path, digests in document["generated"].items()}
         jobs = tuple(_placed(job_from_json(job), experiment) for job in document["jobs"])
         return Manifest(MappingProxyType(generated), jobs)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNFIT as error:
         hint = "`tunebook scaffold` keeps a copy and makes it again from the files that are as the plan asks for"
         raise DamagedError(f"the manifest cannot be read: {error!r}", file=MANIFEST, hint=hint) from None
 

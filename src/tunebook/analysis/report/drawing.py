@@ -16,6 +16,7 @@ from typing import Any
 from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
 from tunebook.analysis.destination import FIGURES, Destination
 from tunebook.analysis.report.library import library
+from tunebook.core.json_text import parse_json
 from tunebook.disk.atomic import write_bytes, write_text
 from tunebook.disk.read import read_text
 from tunebook.errors import ToolError
@@ -70,7 +71,7 @@ def _draw_here(figures: Sequence[Figure], size: FigureSize, destination: Destina
 
 
 def _main() -> None:
-    document = json.load(sys.stdin)
+    document = parse_json(sys.stdin.read())
     destination = Destination(Path(document["folder"]), Path(document["memory"]))
     library(destination)
     figures = [Figure(**values) for values in document["figures"]]
