@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -497,6 +498,47 @@ def test_an_outcome_that_a_shared_disk_shows_late_is_waited_for(experiment: Expe
     report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=sleep)
     assert states(report) == {TRAINED: "completed"}
     assert slept[0] <= 120
+
+
+def test_a_checkpoint_that_a_shared_disk_shows_after_the_outcome_is_waited_for(experiment: Experiment) -> None:
+    training = experiment.training("rank8")
+    checkpoint = Path(training.checkpoints[0])
+    scheduler = Scheduler(experiment, [RUNNING, "run", *[JobStatus(JobState.COMPLETED)] * 9])
+    hidden = checkpoint.with_name("not yet visible")
+
+    def sleep(_: float) -> None:
+        if hidden.exists() and len(scheduler.waits) > 3:
+            hidden.rename(checkpoint)
+        elif checkpoint.exists() and not hidden.exists() and len(scheduler.waits) <= 3:
+            checkpoint.rename(hidden)
+
+    experiment.write_script(training, f"mkdir -p {shlex.quote(str(hidden))}")
+    report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=sleep)
+    assert states(report) == {TRAINED: "completed"}
+
+
+def test_a_checkpoint_that_never_appears_fails_the_job(experiment: Experiment) -> None:
+    experiment.write_script(experiment.training("rank8"), "true")
+    scheduler = Scheduler(experiment, [RUNNING, "run", *[JobStatus(JobState.COMPLETED)] * 9])
+    report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=lambda _: None)
+    assert "its checkpoint" in states(report)[TRAINED]
+
+
+@pytest.mark.parametrize("place", ["rank8", "rank8/finetune.slurm", "rank8/artifacts", "rank8/finetune.outcome.json"])
+def test_a_job_whose_place_is_a_link_out_of_the_experiment_is_not_started(
+    experiment: Experiment, tmp_path: Path, place: str
+) -> None:
+    experiment.training("rank8")
+    outside = tmp_path / "outside"
+    here = experiment.path / place
+    if here.exists():
+        here.rename(outside)
+    else:
+        outside.mkdir()
+    here.symlink_to(outside)
+    report = run(experiment)
+    assert f"{place}: leads out of the experiment's directory, to {outside}" in states(report)[TRAINED]
+    assert experiment.order == []
 
 
 def test_a_job_that_ends_while_it_is_asked_for_is_shown_as_it_ended(experiment: Experiment) -> None:

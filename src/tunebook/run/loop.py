@@ -252,8 +252,10 @@ class _Monitor:
         return True
 
     def _has_succeeded(self, one: JobInRun) -> bool:
-        """Whether its outcome file suffices: the process of a job on this machine is waited for as well."""
-        return self._executor.survives_monitor and one.has_succeeded()
+        """Whether its files suffice: the process of a job on this machine is waited for as well."""
+        if not self._executor.survives_monitor or not one.has_succeeded():
+            return False
+        return self._submitter.has_outcome(one) and not one.lacks_files
 
     def _note_silence(self, error: ExecutorError) -> None:
         """Waits for an executor that does not answer; no job has failed by that."""
@@ -273,12 +275,12 @@ class _Monitor:
             self._take_status(one, status)
         elif status.reason == NEVER_RAN and self._submitter.awaits_verdict(one):
             return  # the job that it waited for is judged first
-        elif self._submitter.has_outcome(one):
+        elif self._submitter.has_outcome(one) and not (one.lacks_files and self._executor.survives_monitor):
             self._submitter.finish(one, status)
         else:
             one.misses += 1
             # A shared disk may show a success half a minute late.
-            self._interval.hurried = status.state is JobState.FAILED
+            self._interval.hurried = status.state is JobState.FAILED or one.lacks_files
             if one.misses >= self._executor.patience:
                 self._submitter.finish(one, _without_outcome(status))
         if not one.in_flight:

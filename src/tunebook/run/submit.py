@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tunebook.artifacts.output import last_lines
 from tunebook.core.input_digests import InputDigests
-from tunebook.core.jobs import LOST, NEVER_RAN, NOT_REACHED, RESTARTED, Job, JobState, JobStatus
+from tunebook.core.jobs import LOST, NEVER_RAN, NOT_REACHED, RESTARTED, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.atomic import write_text
+from tunebook.disk.fresh import relist
 from tunebook.disk.inside import link_out
 from tunebook.disk.interrupts import deferred, interruptible
 from tunebook.disk.ledger import EventKind, LedgerEntry
 from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError, in_words
 from tunebook.executors.base import Batch, Executor, Intake, Submitted
 from tunebook.run.failures import word_for
+from tunebook.run.job_places import folders_of_results, own_places
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
 from tunebook.run.provenance import ProvenanceWriter
@@ -147,7 +149,7 @@ class Submitter:
         seen: dict[str, str] = {}
         for position, member in enumerate(batch.members):
             found = self._jobs.records.reader.read(member.job, seen)
-            problem = found.problem or link_out(_own_places(member.job, self._experiment), self._experiment)
+            problem = found.problem or link_out(own_places(member.job, self._experiment), self._experiment)
             if problem:
                 self._refuse(self._jobs.by_name[member.job.name], problem)
             else:
@@ -240,6 +242,9 @@ class Submitter:
     def has_outcome(self, one: JobInRun) -> bool:
         """Whether the submission's own outcome is there now."""
         self._jobs.look_again(one, self._recorder.entry(one))
+        if one.evidence.own_outcome is None or one.lacks_files:
+            relist(folders_of_results(one.job, self._experiment))
+            self._jobs.look_again(one, self._recorder.entry(one))
         return one.evidence.own_outcome is not None
 
     def finish(self, one: JobInRun, status: JobStatus) -> None:
@@ -381,12 +386,3 @@ class Submitter:
             if one.tag in found:
                 one.locate(found[one.tag])
         return found
-
-
-def _own_places(job: Job, experiment: Path) -> Iterator[str]:
-    """The script that is started, and the places inside the experiment that it writes to."""
-    yield from (job.script, job.directory, f"{job.directory}/logs", job.outcome)
-    inside = f"{experiment}/"
-    for path in (job.result, job.metrics, *job.checkpoints):
-        if path and (not path.startswith("/") or path.startswith(inside)):  # others are where the site puts them
-            yield path.removeprefix(inside)
