@@ -126,10 +126,11 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(experiment: Path, monkeyp
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    for write in (
+    writes: tuple[Callable[[], object], ...] = (
         lambda: write_text(experiment / "file", "ours", within=experiment, durable=True),
         lambda: append_lines(experiment / "file", b"ours\n", within=experiment, durable=True),
-    ):
+    )
+    for write in writes:
         with pytest.raises(OSError, match="No space left") as caught:
             write()
         assert caught.value.filename == f"{experiment}/file"

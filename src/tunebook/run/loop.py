@@ -264,7 +264,7 @@ class _Monitor:
         self._silence = f"{self._executor.name} does not answer: {error}"
         self._interval.silent()
         for one in self._jobs.in_flight():
-            if one.has_succeeded():
+            if self._has_succeeded(one):
                 self._submitter.finish(one, JobStatus(JobState.UNKNOWN))
 
     def _apply(self, one: JobInRun, status: JobStatus) -> None:
