@@ -40,12 +40,10 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.designing import read_inputs as read_inputs
     from tunebook.api.designing import suggestions as suggestions
     from tunebook.api.importing import import_plan as import_plan
-    from tunebook.api.loading import find_experiment as find_experiment
+    from tunebook.api.location import find_experiment as find_experiment
     from tunebook.api.running import RunOptions as RunOptions
-    from tunebook.api.running import cancel as cancel
     from tunebook.api.running import preview as preview
     from tunebook.api.running import run as run
-    from tunebook.api.running import status as status
     from tunebook.api.scaffolding import ScaffoldOptions as ScaffoldOptions
     from tunebook.api.scaffolding import ToolInfo as ToolInfo
     from tunebook.api.scaffolding import ToolsReport as ToolsReport
@@ -58,6 +56,8 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.sites import SiteReport as SiteReport
     from tunebook.api.sites import site as site
     from tunebook.api.sites import site_init as site_init
+    from tunebook.api.watching import cancel as cancel
+    from tunebook.api.watching import status as status
     from tunebook.core.jobs import Job as Job
     from tunebook.core.jobs import JobState as JobState
     from tunebook.core.jobs import Stage as Stage
@@ -111,8 +111,9 @@ _NAMES_IN = {
         "suggestions",
     ),
     "tunebook.api.importing": ("import_plan",),
-    "tunebook.api.loading": ("find_experiment",),
-    "tunebook.api.running": ("RunOptions", "cancel", "preview", "run", "status"),
+    "tunebook.api.location": ("find_experiment",),
+    "tunebook.api.running": ("RunOptions", "preview", "run"),
+    "tunebook.api.watching": ("cancel", "status"),
     "tunebook.api.checking": ("CheckReport", "check"),
     "tunebook.api.deep_checking": ("DeepOutcome",),
     "tunebook.api.scaffolding": (

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.artifacts.text_files import read_document
+from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import PROOF
 
 __all__ = ["EpochProof", "read_proof"]
@@ -45,7 +46,7 @@ def read_proof(output: Path) -> tuple[EpochProof, ...]:
     try:
         document = read_document(output / PROOF) or {}
         return tuple(_entry(item) for item in document.get("epochs", ()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *UNFIT):
         return ()
 
 

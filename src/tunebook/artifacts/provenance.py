@@ -10,6 +10,7 @@ from typing import Any
 
 from tunebook.artifacts.text_files import read_document
 from tunebook.core.jobs import Stage
+from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import PROVENANCE
 
 __all__ = ["JobProvenance", "RecordedSetting", "read_provenance"]
@@ -53,7 +54,7 @@ def read_provenance(directory: Path) -> tuple[JobProvenance, ...]:
     try:
         jobs = (read_document(directory / PROVENANCE) or {}).get("jobs", {})
         return tuple(_job(name, entry) for name, entry in jobs.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *UNFIT):
         return ()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.artifacts.text_files import read_document
+from tunebook.core.json_text import UNFIT
 
 __all__ = ["EvaluationResult", "LoggedScore", "read_result"]
 
@@ -63,7 +64,7 @@ def read_result(path: Path) -> EvaluationResult | None:
             log=str(document.get("log") or ""),
             scores=tuple(_scores(document)),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *UNFIT):
         return None
 
 

@@ -8,32 +8,14 @@ from typing import Annotated
 
 import typer
 
-from tunebook import __version__, api
-from tunebook.cli import analyze, check, demo, design, import_, run, scaffold, setup_finetune, site, status, tools
+from tunebook import __version__
 from tunebook.cli.output import failed
+from tunebook.cli.verbs import SETTINGS, Verbs
 from tunebook.errors import ExitCode, TunebookError
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
-    name="tunebook",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,  # plain help: the formatted one imports a Markdown parser, and takes as long as all the rest
-    pretty_exceptions_enable=False,
-)
-_TOOLS = api.tool_names()
-design.register(app)
-import_.register(app)
-check.register(app)
-scaffold.register(app, _TOOLS)
-setup_finetune.register(app)
-run.register(app, _TOOLS)
-status.register(app)
-analyze.register(app)
-site.register(app)
-tools.register(app)
-demo.register(app)
+app = typer.Typer(name="tunebook", cls=Verbs, no_args_is_help=True, **SETTINGS)
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from tunebook import api
 from tunebook.errors import ExitCode, Problem, TunebookError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["SCHEMA", "console", "failed", "finish", "print_json", "print_problems", "print_steps", "steps_data"]
 
@@ -22,6 +23,8 @@ _PLAIN_WIDTH = 160  # of tables in files and pipes
 
 def console(*, stderr: bool = False) -> Console:
     """A console that wraps lines and uses colours on a terminal only."""
+    from rich.console import Console
+
     shown = (sys.stderr if stderr else sys.stdout).isatty()
     return Console(stderr=stderr, soft_wrap=not shown, highlight=False, width=None if shown else _PLAIN_WIDTH)
 
@@ -93,6 +96,10 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 def print_problems(problems: Sequence[Problem], *, kind: str) -> None:
     """Prints problems on stderr, one per line, with the hint below."""
+    if not problems:
+        return
+    from rich.markup import escape
+
     colour = "red" if kind == "error" else "yellow"
     out = console(stderr=True)
     for problem in problems:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from tunebook.cli.output import console, print_json, print_problems
 from tunebook.core.jobs import JobState, Stage
 from tunebook.errors import ExitCode, Problem
 
-__all__ = ["register"]
+__all__ = ["register", "register_tool"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +78,8 @@ class _AllStages(_Arguments):
     stage: OneStage = None
 
 
-def register(app: typer.Typer, tools: Sequence[str]) -> None:
-    """Adds the verbs; ``tools`` are the short names of the tools that get one each."""
+def register(app: typer.Typer) -> None:
+    """Adds the verb for all tools."""
 
     @app.command()
     @takes_options(_AllStages)
@@ -88,9 +87,11 @@ def register(app: typer.Typer, tools: Sequence[str]) -> None:
         """Run the jobs that are not completed: trainings, and each evaluation after its own training."""
         _run("run", arguments, arguments.options(stage=arguments.stage, tool=None))
 
-    for name in tools:
-        verb = takes_options(_Arguments)(partial(_run_tool, name))
-        app.command(f"run-{name}", help=f"Run the jobs of {name} only.")(verb)
+
+def register_tool(app: typer.Typer, name: str) -> None:
+    """Adds the verb for one tool, by its short name."""
+    verb = takes_options(_Arguments)(partial(_run_tool, name))
+    app.command(f"run-{name}", help=f"Run the jobs of {name} only.")(verb)
 
 
 def _run_tool(name: str, arguments: _Arguments) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 
@@ -72,12 +73,12 @@ _PLACEHOLDER = re.compile(r"<[^<>/]+>")
 _LONGEST_NAME = 255  # bytes, on the file systems of Linux
 
 
-def expanded(path: str) -> str:
+def expanded(path: str | os.PathLike[str]) -> str:
     """A path with the home directory in place of its ``~``; the home of an unknown user stays as it is written."""
     try:
         return str(Path(path).expanduser())
     except RuntimeError:
-        return path
+        return os.fspath(path)
 
 
 def path_problem(path: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import DEVIATIONS
 from tunebook.disk.json_lines import read_documents
 
@@ -62,7 +63,7 @@ def _deviation(document: Any) -> Deviation | None:
     try:
         planned, used = _numbers(document["planned"]), _numbers(document["used"])
         deviation = Deviation(document["time"], document["reason"], planned, used, document["inputs"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except UNFIT:
         return None
     if planned.keys() != used.keys():
         return None

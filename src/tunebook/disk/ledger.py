@@ -15,7 +15,7 @@ from typing import Any
 
 from tunebook.core.input_digests import InputDigests, digests_from_word
 from tunebook.core.jobs import JobState
-from tunebook.core.json_text import parse_json
+from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import LEDGER
 from tunebook.disk.read import open_regular
 
@@ -271,7 +271,7 @@ def _event(line: bytes) -> Event | None:
                 texts[key] = sys.intern(texts[key])
         state = JobState(document["state"]) if "state" in document else None
         return Event(event=EventKind(document["event"]), state=state, **texts)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except UNFIT:
         return None
 
 

@@ -93,7 +93,7 @@ class Overlaps:
     def _known(self) -> dict[str, list[int]]:
         if self.use_cache:
             with suppress(ValueError, OSError):
-                known = read_json(self.experiment / _CACHE)
+                known = read_json(self.experiment / _CACHE) or {}
                 if isinstance(known, dict):
                     return known
         return {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tunebook.core.json_text import parse_json
 from tunebook.errors import ToolError
 from tunebook.tools.inspect.log_bounds import check_bounds
 from tunebook.tools.results import LoggedMetric, LogHeader, LogReadings
@@ -87,7 +87,7 @@ def first_line(error: BaseException) -> str:
 
 
 def _header(log: Any, row: Mapping[str, Any]) -> LogHeader:
-    packages = json.loads(_string(row, "packages") or "{}")
+    packages = parse_json(_string(row, "packages") or "{}")
     created = ""
     if _string(row, "created"):
         created = row["created"].isoformat()

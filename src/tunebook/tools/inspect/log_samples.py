@@ -9,6 +9,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
+from tunebook.core.json_text import parse_json
 from tunebook.tools.inspect.log_completions import completions
 from tunebook.tools.inspect.log_headers import first_line, open_log, quiet_inspect
 from tunebook.tools.inspect.log_reductions import reduced_samples
@@ -86,7 +87,7 @@ def _rows(logs: Sequence[Any]) -> dict[str, list[_Row]]:
     frame = samples_df(logs, columns, quiet=True)  # its own parallel reading is slower on a few cores
     rows: dict[str, list[_Row]] = {}
     for location, row in zip(frame["log"], frame["row"], strict=True):
-        rows.setdefault(location, []).append(json.loads(row))
+        rows.setdefault(location, []).append(parse_json(row))
     return rows
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import yaml
-
 from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Stage
 from tunebook.core.parameters import Value
@@ -28,6 +26,7 @@ from tunebook.tools.model_inputs import config_of
 from tunebook.tools.plan_inputs import model_path, planned_precision
 from tunebook.tools.runtime.trl_keys import DATA, OWN
 from tunebook.tools.runtime.trl_settings import read_settings
+from tunebook.tools.runtime.yaml_reading import load_yaml
 from tunebook.tools.trl.config import accelerate_values, processes, sft_values, write_accelerate, write_sft
 from tunebook.tools.trl.deep_training import trl_checks
 from tunebook.tools.trl.files import ACCELERATE_CONFIG, SFT_CONFIG
@@ -97,7 +96,7 @@ class TrlTool(FinetuningTool[Setup, TrlModel]):
         found = read_settings(read(path), file=path)
         values = {**found.trl, DATA: found.data, OWN: found.own}
         problems = verify_config(training.run, sft_values(training), values, path)
-        launched = yaml.load(read(launcher), Loader=yaml.CSafeLoader)
+        launched = load_yaml(read(launcher))
         if not isinstance(launched, dict):
             launched = {}
         return [*problems, *verify_config(training.run, accelerate_values(training), launched, launcher)]
