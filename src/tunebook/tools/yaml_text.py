@@ -13,7 +13,9 @@ from typing import Any
 
 import yaml
 
-__all__ = ["yaml_lines"]
+from tunebook.tools.runtime.yaml_reading import compose_yaml  # other rooms know nothing of what runs inside jobs
+
+__all__ = ["compose_yaml", "yaml_lines"]
 
 _EXPONENT = re.compile(r"[-+]?[\d._]+[eE][-+]?\d+")
 
