@@ -199,7 +199,8 @@ def cli_reference() -> str:
 def _commands(group: Any) -> list[tuple[str, Any]]:
     """Every command by the words that call it."""
     found: list[tuple[str, Any]] = []
-    for name, command in group.commands.items():
+    for name in group.list_commands(None):
+        command = group.loaded(name) if hasattr(group, "loaded") else group.commands[name]
         below = _commands(command) if hasattr(command, "commands") else []
         found += [(f"{name} {inner}", item) for inner, item in below] or [(name, command)]
     return found

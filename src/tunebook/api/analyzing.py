@@ -13,7 +13,7 @@ from tunebook.analysis.destination import Destination, destination_of
 from tunebook.analysis.values import Analysis
 from tunebook.api.analyze_report import AnalyzeOptions, AnalyzeReport
 from tunebook.api.analyzed_members import Member, analyze_members
-from tunebook.api.loading import find_experiment
+from tunebook.api.location import find_experiment
 from tunebook.api.scaffolding import now
 from tunebook.core.paths import ANALYSIS_MEMORY, PLAN_FILE, expanded
 from tunebook.errors import UsageError

@@ -22,6 +22,7 @@ from tunebook.demo.data import capitalization_data, task_source
 from tunebook.demo.model import default_cache, fetch_model
 from tunebook.demo.plan import DemoPlan
 from tunebook.disk.atomic import write_text
+from tunebook.disk.plan_file import PlanFile
 from tunebook.errors import ExitCode, ToolError, UsageError
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.tools.parameters import installed_parameters
@@ -185,7 +186,7 @@ def _write_inputs(directory: Path, model: Path, tools: Tools, ranks: int, create
         ranks=tuple(4 ** (number + 1) for number in range(ranks)),
         learning_rates=_LEARNING_RATES,
     )
-    write_text(directory / PLAN_FILE, plan.text())
+    PlanFile(directory, lambda _: None).put(plan.text(), before=None)
 
 
 def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.api.loading import Loaded, find_experiment, load, load_correct
+from tunebook.api.loading import Loaded, load, load_correct
+from tunebook.api.location import find_experiment
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE, SCAFFOLD_LOG, expanded
 from tunebook.core.plan import Run

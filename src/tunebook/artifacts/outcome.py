@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunebook.artifacts.text_files import MOST_DOCUMENT_BYTES
 from tunebook.artifacts.times import elapsed_s
 from tunebook.core.input_digests import InputDigests
 from tunebook.core.json_text import UNFIT, parse_json
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_bytes
 
 __all__ = ["Outcome", "parse_outcome", "read_outcome"]
 
@@ -41,10 +42,10 @@ class Outcome:
 def read_outcome(path: Path) -> Outcome | None:
     """Reads an outcome file; ``None`` if it is missing or unreadable: then the job's end is unknown."""
     try:
-        text = read_text(path)
-    except OSError:
+        content = read_bytes(path, most=MOST_DOCUMENT_BYTES)
+        return None if content is None else parse_outcome(content.decode())
+    except (OSError, UnicodeDecodeError):
         return None
-    return parse_outcome(text) if text is not None else None
 
 
 def parse_outcome(text: str) -> Outcome | None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tunebook.artifacts.text_files import read_document
 from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import PROOF
-from tunebook.disk.read import read_json
 
 __all__ = ["EpochProof", "read_proof"]
 
@@ -44,7 +44,7 @@ class EpochProof:
 def read_proof(output: Path) -> tuple[EpochProof, ...]:
     """The entries in a training's output directory; empty if the file is missing or cannot be read."""
     try:
-        document = read_json(output / PROOF) or {}
+        document = read_document(output / PROOF) or {}
         return tuple(_entry(item) for item in document.get("epochs", ()))
     except (OSError, *UNFIT):
         return ()

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tunebook.artifacts.text_files import read_document
 from tunebook.core.jobs import Stage
 from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import PROVENANCE
-from tunebook.disk.read import read_json
 
 __all__ = ["JobProvenance", "RecordedSetting", "read_provenance"]
 
@@ -52,7 +52,7 @@ class JobProvenance:
 def read_provenance(directory: Path) -> tuple[JobProvenance, ...]:
     """The jobs of a run's directory; empty if there is no record, or if it cannot be read."""
     try:
-        jobs = (read_json(directory / PROVENANCE) or {}).get("jobs", {})
+        jobs = (read_document(directory / PROVENANCE) or {}).get("jobs", {})
         return tuple(_job(name, entry) for name, entry in jobs.items())
     except (OSError, *UNFIT):
         return ()

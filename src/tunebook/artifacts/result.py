@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tunebook.artifacts.text_files import read_document
 from tunebook.core.json_text import UNFIT
-from tunebook.disk.read import read_json
 
 __all__ = ["EvaluationResult", "LoggedScore", "read_result"]
 
@@ -56,7 +56,7 @@ class EvaluationResult:
 def read_result(path: Path) -> EvaluationResult | None:
     """Reads a result file; ``None`` if it is missing or unreadable."""
     try:
-        document = read_json(path)
+        document = read_document(path)
         return EvaluationResult(
             status=str(document["status"]),
             samples=_count(document.get("samples")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tunebook.disk.read import read_json
+from tunebook.artifacts.text_files import read_document
 
 __all__ = ["read_versions", "versions_file"]
 
@@ -20,7 +20,7 @@ def versions_file(outcome: str) -> str:
 def read_versions(path: Path) -> dict[str, Any] | None:
     """Reads the file; ``None`` if it is missing or unreadable: the environment may lack tunebook."""
     try:
-        document = read_json(path)
+        document = read_document(path)
     except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) else None

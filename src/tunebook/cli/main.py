@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from io import StringIO, TextIOWrapper
 from typing import Annotated, Any
 
 import typer
 
 from tunebook import __version__, api
-from tunebook.cli import analyze, check, demo, design, import_, run, scaffold, setup_finetune, site, status, tools
 from tunebook.cli.bug import bug_report
+from tunebook.cli.ending import end_interrupted
 from tunebook.cli.output import failed
+from tunebook.cli.verbs import SETTINGS, Verbs
 from tunebook.cli.visible import visible_text
 from tunebook.errors import ExitCode, TunebookError
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
-    name="tunebook",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,  # plain help: the formatted one imports a Markdown parser, and takes as long as all the rest
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(name="tunebook", cls=Verbs, no_args_is_help=True, **SETTINGS)
 _WRONG_USAGE: Any = typer.BadParameter.__mro__[2]  # of the command line itself; Typer exports only this kind of it
-_TOOLS = api.tool_names()
-design.register(app)
-import_.register(app)
-check.register(app)
-scaffold.register(app, _TOOLS)
-setup_finetune.register(app)
-run.register(app, _TOOLS)
-status.register(app)
-analyze.register(app)
-site.register(app)
-tools.register(app)
-demo.register(app)
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option
@@ -57,30 +41,41 @@ def tunebook(
 
 def main() -> None:
     """Runs one verb; ends the process with its exit code."""
+    api.interrupt_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # what the encoding of the terminal lacks is shown as an escape
             stream.reconfigure(errors="backslashreplace")
-    arguments = sys.argv[1:]
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
-        sys.exit(app(standalone_mode=False))
-    except typer.Abort:
+        code = app(standalone_mode=False) or ExitCode.DONE
+    except KeyboardInterrupt:
+        end_interrupted()
+    except BrokenPipeError:
+        return ExitCode.FAILED
+    except Exception as error:  # noqa: BLE001  the last boundary
+        return _failed(error, arguments)
+    if code == ExitCode.INTERRUPTED:  # Typer's, for whatever signal
+        end_interrupted()
+    return int(code)
+
+
+def _failed(error: Exception, arguments: Sequence[str]) -> int:
+    """Prints why the verb ended; one message for each kind of error, and never a traceback."""
+    if isinstance(error, typer.Abort):
         sys.stderr.write("Aborted!\n")
-        sys.exit(ExitCode.FAILED)
-    except _WRONG_USAGE as error:
+        return ExitCode.FAILED
+    if isinstance(error, _WRONG_USAGE):
         shown = StringIO()
         error.show(file=shown)
         sys.stderr.write(visible_text(shown.getvalue()))
-        sys.exit(error.exit_code)
-    except TunebookError as error:
-        sys.exit(failed(error, arguments=arguments))
-    except KeyboardInterrupt:
-        sys.stderr.write("tunebook: interrupted\n")
-        sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(ExitCode.FAILED)
-    except OSError as error:
+        return int(error.exit_code)
+    if isinstance(error, TunebookError):
+        return failed(error, arguments=arguments)
+    if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         problem = TunebookError(f"{place}{error.strerror or error}", hint="is the disk full, or not writable?")
-        sys.exit(failed(problem, arguments=arguments))
-    except Exception as error:  # noqa: BLE001  the last boundary
-        sys.exit(failed(bug_report(error, arguments=arguments), arguments=arguments))
+        return failed(problem, arguments=arguments)
+    return failed(bug_report(error, arguments=arguments), arguments=arguments)

@@ -6,15 +6,16 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from tunebook import api
-from tunebook.cli.visible import SafeConsole, is_unicode, visible_json, visible_text
+from tunebook.cli.visible import is_unicode, visible_json, visible_text
 from tunebook.errors import ExitCode, Problem, TunebookError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["SCHEMA", "console", "failed", "finish", "print_json", "print_problems", "print_steps", "steps_data"]
 
@@ -27,6 +28,8 @@ def console(*, stderr: bool = False) -> Console:
 
     Control characters in names, paths, messages and outputs of jobs are shown as escapes.
     """
+    from tunebook.cli.safe_console import SafeConsole
+
     stream = sys.stderr if stderr else sys.stdout
     shown = stream.isatty()
     width = None if shown else _PLAIN_WIDTH
@@ -127,6 +130,10 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 def print_problems(problems: Sequence[Problem], *, kind: str) -> None:
     """Prints problems on stderr, one per line, with the hint below."""
+    if not problems:
+        return
+    from rich.markup import escape
+
     colour = "red" if kind == "error" else "yellow"
     out = console(stderr=True)
     for problem in problems:

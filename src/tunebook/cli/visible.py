@@ -1,21 +1,16 @@
 """Texts as a terminal may show them: control characters as escapes, and plain marks where the encoding has no others.
 
-Names, paths, notes, messages and outputs of jobs reach a terminal only through :class:`SafeConsole` or
-:func:`visible_text`: no text can colour it, name its window or forge a link.
+Names, paths, notes, messages and outputs of jobs reach a terminal only through :func:`visible_text`: no text can colour
+it, name its window or forge a link.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
-from rich.text import Text
-
-__all__ = ["SafeConsole", "is_unicode", "visible_json", "visible_text"]
+__all__ = ["is_unicode", "visible_json", "visible_text"]
 
 # Controls but for tab and new line, the marks that turn the direction of writing, line separators, half characters.
 _HIDDEN = re.compile(
@@ -78,26 +73,3 @@ def visible_json(document: str) -> str:
 
 def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape", "backslashreplace").decode()
-
-
-class SafeConsole(Console):
-    """A console of Rich that shows no text's control characters."""
-
-    def __init__(self, *, plain_marks: bool, **options: Any) -> None:
-        super().__init__(**options)
-        self._plain_marks = plain_marks
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        """Makes a text of a string; its width is that of what is shown."""
-        return super().render_str(visible_text(text, plain_marks=self._plain_marks), **options)
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Renders anything; nothing that was made without :meth:`render_str` gets past this either."""
-        return self._safe(super().render(renderable, options))
-
-    def _safe(self, segments: Iterable[Segment]) -> Iterator[Segment]:
-        for segment in segments:
-            if segment.control or segment.text.isprintable():
-                yield segment
-            else:
-                yield Segment(visible_text(segment.text, plain_marks=self._plain_marks), segment.style)

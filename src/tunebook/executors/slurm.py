@@ -204,7 +204,7 @@ class SlurmExecutor:
         unknown = JobStatus(JobState.UNKNOWN)
         return {job_id: self._packs.status(job_id, known.get(split_id(job_id)[0], unknown)) for job_id in ids}
 
-    def cancel(self, ids: Sequence[str]) -> None:
+    def cancel(self, ids: Sequence[str], *, at_once: bool = False) -> None:  # noqa: ARG002 - SLURM waits for no job
         """Cancels jobs that have not ended. SLURM itself ends the remaining processes of those that have.
 
         A pack is cancelled with the last of its jobs; before that, its own script ends single jobs within seconds.

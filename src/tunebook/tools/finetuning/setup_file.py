@@ -16,7 +16,7 @@ from tunebook.tools.finetuning.rows import SetupParameter
 from tunebook.tools.finetuning.rules import BrokenRule
 from tunebook.tools.finetuning.setup import Setup
 from tunebook.tools.runtime.yaml_reading import compose_yaml, load_yaml
-from tunebook.tools.yaml_text import yaml_lines
+from tunebook.tools.yaml_text import yaml_sections
 
 __all__ = ["SetupFile"]
 
@@ -72,11 +72,12 @@ class SetupFile(Generic[S]):
 
     def write(self, setup: S) -> str:
         """The file's text."""
+        values = {key: setup.values[key] for key in self.keys}
         lines = []
-        for parameter in self.rows:
+        for parameter, text in zip(self.rows, yaml_sections(values), strict=True):
             if parameter.heading:
                 lines += ["", f"# {parameter.heading}"]
-            lines += yaml_lines({parameter.key: setup.values[parameter.key]})
+            lines.append(text)
         header = f"# You can edit this file. {self.derived} are derived from it:\n"
         header += "# after a change, run `tunebook setup-finetune` on this directory, or `tunebook scaffold`.\n"
         return header + "\n".join(lines) + "\n"

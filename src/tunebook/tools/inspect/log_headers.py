@@ -13,6 +13,7 @@ from typing import Any
 
 from tunebook.core.json_text import parse_json
 from tunebook.errors import ToolError
+from tunebook.tools.inspect.log_bounds import check_bounds
 from tunebook.tools.results import LoggedMetric, LogHeader, LogReadings
 
 __all__ = ["first_line", "open_log", "quiet_inspect", "read_log_headers", "reducers_of"]
@@ -53,9 +54,10 @@ def open_log(path: Path) -> Any:
 
 @lru_cache(maxsize=2_048)
 def _open(path: Path, size: int, mtime_ns: int) -> Any:
-    from inspect_ai.log import read_eval_log
+    from inspect_ai.log import read_eval_log  # it also teaches `zipfile` its compression
 
     del size, mtime_ns  # they identify the state of a file
+    check_bounds(path)
     return read_eval_log(str(path), header_only=True)
 
 
