@@ -45,25 +45,21 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # what the encoding of the terminal lacks is shown as an escape
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_run(sys.argv[1:]))
-
-
-def _run(arguments: Sequence[str]) -> int:
     try:
-        code = app(standalone_mode=False) or ExitCode.DONE
+        code = app(standalone_mode=False)
     except KeyboardInterrupt:
         end_interrupted()
-    except BrokenPipeError:
-        return ExitCode.FAILED
+    except SystemExit:
+        raise
     except Exception as error:  # noqa: BLE001  the last boundary
-        return _failed(error, arguments)
+        code = _told(error, sys.argv[1:])
     if code == ExitCode.INTERRUPTED:  # Typer's, for whatever signal
         end_interrupted()
-    return int(code)
+    sys.exit(code)
 
 
-def _failed(error: Exception, arguments: Sequence[str]) -> int:
-    """Prints why the verb ended; one message for each kind of error, and never a traceback."""
+def _told(error: Exception, arguments: Sequence[str]) -> int:
+    """Prints an error, or writes it as a document; returns the exit code."""
     if isinstance(error, typer.Abort):
         sys.stderr.write("Aborted!\n")
         return ExitCode.FAILED
@@ -72,6 +68,8 @@ def _failed(error: Exception, arguments: Sequence[str]) -> int:
         error.show(file=shown)
         sys.stderr.write(visible_text(shown.getvalue()))
         return int(error.exit_code)
+    if isinstance(error, BrokenPipeError):
+        return ExitCode.FAILED
     if isinstance(error, TunebookError):
         return failed(error, arguments=arguments)
     if isinstance(error, OSError):

@@ -1,7 +1,7 @@
 """Texts as a terminal may show them: control characters as escapes, and plain marks where the encoding has no others.
 
-Names, paths, notes, messages and outputs of jobs reach a terminal only through :func:`visible_text`: no text can colour
-it, name its window or forge a link.
+Names, paths, notes, messages and outputs of jobs reach a terminal only through ``SafeConsole`` or
+:func:`visible_text`: no text can colour it, name its window or forge a link.
 """
 
 from __future__ import annotations

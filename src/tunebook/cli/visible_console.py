@@ -1,4 +1,4 @@
-"""The console of Rich that shows control characters as escapes; imported when something is printed for a person."""
+"""The console of Rich through which everything for people is printed."""
 
 from __future__ import annotations
 
