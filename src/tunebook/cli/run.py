@@ -136,7 +136,8 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
         return answers[0]
 
     def leave(jobs: int) -> None:
-        typer.echo("\n" + left_behind(jobs, experiment, survive=chosen[0].executor.survives_monitor), err=True)
+        words = left_behind(jobs, experiment, survive=chosen[0].executor.survives_monitor)
+        console(stderr=True).print("\n" + words, markup=False)
 
     with watching(quiet=as_json, every=arguments.every) as show:
         report = api.run(experiment, options, on_event=show, on_choice=show_choice, approve=approve, on_leave=leave)
