@@ -12,7 +12,7 @@ from tunebook import api
 IMPORTED = """
 import sys
 from tunebook.cli.main import main
-sys.argv = ["tunebook", "--help"]
+sys.argv = ["tunebook", "analyze", "--help"]
 try:
     main()
 finally:
@@ -20,7 +20,7 @@ finally:
 """
 
 
-def test_help_does_not_import_the_analysis() -> None:
+def test_the_help_of_analyze_does_not_import_the_analysis() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True)
     imported = done.stdout.rpartition("imported:")[2].split()
     assert "tunebook.cli.analyze" in imported

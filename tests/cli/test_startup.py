@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 import tunebook
 from support.scaffolding import scaffolded
+from tunebook.cli.main import app
 
 LIGHT_ROOMS = {"cli", "core", "errors", "api"}
 ROOMS = {path.stem for path in Path(tunebook.__file__).parent.iterdir() if not path.name.startswith(("_", "."))}
@@ -35,6 +38,19 @@ try:
 finally:
     sys.stderr.write("\\nloaded: " + " ".join(sys.modules))
 """
+VERBS = {
+    "analyze",
+    "check",
+    "demo",
+    "design",
+    "import_",
+    "run",
+    "scaffold",
+    "setup_finetune",
+    "site",
+    "status",
+    "tools",
+}
 HELP = [
     ["--help"],
     ["-h"],
@@ -67,6 +83,22 @@ def test_help_imports_no_room_of_a_verb(tmp_path: Path, arguments: list[str]) ->
     assert {name for name in loaded if name.startswith("tunebook.tools.")} <= {"tunebook.tools.entry_points"}
     assert {name for name in loaded if name.startswith("tunebook.api.")} == set()
     assert loaded.isdisjoint(LIBRARIES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verbs"), [(["--help"], set()), (["--version"], set()), (["cancel", "-h"], {"status"})]
+)
+def test_a_command_imports_no_other_verb(tmp_path: Path, arguments: list[str], verbs: set[str]) -> None:
+    loaded = loaded_by(*arguments, cwd=tmp_path)
+    assert {name.removeprefix("tunebook.cli.") for name in loaded if name.startswith("tunebook.cli.")} & VERBS == verbs
+
+
+def test_the_list_of_verbs_says_what_their_own_help_says() -> None:
+    group: Any = get_command(app)
+    names = group.list_commands(None)
+    assert {"status", "run-torchtune", "site"} <= set(names)
+    listed = [(name, group.get_command(None, name).get_short_help_str(200)) for name in names]
+    assert listed == [(name, group.loaded(name).get_short_help_str(200)) for name in names]
 
 
 def test_the_rooms_that_help_may_not_import_exist() -> None:

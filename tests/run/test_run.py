@@ -429,7 +429,8 @@ class Scheduler:
             raise ExecutorError(answer)
         return dict.fromkeys(ids, answer)
 
-    def cancel(self, ids: Sequence[str]) -> None:
+    def cancel(self, ids: Sequence[str], *, at_once: bool = False) -> None:
+        assert not at_once
         self.cancelled += ids
 
 
@@ -643,7 +644,9 @@ def test_a_job_that_is_gone_after_somebody_cancelled_it_was_cancelled(
     with pytest.raises(KeyboardInterrupt):
         watch(experiment, RUNNING, "leave")
     if is_cancelled:
-        cancelled = cancel_jobs(experiment.jobs, Scheduler(experiment, [RUNNING]), experiment=experiment.path)
+        cancelled = cancel_jobs(
+            experiment.jobs, Scheduler(experiment, [RUNNING, UNKNOWN, UNKNOWN]), experiment=experiment.path
+        )
         assert cancelled == (TRAINED,)
     asked = [Scheduler(experiment, [UNKNOWN])]
     (report,) = job_reports(experiment.jobs, experiment=experiment.path, executors=asked)

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.analysis.destination import Destination
-from tunebook.analysis.installed_code import installed_code
 from tunebook.analysis.summary import Summary, summary_from_json, summary_to_json
+from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import ANALYSIS, ANALYSIS_MEMORY, ANALYZE_LOG, DIGESTS, LOCK, STATE_DIRECTORY
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_json
 from tunebook.disk.stamps import NEVER_FRESH_NS, FileState, files_below, stamp_of
+from tunebook.tools.installed_code import installed_code
 
 __all__ = ["Inputs", "KnownInputs", "WrittenAnalysis", "look_at_inputs", "recall", "remember"]
 
@@ -95,13 +96,13 @@ def _is_no_input(name: str) -> bool:
 def recall(inputs: Inputs, destination: Destination) -> WrittenAnalysis | None:
     """The last analysis, if it is of the same inputs and its files are as it wrote them; otherwise ``None``."""
     try:
-        document = json.loads(read_text(destination.memory / _STORE) or "{}")
+        document = read_json(destination.memory / _STORE) or {}
         if document.get("version") != _VERSION or document["written"] != _stamp_of_files(destination):
             return None
         if document["inputs"] != inputs.stamp(document["outside"], document["seen_ns"]):
             return None
         return WrittenAnalysis(tuple(document["files"]), summary_from_json(document["summary"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *UNFIT):
         return None
 
 

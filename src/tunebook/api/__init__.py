@@ -40,12 +40,10 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.designing import read_inputs as read_inputs
     from tunebook.api.designing import suggestions as suggestions
     from tunebook.api.importing import import_plan as import_plan
-    from tunebook.api.loading import find_experiment as find_experiment
+    from tunebook.api.location import find_experiment as find_experiment
     from tunebook.api.running import RunOptions as RunOptions
-    from tunebook.api.running import cancel as cancel
     from tunebook.api.running import preview as preview
     from tunebook.api.running import run as run
-    from tunebook.api.running import status as status
     from tunebook.api.scaffolding import ScaffoldOptions as ScaffoldOptions
     from tunebook.api.scaffolding import ToolInfo as ToolInfo
     from tunebook.api.scaffolding import ToolsReport as ToolsReport
@@ -58,6 +56,8 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.sites import SiteReport as SiteReport
     from tunebook.api.sites import site as site
     from tunebook.api.sites import site_init as site_init
+    from tunebook.api.watching import cancel as cancel
+    from tunebook.api.watching import status as status
     from tunebook.core.jobs import Job as Job
     from tunebook.core.jobs import JobState as JobState
     from tunebook.core.jobs import Stage as Stage
@@ -69,6 +69,8 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.design.values import Design as Design
     from tunebook.design.values import DesignInputs as DesignInputs
     from tunebook.design.values import Factor as Factor
+    from tunebook.disk.interrupts import interrupt_code as interrupt_code
+    from tunebook.disk.interrupts import interrupt_on_signals as interrupt_on_signals
     from tunebook.executors.registry import Choice as Choice
     from tunebook.executors.registry import executor_names as executor_names
     from tunebook.run.preview import Preview as Preview
@@ -111,8 +113,9 @@ _NAMES_IN = {
         "suggestions",
     ),
     "tunebook.api.importing": ("import_plan",),
-    "tunebook.api.loading": ("find_experiment",),
-    "tunebook.api.running": ("RunOptions", "cancel", "preview", "run", "status"),
+    "tunebook.api.location": ("find_experiment",),
+    "tunebook.api.running": ("RunOptions", "preview", "run"),
+    "tunebook.api.watching": ("cancel", "status"),
     "tunebook.api.checking": ("CheckReport", "check"),
     "tunebook.api.deep_checking": ("DeepOutcome",),
     "tunebook.api.scaffolding": (
@@ -130,6 +133,7 @@ _NAMES_IN = {
     "tunebook.design.proposal": ("Totals",),
     "tunebook.design.suggest": ("Suggestions",),
     "tunebook.design.values": ("Design", "DesignInputs", "Factor"),
+    "tunebook.disk.interrupts": ("interrupt_code", "interrupt_on_signals"),
     "tunebook.executors.registry": ("Choice", "executor_names"),
     "tunebook.run.preview": ("Preview", "PreviewedJob", "preview_lines"),
     "tunebook.run.report": ("JobReport", "RunReport", "Snapshot", "StatusReport"),

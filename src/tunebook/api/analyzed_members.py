@@ -21,7 +21,7 @@ from tunebook.analysis.values import Analysis
 from tunebook.api.analyze_report import AnalyzeOptions, AnalyzeReport
 from tunebook.api.freezing import freeze_hypotheses
 from tunebook.api.loading import find_site
-from tunebook.api.running import status
+from tunebook.api.watching import status
 from tunebook.artifacts.text_files import read_readable
 from tunebook.core.naming import directory_problems
 from tunebook.core.paths import ANALYZE_LOG, PLAN_FILE

@@ -13,9 +13,9 @@ from tunebook.analysis.destination import Destination, destination_of
 from tunebook.analysis.values import Analysis
 from tunebook.api.analyze_report import AnalyzeOptions, AnalyzeReport
 from tunebook.api.analyzed_members import Member, analyze_members
-from tunebook.api.loading import find_experiment
+from tunebook.api.location import find_experiment
 from tunebook.api.scaffolding import now
-from tunebook.core.paths import ANALYSIS_MEMORY, PLAN_FILE
+from tunebook.core.paths import ANALYSIS_MEMORY, PLAN_FILE, expanded
 from tunebook.errors import UsageError
 
 __all__ = ["analyze", "analyze_together"]
@@ -96,7 +96,7 @@ def _folder(experiments: Sequence[Path], output: Path | None) -> Path:
     Raises:
         UsageError: it is in an experiment's directory, or that one itself, or contains one.
     """
-    folder = (output or Path(_default_name(experiments))).expanduser().absolute()
+    folder = Path(expanded(output or _default_name(experiments))).absolute()
     for experiment in experiments:
         if folder.resolve().is_relative_to(experiment.resolve()):
             message = f"{folder} is in the directory of an experiment: a report about several goes elsewhere"

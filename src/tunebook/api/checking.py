@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.api.deep_checking import DeepOutcome, OnDeep, deep_checks, run_deep_checks
-from tunebook.api.loading import Loaded, find_experiment, load
+from tunebook.api.loading import Loaded, load
+from tunebook.api.location import find_experiment
 from tunebook.core.paths import MANIFEST, SCAFFOLD_LOG, tool_log
 from tunebook.core.plan import OwnSection, Plan
 from tunebook.core.site import Site

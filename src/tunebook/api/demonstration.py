@@ -16,12 +16,13 @@ from tunebook.api.scaffolding import now, scaffold
 from tunebook.artifacts.proof import read_proof
 from tunebook.artifacts.result import read_result
 from tunebook.core.jobs import Stage
-from tunebook.core.paths import PLAN_FILE, SITE_FILE
+from tunebook.core.paths import PLAN_FILE, SITE_FILE, expanded
 from tunebook.core.plan import Tools
 from tunebook.demo.data import capitalization_data, task_source
 from tunebook.demo.model import default_cache, fetch_model
 from tunebook.demo.plan import DemoPlan
 from tunebook.disk.atomic import write_text
+from tunebook.disk.plan_file import PlanFile
 from tunebook.errors import ExitCode, ToolError, UsageError
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.tools.parameters import installed_parameters
@@ -118,10 +119,10 @@ def demo(
     options = options or DemoOptions()
     tools = _tools(options.tools)
     _refuse_missing_packages(tools)
-    directory = directory.expanduser().absolute()
+    directory = Path(expanded(directory)).absolute()
     if not (directory / PLAN_FILE).is_file():
         if options.model is not None:
-            model = options.model.expanduser().absolute()
+            model = Path(expanded(options.model)).absolute()
         else:
             model = fetch_model(options.cache or default_cache(), progress)
         _write_inputs(directory, model, tools, options.ranks, clock())
@@ -185,7 +186,7 @@ def _write_inputs(directory: Path, model: Path, tools: Tools, ranks: int, create
         ranks=tuple(4 ** (number + 1) for number in range(ranks)),
         learning_rates=_LEARNING_RATES,
     )
-    write_text(directory / PLAN_FILE, plan.text())
+    PlanFile(directory, lambda _: None).put(plan.text(), before=None)
 
 
 def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:

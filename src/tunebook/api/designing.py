@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from tunebook.api.loading import file_text, find_experiment, find_site, load
+from tunebook.api.loading import file_text, find_site, load
+from tunebook.api.location import find_experiment
 from tunebook.api.scaffolding import now
-from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE
+from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE, expanded
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
 from tunebook.design.build_plan import Previous, build_plan, kind_of
@@ -33,6 +34,7 @@ from tunebook.design.workloads import Surroundings
 from tunebook.disk.atomic import write_text
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
+from tunebook.disk.plan_file import PlanFile
 from tunebook.disk.read import read_text
 from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, UsageError
 from tunebook.tools.parameters import installed_parameters
@@ -219,8 +221,8 @@ def design(
     report, entries = _plan(inputs, experiment, site, moment)
     if report.errors or options.dry_run or not confirm(report):
         return report
-    _write(report, completed, entries, clock)
-    return replace(report, written=True)
+    warnings = _write(report, completed, entries, clock)
+    return replace(report, written=True, warnings=(*report.warnings, *warnings))
 
 
 def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: bool) -> DesignInputs:
@@ -238,7 +240,7 @@ def _experiment(value: Design, directory: Path | None, moment: datetime, *, upda
     """The experiment's directory: with a plan for an update, otherwise without."""
     if update:
         return find_experiment(directory or Path())
-    experiment = (directory or Path(value.name or name_of(value, moment))).expanduser().absolute()
+    experiment = Path(expanded(directory or value.name or name_of(value, moment))).absolute()
     if (experiment / PLAN_FILE).exists():
         hint = "`tunebook design --update` plans it again and shows what changes; or name another directory"
         raise ConflictError(f"{experiment} has a plan already", hint=hint)
@@ -342,13 +344,17 @@ def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, previous: Previo
             raise ConflictError(problems)
 
 
-def _write(report: DesignReport, value: Design, entries: list[Entry], clock: Callable[[], datetime]) -> None:
-    """Writes the plan, unless it changed in the meantime, then its design and the log."""
-    path = report.experiment / PLAN_FILE
+def _write(
+    report: DesignReport, value: Design, entries: list[Entry], clock: Callable[[], datetime]
+) -> tuple[Problem, ...]:
+    """Writes the plan, unless it changed in the meantime, then its design and the log; returns warnings."""
     report.experiment.mkdir(parents=True, exist_ok=True)
+    warnings: list[str] = []
     with exclusive(report.experiment, "plan", wait_s=5.0):
-        is_written = write_text(path, report.text, durable=True, only_if=lambda: read_text(path) == report.before)
-        if not is_written:
-            raise ConflictError(f"{path} changed while it was planned", hint="run it again")
+        plan = PlanFile(report.experiment, warnings.append)
+        if not plan.put(report.text, before=report.before):
+            message = f"{report.experiment / PLAN_FILE} changed while it was planned"
+            raise ConflictError(message, hint="run it again")
         write_text(report.experiment / DESIGN, design_to_json(value), durable=True)
     Log(report.experiment / DESIGN_LOG, clock).entries(entries)
+    return tuple(Problem(warning) for warning in warnings)

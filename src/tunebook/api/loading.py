@@ -24,7 +24,7 @@ from tunebook.tools.parameters import parameters_of
 from tunebook.tools.registry import BrokenTool, Registry, installed_tools
 from tunebook.tools.training_inputs import survey_datasets
 
-__all__ = ["Loaded", "file_text", "find_experiment", "find_site", "load", "load_correct"]
+__all__ = ["Loaded", "file_text", "find_site", "load", "load_correct"]
 
 
 @dataclass(frozen=True)
@@ -81,21 +81,6 @@ def file_text(path: Path) -> str:
     if text is None:
         raise UsageError(f"{path} was not found")
     return text
-
-
-def find_experiment(directory: Path) -> Path:
-    """The absolute path of an experiment's directory.
-
-    Raises:
-        UsageError: it has no ``experiment_summary.md``.
-    """
-    directory = directory.expanduser().absolute()
-    if directory.name == PLAN_FILE and directory.is_file():
-        directory = directory.parent
-    if not (directory / PLAN_FILE).is_file():
-        hint = "go to the experiment's directory, or name it; `tunebook design` creates a plan"
-        raise UsageError(f"no {PLAN_FILE} in {directory}", hint=hint)
-    return directory
 
 
 def load(experiment: Path, *, text: str | None = None) -> Loaded:

@@ -1,4 +1,4 @@
-"""``run``, ``status`` and ``cancel``."""
+"""``run``, and what it would do."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from functools import partial
 from pathlib import Path
 
 from tunebook.api.freezing import freeze_hypotheses
-from tunebook.api.loading import Loaded, find_experiment, load_correct
+from tunebook.api.loading import Loaded, load_correct
+from tunebook.api.location import find_experiment
 from tunebook.api.remedies import shrink_training
 from tunebook.api.scaffolding import now
 from tunebook.core.jobs import Stage
-from tunebook.disk.ledger import read_ledger
 from tunebook.disk.manifest import read_manifest
-from tunebook.errors import ConflictError, PlanError, Problem, TunebookError, UsageError
+from tunebook.errors import ConflictError, PlanError, UsageError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import AUTO, Choice, choose_executor
 from tunebook.run.loop import Hooks, run_jobs
-from tunebook.run.overview import cancel_jobs, job_reports, preview_run
+from tunebook.run.overview import preview_run
 from tunebook.run.preview import Preview
 from tunebook.run.provenance import Settings
-from tunebook.run.report import RunReport, Snapshot, StatusReport
-from tunebook.run.select import LoopOptions, select
+from tunebook.run.report import RunReport, Snapshot
+from tunebook.run.select import LoopOptions
 from tunebook.scaffold.blueprint import Blueprint
 from tunebook.scaffold.effects import effects_by_run
 from tunebook.scaffold.orchestrate import Options
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
 
-__all__ = ["RunOptions", "cancel", "preview", "run", "status"]
+__all__ = ["RunOptions", "preview", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,7 @@ def run(
     on_event: Callable[[Snapshot], None] | None = None,
     on_choice: Callable[[Choice], None] | None = None,
     approve: Callable[[Preview], bool] = lambda _: True,
+    on_leave: Callable[[int], None] = lambda _: None,
 ) -> RunReport:
     """Runs every job that is not completed, each evaluation after its own training, until nothing is left to do.
 
@@ -61,6 +62,7 @@ def run(
         on_event: called with the state of all jobs.
         on_choice: called once, with the chosen executor and the reason.
         approve: gets what will be run and why, before anything is submitted; ``False`` leaves everything as it is.
+        on_leave: called if a signal ends the run, with the number of jobs in flight, before the executor ends them.
 
     Raises:
         PlanError: the plan is wrong.
@@ -83,7 +85,7 @@ def run(
         freeze_hypotheses(experiment, loaded.context.plan.hypotheses, now, is_submitting=bool(preview.to_run))
         return True
 
-    hooks = Hooks(remedy=remedy, approve=freeze, settings=settings)
+    hooks = Hooks(remedy=remedy, approve=freeze, settings=settings, on_leave=on_leave)
     return run_jobs(jobs, choice.executor, experiment=experiment, options=options, on_event=on_event, hooks=hooks)
 
 
@@ -140,50 +142,3 @@ def _refuse_stale(loaded: Loaded, options: RunOptions) -> Blueprint:
         message = f"{len(stale)} files differ from what the plan asks for now; the first is {stale[0]}"
         raise ConflictError(message, hint="`tunebook scaffold` writes them, `tunebook scaffold --dry-run` shows them")
     return report.blueprint
-
-
-def status(directory: Path) -> StatusReport:
-    """The state of every scaffolded job, from one query to each executor that has open jobs; writes nothing.
-
-    If an executor does not answer, or does not exist on this machine, the report has the last recorded states of its
-    jobs, and a warning.
-
-    Raises:
-        PlanError: nothing was scaffolded here.
-    """
-    experiment = find_experiment(directory)
-    jobs = read_manifest(experiment).jobs
-    if not jobs:
-        raise PlanError([Problem("nothing was scaffolded here", hint="run `tunebook scaffold` first")])
-    warnings: list[str] = []
-    executors = []
-    for name in _open_jobs(experiment):
-        try:
-            executors.append(choose_executor(name).executor)
-        except TunebookError as error:
-            warnings.append(f"{name} could not be asked; the last recorded states of its jobs are shown: {error}")
-    reports = job_reports(jobs, experiment=experiment, executors=executors, warn=warnings.append)
-    return StatusReport(reports, tuple(warnings))
-
-
-def _open_jobs(experiment: Path) -> dict[str, set[str]]:
-    """The names of the jobs that an executor may still have, by the executor's name."""
-    found: dict[str, set[str]] = {}
-    for job, entry in sorted(read_ledger(experiment).entries.items()):
-        if entry.is_open and entry.last.executor:
-            found.setdefault(entry.last.executor, set()).add(job)
-    return found
-
-
-def cancel(directory: Path, *, runs: Sequence[str] = ()) -> tuple[str, ...]:
-    """Ends the queued and running jobs of these runs, or of all, and returns the names of the jobs."""
-    experiment = find_experiment(directory)
-    jobs = read_manifest(experiment).jobs
-    selected = select(jobs, LoopOptions(runs=tuple(runs)))
-    ended: list[str] = []
-    for name, open_jobs in _open_jobs(experiment).items():
-        chosen = open_jobs & selected
-        if chosen:
-            executor = choose_executor(name).executor
-            ended += cancel_jobs(jobs, executor, experiment=experiment, names=chosen)
-    return tuple(ended)

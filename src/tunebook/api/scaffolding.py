@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.api.loading import Loaded, find_experiment, load, load_correct
+from tunebook.api.loading import Loaded, load, load_correct
+from tunebook.api.location import find_experiment
 from tunebook.core.jobs import Stage
-from tunebook.core.paths import PLAN_FILE, SCAFFOLD_LOG
+from tunebook.core.paths import PLAN_FILE, SCAFFOLD_LOG, expanded
 from tunebook.core.plan import Run
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -151,7 +152,7 @@ def _place_of_run(given: Path) -> tuple[Path, str]:
     Raises:
         UsageError: the path is in no experiment.
     """
-    path = Path(os.path.abspath(given.expanduser()))  # noqa: PTH100  resolves no links
+    path = Path(os.path.abspath(expanded(given)))  # noqa: PTH100  resolves no links
     if (path / PLAN_FILE).is_file():
         return path, ""
     for directory in (path, *path.parents):

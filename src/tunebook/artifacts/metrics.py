@@ -7,7 +7,6 @@ Keys: ``step`` (optimizer steps done, from 1; required), ``epoch`` (from 0), ``t
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 from tunebook.artifacts.text_files import read_lines, read_tail
 from tunebook.artifacts.times import timestamp_s
+from tunebook.core.json_text import parse_json
 
 __all__ = [
     "MOST_RECORDS",
@@ -102,8 +102,8 @@ def parse_metrics(lines: Iterable[str], *, most: int = MOST_RECORDS) -> Metrics:
 
 def _parse_line(line: str) -> MetricsRecord | None:
     try:
-        document = json.loads(line)
-    except (ValueError, RecursionError):
+        document = parse_json(line)
+    except ValueError:
         return None
     return metrics_record(document) if isinstance(document, dict) else None
 

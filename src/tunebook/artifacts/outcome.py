@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunebook.artifacts.text_files import MOST_DOCUMENT_BYTES
 from tunebook.artifacts.times import elapsed_s
 from tunebook.core.input_digests import InputDigests
+from tunebook.core.json_text import UNFIT, parse_json
+from tunebook.disk.read import read_bytes
 
 __all__ = ["Outcome", "parse_outcome", "read_outcome"]
 
@@ -40,7 +42,8 @@ class Outcome:
 def read_outcome(path: Path) -> Outcome | None:
     """Reads an outcome file; ``None`` if it is missing or unreadable: then the job's end is unknown."""
     try:
-        return parse_outcome(path.read_text(encoding="utf-8"))
+        content = read_bytes(path, most=MOST_DOCUMENT_BYTES)
+        return None if content is None else parse_outcome(content.decode())
     except (OSError, UnicodeDecodeError):
         return None
 
@@ -48,7 +51,7 @@ def read_outcome(path: Path) -> Outcome | None:
 def parse_outcome(text: str) -> Outcome | None:
     """Reads the text of an outcome file; ``None`` if it is not an outcome."""
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         return Outcome(
             exit_code=int(document["exit_code"]),
             started=str(document["started"]),
@@ -57,7 +60,7 @@ def parse_outcome(text: str) -> Outcome | None:
             tag=str(document.get("tag", "")),
             inputs=InputDigests(_texts(document.get("inputs")), _texts(document.get("places"))),
         )
-    except (ValueError, KeyError, TypeError):
+    except UNFIT:
         return None
 
 

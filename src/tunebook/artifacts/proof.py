@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunebook.artifacts.text_files import read_readable
+from tunebook.artifacts.text_files import read_document
+from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import PROOF
 
 __all__ = ["EpochProof", "read_proof"]
@@ -44,9 +44,9 @@ class EpochProof:
 def read_proof(output: Path) -> tuple[EpochProof, ...]:
     """The entries in a training's output directory; empty if the file is missing or cannot be read."""
     try:
-        document = json.loads(read_readable(output / PROOF) or "{}")
+        document = read_document(output / PROOF) or {}
         return tuple(_entry(item) for item in document.get("epochs", ()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *UNFIT):
         return ()
 
 

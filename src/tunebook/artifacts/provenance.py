@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tunebook.artifacts.text_files import read_readable
+from tunebook.artifacts.text_files import read_document
 from tunebook.core.jobs import Stage
+from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import PROVENANCE
 
 __all__ = ["JobProvenance", "RecordedSetting", "read_provenance"]
@@ -52,9 +52,9 @@ class JobProvenance:
 def read_provenance(directory: Path) -> tuple[JobProvenance, ...]:
     """The jobs of a run's directory; empty if there is no record, or if it cannot be read."""
     try:
-        jobs = json.loads(read_readable(directory / PROVENANCE) or "{}").get("jobs", {})
+        jobs = (read_document(directory / PROVENANCE) or {}).get("jobs", {})
         return tuple(_job(name, entry) for name, entry in jobs.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *UNFIT):
         return ()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunebook.artifacts.text_files import read_readable
+from tunebook.artifacts.text_files import read_document
+from tunebook.core.json_text import UNFIT
 
 __all__ = ["EvaluationResult", "LoggedScore", "read_result"]
 
@@ -56,7 +56,7 @@ class EvaluationResult:
 def read_result(path: Path) -> EvaluationResult | None:
     """Reads a result file; ``None`` if it is missing or unreadable."""
     try:
-        document = json.loads(read_readable(path) or "")
+        document = read_document(path)
         return EvaluationResult(
             status=str(document["status"]),
             samples=_count(document.get("samples")),
@@ -64,7 +64,7 @@ def read_result(path: Path) -> EvaluationResult | None:
             log=str(document.get("log") or ""),
             scores=tuple(_scores(document)),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *UNFIT):
         return None
 
 

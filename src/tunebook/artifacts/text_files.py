@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
-from tunebook.disk.read import read_text
+from tunebook.core.json_text import parse_json
+from tunebook.disk.read import MOST_BYTES, open_regular, read_text
 
-__all__ = ["newest_first", "read_lines", "read_readable", "read_tail"]
+__all__ = ["MOST_DOCUMENT_BYTES", "newest_first", "read_document", "read_lines", "read_readable", "read_tail"]
+
+MOST_DOCUMENT_BYTES = 1 << 24
+"""The bytes of a JSON file in which a job sums something up."""
 
 
-def read_readable(path: str | os.PathLike[str]) -> str | None:
+def read_readable(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> str | None:
     """Returns a file's text for tables and reports: every byte that is not UTF-8 becomes the replacement character.
 
     Returns ``None`` if there is no such file. (:func:`tunebook.disk.read.read_text` keeps the bytes instead.)
     """
-    text = read_text(path)
+    text = read_text(path, most=most)
     return None if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def read_document(path: str | os.PathLike[str], *, most: int = MOST_DOCUMENT_BYTES) -> Any:
+    """Returns the value of a JSON file that a job wrote; ``None`` for a missing one.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or has more bytes.
+        ValueError: it is no JSON.
+    """
+    text = read_readable(path, most=most)
+    return None if text is None else parse_json(text)
 
 
 def read_lines(path: Path, *, longest: int, newline: str | None = "\n") -> Iterator[str]:
@@ -30,7 +47,7 @@ def read_lines(path: Path, *, longest: int, newline: str | None = "\n") -> Itera
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open(encoding="utf-8", errors="replace", newline=newline) as stream:
+    with TextIOWrapper(open_regular(path), encoding="utf-8", errors="replace", newline=newline) as stream:
         while line := stream.readline(longest):
             rest = line
             while rest and not rest.endswith("\n"):
@@ -44,7 +61,7 @@ def read_tail(path: Path, size: int) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         start = max(0, stream.seek(0, os.SEEK_END) - size)
         stream.seek(start)
         data = stream.read(size)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from tunebook.artifacts.text_files import read_readable
+from tunebook.artifacts.text_files import read_document
 
 __all__ = ["read_versions", "versions_file"]
 
@@ -21,7 +20,7 @@ def versions_file(outcome: str) -> str:
 def read_versions(path: Path) -> dict[str, Any] | None:
     """Reads the file; ``None`` if it is missing or unreadable: the environment may lack tunebook."""
     try:
-        document = json.loads(read_readable(path) or "null")
+        document = read_document(path)
     except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) else None

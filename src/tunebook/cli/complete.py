@@ -11,7 +11,7 @@ import typer
 
 from tunebook import api
 from tunebook.core.jobs import Stage
-from tunebook.core.paths import PLAN_FILE
+from tunebook.core.paths import PLAN_FILE, expanded
 
 __all__ = [
     "complete_evaluation_tool",
@@ -30,10 +30,12 @@ def complete_run(context: typer.Context, incomplete: str) -> list[str]:
 
     # An option without its value ends the parsing; the directory before it is then among the unparsed arguments.
     named = context.params.get("directory") or next(iter(context.args), "")
-    directory = Path(named).expanduser()
+    path = Path(expanded(named)) / PLAN_FILE
     try:
-        text = (directory / PLAN_FILE).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        if not path.is_file():  # a pipe would be waited for
+            return []
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
         return []
     plan = parse_plan(text, SHARED_PARAMETERS).plan  # names of runs need no tool's parameters
     return [run.name for run in plan.runs if run.name.startswith(incomplete)]

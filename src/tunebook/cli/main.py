@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import sys
-from io import TextIOWrapper
-from typing import Annotated
+from collections.abc import Sequence
+from io import StringIO, TextIOWrapper
+from typing import Annotated, Any
 
 import typer
 
 from tunebook import __version__, api
-from tunebook.cli import analyze, check, demo, design, import_, run, scaffold, setup_finetune, site, status, tools
+from tunebook.cli.bug import bug_report
+from tunebook.cli.ending import end_interrupted
 from tunebook.cli.output import failed
+from tunebook.cli.verbs import SETTINGS, Verbs
+from tunebook.cli.visible import visible_text
 from tunebook.errors import ExitCode, TunebookError
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
-    name="tunebook",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,  # plain help: the formatted one imports a Markdown parser, and takes as long as all the rest
-    pretty_exceptions_enable=False,
-)
-_TOOLS = api.tool_names()
-design.register(app)
-import_.register(app)
-check.register(app)
-scaffold.register(app, _TOOLS)
-setup_finetune.register(app)
-run.register(app, _TOOLS)
-status.register(app)
-analyze.register(app)
-site.register(app)
-tools.register(app)
-demo.register(app)
+app = typer.Typer(name="tunebook", cls=Verbs, no_args_is_help=True, **SETTINGS)
+_WRONG_USAGE: Any = typer.BadParameter.__mro__[2]  # of the command line itself; Typer exports only this kind of it
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option
@@ -54,19 +41,39 @@ def tunebook(
 
 def main() -> None:
     """Runs one verb; ends the process with its exit code."""
+    api.interrupt_on_signals()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # half characters in data and names of files are shown as escapes
+        if isinstance(stream, TextIOWrapper):  # what the encoding of the terminal lacks is shown as an escape
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(standalone_mode=True)
-    except TunebookError as error:
-        sys.exit(failed(error, arguments=sys.argv[1:]))
+        code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        sys.stderr.write("tunebook: interrupted\n")
-        sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(ExitCode.FAILED)
-    except OSError as error:
+        end_interrupted()
+    except SystemExit:
+        raise
+    except Exception as error:  # noqa: BLE001  the last boundary
+        code = _told(error, sys.argv[1:])
+    if code == ExitCode.INTERRUPTED:  # Typer's, for whatever signal
+        end_interrupted()
+    sys.exit(code)
+
+
+def _told(error: Exception, arguments: Sequence[str]) -> int:
+    """Prints an error, or writes it as a document; returns the exit code."""
+    if isinstance(error, typer.Abort):
+        sys.stderr.write("Aborted!\n")
+        return ExitCode.FAILED
+    if isinstance(error, _WRONG_USAGE):
+        shown = StringIO()
+        error.show(file=shown)
+        sys.stderr.write(visible_text(shown.getvalue()))
+        return int(error.exit_code)
+    if isinstance(error, BrokenPipeError):
+        return ExitCode.FAILED
+    if isinstance(error, TunebookError):
+        return failed(error, arguments=arguments)
+    if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         problem = TunebookError(f"{place}{error.strerror or error}", hint="is the disk full, or not writable?")
-        sys.exit(failed(problem, arguments=sys.argv[1:]))
+        return failed(problem, arguments=arguments)
+    return failed(bug_report(error, arguments=arguments), arguments=arguments)

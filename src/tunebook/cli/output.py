@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from tunebook import api
+from tunebook.cli.visible import is_unicode, visible_json, visible_text
 from tunebook.errors import ExitCode, Problem, TunebookError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["SCHEMA", "console", "failed", "finish", "print_json", "print_problems", "print_steps", "steps_data"]
 
@@ -21,9 +24,23 @@ _PLAIN_WIDTH = 160  # of tables in files and pipes
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that wraps lines and uses colours on a terminal only."""
-    shown = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, soft_wrap=not shown, highlight=False, width=None if shown else _PLAIN_WIDTH)
+    """The console through which everything for people is printed; it uses colours and wraps lines on a terminal only.
+
+    Control characters in names, paths, messages and outputs of jobs are shown as escapes.
+    """
+    from tunebook.cli.visible_console import SafeConsole
+
+    stream = sys.stderr if stderr else sys.stdout
+    shown = stream.isatty()
+    width = None if shown else _PLAIN_WIDTH
+    return SafeConsole(
+        plain_marks=not is_unicode(stream),
+        stderr=stderr,
+        soft_wrap=not shown,
+        highlight=False,
+        emoji=False,
+        width=width,
+    )
 
 
 def print_json(
@@ -44,7 +61,27 @@ def print_json(
         "warnings": [_problem(problem) for problem in warnings],
         "errors": [_problem(problem) for problem in errors],
     }
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+    sys.stdout.write(_json_text(document) + "\n")
+
+
+def _json_text(document: Mapping[str, Any]) -> str:
+    is_ascii = not is_unicode(sys.stdout)
+    try:
+        text = json.dumps(document, ensure_ascii=is_ascii, indent=2, default=str, allow_nan=False)
+    except ValueError:  # JSON has no word for numbers beyond range
+        text = json.dumps(_finite(document), ensure_ascii=is_ascii, indent=2, default=str)
+    return visible_json(text)
+
+
+def _finite(value: Any) -> Any:
+    """The value with ``None`` for each number that is infinite or not a number."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
 
 
 class Finished(Protocol):
@@ -93,6 +130,10 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 def print_problems(problems: Sequence[Problem], *, kind: str) -> None:
     """Prints problems on stderr, one per line, with the hint below."""
+    if not problems:
+        return
+    from rich.markup import escape
+
     colour = "red" if kind == "error" else "yellow"
     out = console(stderr=True)
     for problem in problems:
@@ -101,7 +142,7 @@ def print_problems(problems: Sequence[Problem], *, kind: str) -> None:
             place = f"{problem.file}:"
             if problem.line:
                 place += f"{problem.line}:"
-            head = f"[bold]{escape(place)}[/bold] "
+            head = f"[bold]{escape(_visible(place))}[/bold] "
         out.print(f"{head}[{colour}]{kind}:[/{colour}] {escape(_visible(problem.message))}")
         if problem.hint:
             out.print(f"    → {escape(_visible(problem.hint))}")
@@ -128,10 +169,8 @@ def steps_data(steps: Iterable[api.Step], *, with_diff: bool = False) -> list[di
 
 
 def _visible(text: str) -> str:
-    """A text with its control characters escaped, so that they cannot steer the terminal."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+    """A message on one line, whatever it quotes."""
+    return visible_text(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def failed(error: TunebookError, *, arguments: Sequence[str]) -> ExitCode:

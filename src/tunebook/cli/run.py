@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -14,13 +12,14 @@ import typer
 from tunebook import api
 from tunebook.cli.complete import complete_executor
 from tunebook.cli.design_session import on_terminal
+from tunebook.cli.ending import left_behind
 from tunebook.cli.jobs import jobs_data, watching
 from tunebook.cli.options import Directory, Json, OneStage, RunNames, located, takes_options
 from tunebook.cli.output import console, print_json, print_problems
 from tunebook.core.jobs import JobState, Stage
 from tunebook.errors import ExitCode, Problem
 
-__all__ = ["register"]
+__all__ = ["register", "register_tool"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +78,8 @@ class _AllStages(_Arguments):
     stage: OneStage = None
 
 
-def register(app: typer.Typer, tools: Sequence[str]) -> None:
-    """Adds the verbs; ``tools`` are the short names of the tools that get one each."""
+def register(app: typer.Typer) -> None:
+    """Adds the verb for all tools."""
 
     @app.command()
     @takes_options(_AllStages)
@@ -88,9 +87,11 @@ def register(app: typer.Typer, tools: Sequence[str]) -> None:
         """Run the jobs that are not completed: trainings, and each evaluation after its own training."""
         _run("run", arguments, arguments.options(stage=arguments.stage, tool=None))
 
-    for name in tools:
-        verb = takes_options(_Arguments)(partial(_run_tool, name))
-        app.command(f"run-{name}", help=f"Run the jobs of {name} only.")(verb)
+
+def register_tool(app: typer.Typer, name: str) -> None:
+    """Adds the verb for one tool, by its short name."""
+    verb = takes_options(_Arguments)(partial(_run_tool, name))
+    app.command(f"run-{name}", help=f"Run the jobs of {name} only.")(verb)
 
 
 def _run_tool(name: str, arguments: _Arguments) -> None:
@@ -133,13 +134,12 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
                 answers[0] = typer.confirm("Run these jobs again?")
         return answers[0]
 
-    try:
-        with watching(quiet=as_json) as show:
-            report = api.run(experiment, options, on_event=show, on_choice=show_choice, approve=approve)
-    except KeyboardInterrupt:
-        if chosen and chosen[0].executor.survives_monitor:
-            typer.echo("\n" + _how_to_return(experiment), err=True)
-        raise
+    def leave(jobs: int) -> None:
+        words = left_behind(jobs, experiment, survive=chosen[0].executor.survives_monitor)
+        console(stderr=True).print("\n" + words, markup=False)
+
+    with watching(quiet=as_json) as show:
+        report = api.run(experiment, options, on_event=show, on_choice=show_choice, approve=approve, on_leave=leave)
     if not answers[0]:
         console().print("nothing was submitted", markup=False)
         raise typer.Exit(ExitCode.UNFINISHED)
@@ -200,14 +200,6 @@ def _previewed(one: api.PreviewedJob) -> dict[str, Any]:
         "details": one.details,
         "repeats_completed": one.repeats,
     }
-
-
-def _how_to_return(experiment: Path) -> str:
-    where = shlex.quote(str(experiment))
-    return (
-        f"The jobs continue without this command.\n  tunebook status {where}   shows them\n"
-        f"  tunebook run {where}      watches them again and submits the rest\n  tunebook cancel {where}   ends them"
-    )
 
 
 def _show(report: api.RunReport, experiment: Path) -> None:

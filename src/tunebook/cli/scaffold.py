@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -15,8 +15,7 @@ from tunebook import api
 from tunebook.cli.options import Directory, Json, OneStage, RunNames, located, takes_options
 from tunebook.cli.output import console, finish, print_problems, print_steps, steps_data
 
-__all__ = ["finish_scaffold", "register"]
-
+__all__ = ["finish_scaffold", "register", "register_tool"]
 
 _QUESTION = "Fine-tuning scaffolding failed. Do you want to continue with evaluation scaffolding?"
 
@@ -59,8 +58,8 @@ class _AllStages(_Arguments):
     ] = OnFailure.ASK
 
 
-def register(app: typer.Typer, tools: Sequence[str]) -> None:
-    """Adds the verbs; ``tools`` are the short names of the tools that get one each."""
+def register(app: typer.Typer) -> None:
+    """Adds the verb for both stages."""
 
     @app.command()
     @takes_options(_AllStages)
@@ -72,9 +71,11 @@ def register(app: typer.Typer, tools: Sequence[str]) -> None:
             options = replace(options, stages=frozenset({arguments.stage}))
         _scaffold("scaffold", arguments, options)
 
-    for name in tools:
-        verb = takes_options(_Arguments)(partial(_scaffold_tool, name))
-        app.command(f"scaffold-{name}", help=f"Write the configurations and scripts of {name} only.")(verb)
+
+def register_tool(app: typer.Typer, name: str) -> None:
+    """Adds the verb for one tool, by its short name."""
+    verb = takes_options(_Arguments)(partial(_scaffold_tool, name))
+    app.command(f"scaffold-{name}", help=f"Write the configurations and scripts of {name} only.")(verb)
 
 
 def _scaffold_tool(name: str, arguments: _Arguments) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "LOST",
     "NEVER_RAN",
     "NOT_REACHED",
+    "RESTARTED",
     "Job",
     "JobState",
     "JobStatus",
@@ -31,6 +32,9 @@ NEVER_RAN = "DependencyNeverSatisfied"
 """The reason of a job that a scheduler dropped because a job that it waited for had failed."""
 NOT_REACHED = "its pack ended before it started"
 """The reason of a job that shared an allocation, and whose turn had not come when the allocation ended."""
+
+RESTARTED = "RESTART of the machine"
+"""The reason of a job of this machine that ended with the machine, as in a power cut."""
 
 
 class Stage(Enum):

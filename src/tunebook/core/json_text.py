@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["parse_json"]
+__all__ = ["UNFIT", "parse_json"]
+
+UNFIT = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+"""What is raised where a value does not have the expected shape: another type, a missing key, an infinite count."""
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -15,7 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tunebook.core.json_text import UNFIT
+from tunebook.core.paths import expanded
 from tunebook.disk.program import run_program
+from tunebook.disk.read import read_json
 from tunebook.errors import ToolError
 
 __all__ = ["MODEL", "Progress", "Source", "default_cache", "fetch_model"]
@@ -46,7 +49,7 @@ def default_cache() -> Path:
     """The user's cache directory for models; a relative ``XDG_CACHE_HOME`` is ignored, as its standard says."""
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if not base.is_absolute():
-        base = Path("~/.cache").expanduser()
+        base = Path(expanded("~/.cache"))
     return base / "tunebook" / "models"
 
 
@@ -135,11 +138,11 @@ def _open_to_readers(folder: Path) -> None:
 
 def _is_complete(target: Path) -> bool:
     try:
-        mark = json.loads((target / _MARK).read_text(encoding="utf-8"))
+        mark = read_json(target / _MARK)
         sizes = {name: entry["size"] for name, entry in mark["files"].items()}
         whole = all((target / name).stat().st_size == size for name, size in sizes.items())
         return mark["recipe"] == _RECIPE and bool(sizes) and whole
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *UNFIT):
         return False
 
 
@@ -147,7 +150,7 @@ def _require_whole(folder: Path) -> None:
     """A source has failed if its files are no complete chat model, even if it reported success."""
     missing = [name for name in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / name).is_file()]
     settings = folder / "tokenizer_config.json"
-    in_settings = settings.is_file() and "chat_template" in json.loads(settings.read_text(encoding="utf-8"))
+    in_settings = settings.is_file() and "chat_template" in read_json(settings)
     if not in_settings and not (folder / "chat_template.jinja").is_file():
         missing.append("a chat template")
     if missing:

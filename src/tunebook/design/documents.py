@@ -15,6 +15,7 @@ import yaml
 from tunebook.core.markdown import literal
 from tunebook.core.parameters import suggestion
 from tunebook.errors import PlanError, Problem, UsageError
+from tunebook.tools.runtime.yaml_reading import compose_yaml
 
 __all__ = [
     "NOWHERE",
@@ -164,14 +165,12 @@ def yaml_document(text: str, *, file: str) -> Document:
         PlanError: the text is not YAML, or not a mapping; carries file and line.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = compose_yaml(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise PlanError(f"the file is not valid YAML: {error.problem or error.context}", file=file, line=line) from None
     except yaml.YAMLError as error:
         raise PlanError(f"the file is not valid YAML: {error}", file=file) from None
-    except RecursionError:
-        raise PlanError("the file is nested too deeply", file=file) from None
     if root is None:
         return {}
     if not isinstance(root, yaml.MappingNode):

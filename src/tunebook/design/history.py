@@ -13,7 +13,7 @@ from tunebook.artifacts.metrics import MetricsRecord, read_last_metrics
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.artifacts.result import read_result
 from tunebook.core.jobs import Job, Stage
-from tunebook.core.paths import MANIFEST
+from tunebook.core.paths import MANIFEST, expanded
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import PlanError
 from tunebook.tools.registry import installed_tools
@@ -82,7 +82,7 @@ def prior_roots(experiment: Path, output_dir_base: str) -> list[Path]:
     """Where prior experiments may be: next to this one, in the working directory, and where checkpoints go."""
     roots = [experiment, experiment.parent, Path.cwd()]
     if output_dir_base:
-        base = Path(output_dir_base).expanduser()
+        base = Path(expanded(output_dir_base))
         roots += [base, base.parent]
     return roots
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tunebook.core.hypotheses import HypothesisError, parse_hypothesis
 from tunebook.core.parameters import FLAG_WORDS, suggestion
+from tunebook.core.paths import expanded
 from tunebook.core.plan import Model
 from tunebook.design.documents import Document, Node, Number, Text, assignments, levels, records, texts_of
 from tunebook.design.factors import find_key, nearest_key
@@ -283,7 +284,7 @@ def _models(reader: _Reader, node: Node) -> tuple[Model, ...]:
     models: list[Model] = []
     for item, texts in records(node, "path", keys=("name", "path")):
         name, path = texts.get("name", ""), texts.get("path", "")
-        if not name and ("/" in path or (reader.here / Path(path).expanduser()).is_dir()):
+        if not name and ("/" in path or (reader.here / expanded(path)).is_dir()):
             name = Path(path).name
         elif not name:
             name, path = path, ""

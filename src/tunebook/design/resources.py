@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from tunebook.core.markdown import code_span
 from tunebook.core.naming import is_one_component
+from tunebook.core.paths import expanded
 from tunebook.core.plan import EvaluationTask, Model, Plan
 from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Environment, Site
@@ -112,7 +113,7 @@ def survey(found: Resources, plan: Plan, site: Site, experiment: Path) -> None:
 
 def _model(found: Resources, model: Model, experiment: Path, tool: PreparationTool | None) -> None:
     name, path = model.name, model.path
-    directory = experiment / Path(path).expanduser()
+    directory = experiment / expanded(path)
     facts = read_model_facts(directory)
     resource = ModelResource(path, facts, _size(found, name, facts, tool), _weight_bytes(facts))
     found.models[name] = resource
@@ -291,7 +292,7 @@ def _probe(environment: Environment, package: str) -> list[str] | None:
         conda = shutil.which("conda")
         return [conda, "run", "-n", environment.conda_env, "python", *code] if conda else None
     if environment.venv:
-        return [str(Path(environment.venv).expanduser() / "bin" / "python"), *code]
+        return [f"{expanded(environment.venv)}/bin/python", *code]
     return None
 
 

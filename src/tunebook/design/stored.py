@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import DESIGN
 from tunebook.core.plan import EvaluationTask
 from tunebook.core.plan.resources import join_script
@@ -81,9 +82,9 @@ def design_from_json(text: str) -> Design:
     """
     hint = "restore it, or remove it and give the whole design again with --update"
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         version, design = document["version"], document["design"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except UNFIT as error:
         raise PlanError(f"the stored design cannot be read: {error!r}", file=DESIGN, hint=hint) from None
     if version != _VERSION or not isinstance(design, Mapping):
         message = f"the stored design has the version {version!r}; this tunebook reads version {_VERSION}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from tunebook.core.paths import expanded
 from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Site
 from tunebook.tools.datasets import read_dataset_facts
@@ -46,7 +47,7 @@ def suggestions(here: Path, site: Site) -> Suggestions:
         if splits:
             datasets[_shown(file, here)] = splits
     if site.models_dir:
-        for config in sorted(Path(site.models_dir).expanduser().glob("*/config.json")):
+        for config in sorted(Path(expanded(site.models_dir)).glob("*/config.json")):
             models[_shown(config.parent, here)] = None
     return Suggestions(tuple(models), tuple(datasets.items()), tuple(_tasks(files, here)))
 

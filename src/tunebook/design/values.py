@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.parameters import ParameterTable
+from tunebook.core.paths import expanded
 from tunebook.core.plan import EvaluationTask, Model, Tools
 from tunebook.core.plan.overview import tool_names
 from tunebook.design.documents import Text, place_of
@@ -247,7 +248,7 @@ def absolute(text: str, here: Path) -> str:
     """The path, relative to ``here``; symbolic links stay, and an empty text stays empty."""
     if not text:
         return text
-    return Text(os.path.abspath(here / Path(text).expanduser()), place_of(text))  # noqa: PTH100  resolves no links
+    return Text(os.path.abspath(here / expanded(text)), place_of(text))  # noqa: PTH100  resolves no links
 
 
 def with_absolute_paths(design: Design, here: Path) -> Design:

@@ -6,8 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import DEVIATIONS
+from tunebook.disk.json_lines import read_documents
 
 __all__ = ["Deviation", "read_deviation", "record_deviation"]
 
@@ -47,24 +50,20 @@ def record_deviation(directory: Path, deviation: Deviation) -> None:
 
 def read_deviation(directory: Path, inputs: str) -> Deviation | None:
     """Returns the latest change that applies to texts of this digest; ``None`` in nearly all runs."""
-    try:
-        text = (directory / DEVIATIONS).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    for line in reversed(text.splitlines()):
-        deviation = _deviation(line)
+    found = None
+    for document in read_documents(directory / DEVIATIONS):
+        deviation = _deviation(document)
         if deviation is not None and deviation.inputs == inputs:
-            return deviation
-    return None
+            found = deviation
+    return found
 
 
-def _deviation(line: str) -> Deviation | None:
-    """Reads one line; ``None`` for a torn one."""
+def _deviation(document: Any) -> Deviation | None:
+    """One line's document; ``None`` for another form."""
     try:
-        document = json.loads(line)
         planned, used = _numbers(document["planned"]), _numbers(document["used"])
         deviation = Deviation(document["time"], document["reason"], planned, used, document["inputs"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except UNFIT:
         return None
     if planned.keys() != used.keys():
         return None

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import DIGESTS
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_json
 
 __all__ = ["Compute", "DigestCache"]
 
@@ -77,10 +78,10 @@ def _identity(path: str) -> _Identity:
 def _read(path: Path) -> dict[str, tuple[_Identity, str]]:
     """The digests on disk; a file that cannot be read is as good as none."""
     try:
-        document = json.loads(read_text(path) or "{}")
+        document = read_json(path) or {}
         if document.get("version") != _VERSION:
             return {}
         files = document["files"].items()
         return {key: ((int(size), int(mtime), int(inode)), str(value)) for key, (size, mtime, inode, value) in files}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *UNFIT):
         return {}

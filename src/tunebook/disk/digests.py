@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 
@@ -25,7 +26,8 @@ __all__ = [
 _CHUNK = 1 << 20
 _PART = 1 << 20
 _PLACE = b"\nexperiment="
-_HEADER_LINE = b"#SBATCH"
+_LONGEST_PLACE = 1 << 15  # bytes; paths have at most 4,096, each in quotes of its own at most
+_HEADER_LINE = re.compile(rb"^#SBATCH.*\n?", re.MULTILINE)  # a line ends at a line feed only
 _ENDS = (b"/", b"'", b'"', b"@", b" ", b",", b";", b":", b")", b"]", b"}", b"\n")
 """The bytes that may follow a path: ``/data/words`` is not part of ``/data/words2``."""
 _WHOLE = (".json", ".jinja", ".txt", ".model", ".py")
@@ -44,8 +46,7 @@ def text_material(raw: bytes, *, inputs: Sequence[bytes], experiment: bytes) -> 
     Args:
         inputs: the paths of the job's inputs, in their order, as the job's script names them; so is ``experiment``.
     """
-    lines = [line for line in _lines(raw) if not line.startswith(_HEADER_LINE)]
-    text = b"".join(lines).replace(b"\0", b"")
+    text = _HEADER_LINE.sub(b"", raw).replace(b"\0", b"")
     for number, path in enumerate(inputs, start=1):
         text = _with_name(text, path, b"<input %d>" % number)
     return _with_name(text, experiment, b"<experiment>")
@@ -54,22 +55,15 @@ def text_material(raw: bytes, *, inputs: Sequence[bytes], experiment: bytes) -> 
 def place_of_script(script: bytes) -> bytes | None:
     """The experiment's directory as a job's script names it; ``None`` if the script names none."""
     _, found, rest = script.partition(_PLACE)
-    if not found:
+    if not found or rest[:1].isspace():
         return None
-    for length in range(1, 2 + rest.count(b"\n")):  # a quoted path may have line breaks
-        value = b"\n".join(rest.split(b"\n", length)[:length])
-        try:
-            words = shlex.split(os.fsdecode(value))
-        except ValueError:
-            continue  # the quotes are open
-        return os.fsencode(words[0]) if words else None
-    return None
-
-
-def _lines(raw: bytes) -> list[bytes]:
-    """The lines, which end at line feeds only."""
-    *whole, last = raw.split(b"\n")
-    return [line + b"\n" for line in whole] + [last]
+    words = shlex.shlex(os.fsdecode(rest[:_LONGEST_PLACE]), posix=True)
+    words.whitespace_split, words.commenters = True, ""
+    try:
+        word = words.get_token()  # a quoted path may have line breaks
+    except ValueError:
+        return None  # the quotes are open
+    return None if word is None else os.fsencode(word)
 
 
 def _with_name(text: bytes, path: bytes, name: bytes) -> bytes:

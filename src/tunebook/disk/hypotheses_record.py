@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import HYPOTHESES
 from tunebook.disk.atomic import write_text
 from tunebook.disk.read import read_text
@@ -66,8 +67,8 @@ def read_versions(experiment: Path) -> tuple[HypothesesVersion, ...]:
     text = read_text(experiment / HYPOTHESES)
     if text is None:
         return ()
-    with suppress(ValueError, KeyError, TypeError, AttributeError):
-        document = json.loads(text)
+    with suppress(*UNFIT):
+        document = parse_json(text)
         versions = tuple(_version(item) for item in document["versions"])
         if document["version"] == _VERSION and all(item.sha256 == hypotheses_digest(item.texts) for item in versions):
             return versions

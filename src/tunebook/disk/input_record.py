@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +10,11 @@ from tunebook.core.input_digests import UNREADABLE, InputDigests
 from tunebook.core.jobs import Job
 from tunebook.core.paths import INPUTS
 from tunebook.disk.inputs import InputReader
-from tunebook.disk.json_lines import read_documents
+from tunebook.disk.json_lines import KeyedDocuments
 
 __all__ = ["InputRecord", "RecordedInput"]
 
+_LONGEST_TEXT = 1 << 21  # bytes; nobody reads the differences of longer ones
 _SAME_IN_ALL = "\n# ---- the same in every script"
 """Below this line of a script there are commands, which no setting changes."""
 
@@ -26,7 +25,7 @@ class RecordedInput:
 
     Attributes:
         path: as the job named it.
-        text: what its digest was made of, without the commands of scripts; empty for a data file.
+        text: what its digest was made of, without the commands of scripts; empty for a data file and a long text.
     """
 
     path: str
@@ -34,12 +33,11 @@ class RecordedInput:
 
 
 class InputRecord:
-    """The inputs of earlier submissions by their digests; read when it is first needed, and only appended to."""
+    """The inputs of earlier submissions by their digests; only appended to."""
 
     def __init__(self, experiment: Path, reader: InputReader) -> None:
-        self._path = experiment / INPUTS
+        self._documents = KeyedDocuments(experiment / INPUTS, "sha256")
         self._reader = reader
-        self._known: dict[str, RecordedInput] | None = None
 
     def add(self, pairs: Sequence[tuple[Job, InputDigests]]) -> None:
         """Records the inputs of jobs that are about to be submitted, each content once.
@@ -47,43 +45,33 @@ class InputRecord:
         Raises:
             OSError: the record cannot be written.
         """
-        known = self._entries()
-        lines: list[str] = []
+        new: dict[str, tuple[Job, int]] = {}
         for job, digests in pairs:
             for number, digest in enumerate(digests.contents):
-                if digest == UNREADABLE or digest in known:
-                    continue
-                known[digest] = RecordedInput(job.inputs[number], self.text(job, number))
-                lines.append(json.dumps({"sha256": digest, **vars(known[digest])}) + "\n")
-        if lines:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as stream:
-                stream.writelines(lines)
+                if digest != UNREADABLE and digest not in self._documents:
+                    new.setdefault(digest, (job, number))
+        if new:
+            self._documents.append(self._document(digest, *place) for digest, place in new.items())
+
+    def _document(self, digest: str, job: Job, number: int) -> dict[str, str]:
+        return {"sha256": digest, "path": job.inputs[number], "text": self.text(job, number)}
 
     def get(self, digest: str) -> RecordedInput | None:
         """What was recorded for a digest."""
-        return self._entries().get(digest)
+        document = self._documents.get(digest)
+        if document is None or "path" not in document or "text" not in document:
+            return None
+        return RecordedInput(str(document["path"]), str(document["text"]))
 
     def text(self, job: Job, number: int) -> str:
-        """What an input's digest is made of today; empty for a data file, and if it cannot be read."""
+        """What an input's digest is made of today; empty for a data file, a long text, and if it cannot be read."""
         try:
             material = self._reader.material(job, number)
         except OSError:
             return ""
-        text = (material or b"").decode("utf-8", "replace")
+        if material is None or len(material) > _LONGEST_TEXT:
+            return ""
+        text = material.decode("utf-8", "replace")
         if job.inputs[number] == job.script:
             text = text.partition(_SAME_IN_ALL)[0]
         return text
-
-    def _entries(self) -> dict[str, RecordedInput]:
-        if self._known is None:
-            self._known = _read(self._path)
-        return self._known
-
-
-def _read(path: Path) -> dict[str, RecordedInput]:
-    known: dict[str, RecordedInput] = {}
-    for document in read_documents(path):
-        with suppress(KeyError, TypeError):  # a line of another form
-            known[document["sha256"]] = RecordedInput(str(document["path"]), str(document["text"]))
-    return known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,11 @@ from tunebook.disk.digests import (
     place_of_script,
     text_material,
 )
+from tunebook.disk.read import read_bytes
 
 __all__ = ["InputReader", "ReadInputs", "texts_digest"]
+
+_LONGEST_TEXT = 1 << 26  # bytes of a configuration or a script; data and models are read piece by piece
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,7 @@ class InputReader:
 
     def _place(self, script: str) -> str:
         """The directory for which a script was written: the experiment may have been moved since."""
-        with open(script, "rb", buffering=0) as stream:  # noqa: PTH123
-            found = place_of_script(stream.read())
+        found = place_of_script(_text_bytes(script))
         return self._root if found is None else os.fsdecode(found)
 
     def _once(self, seen: dict[str, str], kind: str, path: str, read: Callable[[str], str]) -> str:
@@ -153,10 +156,16 @@ def _problem(error: OSError) -> str:
 
 
 def _material(full: str, places: Sequence[str]) -> bytes:
-    with open(full, "rb", buffering=0) as stream:  # noqa: PTH123
-        raw = stream.read()
+    raw = _text_bytes(full)
     experiment, *inputs = map(os.fsencode, places)
     return text_material(raw, inputs=inputs, experiment=experiment)
+
+
+def _text_bytes(path: str) -> bytes:
+    raw = read_bytes(path, most=_LONGEST_TEXT)
+    if raw is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    return raw
 
 
 def _is_same_place(one: str, other: str) -> bool:

@@ -1,23 +1,111 @@
-"""Reads files with one JSON document per line, to which a crash may have left a torn line."""
+"""Reads files with one JSON document per line, of any length, to which a crash may have left a torn line."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-__all__ = ["read_documents"]
+from tunebook.core.json_text import parse_json
+from tunebook.disk.read import open_regular
+
+__all__ = ["LONGEST_LINE", "KeyedDocuments", "read_documents", "whole_lines"]
+
+LONGEST_LINE = 1 << 24
+"""The bytes of a line that is read; a longer one is no document of tunebook's."""
+
+
+def whole_lines(stream: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[tuple[int, bytes]]:
+    """Yields each line with its place, without its end; lines that are longer are left out."""
+    place = stream.tell()
+    while piece := stream.readline(longest):
+        start = place
+        place += len(piece)
+        if piece.endswith(b"\n") or len(piece) < longest:
+            yield start, piece.removesuffix(b"\n")
+            continue
+        while piece and not piece.endswith(b"\n"):
+            piece = stream.readline(longest)
+            place += len(piece)
 
 
 def read_documents(path: Path) -> Iterator[Any]:
     """The documents in their order; lines that are no JSON are left out, and so is a file that cannot be read."""
+    for _, document in _placed_documents(path):
+        yield document
+
+
+def _placed_documents(path: Path) -> Iterator[tuple[int, Any]]:
     try:
-        lines = path.read_bytes().split(b"\n")
+        with open_regular(path) as stream:
+            for place, line in whole_lines(stream):
+                try:
+                    document = parse_json(line)
+                except ValueError:
+                    continue
+                yield place, document
     except OSError:
         return
-    for line in lines:
+
+
+class KeyedDocuments:
+    """The objects of a file by one of their values, the last one of each; only their places are kept in memory.
+
+    Args:
+        path: the file, which is only appended to; it is read when it is first needed.
+        key: the name of the value.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self._path = path
+        self._key = key
+        self._known: dict[str, int] | None = None
+
+    def __contains__(self, value: object) -> bool:
+        """Whether there is an object with this value."""
+        return value in self._places()
+
+    def get(self, value: str) -> dict[str, Any] | None:
+        """The object with this value."""
+        place = self._places().get(value)
+        if place is None:
+            return None
         try:
-            yield json.loads(line)
-        except ValueError:
-            continue
+            with open_regular(self._path) as stream:
+                stream.seek(place)
+                document = parse_json(stream.readline(LONGEST_LINE))
+        except (OSError, ValueError):  # it was replaced since
+            return None
+        return document if isinstance(document, dict) and document.get(self._key) == value else None
+
+    def append(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Adds objects at the file's end; a torn last line is closed first.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        places = self._places()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a+b") as stream:
+            place = stream.seek(0, os.SEEK_END)
+            if place and not _ends_a_line(stream, place):
+                place += stream.write(b"\n")
+            for document in documents:
+                places[str(document[self._key])] = place
+                place += stream.write(json.dumps(document).encode() + b"\n")
+
+    def _places(self) -> dict[str, int]:
+        if self._known is None:
+            self._known = {}
+            for place, document in _placed_documents(self._path):
+                value = document.get(self._key) if isinstance(document, dict) else None
+                if isinstance(value, str):
+                    self._known[value] = place
+        return self._known
+
+
+def _ends_a_line(stream: BinaryIO, size: int) -> bool:
+    stream.seek(size - 1)
+    return stream.read(1) == b"\n"

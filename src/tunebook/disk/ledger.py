@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
@@ -14,12 +15,15 @@ from typing import Any
 
 from tunebook.core.input_digests import InputDigests, digests_from_word
 from tunebook.core.jobs import JobState
+from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import LEDGER
+from tunebook.disk.read import open_regular
 
 __all__ = ["INTERRUPTED", "Event", "EventKind", "Ledger", "LedgerEntry", "LedgerReader", "read_ledger", "record"]
 
 _LOCK = threading.Lock()
-INTERRUPTED = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"})
+_LONGEST_LINE = 1 << 20
+INTERRUPTED = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "RESTART"})
 """First words of the reasons after which a job is submitted again without being asked."""
 
 
@@ -38,7 +42,7 @@ class EventKind(Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """One line of the ledger; an empty value is unknown, or was recorded by an earlier line of the same tag.
 
@@ -67,7 +71,12 @@ class Event:
     ended: str = ""
 
 
-@dataclass(frozen=True)
+_FIELDS = tuple(item.name for item in fields(Event))
+_TEXTS = frozenset(_FIELDS) - {"event", "state"}
+_OF_FEW_VALUES = ("job", "executor", "host", "reason", "inputs")  # kept once for all submissions
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """The ledger's record of one submission.
 
@@ -76,7 +85,7 @@ class LedgerEntry:
         last: the latest event, completed with the values of earlier events of the same tag.
         submitted: time of the first event.
         cancelled: whether tunebook set out to cancel it, successfully or not.
-        interruptions: how many submissions directly before it were ended by the cluster (:data:`INTERRUPTED`).
+        interruptions: how many submissions directly before it were interrupted (:data:`INTERRUPTED`).
     """
 
     number: int
@@ -108,7 +117,7 @@ class LedgerEntry:
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether the cluster ended it, through no fault of its own."""
+        """Whether the cluster or a restart of the machine ended it, through no fault of its own."""
         return not self.is_open and not self.cancelled and self.last.reason.partition(" ")[0] in INTERRUPTED
 
 
@@ -171,6 +180,7 @@ class LedgerReader:
         self._lines = 0
         self._unreadable = 0
         self._torn = 0
+        self._is_inside_line = False
         self._submissions: dict[str, LedgerEntry] = {}
         self._tags: dict[str, list[str]] = {}
 
@@ -200,17 +210,30 @@ class LedgerReader:
 
     def _read_new_lines(self) -> None:
         try:
-            with self._path.open("rb") as stream:
-                stream.seek(self._offset)
-                data = stream.read()
+            stream = open_regular(self._path)
         except (FileNotFoundError, NotADirectoryError):
             return
-        whole, _, torn = data.rpartition(b"\n")
-        if whole:
-            self._offset += len(whole) + 1
-            for line in whole.split(b"\n"):
-                self._fold(line)
-        self._torn = int(bool(torn.strip()))
+        with stream:
+            stream.seek(self._offset)
+            self._torn = 0
+            while piece := stream.readline(_LONGEST_LINE):
+                is_ended = piece.endswith(b"\n")
+                if not is_ended and len(piece) < _LONGEST_LINE:  # torn, or still being written: it is read again
+                    self._torn = int(not self._is_inside_line and bool(piece.strip()))
+                    return
+                self._offset += len(piece)
+                self._take(piece, is_ended=is_ended)
+
+    def _take(self, piece: bytes, *, is_ended: bool) -> None:
+        """Takes a line, or a piece of a line that is longer than any event."""
+        if self._is_inside_line:
+            self._is_inside_line = not is_ended
+        elif is_ended:
+            self._fold(piece)
+        else:
+            self._lines += 1
+            self._unreadable += 1
+            self._is_inside_line = True
 
     def _fold(self, line: bytes) -> None:
         self._lines += 1
@@ -237,22 +260,23 @@ class LedgerReader:
 
 
 def _event(line: bytes) -> Event | None:
-    known = {item.name for item in fields(Event)}
     try:
-        document = json.loads(line)
-        values = {key: value if isinstance(value, str) else str(value) for key, value in document.items()}
-        state = JobState(values["state"]) if "state" in values else None
-        texts = {key: value for key, value in values.items() if key in known - {"event", "state"}}
-        return Event(event=EventKind(values["event"]), state=state, **texts)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        document = parse_json(line)
+        texts = {}
+        for key, value in document.items():
+            if key in _TEXTS:
+                texts[key] = value if isinstance(value, str) else str(value)
+        for key in _OF_FEW_VALUES:
+            if key in texts:
+                texts[key] = sys.intern(texts[key])
+        state = JobState(document["state"]) if "state" in document else None
+        return Event(event=EventKind(document["event"]), state=state, **texts)
+    except UNFIT:
         return None
 
 
 def _continued(entry: LedgerEntry, event: Event) -> LedgerEntry:
-    missing = {}
-    for item in fields(Event):
-        known = getattr(entry.last, item.name)
-        if known and not getattr(event, item.name):
-            missing[item.name] = known
+    before = entry.last
+    values = [getattr(event, name) or getattr(before, name) for name in _FIELDS]
     cancelled = entry.cancelled or event.event is EventKind.CANCELLED
-    return replace(entry, last=replace(event, **missing), cancelled=cancelled)
+    return LedgerEntry(entry.number, Event(*values), entry.submitted, cancelled, entry.interruptions)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import LOCK
+from tunebook.disk.read import read_json
 from tunebook.errors import LockedError
 
 __all__ = ["exclusive"]
@@ -51,7 +53,7 @@ def exclusive(experiment: Path, purpose: str, *, wait_s: float = 0.0) -> Iterato
 
 def _holder(owner: Path) -> str:
     try:
-        document = json.loads(owner.read_text())
+        document = read_json(owner)
         return f" (process {document['pid']} on {document['host']} since {document['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *UNFIT):
         return ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.core.jobs import Job, job_from_json, job_to_json
+from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import MANIFEST
 from tunebook.disk.atomic import write_text
 from tunebook.disk.read import read_text
@@ -45,11 +46,11 @@ def read_manifest(experiment: Path) -> Manifest:
     if text is None:
         return Manifest()
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         generated = {str(path): tuple(map(str, digests)) for path, digests in document["generated"].items()}
         jobs = tuple(_placed(job_from_json(job), experiment) for job in document["jobs"])
         return Manifest(MappingProxyType(generated), jobs)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNFIT as error:
         hint = "restore it, or remove it: then every generated file that differs from the plan counts as edited"
         raise PlanError(f"the manifest cannot be read: {error!r}", file=MANIFEST, hint=hint) from None
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tunebook.core.paths import PASSED_CHECKS
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_json
 
 __all__ = ["check_digest", "read_passed", "write_passed"]
 
@@ -29,7 +29,7 @@ def check_digest(title: str, key: Mapping[str, Any]) -> str:
 def read_passed(experiment: Path) -> dict[str, str]:
     """Returns the figure by the digest of each check that passed; empty if the file is missing or cannot be read."""
     try:
-        document = json.loads(read_text(experiment / PASSED_CHECKS) or "{}")
+        document = read_json(experiment / PASSED_CHECKS) or {}
     except (OSError, ValueError):
         return {}
     if not isinstance(document, dict) or document.get("version") != _VERSION:

@@ -1,15 +1,15 @@
-"""Reads files of moderate size that anyone may have written: whole, within bounds, and without a wait for a pipe."""
+"""Reads files that anyone may have written: within bounds, and without a wait for a pipe."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from typing import Any
+from typing import Any, BinaryIO
 
 from tunebook.core.json_text import parse_json
 
-__all__ = ["MOST_BYTES", "read_bytes", "read_json", "read_text"]
+__all__ = ["MOST_BYTES", "open_regular", "read_bytes", "read_json", "read_text"]
 
 MOST_BYTES = 1 << 28
 """No plan, manifest or configuration is as long; files of jobs are streamed instead."""
@@ -42,14 +42,26 @@ def read_json(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> Any:
 def read_bytes(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> bytes | None:
     """Does what :func:`read_text` does, without decoding."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
+        file = open_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            code = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
-            raise OSError(code, "it is not a regular file", os.fspath(path))
-        if status.st_size > most:
-            raise OSError(errno.EFBIG, f"it has {status.st_size} bytes, and at most {most} are read", os.fspath(path))
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise OSError(errno.EFBIG, f"it has {size} bytes, and at most {most} are read", os.fspath(path))
         return file.read()
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Opens a file for reading piece by piece.
+
+    Raises:
+        OSError: it is missing, cannot be read, or is no regular file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+    raise OSError(code, "it is not a regular file", os.fspath(path))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tunebook.core.paths import SUBMISSIONS
 from tunebook.disk.git import Commit
-from tunebook.disk.json_lines import read_documents
+from tunebook.disk.json_lines import KeyedDocuments
 
 __all__ = ["SubmissionFacts", "SubmissionRecord"]
 
@@ -40,11 +38,10 @@ class SubmissionFacts:
 
 
 class SubmissionRecord:
-    """The facts of all submissions by their tags; read when it is first needed, and only appended to."""
+    """The facts of all submissions by their tags; only appended to."""
 
     def __init__(self, experiment: Path) -> None:
-        self._path = experiment / SUBMISSIONS
-        self._known: dict[str, SubmissionFacts] | None = None
+        self._documents = KeyedDocuments(experiment / SUBMISSIONS, "tag")
 
     def add(self, facts: Sequence[tuple[str, SubmissionFacts]]) -> None:
         """Records submissions by their tags, before the jobs are submitted.
@@ -52,28 +49,17 @@ class SubmissionRecord:
         Raises:
             OSError: the record cannot be written.
         """
-        self._entries().update(facts)
-        lines = [json.dumps({"tag": tag, **one.document}, ensure_ascii=False) + "\n" for tag, one in facts]
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.writelines(lines)
+        self._documents.append({"tag": tag, **one.document} for tag, one in facts)
 
     def get(self, tag: str) -> SubmissionFacts | None:
-        """The facts of one submission."""
-        return self._entries().get(tag)
-
-    def _entries(self) -> dict[str, SubmissionFacts]:
-        if self._known is None:
-            self._known = _read(self._path)
-        return self._known
-
-
-def _read(path: Path) -> dict[str, SubmissionFacts]:
-    known: dict[str, SubmissionFacts] = {}
-    for document in read_documents(path):
-        with suppress(KeyError, TypeError):  # a line of another form
+        """The facts of one submission; ``None`` if there are none, or of another form."""
+        document = self._documents.get(tag)
+        if document is None:
+            return None
+        try:
             commit = document["commit"]
             if commit is not None:
                 commit = Commit(str(commit["sha"]), tuple(commit["changed"]))
-            known[document["tag"]] = SubmissionFacts(commit, tuple(document["settings"]))
-    return known
+            return SubmissionFacts(commit, tuple(document["settings"]))
+        except (KeyError, TypeError):
+            return None

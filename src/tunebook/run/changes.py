@@ -29,12 +29,13 @@ def describe_changes(job: Job, changed: Sequence[str], before: InputDigests, rec
         known = record.get(before.contents[number]) if path in changed else None
         if known is None:
             continue
-        if number < len(job.texts):
-            parts += _changed_settings(known.text, record.text(job, number))
-            continue
-        parts += _moved(known.path, path)
-        if known.text:
-            parts += _changed_files(known.text, record.text(job, number))
+        is_text = number < len(job.texts)
+        if not is_text:
+            parts += _moved(known.path, path)
+        now = record.text(job, number)
+        if known.text and now:
+            compare = _changed_settings if is_text else _changed_files
+            parts += compare(known.text, now)
     return _shortened(list(dict.fromkeys(parts)))
 
 

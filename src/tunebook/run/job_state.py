@@ -13,7 +13,6 @@ from tunebook.artifacts.output import last_lines
 from tunebook.artifacts.progress import Progress, read_progress
 from tunebook.core.input_digests import changed_inputs
 from tunebook.core.jobs import Job, JobState, JobStatus
-from tunebook.disk.ledger import INTERRUPTED
 from tunebook.executors.base import Submitted
 from tunebook.run.failures import Diagnosis, diagnose
 from tunebook.run.report import JobReport
@@ -21,28 +20,30 @@ from tunebook.run.verdict import Evidence, Verdict
 
 __all__ = ["JobInRun", "Phase"]
 
-_RESUMABLE = INTERRUPTED | {"TIMEOUT"}
+_TIME_LIMIT = "TIMEOUT"
 _QUEUED = JobStatus(JobState.PENDING)
 
 
 class Phase(Enum):
     """What this run has done with a job.
 
-    ``SUBMITTED``, ``ADOPTED`` and ``CANCELLED`` are in flight: the executor has the job.
+    ``SUBMITTED``, ``ADOPTED``, ``WATCHED`` and ``CANCELLED`` are in flight: the executor has the job.
     """
 
     IDLE = "nothing, or the job may be submitted again"
     SUBMITTED = "submitted it"
-    ADOPTED = "watches a submission of an earlier run"
+    ADOPTED = "asks for a submission of an earlier run, which may have ended since"
+    WATCHED = "watches a submission of an earlier run"
     CANCELLED = "watches a submission that an earlier run set out to cancel"
     OVER = "submitted it, or tried to, and that is over: it is not submitted a second time"
-    SEEN_ENDING = "saw a submission of an earlier run end: a failure is not one of an earlier run"
+    SEEN_ENDING = "saw a submission of an earlier run go on and end: a failure is not one of an earlier run"
 
 
-_IN_FLIGHT = frozenset({Phase.SUBMITTED, Phase.ADOPTED, Phase.CANCELLED})
+_IN_FLIGHT = frozenset({Phase.SUBMITTED, Phase.ADOPTED, Phase.WATCHED, Phase.CANCELLED})
 _ONCE_ENDED = {
     Phase.SUBMITTED: Phase.OVER,
-    Phase.ADOPTED: Phase.SEEN_ENDING,
+    Phase.ADOPTED: Phase.IDLE,
+    Phase.WATCHED: Phase.SEEN_ENDING,
     Phase.CANCELLED: Phase.IDLE,
 }
 
@@ -113,7 +114,13 @@ class JobInRun:
         entry = self.evidence.entry
         if entry is None or entry.is_open or changed_inputs(self.job, entry.inputs, self.evidence.inputs):
             return False
-        return self.verdict.state is JobState.FAILED and entry.last.reason.partition(" ")[0] in _RESUMABLE
+        is_cut_short = entry.cancelled or entry.was_interrupted or entry.last.reason.startswith(_TIME_LIMIT)
+        return self.verdict.state is JobState.FAILED and is_cut_short
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether the cluster, or a restart of the machine, ended the latest submission."""
+        return self.evidence.entry is not None and self.evidence.entry.was_interrupted
 
     def begin(self, tag: str) -> None:
         """Starts a new submission."""
@@ -127,6 +134,12 @@ class JobInRun:
         if cancelled:
             self.phase = Phase.CANCELLED
         self.status = _QUEUED
+
+    def goes_on(self, status: JobStatus) -> None:
+        """Takes the executor's report of a job that is queued or runs."""
+        self.status, self.misses = status, 0
+        if self.phase is Phase.ADOPTED:
+            self.phase = Phase.WATCHED
 
     def locate(self, found: Submitted) -> None:
         """Takes the executor's id, and the file with the output if the executor knows it."""

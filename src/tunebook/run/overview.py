@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from tunebook.core.jobs import NEVER_RAN, NOT_REACHED, Job, JobState, JobStatus
-from tunebook.disk.ledger import Event, EventKind, record
+from tunebook.disk.ledger import EventKind
 from tunebook.errors import ExecutorError
-from tunebook.executors.base import Executor, Submission
+from tunebook.executors.base import Executor
 from tunebook.run.gather import input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
 from tunebook.run.preview import Preview, preview_of
+from tunebook.run.recorder import Recorder
 from tunebook.run.report import JobReport
 from tunebook.run.select import LoopOptions, select
+from tunebook.run.status import StatusTables
 from tunebook.run.verdict import CANCELLED, Verdict
 
 __all__ = ["cancel_jobs", "job_reports", "preview_run"]
+
+_LOOKS = 8
+_LOOK_S = 0.5
 
 
 def job_reports(
@@ -88,6 +96,8 @@ def _is_cancelled(one: JobInRun) -> bool:
 def _take_status(job_set: JobSet, one: JobInRun, status: JobStatus) -> None:
     if status.state.is_going:
         one.adopt(cancelled=_is_cancelled(one))
+        if _is_cancelled(one):
+            status = replace(status, reason="cancelled, and has not ended yet")
         one.status, one.started = status, status.started or one.started
         return
     job_id = one.job_id
@@ -113,41 +123,70 @@ def _without_outcome(job_set: JobSet, one: JobInRun, status: JobStatus) -> Verdi
 
 
 def cancel_jobs(
-    jobs: Sequence[Job], executor: Executor, *, experiment: Path, names: Collection[str] | None = None
+    jobs: Sequence[Job],
+    executor: Executor,
+    *,
+    experiment: Path,
+    names: Collection[str] | None = None,
 ) -> tuple[str, ...]:
     """Cancels the named jobs, or all, that are queued or running, and returns the names of those that were cancelled.
 
-    A run that watches them notices.
+    The logs and the plan's status tables record it; a run that watches the jobs notices.
 
     Raises:
         ExecutorError: some of them were submitted to another executor or on another host; nothing was cancelled.
     """
     experiment = experiment.resolve()
     surveyed = survey(jobs, experiment)
-    submissions: list[Submission] = []
-    for job in jobs:
-        entry = surveyed.ledger.entries.get(job.name)
-        is_chosen = names is None or job.name in names
-        if entry is None or not is_chosen or not surveyed.verdicts[job.name].ask:
+    job_set = JobSet(surveyed, experiment, frozenset(job.name for job in jobs), retry_failed=False)
+    chosen: list[JobInRun] = []
+    for one in job_set.by_name.values():
+        entry = one.evidence.entry
+        is_chosen = names is None or one.job.name in names
+        if entry is None or not is_chosen or not one.verdict.ask:
             continue
         if not entry.is_of(executor.name, executor.host):
-            raise ExecutorError(f"{job.name} was submitted to {entry.place}")
-        submissions.append(Submission(job, experiment, entry.last.tag, job_id=entry.last.job_id))
-    if not submissions:
+            raise ExecutorError(f"{one.job.name} was submitted to {entry.place}")
+        chosen.append(one)
+    if not chosen:
         return ()
-    return _cancel(submissions, executor)
+    recorder = Recorder(experiment, executor.name, executor.host, _local_time)
+    cancelled = _cancel(job_set, chosen, executor, recorder)
+    reports = job_reports(jobs, experiment=experiment, executors=[executor])
+    tables = StatusTables(experiment, _local_time, lambda message: recorder.log("WARNING", message))
+    tables.show(reports, now=True)
+    return cancelled
 
 
-def _cancel(submissions: Sequence[Submission], executor: Executor) -> tuple[str, ...]:
-    found = executor.find(submissions)
+def _local_time() -> datetime:
+    return datetime.now().astimezone()
+
+
+def _cancel(job_set: JobSet, chosen: Sequence[JobInRun], executor: Executor, recorder: Recorder) -> tuple[str, ...]:
+    found = executor.find([job_set.submission(one) for one in chosen])
     statuses = executor.poll([one.job_id for one in found.values()])
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    events: list[Event] = []
-    for one in submissions:
-        job_id = found[one.tag].job_id if one.tag in found else ""
-        if job_id and statuses[job_id].state.is_going:
-            events += [Event(now, one.tag, one.job.name, EventKind.CANCELLED, job_id)]
-    if events:  # the intention is recorded first: a job that survives is found again
-        record(submissions[0].experiment, *events)
+    going: list[JobInRun] = []
+    for one in chosen:
+        if one.tag in found:
+            one.locate(found[one.tag])
+            if statuses[one.job_id].state.is_going:
+                going.append(one)
+    if going:  # the intention is recorded first: a job that survives is found again
+        recorder.record(going, EventKind.CANCELLED)
+        for one in going:
+            recorder.log_tool(one.job.tool, "CANCEL_JOB", one.job.name, details=f"job {one.job_id}")
     executor.cancel(list(statuses))
-    return tuple(event.job for event in events)
+    names = tuple(one.job.name for one in going)
+    if going:
+        recorder.log("CANCELLED", f"{len(names)} jobs were cancelled", details=", ".join(names))
+        _await_end(executor, [one.job_id for one in going])
+    return names
+
+
+def _await_end(executor: Executor, ids: Sequence[str]) -> None:
+    """Gives jobs a few seconds to end: the tables are then written once, with their last states."""
+    with suppress(ExecutorError):
+        for _ in range(_LOOKS):
+            if not any(status.state.is_going for status in executor.poll(ids).values()):
+                return
+            time.sleep(_LOOK_S)

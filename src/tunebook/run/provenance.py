@@ -15,7 +15,7 @@ from tunebook.core.paths import PROOF, PROVENANCE
 from tunebook.disk.atomic import write_text
 from tunebook.disk.git import Commit, read_commit
 from tunebook.disk.ledger import LedgerEntry
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_json
 from tunebook.disk.submissions import SubmissionFacts, SubmissionRecord
 from tunebook.run.job_state import JobInRun
 
@@ -156,6 +156,6 @@ def _inputs(job: Job, digests: InputDigests) -> Iterator[dict[str, str]]:
 def _read(path: Path) -> Any:
     """A JSON file; ``None`` if it is missing or unreadable."""
     try:
-        return json.loads(read_text(path) or "null")
+        return read_json(path)
     except (OSError, ValueError):
         return None

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tunebook.artifacts.output import last_lines
 from tunebook.core.input_digests import InputDigests
-from tunebook.core.jobs import LOST, NEVER_RAN, NOT_REACHED, JobState, JobStatus
+from tunebook.core.jobs import LOST, NEVER_RAN, NOT_REACHED, RESTARTED, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
+from tunebook.disk.interrupts import deferred, interruptible
 from tunebook.disk.ledger import EventKind, LedgerEntry
 from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError
 from tunebook.executors.base import Batch, Executor, Intake, Submitted
@@ -24,6 +25,7 @@ from tunebook.run.verdict import Verdict
 
 __all__ = ["Submitter"]
 
+_SIGNALLED = 128
 _MOST_NOT_REACHED = 10
 """Each pack that ends too early has run at least one of its jobs, unless something is wrong with all of them."""
 
@@ -238,6 +240,10 @@ class Submitter:
 
     def finish(self, one: JobInRun, status: JobStatus) -> None:
         """Records how a job ended: by its own outcome, otherwise by its executor's report."""
+        with deferred():  # a job that has ended is not one that an interrupt ended
+            self._finish(one, status)
+
+    def _finish(self, one: JobInRun, status: JobStatus) -> None:
         if not self.has_outcome(one):
             if self._was_dropped(one, status):
                 self._take_back([one], "a job that it needs has failed")
@@ -250,7 +256,7 @@ class Submitter:
         self._recorder.record_end(one, state, reason)
         one.end()
         self._jobs.look_again(one, self._recorder.entry(one))
-        if one.may_resume and one.verdict.rerun:  # the cluster interrupted it
+        if one.was_interrupted and one.verdict.rerun:
             one.release()
         self._recorder.log_change(one, one.verdict.state.value, reason=one.verdict.reason)
         self._record_provenance(one)
@@ -272,7 +278,8 @@ class Submitter:
         elif outcome.exit_code == 0:
             return JobState.COMPLETED, ""
         # A scheduler's word (TIMEOUT, CANCELLED by 1000) says more than the output, which says more than an exit code.
-        if status.reason.partition(" ")[0].isupper():
+        had_ended = outcome is not None and outcome.exit_code <= _SIGNALLED and status.reason == RESTARTED
+        if status.reason.partition(" ")[0].isupper() and not had_ended:
             return JobState.FAILED, status.reason
         reason = word_for(last_lines(one.output))
         if outcome is None and not reason:
@@ -338,7 +345,7 @@ class Submitter:
             self._recorder.log("WARNING", message, explanation=str(error))
 
     def cancel_all(self) -> None:
-        """Cancels the jobs in flight.
+        """Cancels the jobs in flight; kills them if a further signal arrives meanwhile.
 
         The intention is recorded first: a job that survives is found again, and not taken for a failure.
         """
@@ -346,9 +353,13 @@ class Submitter:
         for one in flying:
             self._recorder.record([one], EventKind.CANCELLED)
             self._recorder.log_tool(one.job.tool, "CANCEL_JOB", one.job.name, details=f"job {one.job_id or '-'}")
-        self._find([one for one in flying if not one.job_id])
+        self._find([one for one in flying if not one.job_id or one.job.name in self._adopting])
         ids = [one.job_id for one in flying if one.job_id]
-        self._executor.cancel(ids)
+        try:
+            with interruptible():
+                self._executor.cancel(ids)
+        except KeyboardInterrupt:
+            self._executor.cancel(ids, at_once=True)
         statuses = self._executor.poll(ids)
         for one in flying:
             status = statuses.get(one.job_id, JobStatus(JobState.UNKNOWN))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+from tunebook.core.json_text import parse_json
+from tunebook.core.paths import expanded
 from tunebook.core.site import Environment
 from tunebook.disk.program import own_python_first, run_program
 from tunebook.errors import ToolError
@@ -62,7 +63,7 @@ def probe(environment: Environment, *, modules: Sequence[str], names: Sequence[s
     lines = "\n".join(modules or (":",))
     script = f"load_modules() {{\n{lines}\n}}\n{_script()}"
     code = _CODE.format(names=list(names), mark=_MARK)
-    venv = str(Path(environment.venv).expanduser()) if environment.venv else ""
+    venv = expanded(environment.venv) if environment.venv else ""
     argv = ["bash", "-c", script, "bash", environment.conda_env, venv, code]
     env = own_python_first(os.environ) | {"HF_HUB_OFFLINE": "1"}
     try:
@@ -77,7 +78,7 @@ def probe(environment: Environment, *, modules: Sequence[str], names: Sequence[s
 
 
 def _probed(document: str, venv: str, *, is_conda: bool) -> Probed:
-    python, prefix, conda, versions, errors = json.loads(document)
+    python, prefix, conda, versions, errors = parse_json(document)
     wanted = prefix
     if is_conda:
         wanted = conda

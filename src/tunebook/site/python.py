@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.core.jobs import Stage
+from tunebook.core.json_text import parse_json
 from tunebook.core.site import Environment, environment_text
 from tunebook.disk.program import run_program
 from tunebook.disk.read import read_text
@@ -127,7 +127,7 @@ def _conda_info(here: Surroundings) -> dict[str, list[str]]:
     if program:
         with suppress(ToolError, ValueError):
             answer = run_program([program, "info", "--json"], timeout_s=_ANSWER_S, env=here.env)
-            document = json.loads(answer.stdout)
+            document = parse_json(answer.stdout)
             if isinstance(document, dict):
                 return document
     return {}

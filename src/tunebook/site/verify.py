@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunebook.core.paths import expanded
 from tunebook.core.site import TOOL_ENVIRONMENT, Environment, Site, environment_text, line_of, setting, values_of
 from tunebook.errors import Problem
 from tunebook.site.machine import Surroundings
@@ -77,10 +78,10 @@ def _of_person(site: Site, here: Surroundings) -> Iterator[Complaint]:
 def _of_paths(site: Site) -> Iterator[Complaint]:
     for key in ("scratch", "models_dir"):
         value = getattr(site, key)
-        if value and not Path(value).expanduser().is_dir():
+        if value and not Path(expanded(value)).is_dir():
             yield Complaint(key, f"{setting(key).label} {value} is not a directory on this machine", is_error=False)
     if site.output_dir_base:
-        path = Path(site.output_dir_base).expanduser()
+        path = Path(expanded(site.output_dir_base))
         existing = path
         while not existing.exists():
             existing = existing.parent

@@ -11,7 +11,7 @@ from tunebook.core.paths import DATA_RECORD, expanded
 from tunebook.core.plan import Plan
 from tunebook.core.plan.settings import effective
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_json, read_text
 from tunebook.tools.base import Context
 from tunebook.tools.data_quality import overlap_cautions, split_cautions
 from tunebook.tools.datasets import read_dataset_facts
@@ -73,7 +73,7 @@ def data_flaws(experiment: Path, plan: Plan, *, overlapping: Collection[str] = (
 
 def _recorded(experiment: Path) -> object:
     try:
-        return json.loads(read_text(experiment / DATA_RECORD) or "{}")
+        return read_json(experiment / DATA_RECORD) or {}
     except ValueError:
         return {}
 

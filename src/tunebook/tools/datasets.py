@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from heapq import heappush, heappushpop
+from heapq import heappop, heappush
 from itertools import combinations, count
 from pathlib import Path
 from types import MappingProxyType
@@ -164,6 +164,7 @@ class _Split:
         self._first: list[tuple[str, Record]] = []
         self._longest: list[tuple[int, int, str, Record]] = []
         self._characters = 0
+        self._longest_characters = 0
         self._order = count()
 
     def add(self, place: str, record: Record) -> None:
@@ -181,11 +182,14 @@ class _Split:
             self._characters += size
             self._first.append((place, record))
             return
-        entry = (size, next(self._order), place, record)
-        if len(self._longest) < _LONGEST:
-            heappush(self._longest, entry)
-        else:
-            heappushpop(self._longest, entry)
+        heappush(self._longest, (size, next(self._order), place, record))
+        self._longest_characters += size
+        while len(self._longest) > _LONGEST or self._has_too_long():
+            self._longest_characters -= heappop(self._longest)[0]
+
+    def _has_too_long(self) -> bool:
+        """Whether several examples are longer together than what is kept; the longest one is always kept."""
+        return self._longest_characters > _MOST_CHARACTERS and len(self._longest) > 1
 
     def sample(self) -> Iterator[tuple[str, Record]]:
         yield from self._first

@@ -34,3 +34,11 @@ class HashCounts:
         return sum(
             len(set(mine).intersection(theirs)) for mine, theirs in zip(self._buckets, other._buckets, strict=True)
         )
+
+    def found_in(self, other: HashCounts) -> int:
+        """How many of the texts that were added, each as often as it was added, were added to the other."""
+        found = 0
+        for mine, theirs in zip(self._buckets, other._buckets, strict=True):
+            known = set(theirs)
+            found += sum(text in known for text in mine)
+        return found

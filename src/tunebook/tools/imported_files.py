@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from tunebook.disk.read import read_bytes
+
 __all__ = ["imported_files"]
 
 
@@ -63,7 +65,7 @@ def _imported_names(file: Path) -> tuple[tuple[int, tuple[str, ...]], ...]:
 def _parsed(file: Path, _mtime_ns: int, _size: int) -> tuple[tuple[int, tuple[str, ...]], ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tree = ast.parse(file.read_bytes())
+        tree = ast.parse(read_bytes(file) or b"")
     names: list[tuple[int, tuple[str, ...]]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -28,6 +28,7 @@ __all__ = [
     "environment_lines",
     "input_path",
     "job_variables",
+    "script_parts",
     "script_problems",
     "script_start",
     "script_text",
@@ -84,6 +85,26 @@ def script_text(
 ) -> str:
     """Returns the whole script.
 
+    Raises:
+        ValueError: see :func:`script_parts`.
+    """
+    start, end = script_parts(
+        job, job_name=job_name, modules=modules, environment=environment, variables=variables, body=body
+    )
+    return start + end
+
+
+def script_parts(
+    job: Job,
+    *,
+    job_name: str,
+    modules: Sequence[str],
+    environment: Environment,
+    variables: Mapping[str, Shell],
+    body: str,
+) -> tuple[str, str]:
+    """Returns the script in two parts: the values of this job, and the commands that all such scripts share.
+
     Args:
         job: the job; the header asks for its resources.
         job_name: the name that the scheduler shows.
@@ -105,7 +126,13 @@ def script_text(
     lines += ["set -euo pipefail", ""]
     lines += [f"{name}={assigned(value)}" for name, value in variables.items()]
     lines += [*environment_lines(modules, environment), ""]
-    return "\n".join(lines) + "\n" + script_start() + body
+    return "\n".join(lines) + "\n", _commands(body)
+
+
+@lru_cache
+def _commands(body: str) -> str:
+    """The commands of every script with this body: one text, which memory holds once."""
+    return script_start() + body
 
 
 def environment_lines(modules: Sequence[str], environment: Environment) -> list[str]:

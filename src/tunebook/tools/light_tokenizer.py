@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tunebook.disk.read import read_json
 from tunebook.tools.runtime.model_files import read_chat_template
 
 __all__ = ["LightTokenizer", "TokenizerUnavailableError"]
@@ -123,7 +124,7 @@ def _content(token: Any) -> str:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = read_json(file)
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

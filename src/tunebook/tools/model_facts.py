@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tunebook.disk.read import read_json
 from tunebook.tools.runtime.lfs import is_lfs_pointer
 from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
 from tunebook.tools.weights import tensor_shapes, weight_problem
@@ -301,7 +301,7 @@ def parameters_b(config: Mapping[str, Any]) -> float:
 
 def _json(path: Path) -> dict[str, Any] | None:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except (OSError, ValueError):
         return None
     if not isinstance(document, dict):

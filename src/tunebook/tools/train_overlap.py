@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 
 from tunebook.core.paths import STATE_DIRECTORY, expanded
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_json
 from tunebook.tools.data_record import files_state
+from tunebook.tools.hash_counts import HashCounts
 from tunebook.tools.runtime.data_files import DataReader
 from tunebook.tools.runtime.data_formats import DATASET_TYPES, FormatReader, Record
 
@@ -60,7 +61,7 @@ class Overlaps:
     def of_questions(self, path: str, kind: str | None, questions: Sequence[str]) -> Overlap:
         """The questions of an evaluation, as its log has them, among the inputs of a data set's training split."""
         identity = ["questions", path, kind, files_state(self.experiment, path), *questions]
-        return self._remembered(identity, lambda: self._compared(path, kind, questions))
+        return self._remembered(identity, lambda: self._compared(path, kind, _Texts(questions)))
 
     def of_file(self, path: str, kind: str | None, file: str) -> Overlap:
         """The questions in a task's own file, of the split that an evaluation asks."""
@@ -71,8 +72,8 @@ class Overlaps:
 
         return self._remembered(["file", path, kind, file, states], compared)
 
-    def _compared(self, path: str, kind: str | None, questions: Sequence[str]) -> Overlap:
-        if not files_state(self.experiment, path) or not questions:
+    def _compared(self, path: str, kind: str | None, questions: _Texts) -> Overlap:
+        if not files_state(self.experiment, path) or not questions.count:
             return Overlap()
         return _compared(self.experiment / expanded(path), kind, questions)
 
@@ -92,38 +93,49 @@ class Overlaps:
     def _known(self) -> dict[str, list[int]]:
         if self.use_cache:
             with suppress(ValueError, OSError):
-                known = json.loads(read_text(self.experiment / _CACHE) or "{}")
+                known = read_json(self.experiment / _CACHE)
                 if isinstance(known, dict):
                     return known
         return {}
 
 
-def _questions_in(path: Path, kind: str | None) -> list[str]:
+class _Texts:
+    """Texts as far as they are compared, which may be those of millions of examples: only their hashes are kept."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self.equal = HashCounts()
+        self.alike = HashCounts()
+        self.count = 0
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> None:
+        cut = text[:_LONGEST]
+        self.equal.add(cut)
+        self.alike.add(_plain(cut))
+        self.count += 1
+
+
+def _questions_in(path: Path, kind: str | None) -> _Texts:
     """The inputs of a file's test split, of its validation split, or of its only one; empty if it cannot be read."""
-    by_split: dict[str, list[str]] = {}
+    by_split: dict[str, _Texts] = {}
     with suppress(ValueError, OSError):
         for split, text in _inputs(path, kind):
-            by_split.setdefault(split, []).append(text)
+            by_split.setdefault(split, _Texts()).add(text)
     for split in _EVALUATED:
         if split in by_split:
             return by_split[split]
-    return next(iter(by_split.values())) if len(by_split) == 1 else []
+    return next(iter(by_split.values())) if len(by_split) == 1 else _Texts()
 
 
-def _compared(path: Path, kind: str | None, questions: Sequence[str]) -> Overlap:
-    cut = [question[:_LONGEST] for question in questions]
-    by_plain: dict[str, set[str]] = {}
-    for question in cut:
-        by_plain.setdefault(_plain(question), set()).add(question)
-    equal: set[str] = set()
-    alike: set[str] = set()
+def _compared(path: Path, kind: str | None, questions: _Texts) -> Overlap:
+    trained = _Texts()
     with suppress(ValueError, OSError):
         for split, text in _inputs(path, kind):
-            same = by_plain.get(_plain(text[:_LONGEST]), set()) if split == _TRAIN else set()
-            alike |= same
-            equal |= same & {text[:_LONGEST]}
-    count = sum(question in equal for question in cut)
-    return Overlap(len(cut), count, sum(question in alike for question in cut) - count)
+            if split == _TRAIN:
+                trained.add(text)
+    equal = questions.equal.found_in(trained.equal)
+    return Overlap(questions.count, equal, questions.alike.found_in(trained.alike) - equal)
 
 
 def _plain(text: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.tools.runtime.lfs import is_lfs_pointer
 
 __all__ = ["tensor_shapes", "weight_problem"]
@@ -64,16 +64,16 @@ def tensor_shapes(file: Path) -> dict[str, list[int]]:
     """Tensor to its shape, by the header of a whole safetensors file."""
     with file.open("rb") as stream:
         length = struct.unpack("<Q", stream.read(_LENGTH))[0]
-        entries = json.loads(stream.read(length))
+        entries = parse_json(stream.read(length))
     return {name: entry.get("shape", []) for name, entry in entries.items() if name != "__metadata__"}
 
 
 def _tensor_ends(header: bytes) -> dict[str, int] | None:
     """Tensor to the end of its bytes after the header; ``None`` for an invalid header."""
     try:
-        entries = json.loads(header)
+        entries = parse_json(header)
         return {name: int(entry["data_offsets"][1]) for name, entry in entries.items() if name != "__metadata__"}
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except UNFIT:
         return None
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from tunebook.analysis.collect.sample_rows import row_of, samples_of
 from tunebook.analysis.data_files import write_parquet
+from tunebook.core.json_text import UNFIT
 from tunebook.core.measures import Direction
 from tunebook.core.paths import ANALYSIS_MEMORY
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_json
 from tunebook.tools.results import EvaluationResults, LoggedMetric, LogHeader, Samples
 
 __all__ = ["EvaluationLog", "LogReader", "UnreadableLog"]
@@ -134,13 +135,13 @@ class LogReader:
 def _remembered_headers(experiment: Path) -> dict[str, EvaluationLog]:
     logs = {}
     try:
-        document = json.loads(read_text(experiment / _HEADER_CACHE) or "{}")
+        document = read_json(experiment / _HEADER_CACHE) or {}
         if document.get("version") == _VERSION:
             for entry in document["logs"]:
                 header = _header(entry["header"])
                 log = EvaluationLog(str(entry["path"]), str(entry["stamp"]), str(entry["tool"]), header)
                 logs[log.path] = log
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *UNFIT):
         return {}
     return logs
 

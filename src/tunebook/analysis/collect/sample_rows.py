@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from tunebook.core.json_text import parse_json
 from tunebook.tools.results import Samples
 
 __all__ = ["row_of", "samples_of"]
@@ -43,7 +44,7 @@ def samples_of(row: Mapping[str, Any]) -> Samples:
         metadata[name] = tuple(value if value is None else sys.intern(value) for value in column)
     score_metadata = {}
     for name, text in zip(row["score_metadata_names"], row["score_metadata"], strict=True):
-        score_metadata[name] = tuple(json.loads(text))
+        score_metadata[name] = tuple(parse_json(text))
     return Samples(
         **columns,
         values=dict(zip(row["measures"], map(tuple, row["values"]), strict=True)),

@@ -15,6 +15,7 @@ from typing import Any
 
 from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
 from tunebook.analysis.report.library import library
+from tunebook.core.json_text import parse_json
 from tunebook.disk.atomic import write_bytes, write_text
 from tunebook.disk.read import read_text
 from tunebook.errors import ToolError
@@ -68,7 +69,7 @@ def _draw_here(figures: Sequence[Figure], size: FigureSize, folder: Path) -> Non
 
 
 def _main() -> None:
-    document = json.load(sys.stdin)
+    document = parse_json(sys.stdin.read())
     library(Path(document["memory"]))
     figures = [Figure(**values) for values in document["figures"]]
     _draw_here(figures, FigureSize(**document["size"]), Path(document["folder"]))

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tunebook.analysis.charts.figure import Figure, FigureSize
-from tunebook.analysis.installed_code import installed_code
 from tunebook.analysis.report.drawing import draw, paths_of
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_json
 from tunebook.disk.stamps import NEVER_FRESH_NS, files_below, stamp_of
+from tunebook.tools.installed_code import installed_code
 
 __all__ = ["write_figures"]
 
@@ -68,7 +68,7 @@ def _state(key: str, *files: Path) -> str:
 
 def _read(path: Path) -> Mapping[str, str]:
     try:
-        document = json.loads(read_text(path) or "{}")
-    except ValueError:
+        document = read_json(path) or {}
+    except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tunebook.core.json_text import parse_json
 from tunebook.disk.program import Conversation, own_python_first
 from tunebook.errors import ToolError
 from tunebook.tools.runtime.steering import remove_steering
@@ -59,7 +60,7 @@ class Worker:
             self._process = Conversation(_command(), env=_environment(self._folder.name), errors=self._errors)
         request = json.dumps({"function": function, "arguments": dict(arguments)}, default=str)
         try:
-            answer = json.loads(self._process.ask(request, timeout_s=self._timeout_s))
+            answer = parse_json(self._process.ask(request, timeout_s=self._timeout_s))
         except ToolError as error:
             self._process = None  # the next request gets a new process
             raise ToolError(f"{error}: {self._last_words()}") from error
@@ -92,7 +93,7 @@ def main() -> int:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for line in sys.stdin:
-        answers.write(json.dumps(_answer(json.loads(line))) + "\n")
+        answers.write(json.dumps(_answer(parse_json(line))) + "\n")
         answers.flush()
     return 0
 

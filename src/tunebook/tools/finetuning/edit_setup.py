@@ -11,10 +11,12 @@ from typing import Any
 import yaml
 
 from tunebook.core.parameters import suggestion
+from tunebook.core.paths import expanded
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.tools.base import Shrunk
 from tunebook.tools.finetuning.setup import Setup
 from tunebook.tools.finetuning.setup_file import SetupFile
+from tunebook.tools.runtime.yaml_reading import compose_yaml
 
 __all__ = ["set_values", "smaller_batch"]
 
@@ -102,7 +104,7 @@ def _paths(setup: Setup, given: Mapping[str, str]) -> dict[str, str]:
 
 def _missing_paths(paths: Mapping[str, str], experiment: Path) -> Iterator[Problem]:
     for path, what in paths.items():
-        full = experiment / Path(path).expanduser()
+        full = experiment / expanded(path)
         if not full.exists():
             yield Problem(f"{what} {full} was not found", hint="correct the path; nothing was changed")
 
@@ -135,7 +137,7 @@ def _scalar(form: Form, key: str, value: str) -> str:
 
 
 def _replace(form: Form, text: str, key: str, scalar: str) -> str:
-    root = yaml.compose(text, Loader=yaml.SafeLoader)  # its marks count characters, which a C loader's do not promise
+    root = compose_yaml(text, loader=yaml.SafeLoader)  # its marks count characters, which a C loader's do not promise
     for key_node, node in root.value if isinstance(root, yaml.MappingNode) else ():
         if form.key(str(key_node.value)) == key:
             start, end = node.start_mark.index, node.end_mark.index

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from tunebook.artifacts.text_files import read_readable
 from tunebook.tools.finetuning.setup import SETUP
 from tunebook.tools.results import TrainingResults, UsedSettings
+from tunebook.tools.runtime.yaml_reading import load_yaml
 
 __all__ = ["FinetuningResults", "text_of"]
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class FinetuningResults(TrainingResults):
@@ -22,7 +20,7 @@ class FinetuningResults(TrainingResults):
     def read_settings(self, run_directory: Path) -> UsedSettings:
         """Reads ``setup_finetune.yaml``."""
         try:
-            document = yaml.load(text_of(run_directory / SETUP), Loader=_LOADER)  # noqa: S506  a safe loader, in C
+            document = load_yaml(text_of(run_directory / SETUP))
         except yaml.YAMLError:
             document = None
         if not isinstance(document, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tunebook.core.json_text import parse_json
 from tunebook.errors import ToolError
+from tunebook.tools.inspect.log_bounds import check_bounds
 from tunebook.tools.results import LoggedMetric, LogHeader, LogReadings
 
 __all__ = ["first_line", "open_log", "quiet_inspect", "read_log_headers", "reducers_of"]
@@ -53,9 +54,10 @@ def open_log(path: Path) -> Any:
 
 @lru_cache(maxsize=2_048)
 def _open(path: Path, size: int, mtime_ns: int) -> Any:
-    from inspect_ai.log import read_eval_log
+    from inspect_ai.log import read_eval_log  # it also teaches `zipfile` its compression
 
     del size, mtime_ns  # they identify the state of a file
+    check_bounds(path)
     return read_eval_log(str(path), header_only=True)
 
 
@@ -85,7 +87,7 @@ def first_line(error: BaseException) -> str:
 
 
 def _header(log: Any, row: Mapping[str, Any]) -> LogHeader:
-    packages = json.loads(_string(row, "packages") or "{}")
+    packages = parse_json(_string(row, "packages") or "{}")
     created = ""
     if _string(row, "created"):
         created = row["created"].isoformat()

@@ -9,6 +9,8 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
+from tunebook.core.json_text import parse_json
+from tunebook.tools.inspect.log_completions import completions
 from tunebook.tools.inspect.log_headers import first_line, open_log, quiet_inspect
 from tunebook.tools.inspect.log_reductions import reduced_samples
 from tunebook.tools.inspect.score_values import columns_of, flat_scores
@@ -27,36 +29,45 @@ _Row = dict[str, Any]
 
 def read_log_samples(paths: Sequence[Path]) -> LogReadings[Samples]:
     """Reads the samples of each log."""
-    logs: dict[str, Any] = {}  # by the location that the data frame names
-    path_of: dict[str, Path] = {}
     unreadable: dict[Path, str] = {}
     with quiet_inspect():
-        for path in paths:
-            try:
-                log = open_log(path)
-            except Exception as error:  # noqa: BLE001  it was replaced or torn since its header was read
-                unreadable[path] = first_line(error)
-            else:
-                logs[log.location] = log
-                path_of[log.location] = path
+        logs, path_of = _opened(paths, unreadable)
         rows = _rows_of_many(list(logs.values()))
         for location, log in logs.items():
-            if location in rows:
-                continue
-            try:  # it is torn, or a copy, which the common frame leaves out
-                rows |= _rows([log])
-            except Exception as error:  # noqa: BLE001  zip, JSON and pydantic each fail in their own way
-                unreadable[path_of[location]] = first_line(error)
-                continue
-            if location not in rows:
-                unreadable[path_of[location]] = "it has no samples, but its header names some"
-        for location, own in rows.items():
-            _add_answers(path_of[location], own)
+            path = path_of[location]
+            problem = "" if location in rows else _read_alone(log, rows)
+            problem = problem or _add_answers(path, rows[location])
+            if problem:
+                unreadable[path] = problem
     found = {}
-    for location, own in rows.items():
-        log = logs[location]
-        found[path_of[location]] = reduced_samples(log, _samples(own, _most_tokens(log)))
+    for location, log in logs.items():
+        if path_of[location] not in unreadable:
+            found[path_of[location]] = reduced_samples(log, _samples(rows[location], _most_tokens(log)))
     return LogReadings(found, unreadable)
+
+
+def _opened(paths: Sequence[Path], unreadable: dict[Path, str]) -> tuple[dict[str, Any], dict[str, Path]]:
+    """The logs and their paths by the location that data frames name; adds why others cannot be opened."""
+    logs: dict[str, Any] = {}
+    path_of: dict[str, Path] = {}
+    for path in paths:
+        try:
+            log = open_log(path)
+        except Exception as error:  # noqa: BLE001  it was replaced or torn since its header was read
+            unreadable[path] = first_line(error)
+        else:
+            logs[log.location] = log
+            path_of[log.location] = path
+    return logs, path_of
+
+
+def _read_alone(log: Any, rows: dict[str, list[_Row]]) -> str:
+    """Adds the rows of a log that is torn, or a copy, which a common frame leaves out; returns why it has none."""
+    try:
+        rows |= _rows([log])
+    except Exception as error:  # noqa: BLE001  zip, JSON and pydantic each fail in their own way
+        return first_line(error)
+    return "" if log.location in rows else "it has no samples, but its header names some"
 
 
 def _rows_of_many(logs: Sequence[Any]) -> dict[str, list[_Row]]:
@@ -76,7 +87,7 @@ def _rows(logs: Sequence[Any]) -> dict[str, list[_Row]]:
     frame = samples_df(logs, columns, quiet=True)  # its own parallel reading is slower on a few cores
     rows: dict[str, list[_Row]] = {}
     for location, row in zip(frame["log"], frame["row"], strict=True):
-        rows.setdefault(location, []).append(json.loads(row))
+        rows.setdefault(location, []).append(parse_json(row))
     return rows
 
 
@@ -126,29 +137,21 @@ def _choices(choices: Sequence[str]) -> str:
     return "".join(f"\n{letter}) {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False))
 
 
-def _add_answers(log: Path, rows: Sequence[_Row]) -> None:
-    """Adds the models' completions where the scorers logged no answer: only the full samples have them."""
-    from inspect_ai.analysis import SampleColumn, samples_df
+def _add_answers(log: Path, rows: Sequence[_Row]) -> str:
+    """Adds the models' completions where the scorers logged no answer: only the full samples have them.
 
-    without = [row for row in rows if row["answer"] is None]
+    Returns why they cannot be read.
+    """
+    without = {(row["id"], row["repeat"]): row for row in rows if row["answer"] is None}
     if not without:
-        return
-    columns = [
-        SampleColumn("id", path="id", type=str),
-        SampleColumn("epoch", path="epoch"),
-        SampleColumn("completion", path=_completion, full=True),
-    ]
-    frame, _ = samples_df(str(log), columns, strict=False, quiet=True)
-    if "completion" in frame:
-        keys = zip(frame["id"], frame["epoch"], strict=True)
-        answers = dict(zip(keys, frame["completion"].fillna(""), strict=True))
-        for row in without:
-            row["answer"] = answers.get((row["id"], row["repeat"]))
-
-
-def _completion(sample: Any) -> str:
-    output = getattr(sample, "output", None)
-    return str(getattr(output, "completion", ""))[:_LONGEST_TEXT]
+        return ""
+    try:
+        for key, answer in completions(log):
+            if key in without:
+                without[key]["answer"] = answer[:_LONGEST_TEXT]
+    except Exception as error:  # noqa: BLE001  zip, JSON and pydantic each fail in their own way
+        return first_line(error)
+    return ""
 
 
 def _samples(rows: Sequence[_Row], limit: int | None) -> Samples:

@@ -7,13 +7,13 @@ torch, Transformers and inspect-ai are imported inside the functions.
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tunebook.disk.read import read_json
 from tunebook.tools.deep.evaluated_prompts import first_difference, learnt_share, prompt_tokens
 from tunebook.tools.runtime.inspect_eval import LOADER
 
@@ -64,7 +64,7 @@ def _handed_over(
     with tempfile.TemporaryDirectory() as folder, _listening() as calls:
         out = Path(folder) / "model.json"
         prepare(Path(model), out, **options)
-        arguments = json.loads(out.read_text(encoding="utf-8"))
+        arguments = read_json(out)
         from inspect_ai.model._providers.hf import HuggingFaceAPI
 
         provider = HuggingFaceAPI("probe", **arguments)

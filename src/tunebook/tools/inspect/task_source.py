@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
+from tunebook.disk.read import read_bytes
 from tunebook.tools.task_script import TaskFunction, TaskScript
 
 __all__ = ["read_task_script"]
@@ -53,7 +54,7 @@ def _source(path: Path) -> str:
         raise ValueError("is not a file")
     if path.suffix != ".py":
         raise ValueError(f"has the ending `{path.suffix}`: give a script that ends in .py")
-    raw = path.read_bytes()
+    raw = read_bytes(path) or b""
     try:
         source = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

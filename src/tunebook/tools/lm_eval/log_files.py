@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from tunebook.core.json_text import parse_json
+from tunebook.disk.read import open_regular, read_json
 from tunebook.tools.lm_eval.log_metrics import logged_directions, logged_metrics, measure_name
 from tunebook.tools.results import LogHeader, Samples
 from tunebook.tools.runtime.lm_eval_log import samples_file
@@ -21,7 +23,13 @@ __all__ = ["read_header", "read_task_samples"]
 _LONGEST_TEXT = 1000
 _PACKAGES = {"lm-eval": "lm_eval_version", "transformers": "transformers_version"}
 
+_LONGEST_LINE = 1 << 25  # bytes of one sample
+_MOST_RESULTS_BYTES = 1 << 25
+_SCALARS = (bool, int, float)
+
 _Row = dict[str, Any]
+_Measure = tuple[str, str]
+"""A metric and a filter."""
 
 
 def read_header(file: Path) -> LogHeader:
@@ -50,7 +58,7 @@ def read_header(file: Path) -> LogHeader:
 
 
 def _read(file: Path) -> Mapping[str, Any]:
-    values = json.loads(file.read_text(encoding="utf-8"))
+    values = read_json(file, most=_MOST_RESULTS_BYTES)
     if not isinstance(values, dict):
         raise ValueError("it holds no object")  # noqa: TRY004  a wrong file
     return values
@@ -66,9 +74,11 @@ def read_task_samples(file: Path) -> Samples:
     tasks = list(results["configs"])
     rows: dict[str, _Row] = {}
     for task in tasks:
-        lines = _lines(file, task)
-        averaged = _averaged(lines, results["results"].get(task) or {})
-        _add_rows(rows, lines, averaged, prefix=f"{task}/" if len(tasks) > 1 else "")
+        found = _TaskSamples()
+        for line in _lines(file, task):
+            found.add(line)
+        averaged = found.averaged(results["results"].get(task) or {})
+        found.add_rows(rows, averaged, prefix=f"{task}/" if len(tasks) > 1 else "")
     ordered = [rows[name] for name in sorted(rows, key=_id_key)]
     measures = dict.fromkeys(measure for row in ordered for measure in row["values"])
     return Samples(
@@ -84,58 +94,75 @@ def read_task_samples(file: Path) -> Samples:
     )
 
 
-def _lines(results: Path, task: str) -> list[_Row]:
-    with samples_file(results, task).open(encoding="utf-8", newline="\n") as lines:
-        return [json.loads(line) for line in lines]
+def _lines(results: Path, task: str) -> Iterator[_Row]:
+    """The samples of a task, one after the other: a file may have gigabytes of prompts."""
+    file = samples_file(results, task)
+    with open_regular(file) as stream:
+        number = 0
+        while line := stream.readline(_LONGEST_LINE):
+            number += 1
+            if len(line) == _LONGEST_LINE:
+                raise ValueError(f"{file.name}:{number} has more than {_LONGEST_LINE:,} bytes, and no more are read")
+            yield parse_json(line)
 
 
-def _averaged(lines: Sequence[_Row], reported: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """The measures of a task, each with its filter, that are the mean of what lm-eval logs of each sample.
+class _TaskSamples:
+    """The parts of a task's samples that are kept; whether a measure has values of samples is known at the end."""
 
-    Others, such as a perplexity or an F1 score, are computed of all samples together: a sample has no score of them.
-    """
-    numbers: dict[tuple[str, str], list[float]] = {}
-    for line in lines:
-        for metric in line["metrics"]:
-            number = _number(line[metric])
-            if number is not None:
-                numbers.setdefault((metric, line["filter"]), []).append(number)
-    found = set()
-    for (metric, filtering), values in numbers.items():
-        mean = _number(reported.get(f"{metric},{filtering}"))
-        if mean is None or math.isclose(mean, fmean(values), rel_tol=1e-6, abs_tol=1e-9):
-            found.add((metric, filtering))
-    return found
+    def __init__(self) -> None:
+        self._rows: dict[str, _Row] = {}
+        self._numbers: dict[_Measure, list[float]] = {}
+        self._filters: set[str] = set()
 
-
-def _add_rows(
-    rows: dict[str, _Row], lines: Sequence[_Row], averaged: AbstractSet[tuple[str, str]], *, prefix: str
-) -> None:
-    """Adds a task's samples; a sample has a line per filter.
-
-    Args:
-        averaged: the measures that samples have, with their filters.
-    """
-    filters = {line["filter"] for line in lines}
-    for line in lines:
+    def add(self, line: _Row) -> None:
+        """Adds a line; a sample has one per filter."""
+        self._filters.add(line["filter"])
         doc = line["doc"] if isinstance(line["doc"], dict) else {}
         is_ours = {"id", "input", "prompt", "target"} == doc.keys()
-        name = prefix + (str(doc["id"]) if is_ours else str(line["doc_id"]))
-        row = rows.setdefault(
-            name,
-            {
-                "id": name,
+        name = str(doc["id"]) if is_ours else str(line["doc_id"])
+        row = self._rows.get(name)
+        if row is None:
+            row = self._rows[name] = {
                 "prompt": (str(doc["input"]) if is_ours else _prompt(line))[:_LONGEST_TEXT],
                 "target": _target(line)[:_LONGEST_TEXT],
                 "answer": _answer(line)[:_LONGEST_TEXT],
                 "values": {},
-                "metadata": {} if is_ours else doc,
-            },
-        )
+                "metadata": {} if is_ours else {str(key): _short(value) for key, value in doc.items()},
+            }
         for metric in line["metrics"]:
-            if (metric, line["filter"]) not in averaged:
-                continue
-            row["values"][measure_name(metric, line["filter"], filters)] = _number(line[metric])
+            number = _number(line[metric])
+            row["values"][metric, line["filter"]] = number
+            numbers = self._numbers.setdefault((metric, line["filter"]), [])
+            if number is not None:
+                numbers.append(number)
+
+    def averaged(self, reported: Mapping[str, Any]) -> set[_Measure]:
+        """The measures, each with its filter, that are the mean of what lm-eval logs of each sample.
+
+        Others, such as a perplexity or an F1 score, are computed of all samples together: a sample has no score.
+        """
+        found = set()
+        for (metric, filtering), values in self._numbers.items():
+            mean = _number(reported.get(f"{metric},{filtering}"))
+            if values and (mean is None or math.isclose(mean, fmean(values), rel_tol=1e-6, abs_tol=1e-9)):
+                found.add((metric, filtering))
+        return found
+
+    def add_rows(self, rows: dict[str, _Row], averaged: AbstractSet[_Measure], *, prefix: str) -> None:
+        """Hands the samples over with the values of these measures."""
+        for name, row in self._rows.items():
+            values = {}
+            for (metric, filtering), value in row["values"].items():
+                if (metric, filtering) in averaged:
+                    values[measure_name(metric, filtering, self._filters)] = value
+            rows[f"{prefix}{name}"] = row | {"id": f"{prefix}{name}", "values": values}
+
+
+def _short(value: Any) -> Any:
+    """A column's value as far as metadata can use it: the rest of a long text tells no groups apart."""
+    if isinstance(value, str):
+        return value[:_LONGEST_TEXT]
+    return value if isinstance(value, _SCALARS) else None
 
 
 def _prompt(line: _Row) -> str:

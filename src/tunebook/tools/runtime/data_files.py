@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tunebook.tools.runtime.json_stream import JsonStream, parse_json
+from tunebook.tools.runtime.json_stream import LONGEST_VALUE, JsonStream, parse_json
 from tunebook.tools.runtime.lfs import is_lfs_pointer
 
 __all__ = ["SUFFIXES", "DataReader", "MissingReaderError", "RawExample", "split_name"]
@@ -23,7 +23,10 @@ _SPLITS = {"val": "validation", "valid": "validation", "dev": "validation"}
 _KNOWN = ("train", "validation", "test")
 _SHARD = re.compile(r"(?P<split>.+?)[-_](?P<number>\d{5})-of-(?P<total>\d{5})(?:-[0-9a-f]{8,})?")
 _NOT_DATA = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "metadata.json"}
+_LONGEST_LINE = LONGEST_VALUE + 1
 _BATCH = 1000
+_BATCH_BYTES = 2**25
+_READ_BYTES = 2**20
 
 
 class MissingReaderError(ValueError):
@@ -201,16 +204,25 @@ def _contents(file: Path) -> Iterator[_Content]:
 
 def _json_lines(file: Path) -> Iterator[_Content]:
     """One value per line; only a line feed ends a line, since JSON strings may hold U+2028 and other line ends."""
+    for number, raw in _lines(file):
+        text = _decoded(raw, file, number)
+        if not text.strip(" \t\r\n"):
+            continue
+        try:
+            value = parse_json(text)
+        except ValueError as error:
+            raise ValueError(f"{file}:{number}: {error}") from None
+        yield None, number, value
+
+
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
     with file.open("rb") as lines:
-        for number, raw in enumerate(lines, start=1):
-            text = _decoded(raw, file, number)
-            if not text.strip(" \t\r\n"):
-                continue
-            try:
-                value = parse_json(text)
-            except ValueError as error:
-                raise ValueError(f"{file}:{number}: {error}") from None
-            yield None, number, value
+        number = 0
+        while raw := lines.readline(_LONGEST_LINE):
+            number += 1
+            if len(raw) == _LONGEST_LINE:
+                raise ValueError(f"{file}:{number}: the line has more than {LONGEST_VALUE:,} bytes")
+            yield number, raw
 
 
 def _decoded(raw: bytes, file: Path, number: int) -> str:
@@ -268,12 +280,11 @@ def _splits(stream: JsonStream) -> Iterator[_Content]:
 
 def _undecodable(file: Path) -> str:
     """The message on the first line that is not UTF-8."""
-    with file.open("rb") as lines:
-        for number, raw in enumerate(lines, start=1):
-            try:
-                _decoded(raw, file, number)
-            except ValueError as error:
-                return str(error)
+    try:
+        for number, raw in _lines(file):
+            _decoded(raw, file, number)
+    except ValueError as error:
+        return str(error)
     return f"{file}: not UTF-8; save the file as UTF-8"
 
 
@@ -283,11 +294,18 @@ def _parquet(file: Path) -> Iterator[_Content]:
     except ImportError:
         raise MissingReaderError(f"{file} can be read only where pyarrow is installed: pip install pyarrow") from None
     try:
-        with parquet.ParquetFile(file) as table:
-            for batch in table.iter_batches(batch_size=_BATCH):
+        with parquet.ParquetFile(file, buffer_size=_READ_BYTES) as table:
+            for batch in table.iter_batches(batch_size=_rows_at_once(table.metadata)):
                 for value in batch.to_pylist():
                     yield None, None, value
     except (ValueError, NotImplementedError) as error:  # pyarrow's ArrowInvalid and ArrowNotImplementedError
         raise ValueError(f"{file} is not a whole Parquet file: {error}") from error
     except OSError as error:  # damaged pages
         raise ValueError(f"{file} cannot be read: {error}") from error
+
+
+def _rows_at_once(metadata: Any) -> int:
+    """As many rows as fit into the bytes that are in memory at a time."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    row_bytes = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
+    return max(1, min(_BATCH, _BATCH_BYTES // max(1, row_bytes)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from tunebook.tools.runtime.data_files import RawExample
@@ -21,6 +22,10 @@ Record = dict[str, Any]
 _ROLES = ("system", "user", "assistant")
 _SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
 _CALLS = ("tool_calls", "function_call")
+_MOST_NAMES = 20  # of fields in a message
+_MOST_UNUSED = 100  # names of fields that are counted each
+_LONGEST_NAME = 100
+_FURTHER = "further fields"
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,17 @@ def _note_unused(value: Mapping[str, Any], used: Iterable[str], prefix: str, unu
     known = set(used)
     for key, content in value.items():
         if key not in known and content not in (None, "", [], {}):
-            unused[f"{prefix}{key}"] += 1
+            name = f"{prefix}{key}"
+            is_shown = name in unused or (len(unused) < _MOST_UNUSED and len(name) <= _LONGEST_NAME)
+            unused[name if is_shown else _FURTHER] += 1
+
+
+def _names(value: Mapping[str, Any]) -> str:
+    """The names of an example's fields, for a message."""
+    names = [name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…" for name in islice(value, _MOST_NAMES)]
+    if len(value) > _MOST_NAMES:
+        names.append(f"and {len(value) - _MOST_NAMES} more")
+    return ", ".join(names) or "none"
 
 
 _ALPACA = ExampleFormat("Alpaca", ("instruction", "output"), _alpaca, optional=("input",), joins=True)
@@ -214,11 +229,11 @@ class FormatReader:
 
     def _lacking(self, form: ExampleFormat, value: Mapping[str, Any]) -> str:
         missing = next(field for field in form.fields if field not in value)
-        return f"the field `{missing}` is missing; the fields are: {', '.join(value) or 'none'}"
+        return f"the field `{missing}` is missing; the fields are: {_names(value)}"
 
     def _no_form(self, value: Mapping[str, Any]) -> str:
         allowed = "; ".join(form.shown for form in DATASET_TYPES[self._type])
-        message = f"Dataset Type {self._type} needs {allowed}; the fields are: {', '.join(value) or 'none'}"
+        message = f"Dataset Type {self._type} needs {allowed}; the fields are: {_names(value)}"
         for name, forms in DATASET_TYPES.items():
             if any(form.fits(value) for form in forms):
                 return f"{message}; for these write `- **Dataset Type:** {name}`"

@@ -42,24 +42,29 @@ def _forget_metrics(metrics: Path, epoch: int) -> None:
     """Keeps the metrics of the epochs before this one."""
     if not metrics.is_file():
         return
-    kept = []
-    for line in metrics.read_text(encoding="utf-8").splitlines():
-        try:
-            is_earlier = json.loads(line)["epoch"] < epoch
-        except (ValueError, KeyError, TypeError):
-            continue  # a torn line
-        if is_earlier:
-            kept.append(line)
-    metrics.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    part = metrics.with_name(f"{metrics.name}.part")
+    with metrics.open("rb") as lines, part.open("wb") as kept:
+        for line in lines:
+            try:
+                is_earlier = json.loads(line)["epoch"] < epoch
+            except (ValueError, KeyError, TypeError):
+                continue  # a torn line
+            if is_earlier:
+                kept.write(line.rstrip(b"\r\n") + b"\n")
+    part.replace(metrics)
 
 
 def check_metrics(path: Path) -> None:
     """Checks the metrics, if there are any: custom recipes may log elsewhere."""
     if not path.is_file():
         return
-    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    losses = [entry for entry in entries if "loss" in entry]
-    if not losses:
+    last = None
+    with path.open("rb") as lines:
+        for line in lines:
+            entry = json.loads(line) if line.strip() else {}
+            if "loss" in entry:
+                last = entry
+    if last is None:
         raise JobError(f"training ended without a single step: {path} contains no step")
-    if losses[-1]["loss"] is None:
-        raise JobError(f"training diverged: the loss of step {losses[-1]['step']} is not finite")
+    if last["loss"] is None:
+        raise JobError(f"training diverged: the loss of step {last['step']} is not finite")

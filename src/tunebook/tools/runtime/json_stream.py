@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["JsonStream", "parse_json"]
+__all__ = ["LONGEST_VALUE", "JsonStream", "parse_json"]
+
+LONGEST_VALUE = 2**25
+"""The characters of one value, such as an example of a data set; a longer one is refused."""
 
 _CHUNK = 2**20
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -21,8 +25,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuses an object with one key twice: Python would silently keep the last value."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key in counts if counts[key] > 1)
         raise ValueError(f"the key `{twice}` appears twice in one object")
     return found
 
@@ -86,7 +90,7 @@ class JsonStream:
             try:
                 value, end = _DECODER.raw_decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
-                if self._is_torn(error) and self._fill():
+                if self._is_torn(error) and self._fill_value():
                     continue
                 raise ValueError(f"not valid JSON: {error.msg} (line {self._line_at(error.pos)})") from None
             except RecursionError:
@@ -94,7 +98,7 @@ class JsonStream:
             except ValueError as error:
                 raise ValueError(f"{error} (line {self.line})") from None
             # A number at the end of the buffer may have further digits.
-            if end < len(self._buffer) or not self._fill():
+            if end < len(self._buffer) or not self._fill_value():
                 self._at = end
                 return value
 
@@ -144,6 +148,12 @@ class JsonStream:
         self._buffer = self._buffer[self._at :] + chunk
         self._at = self._counted = 0
         return bool(chunk)
+
+    def _fill_value(self) -> bool:
+        """Reads more of a value that the buffer does not hold as a whole."""
+        if len(self._buffer) - self._at > LONGEST_VALUE:
+            raise ValueError(f"a value has more than {LONGEST_VALUE:,} characters (line {self.line})")
+        return self._fill()
 
     def _is_torn(self, error: json.JSONDecodeError) -> bool:
         """Whether the value may be correct, but ends behind the buffer."""

@@ -129,13 +129,15 @@ def _yaml(file: Path, depth: int) -> dict[str, Any]:
     """A file with the files that it includes; functions are not looked up."""
     import yaml
 
+    from tunebook.tools.runtime.yaml_reading import load_yaml
+
     class Loader(yaml.SafeLoader):
         """Reads lm-eval's own tags as text."""
 
     Loader.add_multi_constructor("!", lambda _loader, _suffix, node: str(node.value))
     try:
-        values = yaml.load(file.read_bytes(), Loader=Loader)  # noqa: S506  derived from the safe loader
-    except (OSError, yaml.YAMLError):
+        values = load_yaml(file.read_text(encoding="utf-8"), loader=Loader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     if not isinstance(values, dict):
         return {}

@@ -16,12 +16,12 @@ from typing import Any
 import yaml
 
 from tunebook.tools.runtime.trl_keys import DATA, DATA_SETTINGS, FIXED, OWN, OWN_SETTINGS, TRL_SETTINGS, Setting
+from tunebook.tools.runtime.yaml_reading import compose_yaml
 
 __all__ = ["Settings", "SettingsError", "load_settings", "read_settings"]
 
 _SECTIONS = {DATA: DATA_SETTINGS, OWN: OWN_SETTINGS}
 _FLOAT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+|[-+]?([0-9]+\.[0-9]*|\.[0-9]+)")
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a plan of a thousand runs reads as many files
 _Nodes = list[tuple[str, yaml.Node, int]]
 
 
@@ -103,7 +103,7 @@ def read_settings(text: str, *, file: str) -> Settings:
 
 def _root(text: str, file: str) -> yaml.Node:
     try:
-        root = yaml.compose(text, Loader=_LOADER)
+        root = compose_yaml(text)
     except yaml.YAMLError as error:
         raise SettingsError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(root, yaml.MappingNode):
@@ -175,7 +175,7 @@ def _plain(node: yaml.Node) -> Any:
     document = yaml.SafeLoader("")
     try:
         return document.construct_object(node, deep=True)
-    except (ValueError, yaml.YAMLError):
+    except (ValueError, LookupError, AttributeError, OverflowError, yaml.YAMLError):  # a tag that the text does not fit
         return str(node.value)
 
 

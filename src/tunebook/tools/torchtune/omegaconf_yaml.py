@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from tunebook.tools.yaml_read import read_mapping
+
 __all__ = ["read_config"]
 
 # OmegaConf's rule: `1e-5` is a float, which YAML 1.1 reads as a text.
@@ -44,11 +46,15 @@ def read_config(text: str) -> Any:
 
     Raises:
         yaml.YAMLError: the text is not YAML.
-        omegaconf.errors.OmegaConfBaseException: an interpolation does not resolve.
+        ValueError: an interpolation does not resolve.
     """
-    document = yaml.load(text, Loader=_Loader)  # noqa: S506  it is a safe loader
+    document = read_mapping(text, _Loader)
     if "${" not in text:
         return document
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
-    return OmegaConf.to_container(OmegaConf.create(document), resolve=True)
+    try:
+        return OmegaConf.to_container(OmegaConf.create(document), resolve=True)
+    except (OmegaConfBaseException, RecursionError) as error:
+        raise ValueError(f"its `${{…}}` cannot be resolved: {error}") from None

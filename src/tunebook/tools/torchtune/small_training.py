@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tunebook.core.json_text import parse_json
 from tunebook.tools.deep.plain_training import PlainSettings, PlainTraining, adapted_places
 from tunebook.tools.deep.random_model import random_model
 from tunebook.tools.deep.saved_adapter import compare_checkpoint
@@ -84,7 +85,7 @@ def _configuration(config: Mapping[str, Any], values: Mapping[str, Any], folder:
     from omegaconf import OmegaConf
 
     model, data = folder / "model", folder / "data.json"
-    written = json.loads(json.dumps(dict(values)))
+    written = parse_json(json.dumps(dict(values)))
     examples = written.pop("examples")
     data.write_text(json.dumps({"train": examples, "validation": examples[:2]}), encoding="utf-8")
     random_model({**config, "vocab_size": WORDS}, model, std=_STD, dtype=str(written["dtype"]))
@@ -179,4 +180,4 @@ def _orders(session: Any, epochs: int) -> list[list[int]]:
 
 def _metrics(cfg: Any) -> list[dict[str, Any]]:
     lines = Path(cfg.metric_logger.path).read_text(encoding="utf-8").splitlines()
-    return [entry for entry in map(json.loads, lines) if "loss" in entry]
+    return [entry for entry in map(parse_json, lines) if "loss" in entry]

@@ -6,7 +6,6 @@ own files.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tunebook.core.json_text import UNFIT
+from tunebook.disk.read import read_json
 from tunebook.errors import PlanError
 from tunebook.tools.known_models import known_model, unknown_model
 from tunebook.tools.model_facts import ModelFacts, parameters_b
@@ -124,9 +125,9 @@ def _size_by_index(config: Mapping[str, Any], facts: ModelFacts | None) -> float
     if facts is None:
         return None
     try:
-        document = json.loads((facts.directory / _INDEX).read_text(encoding="utf-8"))
+        document = read_json(facts.directory / _INDEX)
         total = int(document["metadata"]["total_size"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *UNFIT):
         return None
     width = _BYTES.get(str(config.get("dtype") or config.get("torch_dtype")))
     return total / width / 1e9 if width else None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import yaml
-
 from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Stage
 from tunebook.core.parameters import Value
@@ -35,6 +33,7 @@ from tunebook.tools.trl.models import TrlModel, resolve_model
 from tunebook.tools.trl.parameters import PLAN_PARAMETERS, SETUP_PARAMETERS, Trained
 from tunebook.tools.trl.rules import STEP_RULES, broken_rules, model_problems, model_rules
 from tunebook.tools.trl.targets import adapter_weights, module_names
+from tunebook.tools.yaml_read import read_mapping
 
 __all__ = ["SETUP_FILE", "TrlTool"]
 
@@ -97,7 +96,7 @@ class TrlTool(FinetuningTool[Setup, TrlModel]):
         found = read_settings(read(path), file=path)
         values = {**found.trl, DATA: found.data, OWN: found.own}
         problems = verify_config(training.run, sft_values(training), values, path)
-        launched = yaml.load(read(launcher), Loader=yaml.CSafeLoader)
+        launched = read_mapping(read(launcher))
         if not isinstance(launched, dict):
             launched = {}
         return [*problems, *verify_config(training.run, accelerate_values(training), launched, launcher)]

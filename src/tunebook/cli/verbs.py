@@ -1,0 +1,123 @@
+"""The verbs by name: a verb's module is imported when the verb is called, so that start-up costs what is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+from tunebook import api
+
+__all__ = ["SETTINGS", "Verbs"]
+
+SETTINGS: dict[str, Any] = {
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "rich_markup_mode": None,  # plain help: the formatted one imports a Markdown parser, which takes long
+    "pretty_exceptions_enable": False,
+}
+
+
+@dataclass(frozen=True)
+class _Verb:
+    """A verb before its module is imported.
+
+    Attributes:
+        module: the module in this package whose ``register`` adds the verb.
+        summary: the first sentence of the verb's help.
+        tool: the tool whose stage alone the verb does; empty for all stages.
+    """
+
+    module: str
+    summary: str
+    tool: str = ""
+
+
+_VERBS = {
+    "design": _Verb("design", "Plan an experiment: verify its resources, estimate its cost, and write the plan."),
+    "import": _Verb("import_", "Make a plan from an experiment_summary.yaml."),
+    "check": _Verb("check", "Read the plan and the site settings, verify them, and print every setting in effect."),
+    "scaffold": _Verb(
+        "scaffold",
+        "Write the run directories that the plan asks for: configurations and scripts, training then evaluation.",
+    ),
+    "setup-finetune": _Verb(
+        "setup_finetune", "Derive a run's configuration and script again from the settings that you edited."
+    ),
+    "run": _Verb("run", "Run the jobs that are not completed: trainings, and each evaluation after its own training."),
+    "status": _Verb("status", "Show the state of every training and evaluation."),
+    "cancel": _Verb("status", "End the queued and running jobs."),
+    "analyze": _Verb("analyze", "Compare the trained runs: write tables, statistics and reports to `analysis/`."),
+    "site": _Verb("site", "Show or write the site settings: `site [DIRECTORY]`, `site init`."),
+    "tools": _Verb("tools", "List the tools that a plan can name, installed or not, with their versions."),
+    "demo": _Verb(
+        "demo", "Fine-tune and evaluate a small real model on this machine, from the plan to the comparison."
+    ),
+}
+_OF_ONE_TOOL = {
+    "scaffold": "Write the configurations and scripts of {tool} only.",
+    "run": "Run the jobs of {tool} only.",
+}
+"""Verbs of which there is one more for each tool, behind the verb itself."""
+
+
+class Verbs(TyperGroup):
+    """All verbs; the installed tools are looked up when verbs are listed, or when none of tunebook's own is meant."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._verbs = dict(_VERBS)
+        self._knows_tools = False
+        self._announce()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Returns the names of all verbs in their order."""
+        self._add_tools()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Returns the verb with the first sentence of its help, for lists."""
+        if cmd_name not in self.commands:
+            self._add_tools()
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Returns the verb that is called, with its parameters."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is None or command is None:
+            return name, command, rest
+        return name, self.loaded(name), rest
+
+    def loaded(self, name: str) -> Any:
+        """Returns a verb with its parameters; imports its module."""
+        verb = self._verbs[name]
+        module = import_module(f"tunebook.cli.{verb.module}")
+        app = typer.Typer(**SETTINGS)
+        if verb.tool:
+            module.register_tool(app, verb.tool)
+        else:
+            module.register(app)
+        return get_group(app).commands[name]
+
+    def _add_tools(self) -> None:
+        if self._knows_tools:
+            return
+        self._knows_tools = True
+        self._verbs = dict(_with_tools(api.tool_names()))
+        self._announce()
+
+    def _announce(self) -> None:
+        self.commands.clear()
+        for name, verb in self._verbs.items():
+            self.add_command(TyperCommand(name, help=verb.summary))
+
+
+def _with_tools(tools: tuple[str, ...]) -> Iterator[tuple[str, _Verb]]:
+    for name, verb in _VERBS.items():
+        yield name, verb
+        for tool in tools if name in _OF_ONE_TOOL else ():
+            yield f"{name}-{tool}", _Verb(verb.module, _OF_ONE_TOOL[name].format(tool=tool), tool)
