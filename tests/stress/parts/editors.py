@@ -190,7 +190,7 @@ def _run(setting: Setting) -> Outcome:
     written = sum(part.updates for part in found)
     copies = sum(part.warnings for part in found)
     figures = (
-        f"{count} saves of {len(_EDITORS)} kinds of editor in {plans} plans, {tries} updates, {written} of them written, "
+        f"{count} saves of {len(_EDITORS)} kinds of editor in {plans} plans, {tries} updates, {written} written, "
         f"{len(faults)} plans or edits lost, {copies} copies kept, {time.monotonic() - begun:.0f} s"
     )
     return Outcome(figures=figures, faults=faults)
