@@ -20,8 +20,9 @@ from tunebook.disk.ledger import read_ledger
 from tunebook.errors import LockedError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
+from tunebook.run.cancelling import cancel_jobs
 from tunebook.run.loop import Hooks, run_jobs
-from tunebook.run.overview import cancel_jobs, job_reports
+from tunebook.run.overview import job_reports
 from tunebook.run.report import JobReport, Snapshot
 from tunebook.run.select import LoopOptions
 from tunebook.run.summary import run_summary
