@@ -25,6 +25,7 @@ __all__ = [
     "MANIFEST",
     "METRICS",
     "PACKS",
+    "PARTS",
     "PASSED_CHECKS",
     "PLAN_FILE",
     "PROOF",
@@ -35,6 +36,7 @@ __all__ = [
     "SITE_FILE",
     "STATE_DIRECTORY",
     "SUBMISSIONS",
+    "VERIFIED",
     "checkpoint",
     "evaluation_script",
     "evaluation_stem",
@@ -54,6 +56,7 @@ DATA_RECORD = f"{STATE_DIRECTORY}/data.json"
 PASSED_CHECKS = f"{STATE_DIRECTORY}/passed_checks.json"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
 PACKS = f"{STATE_DIRECTORY}/packs"
+PARTS = f"{STATE_DIRECTORY}/parts"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 DIGESTS = f"{STATE_DIRECTORY}/digests.json"
 INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"
@@ -61,6 +64,7 @@ HYPOTHESES = f"{STATE_DIRECTORY}/hypotheses.json"
 REPLACED_PLANS = f"{STATE_DIRECTORY}/plan"
 LAST_GOOD_PLAN = f"{REPLACED_PLANS}/last-good.md"
 SUBMISSIONS = f"{STATE_DIRECTORY}/submissions.jsonl"
+VERIFIED = f"{STATE_DIRECTORY}/verified.json"
 LOCK = f"{STATE_DIRECTORY}/lock"
 DESIGN_LOG = "design-experiment.log"
 SCAFFOLD_LOG = "scaffold-experiment.log"
