@@ -324,7 +324,7 @@ def test_a_secret_in_a_module_line_is_an_error_that_does_not_repeat_it(command: 
     (problem,) = parsed.errors
     assert problem.line == 7
     assert f"a module line holds a secret ({name})" in problem.message
-    value = command.split("=")[-1].split()[-1].strip("'")
+    value = command.rsplit("=", maxsplit=1)[-1].rsplit(maxsplit=1)[-1].strip("'")
     assert value not in str(problem)
     assert parsed.site.modules == ("module load cuda",)
 
