@@ -11,6 +11,7 @@ TunebookError                 shown to a person as one message, never as a trace
 ├── ToolError                 a tool is missing or refused its work               (exit code 1)
 ├── ExecutorError             jobs could not be started or asked for              (exit code 1)
 │   ├── QueueFullError        not now: the executor takes no more at the moment
+│   ├── RefusedError          it refused a job, in its own words
 │   ├── UnclearError          it did not answer, and may have done what it was asked
 │   └── SlurmError            SLURM does not answer, or forbids what it was asked
 │       └── NoSlurmError      SLURM is not set up on this machine
@@ -37,6 +38,7 @@ __all__ = [
     "PlanError",
     "Problem",
     "QueueFullError",
+    "RefusedError",
     "SlurmError",
     "ToolError",
     "TunebookError",
@@ -148,6 +150,14 @@ class ExecutorError(TunebookError):
 
 class QueueFullError(ExecutorError):
     """The executor takes no more jobs at the moment."""
+
+
+class RefusedError(ExecutorError):
+    """SLURM refused a job; ``words`` are its own."""
+
+    def __init__(self, words: str, remark: str = "") -> None:
+        super().__init__(f"`sbatch` refused the job{', ' + remark if remark else ''}: {words}")
+        self.words = words
 
 
 class UnclearError(ExecutorError):

@@ -43,6 +43,11 @@ class Stage(Enum):
     PREPARATION = "preparation"
     EVALUATION = "evaluation"
 
+    @property
+    def noun(self) -> str:
+        """What one job of the stage is called."""
+        return "training" if self is Stage.PREPARATION else "evaluation"
+
 
 class JobState(Enum):
     """The state of a job; the values are the words of the plan's status tables, and ``unknown``."""

@@ -36,6 +36,7 @@ __all__ = [
     "SITE_FILE",
     "STATE_DIRECTORY",
     "SUBMISSIONS",
+    "VERIFIED",
     "checkpoint",
     "evaluation_script",
     "evaluation_stem",
@@ -63,6 +64,7 @@ HYPOTHESES = f"{STATE_DIRECTORY}/hypotheses.json"
 REPLACED_PLANS = f"{STATE_DIRECTORY}/plan"
 LAST_GOOD_PLAN = f"{REPLACED_PLANS}/last-good.md"
 SUBMISSIONS = f"{STATE_DIRECTORY}/submissions.jsonl"
+VERIFIED = f"{STATE_DIRECTORY}/verified.json"
 LOCK = f"{STATE_DIRECTORY}/lock"
 DESIGN_LOG = "design-experiment.log"
 SCAFFOLD_LOG = "scaffold-experiment.log"

@@ -108,7 +108,7 @@ class PlanFile:
             self.lost = self._missing(text)
             if self.lost:
                 return Outcome.LOST
-            self._replaced.save_good(seen, target)
+            self._replaced.save_good(seen)
         new = change(text)
         if new == text:
             self._remember(seen, is_ours=self._is_ours and seen.is_same(self._known))
@@ -136,7 +136,7 @@ class PlanFile:
     def _create(self, text: str) -> bool:
         """Writes a plan; returns whether there was none."""
         content = text.encode("utf-8", "surrogateescape")
-        part = self._replaced.new(content, None, self._path)
+        part = self._replaced.new(content, None)
         try:
             move_new(part, self._path)
         except FileExistsError:
@@ -194,18 +194,10 @@ class PlanFile:
                 self._remember(look(target), is_ours=True)
             return Outcome.DONE if is_written else Outcome.LATER
         ours = look(entry)
-        try:
-            is_written = swap_in(entry, target, seen)
-        except BaseException:
-            if ours is not None and mark_of(entry) == ours.mark:
-                entry.unlink()
-            raise
-        if is_written:
-            self._remember(ours, is_ours=True)
-            return Outcome.DONE
-        if ours is not None and mark_of(entry) == ours.mark:
-            entry.unlink()
-        return Outcome.LATER
+        if not swap_in(entry, target, seen):
+            return Outcome.LATER  # an editor may have opened even a version that was the plan for a moment
+        self._remember(ours, is_ours=True)
+        return Outcome.DONE
 
     def _new(self, target: Path, seen: Version, content: bytes) -> Path | None:
         """The new version with the old one's attributes; ``None`` if only a write in place keeps them."""
@@ -230,15 +222,17 @@ class PlanFile:
             is_old = entry.age_s > self.patience.watch_s
             if entry.is_changed or (is_old and entry.has_changed_unnoticed()):
                 self._put_back(entry, target)
-            elif is_old or mark_of(entry.path) == entry.ours:  # ours: a killed process did not come to write it
+            elif is_old:
                 entry.path.unlink(missing_ok=True)
 
     def _put_back(self, entry: Entry, target: Path) -> None:
+        """Makes a version that changed after it was replaced the plan again, unless a person saved a later one."""
         for _ in range(_TRIES):
             try:
                 written = look(entry.path)
-            except OSError:  # somebody put a link or a pipe in the plan's place for a moment
-                self._keep(entry.path)
+            except OSError:
+                kept = self._replaced.keep_as_it_is(entry.path)
+                self._warn(f"something that is no file was {PLAN_FILE} for a moment: it is now {kept}")
                 return
             there = look(target)
             if written is None:
@@ -250,7 +244,7 @@ class PlanFile:
                 return  # an editor may be between removing the plan and writing it
             is_ours = there.mark == entry.ours or (self._is_ours and there.is_same(self._known))
             if not is_ours and there.mark.mtime_ns >= written.mark.mtime_ns:
-                self._keep(entry.path)
+                self._put_aside(entry.path, written, is_ours=False)
                 return
             if swap_in(entry.path, target, there):
                 self._remember(None, is_ours=False)
@@ -258,16 +252,12 @@ class PlanFile:
                 return
 
     def _put_aside(self, path: Path, version: Version, *, is_ours: bool) -> None:
-        if mark_of(path) is None:
-            return
-        if is_ours:
-            self._replaced.named(path, version)
-        else:
-            self._keep(path)
-
-    def _keep(self, path: Path) -> None:
-        kept = self._replaced.keep(path)
-        self._warn(f"two programs saved {PLAN_FILE} at once: the later text is in it, and the other in {kept}")
+        """Goes on watching a version that is not the plan, and keeps a copy if it is a person's."""
+        if mark_of(path) is not None:
+            self._replaced.named(path, version, ours=None)
+        if not is_ours and version.content:
+            kept = self._replaced.keep(version)
+            self._warn(f"two programs saved {PLAN_FILE} at once: the later text is in it, and the other in {kept}")
 
 
 @dataclass(frozen=True)

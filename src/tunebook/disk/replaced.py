@@ -7,7 +7,9 @@ was killed between two steps.
 
 from __future__ import annotations
 
+import itertools
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,7 +23,7 @@ from tunebook.disk.versions import Mark, Version, copy_attributes, look, mark_of
 __all__ = ["Entry", "ReplacedPlans"]
 
 _NEW = "new.part"
-_FREE = 1000
+_NOTHING = Mark(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Entry:
 
     Attributes:
         since_ns: when it was put here.
-        ours: the version that tunebook wrote in its place.
+        ours: the version that tunebook wrote in its place; a mark that no file has if a person's was put back there.
         theirs: the version that was replaced.
         digest: that of its content.
     """
@@ -76,8 +78,8 @@ class ReplacedPlans:
                 since, ours, theirs, digest = name.split(".")
                 yield Entry(self.folder / name, int(since), Mark.read(ours), Mark.read(theirs), digest)
 
-    def new(self, content: bytes, replaced: Version | None, source: Path) -> Path:
-        """Writes a version that is to replace another, with that one's attributes, durably.
+    def new(self, content: bytes, replaced: Version | None, source: Path | None = None) -> Path:
+        """Writes a version that is to replace another at ``source``, with that one's attributes, durably.
 
         Raises:
             PermissionError: it cannot have those attributes.
@@ -92,41 +94,50 @@ class ReplacedPlans:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
-                if replaced is not None:
+                if replaced is not None and source is not None:
                     copy_attributes(handle, source, replaced.status)
                 os.fsync(handle)
         except BaseException:
             part.unlink()
             raise
-        return part if replaced is None else self.named(part, replaced)
+        return part if replaced is None else self.named(part, replaced, ours=mark_of(part))
 
-    def named(self, path: Path, replaced: Version) -> Path:
+    def named(self, path: Path, replaced: Version, *, ours: Mark | None) -> Path:
         """Gives a file of the folder the name by which the replaced version is recognized."""
-        ours = mark_of(path)
-        entry = self.folder / f"{time.time_ns()}.{ours}.{replaced.mark}.{replaced.digest}"
+        entry = self.folder / f"{time.time_ns()}.{ours or _NOTHING}.{replaced.mark}.{replaced.digest}"
         path.rename(entry)
         return entry
 
-    def keep(self, path: Path) -> Path:
-        """Keeps a version for good that a later one superseded."""
-        stamp = time.strftime("%Y-%m-%dT%H-%M-%S")
-        for number in range(_FREE):
-            kept = self.folder / f"kept-{stamp}-{number}.md"
-            if mark_of(kept) is None:
-                break
+    def keep(self, version: Version) -> Path:
+        """Keeps a copy of a person's version that a later one superseded: an editor may still hold the file."""
+        kept = self._free_name()
+        self._copy(version).rename(kept)
+        return kept
+
+    def keep_as_it_is(self, path: Path) -> Path:
+        """Keeps what is no regular file."""
+        kept = self._free_name()
         path.rename(kept)
         return kept
 
-    def save_good(self, version: Version, source: Path) -> None:
+    def _free_name(self) -> Path:
+        stamp = time.strftime("%Y-%m-%dT%H-%M-%S")
+        names = (self.folder / f"kept-{stamp}-{number}.md" for number in itertools.count())
+        return next(name for name in names if mark_of(name) is None)
+
+    def save_good(self, version: Version) -> None:
         """Keeps a copy of a plan that is whole."""
         if self.last_good.is_file() and read_text(self.last_good) == version.content.decode("utf-8", "surrogateescape"):
             return
-        try:
-            copy = self.new(version.content, version, source)
-        except PermissionError:  # another person's plan
-            copy = self.new(version.content, None, source)
-            copy.chmod(0o600)
-        copy.rename(self.last_good)
+        self._copy(version).rename(self.last_good)
+
+    def _copy(self, version: Version) -> Path:
+        """A new file that nobody can read who could not read the plan."""
+        copy = self.new(version.content, None)
+        copy.chmod(stat.S_IMODE(version.status.st_mode))
+        with suppress(PermissionError):  # another person's plan
+            os.chown(copy, version.status.st_uid, version.status.st_gid)
+        return copy
 
     def clock_ahead_s(self) -> float:
         """Seconds by which the file system's clock is ahead of this machine's: another machine may keep the files."""

@@ -72,13 +72,16 @@ class Survey:
     records: Records
 
 
-def survey(jobs: Sequence[Job], experiment: Path) -> Survey:
+def survey(jobs: Sequence[Job], experiment: Path, ledger: Ledger | None = None) -> Survey:
     """Reads and judges every job; asks no executor.
+
+    Args:
+        ledger: the ledger, if it was read just before.
 
     Raises:
         PlanError: two jobs have one name, or jobs need each other or missing jobs.
     """
-    ledger = read_ledger(experiment)
+    ledger = ledger or read_ledger(experiment)
     ordered = _in_order(jobs)
     evidence: dict[str, Evidence] = {}
     verdicts: dict[str, Verdict] = {}

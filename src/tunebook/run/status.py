@@ -36,6 +36,7 @@ class StatusTables:
         warn: Callable[[str], None],
         *,
         pause_s: float = _PAUSE_S,
+        share: int = _SHARE,
         patience: Patience | None = None,
     ) -> None:
         self._experiment = experiment
@@ -44,6 +45,7 @@ class StatusTables:
         self._warned: set[str] = set()
         self._written: datetime | None = None
         self._least_s = pause_s
+        self._share = share
         self._pause_s = pause_s
         self._shown: tuple[TrainingRow | EvaluationRow, ...] = ()
         self._plan = PlanFile(experiment, self._warn_once, patience)
@@ -74,7 +76,7 @@ class StatusTables:
             self._warn_of(str(error))
         self._written = self._clock()
         if not now:
-            self._pause_s = max(self._least_s, _SHARE * (time.monotonic() - begun))
+            self._pause_s = max(self._least_s, self._share * (time.monotonic() - begun))
 
     def _update(self, rows: tuple[TrainingRow | EvaluationRow, ...]) -> Outcome:
         training = [row for row in rows if isinstance(row, TrainingRow)]

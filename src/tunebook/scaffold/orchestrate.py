@@ -17,9 +17,12 @@ from tunebook.disk.read import read_text
 from tunebook.errors import Problem, TunebookError, UsageError, os_problem
 from tunebook.scaffold.blueprint import Blueprint, Part, build_blueprint
 from tunebook.scaffold.log import log_complete, log_part, log_part_start, log_prune, log_validation
+from tunebook.scaffold.read import reader_of
 from tunebook.scaffold.reconcile import Step, digests_after, orphans, reconcile, split_differences
 from tunebook.scaffold.report import PartReport, ScaffoldReport
 from tunebook.scaffold.validate import validate
+from tunebook.scaffold.verified import VerifiedRuns
+from tunebook.scaffold.verify import verify_part
 from tunebook.scaffold.write import Pruned, prune, write_steps
 from tunebook.tools.base import Context, PlannedFile, Tool
 
@@ -56,6 +59,7 @@ class _Session:
     context: Context
     options: Options
     manifest: Manifest
+    verified: VerifiedRuns
     clock: Callable[[], datetime]
 
     def log(self, name: str) -> Log:
@@ -97,7 +101,7 @@ def scaffold(
     manifest = read_manifest(context.experiment)
     if not options.overwrite:
         context = with_edited_files(context, tools, manifest)
-    session = _Session(context, options, manifest, clock)
+    session = _Session(context, options, manifest, VerifiedRuns(context.experiment), clock)
     blueprint = build_blueprint(tools, context)
     _refuse_unknown_runs(session)
     journal = session.log(SCAFFOLD_LOG)
@@ -174,14 +178,12 @@ def _do_part(session: _Session, part: Part) -> PartReport:
         scripts += [job.script for job in built.unit.jobs]
         warnings += built.unit.warnings
     options = session.options
-    steps = reconcile(dict.fromkeys(files), session.read, session.manifest.generated, overwrite=options.overwrite)
+    read = reader_of(session.context.experiment)
+    steps = reconcile(dict.fromkeys(files), read, session.manifest.generated, overwrite=options.overwrite)
     mismatches: tuple[Problem, ...] = ()
     if not options.dry_run:
         write_steps(session.context.experiment, steps, directories)
-        problems: list[Problem] = []
-        for built in part.built:
-            problems += part.tool.verify(part.context, built.run, built.unit, lambda path: session.read(path) or "")
-        in_edited, mismatches = split_differences(problems, steps)
+        in_edited, mismatches = split_differences(verify_part(session.verified, part, steps, session.read), steps)
         warnings += in_edited
     return PartReport(
         tool=part.tool,
@@ -224,10 +226,18 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
 def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport], gone: Sequence[str]) -> None:
     """Writes the manifest: digests of the generated files, and the jobs whose scripts exist."""
     experiment = session.context.experiment
-    generated = dict(read_manifest(experiment).generated)  # a failed part recorded the files that it had written
-    for report in reports:
-        generated = digests_after(generated, report.steps)
+    steps = [step for report in reports for step in report.steps]
+    manifest = session.manifest
+    if any(step.writes for step in steps) or any(report.errors for report in reports):
+        manifest = read_manifest(experiment)  # a failed part recorded the files that it had written
+    generated = digests_after(manifest.generated, steps)
     for path in gone:
         generated.pop(path, None)
-    jobs = tuple(job for job in blueprint.jobs if os.path.isfile(f"{experiment}/{job.script}"))  # noqa: PTH113
+    found = {step.path for step in steps}  # each was read or written
+    jobs = tuple(job for job in blueprint.jobs if job.script in found or _is_file(f"{experiment}/{job.script}"))
     write_manifest(experiment, Manifest(generated, jobs))
+    session.verified.save({part.tool.short: part.runs for part in blueprint.parts})
+
+
+def _is_file(path: str) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113  a sweep has thousands

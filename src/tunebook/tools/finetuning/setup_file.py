@@ -15,7 +15,8 @@ from tunebook.errors import PlanError, Problem
 from tunebook.tools.finetuning.rows import SetupParameter
 from tunebook.tools.finetuning.rules import BrokenRule
 from tunebook.tools.finetuning.setup import Setup
-from tunebook.tools.runtime.yaml_reading import compose_yaml, load_yaml
+from tunebook.tools.runtime.yaml_reading import compose_yaml
+from tunebook.tools.yaml_read import read_mapping
 from tunebook.tools.yaml_text import yaml_sections
 
 __all__ = ["SetupFile"]
@@ -113,7 +114,7 @@ class SetupFile(Generic[S]):
         ``None`` if it is not such a text; :meth:`read` then reports what is wrong with it.
         """
         try:
-            values = load_yaml(text)
+            values = read_mapping(text)
         except yaml.YAMLError:
             return None
         if not isinstance(values, dict) or tuple(values) != self.keys:
