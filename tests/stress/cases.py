@@ -65,8 +65,17 @@ def _with_orphans(experiment: Path, zygote: Zygote) -> None:
     """Scaffolded; a run has left the plan, and another one has results."""
     _with_edits(experiment, zygote)
     text = (experiment / _PLAN).read_text()
-    lines = [line for line in text.splitlines(keepends=True) if "rank64" not in line]
-    (experiment / _PLAN).write_text("".join(lines).replace("Total evaluations:** 9", "Total evaluations:** 7"))
+    text = "".join(line for line in text.splitlines(keepends=True) if "rank64" not in line)
+    for old, new in (
+        ("8, 16, 32, 64", "8, 16, 32"),
+        ("Total Runs:** 9 (8", "Total Runs:** 7 (6"),
+        ("Total evaluations:** 9", "Total evaluations:** 7"),
+    ):
+        text = text.replace(old, new)
+    (experiment / _PLAN).write_text(text)
+    results = experiment / "rank64_lr1e-5" / "artifacts"
+    results.mkdir(exist_ok=True)
+    (results / "metrics.jsonl").write_text("{}\n")
 
 
 def _jobs(experiment: Path, _: Zygote) -> None:
@@ -131,6 +140,8 @@ def state_of(experiment: Path) -> dict[str, str]:
 def problems_after(case: Case, ended: Ended) -> list[str]:
     """What is wrong with the words of a command that was disturbed."""
     found = []
+    if ended.code in {2, 3}:
+        found.append(f"the harness's own experiment is wrong: {ended.text.strip()[-300:]}")
     if "Traceback" in ended.text or "bug in tunebook" in ended.text:
         found.append(f"a traceback: {ended.text.strip()[-600:]}")
     return [f"{case.name}: {problem}" for problem in found]
