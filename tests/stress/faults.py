@@ -28,10 +28,10 @@ _ATTACH_S = 10.0
 
 @dataclass(frozen=True)
 class Point:
-    """The n-th call of a kind, and what happens there: ``signal=KILL`` or ``error=ENOSPC``."""
+    """The n-th call of a kind (``1+``: all), and what happens there: ``signal=KILL`` or ``error=ENOSPC``."""
 
     call: str
-    number: int
+    number: int | str
     event: str
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ __all__ = ["PART"]
 
 _EVENTS = ("signal=KILL", "signal=KILL", "error=ENOSPC", "error=EIO", "error=EACCES", "error=EDQUOT")
 _FULL_S = 360.0
-_QUICK = {"new": 3, "update": 2, "prune": 2, "run": 1, "analyze": 0}
+_QUICK = {"new": 0, "update": 0, "prune": 4, "run": 2, "analyze": 0}
 
 
 def _run(setting: Setting) -> Outcome:
