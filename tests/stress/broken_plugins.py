@@ -1,7 +1,7 @@
 """The child of the part ``plug-ins``: tools and executors that are broken in one method each.
 
 ``python -m stress.broken_plugins EXPERIMENT FOLDER SEED MOST`` tries each method with one fault by chance, at most
-``MOST`` of them, and writes each fault as a line into ``FOLDER/faults.jsonl``, the number of trials into ``FOLDER/count``.
+``MOST`` of them. It writes each fault as a line into ``FOLDER/faults.jsonl``, and how many it tried into ``count``.
 """
 
 from __future__ import annotations
