@@ -7,6 +7,7 @@ It answers with the process id of a child that waits, and starts it at the line 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import resource
@@ -123,17 +124,19 @@ def _stream(stream: IO[str] | None) -> IO[str]:
     return stream
 
 
-def _serve() -> None:
-    import support.bash_jobs
-    import tunebook.api
-    import tunebook.cli.main
-    import tunebook.executors.local
-    import tunebook.run.loop
+_IMPORTED_ONCE = (
+    "support.bash_jobs",
+    "tunebook.cli.main",
+    "tunebook.api.scaffolding",
+    "tunebook.api.analyzing",
+    "tunebook.executors.local",
+    "tunebook.run.loop",
+)
 
-    assert support.bash_jobs
-    assert tunebook.cli.main
-    assert tunebook.api.scaffold
-    assert tunebook.api.analyze
+
+def _serve() -> None:
+    for module in _IMPORTED_ONCE:
+        importlib.import_module(module)
     answers = os.fdopen(os.dup(1), "w")
     while line := sys.stdin.readline():
         document = json.loads(line)
