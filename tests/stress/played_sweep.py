@@ -18,7 +18,7 @@ from tunebook.core.jobs import JobState
 from tunebook.disk.ledger import LedgerReader
 from tunebook.executors import processes
 
-__all__ = ["PlayedSweep"]
+__all__ = ["PlayedSweep", "finished_sweep"]
 
 _CONFIG = {
     "model_type": "llama",
@@ -103,6 +103,14 @@ class PlayedSweep:
         found += [f"a process is left of {tag}" for tag in self.living]
         states = {job.job.name: job.state for job in api.status(self.path).jobs}
         return found + [f"{name} is {state.value}" for name, state in states.items() if state is not JobState.COMPLETED]
+
+
+def finished_sweep(folder: Path) -> Path:
+    """Makes a folder with an experiment all of whose jobs are completed; returns the experiment's directory."""
+    folder.mkdir()
+    sweep = PlayedSweep(folder, ranks=(4,), seconds=0.0)
+    sweep.start_run(folder / "output").wait()
+    return sweep.path
 
 
 def _lines(path: Path) -> list[str]:
