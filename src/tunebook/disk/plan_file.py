@@ -93,10 +93,11 @@ class PlanFile:
         """Writes the text that ``change`` makes of the plan's, unless the plan must be left alone.
 
         Raises:
-            OSError: the plan is missing, leads out of the experiment, or cannot be written.
+            LinkError: the plan leads out of the experiment.
+            OSError: it is missing, or cannot be written.
             UnicodeDecodeError: the plan is no text.
         """
-        target = self._target()
+        target = self._replaced.place(self._path)
         self._look_after(target)
         seen = look(target)
         if not self._is_quiet(seen):
@@ -119,7 +120,8 @@ class PlanFile:
         """Writes a text if the plan still has the text ``before``, or is still missing; waits while it is being saved.
 
         Raises:
-            OSError: the plan leads out of the experiment, or cannot be written.
+            LinkError: the plan leads out of the experiment.
+            OSError: it cannot be written.
         """
         if before is None:
             return self._create(text)
@@ -158,15 +160,11 @@ class PlanFile:
         """Whether a version was replaced a moment ago, so that an editor may still write into it."""
         return any(entry.age_s < self.patience.end_s for entry in self._replaced.entries())
 
-    def _target(self) -> Path:
-        self._replaced.refuse_links(self._path)
-        return Path(os.path.realpath(self._path))
-
     # --- before ----------------------------------------------------------------------------------------------------
 
     def _is_quiet(self, seen: Version | None) -> bool:
         """Whether nobody else changed the plan for a while: by its time, and as far as it was watched."""
-        if seen is not None and seen.is_same(self._known):
+        if seen is not None and (seen.is_same(self._known) or self._is_of_tunebook(seen)):
             return True
         if self._watch is None:
             ahead_s = self._replaced.clock_ahead_s()
@@ -174,6 +172,12 @@ class PlanFile:
         elif not _is_same(seen, self._watch.seen):
             self._watch = _Watch(seen, time.monotonic(), self._watch.ahead_s, is_first=False)
         return self._watch.is_quiet(self.patience.quiet_s)
+
+    def _is_of_tunebook(self, version: Version) -> bool:
+        """Whether this process wrote it, or another tunebook a moment ago: then nobody is saving it."""
+        if self._is_ours and version.is_same(self._known):
+            return True
+        return any(entry.ours == version.mark for entry in self._replaced.entries())
 
     def _missing(self, text: str) -> tuple[str, ...]:
         """The parts that the plan had, in the last good copy or when it was read first, and no longer has."""
@@ -242,7 +246,7 @@ class PlanFile:
                     with suppress(FileExistsError):
                         move_new(entry.path, target)
                 return  # an editor may be between removing the plan and writing it
-            is_ours = there.mark == entry.ours or (self._is_ours and there.is_same(self._known))
+            is_ours = self._is_of_tunebook(there)
             if not is_ours and there.mark.mtime_ns >= written.mark.mtime_ns:
                 self._put_aside(entry.path, written, is_ours=False)
                 return
