@@ -85,7 +85,6 @@ class PlanFile:
         self._replaced = ReplacedPlans(experiment)
         self._warn = warn
         self._known: Version | None = None
-        self._is_ours = False
         self._parts: frozenset[str] | None = None
         self._watch: _Watch | None = None
 
@@ -112,7 +111,7 @@ class PlanFile:
             self._replaced.save_good(seen)
         new = change(text)
         if new == text:
-            self._remember(seen, is_ours=self._is_ours and seen.is_same(self._known))
+            self._known = seen
             return Outcome.DONE
         return self._replace(target, seen, new.encode())
 
@@ -128,7 +127,7 @@ class PlanFile:
         begun = time.monotonic()
         while time.monotonic() - begun <= self.patience.most_s:
             if read_text(self._path) != before:
-                return False
+                return False  # at once, though an update would find it too
             outcome = self.update(lambda found: text if found == before else found)
             if outcome is not Outcome.LATER:
                 return outcome is Outcome.DONE and read_text(self._path) == text
@@ -174,9 +173,7 @@ class PlanFile:
         return self._watch.is_quiet(self.patience.quiet_s)
 
     def _is_of_tunebook(self, version: Version) -> bool:
-        """Whether this process wrote it, or another tunebook a moment ago: then nobody is saving it."""
-        if self._is_ours and version.is_same(self._known):
-            return True
+        """Whether a tunebook wrote it a moment ago, this one or another: then nobody is saving it."""
         return any(entry.ours == version.mark for entry in self._replaced.entries())
 
     def _missing(self, text: str) -> tuple[str, ...]:
@@ -195,12 +192,12 @@ class PlanFile:
         if entry is None:
             is_written = write_in_place(target, seen, content)
             if is_written:
-                self._remember(look(target), is_ours=True)
+                self._known = look(target)
             return Outcome.DONE if is_written else Outcome.LATER
         ours = look(entry)
         if not swap_in(entry, target, seen):
             return Outcome.LATER  # an editor may have opened even a version that was the plan for a moment
-        self._remember(ours, is_ours=True)
+        self._known = ours
         return Outcome.DONE
 
     def _new(self, target: Path, seen: Version, content: bytes) -> Path | None:
@@ -213,10 +210,6 @@ class PlanFile:
             if error.errno in _CANNOT_KEEP:
                 return None
             raise
-
-    def _remember(self, version: Version | None, *, is_ours: bool) -> None:
-        self._known = version
-        self._is_ours = is_ours
 
     # --- after -----------------------------------------------------------------------------------------------------
 
@@ -251,7 +244,7 @@ class PlanFile:
                 self._put_aside(entry.path, written, is_ours=False)
                 return
             if swap_in(entry.path, target, there):
-                self._remember(None, is_ours=False)
+                self._known = None
                 self._put_aside(entry.path, there, is_ours=is_ours)
                 return
 
