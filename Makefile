@@ -59,6 +59,7 @@ bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/scaffold.py
+	$(BIN)/python benchmarks/status.py
 	$(BIN)/python benchmarks/submit.py
 	$(BIN)/python benchmarks/analyze.py
 
