@@ -91,7 +91,7 @@ class KeyedDocuments:
 
         Raises:
             LinkError: a symbolic link leads out of the experiment.
-        OSError: the file cannot be written.
+            OSError: the file cannot be written.
         """
         places = self._places()
         lines = {str(document[self._key]): json.dumps(document).encode() + b"\n" for document in documents}

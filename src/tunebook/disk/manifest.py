@@ -101,6 +101,8 @@ def refuse_lost(experiment: Path) -> None:
 
 def _placed(job: Job, experiment: Path) -> Job:
     """The job with absolute paths of what it leaves; the manifest has relative ones inside the experiment."""
+    if not job.metrics and not job.checkpoints:
+        return job
     metrics = job.metrics and os.path.join(experiment, job.metrics)  # noqa: PTH118  a sweep has thousands
     checkpoints = tuple(os.path.join(experiment, path) for path in job.checkpoints)  # noqa: PTH118
     return replace(job, metrics=metrics, checkpoints=checkpoints)
