@@ -29,6 +29,7 @@ class DigestCache:
     """Digests by key, each with the size, the time and the inode of its file; a file that differs is read again."""
 
     def __init__(self, experiment: Path) -> None:
+        self._experiment = experiment
         self._path = experiment / DIGESTS
         self._known: dict[str, tuple[FileIdentity, str]] | None = None
         self._used: dict[str, tuple[FileIdentity, str]] = {}
@@ -63,7 +64,7 @@ class DigestCache:
         files = {key: [*identity, value] for key, (identity, value) in self._used.items()}
         text = json.dumps({"version": _VERSION, "files": files}, separators=(",", ":"))
         with suppress(OSError):
-            write_text(self._path, text)
+            write_text(self._path, text, within=self._experiment)
         self._is_changed = False
 
     def _remembered(self) -> dict[str, tuple[FileIdentity, str]]:

@@ -21,6 +21,7 @@ from tunebook.disk.digests import (
     text_material,
 )
 from tunebook.disk.read import read_bytes
+from tunebook.errors import os_problem
 
 __all__ = ["InputReader", "ReadInputs", "texts_digest"]
 
@@ -175,7 +176,7 @@ def _identity_once(path: str, seen: dict[str, FileIdentity]) -> FileIdentity:
 
 
 def _problem(error: OSError) -> str:
-    return f"{error.filename or 'an input'}: {error.strerror}"
+    return str(os_problem(error))
 
 
 def _material(full: str, places: Sequence[str]) -> bytes:

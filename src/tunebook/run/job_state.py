@@ -166,6 +166,14 @@ class JobInRun:
         outcome = read_outcome(self.experiment / self.job.outcome)
         return outcome is not None and outcome.tag == self.tag and outcome.exit_code == 0
 
+    @property
+    def lacks_files(self) -> bool:
+        """Whether its script ended well, but not all that it left is visible: a shared disk may show it later."""
+        outcome = self.evidence.own_outcome
+        if outcome is None or outcome.exit_code != 0:
+            return False
+        return bool(self.evidence.missing) or bool(self.job.result and self.evidence.result is None)
+
     def learn(self, evidence: Evidence, verdict: Verdict) -> None:
         """Takes what was recorded; reads the end of the metrics, or of a failed job's output, once."""
         self.evidence, self.verdict = evidence, verdict
