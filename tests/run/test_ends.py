@@ -18,8 +18,9 @@ from tunebook.disk.ledger import read_ledger
 from tunebook.errors import ExitCode
 from tunebook.executors import processes
 from tunebook.executors.local import LocalExecutor
+from tunebook.run.cancelling import cancel_jobs
 from tunebook.run.loop import run_jobs
-from tunebook.run.overview import cancel_jobs, job_reports
+from tunebook.run.overview import job_reports
 from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import LoopOptions
 

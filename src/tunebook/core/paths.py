@@ -25,6 +25,7 @@ __all__ = [
     "MANIFEST",
     "METRICS",
     "PACKS",
+    "PARTS",
     "PASSED_CHECKS",
     "PLAN_FILE",
     "PROOF",
@@ -55,6 +56,7 @@ DATA_RECORD = f"{STATE_DIRECTORY}/data.json"
 PASSED_CHECKS = f"{STATE_DIRECTORY}/passed_checks.json"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
 PACKS = f"{STATE_DIRECTORY}/packs"
+PARTS = f"{STATE_DIRECTORY}/parts"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 DIGESTS = f"{STATE_DIRECTORY}/digests.json"
 INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"

@@ -54,6 +54,11 @@ class Step:
         """Whether the step changes the disk."""
         return self.action in {Action.CREATE, Action.UPDATE, Action.OVERWRITE}
 
+    @property
+    def stays(self) -> bool:
+        """Whether the file is as the plan asks for."""
+        return self.action is Action.UNCHANGED
+
     def diff(self) -> str:
         """A unified diff from ``before`` to ``after``; empty if nothing changes."""
         if self.action in {Action.UNCHANGED, Action.ORPHAN}:

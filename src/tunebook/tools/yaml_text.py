@@ -13,7 +13,9 @@ from typing import Any
 
 import yaml
 
-__all__ = ["yaml_lines", "yaml_sections"]
+from tunebook.tools.runtime.yaml_reading import compose_yaml  # other rooms know nothing of what runs inside jobs
+
+__all__ = ["compose_yaml", "yaml_lines", "yaml_sections"]
 
 _MOST_SECTIONS = 10_000
 # A path from the root without unusual characters: PyYAML writes it as it is.
