@@ -13,6 +13,8 @@ import pytest
 from support.bash_jobs import Experiment, experiment_at
 from support.plans import EXAMPLE
 from support.slurm_cluster import Cluster, cluster_at, empty_queue, why_not
+from tunebook.disk import plan_file
+from tunebook.disk.plan_file import Patience
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C, which tests of interruption send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -32,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 # Tiny models are not faster with several threads, and the tests' own processes share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def _no_editor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else saves the plans of most tests, and the tests have just written them: nothing is waited for."""
+    monkeypatch.setattr(plan_file, "PATIENCE", Patience(quiet_s=0.0, end_s=0.0))
 
 
 @pytest.fixture

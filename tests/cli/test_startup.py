@@ -16,7 +16,7 @@ from tunebook.cli.main import app
 
 LIGHT_ROOMS = {"cli", "core", "errors", "api"}
 ROOMS = {path.stem for path in Path(tunebook.__file__).parent.iterdir() if not path.name.startswith(("_", "."))}
-LIBRARIES = ("markdown_it", "yaml", "psutil", "omegaconf", "questionary", "filelock")
+LIBRARIES = ("markdown_it", "yaml", "psutil", "omegaconf", "questionary")
 HEAVY = (
     "torch",
     "transformers",
@@ -79,7 +79,8 @@ def test_help_imports_no_room_of_a_verb(tmp_path: Path, arguments: list[str]) ->
     assert "tunebook.cli.main" in loaded
     rooms = {name.split(".")[1] for name in loaded if name.startswith("tunebook.")}
     # The names of the entry points become verbs; the tools themselves are not imported.
-    assert rooms <= LIGHT_ROOMS | {"tools"}
+    assert rooms <= LIGHT_ROOMS | {"disk", "tools"}
+    assert {name for name in loaded if name.startswith("tunebook.disk.")} <= {"tunebook.disk.interrupts"}
     assert {name for name in loaded if name.startswith("tunebook.tools.")} <= {"tunebook.tools.entry_points"}
     assert {name for name in loaded if name.startswith("tunebook.api.")} == set()
     assert loaded.isdisjoint(LIBRARIES)
@@ -91,6 +92,20 @@ def test_help_imports_no_room_of_a_verb(tmp_path: Path, arguments: list[str]) ->
 def test_a_command_imports_no_other_verb(tmp_path: Path, arguments: list[str], verbs: set[str]) -> None:
     loaded = loaded_by(*arguments, cwd=tmp_path)
     assert {name.removeprefix("tunebook.cli.") for name in loaded if name.startswith("tunebook.cli.")} & VERBS == verbs
+
+
+def test_status_imports_what_it_shows_and_no_more(experiment: Path) -> None:
+    scaffolded(experiment)
+    loaded = loaded_by("status", cwd=experiment)
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("tunebook.")}
+    assert rooms == LIGHT_ROOMS | {"disk", "artifacts", "run", "executors"}
+    assert {name for name in loaded if name.startswith("tunebook.executors.")} == {"tunebook.executors.base"}
+    assert {name for name in loaded if name.startswith("tunebook.api.")} == {
+        "tunebook.api.location",
+        "tunebook.api.watching",
+    }
+    assert not {name for name in loaded if name.startswith(("tunebook.core.plan", "tunebook.core.markdown"))}
+    assert loaded.isdisjoint({*LIBRARIES, "pydantic"})
 
 
 def test_the_list_of_verbs_says_what_their_own_help_says() -> None:

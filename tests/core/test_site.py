@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -307,3 +308,41 @@ def test_a_misspelt_stage_is_not_taken_for_a_tool() -> None:
 def test_two_environments_of_one_tool_are_an_error() -> None:
     parsed = parse_site("- **TRL conda environment:** a\n- **trl conda environment:** b\n")
     assert [problem.line for problem in parsed.errors] == [2]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("export HF_TOKEN=hf_abcdefghijklmnopqrstuvwx", "HF_TOKEN"),
+        ("export OPENAI_API_KEY='made-up-secret'", "OPENAI_API_KEY"),
+        ("WANDB_API_KEY=0123456789abcdef wandb login", "WANDB_API_KEY"),
+        ("export X=sk-abcdefghijklmnopqrstu", "X"),
+        ("huggingface-cli login --token hf_abcdefghijklmnopqrstuvwx", "a token"),
+    ],
+)
+def test_a_secret_in_a_module_line_is_an_error_that_does_not_repeat_it(command: str, name: str) -> None:
+    parsed = parse_site(f"# Site\n\n## Modules\n\n```bash\nmodule load cuda\n{command}\n```\n")
+    (problem,) = parsed.errors
+    assert problem.line == 7
+    assert f"a module line holds a secret ({name})" in problem.message
+    words = re.split(r"[\s='\"]+", command)
+    assert not [word for word in words if len(word) > 8 and word != name and word in str(problem)]
+    assert parsed.site.modules == ("module load cuda",)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "export HF_TOKEN=$(cat ~/.hf_token)",
+        'export HF_TOKEN="$MY_TOKEN"',
+        "export HF_TOKEN_PATH=/home/me/.token",
+        "export SSL_KEY=/etc/ssl/private.pem",
+        "export TOKENIZERS_PARALLELISM=false",
+        "export USE_API_KEY=1",
+        "module load cuda/12.4",
+    ],
+)
+def test_a_module_line_that_reads_its_secret_elsewhere_is_fine(command: str) -> None:
+    parsed = parse_site(f"# Site\n\n## Modules\n\n```bash\n{command}\n```\n")
+    assert parsed.errors == ()
+    assert parsed.site.modules == (command,)

@@ -18,10 +18,10 @@ OTHER = Event("2026-01-01T10:00:00+00:00", "tag2", "other/finetune", EventKind.S
 
 
 def test_a_document_is_found_by_its_key_after_it_was_appended_and_by_another_reader(tmp_path: Path) -> None:
-    documents = KeyedDocuments(tmp_path / "state" / "x.jsonl", "tag")
+    documents = KeyedDocuments(tmp_path, "state/x.jsonl", "tag", version=1)
     documents.append([{"tag": "a", "value": 1}, {"tag": "b", "value": 2}])
     documents.append([{"tag": "a", "value": 3}])
-    for reader in (documents, KeyedDocuments(tmp_path / "state" / "x.jsonl", "tag")):
+    for reader in (documents, KeyedDocuments(tmp_path, "state/x.jsonl", "tag", version=1)):
         assert reader.get("a") == {"tag": "a", "value": 3}
         assert reader.get("b") == {"tag": "b", "value": 2}
         assert reader.get("c") is None
@@ -32,14 +32,14 @@ def test_a_document_is_found_by_its_key_after_it_was_appended_and_by_another_rea
 def test_a_torn_line_costs_no_document_that_is_appended_behind_it(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"tag": "a"}\n{"tag": "b", "val')
-    KeyedDocuments(path, "tag").append([{"tag": "c"}])
-    assert KeyedDocuments(path, "tag").get("c") == {"tag": "c"}
-    assert list(read_documents(path)) == [{"tag": "a"}, {"tag": "c"}]
+    KeyedDocuments(tmp_path, path.name, "tag", version=1).append([{"tag": "c"}])
+    assert KeyedDocuments(tmp_path, path.name, "tag", version=1).get("c") == {"tag": "c"}
+    assert [document for document in read_documents(path) if "tag" in document] == [{"tag": "a"}, {"tag": "c"}]
 
 
 def test_a_document_that_was_replaced_since_is_not_taken_for_another_one(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    documents = KeyedDocuments(path, "tag")
+    documents = KeyedDocuments(tmp_path, path.name, "tag", version=1)
     documents.append([{"tag": "a"}, {"tag": "b"}])
     path.write_bytes(b'{"tag": "z"}\n{"tag": "y"}\n')
     assert documents.get("b") is None
@@ -81,8 +81,10 @@ def test_a_torn_line_of_the_ledger_is_read_when_it_is_whole(tmp_path: Path) -> N
 
 def test_the_last_deviation_of_the_same_texts_applies(tmp_path: Path) -> None:
     for size in (4, 2):
-        record_deviation(tmp_path, Deviation("t", "OUT_OF_GPU_MEMORY", {"batch_size": 8}, {"batch_size": size}, "a"))
-    record_deviation(tmp_path, Deviation("t", "OUT_OF_GPU_MEMORY", {"batch_size": 8}, {"batch_size": 1}, "b"))
+        record_deviation(
+            tmp_path, ".", Deviation("t", "OUT_OF_GPU_MEMORY", {"batch_size": 8}, {"batch_size": size}, "a")
+        )
+    record_deviation(tmp_path, ".", Deviation("t", "OUT_OF_GPU_MEMORY", {"batch_size": 8}, {"batch_size": 1}, "b"))
     with (tmp_path / DEVIATIONS).open("a") as stream:
         stream.write(json.dumps({"inputs": "a"}) + "\n{torn")
     found = read_deviation(tmp_path, "a")

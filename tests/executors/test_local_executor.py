@@ -133,8 +133,10 @@ def test_another_executor_finds_a_running_job_and_its_gpu(experiment: Experiment
 def test_a_reused_process_number_is_another_job() -> None:
     mine = processes.write_id(os.getpid())
     assert processes.is_alive(mine)
-    assert not processes.is_alive(f"local-{os.getpid()}-{int(mine.rpartition('-')[2]) - 60_000}")
-    assert not processes.is_alive("local-x-y")
+    _, pid, start, boot = mine.split("-")
+    assert not processes.is_alive(f"local-{pid}-{int(start) - 1}-{boot}")
+    assert not processes.is_alive(f"local-{pid}-{start}-00000000")  # before the machine was started again
+    assert not processes.is_alive("local-x-y-z")
     assert not processes.is_alive("7")
 
 

@@ -20,8 +20,8 @@ from tunebook.disk.ledger import read_ledger
 from tunebook.errors import ExitCode
 from tunebook.executors import processes
 from tunebook.executors.local import LocalExecutor
+from tunebook.run.cancelling import cancel_jobs
 from tunebook.run.loop import run_jobs
-from tunebook.run.overview import cancel_jobs
 from tunebook.run.report import RunReport
 from tunebook.run.select import LoopOptions
 

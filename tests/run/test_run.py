@@ -1,7 +1,9 @@
 """Jobs run in their order, once, whatever happens to the monitor."""
 
+import itertools
 import json
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +22,9 @@ from tunebook.disk.ledger import read_ledger
 from tunebook.errors import ExecutorError, ExitCode, LockedError, UsageError
 from tunebook.executors.base import Batch, Intake, Submission, Submitted
 from tunebook.executors.local import LocalExecutor
+from tunebook.run.cancelling import cancel_jobs
 from tunebook.run.loop import run_jobs
-from tunebook.run.overview import cancel_jobs, job_reports
+from tunebook.run.overview import job_reports
 from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import LoopOptions
 
@@ -263,9 +266,9 @@ def test_after_a_monitor_was_killed_before_it_recorded_the_id_the_job_is_found(e
         wait_until(lambda: experiment.order)
         monitor.send_signal(signal.SIGKILL)
     ledger = experiment.path / LEDGER
-    lines = ledger.read_text().splitlines(keepends=True)
+    head, *lines = ledger.read_text().splitlines(keepends=True)
     assert [json.loads(line)["event"] for line in lines][:2] == ["submitting", "submitted"]
-    ledger.write_text(lines[0] + lines[1][:20])
+    ledger.write_text(head + lines[0] + lines[1][:20])
     with start_monitor(experiment) as monitor:
         wait_until(lambda: "ADOPT_JOB" in experiment.text("run-torchtune.log"))
         experiment.let_go("go")
@@ -278,7 +281,7 @@ def test_a_job_that_ended_before_its_id_was_recorded_has_ended(experiment: Exper
     small(experiment)
     run(experiment, stage=Stage.PREPARATION)
     ledger = experiment.path / LEDGER
-    ledger.write_text(ledger.read_text().splitlines(keepends=True)[0])
+    ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:2]))  # its format, and one event
     looks: list[Snapshot] = []
 
     def looked(snapshot: Snapshot) -> None:
@@ -429,7 +432,8 @@ class Scheduler:
             raise ExecutorError(answer)
         return dict.fromkeys(ids, answer)
 
-    def cancel(self, ids: Sequence[str]) -> None:
+    def cancel(self, ids: Sequence[str], *, at_once: bool = False) -> None:
+        assert not at_once
         self.cancelled += ids
 
 
@@ -496,6 +500,47 @@ def test_an_outcome_that_a_shared_disk_shows_late_is_waited_for(experiment: Expe
     report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=sleep)
     assert states(report) == {TRAINED: "completed"}
     assert slept[0] <= 120
+
+
+def test_a_checkpoint_that_a_shared_disk_shows_after_the_outcome_is_waited_for(experiment: Experiment) -> None:
+    training = experiment.training("rank8")
+    checkpoint = Path(training.checkpoints[0])
+    scheduler = Scheduler(experiment, [RUNNING, "run", *[JobStatus(JobState.COMPLETED)] * 9])
+    hidden = checkpoint.with_name("not yet visible")
+
+    looks = itertools.count()
+
+    def sleep(_: float) -> None:
+        if hidden.exists() and next(looks) == 1:
+            hidden.rename(checkpoint)
+
+    experiment.write_script(training, f"mkdir -p {shlex.quote(str(hidden))}")
+    report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=sleep)
+    assert states(report) == {TRAINED: "completed"}
+
+
+def test_a_checkpoint_that_never_appears_fails_the_job(experiment: Experiment) -> None:
+    experiment.write_script(experiment.training("rank8"), "true")
+    scheduler = Scheduler(experiment, [RUNNING, "run", *[JobStatus(JobState.COMPLETED)] * 9])
+    report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=lambda _: None)
+    assert "its checkpoint" in states(report)[TRAINED]
+
+
+@pytest.mark.parametrize("place", ["rank8", "rank8/finetune.slurm", "rank8/artifacts", "rank8/finetune.outcome.json"])
+def test_a_job_whose_place_is_a_link_out_of_the_experiment_is_not_started(
+    experiment: Experiment, tmp_path: Path, place: str
+) -> None:
+    experiment.training("rank8")
+    outside = tmp_path / "outside"
+    here = experiment.path / place
+    if here.exists():
+        here.rename(outside)
+    else:
+        outside.mkdir()
+    here.symlink_to(outside)
+    report = run(experiment)
+    assert f"{place}: leads out of the experiment's directory, to {outside}" in states(report)[TRAINED]
+    assert experiment.order == []
 
 
 def test_a_job_that_ends_while_it_is_asked_for_is_shown_as_it_ended(experiment: Experiment) -> None:
@@ -565,7 +610,7 @@ def test_progress_comes_from_the_tail_of_a_long_and_torn_file(tmp_path: Path) ->
 
 
 def test_a_training_shows_its_progress_while_it_runs_and_its_loss_afterwards(experiment: Experiment) -> None:
-    metrics = Path(experiment.training("rank8").metrics or "")
+    metrics = Path(experiment.training("rank8", "touch artifacts/metrics.jsonl").metrics or "")
     metrics.parent.mkdir(parents=True)
     metrics.write_text(json.dumps({"step": 3, "epoch": 0, "total_steps": 10, "loss": 0.5}) + "\n")
     report, _, seen = watch(experiment, QUEUED, RUNNING, RUNNING, "run")
@@ -643,7 +688,9 @@ def test_a_job_that_is_gone_after_somebody_cancelled_it_was_cancelled(
     with pytest.raises(KeyboardInterrupt):
         watch(experiment, RUNNING, "leave")
     if is_cancelled:
-        cancelled = cancel_jobs(experiment.jobs, Scheduler(experiment, [RUNNING]), experiment=experiment.path)
+        cancelled = cancel_jobs(
+            experiment.jobs, Scheduler(experiment, [RUNNING, UNKNOWN, UNKNOWN]), experiment=experiment.path
+        )
         assert cancelled == (TRAINED,)
     asked = [Scheduler(experiment, [UNKNOWN])]
     (report,) = job_reports(experiment.jobs, experiment=experiment.path, executors=asked)

@@ -15,8 +15,9 @@ from tunebook.errors import ExitCode, ToolError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import choose_executor
 from tunebook.executors.slurm import SlurmExecutor
+from tunebook.run.cancelling import cancel_jobs
 from tunebook.run.loop import run_jobs
-from tunebook.run.overview import cancel_jobs, job_reports
+from tunebook.run.overview import job_reports
 from tunebook.run.report import Snapshot
 from tunebook.run.select import LoopOptions
 

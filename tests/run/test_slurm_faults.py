@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,31 +14,20 @@ import pytest
 from support.bash_jobs import Experiment, experiment_at, wait_until
 from support.patience import HANG_S
 from support.slurm_cluster import Cluster, empty_queue
-from support.slurm_runs import run, states
+from support.slurm_runs import run, start_slurm_monitor, states
 from tunebook.core.jobs import JobState, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.errors import LockedError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.slurm import SlurmExecutor
+from tunebook.run.cancelling import cancel_jobs
 from tunebook.run.loop import Hooks, run_jobs
-from tunebook.run.overview import cancel_jobs, job_reports
+from tunebook.run.overview import job_reports
 from tunebook.run.report import JobReport, Snapshot
 from tunebook.run.select import LoopOptions
 from tunebook.run.summary import run_summary
 from tunebook.slurm.programs import configuration
 
-_MONITOR = """\
-import sys
-from pathlib import Path
-from support.bash_jobs import load_jobs
-from tunebook.executors.base import ExecutorOptions
-from tunebook.executors.slurm import SlurmExecutor
-from tunebook.run.loop import run_jobs
-from tunebook.run.select import LoopOptions
-experiment = Path(sys.argv[1])
-executor = SlurmExecutor.create(ExecutorOptions(array=sys.argv[2] == "array"))
-run_jobs(load_jobs(experiment), executor, experiment=experiment, options=LoopOptions(poll_s=0.2))
-"""
 # Kills the monitor that called it before or behind the call number `at` of the real program.
 _KILLING = """\
 #!/bin/bash
@@ -81,7 +69,8 @@ def test_a_monitor_killed_at_any_point_of_submission_loses_and_doubles_nothing(
         with monkeypatch.context() as patch:
             text = _KILLING.format(count=tmp_path / "count", at=at, when=when, program=_program("sbatch"))
             replaced(tmp_path / "bin", patch, "sbatch", text)
-            assert monitor(experiment, array) == -signal.SIGKILL
+            with start_slurm_monitor(experiment, array=array == "array") as monitor:
+                assert monitor.wait(timeout=HANG_S) == -signal.SIGKILL
         report = run(experiment, array=array == "array")
         assert set(states(report).values()) == {"completed"}
         assert sorted(experiment.order) == sorted(job.name for job in experiment.jobs)
@@ -91,15 +80,6 @@ def _program(name: str) -> str:
     found = subprocess.run(["which", name], capture_output=True, text=True, check=True).stdout.strip()
     assert found
     return found
-
-
-def monitor(experiment: Experiment, *arguments: str) -> int:
-    """A monitor in a process of its own; its exit code."""
-    env = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    }
-    command = [sys.executable, "-c", _MONITOR, str(experiment.path), *arguments]
-    return subprocess.run(command, env=env, capture_output=True, timeout=HANG_S, check=False).returncode
 
 
 def test_a_queue_that_takes_five_jobs_at_a_time_is_fed_as_it_empties(
@@ -161,6 +141,22 @@ def test_a_preempted_job_is_requeued_by_the_cluster_and_completes(cluster: Clust
         "sbatch", "--parsable", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap", "sleep 1"
     ).strip()
     wait_until(lambda: "RUNNING" in cluster.ask("squeue", "-h", "--format=%T", f"--jobs={urgent}"))
+    cluster.release(report.jobs[0].job_id)
+    assert states(run(experiment)) == {"a/finetune": "completed"}
+    assert experiment.order == ["a/finetune"] * 2
+
+
+def test_a_job_whose_node_goes_down_is_requeued_and_completes(cluster: Cluster, experiment: Experiment) -> None:
+    experiment.training("a", f'[ "${{SLURM_RESTART_COUNT:-0}}" -gt 0 ] || {experiment.until("never")}')
+    report = run(experiment, detach=True)
+    wait_until(lambda: experiment.order == ["a/finetune"])
+    node = cluster.ask("sinfo", "-h", "--format=%n").strip()
+    cluster.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+    try:
+        wait_until(lambda: "RUNNING" not in cluster.ask("squeue", "-h", "--format=%T"))
+    finally:
+        cluster.ask("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)  # it may be back already
+        cluster.until_up()
     cluster.release(report.jobs[0].job_id)
     assert states(run(experiment)) == {"a/finetune": "completed"}
     assert experiment.order == ["a/finetune"] * 2

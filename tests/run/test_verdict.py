@@ -9,7 +9,7 @@ import pytest
 from tunebook.artifacts.outcome import Outcome
 from tunebook.artifacts.result import EvaluationResult
 from tunebook.core.input_digests import InputDigests
-from tunebook.core.jobs import Job, JobState, Stage
+from tunebook.core.jobs import RESTARTED, Job, JobState, Stage
 from tunebook.disk.ledger import Event, EventKind, LedgerEntry
 from tunebook.run.verdict import Evidence, Verdict, judge
 
@@ -103,13 +103,16 @@ def test_an_evaluation_without_all_its_samples_has_failed(result: EvaluationResu
     assert told(verdict) == (state, reason, False)
 
 
-def test_a_job_that_the_cluster_interrupts_too_often_is_not_submitted_again() -> None:
-    interrupted = entry(state=JobState.FAILED, reason="NODE_FAIL")
+@pytest.mark.parametrize("reason", ["NODE_FAIL", RESTARTED])
+def test_a_job_that_is_interrupted_too_often_is_not_submitted_again(reason: str) -> None:
+    interrupted = entry(state=JobState.FAILED, reason=reason)
     often = LedgerEntry(interrupted.number, interrupted.last, interrupted.submitted, interruptions=3)
-    assert told(judge(TRAINING, Evidence(interrupted, None, TODAY))) == (JobState.FAILED, "NODE_FAIL", True)
+    for outcome_file in (None, outcome(code=143)):
+        again = judge(TRAINING, Evidence(interrupted, outcome_file, TODAY))
+        assert told(again) == (JobState.FAILED, reason, True)
     assert told(judge(TRAINING, Evidence(often, None, TODAY))) == (
         JobState.FAILED,
-        "NODE_FAIL, 4 times in a row",
+        f"{reason}, 4 times in a row",
         False,
     )
 

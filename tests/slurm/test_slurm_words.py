@@ -11,7 +11,7 @@ import pytest
 
 from support.bash_jobs import Experiment
 from tunebook.core.jobs import JobState, Resources
-from tunebook.errors import ExecutorError, QueueFullError, UnclearError
+from tunebook.errors import ExecutorError, QueueFullError, RefusedError, UnclearError
 from tunebook.executors.base import Batch, Submission
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.executors.slurm_batches import into_batches
@@ -145,7 +145,7 @@ def test_accounting_is_read_by_first_word_signal_and_exit_code(monkeypatch: pyte
             UnclearError,
         ),
         ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", UnclearError),
-        ("sbatch: error: Batch job submission failed: Invalid account or account/partition combination", ExecutorError),
+        ("sbatch: error: Batch job submission failed: Invalid account or account/partition combination", RefusedError),
     ],
 )
 def test_a_refusal_a_full_queue_and_no_answer_are_distinguished(

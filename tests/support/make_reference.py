@@ -94,6 +94,14 @@ tasks, names with several meanings, two equal sides, runs that are not evaluated
 |---|---|---|---|---|---|---|
 """
 
+_SIGNALS = """
+Ctrl-C, `SIGTERM` and a closed terminal (`SIGHUP`) end a verb alike, with exit code 130, 143 or 129; signals that are ignored
+when it starts stay ignored (`nohup tunebook run &`). Jobs that SLURM runs continue. Jobs that run on this machine are ended: each
+has ten seconds to write its outcome, and a second signal kills it at once. Either way `tunebook run` runs them again, and a
+training resumes from the checkpoint of its last epoch. The same goes for jobs that ended with this machine, as in a power cut. If
+`tunebook run` itself was killed (`SIGKILL`), its jobs continue, and the next `tunebook run` watches them; those that it finds dead
+have failed, and `--retry-failed` runs them again.
+"""
 _TRAINING = """
 ## Optimizer steps
 
@@ -186,6 +194,7 @@ def cli_reference() -> str:
     parts = [
         "# The command line\n",
         f"Exit codes: {codes}. With `--json` a verb prints one document on stdout and nothing else.\n",
+        _SIGNALS,
     ]
     for name, command in _commands(group):
         arguments = [item for item in command.params if item.param_type_name == "argument"]

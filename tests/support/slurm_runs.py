@@ -1,8 +1,13 @@
-"""A run on the SLURM of the tests, and what it says."""
+"""A run on the SLURM of the tests, in this process or in one that is killed, and what it says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from support.bash_jobs import Experiment
@@ -12,7 +17,37 @@ from tunebook.run.loop import run_jobs
 from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import LoopOptions
 
-__all__ = ["run", "states"]
+__all__ = ["run", "start_slurm_monitor", "states"]
+
+_MONITOR = """\
+import sys
+from pathlib import Path
+from support.bash_jobs import load_jobs
+from tunebook.executors.base import ExecutorOptions
+from tunebook.executors.slurm import SlurmExecutor
+from tunebook.run.loop import run_jobs
+from tunebook.run.select import LoopOptions
+experiment = Path(sys.argv[1])
+executor = SlurmExecutor.create(ExecutorOptions(array="array" in sys.argv))
+options = LoopOptions(poll_s=0.2, retry_failed="retry" in sys.argv)
+run_jobs(load_jobs(experiment), executor, experiment=experiment, options=options)
+"""
+
+
+@contextmanager
+def start_slurm_monitor(
+    experiment: Experiment, *, array: bool = False, retry_failed: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A monitor in a process of its own, which does not outlive the block."""
+    tests = str(Path(__file__).parents[1])
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])}
+    words = [word for word, is_wanted in {"array": array, "retry": retry_failed}.items() if is_wanted]
+    command = [sys.executable, "-c", _MONITOR, str(experiment.path), *words]
+    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as monitor:
+        try:
+            yield monitor
+        finally:
+            monitor.kill()
 
 
 def run(

@@ -13,7 +13,7 @@ from support.scaffolding import replace, scaffolded
 from tunebook import api
 from tunebook.core.jobs import Stage
 from tunebook.core.plan import Tools
-from tunebook.errors import ExitCode, PlanError
+from tunebook.errors import ExitCode, PlanError, ToolError
 from tunebook.tools.entry_points import tool_names
 from tunebook.tools.parameters import every_parameter, installed_parameters
 from tunebook.tools.registry import installed_tools
@@ -89,9 +89,8 @@ def test_a_broken_plug_in_that_the_plan_names_is_an_error_with_the_same_reason(
     with pytest.raises(PlanError) as caught:
         scaffolded(experiment)
     (problem,) = caught.value.problems
-    assert (
-        problem.message == "the tool `mine` of the package my-tools cannot be used: ZeroDivisionError: division by zero"
-    )
+    reason = "ZeroDivisionError: division by zero (mine.py:1)"
+    assert problem.message == f"the tool `mine` of the package my-tools cannot be used: {reason}"
     assert problem.line is not None
     assert "my-tools" not in str(api.check(experiment).warnings)
 
@@ -129,3 +128,42 @@ def test_the_tools_of_tunebook_keep_their_own_contract() -> None:
         ("inspect-ai", "inspect"),
         ("lm-eval", "lm-eval"),
     ]
+
+
+@pytest.mark.parametrize("content", [b"[tunebook.tools]\nmine\n", b"[tunebook.tools]\nm\xff = a:b\n"], ids=ascii)
+def test_a_package_whose_entry_points_cannot_be_read_is_named_and_the_others_are_found(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "site" / "damaged-1.0.dist-info"
+    damaged.mkdir(parents=True)
+    (damaged / "entry_points.txt").write_bytes(content)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    assert tool_names() == ("inspect", "lm-eval", "torchtune", "trl")
+    (broken,) = installed_tools().broken
+    assert broken.distribution == str(damaged)
+    assert "its entry points: " in broken.reason
+
+
+def test_a_tool_whose_name_holds_control_characters_gets_no_verb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_distribution(tmp_path / "site", name="my-tools", entry_points={"\x1b[31mred": "mine:Mine"})
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    assert tool_names() == ("inspect", "lm-eval", "torchtune", "trl")
+    assert "other characters than letters" in installed_tools().broken[0].reason
+
+
+FAULTS = ["raise KeyError('k')", "import sys; sys.exit(0)", "return 7"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_a_method_of_a_plug_in_is_an_error_that_names_it(
+    fault: str, install: Install, experiment: Path
+) -> None:
+    install(TOOL.replace("return Findings()", fault))
+    plan = experiment / "experiment_summary.md"
+    replace(plan, "**Model Preparation:** torchtune", "**Model Preparation:** mine")
+    replace(plan, "- **Recipe:** `lora_finetune_single_device`\n", "")
+    replace(plan, "- **Dataset packing:** false\n", "")
+    with pytest.raises(ToolError, match=r"the tool `mine` of the package my-tools .*`check`"):
+        api.check(experiment)

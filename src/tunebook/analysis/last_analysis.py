@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.analysis.destination import Destination
-from tunebook.analysis.installed_code import installed_code
 from tunebook.analysis.summary import Summary, summary_from_json, summary_to_json
 from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import ANALYSIS, ANALYSIS_MEMORY, ANALYZE_LOG, DIGESTS, LOCK, STATE_DIRECTORY
 from tunebook.disk.atomic import write_text
 from tunebook.disk.read import read_json
 from tunebook.disk.stamps import NEVER_FRESH_NS, FileState, files_below, stamp_of
+from tunebook.tools.installed_code import installed_code
 
 __all__ = ["Inputs", "KnownInputs", "WrittenAnalysis", "look_at_inputs", "recall", "remember"]
 
@@ -117,7 +117,7 @@ def remember(inputs: KnownInputs, written: WrittenAnalysis, destination: Destina
         "files": written.files,
         "summary": summary_to_json(written.summary),
     }
-    write_text(destination.memory / _STORE, json.dumps(document) + "\n")
+    write_text(destination.memory / _STORE, json.dumps(document) + "\n", within=destination.root)
 
 
 def _stamp_of_files(destination: Destination) -> str:

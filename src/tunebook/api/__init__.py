@@ -69,8 +69,14 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.design.values import Design as Design
     from tunebook.design.values import DesignInputs as DesignInputs
     from tunebook.design.values import Factor as Factor
+    from tunebook.disk.interrupts import interrupt_code as interrupt_code
+    from tunebook.disk.interrupts import interrupt_on_signals as interrupt_on_signals
     from tunebook.executors.registry import Choice as Choice
     from tunebook.executors.registry import executor_names as executor_names
+    from tunebook.run.condensed import condense as condense
+    from tunebook.run.condensed import group_jobs as group_jobs
+    from tunebook.run.condensed import stage_counts as stage_counts
+    from tunebook.run.condensed import state_counts as state_counts
     from tunebook.run.preview import Preview as Preview
     from tunebook.run.preview import PreviewedJob as PreviewedJob
     from tunebook.run.preview import preview_lines as preview_lines
@@ -131,7 +137,9 @@ _NAMES_IN = {
     "tunebook.design.proposal": ("Totals",),
     "tunebook.design.suggest": ("Suggestions",),
     "tunebook.design.values": ("Design", "DesignInputs", "Factor"),
+    "tunebook.disk.interrupts": ("interrupt_code", "interrupt_on_signals"),
     "tunebook.executors.registry": ("Choice", "executor_names"),
+    "tunebook.run.condensed": ("condense", "group_jobs", "stage_counts", "state_counts"),
     "tunebook.run.preview": ("Preview", "PreviewedJob", "preview_lines"),
     "tunebook.run.report": ("JobReport", "RunReport", "Snapshot", "StatusReport"),
     "tunebook.run.summary": ("run_summary",),

@@ -22,6 +22,7 @@ from tunebook.demo.data import capitalization_data, task_source
 from tunebook.demo.model import default_cache, fetch_model
 from tunebook.demo.plan import DemoPlan
 from tunebook.disk.atomic import write_text
+from tunebook.disk.plan_file import PlanFile
 from tunebook.errors import ExitCode, ToolError, UsageError
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.tools.parameters import installed_parameters
@@ -169,9 +170,9 @@ def _write_inputs(directory: Path, model: Path, tools: Tools, ranks: int, create
         if tool is not None:
             scripts[name] = tool.exact_match
     data, task = directory / "data" / "words.json", directory / "cap_task.py"
-    write_text(data, json.dumps(capitalization_data(), indent=1) + "\n")
-    write_text(task, task_source())
-    write_text(directory / SITE_FILE, _SITE)
+    write_text(data, json.dumps(capitalization_data(), indent=1) + "\n", within=directory)
+    write_text(task, task_source(), within=directory)
+    write_text(directory / SITE_FILE, _SITE, within=directory)
     plan = DemoPlan(
         name=directory.name,
         directory=directory,
@@ -185,7 +186,7 @@ def _write_inputs(directory: Path, model: Path, tools: Tools, ranks: int, create
         ranks=tuple(4 ** (number + 1) for number in range(ranks)),
         learning_rates=_LEARNING_RATES,
     )
-    write_text(directory / PLAN_FILE, plan.text())
+    PlanFile(directory, lambda _: None).put(plan.text(), before=None)
 
 
 def _rows(directory: Path, result: RunReport) -> tuple[DemoRow, ...]:

@@ -34,6 +34,7 @@ from tunebook.design.workloads import Surroundings
 from tunebook.disk.atomic import write_text
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
+from tunebook.disk.plan_file import PlanFile
 from tunebook.disk.read import read_text
 from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, UsageError
 from tunebook.tools.parameters import installed_parameters
@@ -220,8 +221,8 @@ def design(
     report, entries = _plan(inputs, experiment, site, moment)
     if report.errors or options.dry_run or not confirm(report):
         return report
-    _write(report, completed, entries, clock)
-    return replace(report, written=True)
+    warnings = _write(report, completed, entries, clock)
+    return replace(report, written=True, warnings=(*report.warnings, *warnings))
 
 
 def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: bool) -> DesignInputs:
@@ -343,13 +344,17 @@ def _refuse_lost_edits(experiment: Path, old: Plan, plan: Plan, previous: Previo
             raise ConflictError(problems)
 
 
-def _write(report: DesignReport, value: Design, entries: list[Entry], clock: Callable[[], datetime]) -> None:
-    """Writes the plan, unless it changed in the meantime, then its design and the log."""
-    path = report.experiment / PLAN_FILE
+def _write(
+    report: DesignReport, value: Design, entries: list[Entry], clock: Callable[[], datetime]
+) -> tuple[Problem, ...]:
+    """Writes the plan, unless it changed in the meantime, then its design and the log; returns warnings."""
     report.experiment.mkdir(parents=True, exist_ok=True)
+    warnings: list[str] = []
     with exclusive(report.experiment, "plan", wait_s=5.0):
-        is_written = write_text(path, report.text, durable=True, only_if=lambda: read_text(path) == report.before)
-        if not is_written:
-            raise ConflictError(f"{path} changed while it was planned", hint="run it again")
-        write_text(report.experiment / DESIGN, design_to_json(value), durable=True)
+        plan = PlanFile(report.experiment, warnings.append)
+        if not plan.put(report.text, before=report.before):
+            message = f"{report.experiment / PLAN_FILE} changed while it was planned"
+            raise ConflictError(message, hint="run it again")
+        write_text(report.experiment / DESIGN, design_to_json(value), within=report.experiment, durable=True)
     Log(report.experiment / DESIGN_LOG, clock).entries(entries)
+    return tuple(Problem(warning) for warning in warnings)

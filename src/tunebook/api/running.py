@@ -13,7 +13,7 @@ from tunebook.api.location import find_experiment
 from tunebook.api.remedies import shrink_training
 from tunebook.api.scaffolding import now
 from tunebook.core.jobs import Stage
-from tunebook.disk.manifest import read_manifest
+from tunebook.disk.manifest import read_manifest, refuse_lost
 from tunebook.errors import ConflictError, PlanError, UsageError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import AUTO, Choice, choose_executor
@@ -52,6 +52,7 @@ def run(
     on_event: Callable[[Snapshot], None] | None = None,
     on_choice: Callable[[Choice], None] | None = None,
     approve: Callable[[Preview], bool] = lambda _: True,
+    on_leave: Callable[[int], None] = lambda _: None,
 ) -> RunReport:
     """Runs every job that is not completed, each evaluation after its own training, until nothing is left to do.
 
@@ -61,6 +62,7 @@ def run(
         on_event: called with the state of all jobs.
         on_choice: called once, with the chosen executor and the reason.
         approve: gets what will be run and why, before anything is submitted; ``False`` leaves everything as it is.
+        on_leave: called if a signal ends the run, with the number of jobs in flight, before the executor ends them.
 
     Raises:
         PlanError: the plan is wrong.
@@ -83,7 +85,7 @@ def run(
         freeze_hypotheses(experiment, loaded.context.plan.hypotheses, now, is_submitting=bool(preview.to_run))
         return True
 
-    hooks = Hooks(remedy=remedy, approve=freeze, settings=settings)
+    hooks = Hooks(remedy=remedy, approve=freeze, settings=settings, on_leave=on_leave)
     return run_jobs(jobs, choice.executor, experiment=experiment, options=options, on_event=on_event, hooks=hooks)
 
 
@@ -103,6 +105,7 @@ def preview(directory: Path, options: RunOptions | None = None) -> Preview:
 def _prepared(experiment: Path, options: RunOptions | None) -> tuple[RunOptions, Loaded, Settings]:
     """The options in full, the plan, and the settings in effect, once the scaffolded files are known to be its own."""
     options = options or RunOptions()
+    refuse_lost(experiment)
     loaded = load_correct(experiment)
     if options.tool is not None:
         loaded.refuse_unused(options.tool)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tunebook.api.location import find_experiment
-from tunebook.disk.ledger import read_ledger
-from tunebook.disk.manifest import read_manifest
+from tunebook.disk.ledger import Ledger, read_ledger
+from tunebook.disk.manifest import read_manifest, refuse_lost
 from tunebook.errors import PlanError, Problem, TunebookError
-from tunebook.executors.registry import choose_executor
-from tunebook.run.overview import cancel_jobs, job_reports
+from tunebook.run.overview import job_reports
 from tunebook.run.report import StatusReport
-from tunebook.run.select import LoopOptions, select
+
+if TYPE_CHECKING:
+    from tunebook.executors.base import Executor
 
 __all__ = ["cancel", "status"]
 
@@ -29,22 +31,29 @@ def status(directory: Path) -> StatusReport:
     experiment = find_experiment(directory)
     jobs = read_manifest(experiment).jobs
     if not jobs:
+        refuse_lost(experiment)
         raise PlanError([Problem("nothing was scaffolded here", hint="run `tunebook scaffold` first")])
     warnings: list[str] = []
-    executors = []
-    for name in _open_jobs(experiment):
-        try:
-            executors.append(choose_executor(name).executor)
-        except TunebookError as error:
-            warnings.append(f"{name} could not be asked; the last recorded states of its jobs are shown: {error}")
-    reports = job_reports(jobs, experiment=experiment, executors=executors, warn=warnings.append)
+    ledger = read_ledger(experiment)
+    executors = list(_executors(_open_jobs(ledger), warnings.append))
+    reports = job_reports(jobs, experiment=experiment, executors=executors, warn=warnings.append, ledger=ledger)
     return StatusReport(reports, tuple(warnings))
 
 
-def _open_jobs(experiment: Path) -> dict[str, set[str]]:
+def _executors(names: Iterable[str], warn: Callable[[str], None]) -> Iterator[Executor]:
+    for name in names:
+        from tunebook.executors.registry import choose_executor  # imports all executors: nobody is asked of done jobs
+
+        try:
+            yield choose_executor(name).executor
+        except TunebookError as error:
+            warn(f"{name} could not be asked; the last recorded states of its jobs are shown: {error}")
+
+
+def _open_jobs(ledger: Ledger) -> dict[str, set[str]]:
     """The names of the jobs that an executor may still have, by the executor's name."""
     found: dict[str, set[str]] = {}
-    for job, entry in sorted(read_ledger(experiment).entries.items()):
+    for job, entry in sorted(ledger.entries.items()):
         if entry.is_open and entry.last.executor:
             found.setdefault(entry.last.executor, set()).add(job)
     return found
@@ -52,11 +61,16 @@ def _open_jobs(experiment: Path) -> dict[str, set[str]]:
 
 def cancel(directory: Path, *, runs: Sequence[str] = ()) -> tuple[str, ...]:
     """Ends the queued and running jobs of these runs, or of all, and returns the names of the jobs."""
+    from tunebook.executors.registry import choose_executor
+    from tunebook.run.cancelling import cancel_jobs
+    from tunebook.run.select import LoopOptions, select
+
     experiment = find_experiment(directory)
+    refuse_lost(experiment)
     jobs = read_manifest(experiment).jobs
     selected = select(jobs, LoopOptions(runs=tuple(runs)))
     ended: list[str] = []
-    for name, open_jobs in _open_jobs(experiment).items():
+    for name, open_jobs in _open_jobs(read_ledger(experiment)).items():
         chosen = open_jobs & selected
         if chosen:
             executor = choose_executor(name).executor

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from tunebook.artifacts.text_files import MOST_DOCUMENT_BYTES
 from tunebook.artifacts.times import elapsed_s
@@ -39,13 +39,13 @@ class Outcome:
         return elapsed_s(self.started, self.ended)
 
 
-def read_outcome(path: Path) -> Outcome | None:
+def read_outcome(path: str | os.PathLike[str]) -> Outcome | None:
     """Reads an outcome file; ``None`` if it is missing or unreadable: then the job's end is unknown."""
     try:
         text = read_text(path, most=MOST_DOCUMENT_BYTES)
     except OSError:
         return None
-    return parse_outcome(text) if text is not None else None
+    return None if text is None else parse_outcome(text)
 
 
 def parse_outcome(text: str) -> Outcome | None:

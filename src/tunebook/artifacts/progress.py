@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.artifacts.metrics import MetricsRecord, read_last_metrics
+from tunebook.artifacts.metrics import MetricsRecord, parse_metrics, read_last_metrics
+from tunebook.artifacts.text_files import read_tail
 
-__all__ = ["Progress", "read_progress"]
+__all__ = ["Progress", "read_last_loss", "read_progress"]
 
 _TAIL_BYTES = 1 << 16
+_LAST_BYTES = 1 << 9  # a few lines: nearly always one of them has the loss
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,24 @@ def read_progress(path: Path, *, since: datetime | None = None) -> Progress | No
         tokens_per_second=last.tokens_per_second,
         seconds_left=_seconds_left(steps[0], last),
     )
+
+
+def read_last_loss(path: str, *, since: datetime | None = None) -> float | None:
+    """Reads the last loss of a training that has ended, as :func:`read_progress` does but from a few lines."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  a sweep has thousands
+        if since is not None and status.st_mtime < math.floor(since.timestamp()):
+            return None
+        for size in (_LAST_BYTES, _TAIL_BYTES):
+            for line in reversed(read_tail(path, size).split("\n")):
+                for record in parse_metrics([line]).records:
+                    if record.loss is not None:
+                        return record.loss
+            if size >= status.st_size:
+                break
+    except OSError:
+        return None
+    return None
 
 
 def _latest_attempt(records: Sequence[MetricsRecord]) -> Sequence[MetricsRecord]:

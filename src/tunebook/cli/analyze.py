@@ -11,10 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from tunebook import api
-from tunebook.cli.options import Json, located
-from tunebook.cli.output import console, print_json, print_problems
+from tunebook.cli.options import All, Json, located
+from tunebook.cli.output import console, most_lines, print_json, print_problems
 from tunebook.core.jobs import JobState, count_states
 from tunebook.core.paths import PLAN_FILE
+from tunebook.core.shortened import first_lines
 from tunebook.errors import UsageError
 
 __all__ = ["register", "show_findings"]
@@ -62,6 +63,7 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--watch", help="Analyze repeatedly until no job is waiting or running.")
         ] = False,
         every_s: Annotated[float, typer.Option(min=1, help="Seconds between two analyses with `--watch`.")] = _WATCH_S,
+        every: All = False,
         as_json: Json = False,
     ) -> None:
         """Compare the trained runs: write tables, statistics and reports to `analysis/`.
@@ -80,8 +82,8 @@ def register(app: typer.Typer) -> None:
         if as_json:
             print_json("analyze", report.exit_code, _data(report), warnings=report.warnings)
         else:
-            print_problems(report.warnings, kind="warning")
-            show_findings(report)
+            print_problems(report.warnings, kind="warning", every=every)
+            show_findings(report, every=every)
         raise typer.Exit(report.exit_code)
 
 
@@ -113,14 +115,15 @@ def _progress(report: api.AnalyzeReport) -> str:
     return f"{count_states(report.states)}; {report.path}"
 
 
-def show_findings(report: api.AnalyzeReport) -> None:
-    """Prints the findings, what is missing, and where the report is."""
-    lines = [f"{_MARKS[finding.significant]} {finding.text}" for finding in report.findings]
+def show_findings(report: api.AnalyzeReport, *, every: bool = False) -> None:
+    """Prints the findings (above a screenful the first of them), what is missing, and where the report is."""
+    findings = [f"{_MARKS[finding.significant]} {finding.text}" for finding in report.findings]
+    lines = first_lines(findings, most_lines(every=every), more="findings: see the report")
     gaps, deviations = report.summary.gaps, report.summary.deviations
     if gaps:
         lines.append(f"\n{len(gaps)} planned result(s) missing:")
     for hint in dict.fromkeys(gap.hint for gap in gaps):
-        lines += _missing(hint, [gap for gap in gaps if gap.hint == hint])
+        lines += _missing(hint, [gap for gap in gaps if gap.hint == hint], every=every)
     if deviations:
         lines.append(f"{len(deviations)} deviation(s) from the plan: see the report")
     lines.append(f"\nThe report: {report.path}")
@@ -128,12 +131,10 @@ def show_findings(report: api.AnalyzeReport) -> None:
         console().print(line, markup=False)
 
 
-def _missing(hint: str, gaps: Sequence[Any]) -> Iterator[str]:
+def _missing(hint: str, gaps: Sequence[Any], *, every: bool) -> Iterator[str]:
     """Missing results with the same remedy."""
-    for gap in gaps[:_MOST_GAPS]:
-        yield f"  {gap.subject}: {gap.what}"
-    if len(gaps) > _MOST_GAPS:
-        yield f"  and {len(gaps) - _MOST_GAPS} more"
+    lines = [f"  {gap.subject}: {gap.what}" for gap in gaps]
+    yield from first_lines(lines, None if every else _MOST_GAPS, more="planned results: `--all` lists them")
     if hint:
         yield f"    → {hint}"
 

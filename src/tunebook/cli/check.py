@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from tunebook import api
-from tunebook.cli.options import Directory, Json, located
-from tunebook.cli.output import console, finish
+from tunebook.cli.options import All, Directory, Json, located
+from tunebook.cli.output import console, finish, most_lines
+from tunebook.core.shortened import first_lines
 
 __all__ = ["register"]
 
@@ -30,6 +32,8 @@ _TITLES = {
 _SIGNS = {"passed": "✓", "failed": "✗", "doubtful": "!", "not checked": "–"}
 _LONGEST = 60  # characters of a value on one line
 _MOST_RUNS = 3
+_FEW_ROWS = 11  # of a table that is longer than a screenful, with its titles
+_HOW_TO_SEE_ALL = "rows: `tunebook check --all` shows them"
 _EXAMPLE = "The first training example as the model sees it; the parts between ⟦ and ⟧ are learnt"
 _PROMPT = "The first prompt of each evaluation whose task puts the plan's prompts around the data set's inputs"
 
@@ -38,14 +42,14 @@ def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
     @app.command()
-    def check(directory: Directory = None, *, deep: Deep = False, as_json: Json = False) -> None:
+    def check(directory: Directory = None, *, deep: Deep = False, every: All = False, as_json: Json = False) -> None:
         """Read the plan and the site settings, verify them, and print every setting in effect. Writes nothing.
 
         With `--deep`, prove on shrunk models that the jobs will do what the plan says.
         """
         on_deep = None if as_json else _show_deep
         report = api.check(located(directory), deep=deep, on_deep=on_deep)
-        finish("check", report, data=_data, show=_show, as_json=as_json)
+        finish("check", report, data=_data, show=partial(_show, every=every), as_json=as_json, every=every)
 
 
 def _data(report: api.CheckReport) -> dict[str, Any]:
@@ -99,10 +103,10 @@ def _show_deep(outcome: api.DeepOutcome) -> None:
     console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _show(report: api.CheckReport) -> None:
-    out = console()
+def _show(report: api.CheckReport, *, every: bool) -> None:
+    out, most = console(), most_lines(every=every)
     for table in report.tables:
-        _show_table(table)
+        _show_table(table, most)
     for title, samples in ((_EXAMPLE, report.examples), (_PROMPT, report.prompts)):
         if samples:
             out.print(f"\n{title}:", markup=False)
@@ -114,8 +118,8 @@ def _show(report: api.CheckReport) -> None:
             out.print(f"  {report.plan.file}:{section.line}  {section.title}", markup=False)
     if report.notes:
         out.print()
-    for note in report.notes:
-        out.print(f"✓ {note}", markup=False)
+    for line in first_lines([f"✓ {note}" for note in report.notes], most, more=_HOW_TO_SEE_ALL):
+        out.print(line, markup=False)
     if report.errors:
         out.print(f"\n{len(report.errors)} error(s) in {report.experiment}", markup=False)
     else:
@@ -123,22 +127,24 @@ def _show(report: api.CheckReport) -> None:
         out.print(f"✓ {report.plan.name}: {runs}; {len(report.warnings)} warning(s)", markup=False)
 
 
-def _show_table(table: api.EffectTable) -> None:
+def _show_table(table: api.EffectTable, most: int | None) -> None:
     out = console()
     out.print(f"\n{_TITLES.get(table.group, table.group)}", markup=False, style="bold")
     rows = [(effect.name, _short(effect.value), effect.source) for effect in table.common]
-    _print_columns(rows)
+    _print_columns(rows, None)
     if table.rows:
         out.print("  differ between runs:", markup=False)
-        _print_columns([("", *table.names), *((run, *map(_short, values)) for run, values in table.rows.items())])
+        _print_columns([("", *table.names), *((run, *map(_short, values)) for run, values in table.rows.items())], most)
 
 
-def _print_columns(rows: Iterable[tuple[str, ...]]) -> None:
-    rows = list(rows)
+def _print_columns(rows: Sequence[tuple[str, ...]], most: int | None) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        console().print(f"  {'  '.join(cells)}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+        lines.append(f"  {'  '.join(cells)}".rstrip())
+    for line in first_lines(lines, most, more=_HOW_TO_SEE_ALL, shown=_FEW_ROWS):
+        console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _short(value: str) -> str:

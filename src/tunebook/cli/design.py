@@ -13,7 +13,7 @@ from tunebook import api
 from tunebook.cli.complete import complete_evaluation_tool, complete_parameter, complete_preparation_tool
 from tunebook.cli.design_session import ask_answers, ask_directory, ask_write, confirmed, on_terminal
 from tunebook.cli.design_show import design_data, show_design
-from tunebook.cli.options import Json, takes_options
+from tunebook.cli.options import All, Json, takes_options
 from tunebook.cli.output import console, print_json
 from tunebook.cli.scaffold import finish_scaffold
 from tunebook.core.paths import PLAN_FILE
@@ -24,7 +24,7 @@ __all__ = ["register"]
 Help = typer.Option
 Many = list[str] | None
 One = str | None
-_FLAGS = {"directory", "config", "no_controls", "update", "dry_run", "yes", "as_json"}
+_FLAGS = {"directory", "config", "no_controls", "update", "dry_run", "yes", "every", "as_json"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +105,7 @@ class _Arguments:
     ] = False
     dry_run: Annotated[bool, Help("--dry-run", help="Print the plan (or its changes); write nothing.")] = False
     yes: Annotated[bool, Help("--yes", help="Ask nothing: take the usual values for missing parameters.")] = False
+    every: All = False
     as_json: Json = False
 
     def sources(self) -> api.DesignSources:
@@ -162,7 +163,7 @@ def _design(options: _Arguments) -> None:
     elif is_asking and not options.dry_run and not report.errors:
         _end_session(report)
     else:
-        show_design(report, dry_run=options.dry_run)
+        show_design(report, dry_run=options.dry_run, every=options.every)
     raise typer.Exit(report.exit_code)
 
 

@@ -6,24 +6,25 @@ import shlex
 from typing import Any
 
 from tunebook import api
-from tunebook.cli.output import console, print_problems
+from tunebook.cli.output import console, most_lines, print_problems
 from tunebook.core.paths import PLAN_FILE
+from tunebook.core.shortened import first_lines
 
 __all__ = ["design_data", "show_design", "show_totals"]
 
 
-def show_design(report: api.DesignReport, *, dry_run: bool) -> None:
+def show_design(report: api.DesignReport, *, dry_run: bool, every: bool = False) -> None:
     """Prints the plan in a dry run, or the changes of an update; then the problems and the totals."""
     out = console()
     if report.before is not None:
         out.print(report.diff or "Nothing changes.", markup=False, emoji=False, end="" if report.diff else "\n")
     elif dry_run:
         out.print(report.text, markup=False, emoji=False, end="")
-    print_problems(report.errors, kind="error")
-    print_problems(report.warnings, kind="warning")
+    print_problems(report.errors, kind="error", every=every)
+    print_problems(report.warnings, kind="warning", every=every)
     if dry_run and report.before is None:
         return
-    show_totals(report)
+    show_totals(report, every=every)
     if report.errors:
         out.print(f"\n{len(report.errors)} error(s): nothing was written", markup=False, emoji=False)
     elif report.written:
@@ -31,15 +32,14 @@ def show_design(report: api.DesignReport, *, dry_run: bool) -> None:
         out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False, emoji=False)
 
 
-def show_totals(report: api.DesignReport) -> None:
+def show_totals(report: api.DesignReport, *, every: bool = False) -> None:
     """Prints decisions, prerequisites, and the totals: runs, hours and disk space."""
     out, totals = console(), report.totals
-    for what, why in report.decisions:
-        out.print(f"• {what} ({why})", markup=False, emoji=False)
-    for item in report.prerequisites:
-        out.print(f"☐ {item}", markup=False, emoji=False)
-    for sentence in report.power:
-        out.print(f"• {sentence}", markup=False, emoji=False)
+    decisions = [f"• {what} ({why})" for what, why in report.decisions]
+    needed = [f"☐ {item}" for item in report.prerequisites]
+    for lines in (decisions, needed, [f"• {sentence}" for sentence in report.power]):
+        for line in first_lines(lines, most_lines(every=every), more="lines: `--all` shows them"):
+            out.print(line, markup=False, emoji=False)
     free = "free space unknown here" if totals.free_gib is None else f"{totals.free_gib:,.0f} GiB free"
     out.print(
         f"{totals.runs} runs ({totals.fine_tuned} fine-tuned), {totals.evaluations} evaluations; "

@@ -1,22 +1,23 @@
-"""Jobs as a table: live on a terminal, one line per change elsewhere, and as JSON."""
+"""Jobs as a table, condensed above a screenful: live on a terminal, lines for changes elsewhere, and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from tunebook import api
-from tunebook.cli.output import console
-from tunebook.core.jobs import Job, JobState, count_states
+from tunebook.cli.output import console, screenful
+from tunebook.cli.visible import visible_text
+from tunebook.core.jobs import Job, JobState
+from tunebook.core.shortened import first_lines
 from tunebook.core.units import spoken_duration
 
-__all__ = ["jobs_data", "jobs_table", "watching"]
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+__all__ = ["counts_data", "jobs_data", "jobs_shown", "watching"]
 
 _COLOURS = {
     JobState.RUNNING: "cyan",
@@ -25,29 +26,52 @@ _COLOURS = {
     JobState.PENDING: "dim",
     JobState.COMPLETED: "green",
 }
-_ORDER = tuple(_COLOURS)  # of a table that is too short for all jobs
+_OTHER_LINES = 6  # of a table that is condensed: counts of two stages, a title, what is hidden, a note, the prompt
 _FEWEST_ROWS = 5
-_OTHER_LINES = 4
+_MOST_CHANGES = 20  # lines for the changes of one poll
 
 
-def jobs_table(jobs: Sequence[api.JobReport], note: str = "", *, height: int | None = None) -> Table:
-    """One row per job.
+def jobs_shown(
+    jobs: Sequence[api.JobReport], out: Console, *, note: str = "", every: bool = False, command: str = ""
+) -> RenderableType:
+    """Returns one row per job, or above a screenful counts, and the jobs that need attention.
 
-    If ``height`` lines are too few, running and failed jobs come first, and a note has the counts.
+    Args:
+        note: a line below.
+        every: every job, however many there are.
+        command: how to see every job.
     """
-    rows = len(jobs) if height is None else max(_FEWEST_ROWS, height - _OTHER_LINES)
-    if rows < len(jobs):
-        counts = count_states((job.state for job in jobs), _ORDER)
-        note = ", ".join(filter(None, (counts, note)))
-        jobs = sorted(jobs, key=lambda job: _ORDER.index(job.state))[:rows]
-    names = list(_CELLS)
+    from rich.console import Group
+    from rich.text import Text
+
+    space = max(_FEWEST_ROWS, screenful(out) - _OTHER_LINES)
+    note_line = [_styled((note, "italic"))] if note else []
+    if every or len(jobs) <= space:
+        return Group(_table(jobs), "", *map(Text, api.stage_counts(jobs)), *note_line)
+    condensed = api.condense(jobs, space)
+    parts: list[RenderableType] = [Text(line) for line in condensed.counts]
+    if condensed.rows:
+        parts.append(_table(condensed.rows))
+    parts += [_styled((str(group), _COLOURS[group.state])) for group in condensed.groups]
+    if condensed.hidden:
+        parts.append(Text(f"… and {condensed.hidden} more"))
+    if command:
+        parts.append(Text(f"`{command}` shows every job", style="dim"))
+    return Group(*parts, *note_line)
+
+
+def _table(jobs: Sequence[api.JobReport]) -> RenderableType:
+    """One row per job."""
+    from rich.table import Table
+
+    cells = dict(_CELLS)
     if not any(job.node for job in jobs):
-        names.remove("Node")
-    table = Table(*names, box=None, pad_edge=False, caption=escape(note) or None)
+        del cells["Node"]
+    table = Table(*cells, box=None, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"
     for job in jobs:
-        table.add_row(*[_CELLS[name](job) for name in names])
+        table.add_row(*[cell(job) for cell in cells.values()])
     return table
 
 
@@ -80,54 +104,85 @@ def _progress(job: api.JobReport) -> str:
     return ", ".join(texts)
 
 
-_CELLS: dict[str, Callable[[api.JobReport], str | Text]] = {
-    "Run": lambda job: escape(job.job.run),
-    "Job": lambda job: escape(_title(job.job)),
-    "State": lambda job: f"[{_COLOURS[job.state]}]{job.state.value}[/]",
-    "Node": lambda job: escape(job.node),
-    "Progress": lambda job: Text.assemble((_bar(job), "cyan"), _progress(job)),
-    "Notes": lambda job: escape(job.notes),
+def _styled(*parts: tuple[str, str]) -> Text:
+    """Texts, each with its style; a width that was measured is that of what is shown."""
+    from rich.text import Text
+
+    return Text.assemble(*[(visible_text(text), style) for text, style in parts])
+
+
+_CELLS: dict[str, Callable[[api.JobReport], Text]] = {
+    "Run": lambda job: _styled((job.job.run, "")),
+    "Job": lambda job: _styled((_title(job.job), "")),
+    "State": lambda job: _styled((job.state.value, _COLOURS[job.state])),
+    "Node": lambda job: _styled((job.node, "")),
+    "Progress": lambda job: _styled((_bar(job), "cyan"), (_progress(job), "")),
+    "Notes": lambda job: _styled((job.notes, "")),
 }
 
 
 @contextmanager
-def watching(*, quiet: bool) -> Iterator[Callable[[api.Snapshot], None]]:
-    """A function that shows snapshots: a live table on a terminal, lines elsewhere, nothing if quiet."""
-    out = console()
+def watching(*, quiet: bool, every: bool = False) -> Iterator[Callable[[api.Snapshot], None]]:
+    """A function that shows snapshots: a live table on a terminal, lines elsewhere, nothing if quiet.
+
+    Args:
+        every: a line for each change of each job, however many jobs there are.
+    """
     if quiet:
         yield lambda _: None
-    elif out.is_terminal:
-        live = Live(console=out, refresh_per_second=4, transient=True)
+        return
+    out = console()
+    if not out.is_terminal:
+        yield _Lines(out.print, screenful(out), every=every).show
+        return
+    from rich.live import Live
 
-        def show(snapshot: api.Snapshot) -> None:
-            live.start()  # not before: until then a person may be asked something
-            live.update(jobs_table(snapshot.selected, snapshot.note, height=out.size.height))
+    live = Live(console=out, refresh_per_second=4, transient=True)
 
-        try:
-            yield show
-        finally:
-            live.stop()
-    else:
-        yield _Lines(out.print).show
+    def show(snapshot: api.Snapshot) -> None:
+        live.start()  # not before: until then a person may be asked something
+        live.update(jobs_shown(snapshot.selected, out, note=snapshot.note))
+
+    try:
+        yield show
+    finally:
+        live.stop()
 
 
 class _Lines:
-    """Prints a line when a job's state changes, and at every fifth of a training."""
+    """Prints a line when a job's state changes, and at every fifth of a training.
 
-    def __init__(self, write: Callable[..., None]) -> None:
+    Above a screenful of jobs, equal changes that are seen at the same time are one line.
+    """
+
+    def __init__(self, write: Callable[..., None], most_jobs: int, *, every: bool) -> None:
         self._write = write
+        self._most_jobs = most_jobs
+        self._every = every
         self._shown: dict[str, tuple[JobState, int]] = {}
 
     def show(self, snapshot: api.Snapshot) -> None:
-        for job in snapshot.selected:
-            before = self._shown.get(job.job.name)
-            now = (job.state, _fifths(job))
-            self._shown[job.job.name] = now
-            is_first_pending = before is None and job.state is JobState.PENDING
-            if before != now and not is_first_pending:
-                details = ", ".join(part for part in (_progress(job), job.reason) if part)
-                line = f"[{snapshot.time:%H:%M:%S}] {job.job.name}: {job.state.value}"
-                self._write(f"{line} ({details})" if details else line, markup=False)
+        is_single = self._every or len(snapshot.selected) <= self._most_jobs
+        changed = [job for job in snapshot.selected if self._is_new(job, fifths=_fifths(job) if is_single else 0)]
+        if is_single:
+            lines = [_changed(job) for job in changed]
+        else:
+            groups = [str(group) for group in api.group_jobs(changed)]
+            lines = first_lines(groups, _MOST_CHANGES, more="kinds of changes")
+        for line in lines:
+            self._write(f"[{snapshot.time:%H:%M:%S}] {line}", markup=False)
+
+    def _is_new(self, job: api.JobReport, *, fifths: int) -> bool:
+        before = self._shown.get(job.job.name)
+        now = self._shown[job.job.name] = (job.state, fifths)
+        is_first_pending = before is None and job.state is JobState.PENDING
+        return before != now and not is_first_pending
+
+
+def _changed(job: api.JobReport) -> str:
+    details = ", ".join(part for part in (_progress(job), job.reason) if part)
+    line = f"{job.job.name}: {job.state.value}"
+    return f"{line} ({details})" if details else line
 
 
 def _fifths(job: api.JobReport) -> int:
@@ -135,6 +190,12 @@ def _fifths(job: api.JobReport) -> int:
     if job.state is not JobState.RUNNING or job.progress is None or not job.progress.total_steps:
         return 0
     return 5 * job.progress.step // job.progress.total_steps
+
+
+def counts_data(jobs: Sequence[api.JobReport]) -> dict[str, dict[str, int]]:
+    """How many jobs of each stage are in each state, for ``--json``."""
+    counts = api.state_counts(jobs)
+    return {stage.value: {state.value: number for state, number in of.items()} for stage, of in counts.items()}
 
 
 def jobs_data(jobs: Sequence[api.JobReport]) -> list[dict[str, Any]]:

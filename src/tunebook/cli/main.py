@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sys
-from io import TextIOWrapper
-from typing import Annotated
+from collections.abc import Sequence
+from io import StringIO, TextIOWrapper
+from typing import Annotated, Any
 
 import typer
 
-from tunebook import __version__
+from tunebook import __version__, api
+from tunebook.cli.bug import bug_report
+from tunebook.cli.ending import end_interrupted
 from tunebook.cli.output import failed
 from tunebook.cli.verbs import SETTINGS, Verbs
-from tunebook.errors import ExitCode, TunebookError
+from tunebook.cli.visible import visible_text
+from tunebook.errors import ExitCode, TunebookError, os_problem
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(name="tunebook", cls=Verbs, no_args_is_help=True, **SETTINGS)
+_WRONG_USAGE: Any = typer.BadParameter.__mro__[2]  # of the command line itself; Typer exports only this kind of it
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option
@@ -36,19 +41,45 @@ def tunebook(
 
 def main() -> None:
     """Runs one verb; ends the process with its exit code."""
+    api.interrupt_on_signals()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # half characters in data and names of files are shown as escapes
+        if isinstance(stream, TextIOWrapper):  # what the encoding of the terminal lacks is shown as an escape
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(standalone_mode=True)
-    except TunebookError as error:
-        sys.exit(failed(error, arguments=sys.argv[1:]))
+        code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        sys.stderr.write("tunebook: interrupted\n")
-        sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(ExitCode.FAILED)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        problem = TunebookError(f"{place}{error.strerror or error}", hint="is the disk full, or not writable?")
-        sys.exit(failed(problem, arguments=sys.argv[1:]))
+        end_interrupted()
+    except SystemExit:
+        raise
+    except Exception as error:  # noqa: BLE001  the last boundary
+        code = _shown(error, sys.argv[1:])
+    if code == ExitCode.INTERRUPTED:  # Typer's, for whatever signal
+        end_interrupted()
+    sys.exit(code)
+
+
+def _shown(error: Exception, arguments: Sequence[str]) -> int:
+    """Does what :func:`_told` does; a full disk may be the place of the output as well."""
+    try:
+        return _told(error, arguments)
+    except OSError:
+        return ExitCode.FAILED
+
+
+def _told(error: Exception, arguments: Sequence[str]) -> int:
+    """Prints an error, or writes it as a document; returns the exit code."""
+    if isinstance(error, typer.Abort):
+        sys.stderr.write("Aborted!\n")
+        return ExitCode.FAILED
+    if isinstance(error, _WRONG_USAGE):
+        shown = StringIO()
+        error.show(file=shown)
+        sys.stderr.write(visible_text(shown.getvalue()))
+        return int(error.exit_code)
+    if isinstance(error, BrokenPipeError):
+        return ExitCode.FAILED
+    if isinstance(error, TunebookError):
+        return failed(error, arguments=arguments)
+    if isinstance(error, OSError):
+        return failed(TunebookError([os_problem(error)]), arguments=arguments)
+    return failed(bug_report(error, arguments=arguments), arguments=arguments)

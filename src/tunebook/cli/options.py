@@ -16,13 +16,19 @@ from tunebook.cli.complete import complete_run
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE
 
-__all__ = ["Directory", "Json", "OneStage", "RunNames", "located", "takes_options"]
+__all__ = ["All", "Directory", "Json", "OneStage", "RunNames", "located", "takes_options"]
 
 _Options = TypeVar("_Options")
 
 
 Directory = Annotated[
     Path | None, typer.Argument(help=f"The experiment's directory, with {PLAN_FILE}. [default: the current one]")
+]
+All = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="Show every row. Without it, more than a screenful is shown as counts and what needs attention."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 RunNames = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
@@ -10,23 +11,60 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 import typer
 
 from tunebook import api
+from tunebook.cli.visible import is_unicode, visible_json, visible_text
+from tunebook.core.shortened import first_lines
 from tunebook.errors import ExitCode, Problem, TunebookError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["SCHEMA", "console", "failed", "finish", "print_json", "print_problems", "print_steps", "steps_data"]
+__all__ = [
+    "SCHEMA",
+    "console",
+    "failed",
+    "finish",
+    "most_lines",
+    "print_json",
+    "print_problems",
+    "print_steps",
+    "screenful",
+    "steps_data",
+]
 
 SCHEMA = 1
 _PLAIN_WIDTH = 160  # of tables in files and pipes
+_LINES_OF_A_PROBLEM = 2
+_PLAIN_HEIGHT = 40  # lines that count as a screenful there
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that wraps lines and uses colours on a terminal only."""
-    from rich.console import Console
+    """The console through which everything for people is printed; it uses colours and wraps lines on a terminal only.
 
-    shown = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, soft_wrap=not shown, highlight=False, width=None if shown else _PLAIN_WIDTH)
+    Control characters in names, paths, messages and outputs of jobs are shown as escapes.
+    """
+    from tunebook.cli.visible_console import SafeConsole
+
+    stream = sys.stderr if stderr else sys.stdout
+    shown = stream.isatty()
+    width = None if shown else _PLAIN_WIDTH
+    return SafeConsole(
+        plain_marks=not is_unicode(stream),
+        stderr=stderr,
+        soft_wrap=not shown,
+        highlight=False,
+        emoji=False,
+        width=width,
+    )
+
+
+def screenful(out: Console) -> int:
+    """How many lines a person sees at a glance: the height of the terminal, elsewhere a fixed number."""
+    return out.size.height if out.is_terminal else _PLAIN_HEIGHT
+
+
+def most_lines(*, every: bool) -> int | None:
+    """How many lines a list may have before it is shortened; ``None`` for any number."""
+    return None if every else screenful(console())
 
 
 def print_json(
@@ -47,7 +85,27 @@ def print_json(
         "warnings": [_problem(problem) for problem in warnings],
         "errors": [_problem(problem) for problem in errors],
     }
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+    sys.stdout.write(_json_text(document) + "\n")
+
+
+def _json_text(document: Mapping[str, Any]) -> str:
+    is_ascii = not is_unicode(sys.stdout)
+    try:
+        text = json.dumps(document, ensure_ascii=is_ascii, indent=2, default=str, allow_nan=False)
+    except ValueError:  # JSON has no word for numbers beyond range
+        text = json.dumps(_finite(document), ensure_ascii=is_ascii, indent=2, default=str)
+    return visible_json(text)
+
+
+def _finite(value: Any) -> Any:
+    """The value with ``None`` for each number that is infinite or not a number."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
 
 
 class Finished(Protocol):
@@ -79,13 +137,18 @@ def finish(
     data: Callable[[_Report], Mapping[str, Any]],
     show: Callable[[_Report], None],
     as_json: bool,
+    every: bool = False,
 ) -> NoReturn:
-    """Prints a verb's report, for a person below its errors and warnings, and ends the verb with its exit code."""
+    """Prints a verb's report, for a person below its errors and warnings, and ends the verb with its exit code.
+
+    Args:
+        every: all errors and warnings, also more than a screenful.
+    """
     if as_json:
         print_json(command, report.exit_code, data(report), warnings=report.warnings, errors=report.errors)
     else:
-        print_problems(report.errors, kind="error")
-        print_problems(report.warnings, kind="warning")
+        print_problems(report.errors, kind="error", every=every)
+        print_problems(report.warnings, kind="warning", every=every)
         show(report)
     raise typer.Exit(report.exit_code)
 
@@ -94,29 +157,41 @@ def _problem(problem: Problem) -> dict[str, Any]:
     return {"message": problem.message, "file": problem.file, "line": problem.line, "hint": problem.hint}
 
 
-def print_problems(problems: Sequence[Problem], *, kind: str) -> None:
-    """Prints problems on stderr, one per line, with the hint below."""
+def print_problems(problems: Sequence[Problem], *, kind: str, every: bool = False) -> None:
+    """Prints problems on stderr, one per line, with the hint below; above a screenful only the first of them."""
     if not problems:
         return
     from rich.markup import escape
 
     colour = "red" if kind == "error" else "yellow"
     out = console(stderr=True)
-    for problem in problems:
+    shown = len(problems)
+    if not every and shown > screenful(out):
+        shown = screenful(out) // _LINES_OF_A_PROBLEM
+    for problem in problems[:shown]:
         head = ""
         if problem.file:
             place = f"{problem.file}:"
             if problem.line:
                 place += f"{problem.line}:"
-            head = f"[bold]{escape(place)}[/bold] "
+            head = f"[bold]{escape(_visible(place))}[/bold] "
         out.print(f"{head}[{colour}]{kind}:[/{colour}] {escape(_visible(problem.message))}")
         if problem.hint:
             out.print(f"    → {escape(_visible(problem.hint))}")
+    if shown < len(problems):
+        out.print(f"… and {len(problems) - shown:,} more {kind}s: `--json` lists all of them", markup=False)
 
 
-def print_steps(steps: Iterable[api.Step], *, with_diff: bool) -> None:
-    """One line per file with its action, and its changes."""
+def print_steps(steps: Sequence[api.Step], *, with_diff: bool, every: bool = True) -> None:
+    """One line per file with its action, and its changes; above a screenful without files that stay as they are."""
     out = console()
+    if not every and len(steps) > screenful(out):
+        steps = [step for step in steps if not step.stays]
+        if len(steps) > screenful(out):
+            lines = [f"{step.action.value:>12}  {step.path}" for step in steps]
+            lines = first_lines(lines, screenful(out), more="files: `--all` shows each with its differences")
+            out.print("\n".join(lines), markup=False)
+            return
     for step in steps:
         out.print(f"{step.action.value:>12}  {step.path}", markup=False)
         if with_diff:
@@ -135,10 +210,8 @@ def steps_data(steps: Iterable[api.Step], *, with_diff: bool = False) -> list[di
 
 
 def _visible(text: str) -> str:
-    """A text with its control characters escaped, so that they cannot steer the terminal."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+    """A message on one line, whatever it quotes."""
+    return visible_text(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def failed(error: TunebookError, *, arguments: Sequence[str]) -> ExitCode:
@@ -147,5 +220,5 @@ def failed(error: TunebookError, *, arguments: Sequence[str]) -> ExitCode:
         verb = next((argument for argument in arguments if not argument.startswith("-")), "")
         print_json(verb, error.exit_code, {}, errors=error.problems)
     else:
-        print_problems(error.problems, kind="error")
+        print_problems(error.problems, kind="error", every="--all" in arguments)
     return error.exit_code

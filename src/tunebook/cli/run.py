@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -13,9 +12,10 @@ import typer
 from tunebook import api
 from tunebook.cli.complete import complete_executor
 from tunebook.cli.design_session import on_terminal
-from tunebook.cli.jobs import jobs_data, watching
-from tunebook.cli.options import Directory, Json, OneStage, RunNames, located, takes_options
-from tunebook.cli.output import console, print_json, print_problems
+from tunebook.cli.ending import left_behind
+from tunebook.cli.jobs import counts_data, jobs_data, watching
+from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
+from tunebook.cli.output import console, most_lines, print_json, print_problems
 from tunebook.core.jobs import JobState, Stage
 from tunebook.errors import ExitCode, Problem
 
@@ -64,6 +64,7 @@ class _Arguments:
         bool, typer.Option("--yes", help="Repeat completed work without asking, where its inputs have changed.")
     ] = False
     poll_s: Annotated[float | None, typer.Option(min=0.05, help="Seconds between two queries of the jobs.")] = None
+    every: All = False
     as_json: Json = False
 
     def options(self, *, stage: Stage | None, tool: str | None) -> api.RunOptions:
@@ -134,48 +135,39 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
                 answers[0] = typer.confirm("Run these jobs again?")
         return answers[0]
 
-    try:
-        with watching(quiet=as_json) as show:
-            report = api.run(experiment, options, on_event=show, on_choice=show_choice, approve=approve)
-    except KeyboardInterrupt:
-        if chosen and chosen[0].executor.survives_monitor:
-            typer.echo("\n" + _how_to_return(experiment), err=True)
-        raise
+    def leave(jobs: int) -> None:
+        words = left_behind(jobs, experiment, survive=chosen[0].executor.survives_monitor)
+        console(stderr=True).print("\n" + words, markup=False)
+
+    with watching(quiet=as_json, every=arguments.every) as show:
+        report = api.run(experiment, options, on_event=show, on_choice=show_choice, approve=approve, on_leave=leave)
     if not answers[0]:
         console().print("nothing was submitted", markup=False)
         raise typer.Exit(ExitCode.UNFINISHED)
-    _close(command, experiment, report, chosen[0], previews[0], as_json=as_json)
-
-
-def _close(
-    command: str,
-    experiment: Path,
-    report: api.RunReport,
-    choice: api.Choice,
-    preview: api.Preview,
-    *,
-    as_json: bool,
-) -> None:
-    """Prints how the run ended, and exits with its code."""
-    warnings = list(map(Problem, report.warnings))
     if as_json:
-        failed = [
-            Problem(f"{job.job.name}: {job.reason}", job.output or None, hint=job.advice)
-            for job in report.selected
-            if job.state is JobState.FAILED
-        ]
-        data: dict[str, Any] = {
-            "executor": choice.executor.name,
-            "jobs": jobs_data(report.jobs),
-            "submitted": list(report.submitted),
-            "not_retried": list(report.not_retried),
-            "planned": _preview_data(preview),
-        }
-        print_json(command, report.exit_code, data, warnings=warnings, errors=failed)
+        _print_data(command, report, chosen[0], previews[0])
     else:
-        print_problems(warnings, kind="warning")
-        _show(report, experiment)
+        print_problems(list(map(Problem, report.warnings)), kind="warning")
+        _show(report, experiment, every=arguments.every)
     raise typer.Exit(report.exit_code)
+
+
+def _print_data(command: str, report: api.RunReport, choice: api.Choice, preview: api.Preview) -> None:
+    """Prints how the run ended, for ``--json``."""
+    failed = [
+        Problem(f"{job.job.name}: {job.reason}", job.output or None, hint=job.advice)
+        for job in report.selected
+        if job.state is JobState.FAILED
+    ]
+    data: dict[str, Any] = {
+        "executor": choice.executor.name,
+        "jobs": jobs_data(report.jobs),
+        "counts_by_stage": counts_data(report.jobs),
+        "submitted": list(report.submitted),
+        "not_retried": list(report.not_retried),
+        "planned": _preview_data(preview),
+    }
+    print_json(command, report.exit_code, data, warnings=list(map(Problem, report.warnings)), errors=failed)
 
 
 def _show_preview(preview: api.Preview) -> None:
@@ -203,17 +195,11 @@ def _previewed(one: api.PreviewedJob) -> dict[str, Any]:
     }
 
 
-def _how_to_return(experiment: Path) -> str:
-    where = shlex.quote(str(experiment))
-    return (
-        f"The jobs continue without this command.\n  tunebook status {where}   shows them\n"
-        f"  tunebook run {where}      watches them again and submits the rest\n  tunebook cancel {where}   ends them"
-    )
-
-
-def _show(report: api.RunReport, experiment: Path) -> None:
+def _show(report: api.RunReport, experiment: Path, *, every: bool) -> None:
     out = console()
-    out.print(api.run_summary(report, experiment), markup=False, end="", soft_wrap=True)
+    out.print(
+        api.run_summary(report, experiment, most_rows=most_lines(every=every)), markup=False, end="", soft_wrap=True
+    )
     if report.not_retried:
         out.print(f"\n{len(report.not_retried)} job(s) failed earlier; --retry-failed runs them again", markup=False)
     if report.exit_code is ExitCode.DONE:

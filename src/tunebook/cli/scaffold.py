@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from tunebook import api
-from tunebook.cli.options import Directory, Json, OneStage, RunNames, located, takes_options
-from tunebook.cli.output import console, finish, print_problems, print_steps, steps_data
+from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
+from tunebook.cli.output import console, finish, most_lines, print_problems, print_steps, steps_data
 
 __all__ = ["finish_scaffold", "register", "register_tool"]
 
@@ -42,6 +42,7 @@ class _Arguments:
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the differences that would be written; write nothing.")
     ] = False
+    every: All = False
     as_json: Json = False
 
     def options(self) -> api.ScaffoldOptions:
@@ -84,7 +85,7 @@ def _scaffold_tool(name: str, arguments: _Arguments) -> None:
 
 def _scaffold(command: str, arguments: _Arguments, options: api.ScaffoldOptions) -> None:
     report = api.scaffold(located(arguments.directory), options)
-    finish_scaffold(command, report, as_json=arguments.as_json)
+    finish_scaffold(command, report, as_json=arguments.as_json, every=arguments.every)
 
 
 def _decision(choice: OnFailure, *, as_json: bool) -> Callable[[api.PartReport], bool]:
@@ -99,15 +100,17 @@ def _decision(choice: OnFailure, *, as_json: bool) -> Callable[[api.PartReport],
     return decide
 
 
-def finish_scaffold(command: str, report: api.ScaffoldReport, *, as_json: bool) -> None:
+def finish_scaffold(command: str, report: api.ScaffoldReport, *, as_json: bool, every: bool = False) -> None:
     """Prints the result of scaffolding, and ends the verb with its exit code."""
-    finish(command, report, data=_data, show=_show, as_json=as_json)
+    finish(command, report, data=_data, show=partial(_show, every=every), as_json=as_json, every=every)
 
 
-def _show(report: api.ScaffoldReport) -> None:
+def _show(report: api.ScaffoldReport, *, every: bool) -> None:
     if report.dry_run:
-        print_steps(report.steps, with_diff=True)
-    console().print(api.scaffold_summary(report), markup=False, end="", soft_wrap=True)
+        print_steps(report.steps, with_diff=True, every=every)
+    console().print(
+        api.scaffold_summary(report, most_rows=most_lines(every=every)), markup=False, end="", soft_wrap=True
+    )
 
 
 def _data(report: api.ScaffoldReport) -> dict[str, Any]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.live import Live
-from rich.table import Table
 
 from tunebook import api
-from tunebook.cli.jobs import jobs_data, jobs_table
-from tunebook.cli.options import Directory, Json, RunNames, located
-from tunebook.cli.output import console, print_json, print_problems
+from tunebook.cli.jobs import counts_data, jobs_data, jobs_shown
+from tunebook.cli.options import All, Directory, Json, RunNames, located
+from tunebook.cli.output import console, most_lines, print_json, print_problems
+from tunebook.core.shortened import counted, first_lines
 from tunebook.errors import ExitCode, Problem
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 __all__ = ["register"]
 
@@ -33,40 +36,55 @@ def register(app: typer.Typer) -> None:
         directory: Directory = None,
         *,
         watch: Watch = False,
+        every: All = False,
         as_json: Json = False,
     ) -> None:
-        """Show the state of every training and evaluation. Writes nothing."""
+        """Show the state of every training and evaluation. Writes nothing.
+
+        Above a screenful of jobs: counts, and the jobs that failed, run or are blocked.
+        """
         experiment = located(directory)
         report = api.status(experiment)
         if watch and not as_json:
-            report = _watch(experiment, report)
+            report = _watch(experiment, report, every=every)
         warnings = [Problem(text) for text in report.warnings]
-        counts = Counter(job.state.value for job in report.jobs)
         if as_json:
-            data = {"jobs": jobs_data(report.jobs), "counts": dict(counts)}
+            counts = Counter(job.state.value for job in report.jobs)
+            by_stage = counts_data(report.jobs)
+            data = {"jobs": jobs_data(report.jobs), "counts": dict(counts), "counts_by_stage": by_stage}
             print_json("status", report.exit_code, data, warnings=warnings)
         else:
             print_problems(warnings, kind="warning")
             if not watch:
-                console().print(jobs_table(report.jobs))
-            console().print(", ".join(f"{count} {state}" for state, count in counts.items()))
+                out = console()
+                out.print(jobs_shown(report.jobs, out, every=every, command=_every_job(experiment)))
         raise typer.Exit(report.exit_code)
 
     @app.command()
-    def cancel(directory: Directory = None, *, run: RunNames = None, as_json: Json = False) -> None:
+    def cancel(directory: Directory = None, *, run: RunNames = None, every: All = False, as_json: Json = False) -> None:
         """End the queued and running jobs."""
         ended = api.cancel(located(directory), runs=run or ())
         if as_json:
             print_json("cancel", ExitCode.DONE, {"cancelled": list(ended)})
         else:
-            console().print(f"cancelled {len(ended)} job(s)" + "".join(f"\n  {name}" for name in ended), markup=False)
+            names = first_lines([f"  {name}" for name in ended], most_lines(every=every), more="jobs")
+            console().print("\n".join([f"cancelled {counted(len(ended), 'job')}", *names]), markup=False)
 
 
-def _watch(experiment: Path, report: api.StatusReport) -> api.StatusReport:
+def _every_job(experiment: Path) -> str:
+    """The command that shows every job."""
+    if experiment == Path.cwd():
+        return "tunebook status --all"
+    return f"tunebook status --all {shlex.quote(str(experiment))}"
+
+
+def _watch(experiment: Path, report: api.StatusReport, *, every: bool) -> api.StatusReport:
+    from rich.live import Live
+
     out = console()
 
-    def table() -> Table:
-        return jobs_table(report.jobs, "; ".join(report.warnings), height=out.size.height if out.is_terminal else None)
+    def table() -> RenderableType:
+        return jobs_shown(report.jobs, out, note="; ".join(report.warnings), every=every)
 
     with Live(table(), console=out, refresh_per_second=2) as live:
         while any(job.in_flight for job in report.jobs):

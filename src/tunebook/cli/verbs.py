@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +21,7 @@ SETTINGS: dict[str, Any] = {
     "rich_markup_mode": None,  # plain help: the formatted one imports a Markdown parser, which takes long
     "pretty_exceptions_enable": False,
 }
+_ANY_NUMBER = -1
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,10 @@ class Verbs(TyperGroup):
             self._add_tools()
         return super().get_command(ctx, cmd_name)
 
+    def get_params(self, ctx: Any) -> Any:
+        """Returns the options before the verb."""
+        return _sparing(super().get_params(ctx))
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Returns the verb that is called, with its parameters."""
         name, command, rest = super().resolve_command(ctx, args)
@@ -101,7 +107,10 @@ class Verbs(TyperGroup):
             module.register_tool(app, verb.tool)
         else:
             module.register(app)
-        return get_group(app).commands[name]
+        command: Any = get_group(app).commands[name]
+        own_parameters = command.get_params
+        command.get_params = lambda ctx: _sparing(own_parameters(ctx))
+        return command
 
     def _add_tools(self) -> None:
         if self._knows_tools:
@@ -121,3 +130,19 @@ def _with_tools(tools: tuple[str, ...]) -> Iterator[tuple[str, _Verb]]:
         yield name, verb
         for tool in tools if name in _OF_ONE_TOOL else ():
             yield f"{name}-{tool}", _Verb(verb.module, _OF_ONE_TOOL[name].format(tool=tool), tool)
+
+
+def _sparing(parameters: list[Any]) -> list[Any]:
+    """Has options that are not given stay as they are; Typer would load Pydantic, as much as all the rest, for that."""
+    for parameter in parameters:
+        if not isinstance(parameter.process_value, partial):
+            parameter.process_value = partial(_process_value, parameter, parameter.process_value)
+    return parameters
+
+
+def _process_value(parameter: Any, convert: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    if value is not None or parameter.required:
+        return convert(ctx, value)
+    if parameter.multiple or parameter.nargs == _ANY_NUMBER:
+        value = ()
+    return value if parameter.callback is None else parameter.callback(ctx, parameter, value)

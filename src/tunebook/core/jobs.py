@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from tunebook.core.units import clock_minutes
@@ -14,6 +15,7 @@ __all__ = [
     "LOST",
     "NEVER_RAN",
     "NOT_REACHED",
+    "RESTARTED",
     "Job",
     "JobState",
     "JobStatus",
@@ -32,12 +34,22 @@ NEVER_RAN = "DependencyNeverSatisfied"
 NOT_REACHED = "its pack ended before it started"
 """The reason of a job that shared an allocation, and whose turn had not come when the allocation ended."""
 
+RESTARTED = "RESTART of the machine"
+"""The reason of a job of this machine that ended with the machine, as in a power cut."""
+
 
 class Stage(Enum):
     """The two stages of an experiment, in their order."""
 
     PREPARATION = "preparation"
     EVALUATION = "evaluation"
+
+    __hash__ = object.__hash__  # a sweep looks up millions; Enum's own is slow
+
+    @property
+    def noun(self) -> str:
+        """What one job of the stage is called."""
+        return "training" if self is Stage.PREPARATION else "evaluation"
 
 
 class JobState(Enum):
@@ -48,6 +60,8 @@ class JobState(Enum):
     COMPLETED = "completed"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+    __hash__ = object.__hash__  # a sweep looks up millions; Enum's own is slow
 
     @property
     def is_going(self) -> bool:
@@ -203,7 +217,13 @@ def job_from_json(document: Mapping[str, Any]) -> Job:
         key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
     }
     values["stage"] = Stage(document["stage"])
-    values["resources"] = Resources(**document.get("resources", {}))
+    values["resources"] = _resources(*document.get("resources", {}).items())
     if values.get("pack") is not None:
         values["pack"] = Pack(**values["pack"])
     return Job(**values)
+
+
+@lru_cache(maxsize=256)
+def _resources(*items: tuple[str, Any]) -> Resources:
+    """The resources of a manifest's job: many jobs of a sweep ask for the same."""
+    return Resources(**dict(items))

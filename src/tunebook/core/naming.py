@@ -42,6 +42,10 @@ def short_model_name(name: str) -> str:
 
 def run_directories(plan: Plan) -> Mapping[str, str]:
     """Run name to the name of its directory, for every run of the plan."""
+    return plan.memo.once("directories", lambda: _run_directories(plan))
+
+
+def _run_directories(plan: Plan) -> Mapping[str, str]:
     has_several_models = len({run.model for run in plan.fine_tuned}) > 1
     models = _short_models(plan)
     labels = run_labels(plan)
@@ -63,8 +67,10 @@ def run_labels(plan: Plan) -> Mapping[str, tuple[str, ...]]:
     """Name of a fine-tuned run to its labels such as ``rank8``, ``lr1e-5``, in the order of the parameter table."""
     labels: dict[str, tuple[str, ...]] = {run.name: () for run in plan.fine_tuned}
     for parameter in plan.parameters.rows:
+        if parameter.key not in plan.columns:
+            continue
         values = {_value(plan.setting(run, parameter.key)) for run in plan.fine_tuned}
-        if parameter.key in plan.columns and len(values) > 1:
+        if len(values) > 1:
             for name, label in _labels(plan, parameter).items():
                 labels[name] += (label,)
     return labels

@@ -193,6 +193,10 @@ class ParameterTable:
     def _shorts(self) -> Mapping[str, Parameter]:
         return {parameter.short: parameter for parameter in self.rows if parameter.short}
 
+    @cached_property
+    def _deciding(self) -> tuple[Parameter, ...]:
+        return tuple(parameter for parameter in self.rows if parameter.trains_adapters is not None)
+
     def get(self, key: str) -> Parameter | None:
         """The parameter with this key, if there is one."""
         return self._keys.get(key)
@@ -228,7 +232,7 @@ class ParameterTable:
 
     def trains_adapters(self, values: Mapping[str, Value]) -> bool | None:
         """Whether these values train adapters; ``None`` where they leave it to whether there is a LoRA rank."""
-        for parameter in self.rows:
+        for parameter in self._deciding:
             if parameter.trains_adapters is not None:
                 decision = parameter.trains_adapters(values.get(parameter.key, parameter.default))
                 if decision is not None:

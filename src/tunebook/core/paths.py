@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 __all__ = [
     "ANALYSIS",
@@ -19,20 +19,24 @@ __all__ = [
     "GIVEN_UP",
     "HYPOTHESES",
     "INPUTS",
+    "LAST_GOOD_PLAN",
     "LEDGER",
     "LOCK",
     "MANIFEST",
     "METRICS",
     "PACKS",
+    "PARTS",
     "PASSED_CHECKS",
     "PLAN_FILE",
     "PROOF",
     "PROVENANCE",
+    "REPLACED_PLANS",
     "RUN_LOG",
     "SCAFFOLD_LOG",
     "SITE_FILE",
     "STATE_DIRECTORY",
     "SUBMISSIONS",
+    "VERIFIED",
     "checkpoint",
     "evaluation_script",
     "evaluation_stem",
@@ -52,11 +56,15 @@ DATA_RECORD = f"{STATE_DIRECTORY}/data.json"
 PASSED_CHECKS = f"{STATE_DIRECTORY}/passed_checks.json"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
 PACKS = f"{STATE_DIRECTORY}/packs"
+PARTS = f"{STATE_DIRECTORY}/parts"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 DIGESTS = f"{STATE_DIRECTORY}/digests.json"
 INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"
 HYPOTHESES = f"{STATE_DIRECTORY}/hypotheses.json"
+REPLACED_PLANS = f"{STATE_DIRECTORY}/plan"
+LAST_GOOD_PLAN = f"{REPLACED_PLANS}/last-good.md"
 SUBMISSIONS = f"{STATE_DIRECTORY}/submissions.jsonl"
+VERIFIED = f"{STATE_DIRECTORY}/verified.json"
 LOCK = f"{STATE_DIRECTORY}/lock"
 DESIGN_LOG = "design-experiment.log"
 SCAFFOLD_LOG = "scaffold-experiment.log"
@@ -109,16 +117,16 @@ def evaluation_stem(task: str, epoch: int | None) -> str:
 
 def evaluation_script(directory: str, task: str, epoch: int | None) -> str:
     """The evaluation's script, relative to the experiment's directory."""
-    return str(PurePosixPath(directory, "eval", f"{evaluation_stem(task, epoch)}.slurm"))
+    return f"{directory}/eval/{evaluation_stem(task, epoch)}.slurm"
 
 
-def output_directory(experiment: Path, name: str, directory: str, output_dir_base: str) -> Path:
+def output_directory(experiment: Path, name: str, directory: str, output_dir_base: str) -> str:
     """The directory of a run's checkpoints; the experiment's name is part of it, since experiments may share a base."""
     if output_dir_base:
-        return Path(expanded(output_dir_base)) / name / f"ck-out-{directory}"
-    return experiment / directory / "artifacts"
+        return str(Path(expanded(output_dir_base)) / name / f"ck-out-{directory}")
+    return f"{experiment}/{directory}/artifacts"  # not joined as a Path: a sweep has thousands of runs
 
 
-def checkpoint(output: Path, epoch: int) -> Path:
+def checkpoint(output: str, epoch: int) -> str:
     """The directory of one zero-based epoch's checkpoint."""
-    return output / f"epoch_{epoch}"
+    return f"{output}/epoch_{epoch}"

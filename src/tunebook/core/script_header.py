@@ -7,6 +7,8 @@ of the rooms that talk to a scheduler, and no caller has to pass it a function t
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from tunebook.core.jobs import Resources
 from tunebook.core.quoting import sbatch_value
 
@@ -25,9 +27,16 @@ def header_lines(resources: Resources, *, job_name: str = "") -> tuple[str, ...]
     Raises:
         ValueError: a value holds white space, a quote or a control character.
     """
+    own: tuple[str, ...] = ()
+    if job_name:
+        own = (f"#SBATCH --job-name={sbatch_value('--job-name', job_name)}", "#SBATCH --output=slurm-%j.out")
+    return own + _requests(resources)
+
+
+@lru_cache(maxsize=1000)
+def _requests(resources: Resources) -> tuple[str, ...]:
+    """The lines without those of the job's name; the jobs of a sweep ask for a few different resources."""
     options = {
-        "job-name": job_name,
-        "output": "slurm-%j.out" if job_name else "",
         "open-mode": "append",
         "nodes": "1",
         "ntasks": "1",

@@ -12,6 +12,7 @@ from typing import Any
 from tunebook.core.encoding import wrong_byte
 from tunebook.core.markdown import Bullet, MarkdownSection, Table, TextBlock, parse_markdown
 from tunebook.core.paths import SITE_FILE
+from tunebook.core.secrets import literal_secret
 from tunebook.core.site import SETTINGS, TOOL_ENVIRONMENT, Environment, NodeLimits, Site, gpu_request, setting
 from tunebook.core.site_values import (
     PATH_KEYS,
@@ -171,6 +172,12 @@ class _Reading:
         if is_placeholder("modules", command):
             message = f"the module line `{command}` holds a placeholder: it is left out"
             self.warnings.append(Problem(message, self.file, line, "write the module's name, or remove the line"))
+            return
+        secret = literal_secret(command)
+        if secret:
+            message = f"a module line holds a secret ({secret}), which would be copied into every job script"
+            hint = "keep it in a file that only you can read, and write `export NAME=$(cat FILE)`; see SECURITY.md"
+            self.errors.append(Problem(message, self.file, line, hint))
             return
         self.modules.append(command)
         self.lines.setdefault("modules", line)

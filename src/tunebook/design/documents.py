@@ -15,7 +15,7 @@ import yaml
 from tunebook.core.markdown import literal
 from tunebook.core.parameters import suggestion
 from tunebook.errors import PlanError, Problem, UsageError
-from tunebook.tools.runtime.yaml_reading import compose_yaml
+from tunebook.tools.yaml_text import compose_yaml
 
 __all__ = [
     "NOWHERE",

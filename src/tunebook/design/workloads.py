@@ -172,7 +172,7 @@ class Workloads:
     def free_space(self) -> tuple[Path, int] | None:
         """Where checkpoints go and the bytes that are free there; ``None`` if this cannot be seen from here."""
         base = self.around.site.output_dir_base
-        return free_bytes(output_directory(self.around.experiment, self.plan.name, "run", base))
+        return free_bytes(Path(output_directory(self.around.experiment, self.plan.name, "run", base)))
 
 
 def _number(value: Value, default: int) -> int:

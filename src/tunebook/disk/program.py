@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
+from tunebook.disk.interrupts import deferred
 from tunebook.errors import ToolError
 
 __all__ = ["Completed", "Conversation", "own_python_first", "run_program", "start_detached"]
@@ -46,8 +47,7 @@ def run_program(
     Raises:
         ToolError: it is missing, cannot be started, or did not end in time (it and its children are then killed).
     """
-    process = _start(argv, cwd=cwd, env=env, output=subprocess.PIPE, errors=subprocess.PIPE)
-    with process:
+    with _ended_if_interrupted(argv, cwd=cwd, env=env, output=subprocess.PIPE, errors=subprocess.PIPE) as process:
         try:
             stdout, stderr = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
@@ -72,7 +72,7 @@ def start_detached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], ou
         ToolError: it is missing or cannot be started.
         OSError: ``output`` cannot be created.
     """
-    with output.open("xb") as stream:
+    with output.open("xb") as stream, deferred():  # an interrupted start is either none, or found by its environment
         try:
             return _start(argv, cwd=cwd, env=env, output=stream.fileno(), errors=subprocess.STDOUT)
         except ToolError:
@@ -95,7 +95,7 @@ class Conversation:
     def __init__(self, argv: Sequence[str], *, env: Mapping[str, str], errors: Path) -> None:
         with errors.open("ab") as stream:
             pipes = {"output": subprocess.PIPE, "errors": stream.fileno(), "keyboard": subprocess.PIPE}
-            self._process = _start(argv, cwd=None, env=env, **pipes)
+            self._process = _ended_if_interrupted(argv, cwd=None, env=env, **pipes)
         self._questions = cast("IO[bytes]", self._process.stdin)
         self._answers = cast("IO[bytes]", self._process.stdout).fileno()
         self._rest = b""
@@ -134,6 +134,19 @@ class Conversation:
         _kill(self._process)
         with self._process:
             self._process.kill()
+
+
+def _ended_if_interrupted(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Starts a program as :func:`_start` does; an interrupt that comes meanwhile ends the program as well."""
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with deferred():
+            process = _start(argv, **options)
+    except KeyboardInterrupt:
+        if process is not None:
+            _kill(process)
+        raise
+    return process
 
 
 def _start(

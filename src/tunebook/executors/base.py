@@ -163,11 +163,11 @@ class Executor(Protocol):
         """Returns the status of each job, with one query for all; ``UNKNOWN`` for an id that it does not know."""
         ...
 
-    def cancel(self, ids: Sequence[str]) -> None:
+    def cancel(self, ids: Sequence[str], *, at_once: bool = False) -> None:
         """Ends the jobs and the remaining processes of those that have ended; returns once that is done.
 
         Jobs that share an allocation with others end within seconds after that, where only their allocation's own
-        script can reach them.
+        script can reach them. It may be interrupted and called again with ``at_once``: no job is then waited for.
 
         Ids that it does not know are left alone.
         """

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.core.jobs import LOST, Job, JobState, JobStatus
+from tunebook.core.jobs import LOST, RESTARTED, Job, JobState, JobStatus
 from tunebook.disk.program import start_detached
-from tunebook.errors import ExecutorError, QueueFullError, ToolError
+from tunebook.errors import ExecutorError, QueueFullError, ToolError, os_problem
 from tunebook.executors import processes
 from tunebook.executors.base import Batch, ExecutorOptions, Intake, Submission, Submitted
 from tunebook.executors.environment import TAG, job_environment
@@ -133,7 +133,7 @@ class LocalExecutor:
         try:
             script = write_pack(batch)
         except OSError as error:
-            raise ExecutorError(f"{error.filename}: {error.strerror}") from error
+            raise ExecutorError([os_problem(error)]) from error
         folder = script.parent
         pack_id, output = self._start(_Start(names, script, folder, folder.name, resources.gpus), shares_cores=True)
         self._packs.add(pack_id, folder)
@@ -152,8 +152,10 @@ class LocalExecutor:
         env = self._environment(job_environment(start.tag, resume=resume), gpus, output, shares_cores=shares_cores)
         try:
             child = start_detached(["bash", str(start.script)], cwd=start.directory, env=env, output=output)
-        except (ToolError, OSError) as error:
+        except ToolError as error:
             raise ExecutorError(f"{start.name} cannot be started: {error}") from error
+        except OSError as error:
+            raise ExecutorError(f"{start.name} cannot be started: {os_problem(error)}") from error
         job_id = processes.write_id(child.pid)
         self._children[job_id] = child
         self._tags[job_id] = start.tag
@@ -230,8 +232,8 @@ class LocalExecutor:
     def _status_of_script(self, job_id: str) -> JobStatus:
         child = self._children.get(job_id)
         if child is None:  # of an earlier monitor: it is not a child of this process
-            is_running = processes.is_alive(job_id, self._tags.get(job_id, ""))
-            reason = LOST
+            is_running = processes.is_alive(job_id)
+            reason = RESTARTED if processes.was_ended_by_restart(job_id) else LOST
         else:
             code = child.poll()
             is_running = code is None
@@ -241,7 +243,7 @@ class LocalExecutor:
         self._held.pop(job_id, None)
         return JobStatus(JobState.FAILED, reason, self.host)
 
-    def cancel(self, ids: Sequence[str]) -> None:
+    def cancel(self, ids: Sequence[str], *, at_once: bool = False) -> None:
         """Ends each job's process group and all processes that inherited its tag.
 
         The script of a pack is ended with the last of the pack's jobs.
@@ -251,7 +253,7 @@ class LocalExecutor:
         for pack_id in packs:
             tags |= {self._packs.pack_tag(pack_id), f"{self._packs.pack_tag(pack_id)}{_SERVICE}"}
         scripts = [job_id for job_id in ids if split_id(job_id)[1] is None] + sorted(packs)
-        processes.end(scripts, tags, grace_s=self._grace_s)
+        processes.end(scripts, tags, grace_s=0.0 if at_once else self._grace_s)
         for job_id in scripts:
             self._held.pop(job_id, None)
             child = self._children.get(job_id)

@@ -7,6 +7,10 @@ import signal
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, fields
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 
 import psutil
 
@@ -19,47 +23,89 @@ __all__ = [
     "leaders",
     "member_processes",
     "name_of",
-    "read_id",
+    "was_ended_by_restart",
     "write_id",
 ]
 
-_TOLERANCE_S = 2.0
 _STEP_S = 0.05
+_KILLED_S = 10.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_STATE, _START = 0, 19  # fields of /proc/PID/stat behind the program's name
+_ENDED = frozenset("ZXx")
+
+
+@dataclass(frozen=True)
+class _Process:
+    """What identifies a process: a clock that is set changes neither ``start`` nor ``boot``.
+
+    Attributes:
+        start: in ticks since the machine started.
+        boot: the machine's present start, in eight letters.
+    """
+
+    pid: int
+    start: int
+    boot: str
 
 
 def write_id(pid: int) -> str:
-    """Returns ``local-{pid}-{start in ms}``: if the system reuses the process number, the id is another one.
+    """Returns ``local-{pid}-{start}-{boot}``: if the system reuses the process number, the id is another one.
 
     Raises:
         psutil.NoSuchProcess: there is no such process.
     """
-    return f"local-{pid}-{round(psutil.Process(pid).create_time() * 1000)}"
+    start = _start_of(pid)
+    if start is None:
+        raise psutil.NoSuchProcess(pid)
+    return f"local-{pid}-{start}-{_this_boot()}"
 
 
-def read_id(job_id: str) -> tuple[int, float] | None:
-    """Returns the process number and its start in seconds since the epoch; ``None`` for any other text."""
-    head, _, rest = job_id.partition("-")
-    pid, _, start = rest.partition("-")
-    if head != "local" or not (pid.isdecimal() and start.isdecimal()):
+def _read_id(job_id: str) -> _Process | None:
+    """Returns ``None`` for any other text."""
+    head, *rest = job_id.split("-")
+    if head != "local" or len(rest) != len(fields(_Process)):
         return None
-    return int(pid), int(start) / 1000
+    pid, start, boot = rest
+    if not (pid.isdecimal() and start.isdecimal()):
+        return None
+    return _Process(int(pid), int(start), boot)
 
 
-def is_alive(job_id: str, tag: str = "") -> bool:
-    """Whether the job's first process runs: a process with its number, and with its start or its tag."""
-    known = read_id(job_id)
-    if known is None:
-        return False
-    pid, start = known
+def _stat(pid: int) -> list[str]:
+    """The fields of ``/proc/PID/stat`` behind the program's name, which may have spaces; empty if it is gone."""
     try:
-        process = psutil.Process(pid)
-        if process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
-            return False
-        # The system counts a start from its boot, and the clock may have been set since: hence the tolerance.
-        same_start = abs(process.create_time() - start) <= _TOLERANCE_S
-    except psutil.Error:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _start_of(pid: int) -> int | None:
+    stat = _stat(pid)
+    return int(stat[_START]) if len(stat) > _START else None
+
+
+@cache
+def _this_boot() -> str:
+    try:
+        boot = _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        boot = ""
+    return sha256(boot.encode()).hexdigest()[:8]
+
+
+def is_alive(job_id: str) -> bool:
+    """Whether the job's first process runs: the process that had this number when the job started."""
+    known = _read_id(job_id)
+    if known is None or known.boot != _this_boot():
         return False
-    return same_start or (bool(tag) and _environment(pid).get(TAG) == tag)
+    stat = _stat(known.pid)
+    return len(stat) > _START and stat[_STATE] not in _ENDED and int(stat[_START]) == known.start
+
+
+def was_ended_by_restart(job_id: str) -> bool:
+    """Whether this machine has been started again since the job was."""
+    known = _read_id(job_id)
+    return known is not None and known.boot != _this_boot()
 
 
 def _environment(pid: int) -> dict[str, str]:
@@ -72,10 +118,10 @@ def _environment(pid: int) -> dict[str, str]:
 
 def environment_of(job_id: str) -> dict[str, str]:
     """Returns the environment with which the job was started; empty if its first process has ended."""
-    known = read_id(job_id)
+    known = _read_id(job_id)
     if known is None or not is_alive(job_id):
         return {}
-    return _environment(known[0])
+    return _environment(known.pid)
 
 
 def name_of(process: psutil.Process) -> str:
@@ -131,7 +177,7 @@ def leaders(tags: Collection[str]) -> dict[str, str]:
         for process in processes:
             with suppress(psutil.Error, OSError):
                 session = os.getsid(process.pid)
-                found.setdefault(tag, f"local-{session}-0")
+                found.setdefault(tag, f"local-{session}-0-{_this_boot()}")
                 if session == process.pid:
                     starts.append((process.create_time(), process.pid))
         if starts:
@@ -143,27 +189,38 @@ def leaders(tags: Collection[str]) -> dict[str, str]:
 def end(job_ids: Sequence[str], tags: Collection[str], *, grace_s: float) -> None:
     """Ends the jobs' process groups and all processes that inherited their tags.
 
-    They get ``SIGTERM``, and ``SIGKILL`` if they have not ended after ``grace_s``.
+    They get ``SIGTERM``, and ``SIGKILL`` if they have not ended after ``grace_s``; only ``SIGKILL`` without a grace.
     """
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        groups = _living_groups(job_ids)
-        strays: list[psutil.Process] = []
-        for found in member_processes(tags).values():
-            strays += found
-        if not groups and not strays:
+    if grace_s > 0 and _signal_all(job_ids, tags, signal.SIGTERM, wait_s=grace_s):
+        return
+    deadline = time.monotonic() + _KILLED_S
+    while time.monotonic() < deadline:
+        # Again and again: a process may have started another one while this one was looked for.
+        if _signal_all(job_ids, tags, signal.SIGKILL, wait_s=_STEP_S):
             return
-        _signal(groups, strays, number)
-        deadline = time.monotonic() + grace_s
-        while time.monotonic() < deadline and _any_left(job_ids, strays):
-            time.sleep(_STEP_S)
+
+
+def _signal_all(job_ids: Sequence[str], tags: Collection[str], number: signal.Signals, *, wait_s: float) -> bool:
+    """Sends a signal to all processes and waits for their end; returns whether there were none left to send it to."""
+    groups = _living_groups(job_ids)
+    strays: list[psutil.Process] = []
+    for found in member_processes(tags).values():
+        strays += found
+    if not groups and not strays:
+        return True
+    _signal(groups, strays, number)
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline and _any_left(job_ids, strays):
+        time.sleep(_STEP_S)
+    return False
 
 
 def _living_groups(job_ids: Iterable[str]) -> list[int]:
     groups = []
     for job_id in job_ids:
-        known = read_id(job_id)
+        known = _read_id(job_id)
         if known is not None and is_alive(job_id):
-            groups.append(known[0])
+            groups.append(known.pid)
     return groups
 
 

@@ -6,9 +6,12 @@ Executors are found through the entry point group ``tunebook.executors``, so tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
+from inspect import get_annotations
 
-from tunebook.errors import ExecutorError, NoSlurmError, SlurmError, UsageError
+from tunebook.core.entry_points import group_of
+from tunebook.core.plugin_guard import guarded, raised_words
+from tunebook.errors import ExecutorError, NoSlurmError, SlurmError, TunebookError, UsageError
 from tunebook.executors.base import Executor, ExecutorFactory, ExecutorOptions
 from tunebook.executors.local import LocalExecutor
 from tunebook.executors.slurm import SlurmExecutor
@@ -42,11 +45,11 @@ def choose_executor(name: str, options: ExecutorOptions | None = None) -> Choice
     options = options or ExecutorOptions()
     if name == AUTO:
         return _fitting(options)
-    factory = _load(name)
-    if factory is None:
+    point = _installed().get(name)
+    if point is None:
         names = ", ".join(executor_names())
         raise UsageError(f"the executor `{name}` is not available in this version", hint=f"available: {names}")
-    return Choice(factory(options), "asked for")
+    return Choice(_made(point, options), "asked for")
 
 
 def _fitting(options: ExecutorOptions) -> Choice:
@@ -61,15 +64,23 @@ def _fitting(options: ExecutorOptions) -> Choice:
 
 
 def _installed() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=_GROUP)}
+    return {point.name: point for point in group_of(_GROUP)}
 
 
-def _load(name: str) -> ExecutorFactory | None:
-    point = _installed().get(name)
-    if point is None:
-        return None
+def _made(point: EntryPoint, options: ExecutorOptions) -> Executor:
+    """The executor of an entry point; one of another package is guarded."""
     try:
         factory: ExecutorFactory = point.load()
-    except Exception as error:  # a package's import can raise anything
-        raise ExecutorError(f"the executor `{name}` ({point.value}) cannot be loaded: {error}") from error
-    return factory
+        executor = factory(options)
+        package = point.dist.name if point.dist else "unknown"
+        if package == "tunebook":
+            return executor
+        missing = [name for name in get_annotations(Executor) if not hasattr(executor, name)]
+        if missing:
+            raise TypeError("it lacks " + ", ".join(f"`{name}`" for name in missing))  # noqa: TRY301
+        return guarded(executor, Executor, described=f"the executor `{point.name}` of the package {package}")
+    except TunebookError:
+        raise
+    except (Exception, SystemExit) as error:  # a stranger's code can raise anything
+        message = f"the executor `{point.name}` ({point.value}) cannot be loaded: {raised_words(error)}"
+        raise ExecutorError(message) from error

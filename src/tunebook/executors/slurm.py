@@ -10,13 +10,14 @@ from tunebook.core.paths import ARRAYS
 from tunebook.core.script_header import header_lines
 from tunebook.disk.atomic import write_text
 from tunebook.disk.manifest import changed_scripts
-from tunebook.errors import ExecutorError, QueueFullError, UnclearError
+from tunebook.errors import ExecutorError, QueueFullError, RefusedError, UnclearError, os_problem
 from tunebook.executors import processes
 from tunebook.executors.base import Batch, ExecutorOptions, Intake, Submission, Submitted
 from tunebook.executors.environment import job_environment
 from tunebook.executors.pack_records import PackRecords
 from tunebook.executors.packs import into_packs, member_id, member_output, pack_folder, split_id, write_pack
 from tunebook.executors.slurm_batches import into_batches
+from tunebook.executors.slurm_limits import SlurmLimits
 from tunebook.slurm import queue, submission
 from tunebook.slurm.accounting import Accounting
 from tunebook.slurm.arrays import ArrayTask, array_ranges, array_script
@@ -59,6 +60,7 @@ class SlurmExecutor:
             self._smallest = 2 if array else max_array + 1
         self._accounting = Accounting()
         self._packs = PackRecords()
+        self._limits = SlurmLimits()
         self._ended: set[str] = set()
 
     @classmethod
@@ -102,19 +104,26 @@ class SlurmExecutor:
         """Hands a job, an array of jobs, or a pack of jobs to ``sbatch``.
 
         Raises:
-            QueueFullError: a limit for submitted jobs is reached.
+            QueueFullError: a limit for submitted jobs is reached, in whatever words.
             UnclearError: SLURM did not answer.
-            ExecutorError: SLURM refused the job, in its own words.
+            RefusedError: SLURM refused the job, in its own words.
+            ExecutorError: a script is missing or cannot be written.
         """
         try:
-            if batch.is_pack:
-                return self._submit_pack(batch)
-            number = self._submit_array(batch) if batch.indices else _submit_single(batch.members[0])
-        except QueueFullError:
-            self._largest = max(1, len(batch.members) // 2)
-            raise
+            submitted = self._submit(batch)
+        except RefusedError as error:
+            judged = self._limits.judge(batch, error)
+            self._largest = max(1, len(batch.members) // 2) if isinstance(judged, QueueFullError) else self._most
+            raise judged from error
         except OSError as error:
-            raise ExecutorError(f"{error.filename}: {error.strerror}") from error
+            raise ExecutorError([os_problem(error)]) from error
+        self._limits.took(batch)
+        return submitted
+
+    def _submit(self, batch: Batch) -> Sequence[Submitted]:
+        if batch.is_pack:
+            return self._submit_pack(batch)
+        number = self._submit_array(batch) if batch.indices else _submit_single(batch.members[0])
         self._largest = min(self._most, 2 * self._largest)
         ids = [f"{number}_{index}" for index in batch.indices] or [number]
         return [Submitted(one, _output(member, one)) for member, one in zip(batch.members, ids, strict=True)]
@@ -125,7 +134,7 @@ class SlurmExecutor:
         folder = first.experiment / ARRAYS
         script = folder / f"{tag}.sh"
         tasks = [_task(index, member) for index, member in zip(batch.indices, batch.members, strict=True)]
-        write_text(script, array_script(first.job.resources, tasks), durable=True)
+        write_text(script, array_script(first.job.resources, tasks), within=first.experiment, durable=True)
         array = array_ranges(batch.indices)
         if self._slots:
             array += f"%{self._slots}"
@@ -181,6 +190,7 @@ class SlurmExecutor:
                 known[tag] = Submitted(row.job_id, _output(by_tag[tag], row.job_id))
             elif tag and not is_task:
                 known |= self._members(row.job_id, in_parts.get(tag, ()))
+        self._limits.found(by_tag[tag] for tag in known)
         return known
 
     def _members(self, number: str, members: Sequence[Submission]) -> Mapping[str, Submitted]:
@@ -204,7 +214,7 @@ class SlurmExecutor:
         unknown = JobStatus(JobState.UNKNOWN)
         return {job_id: self._packs.status(job_id, known.get(split_id(job_id)[0], unknown)) for job_id in ids}
 
-    def cancel(self, ids: Sequence[str]) -> None:
+    def cancel(self, ids: Sequence[str], *, at_once: bool = False) -> None:  # noqa: ARG002 - SLURM waits for no job
         """Cancels jobs that have not ended. SLURM itself ends the remaining processes of those that have.
 
         A pack is cancelled with the last of its jobs; before that, its own script ends single jobs within seconds.

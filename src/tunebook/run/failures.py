@@ -81,6 +81,11 @@ _RULES = (
         "its nodes failed several times in a row: ask the cluster's support, or try `tunebook run --retry-failed`",
     ),
     _Rule(
+        "RESTART",
+        r"The system (is going down|will reboot|will power off)",
+        "this machine was restarted several times in a row: `tunebook run --retry-failed`",
+    ),
+    _Rule(
         "DIVERGED",
         r"training diverged|loss of step \d+ is not finite",
         f"lower the learning rate or lengthen the warm-up in the plan, `tunebook scaffold`, {_AGAIN}",

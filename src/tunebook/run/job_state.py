@@ -10,10 +10,9 @@ from pathlib import Path
 
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.artifacts.output import last_lines
-from tunebook.artifacts.progress import Progress, read_progress
+from tunebook.artifacts.progress import Progress, read_last_loss, read_progress
 from tunebook.core.input_digests import changed_inputs
 from tunebook.core.jobs import Job, JobState, JobStatus
-from tunebook.disk.ledger import INTERRUPTED
 from tunebook.executors.base import Submitted
 from tunebook.run.failures import Diagnosis, diagnose
 from tunebook.run.report import JobReport
@@ -21,28 +20,32 @@ from tunebook.run.verdict import Evidence, Verdict
 
 __all__ = ["JobInRun", "Phase"]
 
-_RESUMABLE = INTERRUPTED | {"TIMEOUT"}
+_TIME_LIMIT = "TIMEOUT"
 _QUEUED = JobStatus(JobState.PENDING)
 
 
 class Phase(Enum):
     """What this run has done with a job.
 
-    ``SUBMITTED``, ``ADOPTED`` and ``CANCELLED`` are in flight: the executor has the job.
+    ``SUBMITTED``, ``ADOPTED``, ``WATCHED`` and ``CANCELLED`` are in flight: the executor has the job.
     """
 
     IDLE = "nothing, or the job may be submitted again"
     SUBMITTED = "submitted it"
-    ADOPTED = "watches a submission of an earlier run"
+    ADOPTED = "asks for a submission of an earlier run, which may have ended since"
+    WATCHED = "watches a submission of an earlier run"
     CANCELLED = "watches a submission that an earlier run set out to cancel"
     OVER = "submitted it, or tried to, and that is over: it is not submitted a second time"
-    SEEN_ENDING = "saw a submission of an earlier run end: a failure is not one of an earlier run"
+    SEEN_ENDING = "saw a submission of an earlier run go on and end: a failure is not one of an earlier run"
+
+    __hash__ = object.__hash__  # a sweep looks up millions; Enum's own is slow
 
 
-_IN_FLIGHT = frozenset({Phase.SUBMITTED, Phase.ADOPTED, Phase.CANCELLED})
+_IN_FLIGHT = frozenset({Phase.SUBMITTED, Phase.ADOPTED, Phase.WATCHED, Phase.CANCELLED})
 _ONCE_ENDED = {
     Phase.SUBMITTED: Phase.OVER,
-    Phase.ADOPTED: Phase.SEEN_ENDING,
+    Phase.ADOPTED: Phase.IDLE,
+    Phase.WATCHED: Phase.SEEN_ENDING,
     Phase.CANCELLED: Phase.IDLE,
 }
 
@@ -113,7 +116,13 @@ class JobInRun:
         entry = self.evidence.entry
         if entry is None or entry.is_open or changed_inputs(self.job, entry.inputs, self.evidence.inputs):
             return False
-        return self.verdict.state is JobState.FAILED and entry.last.reason.partition(" ")[0] in _RESUMABLE
+        is_cut_short = entry.cancelled or entry.was_interrupted or entry.last.reason.startswith(_TIME_LIMIT)
+        return self.verdict.state is JobState.FAILED and is_cut_short
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether the cluster, or a restart of the machine, ended the latest submission."""
+        return self.evidence.entry is not None and self.evidence.entry.was_interrupted
 
     def begin(self, tag: str) -> None:
         """Starts a new submission."""
@@ -127,6 +136,12 @@ class JobInRun:
         if cancelled:
             self.phase = Phase.CANCELLED
         self.status = _QUEUED
+
+    def goes_on(self, status: JobStatus) -> None:
+        """Takes the executor's report of a job that is queued or runs."""
+        self.status, self.misses = status, 0
+        if self.phase is Phase.ADOPTED:
+            self.phase = Phase.WATCHED
 
     def locate(self, found: Submitted) -> None:
         """Takes the executor's id, and the file with the output if the executor knows it."""
@@ -151,6 +166,14 @@ class JobInRun:
         outcome = read_outcome(self.experiment / self.job.outcome)
         return outcome is not None and outcome.tag == self.tag and outcome.exit_code == 0
 
+    @property
+    def lacks_files(self) -> bool:
+        """Whether its script ended well, but not all that it left is visible: a shared disk may show it later."""
+        outcome = self.evidence.own_outcome
+        if outcome is None or outcome.exit_code != 0:
+            return False
+        return bool(self.evidence.missing) or bool(self.job.result and self.evidence.result is None)
+
     def learn(self, evidence: Evidence, verdict: Verdict) -> None:
         """Takes what was recorded; reads the end of the metrics, or of a failed job's output, once."""
         self.evidence, self.verdict = evidence, verdict
@@ -168,9 +191,7 @@ class JobInRun:
         if verdict.state is JobState.FAILED:
             self.diagnosis = diagnose(verdict.reason, last_lines(self.output))
         elif verdict.state is JobState.COMPLETED:
-            progress = self._progress()
-            if progress is not None:
-                self.loss = progress.loss
+            self.loss = self._last_loss()
 
     def report(self) -> JobReport:
         """Returns the job as a value."""
@@ -203,7 +224,14 @@ class JobInRun:
         """How far the training is; ``None`` if its metrics are those of an earlier submission."""
         if self.job.metrics is None:
             return None
-        since = None
+        return read_progress(Path(self.job.metrics), since=self._start())
+
+    def _last_loss(self) -> float | None:
+        if self.job.metrics is None:
+            return None
+        return read_last_loss(self.job.metrics, since=self._start())
+
+    def _start(self) -> datetime | None:
         with suppress(ValueError):
-            since = datetime.fromisoformat(self.started)
-        return read_progress(Path(self.job.metrics), since=since)
+            return datetime.fromisoformat(self.started)
+        return None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus, count_states
+from tunebook.disk.interrupts import Interrupted, handled
 from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
 from tunebook.errors import ExecutorError, UsageError
@@ -39,11 +42,14 @@ class Hooks:
         remedy: gets each job that has failed, may change its files so that it can succeed, and returns what it changed.
         approve: gets what will be done, before anything is submitted; ``False`` leaves everything as it is.
         settings: returns the settings in effect, for the record of each run.
+        on_leave: called once the run is interrupted, with the number of jobs that the executor has, before those end
+            that do not survive it.
     """
 
     remedy: Callable[[JobReport], str] | None = None
     approve: Callable[[Preview], bool] = lambda _: True
     settings: Settings | None = None
+    on_leave: Callable[[int], None] = lambda _: None
 
 
 _NO_HOOKS = Hooks()
@@ -71,6 +77,9 @@ def run_jobs(
     without being asked. One job's failure stops only the jobs that need it. A job whose files a remedy changes is
     submitted again at once. The plan's status tables and the logs are kept current.
 
+    Ctrl-C, ``SIGTERM`` and ``SIGHUP`` end it alike: jobs that do not survive their monitor are ended, and a further
+    signal kills them at once. Both are recorded.
+
     Args:
         on_event: gets the state of all jobs.
         hooks: what the caller adds to the run.
@@ -79,14 +88,14 @@ def run_jobs(
         UsageError: no job is selected.
         LockedError: another run works in this experiment.
         ExecutorError: jobs of an earlier run could not be asked for.
-        KeyboardInterrupt: the person left; jobs that do not survive that have been cancelled.
+        Interrupted: the person left; jobs that do not survive that have been cancelled.
     """
     experiment = experiment.resolve()
     options = options or LoopOptions()
     selected = select(jobs, options)
     if options.max_jobs is not None and options.max_jobs < 1:
         raise UsageError(f"{options.max_jobs} jobs at a time: there must be at least one")
-    with exclusive(experiment, "run"):
+    with exclusive(experiment, "run") as held:
         recorder = Recorder(experiment, executor.name, executor.host, clock)
         surveyed = survey(jobs, experiment)
         job_set = JobSet(surveyed, experiment, selected, retry_failed=options.retry_failed)
@@ -96,18 +105,27 @@ def run_jobs(
         submitter = Submitter(
             job_set, executor, recorder, experiment=experiment, provenance=writer, remedy=hooks.remedy
         )
-        monitor = _Monitor(job_set, submitter, executor, recorder=recorder, options=options)
+        monitor = _Monitor(job_set, submitter, executor, recorder=recorder, options=options, on_leave=hooks.on_leave)
         tables = StatusTables(experiment, clock, monitor.warn)
-        for message in _warnings(surveyed):
+        for message in filter(None, (held.warning, *_warnings(surveyed))):
             monitor.warn(message)
 
         def show(*, now: bool = False) -> None:
             reports = job_set.reports()
             tables.show(reports, now=now)
-            if on_event is not None:
-                on_event(Snapshot(reports, clock(), monitor.note))
+            if on_event is not None and not monitor.is_leaving:
+                _tell(on_event, Snapshot(reports, clock(), monitor.note))
 
-        return monitor.run(show, sleep)
+        with handled():
+            return monitor.run(show, sleep)
+
+
+def _tell(on_event: Callable[[Snapshot], None], snapshot: Snapshot) -> None:
+    """Shows the state of all jobs. Where it cannot be shown any more, the terminal was closed, or the pipe's reader."""
+    try:
+        on_event(snapshot)
+    except OSError as error:
+        raise Interrupted(signal.SIGHUP) from error
 
 
 def _warnings(surveyed: Survey) -> Iterator[str]:
@@ -120,20 +138,28 @@ class _Monitor:
     """The loop of one run."""
 
     def __init__(
-        self, jobs: JobSet, submitter: Submitter, executor: Executor, *, recorder: Recorder, options: LoopOptions
+        self,
+        jobs: JobSet,
+        submitter: Submitter,
+        executor: Executor,
+        *,
+        recorder: Recorder,
+        options: LoopOptions,
+        on_leave: Callable[[int], None],
     ) -> None:
         self._jobs = jobs
         self._submitter = submitter
         self._executor = executor
         self._recorder = recorder
         self._options = options
+        self._on_leave = on_leave
         poll_s = executor.poll_s if options.poll_s is None else options.poll_s
         self._interval = PollInterval(poll_s, patient=executor.survives_monitor)
         self._submitted: list[str] = []
         self._warnings: list[str] = []
-        self._not_retried: tuple[str, ...] = ()
         self._silence = ""
         self._polled_at = time.monotonic()
+        self.is_leaving = False
 
     @property
     def note(self) -> str:
@@ -151,10 +177,11 @@ class _Monitor:
         self._recorder.log("RUN_STARTED", f"{len(selected)} jobs on {self._executor.name}", details=counts)
         try:
             self._submitter.resume()
-            if not self._options.retry_failed:
-                self._not_retried = tuple(one.job.name for one in self._jobs.not_retried())
             self._loop(show, sleep)
         except KeyboardInterrupt:
+            self.is_leaving = True
+            with suppress(OSError):  # the terminal may be closed
+                self._on_leave(len(self._jobs.in_flight()))
             self._leave()
             raise
         finally:
@@ -225,8 +252,10 @@ class _Monitor:
         return True
 
     def _has_succeeded(self, one: JobInRun) -> bool:
-        """Whether its outcome file suffices: the process of a job on this machine is waited for as well."""
-        return self._executor.survives_monitor and one.has_succeeded()
+        """Whether its files suffice: the process of a job on this machine is waited for as well."""
+        if not self._executor.survives_monitor or not one.has_succeeded():
+            return False
+        return self._submitter.has_outcome(one) and not one.lacks_files
 
     def _note_silence(self, error: ExecutorError) -> None:
         """Waits for an executor that does not answer; no job has failed by that."""
@@ -235,7 +264,7 @@ class _Monitor:
         self._silence = f"{self._executor.name} does not answer: {error}"
         self._interval.silent()
         for one in self._jobs.in_flight():
-            if one.has_succeeded():
+            if self._has_succeeded(one):
                 self._submitter.finish(one, JobStatus(JobState.UNKNOWN))
 
     def _apply(self, one: JobInRun, status: JobStatus) -> None:
@@ -246,12 +275,12 @@ class _Monitor:
             self._take_status(one, status)
         elif status.reason == NEVER_RAN and self._submitter.awaits_verdict(one):
             return  # the job that it waited for is judged first
-        elif self._submitter.has_outcome(one):
+        elif self._submitter.has_outcome(one) and not (one.lacks_files and self._executor.survives_monitor):
             self._submitter.finish(one, status)
         else:
             one.misses += 1
             # A shared disk may show a success half a minute late.
-            self._interval.hurried = status.state is JobState.FAILED
+            self._interval.hurried = status.state is JobState.FAILED or one.lacks_files
             if one.misses >= self._executor.patience:
                 self._submitter.finish(one, _without_outcome(status))
         if not one.in_flight:
@@ -259,7 +288,7 @@ class _Monitor:
 
     def _take_status(self, one: JobInRun, status: JobStatus) -> None:
         was_running = one.is_running
-        one.status, one.misses = status, 0
+        one.goes_on(status)
         if one.is_running and not was_running:
             self._interval.changed = True
             one.started = status.started or one.started or self._recorder.now()
@@ -277,11 +306,14 @@ class _Monitor:
             self._submitter.cancel_all()
         except ExecutorError as error:
             self.warn(f"jobs could not be cancelled: {error}")
-        self._recorder.log("RUN_INTERRUPTED", f"{len(names)} jobs were cancelled", details=", ".join(names))
+        self._recorder.log("RUN_INTERRUPTED", f"{len(names)} jobs were ended", details=", ".join(names))
 
     def _report(self) -> RunReport:
         reports = self._jobs.reports()
-        result = RunReport(reports, tuple(self._warnings), tuple(self._submitted), self._not_retried)
+        not_retried: tuple[str, ...] = ()
+        if not self._options.retry_failed:
+            not_retried = tuple(one.job.name for one in self._jobs.not_retried())
+        result = RunReport(reports, tuple(self._warnings), tuple(self._submitted), not_retried)
         for tool in dict.fromkeys(report.job.tool for report in result.selected):
             of_tool = [report for report in result.selected if report.job.tool == tool]
             self._recorder.log_tool(tool, "ALL_COMPLETE", _counted(of_tool))

@@ -1,15 +1,15 @@
-"""Reports an experiment's jobs while no run, or another one, watches them; and cancels them."""
+"""Reports an experiment's jobs while no run, or another one, watches them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tunebook.core.jobs import NEVER_RAN, NOT_REACHED, Job, JobState, JobStatus
-from tunebook.disk.ledger import Event, EventKind, record
+from tunebook.disk.ledger import Ledger
 from tunebook.errors import ExecutorError
-from tunebook.executors.base import Executor, Submission
+from tunebook.executors.base import Executor
 from tunebook.run.gather import input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
@@ -18,7 +18,7 @@ from tunebook.run.report import JobReport
 from tunebook.run.select import LoopOptions, select
 from tunebook.run.verdict import CANCELLED, Verdict
 
-__all__ = ["cancel_jobs", "job_reports", "preview_run"]
+__all__ = ["job_reports", "preview_run"]
 
 
 def job_reports(
@@ -27,6 +27,7 @@ def job_reports(
     experiment: Path,
     executors: Sequence[Executor] = (),
     warn: Callable[[str], None] = lambda _: None,
+    ledger: Ledger | None = None,
 ) -> tuple[JobReport, ...]:
     """Reports every job's present state; writes nothing.
 
@@ -34,11 +35,14 @@ def job_reports(
     state that was recorded last; ``warn`` gets a message about each executor that does not answer and about
     each input that cannot be compared.
 
+    Args:
+        ledger: the ledger, if it was read just before.
+
     Raises:
         PlanError: jobs need each other.
     """
     experiment = experiment.resolve()
-    surveyed = survey(jobs, experiment)
+    surveyed = survey(jobs, experiment, ledger)
     job_set = JobSet(surveyed, experiment, frozenset(job.name for job in jobs), retry_failed=False)
     for message in input_warnings(surveyed):
         warn(message)
@@ -88,6 +92,8 @@ def _is_cancelled(one: JobInRun) -> bool:
 def _take_status(job_set: JobSet, one: JobInRun, status: JobStatus) -> None:
     if status.state.is_going:
         one.adopt(cancelled=_is_cancelled(one))
+        if _is_cancelled(one):
+            status = replace(status, reason="cancelled, and has not ended yet")
         one.status, one.started = status, status.started or one.started
         return
     job_id = one.job_id
@@ -110,44 +116,3 @@ def _without_outcome(job_set: JobSet, one: JobInRun, status: JobStatus) -> Verdi
     if status.state is JobState.FAILED and status.reason and one.job_id:
         return Verdict(JobState.FAILED, status.reason)
     return Verdict(JobState.UNKNOWN, "gone without an outcome; the next run decides")
-
-
-def cancel_jobs(
-    jobs: Sequence[Job], executor: Executor, *, experiment: Path, names: Collection[str] | None = None
-) -> tuple[str, ...]:
-    """Cancels the named jobs, or all, that are queued or running, and returns the names of those that were cancelled.
-
-    A run that watches them notices.
-
-    Raises:
-        ExecutorError: some of them were submitted to another executor or on another host; nothing was cancelled.
-    """
-    experiment = experiment.resolve()
-    surveyed = survey(jobs, experiment)
-    submissions: list[Submission] = []
-    for job in jobs:
-        entry = surveyed.ledger.entries.get(job.name)
-        is_chosen = names is None or job.name in names
-        if entry is None or not is_chosen or not surveyed.verdicts[job.name].ask:
-            continue
-        if not entry.is_of(executor.name, executor.host):
-            raise ExecutorError(f"{job.name} was submitted to {entry.place}")
-        submissions.append(Submission(job, experiment, entry.last.tag, job_id=entry.last.job_id))
-    if not submissions:
-        return ()
-    return _cancel(submissions, executor)
-
-
-def _cancel(submissions: Sequence[Submission], executor: Executor) -> tuple[str, ...]:
-    found = executor.find(submissions)
-    statuses = executor.poll([one.job_id for one in found.values()])
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    events: list[Event] = []
-    for one in submissions:
-        job_id = found[one.tag].job_id if one.tag in found else ""
-        if job_id and statuses[job_id].state.is_going:
-            events += [Event(now, one.tag, one.job.name, EventKind.CANCELLED, job_id)]
-    if events:  # the intention is recorded first: a job that survives is found again
-        record(submissions[0].experiment, *events)
-    executor.cancel(list(statuses))
-    return tuple(event.job for event in events)

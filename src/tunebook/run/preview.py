@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tunebook.core.jobs import Job, JobState, Stage
+from tunebook.core.shortened import counted, named
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
 
 __all__ = ["Preview", "PreviewedJob", "preview_lines", "preview_of"]
 
-_NOUNS = {Stage.PREPARATION: "training", Stage.EVALUATION: "evaluation"}
-_MOST_NAMES = 3
 _MOST_LINES = 20
 
 
@@ -100,7 +99,7 @@ def preview_lines(preview: Preview) -> tuple[str, ...]:
         lines += [f"{_count(preview.left)} left alone (`--retry-failed` runs failed jobs again):"]
         lines += _grouped(preview.left)
     if preview.completed:
-        lines.append(f"{preview.completed} completed")
+        lines.append(f"{preview.completed:,} completed")
     if preview.repeated:
         lines.append(f"Completed work is repeated: {_count(preview.repeated)}.")
     return tuple(lines)
@@ -108,11 +107,8 @@ def preview_lines(preview: Preview) -> tuple[str, ...]:
 
 def _count(jobs: Sequence[PreviewedJob]) -> str:
     """``2 trainings and 1 evaluation``."""
-    parts: list[str] = []
-    for stage, noun in _NOUNS.items():
-        number = sum(one.job.stage is stage for one in jobs)
-        if number:
-            parts.append(f"{number} {noun}" + ("s" if number > 1 else ""))
+    numbers = {stage: sum(one.job.stage is stage for one in jobs) for stage in Stage}
+    parts = [counted(number, stage.noun) for stage, number in numbers.items() if number]
     return " and ".join(parts) or "no jobs"
 
 
@@ -122,9 +118,10 @@ def _grouped(jobs: Sequence[PreviewedJob]) -> Iterator[str]:
         groups.setdefault((one.job.stage, one.reason), []).append(one)
     for number, ((_, reason), members) in enumerate(groups.items()):
         if number == _MOST_LINES:
-            yield f"  and {len(groups) - number} more reasons: `--json` lists all"
+            yield f"  and {len(groups) - number} more reasons: `--dry-run --json` lists all"
             return
-        yield f"  {_count(members)}: {reason}{_details(members)} ({_names(members)})"
+        names = list(dict.fromkeys(one.job.name for one in members))
+        yield f"  {_count(members)}: {reason}{_details(members)} ({named(names)})"
 
 
 def _details(members: Sequence[PreviewedJob]) -> str:
@@ -134,10 +131,3 @@ def _details(members: Sequence[PreviewedJob]) -> str:
     if len(found) == 1:
         return f": {found[0]}"
     return f": {found[0]}, and others"
-
-
-def _names(members: Sequence[PreviewedJob]) -> str:
-    names = list(dict.fromkeys(one.job.name for one in members))
-    if len(names) <= _MOST_NAMES:
-        return ", ".join(names)
-    return f"{', '.join(names[: _MOST_NAMES - 1])} and {len(names) - _MOST_NAMES + 1} more"

@@ -1,18 +1,17 @@
-"""Keeps the status tables of the plan current: reads, changes and writes the plan under a lock, and not too often."""
+"""Keeps the status tables of the plan current, not too often; ``disk/plan_file.py`` guards the plan."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from tunebook.core.jobs import JobState, Stage
-from tunebook.core.paths import PLAN_FILE
+from tunebook.core.paths import LAST_GOOD_PLAN, PLAN_FILE
 from tunebook.core.plan.status import EvaluationRow, TrainingRow, update_status
-from tunebook.disk.atomic import write_text
 from tunebook.disk.lock import exclusive
+from tunebook.disk.plan_file import Outcome, Patience, PlanFile
 from tunebook.errors import TunebookError
 from tunebook.run.report import JobReport
 
@@ -20,8 +19,8 @@ __all__ = ["StatusTables"]
 
 _PAUSE_S = 1.0
 _SHARE = 20
-_ATTEMPTS = 5
 _WAIT_S = 5.0
+_TICK_S = 0.1
 
 
 class StatusTables:
@@ -30,55 +29,74 @@ class StatusTables:
     Jobs continue if the plan cannot be written: ``warn`` is called once for each reason.
     """
 
-    def __init__(self, experiment: Path, clock: Callable[[], datetime], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        experiment: Path,
+        clock: Callable[[], datetime],
+        warn: Callable[[str], None],
+        *,
+        pause_s: float = _PAUSE_S,
+        share: int = _SHARE,
+        patience: Patience | None = None,
+    ) -> None:
         self._experiment = experiment
-        self._path = experiment / PLAN_FILE
         self._clock = clock
         self._warn = warn
         self._warned: set[str] = set()
         self._written: datetime | None = None
-        self._pause_s = _PAUSE_S
+        self._least_s = pause_s
+        self._share = share
+        self._pause_s = pause_s
         self._shown: tuple[TrainingRow | EvaluationRow, ...] = ()
+        self._plan = PlanFile(experiment, self._warn_once, patience)
 
     def show(self, jobs: Sequence[JobReport], *, now: bool = False) -> None:
-        """Writes the tables if a row changed and the last time was a second ago (longer for very long plans)."""
+        """Writes the tables if a row changed and the last time was a second ago (longer for very long plans).
+
+        Args:
+            now: the last update: waits until a person has saved, and for what an editor may still be writing.
+        """
         recent = self._written is not None and (self._clock() - self._written).total_seconds() < self._pause_s
         if recent and not now:
             return
         rows = tuple(_row(job) for job in jobs)
-        if rows == self._shown:
+        if rows == self._shown and not now and self._plan.is_settled():
             return
         begun = time.monotonic()
         try:
-            self._rewrite(rows)
-            self._shown = rows
+            outcome = self._update(rows)
+            while now and (outcome is Outcome.LATER or self._plan.is_watched()):
+                if time.monotonic() - begun > self._plan.patience.most_s:
+                    break
+                time.sleep(_TICK_S)
+                outcome = self._update(rows)
+            if now and outcome is Outcome.LATER:
+                self._warn_of("another program keeps changing it")
         except (TunebookError, OSError, UnicodeDecodeError) as error:
-            message = f"the status tables of {PLAN_FILE} were not updated: {error}"
-            if message not in self._warned:
-                self._warned.add(message)
-                self._warn(message)
+            self._warn_of(str(error))
         self._written = self._clock()
-        self._pause_s = max(_PAUSE_S, _SHARE * (time.monotonic() - begun))
+        if not now:
+            self._pause_s = max(self._least_s, self._share * (time.monotonic() - begun))
 
-    def _rewrite(self, rows: Sequence[TrainingRow | EvaluationRow]) -> None:
+    def _update(self, rows: tuple[TrainingRow | EvaluationRow, ...]) -> Outcome:
         training = [row for row in rows if isinstance(row, TrainingRow)]
         evaluations = [row for row in rows if isinstance(row, EvaluationRow)]
         with exclusive(self._experiment, "plan", wait_s=_WAIT_S):
-            for _ in range(_ATTEMPTS):
-                before = self._identity()
-                text = self._path.read_bytes().decode()
-                new = update_status(text, training, evaluations)
-                if new == text or self._write_unless_edited(new, before):
-                    return
-        raise OSError("another program keeps writing it")
+            outcome = self._plan.update(lambda text: update_status(text, training, evaluations))
+        if outcome is Outcome.DONE:
+            self._shown = rows
+        if outcome is Outcome.LOST:
+            parts = " and its ".join(self._plan.lost)
+            self._warn_of(f"it has lost its {parts} (the last good copy is {LAST_GOOD_PLAN}; the jobs continue)")
+        return outcome
 
-    def _write_unless_edited(self, text: str, before: tuple[int, ...]) -> bool:
-        """Does not overwrite what a person saved in the meantime."""
-        return write_text(self._path, text, durable=True, only_if=lambda: self._identity() == before)
+    def _warn_of(self, reason: str) -> None:
+        self._warn_once(f"the status tables of {PLAN_FILE} were not updated: {reason}")
 
-    def _identity(self) -> tuple[int, ...]:
-        status = os.stat(self._path)  # noqa: PTH116  the target of a link
-        return status.st_ino, status.st_size, status.st_mtime_ns
+    def _warn_once(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            self._warn(message)
 
 
 def _row(report: JobReport) -> TrainingRow | EvaluationRow:

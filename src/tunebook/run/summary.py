@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tunebook.core.jobs import JobState, Stage
 from tunebook.core.markdown import escape_cell, table_row
 from tunebook.core.paths import RUN_LOG, tool_log
+from tunebook.core.shortened import counted, first_lines
 from tunebook.core.units import spoken_duration
 from tunebook.errors import ExitCode
+from tunebook.run.condensed import group_jobs, in_words, needs_attention
 from tunebook.run.failures import OUT_OF_GPU_MEMORY
 from tunebook.run.report import JobReport, RunReport
 
 __all__ = ["run_summary"]
 
 _TITLES = {Stage.PREPARATION: "Fine-Tuning", Stage.EVALUATION: "Evaluations"}
-_NOUNS = {Stage.PREPARATION: "training", Stage.EVALUATION: "evaluation"}
 _NOT_WELL = {JobState.FAILED, JobState.UNKNOWN}
-_MOST_ROWS = 60
+_LINES_OF_A_FAILURE = 5
+_FEWEST_FAILURES = 3
 
 
-def run_summary(report: RunReport, experiment: Path) -> str:
-    """Returns the summary of the selected jobs, ending with a line break; its commands can be pasted as they are."""
+def run_summary(report: RunReport, experiment: Path, *, most_rows: int | None = None) -> str:
+    """Returns the summary of the selected jobs, ending with a line break; its commands can be pasted as they are.
+
+    Args:
+        most_rows: a stage with more jobs shows counts and the jobs that need attention, and failures with one reason
+            are shown together; ``None`` shows every job.
+    """
     lines = [f"## {_title(report)}", "", f"`{experiment}/`", ""]
     for stage in Stage:
-        lines += _stage(stage, [job for job in report.selected if job.job.stage is stage])
-    lines += _failures(report)
+        lines += _stage(stage, [job for job in report.selected if job.job.stage is stage], most_rows)
+    lines += _failures(report, most_rows)
     lines += _logs(report)
     lines += _next_steps(report, shlex.quote(str(experiment)))
     return "\n".join(lines).rstrip() + "\n"
@@ -41,21 +49,24 @@ def _title(report: RunReport) -> str:
     return "Run Experiment Unfinished"
 
 
-def _stage(stage: Stage, jobs: Sequence[JobReport]) -> Iterator[str]:
+def _stage(stage: Stage, jobs: Sequence[JobReport], most_rows: int | None) -> Iterator[str]:
     if not jobs:
         return
     yield f"### {_TITLES[stage]} (run-{jobs[0].job.tool})"
     yield ""
-    yield _completed(jobs, _NOUNS[stage])
+    if most_rows is None or len(jobs) <= most_rows:
+        yield from (_completed(jobs, stage.noun), "", *_table(stage, jobs), "")
+        return
+    others = in_words(Counter(job.state for job in jobs if job.state is not JobState.COMPLETED))
+    yield ", ".join(filter(None, (_completed(jobs, stage.noun), others)))
     yield ""
-    shown = jobs
-    if len(jobs) > _MOST_ROWS:
-        shown = [job for job in jobs if job.state is not JobState.COMPLETED][:_MOST_ROWS]
-    if shown:
-        yield from _table(stage, shown)
-    if len(shown) < len(jobs):
-        yield f"{len(jobs) - len(shown)} more: `tunebook status` shows all of them"
-    yield ""
+    urgent = [job for job in jobs if needs_attention(job)]
+    if urgent and len(urgent) <= most_rows:
+        yield from _table(stage, urgent)
+    else:
+        groups = [f"- {group}" for group in group_jobs(urgent)]
+        yield from first_lines(groups, most_rows, more="reasons")
+    yield from ("", "`tunebook status --all` shows every job", "")
 
 
 def _completed(jobs: Sequence[JobReport], noun: str) -> str:
@@ -65,7 +76,7 @@ def _completed(jobs: Sequence[JobReport], noun: str) -> str:
         mark = "✓"
     elif JobState.FAILED in {job.state for job in jobs}:
         mark = "✗"
-    line = f"{mark} {len(done)} of {_counted(len(jobs), noun)} completed"
+    line = f"{mark} {len(done):,} of {counted(len(jobs), noun)} completed"
     seconds = sum(job.elapsed_s or 0.0 for job in done)
     if seconds:
         line += f", {spoken_duration(seconds)} in all"
@@ -103,20 +114,33 @@ def _cells(stage: Stage, job: JobReport) -> Iterator[str]:
     yield job.notes
 
 
-def _failures(report: RunReport) -> Iterator[str]:
+def _failures(report: RunReport, most_rows: int | None) -> Iterator[str]:
     failed = [job for job in report.selected if job.state in _NOT_WELL]
     if not failed:
         return
     yield from ("### Failures", "")
-    for job in failed[:_MOST_ROWS]:
-        yield from _failure(job)
-    if len(failed) > _MOST_ROWS:
-        yield f"- and {len(failed) - _MOST_ROWS} more"
+    if most_rows is None or _LINES_OF_A_FAILURE * len(failed) <= most_rows:
+        for job in failed:
+            yield from (f"- {job.job.name}: {job.reason or job.kind or job.state.value}", *_details(job))
+    else:
+        yield from _grouped_failures(failed, max(_FEWEST_FAILURES, most_rows // _LINES_OF_A_FAILURE))
     yield ""
 
 
-def _failure(job: JobReport) -> Iterator[str]:
-    yield f"- {job.job.name}: {job.reason or job.kind or job.state.value}"
+def _grouped_failures(failed: Sequence[JobReport], most: int) -> Iterator[str]:
+    """Yields failures with the same reason together, with the details of the first of them."""
+    groups = group_jobs(failed)
+    for group in groups[:most]:
+        yield f"- {group}"
+        if len(group.jobs) > 1:
+            yield f"  - for example {group.jobs[0].job.name}:"
+        yield from _details(group.jobs[0])
+    others = sum(len(group.jobs) for group in groups[most:])
+    if others:
+        yield f"- … and {others:,} more: `tunebook status --all`"
+
+
+def _details(job: JobReport) -> Iterator[str]:
     for line in job.tail:
         yield f"      {line}"
     if job.output:
@@ -149,7 +173,7 @@ def _steps(report: RunReport, where: str) -> Iterator[tuple[str, str]]:
     states = {job.state for job in report.selected}
     out = sum(job.in_flight for job in report.selected)
     if out:
-        yield f"tunebook status {where}", f"shows the {_counted(out, 'job')} still queued or running"
+        yield f"tunebook status {where}", f"shows the {counted(out, 'job')} still queued or running"
         yield run, "watches them again, and runs the rest"
         yield f"tunebook cancel {where}", "cancels them"
     if any(job.kind == OUT_OF_GPU_MEMORY and job.job.stage is Stage.PREPARATION for job in report.selected):
@@ -158,9 +182,3 @@ def _steps(report: RunReport, where: str) -> Iterator[tuple[str, str]]:
         yield f"{run} --retry-failed", "runs failed jobs again, once the cause is removed"
     elif not out and report.exit_code is ExitCode.UNFINISHED:
         yield run, "runs the remaining jobs"
-
-
-def _counted(number: int, noun: str) -> str:
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number} {noun}s"

@@ -141,25 +141,29 @@ def _from_ledger(job: Job, evidence: Evidence) -> Verdict:
     if entry.is_open:
         state = JobState.RUNNING if entry.last.event is EventKind.RUNNING else JobState.PENDING
         return Verdict(state, ask=True)
-    if entry.cancelled:
-        return Verdict(JobState.FAILED, CANCELLED, rerun=True)
-    if entry.last.state is JobState.COMPLETED:
+    if entry.last.state is JobState.COMPLETED and not entry.cancelled:
         return _again("its outcome file is missing")
-    return _if_changed(job, evidence, entry.inputs) or _ended(entry)
+    return _if_changed(job, evidence, entry.inputs) or _if_interrupted(entry) or _ended(entry)
 
 
 def _ended(entry: LedgerEntry) -> Verdict:
     """Decides by what the monitor recorded of the end of a job that wrote no outcome."""
-    if entry.was_interrupted:
-        return _interrupted(entry)
     state = JobState.FAILED
     if entry.last.state is JobState.UNKNOWN:
         state = JobState.UNKNOWN
     return Verdict(state, entry.last.reason or LOST)
 
 
-def _interrupted(entry: LedgerEntry) -> Verdict:
-    """A job that the cluster ended is submitted again without being asked, but not for ever."""
+def _if_interrupted(entry: LedgerEntry) -> Verdict | None:
+    """Decides for a job that was ended through no fault of its own; ``None`` for every other.
+
+    It is submitted again without being asked: always if a person had ended it, and a few times in a row if the cluster
+    or a restart of the machine did.
+    """
+    if entry.cancelled:
+        return Verdict(JobState.FAILED, CANCELLED, rerun=True)
+    if not entry.was_interrupted:
+        return None
     if entry.interruptions < _MOST_INTERRUPTIONS:
         return Verdict(JobState.FAILED, entry.last.reason, rerun=True)
     return Verdict(JobState.FAILED, f"{entry.last.reason}, {entry.interruptions + 1} times in a row")
@@ -213,10 +217,9 @@ def _failed(own: LedgerEntry | None, outcome: Outcome) -> Verdict:
     """Decides for a script that did not end with 0; ``own`` is its submission, ``None`` if it was started by hand."""
     if own is None:
         return Verdict(JobState.FAILED, _exit_reason(outcome.exit_code))
-    if own.cancelled:
-        return Verdict(JobState.FAILED, CANCELLED, rerun=True)
-    if own.was_interrupted:
-        return _interrupted(own)
+    interrupted = _if_interrupted(own)
+    if interrupted is not None:
+        return interrupted
     # The monitor's reason may say more than the exit code. Without a recorded end, nobody has looked yet: the executor
     # may have queued the job again.
     reason = own.last.reason or _exit_reason(outcome.exit_code)

@@ -14,13 +14,16 @@ from tunebook.core.paths import SCAFFOLD_LOG, evaluation_script
 from tunebook.disk.log import Log
 from tunebook.disk.manifest import Manifest, is_edited, read_manifest, write_manifest
 from tunebook.disk.read import read_text
-from tunebook.errors import Problem, TunebookError, UsageError
+from tunebook.errors import Problem, TunebookError, UsageError, os_problem
 from tunebook.scaffold.blueprint import Blueprint, Part, build_blueprint
 from tunebook.scaffold.log import log_complete, log_part, log_part_start, log_prune, log_validation
+from tunebook.scaffold.read import reader_of
 from tunebook.scaffold.reconcile import Step, digests_after, orphans, reconcile, split_differences
 from tunebook.scaffold.report import PartReport, ScaffoldReport
 from tunebook.scaffold.validate import validate
-from tunebook.scaffold.write import prune, write_steps
+from tunebook.scaffold.verified import VerifiedRuns
+from tunebook.scaffold.verify import verify_part
+from tunebook.scaffold.write import Pruned, prune, write_steps
 from tunebook.tools.base import Context, PlannedFile, Tool
 
 __all__ = ["Options", "scaffold", "with_edited_files"]
@@ -56,6 +59,7 @@ class _Session:
     context: Context
     options: Options
     manifest: Manifest
+    verified: VerifiedRuns
     clock: Callable[[], datetime]
 
     def log(self, name: str) -> Log:
@@ -97,7 +101,7 @@ def scaffold(
     manifest = read_manifest(context.experiment)
     if not options.overwrite:
         context = with_edited_files(context, tools, manifest)
-    session = _Session(context, options, manifest, clock)
+    session = _Session(context, options, manifest, VerifiedRuns(context.experiment), clock)
     blueprint = build_blueprint(tools, context)
     _refuse_unknown_runs(session)
     journal = session.log(SCAFFOLD_LOG)
@@ -140,19 +144,11 @@ def _report_of(session: _Session, part: Part, before: Sequence[PartReport], jour
         except TunebookError as error:
             problems = error.problems
         except OSError as error:
-            problems = (_disk_problem(session, error),)
+            problem = os_problem(error, within=session.context.experiment)
+            problems = (replace(problem, message=f"cannot be written or read: {problem.message}"),)
     if problems:
         report = PartReport(tool=part.tool, problems=problems, missing=_outputs(part, part.runs))
     return replace(report, duration_s=time.monotonic() - started)
-
-
-def _disk_problem(session: _Session, error: OSError) -> Problem:
-    path = str(error.filename or session.context.experiment)
-    return Problem(
-        f"cannot be written or read: {error.strerror or error}",
-        path.removeprefix(f"{session.context.experiment}/"),
-        hint="make sure that the disk has space and that you can write there, then scaffold again",
-    )
 
 
 def _outputs(part: Part, runs: Sequence[str]) -> tuple[str, ...]:
@@ -182,14 +178,12 @@ def _do_part(session: _Session, part: Part) -> PartReport:
         scripts += [job.script for job in built.unit.jobs]
         warnings += built.unit.warnings
     options = session.options
-    steps = reconcile(dict.fromkeys(files), session.read, session.manifest.generated, overwrite=options.overwrite)
+    read = reader_of(session.context.experiment)
+    steps = reconcile(dict.fromkeys(files), read, session.manifest.generated, overwrite=options.overwrite)
     mismatches: tuple[Problem, ...] = ()
     if not options.dry_run:
         write_steps(session.context.experiment, steps, directories)
-        problems: list[Problem] = []
-        for built in part.built:
-            problems += part.tool.verify(part.context, built.run, built.unit, lambda path: session.read(path) or "")
-        in_edited, mismatches = split_differences(problems, steps)
+        in_edited, mismatches = split_differences(verify_part(session.verified, part, steps, session.read), steps)
         warnings += in_edited
     return PartReport(
         tool=part.tool,
@@ -212,30 +206,38 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
     lost: tuple[Step, ...] = ()
     if not any(part.failures for part in blueprint.parts):  # the files of a failed run would look like orphans
         lost = orphans((path for path in generated if path not in blueprint.paths), session.read)
-    removed: tuple[str, ...] = ()
+    pruned = Pruned()
     if not options.dry_run:
         if options.prune:
-            removed = prune(experiment, lost, generated, blueprint.paths)
-            log_prune(journal, lost, removed)
-        _record(session, blueprint, reports, removed)
+            pruned = prune(experiment, lost, generated, blueprint.paths)
+            log_prune(journal, lost, pruned.removed)
+        _record(session, blueprint, reports, (*pruned.removed, *pruned.missing))
     return ScaffoldReport(
         experiment=experiment,
         name=session.context.plan.name,
         parts=tuple(reports),
-        orphans=tuple(step.path for step in lost if step.path not in removed),
-        pruned=removed,
+        orphans=tuple(step.path for step in lost if step.path not in pruned.removed),
+        pruned=pruned.removed,
         dry_run=options.dry_run,
         blueprint=blueprint,
     )
 
 
-def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport], removed: Sequence[str]) -> None:
+def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport], gone: Sequence[str]) -> None:
     """Writes the manifest: digests of the generated files, and the jobs whose scripts exist."""
     experiment = session.context.experiment
-    generated = dict(read_manifest(experiment).generated)  # a failed part recorded the files that it had written
-    for report in reports:
-        generated = digests_after(generated, report.steps)
-    for path in removed:
-        del generated[path]
-    jobs = tuple(job for job in blueprint.jobs if os.path.isfile(f"{experiment}/{job.script}"))  # noqa: PTH113
+    steps = [step for report in reports for step in report.steps]
+    manifest = session.manifest
+    if any(step.writes for step in steps) or any(report.errors for report in reports):
+        manifest = read_manifest(experiment)  # a failed part recorded the files that it had written
+    generated = digests_after(manifest.generated, steps)
+    for path in gone:
+        generated.pop(path, None)
+    found = {step.path for step in steps}  # each was read or written
+    jobs = tuple(job for job in blueprint.jobs if job.script in found or _is_file(f"{experiment}/{job.script}"))
     write_manifest(experiment, Manifest(generated, jobs))
+    session.verified.save({part.tool.short: part.runs for part in blueprint.parts})
+
+
+def _is_file(path: str) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113  a sweep has thousands

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from tunebook.disk.manifest import digest, is_edited
+from tunebook.disk.manifest import is_edited
 from tunebook.errors import Problem
 from tunebook.tools.base import PlannedFile
 
@@ -25,25 +25,39 @@ class Action(Enum):
     ORPHAN = "orphaned"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """The action for one file.
 
     Attributes:
-        before: the text on disk; ``None`` for a missing file.
-        after: the text that the plan asks for; ``None`` for a file that has left the plan.
+        before: the text on disk; ``None`` for a missing file, and for an unchanged one, whose text is ``after``.
+        planned: the file that the plan asks for; ``None`` for one that has left the plan.
     """
 
     path: str
     action: Action
     before: str | None
-    after: str | None
-    executable: bool = False
+    planned: PlannedFile | None
+
+    @property
+    def after(self) -> str | None:
+        """The text that the plan asks for; ``None`` for a file that has left the plan."""
+        return None if self.planned is None else self.planned.text
+
+    @property
+    def executable(self) -> bool:
+        """Whether the file becomes a program."""
+        return self.planned is not None and self.planned.executable
 
     @property
     def writes(self) -> bool:
         """Whether the step changes the disk."""
         return self.action in {Action.CREATE, Action.UPDATE, Action.OVERWRITE}
+
+    @property
+    def stays(self) -> bool:
+        """Whether the file is as the plan asks for."""
+        return self.action is Action.UNCHANGED
 
     def diff(self) -> str:
         """A unified diff from ``before`` to ``after``; empty if nothing changes."""
@@ -75,14 +89,14 @@ def reconcile(
         if before is None:
             action = Action.CREATE
         elif before == file.text:
-            action = Action.UNCHANGED
+            action, before = Action.UNCHANGED, None
         elif not is_edited(before, generated.get(file.path, ())):
             action = Action.UPDATE
         elif overwrite:
             action = Action.OVERWRITE
         else:
             action = Action.CONFLICT
-        steps.append(Step(file.path, action, before, file.text, file.executable))
+        steps.append(Step(file.path, action, before, file))
     return tuple(steps)
 
 
@@ -100,8 +114,8 @@ def digests_after(generated: Mapping[str, tuple[str, ...]], steps: Iterable[Step
     """Path to digests of the generated texts, once these steps are done."""
     digests = dict(generated)
     for step in steps:
-        if step.action is not Action.CONFLICT and step.after is not None:
-            digests[step.path] = (digest(step.after),)
+        if step.action is not Action.CONFLICT and step.planned is not None:
+            digests[step.path] = (step.planned.digest,)
     return digests
 
 

@@ -12,7 +12,7 @@ from tunebook.disk.read import read_text
 from tunebook.errors import ExitCode, PlanError, Problem, TunebookError, UsageError
 from tunebook.scaffold.reconcile import Action, Step, digests_after, reconcile, split_differences
 from tunebook.scaffold.write import write_steps
-from tunebook.tools.base import Context, PreparationTool, Tool, Unit
+from tunebook.tools.base import Context, PlannedFile, PreparationTool, Tool, Unit
 
 __all__ = ["Derived", "edited_settings", "rederive"]
 
@@ -115,7 +115,7 @@ def rederive(context: Context, tool: Tool, run: Run, *, edited: str | None, dry_
     if text != before:
         generated.pop(path, None)  # from now on these settings count as edited, whatever the plan asks for
         action = Action.CREATE if before is None else Action.UPDATE
-        steps = (Step(path, action, before, text), *steps)
+        steps = (Step(path, action, before, PlannedFile(path, text)), *steps)
     if dry_run:
         return Derived(
             experiment=context.experiment, directory=directory, steps=steps, warnings=unit.warnings, dry_run=True

@@ -6,21 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tunebook.errors import ExecutorError, QueueFullError, SlurmError, UnclearError
+from tunebook.errors import ExecutorError, RefusedError, SlurmError, UnclearError
 from tunebook.slurm.programs import call, complaint
+from tunebook.slurm.refusals import Refusal, kind_of_refusal
 
 __all__ = ["after_all", "after_each", "after_end", "output_option", "refusal", "submit"]
 
 # Options here override the person's SBATCH_ variables and the script's header.
 _SBATCH = ("sbatch", "--parsable", "--export=ALL", "--open-mode=append", "--requeue")
 _SUBMIT_S = 120.0
-_FULL = re.compile(r"MaxSubmit|GrpSubmit", re.IGNORECASE)
 _NUMBER = re.compile(r"^(\d+)(?:;\S*)?\s*\Z", re.MULTILINE)
-_UNCLEAR = re.compile(
-    r"contact slurm controller|timed out|connection refused|zero bytes|temporarily unable|temporarily unavailable"
-    r"|communication|authentication|munge|connect failure",
-    re.IGNORECASE,
-)
 
 
 def submit(script: Path, *, tag: str, options: Sequence[str], cwd: Path, env: Mapping[str, str]) -> str:
@@ -34,9 +29,8 @@ def submit(script: Path, *, tag: str, options: Sequence[str], cwd: Path, env: Ma
         env: the environment that the job inherits.
 
     Raises:
-        QueueFullError: a limit for submitted jobs is reached.
         UnclearError: SLURM did not answer, or gave no number.
-        ExecutorError: SLURM refused the job, in its own words.
+        RefusedError: SLURM refused the job, in its own words.
     """
     argv = [*_SBATCH, f"--comment={tag}", *options, str(script)]
     try:
@@ -46,11 +40,9 @@ def submit(script: Path, *, tag: str, options: Sequence[str], cwd: Path, env: Ma
     if answer.returncode == 0:
         return _number(answer.stdout)
     words = complaint(answer)
-    if _FULL.search(words):
-        raise QueueFullError(f"the queue takes no more of your jobs now: {words}")
-    if _UNCLEAR.search(words):
+    if kind_of_refusal(words) is Refusal.NO_ANSWER:
         raise UnclearError(f"`sbatch` got no answer: {words}")
-    raise ExecutorError(f"`sbatch` refused the job: {words}")
+    raise RefusedError(words)
 
 
 def _number(printed: str) -> str:
@@ -103,6 +95,6 @@ def refusal(options: Mapping[str, str]) -> str:
     if answer.returncode == 0:
         return ""
     words = complaint(answer)
-    if _UNCLEAR.search(words):
+    if kind_of_refusal(words) is Refusal.NO_ANSWER:
         raise SlurmError(words)
     return words

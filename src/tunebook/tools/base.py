@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
@@ -16,9 +17,11 @@ from typing import Any, Protocol
 
 from tunebook.core.deep_checks import DeepCheck
 from tunebook.core.jobs import Job, Stage
+from tunebook.core.memo import Memo
 from tunebook.core.parameters import Parameter
 from tunebook.core.plan import Evaluation, EvaluationTask, Plan, Run
 from tunebook.core.site import Site
+from tunebook.disk.manifest import digest
 from tunebook.errors import Problem, UsageError
 from tunebook.tools.datasets import DatasetFacts
 from tunebook.tools.model_facts import ModelFacts
@@ -114,11 +117,28 @@ class Effect:
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """A file as it should be; ``path`` is relative to the experiment's directory."""
+    """A file as it should be.
+
+    Attributes:
+        path: relative to the experiment's directory.
+        start: the text, without its ``end``.
+        end: the rest of the text, where thousands of files may have it in common: memory holds it once.
+    """
 
     path: str
-    text: str
+    start: str
     executable: bool = False
+    end: str = ""
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return self.start + self.end
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the text."""
+        return digest(self.text)
 
 
 @dataclass(frozen=True)
@@ -151,6 +171,9 @@ class Unit:
         directories: directories to make even though they get no file yet.
         prepared: what the run's evaluation needs; only preparation tools give it.
         warnings: what a person should know about this run, such as a setting that was edited.
+        values: a digest of everything, beside the texts on disk, that the result of ``verify`` depends on, apart from
+            the existence of the jobs' texts: files that were verified against equal values by equal code need not be
+            verified again. Empty if the tool does not promise that: its files are always verified.
     """
 
     run: str
@@ -159,6 +182,7 @@ class Unit:
     directories: tuple[str, ...] = ()
     prepared: Prepared | None = None
     warnings: tuple[Problem, ...] = ()
+    values: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,6 +213,11 @@ class Context:
     findings: Mapping[str, Findings] = field(default_factory=lambda: MappingProxyType({}))
     prepared: Mapping[str, Prepared] = field(default_factory=lambda: MappingProxyType({}))
     loads_adapters: bool = False
+
+    @cached_property
+    def memo(self) -> Memo:
+        """What tools have computed of this context; a changed context is another object."""
+        return Memo()
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def evaluated_model(context: Context, run: Run, evaluation: Evaluation) -> Evalu
     """
     plan, base = context.plan, ""
     if evaluation.epoch is None:
-        directory = str(model_directory(context, model_path(plan, context.site, run)))
+        directory = model_directory(context, model_path(plan, context.site, run))
     else:
         prepared = context.prepared.get(run.name)
         if prepared is None or evaluation.epoch not in prepared.checkpoints:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tunebook.core.paths import expanded
 from tunebook.core.plan import EvaluationTask, Run
 from tunebook.core.plan.settings import effective
 from tunebook.tools.base import Context
-from tunebook.tools.plan_inputs import dataset_path
+from tunebook.tools.plan_inputs import absolute_path, dataset_path
 
 __all__ = ["EvaluationData"]
 
@@ -43,7 +42,7 @@ class EvaluationData:
 
     def absolute(self, path: str) -> str:
         """A path of the plan from the root."""
-        return str(self.context.experiment / expanded(path))
+        return absolute_path(self.context, path)
 
     def splits(self) -> dict[str, int]:
         """The number of examples of each split of these data, as far as they could be read here."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import evaluation_script, evaluation_stem
@@ -15,7 +14,7 @@ from tunebook.tools.base import Context, PlannedFile
 from tunebook.tools.deep.model_checks import ModelUse
 from tunebook.tools.evaluated_model import EvaluatedModel, evaluated_model
 from tunebook.tools.evaluation_generation import Generation, planned_generation
-from tunebook.tools.job_script import Shell, input_path, job_variables, script_text, shell_body
+from tunebook.tools.job_script import Shell, input_path, job_variables, script_parts, shell_body
 from tunebook.tools.model_facts import ModelFacts
 from tunebook.tools.model_inputs import model_size_b, whole_model
 from tunebook.tools.packs import evaluation_pack
@@ -57,7 +56,8 @@ class PlannedEvaluation:
     @property
     def task(self) -> EvaluationTask:
         """The row of the tasks table."""
-        return next(task for task in self.context.plan.tasks if task.name == self.evaluation.task)
+        plan = self.context.plan
+        return plan.memo.once("tasks", lambda: {task.name: task for task in reversed(plan.tasks)})[self.evaluation.task]
 
     @cached_property
     def model(self) -> EvaluatedModel:
@@ -67,7 +67,8 @@ class PlannedEvaluation:
     @cached_property
     def generation(self) -> Generation:
         """How it generates answers."""
-        return planned_generation(self.context.plan)
+        plan = self.context.plan
+        return plan.memo.once("generation", lambda: planned_generation(plan))
 
     @property
     def model_name(self) -> str:
@@ -85,13 +86,13 @@ class PlannedEvaluation:
         """
         prepared = self.context.prepared.get(self.run.name)
         script = evaluation_script(self.directory, self.task.name, self.evaluation.epoch)
-        stem = str(PurePosixPath(script).with_suffix(""))
+        stem = script.removesuffix(".slurm")
         return Job(
             name=stem,
             run=self.run.name,
             stage=Stage.EVALUATION,
             tool=self.short,
-            directory=str(PurePosixPath(script).parent),
+            directory=script.rpartition("/")[0],
             script=script,
             outcome=f"{stem}.outcome.json",
             texts=(script, *texts),
@@ -118,6 +119,10 @@ class PlannedEvaluation:
         return tuple(input_path(self.context.experiment, path) for path in paths if path)
 
     def _resources(self) -> Resources:
+        key = ("resources of evaluations", self.run.model, self.run.checkpoint, self.model.precision)
+        return self.context.memo.once(key, self._computed_resources)
+
+    def _computed_resources(self) -> Resources:
         site = self.context.site
         gpus = min(1, planned_gpus(self.context.plan, site))
         path = model_path(self.context.plan, site, self.run)
@@ -146,7 +151,7 @@ class PlannedEvaluation:
         if before:
             commands = shell_body(before) + commands
         try:
-            text = script_text(
+            start, end = script_parts(
                 job,
                 job_name=f"{self.context.plan.name}.{self.directory}.{evaluation_stem(self.task.name, job.epoch)}",
                 modules=site.modules,
@@ -157,7 +162,7 @@ class PlannedEvaluation:
         except ValueError as error:
             message = f"run `{self.run.name}`: {error}"
             raise PlanError(message, file=self.context.plan.file, line=self.run.line) from None
-        return PlannedFile(job.script, text, executable=True)
+        return PlannedFile(job.script, start, executable=True, end=end)
 
     def variables(self, job: Job) -> dict[str, Shell]:
         """The variables of every evaluation's script."""
@@ -173,11 +178,7 @@ class PlannedEvaluation:
     def whole_model(self) -> tuple[str, ModelFacts | None]:
         """The absolute directory of the base model, of an adapter's base too, and what it holds."""
         path = model_path(self.context.plan, self.context.site, self.run)
-        facts, directory = self.context.models.get(path), model_directory(self.context, path)
-        base = facts.base if facts is not None else None
-        if base is not None:  # an adapter that is only evaluated
-            return str(base.directory), base
-        return str(directory), facts
+        return self.context.memo.once(("whole model", path), lambda: _whole_model(self.context, path))
 
     def model_use(self, prompts: tuple[str, str] | None, *, packages: tuple[str, ...]) -> ModelUse:
         """The model as the deep checks try it.
@@ -209,3 +210,11 @@ class PlannedEvaluation:
         facts = self.context.datasets.get(dataset_path(self.context.plan, self.run))
         train = facts.parts.get("train") if facts else None
         return tuple(record for _, record in train.sample) if train else ()
+
+
+def _whole_model(context: Context, path: str) -> tuple[str, ModelFacts | None]:
+    facts, directory = context.models.get(path), model_directory(context, path)
+    base = facts.base if facts is not None else None
+    if base is not None:  # an adapter that is only evaluated
+        return str(base.directory), base
+    return directory, facts

@@ -28,6 +28,7 @@ __all__ = [
     "environment_lines",
     "input_path",
     "job_variables",
+    "script_parts",
     "script_problems",
     "script_start",
     "script_text",
@@ -54,9 +55,9 @@ def job_variables(job: Job, experiment: Path) -> dict[str, Shell]:
     root = str(experiment)
     return {
         "experiment": root,
-        "directory": os.path.join(root, job.directory),  # noqa: PTH118  a sweep has thousands
-        "outcome": os.path.join(root, job.outcome),  # noqa: PTH118
-        "given_up": os.path.join(root, GIVEN_UP),  # noqa: PTH118
+        "directory": f"{root}/{job.directory}",
+        "outcome": f"{root}/{job.outcome}",
+        "given_up": f"{root}/{GIVEN_UP}",
         "input_texts": _absolute(root, job.texts),
         "input_data": _absolute(root, job.data),
         "input_models": _absolute(root, job.models),
@@ -64,13 +65,12 @@ def job_variables(job: Job, experiment: Path) -> dict[str, Shell]:
 
 
 def _absolute(root: str, paths: Sequence[str]) -> list[str]:
-    return [os.path.join(root, path) for path in paths]  # noqa: PTH118
+    return [path if path.startswith("/") else f"{root}/{path}" for path in paths]
 
 
 def input_path(experiment: Path, path: str | Path) -> str:
     """The path of a job's input as the job names it: relative if it is in the experiment's directory."""
-    full = os.path.join(experiment, path)  # noqa: PTH118
-    return full.removeprefix(f"{experiment}/")
+    return str(path).removeprefix(f"{experiment}/")
 
 
 def script_text(
@@ -83,6 +83,26 @@ def script_text(
     body: str,
 ) -> str:
     """Returns the whole script.
+
+    Raises:
+        ValueError: see :func:`script_parts`.
+    """
+    start, end = script_parts(
+        job, job_name=job_name, modules=modules, environment=environment, variables=variables, body=body
+    )
+    return start + end
+
+
+def script_parts(
+    job: Job,
+    *,
+    job_name: str,
+    modules: Sequence[str],
+    environment: Environment,
+    variables: Mapping[str, Shell],
+    body: str,
+) -> tuple[str, str]:
+    """Returns the script in two parts: the values of this job, and the commands that all such scripts share.
 
     Args:
         job: the job; the header asks for its resources.
@@ -105,7 +125,13 @@ def script_text(
     lines += ["set -euo pipefail", ""]
     lines += [f"{name}={assigned(value)}" for name, value in variables.items()]
     lines += [*environment_lines(modules, environment), ""]
-    return "\n".join(lines) + "\n" + script_start() + body
+    return "\n".join(lines) + "\n", _commands(body)
+
+
+@lru_cache
+def _commands(body: str) -> str:
+    """The commands of every script with this body: one text, which memory holds once."""
+    return script_start() + body
 
 
 def environment_lines(modules: Sequence[str], environment: Environment) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from tunebook.core.jobs import Resources
 from tunebook.core.paths import expanded
@@ -14,6 +14,7 @@ from tunebook.core.units import clock_minutes, sbatch_time
 from tunebook.tools.base import Context
 
 __all__ = [
+    "absolute_path",
     "dataset_path",
     "evaluation_time",
     "job_resources",
@@ -46,12 +47,17 @@ def model_path(plan: Plan, site: Site, run: Run) -> str:
     return str(PurePosixPath(location, run.model))
 
 
-def model_directory(context: Context, path: str) -> Path:
+def model_directory(context: Context, path: str) -> str:
     """The absolute path of a model's files: of the snapshot, where the plan names a Hugging Face cache entry."""
     facts = context.models.get(path)
     if facts is not None and not facts.flaws:
-        return facts.directory
-    return context.experiment / expanded(path)
+        return str(facts.directory)
+    return absolute_path(context, path)
+
+
+def absolute_path(context: Context, path: str) -> str:
+    """A path of the plan from the root."""
+    return context.memo.once(("absolute", path), lambda: str(context.experiment / expanded(path)))
 
 
 def dataset_path(plan: Plan, run: Run) -> str:

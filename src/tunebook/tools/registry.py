@@ -12,9 +12,10 @@ from inspect import get_annotations
 from typing import Any
 
 from tunebook.core.jobs import Stage
+from tunebook.core.plugin_guard import guarded, raised_words
 from tunebook.errors import Problem
 from tunebook.tools.base import EvaluationTool, Package, PreparationTool, Tool
-from tunebook.tools.entry_points import tool_entry_points
+from tunebook.tools.entry_points import damaged_tool_packages, is_verb, tool_entry_points
 from tunebook.tools.results import EvaluationResults, TrainingResults
 
 __all__ = ["BrokenTool", "Registry", "installed_tools"]
@@ -97,7 +98,8 @@ def installed_tools() -> Registry:
 def _load_tools(installation: tuple[tuple[str, int], ...]) -> Registry:  # noqa: ARG001  identifies the installed state
     preparation: list[PreparationTool] = []
     evaluation: list[EvaluationTool] = []
-    broken: list[BrokenTool] = []
+    damaged = damaged_tool_packages()
+    broken = [BrokenTool("unknown", path, f"its entry points: {reason}") for path, reason in damaged.items()]
     taken: set[str] = set()
     # Tunebook's own tools come first: no plug-in takes their names.
     for point in sorted(tool_entry_points(), key=lambda point: (_distribution(point) != "tunebook", point.name)):
@@ -121,13 +123,24 @@ def _distribution(point: EntryPoint) -> str:
 
 def _load(point: EntryPoint) -> tuple[Any, str]:
     """The tool, and why it cannot be used; an empty reason if it can."""
+    if not is_verb(point.name):
+        return None, "its name has other characters than letters, digits, dots, dashes and underscores"
     try:
         tool = point.load()()
         reason = "; ".join(_breaches(tool, point.name))
+        if not reason and _distribution(point) != "tunebook":
+            _guard(tool, f"the tool `{point.name}` of the package {_distribution(point)}")
     # A plug-in is a stranger's code, and may do anything at import; SystemExit is no Exception.
     except (Exception, SystemExit) as error:  # noqa: BLE001
-        return None, f"{type(error).__name__}: {error}"
+        return None, raised_words(error)
     return tool, reason
+
+
+def _guard(tool: Any, described: str) -> None:
+    """Lets the tool's methods, and those of its results, raise nothing but errors that name the package."""
+    guarded(tool, _CONTRACTS[tool.stage], described=described)
+    if not type(tool.results).__module__.startswith("tunebook."):
+        guarded(tool.results, _RESULTS[tool.stage], described=described)
 
 
 def _breaches(tool: Any, entry_point: str) -> Iterator[str]:

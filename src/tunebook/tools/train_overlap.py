@@ -87,13 +87,13 @@ class Overlaps:
         if self.use_cache:
             recent = dict(list(known.items())[-_MOST:]) | {key: [found.asked, found.equal, found.alike]}
             with suppress(OSError):
-                write_text(self.experiment / _CACHE, json.dumps(recent) + "\n")
+                write_text(self.experiment / _CACHE, json.dumps(recent) + "\n", within=self.experiment)
         return found
 
     def _known(self) -> dict[str, list[int]]:
         if self.use_cache:
             with suppress(ValueError, OSError):
-                known = read_json(self.experiment / _CACHE) or {}
+                known = read_json(self.experiment / _CACHE)
                 if isinstance(known, dict):
                     return known
         return {}

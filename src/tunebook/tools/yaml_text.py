@@ -7,14 +7,19 @@ only, and a whole document costs PyYAML half a millisecond in Python.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import yaml
 
-__all__ = ["yaml_lines"]
+from tunebook.tools.runtime.yaml_reading import compose_yaml  # other rooms know nothing of what runs inside jobs
 
+__all__ = ["compose_yaml", "yaml_lines", "yaml_sections"]
+
+_MOST_SECTIONS = 10_000
+# A path from the root without unusual characters: PyYAML writes it as it is.
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9_./+=@-]*")
 _EXPONENT = re.compile(r"[-+]?[\d._]+[eE][-+]?\d+")
 
 
@@ -33,9 +38,31 @@ def yaml_lines(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
             yield f"{indent}{key}: {_scalar(value, repr(value))}"
 
 
+_SECTIONS: dict[tuple[str, str, Callable[[Any], Any] | None], str] = {}
+
+
+def yaml_sections(values: Mapping[str, Any], change: Callable[[Any], Any] | None = None) -> Iterator[str]:
+    """The text of each key, without a line break at its end; remembered, since the files of a sweep share most.
+
+    Args:
+        change: what is done to each key's value before it is written; a function of the value alone.
+    """
+    for key, value in values.items():
+        place = (key, repr(value), change)  # by how it is written: `1 == 1.0 == True`
+        text = _SECTIONS.get(place)
+        if text is None:
+            if len(_SECTIONS) >= _MOST_SECTIONS:
+                _SECTIONS.clear()
+            text = "\n".join(yaml_lines({key: value if change is None else change(value)}))
+            _SECTIONS[place] = text
+        yield text
+
+
 @lru_cache(maxsize=10_000)
 def _scalar(value: str | float | None, written: str) -> str:  # noqa: ARG001
     """One scalar on one line; remembered by how it is ``written``, since ``1 == 1.0 == True`` and ``0.0 == -0.0``."""
+    if isinstance(value, str) and _PLAIN_PATH.fullmatch(value):
+        return value
     text = _dumped(value)
     # A text such as `1e5` is a number to OmegaConf, though not to YAML 1.1.
     is_ambiguous = isinstance(value, str) and _EXPONENT.fullmatch(value)

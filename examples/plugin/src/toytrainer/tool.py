@@ -129,7 +129,7 @@ def _planned(context: Context, run: Run) -> dict[str, Any]:
     return {
         "model": str(model_directory(context, model)),
         "dataset_path": str(context.experiment / Path(data).expanduser()),
-        "output": str(output),
+        "output": output,
         "epochs": effective(plan, run, "epochs"),
         "lr": effective(plan, run, "lr"),
         "system_prompt": effective(plan, run, "system_prompt"),
@@ -175,7 +175,7 @@ def _differences(planned: dict[str, Any], found: dict[str, Any], file: str) -> t
 
 def _job(context: Context, run: Run, settings: dict[str, Any]) -> Job:
     """The training: completed when its script ends with 0 and every checkpoint exists."""
-    directory, output = context.directories[run.name], Path(settings["output"])
+    directory, output = context.directories[run.name], settings["output"]
     script = f"{directory}/{SCRIPT}"
     return Job(
         name=f"{directory}/toytrainer",
@@ -188,8 +188,8 @@ def _job(context: Context, run: Run, settings: dict[str, Any]) -> Job:
         texts=(f"{directory}/{SETTINGS}", script),
         data=(input_path(context.experiment, settings["dataset_path"]),),
         models=(input_path(context.experiment, settings["model"]),),
-        metrics=str(output / "metrics.jsonl"),
-        checkpoints=tuple(str(checkpoint(output, epoch)) for epoch in range(settings["epochs"])),
+        metrics=f"{output}/metrics.jsonl",
+        checkpoints=tuple(checkpoint(output, epoch) for epoch in range(settings["epochs"])),
         resources=job_resources(
             context.site, time=training_time(context.plan, context.site, run), memory_gb=2, cpus=1, gpus=0
         ),

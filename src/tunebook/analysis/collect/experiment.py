@@ -122,7 +122,7 @@ def training_of(source: Source, directory: str, facts: JobFacts | None) -> Train
 def training_files(source: Source, directory: str, facts: JobFacts | None) -> TrainingFiles:
     """The places where a run's training may have left files; ``facts`` are those of its job."""
     run_directory = source.experiment / directory
-    output = output_directory(source.experiment, source.plan.name, directory, source.site.output_dir_base)
+    output = Path(output_directory(source.experiment, source.plan.name, directory, source.site.output_dir_base))
     metrics = Path(facts.job.metrics) if facts and facts.job.metrics else output / METRICS
     outputs = [Path(facts.output)] if facts and facts.output else job_outputs(run_directory)
     return TrainingFiles(metrics, output, run_directory, tuple(outputs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 from tunebook.core.jobs import Stage
 from tunebook.core.parameters import Kind, Parameter, Value
@@ -54,64 +55,105 @@ def effective(plan: Plan, run: Run, key: str) -> Value:
     ``None`` if neither the plan nor a default gives one, if the plan's tools have no such parameter, and for a
     LoRA parameter where all weights are trained.
     """
-    parameter = plan.parameters.get(key)
-    if parameter is None or (parameter.lora_only and _decision(plan, run) is False):
-        return None
-    value = parameter.default
-    written = plan.setting(run, key)
-    if written is not None:
-        value = written.value
-    if parameter.kind is Kind.ALPHA and isinstance(value, str):
-        rank = effective(plan, run, "lora_rank")
-        if not isinstance(rank, int):
-            return None
-        product = float(value.removesuffix("*rank")) * rank
-        return int(product) if product.is_integer() else product
-    return value
-
-
-def _decision(plan: Plan, run: Run) -> bool | None:
-    """Whether the run's settings, without its rank, say that adapters are trained."""
-    written = {**plan.configuration, **run.parameters}
-    return plan.parameters.trains_adapters({key: item.value for key, item in written.items()})
+    return _of_run(plan, run).values.get(key)
 
 
 def trains_adapters(plan: Plan, run: Run) -> bool:
     """Whether a fine-tuned run trains adapters (LoRA) rather than all weights."""
-    decision = _decision(plan, run)
-    if decision is None:
-        return effective(plan, run, "lora_rank") is not None
-    return decision
+    return _of_run(plan, run).trains_adapters
 
 
 def run_settings(plan: Plan, run: Run) -> Mapping[str, Value]:
     """Every training parameter of a run by key, in the table's order."""
-    rows = plan.parameters.of_stage(Stage.PREPARATION)
-    return {parameter.key: effective(plan, run, parameter.key) for parameter in rows}
+    return _of_run(plan, run).of_training
+
+
+@dataclass(frozen=True)
+class _OfRun:
+    """All settings of one run.
+
+    Attributes:
+        values: every parameter of the table by key.
+        of_training: those of the training.
+    """
+
+    values: Mapping[str, Value]
+    of_training: Mapping[str, Value]
+    trains_adapters: bool
+
+
+def _of_run(plan: Plan, run: Run) -> _OfRun:
+    return plan.memo.once_of("settings", run, lambda: _compute(plan, run))
+
+
+def _compute(plan: Plan, run: Run) -> _OfRun:
+    values = dict(plan.memo.once("settings of the configuration", lambda: _of_configuration(plan)))
+    for key, written in run.parameters.items():
+        if key in values:
+            values[key] = written.value
+    table = plan.parameters
+    decision = table.trains_adapters(values)  # as the settings say without the rank
+    if decision is False:
+        for parameter in table:
+            if parameter.lora_only:
+                values[parameter.key] = None
+    rank = values.get("lora_rank")
+    for parameter in table:
+        if parameter.kind is Kind.ALPHA:
+            values[parameter.key] = _multiplied(values[parameter.key], rank)
+    of_training = {parameter.key: values[parameter.key] for parameter in table.of_stage(Stage.PREPARATION)}
+    return _OfRun(values, of_training, rank is not None if decision is None else decision)
+
+
+def _of_configuration(plan: Plan) -> dict[str, Value]:
+    """The settings of a run that has none of its own."""
+    return {parameter.key: plan.value(parameter.key, parameter.default) for parameter in plan.parameters}
+
+
+def _multiplied(value: Value, rank: Value) -> Value:
+    """An alpha that is given as a multiple of the rank, as a number."""
+    if not isinstance(value, str):
+        return value
+    if not isinstance(rank, int):
+        return None
+    product = float(value.removesuffix("*rank")) * rank
+    return int(product) if product.is_integer() else product
 
 
 def settings_in_effect(plan: Plan, run: Run) -> tuple[SettingInEffect, ...]:
     """Every setting that applies to a run and its evaluations, in the table's order, each with its origin."""
     found = []
     is_trained = run.type is RunType.FINE_TUNED
+    of_run = _of_run(plan, run)
     for parameter in plan.parameters:
+        key = parameter.key
         is_of_training = parameter.stage is Stage.PREPARATION and parameter.kind is not Kind.LITERAL
-        applies_not = parameter.lora_only and not trains_adapters(plan, run)
+        applies_not = parameter.lora_only and not of_run.trains_adapters
         if applies_not or (is_of_training and not is_trained):
             continue
-        value = effective(plan, run, parameter.key)
-        written = plan.setting(run, parameter.key)
-        if written is None:
-            text = parameter.default_text or ""
-            found.append(SettingInEffect(parameter, value, text, Origin.DEFAULT))
+        value = of_run.values[key]
+        if key in run.parameters:
+            written = run.parameters[key]
+            found.append(SettingInEffect(parameter, value, written.text, Origin.ROW, written.line))
         else:
-            origin = Origin.ROW if parameter.key in run.parameters else Origin.CONFIGURATION
-            found.append(SettingInEffect(parameter, value, written.text, origin, written.line))
+            found.append(plan.memo.once(("in effect", key, value), partial(_of_all_runs, plan, parameter, value)))
     return tuple(found)
+
+
+def _of_all_runs(plan: Plan, parameter: Parameter, value: Value) -> SettingInEffect:
+    """A setting that no row gives."""
+    written = plan.configuration.get(parameter.key)
+    if written is None:
+        return SettingInEffect(parameter, value, parameter.default_text or "", Origin.DEFAULT)
+    return SettingInEffect(parameter, value, written.text, Origin.CONFIGURATION, written.line)
 
 
 def evaluation_settings(plan: Plan) -> Mapping[str, Value]:
     """Every parameter of the evaluation by key: temperature, length, seed, limit."""
+    return plan.memo.once("settings of evaluations", lambda: _evaluation_settings(plan))
+
+
+def _evaluation_settings(plan: Plan) -> Mapping[str, Value]:
     rows = plan.parameters.of_stage(Stage.EVALUATION)
     return {parameter.key: plan.value(parameter.key, parameter.default) for parameter in rows}
 
@@ -122,6 +164,10 @@ def evaluations(plan: Plan) -> tuple[Evaluation, ...]:
     Epochs are zero-based; ``last`` is ``epochs - 1``. A model that was not trained here is evaluated once,
     without an epoch.
     """
+    return plan.memo.once("evaluations", lambda: _evaluations(plan))
+
+
+def _evaluations(plan: Plan) -> tuple[Evaluation, ...]:
     runs = {run.name: run for run in plan.runs}
     wanted: dict[tuple[str, str, int | None], int] = {}
     entries = plan.matrix

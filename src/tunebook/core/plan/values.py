@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from types import MappingProxyType
 
 from tunebook.core.hypotheses import Hypothesis
 from tunebook.core.measures import Direction
+from tunebook.core.memo import Memo
 from tunebook.core.parameters import ParameterTable, Value, Written
 
 __all__ = [
@@ -206,10 +208,19 @@ class Plan:
     estimates: Estimates = field(default_factory=Estimates)
     paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
-    @property
+    @cached_property
+    def memo(self) -> Memo:
+        """What functions have computed of this plan; a changed plan is another object."""
+        return Memo()
+
+    @cached_property
     def fine_tuned(self) -> tuple[Run, ...]:
         """The runs that are trained."""
         return tuple(run for run in self.runs if run.type is RunType.FINE_TUNED)
+
+    @cached_property
+    def _models_by_name(self) -> Mapping[str, Model]:
+        return {model.name: model for model in reversed(self.models)}
 
     @property
     def dataset_path(self) -> str:
@@ -218,7 +229,7 @@ class Plan:
 
     def model_of(self, run: Run) -> Model | None:
         """The run's model; ``None`` if ``### Models`` does not list it."""
-        return next((model for model in self.models if model.name == run.model), None)
+        return self._models_by_name.get(run.model)
 
     def tool_of(self, task: EvaluationTask) -> str:
         """The evaluation tool of a task, in lower case: the one that its row names, otherwise the plan's first."""

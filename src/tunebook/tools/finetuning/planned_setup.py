@@ -13,6 +13,7 @@ from tunebook.core.plan.settings import run_settings
 from tunebook.errors import PlanError
 from tunebook.tools.base import Context
 from tunebook.tools.plan_inputs import (
+    absolute_path,
     dataset_path,
     memory_gb,
     model_directory,
@@ -45,9 +46,12 @@ def planned_settings(context: Context, run: Run, *, parameters_b: float, save: s
     settings = dict(run_settings(plan, run))
     settings["run_val_every_n_steps"] = settings["run_val_every_n_steps"] or None
     settings["gpus"] = planned_gpus(plan, site)
-    settings |= _data_values(_absolute(context, data))
-    settings |= _site_values(context, run)
-    settings["model_checkpoint"] = str(model_directory(context, checkpoint))
+    settings |= context.memo.once(("data", data), lambda: _data_values(PurePosixPath(absolute_path(context, data))))
+    settings |= context.memo.once("site", lambda: _site_values(context))
+    settings["my_wandb_run_name"] = None
+    if site.wandb_project:
+        settings["my_wandb_run_name"] = f"{plan.name}_{context.directories[run.name]}"
+    settings["model_checkpoint"] = model_directory(context, checkpoint)
     settings["time"] = training_time(plan, site, run)
     settings["save"] = save
     precision = planned_precision(plan, site, run)
@@ -66,13 +70,11 @@ def _data_values(data: PurePosixPath) -> Mapping[str, Value]:
     }
 
 
-def _site_values(context: Context, run: Run) -> Mapping[str, Value]:
+def _site_values(context: Context) -> Mapping[str, Value]:
     site = context.site
     environment = site.environment_for(context.plan.tools.preparation, Stage.PREPARATION)
-    run_name = f"{context.plan.name}_{context.directories[run.name]}"
     return {
         "my_wandb_project": site.wandb_project or None,
-        "my_wandb_run_name": run_name if site.wandb_project else None,
         "output_dir_base": site.output_dir_base and expanded(site.output_dir_base),
         "conda_env": environment.conda_env,
         "venv": environment.venv and expanded(environment.venv),
@@ -82,7 +84,3 @@ def _site_values(context: Context, run: Run) -> Mapping[str, Value]:
         "constraint": site.constraint,
         "qos": site.qos,
     }
-
-
-def _absolute(context: Context, path: str) -> PurePosixPath:
-    return PurePosixPath(context.experiment / expanded(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Generic, TypeVar
 
@@ -73,7 +74,7 @@ class Setup:
     cpus = SetupKey(int)
     mem = SetupKey(str)
 
-    @property
+    @cached_property
     def dataset_path(self) -> str:
         """The data set's file or directory."""
         values = self.values
@@ -111,7 +112,7 @@ class Setup:
         """Whether checkpoints are adapters, rather than whole models."""
         return self.save == "adapter"
 
-    @property
+    @cached_property
     def settings(self) -> Mapping[str, Value]:
         """The settings under the keys that a plan's run has too."""
         return {**self.values, "recipe": self.recipe, "save": self.save}

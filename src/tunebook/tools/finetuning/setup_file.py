@@ -15,8 +15,9 @@ from tunebook.errors import PlanError, Problem
 from tunebook.tools.finetuning.rows import SetupParameter
 from tunebook.tools.finetuning.rules import BrokenRule
 from tunebook.tools.finetuning.setup import Setup
-from tunebook.tools.runtime.yaml_reading import compose_yaml, load_yaml
-from tunebook.tools.yaml_text import yaml_lines
+from tunebook.tools.runtime.yaml_reading import compose_yaml
+from tunebook.tools.yaml_read import read_mapping
+from tunebook.tools.yaml_text import yaml_sections
 
 __all__ = ["SetupFile"]
 
@@ -72,11 +73,12 @@ class SetupFile(Generic[S]):
 
     def write(self, setup: S) -> str:
         """The file's text."""
+        values = {key: setup.values[key] for key in self.keys}
         lines = []
-        for parameter in self.rows:
+        for parameter, text in zip(self.rows, yaml_sections(values), strict=True):
             if parameter.heading:
                 lines += ["", f"# {parameter.heading}"]
-            lines += yaml_lines({parameter.key: setup.values[parameter.key]})
+            lines.append(text)
         header = f"# You can edit this file. {self.derived} are derived from it:\n"
         header += "# after a change, run `tunebook setup-finetune` on this directory, or `tunebook scaffold`.\n"
         return header + "\n".join(lines) + "\n"
@@ -112,7 +114,7 @@ class SetupFile(Generic[S]):
         ``None`` if it is not such a text; :meth:`read` then reports what is wrong with it.
         """
         try:
-            values = load_yaml(text)
+            values = read_mapping(text)
         except yaml.YAMLError:
             return None
         if not isinstance(values, dict) or tuple(values) != self.keys:

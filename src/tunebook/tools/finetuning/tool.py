@@ -18,7 +18,7 @@ import yaml
 from tunebook.core.jobs import Job
 from tunebook.core.parameters import Value
 from tunebook.core.plan import Plan, Run
-from tunebook.core.plan.settings import trains_adapters
+from tunebook.core.plan.settings import run_settings, trains_adapters
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Effect, Findings, PlannedFile, PreparationTool, Shrunk, Unit
 from tunebook.tools.finetuning.edit_setup import set_values, smaller_batch
@@ -43,6 +43,7 @@ from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_example
 from tunebook.tools.results import TrainingResults
 from tunebook.tools.training_inputs import input_findings
+from tunebook.tools.verified_values import values_digest
 
 __all__ = ["FinetuningTool", "Model"]
 
@@ -171,15 +172,20 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
         self._refuse(training)
         setup_path, text = training.path(SETUP), self.form.write(planned)
         job = self._job(training)
-        script = training.script(job, self.variables(training), self.body)
-        files = (
-            PlannedFile(setup_path, text),
-            *self.config_files(training),
-            PlannedFile(job.script, script, executable=True),
-        )
+        variables = self.variables(training)
+        script = training.script(job, variables, self.body)
+        files = (PlannedFile(setup_path, text), *self.config_files(training), script)
         prepared = training.prepared(job, context.edited.get(setup_path, text))
         warnings = tuple(self._deviations(planned, training))
-        return Unit(run.name, files, (job,), prepared=prepared, warnings=warnings)
+        values = self._verified_values(training, job, variables)
+        return Unit(run.name, files, (job,), prepared=prepared, warnings=warnings, values=values)
+
+    def _verified_values(self, training: Training[S, M], job: Job, variables: Mapping[str, Shell]) -> str:
+        """A digest of everything beside texts that :meth:`verify` depends on."""
+        context, setup = training.context, training.setup
+        model = context.memo.once_of("model", training.model, lambda: values_digest(training.model))
+        of_plan = run_settings(context.plan, training.run)
+        return values_digest(setup.values, model, training.examples, of_plan, job, variables, context.site.wandb_entity)
 
     def _job(self, training: Training[S, M]) -> Job:
         texts = [training.path(name) for name in (*self.configurations, FINETUNE_SCRIPT)]
@@ -199,8 +205,10 @@ class FinetuningTool(PreparationTool, Generic[S, M]):
     def model_of(self, context: Context, run: Run) -> M:
         """The model of a run of the plan."""
         path = model_path(context.plan, context.site, run)
+        lora = trains_adapters(context.plan, run)
         try:
-            return self.resolve(run.model, context.models.get(path), lora=trains_adapters(context.plan, run))
+            key = ("model", self.short, run.model, path, lora)
+            return context.memo.once(key, lambda: self.resolve(run.model, context.models.get(path), lora=lora))
         except PlanError as error:
             listed = context.plan.model_of(run)
             line = listed.line if listed is not None else run.line

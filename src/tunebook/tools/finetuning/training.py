@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from tunebook.core.jobs import Job, Resources, Stage
-from tunebook.core.paths import METRICS, checkpoint, expanded, output_directory
+from tunebook.core.paths import METRICS, checkpoint, output_directory
 from tunebook.core.plan import Run
 from tunebook.core.site import Environment
 from tunebook.errors import PlanError
-from tunebook.tools.base import Context, Prepared
+from tunebook.tools.base import Context, PlannedFile, Prepared
 from tunebook.tools.finetuning.setup import SETUP, Setup
-from tunebook.tools.job_script import Shell, input_path, job_variables, script_text, shell_body
+from tunebook.tools.job_script import Shell, input_path, job_variables, script_parts, shell_body
 from tunebook.tools.packs import training_pack
+from tunebook.tools.plan_inputs import absolute_path
 
 __all__ = ["FINETUNE_SCRIPT", "Training"]
 
@@ -53,26 +53,21 @@ class Training(Generic[S, M]):
         return f"{self.directory}/{name}"
 
     @cached_property
-    def output(self) -> Path:
+    def output(self) -> str:
         """The directory of checkpoints and metrics."""
         name, base = self.context.plan.name, self.setup.output_dir_base
         return output_directory(self.context.experiment, name, self.directory, base)
 
     @property
-    def metrics(self) -> Path:
+    def metrics(self) -> str:
         """The file to which the training writes its metrics."""
-        return self.output / METRICS
+        return f"{self.output}/{METRICS}"
 
     @property
     def examples(self) -> int | None:
         """How many training examples there are, as the data set or else the plan says; ``None`` if neither does."""
         context, path = self.context, self.setup.dataset_path
-        plan = context.plan
-        for name, found in context.datasets.items():
-            if found and found.splits.get("train") and path == str(context.experiment / expanded(name)):
-                return found.splits["train"]
-        is_of_plan = plan.dataset and path == str(context.experiment / expanded(plan.dataset.path))
-        return plan.dataset.splits.get("train") if plan.dataset and is_of_plan else None
+        return context.memo.once(("examples", path), lambda: _examples(context, path))
 
     def job(self, texts: Sequence[str]) -> Job:
         """The run's job.
@@ -93,15 +88,15 @@ class Training(Generic[S, M]):
             texts=tuple(texts),
             data=(input_path(experiment, setup.dataset_path),),
             models=(input_path(experiment, setup.model_checkpoint),),
-            metrics=str(self.metrics),
-            checkpoints=tuple(str(checkpoint(self.output, epoch)) for epoch in range(setup.epochs)),
+            metrics=self.metrics,
+            checkpoints=tuple(checkpoint(self.output, epoch) for epoch in range(setup.epochs)),
             resources=self._resources(),
             pack=training_pack(self.context.plan, self.context.site, setup.gpus),
         )
 
     def _resources(self) -> Resources:
         setup, site = self.setup, self.context.site
-        return Resources(
+        resources = Resources(
             time=setup.time,
             memory=setup.mem,
             cpus=setup.cpus,
@@ -115,9 +110,10 @@ class Training(Generic[S, M]):
             mail_user=site.mail_user,
             mail_type=site.mail_type,
         )
+        return self.context.memo.once(resources, lambda: resources)  # thousands of runs have the same
 
-    def script(self, job: Job, variables: Mapping[str, Shell], body: str) -> str:
-        """The text of the job's script.
+    def script(self, job: Job, variables: Mapping[str, Shell], body: str) -> PlannedFile:
+        """The job's script.
 
         Args:
             variables: the tool's own; ``body`` is the name of its shell commands.
@@ -127,7 +123,7 @@ class Training(Generic[S, M]):
         """
         setup = self.setup
         try:
-            return script_text(
+            start, end = script_parts(
                 job,
                 job_name=f"{self.context.plan.name}.{self.directory}",
                 modules=setup.modules,
@@ -137,6 +133,7 @@ class Training(Generic[S, M]):
             )
         except ValueError as error:
             raise PlanError(f"run `{self.run.name}`: {error}", file=self.path(SETUP)) from None
+        return PlannedFile(job.script, start, executable=True, end=end)
 
     def prepared(self, job: Job, config: str) -> Prepared:
         """What the run's evaluation needs.
@@ -153,3 +150,12 @@ class Training(Generic[S, M]):
         if setup.saves_adapters:
             base, rank = setup.model_checkpoint, setup.lora_rank
         return Prepared(job.name, dict(enumerate(job.checkpoints)), config, MappingProxyType(settings), base, rank)
+
+
+def _examples(context: Context, path: str) -> int | None:
+    plan = context.plan
+    for name, found in context.datasets.items():
+        if found and found.splits.get("train") and path == absolute_path(context, name):
+            return found.splits["train"]
+    is_of_plan = plan.dataset and path == absolute_path(context, plan.dataset.path)
+    return plan.dataset.splits.get("train") if plan.dataset and is_of_plan else None

@@ -37,7 +37,8 @@ def config_copy(context: Context, run: Run) -> PlannedFile | None:
     prepared = context.prepared.get(run.name, _NOT_TRAINED)
     if prepared.config is None:
         return None
-    return PlannedFile(f"{context.directories[run.name]}/eval/{_CONFIG_FILE}", _COPY_HEAD + prepared.config)
+    path = f"{context.directories[run.name]}/eval/{_CONFIG_FILE}"
+    return PlannedFile(path, _COPY_HEAD, end=prepared.config)
 
 
 def has_own_data(task: EvaluationTask) -> bool:
@@ -125,10 +126,10 @@ class Arguments:
         return self.function.accepts(name)
 
     def _config_value(self, name: str) -> str:
-        directory = self.context.experiment / self.context.directories[self.run.name] / "eval"
+        directory = f"{self.context.experiment}/{self.context.directories[self.run.name]}/eval"
         if name == "config_dir":
-            return str(directory)
-        return str(directory / _CONFIG_FILE)
+            return directory
+        return f"{directory}/{_CONFIG_FILE}"
 
     def _data_parameter(self) -> str:
         name = _first(self.function, _DATA)

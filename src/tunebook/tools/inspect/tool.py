@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from tunebook.core.deep_checks import DeepCheck
@@ -54,10 +54,11 @@ from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.inspect.warm import WARM_SCRIPT, warm_file
 from tunebook.tools.job_script import Shell, input_path, script_problems
 from tunebook.tools.model_inputs import whole_model
-from tunebook.tools.plan_inputs import dataset_path, model_path
+from tunebook.tools.plan_inputs import absolute_path, dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_prompt
 from tunebook.tools.runtime.generation import DEFAULT_MAX_TOKENS
 from tunebook.tools.task_script import TaskScript
+from tunebook.tools.verified_values import values_digest
 
 __all__ = ["InspectTool"]
 
@@ -147,7 +148,8 @@ class InspectTool(EvaluationTool):
             files.append(copy)
         servers = [evaluation.service_file() for evaluation in evaluations]
         files += dict.fromkeys(server for server in servers if server is not None)
-        return Unit(run.name, tuple(files), tuple(jobs), directories=(f"{directory}/eval/logs",))
+        values = values_digest(run.name, jobs, [evaluation.variables_of_script for evaluation in evaluations])
+        return Unit(run.name, tuple(files), tuple(jobs), directories=(f"{directory}/eval/logs",), values=values)
 
     def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
         """Each task with its real arguments."""
@@ -171,7 +173,7 @@ class InspectTool(EvaluationTool):
             if read(file.path) != file.text:
                 problems.append(Problem(message, file.path))
         for evaluation, job in zip(context.evaluations[run.name], unit.jobs, strict=True):
-            variables = _of(context, run, evaluation).all_variables()
+            variables = _of(context, run, evaluation).variables_of_script
             problems += script_problems(job, read(job.script), variables, context.experiment)
         return tuple(problems)
 
@@ -225,8 +227,7 @@ class _Evaluation(PlannedEvaluation):
         path = self._script_path()
         if not path or self.facts is None:
             return ()
-        files = (Path(path), *imported_files(Path(path)))
-        return tuple(input_path(self.context.experiment, file) for file in files)
+        return self.context.memo.once(("task files", path), lambda: _with_imports(self.context.experiment, path))
 
     def _data(self) -> tuple[str, ...]:
         """The data set that the task reads, unless the task brings its own."""
@@ -236,7 +237,7 @@ class _Evaluation(PlannedEvaluation):
 
     def built(self) -> tuple[PlannedFile, Job]:
         before = "served" if self.server is not None else ""
-        return self.script(self.planned, self.all_variables(), body="evaluate", before=before), self.planned
+        return self.script(self.planned, self.variables_of_script, body="evaluate", before=before), self.planned
 
     @cached_property
     def server(self) -> Server | None:
@@ -256,7 +257,8 @@ class _Evaluation(PlannedEvaluation):
             message = f"run `{self.run.name}`: {error}"
             raise PlanError(message, file=self.context.plan.file, line=self.run.line) from None
 
-    def all_variables(self) -> dict[str, Shell]:
+    @cached_property
+    def variables_of_script(self) -> Mapping[str, Shell]:
         serving: dict[str, Shell] = {}
         if self.server is not None:
             serving["prepare_options"] = [*self.model.prepare_options(), "--inference", VLLM]
@@ -308,7 +310,7 @@ class _Evaluation(PlannedEvaluation):
         """The task's file; empty for a task of an installed package."""
         if is_package_task(self.task.script):
             return ""
-        return str(self.context.experiment / expanded(self.task.script))
+        return absolute_path(self.context, self.task.script)
 
     def _task_spec(self) -> str:
         """``FILE@task``; inspect-ai 0.3 reads a file name without it as a pattern, which must be relative."""
@@ -320,8 +322,16 @@ class _Evaluation(PlannedEvaluation):
             name = function.name
         if name:
             return f"{self._script_path()}@{name}"
-        start = self.context.experiment / PurePosixPath(self.planned.script).parent
-        return glob.escape(os.path.relpath(self._script_path(), start))
+        script = self._script_path()
+        above = self.context.memo.once(("relative", script), lambda: os.path.relpath(script, self.context.experiment))
+        if above.startswith(f"{self.directory}/"):
+            return glob.escape(os.path.relpath(above, self.planned.directory))
+        return glob.escape(f"../../{above}")  # from the directory `eval` of the run's own
+
+
+def _with_imports(experiment: Path, script: str) -> tuple[str, ...]:
+    files = (Path(script), *imported_files(Path(script)))
+    return tuple(input_path(experiment, file) for file in files)
 
 
 def _twice_named(plan: Plan, task: EvaluationTask) -> Problem:

@@ -32,6 +32,7 @@ from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_prompt
 from tunebook.tools.runtime.generation import DEFAULT_MAX_TOKENS
 from tunebook.tools.task_script import TaskScript
+from tunebook.tools.verified_values import values_digest
 
 __all__ = ["LmEvalTool"]
 
@@ -87,9 +88,11 @@ class LmEvalTool(EvaluationTool):
 
     def build(self, context: Context, run: Run) -> Unit:
         """One run's evaluation scripts and their jobs."""
-        built = [item.built() for item in _planned(context, run)]
+        evaluations = list(_planned(context, run))
+        built = [item.built() for item in evaluations]
         files, jobs = tuple(file for file, _ in built), tuple(job for _, job in built)
-        return Unit(run.name, files, jobs, directories=(f"{context.directories[run.name]}/eval/logs",))
+        values = values_digest(run.name, jobs, [item.variables_of_script for item in evaluations])
+        return Unit(run.name, files, jobs, directories=(f"{context.directories[run.name]}/eval/logs",), values=values)
 
     def deep_checks(self, context: Context, built: Sequence[tuple[Run, Unit]]) -> Sequence[DeepCheck]:
         """The tokens of each model's prompts, and how it generates."""
@@ -111,7 +114,7 @@ class LmEvalTool(EvaluationTool):
         """Reads each script back and compares it with the plan, the checkpoint and the files that it names."""
         problems: list[Problem] = []
         for item, job in zip(_planned(context, run), unit.jobs, strict=True):
-            problems += script_problems(job, read(job.script), item.all_variables(), context.experiment)
+            problems += script_problems(job, read(job.script), item.variables_of_script, context.experiment)
         return tuple(problems)
 
 
@@ -148,9 +151,10 @@ class _Evaluation(PlannedEvaluation):
         return self.source.path
 
     def built(self) -> tuple[PlannedFile, Job]:
-        return self.script(self.planned, self.all_variables(), body="evaluate_lm_eval"), self.planned
+        return self.script(self.planned, self.variables_of_script, body="evaluate_lm_eval"), self.planned
 
-    def all_variables(self) -> dict[str, Shell]:
+    @cached_property
+    def variables_of_script(self) -> Mapping[str, Shell]:
         return {
             **self.variables(self.planned),
             "model": self.model_name,

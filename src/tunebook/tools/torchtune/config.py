@@ -12,7 +12,7 @@ from tunebook.tools.torchtune.files import FINETUNE_CONFIG
 from tunebook.tools.torchtune.parameters import COMPONENTS, SETUP_PARAMETERS, Trained
 from tunebook.tools.torchtune.recipes import is_ours
 from tunebook.tools.torchtune.setup import TorchtuneSetup
-from tunebook.tools.yaml_text import yaml_lines
+from tunebook.tools.yaml_text import yaml_sections
 
 __all__ = ["config_values", "launched_recipe", "write_config"]
 
@@ -55,7 +55,7 @@ def _fixed_values(training: Trained) -> dict[str, Any]:
     if setup.values["my_wandb_project"] is not None:
         wandb_entity = training.context.site.wandb_entity or None
     values: dict[str, Any] = {
-        "output_dir": str(output),
+        "output_dir": output,
         "shuffle": True,
         "device": "cuda" if on_gpu else "cpu",
         "tokenizer": {"_component_": f"{COMPONENTS}.chat_tokenizer"},
@@ -64,7 +64,7 @@ def _fixed_values(training: Trained) -> dict[str, Any]:
             "_component_": "torchtune.training.FullModelHFCheckpointer",
             "checkpoint_files": list(model.checkpoint_files),
             "recipe_checkpoint": None,
-            "output_dir": str(output),
+            "output_dir": output,
             "model_type": model.model_type,
         },
         "resume_from_checkpoint": False,
@@ -77,7 +77,7 @@ def _fixed_values(training: Trained) -> dict[str, Any]:
         "enable_activation_offloading": False,
         "metric_logger": {
             "_component_": f"{COMPONENTS}.MetricsLogger",
-            "path": str(training.metrics),
+            "path": training.metrics,
             "wandb_entity": wandb_entity,
         },
         "log_peak_memory_stats": on_gpu,
@@ -90,7 +90,7 @@ def _fixed_values(training: Trained) -> dict[str, Any]:
 def write_config(values: Mapping[str, Any], *, run: str) -> str:
     """The file's text; every text in it is escaped, so that OmegaConf takes it literally."""
     header = f"# {FINETUNE_CONFIG} of {run}: derived from {SETUP}; edit that one."
-    return "\n".join([header, *yaml_lines(_escaped(values))]) + "\n"
+    return "\n".join([header, *yaml_sections(values, _escaped)]) + "\n"
 
 
 def _escaped(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tunebook.tools.runtime.yaml_reading import load_yaml
+from tunebook.tools.yaml_read import read_mapping
 
 __all__ = ["read_config"]
 
@@ -48,7 +48,7 @@ def read_config(text: str) -> Any:
         yaml.YAMLError: the text is not YAML.
         ValueError: an interpolation does not resolve.
     """
-    document = load_yaml(text, loader=_Loader)
+    document = read_mapping(text, _Loader)
     if "${" not in text:
         return document
     from omegaconf import OmegaConf

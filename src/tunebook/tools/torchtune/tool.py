@@ -113,7 +113,7 @@ class TorchtuneTool(FinetuningTool[TorchtuneSetup, TorchtuneModel]):
             launcher = ["--nnodes", "1", "--nproc_per_node", str(setup.gpus)]
         return {
             "config": f"{training.context.experiment}/{training.path(FINETUNE_CONFIG)}",
-            "output_directory": str(training.output),
+            "output_directory": training.output,
             "recipe": launched_recipe(setup),
             "launcher": launcher,
             "epochs": setup.epochs,

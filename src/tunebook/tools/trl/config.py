@@ -10,7 +10,7 @@ from tunebook.tools.finetuning.setup import SETUP
 from tunebook.tools.runtime.trl_keys import DATA, DATA_SETTINGS, OWN, OWN_SETTINGS, TRL_SETTINGS
 from tunebook.tools.trl.files import ACCELERATE_CONFIG, SFT_CONFIG
 from tunebook.tools.trl.parameters import SETUP_PARAMETERS, Trained
-from tunebook.tools.yaml_text import yaml_lines
+from tunebook.tools.yaml_text import yaml_sections
 
 __all__ = ["accelerate_values", "processes", "sft_values", "write_accelerate", "write_sft"]
 
@@ -67,7 +67,7 @@ def write_sft(values: Mapping[str, Any], *, run: str) -> str:
         place = nested.setdefault(section, {}) if section else nested
         place[key] = list(value) if isinstance(value, tuple) else value
     header = f"# {SFT_CONFIG} of {run}: derived from {SETUP}; edit that one."
-    return "\n".join([header, *yaml_lines(nested)]) + "\n"
+    return "\n".join([header, *yaml_sections(nested)]) + "\n"
 
 
 def processes(training: Trained) -> int:
@@ -110,4 +110,4 @@ def accelerate_values(training: Trained) -> dict[str, Any]:
 def write_accelerate(values: Mapping[str, Any], *, run: str) -> str:
     """The text of ``accelerate.yaml``."""
     header = f"# {ACCELERATE_CONFIG} of {run}: derived from {SETUP}; edit that one."
-    return "\n".join([header, *yaml_lines(values)]) + "\n"
+    return "\n".join([header, *yaml_sections(values)]) + "\n"

@@ -102,7 +102,7 @@ def _validation(training: Trained) -> Configured:
 
 
 def _output(training: Trained) -> Configured:
-    return {"output_dir": str(training.output)}
+    return {"output_dir": training.output}
 
 
 def _device(training: Trained) -> Configured:

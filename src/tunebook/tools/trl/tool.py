@@ -26,7 +26,6 @@ from tunebook.tools.model_inputs import config_of
 from tunebook.tools.plan_inputs import model_path, planned_precision
 from tunebook.tools.runtime.trl_keys import DATA, OWN
 from tunebook.tools.runtime.trl_settings import read_settings
-from tunebook.tools.runtime.yaml_reading import load_yaml
 from tunebook.tools.trl.config import accelerate_values, processes, sft_values, write_accelerate, write_sft
 from tunebook.tools.trl.deep_training import trl_checks
 from tunebook.tools.trl.files import ACCELERATE_CONFIG, SFT_CONFIG
@@ -34,6 +33,7 @@ from tunebook.tools.trl.models import TrlModel, resolve_model
 from tunebook.tools.trl.parameters import PLAN_PARAMETERS, SETUP_PARAMETERS, Trained
 from tunebook.tools.trl.rules import STEP_RULES, broken_rules, model_problems, model_rules
 from tunebook.tools.trl.targets import adapter_weights, module_names
+from tunebook.tools.yaml_read import read_mapping
 
 __all__ = ["SETUP_FILE", "TrlTool"]
 
@@ -96,7 +96,7 @@ class TrlTool(FinetuningTool[Setup, TrlModel]):
         found = read_settings(read(path), file=path)
         values = {**found.trl, DATA: found.data, OWN: found.own}
         problems = verify_config(training.run, sft_values(training), values, path)
-        launched = load_yaml(read(launcher))
+        launched = read_mapping(read(launcher))
         if not isinstance(launched, dict):
             launched = {}
         return [*problems, *verify_config(training.run, accelerate_values(training), launched, launcher)]

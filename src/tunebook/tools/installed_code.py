@@ -1,4 +1,4 @@
-"""The code that an analysis runs: versions of all packages, and the state of tunebook's own files and of its tools'."""
+"""The code that runs here: versions of all packages, and the state of tunebook's own files and of its tools'."""
 
 from __future__ import annotations
 

@@ -1,0 +1,40 @@
+"""Signals that end a verb: they are handled alike, and a person reads what happens to the jobs."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from tunebook import api
+
+__all__ = ["end_interrupted", "left_behind"]
+
+
+def end_interrupted() -> NoReturn:
+    """Ends the process with the code of the signal: 130, 143 or 129."""
+    with suppress(OSError):  # the terminal may be closed
+        sys.stderr.write("tunebook: interrupted\n")
+        sys.stderr.flush()
+    sys.exit(api.interrupt_code())
+
+
+def left_behind(jobs: int, experiment: Path, *, survive: bool) -> str:
+    """Returns what happens to the jobs of a run that is interrupted, and how to resume it."""
+    where = shlex.quote(str(experiment))
+    noun = "job" if jobs == 1 else "jobs"
+    again = f"  tunebook run {where}      watches them again and submits the rest"
+    if not jobs:
+        return f"No job is queued or running.\n  tunebook run {where}      resumes the run"
+    if survive:
+        return (
+            f"{jobs} {noun} continue{'s' if jobs == 1 else ''} without this command.\n"
+            f"  tunebook status {where}   shows them\n{again}\n  tunebook cancel {where}   ends them"
+        )
+    it = "it" if jobs == 1 else "them"
+    return (
+        f"Ending {jobs} {noun}; Ctrl-C again kills {it} at once.\n"
+        f"  tunebook run {where}      runs {it} again, and the rest"
+    )

@@ -1,0 +1,134 @@
+"""Requests to end this process: Ctrl-C, ``SIGTERM`` and a closed terminal (``SIGHUP``), which all interrupt it alike.
+
+A signal that was ignored when the process started stays ignored (``nohup``, a command in the background of a script).
+Signals arrive in the main thread only, and so does everything here; other threads pass through.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+__all__ = ["Interrupted", "deferred", "handled", "interrupt_code", "interrupt_on_signals", "interruptible"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_BY_DEFAULT = (signal.SIG_DFL, signal.default_int_handler)
+_SIGNALLED = 128
+
+
+class Interrupted(KeyboardInterrupt):
+    """The process is to end; ``number`` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+@dataclass
+class _State:
+    """What the handler knows.
+
+    Attributes:
+        first: the first signal that arrived; 0 if none did.
+        waiting: a signal that arrived where none is raised; 0 if none waits.
+        deferrals: how many blocks that must not be interrupted the main thread is in.
+        holds_further: whether only the first signal is raised.
+        is_ending: whether that first signal was raised.
+    """
+
+    first: int = 0
+    waiting: int = 0
+    deferrals: int = 0
+    holds_further: bool = False
+    is_ending: bool = False
+
+
+_state = _State()
+
+
+def _handle(number: int, _frame: FrameType | None) -> None:
+    _state.first = _state.first or number
+    if _state.deferrals or _state.is_ending:
+        _state.waiting = number
+        return
+    _raise(number)
+
+
+def _raise(number: int) -> None:
+    _state.waiting = 0
+    _state.is_ending = _state.holds_further
+    raise Interrupted(number)
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def interrupt_on_signals() -> None:
+    """Lets the signals raise :class:`Interrupted`; those that are ignored or handled otherwise are left alone."""
+    if not _is_main():
+        return
+    for number in _SIGNALS:
+        if signal.getsignal(number) in _BY_DEFAULT:
+            signal.signal(number, _handle)
+
+
+def interrupt_code() -> int:
+    """Returns 128 and the number of the first signal, as shells do; that of Ctrl-C if none arrived."""
+    return _SIGNALLED + (_state.first or signal.SIGINT)
+
+
+@contextmanager
+def handled() -> Iterator[None]:
+    """Installs the handlers for a block that must do something once it is interrupted.
+
+    Only the first signal is raised in it, so that a second one cannot cut short what the first one asks for. Further
+    ones wait for :func:`interruptible`.
+    """
+    if not _is_main():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    _state.holds_further, _state.is_ending, _state.waiting = True, False, 0
+    interrupt_on_signals()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+        _state.holds_further = _state.is_ending = False
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """A block in :func:`handled` in which a further signal is raised, also one that arrived before it."""
+    if not _is_main() or not _state.is_ending:
+        yield
+        return
+    _state.is_ending = False
+    try:
+        if _state.waiting:
+            _raise(_state.waiting)
+        yield
+    finally:
+        _state.is_ending = True
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """A block at whose end, and not in which, a signal is raised."""
+    if not _is_main():
+        yield
+        return
+    _state.deferrals += 1
+    try:
+        yield
+    finally:
+        _state.deferrals -= 1
+        if _state.waiting and not _state.deferrals and not _state.is_ending:
+            _raise(_state.waiting)

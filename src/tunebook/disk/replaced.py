@@ -1,0 +1,162 @@
+"""The folder of versions of the plan that were replaced a moment ago, and of those that two saves superseded.
+
+A program that opened the plan before it was replaced still writes into the replaced version. So each is kept for some
+seconds. Its name says what it was when it was replaced: the folder needs no other record, and outlives a process that
+was killed between two steps.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunebook.core.paths import LAST_GOOD_PLAN, REPLACED_PLANS
+from tunebook.disk.read import read_text
+from tunebook.disk.versions import Mark, Version, copy_attributes, look, mark_of
+
+__all__ = ["Entry", "ReplacedPlans"]
+
+_NEW = "new.part"
+_NOTHING = Mark(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the folder.
+
+    Attributes:
+        since_ns: when it was put here.
+        ours: the version that tunebook wrote in its place; a mark that no file has if a person's was put back there.
+        theirs: the version that was replaced.
+        digest: that of its content.
+    """
+
+    path: Path
+    since_ns: int
+    ours: Mark
+    theirs: Mark
+    digest: str
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it was put here, also where a clock has been set back."""
+        return abs(time.time_ns() - self.since_ns) / 1e9
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the file is neither what was replaced, nor what was to replace it and never did."""
+        return mark_of(self.path) not in {self.ours, self.theirs, None}
+
+    def has_changed_unnoticed(self) -> bool:
+        """Whether it was written without a new time, as a mapped file may be."""
+        version = look(self.path)
+        return version is not None and version.mark == self.theirs and version.digest != self.digest
+
+
+class ReplacedPlans:
+    """The folder of one experiment. Its caller holds the experiment's lock ``plan``, but to ask whether it changed."""
+
+    def __init__(self, experiment: Path) -> None:
+        self._experiment = experiment
+        self.folder = experiment / REPLACED_PLANS
+        self.last_good = experiment / LAST_GOOD_PLAN
+
+    def entries(self) -> Iterator[Entry]:
+        """The versions that are looked after, the latest first."""
+        try:
+            names = sorted((path.name for path in self.folder.iterdir()), reverse=True)
+        except FileNotFoundError:
+            return
+        for name in names:
+            with suppress(ValueError):
+                since, ours, theirs, digest = name.split(".")
+                yield Entry(self.folder / name, int(since), Mark.read(ours), Mark.read(theirs), digest)
+
+    def new(self, content: bytes, replaced: Version | None, source: Path | None = None) -> Path:
+        """Writes a version that is to replace another at ``source``, with that one's attributes, durably.
+
+        Raises:
+            PermissionError: it cannot have those attributes.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / _NEW
+        with suppress(FileNotFoundError):
+            part.unlink()
+        mode = 0o666 if replaced is None else 0o600
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                if replaced is not None and source is not None:
+                    copy_attributes(handle, source, replaced.status)
+                os.fsync(handle)
+        except BaseException:
+            part.unlink()
+            raise
+        return part if replaced is None else self.named(part, replaced, ours=mark_of(part))
+
+    def named(self, path: Path, replaced: Version, *, ours: Mark | None) -> Path:
+        """Gives a file of the folder the name by which the replaced version is recognized."""
+        entry = self.folder / f"{time.time_ns()}.{ours or _NOTHING}.{replaced.mark}.{replaced.digest}"
+        path.rename(entry)
+        return entry
+
+    def keep(self, version: Version) -> Path:
+        """Keeps a copy of a person's version that a later one superseded: an editor may still hold the file."""
+        kept = self._free_name()
+        self._copy(version).rename(kept)
+        return kept
+
+    def keep_as_it_is(self, path: Path) -> Path:
+        """Keeps what is no regular file."""
+        kept = self._free_name()
+        path.rename(kept)
+        return kept
+
+    def _free_name(self) -> Path:
+        stamp = time.strftime("%Y-%m-%dT%H-%M-%S")
+        names = (self.folder / f"kept-{stamp}-{number}.md" for number in itertools.count())
+        return next(name for name in names if mark_of(name) is None)
+
+    def save_good(self, version: Version) -> None:
+        """Keeps a copy of a plan that is whole."""
+        if self.last_good.is_file() and read_text(self.last_good) == version.content.decode("utf-8", "surrogateescape"):
+            return
+        self._copy(version).rename(self.last_good)
+
+    def _copy(self, version: Version) -> Path:
+        """A new file that nobody can read who could not read the plan."""
+        copy = self.new(version.content, None)
+        copy.chmod(stat.S_IMODE(version.status.st_mode))
+        with suppress(PermissionError):  # another person's plan
+            os.chown(copy, version.status.st_uid, version.status.st_gid)
+        return copy
+
+    def clock_ahead_s(self) -> float:
+        """Seconds by which the file system's clock is ahead of this machine's: another machine may keep the files."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        probe = self.folder / _NEW
+        probe.write_bytes(b"")
+        ahead_s = probe.stat().st_mtime - time.time()
+        probe.unlink()
+        return ahead_s
+
+    def refuse_links(self, target: Path) -> None:
+        """Refuses a plan, or a folder, that lies outside the experiment.
+
+        Raises:
+            OSError: it is reached by a link that leads out of the experiment.
+        """
+        root = os.path.realpath(self._experiment)
+        for path in (target, self.folder):
+            real = os.path.realpath(path)
+            if os.path.commonpath([root, real]) != root:
+                message = f"{path} leads out of the experiment, to {real}, and is not written"
+                raise OSError(f"{message} (put the file itself in its place)")

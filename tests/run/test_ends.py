@@ -1,0 +1,212 @@
+"""How runs on this machine end: by signals, by a power cut, and what the next run makes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.bash_jobs import Experiment, experiment_at, start_monitor, wait_until
+from support.patience import HANG_S
+from tunebook.core.jobs import JobState
+from tunebook.core.paths import LEDGER
+from tunebook.disk.ledger import read_ledger
+from tunebook.errors import ExitCode
+from tunebook.executors import processes
+from tunebook.executors.local import LocalExecutor
+from tunebook.run.cancelling import cancel_jobs
+from tunebook.run.loop import run_jobs
+from tunebook.run.overview import job_reports
+from tunebook.run.report import RunReport, Snapshot
+from tunebook.run.select import LoopOptions
+
+TRAINED = "rank8/finetune"
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Iterator[Experiment]:
+    with experiment_at(tmp_path / "it's a sweep") as made:
+        yield made
+
+
+def run(experiment: Experiment, *, retry_failed: bool = False) -> RunReport:
+    options = LoopOptions(retry_failed=retry_failed, poll_s=0.01)
+    return run_jobs(experiment.jobs, LocalExecutor(2, grace_s=HANG_S), experiment=experiment.path, options=options)
+
+
+def states(report: RunReport) -> dict[str, str]:
+    return {job.job.name: f"{job.state.value} {job.reason}".strip() for job in report.jobs}
+
+
+def living(experiment: Experiment) -> list[str]:
+    """The tags of the experiment's jobs of which a process is left."""
+    entries = read_ledger(experiment.path).entries.values()
+    return list(processes.member_processes({entry.last.tag for entry in entries}))
+
+
+def is_running(experiment: Experiment, jobs: int = 1) -> bool:
+    return experiment.text(LEDGER).count('"running"') == jobs and len(experiment.order) == jobs
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_every_signal_ends_the_jobs_as_control_c_does(experiment: Experiment, number: signal.Signals) -> None:
+    jobs = [experiment.training(name, experiment.until("go")) for name in ("a", "b")]
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: is_running(experiment, 2))
+        monitor.send_signal(number)
+        assert monitor.wait(timeout=HANG_S) == 130, monitor.communicate()
+    assert not living(experiment)
+    for job in jobs:
+        assert json.loads(experiment.text(job.outcome))["exit_code"] == 143
+        assert read_ledger(experiment.path).entries[job.name].cancelled
+    assert experiment.page.count("| CANCELLED |") == 2
+    assert "RUN_INTERRUPTED: 2 jobs were ended" in experiment.text("run-experiment.log")
+    experiment.let_go("go")
+    assert run(experiment).exit_code is ExitCode.DONE
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_kills_at_once_and_is_recorded(experiment: Experiment, first: signal.Signals) -> None:
+    """The job ignores the first one, and its monitor would wait for it for ten minutes."""
+    experiment.training("rank8", f"trap '' TERM INT; {experiment.until('never')}")
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: is_running(experiment))
+        monitor.send_signal(first)
+        wait_until(lambda: "CANCEL_JOB" in experiment.text("run-torchtune.log"))
+        monitor.send_signal(signal.SIGINT)
+        assert monitor.wait(timeout=HANG_S) == 130, monitor.communicate()
+    assert not living(experiment)
+    entry = read_ledger(experiment.path).entries[TRAINED]
+    assert (entry.is_open, entry.cancelled) == (False, True)
+    assert "| CANCELLED |" in experiment.page
+
+
+def test_a_reader_that_is_gone_ends_the_jobs_too(experiment: Experiment) -> None:
+    """As with `tunebook run | head`, or on a terminal that was closed."""
+    experiment.training("rank8", experiment.until("never"))
+
+    def show(snapshot: Snapshot) -> None:
+        if snapshot.jobs[0].state is JobState.RUNNING:
+            raise BrokenPipeError
+
+    executor = LocalExecutor(1, grace_s=HANG_S)
+    options = LoopOptions(poll_s=0.01)
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=show)
+    assert not living(experiment)
+    assert "| CANCELLED |" in experiment.page
+
+
+def killed_with_its_monitor(experiment: Experiment) -> None:
+    """Kills a monitor and the processes of its only job, as a power cut does."""
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: is_running(experiment))
+        monitor.kill()
+        monitor.wait(timeout=HANG_S)
+    tag = read_ledger(experiment.path).entries[TRAINED].last.tag
+    processes.end([], {tag}, grace_s=0)
+
+
+def after_a_restart(experiment: Experiment) -> None:
+    """Writes into the ledger that its jobs were started before the machine was, with numbers that live now."""
+    ledger = experiment.path / LEDGER
+    before = read_ledger(experiment.path).entries[TRAINED].last.job_id
+    now = processes.write_id(os.getpid())
+    ledger.write_text(ledger.read_text().replace(before, f"{now.rpartition('-')[0]}-00000000"))
+
+
+def test_a_job_that_is_found_dead_is_retried_by_the_next_run_that_retries(experiment: Experiment) -> None:
+    experiment.training("rank8", f"[ -e ../again ] || {{ touch ../again; {experiment.until('never')}; }}")
+    experiment.evaluation("rank8")
+    killed_with_its_monitor(experiment)
+    assert run(experiment, retry_failed=True).exit_code is ExitCode.DONE
+    assert experiment.order == [TRAINED, TRAINED, "rank8/eval/caps_epoch0"]
+
+
+def test_a_job_that_is_found_dead_is_reported_by_a_run_that_does_not_retry(experiment: Experiment) -> None:
+    experiment.training("rank8", experiment.until("never"))
+    killed_with_its_monitor(experiment)
+    report = run(experiment)
+    assert states(report) == {TRAINED: "failed killed (no outcome file)"}
+    assert report.not_retried == (TRAINED,)
+
+
+def test_a_job_that_fails_while_it_is_watched_is_not_retried_by_that_run(experiment: Experiment) -> None:
+    experiment.training("rank8", f"{experiment.until('go')}; exit 3")
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: is_running(experiment))
+        monitor.kill()
+        monitor.wait(timeout=HANG_S)
+
+    def let_go(snapshot: Snapshot) -> None:
+        if snapshot.jobs[0].state is JobState.RUNNING:
+            experiment.let_go("go")
+
+    options = LoopOptions(retry_failed=True, poll_s=0.01)
+    report = run_jobs(experiment.jobs, LocalExecutor(1), experiment=experiment.path, options=options, on_event=let_go)
+    assert experiment.order == [TRAINED]
+    assert report.exit_code is ExitCode.FAILED
+
+
+def test_a_job_that_the_machines_restart_ended_runs_again_and_may_continue(experiment: Experiment) -> None:
+    once = (
+        f'[ -e ../again ] || {{ touch ../again; {experiment.until("never")}; }}; echo "${{TUNEBOOK_RESUME:-}}" >resumed'
+    )
+    experiment.training("rank8", once)
+    killed_with_its_monitor(experiment)
+    after_a_restart(experiment)
+    (seen,) = job_reports(experiment.jobs, experiment=experiment.path, executors=[LocalExecutor(1)])
+    assert (seen.state, seen.reason) == (JobState.FAILED, "RESTART of the machine")
+    assert run(experiment).exit_code is ExitCode.DONE
+    assert experiment.order == [TRAINED] * 2
+    assert experiment.text("rank8/resumed") == "1\n"
+    assert "RESTART of the machine" in experiment.text("run-torchtune.log")
+
+
+def test_a_job_that_had_failed_before_the_restart_has_failed(experiment: Experiment) -> None:
+    job = experiment.training("rank8", f"{experiment.until('go')}; exit 3")
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: is_running(experiment))
+        monitor.kill()
+        monitor.wait(timeout=HANG_S)
+    experiment.let_go("go")
+    wait_until((experiment.path / job.outcome).exists)
+    after_a_restart(experiment)
+    report = run(experiment)
+    assert states(report) == {TRAINED: "failed exit code 3"}
+    assert report.not_retried == (TRAINED,)
+
+
+def test_cancelling_without_a_monitor_updates_the_plan_and_the_logs(experiment: Experiment) -> None:
+    experiment.training("rank8", experiment.until("never"))
+    with start_monitor(experiment) as monitor:
+        wait_until(lambda: is_running(experiment))
+        wait_until(lambda: "| running |" in experiment.page)
+        monitor.kill()
+        monitor.wait(timeout=HANG_S)
+    executor = LocalExecutor(1, grace_s=HANG_S)
+    assert cancel_jobs(experiment.jobs, executor, experiment=experiment.path) == (TRAINED,)
+    assert not living(experiment)
+    assert "| CANCELLED |" in experiment.page
+    assert f"CANCEL_JOB: {TRAINED}" in experiment.text("run-torchtune.log")
+    assert f"CANCELLED: 1 jobs were cancelled\nDetails: {TRAINED}" in experiment.text("run-experiment.log")
+
+
+def test_a_run_in_the_background_of_a_script_ignores_a_closed_terminal(experiment: Experiment) -> None:
+    """`nohup` lets a command start with SIGHUP ignored."""
+    experiment.training("rank8", experiment.until("go"))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with start_monitor(experiment) as monitor:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            wait_until(lambda: is_running(experiment))
+            monitor.send_signal(signal.SIGHUP)
+            experiment.let_go("go")
+            assert monitor.wait(timeout=HANG_S) == 0, monitor.communicate()
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    assert experiment.order == [TRAINED]
