@@ -25,7 +25,7 @@ __all__ = ["Child", "Ended", "Zygote", "zygote"]
 
 _PR_SET_PTRACER = 0x59616D61
 _ANY = ctypes.c_ulong(-1)
-_LONGEST_S = 120.0
+_LONGEST_S = 300.0
 _NEEDED = (
     *("support.bash_jobs", "tunebook.cli.main", "tunebook.cli.scaffold", "tunebook.api.scaffolding"),
     *("tunebook.executors.local", "tunebook.run.loop"),
