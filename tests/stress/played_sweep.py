@@ -16,7 +16,7 @@ from support.tiny_model import write_tiny_experiment
 from tunebook.disk.ledger import LedgerReader
 from tunebook.executors import processes
 
-__all__ = ["PlayedSweep"]
+__all__ = ["PlayedSweep", "finished_sweep"]
 
 _CONFIG = {
     "model_type": "llama",
@@ -102,6 +102,14 @@ class PlayedSweep:
         document = json.loads(self.verb("status", "--json").stdout)
         states = {job["name"]: job["state"] for job in document["data"]["jobs"]}
         return found + [f"{name} is {state}" for name, state in states.items() if state != "completed"]
+
+
+def finished_sweep(folder: Path) -> Path:
+    """Makes a folder with an experiment all of whose jobs are completed; returns the experiment's directory."""
+    folder.mkdir()
+    sweep = PlayedSweep(folder, ranks=(4,), seconds=0.0)
+    sweep.start_run(folder / "output").wait()
+    return sweep.path
 
 
 def _lines(path: Path) -> list[str]:
