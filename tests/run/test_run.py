@@ -538,6 +538,15 @@ def test_a_checkpoint_that_a_network_disk_shows_when_its_directory_is_listed_is_
     assert states(run(experiment)) == {TRAINED: "completed"}
 
 
+def test_a_record_of_a_newer_tunebook_stays_and_the_run_goes_on(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    record = experiment.path / "rank8" / "provenance.json"
+    record.write_text('{"schema": 2, "jobs": {}}')
+    assert states(run(experiment)) == {TRAINED: "completed"}
+    assert record.read_text() == '{"schema": 2, "jobs": {}}'
+    assert "written by a newer tunebook" in experiment.text("run-experiment.log")
+
+
 def test_a_checkpoint_that_never_appears_fails_the_job(experiment: Experiment) -> None:
     experiment.write_script(experiment.training("rank8"), "true")
     scheduler = Scheduler(experiment, [RUNNING, "run", *[JobStatus(JobState.COMPLETED)] * 9])
