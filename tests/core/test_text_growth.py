@@ -11,7 +11,7 @@ from stress.growth import Shape, growth_of
 from stress.text_functions import TextFunction
 from tunebook.analysis.collect.numbers import first_number
 from tunebook.artifacts.output import last_lines
-from tunebook.core.hypotheses import HypothesisError, parse_hypothesis
+from tunebook.core.hypothesis_grammar import HypothesisError, parse_hypothesis
 from tunebook.core.markdown.blocks import Cell, plain
 from tunebook.core.markdown.labels import read_label
 from tunebook.core.markdown.marks import leading_code, without_comments, without_ticks

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tunebook.core.hypotheses import GRAMMAR, Hypothesis, HypothesisError, has_relation, parse_hypothesis
+from tunebook.core.hypotheses import Hypothesis
+from tunebook.core.hypothesis_grammar import GRAMMAR, HypothesisError, has_relation, parse_hypothesis
 from tunebook.core.markdown import Block, Bullet, Table, without_comments
 from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan
