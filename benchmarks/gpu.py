@@ -71,7 +71,8 @@ def _run(experiment: Path, stage: Stage) -> float:
 
 def _speed(lines: Sequence[dict[str, Any]], key: str) -> float:
     """The median of tokens per second behind the first steps."""
-    return median([line[key] for line in lines if line.get(key)][_WARM_UP:])
+    speeds = [float(line[key]) for line in lines if line.get(key)]
+    return median(speeds[_WARM_UP:])
 
 
 def _own_speed(experiment: Path) -> float:
