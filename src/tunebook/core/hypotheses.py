@@ -136,8 +136,10 @@ class Hypothesis:
     line: int = 0
 
 
-_NAME = re.compile(r"\*\*(?P<bold>[^*]+?)\s*:?\s*\*\*\s*:?\s+|(?P<plain>[^:`<>=≠≈*]{1,60}?):\s+")
-_WORDS = re.compile(r"\s+(?:—|–|--|-)\s+(?P<dash>.+)$|\s+\((?P<parentheses>[^()]*)\)\.?$", re.DOTALL)
+_NAME = re.compile(r"\*\*(?P<bold>[^*]+)\*\*\s*:?\s+|(?P<plain>[^:`<>=≠≈*]{1,60}?):\s+")
+_DASH = re.compile(r"(?<!\s)\s+(?:—|–|--|-)\s+(?=\S)")
+_PARENTHESIS = re.compile(r"[()]")
+_SEPARATOR = re.compile(r",|\sand\s")
 _CODE = re.compile(r"`[^`]*`")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _COMPARES = re.compile(
@@ -204,17 +206,40 @@ def _split_name(text: str) -> tuple[str, str]:
     match = _NAME.match(text)
     if match is None:
         return "", text.replace("**", "")
-    return (match["bold"] or match["plain"]).strip(), text[match.end() :].replace("**", "").strip()
+    name = (match["bold"] or match["plain"]).strip()
+    return name.removesuffix(":").rstrip() or name, text[match.end() :].replace("**", "").strip()
 
 
 def _split_words(text: str) -> tuple[str, str]:
     """The contrast, and the author's remark behind it."""
+    masked = _masked(text)
+    dash = _DASH.search(masked)
     words: list[str] = []
-    while match := _WORDS.search(_masked(text)):
-        group = "dash" if match["dash"] is not None else "parentheses"
-        words.insert(0, text[match.start(group) : match.end(group)].strip())
-        text = text[: match.start()]
-    return text.strip().removesuffix("."), " ".join(words)
+    end = len(text)
+    while True:
+        remark = _remark_start(masked, end)
+        if dash is not None and dash.start() < (end if remark is None else remark):
+            words.append(text[dash.end() : end].strip())
+            end, dash = dash.start(), None
+        elif remark is not None:
+            words.append(text[remark:end].strip().removesuffix(".")[1:-1].strip())
+            end = remark
+        else:
+            break
+    return text[:end].strip().removesuffix("."), " ".join(reversed(words))
+
+
+def _remark_start(text: str, end: int) -> int | None:
+    """Where the remark in parentheses before ``end`` begins, with the white space before it; ``None`` without one."""
+    close = end - 1 if text.endswith(")", 0, end) else end - 2
+    if close < 0 or text[close:end] not in {")", ")."}:
+        return None
+    start = max(text.rfind("(", 0, close), text.rfind(")", 0, close))
+    if start <= 0 or text[start] != "(" or not text[start - 1].isspace():
+        return None
+    while start > 0 and text[start - 1].isspace():
+        start -= 1
+    return start
 
 
 def _split_relation(text: str) -> tuple[str, Relation, str, dict[str, str]]:
@@ -251,11 +276,8 @@ def _equals_sign(text: str, masked: str) -> tuple[int, int]:
     qualifier = _QUALIFIER.search(masked)
     end = qualifier.start() if qualifier else len(masked)
     places = [match.start() for match in re.finditer("=", masked[:end])]
-    may_be = []
-    for place in places:
-        parts = [*_parts(masked[:place]), *_parts(masked[place + 1 : end])]
-        if all(part.strip() and part.count("=") <= 1 for part in parts):
-            may_be.append(place)
+    comparing = _comparing_signs(masked[:end])
+    may_be = [place for place in places if place in comparing]
     if not may_be:
         raise HypothesisError(f"`{text}` compares nothing", f"write {GRAMMAR}")
     if len(may_be) > 1:
@@ -264,6 +286,29 @@ def _equals_sign(text: str, masked: str) -> tuple[int, int]:
     if len(places) == 1 and qualifier is None:
         raise HypothesisError(f"`{text}` says `=` without a margin", _EQUAL_HINT)
     return may_be[0], may_be[0] + 1
+
+
+def _comparing_signs(text: str) -> set[int]:
+    """The places of each ``=`` that leaves at most one in every term on both of its sides, and no term empty."""
+    starts = [0, *(match.end() for match in _SEPARATOR.finditer(text))]
+    ends = [*(match.start() for match in _SEPARATOR.finditer(text)), len(text)]
+    terms = list(zip(starts, ends, strict=True))
+    unfit = [term for term in terms if not _is_term(text, *term)]
+    if len(unfit) > 1:
+        return set()
+    found = set()
+    for start, end in unfit or terms:
+        signs = [match.start() for match in re.finditer("=", text[start:end])]
+        for sign in signs[:2] if len(signs) <= 3 else ():  # noqa: PLR2004  one on each side, and the one that compares
+            place = start + sign
+            if _is_term(text, start, place) and _is_term(text, place + 1, end):
+                found.add(place)
+    return found
+
+
+def _is_term(text: str, start: int, end: int) -> bool:
+    term = text[start:end]
+    return bool(term.strip()) and term.count("=") <= 1
 
 
 def _qualifiers(text: str, masked: str) -> tuple[str, dict[str, str]]:
@@ -331,7 +376,7 @@ def _one_name(qualifiers: dict[str, str], word: str, what: str) -> str:
 
 def _parts(text: str) -> list[str]:
     """The terms of a side, which commas or ``and`` separate."""
-    return re.split(r",|\sand\s", text)
+    return _SEPARATOR.split(text)
 
 
 def _side(text: str, where: str) -> Side:
@@ -345,8 +390,8 @@ def _terms(text: str) -> Iterator[Term]:
     for part in _parts(_masked(text)):
         yield _term(text[position : position + len(part)].strip(), text)
         position += len(part)
-        separator = re.match(r",|\sand\s", text[position:])
-        position += separator.end() if separator else 0
+        separator = _SEPARATOR.match(text, position)
+        position = separator.end() if separator else position
 
 
 def _term(text: str, side: str) -> Term:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import re
 
+from tunebook.core.markdown.marks import leading_code
+
 __all__ = ["is_open", "literal"]
 
-_CODE = re.compile(r"(?P<fence>`+)(?P<text>.*?)(?<!`)(?P=fence)(?!`)(?P<rest>.*)", re.DOTALL)
 # The opening mark to the marks that may close it: German texts close with the mark that opens English ones.
 _TYPOGRAPHIC = {"“": "”", "„": "“”", "«": "»", "»": "«", "‘": "’", "‚": "‘’", "”": "”"}
-_TICK = re.compile(r"\s*[✓✔✅☑]?\s*")
+_TICK = re.compile(r"\s*(?:[✓✔✅☑]\s*)?")
 _ANY_QUOTES = re.compile(r"[\"“”„«»].*[\"“”„«»]", re.DOTALL)
 
 
@@ -28,10 +29,10 @@ def literal(raw: str) -> str:
     """
     text = raw.strip()
     if text.startswith("`"):
-        code = _CODE.fullmatch(text)
+        code = leading_code(text)
         if code is None:
             raise ValueError("the backtick at its start is not closed")
-        return _alone(code["text"], code["rest"])
+        return _alone(code.inside, code.rest)
     if text.startswith('"'):
         return _json_string(text)
     if text[:1] in _TYPOGRAPHIC:
