@@ -7,6 +7,7 @@ It answers with the process id of a child that waits, and starts it at the line 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import resource
@@ -24,7 +25,11 @@ __all__ = ["Child", "Ended", "Zygote", "zygote"]
 
 _PR_SET_PTRACER = 0x59616D61
 _ANY = ctypes.c_ulong(-1)
-_LONGEST_S = 120.0
+_LONGEST_S = 300.0
+_NEEDED = (
+    *("support.bash_jobs", "tunebook.cli.main", "tunebook.cli.scaffold", "tunebook.api.scaffolding"),
+    *("tunebook.executors.local", "tunebook.run.loop"),
+)
 _TESTS = Path(__file__).parents[1]
 
 
@@ -124,16 +129,8 @@ def _stream(stream: IO[str] | None) -> IO[str]:
 
 
 def _serve() -> None:
-    import support.bash_jobs
-    import tunebook.api
-    import tunebook.cli.main
-    import tunebook.executors.local
-    import tunebook.run.loop
-
-    assert support.bash_jobs
-    assert tunebook.cli.main
-    assert tunebook.api.scaffold
-    assert tunebook.api.analyze
+    for module in _NEEDED:
+        importlib.import_module(module)
     answers = os.fdopen(os.dup(1), "w")
     while line := sys.stdin.readline():
         document = json.loads(line)
