@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from tunebook.core.markdown.blocks import Bullet, Cell, plain
-from tunebook.core.markdown.quotes import is_open
+from tunebook.core.markdown.quotes import QuoteMarks
 
 __all__ = ["labelled_parts", "read_label"]
 
@@ -31,19 +31,20 @@ def labelled_parts(content: str, *, is_item: bool) -> list[tuple[str, int, bool]
 
     A label inside a quote that is still open is a part of the quoted text. The lines below a bullet continue its text.
     """
-    parts: list[tuple[str, int, bool]] = []
-    for offset, text in enumerate(content.split("\n")):
-        if not parts:
-            parts.append((text, offset, is_item or _is_labelled(text, follows_bullet=is_item)))
-            continue
-        before, start, is_bullet = parts[-1]
+    first, *others = content.split("\n")
+    parts = [([first], 0, is_item or _is_labelled(first, follows_bullet=is_item))]
+    marks = QuoteMarks().after(first)
+    for offset, text in enumerate(others, start=1):
+        lines, _, is_bullet = parts[-1]
         is_labelled = _is_labelled(text, follows_bullet=is_bullet)
         is_plain_text = not is_labelled and (is_item or not is_bullet)
-        if is_open(before) or is_plain_text:
-            parts[-1] = (f"{before}\n{text}", start, is_bullet)
+        if marks.is_open or is_plain_text:
+            lines.append(text)
+            marks = marks.after(text)
         else:
-            parts.append((text, offset, is_labelled))
-    return parts
+            parts.append(([text], offset, is_labelled))
+            marks = QuoteMarks().after(text)
+    return [("\n".join(lines), offset, is_bullet) for lines, offset, is_bullet in parts]
 
 
 def _is_labelled(text: str, *, follows_bullet: bool) -> bool:
