@@ -3,8 +3,11 @@
 TunebookError                 shown to a person as one message, never as a traceback
 ├── UsageError                the command line asks for what cannot be            (exit code 2)
 ├── PlanError                 the plan, the site or a run's settings are wrong    (exit code 3)
+│   ├── DamagedError          a file that tunebook keeps cannot be read
+│   └── NewerFormatError      a newer tunebook wrote a file that tunebook keeps
 ├── LockedError               another tunebook works in this experiment           (exit code 4)
 ├── ConflictError             a file that a person edited is in the way           (exit code 4)
+├── LinkError                 a symbolic link leads out of the experiment         (exit code 1)
 ├── ToolError                 a tool is missing or refused its work               (exit code 1)
 ├── ExecutorError             jobs could not be started or asked for              (exit code 1)
 │   ├── QueueFullError        not now: the executor takes no more at the moment
@@ -17,15 +20,20 @@ TunebookError                 shown to a person as one message, never as a trace
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 __all__ = [
     "ConflictError",
+    "DamagedError",
     "ExecutorError",
     "ExitCode",
+    "LinkError",
     "LockedError",
+    "NewerFormatError",
     "NoSlurmError",
     "PlanError",
     "Problem",
@@ -37,6 +45,8 @@ __all__ = [
     "UnclearError",
     "UsageError",
     "VerificationError",
+    "in_words",
+    "os_problem",
 ]
 
 
@@ -106,6 +116,14 @@ class PlanError(TunebookError):
     exit_code = ExitCode.WRONG_PLAN
 
 
+class DamagedError(PlanError):
+    """A file that tunebook keeps cannot be read."""
+
+
+class NewerFormatError(PlanError):
+    """A newer tunebook wrote a file that tunebook keeps."""
+
+
 class LockedError(TunebookError):
     """Another tunebook works in this experiment."""
 
@@ -116,6 +134,10 @@ class ConflictError(TunebookError):
     """A file that a person edited would have to be replaced."""
 
     exit_code = ExitCode.UNFINISHED
+
+
+class LinkError(TunebookError):
+    """A symbolic link leads out of the experiment, where tunebook writes nothing."""
 
 
 class ToolError(TunebookError):
@@ -152,3 +174,57 @@ class NoSlurmError(SlurmError):
 
 class VerificationError(TunebookError):
     """The written files differ from the plan."""
+
+
+_AGAIN = "try again"
+_FREE = "free some space, then run the same command again: it continues where this one stopped"
+_ALLOW = "use an account that may, or change its permissions and those of its directory"
+_CAUSES = {
+    errno.ENOSPC: ("the disk is full", _FREE),
+    errno.EDQUOT: ("the quota on this disk is used up", _FREE),
+    errno.EFBIG: ("it would be larger than this machine allows", "raise the limit (`ulimit -f`) or the file system's"),
+    errno.EACCES: ("Permission denied", _ALLOW),
+    errno.EPERM: ("this is not permitted", _ALLOW),
+    errno.EROFS: ("its file system can only be read", "mount it for writing, or use a copy elsewhere"),
+    errno.ENAMETOOLONG: (
+        "its name or path is too long",
+        "give shorter names to runs and directories",
+    ),
+    errno.EMFILE: ("this process has too many open files", "raise the limit (`ulimit -n`)"),
+    errno.ENFILE: ("this machine has too many open files", "end other programs, then try again"),
+    errno.EIO: ("the disk reports an input/output error", "ask the machine's administrator: the disk may be failing"),
+    errno.ESTALE: ("the file server has lost it (stale file handle)", "try again; otherwise mount the disk again"),
+    errno.ENOTDIR: ("a part of its path is a file, not a directory", "rename that file"),
+    errno.EISDIR: ("it is a directory, not a file", "rename the directory"),
+    errno.ELOOP: ("symbolic links lead in a circle", "remove one of the links"),
+    errno.ENOENT: ("No such file or directory", ""),
+    errno.EEXIST: ("it exists already", "rename it"),
+    errno.ENOTEMPTY: ("the directory is not empty", _AGAIN),
+    errno.EBUSY: ("it is in use", _AGAIN),
+    errno.ETXTBSY: ("it is being executed", "wait until that program has ended"),
+    errno.ENOMEM: ("this machine has no memory left", "end other programs, then try again"),
+    errno.ENXIO: ("it is a pipe or a device, not a file", "remove it"),
+}
+
+
+def os_problem(error: OSError, *, within: str | os.PathLike[str] = "") -> Problem:
+    """Says what is wrong with which file, by the error's number.
+
+    Args:
+        within: a directory; files in it are named relative to it.
+    """
+    file = None
+    if error.filename is not None:
+        file = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
+        if within:
+            file = file.removeprefix(f"{os.fspath(within)}/")
+    usual = os.strerror(error.errno) if error.errno is not None else ""
+    cause, hint = _CAUSES.get(error.errno or 0, ("", ""))
+    if not cause or error.strerror not in {None, usual}:
+        return Problem(error.strerror or str(error) or type(error).__name__, file)  # tunebook's own words
+    return Problem(cause, file, hint=hint)
+
+
+def in_words(error: Exception) -> str:
+    """Returns an error's message in one line; that of the operating system with what to do next."""
+    return str(os_problem(error)) if isinstance(error, OSError) else str(error)

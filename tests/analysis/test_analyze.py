@@ -318,7 +318,7 @@ def test_a_text_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
 
     texts = ['=HYPERLINK("x")', "+1+cmd|' /C calc'!A0", "@SUM(A1)", "-2e-5", "-", "plain"]
     frame = pd.DataFrame({"a": texts, "=b": [-0.5, 1.0, 2.0, 3.0, 4.0, 5.0]}).convert_dtypes()
-    write_csv(tmp_path / "a.csv", frame)
+    write_csv(tmp_path / "a.csv", frame, within=tmp_path)
     again = pd.read_csv(tmp_path / "a.csv", dtype=str)
     assert list(again["a"]) == [f"'{texts[0]}", f"'{texts[1]}", f"'{texts[2]}", *texts[3:]]
     assert list(again["'=b"])[:2] == ["-0.5", "1.0"]

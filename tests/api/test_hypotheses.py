@@ -75,7 +75,7 @@ def test_the_text_is_frozen_with_time_and_digest_before_the_first_job(experiment
     (frozen,) = versions(experiment)
     digest = hashlib.sha256(f"{WRITTEN}\n".encode()).hexdigest()
     assert (frozen["texts"], frozen["sha256"], frozen["when"]) == ([WRITTEN], digest, "before the first job")
-    first = json.loads((experiment / LEDGER).read_text().splitlines()[0])
+    first = json.loads((experiment / LEDGER).read_text().splitlines()[1])
     assert frozen["time"] <= first["time"]
     assert (frozen["first_job"], frozen["first_result"]) == ("", "")
 

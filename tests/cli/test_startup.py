@@ -16,7 +16,7 @@ from tunebook.cli.main import app
 
 LIGHT_ROOMS = {"cli", "core", "errors", "api"}
 ROOMS = {path.stem for path in Path(tunebook.__file__).parent.iterdir() if not path.name.startswith(("_", "."))}
-LIBRARIES = ("markdown_it", "yaml", "psutil", "omegaconf", "questionary", "filelock")
+LIBRARIES = ("markdown_it", "yaml", "psutil", "omegaconf", "questionary")
 HEAVY = (
     "torch",
     "transformers",

@@ -32,7 +32,7 @@ def names(directory: Path) -> list[str]:
 
 
 def test_a_file_is_made_with_its_directories_and_line_ends_stay(tmp_path: Path) -> None:
-    write_text(tmp_path / "a" / "b" / "page.md", "one\r\ntwo")
+    write_text(tmp_path / "a" / "b" / "page.md", "one\r\ntwo", within=tmp_path)
     assert (tmp_path / "a" / "b" / "page.md").read_bytes() == b"one\r\ntwo"
     assert names(tmp_path / "a" / "b") == ["page.md"]
 
@@ -42,7 +42,7 @@ def test_mode_and_symbolic_link_stay(tmp_path: Path) -> None:
     target.write_text("old")
     target.chmod(0o640)
     (tmp_path / "link").symlink_to("target")
-    write_text(tmp_path / "link", "new", durable=True)
+    write_text(tmp_path / "link", "new", within=None, durable=True)
     assert (tmp_path / "link").is_symlink()
     assert target.read_text() == "new"
     assert target.stat().st_mode & 0o777 == 0o640
@@ -51,16 +51,16 @@ def test_mode_and_symbolic_link_stay(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_file_and_no_other(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     with pytest.raises(OSError, match="directory"):
-        write_text(tmp_path / "directory", "text")
+        write_text(tmp_path / "directory", "text", within=None)
     assert names(tmp_path) == ["directory"]
 
 
 def test_a_file_that_was_edited_meanwhile_is_left_alone(tmp_path: Path) -> None:
     page = tmp_path / "page"
     page.write_text("a person's")
-    assert not write_text(page, "ours", only_if=lambda: False)
+    assert not write_text(page, "ours", within=None, only_if=lambda: False)
     assert page.read_text() == "a person's"
-    assert write_text(page, "ours", only_if=lambda: True)
+    assert write_text(page, "ours", within=None, only_if=lambda: True)
     assert page.read_text() == "ours"
     assert names(tmp_path) == ["page"]
 
@@ -76,7 +76,7 @@ def test_the_manifest_comes_back_and_a_damaged_one_says_what_to_do(tmp_path: Pat
     write_manifest(tmp_path, manifest)
     assert read_manifest(tmp_path) == manifest
     (tmp_path / MANIFEST).write_text('{"generated": ')
-    with pytest.raises(PlanError, match=r"cannot be read.*remove it"):
+    with pytest.raises(PlanError, match=r"cannot be read.*`tunebook scaffold` keeps a copy"):
         read_manifest(tmp_path)
 
 

@@ -242,12 +242,18 @@ def test_a_file_is_read_once_until_it_changes(
     read: list[str] = []
     real = digest_cache.DigestCache.get
 
-    def counting(self: digest_cache.DigestCache, key: str, path: str, compute: digest_cache.Compute) -> str:
+    def counting(
+        self: digest_cache.DigestCache,
+        key: str,
+        path: str,
+        compute: digest_cache.Compute,
+        identity: digest_cache.FileIdentity | None = None,
+    ) -> str:
         def counted(full: str) -> str:
             read.append(full)
             return compute(full)
 
-        return real(self, key, path, counted)
+        return real(self, key, path, counted, identity)
 
     monkeypatch.setattr(digest_cache.DigestCache, "get", counting)
     for _ in range(2):

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from support.command_line import tunebook
+from support.leaks import files_with_secrets
 from support.tiny_model import MODEL, build_tiny_model, write_tiny_experiment
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
@@ -151,6 +152,11 @@ def test_three_logs_record_the_run(finished: Finished) -> None:
     assert "rank4/finetune" in (finished.directory / "run-torchtune.log").read_text()
 
 
+def test_no_file_has_a_secret_of_the_shell(finished: Finished) -> None:
+    """Job scripts, records, logs of tunebook, and those that real trainings and evaluations wrote."""
+    assert files_with_secrets(finished.directory) == []
+
+
 def test_completed_jobs_are_not_run_again(finished: Finished) -> None:
     done = tunebook(finished.directory, "run", "--json")
     document = json.loads(done.stdout)
@@ -193,6 +199,7 @@ def test_the_findings_agree_with_the_logs(finished: Finished, tmp_path: Path) ->
     done = tunebook(directory, "analyze", "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["data"]["gaps"]) == (0, []), done.stdout + done.stderr
+    assert files_with_secrets(directory / "analysis") == []
     jobs = {job["run"]: job["score"] for job in finished.document["data"]["jobs"] if job["stage"] == "evaluation"}
     assert {row["run"]: row["score"] for row in document["data"]["scores"]} == jobs
     assert {row["n"] for row in document["data"]["scores"]} == {40}

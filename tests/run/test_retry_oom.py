@@ -141,7 +141,7 @@ def test_the_smaller_batch_divides_the_effective_one(batch: int, steps: int, exp
 
 def test_a_deviation_holds_for_its_own_files_only_and_a_torn_line_loses_no_other(tmp_path: Path) -> None:
     deviation = Deviation("2026-01-01T00:00:00+00:00", "OUT_OF_GPU_MEMORY", {"batch_size": 4}, {"batch_size": 2}, "abc")
-    record_deviation(tmp_path, deviation)
+    record_deviation(tmp_path, "", deviation)
     with (tmp_path / DEVIATIONS).open("a") as stream:
         stream.write('{"time": "2026')
     assert read_deviation(tmp_path, "abc") == deviation

@@ -1,7 +1,9 @@
 """Jobs run in their order, once, whatever happens to the monitor."""
 
+import itertools
 import json
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -264,9 +266,9 @@ def test_after_a_monitor_was_killed_before_it_recorded_the_id_the_job_is_found(e
         wait_until(lambda: experiment.order)
         monitor.send_signal(signal.SIGKILL)
     ledger = experiment.path / LEDGER
-    lines = ledger.read_text().splitlines(keepends=True)
+    head, *lines = ledger.read_text().splitlines(keepends=True)
     assert [json.loads(line)["event"] for line in lines][:2] == ["submitting", "submitted"]
-    ledger.write_text(lines[0] + lines[1][:20])
+    ledger.write_text(head + lines[0] + lines[1][:20])
     with start_monitor(experiment) as monitor:
         wait_until(lambda: "ADOPT_JOB" in experiment.text("run-torchtune.log"))
         experiment.let_go("go")
@@ -279,7 +281,7 @@ def test_a_job_that_ended_before_its_id_was_recorded_has_ended(experiment: Exper
     small(experiment)
     run(experiment, stage=Stage.PREPARATION)
     ledger = experiment.path / LEDGER
-    ledger.write_text(ledger.read_text().splitlines(keepends=True)[0])
+    ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:2]))  # its format, and one event
     looks: list[Snapshot] = []
 
     def looked(snapshot: Snapshot) -> None:
@@ -498,6 +500,47 @@ def test_an_outcome_that_a_shared_disk_shows_late_is_waited_for(experiment: Expe
     report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=sleep)
     assert states(report) == {TRAINED: "completed"}
     assert slept[0] <= 120
+
+
+def test_a_checkpoint_that_a_shared_disk_shows_after_the_outcome_is_waited_for(experiment: Experiment) -> None:
+    training = experiment.training("rank8")
+    checkpoint = Path(training.checkpoints[0])
+    scheduler = Scheduler(experiment, [RUNNING, "run", *[JobStatus(JobState.COMPLETED)] * 9])
+    hidden = checkpoint.with_name("not yet visible")
+
+    looks = itertools.count()
+
+    def sleep(_: float) -> None:
+        if hidden.exists() and next(looks) == 1:
+            hidden.rename(checkpoint)
+
+    experiment.write_script(training, f"mkdir -p {shlex.quote(str(hidden))}")
+    report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=sleep)
+    assert states(report) == {TRAINED: "completed"}
+
+
+def test_a_checkpoint_that_never_appears_fails_the_job(experiment: Experiment) -> None:
+    experiment.write_script(experiment.training("rank8"), "true")
+    scheduler = Scheduler(experiment, [RUNNING, "run", *[JobStatus(JobState.COMPLETED)] * 9])
+    report = run_jobs(experiment.jobs, scheduler, experiment=experiment.path, sleep=lambda _: None)
+    assert "its checkpoint" in states(report)[TRAINED]
+
+
+@pytest.mark.parametrize("place", ["rank8", "rank8/finetune.slurm", "rank8/artifacts", "rank8/finetune.outcome.json"])
+def test_a_job_whose_place_is_a_link_out_of_the_experiment_is_not_started(
+    experiment: Experiment, tmp_path: Path, place: str
+) -> None:
+    experiment.training("rank8")
+    outside = tmp_path / "outside"
+    here = experiment.path / place
+    if here.exists():
+        here.rename(outside)
+    else:
+        outside.mkdir()
+    here.symlink_to(outside)
+    report = run(experiment)
+    assert f"{place}: leads out of the experiment's directory, to {outside}" in states(report)[TRAINED]
+    assert experiment.order == []
 
 
 def test_a_job_that_ends_while_it_is_asked_for_is_shown_as_it_ended(experiment: Experiment) -> None:

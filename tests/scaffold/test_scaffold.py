@@ -15,7 +15,7 @@ from tunebook.core.jobs import Resources, Stage
 from tunebook.disk import atomic
 from tunebook.disk.lock import exclusive
 from tunebook.disk.manifest import read_manifest
-from tunebook.errors import ExitCode, LockedError, PlanError, UsageError
+from tunebook.errors import DamagedError, ExitCode, LockedError, NewerFormatError, PlanError, UsageError
 from tunebook.scaffold.reconcile import Action
 from tunebook.scaffold.summary import scaffold_summary
 
@@ -167,12 +167,12 @@ def test_an_interrupted_scaffolding_is_completed_the_next_time(
     written = 0
     real = atomic.write_text
 
-    def failing(path: Path, text: str, *, executable: bool = False) -> None:
+    def failing(path: Path, text: str, *, within: Path, executable: bool = False) -> None:
         nonlocal written
         written += 1
         if written > 5:
             raise KeyboardInterrupt
-        real(path, text, executable=executable)
+        real(path, text, within=within, executable=executable)
 
     with monkeypatch.context() as patch:
         patch.setattr("tunebook.scaffold.write.write_text", failing)
@@ -192,11 +192,27 @@ def test_a_lost_manifest_takes_equal_files_for_ours_and_others_for_edited(experi
     assert len(read_manifest(experiment).generated) == 41
 
 
-def test_a_damaged_manifest_is_an_error_that_says_what_to_do(experiment: Path) -> None:
+def test_a_damaged_manifest_is_kept_aside_and_made_again(experiment: Path) -> None:
     scaffolded(experiment)
+    before = read_manifest(experiment)
     (experiment / ".tunebook" / "manifest.json").write_text("{")
-    with pytest.raises(PlanError, match="manifest cannot be read"):
+    with pytest.raises(DamagedError, match=r"manifest cannot be read.*tunebook scaffold"):
+        scaffolded(experiment, dry_run=True)
+    report = scaffolded(experiment)
+    assert "kept as manifest.json.orig" in report.warnings[0].message
+    assert (experiment / ".tunebook" / "manifest.json.orig").read_text() == "{"
+    assert {step.action for step in report.steps} == {Action.UNCHANGED}
+    assert read_manifest(experiment) == before
+
+
+def test_a_manifest_of_a_newer_tunebook_is_left_alone(experiment: Path) -> None:
+    scaffolded(experiment)
+    path = experiment / ".tunebook" / "manifest.json"
+    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+    newer = path.read_text()
+    with pytest.raises(NewerFormatError, match="written by a newer tunebook: it has format 2"):
         scaffolded(experiment)
+    assert path.read_text() == newer
 
 
 def test_a_second_scaffolder_is_kept_out(experiment: Path) -> None:

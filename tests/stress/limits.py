@@ -1,57 +1,63 @@
-"""A child process with bounds on memory and time: what it does there ends it, and never the harness or the machine."""
+"""Runs the command line in a process of its own, within limits of time and memory, and says what it used."""
 
 from __future__ import annotations
 
 import os
-import resource
-import signal
+import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Ended", "limited"]
+__all__ = ["Spent", "tunebook"]
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a child ended: its exit code, negative for a signal, and the end of what it wrote."""
+class Spent:
+    """What a command used; ``stopped`` says which limit it passed."""
 
     code: int
+    mebibytes: int
+    seconds: float
     output: str
-
-    @property
-    def signal_name(self) -> str:
-        """The signal that ended it; empty if none did."""
-        return signal.Signals(-self.code).name if self.code < 0 else ""
+    stopped: str = ""
 
 
-def limited(module: str, arguments: Sequence[object], *, memory_gb: float, wall_s: float) -> Ended:
-    """Runs a module of the tests to its end."""
-    most = int(memory_gb * (1 << 30))
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
-
-    tests = Path(__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": str(tests), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    child = subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        preexec_fn=limit,  # noqa: PLW1509  no thread of the harness holds a lock then
-        start_new_session=True,
+def tunebook(arguments: Sequence[str], cwd: Path, *, seconds: float, mebibytes: int) -> Spent:
+    """Runs tunebook and kills it when it passes a limit."""
+    program = shutil.which("tunebook", path=str(Path(sys.executable).parent)) or "tunebook"
+    begun = time.monotonic()
+    process = subprocess.Popen(
+        [program, *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
     )
-    try:
-        output, _ = child.communicate(timeout=wall_s)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        output, _ = child.communicate()
-        return Ended(-signal.SIGXCPU, f"it ran past {wall_s:.0f} s\n" + output.decode(errors="replace")[-2000:])
-    return Ended(child.returncode, output.decode(errors="replace")[-2000:])
+    stopped: list[str] = []
+    watch = threading.Thread(target=_watch, args=(process, begun + seconds, mebibytes, stopped), daemon=True)
+    watch.start()
+    assert process.stdout is not None
+    output = process.stdout.read().decode(errors="replace")
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    watch.join()
+    took = time.monotonic() - begun
+    return Spent(process.returncode, used.ru_maxrss // 1024, took, output, "".join(stopped))
+
+
+def _watch(process: subprocess.Popen[bytes], end: float, mebibytes: int, stopped: list[str]) -> None:
+    """Looks at the memory several times a second, since a limit of the address space would refuse the V8 of charts."""
+    statm = Path(f"/proc/{process.pid}/statm")
+    while process.returncode is None:
+        try:
+            used = int(statm.read_text().split()[1]) * _PAGE // _MIB
+        except (OSError, IndexError):
+            return
+        if used > mebibytes or time.monotonic() > end:
+            stopped.append(f"it used {used} MiB" if used > mebibytes else "it took too long")
+            process.kill()
+            return
+        time.sleep(0.1)

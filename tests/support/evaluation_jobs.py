@@ -75,11 +75,16 @@ def verified(logs: Path, *, since: float = 0, model: str = MOCK, **asked: Any) -
         ("in_effect", {"precision": "fp32"}),
     ):
         (folder / f"{name}.json").write_text(json.dumps(values))
-    arguments = ["verify", "--model", model, "--log-dir", str(logs), "--since", str(since)]
-    arguments += ["--model-config", str(folder / "model.json"), "--task-config", str(folder / "task.json")]
-    arguments += ["--asked", str(folder / "asked.json"), "--in-effect", str(folder / "in_effect.json")]
     result = folder / "result.json"
-    code = inspect_job.main([*arguments, "--out", str(result)])
+    files = inspect_job.Files(
+        logs=logs,
+        since=since,
+        model_arguments=folder / "model.json",
+        task_arguments=folder / "task.json",
+        asked=folder / "asked.json",
+        in_effect=folder / "in_effect.json",
+    )
+    code = inspect_job.reported(lambda: inspect_job.verify(files, result, model=model))
     if not result.exists():
         return code, {}
     document: dict[str, Any] = json.loads(result.read_text())

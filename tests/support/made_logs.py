@@ -224,9 +224,9 @@ def _tables(folder: Path, analysis: Analysis) -> dict[str, Any]:
     for name, frame_of in FRAMES.items():
         frame = frame_of(analysis)
         if name == "samples":
-            write_parquet(folder / "samples.parquet", frame)
+            write_parquet(folder / "samples.parquet", frame, within=folder)
             tables[name] = pd.read_parquet(folder / "samples.parquet")
         else:
-            write_csv(folder / f"{name}.csv", frame)
+            write_csv(folder / f"{name}.csv", frame, within=folder)
             tables[name] = pd.read_csv(folder / f"{name}.csv", dtype={"epoch": "Int64"})
     return tables

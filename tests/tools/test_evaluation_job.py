@@ -70,8 +70,7 @@ def test_a_checkpoint_that_cannot_be_evaluated_is_one_line(
     for name in files:
         folder.mkdir(exist_ok=True)
         (folder / name).write_text("{}")
-    arguments = ["prepare", "--model-path", str(folder), "--out", str(tmp_path / "m.json"), "--precision", "fp32"]
-    code = inspect_job.main(arguments)
+    code = inspect_job.reported(lambda: inspect_job.prepare(folder, tmp_path / "m.json", precision="fp32"))
     (line,) = capsys.readouterr().err.splitlines()
     assert (code, message in line) == (1, True)
 

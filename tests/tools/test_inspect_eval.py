@@ -15,22 +15,34 @@ import pytest
 
 from support.bash_jobs import wait_until
 from support.evaluation_jobs import greedy_ids, lively_model, write_adapter
-from tunebook.tools.runtime import inspect_job
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 WORDS = ("house", "table", "water", "stone")
 TASK = """\
+import sys
+from pathlib import Path
+
+import inspect_ai.log
 from inspect_ai import Task, task
 from inspect_ai.dataset import Sample
 from inspect_ai.scorer import includes
-from inspect_ai.solver import generate
+from inspect_ai.solver import generate, solver
+
+@solver
+def imported():
+    async def solve(state, generate):
+        Path(__file__).with_suffix(".modules").write_text(" ".join(sys.modules))
+        return state
+    return solve
 
 @task
 def words():
+    inspect_ai.log.read_eval_log = None  # what a task does to its process must not reach the check of the log
     samples = [Sample(id=number, input=word, target=word) for number, word in enumerate(WORDS)]
-    return Task(dataset=samples, solver=generate(cache=True), scorer=includes())
+    return Task(dataset=samples, solver=[generate(cache=True), imported()], scorer=includes())
 """
 STEERING = "INSPECT_EVAL_LIMIT=2\nINSPECT_EVAL_SYSTEM_MESSAGE=Be wrong\nINSPECT_EVAL_MAX_TOKENS=1\n"
+NEEDLESS = {"fastapi", "openai", "scipy.optimize"}
 END = 2  # the tiny model's <|im_end|>
 GENERATION = {"seed": 14, "max_connections": 4, "max_tokens": 6}
 
@@ -38,7 +50,7 @@ GENERATION = {"seed": 14, "max_connections": 4, "max_tokens": 6}
 def evaluated(
     folder: Path, model: Path, *, plain_text: bool = False, service: Path | None = None
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Runs a job's three steps in a directory full of steering; returns the result and the answers by input.
+    """Runs a job's evaluation in a directory full of steering; returns the result and the answers by input.
 
     Args:
         service: the file of a process that evaluations share.
@@ -48,15 +60,16 @@ def evaluated(
     for place in (directory, folder):
         (place / ".env").write_text(STEERING)
     (folder / "words.py").write_text(TASK.replace("WORDS", repr(WORDS)))
-    files = {name: folder / f"{name}.json" for name in ("model", "task", "asked", "in_effect", "result")}
+    files = {name: folder / f"{name}.json" for name in ("task", "asked", "result")}
     files["task"].write_text("{}")
     files["asked"].write_text(json.dumps({"limit": None, "generation": GENERATION, "splits": {"test": len(WORDS)}}))
-    inspect_job.prepare(model, files["model"], precision="fp32", plain_text=plain_text)
-    command = [sys.executable, "-P", "-m", "tunebook.tools.runtime.warm_client", "--model", str(files["model"])]
-    command += ["tunebook.tools.runtime.inspect_eval", "--record", str(files["in_effect"])]
-    command += ["eval", f"{folder}/words.py@words", "--model", "hf/tiny", "--model-config", str(files["model"])]
-    command += ["--task-config", str(files["task"]), "--log-dir", str(folder / "logs"), "--log-format", "eval"]
-    command += ["--display", "none", "--seed", "14", "--max-connections", "4", "--max-tokens", "6"]
+    options = ["--plain-text"] if plain_text else []
+    command = [sys.executable, "-P", "-m", "tunebook.tools.runtime.inspect_evaluation", "--model", "hf/tiny"]
+    command += ["--model-path", str(model), "--precision", "fp32", *options]
+    command += ["--task-config", str(files["task"]), "--asked", str(files["asked"]), "--scratch", str(folder)]
+    command += ["--log-dir", str(folder / "logs"), "--out", str(files["result"])]
+    command += ["eval", f"{folder}/words.py@words", "--display", "none"]
+    command += ["--seed", "14", "--max-connections", "4", "--max-tokens", "6"]
     surroundings = {
         "INSPECT_EVAL_TEMPERATURE": "5",
         "INSPECT_LOG_FORMAT": "json",
@@ -73,15 +86,6 @@ def evaluated(
     )
     assert done.returncode == 0, done.stderr
     assert not (folder / "answers of other models").exists()
-    job_files = inspect_job.Files(
-        logs=folder / "logs",
-        since=0,
-        model_arguments=files["model"],
-        task_arguments=files["task"],
-        asked=files["asked"],
-        in_effect=files["in_effect"],
-    )
-    inspect_job.verify(job_files, files["result"], model="hf/tiny")
     return json.loads(files["result"].read_text()), answers(folder / "logs")
 
 
@@ -146,9 +150,10 @@ def test_evaluations_that_share_a_process_get_the_answers_of_evaluations_by_them
     with shared_process(tmp_path / "service") as service:
         of_base = evaluated(tmp_path / "first", base, service=service)
         of_adapter = evaluated(tmp_path / "second", adapter, service=service)
-        missing = [sys.executable, "-P", "-m", "tunebook.tools.runtime.warm_client", "no_such_module"]
+        code = "from tunebook.tools.runtime.warm_client import *; import sys\n"
+        code += "sys.exit(ask(shared_process(), 'no_such_module', [], model={}))"
         env = {**os.environ, "TUNEBOOK_SERVICE": str(service)}
-        failed = subprocess.run(missing, env=env, capture_output=True, text=True, check=False)
+        failed = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
         assert failed.returncode == 1
         assert "No module named no_such_module" in failed.stderr
         again = evaluated(tmp_path / "third", base, service=service)
@@ -183,6 +188,9 @@ def test_nothing_around_an_evaluation_changes_the_answers_of_an_adapter(tmp_path
     assert in_effect["model"]["stop_tokens"] == {"<|im_end|>": 2, "<|endoftext|>": 0}
     assert in_effect["generation"].items() >= GENERATION.items()
     assert result["samples"] == len(WORDS)
+    imported = (tmp_path / "job" / "words.modules").read_text().split()
+    assert {"torch", "transformers.masking_utils", "acp.schema"} <= set(imported)
+    assert NEEDLESS.isdisjoint(imported)
 
 
 def test_a_model_of_plain_texts_is_asked_with_the_tokens_of_its_training(tmp_path: Path) -> None:
@@ -201,6 +209,28 @@ def test_a_model_of_plain_texts_is_asked_with_the_tokens_of_its_training(tmp_pat
         wanted[word] = tokenizer.hf.decode(greedy_ids(loaded, prompt, stops=[END]), skip_special_tokens=True)
     assert len(set(wanted.values())) > 2
     assert evaluated(tmp_path / "job", model, plain_text=True)[1] == wanted
+
+
+def test_a_copy_of_the_process_ends_as_the_work_in_it_did(tmp_path: Path) -> None:
+    """With its exit code, that of an error, or that of its signal; a request to end the process ends the copy."""
+    code = f"""
+import os, signal, time
+from pathlib import Path
+from tunebook.tools.runtime.inspect_evaluation import in_copy
+
+def asked_to_end():
+    Path({str(tmp_path / "copy")!r}).write_text(str(os.getpid()))
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(600)
+
+works = [lambda: 7, lambda: 1 / 0, lambda: os.kill(os.getpid(), signal.SIGKILL), asked_to_end]
+print([in_copy(work) for work in works])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "[7, 1, 137, 143]\n", done.stderr
+    assert "ZeroDivisionError" in done.stderr
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "copy").read_text()), 0)
 
 
 def test_a_package_that_is_missing_is_one_line(tmp_path: Path) -> None:

@@ -29,12 +29,9 @@ RECORDER = """#!{python}
 import json, sys
 from pathlib import Path
 record = {{"program": Path(sys.argv[0]).name, "arguments": sys.argv[1:]}}
-is_tool = record["program"] != "python" or "tunebook.tools.runtime.inspect_eval" in sys.argv
-if "prepare" in sys.argv:
-    Path(sys.argv[sys.argv.index("--out") + 1]).write_text("{{}}")
-for option in ("--model-config", "--task-config"):
-    if option in sys.argv:
-        record[option] = json.loads(Path(sys.argv[sys.argv.index(option) + 1]).read_text())
+is_tool = record["program"] != "python" or "tunebook.tools.runtime.inspect_evaluation" in sys.argv
+if "--task-config" in sys.argv:
+    record["--task-config"] = json.loads(Path(sys.argv[sys.argv.index("--task-config") + 1]).read_text())
 with open({log!r}, "a") as file:
     file.write(json.dumps(record) + "\\n")
 sys.exit({code} if is_tool else 0)
@@ -122,10 +119,7 @@ def test_hostile_prompts_reach_the_evaluation_unchanged(experiment: Path, tmp_pa
     call = next(json.loads(line) for line in log.read_text().splitlines() if '"--task-config": ' in line)
     assert call["--task-config"]["system_prompt"] == HOSTILE
     assert call["--task-config"]["dataset_path"] == "/scratch/gpfs/LAB/data/words_4L_80P_300.json"
-    assert call["arguments"][2] == "tunebook.tools.runtime.warm_client"
-    assert call["arguments"][5] == "tunebook.tools.runtime.inspect_eval"
-    start = call["arguments"].index("eval")
-    assert call["arguments"][start + 2 : start + 4] == ["--model", "hf/Llama-3.2-1B_base"]
+    assert call["arguments"][2:5] == ["tunebook.tools.runtime.inspect_evaluation", "--model", "hf/Llama-3.2-1B_base"]
     assert not OWNED.exists()
 
 

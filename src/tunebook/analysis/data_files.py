@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-from tunebook.disk.atomic import write_text
+from tunebook.disk.atomic import replaced, write_text
 
 __all__ = ["write_csv", "write_parquet"]
 
 _FORMULA = "=+-@\t\r"
 
 
-def write_csv(path: Path, frame: Any) -> None:
+def write_csv(path: Path, frame: Any, *, within: Path) -> None:
     """Writes a data frame as UTF-8 CSV with a header; missing values are empty, floats have all their digits.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front; Parquet keeps it unchanged.
     """
     texts = frame.select_dtypes(include=["object", "string"])
     safe = frame.assign(**{name: frame[name].map(_as_text) for name in texts.columns}).rename(columns=_as_text)
-    write_text(path, safe.to_csv(index=False, lineterminator="\n"))
+    write_text(path, safe.to_csv(index=False, lineterminator="\n"), within=within)
 
 
 def _as_text(value: Any) -> Any:
@@ -34,17 +33,12 @@ def _as_text(value: Any) -> Any:
     return value
 
 
-def write_parquet(path: Path, table: Any) -> None:
-    """Writes a pyarrow table or a data frame as Parquet (Zstandard), by way of a temporary file next to it."""
+def write_parquet(path: Path, table: Any, *, within: Path) -> None:
+    """Writes a pyarrow table or a data frame as Parquet (Zstandard), whole or not at all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not isinstance(table, pa.Table):
         table = pa.Table.from_pandas(table, preserve_index=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replaced(path, within=within) as part:
         pq.write_table(table, part, compression="zstd")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from tunebook.core.paths import ANALYSIS, ANALYSIS_MEMORY
 
-__all__ = ["Destination", "destination_of"]
+__all__ = ["FIGURES", "Destination", "destination_of"]
+
+FIGURES = "figures"  # below the report's directory
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class Destination:
 
     folder: Path
     memory: Path
+
+    @property
+    def root(self) -> Path:
+        """The directory of the lock, the log and the memory: nothing is written outside of it."""
+        return self.memory.parent.parent
 
 
 def destination_of(experiment: Path) -> Destination:

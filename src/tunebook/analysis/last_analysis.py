@@ -117,7 +117,7 @@ def remember(inputs: KnownInputs, written: WrittenAnalysis, destination: Destina
         "files": written.files,
         "summary": summary_to_json(written.summary),
     }
-    write_text(destination.memory / _STORE, json.dumps(document) + "\n")
+    write_text(destination.memory / _STORE, json.dumps(document) + "\n", within=destination.root)
 
 
 def _stamp_of_files(destination: Destination) -> str:

@@ -100,18 +100,15 @@ def analyze_members(
         analysis = compute(members)
         report = AnalyzeReport(directory, destination.folder, summarize(analysis), lambda: analysis)
         return _completed(report, members, started)
-    with exclusive(_locked(destination), "analyze", wait_s=30.0):
+    with exclusive(destination.root, "analyze", wait_s=30.0) as held:
         members = [_member(experiment, options, clock) for experiment in experiments]
         report = _written(members, compute, destination, options, clock)
         report = _completed(report, members, started)
+        if held.warning:
+            report = replace(report, warnings=(Problem(held.warning), *report.warnings))
         if report.is_new:
-            _log(report, _locked(destination) / ANALYZE_LOG, clock)
+            _log(report, destination.root / ANALYZE_LOG, clock)
     return report
-
-
-def _locked(destination: Destination) -> Path:
-    """The directory of the lock and the log: the one with ``.tunebook``."""
-    return destination.memory.parent.parent
 
 
 def _member(experiment: Path, options: AnalyzeOptions, clock: Callable[[], datetime]) -> Member:

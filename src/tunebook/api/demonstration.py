@@ -170,9 +170,9 @@ def _write_inputs(directory: Path, model: Path, tools: Tools, ranks: int, create
         if tool is not None:
             scripts[name] = tool.exact_match
     data, task = directory / "data" / "words.json", directory / "cap_task.py"
-    write_text(data, json.dumps(capitalization_data(), indent=1) + "\n")
-    write_text(task, task_source())
-    write_text(directory / SITE_FILE, _SITE)
+    write_text(data, json.dumps(capitalization_data(), indent=1) + "\n", within=directory)
+    write_text(task, task_source(), within=directory)
+    write_text(directory / SITE_FILE, _SITE, within=directory)
     plan = DemoPlan(
         name=directory.name,
         directory=directory,

@@ -355,6 +355,6 @@ def _write(
         if not plan.put(report.text, before=report.before):
             message = f"{report.experiment / PLAN_FILE} changed while it was planned"
             raise ConflictError(message, hint="run it again")
-        write_text(report.experiment / DESIGN, design_to_json(value), durable=True)
+        write_text(report.experiment / DESIGN, design_to_json(value), within=report.experiment, durable=True)
     Log(report.experiment / DESIGN_LOG, clock).entries(entries)
     return tuple(Problem(warning) for warning in warnings)

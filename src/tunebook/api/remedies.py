@@ -48,7 +48,7 @@ def shrink_training(experiment: Path, report: JobReport, *, clock: Callable[[], 
     planned = earlier.planned if earlier else shrunk.before
     time = clock().astimezone().isoformat(timespec="seconds")
     deviation = Deviation(time, OUT_OF_GPU_MEMORY, planned, shrunk.after, texts_digest(experiment, job))
-    record_deviation(directory, deviation)
+    record_deviation(experiment, job.directory, deviation)
     return str(deviation)
 
 

@@ -14,8 +14,9 @@ from tunebook.api.location import find_experiment
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE, SCAFFOLD_LOG, expanded
 from tunebook.core.plan import Run
-from tunebook.disk.lock import exclusive
+from tunebook.disk.lock import Held, exclusive
 from tunebook.disk.log import Log
+from tunebook.disk.manifest import rescue_manifest
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.scaffold.log import log_discovery, log_problems, log_tools
 from tunebook.scaffold.orchestrate import Options as ScaffoldOptions
@@ -53,12 +54,16 @@ def scaffold(
     options = options or ScaffoldOptions()
     experiment = find_experiment(directory)
     journal = Log(None if options.dry_run else experiment / SCAFFOLD_LOG, clock)
-    lock = nullcontext() if options.dry_run else exclusive(experiment, "scaffold")
-    with lock:
+    lock = nullcontext(Held()) if options.dry_run else exclusive(experiment, "scaffold")
+    with lock as held:
+        notices = [held.warning]
+        if not options.dry_run:
+            notices.append(rescue_manifest(experiment))
         loaded = load(experiment)
         if options.tool is not None:
             loaded.refuse_unused(options.tool)
-        return _scaffold_loaded(experiment, loaded, options, journal, clock)
+        report = _scaffold_loaded(experiment, loaded, options, journal, clock)
+        return replace(report, warnings=(*map(Problem, filter(None, notices)), *report.warnings))
 
 
 def _scaffold_loaded(

@@ -257,7 +257,7 @@ def _written(draft: SiteDraft) -> SiteDraft:
     original = None
     if draft.before is not None:
         original = original_of(draft.path)
-        write_text(original, draft.before)
+        write_text(original, draft.before, within=None)
     draft.path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(draft.path, draft.text)
+    write_text(draft.path, draft.text, within=None)
     return replace(draft, written=True, original=original)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tunebook.api.location import find_experiment
 from tunebook.disk.ledger import Ledger, read_ledger
-from tunebook.disk.manifest import read_manifest
+from tunebook.disk.manifest import read_manifest, refuse_lost
 from tunebook.errors import PlanError, Problem, TunebookError
 from tunebook.run.overview import job_reports
 from tunebook.run.report import StatusReport
@@ -31,6 +31,7 @@ def status(directory: Path) -> StatusReport:
     experiment = find_experiment(directory)
     jobs = read_manifest(experiment).jobs
     if not jobs:
+        refuse_lost(experiment)
         raise PlanError([Problem("nothing was scaffolded here", hint="run `tunebook scaffold` first")])
     warnings: list[str] = []
     ledger = read_ledger(experiment)
@@ -65,6 +66,7 @@ def cancel(directory: Path, *, runs: Sequence[str] = ()) -> tuple[str, ...]:
     from tunebook.run.select import LoopOptions, select
 
     experiment = find_experiment(directory)
+    refuse_lost(experiment)
     jobs = read_manifest(experiment).jobs
     selected = select(jobs, LoopOptions(runs=tuple(runs)))
     ended: list[str] = []

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from tunebook.artifacts.text_files import MOST_DOCUMENT_BYTES
 from tunebook.artifacts.times import elapsed_s
 from tunebook.core.input_digests import InputDigests
 from tunebook.core.json_text import UNFIT, parse_json
-from tunebook.disk.read import read_bytes
+from tunebook.disk.read import read_text
 
 __all__ = ["Outcome", "parse_outcome", "read_outcome"]
 
@@ -39,13 +39,13 @@ class Outcome:
         return elapsed_s(self.started, self.ended)
 
 
-def read_outcome(path: Path) -> Outcome | None:
+def read_outcome(path: str | os.PathLike[str]) -> Outcome | None:
     """Reads an outcome file; ``None`` if it is missing or unreadable: then the job's end is unknown."""
     try:
-        content = read_bytes(path, most=MOST_DOCUMENT_BYTES)
-        return None if content is None else parse_outcome(content.decode())
-    except (OSError, UnicodeDecodeError):
+        text = read_text(path, most=MOST_DOCUMENT_BYTES)
+    except OSError:
         return None
+    return None if text is None else parse_outcome(text)
 
 
 def parse_outcome(text: str) -> Outcome | None:

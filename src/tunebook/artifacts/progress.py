@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +11,10 @@ from pathlib import Path
 
 from tunebook.artifacts.metrics import MetricsRecord, read_last_metrics
 
-__all__ = ["Progress", "read_progress"]
+__all__ = ["Progress", "read_last_loss", "read_progress"]
 
 _TAIL_BYTES = 1 << 16
+_LAST_BYTES = 1 << 9  # a few lines: nearly always one of them has the loss
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,22 @@ def read_progress(path: Path, *, since: datetime | None = None) -> Progress | No
         tokens_per_second=last.tokens_per_second,
         seconds_left=_seconds_left(steps[0], last),
     )
+
+
+def read_last_loss(path: str, *, since: datetime | None = None) -> float | None:
+    """Reads the last loss of a training that has ended, as :func:`read_progress` does but from a few lines."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  a sweep has thousands
+        if since is not None and status.st_mtime < math.floor(since.timestamp()):
+            return None
+        for size in (_LAST_BYTES, _TAIL_BYTES):
+            losses = [record.loss for record in read_last_metrics(Path(path), size=size).records]
+            last = next((loss for loss in reversed(losses) if loss is not None), None)
+            if last is not None or size >= status.st_size:
+                return last
+    except OSError:
+        return None
+    return None
 
 
 def _latest_attempt(records: Sequence[MetricsRecord]) -> Sequence[MetricsRecord]:

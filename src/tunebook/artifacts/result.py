@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tunebook.artifacts.text_files import read_document
@@ -53,7 +53,7 @@ class EvaluationResult:
         return next((score.value for score in self.scores if score.metric == name), None)
 
 
-def read_result(path: Path) -> EvaluationResult | None:
+def read_result(path: str | os.PathLike[str]) -> EvaluationResult | None:
     """Reads a result file; ``None`` if it is missing or unreadable."""
     try:
         document = read_document(path)

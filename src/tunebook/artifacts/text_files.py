@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.json_text import parse_json
-from tunebook.disk.read import MOST_BYTES, open_regular, read_text
+from tunebook.disk.read import MOST_BYTES, open_regular, read_bytes
 
 __all__ = ["MOST_DOCUMENT_BYTES", "newest_first", "read_document", "read_lines", "read_readable", "read_tail"]
 
@@ -22,8 +22,8 @@ def read_readable(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> st
 
     Returns ``None`` if there is no such file. (:func:`tunebook.disk.read.read_text` keeps the bytes instead.)
     """
-    text = read_text(path, most=most)
-    return None if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    content = read_bytes(path, most=most)
+    return None if content is None else content.decode("utf-8", "replace")
 
 
 def read_document(path: str | os.PathLike[str], *, most: int = MOST_DOCUMENT_BYTES) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunebook import api
 from tunebook.cli.output import console, screenful
+from tunebook.cli.visible import visible_text
 from tunebook.core.jobs import Job, JobState
 from tunebook.core.shortened import first_lines
 from tunebook.core.units import spoken_duration
@@ -44,14 +45,14 @@ def jobs_shown(
     from rich.text import Text
 
     space = max(_FEWEST_ROWS, screenful(out) - _OTHER_LINES)
-    note_line = [Text(note, style="italic")] if note else []
+    note_line = [_styled((note, "italic"))] if note else []
     if every or len(jobs) <= space:
         return Group(_table(jobs), "", *map(Text, api.stage_counts(jobs)), *note_line)
     condensed = api.condense(jobs, space)
     parts: list[RenderableType] = [Text(line) for line in condensed.counts]
     if condensed.rows:
         parts.append(_table(condensed.rows))
-    parts += [Text(str(group), style=_COLOURS[group.state]) for group in condensed.groups]
+    parts += [_styled((str(group), _COLOURS[group.state])) for group in condensed.groups]
     if condensed.hidden:
         parts.append(Text(f"… and {condensed.hidden} more"))
     if command:
@@ -103,19 +104,20 @@ def _progress(job: api.JobReport) -> str:
     return ", ".join(texts)
 
 
-def _styled(*parts: str | tuple[str, str]) -> Text:
+def _styled(*parts: tuple[str, str]) -> Text:
+    """Texts, each with its style; a width that was measured is that of what is shown."""
     from rich.text import Text
 
-    return Text.assemble(*parts)
+    return Text.assemble(*[(visible_text(text), style) for text, style in parts])
 
 
 _CELLS: dict[str, Callable[[api.JobReport], Text]] = {
-    "Run": lambda job: _styled(job.job.run),
-    "Job": lambda job: _styled(_title(job.job)),
+    "Run": lambda job: _styled((job.job.run, "")),
+    "Job": lambda job: _styled((_title(job.job), "")),
     "State": lambda job: _styled((job.state.value, _COLOURS[job.state])),
-    "Node": lambda job: _styled(job.node),
-    "Progress": lambda job: _styled((_bar(job), "cyan"), _progress(job)),
-    "Notes": lambda job: _styled(job.notes),
+    "Node": lambda job: _styled((job.node, "")),
+    "Progress": lambda job: _styled((_bar(job), "cyan"), (_progress(job), "")),
+    "Notes": lambda job: _styled((job.notes, "")),
 }
 
 

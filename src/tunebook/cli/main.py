@@ -15,7 +15,7 @@ from tunebook.cli.ending import end_interrupted
 from tunebook.cli.output import failed
 from tunebook.cli.verbs import SETTINGS, Verbs
 from tunebook.cli.visible import visible_text
-from tunebook.errors import ExitCode, TunebookError
+from tunebook.errors import ExitCode, TunebookError, os_problem
 
 __all__ = ["app", "main"]
 
@@ -73,7 +73,5 @@ def _told(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, TunebookError):
         return failed(error, arguments=arguments)
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        problem = TunebookError(f"{place}{error.strerror or error}", hint="is the disk full, or not writable?")
-        return failed(problem, arguments=arguments)
+        return failed(TunebookError([os_problem(error)]), arguments=arguments)
     return failed(bug_report(error, arguments=arguments), arguments=arguments)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from tunebook.core.units import clock_minutes
@@ -43,6 +44,8 @@ class Stage(Enum):
     PREPARATION = "preparation"
     EVALUATION = "evaluation"
 
+    __hash__ = object.__hash__  # a sweep looks up millions; Enum's own is slow
+
     @property
     def noun(self) -> str:
         """What one job of the stage is called."""
@@ -57,6 +60,8 @@ class JobState(Enum):
     COMPLETED = "completed"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+    __hash__ = object.__hash__  # a sweep looks up millions; Enum's own is slow
 
     @property
     def is_going(self) -> bool:
@@ -212,7 +217,13 @@ def job_from_json(document: Mapping[str, Any]) -> Job:
         key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
     }
     values["stage"] = Stage(document["stage"])
-    values["resources"] = Resources(**document.get("resources", {}))
+    values["resources"] = _resources(*document.get("resources", {}).items())
     if values.get("pack") is not None:
         values["pack"] = Pack(**values["pack"])
     return Job(**values)
+
+
+@lru_cache(maxsize=256)
+def _resources(*items: tuple[str, Any]) -> Resources:
+    """The resources of a manifest's job: many jobs of a sweep ask for the same."""
+    return Resources(**dict(items))

@@ -25,6 +25,7 @@ __all__ = [
     "MANIFEST",
     "METRICS",
     "PACKS",
+    "PARTS",
     "PASSED_CHECKS",
     "PLAN_FILE",
     "PROOF",
@@ -55,6 +56,7 @@ DATA_RECORD = f"{STATE_DIRECTORY}/data.json"
 PASSED_CHECKS = f"{STATE_DIRECTORY}/passed_checks.json"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
 PACKS = f"{STATE_DIRECTORY}/packs"
+PARTS = f"{STATE_DIRECTORY}/parts"
 GIVEN_UP = f"{STATE_DIRECTORY}/given-up"
 DIGESTS = f"{STATE_DIRECTORY}/digests.json"
 INPUTS = f"{STATE_DIRECTORY}/inputs.jsonl"
@@ -98,7 +100,7 @@ def path_problem(path: str) -> tuple[str, str]:
         return "contains a placeholder", whole
     if path.startswith("~") and expanded(path).startswith("~"):
         return "begins with the home directory of an unknown user", whole
-    if any(len(name.encode()) > _LONGEST_NAME for name in path.split("/")):
+    if any(len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME for name in path.split("/")):
         return f"contains a name that is longer than {_LONGEST_NAME} bytes", whole
     return "", ""
 

@@ -1,20 +1,33 @@
-"""Writes files whole or not at all."""
+"""Writes files whole or not at all, and only inside the experiment that they belong to."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import os
+import platform
+import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["write_bytes", "write_text"]
+from tunebook.core.paths import PARTS
+from tunebook.disk.inside import place_inside
+
+__all__ = ["named", "part_owner", "part_path", "replaced", "sync_directory", "write_bytes", "write_text"]
+
+_COUNTER = itertools.count()
+_PART = re.compile(r"\..*\.(\d+)-\d+@(.*)\.part", re.DOTALL)
 
 
 def write_text(
     path: Path,
     text: str,
     *,
+    within: Path | None,
     executable: bool = False,
     durable: bool = False,
     only_if: Callable[[], bool] | None = None,
@@ -25,44 +38,148 @@ def write_text(
     thousands of files.
 
     Args:
+        within: the experiment's directory, which no link may lead out of; ``None`` for a file that a person owns and
+            may keep elsewhere.
         only_if: asked at the last moment; ``False`` leaves the file as it is.
 
     Returns:
         Whether the file was replaced.
+
+    Raises:
+        LinkError: a symbolic link leads out of the experiment.
+        OSError: it could not be written; the error names the file.
     """
     content = text.encode("utf-8", "surrogateescape")
-    return _replace(path, content, executable=executable, durable=durable, only_if=only_if)
+    return _write(path, content, within=within, executable=executable, durable=durable, only_if=only_if)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, within: Path | None) -> None:
     """Does what :func:`write_text` does, with bytes."""
-    _replace(path, content, executable=False, durable=False, only_if=None)
+    _write(path, content, within=within)
+
+
+@contextmanager
+def replaced(path: Path, *, within: Path) -> Iterator[str]:
+    """Gives the path of a temporary file, which replaces the file once the block has filled it.
+
+    Raises:
+        LinkError: a symbolic link leads out of the experiment.
+        OSError: it could not be written.
+    """
+    target = place_inside(path, within)
+    temporary = part_path(target, within)
+    try:
+        for folder in {os.path.dirname(temporary), os.path.dirname(target)}:  # noqa: PTH120
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        yield temporary
+        os.replace(temporary, target)  # noqa: PTH105
+    except OSError as error:
+        raise named(error, target) from error
+    finally:
+        _remove(temporary)
+
+
+def part_owner(name: str) -> tuple[int, str] | None:
+    """Returns the process and the host that write a temporary file; ``None`` for other files."""
+    found = _PART.fullmatch(name)
+    if found is None:
+        return None
+    return int(found[1]), found[2]
+
+
+def named(error: OSError, path: str) -> OSError:
+    """The error with the file that a person knows: a full disk names none, and a temporary file says nothing."""
+    if error.errno is None:
+        return error
+    return OSError(error.errno, error.strerror, path)
+
+
+def sync_directory(folder: str) -> None:
+    """Returns when the names in a directory are on the disk; some file systems cannot say."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _write(
+    path: Path,
+    content: bytes,
+    *,
+    within: Path | None,
+    executable: bool = False,
+    durable: bool = False,
+    only_if: Callable[[], bool] | None = None,
+) -> bool:
+    if within is not None:
+        target = place_inside(path, within)
+    else:
+        target = os.path.realpath(path) if os.path.islink(path) else os.fspath(path)  # noqa: PTH114
+    try:
+        try:
+            temporary = part_path(target, within)
+            return _replace(temporary, target, content, executable=executable, durable=durable, only_if=only_if)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            temporary = part_path(target, None)  # a part of the experiment is on another file system
+            return _replace(temporary, target, content, executable=executable, durable=durable, only_if=only_if)
+    except OSError as error:
+        raise named(error, target) from error
+
+
+def part_path(target: str, within: Path | None) -> str:
+    """The temporary file: those of an experiment are in one directory, where a later command finds what was left."""
+    folder, name = os.path.split(target)
+    if within is not None:
+        folder = _parts(os.fspath(within))
+    return f"{folder}/.{name[:100]}.{os.getpid()}-{next(_COUNTER)}@{platform.node()[:64]}.part"
+
+
+@lru_cache
+def _parts(within: str) -> str:
+    return place_inside(f"{within}/{PARTS}", within)
 
 
 def _replace(
-    path: Path, content: bytes, *, executable: bool, durable: bool, only_if: Callable[[], bool] | None
+    temporary: str,
+    target: str,
+    content: bytes,
+    *,
+    executable: bool,
+    durable: bool,
+    only_if: Callable[[], bool] | None,
 ) -> bool:
-    target = os.path.realpath(path) if os.path.islink(path) else os.fspath(path)  # noqa: PTH114
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name[:100]}.{os.getpid()}.part")  # noqa: PTH118
     try:
         _fill(temporary, content, target, executable=executable, durable=durable)
         if only_if is not None and not only_if():
-            os.unlink(temporary)  # noqa: PTH108
+            _remove(temporary)
             return False
-        os.replace(temporary, target)  # noqa: PTH105
+        try:
+            os.replace(temporary, target)  # noqa: PTH105
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+            os.replace(temporary, target)  # noqa: PTH105
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)  # noqa: PTH108
+        _remove(temporary)
         raise
+    if durable:
+        sync_directory(os.path.dirname(target))  # noqa: PTH120
     return True
+
+
+def _remove(temporary: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(temporary)  # noqa: PTH108
 
 
 def _fill(temporary: str, content: bytes, target: str, *, executable: bool, durable: bool) -> None:
     handle = _create(temporary, 0o777 if executable else 0o666)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.fchmod(file.fileno(), stat.S_IMODE(os.stat(target).st_mode))  # noqa: PTH116
         if durable:
             file.flush()
@@ -70,7 +187,7 @@ def _fill(temporary: str, content: bytes, target: str, *, executable: bool, dura
 
 
 def _create(temporary: str, mode: int) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.open(temporary, flags, mode)
     except FileNotFoundError:

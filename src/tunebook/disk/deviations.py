@@ -10,6 +10,7 @@ from typing import Any
 
 from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import DEVIATIONS
+from tunebook.disk.append import append_lines
 from tunebook.disk.json_lines import read_documents
 
 __all__ = ["Deviation", "read_deviation", "record_deviation"]
@@ -38,14 +39,14 @@ class Deviation:
         return f"{', '.join(changes)} ({self.reason})"
 
 
-def record_deviation(directory: Path, deviation: Deviation) -> None:
-    """Appends one line.
+def record_deviation(experiment: Path, directory: str, deviation: Deviation) -> None:
+    """Appends one line to the record in a run's directory.
 
     Raises:
         OSError: it could not be written.
     """
-    with (directory / DEVIATIONS).open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(asdict(deviation)) + "\n")
+    line = json.dumps(asdict(deviation)) + "\n"
+    append_lines(experiment / directory / DEVIATIONS, line.encode(), within=experiment)
 
 
 def read_deviation(directory: Path, inputs: str) -> Deviation | None:

@@ -14,42 +14,45 @@ from tunebook.core.paths import DIGESTS
 from tunebook.disk.atomic import write_text
 from tunebook.disk.read import read_json
 
-__all__ = ["Compute", "DigestCache"]
+__all__ = ["Compute", "DigestCache", "FileIdentity", "file_identity"]
 
 _VERSION = 1
 _FRESH_NS = 2_000_000_000
 """A file that was written so recently may change again without another time stamp: it is read again next time."""
 
 Compute = Callable[[str], str]
-_Identity = tuple[int, int, int]
+FileIdentity = tuple[int, int, int]
+"""Size, time and inode."""
 
 
 class DigestCache:
     """Digests by key, each with the size, the time and the inode of its file; a file that differs is read again."""
 
     def __init__(self, experiment: Path) -> None:
+        self._experiment = experiment
         self._path = experiment / DIGESTS
-        self._known: dict[str, tuple[_Identity, str]] | None = None
-        self._used: dict[str, tuple[_Identity, str]] = {}
+        self._known: dict[str, tuple[FileIdentity, str]] | None = None
+        self._used: dict[str, tuple[FileIdentity, str]] = {}
         self._is_changed = False
 
-    def get(self, key: str, path: str, compute: Compute) -> str:
+    def get(self, key: str, path: str, compute: Compute, identity: FileIdentity | None = None) -> str:
         """Returns what was computed for this key and this content of the file.
 
         Args:
             key: what is computed of the file, and how.
             compute: gets the path; called if the file has changed since the last call, or is new.
+            identity: of the file, if it was looked at just before.
 
         Raises:
             OSError: the file cannot be read.
         """
-        identity = _identity(path)
+        identity = identity or file_identity(path)
         known = self._used.get(key) or self._remembered().get(key)
         if known is not None and known[0] == identity:
             self._used[key] = known
             return known[1]
         value = compute(path)
-        if _identity(path) == identity and time.time_ns() - identity[1] > _FRESH_NS:
+        if file_identity(path) == identity and time.time_ns() - identity[1] > _FRESH_NS:
             self._used[key] = (identity, value)
             self._is_changed = True
         return value
@@ -61,21 +64,22 @@ class DigestCache:
         files = {key: [*identity, value] for key, (identity, value) in self._used.items()}
         text = json.dumps({"version": _VERSION, "files": files}, separators=(",", ":"))
         with suppress(OSError):
-            write_text(self._path, text)
+            write_text(self._path, text, within=self._experiment)
         self._is_changed = False
 
-    def _remembered(self) -> dict[str, tuple[_Identity, str]]:
+    def _remembered(self) -> dict[str, tuple[FileIdentity, str]]:
         if self._known is None:
             self._known = _read(self._path)
         return self._known
 
 
-def _identity(path: str) -> _Identity:
+def file_identity(path: str) -> FileIdentity:
+    """Size, time of the last change and inode: a file for which they are equal has the same content."""
     status = os.stat(path)  # noqa: PTH116  a sweep has thousands
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def _read(path: Path) -> dict[str, tuple[_Identity, str]]:
+def _read(path: Path) -> dict[str, tuple[FileIdentity, str]]:
     """The digests on disk; a file that cannot be read is as good as none."""
     try:
         document = read_json(path) or {}

@@ -18,6 +18,7 @@ from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import HYPOTHESES
 from tunebook.disk.atomic import write_text
 from tunebook.disk.read import read_text
+from tunebook.disk.schema import refuse_newer
 from tunebook.errors import PlanError
 
 __all__ = ["HypothesesVersion", "Seen", "hypotheses_digest", "read_versions", "write_versions"]
@@ -69,6 +70,7 @@ def read_versions(experiment: Path) -> tuple[HypothesesVersion, ...]:
         return ()
     with suppress(*UNFIT):
         document = parse_json(text)
+        refuse_newer(document["version"], _VERSION, HYPOTHESES)
         versions = tuple(_version(item) for item in document["versions"])
         if document["version"] == _VERSION and all(item.sha256 == hypotheses_digest(item.texts) for item in versions):
             return versions
@@ -89,6 +91,5 @@ def write_versions(experiment: Path, versions: Sequence[HypothesesVersion]) -> N
         OSError: the experiment's directory cannot be written.
     """
     document = {"version": _VERSION, "versions": [asdict(item) for item in versions]}
-    path = experiment / HYPOTHESES
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n", durable=True)
+    text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    write_text(experiment / HYPOTHESES, text, within=experiment, durable=True)

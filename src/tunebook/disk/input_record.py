@@ -14,6 +14,7 @@ from tunebook.disk.json_lines import KeyedDocuments
 
 __all__ = ["InputRecord", "RecordedInput"]
 
+_FORMAT = 1
 _LONGEST_TEXT = 1 << 21  # bytes; nobody reads the differences of longer ones
 _SAME_IN_ALL = "\n# ---- the same in every script"
 """Below this line of a script there are commands, which no setting changes."""
@@ -36,7 +37,7 @@ class InputRecord:
     """The inputs of earlier submissions by their digests; only appended to."""
 
     def __init__(self, experiment: Path, reader: InputReader) -> None:
-        self._documents = KeyedDocuments(experiment / INPUTS, "sha256")
+        self._documents = KeyedDocuments(experiment, INPUTS, "sha256", version=_FORMAT)
         self._reader = reader
 
     def add(self, pairs: Sequence[tuple[Job, InputDigests]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tunebook.core.input_digests import UNREADABLE, InputDigests
 from tunebook.core.jobs import Job
-from tunebook.disk.digest_cache import DigestCache
+from tunebook.disk.digest_cache import DigestCache, FileIdentity, file_identity
 from tunebook.disk.digests import (
     digest_of,
     directory_list,
@@ -21,6 +21,7 @@ from tunebook.disk.digests import (
     text_material,
 )
 from tunebook.disk.read import read_bytes
+from tunebook.errors import os_problem
 
 __all__ = ["InputReader", "ReadInputs", "texts_digest"]
 
@@ -48,6 +49,7 @@ class InputReader:
         self._root = str(experiment)
         self._cache = DigestCache(experiment)
         self._other_places: dict[str, None] = {}
+        self._path_digests: dict[str, str] = {}
 
     @property
     def moved_from(self) -> tuple[str, ...]:
@@ -67,21 +69,22 @@ class InputReader:
         shared_paths = (*job.data, *job.models)
         pairs = zip(shared_paths, contents[len(job.texts) :], strict=True)
         unread = tuple(path for path, digest in pairs if digest == UNREADABLE)
-        places = tuple(digest_of(os.fsencode(path)) for path in shared_paths)
+        places = tuple(map(self._path_digest, shared_paths))
         return ReadInputs(InputDigests(tuple(contents), places), problem, unread)
 
     def texts(self, job: Job) -> tuple[list[str], str]:
         """The digests of the job's texts, and the first of them that cannot be read, with the reason."""
         contents: list[str] = []
         problem = ""
+        seen: dict[str, FileIdentity] = {}  # one look at each file is enough: its content is read after it
         try:
-            places = self._places(job)
+            places = self._places(job, seen)
         except OSError as error:  # the script cannot be read
             problem, places = _problem(error), (self._root,)
         kind = f"text {digest_of(os.fsencode(chr(0).join(places)))[:16]}"
         for path in job.texts:
             try:
-                contents.append(self._text(kind, path, places))
+                contents.append(self._text(kind, path, places, seen))
             except OSError as error:
                 contents.append(UNREADABLE)
                 problem = problem or _problem(error)
@@ -99,7 +102,7 @@ class InputReader:
         """
         path = self._path(job.inputs[number])
         if number < len(job.texts):
-            return _material(path, self._places(job))
+            return _material(path, self._places(job, {}))
         if number >= len(job.texts) + len(job.data):
             return model_list(path, self._whole, self._part)
         if os.path.isdir(path):  # noqa: PTH112
@@ -107,19 +110,29 @@ class InputReader:
         return None
 
     def _path(self, path: str) -> str:
-        return os.path.join(self._root, path)  # noqa: PTH118  a sweep has thousands
+        return _joined(self._root, path)
 
-    def _text(self, kind: str, path: str, places: Sequence[str]) -> str:
-        return self._cache.get(f"{kind} {path}", self._path(path), lambda full: digest_of(_material(full, places)))
+    def _path_digest(self, path: str) -> str:
+        if path not in self._path_digests:
+            self._path_digests[path] = digest_of(os.fsencode(path))
+        return self._path_digests[path]
 
-    def _places(self, job: Job) -> tuple[str, ...]:
+    def _text(self, kind: str, path: str, places: Sequence[str], seen: dict[str, FileIdentity]) -> str:
+        def compute(full: str) -> str:
+            return digest_of(_material(full, places))
+
+        full = self._path(path)
+        return self._cache.get(f"{kind} {path}", full, compute, _identity_once(full, seen))
+
+    def _places(self, job: Job, seen: dict[str, FileIdentity]) -> tuple[str, ...]:
         """The experiment's directory and the paths of the inputs, as the job's script names them."""
         place = self._root
         if job.script in job.texts:
-            place = self._cache.get(f"place {job.script}", self._path(job.script), self._place)
+            full = self._path(job.script)
+            place = self._cache.get(f"place {job.script}", full, self._place, _identity_once(full, seen))
             if place != self._root:
                 self._other_places[place] = None
-        return (place, *(os.path.join(place, path) for path in job.inputs))  # noqa: PTH118
+        return (place, *[_joined(place, path) for path in job.inputs])
 
     def _place(self, script: str) -> str:
         """The directory for which a script was written: the experiment may have been moved since."""
@@ -151,8 +164,19 @@ class InputReader:
         return self._cache.get(f"part {path}", path, part_digest)
 
 
+def _joined(place: str, path: str) -> str:
+    """``os.path.join`` of two paths, for the thousands of a sweep."""
+    return path if path.startswith("/") else f"{place.rstrip('/')}/{path}"
+
+
+def _identity_once(path: str, seen: dict[str, FileIdentity]) -> FileIdentity:
+    if path not in seen:
+        seen[path] = file_identity(path)
+    return seen[path]
+
+
 def _problem(error: OSError) -> str:
-    return f"{error.filename or 'an input'}: {error.strerror}"
+    return str(os_problem(error))
 
 
 def _material(full: str, places: Sequence[str]) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from tunebook.core.json_text import parse_json
+from tunebook.disk.append import append_lines
 from tunebook.disk.read import open_regular
+from tunebook.disk.schema import head_line, is_head
 
 __all__ = ["LONGEST_LINE", "KeyedDocuments", "read_documents", "whole_lines"]
 
@@ -54,13 +55,18 @@ class KeyedDocuments:
     """The objects of a file by one of their values, the last one of each; only their places are kept in memory.
 
     Args:
-        path: the file, which is only appended to; it is read when it is first needed.
+        experiment: its directory.
+        name: the file in it, which is only appended to; it is read when it is first needed.
         key: the name of the value.
+        version: the format of the objects.
     """
 
-    def __init__(self, path: Path, key: str) -> None:
-        self._path = path
+    def __init__(self, experiment: Path, name: str, key: str, *, version: int) -> None:
+        self._experiment = experiment
+        self._name = name
+        self._path = experiment / name
         self._key = key
+        self._version = version
         self._known: dict[str, int] | None = None
 
     def __contains__(self, value: object) -> bool:
@@ -84,28 +90,24 @@ class KeyedDocuments:
         """Adds objects at the file's end; a torn last line is closed first.
 
         Raises:
+            LinkError: a symbolic link leads out of the experiment.
             OSError: the file cannot be written.
         """
         places = self._places()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a+b") as stream:
-            place = stream.seek(0, os.SEEK_END)
-            if place and not _ends_a_line(stream, place):
-                place += stream.write(b"\n")
-            for document in documents:
-                places[str(document[self._key])] = place
-                place += stream.write(json.dumps(document).encode() + b"\n")
+        lines = {str(document[self._key]): json.dumps(document).encode() + b"\n" for document in documents}
+        text, head = b"".join(lines.values()), head_line(self._version)
+        place = append_lines(self._path, text, within=self._experiment, head=head)
+        for value, line in lines.items():
+            places[value] = place
+            place += len(line)
 
     def _places(self) -> dict[str, int]:
         if self._known is None:
             self._known = {}
             for place, document in _placed_documents(self._path):
+                if is_head(document, self._version, self._name):
+                    continue
                 value = document.get(self._key) if isinstance(document, dict) else None
                 if isinstance(value, str):
                     self._known[value] = place
         return self._known
-
-
-def _ends_a_line(stream: BinaryIO, size: int) -> bool:
-    stream.seek(size - 1)
-    return stream.read(1) == b"\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -17,11 +16,15 @@ from tunebook.core.input_digests import InputDigests, digests_from_word
 from tunebook.core.jobs import JobState
 from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import LEDGER
+from tunebook.disk.append import append_lines
 from tunebook.disk.read import open_regular
+from tunebook.disk.schema import head_line, is_head_line
 
 __all__ = ["INTERRUPTED", "Event", "EventKind", "Ledger", "LedgerEntry", "LedgerReader", "read_ledger", "record"]
 
 _LOCK = threading.Lock()
+_FORMAT = 1
+_HEAD = head_line(_FORMAT)
 _LONGEST_LINE = 1 << 20
 INTERRUPTED = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "RESTART"})
 """First words of the reasons after which a job is submitted again without being asked."""
@@ -141,13 +144,8 @@ def record(experiment: Path, *events: Event) -> None:
         OSError: they could not be written; then the step that they record must not be taken.
     """
     lines = b"".join(_line(event) for event in events)
-    path = experiment / LEDGER
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _LOCK, path.open("a+b", buffering=0) as stream:
-        if not _ends_a_line(stream.fileno()):
-            lines = b"\n" + lines
-        stream.write(lines)
-        os.fsync(stream.fileno())
+    with _LOCK:
+        append_lines(experiment / LEDGER, lines, within=experiment, head=_HEAD, durable=True)
 
 
 def _line(event: Event) -> bytes:
@@ -156,11 +154,6 @@ def _line(event: Event) -> bytes:
     if event.state is not None:
         document["state"] = event.state.value
     return json.dumps(document).encode() + b"\n"
-
-
-def _ends_a_line(descriptor: int) -> bool:
-    size = os.fstat(descriptor).st_size
-    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
 
 
 def read_ledger(experiment: Path) -> Ledger:
@@ -236,6 +229,8 @@ class LedgerReader:
             self._is_inside_line = True
 
     def _fold(self, line: bytes) -> None:
+        if is_head_line(line, _FORMAT, LEDGER):
+            return
         self._lines += 1
         event = _event(line)
         if event is None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.core.log_entry import format_entry
+from tunebook.disk.append import append_lines
 
 __all__ = ["Log"]
 
@@ -16,7 +17,7 @@ class Log:
     """One log file, opened at the first entry; entries of several threads do not mix.
 
     Args:
-        path: the file; ``None`` discards all entries (a dry run).
+        path: the file, in the directory that no link may lead out of; ``None`` discards all entries (a dry run).
         clock: local time.
     """
 
@@ -36,6 +37,4 @@ class Log:
         now = self._clock()
         text = "".join(format_entry(now, action, description, **lines) for action, description, lines in entries)
         with self._lock:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8", errors="surrogateescape") as file:
-                file.write(text)
+            append_lines(self.path, text.encode("utf-8", "surrogateescape"), within=self.path.parent)

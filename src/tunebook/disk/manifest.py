@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,12 +12,24 @@ from types import MappingProxyType
 
 from tunebook.core.jobs import Job, job_from_json, job_to_json
 from tunebook.core.json_text import UNFIT, parse_json
-from tunebook.core.paths import MANIFEST
+from tunebook.core.paths import LEDGER, MANIFEST
 from tunebook.disk.atomic import write_text
+from tunebook.disk.inside import place_inside
+from tunebook.disk.originals import original_of
 from tunebook.disk.read import read_text
-from tunebook.errors import PlanError
+from tunebook.disk.schema import refuse_newer
+from tunebook.errors import DamagedError
 
-__all__ = ["Manifest", "changed_scripts", "digest", "is_edited", "read_manifest", "write_manifest"]
+__all__ = [
+    "Manifest",
+    "changed_scripts",
+    "digest",
+    "is_edited",
+    "read_manifest",
+    "refuse_lost",
+    "rescue_manifest",
+    "write_manifest",
+]
 
 _VERSION = 1
 
@@ -40,23 +52,57 @@ def read_manifest(experiment: Path) -> Manifest:
     """Reads the manifest; an empty one if the experiment was never scaffolded.
 
     Raises:
-        PlanError: the manifest exists but cannot be read.
+        DamagedError: the manifest exists but cannot be read.
+        NewerFormatError: a newer tunebook wrote it.
     """
     text = read_text(experiment / MANIFEST)
     if text is None:
         return Manifest()
     try:
         document = parse_json(text)
+        refuse_newer(document["version"], _VERSION, MANIFEST)
         generated = {str(path): tuple(map(str, digests)) for path, digests in document["generated"].items()}
         jobs = tuple(_placed(job_from_json(job), experiment) for job in document["jobs"])
         return Manifest(MappingProxyType(generated), jobs)
     except UNFIT as error:
-        hint = "restore it, or remove it: then every generated file that differs from the plan counts as edited"
-        raise PlanError(f"the manifest cannot be read: {error!r}", file=MANIFEST, hint=hint) from None
+        hint = "`tunebook scaffold` keeps a copy and makes it again from the files that are as the plan asks for"
+        raise DamagedError(f"the manifest cannot be read: {error!r}", file=MANIFEST, hint=hint) from None
+
+
+def rescue_manifest(experiment: Path) -> str:
+    """Moves a manifest that cannot be read aside, so that scaffolding makes it again; says so, or nothing.
+
+    Raises:
+        NewerFormatError: a newer tunebook wrote it.
+    """
+    try:
+        read_manifest(experiment)
+    except DamagedError:
+        path = Path(place_inside(experiment / MANIFEST, experiment))
+        kept = original_of(path)
+        path.rename(kept)
+        return (
+            f"{MANIFEST} could not be read and is kept as {kept.name}; it was made again: files that are as the plan "
+            "asks for count as generated, and all others as edited"
+        )
+    return ""
+
+
+def refuse_lost(experiment: Path) -> None:
+    """Accepts an experiment that has a manifest, or that was never scaffolded.
+
+    Raises:
+        DamagedError: jobs were submitted, but the manifest that describes them is missing.
+    """
+    if not (experiment / MANIFEST).exists() and (experiment / LEDGER).exists():
+        hint = "`tunebook scaffold` makes it again: files that are as the plan asks for count as generated"
+        raise DamagedError("the manifest is missing, but jobs were submitted", file=MANIFEST, hint=hint)
 
 
 def _placed(job: Job, experiment: Path) -> Job:
     """The job with absolute paths of what it leaves; the manifest has relative ones inside the experiment."""
+    if not job.metrics and not job.checkpoints:
+        return job
     metrics = job.metrics and os.path.join(experiment, job.metrics)  # noqa: PTH118  a sweep has thousands
     checkpoints = tuple(os.path.join(experiment, path) for path in job.checkpoints)  # noqa: PTH118
     return replace(job, metrics=metrics, checkpoints=checkpoints)
@@ -75,9 +121,14 @@ def digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def is_edited(text: str | None, generated: Iterable[str]) -> bool:
-    """Whether a file's text differs from those that were generated for it; ``None`` is a missing file."""
-    return text is not None and digest(text) not in generated
+def is_edited(text: str | None, generated: Collection[str]) -> bool:
+    """Whether a file's text differs from those that were generated for it; ``None`` is a missing file.
+
+    A generated file that is empty, or zeros, is what a power failure leaves: only records are written durably.
+    """
+    if text is None or (generated and not text.strip("\0")):
+        return False
+    return digest(text) not in generated
 
 
 def changed_scripts(experiment: Path, jobs: Iterable[Job]) -> frozenset[str]:
@@ -104,7 +155,7 @@ def changed_scripts(experiment: Path, jobs: Iterable[Job]) -> frozenset[str]:
 
 
 def write_manifest(experiment: Path, manifest: Manifest) -> None:
-    """Writes the manifest if it has changed."""
+    """Writes the manifest if it has changed, and returns when it is on the disk."""
     document = {
         "version": _VERSION,
         "generated": {path: list(digests) for path, digests in sorted(manifest.generated.items())},
@@ -112,4 +163,4 @@ def write_manifest(experiment: Path, manifest: Manifest) -> None:
     }
     text = json.dumps(document, ensure_ascii=False, indent=0) + "\n"
     if read_text(experiment / MANIFEST) != text:
-        write_text(experiment / MANIFEST, text)
+        write_text(experiment / MANIFEST, text, within=experiment, durable=True)

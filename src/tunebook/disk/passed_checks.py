@@ -47,6 +47,4 @@ def write_passed(experiment: Path, passed: Mapping[str, str]) -> None:
         OSError: the experiment's directory cannot be written.
     """
     text = json.dumps({"version": _VERSION, "passed": dict(passed)}, ensure_ascii=False, indent=1) + "\n"
-    path = experiment / PASSED_CHECKS
-    path.parent.mkdir(exist_ok=True)
-    write_text(path, text)
+    write_text(experiment / PASSED_CHECKS, text, within=experiment)

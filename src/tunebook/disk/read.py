@@ -13,6 +13,7 @@ __all__ = ["MOST_BYTES", "open_regular", "read_bytes", "read_json", "read_text"]
 
 MOST_BYTES = 1 << 28
 """No plan, manifest or configuration is as long; files of jobs are streamed instead."""
+_PIECE = 1 << 20
 
 
 def read_text(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> str | None:
@@ -42,14 +43,18 @@ def read_json(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> Any:
 def read_bytes(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> bytes | None:
     """Does what :func:`read_text` does, without decoding."""
     try:
-        file = open_regular(path)
+        handle, size = _opened(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    with file:
-        size = os.fstat(file.fileno()).st_size
+    try:  # without a stream: a sweep has thousands of small files
         if size > most:
             raise OSError(errno.EFBIG, f"it has {size} bytes, and at most {most} are read", os.fspath(path))
-        return file.read()
+        content = os.read(handle, size + 1)
+        while len(content) != size and (more := os.read(handle, _PIECE)):
+            content += more
+        return content
+    finally:
+        os.close(handle)
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -58,10 +63,17 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     Raises:
         OSError: it is missing, cannot be read, or is no regular file.
     """
+    handle, _ = _opened(path)
+    return os.fdopen(handle, "rb")
+
+
+def _opened(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """A regular file's descriptor and its size."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
-    mode = os.fstat(handle).st_mode
+    status = os.fstat(handle)
+    mode = status.st_mode
     if stat.S_ISREG(mode):
-        return os.fdopen(handle, "rb")
+        return handle, status.st_size
     os.close(handle)
     code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
     raise OSError(code, "it is not a regular file", os.fspath(path))

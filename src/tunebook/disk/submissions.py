@@ -14,6 +14,7 @@ from tunebook.disk.json_lines import KeyedDocuments
 __all__ = ["SubmissionFacts", "SubmissionRecord"]
 
 Setting = Mapping[str, str]
+_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class SubmissionRecord:
     """The facts of all submissions by their tags; only appended to."""
 
     def __init__(self, experiment: Path) -> None:
-        self._documents = KeyedDocuments(experiment / SUBMISSIONS, "tag")
+        self._documents = KeyedDocuments(experiment, SUBMISSIONS, "tag", version=_FORMAT)
 
     def add(self, facts: Sequence[tuple[str, SubmissionFacts]]) -> None:
         """Records submissions by their tags, before the jobs are submitted.

@@ -118,7 +118,7 @@ def _replace(entry: Path, target: Path, expected: Version) -> bool:
     else:
         return True
     text = entry.read_bytes().decode("utf-8", "surrogateescape")
-    is_written = write_text(target, text, durable=True, only_if=lambda: _is(target, expected))
+    is_written = write_text(target, text, within=None, durable=True, only_if=lambda: _is(target, expected))
     if is_written:
         entry.unlink()
     return is_written

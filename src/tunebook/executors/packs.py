@@ -154,10 +154,10 @@ def write_pack(batch: Batch) -> Path:
     Raises:
         OSError: it cannot be written.
     """
-    folder = pack_folder(batch.members[0])
+    folder, experiment = pack_folder(batch.members[0]), batch.members[0].experiment
     tags = [one.tag for one in batch.members]
-    write_text(folder / MEMBERS, "".join(f"{tag}\n" for tag in tags), durable=True)
-    write_text(folder / _SCRIPT, _script(batch, folder), durable=True)
+    write_text(folder / MEMBERS, "".join(f"{tag}\n" for tag in tags), within=experiment, durable=True)
+    write_text(folder / _SCRIPT, _script(batch, folder), within=experiment, durable=True)
     return folder / _SCRIPT
 
 

@@ -10,7 +10,7 @@ from tunebook.core.paths import ARRAYS
 from tunebook.core.script_header import header_lines
 from tunebook.disk.atomic import write_text
 from tunebook.disk.manifest import changed_scripts
-from tunebook.errors import ExecutorError, QueueFullError, RefusedError, UnclearError
+from tunebook.errors import ExecutorError, QueueFullError, RefusedError, UnclearError, os_problem
 from tunebook.executors import processes
 from tunebook.executors.base import Batch, ExecutorOptions, Intake, Submission, Submitted
 from tunebook.executors.environment import job_environment
@@ -116,7 +116,7 @@ class SlurmExecutor:
             self._largest = max(1, len(batch.members) // 2) if isinstance(judged, QueueFullError) else self._most
             raise judged from error
         except OSError as error:
-            raise ExecutorError(f"{error.filename}: {error.strerror}") from error
+            raise ExecutorError([os_problem(error)]) from error
         self._limits.took(batch)
         return submitted
 
@@ -134,7 +134,7 @@ class SlurmExecutor:
         folder = first.experiment / ARRAYS
         script = folder / f"{tag}.sh"
         tasks = [_task(index, member) for index, member in zip(batch.indices, batch.members, strict=True)]
-        write_text(script, array_script(first.job.resources, tasks), durable=True)
+        write_text(script, array_script(first.job.resources, tasks), within=first.experiment, durable=True)
         array = array_ranges(batch.indices)
         if self._slots:
             array += f"%{self._slots}"

@@ -26,7 +26,7 @@ class Records:
     """Everything that was recorded of an experiment's jobs, read again with each call; asks no executor."""
 
     def __init__(self, experiment: Path) -> None:
-        self._experiment = experiment
+        self._root = str(experiment)
         self.reader = InputReader(experiment)
         self.inputs = InputRecord(experiment, self.reader)
 
@@ -40,18 +40,21 @@ class Records:
         deviation = None
         if job.stage is Stage.PREPARATION:
             texts = InputDigests(found.digests.contents[: len(job.texts)])
-            deviation = read_deviation(self._experiment / job.directory, texts.combined)
+            deviation = read_deviation(Path(self._path(job.directory)), texts.combined)
         return Evidence(
             entry=entry,
-            outcome=read_outcome(self._experiment / job.outcome),
+            outcome=read_outcome(self._path(job.outcome)),
             inputs=found.digests,
             problem=found.problem,
             unread=found.unread,
             trained=trained_inputs(job.metrics),
-            missing=missing_checkpoints(job.checkpoints, self._experiment),
-            result=read_result(self._experiment / job.result) if job.result else None,
+            missing=missing_checkpoints(job.checkpoints, self._root),
+            result=read_result(self._path(job.result)) if job.result else None,
             deviation=str(deviation or ""),
         )
+
+    def _path(self, path: str) -> str:
+        return f"{self._root}/{path}"
 
     def judge(self, job: Job, evidence: Evidence, needs: Sequence[tuple[Evidence, Verdict]]) -> Verdict:
         """Decides the job's state, and describes what changed since it ran."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.artifacts.output import last_lines
-from tunebook.artifacts.progress import Progress, read_progress
+from tunebook.artifacts.progress import Progress, read_last_loss, read_progress
 from tunebook.core.input_digests import changed_inputs
 from tunebook.core.jobs import Job, JobState, JobStatus
 from tunebook.executors.base import Submitted
@@ -37,6 +37,8 @@ class Phase(Enum):
     CANCELLED = "watches a submission that an earlier run set out to cancel"
     OVER = "submitted it, or tried to, and that is over: it is not submitted a second time"
     SEEN_ENDING = "saw a submission of an earlier run go on and end: a failure is not one of an earlier run"
+
+    __hash__ = object.__hash__  # a sweep looks up millions; Enum's own is slow
 
 
 _IN_FLIGHT = frozenset({Phase.SUBMITTED, Phase.ADOPTED, Phase.WATCHED, Phase.CANCELLED})
@@ -164,6 +166,14 @@ class JobInRun:
         outcome = read_outcome(self.experiment / self.job.outcome)
         return outcome is not None and outcome.tag == self.tag and outcome.exit_code == 0
 
+    @property
+    def lacks_files(self) -> bool:
+        """Whether its script ended well, but not all that it left is visible: a shared disk may show it later."""
+        outcome = self.evidence.own_outcome
+        if outcome is None or outcome.exit_code != 0:
+            return False
+        return bool(self.evidence.missing) or bool(self.job.result and self.evidence.result is None)
+
     def learn(self, evidence: Evidence, verdict: Verdict) -> None:
         """Takes what was recorded; reads the end of the metrics, or of a failed job's output, once."""
         self.evidence, self.verdict = evidence, verdict
@@ -181,9 +191,7 @@ class JobInRun:
         if verdict.state is JobState.FAILED:
             self.diagnosis = diagnose(verdict.reason, last_lines(self.output))
         elif verdict.state is JobState.COMPLETED:
-            progress = self._progress()
-            if progress is not None:
-                self.loss = progress.loss
+            self.loss = self._last_loss()
 
     def report(self) -> JobReport:
         """Returns the job as a value."""
@@ -216,7 +224,14 @@ class JobInRun:
         """How far the training is; ``None`` if its metrics are those of an earlier submission."""
         if self.job.metrics is None:
             return None
-        since = None
+        return read_progress(Path(self.job.metrics), since=self._start())
+
+    def _last_loss(self) -> float | None:
+        if self.job.metrics is None:
+            return None
+        return read_last_loss(self.job.metrics, since=self._start())
+
+    def _start(self) -> datetime | None:
         with suppress(ValueError):
-            since = datetime.fromisoformat(self.started)
-        return read_progress(Path(self.job.metrics), since=since)
+            return datetime.fromisoformat(self.started)
+        return None

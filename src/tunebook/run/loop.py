@@ -95,7 +95,7 @@ def run_jobs(
     selected = select(jobs, options)
     if options.max_jobs is not None and options.max_jobs < 1:
         raise UsageError(f"{options.max_jobs} jobs at a time: there must be at least one")
-    with exclusive(experiment, "run"):
+    with exclusive(experiment, "run") as held:
         recorder = Recorder(experiment, executor.name, executor.host, clock)
         surveyed = survey(jobs, experiment)
         job_set = JobSet(surveyed, experiment, selected, retry_failed=options.retry_failed)
@@ -107,7 +107,7 @@ def run_jobs(
         )
         monitor = _Monitor(job_set, submitter, executor, recorder=recorder, options=options, on_leave=hooks.on_leave)
         tables = StatusTables(experiment, clock, monitor.warn)
-        for message in _warnings(surveyed):
+        for message in filter(None, (held.warning, *_warnings(surveyed))):
             monitor.warn(message)
 
         def show(*, now: bool = False) -> None:
@@ -252,8 +252,10 @@ class _Monitor:
         return True
 
     def _has_succeeded(self, one: JobInRun) -> bool:
-        """Whether its outcome file suffices: the process of a job on this machine is waited for as well."""
-        return self._executor.survives_monitor and one.has_succeeded()
+        """Whether its files suffice: the process of a job on this machine is waited for as well."""
+        if not self._executor.survives_monitor or not one.has_succeeded():
+            return False
+        return self._submitter.has_outcome(one) and not one.lacks_files
 
     def _note_silence(self, error: ExecutorError) -> None:
         """Waits for an executor that does not answer; no job has failed by that."""
@@ -262,7 +264,7 @@ class _Monitor:
         self._silence = f"{self._executor.name} does not answer: {error}"
         self._interval.silent()
         for one in self._jobs.in_flight():
-            if one.has_succeeded():
+            if self._has_succeeded(one):
                 self._submitter.finish(one, JobStatus(JobState.UNKNOWN))
 
     def _apply(self, one: JobInRun, status: JobStatus) -> None:
@@ -273,12 +275,12 @@ class _Monitor:
             self._take_status(one, status)
         elif status.reason == NEVER_RAN and self._submitter.awaits_verdict(one):
             return  # the job that it waited for is judged first
-        elif self._submitter.has_outcome(one):
+        elif self._submitter.has_outcome(one) and not (one.lacks_files and self._executor.survives_monitor):
             self._submitter.finish(one, status)
         else:
             one.misses += 1
             # A shared disk may show a success half a minute late.
-            self._interval.hurried = status.state is JobState.FAILED
+            self._interval.hurried = status.state is JobState.FAILED or one.lacks_files
             if one.misses >= self._executor.patience:
                 self._submitter.finish(one, _without_outcome(status))
         if not one.in_flight:

@@ -72,7 +72,8 @@ class ProvenanceWriter:
         path = self._path(job)
         document = _read(path) or {"schema": SCHEMA, "run": job.run, "jobs": {}}
         document["jobs"][job.name] = self._entry(one)
-        write_text(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+        text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        write_text(path, text, within=self._experiment)
 
     def lacks(self, one: JobInRun) -> bool:
         """Whether a script that a person started has ended, and the record of its run does not have that."""

@@ -11,11 +11,15 @@ from tunebook.artifacts.output import last_lines
 from tunebook.core.input_digests import InputDigests
 from tunebook.core.jobs import LOST, NEVER_RAN, NOT_REACHED, RESTARTED, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
+from tunebook.disk.atomic import write_text
+from tunebook.disk.fresh import relist
+from tunebook.disk.inside import link_out
 from tunebook.disk.interrupts import deferred, interruptible
 from tunebook.disk.ledger import EventKind, LedgerEntry
-from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError
+from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError, in_words
 from tunebook.executors.base import Batch, Executor, Intake, Submitted
 from tunebook.run.failures import word_for
+from tunebook.run.job_places import folders_of_results, own_places
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
 from tunebook.run.provenance import ProvenanceWriter
@@ -137,13 +141,17 @@ class Submitter:
         return [one.job.name for one in jobs], True
 
     def _with_inputs(self, batch: Batch) -> tuple[Batch, list[InputDigests]]:
-        """Refuses the members whose inputs are unreadable; returns the others, and the digests of their inputs."""
+        """Returns the members that may start, and the digests of their inputs.
+
+        Those whose inputs are unreadable are refused, and so are those that would write elsewhere by way of a link.
+        """
         digests: dict[int, InputDigests] = {}
         seen: dict[str, str] = {}
         for position, member in enumerate(batch.members):
             found = self._jobs.records.reader.read(member.job, seen)
-            if found.problem:
-                self._refuse(self._jobs.by_name[member.job.name], found.problem)
+            problem = found.problem or link_out(own_places(member.job, self._experiment), self._experiment)
+            if problem:
+                self._refuse(self._jobs.by_name[member.job.name], problem)
             else:
                 digests[position] = found.digests
         members = tuple(batch.members[position] for position in digests)
@@ -219,9 +227,7 @@ class Submitter:
         self._recorder.log_tool(one.job.tool, "ADOPT_JOB", one.job.name, details=details, result=result)
 
     def _give_up(self, one: JobInRun, reason: str = "never started") -> None:
-        marker = self._experiment / GIVEN_UP / one.tag
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.touch()
+        write_text(self._experiment / GIVEN_UP / one.tag, "", within=self._experiment)
         self._take_back([one], reason)
 
     def _is_here(self, one: JobInRun, entry: LedgerEntry) -> bool:
@@ -236,6 +242,9 @@ class Submitter:
     def has_outcome(self, one: JobInRun) -> bool:
         """Whether the submission's own outcome is there now."""
         self._jobs.look_again(one, self._recorder.entry(one))
+        if one.evidence.own_outcome is None or one.lacks_files:
+            relist(folders_of_results(one.job, self._experiment))
+            self._jobs.look_again(one, self._recorder.entry(one))
         return one.evidence.own_outcome is not None
 
     def finish(self, one: JobInRun, status: JobStatus) -> None:
@@ -266,7 +275,9 @@ class Submitter:
         try:
             self._provenance.ended(one)
         except OSError as error:
-            self._recorder.log("WARNING", f"the provenance of {one.job.name} was not written", explanation=str(error))
+            self._recorder.log(
+                "WARNING", f"the provenance of {one.job.name} was not written", explanation=in_words(error)
+            )
 
     def _end(self, one: JobInRun, status: JobStatus) -> tuple[JobState, str]:
         outcome = one.evidence.own_outcome
@@ -293,7 +304,7 @@ class Submitter:
         try:
             change = self._remedy(one.report())
         except (TunebookError, OSError) as error:
-            self._recorder.log("WARNING", f"{one.job.name} could not be changed", explanation=str(error))
+            self._recorder.log("WARNING", f"{one.job.name} could not be changed", explanation=in_words(error))
             return
         if change:
             self._recorder.log_change(one, "its settings were changed, and it is submitted again", reason=change)

@@ -14,7 +14,7 @@ from tunebook.core.paths import SCAFFOLD_LOG, evaluation_script
 from tunebook.disk.log import Log
 from tunebook.disk.manifest import Manifest, is_edited, read_manifest, write_manifest
 from tunebook.disk.read import read_text
-from tunebook.errors import Problem, TunebookError, UsageError
+from tunebook.errors import Problem, TunebookError, UsageError, os_problem
 from tunebook.scaffold.blueprint import Blueprint, Part, build_blueprint
 from tunebook.scaffold.log import log_complete, log_part, log_part_start, log_prune, log_validation
 from tunebook.scaffold.read import reader_of
@@ -23,7 +23,7 @@ from tunebook.scaffold.report import PartReport, ScaffoldReport
 from tunebook.scaffold.validate import validate
 from tunebook.scaffold.verified import VerifiedRuns
 from tunebook.scaffold.verify import verify_part
-from tunebook.scaffold.write import prune, write_steps
+from tunebook.scaffold.write import Pruned, prune, write_steps
 from tunebook.tools.base import Context, PlannedFile, Tool
 
 __all__ = ["Options", "scaffold", "with_edited_files"]
@@ -144,19 +144,11 @@ def _report_of(session: _Session, part: Part, before: Sequence[PartReport], jour
         except TunebookError as error:
             problems = error.problems
         except OSError as error:
-            problems = (_disk_problem(session, error),)
+            problem = os_problem(error, within=session.context.experiment)
+            problems = (replace(problem, message=f"cannot be written or read: {problem.message}"),)
     if problems:
         report = PartReport(tool=part.tool, problems=problems, missing=_outputs(part, part.runs))
     return replace(report, duration_s=time.monotonic() - started)
-
-
-def _disk_problem(session: _Session, error: OSError) -> Problem:
-    path = str(error.filename or session.context.experiment)
-    return Problem(
-        f"cannot be written or read: {error.strerror or error}",
-        path.removeprefix(f"{session.context.experiment}/"),
-        hint="make sure that the disk has space and that you can write there, then scaffold again",
-    )
 
 
 def _outputs(part: Part, runs: Sequence[str]) -> tuple[str, ...]:
@@ -214,24 +206,24 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
     lost: tuple[Step, ...] = ()
     if not any(part.failures for part in blueprint.parts):  # the files of a failed run would look like orphans
         lost = orphans((path for path in generated if path not in blueprint.paths), session.read)
-    removed: tuple[str, ...] = ()
+    pruned = Pruned()
     if not options.dry_run:
         if options.prune:
-            removed = prune(experiment, lost, generated, blueprint.paths)
-            log_prune(journal, lost, removed)
-        _record(session, blueprint, reports, removed)
+            pruned = prune(experiment, lost, generated, blueprint.paths)
+            log_prune(journal, lost, pruned.removed)
+        _record(session, blueprint, reports, (*pruned.removed, *pruned.missing))
     return ScaffoldReport(
         experiment=experiment,
         name=session.context.plan.name,
         parts=tuple(reports),
-        orphans=tuple(step.path for step in lost if step.path not in removed),
-        pruned=removed,
+        orphans=tuple(step.path for step in lost if step.path not in pruned.removed),
+        pruned=pruned.removed,
         dry_run=options.dry_run,
         blueprint=blueprint,
     )
 
 
-def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport], removed: Sequence[str]) -> None:
+def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartReport], gone: Sequence[str]) -> None:
     """Writes the manifest: digests of the generated files, and the jobs whose scripts exist."""
     experiment = session.context.experiment
     steps = [step for report in reports for step in report.steps]
@@ -239,8 +231,8 @@ def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
     if any(step.writes for step in steps) or any(report.errors for report in reports):
         manifest = read_manifest(experiment)  # a failed part recorded the files that it had written
     generated = digests_after(manifest.generated, steps)
-    for path in removed:
-        del generated[path]
+    for path in gone:
+        generated.pop(path, None)
     found = {step.path for step in steps}  # each was read or written
     jobs = tuple(job for job in blueprint.jobs if job.script in found or _is_file(f"{experiment}/{job.script}"))
     write_manifest(experiment, Manifest(generated, jobs))

@@ -28,6 +28,7 @@ class VerifiedRuns:
     """The digests of what was verified, by tool and run."""
 
     def __init__(self, experiment: Path) -> None:
+        self._experiment = experiment
         self._path = experiment / VERIFIED
         self._before = _read(self._path)
         self._now: dict[str, dict[str, str]] = {tool: dict(runs) for tool, runs in self._before.items()}
@@ -60,7 +61,7 @@ class VerifiedRuns:
             return
         text = json.dumps({"version": _VERSION, "runs": kept}, ensure_ascii=False, separators=(",\n", ": "))
         with suppress(OSError):
-            write_text(self._path, text + "\n")
+            write_text(self._path, text + "\n", within=self._experiment)
 
 
 def _digest(tool: Tool, unit: Unit) -> str:

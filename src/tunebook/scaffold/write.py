@@ -6,15 +6,17 @@ import contextlib
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tunebook.disk.atomic import write_text
+from tunebook.disk.inside import link_out, place_inside
 from tunebook.disk.manifest import Manifest, digest, is_edited, read_manifest, write_manifest
 from tunebook.disk.originals import original_of
-from tunebook.errors import Problem, UsageError
+from tunebook.errors import LinkError, Problem
 from tunebook.scaffold.reconcile import Action, Step
 
-__all__ = ["obstacles", "prune", "unwritable", "write_steps"]
+__all__ = ["Pruned", "obstacles", "prune", "unwritable", "write_steps"]
 
 
 def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[str]) -> None:
@@ -25,29 +27,38 @@ def write_steps(experiment: Path, steps: Sequence[Step], directories: Iterable[s
     """
     writing = [step for step in steps if step.writes]
     for folder in {os.path.dirname(step.path) for step in writing}:  # noqa: PTH120
-        _refuse_outside(experiment, folder)
+        place_inside(f"{experiment}/{folder}", experiment)
     if writing:
         _announce(experiment, writing)
     for step in writing:
         path = experiment / step.path
         if step.action is Action.OVERWRITE:
-            write_text(original_of(path), step.before or "")
-        write_text(path, step.after or "", executable=step.executable)
+            write_text(original_of(path, step.before), step.before or "", within=experiment)
+        write_text(path, step.after or "", within=experiment, executable=step.executable)
     _make_directories(experiment, directories)
 
 
 def obstacles(experiment: Path, paths: Iterable[str]) -> Iterator[Problem]:
     """Files, links and directories that block the files of a scaffolding, each once."""
     paths = list(paths)
+    yield from _links_out(experiment, paths)
     for folder in _folders(paths):
         place = experiment / folder
-        if place.is_symlink() and not _is_inside(experiment, folder):
-            yield Problem("leads out of the experiment's directory", folder, hint="remove the symbolic link")
-        elif place.exists() and not place.is_dir():
+        if place.exists() and not place.is_dir():
             yield Problem("is a file, but scaffolding makes a directory of this name", folder, hint="rename the file")
     for path in sorted(paths):
         if (experiment / path).is_dir():
             yield Problem("is a directory, but scaffolding writes a file of this name", path, hint="rename it")
+
+
+def _links_out(experiment: Path, paths: Iterable[str]) -> Iterator[Problem]:
+    found: dict[Problem, None] = {}
+    for path in paths:
+        try:
+            place_inside(f"{experiment}/{path}", experiment)
+        except LinkError as error:
+            found.update(dict.fromkeys(error.problems))
+    yield from found
 
 
 def unwritable(experiment: Path, paths: Iterable[str]) -> Iterator[Problem]:
@@ -65,7 +76,7 @@ def _folders(paths: Iterable[str]) -> list[str]:
 
 def _make_directories(experiment: Path, directories: Iterable[str]) -> None:
     for directory in directories:
-        folder = os.path.join(experiment, directory)  # noqa: PTH118  a sweep has thousands
+        folder = place_inside(f"{experiment}/{directory}", experiment)
         if not os.path.isdir(folder):  # noqa: PTH112
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103
 
@@ -79,32 +90,35 @@ def _announce(experiment: Path, steps: Sequence[Step]) -> None:
     write_manifest(experiment, Manifest(generated, manifest.jobs))
 
 
-def _refuse_outside(experiment: Path, folder: str) -> None:
-    """The plan's rules allow only single path components as names, so that only a symbolic link can lead elsewhere."""
-    if not _is_inside(experiment, folder):
-        raise UsageError(f"{folder} leads out of the experiment's directory", hint="remove the symbolic link")
+@dataclass(frozen=True)
+class Pruned:
+    """The orphans that no longer exist.
 
+    Attributes:
+        removed: those that pruning removed.
+        missing: those that were missing already: an interrupted pruning had removed them, or a person.
+    """
 
-def _is_inside(experiment: Path, folder: str) -> bool:
-    root = os.path.realpath(experiment)
-    real = os.path.realpath(os.path.join(experiment, folder))  # noqa: PTH118
-    return real == root or real.startswith(root + os.sep)
+    removed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 def prune(
     experiment: Path, lost: Sequence[Step], generated: Mapping[str, tuple[str, ...]], wanted: frozenset[str]
-) -> tuple[str, ...]:
-    """Removes orphans, except those that were edited or whose run holds results; returns the removed paths."""
+) -> Pruned:
+    """Removes orphans, except those that were edited or whose run holds results, and the directories left empty."""
     tops = {path.partition("/")[0] for path in wanted}
     removed = []
     for step in lost:
         if is_edited(step.before, generated.get(step.path, ())) or _holds_results(experiment, step.path, lost, tops):
             continue
-        (experiment / step.path).unlink()
+        folder, name = os.path.split(f"{experiment}/{step.path}")
+        os.unlink(f"{place_inside(folder, experiment)}/{name}")  # noqa: PTH108
         removed.append(step.path)
-    for path in removed:
+    missing = [path for path in generated if path not in wanted and not os.path.lexists(f"{experiment}/{path}")]
+    for path in missing:
         _remove_empty(experiment, PurePosixPath(path).parent)
-    return tuple(removed)
+    return Pruned(tuple(removed), tuple(path for path in missing if path not in removed))
 
 
 def _holds_results(experiment: Path, path: str, lost: Sequence[Step], tops: set[str]) -> bool:
@@ -122,6 +136,8 @@ def _holds_results(experiment: Path, path: str, lost: Sequence[Step], tops: set[
 
 def _remove_empty(experiment: Path, directory: PurePosixPath) -> None:
     """Removes the directories that pruning emptied, and the empty ``logs`` that scaffolding had made."""
+    if link_out([str(directory)], experiment):
+        return
     with contextlib.suppress(OSError):
         (experiment / directory / "logs").rmdir()
     for path in (directory, *directory.parents):

@@ -33,7 +33,7 @@ def write_data_record(context: Context) -> None:
     text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
     if found and read_text(context.experiment / DATA_RECORD) != text:
         with suppress(OSError):
-            write_text(context.experiment / DATA_RECORD, text)
+            write_text(context.experiment / DATA_RECORD, text, within=context.experiment)
 
 
 def trained_data(plan: Plan) -> dict[str, str | None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tunebook.errors import os_problem
 from tunebook.tools.hash_counts import HashCounts
 from tunebook.tools.runtime.data_files import DataReader, MissingReaderError, RawExample
 from tunebook.tools.runtime.data_formats import DATASET_TYPES, FormatReader, Record, answer_of, question_of
@@ -84,7 +85,7 @@ def read_dataset_facts(path: Path, dataset_type: str | None = None) -> DatasetFa
         if not path.exists():
             return None
     except OSError as error:
-        return DatasetFacts(problem=f"{path} cannot be read: {error.strerror}")
+        return DatasetFacts(problem=f"{path} cannot be read: {os_problem(error).message}")
     data = DataReader(path)
     formats = None
     if dataset_type is not None and dataset_type in DATASET_TYPES:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.disk.read import read_json
+from tunebook.errors import os_problem
 from tunebook.tools.runtime.lfs import is_lfs_pointer
 from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
 from tunebook.tools.weights import tensor_shapes, weight_problem
@@ -69,7 +70,7 @@ def read_model_facts(path: Path) -> ModelFacts | None:
             return None
         return _read(path)
     except OSError as error:
-        flaw = ModelFlaw(f"cannot be read: {error.strerror or error}", f"make {error.filename or path} readable")
+        flaw = ModelFlaw(f"cannot be read: {os_problem(error).message}", f"make {error.filename or path} readable")
         return ModelFacts(None, flaws=(flaw,))
 
 

@@ -87,7 +87,7 @@ class Overlaps:
         if self.use_cache:
             recent = dict(list(known.items())[-_MOST:]) | {key: [found.asked, found.equal, found.alike]}
             with suppress(OSError):
-                write_text(self.experiment / _CACHE, json.dumps(recent) + "\n")
+                write_text(self.experiment / _CACHE, json.dumps(recent) + "\n", within=self.experiment)
         return found
 
     def _known(self) -> dict[str, list[int]]:

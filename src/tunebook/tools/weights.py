@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tunebook.core.json_text import UNFIT, parse_json
+from tunebook.errors import os_problem
 from tunebook.tools.runtime.lfs import is_lfs_pointer
 
 __all__ = ["tensor_shapes", "weight_problem"]
@@ -32,7 +33,7 @@ def weight_problem(file: Path, tensors: Iterable[str] = ()) -> tuple[str, str]:
             return _safetensors_problem(file, tensors), again
         return _pickle_problem(file)
     except OSError as error:
-        return f"cannot be read: {error.strerror or error}", "make it readable"
+        return f"cannot be read: {os_problem(error).message}", "make it readable"
 
 
 def _safetensors_problem(file: Path, tensors: Iterable[str]) -> str:

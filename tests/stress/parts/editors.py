@@ -102,6 +102,7 @@ class _Table:
     patience: Patience
     random: Random
     saves: int
+    tries: int = 0
     updates: int = 0
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -134,6 +135,7 @@ class _Table:
             is_over = self.is_over.is_set()
             before = self.inode()
             tables.show([_report(number)], now=is_over)
+            self.tries += 1
             self.updates += self.inode() != before
             if is_over:
                 self.faults += self.found(f"| rank8 | running | {number} |")
@@ -183,10 +185,13 @@ def _run(setting: Setting) -> Outcome:
             found = pool.starmap(_work, tasks)
     count = sum(part.saves for part in found)
     faults = tuple(fault for part in found for fault in part.faults)
+    plans = sum(part.plans for part in found)
+    tries = sum(part.tries for part in found)
+    written = sum(part.updates for part in found)
+    copies = sum(part.warnings for part in found)
     figures = (
-        f"{count} saves of {len(_EDITORS)} kinds of editor in {sum(part.plans for part in found)} plans, "
-        f"{sum(part.updates for part in found)} updates written, {len(faults)} plans or edits lost, "
-        f"{sum(part.warnings for part in found)} copies kept, {time.monotonic() - begun:.0f} s"
+        f"{count} saves of {len(_EDITORS)} kinds of editor in {plans} plans, {tries} updates, {written} written, "
+        f"{len(faults)} plans or edits lost, {copies} copies kept, {time.monotonic() - begun:.0f} s"
     )
     return Outcome(figures=figures, faults=faults)
 
@@ -197,6 +202,7 @@ class _Found:
 
     plans: int
     saves: int
+    tries: int
     updates: int
     warnings: int
     faults: tuple[str, ...]
@@ -228,6 +234,7 @@ def _work(folder: Path, seed: int, plans: int, side_by_side: int, *, is_quick: b
     return _Found(
         plans=len(tables),
         saves=sum(table.saves for table in tables),
+        tries=sum(table.tries for table in tables),
         updates=sum(table.updates for table in tables),
         warnings=sum(len(table.warnings) for table in tables),
         faults=tuple(fault for table in tables for fault in table.faults),

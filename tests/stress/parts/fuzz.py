@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from stress.limits import Ended, limited
+from stress.bounded import Ended, limited
 from stress.part import Outcome, Part, Setting
 from stress.played_sweep import finished_sweep
 

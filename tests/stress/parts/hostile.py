@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from stress.limits import limited
+from stress.bounded import limited
 from stress.part import Outcome, Part, Setting
 from stress.played_sweep import finished_sweep
 

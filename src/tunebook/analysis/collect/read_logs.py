@@ -15,6 +15,7 @@ from tunebook.core.measures import Direction
 from tunebook.core.paths import ANALYSIS_MEMORY
 from tunebook.disk.atomic import write_text
 from tunebook.disk.read import read_json
+from tunebook.errors import os_problem
 from tunebook.tools.results import EvaluationResults, LoggedMetric, LogHeader, Samples
 
 __all__ = ["EvaluationLog", "LogReader", "UnreadableLog"]
@@ -93,7 +94,7 @@ class LogReader:
             try:
                 stat = path.stat()
             except OSError as error:
-                unreadable.append(UnreadableLog(shown, error.strerror or str(error)))
+                unreadable.append(UnreadableLog(shown, os_problem(error).message))
                 continue
             if shown == name:
                 stamps[name] = f"{stat.st_size}.{stat.st_mtime_ns}"
@@ -161,7 +162,7 @@ def _remember_headers(experiment: Path, logs: Mapping[str, EvaluationLog]) -> No
         entries.append(vars(log) | {"header": vars(log.header)})
     document = {"version": _VERSION, "logs": entries}
     text = json.dumps(document, ensure_ascii=False, indent=0, default=_plain) + "\n"
-    write_text(experiment / _HEADER_CACHE, text)
+    write_text(experiment / _HEADER_CACHE, text, within=experiment)
 
 
 def _plain(value: Any) -> Any:
@@ -197,4 +198,4 @@ def _remember_samples(experiment: Path, samples: Mapping[str, Samples], stamps: 
     rows = []
     for path, found in sorted(samples.items()):
         rows.append({"version": _VERSION, "log": path, "stamp": stamps[path]} | row_of(found))
-    write_parquet(experiment / _SAMPLE_CACHE, pa.Table.from_pylist(rows))
+    write_parquet(experiment / _SAMPLE_CACHE, pa.Table.from_pylist(rows), within=experiment)

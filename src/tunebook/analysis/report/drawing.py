@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
+from tunebook.analysis.destination import FIGURES, Destination
 from tunebook.analysis.report.library import library
 from tunebook.core.json_text import parse_json
 from tunebook.disk.atomic import write_bytes, write_text
@@ -28,23 +29,23 @@ def paths_of(figure: Figure, folder: Path) -> tuple[Path, Path]:
     return folder / f"{figure.name}.svg", folder / f"{figure.name}.png"
 
 
-def draw(figures: Sequence[Figure], size: FigureSize, folder: Path, memory: Path, *, apart: bool = False) -> None:
+def draw(figures: Sequence[Figure], size: FigureSize, destination: Destination, *, apart: bool = False) -> None:
     """Writes figures; of one that comes out the same nothing is written: programs that watch it see real changes only.
 
     Args:
-        memory: the directory that keeps Vega's scripts, which another process makes too.
+        destination: its memory keeps Vega's scripts, which another process makes too.
         apart: whether to draw in another process, since this one holds much already.
 
     Raises:
         ToolError: the other process failed.
     """
     if not (apart and sys.executable):
-        _draw_here(figures, size, folder)
+        _draw_here(figures, size, destination)
         return
     document = {
         "size": asdict(size),
-        "folder": str(folder),
-        "memory": str(memory),
+        "folder": str(destination.folder),
+        "memory": str(destination.memory),
         "figures": [_to_json(figure) for figure in figures],
     }
     command = [sys.executable, "-P", "-m", __name__]  # no module of the current directory
@@ -59,20 +60,22 @@ def _to_json(figure: Figure) -> dict[str, Any]:
     return values | {"spec": dict(figure.spec)}
 
 
-def _draw_here(figures: Sequence[Figure], size: FigureSize, folder: Path) -> None:
+def _draw_here(figures: Sequence[Figure], size: FigureSize, destination: Destination) -> None:
+    folder, root = destination.folder / FIGURES, destination.root
     for figure in figures:
         svg, png = paths_of(figure, folder)
         text = svg_of(figure, size)
         if read_text(svg) != text or not png.exists():
-            write_bytes(png, png_of(text, size))
-            write_text(svg, text)  # last: the SVG says that both are up to date
+            write_bytes(png, png_of(text, size), within=root)
+            write_text(svg, text, within=root)  # last: the SVG says that both are up to date
 
 
 def _main() -> None:
     document = parse_json(sys.stdin.read())
-    library(Path(document["memory"]))
+    destination = Destination(Path(document["folder"]), Path(document["memory"]))
+    library(destination)
     figures = [Figure(**values) for values in document["figures"]]
-    _draw_here(figures, FigureSize(**document["size"]), Path(document["folder"]))
+    _draw_here(figures, FigureSize(**document["size"]), destination)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tunebook.analysis.charts.figure import Figure, FigureSize
+from tunebook.analysis.destination import FIGURES, Destination
 from tunebook.analysis.report.drawing import draw, paths_of
 from tunebook.disk.atomic import write_text
+from tunebook.disk.inside import place_inside
 from tunebook.disk.read import read_json
 from tunebook.disk.stamps import NEVER_FRESH_NS, files_below, stamp_of
 from tunebook.tools.installed_code import installed_code
@@ -21,24 +23,25 @@ _MEMORY = "figures.json"
 
 
 def write_figures(
-    folder: Path, memory: Path, figures: Sequence[Figure], size: FigureSize, *, apart: bool = False
+    destination: Destination, figures: Sequence[Figure], size: FigureSize, *, apart: bool = False
 ) -> list[str]:
     """Writes every figure that has data, and removes those of an earlier analysis that have none now.
 
     Args:
-        folder: where the figures go.
-        memory: the directory that remembers how they were drawn.
+        destination: the figures go into a directory of their own in its folder; its memory has how they were drawn.
         apart: whether to draw in another process, since this one holds much already.
 
     Returns:
         The names of all files.
     """
+    folder, memory = destination.folder / FIGURES, destination.memory
+    place_inside(folder, destination.root)
     remembered = _read(memory / _MEMORY)
     drawn = [figure for figure in figures if figure.spec]
     keys = {figure.name: _key(figure, size) for figure in drawn}
     new = [each for each in drawn if remembered.get(each.name) != _state(keys[each.name], *paths_of(each, folder))]
     if new:
-        draw(new, size, folder, memory, apart=apart)
+        draw(new, size, destination, apart=apart)
     states: dict[str, str] = {}
     written: list[str] = []
     for figure in drawn:
@@ -50,7 +53,7 @@ def write_figures(
         if is_ours and path.name not in written:
             path.unlink(missing_ok=True)
     if states != remembered:
-        write_text(memory / _MEMORY, json.dumps(states, indent=0) + "\n")
+        write_text(memory / _MEMORY, json.dumps(states, indent=0) + "\n", within=destination.root)
     return written
 
 

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tunebook import __version__
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.theme import DARK, IN_DARK, LIGHT
+from tunebook.analysis.destination import Destination
 from tunebook.analysis.formatting import significance_mark
 from tunebook.analysis.report.content import CODE, Block, Content, Table
 from tunebook.analysis.report.library import library
@@ -42,19 +42,19 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _IN_SCRIPT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
-def report_html(content: Content, *, refresh_s: int | None = None, memory: Path | None = None) -> str:
+def report_html(content: Content, *, refresh_s: int | None = None, destination: Destination | None = None) -> str:
     """The page.
 
     Args:
         refresh_s: after how many seconds an unfinished experiment's page loads itself again; ``None`` for never.
-        memory: the directory that keeps Vega's scripts; ``None`` to make them anew.
+        destination: its memory keeps Vega's scripts; ``None`` to make them anew.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, auto_reload=False)
     template = environment.from_string(_text("report.html.j2"))
-    own_library, script, style = library(memory), "".join(map(_text, _SCRIPTS)), _text("report.css")
+    own_library, script, style = library(destination), "".join(map(_text, _SCRIPTS)), _text("report.css")
     page: str = template.render(
         content=content,
         kind_of=lambda block: type(block).__name__,

@@ -5,28 +5,28 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
+from tunebook.analysis.destination import Destination
 from tunebook.disk.atomic import write_text
 from tunebook.disk.read import read_text
 
 __all__ = ["library"]
 
 
-def library(memory: Path | None = None) -> str:
+def library(destination: Destination | None = None) -> str:
     """Vega, Vega-Lite and Vega-Embed in one script, with their names to themselves.
 
     Args:
-        memory: a directory that keeps the script; ``None`` to make it anew.
+        destination: its memory keeps the script; ``None`` to make it anew.
     """
-    if memory is None:
+    if destination is None:
         return _bundle()
-    path = memory / f"vega-{version('vl-convert-python')}.js"
+    path = destination.memory / f"vega-{version('vl-convert-python')}.js"
     digest, _, text = (read_text(path) or "").partition("\n")
     if digest == _digest(text):
         return text
     text = _bundle()
-    write_text(path, f"{_digest(text)}\n{text}")
+    write_text(path, f"{_digest(text)}\n{text}", within=destination.root)
     return text
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.figure import FigureSize
 from tunebook.analysis.data_files import write_csv, write_parquet
-from tunebook.analysis.destination import Destination
+from tunebook.analysis.destination import FIGURES, Destination
 from tunebook.analysis.frames import FRAMES
 from tunebook.analysis.report.figure_files import write_figures
 from tunebook.analysis.report.html import report_html
@@ -24,7 +23,6 @@ __all__ = ["ReportOptions", "write_report"]
 
 _PARQUET_ONLY = ("curves", "samples")  # the long ones
 _MANY = 30_000  # answers and steps
-_FIGURES = "figures"  # below the report's directory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +51,21 @@ def write_report(
         destination: its folder is in the directory that the paths of logs are relative to.
         as_of: the time of the analysis, in words; the report of an unfinished experiment shows it.
     """
-    folder, memory = destination.folder, destination.memory
+    folder, root = destination.folder, destination.root
     drawn = figures(analysis)
-    figure_names = write_figures(folder / _FIGURES, memory, drawn, options.size, apart=_is_large(analysis))
+    figure_names = write_figures(destination, drawn, options.size, apart=_is_large(analysis))
     content = content_of(analysis, drawn, as_of=as_of)
     texts = {
         "report.md": markdown_report(content),
         BIBLIOGRAPHY: methods_of(analysis).bibtex,
-        "report.html": report_html(content, refresh_s=options.refresh_s, memory=memory),
+        "report.html": report_html(content, refresh_s=options.refresh_s, destination=destination),
     }
     if options.latex:
         texts |= {f"latex/{name}": text for name, text in latex_tables(content).items()}
     for name, text in texts.items():
         if read_text(folder / name) != text:
-            write_text(folder / name, text)
-    return (*texts, *_write_data(folder, analysis), *(f"{_FIGURES}/{name}" for name in figure_names))
+            write_text(folder / name, text, within=root)
+    return (*texts, *_write_data(destination, analysis), *(f"{FIGURES}/{name}" for name in figure_names))
 
 
 def _is_large(analysis: Analysis) -> bool:
@@ -76,14 +74,15 @@ def _is_large(analysis: Analysis) -> bool:
     return answers + sum(training.steps for training in analysis.trainings) > _MANY
 
 
-def _write_data(folder: Path, analysis: Analysis) -> list[str]:
+def _write_data(destination: Destination, analysis: Analysis) -> list[str]:
     """Tables are both CSV, for every spreadsheet, and Parquet, which keeps types."""
+    folder, root = destination.folder, destination.root
     written = []
     for name, frame_of in FRAMES.items():
         frame = frame_of(analysis)
-        write_parquet(folder / f"{name}.parquet", frame)
+        write_parquet(folder / f"{name}.parquet", frame, within=root)
         written.append(f"{name}.parquet")
         if name not in _PARQUET_ONLY:
-            write_csv(folder / f"{name}.csv", frame)
+            write_csv(folder / f"{name}.csv", frame, within=root)
             written.append(f"{name}.csv")
     return written

@@ -13,6 +13,7 @@ __all__ = ["is_open", "literal"]
 _CODE = re.compile(r"(?P<fence>`+)(?P<text>.*?)(?<!`)(?P=fence)(?!`)(?P<rest>.*)", re.DOTALL)
 # The opening mark to the marks that may close it: German texts close with the mark that opens English ones.
 _TYPOGRAPHIC = {"“": "”", "„": "“”", "«": "»", "»": "«", "‘": "’", "‚": "‘’", "”": "”"}
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _TICK = re.compile(r"\s*[✓✔✅☑]?\s*")
 _ANY_QUOTES = re.compile(r"[\"“”„«»].*[\"“”„«»]", re.DOTALL)
 
@@ -52,6 +53,9 @@ def is_open(text: str) -> bool:
 
 def _json_string(text: str) -> str:
     value, end = json.JSONDecoder(strict=False).raw_decode(text)
+    half = _HALF_CHARACTER.search(str(value))
+    if half:
+        raise ValueError(f"\\u{ord(half[0]):04x} is half a character")
     return _alone(str(value), text[end:])
 
 

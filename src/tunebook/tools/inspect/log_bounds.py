@@ -82,7 +82,7 @@ def check_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, most: int
 def _unpacked_size(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> int:
     """Unpacks it piece by piece, as far as the bound."""
     stated, total = member.file_size, 0
-    member.file_size = most + 1  # otherwise reading ends at the stated size, at which inspect-ai does not stop
+    member.file_size = most + 2 * _CHUNK  # otherwise reading ends at the stated size, at which inspect-ai does not stop
     try:
         with archive.open(member) as stream:
             while total <= most and (chunk := stream.read(_CHUNK)):

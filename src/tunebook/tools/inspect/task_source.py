@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 
 from tunebook.disk.read import read_bytes
+from tunebook.errors import os_problem
 from tunebook.tools.task_script import TaskFunction, TaskScript
 
 __all__ = ["read_task_script"]
@@ -35,7 +36,7 @@ def read_task_script(path: Path, *, is_alone: bool = True) -> TaskScript | None:
             return TaskScript(unread=_newer(source))
         _refuse_errors(tree, is_alone=is_alone)
     except OSError as error:
-        return TaskScript(problem=f"cannot be read: {error.strerror or error}")
+        return TaskScript(problem=f"cannot be read: {os_problem(error).message}")
     except SyntaxError as error:
         return TaskScript(problem=f"is not valid Python: {_reason(error)}")
     except (ValueError, RecursionError) as error:

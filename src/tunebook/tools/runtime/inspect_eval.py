@@ -1,12 +1,11 @@
 """Starts inspect-ai's own command line so that nothing but the job's script and the task steers the evaluation.
 
-Before inspect-ai is imported, :mod:`tunebook.tools.runtime.steering` removes variables and hides ``.env`` files, and
-this module offers the ``hf`` provider the loader of :mod:`tunebook.tools.runtime.evaluated_model`, or the model behind
-a server (:mod:`tunebook.tools.runtime.served_model`).
+Before inspect-ai's command line is imported, ``.env`` files are hidden, and this module offers the ``hf`` provider the
+loader of :mod:`tunebook.tools.runtime.evaluated_model`, or the model behind a server
+(:mod:`tunebook.tools.runtime.served_model`).
 
-Runs inside jobs (``python -P -m tunebook.tools.runtime.inspect_eval --record FILE eval …``, for a served evaluation
-with ``--service FILE --served FILE`` before ``eval``), and needs nothing else of tunebook. It becomes inspect-ai:
-signals and exit codes are inspect-ai's.
+Runs inside jobs, in a process that :mod:`tunebook.tools.runtime.inspect_evaluation` gives up to it, and needs nothing
+else of tunebook. It becomes inspect-ai: signals and exit codes are inspect-ai's.
 """
 
 from __future__ import annotations
@@ -22,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.evaluated_model import hide_old_torchao, load_evaluated_model, model_in_effect
+from tunebook.tools.runtime.lean_start import start_transformers_lean
 from tunebook.tools.runtime.served_client import ServedError
 from tunebook.tools.runtime.served_model import ServedModel, answer_by_server, connect
-from tunebook.tools.runtime.steering import ignore_dotenv, remove_steering, report_removed
+from tunebook.tools.runtime.steering import ignore_dotenv
 
-__all__ = ["LOADER", "Models", "main", "offer_loader"]
+__all__ = ["LOADER", "Models", "main", "offer_loader", "report_missing"]
 
 LOADER = "TunebookEvaluatedModel"
 """The name that the ``hf`` provider finds in Transformers (its model argument ``auto_model_class``)."""
@@ -104,7 +104,6 @@ def main(arguments: Sequence[str]) -> int:
     ``--service`` and ``--served`` name the description of a server and what is asked of it.
     """
     given = _given(arguments)
-    report_removed(remove_steering(os.environ))
     # inspect-ai knows models by their names: answers of an earlier training of the same run would be found again.
     os.environ["INSPECT_CACHE_DIR"] = str(given.record.parent / "answers")
     hide_old_torchao()
@@ -112,18 +111,24 @@ def main(arguments: Sequence[str]) -> int:
     models = Models(given.record, given.service, asked)
     try:
         ignore_dotenv()
+        start_transformers_lean()
         offer_loader(models)
         if given.service:
             answer_by_server()
         command = _command()
     except ImportError as error:
-        sys.stderr.write(f"tunebook: {error}: install what evaluations need (pip install 'tunebook[inspect]')\n")
-        return 1
+        return report_missing(error)
     sys.argv = ["inspect", *given.inspect]
     try:
         return int(command() or 0)
     finally:
         models.close()
+
+
+def report_missing(error: ImportError) -> int:
+    """Writes on stderr that the environment lacks a package, and returns the exit code."""
+    sys.stderr.write(f"tunebook: {error}: install what evaluations need (pip install 'tunebook[inspect]')\n")
+    return 1
 
 
 def _command() -> Callable[[], int | None]:
@@ -132,7 +137,3 @@ def _command() -> Callable[[], int | None]:
         found: Callable[[], int | None] = entry.load()
         return found
     raise ImportError("inspect-ai is not installed here")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,15 +1,13 @@
 """An evaluation job's checks: before inspect-ai, the model is complete; after it, the log shows what was asked for.
 
-Runs inside the job (``python -m tunebook.tools.runtime.inspect_job``). Imports only other modules of this package.
-Every failure is one line on stderr and exit code 1.
+Runs inside the job, in :mod:`tunebook.tools.runtime.inspect_evaluation`. Imports only other modules of this package.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from tunebook.tools.runtime.inspect_log import Asked, chosen_by_task, difference
 from tunebook.tools.runtime.job_errors import JobError
 from tunebook.tools.runtime.model_files import read_chat_template
 
-__all__ = ["Files", "main", "prepare", "verify"]
+__all__ = ["Files", "prepare", "reported", "verify"]
 
 
 def prepare(
@@ -188,55 +186,11 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tunebook.tools.runtime.inspect_job")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    before = verbs.add_parser("prepare")
-    before.add_argument("--model-path", type=Path, required=True)
-    before.add_argument("--out", type=Path, required=True)
-    before.add_argument("--precision", required=True)
-    before.add_argument("--base", type=Path)
-    before.add_argument("--sample", action="store_true")
-    before.add_argument("--plain-text", action="store_true")
-    before.add_argument("--inference", default="")
-    after = verbs.add_parser("verify")
-    after.add_argument("--model", required=True)
-    after.add_argument("--log-dir", type=Path, required=True)
-    after.add_argument("--since", type=float, required=True)
-    for option in ("--model-config", "--task-config", "--asked", "--in-effect", "--out"):
-        after.add_argument(option, type=Path, required=True)
-    return parser.parse_args(arguments)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """``prepare --model-path DIR --out FILE --precision P …``, or ``verify --log-dir DIR --since S … --out FILE``."""
-    given = _arguments(arguments)
+def reported(step: Callable[[], None]) -> int:
+    """Runs a step of the job and returns its exit code; a failure is one line on stderr."""
     try:
-        if given.verb == "prepare":
-            prepare(
-                given.model_path,
-                given.out,
-                precision=given.precision,
-                base=given.base,
-                sample=given.sample,
-                plain_text=given.plain_text,
-                inference=given.inference,
-            )
-        else:
-            files = Files(
-                logs=given.log_dir,
-                since=given.since,
-                model_arguments=given.model_config,
-                task_arguments=given.task_config,
-                asked=given.asked,
-                in_effect=given.in_effect,
-            )
-            verify(files, given.out, model=given.model)
+        step()
     except (JobError, OSError, ValueError) as error:
         sys.stderr.write(f"tunebook: {error}\n")
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

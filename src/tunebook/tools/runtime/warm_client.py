@@ -1,8 +1,6 @@
-"""Runs a module for an evaluation job: in a copy of the process that several evaluations share, or by itself.
+"""Asks the process that several evaluations share to run a module in a copy of itself.
 
-``python -P -m tunebook.tools.runtime.warm_client [--model FILE] MODULE ARGUMENT …`` does what ``python -P -m MODULE
-ARGUMENT …`` does. If the variable ``TUNEBOOK_SERVICE`` names a file of
-:mod:`tunebook.tools.runtime.warm_evaluations`, the module runs there, and only there once it has been asked for.
+The variable ``TUNEBOOK_SERVICE`` names a file of :mod:`tunebook.tools.runtime.warm_evaluations`, which is that process.
 
 Runs inside jobs, and needs nothing of tunebook and nothing but Python's own library.
 """
@@ -18,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["KIND", "main", "read_message", "write_message"]
+__all__ = ["KIND", "ask", "read_message", "shared_process", "write_message"]
 
 KIND = "warm evaluations"
 _LENGTH = struct.Struct("!Q")
@@ -54,7 +52,7 @@ def _rest(connection: socket.socket, size: int) -> bytes:
     return content
 
 
-def _connection() -> socket.socket | None:
+def shared_process() -> socket.socket | None:
     """The connection to the shared process; ``None`` if there is none that can be reached."""
     file = os.environ.get("TUNEBOOK_SERVICE")
     if not file:
@@ -70,19 +68,16 @@ def _connection() -> socket.socket | None:
     return connection
 
 
-def main(arguments: Sequence[str]) -> int:
-    """``[--model FILE] MODULE ARGUMENT …``: the file has the arguments of the model's loader."""
-    model = None
-    if arguments[:1] == ["--model"]:
-        model = json.loads(Path(arguments[1]).read_text(encoding="utf-8"))
-        arguments = arguments[2:]
-    module, *rest = arguments
-    connection = _connection()
+def ask(connection: socket.socket, module: str, arguments: Sequence[str], *, model: dict[str, Any]) -> int:
+    """Has a copy of the shared process do what ``python -P -m MODULE ARGUMENT …`` does here, and returns its exit code.
+
+    Args:
+        connection: as :func:`shared_process` returns it.
+        model: the arguments of the model's loader.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
-    if connection is None:
-        os.execv(sys.executable, [sys.executable, "-P", "-m", module, *rest])  # noqa: S606  this very Python
-    document = {"module": module, "arguments": rest, "directory": os.getcwd(), "model": model}  # noqa: PTH109
+    document = {"module": module, "arguments": list(arguments), "directory": os.getcwd(), "model": model}  # noqa: PTH109
     document["environment"] = dict(os.environ)
     with connection:
         try:
@@ -92,7 +87,3 @@ def main(arguments: Sequence[str]) -> int:
             sys.stderr.write("tunebook: the process that evaluations share has died\n")
             return 1
     return int(answer["code"])
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

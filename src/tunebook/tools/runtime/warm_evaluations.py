@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.evaluated_model import hide_old_torchao, keep_model
+from tunebook.tools.runtime.lean_start import start_inspect_lean, start_transformers_lean
 from tunebook.tools.runtime.steering import ignore_dotenv, remove_steering
 from tunebook.tools.runtime.warm_client import KIND, read_message, write_message
 
@@ -180,6 +181,8 @@ def _import_all() -> None:
     hide_old_torchao()
     with suppress(ImportError):
         ignore_dotenv()  # before inspect-ai, which takes the search from the package once
+    start_inspect_lean()
+    start_transformers_lean()
     for name in _PRELOADED:
         with suppress(Exception):
             importlib.import_module(name)

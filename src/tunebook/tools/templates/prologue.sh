@@ -8,6 +8,7 @@ started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 inputs_digest=
 input_digests=()
 input_places=()
+listing=
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/tunebook.XXXXXXXX")
 
 quoted() {
@@ -23,6 +24,7 @@ finish() {
     local code=$?
     trap - EXIT
     trap '' TERM INT USR2 # a second signal must not cut the outcome short
+    [ -z "$listing" ] || wait "$listing" || true # the versions, which appear before the outcome
     rm -rf -- "$scratch"
     {
         printf '{"exit_code": %d, "started": "%s", "ended": "%s", "host": "%s", "tag": "%s", ' \

@@ -1,0 +1,73 @@
+"""Appends lines to files that only grow, inside the experiment that they belong to."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from tunebook.disk.atomic import named, sync_directory
+from tunebook.disk.inside import place_inside
+
+__all__ = ["append_lines"]
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def append_lines(path: Path, lines: bytes, *, within: Path, head: bytes = b"", durable: bool = False) -> int:
+    """Appends whole lines; a last line that a crash has torn is closed first.
+
+    Args:
+        within: the experiment's directory.
+        head: the first line of a new file.
+        durable: whether to return only when the lines are on the disk.
+
+    Returns:
+        The place of the first of these lines in the file, if nobody else appended to it at the same moment.
+
+    Raises:
+        LinkError: a symbolic link leads out of the experiment.
+        OSError: they could not be written; the error names the file.
+    """
+    target = place_inside(path, within)
+    try:
+        return _append(target, lines, head=head, durable=durable)
+    except OSError as error:
+        raise named(error, os.fspath(path)) from error
+
+
+def _append(target: str, lines: bytes, *, head: bytes, durable: bool) -> int:
+    handle = _open(target)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        before = b""
+        is_new = status.st_size == 0
+        if is_new:
+            before = head
+        elif os.pread(handle, 1, status.st_size - 1) != b"\n":
+            before = b"\n"
+        _write_all(handle, before + lines)
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+    if durable and is_new:
+        sync_directory(os.path.dirname(target))  # noqa: PTH120
+    return status.st_size + len(before)
+
+
+def _open(target: str) -> int:
+    try:
+        return os.open(target, _FLAGS, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+        return os.open(target, _FLAGS, 0o666)
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:  # a disk that becomes full takes a part
+        rest = rest[os.write(handle, rest) :]
