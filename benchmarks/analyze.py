@@ -1,22 +1,23 @@
 """What 1,000 runs with 1,000 evaluations cost to analyze: first, with one new log, and again with nothing new.
 
-Writes a sweep with real inspect-ai logs first (that takes some minutes and is not counted), then prints the seconds and
-the memory of fresh processes, beside those of inspect-ai when it reads the same logs: no analysis can do with less.
+Writes a sweep with real inspect-ai logs first (that takes some minutes and is not counted), then measures fresh
+processes, beside inspect-ai when it reads the same logs: no analysis can do with less.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from measure import TUNEBOOK, Cost, measured, ratio
+from results import Row, report
 
 from support.sweeps import Sweep, SweepRun
 
@@ -44,13 +45,12 @@ def sweep(count: int, samples: int) -> Sweep:
 
 
 def main() -> None:
-    """Prints a table."""
+    """Reports one row per analysis."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--samples", type=int, default=40)
     parser.add_argument("--keep", type=Path, help="where to keep the sweep; an existing one is used again")
     given = parser.parse_args()
-    tunebook = shutil.which("tunebook", path=str(Path(sys.executable).parent)) or "tunebook"
     with tempfile.TemporaryDirectory() as folder:
         experiment = given.keep or Path(folder, "sweep")
         if not experiment.is_dir():
@@ -60,26 +60,26 @@ def main() -> None:
         for name in (".tunebook", "analysis"):
             shutil.rmtree(experiment / name, ignore_errors=True)
         logs = [str(path) for path in sorted(experiment.glob("*/eval/logs/*.eval"))]
-        rows = [("inspect-ai reads its logs", *measured([sys.executable, "-c", _PEER, *logs], experiment))]
-        rows.append(("tunebook analyze, first", *measured([tunebook, "analyze"], experiment)))
+        peer = measured([sys.executable, "-c", _PEER, *logs], experiment)
+        costs = {"first": _analyzed(experiment)}
         Path(logs[0]).touch()
-        rows.append(("one log is new", *measured([tunebook, "analyze"], experiment)))
-        rows.append(("nothing is new", *measured([tunebook, "analyze"], experiment)))
-    print(f"{given.runs} runs, {given.runs + 1} evaluations of {given.samples} samples")
-    print(f"{'':<28}{'CPU s':>8}{'wall s':>8}{'MB':>8}")
-    for name, cpu, wall, memory in rows:
-        print(f"{name:<28}{cpu:8.2f}{wall:8.2f}{memory:8.0f}")
+        costs["one log is new"] = _analyzed(experiment)
+        costs["nothing is new"] = _analyzed(experiment)
+    rows = [
+        Row(
+            work=f"`analyze`, {name}",
+            measured=str(cost),
+            peer=f"inspect-ai reads its logs: {peer}",
+            ratio=ratio(cost, peer),
+        )
+        for name, cost in costs.items()
+    ]
+    title = f"Analysis of {given.runs:,} runs, {given.runs + 1:,} evaluations of {given.samples} samples"
+    report(title, rows, packages=("inspect-ai",))
 
 
-def measured(command: list[str], cwd: Path) -> tuple[float, float, float]:
-    """CPU seconds with those of child processes, wall seconds, and the memory of the largest process in MB."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    if os.waitstatus_to_exitcode(status) not in {0, 4}:
-        raise SystemExit(f"{command[0]} failed")
-    return used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024
+def _analyzed(experiment: Path) -> Cost:
+    return measured([TUNEBOOK, "analyze"], experiment, codes=frozenset({0, 4}))
 
 
 if __name__ == "__main__":

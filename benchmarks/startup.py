@@ -1,43 +1,45 @@
-"""Start-up of the command line, next to its peer: the import of Typer and Rich alone, measured in the same run.
-
-Prints the median CPU time of several repetitions (user and system), since the clock on the wall depends on the load of
-the machine.
-"""
+"""Start-up of the command line, next to its peer: the import of Typer and Rich alone, measured in the same run."""
 
 from __future__ import annotations
 
-import resource
-import statistics
-import subprocess
+import argparse
 import sys
-from collections.abc import Sequence
+import tempfile
 from pathlib import Path
 
+from measure import TUNEBOOK, ratio, taking_turns
+from results import Row, report
+from status import complete, write_experiment
+
 _REPETITIONS = 11
-_TUNEBOOK = str(Path(sys.executable).with_name("tunebook"))
-_PEER = [sys.executable, "-c", "import typer, rich.console"]
-_COMMANDS = (["--help"], ["--version"], ["status", "--help"], ["run", "--help"])
+_PEER = "import typer, rich.console"
+_COMMANDS = ("--help", "--version", "status", "status --help", "run --help")
+_GOALS = {"--help": "≤ 2.5 ×", "--version": "≤ 2.5 ×", "status": "≤ 2.5 ×"}
 
 
 def main() -> None:
-    """Alternates between the peer and each command, so that both meet the same load."""
-    names = ["import typer, rich.console", *(f"tunebook {' '.join(command)}" for command in _COMMANDS)]
-    programs = [_PEER, *([_TUNEBOOK, *command] for command in _COMMANDS)]
-    times_s: list[list[float]] = [[] for _ in programs]
-    for _ in range(_REPETITIONS):
-        for program, measured in zip(programs, times_s, strict=True):
-            measured.append(_cpu_s(program))
-    peer_s = statistics.median(times_s[0])
-    for name, measured in zip(names, times_s, strict=True):
-        median_s = statistics.median(measured)
-        print(f"{name}: {1000 * median_s:.0f} ms, {median_s / peer_s:.2f} times the peer")
-
-
-def _cpu_s(program: Sequence[str]) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(program, stdout=subprocess.DEVNULL, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    """Reports one row per command; ``status`` looks at a small experiment whose jobs are completed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=_REPETITIONS)
+    repetitions = parser.parse_args().repetitions
+    with tempfile.TemporaryDirectory() as folder:
+        experiment = write_experiment(Path(folder), 3, data_mib=0)
+        complete(experiment)
+        commands = {_PEER: [sys.executable, "-c", _PEER]}
+        commands |= {command: [TUNEBOOK, *command.split()] for command in _COMMANDS}
+        costs = taking_turns(commands, repetitions, experiment)
+    peer = costs.pop(_PEER)
+    rows = [
+        Row(
+            work=f"`tunebook {command}`",
+            measured=str(cost),
+            peer=f"`{_PEER}`: {peer}",
+            ratio=ratio(cost, peer),
+            goal=_GOALS.get(command, ""),
+        )
+        for command, cost in costs.items()
+    ]
+    report(f"Start-up, the median of {repetitions}", rows, packages=("typer", "rich"))
 
 
 if __name__ == "__main__":

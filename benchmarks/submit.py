@@ -13,10 +13,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from results import Row, report
 
 from support.bash_jobs import Experiment
 from support.slurm_cluster import Cluster, cluster_at, why_not
@@ -32,7 +35,7 @@ _EVALUATION_S = 5
 
 
 def main() -> int:
-    """Prints the figures."""
+    """Reports what was measured."""
     if reason := why_not():
         print(reason)
         return 1
@@ -40,12 +43,35 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with cluster_at(folder / "cluster", max_jobs=20000) as cluster, _counted(cluster, folder / "bin") as calls:
-            _submission(folder, runs, calls)
+            submission = _submission(folder, runs, calls)
             cluster.clear()
-            _peers(folder)
+            peers_ms = list(_peers(folder))
             cluster.clear()
-            _makespan(folder)
+            makespan = list(_makespan(folder))
+    title = f"Submission of {runs:,} trainings and {runs:,} evaluations on a real SLURM of one node"
+    report(title, [*_compared(submission, peers_ms), *makespan], packages=("submitit",))
     return 0
+
+
+@dataclass(frozen=True)
+class _Submission:
+    """What a submission of tunebook's cost; ``calls`` names the programs of SLURM that were called."""
+
+    jobs: int
+    took_s: float
+    calls: str
+    poll_s: float
+
+
+def _compared(submission: _Submission, peers_ms: Sequence[tuple[str, float | None]]) -> Iterator[Row]:
+    own_ms = 1000 * submission.took_s / submission.jobs
+    measured = f"{submission.took_s:.2f} s, {own_ms:.1f} ms a job, {submission.calls}"
+    for name, peer_ms in peers_ms:
+        peer, ratio = f"{name}: not installed", ""
+        if peer_ms is not None:
+            peer, ratio = f"{name}: {peer_ms:.1f} ms a job", f"{own_ms / peer_ms:.2f} ×"
+        yield Row(work="`run --detach`", measured=measured, peer=peer, ratio=ratio, goal="2 calls")
+    yield Row(work=f"one poll of {submission.jobs:,} jobs", measured=f"{submission.poll_s:.3f} s")
 
 
 @contextmanager
@@ -69,31 +95,34 @@ def _sweep(path: Path, runs: int) -> Experiment:
     return experiment
 
 
-def _submission(folder: Path, runs: int, calls: Path) -> None:
+def _submission(folder: Path, runs: int, calls: Path) -> _Submission:
     experiment = _sweep(folder / "sweep", runs)
     executor = SlurmExecutor.create(ExecutorOptions())
     calls.write_text("")
     begun = time.perf_counter()
-    report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=LoopOptions(detach=True))
+    done = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=LoopOptions(detach=True))
     took = time.perf_counter() - begun
     names = calls.read_text().split()
     told = ", ".join(f"{names.count(name)} {name}" for name in sorted(set(names)))
-    print(f"tunebook: {len(report.submitted)} jobs submitted in {took:.2f} s with {len(names)} calls ({told})")
-    ids = [job.job_id for job in report.jobs]
+    ids = [job.job_id for job in done.jobs]
     begun = time.perf_counter()
     statuses = executor.poll(ids)
-    print(f"tunebook: one poll of {len(statuses)} jobs {time.perf_counter() - begun:.3f} s")
+    poll_s = time.perf_counter() - begun
+    if len(statuses) != len(ids):
+        raise SystemExit(f"{len(ids)} jobs were submitted, and SLURM knows {len(statuses)} of them")
+    return _Submission(len(done.submitted), took, f"{len(names)} calls ({told})", poll_s)
 
 
-def _peers(folder: Path) -> None:
+def _peers(folder: Path) -> Iterator[tuple[str, float | None]]:
+    """Milliseconds a job; ``None`` for a peer that is not installed."""
     experiment = _sweep(folder / "peer", _PEER_JOBS // 2)
     begun = time.perf_counter()
     for job in experiment.jobs:
         command = ["sbatch", "--parsable", str(experiment.path / job.script)]
         subprocess.run(command, cwd=experiment.path / job.directory, capture_output=True, check=True)
-    _tell("one sbatch a job", time.perf_counter() - begun)
+    yield "one `sbatch` a job", 1000 * (time.perf_counter() - begun) / _PEER_JOBS
     if find_spec("submitit") is None:
-        print("submitit: not installed")
+        yield "submitit, single jobs", None
         return
     import submitit
 
@@ -101,30 +130,35 @@ def _peers(folder: Path) -> None:
     begun = time.perf_counter()
     for _ in range(_PEER_JOBS):
         executor.submit(time.sleep, 600)
-    _tell("submitit, single jobs", time.perf_counter() - begun)
+    yield "submitit, single jobs", 1000 * (time.perf_counter() - begun) / _PEER_JOBS
 
 
-def _tell(name: str, seconds: float) -> None:
-    print(f"{name}: {_PEER_JOBS} jobs in {seconds:.2f} s, that is {1000 * seconds / _PEER_JOBS:.1f} ms a job")
-
-
-def _makespan(folder: Path) -> None:
-    """Trainings that differ in length: all evaluations behind all trainings, and each behind its own."""
+def _makespan(folder: Path) -> Iterator[Row]:
+    """Trainings that differ in length: each evaluation behind its own training, and all behind all trainings."""
+    barrier: Sequence[Stage | None] = [Stage.PREPARATION, Stage.EVALUATION]
+    with_barrier_s = _makespan_s(folder / "barrier", barrier)
+    own_s = _makespan_s(folder / "own", [None])
     lengths = ", ".join(map(str, _LENGTHS_S))
-    print(f"makespan of trainings of {lengths} s, each evaluated in {_EVALUATION_S} s, two jobs at a time:")
-    stages: Sequence[Sequence[Stage | None]] = ([Stage.PREPARATION, Stage.EVALUATION], [None])
-    for number, parts in enumerate(stages):
-        experiment = Experiment(folder / f"makespan{number}")
-        for length in _LENGTHS_S:
-            _exclusive(experiment, experiment.training(f"length{length}", f"sleep {length}"))
-            _exclusive(experiment, experiment.evaluation(f"length{length}", body=f"sleep {_EVALUATION_S}"))
-        executor = SlurmExecutor.create(ExecutorOptions())
-        begun = time.perf_counter()
-        for stage in parts:
-            options = LoopOptions(stage=stage, poll_s=0.5)
-            report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options)
-        name = "with the barrier" if len(parts) > 1 else "without (tunebook run)"
-        print(f"  {name}: {time.perf_counter() - begun:.1f} s, exit code {report.exit_code.value}")
+    yield Row(
+        work=f"makespan of trainings of {lengths} s, each evaluated in {_EVALUATION_S} s, two jobs at a time",
+        measured=f"{own_s:.1f} s",
+        peer=f"all evaluations behind all trainings: {with_barrier_s:.1f} s",
+        ratio=f"{with_barrier_s / own_s:.2f} × faster",
+        goal="1.32 × faster",
+    )
+
+
+def _makespan_s(path: Path, stages: Sequence[Stage | None]) -> float:
+    experiment = Experiment(path)
+    for length in _LENGTHS_S:
+        _exclusive(experiment, experiment.training(f"length{length}", f"sleep {length}"))
+        _exclusive(experiment, experiment.evaluation(f"length{length}", body=f"sleep {_EVALUATION_S}"))
+    executor = SlurmExecutor.create(ExecutorOptions())
+    begun = time.perf_counter()
+    for stage in stages:
+        options = LoopOptions(stage=stage, poll_s=0.5)
+        run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options)
+    return time.perf_counter() - begun
 
 
 def _exclusive(experiment: Experiment, job: Job) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from tunebook.artifacts.curve import TrainingCurve, curve_of, read_metrics_curve
 from tunebook.artifacts.metrics import Metrics, parse_metrics, read_last_metrics, read_metrics
+from tunebook.artifacts.progress import read_last_loss
 
 
 def parsed(text: str) -> Metrics:
@@ -87,3 +91,20 @@ def test_of_a_log_without_end_only_so_much_is_read(tmp_path: Path) -> None:
     found = read_metrics(path, most=5)
     assert [record.step for record in found.records] == [1, 2, 3, 4, 5]
     assert found.unreadable == 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "loss"),
+    [
+        (['{"step": 1, "loss": 2.0}', '{"step": 2, "loss": 1.5}'], 1.5),
+        (['{"step": 1, "loss": 2.0}', '{"step": 1, "val_loss": 1.9}', '{"step": 2, "lo'], 2.0),
+        (['{"step": 1, "loss": 2.0}', *['{"step": 1, "val_loss": 1.9}'] * 100], 2.0),
+        (['{"step": 1, "val_loss": 1.9}'], None),
+        ([], None),
+    ],
+)
+def test_the_last_loss_is_found_from_the_end_of_the_log(tmp_path: Path, lines: list[str], loss: float | None) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("\n".join(lines))
+    assert read_last_loss(str(path)) == loss
+    assert read_last_loss(str(path), since=datetime.now(UTC) + timedelta(hours=1)) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,11 @@ from support.played_slurm import PlayedSlurm
 from tunebook.core.jobs import JobState
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.run.loop import run_jobs
-from tunebook.run.report import RunReport
+from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import LoopOptions
 from tunebook.slurm.refusals import Refusal, kind_of_refusal
 
+MOST_LOOKS = 2000
 FULL = {
     "slurm": "sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates limits",
     "generic": "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
@@ -48,13 +49,26 @@ def experiment(tmp_path: Path) -> Iterator[Experiment]:
         yield made
 
 
-def run(experiment: Experiment, notes: list[str], *, array: bool = False) -> RunReport:
+def run(
+    experiment: Experiment,
+    notes: list[str],
+    *,
+    array: bool | None = None,
+    look: Callable[[str], None] = lambda _: None,
+) -> RunReport:
+    """Runs all jobs; ``look`` gets each note, so that it may let jobs go on."""
+
+    def show(snapshot: Snapshot) -> None:
+        notes.append(snapshot.note)
+        look(snapshot.note)
+        assert len(notes) < MOST_LOOKS, "it is waited for without end"
+
     return run_jobs(
         experiment.jobs,
         SlurmExecutor("played", array=array),
         experiment=experiment.path,
         options=LoopOptions(poll_s=0.05),
-        on_event=lambda snapshot: notes.append(snapshot.note),
+        on_event=show,
     )
 
 
@@ -69,7 +83,7 @@ def test_the_rest_waits_and_is_submitted_as_other_jobs_end(
     cluster.refuse(words, room=4)
     jobs = [experiment.training(f"rank{number}", "sleep 0.2") for number in range(6)]
     notes: list[str] = []
-    report = run(experiment, notes)
+    report = run(experiment, notes, array=False)
     assert {job.state for job in report.jobs} == {JobState.COMPLETED}
     assert sorted(experiment.order) == sorted(job.name for job in jobs)
     said = words.splitlines()[-1].removeprefix("sbatch: error: ")
@@ -107,18 +121,11 @@ def test_a_refusal_that_no_waiting_cures_is_reported_at_once(cluster: PlayedSlur
     experiment.training("refused")
     notes: list[str] = []
 
-    def look(note: str) -> None:
-        notes.append(note)
+    def look(_: str) -> None:
         if "refused/finetune" in experiment.text("run-torchtune.log"):
             experiment.let_go("go")
 
-    report = run_jobs(
-        experiment.jobs,
-        SlurmExecutor("played"),
-        experiment=experiment.path,
-        options=LoopOptions(poll_s=0.05),
-        on_event=lambda snapshot: look(snapshot.note),
-    )
+    report = run(experiment, notes, look=look)
     assert refused(report) == [f"`sbatch` refused the job: {FINAL[0]}"]
     assert set(notes) == {""}
 
@@ -140,13 +147,7 @@ def test_a_refusal_without_a_reason_is_reported_once_jobs_have_ended_in_vain(
         if "REFUSED_JOB: last" in experiment.text("run-torchtune.log"):
             experiment.let_go("go3")
 
-    report = run_jobs(
-        experiment.jobs,
-        SlurmExecutor("played"),
-        experiment=experiment.path,
-        options=LoopOptions(poll_s=0.05),
-        on_event=lambda snapshot: let_go(snapshot.note),
-    )
+    report = run(experiment, [], look=let_go)
     (reason,) = refused(report)
     assert reason.startswith("`sbatch` refused the job, also after 3 of your jobs had ended: ")
 
@@ -160,17 +161,10 @@ def test_jobs_of_an_earlier_monitor_count_as_taken(cluster: PlayedSlurm, experim
     notes: list[str] = []
 
     def look(note: str) -> None:
-        notes.append(note)
         if note:
             experiment.let_go("go")
 
-    report = run_jobs(
-        experiment.jobs,
-        SlurmExecutor("played"),
-        experiment=experiment.path,
-        options=LoopOptions(poll_s=0.05),
-        on_event=lambda snapshot: look(snapshot.note),
-    )
+    report = run(experiment, notes, look=look)
     assert {job.state for job in report.jobs} == {JobState.COMPLETED}
     assert any("max jobs per user" in note for note in notes)
 

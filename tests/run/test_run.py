@@ -610,7 +610,7 @@ def test_progress_comes_from_the_tail_of_a_long_and_torn_file(tmp_path: Path) ->
 
 
 def test_a_training_shows_its_progress_while_it_runs_and_its_loss_afterwards(experiment: Experiment) -> None:
-    metrics = Path(experiment.training("rank8").metrics or "")
+    metrics = Path(experiment.training("rank8", "touch artifacts/metrics.jsonl").metrics or "")
     metrics.parent.mkdir(parents=True)
     metrics.write_text(json.dumps({"step": 3, "epoch": 0, "total_steps": 10, "loss": 0.5}) + "\n")
     report, _, seen = watch(experiment, QUEUED, RUNNING, RUNNING, "run")

@@ -9,6 +9,7 @@ from typing import Any
 
 from support.tiny_model import build_tiny_model
 from tunebook.tools.runtime import inspect_job
+from tunebook.tools.runtime.job_errors import reported
 
 __all__ = ["MOCK", "evaluate_mock", "greedy_ids", "lively_model", "verified", "write_adapter"]
 
@@ -84,7 +85,7 @@ def verified(logs: Path, *, since: float = 0, model: str = MOCK, **asked: Any) -
         asked=folder / "asked.json",
         in_effect=folder / "in_effect.json",
     )
-    code = inspect_job.reported(lambda: inspect_job.verify(files, result, model=model))
+    code = reported(lambda: inspect_job.verify(files, result, model=model))
     if not result.exists():
         return code, {}
     document: dict[str, Any] = json.loads(result.read_text())

@@ -53,27 +53,30 @@ class LmEvalJob:
     def _asked_file(self) -> Path:
         return self.folder / "asked.json"
 
+    def _options(self, *more: str) -> Any:
+        """The options of the job's process."""
+        arguments = ["--model", "tiny_base", "--model-path", str(self.model), "--precision", "fp32", *more]
+        arguments += ["--asked", str(self._asked_file), "--attempt", str(self.attempt.directory)]
+        arguments += ["--log-dir", str(self.logs), "--out", str(self.folder / "words_base.result.json")]
+        return lm_eval_job.options(arguments)
+
     def run(self, *options: str) -> int:
         """The exit code of the step that evaluates."""
         self.logs.mkdir(parents=True)
         self._asked_file.write_text(json.dumps(self.asked))
-        arguments = ["--model", "tiny_base", "--model-path", str(self.model), "--precision", "fp32", *options]
-        arguments += ["--asked", str(self._asked_file), "--attempt", str(self.attempt.directory)]
         with pytest.MonkeyPatch.context() as process:  # what a job's own process may keep
             process.setattr(os, "environ", os.environ.copy())
             if "torchao" in sys.modules:
                 process.setitem(sys.modules, "torchao", sys.modules["torchao"])
             else:
                 process.setitem(sys.modules, "torchao", None)
-            return lm_eval_run.main(arguments)
+            return lm_eval_run.run(self._options(*options))
 
     def verify(self, asked: Mapping[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """The exit code of the step that verifies, and the result; empty if it wrote none."""
         self._asked_file.write_text(json.dumps(asked or self.asked))
         out = self.folder / "words_base.result.json"
-        arguments = ["--model", "tiny_base", "--asked", str(self._asked_file)]
-        arguments += ["--attempt", str(self.attempt.directory), "--log-dir", str(self.logs), "--out", str(out)]
-        code = lm_eval_job.main(arguments)
+        code = lm_eval_job.check(self._options())
         return code, json.loads(out.read_text()) if out.exists() else {}
 
 

@@ -13,6 +13,7 @@ from support.tiny_model import CHAT_TEMPLATE, build_tiny_model
 from tunebook.tools.runtime import inspect_job
 from tunebook.tools.runtime.chat import pinned_template
 from tunebook.tools.runtime.inspect_eval import LOADER
+from tunebook.tools.runtime.job_errors import reported
 from tunebook.tools.runtime.steering import remove_steering
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
@@ -70,7 +71,7 @@ def test_a_checkpoint_that_cannot_be_evaluated_is_one_line(
     for name in files:
         folder.mkdir(exist_ok=True)
         (folder / name).write_text("{}")
-    code = inspect_job.reported(lambda: inspect_job.prepare(folder, tmp_path / "m.json", precision="fp32"))
+    code = reported(lambda: inspect_job.prepare(folder, tmp_path / "m.json", precision="fp32"))
     (line,) = capsys.readouterr().err.splitlines()
     assert (code, message in line) == (1, True)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tunebook.api.deep_checking import DeepOutcome, OnDeep, deep_checks, run_deep_checks
 from tunebook.api.loading import Loaded, load
 from tunebook.api.location import find_experiment
 from tunebook.core.paths import MANIFEST, SCAFFOLD_LOG, tool_log
@@ -20,6 +20,9 @@ from tunebook.scaffold.orchestrate import with_edited_files
 from tunebook.scaffold.samples import Sample, first_examples, first_prompts
 from tunebook.scaffold.write import obstacles, unwritable
 from tunebook.tools.base import Effect
+
+if TYPE_CHECKING:
+    from tunebook.api.deep_checking import DeepOutcome, OnDeep
 
 __all__ = ["CheckReport", "check"]
 
@@ -85,6 +88,8 @@ def check(directory: Path, *, deep: bool = False, on_deep: OnDeep | None = None)
     examples, prompts = _samples(loaded, blueprint, effects)
     proofs: tuple[DeepOutcome, ...] = ()
     if deep:
+        from tunebook.api.deep_checking import deep_checks, run_deep_checks  # with all executors and design
+
         proofs = run_deep_checks(experiment, deep_checks(loaded, blueprint), on_deep or _ignore)
         errors = (*errors, *(problem for proof in proofs for problem in proof.result.errors))
         warnings = (*warnings, *(problem for proof in proofs for problem in proof.result.warnings))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tunebook.artifacts.metrics import MetricsRecord, read_last_metrics
+from tunebook.artifacts.metrics import MetricsRecord, parse_metrics, read_last_metrics
+from tunebook.artifacts.text_files import read_tail
 
 __all__ = ["Progress", "read_last_loss", "read_progress"]
 
@@ -71,10 +72,12 @@ def read_last_loss(path: str, *, since: datetime | None = None) -> float | None:
         if since is not None and status.st_mtime < math.floor(since.timestamp()):
             return None
         for size in (_LAST_BYTES, _TAIL_BYTES):
-            losses = [record.loss for record in read_last_metrics(Path(path), size=size).records]
-            last = next((loss for loss in reversed(losses) if loss is not None), None)
-            if last is not None or size >= status.st_size:
-                return last
+            for line in reversed(read_tail(path, size).split("\n")):
+                for record in parse_metrics([line]).records:
+                    if record.loss is not None:
+                        return record.loss
+            if size >= status.st_size:
+                break
     except OSError:
         return None
     return None

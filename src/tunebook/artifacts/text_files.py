@@ -55,7 +55,7 @@ def read_lines(path: Path, *, longest: int, newline: str | None = "\n") -> Itera
             yield line.removesuffix("\n")
 
 
-def read_tail(path: Path, size: int) -> str:
+def read_tail(path: str | os.PathLike[str], size: int) -> str:
     """Returns the last ``size`` bytes of a file as text, without the line that they cut in two.
 
     Raises:

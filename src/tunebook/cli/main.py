@@ -52,10 +52,18 @@ def main() -> None:
     except SystemExit:
         raise
     except Exception as error:  # noqa: BLE001  the last boundary
-        code = _told(error, sys.argv[1:])
+        code = _shown(error, sys.argv[1:])
     if code == ExitCode.INTERRUPTED:  # Typer's, for whatever signal
         end_interrupted()
     sys.exit(code)
+
+
+def _shown(error: Exception, arguments: Sequence[str]) -> int:
+    """Does what :func:`_told` does; a full disk may be the place of the output as well."""
+    try:
+        return _told(error, arguments)
+    except OSError:
+        return ExitCode.FAILED
 
 
 def _told(error: Exception, arguments: Sequence[str]) -> int:

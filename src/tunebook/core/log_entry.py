@@ -23,7 +23,7 @@ def format_entry(time: datetime, action: str, description: str, **lines: str) ->
 
 
 def _one_line(value: str) -> str:
-    return "".join(map(_escape, value))
+    return value if value.isprintable() else "".join(map(_escape, value))
 
 
 def _escape(character: str) -> str:

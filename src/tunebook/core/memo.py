@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 __all__ = ["Memo"]
 
@@ -17,24 +17,24 @@ class Memo:
     """
 
     def __init__(self) -> None:
-        self._results: dict[Hashable, object] = {}
-        self._by_subject: dict[tuple[Hashable, int], tuple[object, object]] = {}
+        self._results: dict[Hashable, Any] = {}
+        self._by_subject: dict[tuple[Hashable, int], tuple[object, Any]] = {}
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What ``compute`` returned at its first call for this key."""
         try:
-            return cast("T", self._results[key])
+            result: T = self._results[key]
         except KeyError:
             result = compute()
             self._results[key] = result
-            return result
+        return result
 
     def once_of(self, key: Hashable, subject: object, compute: Callable[[], T]) -> T:
         """What ``compute`` returned at its first call for this key and this very object."""
         place = (key, id(subject))
         known = self._by_subject.get(place)
-        if known is not None:
-            return cast("T", known[1])
-        result = compute()
-        self._by_subject[place] = (subject, result)  # as long as the object is kept, no other one has its identity
+        if known is None:
+            known = (subject, compute())  # as long as the object is kept, no other one has its identity
+            self._by_subject[place] = known
+        result: T = known[1]
         return result

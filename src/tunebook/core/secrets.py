@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["literal_secret"]
+__all__ = ["KNOWN_TOKEN", "literal_secret"]
 
 _ASSIGNMENT = re.compile(r"(?<![\w$])(\w+)=[\"']?([^\s\"'$`;&|<>()]+)")
 _SECRET_NAME = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
 _LEAST = 8  # characters: shorter values switch something on or off
 # What Hugging Face, OpenAI and Anthropic, GitHub, AWS, Slack and Google give out.
-_KNOWN = re.compile(
+KNOWN_TOKEN = re.compile(
     r"\b(hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|AKIA[0-9A-Z]{16}"
     r"|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,})"
 )
@@ -23,6 +23,6 @@ def literal_secret(command: str) -> str:
     """
     for name, value in _ASSIGNMENT.findall(command):
         is_secret = _SECRET_NAME.search(name) and len(value) >= _LEAST and not value.startswith(("/", "~"))
-        if is_secret or _KNOWN.search(value):
+        if is_secret or KNOWN_TOKEN.search(value):
             return str(name)
-    return "a token" if _KNOWN.search(command) else ""
+    return "a token" if KNOWN_TOKEN.search(command) else ""

@@ -256,7 +256,7 @@ class LedgerReader:
 
 def _event(line: bytes) -> Event | None:
     try:
-        document = parse_json(line)
+        document = parse_json(line.decode())
         texts = {}
         for key, value in document.items():
             if key in _TEXTS:

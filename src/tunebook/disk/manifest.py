@@ -161,6 +161,7 @@ def write_manifest(experiment: Path, manifest: Manifest) -> None:
         "generated": {path: list(digests) for path, digests in sorted(manifest.generated.items())},
         "jobs": [job_to_json(_portable(job, experiment)) for job in manifest.jobs],
     }
-    text = json.dumps(document, ensure_ascii=False, indent=0) + "\n"
+    # An item a line, as with `indent=0`, which Python's fast encoder does not have.
+    text = json.dumps(document, ensure_ascii=False, separators=(",\n", ": ")) + "\n"
     if read_text(experiment / MANIFEST) != text:
         write_text(experiment / MANIFEST, text, within=experiment, durable=True)

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from tunebook.core.jobs import Job, Stage
+from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.parameters import Kind
 from tunebook.core.plan import Plan, Run
-from tunebook.core.plan.settings import SettingInEffect, settings_in_effect
+from tunebook.core.plan.settings import Origin, SettingInEffect, settings_in_effect
 from tunebook.core.site import Site, line_of
 from tunebook.scaffold.blueprint import Blueprint
 from tunebook.tools.base import PROMPTS, Context, Effect, Tool
@@ -29,6 +29,7 @@ _RESOURCES = {
     "qos": "QOS",
 }
 _SITE_KEYS = {"memory": "mem"}
+_PATHS = "models and data"
 _ESTIMATED = "computed from the plan and the model"
 
 
@@ -43,18 +44,24 @@ def effects_by_run(
     plan, site = context.plan, context.site
     several = len(plan.tools.evaluation) > 1
     found: dict[str, dict[tuple[str, str], Effect]] = {}
+    shared: dict[int, Effect] = {}
     for run in plan.runs:
         if only is not None and run.name not in only:
             continue
-        settings = [item for item in settings_in_effect(plan, run) if item.parameter.key != "dataset"]
-        effects = [_of_plan(plan, item) for item in settings]
-        found[run.name] = {(item.group, item.key): item for item in (*_of_paths(plan, site, run), *effects)}
+        effects = list(_of_paths(plan, site, run))
+        for setting in settings_in_effect(plan, run):
+            effect = shared.get(id(setting)) or _of_plan(plan, setting)
+            if setting.origin is not Origin.ROW:  # the plan keeps it, and many runs have it
+                shared[id(setting)] = effect
+            effects.append(effect)
+        effects = [item for item in effects if item.key != "dataset" or item.group == _PATHS]
+        found[run.name] = {(item.group, item.key): item for item in effects}
     for part in blueprint.parts:
         for built in part.built:
             if built.run.name not in found:
                 continue
             own = part.tool.effects(part.context, built.run, built.unit)
-            resources = _of_jobs(built.unit.jobs, part.tool.stage, plan, site)
+            resources = _of_jobs(built.unit.jobs, part.tool.stage, context)
             for item in (*own, *resources):
                 kept = _of_one_tool(item, part.tool) if several and part.tool.stage is Stage.EVALUATION else item
                 found[built.run.name][kept.group, kept.key] = kept
@@ -80,19 +87,25 @@ def _of_plan(plan: Plan, item: SettingInEffect) -> Effect:
 def _of_paths(plan: Plan, site: Site, run: Run) -> Iterator[Effect]:
     model = plan.model_of(run)
     line = model.line if model is not None and not run.checkpoint else run.line
-    yield Effect("model", "Model", model_path(plan, site, run), f"{plan.file}:{line}", "models and data")
+    yield Effect("model", "Model", model_path(plan, site, run), f"{plan.file}:{line}", _PATHS)
     written = plan.setting(run, "dataset")
     data_line = written.line if written is not None else plan.dataset and plan.dataset.line
     source = f"{plan.file}:{data_line or run.line}"
-    yield Effect("dataset", "Dataset", dataset_path(plan, run), source, "models and data")
+    yield Effect("dataset", "Dataset", dataset_path(plan, run), source, _PATHS)
 
 
-def _of_jobs(jobs: Sequence[Job], stage: Stage, plan: Plan, site: Site) -> Iterator[Effect]:
+def _of_jobs(jobs: Sequence[Job], stage: Stage, context: Context) -> tuple[Effect, ...]:
     """The resources of the first job; all jobs of one run and stage ask for the same."""
     if not jobs:
-        return
+        return ()
+    resources = jobs[0].resources
+    key = ("effects", stage, resources)
+    return context.memo.once(key, lambda: tuple(_of_resources(resources, stage, context.plan, context.site)))
+
+
+def _of_resources(resources: Resources, stage: Stage, plan: Plan, site: Site) -> Iterator[Effect]:
     for key, name in _RESOURCES.items():
-        value = str(getattr(jobs[0].resources, key))
+        value = str(getattr(resources, key))
         setting = _SITE_KEYS.get(key, key)
         line = line_of(site, setting)
         source = _ESTIMATED

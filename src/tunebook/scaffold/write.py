@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from tunebook.disk.atomic import write_text
 from tunebook.disk.inside import link_out, place_inside
-from tunebook.disk.manifest import Manifest, digest, is_edited, read_manifest, write_manifest
+from tunebook.disk.manifest import Manifest, is_edited, read_manifest, write_manifest
 from tunebook.disk.originals import original_of
 from tunebook.errors import LinkError, Problem
 from tunebook.scaffold.reconcile import Action, Step
@@ -42,20 +42,28 @@ def obstacles(experiment: Path, paths: Iterable[str]) -> Iterator[Problem]:
     """Files, links and directories that block the files of a scaffolding, each once."""
     paths = list(paths)
     yield from _links_out(experiment, paths)
+    present = set()
     for folder in _folders(paths):
-        place = experiment / folder
-        if place.exists() and not place.is_dir():
+        place = f"{experiment}/{folder}"
+        if os.path.isdir(place):  # noqa: PTH112  a sweep has thousands
+            present.add(folder)
+        elif os.path.exists(place):  # noqa: PTH110
             yield Problem("is a file, but scaffolding makes a directory of this name", folder, hint="rename the file")
     for path in sorted(paths):
-        if (experiment / path).is_dir():
+        if _folder_of(path) in present and os.path.isdir(f"{experiment}/{path}"):  # noqa: PTH112
             yield Problem("is a directory, but scaffolding writes a file of this name", path, hint="rename it")
 
 
 def _links_out(experiment: Path, paths: Iterable[str]) -> Iterator[Problem]:
     found: dict[Problem, None] = {}
+    plain: set[str] = set()  # directories without a link on the way
     for path in paths:
+        place, folder = f"{experiment}/{path}", _folder_of(path)
+        if folder in plain and not os.path.islink(place):  # noqa: PTH114  a sweep has thousands
+            continue
         try:
-            place_inside(f"{experiment}/{path}", experiment)
+            if place_inside(place, experiment) == place:
+                plain.add(folder)
         except LinkError as error:
             found.update(dict.fromkeys(error.problems))
     yield from found
@@ -71,7 +79,18 @@ def unwritable(experiment: Path, paths: Iterable[str]) -> Iterator[Problem]:
 
 
 def _folders(paths: Iterable[str]) -> list[str]:
-    return sorted({str(parent) for path in paths for parent in PurePosixPath(path).parents})
+    """Every directory on the way to these paths; the experiment's own is ``.``."""
+    found: set[str] = set()
+    for path in paths:
+        folder = _folder_of(path)
+        while folder not in found:
+            found.add(folder)
+            folder = _folder_of(folder)
+    return sorted(found)
+
+
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[0] or "."
 
 
 def _make_directories(experiment: Path, directories: Iterable[str]) -> None:
@@ -86,7 +105,8 @@ def _announce(experiment: Path, steps: Sequence[Step]) -> None:
     manifest = read_manifest(experiment)
     generated = dict(manifest.generated)
     for step in steps:
-        generated[step.path] = (*generated.get(step.path, ()), digest(step.after or ""))
+        if step.planned is not None:
+            generated[step.path] = (*generated.get(step.path, ()), step.planned.digest)
     write_manifest(experiment, Manifest(generated, manifest.jobs))
 
 

@@ -55,9 +55,9 @@ def job_variables(job: Job, experiment: Path) -> dict[str, Shell]:
     root = str(experiment)
     return {
         "experiment": root,
-        "directory": os.path.join(root, job.directory),  # noqa: PTH118  a sweep has thousands
-        "outcome": os.path.join(root, job.outcome),  # noqa: PTH118
-        "given_up": os.path.join(root, GIVEN_UP),  # noqa: PTH118
+        "directory": f"{root}/{job.directory}",
+        "outcome": f"{root}/{job.outcome}",
+        "given_up": f"{root}/{GIVEN_UP}",
         "input_texts": _absolute(root, job.texts),
         "input_data": _absolute(root, job.data),
         "input_models": _absolute(root, job.models),
@@ -65,13 +65,12 @@ def job_variables(job: Job, experiment: Path) -> dict[str, Shell]:
 
 
 def _absolute(root: str, paths: Sequence[str]) -> list[str]:
-    return [os.path.join(root, path) for path in paths]  # noqa: PTH118
+    return [path if path.startswith("/") else f"{root}/{path}" for path in paths]
 
 
 def input_path(experiment: Path, path: str | Path) -> str:
     """The path of a job's input as the job names it: relative if it is in the experiment's directory."""
-    full = os.path.join(experiment, path)  # noqa: PTH118
-    return full.removeprefix(f"{experiment}/")
+    return str(path).removeprefix(f"{experiment}/")
 
 
 def script_text(

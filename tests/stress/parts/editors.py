@@ -185,13 +185,12 @@ def _run(setting: Setting) -> Outcome:
             found = pool.starmap(_work, tasks)
     count = sum(part.saves for part in found)
     faults = tuple(fault for part in found for fault in part.faults)
-    plans = sum(part.plans for part in found)
     tries = sum(part.tries for part in found)
     written = sum(part.updates for part in found)
-    copies = sum(part.warnings for part in found)
     figures = (
-        f"{count} saves of {len(_EDITORS)} kinds of editor in {plans} plans, {tries} updates, {written} written, "
-        f"{len(faults)} plans or edits lost, {copies} copies kept, {time.monotonic() - begun:.0f} s"
+        f"{count} saves of {len(_EDITORS)} kinds of editor in {sum(part.plans for part in found)} plans, "
+        f"{tries} updates ({written} written, the others left for later), {len(faults)} plans or edits lost, "
+        f"{sum(part.warnings for part in found)} copies kept, {time.monotonic() - begun:.0f} s"
     )
     return Outcome(figures=figures, faults=faults)
 

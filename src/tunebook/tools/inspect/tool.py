@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from tunebook.core.deep_checks import DeepCheck
@@ -322,8 +322,11 @@ class _Evaluation(PlannedEvaluation):
             name = function.name
         if name:
             return f"{self._script_path()}@{name}"
-        start = self.context.experiment / PurePosixPath(self.planned.script).parent
-        return glob.escape(os.path.relpath(self._script_path(), start))
+        script = self._script_path()
+        above = self.context.memo.once(("relative", script), lambda: os.path.relpath(script, self.context.experiment))
+        if above.startswith(f"{self.directory}/"):
+            return glob.escape(os.path.relpath(above, self.planned.directory))
+        return glob.escape(f"../../{above}")  # from the directory `eval` of the run's own
 
 
 def _with_imports(experiment: Path, script: str) -> tuple[str, ...]:

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime import inspect_eval
-from tunebook.tools.runtime.inspect_job import Files, prepare, reported, verify
+from tunebook.tools.runtime.inspect_job import Files, prepare, verify
+from tunebook.tools.runtime.job_errors import reported
 from tunebook.tools.runtime.lean_start import start_inspect_lean
 from tunebook.tools.runtime.steering import ignore_dotenv, remove_steering, report_removed
 from tunebook.tools.runtime.warm_client import ask, shared_process

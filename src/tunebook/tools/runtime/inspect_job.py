@@ -6,8 +6,7 @@ Runs inside the job, in :mod:`tunebook.tools.runtime.inspect_evaluation`. Import
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from tunebook.tools.runtime.inspect_log import Asked, chosen_by_task, difference
 from tunebook.tools.runtime.job_errors import JobError
 from tunebook.tools.runtime.model_files import read_chat_template
 
-__all__ = ["Files", "prepare", "reported", "verify"]
+__all__ = ["Files", "prepare", "verify"]
 
 
 def prepare(
@@ -184,13 +183,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise JobError(f"{path} holds no object")
     return values
-
-
-def reported(step: Callable[[], None]) -> int:
-    """Runs a step of the job and returns its exit code; a failure is one line on stderr."""
-    try:
-        step()
-    except (JobError, OSError, ValueError) as error:
-        sys.stderr.write(f"tunebook: {error}\n")
-        return 1
-    return 0

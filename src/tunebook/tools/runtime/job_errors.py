@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["JobError", "TrainingError"]
+import sys
+from collections.abc import Callable
+
+__all__ = ["JobError", "TrainingError", "reported"]
 
 
 class JobError(Exception):
@@ -11,3 +14,13 @@ class JobError(Exception):
 
 class TrainingError(Exception):
     """Training cannot go on."""
+
+
+def reported(step: Callable[[], None]) -> int:
+    """Runs a step of a job and returns its exit code; a failure is one line on stderr."""
+    try:
+        step()
+    except (JobError, OSError, ValueError) as error:
+        sys.stderr.write(f"tunebook: {error}\n")
+        return 1
+    return 0

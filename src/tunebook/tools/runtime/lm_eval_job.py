@@ -1,6 +1,6 @@
-"""The last step of an evaluation with lm-evaluation-harness: reads what it wrote, and compares it with what was asked.
+"""An evaluation with lm-evaluation-harness: runs it, reads what it wrote, and compares that with what was asked.
 
-Runs inside the job (``python -m tunebook.tools.runtime.lm_eval_job``). Imports only other modules of this package.
+Runs inside the job (``python -P -m tunebook.tools.runtime.lm_eval_job``). Imports only other modules of this package.
 Every failure is one line on stderr and exit code 1.
 """
 
@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tunebook.tools.runtime.job_errors import JobError
+from tunebook.tools.runtime.job_errors import JobError, reported
 from tunebook.tools.runtime.lm_eval_log import Logged, differences, read_logged, scores
-from tunebook.tools.runtime.lm_eval_run import Attempt
+from tunebook.tools.runtime.lm_eval_run import Attempt, add_options, run
 from tunebook.tools.runtime.questions import read_questions
 
-__all__ = ["main", "verify"]
+__all__ = ["check", "main", "options", "verify"]
 
 _NAMES_OF_LENGTH = frozenset({"max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens"})
 _DEFAULT_TOKENS = 256  # the longest answer to a benchmark that does not say how long it may be
@@ -103,21 +103,30 @@ def _write(path: Path, document: Mapping[str, Any]) -> None:
     part.replace(path)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """``--model NAME --asked FILE --attempt DIR --log-dir DIR --out FILE``."""
+def options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Reads the options of :func:`main`."""
     parser = argparse.ArgumentParser(prog="tunebook.tools.runtime.lm_eval_job")
-    parser.add_argument("--model", required=True)
-    for option in ("--asked", "--attempt", "--log-dir", "--out"):
+    add_options(parser)
+    for option in ("--log-dir", "--out"):
         parser.add_argument(option, type=Path, required=True)
-    given = parser.parse_args(arguments)
-    try:
+    return parser.parse_args(arguments)
+
+
+def check(given: argparse.Namespace) -> int:
+    """Reads what lm-eval wrote, and returns the exit code; a failure is one line on stderr."""
+
+    def step() -> None:
         asked = json.loads(given.asked.read_text(encoding="utf-8"))
         verify(Attempt(given.attempt), asked, model=given.model, log_directory=given.log_dir, out=given.out)
-    except (JobError, OSError, ValueError) as error:
-        sys.stderr.write(f"tunebook: {error}\n")
-        return 1
-    return 0
+
+    return reported(step)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """``--model NAME --model-path DIR --precision P … --asked FILE --attempt DIR --log-dir DIR --out FILE``."""
+    given = options(arguments)
+    return run(given) or check(given)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

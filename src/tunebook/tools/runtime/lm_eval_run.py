@@ -6,7 +6,7 @@ The model is loaded by :mod:`tunebook.tools.runtime.evaluated_model`, prompts ar
 every setting that lm-eval has a default for is given. lm-eval writes its own results and samples into a new directory;
 :mod:`tunebook.tools.runtime.lm_eval_job` then decides whether they are what was asked for.
 
-Runs inside jobs (``python -P -m tunebook.tools.runtime.lm_eval_run …``), and needs nothing else of tunebook.
+Runs inside jobs, and needs nothing else of tunebook.
 Every failure is one line on stderr and exit code 1.
 """
 
@@ -25,6 +25,7 @@ from tunebook.tools.runtime.chat import plain_text_arguments
 from tunebook.tools.runtime.checked_model import checked_model
 from tunebook.tools.runtime.evaluated_model import hide_old_torchao, load_evaluated_model, model_in_effect
 from tunebook.tools.runtime.generation import DEFAULT_MAX_TOKENS
+from tunebook.tools.runtime.lean_start import start_transformers_lean
 from tunebook.tools.runtime.lm_eval_data import use_shared_cache
 from tunebook.tools.runtime.lm_eval_index import folder_of
 from tunebook.tools.runtime.lm_eval_model import language_model
@@ -32,7 +33,7 @@ from tunebook.tools.runtime.lm_eval_task import generation_arguments, task_of_qu
 from tunebook.tools.runtime.questions import Question, questions_of, write_questions
 from tunebook.tools.runtime.steering import remove_steering, report_removed
 
-__all__ = ["Attempt", "LoadedModel", "evaluate", "load_model", "main"]
+__all__ = ["Attempt", "LoadedModel", "add_options", "evaluate", "load_model", "run"]
 
 
 @dataclass(frozen=True)
@@ -230,8 +231,8 @@ def _task_manager(benchmark: str) -> Any:
     return TaskManager()
 
 
-def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tunebook.tools.runtime.lm_eval_run")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that :func:`run` needs."""
     parser.add_argument("--model", required=True)
     parser.add_argument("--model-path", type=Path, required=True)
     parser.add_argument("--precision", required=True)
@@ -240,14 +241,13 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--plain-text", action="store_true")
     parser.add_argument("--asked", type=Path, required=True)
     parser.add_argument("--attempt", type=Path, required=True)
-    return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """``--model NAME --model-path DIR --precision P … --asked FILE --attempt DIR``."""
-    given = _arguments(arguments)
+def run(given: argparse.Namespace) -> int:
+    """Evaluates as the options say, and returns the exit code."""
     report_removed(remove_steering(os.environ))
     hide_old_torchao()
+    start_transformers_lean()
     try:
         asked = json.loads(given.asked.read_text(encoding="utf-8"))
         attempt = Attempt(given.attempt)
@@ -269,7 +269,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"tunebook: {str(error) or type(error).__name__}\n")
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
