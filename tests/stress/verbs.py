@@ -48,13 +48,13 @@ def _too_slow(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def within(seconds: int = LONGEST_S) -> Iterator[None]:
-    """Raises :class:`TooSlowError` after that time."""
-    signal.signal(signal.SIGALRM, _too_slow)
-    signal.alarm(seconds)
+    """Raises :class:`TooSlowError` after that time of the processor."""
+    signal.signal(signal.SIGPROF, _too_slow)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def verb(arguments: Sequence[str]) -> Ended:

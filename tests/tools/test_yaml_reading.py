@@ -9,7 +9,9 @@ from collections.abc import Callable
 import pytest
 import yaml
 
+from tunebook.errors import PlanError
 from tunebook.tools.runtime.yaml_reading import DEEPEST, compose_yaml, load_yaml
+from tunebook.tools.yaml_text import yaml_lines
 
 ALIASES = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10) if n else 'x'}]" for n in range(30))
 TOO_DEEP = {
@@ -70,3 +72,8 @@ def test_a_value_that_does_not_fit_its_form_is_a_yaml_error(text: str) -> None:
 def test_long_block_text_and_many_brackets_are_no_depth() -> None:
     text = "a: |\n" + "".join(f"{' ' * 80}[[[[ {{ - - \n" for _ in range(100))
     assert load_yaml(text)["a"].count("[") == 400
+
+
+def test_a_path_that_yaml_cannot_hold_is_an_error_that_shows_it() -> None:
+    with pytest.raises(PlanError, match=r"'/data/\\udcff' has bytes that are not UTF-8"):
+        list(yaml_lines({"path": "/data/\udcff"}))

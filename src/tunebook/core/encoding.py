@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["wrong_byte"]
+__all__ = ["readable", "wrong_byte"]
 
 _WRONG = re.compile("[\ud800-\udfff]")
 _WRONG_OR_NUL = re.compile("[\ud800-\udfff\0]")
 _LINE_END = re.compile(r"\r\n?|\n")
+
+
+def readable(text: str) -> str:
+    """The text with a replacement character for each byte that is not UTF-8: every place stays where it is."""
+    return _WRONG.sub("\ufffd", text)
 
 
 def wrong_byte(text: str, *, with_nul: bool = False) -> tuple[int, int] | None:

@@ -100,7 +100,7 @@ def path_problem(path: str) -> tuple[str, str]:
         return "contains a placeholder", whole
     if path.startswith("~") and expanded(path).startswith("~"):
         return "begins with the home directory of an unknown user", whole
-    if any(len(name.encode()) > _LONGEST_NAME for name in path.split("/")):
+    if any(len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME for name in path.split("/")):
         return f"contains a name that is longer than {_LONGEST_NAME} bytes", whole
     return "", ""
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-from tunebook.core.encoding import wrong_byte
+from tunebook.core.encoding import readable, wrong_byte
 from tunebook.core.markdown import Bullet, MarkdownSection, Table, TextBlock, parse_markdown
 from tunebook.core.paths import SITE_FILE
 from tunebook.core.secrets import literal_secret
@@ -73,7 +73,7 @@ def parse_site(text: str, *, file: str = SITE_FILE) -> ParsedSite:
     """Reads the settings; everything else in the file is ignored, since it is a person's notes for other agents too."""
     reading = _Reading(file)
     reading.refuse_other_encodings(text)
-    for section in parse_markdown(text).walk():
+    for section in parse_markdown(readable(text)).walk():
         for bullet in section.bullets:
             reading.read_bullet(bullet)
         reading.read_modules(section)

@@ -34,9 +34,12 @@ _UNCLEAR = re.compile(
 )
 
 
+_LONGEST_MIN = 1e9  # two thousand years; more is no time of a job
+
+
 def megabytes(text: str) -> float:
     """Megabytes of one of SLURM's sizes, which is in megabytes without a unit; 0 for other text."""
-    match = re.fullmatch(r"(\d+)([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    match = re.fullmatch(r"(\d{1,15})([KMGT]?)B?", text.strip(), re.IGNORECASE)
     if match is None:
         return 0.0
     return float(match[1]) * _UNITS_MB[match[2].upper() or "M"]
@@ -44,7 +47,7 @@ def megabytes(text: str) -> float:
 
 def clock_minutes(text: str) -> float | None:
     """Minutes in SLURM's notation: ``MM``, ``MM:SS``, ``HH:MM:SS``, ``D-HH``, ``D-HH:MM``, ``D-HH:MM:SS``."""
-    match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text.strip())
+    match = re.fullmatch(r"(?:(\d{1,9})-)?(\d{1,9})(?::(\d{1,9}))?(?::(\d{1,9}))?", text.strip())
     if not match:
         return None
     days, *clock = match.groups()
@@ -65,7 +68,7 @@ def minutes(text: str) -> float | None:
             break
         total = (total or 0.0) + float(match[1]) * _UNITS_MIN[match[2].lower()]
         end = match.end()
-    return total
+    return total if total is None or total < _LONGEST_MIN else None
 
 
 def read_duration(text: str) -> float | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tunebook.errors import PlanError
 from tunebook.tools.runtime.yaml_reading import compose_yaml  # other rooms know nothing of what runs inside jobs
 
 __all__ = ["compose_yaml", "yaml_lines", "yaml_sections"]
@@ -70,7 +71,11 @@ def _scalar(value: str | float | None, written: str) -> str:  # noqa: ARG001
 
 
 def _dumped(value: object, style: str | None = None) -> str:
-    text: str = yaml.dump(
-        value, Dumper=yaml.CSafeDumper, allow_unicode=True, width=1_000_000, default_style=style, explicit_end=False
-    )
+    try:
+        text: str = yaml.dump(
+            value, Dumper=yaml.CSafeDumper, allow_unicode=True, width=1_000_000, default_style=style, explicit_end=False
+        )
+    except UnicodeEncodeError:
+        message = f"{value!r} has bytes that are not UTF-8, and files in YAML cannot hold them"
+        raise PlanError(message, hint="rename the file or directory, also one above it, that it names") from None
     return text.removesuffix("\n").removesuffix("\n...")

@@ -15,6 +15,7 @@ __all__ = ["QuoteMarks", "literal"]
 
 # The opening mark to the marks that may close it: German texts close with the mark that opens English ones.
 _TYPOGRAPHIC = {"“": "”", "„": "“”", "«": "»", "»": "«", "‘": "’", "‚": "‘’", "”": "”"}
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _TICK = re.compile(r"\s*(?:[✓✔✅☑]\s*)?")
 _ANY_QUOTES = re.compile(r"[\"“”„«»].*[\"“”„«»]", re.DOTALL)
 
@@ -69,6 +70,9 @@ class QuoteMarks:
 
 def _json_string(text: str) -> str:
     value, end = json.JSONDecoder(strict=False).raw_decode(text)
+    half = _HALF_CHARACTER.search(str(value))
+    if half:
+        raise ValueError(f"\\u{ord(half[0]):04x} is half a character")
     return _alone(str(value), text[end:])
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tunebook.core.encoding import wrong_byte
+from tunebook.core.encoding import readable, wrong_byte
 from tunebook.core.markdown import Cell, MarkdownSection, escape_text, literal, parse_markdown
 from tunebook.core.numbers import plain_number
 from tunebook.core.parameters import Kind, Parameter, ParameterTable, Value
@@ -76,7 +76,7 @@ def read_tools(text: str) -> Tools:
     """The tools that a plan names; they decide the parameters that the plan is read with."""
     section = ToolsSection()
     reading = Reading(PLAN_FILE, SHARED_PARAMETERS)
-    found = find_headings(parse_markdown(text), SECTIONS, reading)
+    found = find_headings(parse_markdown(readable(text)), SECTIONS, reading)
     source = SectionReader(section, found[section.title], reading)
     return section.read(source, Plan("", PLAN_FILE, SHARED_PARAMETERS)).tools
 
@@ -85,7 +85,7 @@ def parse_plan(text: str, parameters: ParameterTable, *, file: str = PLAN_FILE) 
     """Reads every section; a section that cannot be read leaves its default and a problem."""
     reading = Reading(file, parameters)
     _check_encoding(text, reading)
-    root = parse_markdown(text)
+    root = parse_markdown(readable(text))
     plan = _read_title(root, reading)
     found = find_headings(root, SECTIONS, reading)
     for section in SECTIONS:

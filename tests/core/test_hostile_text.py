@@ -1,0 +1,81 @@
+"""Texts at the edge of what a number, a duration, a path or a character can be: an answer or an error."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.plans import EXAMPLE, problems_of
+from tunebook.core.json_text import UNFIT, parse_json
+from tunebook.core.markdown import literal
+from tunebook.core.paths import expanded, path_problem
+from tunebook.core.site_reading import parse_site
+from tunebook.core.units import clock_minutes, megabytes, minutes, read_duration, spoken_minutes
+
+DIGITS = "9" * 5000
+
+
+@pytest.mark.parametrize("text", [DIGITS, f"1:{DIGITS}", f"{DIGITS}-00:00:00", "9" * 400, "99999999999-00:00:00"])
+def test_a_time_of_hundreds_of_digits_is_no_duration(text: str) -> None:
+    assert clock_minutes(text) is None
+    assert read_duration(f"{text} h") is None
+    assert minutes(f"{text} min") is None
+
+
+def test_a_size_of_thousands_of_digits_is_no_size() -> None:
+    assert megabytes(f"{DIGITS}G") == 0.0
+
+
+def test_the_longest_duration_that_is_read_can_be_written() -> None:
+    longest = minutes("999999999 min")
+    assert longest is not None
+    assert spoken_minutes(longest)
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '"a\\udcffb"', "“\\udc80”"], ids=ascii)
+def test_half_a_character_in_a_quoted_text_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="is half a character"):
+        literal(text)
+
+
+def test_the_home_of_an_unknown_user_stays_as_it_is_written() -> None:
+    assert expanded("~nobody-of-this-name/x") == "~nobody-of-this-name/x"
+
+
+def test_a_path_with_half_a_character_has_a_length() -> None:
+    name = "\udcff"
+    assert path_problem(f"/a/{name}") == ("", "")
+    assert "longer than 255 bytes" in path_problem(f"/{name * 100}")[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 100_000, DIGITS, "[" + DIGITS + "]"], ids=lambda text: text[:3]
+)
+def test_json_beyond_every_bound_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"nested too deeply|Exceeds the limit|integer"):
+        parse_json(text)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: int(parse_json("1e999")),
+        lambda: float(parse_json("1" * 400)),
+        lambda: parse_json("[]")["key"],
+        lambda: parse_json("{}")["key"],
+        lambda: parse_json("1").items(),
+    ],
+)
+def test_every_wrong_shape_of_a_json_value_is_unfit(read: object) -> None:
+    assert callable(read)
+    with pytest.raises(UNFIT):
+        read()
+
+
+@pytest.mark.parametrize("name", ["experiment_summary.md", "claude.local.md"])
+def test_a_byte_that_is_not_utf8_is_an_error_with_its_line_wherever_it_is(name: str) -> None:
+    lines = (EXAMPLE / name).read_bytes().split(b"\n")
+    for number, line in enumerate(lines):
+        changed = [*lines[:number], line + b" /a\xa3/b", *lines[number + 1 :]]
+        text = b"\n".join(changed).decode("utf-8", "surrogateescape")
+        problems = parse_site(text).errors if name == "claude.local.md" else problems_of(text)
+        assert any("UTF-8" in problem.message and problem.line == number + 1 for problem in problems)
