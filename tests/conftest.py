@@ -36,10 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@pytest.fixture(autouse=True)
-def _no_editor(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _no_editor() -> Iterator[None]:
     """Nobody else saves the plans of most tests, and the tests have just written them: nothing is waited for."""
-    monkeypatch.setattr(plan_file, "PATIENCE", Patience(quiet_s=0.0, end_s=0.0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan_file, "PATIENCE", Patience(quiet_s=0.0, end_s=0.0))
+        yield
 
 
 @pytest.fixture

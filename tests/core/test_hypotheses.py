@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.plans import parse_plan, plan_of, problems_of
-from tunebook.core.hypotheses import Hypothesis, HypothesisError, Relation, parse_hypothesis
+from tunebook.core.hypotheses import Hypothesis, Relation
+from tunebook.core.hypothesis_grammar import HypothesisError, parse_hypothesis
 from tunebook.core.plan import PlanDetails, write_plan
 
 Edit = Callable[..., str]

@@ -16,6 +16,7 @@ from tunebook.disk import swap
 from tunebook.disk.exchange import exchange, move_new
 from tunebook.disk.plan_file import Outcome, Patience, PlanFile
 from tunebook.disk.replaced import ReplacedPlans
+from tunebook.errors import LinkError
 
 WHOLE = "# Experiment: x\n\nedit 0\n\n## All Runs\n\n| Run Name |\n|---|\n| rank8 |\n\nstatus 0\n"
 NEVER_QUIET = Patience(quiet_s=60.0, end_s=0.0)
@@ -92,6 +93,14 @@ def test_our_own_update_does_not_count_as_a_save(plan: Path) -> None:
     aged(plan)
     file = PlanFile(plan.parent, print, NEVER_QUIET)
     assert [file.update(status(number)) for number in (1, 2, 3)] == [Outcome.DONE] * 3
+
+
+def test_the_update_of_another_tunebook_does_not_count_as_a_save(plan: Path) -> None:
+    """``cancel`` and ``run`` both keep the tables."""
+    aged(plan)
+    assert PlanFile(plan.parent, print, NEVER_QUIET).update(status(1)) is Outcome.DONE
+    assert PlanFile(plan.parent, print, NEVER_QUIET).update(status(2)) is Outcome.DONE
+    assert "status 2" in plan.read_text()
 
 
 def test_a_save_with_an_old_time_counts_as_a_save_while_we_watch(plan: Path) -> None:
@@ -356,7 +365,7 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path, linked: str) -> None:
     (experiment / PLAN_FILE).write_text(WHOLE)
     (experiment / linked).unlink(missing_ok=True)
     (experiment / linked).symlink_to(outside / "plan.md" if linked == PLAN_FILE else outside)
-    with pytest.raises(OSError, match="leads out of the experiment"):
+    with pytest.raises(LinkError, match="leads out of the experiment"):
         PlanFile(experiment, print, QUICK).update(status(1))
     assert [path.name for path in outside.iterdir()] == ["plan.md"]
     assert (outside / "plan.md").read_text() == WHOLE

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from tunebook.cli.jobs import _Lines, counts_data
+from tunebook.cli.jobs import _Lines, counts_data, jobs_shown
 from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.run.condensed import condense, group_jobs, needs_attention, stage_counts
 from tunebook.run.report import JobReport, RunReport, Snapshot
@@ -97,6 +99,27 @@ def test_groups_begin_with_failures_and_the_largest_of_them() -> None:
         (JobState.FAILED, 1),
         (JobState.RUNNING, 1),
     ]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+@pytest.mark.parametrize("jobs", [sweep(40, 3, 3), sweep(1000, 11, 8), sweep(10_000, 900, 300)], ids=len)
+def test_a_sweep_fits_on_the_screen(jobs: list[JobReport], width: int) -> None:
+    screen = Console(file=StringIO(), force_terminal=True, width=width, height=30)
+    shown = jobs_shown(jobs, screen, command="tunebook status --all")
+    text = "\n".join("".join(segment.text for segment in line) for line in screen.render_lines(shown))
+    assert text.count("\n") < 30
+    assert f"{len(jobs) // 2:,} trainings: " in text
+    assert "failed" in text.partition("Notes")[2] or "trainings failed: TIMEOUT" in text
+    assert "`tunebook status --all` shows every job" in text
+
+
+def test_all_shows_every_row_and_few_jobs_are_shown_anyway() -> None:
+    screen = Console(file=StringIO(), force_terminal=True, width=200, height=30)
+    for jobs, every in ((sweep(100, 3, 3), True), (sweep(8, 3, 3), False)):
+        lines = screen.render_lines(jobs_shown(jobs, screen, every=every))
+        assert len(lines) == 1 + len(jobs) + 3
+    without_terminal = Console(file=StringIO(), width=160)
+    assert len(without_terminal.render_lines(jobs_shown(sweep(17, 1, 1), without_terminal))) == 1 + 34 + 3
 
 
 def lines_of(*polls: list[JobReport], every: bool = False) -> list[str]:

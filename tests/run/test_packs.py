@@ -110,9 +110,9 @@ def test_cancelling_one_job_of_a_pack_leaves_the_others(experiment: Experiment) 
     experiment.packed(*trainings(experiment, *[experiment.until("go")] * 3), at_once=2)
     with start_monitor(experiment, slots=1) as monitor:
         wait_until(lambda: experiment.text(LEDGER).count('"running"') == 2 and len(experiment.order) == 2)
-        for name in ("rank0/finetune", "rank2/finetune"):  # one runs, one has not started
-            executor = LocalExecutor(1, grace_s=HANG_S)
-            assert cancel_jobs(experiment.jobs, executor, experiment=experiment.path, names=[name]) == (name,)
+        names = ("rank0/finetune", "rank2/finetune")  # one runs, one has not started
+        executor = LocalExecutor(1, grace_s=HANG_S)
+        assert cancel_jobs(experiment.jobs, executor, experiment=experiment.path, names=names) == names
         experiment.let_go("go")
         monitor.wait(timeout=HANG_S)
     assert sorted(experiment.order) == ["rank0/finetune", "rank1/finetune"]

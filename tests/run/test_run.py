@@ -519,6 +519,34 @@ def test_a_checkpoint_that_a_shared_disk_shows_after_the_outcome_is_waited_for(e
     assert states(report) == {TRAINED: "completed"}
 
 
+def test_a_checkpoint_that_a_network_disk_shows_when_its_directory_is_listed_is_there(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that remembers that a file was missing asks the server again when it opens the directory."""
+    training = experiment.training("rank8")
+    checkpoint = Path(training.checkpoints[0])
+    hidden = checkpoint.with_name("not yet visible")
+    experiment.write_script(training, f"mkdir -p {shlex.quote(str(hidden))}")
+    real = os.scandir
+
+    def scandir(folder: str) -> object:
+        if str(folder) == str(hidden.parent) and hidden.exists():
+            hidden.rename(checkpoint)
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert states(run(experiment)) == {TRAINED: "completed"}
+
+
+def test_a_record_of_a_newer_tunebook_stays_and_the_run_goes_on(experiment: Experiment) -> None:
+    experiment.training("rank8")
+    record = experiment.path / "rank8" / "provenance.json"
+    record.write_text('{"schema": 2, "jobs": {}}')
+    assert states(run(experiment)) == {TRAINED: "completed"}
+    assert record.read_text() == '{"schema": 2, "jobs": {}}'
+    assert "written by a newer tunebook" in experiment.text("run-experiment.log")
+
+
 def test_a_checkpoint_that_never_appears_fails_the_job(experiment: Experiment) -> None:
     experiment.write_script(experiment.training("rank8"), "true")
     scheduler = Scheduler(experiment, [RUNNING, "run", *[JobStatus(JobState.COMPLETED)] * 9])

@@ -18,7 +18,7 @@ from stress.hostile_values import texts
 from stress.mutation import mutated
 from stress.verbs import LONGEST_S, TooSlowError, keep_inside, place_of, verb, within
 from support.plans import EXAMPLE
-from tunebook.core.hypotheses import parse_hypothesis
+from tunebook.core.hypothesis_grammar import parse_hypothesis
 from tunebook.core.plan import read_tools
 from tunebook.core.site_reading import parse_site
 from tunebook.core.units import read_duration

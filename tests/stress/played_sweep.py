@@ -13,6 +13,8 @@ from support.command_line import TUNEBOOK
 from support.patience import HANG_S
 from support.played_programs import play_programs
 from support.tiny_model import write_tiny_experiment
+from tunebook import api
+from tunebook.core.jobs import JobState
 from tunebook.disk.ledger import LedgerReader
 from tunebook.executors import processes
 
@@ -59,7 +61,7 @@ class PlayedSweep:
             stream.write(_ACTIVATE.format(pids=self._pids, overlaps=self._overlaps, seconds=seconds))
         write_tiny_experiment(self.path, _empty_model(folder / "tiny"), ranks=ranks)
         (self.path / "claude.local.md").write_text(f"# Site\n- **Virtual environment:** `{venv}`\n")
-        self.verb("scaffold")
+        api.scaffold(self.path)
         shutil.copytree(self.path, self._pristine)
 
     def verb(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -99,9 +101,8 @@ class PlayedSweep:
         """What is wrong with a sweep whose runs are over."""
         found = [f"a job was executed twice at once: {line}" for line in _lines(self._overlaps)]
         found += [f"a process is left of {tag}" for tag in self.living]
-        document = json.loads(self.verb("status", "--json").stdout)
-        states = {job["name"]: job["state"] for job in document["data"]["jobs"]}
-        return found + [f"{name} is {state}" for name, state in states.items() if state != "completed"]
+        states = {job.job.name: job.state for job in api.status(self.path).jobs}
+        return found + [f"{name} is {state.value}" for name, state in states.items() if state is not JobState.COMPLETED]
 
 
 def finished_sweep(folder: Path) -> Path:

@@ -24,7 +24,7 @@ _PLAN = """# Experiment: sweep
 ## Resources
 
 ### Models
-- tiny: `{folder}/tiny`
+- Llama-3.2-1B-Instruct: `{folder}/Llama-3.2-1B-Instruct`
 
 ### Dataset
 - **Path:** `{folder}/data`
@@ -40,6 +40,7 @@ _PLAN = """# Experiment: sweep
 - **GPUs:** 1
 - **Epochs:** 1
 - **Batch size:** 4
+- **Learning Rate:** 1e-4
 - **System prompt:** "Capitalize the given word"
 - **Prompt:** "{{input}}"
 """
@@ -50,16 +51,16 @@ def write_sweep(folder: Path, count: int = 2) -> Path:
     """Writes and scaffolds so many runs with an evaluation each; data and task are in the folder, too."""
     experiment = folder / "sweep"
     experiment.mkdir(parents=True)
-    rows = "\n".join(
-        f"| run{number} | tiny | {2 ** (number % 5 + 2)} | {number} | Fine-tuned |" for number in range(count)
-    )
-    (experiment / "experiment_summary.md").write_text(_PLAN.format(count=count, rows="\n".join(rows), folder=folder))
+    model = "Llama-3.2-1B-Instruct"
+    lines = [f"| run{number} | {model} | {2 ** (number % 5 + 2)} | {number} | Fine-tuned |" for number in range(count)]
+    rows = "\n".join(lines)
+    (experiment / "experiment_summary.md").write_text(_PLAN.format(count=count, rows=rows, folder=folder))
     (experiment / "claude.local.md").write_text("# Site\n")
     (folder / "cap.py").write_text("from inspect_ai import task\n\n\n@task\ndef capitalization(config_dir): ...\n")
     (folder / "data").mkdir()
     for split, number in (("train", 240), ("validation", 30), ("test", 30)):
-        lines = [json.dumps({"input": f"{split}{line}", "output": "x"}) + "\n" for line in range(number)]
-        (folder / "data" / f"{split}.jsonl").write_text("".join(lines))
+        examples = [json.dumps({"input": f"{split}{line}", "output": "x"}) + "\n" for line in range(number)]
+        (folder / "data" / f"{split}.jsonl").write_text("".join(examples))
     scaffolded(experiment)
     return experiment
 

@@ -25,7 +25,11 @@ __all__ = ["Child", "Ended", "Zygote", "zygote"]
 
 _PR_SET_PTRACER = 0x59616D61
 _ANY = ctypes.c_ulong(-1)
-_LONGEST_S = 120.0
+_LONGEST_S = 300.0
+_NEEDED = (
+    *("support.bash_jobs", "tunebook.cli.main", "tunebook.cli.scaffold", "tunebook.api.scaffolding"),
+    *("tunebook.executors.local", "tunebook.run.loop"),
+)
 _TESTS = Path(__file__).parents[1]
 
 
@@ -124,18 +128,8 @@ def _stream(stream: IO[str] | None) -> IO[str]:
     return stream
 
 
-_IMPORTED_ONCE = (
-    "support.bash_jobs",
-    "tunebook.cli.main",
-    "tunebook.api.scaffolding",
-    "tunebook.api.analyzing",
-    "tunebook.executors.local",
-    "tunebook.run.loop",
-)
-
-
 def _serve() -> None:
-    for module in _IMPORTED_ONCE:
+    for module in _NEEDED:
         importlib.import_module(module)
     answers = os.fdopen(os.dup(1), "w")
     while line := sys.stdin.readline():

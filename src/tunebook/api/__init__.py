@@ -73,6 +73,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.disk.interrupts import interrupt_on_signals as interrupt_on_signals
     from tunebook.executors.registry import Choice as Choice
     from tunebook.executors.registry import executor_names as executor_names
+    from tunebook.run.condensed import Condensed as Condensed
     from tunebook.run.condensed import condense as condense
     from tunebook.run.condensed import group_jobs as group_jobs
     from tunebook.run.condensed import stage_counts as stage_counts
@@ -139,7 +140,7 @@ _NAMES_IN = {
     "tunebook.design.values": ("Design", "DesignInputs", "Factor"),
     "tunebook.disk.interrupts": ("interrupt_code", "interrupt_on_signals"),
     "tunebook.executors.registry": ("Choice", "executor_names"),
-    "tunebook.run.condensed": ("condense", "group_jobs", "stage_counts", "state_counts"),
+    "tunebook.run.condensed": ("Condensed", "condense", "group_jobs", "stage_counts", "state_counts"),
     "tunebook.run.preview": ("Preview", "PreviewedJob", "preview_lines"),
     "tunebook.run.report": ("JobReport", "RunReport", "Snapshot", "StatusReport"),
     "tunebook.run.summary": ("run_summary",),

@@ -12,11 +12,11 @@ __all__ = ["error_lines", "job_outputs", "last_lines"]
 
 _TAIL_BYTES = 1 << 15
 _LONGEST_LINE = 300
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07")
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _ERROR = re.compile(
     r"error|exception|fatal|fail|killed|not found|no such file|denied|refused|^tunebook:", re.IGNORECASE
 )
-_PROGRESS_BAR = re.compile(r"\d+%\|")
+_PROGRESS_BAR = re.compile(r"\d%\|")
 
 
 def job_outputs(directory: Path) -> list[Path]:

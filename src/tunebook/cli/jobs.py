@@ -48,7 +48,7 @@ def jobs_shown(
     note_line = [_styled((note, "italic"))] if note else []
     if every or len(jobs) <= space:
         return Group(_table(jobs), "", *map(Text, api.stage_counts(jobs)), *note_line)
-    condensed = api.condense(jobs, space)
+    condensed = _fitting(jobs, out, space)
     parts: list[RenderableType] = [Text(line) for line in condensed.counts]
     if condensed.rows:
         parts.append(_table(condensed.rows))
@@ -58,6 +58,17 @@ def jobs_shown(
     if command:
         parts.append(Text(f"`{command}` shows every job", style="dim"))
     return Group(*parts, *note_line)
+
+
+def _fitting(jobs: Sequence[api.JobReport], out: Console, space: int) -> api.Condensed:
+    """Condenses jobs so that they fit; on a narrow terminal a row takes several lines."""
+    condensed = api.condense(jobs, space)
+    if not condensed.rows or not out.is_terminal:
+        return condensed
+    lines = len(out.render_lines(_table(condensed.rows))) + len(condensed.groups)
+    if lines <= space + 1:
+        return condensed
+    return api.condense(jobs, max(_FEWEST_ROWS, space * (len(condensed.rows) + len(condensed.groups)) // lines))
 
 
 def _table(jobs: Sequence[api.JobReport]) -> RenderableType:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tunebook.core.hypotheses import Hypothesis, HypothesisError, Side, Term, TermKind
+from tunebook.core.hypotheses import Hypothesis, Side, Term, TermKind
+from tunebook.core.hypothesis_grammar import HypothesisError
 from tunebook.core.measures import is_error, is_share
 from tunebook.core.parameters import suggestion
 from tunebook.core.plan import EvaluationTask, Plan, Run, RunType

@@ -28,11 +28,12 @@ def plain_number(text: str, *units: str) -> str:
 
 def without_equal(text: str) -> str:
     """A number without the same number in parentheses: ``2e-4 (0.0002)`` becomes ``2e-4``; other texts stay."""
-    both = re.fullmatch(r"(?P<first>[^()]+?)\s*\((?:=\s*)?(?P<second>[^()]+)\)", text.strip())
+    both = re.fullmatch(r"(?P<first>[^()]+)\((?P<second>[^()]+)\)", text.strip())
     if both is None:
         return text
-    first, second = number(plain_number(both["first"])), number(plain_number(both["second"]))
-    return both["first"] if first is not None and first == second else text
+    written = both["first"].rstrip()
+    first, second = number(plain_number(written)), number(plain_number(both["second"].removeprefix("=")))
+    return written if first is not None and first == second else text
 
 
 def whole_number(text: str) -> int | None:
@@ -46,7 +47,7 @@ def number(text: str) -> float | int | None:
     """The number; ``None`` for other texts, and for numbers that are not finite."""
     if re.fullmatch(r"[+-]?\d{1,18}", text):
         return int(text)
-    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
+    if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", text):
         return None
     value = float(text)
     return value if math.isfinite(value) else None

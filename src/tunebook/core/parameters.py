@@ -247,7 +247,7 @@ class ParameterTable:
 
 
 # `LoRA rank (r)`, `Max sequence length (tokens)`
-_ABBREVIATION = re.compile(r"\s*\((?:lr|r|α|wd|bs|tokens|steps)\)$")
+_ABBREVIATION = re.compile(r"(?<!\s)\s*\((?:lr|r|α|wd|bs|tokens|steps)\)$")
 
 
 def _flag(text: str) -> bool | None:

@@ -9,7 +9,7 @@ __all__ = ["SBATCH_MARKS", "SBATCH_WORD", "escape_interpolation", "sbatch_value"
 
 SBATCH_WORD = re.compile(r"[\w.,:/+=@%&|*!()\[\]~-]+")
 SBATCH_MARKS = "_ . , : / + = @ % & | * ! ( ) [ ] ~ -"
-_INTERPOLATION = re.compile(r"(\\*)\$\{")
+_INTERPOLATION = re.compile(r"(?<!\\)(\\*)\$\{")
 
 
 def shell_word(value: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import chain
 
-from tunebook.core.hypotheses import HypothesisError, Side, Term, TermKind
+from tunebook.core.hypotheses import Side, Term, TermKind
+from tunebook.core.hypothesis_grammar import HypothesisError
 from tunebook.core.naming import run_directories, run_labels
 from tunebook.core.parameters import Kind, Parameter, suggestion
 from tunebook.core.plan import Plan, Run, RunType

@@ -208,7 +208,7 @@ def gpu_request(text: str, *, is_number: bool) -> dict[str, str] | None:
         The settings by key; ``None`` if it cannot be read.
     """
     request: dict[str, str] = {}
-    amount = re.sub(r"\s*GPUs?$", "", text.strip(), flags=re.IGNORECASE)
+    amount = re.sub(r"(?<!\s)\s*GPUs?$", "", text.strip(), flags=re.IGNORECASE)
     if not is_number:
         option, _, amount = text.strip().lstrip("-").replace(" ", "=").partition("=")
         request["gpu_syntax"] = option

@@ -53,7 +53,7 @@ _OF_TOOL = re.compile(r"(?P<tool>[\w.-]+) (?P<kind>conda|virtual) environment")
 _FOR_PEOPLE = {"cluster", "username", "group"}  # jobs do not use them; GitHub has a user name too
 _MODULE_COMMAND = re.compile(r"(?:\$ )?(?:module|ml) [a-z]+\b.*")
 _SHELL_COMMAND = re.compile(r"(?:\$ )?(?:export|source|spack|unset|eval|\.) \S.*")
-_WRITTEN_SETTING = re.compile(r"(?:#SBATCH\s+--)?(?P<name>[A-Za-z][\w& -]*?)\s*[:=]\s*(?P<value>\S.*)")
+_WRITTEN_SETTING = re.compile(r"(?:#SBATCH\s+--)?(?P<name>[A-Za-z][\w& -]*+)\s*[:=]\s*(?P<value>\S.*)")
 _NEAR = 0.8  # how alike a name and a misspelt one are
 _OF_STAGES = ("default", "training", "evaluation")
 _MODULES = ("module", "modules", "module lines")
@@ -188,7 +188,7 @@ class _Reading:
         is_read = "module" in section.title.lower()
         for line, text, _ in _lines(section):
             setting_line = _WRITTEN_SETTING.fullmatch(text)
-            named = setting_line["name"].replace("-", " ").lower() if setting_line else ""
+            named = setting_line["name"].rstrip().replace("-", " ").lower() if setting_line else ""
             hint = f"write it as a bullet: `- **{named.capitalize()}**: VALUE`"
             if not is_read and _MODULE_COMMAND.fullmatch(text):
                 hint = "write it in a code block below `## Module System`"
@@ -310,7 +310,7 @@ def _node_limits(table: Table) -> Iterator[NodeLimits]:
             line=row.line,
             is_default=name.endswith(" (default)"),
             time_min=clock_minutes(time),
-            gpus=max((int(number) for number in re.findall(r"(\d+) ×", gpus)), default=0),
+            gpus=max((int(number) for number in re.findall(r"(?<!\d)(\d+) ×", gpus)), default=0),
             cpus=_number(cpus),
             memory_gb=_number(memory),
         )

@@ -11,14 +11,14 @@ __all__ = ["PATH_KEYS", "doubt_about", "is_placeholder", "normalized", "path_obj
 
 PATH_KEYS = ("models_dir", "output_dir_base")
 _WORDS = ("account", "partition", "constraint", "qos", "mail_user", "mail_type")
-_UNSET = re.compile(r"(?:\(.*\)|<[^>]*>|-|none|null|n/a|unset|not set|empty|leave empty|)(?:\s+\(.*\))?", re.IGNORECASE)
+_UNSET = re.compile(r"\(.*\)|(?:<[^>]*>|-|none|null|n/a|unset|not set|empty|leave empty|)(?:\s+\(.*\))?", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"`*<[^>]*>`*(?:\s.*)?")
 _OTHER_PLACEHOLDER = re.compile(
-    r"todo\b.*|tbd|fixme|change[-_ ]?me|x{3,}|your[-_ ].*|fill[-_ ]?in\b.*|\.{3}|…|\?+|\[[\w -]+\]|\{[\w -]+\}"
-    r"|.*<[^<>/]+>.*",
+    r"todo\b.*|tbd|fixme|change[-_ ]?me|x{3,}|your[-_ ].*|fill[-_ ]?in\b.*|\.{3}|…|\?+|\[[\w -]+\]|\{[\w -]+\}",
     re.IGNORECASE,
 )
-_REMARK = re.compile(r"(?P<value>.*?\S)\s+\(.*\)")
+_ANGLE_BRACKETS = re.compile(r"<[^<>/]+>")
+_BEFORE_REMARK = re.compile(r"\S(?=\s+\()")
 _QUOTED = re.compile(r"""(["'“‘])(?P<value>[^"'“”‘’]*)["'”’]""")
 _SIZE = re.compile(r"(?P<number>\d+)\s*(?P<unit>[KMGT])(?:i?B)?", re.IGNORECASE)
 _MINUTES = re.compile(r"(?P<minutes>\d{1,2}):(?P<seconds>\d\d)")
@@ -30,22 +30,24 @@ def written_value(cell: Cell) -> str:
     raw, value = cell.raw.strip(), cell.value
     if _UNSET.fullmatch(value) or _UNSET.fullmatch(raw.strip("`")) or _PLACEHOLDER.fullmatch(raw):
         return ""
-    remark = _REMARK.fullmatch(value)
+    remark = _BEFORE_REMARK.search(value) if value.endswith(")") else None
     if remark and not raw.startswith("`"):
-        value = remark["value"]
+        value = value[: remark.end()]
     quoted = _QUOTED.fullmatch(value)
     return quoted["value"].strip() if quoted else value
 
 
 def is_placeholder(key: str, value: str) -> bool:
     """Whether a value looks like a text that a person should have replaced; ``[a|b]`` is a constraint."""
-    return key != "constraint" and _OTHER_PLACEHOLDER.fullmatch(value) is not None
+    if key == "constraint":
+        return False
+    return bool(_OTHER_PLACEHOLDER.fullmatch(value) or _ANGLE_BRACKETS.search(value))
 
 
 def normalized(key: str, value: str) -> str:
     """The value as SLURM writes it, where its meaning is beyond doubt."""
     if key in _WORDS:
-        return re.sub(r"\s*,\s*", ",", value)
+        return ",".join(word.strip() for word in value.split(","))
     if key == "gpus":
         return value.removeprefix("gpu:")
     size = _SIZE.fullmatch(value)

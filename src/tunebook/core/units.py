@@ -17,7 +17,9 @@ __all__ = [
 
 _UNITS_MIN = {"s": 1 / 60, "m": 1.0, "h": 60.0, "d": 1440.0}
 _UNITS_MB = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
-_SPOKEN = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|m|s)(?:ays?|ours?|rs?|in(?:ute)?s?|ec(?:ond)?s?)?\b", re.IGNORECASE)
+_SPOKEN = re.compile(
+    r"(?<!\d)(\d+(?:\.\d+)?)\s*(d|h|m|s)(?:ays?|ours?|rs?|in(?:ute)?s?|ec(?:ond)?s?)?\b", re.IGNORECASE
+)
 # Words before a duration; units that are not read, and ranges.
 _ABOUT = re.compile(r"(?:(?:about|approx(?:imately|\.)?|circa|ca\.|up to|at most)\s+|[~≈<≤]\s*)*", re.IGNORECASE)
 _UNCLEAR = re.compile(

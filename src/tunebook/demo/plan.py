@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from tunebook.core.hypotheses import Hypothesis, parse_hypothesis
+from tunebook.core.hypotheses import Hypothesis
+from tunebook.core.hypothesis_grammar import parse_hypothesis
 from tunebook.core.parameters import ParameterTable, Written
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan import (

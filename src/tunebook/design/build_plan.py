@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core import plan as core
-from tunebook.core.hypotheses import parse_hypothesis
+from tunebook.core.hypothesis_grammar import parse_hypothesis
 from tunebook.core.jobs import Stage
 from tunebook.core.markdown import prose
 from tunebook.core.parameters import Kind, ParameterTable, Value, Written

@@ -38,8 +38,9 @@ __all__ = [
 _MOST_NODES = 100_000
 _DEEPEST = 20
 _MERGE = "tag:yaml.org,2002:merge"
-_PART = re.compile(r"""\s*(?P<text>`[^`]*`|"(?:[^"\\]|\\.)*"|[^,]*?)\s*(?:,|$)""", re.DOTALL)
-_PAIR = re.compile(r"\s*(?P<key>[\w .-]+?)\s*=")
+_PART = re.compile(r"""\s*(?P<text>`[^`]*`|"(?:[^"\\]|\\.)*"|[^,]*)\s*(?:,|$)""", re.DOTALL)
+_COMMA_OF_PAIR = re.compile(r",(?=\s*+[\w.-][\w .-]*+\s*+=)")
+_PAIR = re.compile(r"\s*(?P<key>[\w .-]*[\w.-])\s*=")
 
 Json: TypeAlias = "str | int | float | Sequence[Json] | Mapping[str, Json] | None"
 """A value of a JSON file."""
@@ -250,7 +251,8 @@ def levels(node: Node) -> list[Text]:
     """
     if not isinstance(node.value, str):
         return [item.text for item in node.items()]
-    return [_unquoted(match["text"], node.place) for match in _PART.finditer(node.value) if match["text"]]
+    texts = [match["text"].strip() for match in _PART.finditer(node.value)]
+    return [_unquoted(text, node.place) for text in texts if text]
 
 
 def assignments(node: Node) -> list[tuple[Text, Node]]:
@@ -262,7 +264,7 @@ def assignments(node: Node) -> list[tuple[Text, Node]]:
     if isinstance(node.value, Mapping):
         return node.named()
     found: dict[str, Node] = {}
-    for part in re.split(r",(?=\s*[\w .-]+?\s*=)", node.text):
+    for part in _COMMA_OF_PAIR.split(node.text):
         match = _PAIR.match(part)
         if match is None:
             message = f"`{part.strip()}` is not of the form name=value"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tunebook.core.hypotheses import HypothesisError, parse_hypothesis
+from tunebook.core.hypothesis_grammar import HypothesisError, parse_hypothesis
 from tunebook.core.parameters import FLAG_WORDS, suggestion
 from tunebook.core.paths import expanded
 from tunebook.core.plan import Model

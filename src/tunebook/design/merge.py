@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from itertools import chain, filterfalse
 from typing import Any, TypeVar
 
-from tunebook.core.hypotheses import parse_hypothesis
+from tunebook.core.hypothesis_grammar import parse_hypothesis
 from tunebook.core.plan import EvaluationTask
 from tunebook.design.values import MODEL, MOST_RUNS, Combine, Decision, Design, DesignInputs
 

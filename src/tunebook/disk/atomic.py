@@ -74,7 +74,9 @@ def replaced(path: Path, *, within: Path) -> Iterator[str]:
         yield temporary
         os.replace(temporary, target)  # noqa: PTH105
     except OSError as error:
-        raise named(error, target) from error
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), target) from error  # libraries have other words
     finally:
         _remove(temporary)
 

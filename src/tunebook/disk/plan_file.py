@@ -85,7 +85,6 @@ class PlanFile:
         self._replaced = ReplacedPlans(experiment)
         self._warn = warn
         self._known: Version | None = None
-        self._is_ours = False
         self._parts: frozenset[str] | None = None
         self._watch: _Watch | None = None
 
@@ -93,10 +92,11 @@ class PlanFile:
         """Writes the text that ``change`` makes of the plan's, unless the plan must be left alone.
 
         Raises:
-            OSError: the plan is missing, leads out of the experiment, or cannot be written.
+            LinkError: the plan leads out of the experiment.
+            OSError: it is missing, or cannot be written.
             UnicodeDecodeError: the plan is no text.
         """
-        target = self._target()
+        target = self._replaced.place(self._path)
         self._look_after(target)
         seen = look(target)
         if not self._is_quiet(seen):
@@ -111,7 +111,7 @@ class PlanFile:
             self._replaced.save_good(seen)
         new = change(text)
         if new == text:
-            self._remember(seen, is_ours=self._is_ours and seen.is_same(self._known))
+            self._known = seen
             return Outcome.DONE
         return self._replace(target, seen, new.encode())
 
@@ -119,14 +119,15 @@ class PlanFile:
         """Writes a text if the plan still has the text ``before``, or is still missing; waits while it is being saved.
 
         Raises:
-            OSError: the plan leads out of the experiment, or cannot be written.
+            LinkError: the plan leads out of the experiment.
+            OSError: it cannot be written.
         """
         if before is None:
             return self._create(text)
         begun = time.monotonic()
         while time.monotonic() - begun <= self.patience.most_s:
             if read_text(self._path) != before:
-                return False
+                return False  # at once, though an update would find it too
             outcome = self.update(lambda found: text if found == before else found)
             if outcome is not Outcome.LATER:
                 return outcome is Outcome.DONE and read_text(self._path) == text
@@ -158,15 +159,11 @@ class PlanFile:
         """Whether a version was replaced a moment ago, so that an editor may still write into it."""
         return any(entry.age_s < self.patience.end_s for entry in self._replaced.entries())
 
-    def _target(self) -> Path:
-        self._replaced.refuse_links(self._path)
-        return Path(os.path.realpath(self._path))
-
     # --- before ----------------------------------------------------------------------------------------------------
 
     def _is_quiet(self, seen: Version | None) -> bool:
         """Whether nobody else changed the plan for a while: by its time, and as far as it was watched."""
-        if seen is not None and seen.is_same(self._known):
+        if seen is not None and (seen.is_same(self._known) or self._is_of_tunebook(seen)):
             return True
         if self._watch is None:
             ahead_s = self._replaced.clock_ahead_s()
@@ -174,6 +171,10 @@ class PlanFile:
         elif not _is_same(seen, self._watch.seen):
             self._watch = _Watch(seen, time.monotonic(), self._watch.ahead_s, is_first=False)
         return self._watch.is_quiet(self.patience.quiet_s)
+
+    def _is_of_tunebook(self, version: Version) -> bool:
+        """Whether a tunebook wrote it a moment ago, this one or another: then nobody is saving it."""
+        return any(entry.ours == version.mark for entry in self._replaced.entries())
 
     def _missing(self, text: str) -> tuple[str, ...]:
         """The parts that the plan had, in the last good copy or when it was read first, and no longer has."""
@@ -191,12 +192,12 @@ class PlanFile:
         if entry is None:
             is_written = write_in_place(target, seen, content)
             if is_written:
-                self._remember(look(target), is_ours=True)
+                self._known = look(target)
             return Outcome.DONE if is_written else Outcome.LATER
         ours = look(entry)
         if not swap_in(entry, target, seen):
             return Outcome.LATER  # an editor may have opened even a version that was the plan for a moment
-        self._remember(ours, is_ours=True)
+        self._known = ours
         return Outcome.DONE
 
     def _new(self, target: Path, seen: Version, content: bytes) -> Path | None:
@@ -209,10 +210,6 @@ class PlanFile:
             if error.errno in _CANNOT_KEEP:
                 return None
             raise
-
-    def _remember(self, version: Version | None, *, is_ours: bool) -> None:
-        self._known = version
-        self._is_ours = is_ours
 
     # --- after -----------------------------------------------------------------------------------------------------
 
@@ -242,12 +239,12 @@ class PlanFile:
                     with suppress(FileExistsError):
                         move_new(entry.path, target)
                 return  # an editor may be between removing the plan and writing it
-            is_ours = there.mark == entry.ours or (self._is_ours and there.is_same(self._known))
+            is_ours = self._is_of_tunebook(there)
             if not is_ours and there.mark.mtime_ns >= written.mark.mtime_ns:
                 self._put_aside(entry.path, written, is_ours=False)
                 return
             if swap_in(entry.path, target, there):
-                self._remember(None, is_ours=False)
+                self._known = None
                 self._put_aside(entry.path, there, is_ours=is_ours)
                 return
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.core.paths import LAST_GOOD_PLAN, REPLACED_PLANS
+from tunebook.disk.inside import place_inside
 from tunebook.disk.read import read_text
 from tunebook.disk.versions import Mark, Version, copy_attributes, look, mark_of
 
@@ -148,15 +149,11 @@ class ReplacedPlans:
         probe.unlink()
         return ahead_s
 
-    def refuse_links(self, target: Path) -> None:
-        """Refuses a plan, or a folder, that lies outside the experiment.
+    def place(self, plan: Path) -> Path:
+        """Where the plan itself is; links that stay in the experiment are followed.
 
         Raises:
-            OSError: it is reached by a link that leads out of the experiment.
+            LinkError: the plan, or the folder, is reached by a link that leads out of the experiment.
         """
-        root = os.path.realpath(self._experiment)
-        for path in (target, self.folder):
-            real = os.path.realpath(path)
-            if os.path.commonpath([root, real]) != root:
-                message = f"{path} leads out of the experiment, to {real}, and is not written"
-                raise OSError(f"{message} (put the file itself in its place)")
+        place_inside(self.folder, self._experiment)
+        return Path(place_inside(plan, self._experiment))

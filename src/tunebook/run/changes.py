@@ -11,7 +11,7 @@ from tunebook.disk.input_record import InputRecord
 
 __all__ = ["describe_changes"]
 
-_SETTING = re.compile(r"(?P<indent>[ \t]*)(?:- )?\"?(?P<name>[\w.-]+)\"?(?:: *| ?= ?)(?P<value>.*?),?\s*")
+_SETTING = re.compile(r"(?P<indent>[ \t]*)(?:- )?\"?(?P<name>[\w.-]+)\"?(?:: *| ?= ?)(?P<value>.*)", re.DOTALL)
 _MOST = 2
 _LONGEST = 40
 _MARKS = "-\"':,(){}[]"
@@ -91,10 +91,11 @@ def _settings(text: str) -> Mapping[str, str]:
         while around and around[-1][0] >= indent:
             around.pop()
         name = ".".join([*(outer for _, outer in around), match["name"]])
-        if match["value"] in {"", "{"}:
+        value = match["value"].rstrip().removesuffix(",")
+        if value in {"", "{"}:
             around.append((indent, match["name"]))
         else:
-            found[name] = match["value"]
+            found[name] = value
     return found
 
 

@@ -16,6 +16,7 @@ from tunebook.disk.atomic import write_text
 from tunebook.disk.git import Commit, read_commit
 from tunebook.disk.ledger import LedgerEntry
 from tunebook.disk.read import read_json
+from tunebook.disk.schema import refuse_newer
 from tunebook.disk.submissions import SubmissionFacts, SubmissionRecord
 from tunebook.run.job_state import JobInRun
 
@@ -66,11 +67,14 @@ class ProvenanceWriter:
         """Writes how the job's result came about into the record of its run, in place of an earlier result.
 
         Raises:
+            LinkError: a symbolic link leads out of the experiment.
+            NewerFormatError: a newer tunebook wrote the record.
             OSError: the record cannot be written.
         """
         job = one.job
         path = self._path(job)
         document = _read(path) or {"schema": SCHEMA, "run": job.run, "jobs": {}}
+        refuse_newer(document.get("schema"), SCHEMA, str(path.relative_to(self._experiment)))
         document["jobs"][job.name] = self._entry(one)
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
         write_text(path, text, within=self._experiment)
@@ -155,8 +159,10 @@ def _inputs(job: Job, digests: InputDigests) -> Iterator[dict[str, str]]:
 
 
 def _read(path: Path) -> Any:
-    """A JSON file; ``None`` if it is missing or unreadable."""
+    """The record; ``None`` if it is missing, unreadable or of another form."""
     try:
-        return read_json(path)
+        document = read_json(path)
     except (OSError, ValueError):
         return None
+    is_record = isinstance(document, dict) and isinstance(document.get("jobs"), dict)
+    return document if is_record else None

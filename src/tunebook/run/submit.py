@@ -274,7 +274,7 @@ class Submitter:
     def _record_provenance(self, one: JobInRun) -> None:
         try:
             self._provenance.ended(one)
-        except OSError as error:
+        except (TunebookError, OSError) as error:
             self._recorder.log(
                 "WARNING", f"the provenance of {one.job.name} was not written", explanation=in_words(error)
             )

@@ -98,7 +98,7 @@ def scaffold(
     Raises:
         UsageError: no run has one of the selected names.
     """
-    manifest = read_manifest(context.experiment)
+    manifest = Manifest(read_manifest(context.experiment).generated)  # its jobs are those of another blueprint
     if not options.overwrite:
         context = with_edited_files(context, tools, manifest)
     session = _Session(context, options, manifest, VerifiedRuns(context.experiment), clock)

@@ -25,6 +25,9 @@ class Action(Enum):
     ORPHAN = "orphaned"
 
 
+_WRITING = (Action.CREATE, Action.UPDATE, Action.OVERWRITE)  # found by identity: hashing an Action takes longer
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """The action for one file.
@@ -52,7 +55,7 @@ class Step:
     @property
     def writes(self) -> bool:
         """Whether the step changes the disk."""
-        return self.action in {Action.CREATE, Action.UPDATE, Action.OVERWRITE}
+        return self.action in _WRITING
 
     @property
     def stays(self) -> bool:

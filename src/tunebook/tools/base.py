@@ -121,7 +121,7 @@ class PlannedFile:
 
     Attributes:
         path: relative to the experiment's directory.
-        start: the text, without its ``end``.
+        start: the text, or its beginning where there is an ``end``.
         end: the rest of the text, where thousands of files may have it in common: memory holds it once.
     """
 

@@ -12,7 +12,7 @@ from tunebook.analysis.records import Family, Interval, Measure, TaskUse
 from tunebook.analysis.statistics.claims import ClaimKind
 from tunebook.analysis.statistics.frozen import Frozen, frozen_hypotheses
 from tunebook.analysis.statistics.hypotheses import HypothesisResult, Verdict
-from tunebook.core.hypotheses import parse_hypothesis
+from tunebook.core.hypothesis_grammar import parse_hypothesis
 from tunebook.core.measures import Direction
 from tunebook.disk.hypotheses_record import HypothesesVersion, Seen
 

@@ -48,10 +48,11 @@ _PLAN = """# Experiment: sweep
 
 {filler}
 """
-_FILLER = "A person's own words, which are long enough for a save in several pieces.\n" * 40
+_FILLER = "A person's own words, which are long enough for a save in several pieces.\n\n" * 6
 _UPDATES_A_SECOND = 15
 _LONGEST_PAUSE_S = 0.3
 _PROCESSES = 2
+_SAVES_WITH_LONG_PAUSES = 3
 
 
 def _truncating(path: Path, text: str, pause_s: float) -> None:
@@ -178,10 +179,10 @@ def _run(setting: Setting) -> Outcome:
     begun = time.monotonic()
     seed = setting.random.getrandbits(64)
     if setting.is_quick:
-        found = [_work(setting.folder, seed, 96, 48, is_quick=True)]
+        found = [_work(setting.folder, seed, 48, 24, is_quick=True)]
     else:
         with multiprocessing.get_context("spawn").Pool(_PROCESSES) as pool:
-            tasks = [(setting.folder / str(number), seed + number, 700, 40) for number in range(_PROCESSES)]
+            tasks = [(setting.folder / str(number), seed + number, 360, 14) for number in range(_PROCESSES)]
             found = pool.starmap(_work, tasks)
     count = sum(part.saves for part in found)
     faults = tuple(fault for part in found for fault in part.faults)
@@ -250,7 +251,7 @@ def _tables(folder: Path, random: Random, count: int, *, is_quick: bool) -> Iter
         own.mkdir(parents=True)
         (own / PLAN_FILE).write_text(_text(0))
         patience = patiences[place % len(patiences)]
-        saves = 3 if is_quick or patience is PATIENCE else 8
+        saves = _SAVES_WITH_LONG_PAUSES if patience is PATIENCE else (6 if is_quick else 16)
         yield _Table(own, random.choice(_EDITORS), patience, Random(random.getrandbits(64)), saves)
 
 

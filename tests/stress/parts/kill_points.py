@@ -13,6 +13,7 @@ __all__ = ["PART"]
 
 _EVENTS = ("signal=KILL", "signal=KILL", "error=ENOSPC", "error=EIO", "error=EACCES", "error=EDQUOT")
 _FULL_S = 360.0
+_LEAST = 2
 _QUICK = {"new": 0, "update": 0, "prune": 4, "run": 2, "analyze": 0}
 
 
@@ -48,7 +49,7 @@ def _try(case: Case, setting: Setting, commands: Zygote, *, seconds: float) -> t
     for point in points:
         if setting.is_quick and number >= _QUICK[case.name]:
             break
-        if not setting.is_quick and time.monotonic() - begun > seconds:
+        if not setting.is_quick and number >= _LEAST and time.monotonic() - begun > seconds:
             break
         number += 1
         experiment = case.make(setting.folder, commands, kept)

@@ -44,7 +44,7 @@ def _run(setting: Setting) -> Outcome:
     finally:
         sweep.end()
     figures = f"{found.rounds} sweeps, {found.signals} signals to `tunebook run`, {found.kills} of them SIGKILL"
-    return Outcome(figures=f"{figures}; all ended completed", faults=tuple(found.faults))
+    return Outcome(figures=figures, faults=tuple(found.faults))
 
 
 def _quick_round(setting: Setting, sweep: PlayedSweep, found: _Found) -> None:

@@ -76,7 +76,7 @@ def _run(setting: Setting) -> Outcome:
             else:
                 passed[name] += 1
     faults += [f"{name}: no test was run" for name in _TABLE if not passed[name] and not faults]
-    figures = f"{len(_TABLE)} faults, provoked {sum(passed.values())} times and handled"
+    figures = f"{len(_TABLE)} faults, provoked and handled {sum(passed.values())} times"
     return Outcome(figures=figures, faults=tuple(faults))
 
 

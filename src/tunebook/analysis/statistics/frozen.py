@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tunebook.core.hypotheses import Hypothesis, HypothesisError, parse_hypothesis
+from tunebook.core.hypotheses import Hypothesis
+from tunebook.core.hypothesis_grammar import HypothesisError, parse_hypothesis
 from tunebook.disk.hypotheses_record import HypothesesVersion, Seen
 
 __all__ = ["Frozen", "HypothesesChange", "changes_of", "frozen_hypotheses"]

@@ -32,7 +32,8 @@ from tunebook.analysis.statistics.sample_evidence import evidence_of_pairs, evid
 from tunebook.analysis.statistics.scores import ScoreTable
 from tunebook.analysis.statistics.settings import have_replicates, pooled_spread, settings_of
 from tunebook.core.contrasts import Contrast, resolve
-from tunebook.core.hypotheses import Hypothesis, HypothesisError, Relation
+from tunebook.core.hypotheses import Hypothesis, Relation
+from tunebook.core.hypothesis_grammar import HypothesisError
 from tunebook.core.measures import Direction
 from tunebook.core.plan import Plan
 from tunebook.core.plan.settings import evaluations

@@ -14,6 +14,7 @@ from tunebook.core.markdown.blocks import (
 from tunebook.core.markdown.headings import title_key
 from tunebook.core.markdown.labels import read_label
 from tunebook.core.markdown.lines import TableLine, join_lines, split_lines
+from tunebook.core.markdown.marks import without_comments
 from tunebook.core.markdown.quotes import literal
 from tunebook.core.markdown.text import (
     backtick_fence,
@@ -56,4 +57,5 @@ __all__ = [
     "table_lines",
     "table_row",
     "title_key",
+    "without_comments",
 ]

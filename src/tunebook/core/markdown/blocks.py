@@ -13,14 +13,14 @@ from functools import lru_cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tunebook.core.markdown.marks import LeadingCode, leading_code, without_comments, without_ticks
+
 __all__ = ["Block", "Bullet", "Cell", "MarkdownSection", "Row", "Table", "TextBlock", "name_key", "plain"]
 
 # An underscore inside a word, as in `rank8_lr1e-5`, is not markup.
 _MARKUP = re.compile(r"[`*\\\[<&]|(?:^|\W)_|_(?:\W|$)")
-# A tick alone is a value: it says yes.
-_TICK = re.compile(r"(?<=\S)\s*[✓✔✅☑]\ufe0f?(?:\s*verified)?\s*$", re.IGNORECASE)
-_LEADING_CODE = re.compile(r"(?P<code>(?P<fence>`+).+?(?<!`)(?P=fence)(?!`))(?P<remark>$|[\s(,;–—✓✔✅☑].*)", re.DOTALL)
-_HTML_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+# What may follow a code span that is a value: nothing, or a remark.
+_REMARK_START = re.compile(r"$|[\s(,;–—✓✔✅☑]")
 _UNCLEAR_PATH = re.compile(r", |\s[(#]|\s(?:and|or)\s|^(?:tbd|todo|see .*|same .*|\?+)$", re.IGNORECASE)
 
 
@@ -44,8 +44,8 @@ class Cell:
     @property
     def value(self) -> str:
         """The code span at its start, after which only a remark may follow; otherwise the text."""
-        code = _LEADING_CODE.fullmatch(self.raw.strip())
-        return plain(code["code"]) if code else self.text
+        code = self._leading_code
+        return plain(code.code) if code else self.text
 
     @property
     def path(self) -> str:
@@ -55,17 +55,17 @@ class Cell:
             ValueError: the text may mean another path; the message says why.
         """
         raw = self.raw.strip()
-        code = _LEADING_CODE.fullmatch(raw)
+        code = self._leading_code
         if code is not None:
-            if "`" in re.sub(r"\([^()]*\)", "", code["remark"]):
+            if "`" in re.sub(r"\([^()]*\)", "", code.rest):
                 raise ValueError("it has two code spans")
-            return plain(code["code"])
+            return plain(code.code)
         text = self.text
         if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
             return text[1:-1]
         if _UNCLEAR_PATH.search(text):
             raise ValueError("a remark may be a part of it or not")
-        written = _TICK.sub("", _HTML_COMMENT.sub("", raw).strip())
+        written = without_ticks(without_comments(raw).strip(), most=1)
         may_be = {written.replace("\\", ""), written.strip("*_"), written.replace("`@", "@").lstrip("`")}
         if _MARKUP.search(written) and text not in may_be:
             raise ValueError("its Markdown hides a part of it")
@@ -74,8 +74,14 @@ class Cell:
     @property
     def remark(self) -> str:
         """The text after the code span at its start."""
-        code = _LEADING_CODE.fullmatch(self.raw.strip())
-        return plain(code["remark"]) if code else ""
+        code = self._leading_code
+        return plain(code.rest) if code else ""
+
+    @property
+    def _leading_code(self) -> LeadingCode | None:
+        """The code span at its start, if only a remark follows it."""
+        code = leading_code(self.raw.strip())
+        return code if code is not None and _REMARK_START.match(code.rest) else None
 
     @property
     def key(self) -> str:
@@ -223,10 +229,10 @@ def _inline_parser() -> MarkdownIt:
 @lru_cache(maxsize=4096)  # the cells of a column are often the same
 def plain(raw: str) -> str:
     """A text without its inline markup, and without a trailing ``✓`` or ``✓ verified``."""
-    text = _TICK.sub("", raw)
+    text = without_ticks(raw, most=1)
     if _MARKUP.search(text):
         text = "".join(_visible(_inline_parser().parseInline(text)))
-        text = _TICK.sub("", text)
+        text = without_ticks(text, most=1)
     return text.strip()
 
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 
-__all__ = ["is_open", "literal"]
+from tunebook.core.markdown.marks import leading_code
 
-_CODE = re.compile(r"(?P<fence>`+)(?P<text>.*?)(?<!`)(?P=fence)(?!`)(?P<rest>.*)", re.DOTALL)
+__all__ = ["QuoteMarks", "literal"]
+
 # The opening mark to the marks that may close it: German texts close with the mark that opens English ones.
 _TYPOGRAPHIC = {"“": "”", "„": "“”", "«": "»", "»": "«", "‘": "’", "‚": "‘’", "”": "”"}
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-_TICK = re.compile(r"\s*[✓✔✅☑]?\s*")
+_TICK = re.compile(r"\s*(?:[✓✔✅☑]\s*)?")
 _ANY_QUOTES = re.compile(r"[\"“”„«»].*[\"“”„«»]", re.DOTALL)
 
 
@@ -29,10 +31,10 @@ def literal(raw: str) -> str:
     """
     text = raw.strip()
     if text.startswith("`"):
-        code = _CODE.fullmatch(text)
+        code = leading_code(text)
         if code is None:
             raise ValueError("the backtick at its start is not closed")
-        return _alone(code["text"], code["rest"])
+        return _alone(code.inside, code.rest)
     if text.startswith('"'):
         return _json_string(text)
     if text[:1] in _TYPOGRAPHIC:
@@ -44,11 +46,26 @@ def literal(raw: str) -> str:
     return text
 
 
-def is_open(text: str) -> bool:
-    """Whether a quote or a code span of the text continues on the next line."""
-    straight = text.count('"') - text.count('\\"')
-    typographic = text.count("“") + text.count("„") > text.count("”")
-    return straight % 2 == 1 or text.count("`") % 2 == 1 or typographic
+@dataclass(frozen=True)
+class QuoteMarks:
+    """How many marks of quotes and code spans lines have so far; of typographic ones, how many are not closed."""
+
+    straight: int = 0
+    typographic: int = 0
+    backticks: int = 0
+
+    def after(self, line: str) -> QuoteMarks:
+        """The marks with those of one more line."""
+        return QuoteMarks(
+            self.straight + line.count('"') - line.count('\\"'),
+            self.typographic + line.count("“") + line.count("„") - line.count("”"),
+            self.backticks + line.count("`"),
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a quote or a code span continues on the next line."""
+        return self.straight % 2 == 1 or self.backticks % 2 == 1 or self.typographic > 0
 
 
 def _json_string(text: str) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tunebook.core.markdown.blocks import Cell, plain
+from tunebook.core.markdown.marks import without_ticks
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&~!])")
 
@@ -27,7 +28,7 @@ def escape_text(value: str) -> str:
 
 def prose(value: str) -> str:
     """A text for people as a plan gives it back: one line, no tick at its end; a dash or ``N/A`` becomes empty."""
-    text, before = value, None
+    text, before = without_ticks(value), None
     while text != before:
         before, text = text, plain(escape_text(text))
     return "" if Cell(escape_text(text), 0).is_empty else text

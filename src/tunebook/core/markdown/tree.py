@@ -39,10 +39,16 @@ def parse_markdown(text: str) -> MarkdownSection:
 
 
 class _Builder:
-    """Walks the parser's flat token list once."""
+    """Walks the parser's flat token list once.
+
+    Attributes:
+        open: the section that is being read, after those that it is in.
+        bullets: the place of the last bullet in each of them.
+    """
 
     def __init__(self, root: MarkdownSection, lines: list[str]) -> None:
         self.open = [root]
+        self.bullets: list[int | None] = [None]
         self.lines = lines
         self.quotes = 0
 
@@ -70,10 +76,12 @@ class _Builder:
         section = MarkdownSection(plain(inline.content), level, line)
         self.open[-1].sections.append(section)
         self.open.append(section)
+        self.bullets.append(None)
 
     def _close(self, level: int, line: int) -> None:
         while len(self.open) > 1 and self.open[-1].level >= level:
             self.open.pop().end_line = line - 1
+            self.bullets.pop()
 
     def _paragraph(self, token: Token, *, is_item: bool) -> None:
         """The first paragraph of a list item is a bullet; so is each labelled line below it or of another paragraph."""
@@ -89,6 +97,8 @@ class _Builder:
                 self._add(TextBlock(text, line + offset, is_quoted=self.quotes > 0, depth=depth))
 
     def _add(self, block: Block) -> None:
+        if isinstance(block, Bullet):
+            self.bullets[-1] = len(self.open[-1].blocks)
         self.open[-1].blocks.append(block)
 
     def _other(self, token: Token) -> None:
@@ -98,10 +108,13 @@ class _Builder:
             self._add(TextBlock(token.content, _line(token), is_html=True, is_quoted=self.quotes > 0))
             return
         code = Cell(token.content, _line(token))
-        bullet = next((block for block in reversed(blocks) if isinstance(block, Bullet)), None)
+        place = self.bullets[-1]
+        bullet = None if place is None else blocks[place]
         is_nested = token.level - self.quotes > 0
-        if bullet and bullet.code is None and (is_nested or (bullet is blocks[-1] and not bullet.value.raw)):
-            blocks[blocks.index(bullet)] = replace(bullet, code=code)
+        has_no_code = isinstance(bullet, Bullet) and bullet.code is None
+        is_next = isinstance(bullet, Bullet) and bullet is blocks[-1] and not bullet.value.raw
+        if isinstance(bullet, Bullet) and place is not None and has_no_code and (is_nested or is_next):
+            blocks[place] = replace(bullet, code=code)
         else:
             depth = (token.level - self.quotes) // 2
             self._add(TextBlock(code.raw, code.line, is_code=True, is_quoted=self.quotes > 0, depth=depth))

@@ -20,6 +20,7 @@ _BLANK = {"", "-", "–", "—", "✗", "✘", "❌", "no", "none", "n/a"}
 _EPOCHS = re.compile(r"\b(?:epochs?|checkpoints?)\b", re.IGNORECASE)
 _MATRIX_HINT = "write `✓`, `✓ epoch 0,1`, `✓ last`, `✓ all` or `-`"
 _MOST_IN_SPAN = 10_000
+_MOST_EPOCHS = 100_000
 _NAMES = ("Epochs to evaluate", "Total evaluations")
 
 
@@ -31,8 +32,8 @@ def parse_epochs(text: str) -> str | tuple[int, ...] | None:
     if text in {"last", "final", "last epoch", "final epoch"}:
         return "last"
     epochs: list[int] = []
-    for part in re.split(r"\s*(?:,|and|\+)\s*", text):
-        span = re.fullmatch(r"(\d{1,6})(?:\s*[-–]\s*(\d{1,6}))?", part)
+    for part in re.split(r",|and|\+", text):
+        span = re.fullmatch(r"(\d{1,6})(?:\s*[-–]\s*(\d{1,6}))?", part.strip())
         if span is None:
             return None
         first = int(span[1])
@@ -40,6 +41,8 @@ def parse_epochs(text: str) -> str | tuple[int, ...] | None:
         if not first <= last < first + _MOST_IN_SPAN:
             return None
         epochs.extend(range(first, last + 1))
+        if len(epochs) > _MOST_EPOCHS:
+            return None
     return tuple(dict.fromkeys(epochs))
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tunebook.core.hypotheses import GRAMMAR, Hypothesis, HypothesisError, has_relation, parse_hypothesis
-from tunebook.core.markdown import Block, Bullet, Table
+from tunebook.core.hypotheses import Hypothesis
+from tunebook.core.hypothesis_grammar import GRAMMAR, HypothesisError, has_relation, parse_hypothesis
+from tunebook.core.markdown import Block, Bullet, Table, without_comments
 from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan
 
 __all__ = ["HypothesesSection"]
 
 _AS_ITEM = "write each hypothesis as an item of a list: `- **H1:** rank64 > rank4`"
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 class HypothesesSection(Section):
@@ -62,7 +61,7 @@ def _texts(blocks: list[Block]) -> Iterator[tuple[str, Block]]:
 def _read(text: str, block: Block, source: SectionReader) -> Hypothesis | None:
     """The hypothesis of a block; ``None`` for words, and with a problem where a hypothesis may be meant."""
     if not isinstance(block, Bullet) or block.is_quoted or not block.is_item:
-        if isinstance(block, Table) or has_relation(_COMMENT.sub("", text)):
+        if isinstance(block, Table) or has_relation(without_comments(text)):
             source.problem(f"`{_short(text)}` in `{source.section.title}` is not read", block.line, _AS_ITEM)
         return None
     is_words = block.depth > 0 or not block.value.raw or source.section.is_remark(block)

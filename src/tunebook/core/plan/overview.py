@@ -13,12 +13,13 @@ from tunebook.core.plan.values import Plan, RunType, Tools
 
 __all__ = ["OverviewSection", "ToolsSection", "tool_names"]
 
-_SEVERAL = re.compile(r"\s*(?:,|;|\+|&|\band\b)\s*")
+_SEVERAL = re.compile(r",|;|\+|&|\band\b")
 
 
 def tool_names(text: str) -> tuple[str, ...]:
     """``inspect-ai, lm-eval`` as its names."""
-    return tuple(name for name in _SEVERAL.split(text.strip()) if name)
+    names = (name.strip() for name in _SEVERAL.split(text))
+    return tuple(name for name in names if name)
 
 
 class OverviewSection(Section):

@@ -25,8 +25,8 @@ from tunebook.core.plan.values import Dataset, EvaluationTask, Plan
 
 __all__ = ["ResourcesSection", "join_script", "split_script", "splits_text"]
 
-_SPLIT = r"(\w+)\s*\(\s*([\d,_]+)\s*(?:examples|samples|words|rows|records|items|lines)?\s*\)"
-_WITH_COLON = re.compile(r"(\w+)\s*[:=]\s*(\d{1,3}(?:,\d{3})+|\d[\d_]*)(?=\s*(?:[,;]|$))")
+_SPLIT = r"(?<!\w)(\w+)\s*\(\s*([\d,_]+)\s*(?:examples|samples|words|rows|records|items|lines)?\s*\)"
+_WITH_COLON = re.compile(r"(?<!\w)(\w+)\s*[:=]\s*(\d{1,3}(?:,\d{3})+|\d[\d_]*)(?=\s*(?:[,;]|$))")
 _UNCLEAR_DATA = {"none", "same", "own", "built-in", "default", "test", "test split", "not applicable"}
 _TASK_COLUMNS = ("Task Name", "Tool", "Script", "Dataset", "Measure", "Direction", "Description")
 _OPTIONAL_COLUMNS = ("Tool", "Measure", "Direction")  # written where a task has them

@@ -55,7 +55,7 @@ def effective(plan: Plan, run: Run, key: str) -> Value:
     ``None`` if neither the plan nor a default gives one, if the plan's tools have no such parameter, and for a
     LoRA parameter where all weights are trained.
     """
-    return _of_run(plan, run).values.get(key)
+    return _of_run(plan, run).get(key)
 
 
 def trains_adapters(plan: Plan, run: Run) -> bool:
@@ -73,13 +73,17 @@ class _OfRun:
     """All settings of one run.
 
     Attributes:
-        values: every parameter of the table by key.
-        of_training: those of the training.
+        of_training: the parameters of the training by key.
+        others: all others; one mapping for all runs that have the same.
     """
 
-    values: Mapping[str, Value]
     of_training: Mapping[str, Value]
+    others: Mapping[str, Value]
     trains_adapters: bool
+
+    def get(self, key: str) -> Value:
+        """The value of a parameter; ``None`` where there is no such parameter."""
+        return self.of_training[key] if key in self.of_training else self.others.get(key)
 
 
 def _of_run(plan: Plan, run: Run) -> _OfRun:
@@ -101,8 +105,9 @@ def _compute(plan: Plan, run: Run) -> _OfRun:
     for parameter in table:
         if parameter.kind is Kind.ALPHA:
             values[parameter.key] = _multiplied(values[parameter.key], rank)
-    of_training = {parameter.key: values[parameter.key] for parameter in table.of_stage(Stage.PREPARATION)}
-    return _OfRun(values, of_training, rank is not None if decision is None else decision)
+    of_training = {parameter.key: values.pop(parameter.key) for parameter in table.of_stage(Stage.PREPARATION)}
+    others = plan.memo.once(("others", tuple(values.items())), lambda: values)
+    return _OfRun(of_training, others, rank is not None if decision is None else decision)
 
 
 def _of_configuration(plan: Plan) -> dict[str, Value]:
@@ -131,7 +136,7 @@ def settings_in_effect(plan: Plan, run: Run) -> tuple[SettingInEffect, ...]:
         applies_not = parameter.lora_only and not of_run.trains_adapters
         if applies_not or (is_of_training and not is_trained):
             continue
-        value = of_run.values[key]
+        value = of_run.get(key)
         if key in run.parameters:
             written = run.parameters[key]
             found.append(SettingInEffect(parameter, value, written.text, Origin.ROW, written.line))

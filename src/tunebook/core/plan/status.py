@@ -308,9 +308,9 @@ class _TableUpdate:
 
 
 def _epoch(text: str) -> str:
-    number = re.fullmatch(r"(?:epoch\s*)?0*(\d+)", text.lower())
+    number = re.fullmatch(r"(?:epoch\s*)?(\d+)", text.lower())
     if number:
-        return number[1]
+        return number[1].lstrip("0") or "0"
     if text.lower() == "base":
         return ""
     return text

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from tunebook.core.markdown import Bullet, Table, TextBlock, read_label
+from tunebook.core.markdown import Bullet, Table, TextBlock, read_label, without_comments
 from tunebook.core.parameters import suggestion
 from tunebook.core.plan.section import Reading, SectionReader, UnreadBlock, doubtful_heading
 from tunebook.core.plan.spellings import Item
 
 __all__ = ["report_unread"]
 
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
-_LIST_MARK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+")
-_NAME_END = re.compile(r"\s*[^\w\s-]|\s+-\s|\s*\d")
+_LIST_MARK = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")
+_NAME_END = re.compile(r"(?<!\s)(?:\s*[^\w\s-]|\s+-\s|\s*\d)")
 _ELSEWHERE = "move it to a section of your own, such as `## Notes`"
 _BARS = 2
 _MOST_SHOWN = 60
@@ -75,7 +74,7 @@ def _report_below_setting(item: Item, block: TextBlock, source: SectionReader) -
 
 def _report_html(block: TextBlock, source: SectionReader) -> bool:
     """Comments, and tags without a text between them, are for people."""
-    if not _TAG.sub("", _COMMENT.sub("", block.raw)).strip():
+    if not _TAG.sub("", without_comments(block.raw)).strip():
         return False
     message = f"`{source.section.title}` has HTML, which is not read"
     source.problem(message, block.line, "write it as Markdown, or as a comment")

@@ -23,7 +23,7 @@ _KEYS = {
 _LONGEST_LINE = 4_096
 _NUMBER = r"-?(?:\d[\d.]*(?:[eE][+-]?\d+)?|nan|inf)"
 _STEP = re.compile(r"Step (\d{1,12}) \| (.*)")
-_PAIR = re.compile(rf"([A-Za-z_][\w.-]*):\s*({_NUMBER})")
+_PAIR = re.compile(rf"([A-Za-z_][\w.-]{{0,99}}):\s*({_NUMBER})")
 _PROGRESS_BAR = re.compile(rf"(\d{{1,6}})\|(\d{{1,12}})\|Loss: ({_NUMBER})")
 
 
