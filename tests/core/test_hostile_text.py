@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from support.plans import EXAMPLE, problems_of
-from tunebook.core.json_text import UNFIT, parse_json
+from tunebook.artifacts.metrics import parse_metrics
+from tunebook.core.json_text import UNFIT, finite_number, parse_json
 from tunebook.core.markdown import literal
 from tunebook.core.paths import expanded, path_problem
 from tunebook.core.site_reading import parse_site
@@ -79,3 +80,19 @@ def test_a_byte_that_is_not_utf8_is_an_error_with_its_line_wherever_it_is(name: 
         text = b"\n".join(changed).decode("utf-8", "surrogateescape")
         problems = parse_site(text).errors if name == "claude.local.md" else problems_of(text)
         assert any("UTF-8" in problem.message and problem.line == number + 1 for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(3, 3.0), (0.5, 0.5), (True, None), ("3", None), (10**400, None), (float("nan"), None), (float("inf"), None)],
+    ids=str,
+)
+def test_a_number_that_no_float_can_hold_is_none(value: object, number: float | None) -> None:
+    assert finite_number(value) == number
+
+
+def test_a_step_and_a_loss_of_hundreds_of_digits_are_unreadable_and_not_an_error() -> None:
+    many = "9" * 400
+    metrics = parse_metrics([f'{{"step": {many}, "loss": 1}}', f'{{"step": 1, "loss": {many}}}'])
+    assert metrics.unreadable == 1
+    assert [record.loss for record in metrics.records] == [None]

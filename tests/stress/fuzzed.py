@@ -14,15 +14,21 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
+import yaml
+
 from stress.hostile_values import texts
 from stress.mutation import mutated
 from stress.verbs import LONGEST_S, TooSlowError, keep_inside, place_of, verb, within
 from support.plans import EXAMPLE
+from tunebook.artifacts.metrics import parse_metrics
+from tunebook.artifacts.outcome import parse_outcome
 from tunebook.core.hypothesis_grammar import parse_hypothesis
-from tunebook.core.plan import read_tools
+from tunebook.core.plan import parse_plan, read_tools
 from tunebook.core.site_reading import parse_site
 from tunebook.core.units import read_duration
 from tunebook.errors import TunebookError
+from tunebook.tools.parameters import installed_parameters
+from tunebook.tools.runtime.yaml_reading import load_yaml
 
 __all__ = ["COMMANDS", "FOUND", "main", "replay"]
 
@@ -78,10 +84,10 @@ def _is_input(path: Path) -> bool:
 
 
 def _parse(function: Callable[[str], object], content: bytes) -> str:
-    """What is wrong with how a function of text ends: it may raise ``ValueError`` or an error of tunebook's."""
+    """What is wrong with how a function of text ends: it may raise ``ValueError``, ``YAMLError`` or one of ours."""
     text = content.decode("utf-8", "surrogateescape")
     try:
-        with suppress(ValueError, TunebookError), within():
+        with suppress(ValueError, yaml.YAMLError, TunebookError), within():
             function(text)
     except TooSlowError:
         return f"it took over {LONGEST_S} s"
@@ -90,35 +96,42 @@ def _parse(function: Callable[[str], object], content: bytes) -> str:
     return ""
 
 
+_PLAN = (EXAMPLE / "experiment_summary.md").read_bytes()
+_PARAMETERS = installed_parameters(read_tools(_PLAN.decode()))
+_METRICS = b'{"step": 1, "loss": 0.5, "epoch": 0, "time": 1.5}\n'
 _PARSERS: dict[str, tuple[Callable[[str], object], Sequence[bytes]]] = {
+    "plan": (lambda text: parse_plan(text, _PARAMETERS), [_PLAN]),
     "site": (parse_site, [(EXAMPLE / "claude.local.md").read_bytes()]),
-    "tools": (read_tools, [(EXAMPLE / "experiment_summary.md").read_bytes()]),
+    "tools": (read_tools, [_PLAN]),
     "hypothesis": (parse_hypothesis, [sentence.encode() for sentence in _SENTENCES]),
     "duration": (read_duration, [b"1:30:00", b"2 hours", b"1-00:00:00", b"90 min"]),
+    "yaml": (load_yaml, [path.read_bytes() for path in sorted(_YAML_PLANS.glob("*.yaml"))]),
+    "outcome": (parse_outcome, [b'{"exit_code": 0, "started": "2026-01-01T10:00:00Z", "ended": "", "host": "a"}']),
+    "metrics": (lambda text: parse_metrics(text.split("\n")), [3 * _METRICS]),
 }
 
 
 def _try(number: int, random: Random, experiment: _Experiment, folder: Path) -> tuple[dict[str, str], str]:
     """Makes one input, and returns its description and what is wrong."""
     kind = random.random()
-    if kind < 0.25:
+    if kind < 0.85:
         name = random.choice(list(_PARSERS))
         function, seeds = _PARSERS[name]
         content = mutated(random.choice(list(seeds)), random)
         _note(folder, number, {"parser": name}, content)
         return {"parser": name}, _parse(function, content)
-    if kind < 0.35:
+    if kind < 0.88:
         content = mutated(random.choice([path.read_bytes() for path in sorted(_YAML_PLANS.glob("*.yaml"))]), random)
         _note(folder, number, {"yaml": ""}, content)
         return {"yaml": ""}, _import(content, folder)
-    if kind < 0.40:
+    if kind < 0.90:
         option = random.choice(["--run", "--stage", "--tool", "--set", "--sample", "--name", "--model", "--epochs"])
         arguments = [random.choice(["check", "run", "design", "setup-finetune"]), "--dry-run", option]
         arguments.append(random.choice(texts()))
         _note(folder, number, {"arguments": json.dumps(arguments)}, b"")
         return {"arguments": json.dumps(arguments)}, verb([*arguments, str(experiment.path)]).fault
     name = random.choice(experiment.files)
-    if kind > 0.8:
+    if kind > 0.96:
         name = "experiment_summary.md"
     content = mutated((experiment.path / name).read_bytes(), random)
     command = random.choice(COMMANDS)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from tunebook.artifacts.text_files import read_lines, read_tail
 from tunebook.artifacts.times import timestamp_s
-from tunebook.core.json_text import parse_json
+from tunebook.core.json_text import finite_number, parse_json
 
 __all__ = [
     "MOST_RECORDS",
@@ -120,11 +120,11 @@ def metrics_record(values: Mapping[str, Any]) -> MetricsRecord | None:
         step=step,
         epoch=_integer(values.get("epoch")),
         total_steps=_integer(values.get("total_steps")),
-        loss=_number(loss),
-        val_loss=_number(values.get("val_loss")),
-        learning_rate=_number(values.get("lr")),
-        tokens_per_second=_number(values.get("tokens_per_second")),
-        peak_memory_gb=_number(values.get("peak_memory_gb")),
+        loss=finite_number(loss),
+        val_loss=finite_number(values.get("val_loss")),
+        learning_rate=finite_number(values.get("lr")),
+        tokens_per_second=finite_number(values.get("tokens_per_second")),
+        peak_memory_gb=finite_number(values.get("peak_memory_gb")),
         time_s=timestamp_s(values.get("time")),
         is_training=not is_validation and ("loss" in values or diverged),
         is_validation=is_validation,
@@ -132,12 +132,6 @@ def metrics_record(values: Mapping[str, Any]) -> MetricsRecord | None:
     )
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
 def _integer(value: Any) -> int | None:
-    number = _number(value)
+    number = finite_number(value)
     return int(number) if number is not None and number.is_integer() else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tunebook.artifacts.text_files import read_document
-from tunebook.core.json_text import UNFIT
+from tunebook.core.json_text import UNFIT, finite_number
 
 __all__ = ["EvaluationResult", "LoggedScore", "read_result"]
 
@@ -71,8 +71,7 @@ def read_result(path: str | os.PathLike[str]) -> EvaluationResult | None:
 def _scores(document: Mapping[str, Any]) -> Iterator[LoggedScore]:
     for score in document.get("scores") or ():
         value = score.get("value")
-        number = float(value) if isinstance(value, int | float) else None
-        yield LoggedScore(str(score.get("scorer", "")), str(score.get("metric", "")), number)
+        yield LoggedScore(str(score.get("scorer", "")), str(score.get("metric", "")), finite_number(value))
 
 
 def _count(value: Any) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
+
+from tunebook.core.json_text import finite_number
 
 __all__ = ["elapsed_s", "timestamp_s"]
 
@@ -13,11 +14,9 @@ def timestamp_s(time: object) -> float | None:
     if isinstance(time, str):
         try:
             return datetime.fromisoformat(time).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError, OSError):  # also a moment that the system's clock cannot have
             return None
-    if isinstance(time, int | float) and not isinstance(time, bool) and math.isfinite(time):
-        return float(time)
-    return None
+    return finite_number(time)
 
 
 def elapsed_s(started: str, ended: str) -> float | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
-__all__ = ["UNFIT", "parse_json"]
+__all__ = ["UNFIT", "finite_number", "parse_json"]
 
 UNFIT = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """What is raised where a value does not have the expected shape: another type, a missing key, an infinite count."""
@@ -21,3 +22,14 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def finite_number(value: object) -> float | None:
+    """A number of a document as a float; ``None`` for other values, and for one that no float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return None
+    return number if math.isfinite(number) else None

@@ -18,7 +18,7 @@ __all__ = ["PART"]
 
 _MEMORY_GB = 3.0
 _INPUTS = 25_000
-_QUICK_INPUTS = 300
+_QUICK_INPUTS = 200
 _A_CHILD = 2_500
 _MOST_ENDS = 20  # of children; a fault in every input would take all day
 

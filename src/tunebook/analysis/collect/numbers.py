@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from tunebook.core.json_text import finite_number
 from tunebook.tools.results import Samples
 
 __all__ = [
@@ -140,8 +141,7 @@ def _as_number(value: Any) -> float | None:
     if isinstance(value, str):
         text = value.translate(_LEFT_OUT).strip()
         return first_number(text) if _NUMBER.fullmatch(text) else None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None
+    return finite_number(value)
 
 
 def _logged_errors(samples: Samples, scorer: str) -> tuple[float | None, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
+
+from tunebook.core.json_text import finite_number
 
 __all__ = ["Flat", "as_number", "columns_of", "flat_scores"]
 
@@ -66,9 +67,9 @@ def as_number(value: Any) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, int | float) and math.isfinite(value):
+    if isinstance(value, bool):
         return float(value)
-    return None
+    return finite_number(value)
 
 
 def _mark(value: Any) -> str:

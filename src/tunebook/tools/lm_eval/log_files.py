@@ -202,7 +202,7 @@ def _number(value: Any) -> float | None:
     """A measure of one sample; measures of whole tasks, such as perplexity, log parts of a sum instead."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 

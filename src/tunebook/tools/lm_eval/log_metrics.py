@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
+from tunebook.core.json_text import finite_number
 from tunebook.core.measures import Direction
 from tunebook.tools.results import LoggedMetric
 
@@ -74,9 +75,9 @@ def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
     """Each metric with its filter and its value, without standard errors."""
     for key, value in values.items():
         metric, comma, filtering = key.partition(",")
-        is_number = isinstance(value, int | float) and math.isfinite(value)
-        if comma and is_number and not metric.endswith(_STDERR):
-            yield metric, filtering, float(value)
+        number = finite_number(value)
+        if comma and number is not None and not metric.endswith(_STDERR):
+            yield metric, filtering, number
 
 
 def _of_benchmark(config: Mapping[str, Any], metric: str, value: float) -> LoggedMetric:
