@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from support.plans import EXAMPLE, problems_of
@@ -96,3 +98,23 @@ def test_a_step_and_a_loss_of_hundreds_of_digits_are_unreadable_and_not_an_error
     metrics = parse_metrics([f'{{"step": {many}, "loss": 1}}', f'{{"step": 1, "loss": {many}}}'])
     assert metrics.unreadable == 1
     assert [record.loss for record in metrics.records] == [None]
+
+
+MANY = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("train (240)", f"train ({MANY})"),
+        ("train (240)", "train (,)"),
+        ("**Total Runs:** 9", f"**Total Runs:** {MANY}"),
+    ],
+)
+def test_a_count_that_is_no_number_is_an_error_with_its_line(old: str, new: str, edited: Callable[..., str]) -> None:
+    assert any(problem.line for problem in problems_of(edited((old, new))))
+
+
+@pytest.mark.parametrize("value", [MANY, "²", "0" * 300])
+def test_a_memory_of_odd_digits_is_no_traceback(value: str) -> None:
+    parse_site(f"# Site\n\n## Compute\n- mem: {value}\n")

@@ -40,12 +40,12 @@ def whole_number(text: str) -> int | None:
     """The number; ``None`` for other texts. Commas may separate thousands."""
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
-    return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else None
+    return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII) else None
 
 
 def number(text: str) -> float | int | None:
     """The number; ``None`` for other texts, and for numbers that are not finite."""
-    if re.fullmatch(r"[+-]?\d{1,18}", text):
+    if re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
         return int(text)
     if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", text):
         return None

@@ -310,12 +310,12 @@ def _node_limits(table: Table) -> Iterator[NodeLimits]:
             line=row.line,
             is_default=name.endswith(" (default)"),
             time_min=clock_minutes(time),
-            gpus=max((int(number) for number in re.findall(r"(?<!\d)(\d+) ×", gpus)), default=0),
+            gpus=max((int(number) for number in re.findall(r"(?<!\d)(\d{1,9}) ×", gpus)), default=0),
             cpus=_number(cpus),
             memory_gb=_number(memory),
         )
 
 
 def _number(text: str) -> int | None:
-    digits = re.match(r"\d+", text)
+    digits = re.match(r"\d{1,9}(?!\d)", text)
     return int(digits[0]) if digits else None

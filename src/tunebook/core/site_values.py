@@ -65,7 +65,7 @@ def path_objection(value: str, *, is_environment: bool) -> tuple[str, str]:
 
 def doubt_about(key: str, value: str) -> tuple[bool, str, str]:
     """Whether a value is an error, what SLURM makes of it, and what to write; the texts are empty if it is clear."""
-    if key == "mem" and value.isdigit() and 0 < int(value) < _FEWEST_MB:
+    if key == "mem" and re.fullmatch(r"\d{1,9}", value, re.ASCII) and 0 < int(value) < _FEWEST_MB:
         return True, f"has no unit: SLURM reads it as {value} MB", f"write `{value}G` for gigabytes"
     short = _MINUTES.fullmatch(value)
     if key == "time" and short:

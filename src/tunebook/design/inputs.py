@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.hypothesis_grammar import HypothesisError, parse_hypothesis
+from tunebook.core.numbers import whole_number
 from tunebook.core.parameters import FLAG_WORDS, suggestion
 from tunebook.core.paths import expanded
 from tunebook.core.plan import Model
@@ -152,9 +153,10 @@ def _text(_reader: _Reader, node: Node) -> Text:
 def _number(_reader: _Reader, node: Node) -> Number:
     """A whole number."""
     text = node.one_text()
-    if not text.isdecimal():
-        raise UsageError([node.place.problem(f"`{text}` must be a whole number")])
-    return Number(int(text), node.place)
+    number = whole_number(text)
+    if number is None or not text.isdecimal():
+        raise UsageError([node.place.problem(f"`{text}` must be a whole number of at most 18 digits")])
+    return Number(number, node.place)
 
 
 def _flag(_reader: _Reader, node: Node) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Mapping, Sequence
 
+from tunebook.core.numbers import whole_number
 from tunebook.core.parameters import FLAG_WORDS, suggestion
 from tunebook.core.plan import EvaluationTask, RunType
 from tunebook.core.plan.resources import split_script
@@ -220,7 +221,8 @@ def _epochs(draft: Draft, item: Section, run: YamlRun) -> str:
         draft.problem(listed[0].place, message, "leave `epochs` out: the model is evaluated once")
     total = run.values.get("epochs", draft.design.settings.get("epochs", ""))
     for epoch in listed:
-        if is_trained and epoch.isdecimal() and total.isdecimal() and int(epoch) >= int(total):
+        number, trained = whole_number(epoch), whole_number(total)
+        if is_trained and number is not None and trained is not None and number >= trained:
             message = f"cannot evaluate epoch {epoch}: run `{run.name}` trains {total} (line {place_of(total).line})"
             draft.problem(epoch.place, message, "epochs are counted from zero")
     return text or "default"

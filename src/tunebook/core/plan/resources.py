@@ -19,6 +19,7 @@ from tunebook.core.markdown import (
     table_lines,
 )
 from tunebook.core.measures import Direction
+from tunebook.core.numbers import whole_number
 from tunebook.core.plan.models import ModelsSection
 from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing, cell_text, cell_value
 from tunebook.core.plan.values import Dataset, EvaluationTask, Plan
@@ -83,14 +84,13 @@ def _read_splits(bullet: Bullet, below: Sequence[Bullet], source: SectionReader)
         source.take(part)
         texts.append(f"{part.name} ({part.value.text})" if part.name else part.value.text)
     text = _WITH_COLON.sub(r"\1 (\2)", ", ".join(filter(None, texts)))
-    found = re.findall(_SPLIT, text)
-    if not found or re.sub(_SPLIT, "", text).strip(" ,;.+&"):
+    found = {name.lower(): whole_number(re.sub(r"[,_]", "", count)) for name, count in re.findall(_SPLIT, text)}
+    if not found or None in found.values() or re.sub(_SPLIT, "", text).strip(" ,;.+&"):
         hint = "write `train (240), validation (30), test (30)`"
         source.problem(f"splits `{text}` cannot be read", bullet.line, hint)
-    names = [name.lower() for name, _ in found]
-    if len(names) > len(set(names)):
+    if len(re.findall(_SPLIT, text)) > len(found):
         source.problem(f"splits `{text}` name a split twice", bullet.line, "keep one of them")
-    return MappingProxyType({name.lower(): int(re.sub(r"[,_]", "", count)) for name, count in found})
+    return MappingProxyType({name: count for name, count in found.items() if count is not None})
 
 
 class _EvaluationTasksSection(Section):

@@ -222,7 +222,7 @@ class SectionReader:
         bullet = self.bullet(key)
         if bullet is None or bullet.value.is_empty:
             return None
-        match = re.match(r"~?\s*(\d+)(?![\d.,]*\d)", bullet.value.text)
+        match = re.match(r"~?\s*(\d{1,18})(?![\d.,]*\d)", bullet.value.text)
         if match is None:
             self.problem(f"{bullet.name} is `{bullet.value.text}`; it must begin with a whole number", bullet.line)
             return None

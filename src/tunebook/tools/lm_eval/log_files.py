@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from tunebook.core.json_text import parse_json
+from tunebook.core.numbers import whole_number
 from tunebook.disk.read import open_regular, read_json
 from tunebook.tools.lm_eval.log_metrics import logged_directions, logged_metrics, measure_name
 from tunebook.tools.results import LogHeader, Samples
@@ -175,8 +176,9 @@ def _target(line: _Row) -> str:
     """The right answer; for a number among choices the choice's text, as for the answer."""
     target = str(line["target"])
     requests = list(line["arguments"].values())
-    if len(requests) > 1 and target.isdecimal() and int(target) < len(requests):
-        return str(requests[int(target)].get("arg_1", "")).strip() or target
+    place = whole_number(target)
+    if place is not None and len(requests) > 1 and 0 <= place < len(requests):
+        return str(requests[place].get("arg_1", "")).strip() or target
     return target
 
 
@@ -210,6 +212,7 @@ def _number(value: Any) -> float | None:
 def _id_key(name: str) -> tuple[str, int, str]:
     """Orders by task, and by number where ids are numbers."""
     task, _, number = name.rpartition("/")
-    if number.isdecimal() and number.isascii():
-        return task, int(number), ""
+    whole = whole_number(number)
+    if whole is not None and number.isdecimal():
+        return task, whole, ""
     return task, -1, number
