@@ -1,6 +1,6 @@
 
 # ---- training ----
-python -c 'import tunebook.tools.runtime.torchtune_components' ||
+python -c 'from importlib.metadata import version; import tunebook; version("torchtune"), version("torchao")' ||
     fail "this environment lacks tunebook[torchtune]: install it there (pip install 'tunebook[torchtune]')"
 run python -m tunebook.tools.runtime.torchtune_job preflight --config "$config"
 begin=(--config "$config" --inputs "$inputs_digest" --recipe "$recipe")
