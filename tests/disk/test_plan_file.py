@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -281,6 +282,43 @@ def test_a_replaced_version_is_removed_when_nobody_wrote_it(plan: Path) -> None:
     for number in range(5):
         file.update(status(number + 1))
     assert len(list((plan.parent / REPLACED_PLANS).iterdir())) == 2  # the last good copy, and the last one replaced
+
+
+@pytest.mark.parametrize("copied", [shutil.copy, shutil.copy2], ids=["new times", "same times"])
+@pytest.mark.parametrize("later", ["plan", "replaced"])
+def test_a_copied_experiment_keeps_its_plan(
+    plan: Path, file: PlanFile, warnings: list[str], copied: Callable[..., object], later: str
+) -> None:
+    """A copy has other inodes, and its files have the times of any order in which they were copied."""
+    file.put(edit(1), before=WHOLE)
+    copy = plan.parent / "copy"
+    shutil.copytree(plan.parent, copy, copy_function=copied, ignore=shutil.ignore_patterns("copy"))
+    if later == "replaced":
+        aged(copy / PLAN_FILE)
+    patience = Patience(quiet_s=0.0, watch_s=0.05)
+    in_copy = PlanFile(copy, warnings.append, patience)
+    assert in_copy.update(status(1)) is Outcome.DONE
+    time.sleep(2 * patience.watch_s)
+    assert in_copy.update(status(2)) is Outcome.DONE
+    assert (copy / PLAN_FILE).read_text() == status(2)(edit(1))
+    assert warnings == []
+    assert len(list((copy / REPLACED_PLANS).iterdir())) == 2  # the last good copy, and the last one replaced
+
+
+def test_a_replaced_version_with_a_new_time_is_looked_after_as_long_again(plan: Path, file: PlanFile) -> None:
+    """An editor that writes a file from its beginning first writes what is there already."""
+    with plan.open("r+") as editor:
+        file.update(status(1))
+        entry = next(path for path in (plan.parent / REPLACED_PLANS).iterdir() if path.name != "last-good.md")
+        since, _, rest = entry.name.partition(".")
+        entry.rename(entry.with_name(f"{int(since) - 1000 * 10**9}.{rest}"))
+        editor.write("# Experiment: x\n")
+        editor.flush()
+        file.update(status(2))
+        file.update(status(3))
+        editor.write("\nedit 5")
+    file.update(status(4))
+    assert plan.read_text() == status(4)(edit(5))
 
 
 def test_what_a_killed_process_had_exchanged_is_put_back_by_the_next(

@@ -153,7 +153,7 @@ class PlanFile:
         """Whether the plan is as it was left, and no replaced version awaits a look; needs no lock."""
         if self._known is None or mark_of(Path(os.path.realpath(self._path))) != self._known.mark:
             return False
-        return not any(entry.is_changed or entry.age_s > self.patience.watch_s for entry in self._replaced.entries())
+        return not any(entry.is_touched or entry.age_s > self.patience.watch_s for entry in self._replaced.entries())
 
     def is_watched(self) -> bool:
         """Whether a version was replaced a moment ago, so that an editor may still write into it."""
@@ -217,7 +217,7 @@ class PlanFile:
         """Puts back what a person wrote into a replaced version, and removes those that nobody writes any more."""
         for entry in list(self._replaced.entries()):
             is_old = entry.age_s > self.patience.watch_s
-            if entry.is_changed or (is_old and entry.has_changed_unnoticed()):
+            if entry.is_touched or (is_old and entry.has_changed_unnoticed()):
                 self._put_back(entry, target)
             elif is_old:
                 entry.path.unlink(missing_ok=True)
@@ -233,6 +233,9 @@ class PlanFile:
                 return
             there = look(target)
             if written is None:
+                return
+            if entry.is_known(written):
+                self._replaced.watch_on(entry, written)
                 return
             if there is None:
                 if entry.age_s > self.patience.watch_s:
@@ -251,7 +254,7 @@ class PlanFile:
     def _put_aside(self, path: Path, version: Version, *, is_ours: bool) -> None:
         """Goes on watching a version that is not the plan, and keeps a copy if it is a person's."""
         if mark_of(path) is not None:
-            self._replaced.named(path, version, ours=None)
+            self._replaced.watch(path, version)
         if not is_ours and version.content:
             kept = self._replaced.keep(version)
             self._warn(f"two programs saved {PLAN_FILE} at once: the later text is in it, and the other in {kept}")

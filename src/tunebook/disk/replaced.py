@@ -2,7 +2,7 @@
 
 A program that opened the plan before it was replaced still writes into the replaced version. So each is kept for some
 seconds. Its name says what it was when it was replaced: the folder needs no other record, and outlives a process that
-was killed between two steps.
+was killed between two steps. Texts are told by their digests there: a copy of the folder has other inodes and times.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from tunebook.core.paths import LAST_GOOD_PLAN, REPLACED_PLANS
 from tunebook.disk.inside import place_inside
 from tunebook.disk.read import read_text
-from tunebook.disk.versions import Mark, Version, copy_attributes, look, mark_of
+from tunebook.disk.versions import Mark, Version, copy_attributes, digest_of, look, mark_of
 
 __all__ = ["Entry", "ReplacedPlans"]
 
@@ -35,7 +35,8 @@ class Entry:
         since_ns: when it was put here.
         ours: the version that tunebook wrote in its place; a mark that no file has if a person's was put back there.
         theirs: the version that was replaced.
-        digest: that of its content.
+        digest: that of the replaced version's content.
+        our_digest: that of the content that tunebook wrote; the same as ``digest`` if a person's was put back.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Entry:
     ours: Mark
     theirs: Mark
     digest: str
+    our_digest: str
 
     @property
     def age_s(self) -> float:
@@ -50,9 +52,16 @@ class Entry:
         return abs(time.time_ns() - self.since_ns) / 1e9
 
     @property
-    def is_changed(self) -> bool:
-        """Whether the file is neither what was replaced, nor what was to replace it and never did."""
+    def is_touched(self) -> bool:
+        """Whether the file is neither what was replaced, nor what was to replace it and never did.
+
+        It may have the same text even so: somebody saved without a change, or copied the experiment.
+        """
         return mark_of(self.path) not in {self.ours, self.theirs, None}
+
+    def is_known(self, version: Version) -> bool:
+        """Whether a version has the text that was replaced, or the one that tunebook wrote."""
+        return version.digest in {self.digest, self.our_digest}
 
     def has_changed_unnoticed(self) -> bool:
         """Whether it was written without a new time, as a mapped file may be."""
@@ -76,8 +85,9 @@ class ReplacedPlans:
             return
         for name in names:
             with suppress(ValueError):
-                since, ours, theirs, digest = name.split(".")
-                yield Entry(self.folder / name, int(since), Mark.read(ours), Mark.read(theirs), digest)
+                since, ours, theirs, digest, our_digest = name.split(".")
+                marks = Mark.read(ours), Mark.read(theirs)
+                yield Entry(self.folder / name, int(since), *marks, digest, our_digest)
 
     def new(self, content: bytes, replaced: Version | None, source: Path | None = None) -> Path:
         """Writes a version that is to replace another at ``source``, with that one's attributes, durably.
@@ -101,11 +111,21 @@ class ReplacedPlans:
         except BaseException:
             part.unlink()
             raise
-        return part if replaced is None else self.named(part, replaced, ours=mark_of(part))
+        if replaced is None:
+            return part
+        return self._named(part, replaced, ours=mark_of(part) or _NOTHING, our_digest=digest_of(content))
 
-    def named(self, path: Path, replaced: Version, *, ours: Mark | None) -> Path:
+    def watch(self, path: Path, version: Version) -> None:
+        """Begins to look after a version that made room for a person's."""
+        self._named(path, version, ours=_NOTHING, our_digest=version.digest)
+
+    def watch_on(self, entry: Entry, version: Version) -> None:
+        """Looks after a version as long again: it has a new time, and whoever gave it may still be writing."""
+        self._named(entry.path, version, ours=entry.ours, our_digest=entry.our_digest)
+
+    def _named(self, path: Path, replaced: Version, *, ours: Mark, our_digest: str) -> Path:
         """Gives a file of the folder the name by which the replaced version is recognized."""
-        entry = self.folder / f"{time.time_ns()}.{ours or _NOTHING}.{replaced.mark}.{replaced.digest}"
+        entry = self.folder / f"{time.time_ns()}.{ours}.{replaced.mark}.{replaced.digest}.{our_digest}"
         path.rename(entry)
         return entry
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tunebook.disk.read import MOST_BYTES
 
-__all__ = ["Mark", "Version", "copy_attributes", "look", "mark_of"]
+__all__ = ["Mark", "Version", "copy_attributes", "digest_of", "look", "mark_of"]
 
 _LOOKS = 5
 
@@ -58,7 +58,12 @@ class Version:
     @property
     def digest(self) -> str:
         """Stands for the content in a file's name."""
-        return hashlib.sha256(self.content).hexdigest()[:16]
+        return digest_of(self.content)
+
+
+def digest_of(content: bytes) -> str:
+    """Stands for a content in a file's name."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def mark_of(path: Path) -> Mark | None:
