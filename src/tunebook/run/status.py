@@ -12,14 +12,15 @@ from tunebook.core.paths import LAST_GOOD_PLAN, PLAN_FILE
 from tunebook.core.plan.status import EvaluationRow, TrainingRow, update_status
 from tunebook.disk.lock import exclusive
 from tunebook.disk.plan_file import Outcome, Patience, PlanFile
-from tunebook.errors import TunebookError
+from tunebook.errors import LockedError, TunebookError
 from tunebook.run.report import JobReport
 
 __all__ = ["StatusTables"]
 
 _PAUSE_S = 1.0
 _SHARE = 20
-_WAIT_S = 5.0
+_WAIT_S = 0.2
+_LOCKED_S = 5.0  # another command may hold the lock for as long as an update waits for a person, and then works
 _TICK_S = 0.1
 
 
@@ -48,6 +49,7 @@ class StatusTables:
         self._share = share
         self._pause_s = pause_s
         self._shown: tuple[TrainingRow | EvaluationRow, ...] = ()
+        self._locked_since: float | None = None
         self._plan = PlanFile(experiment, self._warn_once, patience)
 
     def show(self, jobs: Sequence[JobReport], *, now: bool = False) -> None:
@@ -60,25 +62,51 @@ class StatusTables:
         if recent and not now:
             return
         rows = tuple(_row(job) for job in jobs)
-        if rows == self._shown and not now and self._plan.is_settled():
-            return
         begun = time.monotonic()
         try:
-            outcome = self._update(rows)
-            while now and (outcome is Outcome.LATER or self._plan.is_watched()):
-                if time.monotonic() - begun > self._plan.patience.most_s:
-                    break
-                time.sleep(_TICK_S)
-                outcome = self._update(rows)
-            if now and outcome is Outcome.LATER:
-                self._warn_of("another program keeps changing it")
+            if now:
+                self._update_at_last(rows)
+            elif rows == self._shown and self._plan.is_settled():
+                return
+            else:
+                self._update(rows)
         except (TunebookError, OSError, UnicodeDecodeError) as error:
             self._warn_of(str(error))
         self._written = self._clock()
         if not now:
             self._pause_s = max(self._least_s, self._share * (time.monotonic() - begun))
 
+    def _update_at_last(self, rows: tuple[TrainingRow | EvaluationRow, ...]) -> None:
+        """Waits for a person who is saving, for another command that works on the plan, and for a late editor."""
+        begun = time.monotonic()
+        self._locked_since = None
+        outcome = self._update(rows)
+        while outcome is Outcome.LATER or self._plan.is_watched():
+            is_late = time.monotonic() - begun > self._plan.patience.most_s
+            if is_late and self._locked_since is None:
+                break
+            time.sleep(_TICK_S)
+            outcome = self._update(rows)
+        if outcome is Outcome.LATER:
+            self._warn_of("another program keeps changing it")
+
     def _update(self, rows: tuple[TrainingRow | EvaluationRow, ...]) -> Outcome:
+        """Updates the tables, if no other command works on the plan just now.
+
+        Raises:
+            LockedError: one has for longer than any should.
+        """
+        try:
+            outcome = self._update_unless_locked(rows)
+        except LockedError:
+            self._locked_since = self._locked_since or time.monotonic()
+            if time.monotonic() - self._locked_since > self._plan.patience.most_s + _LOCKED_S:
+                raise
+            return Outcome.LATER
+        self._locked_since = None
+        return outcome
+
+    def _update_unless_locked(self, rows: tuple[TrainingRow | EvaluationRow, ...]) -> Outcome:
         training = [row for row in rows if isinstance(row, TrainingRow)]
         evaluations = [row for row in rows if isinstance(row, EvaluationRow)]
         with exclusive(self._experiment, "plan", wait_s=_WAIT_S):
