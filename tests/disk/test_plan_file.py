@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tunebook.core.paths import LAST_GOOD_PLAN, PLAN_FILE, REPLACED_PLANS
 from tunebook.disk import exchange as exchange_module
 from tunebook.disk import swap
 from tunebook.disk.exchange import exchange, move_new
+from tunebook.disk.interrupts import Interrupted, handled
 from tunebook.disk.plan_file import Outcome, Patience, PlanFile
 from tunebook.disk.replaced import ReplacedPlans
 from tunebook.errors import LinkError
@@ -339,6 +341,67 @@ def test_what_a_killed_process_had_exchanged_is_put_back_by_the_next(
     assert "edit 0" in plan.read_text()
     PlanFile(plan.parent, print, QUICK).update(status(2))
     assert plan.read_text() == status(2)(edit(1))
+
+
+def test_a_signal_right_after_the_exchange_does_not_leave_an_edit_out_of_the_plan(
+    plan: Path, file: PlanFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = plan.with_suffix(".new")
+    other.write_text(edit(1))
+
+    def signalled(first: Path, second: Path) -> bool:
+        if other.exists():
+            other.rename(plan)
+            exchange(first, second)
+            signal.raise_signal(signal.SIGTERM)
+            return True
+        return exchange(first, second)
+
+    monkeypatch.setattr(swap, "exchange", signalled)
+    with handled(), pytest.raises(Interrupted):
+        file.update(status(1))
+    assert plan.read_text() == edit(1)
+
+
+def test_a_signal_right_after_an_edit_was_put_back_leaves_it_the_plan(
+    plan: Path, file: PlanFile, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def signalled(first: Path, second: Path) -> bool:
+        is_exchanged = exchange(first, second)
+        signal.raise_signal(signal.SIGTERM)
+        return is_exchanged
+
+    with plan.open("r+") as editor:
+        file.update(status(1))
+        file.update(status(2))
+        editor.write(edit(1))
+        editor.flush()
+        moment = time.time() - 5.0
+        os.utime(editor.fileno(), (moment, moment))
+    monkeypatch.setattr(swap, "exchange", signalled)
+    with handled(), pytest.raises(Interrupted):
+        file.update(status(3))
+    monkeypatch.setattr(swap, "exchange", exchange)
+    assert PlanFile(plan.parent, warnings.append, QUICK).update(status(4)) is Outcome.DONE
+    assert plan.read_text() == status(4)(edit(1))
+    assert warnings == []
+
+
+def test_a_signal_within_a_write_in_place_does_not_tear_the_plan(
+    plan: Path, file: PlanFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truncate = os.ftruncate
+
+    def signalled(handle: int, length: int) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        truncate(handle, length)
+
+    plan.with_name("also.md").hardlink_to(plan)
+    monkeypatch.setattr(os, "ftruncate", signalled)
+    shorter = WHOLE.replace("edit 0", "e")
+    with handled(), pytest.raises(Interrupted):
+        file.update(lambda _: shorter)
+    assert plan.read_text() == shorter
 
 
 # --- what stays -------------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from pathlib import Path
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.landmarks import RUNS_TABLE, TITLE, landmarks
 from tunebook.disk.exchange import move_new
+from tunebook.disk.interrupts import deferred
 from tunebook.disk.read import read_text
 from tunebook.disk.replaced import Entry, ReplacedPlans
 from tunebook.disk.swap import swap_in, write_in_place
@@ -246,10 +247,11 @@ class PlanFile:
             if not is_ours and there.mark.mtime_ns >= written.mark.mtime_ns:
                 self._put_aside(entry.path, written, is_ours=False)
                 return
-            if swap_in(entry.path, target, there):
-                self._known = None
-                self._put_aside(entry.path, there, is_ours=is_ours)
-                return
+            with deferred():  # the entry's name must not belong to what it held before
+                if swap_in(entry.path, target, there):
+                    self._known = None
+                    self._put_aside(entry.path, there, is_ours=is_ours)
+                    return
 
     def _put_aside(self, path: Path, version: Version, *, is_ours: bool) -> None:
         """Goes on watching a version that is not the plan, and keeps a copy if it is a person's."""

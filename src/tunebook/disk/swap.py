@@ -1,4 +1,7 @@
-"""Puts a new version of a file in the place of one that was read, and loses nothing that is saved meanwhile."""
+"""Puts a new version of a file in the place of one that was read, and loses nothing that is saved meanwhile.
+
+A signal that ends the process is held back between the steps that belong together.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 
 from tunebook.disk.atomic import write_text
 from tunebook.disk.exchange import exchange, move_new
+from tunebook.disk.interrupts import deferred
 from tunebook.disk.versions import Mark, Version, look, mark_of
 
 __all__ = ["swap_in", "write_in_place"]
@@ -34,6 +38,26 @@ def swap_in(entry: Path, target: Path, expected: Version) -> bool:
     put_in = _state(entry)
     if mark_of(target) != expected.mark:
         return False
+    with deferred():
+        return _swap(entry, target, expected, put_in)
+
+
+def write_in_place(target: Path, expected: Version, content: bytes) -> bool:
+    """Writes into a file that was read; returns whether it still was as it was read."""
+    handle = os.open(target, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    with os.fdopen(handle, "r+b", buffering=0) as file:
+        if Mark.of(os.fstat(handle)) != expected.mark or file.read() != expected.content:
+            return False
+        with deferred():
+            written = 0
+            while written < len(content):
+                written += os.pwrite(handle, content[written:], written)
+            os.ftruncate(handle, len(content))
+        os.fsync(handle)
+    return True
+
+
+def _swap(entry: Path, target: Path, expected: Version, put_in: _State) -> bool:
     try:
         is_swapped = exchange(entry, target)
     except FileNotFoundError:
@@ -44,20 +68,6 @@ def swap_in(entry: Path, target: Path, expected: Version) -> bool:
         return True
     _settle(entry, target, put_in)
     return False
-
-
-def write_in_place(target: Path, expected: Version, content: bytes) -> bool:
-    """Writes into a file that was read; returns whether it still was as it was read."""
-    handle = os.open(target, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    with os.fdopen(handle, "r+b", buffering=0) as file:
-        if Mark.of(os.fstat(handle)) != expected.mark or file.read() != expected.content:
-            return False
-        written = 0
-        while written < len(content):
-            written += os.pwrite(handle, content[written:], written)
-        os.ftruncate(handle, len(content))
-        os.fsync(handle)
-    return True
 
 
 def _settle(entry: Path, target: Path, put_in: _State) -> None:
