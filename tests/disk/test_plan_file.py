@@ -426,6 +426,50 @@ def test_owner_group_mode_and_attributes_stay(plan: Path, file: PlanFile) -> Non
     assert (copy.st_uid, copy.st_mode) == (before.st_uid, before.st_mode)
 
 
+@pytest.mark.parametrize(("of_plan", "of_copy"), [(0o600, 0o600), (0o660, 0o600), (0o664, 0o604), (0o604, 0o600)])
+def test_the_copy_of_a_plan_lets_nobody_else_in_from_its_first_moment(
+    plan: Path, file: PlanFile, monkeypatch: pytest.MonkeyPatch, of_plan: int, of_copy: int
+) -> None:
+    """The plan may be another person's, whose group cannot be given to the copy."""
+    modes: list[int] = []
+
+    def refuse(path: Path, *_: int) -> None:
+        modes.append(path.stat().st_mode & 0o777)
+        raise PermissionError(1, "not permitted")
+
+    plan.chmod(of_plan)
+    monkeypatch.setattr(os, "chown", refuse)
+    file.update(status(1))
+    assert set(modes) == {0o600}
+    assert (plan.parent / LAST_GOOD_PLAN).stat().st_mode & 0o777 == of_copy
+
+
+def test_the_copy_of_another_persons_plan_has_its_group(
+    plan: Path, file: PlanFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, int]] = []
+
+    def refuse_owner(_: Path, owner: int, group: int) -> None:
+        if owner >= 0:
+            raise PermissionError(1, "not permitted")
+        given.append((owner, group))
+
+    plan.chmod(0o640)
+    monkeypatch.setattr(os, "chown", refuse_owner)
+    file.update(status(1))
+    assert given == [(-1, plan.stat().st_gid)]
+    assert (plan.parent / LAST_GOOD_PLAN).stat().st_mode & 0o777 == 0o640
+
+
+def test_a_new_plan_can_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        assert PlanFile(tmp_path, print, QUICK).put(WHOLE, before=None)
+    finally:
+        os.umask(before)
+    assert (tmp_path / PLAN_FILE).stat().st_mode & 0o777 == 0o640
+
+
 def test_hard_links_stay(plan: Path, file: PlanFile) -> None:
     other = plan.with_name("also.md")
     other.hardlink_to(plan)

@@ -44,6 +44,7 @@ from tunebook.disk.versions import Version, look, mark_of
 __all__ = ["PATIENCE", "Outcome", "Patience", "PlanFile"]
 
 _CANNOT_KEEP = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.EOPNOTSUPP})
+_READABLE = 0o666  # less what the umask takes
 _TRIES = 10
 _TICK_S = 0.05
 
@@ -138,7 +139,7 @@ class PlanFile:
     def _create(self, text: str) -> bool:
         """Writes a plan; returns whether there was none."""
         content = text.encode("utf-8", "surrogateescape")
-        part = self._replaced.new(content, None)
+        part = self._replaced.new(content, None, mode=_READABLE)
         try:
             move_new(part, self._path)
         except FileExistsError:

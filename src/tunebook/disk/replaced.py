@@ -24,6 +24,8 @@ from tunebook.disk.versions import Mark, Version, copy_attributes, digest_of, lo
 __all__ = ["Entry", "ReplacedPlans"]
 
 _NEW = "new.part"
+_PRIVATE = 0o600
+_SAME_OWNER = -1
 _NOTHING = Mark(0, 0, 0)
 
 
@@ -89,8 +91,13 @@ class ReplacedPlans:
                 marks = Mark.read(ours), Mark.read(theirs)
                 yield Entry(self.folder / name, int(since), *marks, digest, our_digest)
 
-    def new(self, content: bytes, replaced: Version | None, source: Path | None = None) -> Path:
+    def new(
+        self, content: bytes, replaced: Version | None, source: Path | None = None, *, mode: int = _PRIVATE
+    ) -> Path:
         """Writes a version that is to replace another at ``source``, with that one's attributes, durably.
+
+        Args:
+            mode: that of the new file, until it has those attributes.
 
         Raises:
             PermissionError: it cannot have those attributes.
@@ -99,7 +106,6 @@ class ReplacedPlans:
         part = self.folder / _NEW
         with suppress(FileNotFoundError):
             part.unlink()
-        mode = 0o666 if replaced is None else 0o600
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -155,9 +161,7 @@ class ReplacedPlans:
     def _copy(self, version: Version) -> Path:
         """A new file that nobody can read who could not read the plan."""
         copy = self.new(version.content, None)
-        copy.chmod(stat.S_IMODE(version.status.st_mode))
-        with suppress(PermissionError):  # another person's plan
-            os.chown(copy, version.status.st_uid, version.status.st_gid)
+        copy.chmod(_give(copy, version.status))
         return copy
 
     def clock_ahead_s(self) -> float:
@@ -177,3 +181,15 @@ class ReplacedPlans:
         """
         place_inside(self.folder, self._experiment)
         return Path(place_inside(plan, self._experiment))
+
+
+def _give(copy: Path, status: os.stat_result) -> int:
+    """Gives a copy the plan's owner and group, as far as that is allowed; returns the mode that lets nobody else in."""
+    mode = stat.S_IMODE(status.st_mode)
+    for owner in (status.st_uid, _SAME_OWNER):  # the plan may be another person's
+        with suppress(PermissionError):
+            os.chown(copy, owner, status.st_gid)
+            return mode
+    group = mode >> 3 & 0o007
+    others = mode & group  # the plan's group is among them now
+    return mode & 0o700 | others
