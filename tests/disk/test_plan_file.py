@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -525,6 +526,57 @@ def test_a_new_plan_is_written_where_none_is_and_never_onto_one(tmp_path: Path) 
     assert file.put(WHOLE, before=None)
     assert not file.put(edit(1), before=None)
     assert (tmp_path / PLAN_FILE).read_text() == WHOLE
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of replaced plans is on another file system than the plan."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(exchange_module, "_renameat2", lambda: None)
+    monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_new_plan_is_written_on_another_file_system_and_never_onto_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    sync = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    file = PlanFile(tmp_path, print, QUICK)
+    path = tmp_path / PLAN_FILE
+    assert file.put(WHOLE, before=None)
+    assert {path.stat().st_ino, tmp_path.stat().st_ino} <= set(synced)
+    assert not file.put(edit(1), before=None)
+    assert path.read_text() == WHOLE
+    assert list((tmp_path / REPLACED_PLANS).iterdir()) == []
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_no_torn_plan_is_left_where_a_new_one_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / PLAN_FILE
+    sync = os.fsync
+
+    def full(handle: int) -> None:
+        if path.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=f"No space left on device: .*{PLAN_FILE}"):
+        PlanFile(tmp_path, print, QUICK).put(WHOLE, before=None)
+    assert not path.exists()
+    assert list((tmp_path / REPLACED_PLANS).iterdir()) == []
 
 
 def test_a_planned_text_replaces_only_the_plan_that_it_was_made_from(plan: Path, file: PlanFile) -> None:

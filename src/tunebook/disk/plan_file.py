@@ -34,6 +34,7 @@ from pathlib import Path
 
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.landmarks import RUNS_TABLE, TITLE, landmarks
+from tunebook.disk.atomic import named, sync_directory
 from tunebook.disk.exchange import move_new
 from tunebook.disk.interrupts import deferred
 from tunebook.disk.read import read_text
@@ -141,14 +142,12 @@ class PlanFile:
         content = text.encode("utf-8", "surrogateescape")
         part = self._replaced.new(content, None, mode=_READABLE)
         try:
-            move_new(part, self._path)
+            _move_or_write_new(part, self._path, content)
         except FileExistsError:
-            part.unlink()
             return False
-        except OSError:  # the folder is on another file system, or has no hard links
-            with self._path.open("xb") as file:
-                file.write(content)
-            part.unlink()
+        finally:
+            part.unlink(missing_ok=True)
+        sync_directory(os.fspath(self._path.parent))
         return True
 
     def is_settled(self) -> bool:
@@ -261,6 +260,33 @@ class PlanFile:
         if not is_ours and version.content:
             kept = self._replaced.keep(version)
             self._warn(f"two programs saved {PLAN_FILE} at once: the later text is in it, and the other in {kept}")
+
+
+def _move_or_write_new(part: Path, target: Path, content: bytes) -> None:
+    """Puts a new file at a path where nothing is; its folder may be on another file system, or have no hard links.
+
+    Raises:
+        FileExistsError: something has that path.
+        OSError: it cannot be written; nothing is left there.
+    """
+    try:
+        move_new(part, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        with deferred():
+            _write_new(target, content)
+
+
+def _write_new(target: Path, content: bytes) -> None:
+    with target.open("xb") as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            raise named(error, str(target)) from error
 
 
 @dataclass(frozen=True)
