@@ -528,6 +528,17 @@ def test_a_new_plan_is_written_where_none_is_and_never_onto_one(tmp_path: Path) 
     assert (tmp_path / PLAN_FILE).read_text() == WHOLE
 
 
+@pytest.mark.parametrize("linked", [PLAN_FILE, REPLACED_PLANS])
+def test_a_new_plan_is_refused_where_a_link_leads_out(tmp_path: Path, linked: str) -> None:
+    experiment, outside = tmp_path / "in", tmp_path / "out"
+    outside.mkdir()
+    (experiment / ".tunebook").mkdir(parents=True)
+    (experiment / linked).symlink_to(outside / "plan.md" if linked == PLAN_FILE else outside)
+    with pytest.raises(LinkError, match="leads out of the experiment"):
+        PlanFile(experiment, print, QUICK).put(WHOLE, before=None)
+    assert list(outside.iterdir()) == []
+
+
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder of replaced plans is on another file system than the plan."""

@@ -139,6 +139,7 @@ class PlanFile:
 
     def _create(self, text: str) -> bool:
         """Writes a plan; returns whether there was none."""
+        self._replaced.place(self._path)
         content = text.encode("utf-8", "surrogateescape")
         part = self._replaced.new(content, None, mode=_READABLE)
         try:
