@@ -164,7 +164,7 @@ def proved(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         DeepCheck("rendering", "m", lambda _: DeepResult(unchecked="torch is not installed here")),
         DeepCheck("task", "t", lambda _: DeepResult(errors=(Problem("wrong data", "experiment_summary.md", 3),))),
     )
-    monkeypatch.setattr("tunebook.api.checking.deep_checks", lambda *_: checks)
+    monkeypatch.setattr("tunebook.api.deep_checking.deep_checks", lambda *_: checks)
     return experiment
 
 

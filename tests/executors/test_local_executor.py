@@ -114,7 +114,7 @@ def test_a_job_that_cannot_start_is_refused(experiment: Experiment, missing: str
 
 
 def test_another_executor_finds_a_running_job_and_its_gpu(experiment: Experiment) -> None:
-    job = experiment.training("rank8", f"bash -c 'sleep 600' & {experiment.until('go')}; kill %1", gpus=1)
+    job = experiment.training("rank8", f"bash -c 'sleep 600' & {experiment.until('go')}; kill $!", gpus=1)
     with executor(2, ("0", "1")) as first:
         submitted = first.submit(single(experiment, job))[0]
         second = LocalExecutor(2, ("0", "1"))

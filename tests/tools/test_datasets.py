@@ -52,7 +52,7 @@ def test_a_pipe_and_a_name_that_is_too_long_are_problems_and_end_at_once(tmp_pat
         assert "is not a file" in facts.problem
     facts = read_dataset_facts(tmp_path / ("x" * 300))
     assert facts is not None
-    assert facts.problem.endswith("cannot be read: File name too long")
+    assert facts.problem.endswith("cannot be read: its name or path is too long")
 
 
 def test_a_directory_that_may_not_be_listed_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

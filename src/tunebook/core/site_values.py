@@ -47,7 +47,11 @@ def is_placeholder(key: str, value: str) -> bool:
 def normalized(key: str, value: str) -> str:
     """The value as SLURM writes it, where its meaning is beyond doubt."""
     if key in _WORDS:
-        return ",".join(word.strip() for word in value.split(","))
+        first, *others = value.split(",")
+        if others:
+            *inner, last = others
+            value = ",".join([first.rstrip(), *(word.strip() for word in inner), last.lstrip()])
+        return value
     if key == "gpus":
         return value.removeprefix("gpu:")
     size = _SIZE.fullmatch(value)

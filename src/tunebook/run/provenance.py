@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.artifacts.outcome import Outcome
+from tunebook.artifacts.text_files import read_document
 from tunebook.artifacts.versions import read_versions, versions_file
 from tunebook.core.input_digests import InputDigests
 from tunebook.core.jobs import Job, Stage
@@ -15,7 +16,6 @@ from tunebook.core.paths import PROOF, PROVENANCE
 from tunebook.disk.atomic import write_text
 from tunebook.disk.git import Commit, read_commit
 from tunebook.disk.ledger import LedgerEntry
-from tunebook.disk.read import read_json
 from tunebook.disk.schema import refuse_newer
 from tunebook.disk.submissions import SubmissionFacts, SubmissionRecord
 from tunebook.run.job_state import JobInRun
@@ -73,7 +73,7 @@ class ProvenanceWriter:
         """
         job = one.job
         path = self._path(job)
-        document = _read(path) or {"schema": SCHEMA, "run": job.run, "jobs": {}}
+        document = _read_record(path) or {"schema": SCHEMA, "run": job.run, "jobs": {}}
         refuse_newer(document.get("schema"), SCHEMA, str(path.relative_to(self._experiment)))
         document["jobs"][job.name] = self._entry(one)
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
@@ -84,7 +84,7 @@ class ProvenanceWriter:
         outcome = one.evidence.own_outcome
         if outcome is None or outcome.tag:
             return False
-        document = _read(self._path(one.job)) or {}
+        document = _read_record(self._path(one.job)) or {}
         known = document.get("jobs", {}).get(one.job.name, {})
         return (known.get("tag"), known.get("ended")) != ("", outcome.ended)
 
@@ -159,10 +159,15 @@ def _inputs(job: Job, digests: InputDigests) -> Iterator[dict[str, str]]:
 
 
 def _read(path: Path) -> Any:
-    """The record; ``None`` if it is missing, unreadable or of another form."""
+    """What a job left, as it is; ``None`` if it is missing or unreadable."""
     try:
-        document = read_json(path)
+        return read_document(path)
     except (OSError, ValueError):
         return None
+
+
+def _read_record(path: Path) -> Any:
+    """The record; ``None`` if it is missing, unreadable or of another form."""
+    document = _read(path)
     is_record = isinstance(document, dict) and isinstance(document.get("jobs"), dict)
     return document if is_record else None
