@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ from tunebook.errors import ExitCode
 from tunebook.executors import processes
 from tunebook.executors.local import LocalExecutor
 from tunebook.run.cancelling import cancel_jobs
-from tunebook.run.loop import run_jobs
+from tunebook.run.loop import Hooks, run_jobs
 from tunebook.run.overview import job_reports
+from tunebook.run.recorder import Recorder
 from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import LoopOptions
 
@@ -83,6 +85,87 @@ def test_a_second_signal_kills_at_once_and_is_recorded(experiment: Experiment, f
     entry = read_ledger(experiment.path).entries[TRAINED]
     assert (entry.is_open, entry.cancelled) == (False, True)
     assert "| CANCELLED |" in experiment.page
+
+
+def shown_by(experiment: Experiment, show: Callable[[Snapshot], None], on_leave: Callable[[int], None]) -> RunReport:
+    executor, options = LocalExecutor(1, grace_s=HANG_S), LoopOptions(poll_s=0.01)
+    return run_jobs(
+        experiment.jobs,
+        executor,
+        experiment=experiment.path,
+        options=options,
+        on_event=show,
+        hooks=Hooks(on_leave=on_leave),
+    )
+
+
+@pytest.mark.parametrize("first", [errno.EIO, 0])
+def test_a_further_signal_cuts_the_ending_short_however_the_run_was_interrupted(
+    experiment: Experiment, first: int
+) -> None:
+    """By a failed write on a terminal that was closed, or by a caller's own `KeyboardInterrupt`."""
+    experiment.training("rank8", experiment.until("never"))
+
+    def show(snapshot: Snapshot) -> None:
+        if snapshot.jobs[0].state is JobState.RUNNING:
+            raise OSError(first, "no terminal") if first else KeyboardInterrupt
+
+    def leave(_: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise ValueError  # as of a stream that is closed
+
+    with pytest.raises(KeyboardInterrupt):
+        shown_by(experiment, show, leave)
+    assert not living(experiment)
+    assert read_ledger(experiment.path).entries[TRAINED].cancelled
+    assert "RUN_INTERRUPTED: 1 jobs were ended" in experiment.text("run-experiment.log")
+
+
+def test_a_disk_that_is_full_for_the_output_ends_no_job(experiment: Experiment) -> None:
+    """As with `tunebook run >log`; the log of the run may lie on the same disk."""
+    experiment.training("rank8")
+    shown: list[Snapshot] = []
+
+    def show(snapshot: Snapshot) -> None:
+        shown.append(snapshot)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    report = shown_by(experiment, show, lambda _: None)
+    assert (report.exit_code, len(shown)) == (ExitCode.DONE, 1)
+    (warning,) = report.warnings
+    assert "cannot be shown any more; the run continues: the disk is full" in warning
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EPIPE])
+def test_a_run_whose_jobs_have_all_ended_is_not_interrupted_by_its_last_output(
+    experiment: Experiment, number: int
+) -> None:
+    experiment.training("rank8")
+    seen: list[JobState] = []
+
+    def show(snapshot: Snapshot) -> None:
+        seen.append(snapshot.jobs[0].state)
+        if seen[-2:] == [JobState.COMPLETED] * 2:
+            raise OSError(number, os.strerror(number))
+
+    assert shown_by(experiment, show, lambda _: None).exit_code is ExitCode.DONE
+    assert seen[-2:] == [JobState.COMPLETED] * 2
+
+
+def test_a_warning_that_cannot_be_logged_ends_no_job(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment.training("rank8")
+    real = Recorder.log
+
+    def log(recorder: Recorder, action: str, description: str, **lines: str) -> None:
+        if action == "WARNING":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(recorder, action, description, **lines)
+
+    monkeypatch.setattr(Recorder, "log", log)
+    (experiment.path / "experiment_summary.md").unlink()
+    report = run(experiment)
+    assert report.exit_code is ExitCode.DONE
+    assert report.warnings
 
 
 def test_a_reader_that_is_gone_ends_the_jobs_too(experiment: Experiment) -> None:

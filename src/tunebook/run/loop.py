@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus, count_states
-from tunebook.disk.interrupts import Interrupted, handled
+from tunebook.disk.interrupts import begin_ending, handled, interrupt_as_if
 from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
-from tunebook.errors import ExecutorError, UsageError
+from tunebook.errors import ExecutorError, UsageError, in_words
 from tunebook.executors.base import Executor
 from tunebook.run.gather import Survey, input_warnings, survey
 from tunebook.run.job_set import JobSet
@@ -32,6 +33,8 @@ __all__ = ["Hooks", "run_jobs"]
 
 _FRESH_S = 30.0
 """Schedulers forget jobs that have ended: for so long a poll counts when a job is submitted behind those in flight."""
+_CLOSED = {errno.EPIPE, errno.EIO, errno.ENXIO}
+"""What a write reports once the terminal was closed, or the pipe's reader has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,19 +116,11 @@ def run_jobs(
         def show(*, now: bool = False) -> None:
             reports = job_set.reports()
             tables.show(reports, now=now)
-            if on_event is not None and not monitor.is_leaving:
-                _tell(on_event, Snapshot(reports, clock(), monitor.note))
+            if on_event is not None:
+                monitor.tell(on_event, Snapshot(reports, clock(), monitor.note))
 
         with handled():
             return monitor.run(show, sleep)
-
-
-def _tell(on_event: Callable[[Snapshot], None], snapshot: Snapshot) -> None:
-    """Shows the state of all jobs. Where it cannot be shown any more, the terminal was closed, or the pipe's reader."""
-    try:
-        on_event(snapshot)
-    except OSError as error:
-        raise Interrupted(signal.SIGHUP) from error
 
 
 def _warnings(surveyed: Survey) -> Iterator[str]:
@@ -159,7 +154,8 @@ class _Monitor:
         self._warnings: list[str] = []
         self._silence = ""
         self._polled_at = time.monotonic()
-        self.is_leaving = False
+        self._is_over = False
+        self._shows = True
 
     @property
     def note(self) -> str:
@@ -169,7 +165,25 @@ class _Monitor:
     def warn(self, message: str) -> None:
         """Adds a warning to the log and to the report; the run continues."""
         self._warnings.append(message)
-        self._recorder.log("WARNING", message)
+        with suppress(OSError):  # the full disk that is warned of may be that of the log
+            self._recorder.log("WARNING", message)
+
+    def tell(self, on_event: Callable[[Snapshot], None], snapshot: Snapshot) -> None:
+        """Shows the state of all jobs; a terminal that was closed, or a reader that is gone, interrupts the run.
+
+        Any other failure, as of a full disk that gets the output, ends only the showing.
+        """
+        if not self._shows:
+            return
+        try:
+            on_event(snapshot)
+        except OSError as error:
+            self._shows = False
+            is_closed = isinstance(error, BrokenPipeError) or error.errno in _CLOSED
+            if is_closed and not self._is_over:
+                interrupt_as_if(signal.SIGHUP)
+            if not is_closed:
+                self.warn(f"the state of the jobs cannot be shown any more; the run continues: {in_words(error)}")
 
     def run(self, show: Callable[..., None], sleep: Callable[[float], None]) -> RunReport:
         selected = [report for report in self._jobs.reports() if report.selected]
@@ -178,9 +192,11 @@ class _Monitor:
         try:
             self._submitter.resume()
             self._loop(show, sleep)
+            self._is_over = True
         except KeyboardInterrupt:
-            self.is_leaving = True
-            with suppress(OSError):  # the terminal may be closed
+            begin_ending()
+            self._shows = False
+            with suppress(Exception):  # the terminal may be closed, and nothing is to keep the jobs from their end
                 self._on_leave(len(self._jobs.in_flight()))
             self._leave()
             raise
