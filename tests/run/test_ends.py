@@ -6,8 +6,9 @@ import errno
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from support.patience import HANG_S
 from tunebook.core.jobs import JobState
 from tunebook.core.paths import LEDGER
 from tunebook.disk.ledger import read_ledger
-from tunebook.errors import ExitCode
+from tunebook.errors import ExitCode, ToolError
 from tunebook.executors import processes
 from tunebook.executors.local import LocalExecutor
 from tunebook.run.cancelling import cancel_jobs
@@ -121,6 +122,51 @@ def test_a_further_signal_cuts_the_ending_short_however_the_run_was_interrupted(
     assert "RUN_INTERRUPTED: 1 jobs were ended" in experiment.text("run-experiment.log")
 
 
+def test_jobs_end_also_if_nothing_can_be_recorded_and_the_reason_is_told(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [experiment.training(name, experiment.until("never")) for name in ("a", "b")]
+    calls: list[bytes] = []
+
+    def full(path: Path, lines: bytes, **_: Any) -> int:
+        calls.append(lines)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    def show(snapshot: Snapshot) -> None:
+        if snapshot.jobs[1].state is JobState.RUNNING:
+            monkeypatch.setattr("tunebook.disk.ledger.append_lines", full)
+            raise KeyboardInterrupt
+
+    executor = LocalExecutor(2, grace_s=HANG_S)
+    options = LoopOptions(poll_s=0.01)
+    with pytest.raises(OSError, match="No space left"):
+        run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=show)
+    assert not living(experiment)
+    assert [calls[0].count(b'"cancelled"'), len(jobs)] == [2, 2]
+
+
+def test_jobs_of_an_executor_whose_cancelling_is_broken_are_reported(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plug-in's faults are errors of its tool, not of an executor that does not answer."""
+    experiment.training("rank8", experiment.until("never"))
+
+    real = LocalExecutor.cancel
+
+    def cancel(executor: LocalExecutor, ids: Sequence[str], **_: Any) -> None:
+        real(executor, ids, at_once=True)
+        raise ToolError("the executor `local` failed in `cancel`")
+
+    def show(snapshot: Snapshot) -> None:
+        if snapshot.jobs[0].state is JobState.RUNNING:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalExecutor, "cancel", cancel)
+    with pytest.raises(KeyboardInterrupt):
+        shown_by(experiment, show, lambda _: None)
+    assert "jobs could not be cancelled: the executor `local` failed" in experiment.text("run-experiment.log")
+
+
 def test_a_disk_that_is_full_for_the_output_ends_no_job(experiment: Experiment) -> None:
     """As with `tunebook run >log`; the log of the run may lie on the same disk."""
     experiment.training("rank8")
@@ -168,13 +214,14 @@ def test_a_warning_that_cannot_be_logged_ends_no_job(experiment: Experiment, mon
     assert report.warnings
 
 
-def test_a_reader_that_is_gone_ends_the_jobs_too(experiment: Experiment) -> None:
+@pytest.mark.parametrize("told", [BrokenPipeError(), SystemExit(1)], ids=["by Python", "by Rich"])
+def test_a_reader_that_is_gone_ends_the_jobs_too(experiment: Experiment, told: BaseException) -> None:
     """As with `tunebook run | head`, or on a terminal that was closed."""
     experiment.training("rank8", experiment.until("never"))
 
     def show(snapshot: Snapshot) -> None:
         if snapshot.jobs[0].state is JobState.RUNNING:
-            raise BrokenPipeError
+            raise told
 
     executor = LocalExecutor(1, grace_s=HANG_S)
     options = LoopOptions(poll_s=0.01)
@@ -196,10 +243,10 @@ def killed_with_its_monitor(experiment: Experiment) -> None:
 
 def after_a_restart(experiment: Experiment) -> None:
     """Writes into the ledger that its jobs were started before the machine was, with numbers that live now."""
-    ledger = experiment.path / LEDGER
+    path = experiment.path / LEDGER
     before = read_ledger(experiment.path).entries[TRAINED].last.job_id
     now = processes.write_id(os.getpid())
-    ledger.write_text(ledger.read_text().replace(before, f"{now.rpartition('-')[0]}-00000000"))
+    path.write_text(path.read_text().replace(before, f"{now.rpartition('-')[0]}-00000000"))
 
 
 def test_a_job_that_is_found_dead_is_retried_by_the_next_run_that_retries(experiment: Experiment) -> None:

@@ -15,7 +15,7 @@ from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus, count_states
 from tunebook.disk.interrupts import begin_ending, handled, interrupt_as_if
 from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
-from tunebook.errors import ExecutorError, UsageError, in_words
+from tunebook.errors import ExecutorError, TunebookError, UsageError, in_words
 from tunebook.executors.base import Executor
 from tunebook.run.gather import Survey, input_warnings, survey
 from tunebook.run.job_set import JobSet
@@ -92,6 +92,7 @@ def run_jobs(
         LockedError: another run works in this experiment.
         ExecutorError: jobs of an earlier run could not be asked for.
         Interrupted: the person left; jobs that do not survive that have been cancelled.
+        OSError: something could not be recorded. If the person left, the jobs have been cancelled all the same.
     """
     experiment = experiment.resolve()
     options = options or LoopOptions()
@@ -177,13 +178,19 @@ class _Monitor:
             return
         try:
             on_event(snapshot)
+        except SystemExit:  # Rich's answer to a reader that is gone
+            self._end_showing()
         except OSError as error:
-            self._shows = False
-            is_closed = isinstance(error, BrokenPipeError) or error.errno in _CLOSED
-            if is_closed and not self._is_over:
-                interrupt_as_if(signal.SIGHUP)
-            if not is_closed:
+            if isinstance(error, BrokenPipeError) or error.errno in _CLOSED:
+                self._end_showing()
+            else:
+                self._shows = False
                 self.warn(f"the state of the jobs cannot be shown any more; the run continues: {in_words(error)}")
+
+    def _end_showing(self) -> None:
+        self._shows = False
+        if not self._is_over:
+            interrupt_as_if(signal.SIGHUP)
 
     def run(self, show: Callable[..., None], sleep: Callable[[float], None]) -> RunReport:
         selected = [report for report in self._jobs.reports() if report.selected]
@@ -320,7 +327,7 @@ class _Monitor:
             return
         try:
             self._submitter.cancel_all()
-        except ExecutorError as error:
+        except TunebookError as error:
             self.warn(f"jobs could not be cancelled: {error}")
         self._recorder.log("RUN_INTERRUPTED", f"{len(names)} jobs were ended", details=", ".join(names))
 

@@ -359,11 +359,13 @@ class Submitter:
         """Cancels the jobs in flight; kills them if a further signal arrives meanwhile.
 
         The intention is recorded first: a job that survives is found again, and not taken for a failure.
+
+        Raises:
+            TunebookError: the executor could not be asked, or its plug-in is broken.
+            OSError: the intention could not be recorded; the jobs were cancelled all the same.
         """
         flying = self._jobs.in_flight()
-        for one in flying:
-            self._recorder.record([one], EventKind.CANCELLED)
-            self._recorder.log_tool(one.job.tool, "CANCEL_JOB", one.job.name, details=f"job {one.job_id or '-'}")
+        unrecorded = self._record_cancelling(flying)
         self._find([one for one in flying if not one.job_id or one.job.name in self._adopting])
         ids = [one.job_id for one in flying if one.job_id]
         try:
@@ -376,6 +378,20 @@ class Submitter:
             status = statuses.get(one.job_id, JobStatus(JobState.UNKNOWN))
             if not status.state.is_going:
                 self.finish(one, status)
+        if unrecorded is not None:
+            raise unrecorded
+
+    def _record_cancelling(self, jobs: Sequence[JobInRun]) -> OSError | None:
+        """Records that these jobs are to be cancelled; returns the error if that is impossible."""
+        if not jobs:
+            return None
+        try:
+            self._recorder.record(jobs, EventKind.CANCELLED)
+            for one in jobs:
+                self._recorder.log_tool(one.job.tool, "CANCEL_JOB", one.job.name, details=f"job {one.job_id or '-'}")
+        except OSError as error:
+            return error
+        return None
 
     def _find(self, jobs: Sequence[JobInRun]) -> Mapping[str, Submitted]:
         """Gives the jobs that the executor knows its ids, and returns them by tag."""
