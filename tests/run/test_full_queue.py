@@ -36,6 +36,17 @@ FINAL = [
     "Batch job submission failed: User's group not permitted to use this partition",
     "Batch job submission failed: Access/permission denied",
 ]
+_NO_CONFIGURATION = """\
+sbatch: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host
+sbatch: error: fetch_config: DNS SRV lookup failed
+sbatch: fatal: Could not establish a configuration source"""
+AWAY = [
+    _NO_CONFIGURATION,
+    "sbatch: error: Batch job submission failed: Transport endpoint is not connected",
+    "sbatch: error: Batch job submission failed: Slurm backup controller in standby mode",
+    "sbatch: error: Batch job submission failed: Controller is in maintenance, job refused",
+    "sbatch: error: get_addr_info: getaddrinfo() failed: Name or service not known",
+]
 
 
 @pytest.fixture
@@ -113,6 +124,11 @@ def test_a_limit_that_was_never_met_is_reported_at_once(
 @pytest.mark.parametrize("words", FINAL)
 def test_no_waiting_cures_it(words: str) -> None:
     assert kind_of_refusal(words) is Refusal.FINAL
+
+
+@pytest.mark.parametrize("words", AWAY)
+def test_a_controller_that_is_away_for_a_while_has_refused_nothing(words: str) -> None:
+    assert kind_of_refusal(words) is Refusal.NO_ANSWER
 
 
 def test_a_refusal_that_no_waiting_cures_is_reported_at_once(cluster: PlayedSlurm, experiment: Experiment) -> None:
