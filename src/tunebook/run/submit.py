@@ -65,6 +65,8 @@ class Submitter:
         self._provenance = provenance
         self._remedy = remedy
         self._adopting: set[str] = set()
+        self._too_large: dict[frozenset[str], str] = {}  # refused in this round: the names, and why
+        self._told: set[str] = set()
         self.note = ""
 
     def submit_waiting(self, limit: int | None, pause: Callable[[], bool]) -> tuple[list[str], bool]:
@@ -81,6 +83,7 @@ class Submitter:
         """
         submitted: list[str] = []
         self.note = ""
+        self._too_large.clear()
         while True:
             intake = self._intake(limit)
             for name, reason in intake.refused.items():
@@ -88,6 +91,9 @@ class Submitter:
             if not intake.batches and not intake.refused:
                 return submitted, False
             for batch in intake.batches:
+                if _names(batch) in self._too_large:  # the executor has not made it smaller
+                    self._wait_because(self._too_large[_names(batch)])
+                    break
                 taken, more = self._submit(batch)
                 submitted += taken
                 if not more:
@@ -123,7 +129,9 @@ class Submitter:
         except QueueFullError as error:
             self._take_back(jobs, str(error))
             if len(jobs) == 1 or batch.is_pack:
-                self.note = str(error)
+                self._wait_because(str(error))
+            else:
+                self._too_large[_names(batch)] = str(error)
             return [], False
         except UnclearError as error:
             self.note = str(error)
@@ -139,6 +147,13 @@ class Submitter:
         self._recorder.record(jobs, EventKind.SUBMITTED)
         self._log_submitted(jobs, is_pack=batch.is_pack)
         return [one.job.name for one in jobs], True
+
+    def _wait_because(self, reason: str) -> None:
+        """Notes why the executor takes no more now; the log tells each reason once."""
+        self.note = reason
+        if reason not in self._told:
+            self._told.add(reason)
+            self._recorder.log("WARNING", f"{self._executor.name} takes no more jobs now", explanation=reason)
 
     def _with_inputs(self, batch: Batch) -> tuple[Batch, list[InputDigests]]:
         """Returns the members that may start, and the digests of their inputs.
@@ -402,3 +417,7 @@ class Submitter:
             if one.tag in found:
                 one.locate(found[one.tag])
         return found
+
+
+def _names(batch: Batch) -> frozenset[str]:
+    return frozenset(member.job.name for member in batch.members)
