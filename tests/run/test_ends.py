@@ -6,7 +6,8 @@ import errno
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 
 from support.bash_jobs import Experiment, experiment_at, start_monitor, wait_until
 from support.patience import HANG_S
-from tunebook.core.jobs import JobState
+from tunebook.core.jobs import JobState, JobStatus
 from tunebook.core.paths import LEDGER
+from tunebook.core.plugin_guard import guarded
 from tunebook.disk.ledger import read_ledger
 from tunebook.errors import ExitCode, ToolError
 from tunebook.executors import processes
+from tunebook.executors.base import Executor
 from tunebook.executors.local import LocalExecutor
 from tunebook.run.cancelling import cancel_jobs
 from tunebook.run.loop import Hooks, run_jobs
@@ -165,6 +168,39 @@ def test_jobs_of_an_executor_whose_cancelling_is_broken_are_reported(
     with pytest.raises(KeyboardInterrupt):
         shown_by(experiment, show, lambda _: None)
     assert "jobs could not be cancelled: the executor `local` failed" in experiment.text("run-experiment.log")
+
+
+class Trying(LocalExecutor):
+    """An executor of another package whose first answer fails."""
+
+    fault: BaseException | None = None
+
+    def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
+        answer = super().poll(ids)
+        fault, self.fault = self.fault, None
+        if fault is None:
+            return answer
+        wait_until(lambda: not any(status.state.is_going for status in LocalExecutor.poll(self, ids).values()))
+        raise fault
+
+
+@pytest.mark.parametrize("fault", [TimeoutError("no answer"), subprocess.TimeoutExpired("qstat", 9), KeyError("state")])
+def test_a_plug_in_that_gets_no_answer_is_asked_again_and_one_that_is_broken_is_not(
+    experiment: Experiment, fault: Exception
+) -> None:
+    experiment.training("rank8")
+    executor = Trying(1)
+    executor.fault = fault
+    executor = guarded(executor, Executor, described="the executor `trying`")
+    options = LoopOptions(poll_s=0.01)
+    if isinstance(fault, KeyError):
+        with pytest.raises(ToolError, match="failed in `poll`: KeyError"):
+            run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options)
+        return
+    report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options)
+    assert report.exit_code is ExitCode.DONE
+    (warning,) = report.warnings
+    assert warning.startswith("local does not answer and is asked again: the executor `trying` failed in `poll`")
 
 
 def test_a_disk_that_is_full_for_the_output_ends_no_job(experiment: Experiment) -> None:

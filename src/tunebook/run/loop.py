@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -33,6 +34,7 @@ __all__ = ["Hooks", "run_jobs"]
 
 _FRESH_S = 30.0
 """Schedulers forget jobs that have ended: for so long a poll counts when a job is submitted behind those in flight."""
+_AWAY = (TimeoutError, ConnectionError, subprocess.TimeoutExpired)
 _CLOSED = {errno.EPIPE, errno.EIO, errno.ENXIO}
 """What a write reports once the terminal was closed, or the pipe's reader has ended."""
 
@@ -265,7 +267,9 @@ class _Monitor:
             self._submitter.locate()
             flying = [one for one in self._jobs.in_flight() if one.job_id]
             statuses = self._executor.poll([one.job_id for one in flying])
-        except ExecutorError as error:
+        except TunebookError as error:
+            if not _is_no_answer(error):
+                raise
             self._note_silence(error)
             return False
         self._silence = ""
@@ -280,7 +284,7 @@ class _Monitor:
             return False
         return self._submitter.has_outcome(one) and not one.lacks_files
 
-    def _note_silence(self, error: ExecutorError) -> None:
+    def _note_silence(self, error: TunebookError) -> None:
         """Waits for an executor that does not answer; no job has failed by that."""
         if not self._silence:
             self.warn(f"{self._executor.name} does not answer and is asked again: {error}")
@@ -343,6 +347,11 @@ class _Monitor:
         counts = _counted(result.selected)
         self._recorder.log("COMPLETE", counts, result=f"exit code {result.exit_code.value}")
         return result
+
+
+def _is_no_answer(error: TunebookError) -> bool:
+    """Whether the executor could not be asked; a plug-in may leave that to Python's own errors."""
+    return isinstance(error, ExecutorError) or isinstance(error.__cause__, _AWAY)
 
 
 def _without_outcome(status: JobStatus) -> JobStatus:
