@@ -103,11 +103,14 @@ def shown_by(experiment: Experiment, show: Callable[[Snapshot], None], on_leave:
     )
 
 
-@pytest.mark.parametrize("first", [errno.EIO, 0])
+@pytest.mark.parametrize(("first", "told"), [(errno.EIO, SystemExit(1)), (0, ValueError())])
 def test_a_further_signal_cuts_the_ending_short_however_the_run_was_interrupted(
-    experiment: Experiment, first: int
+    experiment: Experiment, first: int, told: BaseException
 ) -> None:
-    """By a failed write on a terminal that was closed, or by a caller's own `KeyboardInterrupt`."""
+    """By a failed write on a terminal that was closed, or by a caller's own `KeyboardInterrupt`.
+
+    What is told then may fail too: in the words of Rich, or as a closed stream does.
+    """
     experiment.training("rank8", experiment.until("never"))
 
     def show(snapshot: Snapshot) -> None:
@@ -116,7 +119,7 @@ def test_a_further_signal_cuts_the_ending_short_however_the_run_was_interrupted(
 
     def leave(_: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        raise ValueError  # as of a stream that is closed
+        raise told
 
     with pytest.raises(KeyboardInterrupt):
         shown_by(experiment, show, leave)
@@ -216,6 +219,22 @@ def test_a_disk_that_is_full_for_the_output_ends_no_job(experiment: Experiment) 
     assert (report.exit_code, len(shown)) == (ExitCode.DONE, 1)
     (warning,) = report.warnings
     assert "cannot be shown any more; the run continues: the disk is full" in warning
+
+
+def test_an_error_that_ends_a_run_is_not_hidden_by_its_last_output(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment.training("rank8")
+
+    def plan(*_: object) -> None:
+        raise ToolError("broken")
+
+    def show(_: Snapshot) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(LocalExecutor, "plan", plan)
+    with pytest.raises(ToolError, match="broken"):
+        shown_by(experiment, show, lambda _: None)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EPIPE])

@@ -201,15 +201,15 @@ class _Monitor:
         try:
             self._submitter.resume()
             self._loop(show, sleep)
-            self._is_over = True
         except KeyboardInterrupt:
             begin_ending()
             self._shows = False
-            with suppress(Exception):  # the terminal may be closed, and nothing is to keep the jobs from their end
+            with suppress(Exception, SystemExit):  # the terminal may be closed; the jobs are ended all the same
                 self._on_leave(len(self._jobs.in_flight()))
             self._leave()
             raise
         finally:
+            self._is_over = True
             show(now=True)
         return self._report()
 
