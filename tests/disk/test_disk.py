@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from support.patience import HANG_S
 from tunebook.core.jobs import Job, JobState, Resources, Stage
 from tunebook.core.paths import LEDGER, MANIFEST
 from tunebook.disk.atomic import write_text
+from tunebook.disk.digests import file_digest, part_digest
 from tunebook.disk.ledger import Event, EventKind, LedgerReader, read_ledger, record
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -185,3 +187,10 @@ def test_a_detached_program_leads_its_own_session(tmp_path: Path) -> None:
     with pytest.raises(ToolError):
         start_detached(["no-such-program"], cwd=tmp_path, env={}, output=tmp_path / "out2")
     assert json.dumps(names(tmp_path)) == '["out"]'
+
+
+@pytest.mark.parametrize("digest", [file_digest, part_digest])
+def test_a_pipe_in_place_of_data_is_an_error_and_not_waited_for(tmp_path: Path, digest: Callable[[str], str]) -> None:
+    os.mkfifo(tmp_path / "words.jsonl")
+    with pytest.raises(OSError, match="not a regular file"):
+        digest(str(tmp_path / "words.jsonl"))

@@ -100,3 +100,14 @@ def test_file_systems_without_hard_links_serve_as_well(tmp_path: Path, monkeypat
     monkeypatch.setattr(os, "link", link)
     with exclusive(tmp_path, "run"), pytest.raises(LockedError), exclusive(tmp_path, "run"):
         pytest.fail("two at once")
+
+
+def test_the_lock_of_a_process_that_proc_hides_is_not_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``hidepid`` hides other persons' processes."""
+    refuse_locks(monkeypatch)
+    leave(tmp_path, pid=os.getpid(), born="5566")
+    monkeypatch.setattr("tunebook.disk.lock._birth", lambda _: "alive")
+    with pytest.raises(LockedError), exclusive(tmp_path, "run"):
+        pytest.fail("two at once")

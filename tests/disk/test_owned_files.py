@@ -17,7 +17,7 @@ import pytest
 from tunebook.core.jobs import JobState
 from tunebook.core.paths import HYPOTHESES, INPUTS, LEDGER, MANIFEST, PARTS, SUBMISSIONS
 from tunebook.disk.append import append_lines
-from tunebook.disk.atomic import replaced, write_bytes, write_text
+from tunebook.disk.atomic import own_host, replaced, write_bytes, write_text
 from tunebook.disk.hypotheses_record import read_versions
 from tunebook.disk.inside import place_inside
 from tunebook.disk.json_lines import KeyedDocuments
@@ -177,7 +177,7 @@ def test_temporary_files_of_ended_processes_are_removed_and_no_others(experiment
         ended.wait()
     folder = experiment / PARTS
     folder.mkdir(parents=True)
-    here = platform.node()[:64]
+    here = own_host()
     left = [
         folder / f".a.yaml.{ended.pid}-0@{here}.part",
         experiment / f".experiment_summary.md.{ended.pid}-3@{here}.part",
@@ -185,6 +185,7 @@ def test_temporary_files_of_ended_processes_are_removed_and_no_others(experiment
     kept = [
         folder / f".a.yaml.{os.getpid()}-9999@{here}.part",
         folder / f".a.yaml.{ended.pid}-0@another.host.part",
+        folder / f".a.yaml.{ended.pid}-0@{platform.node()[:64]}.another space.part",
         folder / "a person's.part",
         experiment / "model.part",
     ]
@@ -226,3 +227,29 @@ def test_a_new_record_says_its_format_first(experiment: Path) -> None:
     lines = (experiment / LEDGER).read_text().splitlines()
     assert (lines[0], len(lines)) == ('{"format": 1}', 3)
     assert read_ledger(experiment).unreadable == 0
+
+
+def test_a_long_name_of_any_script_has_a_temporary_file(experiment: Path) -> None:
+    path = experiment / ("字" * 80 + ".yaml")
+    assert write_text(path, "ours", within=experiment)
+    assert path.read_text() == "ours"
+
+
+def test_a_block_fills_a_file_on_another_file_system(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: str, target: str) -> None:
+        if PARTS in source:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), source)
+        Path(source).rename(target)
+
+    monkeypatch.setattr("os.replace", refuse)
+    fill(experiment / "scores.parquet", experiment)
+    assert (experiment / "scores.parquet").read_text() == "ours"
+    assert [path.name for path in experiment.rglob("*.part")] == []
+
+
+def test_a_persons_own_links_are_no_obstacle(experiment: Path, outside: Path) -> None:
+    (experiment / "notes.log").symlink_to(outside / "file")
+    (experiment / "analysis").mkdir()
+    (experiment / "analysis" / "paper").symlink_to(outside)
+    with exclusive(experiment, "run"):
+        pass

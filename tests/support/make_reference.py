@@ -191,6 +191,7 @@ def cli_reference() -> str:
     """Every verb with its options."""
     group: Any = typer.main.get_command(app)
     codes = ", ".join(f"{int(code)} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
+    codes = codes.replace("130 ", "130, 143 or 129 ")  # by the signal
     parts = [
         "# The command line\n",
         f"Exit codes: {codes}. With `--json` a verb prints one document on stdout and nothing else.\n",

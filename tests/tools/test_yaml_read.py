@@ -88,3 +88,21 @@ def test_values_keep_their_types() -> None:
     assert repr(read_mapping("a: 1.0\n")) == "{'a': 1.0}"
     assert repr(read_mapping("a: true\n")) == "{'a': True}"
     assert repr(read_mapping("a: '1'\n")) == "{'a': '1'}"
+
+
+@pytest.mark.parametrize("mark", ["|", ">", "|+", "|-", ">+"])
+def test_a_block_of_text_keeps_its_last_line_break(mark: str) -> None:
+    text = f"a:\n  prompt: {mark}\n    Answer.\n\nb: 1\n"
+    assert read_mapping(text) == load_yaml(text)
+
+
+def test_an_anchor_that_two_parts_define_is_refused_as_in_the_whole_text() -> None:
+    text = "a: &x 1\nb: &x 2\n"
+    assert _outcome(read_mapping, text) == _outcome(load_yaml, text)
+
+
+def _outcome(read: Any, text: str) -> Any:
+    try:
+        return read(text)
+    except yaml.YAMLError:
+        return "refused"

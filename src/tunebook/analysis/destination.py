@@ -7,9 +7,7 @@ from pathlib import Path
 
 from tunebook.core.paths import ANALYSIS, ANALYSIS_MEMORY
 
-__all__ = ["FIGURES", "Destination", "destination_of"]
-
-FIGURES = "figures"  # below the report's directory
+__all__ = ["Destination", "destination_of"]
 
 
 @dataclass(frozen=True)

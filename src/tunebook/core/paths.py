@@ -16,6 +16,7 @@ __all__ = [
     "DESIGN_LOG",
     "DEVIATIONS",
     "DIGESTS",
+    "FIGURES",
     "GIVEN_UP",
     "HYPOTHESES",
     "INPUTS",
@@ -71,6 +72,7 @@ SCAFFOLD_LOG = "scaffold-experiment.log"
 RUN_LOG = "run-experiment.log"
 ANALYZE_LOG = "analyze-experiment.log"
 ANALYSIS = "analysis"
+FIGURES = "figures"  # below the report's directory
 ANALYSIS_MEMORY = f"{STATE_DIRECTORY}/analysis"
 DEVIATIONS = "deviations.jsonl"
 METRICS = "metrics.jsonl"

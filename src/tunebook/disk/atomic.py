@@ -8,6 +8,7 @@ import itertools
 import os
 import platform
 import re
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from pathlib import Path
 from tunebook.core.paths import PARTS
 from tunebook.disk.inside import place_inside
 
-__all__ = ["named", "part_owner", "part_path", "replaced", "sync_directory", "write_bytes", "write_text"]
+__all__ = ["named", "own_host", "part_owner", "part_path", "replaced", "sync_directory", "write_bytes", "write_text"]
 
 _COUNTER = itertools.count()
 _PART = re.compile(r"\..*\.(\d+)-\d+@(.*)\.part", re.DOTALL)
@@ -72,13 +73,27 @@ def replaced(path: Path, *, within: Path) -> Iterator[str]:
         for folder in {os.path.dirname(temporary), os.path.dirname(target)}:  # noqa: PTH120
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103
         yield temporary
-        os.replace(temporary, target)  # noqa: PTH105
+        _move(temporary, target)
     except OSError as error:
         if error.errno is None:
             raise
         raise OSError(error.errno, os.strerror(error.errno), target) from error  # libraries have other words
     finally:
         _remove(temporary)
+
+
+def _move(temporary: str, target: str) -> None:
+    try:
+        os.replace(temporary, target)  # noqa: PTH105
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = part_path(target, None)  # a part of the experiment is on another file system
+        try:
+            shutil.copyfile(temporary, beside)
+            os.replace(beside, target)  # noqa: PTH105
+        finally:
+            _remove(beside)
 
 
 def part_owner(name: str) -> tuple[int, str] | None:
@@ -137,7 +152,18 @@ def part_path(target: str, within: Path | None) -> str:
     folder, name = os.path.split(target)
     if within is not None:
         folder = _parts(os.fspath(within))
-    return f"{folder}/.{name[:100]}.{os.getpid()}-{next(_COUNTER)}@{platform.node()[:64]}.part"
+    short = os.fsdecode(os.fsencode(name)[:100])  # a name has at most 255 bytes, not characters
+    return f"{folder}/.{short}.{os.getpid()}-{next(_COUNTER)}@{own_host()}.part"
+
+
+@lru_cache
+def own_host() -> str:
+    """This host's name and the space in which its processes are numbered: containers may share the name."""
+    try:
+        space = os.readlink("/proc/self/ns/pid").strip("pid:[]")  # noqa: PTH115
+    except OSError:
+        space = ""
+    return f"{platform.node()[:64]}.{space}"
 
 
 @lru_cache

@@ -12,6 +12,8 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 
+from tunebook.disk.read import open_regular
+
 __all__ = [
     "digest_of",
     "directory_list",
@@ -81,7 +83,7 @@ def file_digest(path: str) -> str:
         OSError: the file cannot be read.
     """
     digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123
+    with open_regular(path) as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
@@ -90,7 +92,7 @@ def file_digest(path: str) -> str:
 def part_digest(path: str) -> str:
     """The digest of a file's first and last MiB, one after the other."""
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:  # noqa: PTH123
+    with open_regular(path) as stream:
         digest.update(stream.read(_PART))
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(0, size - _PART))

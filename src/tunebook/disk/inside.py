@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tunebook.core.paths import ANALYSIS, STATE_DIRECTORY
+from tunebook.core.paths import ANALYSIS, FIGURES, STATE_DIRECTORY
 from tunebook.errors import LinkError
 
 __all__ = ["link_out", "place_inside", "refuse_links"]
+
+_OWN_LOG = re.compile(r"(?:design|scaffold|run|analyze)-[\w-]+\.log")
 
 
 def place_inside(path: str | os.PathLike[str], within: str | os.PathLike[str]) -> str:
@@ -60,17 +63,17 @@ def link_out(paths: Iterable[str], within: str | os.PathLike[str]) -> str:
 
 
 def refuse_links(experiment: Path) -> None:
-    """Refuses links among logs, the analysis and what tunebook remembers, before a verb writes the first of them.
+    """Refuses links among logs and what tunebook remembers, before a verb writes the first of them.
 
     Raises:
         LinkError: a link leads out of the experiment.
     """
     root = os.fspath(experiment)
+    place_inside(f"{root}/{ANALYSIS}/{FIGURES}", root)
     for entry in _entries(root):
-        is_state = entry.name in {STATE_DIRECTORY, ANALYSIS}
-        if is_state or entry.name.endswith(".log"):
+        if entry.name in {STATE_DIRECTORY, ANALYSIS} or _OWN_LOG.fullmatch(entry.name):
             _refuse(entry, root)
-        if is_state and not entry.is_symlink():
+        if entry.name == STATE_DIRECTORY and not entry.is_symlink():
             for below in _below(entry):
                 _refuse(below, root)
 

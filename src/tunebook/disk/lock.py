@@ -30,6 +30,7 @@ __all__ = ["Held", "exclusive"]
 _HELD = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
 _STEP_S = 0.05
+_UNSEEN = "alive"
 _START = 19  # of the fields of /proc/PID/stat behind the program's name
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 _BRIEF = frozenset({"plan", "hypotheses"})
@@ -85,7 +86,7 @@ class _Holder:
             return False
         if self.boot != _boot():
             return True
-        return self.space == _space() and _birth(self.pid) != self.born
+        return self.space == _space() and _birth(self.pid) not in {self.born, _UNSEEN}
 
 
 @contextmanager
@@ -263,7 +264,7 @@ def _space() -> str:
 
 
 def _birth(pid: int) -> str:
-    """When a process started, in the system's own unit; a constant without ``/proc``; empty if there is none."""
+    """When a process started, in the system's own unit; ``_UNSEEN`` if ``/proc`` hides it; empty without one."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -273,7 +274,7 @@ def _birth(pid: int) -> str:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return "alive"
+        return _UNSEEN
     return fields[_START]
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import platform
 from contextlib import suppress
 from pathlib import Path
 
 from tunebook.core.paths import PARTS
-from tunebook.disk.atomic import part_owner
+from tunebook.disk.atomic import own_host, part_owner
 from tunebook.disk.inside import place_inside
 
 __all__ = ["remove_parts"]
@@ -29,7 +28,7 @@ def _is_left(name: str) -> bool:
     if owner is None:
         return False
     pid, host = owner
-    if host != platform.node()[:64]:
+    if host != own_host():
         return False
     try:
         os.kill(pid, 0)

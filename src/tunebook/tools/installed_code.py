@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +28,7 @@ def _parts() -> Iterator[str]:
     yield sys.version
     distributions = set()  # the same in every process, whatever other directories it looks in
     for folder in sys.path:
-        if os.path.isdir(folder):  # noqa: PTH112
+        with suppress(OSError):  # no directory, or not ours to read
             distributions |= {name for name in os.listdir(folder) if name.endswith("-info")}  # noqa: PTH208
     yield ", ".join(sorted(distributions))  # each name has the version
     packages = {"tunebook", *(point.module.partition(".")[0] for point in tool_entry_points())}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunebook.disk.read import read_json
+from tunebook.disk.read import open_regular, read_json
 from tunebook.errors import os_problem
 from tunebook.tools.runtime.lfs import is_lfs_pointer
 from tunebook.tools.runtime.model_files import TOKENIZERS, read_chat_template, snapshot_of
@@ -167,7 +167,7 @@ def _is_object(file: Path) -> bool:
 
 def _ends_as_object(file: Path) -> bool:
     """Whether a file ends with a brace: tokenizers have many megabytes, and every command reads the model's facts."""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         start = stream.read(1)
         stream.seek(max(0, file.stat().st_size - 64))
         return start == b"{" and stream.read().rstrip().endswith(b"}")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tunebook.core.json_text import UNFIT, parse_json
+from tunebook.disk.read import open_regular
 from tunebook.errors import os_problem
 from tunebook.tools.runtime.lfs import is_lfs_pointer
 
@@ -38,7 +39,7 @@ def weight_problem(file: Path, tensors: Iterable[str] = ()) -> tuple[str, str]:
 
 def _safetensors_problem(file: Path, tensors: Iterable[str]) -> str:
     size = file.stat().st_size
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         start = stream.read(_LENGTH)
         length = struct.unpack("<Q", start)[0] if len(start) == _LENGTH else 0
         if not len("{}") <= length <= _LONGEST_HEADER:
@@ -63,7 +64,7 @@ def _safetensors_problem(file: Path, tensors: Iterable[str]) -> str:
 
 def tensor_shapes(file: Path) -> dict[str, list[int]]:
     """Tensor to its shape, by the header of a whole safetensors file."""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         length = struct.unpack("<Q", stream.read(_LENGTH))[0]
         entries = parse_json(stream.read(length))
     return {name: entry.get("shape", []) for name, entry in entries.items() if name != "__metadata__"}
@@ -80,7 +81,7 @@ def _tensor_ends(header: bytes) -> dict[str, int] | None:
 
 def _pickle_problem(file: Path) -> tuple[str, str]:
     """PyTorch's own format is a zip archive, whose directory is at its end."""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         is_archive = stream.read(2) == b"PK"
     if not is_archive:
         message = "is in PyTorch's format from before 2020, which torchtune does not load"

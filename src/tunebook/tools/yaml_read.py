@@ -37,10 +37,11 @@ def read_mapping(text: str, loader: Any = None) -> Any:
     """
     head = _HEAD.match(text)
     parts = _NEXT_KEY.split(text[head.end() :] if head else text)
-    if len(parts) > _MOST_KEYS:
+    if len(parts) > _MOST_KEYS or "&" in text:  # an anchor may be used in another part
         return load_yaml(text, loader=loader)
     values: dict[str, Any] = {}
-    for part in parts:
+    # The line break before a key belongs to the part above it: a block of text ends with it.
+    for part in (*(f"{each}\n" for each in parts[:-1]), parts[-1]):
         found = _known.get((part, loader)) or _read_part(part, loader)
         if found is None or found[0] in values:
             return load_yaml(text, loader=loader)

@@ -9,8 +9,9 @@ import pytest
 from support.analyses import made_up
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.figure import FigureSize
-from tunebook.analysis.destination import FIGURES, Destination
+from tunebook.analysis.destination import Destination
 from tunebook.analysis.report.drawing import draw, paths_of
+from tunebook.core.paths import FIGURES
 from tunebook.errors import ToolError
 
 pytest.importorskip("vl_convert")

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.analysis.charts.figure import Figure, FigureSize, png_of, svg_of
-from tunebook.analysis.destination import FIGURES, Destination
+from tunebook.analysis.destination import Destination
 from tunebook.analysis.report.library import library
 from tunebook.core.json_text import parse_json
+from tunebook.core.paths import FIGURES
 from tunebook.disk.atomic import write_bytes, write_text
 from tunebook.disk.read import read_text
 from tunebook.errors import ToolError

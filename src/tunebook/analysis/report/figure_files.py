@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tunebook.analysis.charts.figure import Figure, FigureSize
-from tunebook.analysis.destination import FIGURES, Destination
+from tunebook.analysis.destination import Destination
 from tunebook.analysis.report.drawing import draw, paths_of
+from tunebook.core.paths import FIGURES
 from tunebook.disk.atomic import write_text
 from tunebook.disk.inside import place_inside
 from tunebook.disk.read import read_json

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tunebook.analysis.charts.catalogue import figures
 from tunebook.analysis.charts.figure import FigureSize
 from tunebook.analysis.data_files import write_csv, write_parquet
-from tunebook.analysis.destination import FIGURES, Destination
+from tunebook.analysis.destination import Destination
 from tunebook.analysis.frames import FRAMES
 from tunebook.analysis.report.figure_files import write_figures
 from tunebook.analysis.report.html import report_html
@@ -16,6 +16,7 @@ from tunebook.analysis.report.markdown import markdown_report
 from tunebook.analysis.report.methods import BIBLIOGRAPHY, methods_of
 from tunebook.analysis.report.sections import content_of
 from tunebook.analysis.values import Analysis
+from tunebook.core.paths import FIGURES
 from tunebook.disk.atomic import write_text
 from tunebook.disk.read import read_text
 
