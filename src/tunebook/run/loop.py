@@ -18,6 +18,7 @@ from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
 from tunebook.errors import ExecutorError, TunebookError, UsageError, in_words
 from tunebook.executors.base import Executor
+from tunebook.run.dropped import awaits_verdict
 from tunebook.run.gather import Survey, input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
@@ -300,7 +301,7 @@ class _Monitor:
             self._submitter.finish(one, status)
         elif status.state.is_going:
             self._take_status(one, status)
-        elif status.reason == NEVER_RAN and self._submitter.awaits_verdict(one):
+        elif status.reason == NEVER_RAN and awaits_verdict(one, self._jobs, self._recorder):
             return  # the job that it waited for is judged first
         elif self._submitter.has_outcome(one) and not (one.lacks_files and self._executor.survives_monitor):
             self._submitter.finish(one, status)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tunebook.artifacts.output import last_lines
 from tunebook.core.input_digests import InputDigests
-from tunebook.core.jobs import LOST, NEVER_RAN, NOT_REACHED, RESTARTED, JobState, JobStatus
+from tunebook.core.jobs import LOST, NOT_REACHED, RESTARTED, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.atomic import write_text
 from tunebook.disk.fresh import relist
@@ -18,6 +18,7 @@ from tunebook.disk.interrupts import deferred, interruptible
 from tunebook.disk.ledger import EventKind, LedgerEntry
 from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError, in_words
 from tunebook.executors.base import Batch, Executor, Intake, Submitted
+from tunebook.run.dropped import was_dropped
 from tunebook.run.failures import word_for
 from tunebook.run.job_places import folders_of_results, own_places
 from tunebook.run.job_set import JobSet
@@ -269,7 +270,7 @@ class Submitter:
 
     def _finish(self, one: JobInRun, status: JobStatus) -> None:
         if not self.has_outcome(one):
-            if self._was_dropped(one, status):
+            if was_dropped(one, status, self._jobs, self._recorder):
                 self._take_back([one], "a job that it needs has failed")
                 return
             if self._was_not_reached(one, status):
@@ -325,42 +326,11 @@ class Submitter:
             self._recorder.log_change(one, "its settings were changed, and it is submitted again", reason=change)
             self._retry(one)
 
-    def awaits_verdict(self, one: JobInRun) -> bool:
-        """Whether a job that it needs, and that was submitted before it, is still in flight."""
-        own = self._recorder.entry(one)
-        for name in one.job.needs:
-            need = self._jobs.by_name[name]
-            entry = self._recorder.entry(need)
-            if need.in_flight and (own is None or entry is None or entry.number < own.number):
-                return True
-        return False
-
-    def _was_dropped(self, one: JobInRun, status: JobStatus) -> bool:
-        """Whether the executor dropped it before it started, because a job that it waited for had failed."""
-        entry = self._recorder.entry(one)
-        if not one.job.needs or (entry is not None and entry.cancelled):
-            return False
-        if status.reason == NEVER_RAN:
-            return True
-        if one.started or not (self._jobs.has_failed_need(one) or self._has_newer_need(one, entry)):
-            return False
-        if status.state is JobState.UNKNOWN:  # it was dropped, and forgotten before anybody looked
-            return True
-        # SLURM reports a start even of a task of an array that was dropped.
-        return not status.started or status.reason.startswith("CANCELLED")
-
     def _was_not_reached(self, one: JobInRun, status: JobStatus) -> bool:
         """Whether its pack ended before its turn came; a job to which that happens again and again fails."""
         entry = self._recorder.entry(one)
         is_cancelled = entry is not None and entry.cancelled
         return status.reason == NOT_REACHED and not is_cancelled and one.not_reached < _MOST_NOT_REACHED
-
-    def _has_newer_need(self, one: JobInRun, own: LedgerEntry | None) -> bool:
-        """Whether a job that it needs was submitted again after it: the submission that it waited for has failed."""
-        if own is None:
-            return False
-        needs = [self._recorder.entry(self._jobs.by_name[name]) for name in one.job.needs]
-        return any(need is not None and need.number > own.number for need in needs)
 
     def _sweep(self, one: JobInRun) -> None:
         """Ends the processes that a job may have left whose script could not write its outcome."""
