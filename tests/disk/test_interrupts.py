@@ -69,6 +69,7 @@ def test_only_the_first_signal_cuts_short_and_a_further_one_only_what_may_be() -
         try:
             signal.raise_signal(signal.SIGTERM)
         except Interrupted:
+            interrupts.begin_ending()
             signal.raise_signal(signal.SIGINT)
             steps.append("recorded")
             try:
@@ -80,6 +81,56 @@ def test_only_the_first_signal_cuts_short_and_a_further_one_only_what_may_be() -
             steps.append("recorded again")
     assert steps == ["recorded", "SIGINT", "recorded again"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_further_signal_waits_also_before_the_block_has_begun_to_end() -> None:
+    steps: list[str] = []
+    with handled():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Interrupted:
+            signal.raise_signal(signal.SIGINT)
+            steps.append("cleaned")
+    assert steps == ["cleaned"]
+
+
+def test_a_signal_interrupts_a_block_whose_caller_deals_with_an_earlier_one() -> None:
+    interrupt_on_signals()
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except Interrupted:
+        with pytest.raises(Interrupted), handled():
+            signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_python_drops_keeps_no_further_one_from_interrupting() -> None:
+    class Dropping:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    dropping = Dropping()
+    with handled():
+        del dropping
+        with pytest.raises(Interrupted) as caught:
+            signal.raise_signal(signal.SIGTERM)
+    assert caught.value.number == signal.SIGTERM
+    assert interrupts.interrupt_code() == 130
+
+
+def test_a_closed_terminal_that_is_told_several_times_is_one_interruption() -> None:
+    """A write fails, then the kernel tells it, then the shell; a further signal of another kind still counts."""
+    with handled():
+        try:
+            interrupts.interrupt_as_if(signal.SIGHUP)
+        except Interrupted:
+            interrupts.begin_ending()
+            signal.raise_signal(signal.SIGHUP)
+            with interruptible():
+                signal.raise_signal(signal.SIGHUP)
+            with pytest.raises(Interrupted), interruptible():
+                signal.raise_signal(signal.SIGTERM)
+    assert interrupts.interrupt_code() == 129
 
 
 def test_a_program_that_is_being_started_as_the_signal_arrives_is_ended(tmp_path: Path) -> None:

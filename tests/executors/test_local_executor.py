@@ -12,6 +12,7 @@ import pytest
 
 from support.bash_jobs import Experiment, wait_until
 from support.patience import HANG_S, unique_tag
+from support.plugins import write_distribution
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.core.jobs import Job, JobState, JobStatus, Resources
 from tunebook.errors import ExecutorError, UsageError
@@ -207,6 +208,23 @@ def test_divided_gpus_count_as_their_parts(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     program.write_text("#!/bin/sh\necho no driver >&2; exit 9\n")
     assert gpus.find_gpus() == ()
+
+
+def test_an_executor_of_another_package_that_cannot_be_hurried_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = """
+from tunebook.executors.local import LocalExecutor
+class Slow(LocalExecutor):
+    def cancel(self, ids): ...
+"""
+    (tmp_path / "slow_executor.py").write_text(code)
+    group = "tunebook.executors"
+    points = {"slow": "slow_executor:Slow.create"}
+    write_distribution(tmp_path, name="slow-executor", entry_points=points, group=group)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ExecutorError, match=r"`slow` .* cannot be loaded.*`cancel`.*`at_once`"):
+        choose_executor("slow")
 
 
 def test_an_executor_is_chosen_by_name() -> None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.bash_jobs import Experiment, experiment_at, start_monitor, wait_until
 from support.patience import HANG_S
-from tunebook.core.jobs import JobState
+from tunebook.core.jobs import JobState, JobStatus
 from tunebook.core.paths import LEDGER
+from tunebook.core.plugin_guard import guarded
 from tunebook.disk.ledger import read_ledger
-from tunebook.errors import ExitCode
+from tunebook.errors import ExitCode, ToolError
 from tunebook.executors import processes
+from tunebook.executors.base import Executor
 from tunebook.executors.local import LocalExecutor
 from tunebook.run.cancelling import cancel_jobs
-from tunebook.run.loop import run_jobs
+from tunebook.run.loop import Hooks, run_jobs
 from tunebook.run.overview import job_reports
+from tunebook.run.recorder import Recorder
 from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import LoopOptions
 
@@ -85,13 +91,192 @@ def test_a_second_signal_kills_at_once_and_is_recorded(experiment: Experiment, f
     assert "| CANCELLED |" in experiment.page
 
 
-def test_a_reader_that_is_gone_ends_the_jobs_too(experiment: Experiment) -> None:
+def shown_by(experiment: Experiment, show: Callable[[Snapshot], None], on_leave: Callable[[int], None]) -> RunReport:
+    executor, options = LocalExecutor(1, grace_s=HANG_S), LoopOptions(poll_s=0.01)
+    return run_jobs(
+        experiment.jobs,
+        executor,
+        experiment=experiment.path,
+        options=options,
+        on_event=show,
+        hooks=Hooks(on_leave=on_leave),
+    )
+
+
+@pytest.mark.parametrize(("first", "told"), [(errno.EIO, SystemExit(1)), (0, ValueError())])
+def test_a_further_signal_cuts_the_ending_short_however_the_run_was_interrupted(
+    experiment: Experiment, first: int, told: BaseException
+) -> None:
+    """By a failed write on a terminal that was closed, or by a caller's own `KeyboardInterrupt`.
+
+    What is told then may fail too: in the words of Rich, or as a closed stream does.
+    """
+    experiment.training("rank8", experiment.until("never"))
+
+    def show(snapshot: Snapshot) -> None:
+        if snapshot.jobs[0].state is JobState.RUNNING:
+            raise OSError(first, "no terminal") if first else KeyboardInterrupt
+
+    def leave(_: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise told
+
+    with pytest.raises(KeyboardInterrupt):
+        shown_by(experiment, show, leave)
+    assert not living(experiment)
+    assert read_ledger(experiment.path).entries[TRAINED].cancelled
+    assert "RUN_INTERRUPTED: 1 jobs were ended" in experiment.text("run-experiment.log")
+
+
+def test_jobs_end_also_if_nothing_can_be_recorded_and_the_reason_is_told(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [experiment.training(name, experiment.until("never")) for name in ("a", "b")]
+    calls: list[bytes] = []
+
+    def full(path: Path, lines: bytes, **_: Any) -> int:
+        calls.append(lines)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    def show(snapshot: Snapshot) -> None:
+        if snapshot.jobs[1].state is JobState.RUNNING:
+            monkeypatch.setattr("tunebook.disk.ledger.append_lines", full)
+            raise KeyboardInterrupt
+
+    executor = LocalExecutor(2, grace_s=HANG_S)
+    options = LoopOptions(poll_s=0.01)
+    with pytest.raises(OSError, match="No space left"):
+        run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=show)
+    assert not living(experiment)
+    assert [calls[0].count(b'"cancelled"'), len(jobs)] == [2, 2]
+
+
+def test_jobs_of_an_executor_whose_cancelling_is_broken_are_reported(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plug-in's faults are errors of its tool, not of an executor that does not answer."""
+    experiment.training("rank8", experiment.until("never"))
+
+    real = LocalExecutor.cancel
+
+    def cancel(executor: LocalExecutor, ids: Sequence[str], **_: Any) -> None:
+        real(executor, ids, at_once=True)
+        raise ToolError("the executor `local` failed in `cancel`")
+
+    def show(snapshot: Snapshot) -> None:
+        if snapshot.jobs[0].state is JobState.RUNNING:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalExecutor, "cancel", cancel)
+    with pytest.raises(KeyboardInterrupt):
+        shown_by(experiment, show, lambda _: None)
+    assert "jobs could not be cancelled: the executor `local` failed" in experiment.text("run-experiment.log")
+
+
+class Trying(LocalExecutor):
+    """An executor of another package whose first answer fails."""
+
+    fault: BaseException | None = None
+
+    def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
+        answer = super().poll(ids)
+        fault, self.fault = self.fault, None
+        if fault is None:
+            return answer
+        wait_until(lambda: not any(status.state.is_going for status in LocalExecutor.poll(self, ids).values()))
+        raise fault
+
+
+@pytest.mark.parametrize("fault", [TimeoutError("no answer"), subprocess.TimeoutExpired("qstat", 9), KeyError("state")])
+def test_a_plug_in_that_gets_no_answer_is_asked_again_and_one_that_is_broken_is_not(
+    experiment: Experiment, fault: Exception
+) -> None:
+    experiment.training("rank8")
+    executor = Trying(1)
+    executor.fault = fault
+    executor = guarded(executor, Executor, described="the executor `trying`")
+    options = LoopOptions(poll_s=0.01)
+    if isinstance(fault, KeyError):
+        with pytest.raises(ToolError, match="failed in `poll`: KeyError"):
+            run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options)
+        return
+    report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options)
+    assert report.exit_code is ExitCode.DONE
+    (warning,) = report.warnings
+    assert warning.startswith("local does not answer and is asked again: the executor `trying` failed in `poll`")
+
+
+def test_a_disk_that_is_full_for_the_output_ends_no_job(experiment: Experiment) -> None:
+    """As with `tunebook run >log`; the log of the run may lie on the same disk."""
+    experiment.training("rank8")
+    shown: list[Snapshot] = []
+
+    def show(snapshot: Snapshot) -> None:
+        shown.append(snapshot)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    report = shown_by(experiment, show, lambda _: None)
+    assert (report.exit_code, len(shown)) == (ExitCode.DONE, 1)
+    (warning,) = report.warnings
+    assert "cannot be shown any more; the run continues: the disk is full" in warning
+
+
+def test_an_error_that_ends_a_run_is_not_hidden_by_its_last_output(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment.training("rank8")
+
+    def plan(*_: object) -> None:
+        raise ToolError("broken")
+
+    def show(_: Snapshot) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(LocalExecutor, "plan", plan)
+    with pytest.raises(ToolError, match="broken"):
+        shown_by(experiment, show, lambda _: None)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EPIPE])
+def test_a_run_whose_jobs_have_all_ended_is_not_interrupted_by_its_last_output(
+    experiment: Experiment, number: int
+) -> None:
+    experiment.training("rank8")
+    seen: list[JobState] = []
+
+    def show(snapshot: Snapshot) -> None:
+        seen.append(snapshot.jobs[0].state)
+        if seen[-2:] == [JobState.COMPLETED] * 2:
+            raise OSError(number, os.strerror(number))
+
+    assert shown_by(experiment, show, lambda _: None).exit_code is ExitCode.DONE
+    assert seen[-2:] == [JobState.COMPLETED] * 2
+
+
+def test_a_warning_that_cannot_be_logged_ends_no_job(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment.training("rank8")
+    real = Recorder.log
+
+    def log(recorder: Recorder, action: str, description: str, **lines: str) -> None:
+        if action == "WARNING":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(recorder, action, description, **lines)
+
+    monkeypatch.setattr(Recorder, "log", log)
+    (experiment.path / "experiment_summary.md").unlink()
+    report = run(experiment)
+    assert report.exit_code is ExitCode.DONE
+    assert report.warnings
+
+
+@pytest.mark.parametrize("told", [BrokenPipeError(), SystemExit(1)], ids=["by Python", "by Rich"])
+def test_a_reader_that_is_gone_ends_the_jobs_too(experiment: Experiment, told: BaseException) -> None:
     """As with `tunebook run | head`, or on a terminal that was closed."""
     experiment.training("rank8", experiment.until("never"))
 
     def show(snapshot: Snapshot) -> None:
         if snapshot.jobs[0].state is JobState.RUNNING:
-            raise BrokenPipeError
+            raise told
 
     executor = LocalExecutor(1, grace_s=HANG_S)
     options = LoopOptions(poll_s=0.01)
@@ -113,10 +298,10 @@ def killed_with_its_monitor(experiment: Experiment) -> None:
 
 def after_a_restart(experiment: Experiment) -> None:
     """Writes into the ledger that its jobs were started before the machine was, with numbers that live now."""
-    ledger = experiment.path / LEDGER
+    path = experiment.path / LEDGER
     before = read_ledger(experiment.path).entries[TRAINED].last.job_id
     now = processes.write_id(os.getpid())
-    ledger.write_text(ledger.read_text().replace(before, f"{now.rpartition('-')[0]}-00000000"))
+    path.write_text(path.read_text().replace(before, f"{now.rpartition('-')[0]}-00000000"))
 
 
 def test_a_job_that_is_found_dead_is_retried_by_the_next_run_that_retries(experiment: Experiment) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,11 @@ import pytest
 from support.bash_jobs import Experiment, experiment_at
 from support.played_slurm import PlayedSlurm
 from tunebook.core.jobs import JobState
+from tunebook.disk.read import read_text
+from tunebook.errors import ExecutorError, QueueFullError
+from tunebook.executors import slurm_limits
+from tunebook.executors.base import Batch, Intake, Submission, Submitted
+from tunebook.executors.local import LocalExecutor
 from tunebook.executors.slurm import SlurmExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.report import RunReport, Snapshot
@@ -35,6 +42,17 @@ FINAL = [
     "Batch job submission failed: Requested time limit is invalid (missing or exceeds some limit)",
     "Batch job submission failed: User's group not permitted to use this partition",
     "Batch job submission failed: Access/permission denied",
+]
+_NO_CONFIGURATION = """\
+sbatch: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host
+sbatch: error: fetch_config: DNS SRV lookup failed
+sbatch: fatal: Could not establish a configuration source"""
+AWAY = [
+    _NO_CONFIGURATION,
+    "sbatch: error: Batch job submission failed: Transport endpoint is not connected",
+    "sbatch: error: Batch job submission failed: Slurm backup controller in standby mode",
+    "sbatch: error: Batch job submission failed: Controller is in maintenance, job refused",
+    "sbatch: error: get_addr_info: getaddrinfo() failed: Name or service not known",
 ]
 
 
@@ -115,6 +133,11 @@ def test_no_waiting_cures_it(words: str) -> None:
     assert kind_of_refusal(words) is Refusal.FINAL
 
 
+@pytest.mark.parametrize("words", AWAY)
+def test_a_controller_that_is_away_for_a_while_has_refused_nothing(words: str) -> None:
+    assert kind_of_refusal(words) is Refusal.NO_ANSWER
+
+
 def test_a_refusal_that_no_waiting_cures_is_reported_at_once(cluster: PlayedSlurm, experiment: Experiment) -> None:
     cluster.refuse(FINAL[0], room=1)
     experiment.training("taken", experiment.until("go"))
@@ -167,6 +190,89 @@ def test_jobs_of_an_earlier_monitor_count_as_taken(cluster: PlayedSlurm, experim
     report = run(experiment, notes, look=look)
     assert {job.state for job in report.jobs} == {JobState.COMPLETED}
     assert any("max jobs per user" in note for note in notes)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_queue_that_is_closed_to_a_person_is_not_waited_for_without_end(
+    cluster: PlayedSlurm, experiment: Experiment, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    """As with `MaxSubmitJobs=0`; while jobs of one's own are queued, their end may make room."""
+    monkeypatch.setattr(slurm_limits, "_MOST_TRIES_WHEN_FULL", 3)
+    cluster.refuse(FULL["slurm"], room=0)
+    experiment.training("rank8")
+    for number in range(others):
+        (cluster.folder / "running" / f"{number + 1}").touch()
+    notes: list[str] = []
+
+    def look(_: str) -> None:
+        if len(cluster.calls) == 5:
+            (cluster.folder / "running" / "1").unlink(missing_ok=True)
+
+    (reason,) = refused(run(experiment, notes, look=look))
+    assert "3 times in a row, with none of your jobs in the queue: " in reason
+    assert "AssocMaxSubmitJobLimit" in reason
+    assert "WARNING: slurm takes no more jobs now" in experiment.text("run-experiment.log")
+    assert "though it has none" in experiment.text("run-experiment.log")
+    assert len(cluster.calls) == 3 + 5 * others
+
+
+def test_a_script_that_cannot_be_read_any_more_once_its_job_was_taken_ends_no_run(
+    cluster: PlayedSlurm, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read before the submission, and the fault of a file server then fails only the job."""
+    jobs = [experiment.training(f"rank{number}") for number in range(2)]
+    real = read_text
+    reads: list[str] = []
+
+    def read(path: Path) -> str | None:
+        reads.append(str(path))
+        if len(reads) > 1:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+        return real(path)
+
+    monkeypatch.setattr("tunebook.executors.slurm_limits.read_text", read)
+    executor = SlurmExecutor("played")
+    first, second = (Submission(job, experiment.path, f"tunebook-{job.run}") for job in jobs)
+    executor.submit(Batch((first,)))
+    assert len(cluster.calls) == 1
+    with pytest.raises(ExecutorError, match="stale file handle"):
+        executor.submit(Batch((second,)))
+    assert len(cluster.calls) == 1
+
+
+class NeverSmaller(LocalExecutor):
+    """An executor of another package, which refuses a batch and plans the same one again."""
+
+    asked = 0
+
+    def plan(self, waiting: Sequence[Submission]) -> Intake:
+        if len(waiting) < 2 or self.asked == 3:
+            return super().plan(waiting)
+        return Intake((Batch(tuple(waiting), tuple(range(len(waiting)))),))
+
+    def submit(self, batch: Batch) -> Sequence[Submitted]:
+        if len(batch.members) < 2:
+            return super().submit(batch)
+        self.asked += 1
+        raise QueueFullError("full")
+
+
+def test_a_batch_that_an_executor_refuses_and_does_not_make_smaller_is_tried_once_a_poll(
+    experiment: Experiment,
+) -> None:
+    for number in range(2):
+        experiment.training(f"rank{number}")
+    executor, notes = NeverSmaller(2), []
+
+    def show(snapshot: Snapshot) -> None:
+        notes.append(snapshot.note)
+
+    options = LoopOptions(poll_s=0.01)
+    report = run_jobs(experiment.jobs, executor, experiment=experiment.path, options=options, on_event=show)
+    assert {job.state for job in report.jobs} == {JobState.COMPLETED}
+    assert executor.asked == 3
+    assert notes.count("full") >= 2
+    assert experiment.text("run-experiment.log").count("local takes no more jobs now") == 1
 
 
 def test_a_limit_with_nothing_in_the_queue_is_not_waited_for_without_end(

@@ -7,13 +7,24 @@ Signals arrive in the main thread only, and so does everything here; other threa
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import NoReturn
 
-__all__ = ["Interrupted", "deferred", "handled", "interrupt_code", "interrupt_on_signals", "interruptible"]
+__all__ = [
+    "Interrupted",
+    "begin_ending",
+    "deferred",
+    "handled",
+    "interrupt_as_if",
+    "interrupt_code",
+    "interrupt_on_signals",
+    "interruptible",
+]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _BY_DEFAULT = (signal.SIG_DFL, signal.default_int_handler)
@@ -36,8 +47,10 @@ class _State:
         first: the first signal that arrived; 0 if none did.
         waiting: a signal that arrived where none is raised; 0 if none waits.
         deferrals: how many blocks that must not be interrupted the main thread is in.
-        holds_further: whether only the first signal is raised.
-        is_ending: whether that first signal was raised.
+        holds_further: whether a signal waits while an earlier one is dealt with.
+        is_ending: whether the block has begun to do what it must do once it is interrupted.
+        is_open: whether a further signal is raised all the same.
+        outer: the exception that was dealt with as the block began.
     """
 
     first: int = 0
@@ -45,22 +58,38 @@ class _State:
     deferrals: int = 0
     holds_further: bool = False
     is_ending: bool = False
+    is_open: bool = False
+    outer: BaseException | None = None
 
 
 _state = _State()
 
 
 def _handle(number: int, _frame: FrameType | None) -> None:
+    is_again = _state.is_ending and number == _state.first == signal.SIGHUP
+    if is_again:
+        return  # a terminal is closed once, but the kernel, the shell and a failed write all tell it
     _state.first = _state.first or number
-    if _state.deferrals or _state.is_ending:
+    if _state.deferrals or _is_held():
         _state.waiting = number
         return
     _raise(number)
 
 
-def _raise(number: int) -> None:
+def _is_held() -> bool:
+    """Whether an earlier signal is on its way to the block that it interrupts, or is dealt with there.
+
+    It may also have been lost: Python drops what is raised in ``__del__``. So the raising alone holds nothing.
+    """
+    if not _state.holds_further or _state.is_open:
+        return False
+    present = sys.exception()
+    is_on_its_way = isinstance(present, KeyboardInterrupt) and present is not _state.outer
+    return _state.is_ending or is_on_its_way
+
+
+def _raise(number: int) -> NoReturn:
     _state.waiting = 0
-    _state.is_ending = _state.holds_further
     raise Interrupted(number)
 
 
@@ -82,18 +111,32 @@ def interrupt_code() -> int:
     return _SIGNALLED + (_state.first or signal.SIGINT)
 
 
+def interrupt_as_if(number: int) -> NoReturn:
+    """Interrupts as this signal would: what it would tell was found out otherwise."""
+    if _is_main():
+        _state.first = _state.first or number
+    raise Interrupted(number)
+
+
+def begin_ending() -> None:
+    """Called first in a block of :func:`handled` that was interrupted: further signals wait from now on."""
+    if _is_main():
+        _state.is_ending = _state.holds_further
+
+
 @contextmanager
 def handled() -> Iterator[None]:
     """Installs the handlers for a block that must do something once it is interrupted.
 
-    Only the first signal is raised in it, so that a second one cannot cut short what the first one asks for. Further
-    ones wait for :func:`interruptible`.
+    Once it is interrupted, no further signal cuts short what the first one asks for, if the block calls
+    :func:`begin_ending` then. Further ones wait for :func:`interruptible`.
     """
     if not _is_main():
         yield
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
-    _state.holds_further, _state.is_ending, _state.waiting = True, False, 0
+    _state.holds_further, _state.waiting = True, 0
+    _state.outer = sys.exception()
     interrupt_on_signals()
     try:
         yield
@@ -102,21 +145,22 @@ def handled() -> Iterator[None]:
             if handler is not None:
                 signal.signal(number, handler)
         _state.holds_further = _state.is_ending = False
+        _state.outer = None
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
     """A block in :func:`handled` in which a further signal is raised, also one that arrived before it."""
-    if not _is_main() or not _state.is_ending:
+    if not _is_main() or not _is_held():
         yield
         return
-    _state.is_ending = False
+    _state.is_open = True
     try:
         if _state.waiting:
             _raise(_state.waiting)
         yield
     finally:
-        _state.is_ending = True
+        _state.is_open = False
 
 
 @contextmanager
@@ -130,5 +174,5 @@ def deferred() -> Iterator[None]:
         yield
     finally:
         _state.deferrals -= 1
-        if _state.waiting and not _state.deferrals and not _state.is_ending:
+        if _state.waiting and not _state.deferrals and not _is_held():
             _raise(_state.waiting)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
-from inspect import get_annotations
+from inspect import get_annotations, signature
 
 from tunebook.core.entry_points import group_of
 from tunebook.core.plugin_guard import guarded, raised_words
@@ -78,6 +78,8 @@ def _made(point: EntryPoint, options: ExecutorOptions) -> Executor:
         missing = [name for name in get_annotations(Executor) if not hasattr(executor, name)]
         if missing:
             raise TypeError("it lacks " + ", ".join(f"`{name}`" for name in missing))  # noqa: TRY301
+        if "at_once" not in signature(executor.cancel).parameters:  # used only once a person is in a hurry
+            raise TypeError("its `cancel` does not take `at_once`")  # noqa: TRY301
         return guarded(executor, Executor, described=f"the executor `{point.name}` of the package {package}")
     except TunebookError:
         raise

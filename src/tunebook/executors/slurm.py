@@ -17,7 +17,7 @@ from tunebook.executors.environment import job_environment
 from tunebook.executors.pack_records import PackRecords
 from tunebook.executors.packs import into_packs, member_id, member_output, pack_folder, split_id, write_pack
 from tunebook.executors.slurm_batches import into_batches
-from tunebook.executors.slurm_limits import SlurmLimits
+from tunebook.executors.slurm_limits import SlurmLimits, request_of
 from tunebook.slurm import queue, submission
 from tunebook.slurm.accounting import Accounting
 from tunebook.slurm.arrays import ArrayTask, array_ranges, array_script
@@ -110,14 +110,15 @@ class SlurmExecutor:
             ExecutorError: a script is missing or cannot be written.
         """
         try:
+            request = request_of(batch.members[0])  # once the jobs are taken, no fault may look like a refusal
             submitted = self._submit(batch)
         except RefusedError as error:
-            judged = self._limits.judge(batch, error)
+            judged = self._limits.judge(batch, request, error)
             self._largest = max(1, len(batch.members) // 2) if isinstance(judged, QueueFullError) else self._most
             raise judged from error
         except OSError as error:
             raise ExecutorError([os_problem(error)]) from error
-        self._limits.took(batch)
+        self._limits.took(request)
         return submitted
 
     def _submit(self, batch: Batch) -> Sequence[Submitted]:

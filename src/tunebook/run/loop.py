@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -11,11 +13,12 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus, count_states
-from tunebook.disk.interrupts import Interrupted, handled
+from tunebook.disk.interrupts import begin_ending, handled, interrupt_as_if
 from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
-from tunebook.errors import ExecutorError, UsageError
+from tunebook.errors import ExecutorError, TunebookError, UsageError, in_words
 from tunebook.executors.base import Executor
+from tunebook.run.dropped import awaits_verdict
 from tunebook.run.gather import Survey, input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
@@ -32,6 +35,9 @@ __all__ = ["Hooks", "run_jobs"]
 
 _FRESH_S = 30.0
 """Schedulers forget jobs that have ended: for so long a poll counts when a job is submitted behind those in flight."""
+_AWAY = (TimeoutError, ConnectionError, subprocess.TimeoutExpired)
+_CLOSED = {errno.EPIPE, errno.EIO, errno.ENXIO}
+"""What a write reports once the terminal was closed, or the pipe's reader has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +95,7 @@ def run_jobs(
         LockedError: another run works in this experiment.
         ExecutorError: jobs of an earlier run could not be asked for.
         Interrupted: the person left; jobs that do not survive that have been cancelled.
+        OSError: something could not be recorded. If the person left, the jobs have been cancelled all the same.
     """
     experiment = experiment.resolve()
     options = options or LoopOptions()
@@ -113,19 +120,11 @@ def run_jobs(
         def show(*, now: bool = False) -> None:
             reports = job_set.reports()
             tables.show(reports, now=now)
-            if on_event is not None and not monitor.is_leaving:
-                _tell(on_event, Snapshot(reports, clock(), monitor.note))
+            if on_event is not None:
+                monitor.tell(on_event, Snapshot(reports, clock(), monitor.note))
 
         with handled():
             return monitor.run(show, sleep)
-
-
-def _tell(on_event: Callable[[Snapshot], None], snapshot: Snapshot) -> None:
-    """Shows the state of all jobs. Where it cannot be shown any more, the terminal was closed, or the pipe's reader."""
-    try:
-        on_event(snapshot)
-    except OSError as error:
-        raise Interrupted(signal.SIGHUP) from error
 
 
 def _warnings(surveyed: Survey) -> Iterator[str]:
@@ -159,7 +158,8 @@ class _Monitor:
         self._warnings: list[str] = []
         self._silence = ""
         self._polled_at = time.monotonic()
-        self.is_leaving = False
+        self._is_over = False
+        self._shows = True
 
     @property
     def note(self) -> str:
@@ -169,7 +169,31 @@ class _Monitor:
     def warn(self, message: str) -> None:
         """Adds a warning to the log and to the report; the run continues."""
         self._warnings.append(message)
-        self._recorder.log("WARNING", message)
+        with suppress(OSError):  # the full disk that is warned of may be that of the log
+            self._recorder.log("WARNING", message)
+
+    def tell(self, on_event: Callable[[Snapshot], None], snapshot: Snapshot) -> None:
+        """Shows the state of all jobs; a terminal that was closed, or a reader that is gone, interrupts the run.
+
+        Any other failure, as of a full disk that gets the output, ends only the showing.
+        """
+        if not self._shows:
+            return
+        try:
+            on_event(snapshot)
+        except SystemExit:  # Rich's answer to a reader that is gone
+            self._end_showing()
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) or error.errno in _CLOSED:
+                self._end_showing()
+            else:
+                self._shows = False
+                self.warn(f"the state of the jobs cannot be shown any more; the run continues: {in_words(error)}")
+
+    def _end_showing(self) -> None:
+        self._shows = False
+        if not self._is_over:
+            interrupt_as_if(signal.SIGHUP)
 
     def run(self, show: Callable[..., None], sleep: Callable[[float], None]) -> RunReport:
         selected = [report for report in self._jobs.reports() if report.selected]
@@ -179,12 +203,14 @@ class _Monitor:
             self._submitter.resume()
             self._loop(show, sleep)
         except KeyboardInterrupt:
-            self.is_leaving = True
-            with suppress(OSError):  # the terminal may be closed
+            begin_ending()
+            self._shows = False
+            with suppress(Exception, SystemExit):  # the terminal may be closed; the jobs are ended all the same
                 self._on_leave(len(self._jobs.in_flight()))
             self._leave()
             raise
         finally:
+            self._is_over = True
             show(now=True)
         return self._report()
 
@@ -242,7 +268,9 @@ class _Monitor:
             self._submitter.locate()
             flying = [one for one in self._jobs.in_flight() if one.job_id]
             statuses = self._executor.poll([one.job_id for one in flying])
-        except ExecutorError as error:
+        except TunebookError as error:
+            if not _is_no_answer(error):
+                raise
             self._note_silence(error)
             return False
         self._silence = ""
@@ -257,7 +285,7 @@ class _Monitor:
             return False
         return self._submitter.has_outcome(one) and not one.lacks_files
 
-    def _note_silence(self, error: ExecutorError) -> None:
+    def _note_silence(self, error: TunebookError) -> None:
         """Waits for an executor that does not answer; no job has failed by that."""
         if not self._silence:
             self.warn(f"{self._executor.name} does not answer and is asked again: {error}")
@@ -273,7 +301,7 @@ class _Monitor:
             self._submitter.finish(one, status)
         elif status.state.is_going:
             self._take_status(one, status)
-        elif status.reason == NEVER_RAN and self._submitter.awaits_verdict(one):
+        elif status.reason == NEVER_RAN and awaits_verdict(one, self._jobs, self._recorder):
             return  # the job that it waited for is judged first
         elif self._submitter.has_outcome(one) and not (one.lacks_files and self._executor.survives_monitor):
             self._submitter.finish(one, status)
@@ -304,7 +332,7 @@ class _Monitor:
             return
         try:
             self._submitter.cancel_all()
-        except ExecutorError as error:
+        except TunebookError as error:
             self.warn(f"jobs could not be cancelled: {error}")
         self._recorder.log("RUN_INTERRUPTED", f"{len(names)} jobs were ended", details=", ".join(names))
 
@@ -320,6 +348,11 @@ class _Monitor:
         counts = _counted(result.selected)
         self._recorder.log("COMPLETE", counts, result=f"exit code {result.exit_code.value}")
         return result
+
+
+def _is_no_answer(error: TunebookError) -> bool:
+    """Whether the executor could not be asked; a plug-in may leave that to Python's own errors."""
+    return isinstance(error, ExecutorError) or isinstance(error.__cause__, _AWAY)
 
 
 def _without_outcome(status: JobStatus) -> JobStatus:

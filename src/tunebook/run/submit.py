@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tunebook.artifacts.output import last_lines
 from tunebook.core.input_digests import InputDigests
-from tunebook.core.jobs import LOST, NEVER_RAN, NOT_REACHED, RESTARTED, JobState, JobStatus
+from tunebook.core.jobs import LOST, NOT_REACHED, RESTARTED, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.atomic import write_text
 from tunebook.disk.fresh import relist
@@ -18,6 +18,7 @@ from tunebook.disk.interrupts import deferred, interruptible
 from tunebook.disk.ledger import EventKind, LedgerEntry
 from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError, in_words
 from tunebook.executors.base import Batch, Executor, Intake, Submitted
+from tunebook.run.dropped import was_dropped
 from tunebook.run.failures import word_for
 from tunebook.run.job_places import folders_of_results, own_places
 from tunebook.run.job_set import JobSet
@@ -65,6 +66,8 @@ class Submitter:
         self._provenance = provenance
         self._remedy = remedy
         self._adopting: set[str] = set()
+        self._too_large: dict[frozenset[str], str] = {}  # refused in this round: the names, and why
+        self._told: set[str] = set()
         self.note = ""
 
     def submit_waiting(self, limit: int | None, pause: Callable[[], bool]) -> tuple[list[str], bool]:
@@ -81,6 +84,7 @@ class Submitter:
         """
         submitted: list[str] = []
         self.note = ""
+        self._too_large.clear()
         while True:
             intake = self._intake(limit)
             for name, reason in intake.refused.items():
@@ -88,6 +92,9 @@ class Submitter:
             if not intake.batches and not intake.refused:
                 return submitted, False
             for batch in intake.batches:
+                if _names(batch) in self._too_large:  # the executor has not made it smaller
+                    self._wait_because(self._too_large[_names(batch)])
+                    break
                 taken, more = self._submit(batch)
                 submitted += taken
                 if not more:
@@ -123,7 +130,9 @@ class Submitter:
         except QueueFullError as error:
             self._take_back(jobs, str(error))
             if len(jobs) == 1 or batch.is_pack:
-                self.note = str(error)
+                self._wait_because(str(error))
+            else:
+                self._too_large[_names(batch)] = str(error)
             return [], False
         except UnclearError as error:
             self.note = str(error)
@@ -139,6 +148,13 @@ class Submitter:
         self._recorder.record(jobs, EventKind.SUBMITTED)
         self._log_submitted(jobs, is_pack=batch.is_pack)
         return [one.job.name for one in jobs], True
+
+    def _wait_because(self, reason: str) -> None:
+        """Notes why the executor takes no more now; the log tells each reason once."""
+        self.note = reason
+        if reason not in self._told:
+            self._told.add(reason)
+            self._recorder.log("WARNING", f"{self._executor.name} takes no more jobs now", explanation=reason)
 
     def _with_inputs(self, batch: Batch) -> tuple[Batch, list[InputDigests]]:
         """Returns the members that may start, and the digests of their inputs.
@@ -254,7 +270,7 @@ class Submitter:
 
     def _finish(self, one: JobInRun, status: JobStatus) -> None:
         if not self.has_outcome(one):
-            if self._was_dropped(one, status):
+            if was_dropped(one, status, self._jobs, self._recorder):
                 self._take_back([one], "a job that it needs has failed")
                 return
             if self._was_not_reached(one, status):
@@ -310,42 +326,11 @@ class Submitter:
             self._recorder.log_change(one, "its settings were changed, and it is submitted again", reason=change)
             self._retry(one)
 
-    def awaits_verdict(self, one: JobInRun) -> bool:
-        """Whether a job that it needs, and that was submitted before it, is still in flight."""
-        own = self._recorder.entry(one)
-        for name in one.job.needs:
-            need = self._jobs.by_name[name]
-            entry = self._recorder.entry(need)
-            if need.in_flight and (own is None or entry is None or entry.number < own.number):
-                return True
-        return False
-
-    def _was_dropped(self, one: JobInRun, status: JobStatus) -> bool:
-        """Whether the executor dropped it before it started, because a job that it waited for had failed."""
-        entry = self._recorder.entry(one)
-        if not one.job.needs or (entry is not None and entry.cancelled):
-            return False
-        if status.reason == NEVER_RAN:
-            return True
-        if one.started or not (self._jobs.has_failed_need(one) or self._has_newer_need(one, entry)):
-            return False
-        if status.state is JobState.UNKNOWN:  # it was dropped, and forgotten before anybody looked
-            return True
-        # SLURM reports a start even of a task of an array that was dropped.
-        return not status.started or status.reason.startswith("CANCELLED")
-
     def _was_not_reached(self, one: JobInRun, status: JobStatus) -> bool:
         """Whether its pack ended before its turn came; a job to which that happens again and again fails."""
         entry = self._recorder.entry(one)
         is_cancelled = entry is not None and entry.cancelled
         return status.reason == NOT_REACHED and not is_cancelled and one.not_reached < _MOST_NOT_REACHED
-
-    def _has_newer_need(self, one: JobInRun, own: LedgerEntry | None) -> bool:
-        """Whether a job that it needs was submitted again after it: the submission that it waited for has failed."""
-        if own is None:
-            return False
-        needs = [self._recorder.entry(self._jobs.by_name[name]) for name in one.job.needs]
-        return any(need is not None and need.number > own.number for need in needs)
 
     def _sweep(self, one: JobInRun) -> None:
         """Ends the processes that a job may have left whose script could not write its outcome."""
@@ -359,11 +344,13 @@ class Submitter:
         """Cancels the jobs in flight; kills them if a further signal arrives meanwhile.
 
         The intention is recorded first: a job that survives is found again, and not taken for a failure.
+
+        Raises:
+            TunebookError: the executor could not be asked, or its plug-in is broken.
+            OSError: the intention could not be recorded; the jobs were cancelled all the same.
         """
         flying = self._jobs.in_flight()
-        for one in flying:
-            self._recorder.record([one], EventKind.CANCELLED)
-            self._recorder.log_tool(one.job.tool, "CANCEL_JOB", one.job.name, details=f"job {one.job_id or '-'}")
+        unrecorded = self._record_cancelling(flying)
         self._find([one for one in flying if not one.job_id or one.job.name in self._adopting])
         ids = [one.job_id for one in flying if one.job_id]
         try:
@@ -376,6 +363,20 @@ class Submitter:
             status = statuses.get(one.job_id, JobStatus(JobState.UNKNOWN))
             if not status.state.is_going:
                 self.finish(one, status)
+        if unrecorded is not None:
+            raise unrecorded
+
+    def _record_cancelling(self, jobs: Sequence[JobInRun]) -> OSError | None:
+        """Records that these jobs are to be cancelled; returns the error if that is impossible."""
+        if not jobs:
+            return None
+        try:
+            self._recorder.record(jobs, EventKind.CANCELLED)
+            for one in jobs:
+                self._recorder.log_tool(one.job.tool, "CANCEL_JOB", one.job.name, details=f"job {one.job_id or '-'}")
+        except OSError as error:
+            return error
+        return None
 
     def _find(self, jobs: Sequence[JobInRun]) -> Mapping[str, Submitted]:
         """Gives the jobs that the executor knows its ids, and returns them by tag."""
@@ -386,3 +387,7 @@ class Submitter:
             if one.tag in found:
                 one.locate(found[one.tag])
         return found
+
+
+def _names(batch: Batch) -> frozenset[str]:
+    return frozenset(member.job.name for member in batch.members)

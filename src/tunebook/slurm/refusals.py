@@ -22,7 +22,8 @@ _PREFIX = re.compile(r"batch job submission failed:?|job submit/allocate failed:
 _FULL = r"MaxSubmit|GrpSubmit"
 _NO_ANSWER = (
     r"contact slurm controller|timed out|connection refused|zero bytes|temporarily unable|temporarily unavailable"
-    r"|communication|authentication|munge|connect failure"
+    r"|communication|authentication|munge|connect failure|transport endpoint|standby mode|controller is in maintenance"
+    r"|could not establish a configuration source|unknown host|name or service not known|name resolution"
 )
 _BOUND = r"max\w*|limit\w*|quota|too many|more than|at most|exceed\w*|already"
 _LIMITED_JOBS = rf"\b({_BOUND})\b.*\bjobs?\b|\bjobs?\b.*\b({_BOUND})\b"
@@ -30,7 +31,8 @@ _FINAL = (
     r"invalid|not valid|not permitted|not allowed|not available|can ?not be satisfied|denied|unrecognized|unsupported"
     r"|no such|is missing|unable to open|dependency problem|more processors requested|must (be )?specif|unknown"
 )
-# The first that fits: a limit of jobs may be told as "not allowed", and a time limit as "invalid".
+# The first that fits: a limit of jobs may be told as "not allowed", a time limit as "invalid", and a controller that
+# is away as an "unknown host".
 _PATTERNS = {
     Refusal.FULL: _FULL,
     Refusal.NO_ANSWER: _NO_ANSWER,
