@@ -10,7 +10,7 @@ from tunebook.api.location import way_back
 from tunebook.core.check import check_plan, plan_warnings
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
-from tunebook.core.paths import PLAN_FILE, SITE_FILE
+from tunebook.core.paths import PLAN_FILE, SITE_FILE, path_problem
 from tunebook.core.plan import OwnSection, Plan, parse_plan, read_tools
 from tunebook.core.plan.settings import evaluations_by_run
 from tunebook.core.site import Site
@@ -159,7 +159,10 @@ def _evaluation_tools(plan: Plan, registry: Registry) -> tuple[EvaluationTool, .
 
 def _findings(tool: Tool, context: Context) -> Findings:
     own = context_of(tool, context)
-    return model_findings(own, tool.stage) + tool.check(own)
+    found = model_findings(own, tool.stage) + tool.check(own)
+    # A path that no machine can have is an error of the plan; it is not also one that was not found here.
+    warnings = tuple(problem for problem in found.warnings if not path_problem(problem.missing)[0])
+    return replace(found, warnings=warnings)
 
 
 def load_correct(experiment: Path) -> Loaded:
