@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 __all__ = [
+    "NOT_REGULAR",
     "ConflictError",
     "DamagedError",
     "ExecutorError",
@@ -176,6 +177,8 @@ class VerificationError(TunebookError):
     """The written files differ from the plan."""
 
 
+NOT_REGULAR = "it is not a regular file"
+"""The words about a directory, a pipe or a device where a file is to be read."""
 _AGAIN = "try again"
 _FREE = "free some space, then run the same command again: it continues where this one stopped"
 _ALLOW = "use an account that may, or change its permissions and those of its directory"
@@ -220,6 +223,8 @@ def os_problem(error: OSError, *, within: str | os.PathLike[str] = "") -> Proble
             file = file.removeprefix(f"{os.fspath(within)}/")
     usual = os.strerror(error.errno) if error.errno is not None else ""
     cause, hint = _CAUSES.get(error.errno or 0, ("", ""))
+    if error.strerror == NOT_REGULAR:
+        return Problem(NOT_REGULAR, file, hint="rename or remove it, and put a file there")
     if not cause or error.strerror not in {None, usual}:
         return Problem(error.strerror or str(error) or type(error).__name__, file)  # tunebook's own words
     return Problem(cause, file, hint=hint)

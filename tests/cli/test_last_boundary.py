@@ -79,3 +79,15 @@ def test_a_bug_that_can_be_written_nowhere_names_its_place(
     monkeypatch.setattr("tempfile.tempdir", str(experiment / "absent"))
     assert ended(monkeypatch, ValueError("odd"), experiment) == 1
     assert re.search(r"ValueError: odd, raised in raises \(test_last_boundary.py:\d+\)", capsys.readouterr().err)
+
+
+def test_a_bug_report_is_not_written_through_a_link_out_of_the_experiment(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere, temporary = tmp_path_factory.mktemp("elsewhere"), tmp_path_factory.mktemp("temporary")
+    (experiment / ".tunebook").rmdir()
+    (experiment / ".tunebook").symlink_to(elsewhere)
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    ended(monkeypatch, ValueError("odd"), experiment)
+    assert list(elsewhere.iterdir()) == []
+    assert len(list(temporary.glob("bug-*.txt"))) == 1

@@ -376,13 +376,17 @@ def test_a_byte_order_mark_is_no_part_of_the_plan() -> None:
     [
         (lambda text: text.replace("Exact", "Ex\u00e4ct").encode("latin-1", "replace"), 34, "0xE4"),
         (lambda text: text.encode("utf-16"), 1, "0xFF"),
-        (lambda text: text.encode("utf-16-le"), 1, "0x00"),
     ],
 )
 def test_another_encoding_is_an_error_with_line_and_byte(encode: Callable[[str], bytes], line: int, byte: str) -> None:
     text = encode(PLAN).decode("utf-8", "surrogateescape")
     problem = parse_plan(text).problems[0]
     assert (problem.line, problem.message) == (line, f"the byte {byte} is not UTF-8 text")
+
+
+def test_nul_bytes_are_those_of_another_encoding_or_of_no_text() -> None:
+    problem = parse_plan(PLAN.encode("utf-16-le").decode("utf-8", "surrogateescape")).problems[0]
+    assert (problem.line, problem.message) == (1, "the file has NUL bytes: it is UTF-16, or no text file")
 
 
 @pytest.mark.parametrize("word", ["none", "NA", "base", "n/a", "–"])

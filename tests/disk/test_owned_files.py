@@ -24,9 +24,9 @@ from tunebook.disk.json_lines import KeyedDocuments
 from tunebook.disk.ledger import Event, EventKind, read_ledger, record
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
-from tunebook.disk.manifest import Manifest, write_manifest
+from tunebook.disk.manifest import Manifest, read_manifest, write_manifest
 from tunebook.disk.submissions import SubmissionRecord
-from tunebook.errors import LinkError, NewerFormatError
+from tunebook.errors import DamagedError, LinkError, NewerFormatError
 
 EVENT = Event("2025-10-22T12:00:00+00:00", "t1", "rank8/finetune", EventKind.ENDED, state=JobState.COMPLETED)
 
@@ -253,3 +253,22 @@ def test_a_persons_own_links_are_no_obstacle(experiment: Path, outside: Path) ->
     (experiment / "analysis" / "paper").symlink_to(outside)
     with exclusive(experiment, "run"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "it is empty"),
+        ("\0\0", "it is empty"),
+        ('{"version": 1,\n"generated": {"a', "it ends in the middle"),
+        ('{"version": 1}', "it has another form than tunebook writes"),
+        ("[]", "it has another form than tunebook writes"),
+    ],
+)
+def test_a_damaged_manifest_is_described_in_plain_words(text: str, words: str, experiment: Path) -> None:
+    path = experiment / MANIFEST
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    with pytest.raises(DamagedError) as caught:
+        read_manifest(experiment)
+    assert caught.value.problems[0].message == f"the manifest cannot be read: {words}"

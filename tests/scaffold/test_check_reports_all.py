@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.plans import EXAMPLE
-from support.scaffolding import scaffolded
+from support.scaffolding import replace, scaffolded
 from tunebook import api
 from tunebook.errors import PlanError, Problem
 
@@ -154,3 +154,12 @@ def test_edited_settings_in_another_encoding_are_reported(experiment: Path) -> N
     (experiment / "rank8_lr1e-5" / "setup_finetune.yaml").write_bytes(b"lr: 1\nnote: caf\xe9\n")
     (problem,) = [item for item in api.check(experiment).errors if "UTF-8" in item.message]
     assert (problem.file, problem.line) == ("rank8_lr1e-5/setup_finetune.yaml", 2)
+
+
+def test_a_path_that_no_machine_can_have_is_not_also_looked_for_elsewhere(experiment: Path) -> None:
+    replace(
+        experiment / "experiment_summary.md", "/scratch/gpfs/LAB/data/words_4L_80P_300.json", "~no-such-user/x.json"
+    )
+    report = api.check(experiment)
+    assert any("the home directory of an unknown user" in error.message for error in report.errors)
+    assert not [warning for warning in report.warnings if "no-such-user" in warning.message]

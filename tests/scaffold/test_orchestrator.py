@@ -13,6 +13,7 @@ import pytest
 from support.scaffolding import replace, scaffolded, tree
 from support.terminal import Terminal
 from tunebook.core.jobs import Stage
+from tunebook.disk.manifest import read_manifest
 from tunebook.errors import ExitCode, PlanError, UsageError
 from tunebook.scaffold.report import PartReport, ScaffoldReport
 from tunebook.scaffold.summary import scaffold_summary
@@ -383,3 +384,31 @@ def test_a_point_that_does_not_hold_is_a_failure(experiment: Path, monkeypatch: 
     ]
     assert report.exit_code is ExitCode.FAILED
     assert "validation failed" in str(report.errors[0])
+
+
+# The jobs of what failed
+
+
+def test_the_jobs_of_what_failed_stay_known_while_their_scripts_exist(experiment: Path) -> None:
+    scaffolded(experiment)
+    before = read_manifest(experiment).jobs
+    break_preparation(experiment)
+    assert scaffolded(experiment).exit_code is ExitCode.FAILED
+    assert read_manifest(experiment).jobs == before
+
+
+def test_the_jobs_of_a_run_that_failed_stay_known(experiment: Path) -> None:
+    scaffolded(experiment)
+    before = read_manifest(experiment).jobs
+    replace(experiment / FIRST / "setup_finetune.yaml", "lora_rank: 8", "lora_rank: x")
+    scaffolded(experiment, on_failure=lambda _: True)
+    assert sorted(job.name for job in read_manifest(experiment).jobs) == sorted(job.name for job in before)
+
+
+def test_a_removed_script_of_a_part_that_failed_is_no_job(experiment: Path) -> None:
+    scaffolded(experiment)
+    removed, *others = read_manifest(experiment).jobs
+    (experiment / removed.script).unlink()
+    break_preparation(experiment)
+    scaffolded(experiment)
+    assert list(read_manifest(experiment).jobs) == others

@@ -40,5 +40,5 @@ def write_parquet(path: Path, table: Any, *, within: Path) -> None:
 
     if not isinstance(table, pa.Table):
         table = pa.Table.from_pandas(table, preserve_index=False)
-    with replaced(path, within=within) as part:
-        pq.write_table(table, part, compression="zstd")
+    with replaced(path, within=within) as part, Path(part).open("wb") as file:  # pyarrow refuses paths beyond UTF-8
+        pq.write_table(table, file, compression="zstd")

@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tunebook.api.location import way_back
 from tunebook.core.check import check_plan, plan_warnings
 from tunebook.core.jobs import Stage
 from tunebook.core.naming import run_directories
-from tunebook.core.paths import PLAN_FILE, SITE_FILE
+from tunebook.core.paths import PLAN_FILE, SITE_FILE, path_problem
 from tunebook.core.plan import OwnSection, Plan, parse_plan, read_tools
 from tunebook.core.plan.settings import evaluations_by_run
 from tunebook.core.site import Site
 from tunebook.core.site_reading import ParsedSite, parse_site
+from tunebook.disk.inside import place_inside
 from tunebook.disk.read import read_text
-from tunebook.errors import PlanError, Problem, UsageError
+from tunebook.errors import LinkError, PlanError, Problem, UsageError
 from tunebook.tools.base import Context, EvaluationTool, Findings, PreparationTool, Tool
 from tunebook.tools.environments import unknown_environments
 from tunebook.tools.model_inputs import model_findings, survey_models
@@ -89,15 +91,19 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     Args:
         text: a plan that is not written yet, in place of the one on disk.
     """
+    lost: list[Problem] = []
+    outside: tuple[Problem, ...] = ()
     if text is None:
         text = read_text(experiment / PLAN_FILE) or ""
+        lost += _lost(experiment, text)
+        outside = _outside(experiment)
     registry = installed_tools()
     parsed = parse_plan(text, parameters_of(read_tools(text), registry))
     plan = parsed.plan
     found = find_site(experiment)
     site = found.site
     broken = _wanted_but_broken(plan, registry)
-    errors = [*found.errors, *parsed.problems, *_plan_errors(plan, registry, broken)]
+    errors = [*lost, *found.errors, *parsed.problems, *_plan_errors(plan, registry, broken)]
     ignored = [tool.as_warning() for tool in registry.broken if tool not in broken.values()]
     preparation = registry.preparation_tool(plan.tools.preparation)
     evaluations = _evaluation_tools(plan, registry)
@@ -105,7 +111,14 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     for tool in tools:
         errors += tool.rules(plan_of(tool, plan))
     errors = sorted(dict.fromkeys(errors), key=lambda problem: problem.line or 0)
-    warnings = (*parsed.warnings, *plan_warnings(plan), *found.warnings, *unknown_environments(site), *ignored)
+    warnings = (
+        *outside,
+        *parsed.warnings,
+        *plan_warnings(plan),
+        *found.warnings,
+        *unknown_environments(site),
+        *ignored,
+    )
     of_plan = Findings(tuple(errors), warnings)
     facts = {tool.name: tool.survey(plan_of(tool, plan), site, experiment) for tool in tools}
     context = Context(
@@ -123,6 +136,22 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     return Loaded(replace(context, findings=by_tool), preparation, evaluations, of_plan, parsed.own)
 
 
+def _lost(experiment: Path, text: str) -> Iterator[Problem]:
+    """A plan that was emptied, if the last good copy of it is still there."""
+    hint = way_back(experiment)
+    if hint and not text.strip("\0 \t\r\n"):
+        yield Problem("the plan is empty", PLAN_FILE, hint=hint)
+
+
+def _outside(experiment: Path) -> tuple[Problem, ...]:
+    """A plan that is a link out of the experiment: `run` could not update its tables."""
+    try:
+        place_inside(experiment / PLAN_FILE, experiment)
+    except LinkError as error:
+        return error.problems
+    return ()
+
+
 def _evaluation_tools(plan: Plan, registry: Registry) -> tuple[EvaluationTool, ...]:
     found = map(registry.evaluation_tool, plan.tools.evaluation)
     return tuple(dict.fromkeys(tool for tool in found if tool is not None))
@@ -130,7 +159,10 @@ def _evaluation_tools(plan: Plan, registry: Registry) -> tuple[EvaluationTool, .
 
 def _findings(tool: Tool, context: Context) -> Findings:
     own = context_of(tool, context)
-    return model_findings(own, tool.stage) + tool.check(own)
+    found = model_findings(own, tool.stage) + tool.check(own)
+    # A path that no machine can have is an error of the plan; it is not also one that was not found here.
+    warnings = tuple(problem for problem in found.warnings if not path_problem(problem.missing)[0])
+    return replace(found, warnings=warnings)
 
 
 def load_correct(experiment: Path) -> Loaded:

@@ -15,7 +15,7 @@ from tunebook.cli.options import All, Json, located
 from tunebook.cli.output import console, most_lines, print_json, print_problems
 from tunebook.core.jobs import JobState, count_states
 from tunebook.core.paths import PLAN_FILE
-from tunebook.core.shortened import first_lines
+from tunebook.core.shortened import counted, first_lines
 from tunebook.errors import UsageError
 
 __all__ = ["register", "show_findings"]
@@ -121,11 +121,11 @@ def show_findings(report: api.AnalyzeReport, *, every: bool = False) -> None:
     lines = first_lines(findings, most_lines(every=every), more="findings: see the report")
     gaps, deviations = report.summary.gaps, report.summary.deviations
     if gaps:
-        lines.append(f"\n{len(gaps)} planned result(s) missing:")
+        lines.append(f"\n{counted(len(gaps), 'planned result')} missing:")
     for hint in dict.fromkeys(gap.hint for gap in gaps):
         lines += _missing(hint, [gap for gap in gaps if gap.hint == hint], every=every)
     if deviations:
-        lines.append(f"{len(deviations)} deviation(s) from the plan: see the report")
+        lines.append(f"{counted(len(deviations), 'deviation')} from the plan: see the report")
     lines.append(f"\nThe report: {report.path}")
     for line in lines:
         console().print(line, markup=False)

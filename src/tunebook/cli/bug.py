@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tunebook import __version__
 from tunebook.core.paths import PLAN_FILE, STATE_DIRECTORY
+from tunebook.disk.inside import link_out
 from tunebook.errors import TunebookError
 
 __all__ = ["bug_report"]
@@ -77,8 +78,9 @@ def _folders(arguments: Sequence[str]) -> Iterator[Path]:
     for given in [*(argument for argument in arguments if not argument.startswith("-")), "."]:
         try:
             experiment = Path(given).absolute()
-            if (experiment / PLAN_FILE).is_file() and (experiment / STATE_DIRECTORY).is_dir():
-                yield experiment / STATE_DIRECTORY
+            folder = experiment / STATE_DIRECTORY
+            if (experiment / PLAN_FILE).is_file() and folder.is_dir() and not link_out([STATE_DIRECTORY], experiment):
+                yield folder
         except (OSError, ValueError):
             continue
     yield Path(tempfile.gettempdir())

@@ -11,7 +11,7 @@ import typer
 from tunebook import api
 from tunebook.cli.options import All, Directory, Json, located
 from tunebook.cli.output import console, finish, most_lines
-from tunebook.core.shortened import first_lines
+from tunebook.core.shortened import counted, first_lines, shortened
 
 __all__ = ["register"]
 
@@ -121,10 +121,11 @@ def _show(report: api.CheckReport, *, every: bool) -> None:
     for line in first_lines([f"✓ {note}" for note in report.notes], most, more=_HOW_TO_SEE_ALL):
         out.print(line, markup=False)
     if report.errors:
-        out.print(f"\n{len(report.errors)} error(s) in {report.experiment}", markup=False)
+        out.print(f"\n{counted(len(report.errors), 'error')} in {report.experiment}", markup=False)
     else:
-        runs = f"{len(report.plan.runs)} runs, {len(report.plan.fine_tuned)} of them fine-tuned"
-        out.print(f"✓ {report.plan.name}: {runs}; {len(report.warnings)} warning(s)", markup=False)
+        runs = f"{counted(len(report.plan.runs), 'run')}, {len(report.plan.fine_tuned):,} of them fine-tuned"
+        warnings = counted(len(report.warnings), "warning")
+        out.print(f"✓ {shortened(report.plan.name)}: {runs}; {warnings}", markup=False)
 
 
 def _show_table(table: api.EffectTable, most: int | None) -> None:

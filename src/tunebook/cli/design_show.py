@@ -8,7 +8,7 @@ from typing import Any
 from tunebook import api
 from tunebook.cli.output import console, most_lines, print_problems
 from tunebook.core.paths import PLAN_FILE
-from tunebook.core.shortened import first_lines
+from tunebook.core.shortened import counted, first_lines
 
 __all__ = ["design_data", "show_design", "show_totals"]
 
@@ -26,7 +26,7 @@ def show_design(report: api.DesignReport, *, dry_run: bool, every: bool = False)
         return
     show_totals(report, every=every)
     if report.errors:
-        out.print(f"\n{len(report.errors)} error(s): nothing was written", markup=False, emoji=False)
+        out.print(f"\n{counted(len(report.errors), 'error')}: nothing was written", markup=False, emoji=False)
     elif report.written:
         out.print(f"✓ {report.experiment / PLAN_FILE}", markup=False, emoji=False)
         out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False, emoji=False)

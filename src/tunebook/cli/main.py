@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from io import StringIO, TextIOWrapper
+from io import StringIO
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from tunebook import __version__, api
 from tunebook.cli.bug import bug_report
 from tunebook.cli.ending import end_interrupted
 from tunebook.cli.output import failed
+from tunebook.cli.streams import end_output, is_of_output, prepare_streams, say_output_lost, use_utf8
 from tunebook.cli.verbs import SETTINGS, Verbs
 from tunebook.cli.visible import visible_text
 from tunebook.errors import ExitCode, TunebookError, os_problem
@@ -42,28 +44,30 @@ def tunebook(
 def main() -> None:
     """Runs one verb; ends the process with its exit code."""
     api.interrupt_on_signals()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # what the encoding of the terminal lacks is shown as an escape
-            stream.reconfigure(errors="backslashreplace")
     try:
+        use_utf8()
+        prepare_streams()
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
         end_interrupted()
     except SystemExit:
         raise
     except Exception as error:  # noqa: BLE001  the last boundary
+        prepare_streams()
         code = _shown(error, sys.argv[1:])
     if code == ExitCode.INTERRUPTED:  # Typer's, for whatever signal
         end_interrupted()
-    sys.exit(code)
+    sys.exit(end_output(code))
 
 
 def _shown(error: Exception, arguments: Sequence[str]) -> int:
-    """Does what :func:`_told` does; a full disk may be the place of the output as well."""
+    """Does what :func:`_told` does, where the output can be written."""
+    if isinstance(error, OSError) and is_of_output(error) and not _is_here_deleted():
+        return say_output_lost(error)
     try:
         return _told(error, arguments)
-    except OSError:
-        return ExitCode.FAILED
+    except OSError as lost:
+        return say_output_lost(lost)
 
 
 def _told(error: Exception, arguments: Sequence[str]) -> int:
@@ -81,5 +85,19 @@ def _told(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, TunebookError):
         return failed(error, arguments=arguments)
     if isinstance(error, OSError):
-        return failed(TunebookError([os_problem(error)]), arguments=arguments)
+        return failed(_problem_of(error), arguments=arguments)
     return failed(bug_report(error, arguments=arguments), arguments=arguments)
+
+
+def _problem_of(error: OSError) -> TunebookError:
+    if _is_here_deleted():
+        return TunebookError("the directory that you are in was deleted", hint="`cd` to another one")
+    return TunebookError([os_problem(error)])
+
+
+def _is_here_deleted() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False

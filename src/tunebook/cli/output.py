@@ -12,7 +12,7 @@ import typer
 
 from tunebook import api
 from tunebook.cli.visible import is_unicode, visible_json, visible_text
-from tunebook.core.shortened import first_lines
+from tunebook.core.shortened import first_lines, shortened_values
 from tunebook.errors import ExitCode, Problem, TunebookError
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def steps_data(steps: Iterable[api.Step], *, with_diff: bool = False) -> list[di
 
 def _visible(text: str) -> str:
     """A message on one line, whatever it quotes."""
-    return visible_text(text).replace("\n", "\\n").replace("\t", "\\t")
+    return visible_text(shortened_values(text)).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def failed(error: TunebookError, *, arguments: Sequence[str]) -> ExitCode:

@@ -17,6 +17,7 @@ from tunebook.cli.jobs import counts_data, jobs_data, watching
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
 from tunebook.cli.output import console, most_lines, print_json, print_problems
 from tunebook.core.jobs import JobState, Stage
+from tunebook.core.shortened import counted
 from tunebook.errors import ExitCode, Problem
 
 __all__ = ["register", "register_tool"]
@@ -201,7 +202,8 @@ def _show(report: api.RunReport, experiment: Path, *, every: bool) -> None:
         api.run_summary(report, experiment, most_rows=most_lines(every=every)), markup=False, end="", soft_wrap=True
     )
     if report.not_retried:
-        out.print(f"\n{len(report.not_retried)} job(s) failed earlier; --retry-failed runs them again", markup=False)
+        jobs = counted(len(report.not_retried), "job")
+        out.print(f"\n{jobs} failed earlier; `--retry-failed` runs failed jobs again", markup=False)
     if report.exit_code is ExitCode.DONE:
-        submitted = f"{len(report.submitted)} of them" if report.submitted else "none"
-        out.print(f"\n✓ all {len(report.selected)} jobs are completed, {submitted} submitted now", markup=False)
+        submitted = f"{len(report.submitted):,} of them" if report.submitted else "none"
+        out.print(f"\n✓ all {len(report.selected):,} jobs are completed, {submitted} submitted now", markup=False)

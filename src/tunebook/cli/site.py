@@ -17,6 +17,7 @@ from tunebook.cli.complete import complete_site_setting
 from tunebook.cli.options import Json
 from tunebook.cli.output import console, finish, print_json
 from tunebook.core.paths import SITE_FILE
+from tunebook.core.shortened import counted
 from tunebook.errors import ExitCode, PlanError
 
 __all__ = ["register"]
@@ -70,7 +71,7 @@ def _show(report: api.SiteReport) -> None:
     for note in report.notes:
         out.print(f"✓ {note}", markup=False)
     if report.errors:
-        out.print(f"\n{len(report.errors)} error(s) in {report.site.file or 'the defaults'}", markup=False)
+        out.print(f"\n{counted(len(report.errors), 'error')} in {report.site.file or 'the defaults'}", markup=False)
 
 
 def _table(rows: list[tuple[str, str, str]]) -> Table:

@@ -72,7 +72,7 @@ class JobState(Enum):
 def count_states(states: Iterable[JobState], order: Sequence[JobState] = tuple(JobState)) -> str:
     """``2 running, 1 failed``: how many jobs are in each state; states that are not in ``order`` are left out."""
     counts = Counter(states)
-    return ", ".join(f"{counts[state]} {state.value}" for state in order if counts[state])
+    return ", ".join(f"{counts[state]:,} {state.value}" for state in order if counts[state])
 
 
 @dataclass(frozen=True)

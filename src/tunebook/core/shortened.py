@@ -1,12 +1,16 @@
-"""Short forms of long lists: how many there are, the first names, the first lines."""
+"""Short forms of long lists and values: how many there are, the first names, the first lines, the first characters."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-__all__ = ["counted", "first_lines", "named"]
+__all__ = ["counted", "first_lines", "named", "shortened", "shortened_values"]
 
 _MOST_NAMES = 3
+_LONGEST = 1_000  # paths may have hundreds of characters
+_BEGINNING = 200
+_VALUES = re.compile(r"`[^`]*`|\S+")
 
 
 def counted(number: int, noun: str) -> str:
@@ -35,3 +39,17 @@ def first_lines(lines: Sequence[str], most: int | None, *, more: str, shown: int
     if shown is None:
         shown = max(1, most - 1)
     return [*lines[:shown], f"… and {len(lines) - shown:,} more {more}"]
+
+
+def shortened(value: str) -> str:
+    """A value as it is, or the beginning of a very long one and how long it is."""
+    if len(value) <= _LONGEST:
+        return value
+    return f"{value[:_BEGINNING]}… ({len(value):,} characters)"
+
+
+def shortened_values(text: str) -> str:
+    """A message in which very long words and values between backticks are shortened."""
+    if len(text) <= _LONGEST:
+        return text
+    return _VALUES.sub(lambda found: shortened(found[0]), text)

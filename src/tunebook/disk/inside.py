@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tunebook.core.paths import ANALYSIS, FIGURES, STATE_DIRECTORY
+from tunebook.core.paths import ANALYSIS, FIGURES, PLAN_FILE, STATE_DIRECTORY
 from tunebook.errors import LinkError
 
 __all__ = ["link_out", "place_inside", "refuse_links"]
@@ -48,7 +48,12 @@ def _followed(given: str, link: str, root: str) -> str:
 
 def _leads_out(link: str, root: str) -> LinkError:
     shown = link.removeprefix(f"{root}/")
-    hint = "remove the symbolic link; its target stays as it is"
+    top = shown.partition("/")[0]
+    hint = "move the directory back; `Output base directory` puts the checkpoints elsewhere"
+    if shown == PLAN_FILE:
+        hint = "put the plan itself here, and link to it from the repository"
+    elif top in {STATE_DIRECTORY, ANALYSIS} or os.path.isfile(link):  # noqa: PTH113
+        hint = "remove the symbolic link; its target stays as it is"
     return LinkError(f"leads out of the experiment's directory, to {os.path.realpath(link)}", file=shown, hint=hint)
 
 

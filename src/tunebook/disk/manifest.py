@@ -66,7 +66,16 @@ def read_manifest(experiment: Path) -> Manifest:
         return Manifest(MappingProxyType(generated), jobs)
     except UNFIT as error:
         hint = "`tunebook scaffold` keeps a copy and makes it again from the files that are as the plan asks for"
-        raise DamagedError(f"the manifest cannot be read: {error!r}", file=MANIFEST, hint=hint) from None
+        message = f"the manifest cannot be read: it {_damage(text, error)}"
+        raise DamagedError(message, file=MANIFEST, hint=hint) from None
+
+
+def _damage(text: str, error: Exception) -> str:
+    if not text.strip("\0 \t\r\n"):
+        return "is empty"
+    if isinstance(error, json.JSONDecodeError) and not text.rstrip().endswith("}"):
+        return "ends in the middle"
+    return "has another form than tunebook writes"
 
 
 def rescue_manifest(experiment: Path) -> str:

@@ -8,6 +8,7 @@ import stat
 from typing import Any, BinaryIO
 
 from tunebook.core.json_text import parse_json
+from tunebook.errors import NOT_REGULAR
 
 __all__ = ["MOST_BYTES", "open_regular", "read_bytes", "read_json", "read_text"]
 
@@ -76,4 +77,4 @@ def _opened(path: str | os.PathLike[str]) -> tuple[int, int]:
         return handle, status.st_size
     os.close(handle)
     code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
-    raise OSError(code, "it is not a regular file", os.fspath(path))
+    raise OSError(code, NOT_REGULAR, os.fspath(path))

@@ -106,7 +106,7 @@ def input_warnings(surveyed: Survey) -> Iterator[str]:
             for path in surveyed.evidence[job.name].unread:
                 unread[path] = unread.get(path, 0) + 1
     for path, number in unread.items():
-        jobs = "1 completed job" if number == 1 else f"{number} completed jobs"
+        jobs = "1 completed job" if number == 1 else f"{number:,} completed jobs"
         yield f"{path} cannot be read here: whether it changed since {jobs} read it is not known"
     moved = surveyed.records.reader.moved_from
     if moved:

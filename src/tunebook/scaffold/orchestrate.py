@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from tunebook.core.jobs import Stage
+from tunebook.core.jobs import Job, Stage
 from tunebook.core.paths import SCAFFOLD_LOG, evaluation_script
 from tunebook.disk.log import Log
 from tunebook.disk.manifest import Manifest, is_edited, read_manifest, write_manifest
@@ -98,7 +98,7 @@ def scaffold(
     Raises:
         UsageError: no run has one of the selected names.
     """
-    manifest = Manifest(read_manifest(context.experiment).generated)  # its jobs are those of another blueprint
+    manifest = read_manifest(context.experiment)
     if not options.overwrite:
         context = with_edited_files(context, tools, manifest)
     session = _Session(context, options, manifest, VerifiedRuns(context.experiment), clock)
@@ -227,16 +227,38 @@ def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
     """Writes the manifest: digests of the generated files, and the jobs whose scripts exist."""
     experiment = session.context.experiment
     steps = [step for report in reports for step in report.steps]
-    manifest = session.manifest
+    manifest, before = session.manifest, session.manifest.jobs
     if any(step.writes for step in steps) or any(report.errors for report in reports):
         manifest = read_manifest(experiment)  # a failed part recorded the files that it had written
     generated = digests_after(manifest.generated, steps)
     for path in gone:
         generated.pop(path, None)
     found = {step.path for step in steps}  # each was read or written
-    jobs = tuple(job for job in blueprint.jobs if job.script in found or _is_file(f"{experiment}/{job.script}"))
-    write_manifest(experiment, Manifest(generated, jobs))
+    undone = {report.tool.short for report in reports if report.problems or report.skipped}
+    planned = _planned_jobs(blueprint, before, undone)
+    jobs = [job for job in planned if job.script in found or _is_file(f"{experiment}/{job.script}")]
+    jobs.sort(key=lambda job: job.stage is Stage.EVALUATION)
+    write_manifest(experiment, Manifest(generated, tuple(jobs)))
     session.verified.save({part.tool.short: part.runs for part in blueprint.parts})
+
+
+def _planned_jobs(blueprint: Blueprint, before: Sequence[Job], undone: Collection[str]) -> Iterator[Job]:
+    """The plan's jobs; those of parts that were not done, and of runs that failed, as their scripts were written.
+
+    Such a job may be queued, running or completed: it stays known.
+
+    Args:
+        before: the jobs of the manifest.
+        undone: the tools whose parts were not done.
+    """
+    written = {job.script: job for job in before}
+    for job in blueprint.jobs:
+        known = written.pop(job.script, job)
+        yield known if job.tool in undone else job
+    failed = {(part.tool.short, failure.run) for part in blueprint.parts for failure in part.failures}
+    for job in written.values():
+        if (job.tool, job.run) in failed:
+            yield job
 
 
 def _is_file(path: str) -> bool:

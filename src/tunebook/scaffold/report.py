@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.core.paths import tool_log
+from tunebook.core.shortened import counted
 from tunebook.errors import ExitCode, Problem
 from tunebook.scaffold.blueprint import Blueprint, Failure
 from tunebook.scaffold.reconcile import Action, Step
@@ -66,10 +67,15 @@ class PartReport:
         return tuple(dict.fromkeys(errors))  # runs may share an error
 
     def counts(self, noun: str = "") -> str:
-        """How many files each action met, as ``12 created, 3 unchanged``; ``noun`` follows each number."""
+        """How many files each action met, as ``12 created, 3 unchanged``; the singular ``noun`` follows each number."""
         numbers = Counter(step.action for step in self.steps)
-        counts = [f"{numbers[action]} {noun} {action.value}" for action in Action if numbers[action]]
-        return ", ".join(counts).replace("  ", " ")
+        counts = []
+        for action in Action:
+            number = numbers[action]
+            if number:
+                many = counted(number, noun) if noun else f"{number:,}"
+                counts.append(f"{many} {action.value}")
+        return ", ".join(counts)
 
 
 @dataclass(frozen=True)

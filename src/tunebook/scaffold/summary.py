@@ -33,10 +33,10 @@ class _StageText(NamedTuple):
 
 
 _TEXTS = {
-    Stage.PREPARATION: _StageText("Fine-tuning", "runs", "runs", "run", "# Submit fine-tuning jobs"),
+    Stage.PREPARATION: _StageText("Fine-tuning", "run", "runs", "run", "# Submit fine-tuning jobs"),
     Stage.EVALUATION: _StageText(
         work="Evaluation",
-        counted="evaluation scripts",
+        counted="evaluation script",
         created="evaluations",
         place="evaluation directory",
         comment="# After fine-tuning completes, submit evaluation jobs",
@@ -95,7 +95,7 @@ def _part(part: PartReport, most_rows: int | None, *, dry_run: bool) -> Iterator
         yield f"✗ {part.skipped}"
     elif not part.problems:
         verb = "would be configured" if dry_run else "configured"
-        yield f"✓ {len(created):,} {text.counted} {verb} ({part.counts('files') or 'no files'})"
+        yield f"✓ {counted(len(created), text.counted)} {verb} ({part.counts('file') or 'no files'})"
     if most_rows is None or len(part.failures) <= most_rows:
         yield from (f"✗ {failure.run}: " + "; ".join(map(str, failure.problems)) for failure in part.failures)
     else:

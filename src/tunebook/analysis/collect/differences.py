@@ -25,6 +25,7 @@ _HINTS = {
     JobState.FAILED: "`tunebook run --retry-failed` runs it again",
     JobState.UNKNOWN: "`tunebook status` shows what is known of it",
 }
+_AFTER_FAILURE = "its training failed: `tunebook run --retry-failed` runs both again"
 _UNFINISHED = frozenset({JobState.PENDING, JobState.RUNNING, JobState.FAILED})
 
 
@@ -41,7 +42,9 @@ def _training_gaps(run: RunRecord) -> Iterator[Gap]:
     if training is None:
         return
     if training.state in _UNFINISHED:
-        what = f"its training is {training.state.value}"
+        what = "its training failed"
+        if training.state is not JobState.FAILED:
+            what = f"its training is {training.state.value}"
         if training.reason:
             what += f": {training.reason}"
         yield Gap(run.directory, what, _HINTS[training.state])
@@ -60,13 +63,17 @@ def _logging_interval(run: RunRecord) -> int:
 
 
 def _missing_scores(found: Collected) -> Iterator[Gap]:
+    untrained = {run.name for run in found.runs if run.training and run.training.state is JobState.FAILED}
     for evaluation in found.evaluations:
         if not evaluation.is_done:
             state = evaluation.state
             if state is JobState.COMPLETED:
                 state = JobState.PENDING  # the job ended well, but no log of it counts
             what = f"no score: {evaluation.reason or state.value}"
-            yield Gap(found.shown(evaluation.key), what, _HINTS.get(state, ""))
+            hint = _HINTS.get(state, "")
+            if state is JobState.PENDING and evaluation.key.run in untrained:
+                hint = _AFTER_FAILURE
+            yield Gap(found.shown(evaluation.key), what, hint)
 
 
 def _unreadable_logs(found: Collected) -> Iterator[Gap]:

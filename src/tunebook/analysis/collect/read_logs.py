@@ -183,7 +183,9 @@ def _remembered_samples(experiment: Path, stamps: Mapping[str, str]) -> dict[str
 
     samples = {}
     try:
-        for row in pq.read_table(path).to_pylist():
+        with path.open("rb") as file:  # pyarrow refuses paths beyond UTF-8
+            rows = pq.read_table(file).to_pylist()
+        for row in rows:
             if row["version"] == _VERSION and stamps.get(row["log"]) == row["stamp"]:
                 samples[row["log"]] = samples_of(row)
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):

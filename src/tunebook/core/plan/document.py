@@ -132,6 +132,10 @@ def _check_encoding(text: str, reading: Reading) -> None:
     if wrong is None:
         return
     line, byte = wrong
+    if byte == 0:
+        message = "the file has NUL bytes: it is UTF-16, or no text file"
+        reading.problem(message, line, "save it as text with the encoding UTF-8")
+        return
     reading.problem(f"the byte 0x{byte:02X} is not UTF-8 text", line, "save the file with the encoding UTF-8")
 
 
