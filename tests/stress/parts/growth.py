@@ -15,7 +15,7 @@ __all__ = ["PART"]
 
 def _run(setting: Setting) -> Outcome:
     os.environ["COLUMNS"] = "200"
-    most, longest = (12, 6_400) if setting.is_quick else (400, 25_600)
+    most, longest = (12, 6_400) if setting.is_quick else (24, 12_800)
     faults = []
     functions = list(chain(text_functions(), patterns()))
     with chdir(setting.folder):  # a text may be taken for a path

@@ -10,7 +10,7 @@ from stress.played_sweep import finished_sweep
 
 __all__ = ["PART"]
 
-_VALUES, _QUICK_VALUES = 1500, 40
+_VALUES, _QUICK_VALUES = 600, 30
 
 
 def _run(setting: Setting) -> Outcome:

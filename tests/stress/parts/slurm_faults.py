@@ -15,7 +15,7 @@ from support.slurm_cluster import why_not
 __all__ = ["PART"]
 
 _TESTS = Path(__file__).parents[2]
-_ROUNDS = 2
+_ROUNDS = 1
 _PROBLEMS = {"failure", "error", "skipped"}
 _ON_SLURM = "run/test_slurm.py"
 _FAULTS = "run/test_slurm_faults.py"
