@@ -219,7 +219,12 @@ def test_json_is_one_document(work: Path) -> None:
     assert found["data"]["totals"]["runs"] == 3
     failed = json.loads(tunebook("design", "--json", "--sample", "x", cwd=work).stdout)
     assert failed["exit_code"] == 2
-    assert {"message": "`x` must be a whole number", "file": "--sample", "line": None, "hint": ""} in failed["errors"]
+    assert {
+        "message": "`x` must be a whole number of at most 18 digits",
+        "file": "--sample",
+        "line": None,
+        "hint": "",
+    } in failed["errors"]
 
 
 def test_an_existing_plan_is_never_overwritten(work: Path) -> None:

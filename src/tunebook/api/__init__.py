@@ -69,6 +69,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.design.values import Design as Design
     from tunebook.design.values import DesignInputs as DesignInputs
     from tunebook.design.values import Factor as Factor
+    from tunebook.disk.inside import link_out as link_out
     from tunebook.disk.interrupts import interrupt_code as interrupt_code
     from tunebook.disk.interrupts import interrupt_on_signals as interrupt_on_signals
     from tunebook.executors.registry import Choice as Choice
@@ -138,6 +139,7 @@ _NAMES_IN = {
     "tunebook.design.proposal": ("Totals",),
     "tunebook.design.suggest": ("Suggestions",),
     "tunebook.design.values": ("Design", "DesignInputs", "Factor"),
+    "tunebook.disk.inside": ("link_out",),
     "tunebook.disk.interrupts": ("interrupt_code", "interrupt_on_signals"),
     "tunebook.executors.registry": ("Choice", "executor_names"),
     "tunebook.run.condensed": ("Condensed", "condense", "group_jobs", "stage_counts", "state_counts"),

@@ -10,9 +10,8 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tunebook import __version__
+from tunebook import __version__, api
 from tunebook.core.paths import PLAN_FILE, STATE_DIRECTORY
-from tunebook.disk.inside import link_out
 from tunebook.errors import TunebookError
 
 __all__ = ["bug_report"]
@@ -79,7 +78,11 @@ def _folders(arguments: Sequence[str]) -> Iterator[Path]:
         try:
             experiment = Path(given).absolute()
             folder = experiment / STATE_DIRECTORY
-            if (experiment / PLAN_FILE).is_file() and folder.is_dir() and not link_out([STATE_DIRECTORY], experiment):
+            if (
+                (experiment / PLAN_FILE).is_file()
+                and folder.is_dir()
+                and not api.link_out([STATE_DIRECTORY], experiment)
+            ):
                 yield folder
         except (OSError, ValueError):
             continue
