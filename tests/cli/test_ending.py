@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tunebook import api
 from tunebook.cli.ending import left_behind
+from tunebook.cli.run import _Warnings
 
 HERE = Path("/my sweep")
 
@@ -29,3 +32,15 @@ def test_what_happens_to_the_jobs_and_how_to_resume(jobs: int, *, survive: bool,
     text = left_behind(jobs, HERE, survive=survive)
     assert all(words in text for words in expected)
     assert "{" not in text
+
+
+def test_a_warning_of_a_run_is_printed_when_it_arises_and_once(capsys: pytest.CaptureFixture[str]) -> None:
+    warnings = _Warnings(quiet=False)
+    show = warnings.before(lambda _: None)
+    now = datetime(2025, 10, 22, 12, tzinfo=UTC)
+    show(api.Snapshot((), now, warnings=("SLURM does not answer",)))
+    assert capsys.readouterr().err.count("SLURM does not answer") == 1
+    warnings.tell(("SLURM does not answer", "the plan has lost its title"))
+    told = capsys.readouterr().err
+    assert "SLURM does not answer" not in told
+    assert "the plan has lost its title" in told

@@ -172,3 +172,11 @@ def test_the_summary_of_a_small_run_has_every_job_and_every_failure() -> None:
     text = summary(sweep(10, failed=3, running=0), 40)
     assert text.count("TIMEOUT") == 6
     assert "more" not in text
+
+
+def test_what_prevents_progress_is_a_line_when_it_changes() -> None:
+    lines: list[str] = []
+    shown = _Lines(lambda line, **_: lines.append(line), 40, every=False)
+    for note in ("", "the queue takes no more", "the queue takes no more", ""):
+        shown.show(Snapshot((), NOW, note))
+    assert lines == ["[12:00:00] the queue takes no more"]

@@ -171,6 +171,7 @@ class _Lines:
         self._most_jobs = most_jobs
         self._every = every
         self._shown: dict[str, tuple[JobState, int]] = {}
+        self._note = ""
 
     def show(self, snapshot: api.Snapshot) -> None:
         is_single = self._every or len(snapshot.selected) <= self._most_jobs
@@ -180,6 +181,9 @@ class _Lines:
         else:
             groups = [str(group) for group in api.group_jobs(changed)]
             lines = first_lines(groups, _MOST_CHANGES, more="kinds of changes")
+        if snapshot.note != self._note:
+            self._note = snapshot.note
+            lines = [*lines, *filter(None, [snapshot.note])]
         for line in lines:
             self._write(f"[{snapshot.time:%H:%M:%S}] {line}", markup=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -140,17 +141,44 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
         words = left_behind(jobs, experiment, survive=chosen[0].executor.survives_monitor)
         console(stderr=True).print("\n" + words, markup=False)
 
+    warnings = _Warnings(quiet=as_json)
     with watching(quiet=as_json, every=arguments.every) as show:
-        report = api.run(experiment, options, on_event=show, on_choice=show_choice, approve=approve, on_leave=leave)
+        report = api.run(
+            experiment, options, on_event=warnings.before(show), on_choice=show_choice, approve=approve, on_leave=leave
+        )
     if not answers[0]:
         console().print("nothing was submitted", markup=False)
         raise typer.Exit(ExitCode.UNFINISHED)
     if as_json:
         _print_data(command, report, chosen[0], previews[0])
     else:
-        print_problems(list(map(Problem, report.warnings)), kind="warning")
+        warnings.tell(report.warnings)
         _show(report, experiment, every=arguments.every)
     raise typer.Exit(report.exit_code)
+
+
+class _Warnings:
+    """Prints each warning of a run when it arises, above the table of the jobs."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._told = 0
+
+    def tell(self, warnings: Sequence[str]) -> None:
+        """Prints those that are new."""
+        new = [Problem(text) for text in warnings[self._told :]]
+        self._told = len(warnings)
+        if not self._quiet:
+            print_problems(new, kind="warning")
+
+    def before(self, show: Callable[[api.Snapshot], None]) -> Callable[[api.Snapshot], None]:
+        """Shows a snapshot after its warnings."""
+
+        def show_both(snapshot: api.Snapshot) -> None:
+            self.tell(snapshot.warnings)
+            show(snapshot)
+
+        return show_both
 
 
 def _print_data(command: str, report: api.RunReport, choice: api.Choice, preview: api.Preview) -> None:

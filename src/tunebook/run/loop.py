@@ -121,7 +121,7 @@ def run_jobs(
             reports = job_set.reports()
             tables.show(reports, now=now)
             if on_event is not None:
-                monitor.tell(on_event, Snapshot(reports, clock(), monitor.note))
+                monitor.tell(on_event, Snapshot(reports, clock(), monitor.note, monitor.warnings))
 
         with handled():
             return monitor.run(show, sleep)
@@ -165,6 +165,11 @@ class _Monitor:
     def note(self) -> str:
         """What prevents progress: a scheduler that does not answer, a queue that is full."""
         return self._silence or self._submitter.note
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All warnings so far."""
+        return tuple(self._warnings)
 
     def warn(self, message: str) -> None:
         """Adds a warning to the log and to the report; the run continues."""
@@ -341,7 +346,7 @@ class _Monitor:
         not_retried: tuple[str, ...] = ()
         if not self._options.retry_failed:
             not_retried = tuple(one.job.name for one in self._jobs.not_retried())
-        result = RunReport(reports, tuple(self._warnings), tuple(self._submitted), not_retried)
+        result = RunReport(reports, self.warnings, tuple(self._submitted), not_retried)
         for tool in dict.fromkeys(report.job.tool for report in result.selected):
             of_tool = [report for report in result.selected if report.job.tool == tool]
             self._recorder.log_tool(tool, "ALL_COMPLETE", _counted(of_tool))

@@ -90,10 +90,16 @@ class _Jobs:
 
 @dataclass(frozen=True)
 class Snapshot(_Jobs):
-    """All jobs at one moment, for a live table; ``note`` names what prevents progress: a scheduler that is silent."""
+    """All jobs at one moment, for a live table.
+
+    Attributes:
+        note: what prevents progress: a scheduler that is silent, a queue that is full.
+        warnings: all of the run so far.
+    """
 
     time: datetime
     note: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
