@@ -50,5 +50,5 @@ def test_an_error_of_the_system_names_the_file_and_the_true_cause(code: int, cau
 
 def test_a_refusal_in_tunebooks_own_words_keeps_them() -> None:
     problem = os_problem(OSError(errno.EINVAL, "it is not a regular file", "/a"))
-    assert str(problem) == "/a: it is not a regular file"
+    assert str(problem) == "/a: it is not a regular file (rename or remove it, and put a file there)"
     assert in_words(OSError(errno.ENOENT, os.strerror(errno.ENOENT), "/a")) == "/a: No such file or directory"
