@@ -24,6 +24,7 @@ from tunebook.core.quoting import escape_interpolation
 from tunebook.core.site_values import is_placeholder, normalized, written_value
 from tunebook.core.units import minutes, read_duration
 from tunebook.design.documents import Node, Place, assignments, levels
+from tunebook.design.preserve import with_own_sections
 
 _HARD: dict[str, tuple[Callable[[str], Any], Shape]] = {
     "a bold label without end": (lambda text: read_label(text, 1), Shape("**", " ", "x")),
@@ -35,6 +36,7 @@ _HARD: dict[str, tuple[Callable[[str], Any], Shape]] = {
     "comments that are not closed": (without_comments, Shape("", "<!--", "")),
     "ticks at the end": (prose, Shape("a", "✓ ", "")),
     "verified ticks that are none": (plain, Shape("a", "✓ verified ", "x")),
+    "sections of a person's own": (lambda text: with_own_sections(text, "# Experiment: x\n"), Shape("", "# a\n", "")),
     "a duration without a unit": (minutes, Shape("", "1", "x")),
     "a duration with words before it": (read_duration, Shape("about ", " about ", "x")),
     "a number without end": (number, Shape("", "1", "x")),

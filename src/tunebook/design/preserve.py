@@ -50,10 +50,8 @@ def with_own_sections(before: str, text: str) -> str:
     first_section = title.sections[0].line - 1 if title.sections else title.end_line
     heading, *rest = text.split("\n")
     text = "\n".join([heading, *trimmed(lines[title.line : first_section]), *rest])
-    for section in (*title.sections, *others):
-        is_ours = section.level > 1 and title_key(section.title) in _SECTIONS
-        if not is_ours:
-            text = _with_section(text, section.title, lines[section.line - 1 : section.end_line])
+    own = [section for section in (*title.sections, *others) if not _is_ours(section)]
+    text = _with_sections(text, own, lines)
     above = trimmed(lines[: title.line - 1])
     return "\n".join([*above, "", text]) if above else text
 
@@ -66,15 +64,42 @@ def find_section(text: str, title: str) -> MarkdownSection | None:
     return None
 
 
-def _with_section(text: str, title: str, own: list[str]) -> str:
-    """Adds a person's section at the end; if the new plan has one of this title, its bullets follow the old ones."""
+def _is_ours(section: MarkdownSection) -> bool:
+    return section.level > 1 and title_key(section.title) in _SECTIONS
+
+
+def _with_sections(text: str, own: Sequence[MarkdownSection], old: Sequence[str]) -> str:
+    """Adds a person's sections at the end; if the new plan has one of the title, its lines follow the old ones."""
+    if not own:
+        return text
     lines, _ = split_lines(text)
-    section = find_section(text, title_key(title))
-    if section is not None:
-        added = [line for line in lines[section.line : section.end_line] if line.strip() and line not in own]
-        del lines[section.line - 1 : section.end_line]
-        own = [*trimmed(own), *added]
-    return "\n".join([*trimmed(lines), "", *trimmed(own)]) + "\n"
+    of_title: dict[str, MarkdownSection] = {}
+    for section in parse_markdown(text).walk():
+        if section.level == _TOP:
+            of_title.setdefault(title_key(section.title), section)
+    gone: set[int] = set()
+    blocks: dict[object, list[str]] = {}  # by the title, under which a later section of the same title finds it
+    for section in own:
+        title = title_key(section.title)
+        block = trimmed(old[section.line - 1 : section.end_line])
+        written = of_title.pop(title, None)
+        if written is not None:
+            gone.update(range(written.line - 1, written.end_line))
+            block += _further(lines[written.line : written.end_line], block)
+        elif title in blocks:
+            block += _further(blocks.pop(title)[1:], block)
+        blocks[title if section.level == _TOP else section.line] = block
+    kept = [line for number, line in enumerate(lines) if number not in gone]
+    whole = trimmed(kept)
+    for block in blocks.values():
+        whole += ["", *block]
+    return "\n".join(whole) + "\n"
+
+
+def _further(lines: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The lines that have a text which is not known."""
+    texts = set(known)
+    return [line for line in lines if line.strip() and line not in texts]
 
 
 # --- own text in tunebook's sections -------------------------------------------------------------------------------
