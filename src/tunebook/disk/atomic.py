@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tunebook.core.paths import PARTS
 from tunebook.disk.inside import place_inside
+from tunebook.disk.this_machine import process_space
 
 __all__ = ["named", "own_host", "part_owner", "part_path", "replaced", "sync_directory", "write_bytes", "write_text"]
 
@@ -159,10 +160,7 @@ def part_path(target: str, within: Path | None) -> str:
 @lru_cache
 def own_host() -> str:
     """This host's name and the space in which its processes are numbered: containers may share the name."""
-    try:
-        space = os.readlink("/proc/self/ns/pid").strip("pid:[]")  # noqa: PTH115
-    except OSError:
-        space = ""
+    space = process_space().removeprefix("pid:[").removesuffix("]")
     return f"{platform.node()[:64]}.{space}"
 
 

@@ -23,6 +23,7 @@ from tunebook.disk.atomic import part_path, write_text
 from tunebook.disk.inside import place_inside, refuse_links
 from tunebook.disk.parts import remove_parts
 from tunebook.disk.read import read_json
+from tunebook.disk.this_machine import boot, has_process, process_facts, process_space
 from tunebook.errors import LockedError
 
 __all__ = ["Held", "exclusive"]
@@ -31,7 +32,6 @@ _HELD = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
 _STEP_S = 0.05
 _UNSEEN = "alive"
-_START = 19  # of the fields of /proc/PID/stat behind the program's name
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 _BRIEF = frozenset({"plan", "hypotheses"})
 """Purposes for which the lock is taken again and again within a command."""
@@ -84,9 +84,9 @@ class _Holder:
         """Whether it is known to have ended: it ran on this host, and runs no more."""
         if not self.is_here:
             return False
-        if self.boot != _boot():
+        if self.boot != boot():
             return True
-        return self.space == _space() and _birth(self.pid) not in {self.born, _UNSEEN}
+        return self.space == process_space() and _birth(self.pid) not in {self.born, _UNSEEN}
 
 
 @contextmanager
@@ -246,36 +246,15 @@ class _Lock:
 def _this_process(*, is_lock: bool) -> _Holder:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     pid = os.getpid()
-    return _Holder(pid, platform.node(), now, _boot(), _space(), _birth(pid), is_lock)
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _space() -> str:
-    try:
-        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115
-    except OSError:
-        return ""
+    return _Holder(pid, platform.node(), now, boot(), process_space(), _birth(pid), is_lock)
 
 
 def _birth(pid: int) -> str:
     """When a process started, in the system's own unit; ``_UNSEEN`` if ``/proc`` hides it; empty without one."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    if not has_process(pid):
         return ""
-    except OSError:  # another person's
-        pass
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return _UNSEEN
-    return fields[_START]
+    facts = process_facts(pid)
+    return _UNSEEN if facts is None else facts.start
 
 
 def _read_holder(path: Path) -> _Holder | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tunebook.core.paths import PARTS
 from tunebook.disk.atomic import own_host, part_owner
 from tunebook.disk.inside import place_inside
+from tunebook.disk.this_machine import has_process
 
 __all__ = ["remove_parts"]
 
@@ -28,12 +29,4 @@ def _is_left(name: str) -> bool:
     if owner is None:
         return False
     pid, host = owner
-    if host != own_host():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:  # another person's process
-        return False
-    return False
+    return host == own_host() and not has_process(pid)

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 
 import psutil
 
+from tunebook.disk.this_machine import boot, process_facts
 from tunebook.executors.environment import TAG
 
 __all__ = [
@@ -29,8 +29,6 @@ __all__ = [
 
 _STEP_S = 0.05
 _KILLED_S = 10.0
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_STATE, _START = 0, 19  # fields of /proc/PID/stat behind the program's name
 _ENDED = frozenset("ZXx")
 
 
@@ -54,10 +52,10 @@ def write_id(pid: int) -> str:
     Raises:
         psutil.NoSuchProcess: there is no such process.
     """
-    start = _start_of(pid)
-    if start is None:
+    facts = process_facts(pid)
+    if facts is None:
         raise psutil.NoSuchProcess(pid)
-    return f"local-{pid}-{start}-{_this_boot()}"
+    return f"local-{pid}-{facts.start}-{_this_boot()}"
 
 
 def _read_id(job_id: str) -> _Process | None:
@@ -71,26 +69,9 @@ def _read_id(job_id: str) -> _Process | None:
     return _Process(int(pid), int(start), boot)
 
 
-def _stat(pid: int) -> list[str]:
-    """The fields of ``/proc/PID/stat`` behind the program's name, which may have spaces; empty if it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
-def _start_of(pid: int) -> int | None:
-    stat = _stat(pid)
-    return int(stat[_START]) if len(stat) > _START else None
-
-
 @cache
 def _this_boot() -> str:
-    try:
-        boot = _BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        boot = ""
-    return sha256(boot.encode()).hexdigest()[:8]
+    return sha256(boot().encode()).hexdigest()[:8]
 
 
 def is_alive(job_id: str) -> bool:
@@ -98,8 +79,8 @@ def is_alive(job_id: str) -> bool:
     known = _read_id(job_id)
     if known is None or known.boot != _this_boot():
         return False
-    stat = _stat(known.pid)
-    return len(stat) > _START and stat[_STATE] not in _ENDED and int(stat[_START]) == known.start
+    facts = process_facts(known.pid)
+    return facts is not None and facts.state not in _ENDED and int(facts.start) == known.start
 
 
 def was_ended_by_restart(job_id: str) -> bool:
