@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from support.bash_jobs import Experiment, experiment_at, start_monitor, wait_until
+from support.bash_jobs import Experiment, experiment_at, start_monitor, states, wait_until
 from support.patience import HANG_S
 from tunebook.core.jobs import JobState, JobStatus
 from tunebook.core.paths import LEDGER
@@ -42,10 +42,6 @@ def experiment(tmp_path: Path) -> Iterator[Experiment]:
 def run(experiment: Experiment, *, retry_failed: bool = False) -> RunReport:
     options = LoopOptions(retry_failed=retry_failed, poll_s=0.01)
     return run_jobs(experiment.jobs, LocalExecutor(2, grace_s=HANG_S), experiment=experiment.path, options=options)
-
-
-def states(report: RunReport) -> dict[str, str]:
-    return {job.job.name: f"{job.state.value} {job.reason}".strip() for job in report.jobs}
 
 
 def living(experiment: Experiment) -> list[str]:

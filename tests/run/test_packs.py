@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from support.bash_jobs import Experiment, experiment_at, start_monitor, wait_until
+from support.bash_jobs import Experiment, experiment_at, start_monitor, states, wait_until
 from support.patience import HANG_S
 from tunebook.core.jobs import Job
 from tunebook.core.paths import LEDGER, PACKS
@@ -36,10 +36,6 @@ def run(experiment: Experiment, slots: int = 1, gpus: tuple[str, ...] = (), **op
     executor = LocalExecutor(slots, gpus, grace_s=HANG_S)
     chosen = LoopOptions(poll_s=0.02, **options)
     return run_jobs(experiment.jobs, executor, experiment=experiment.path, options=chosen)
-
-
-def states(report: RunReport) -> dict[str, str]:
-    return {job.job.name: f"{job.state.value} {job.reason}".strip() for job in report.jobs}
 
 
 def trainings(experiment: Experiment, *bodies: str, gpus: int = 0) -> list[Job]:

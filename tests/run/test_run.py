@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support.bash_jobs import Experiment, experiment_at, load_jobs, start_monitor, wait_until
+from support.bash_jobs import Experiment, experiment_at, load_jobs, start_monitor, states, wait_until
 from support.patience import HANG_S, unique_tag
 from tunebook.artifacts.progress import read_progress
 from tunebook.core.jobs import Job, JobState, JobStatus, Stage
@@ -55,10 +55,6 @@ def run(
         options=options,
         on_event=seen.append if seen is not None else None,
     )
-
-
-def states(report: RunReport) -> dict[str, str]:
-    return {job.job.name: f"{job.state.value} {job.reason}".strip() for job in report.jobs}
 
 
 def small(experiment: Experiment, body: str = "true") -> tuple[Job, Job]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support.bash_jobs import Experiment, experiment_at, wait_until
+from support.bash_jobs import Experiment, experiment_at, states, wait_until
 from support.slurm_cluster import Cluster, empty_queue
-from support.slurm_runs import run, states
+from support.slurm_runs import run
 from tunebook.core.jobs import JobState
 from tunebook.errors import ExitCode, ToolError
 from tunebook.executors.base import ExecutorOptions

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from support.bash_jobs import Experiment, experiment_at
+from support.bash_jobs import Experiment, experiment_at, states
 from support.played_slurm import PlayedSlurm
-from support.slurm_runs import states
 from tunebook.artifacts.outcome import read_outcome
 from tunebook.executors.local import LocalExecutor
 from tunebook.executors.slurm import SlurmExecutor

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from support.bash_jobs import Experiment, experiment_at, wait_until
+from support.bash_jobs import Experiment, experiment_at, states, wait_until
 from support.patience import HANG_S
 from support.slurm_cluster import Cluster, empty_queue
-from support.slurm_runs import run, start_slurm_monitor, states
+from support.slurm_runs import run, start_slurm_monitor
 from tunebook.core.jobs import JobState, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.errors import LockedError

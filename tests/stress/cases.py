@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stress.zygote import Ended, Zygote
 from support.plans import EXAMPLE
+from support.scaffolding import replace
 
 __all__ = ["Case", "cases", "faults_of", "problems_after", "state_of"]
 
@@ -58,7 +59,7 @@ def _with_edits(experiment: Path, zygote: Zygote) -> None:
     edited = experiment / _EDITED
     edited.write_text(edited.read_text() + "# a person's\n")
     (experiment / _MINE).write_text("a person's")
-    _edit(experiment / _PLAN, "- **Seed:** 14", "- **Seed:** 15")
+    replace(experiment / _PLAN, "- **Seed:** 14", "- **Seed:** 15")
 
 
 def _with_orphans(experiment: Path, zygote: Zygote) -> None:
@@ -97,13 +98,6 @@ def _results(experiment: Path, _: Zygote) -> None:
 def _must(ended: Ended) -> None:
     if ended.code not in {0, 4}:
         raise RuntimeError(ended.text)
-
-
-def _edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    if old not in text:
-        raise RuntimeError(f"{path} has no {old!r}")
-    path.write_text(text.replace(old, new))
 
 
 def cases() -> tuple[Case, ...]:

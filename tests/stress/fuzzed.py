@@ -7,7 +7,6 @@ each fault as a line into ``FOLDER/faults.jsonl``.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,7 +17,7 @@ import yaml
 
 from stress.hostile_values import texts
 from stress.mutation import mutated
-from stress.verbs import LONGEST_S, TooSlowError, keep_inside, place_of, verb, within
+from stress.verbs import LONGEST_S, TooSlowError, keep_inside, place_of, restore, verb, within
 from support.plans import EXAMPLE
 from tunebook.artifacts.metrics import parse_metrics
 from tunebook.artifacts.outcome import parse_outcome
@@ -55,12 +54,8 @@ class _Experiment:
     def __init__(self, pristine: Path, folder: Path) -> None:
         self.path = folder / "experiment"
         self._pristine = pristine
-        self._restore()
+        restore(self._pristine, self.path)
         self.files = [str(path.relative_to(self.path)) for path in sorted(self.path.rglob("*")) if _is_input(path)]
-
-    def _restore(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-        shutil.copytree(self._pristine, self.path, symlinks=True)
 
     def with_content(self, name: str, content: bytes, command: Sequence[str]) -> str:
         """What is wrong with how a command ends where the file has this content."""
@@ -75,7 +70,7 @@ class _Experiment:
         try:
             file.write_bytes(before)
         except OSError:
-            self._restore()
+            restore(self._pristine, self.path)
         return fault
 
 

@@ -21,7 +21,7 @@ from random import Random
 import yaml
 
 from stress.hostile_values import json_fragments, long_texts, texts
-from stress.verbs import keep_inside, verb
+from stress.verbs import keep_inside, restore, verb
 from tunebook.core.markdown import code_span, escape_cell, quoted
 
 __all__ = ["main"]
@@ -62,13 +62,9 @@ class _Sweep:
     def __init__(self, pristine: Path, folder: Path, random: Random) -> None:
         self.path = folder / "sweep"
         self._pristine, self._folder, self._random = pristine, folder, random
-        self._reset()
+        restore(self._pristine, self.path)
         records = [path for path in self.path.rglob("*.json*") if path.is_file() and "lock" not in path.name]
         self._records = sorted(str(path.relative_to(self.path)) for path in records)
-
-    def _reset(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-        shutil.copytree(self._pristine, self.path, symlinks=True)
 
     def _value(self) -> str:
         return self._random.choice(long_texts() if self._random.random() < 0.15 else texts())
@@ -194,7 +190,7 @@ class _Sweep:
         fault = "a value was executed" if executed else found.fault
         for path in executed:
             path.unlink()
-        self._reset()
+        restore(self._pristine, self.path)
         return _Tried(found.told, fault)
 
 

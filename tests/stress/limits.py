@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from support.command_line import TUNEBOOK
 
 __all__ = ["Spent", "tunebook"]
 
@@ -31,10 +31,9 @@ class Spent:
 
 def tunebook(arguments: Sequence[str], cwd: Path, *, seconds: float, mebibytes: int) -> Spent:
     """Runs tunebook and kills it when it passes a limit."""
-    program = shutil.which("tunebook", path=str(Path(sys.executable).parent)) or "tunebook"
     begun = time.monotonic()
     process = subprocess.Popen(
-        [program, *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        [TUNEBOOK, *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
     )
     stopped: list[str] = []
     watch = threading.Thread(target=_watch, args=(process, begun + seconds, mebibytes, stopped), daemon=True)

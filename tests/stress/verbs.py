@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -16,7 +17,7 @@ from typing import NoReturn
 
 from tunebook.cli import main as command_line
 
-__all__ = ["LONGEST_S", "Ended", "TooSlowError", "keep_inside", "place_of", "verb", "within"]
+__all__ = ["LONGEST_S", "Ended", "TooSlowError", "keep_inside", "place_of", "restore", "verb", "within"]
 
 LONGEST_S = 30
 _CODES = {0, 1, 2, 3, 4}
@@ -34,6 +35,12 @@ class Ended:
     code: int
     output: str
     fault: str
+
+
+def restore(pristine: Path, path: Path) -> None:
+    """Makes ``path`` a fresh copy of an experiment."""
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.copytree(pristine, path, symlinks=True)
 
 
 def keep_inside(folder: Path) -> None:

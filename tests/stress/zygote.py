@@ -58,14 +58,12 @@ class Zygote:
             limit: the size that a file may have, in bytes; 0 for any.
         """
         document = {"verb": list(verb), "folder": str(folder), "output": str(self._output), "limit": limit}
-        return Child(self._process, int(self._ask(json.dumps(document))), self._output)
+        _send(self._process, json.dumps(document))
+        return Child(self._process, int(_receive(self._process)), self._output)
 
     def run(self, verb: Sequence[str], folder: Path, *, limit: int = 0) -> Ended:
         """Runs a command undisturbed."""
         return self.start(verb, folder, limit=limit).go()
-
-    def _ask(self, line: str) -> str:
-        return _ask(self._process, line)
 
 
 class Child:
@@ -102,11 +100,6 @@ def zygote(folder: Path) -> Iterator[Zygote]:
             yield Zygote(process, folder / "output.txt")
         finally:
             process.kill()
-
-
-def _ask(process: subprocess.Popen[str], line: str) -> str:
-    _send(process, line)
-    return _receive(process)
 
 
 def _send(process: subprocess.Popen[str], line: str) -> None:

@@ -19,9 +19,10 @@ from tunebook.core.jobs import Job, Pack, Resources, Stage
 from tunebook.disk.ledger import read_ledger
 from tunebook.disk.manifest import Manifest, digest, read_manifest, write_manifest
 from tunebook.executors import processes
+from tunebook.run.report import RunReport
 from tunebook.tools.job_script import job_variables, script_start
 
-__all__ = ["Experiment", "experiment_at", "load_jobs", "start_monitor", "wait_until"]
+__all__ = ["Experiment", "experiment_at", "load_jobs", "start_monitor", "states", "wait_until"]
 
 _SCRIPT = """\
 #!/usr/bin/env bash
@@ -181,6 +182,11 @@ class Experiment:
 
     def let_go(self, name: str) -> None:
         (self.path / name).touch()
+
+
+def states(report: RunReport) -> dict[str, str]:
+    """Every job's state, and its reason if there is one."""
+    return {job.job.name: f"{job.state.value} {job.reason}".strip() for job in report.jobs}
 
 
 def _assignments(job: Job, experiment: Path) -> Iterator[str]:

@@ -17,7 +17,7 @@ from tunebook.run.loop import run_jobs
 from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import LoopOptions
 
-__all__ = ["run", "start_slurm_monitor", "states"]
+__all__ = ["run", "start_slurm_monitor"]
 
 _MONITOR = """\
 import sys
@@ -61,8 +61,3 @@ def run(
     executor = SlurmExecutor.create(ExecutorOptions(array=array))
     chosen = LoopOptions(poll_s=0.3, **options)
     return run_jobs(experiment.jobs, executor, experiment=experiment.path, options=chosen, on_event=on_event)
-
-
-def states(report: RunReport) -> dict[str, str]:
-    """Every job's state, and its reason if there is one."""
-    return {job.job.name: f"{job.state.value} {job.reason}".strip() for job in report.jobs}

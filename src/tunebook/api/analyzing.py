@@ -15,7 +15,7 @@ from tunebook.api.analyze_report import AnalyzeOptions, AnalyzeReport
 from tunebook.api.analyzed_members import Member, analyze_members
 from tunebook.api.location import find_experiment
 from tunebook.api.scaffolding import now
-from tunebook.core.paths import ANALYSIS_MEMORY, PLAN_FILE, expanded
+from tunebook.core.paths import ANALYSIS_MEMORY, PLAN_FILE, absolute_path
 from tunebook.errors import UsageError
 
 __all__ = ["analyze", "analyze_together"]
@@ -96,7 +96,7 @@ def _folder(experiments: Sequence[Path], output: Path | None) -> Path:
     Raises:
         UsageError: it is in an experiment's directory, or that one itself, or contains one.
     """
-    folder = Path(expanded(output or _default_name(experiments))).absolute()
+    folder = absolute_path(output or _default_name(experiments))
     for experiment in experiments:
         if folder.resolve().is_relative_to(experiment.resolve()):
             message = f"{folder} is in the directory of an experiment: a report about several goes elsewhere"

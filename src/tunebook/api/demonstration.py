@@ -16,7 +16,7 @@ from tunebook.api.scaffolding import now, scaffold
 from tunebook.artifacts.proof import read_proof
 from tunebook.artifacts.result import read_result
 from tunebook.core.jobs import Stage
-from tunebook.core.paths import PLAN_FILE, SITE_FILE, expanded
+from tunebook.core.paths import PLAN_FILE, SITE_FILE, absolute_path
 from tunebook.core.plan import Tools
 from tunebook.demo.data import capitalization_data, task_source
 from tunebook.demo.model import default_cache, fetch_model
@@ -119,10 +119,10 @@ def demo(
     options = options or DemoOptions()
     tools = _tools(options.tools)
     _refuse_missing_packages(tools)
-    directory = Path(expanded(directory)).absolute()
+    directory = absolute_path(directory)
     if not (directory / PLAN_FILE).is_file():
         if options.model is not None:
-            model = Path(expanded(options.model)).absolute()
+            model = absolute_path(options.model)
         else:
             model = fetch_model(options.cache or default_cache(), progress)
         _write_inputs(directory, model, tools, options.ranks, clock())

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from tunebook.api.loading import file_text, find_site, load
 from tunebook.api.location import find_experiment
 from tunebook.api.scaffolding import now
-from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE, expanded
+from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE, absolute_path
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
 from tunebook.core.site import Site
 from tunebook.design.build_plan import Previous, build_plan, kind_of
@@ -240,7 +240,7 @@ def _experiment(value: Design, directory: Path | None, moment: datetime, *, upda
     """The experiment's directory: with a plan for an update, otherwise without."""
     if update:
         return find_experiment(directory or Path())
-    experiment = Path(expanded(directory or value.name or name_of(value, moment))).absolute()
+    experiment = absolute_path(directory or value.name or name_of(value, moment))
     if (experiment / PLAN_FILE).exists():
         hint = "`tunebook design --update` plans it again and shows what changes; or name another directory"
         raise ConflictError(f"{experiment} has a plan already", hint=hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tunebook.core.paths import LAST_GOOD_PLAN, PLAN_FILE, expanded
+from tunebook.core.paths import LAST_GOOD_PLAN, PLAN_FILE, absolute_path
 from tunebook.errors import UsageError
 
 __all__ = ["find_experiment", "way_back"]
@@ -16,7 +16,7 @@ def find_experiment(directory: Path) -> Path:
     Raises:
         UsageError: it has no ``experiment_summary.md``.
     """
-    directory = Path(expanded(directory)).absolute()
+    directory = absolute_path(directory)
     if directory.name == PLAN_FILE and directory.is_file():
         directory = directory.parent
     plan = directory / PLAN_FILE

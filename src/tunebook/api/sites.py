@@ -8,7 +8,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from tunebook.api.loading import find_site
-from tunebook.core.paths import SITE_FILE, expanded
+from tunebook.core.paths import SITE_FILE, absolute_path
 from tunebook.core.site import SETTINGS, TOOL_ENVIRONMENT, Site, line_of, read_assignments, setting, values_of
 from tunebook.core.site_file import site_text
 from tunebook.disk.atomic import write_text
@@ -103,7 +103,7 @@ def _cluster(here: Surroundings) -> tuple[Cluster | None, str]:
 
 
 def _directory(directory: Path) -> Path:
-    directory = Path(expanded(directory)).absolute()
+    directory = absolute_path(directory)
     if not directory.is_dir():
         raise UsageError(f"{directory} is not a directory")
     return directory

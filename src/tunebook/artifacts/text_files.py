@@ -26,14 +26,14 @@ def read_readable(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> st
     return None if content is None else content.decode("utf-8", "replace")
 
 
-def read_document(path: str | os.PathLike[str], *, most: int = MOST_DOCUMENT_BYTES) -> Any:
+def read_document(path: str | os.PathLike[str]) -> Any:
     """Returns the value of a JSON file that a job wrote; ``None`` for a missing one.
 
     Raises:
         OSError: it cannot be read, is no regular file, or has more bytes.
         ValueError: it is no JSON.
     """
-    text = read_readable(path, most=most)
+    text = read_readable(path, most=MOST_DOCUMENT_BYTES)
     return None if text is None else parse_json(text)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tunebook import api
+from tunebook.core.shortened import counted
 
 __all__ = ["end_interrupted", "left_behind"]
 
@@ -24,17 +25,16 @@ def end_interrupted() -> NoReturn:
 def left_behind(jobs: int, experiment: Path, *, survive: bool) -> str:
     """Returns what happens to the jobs of a run that is interrupted, and how to resume it."""
     where = shlex.quote(str(experiment))
-    noun = "job" if jobs == 1 else "jobs"
+    of_jobs = counted(jobs, "job")
     again = f"  tunebook run {where}      watches them again and submits the rest"
     if not jobs:
         return f"No job is queued or running.\n  tunebook run {where}      resumes the run"
     if survive:
         return (
-            f"{jobs} {noun} continue{'s' if jobs == 1 else ''} without this command.\n"
+            f"{of_jobs} continue{'s' if jobs == 1 else ''} without this command.\n"
             f"  tunebook status {where}   shows them\n{again}\n  tunebook cancel {where}   ends them"
         )
     it = "it" if jobs == 1 else "them"
     return (
-        f"Ending {jobs} {noun}; Ctrl-C again kills {it} at once.\n"
-        f"  tunebook run {where}      runs {it} again, and the rest"
+        f"Ending {of_jobs}; Ctrl-C again kills {it} at once.\n  tunebook run {where}      runs {it} again, and the rest"
     )

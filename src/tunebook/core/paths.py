@@ -38,6 +38,7 @@ __all__ = [
     "STATE_DIRECTORY",
     "SUBMISSIONS",
     "VERIFIED",
+    "absolute_path",
     "checkpoint",
     "evaluation_script",
     "evaluation_stem",
@@ -89,6 +90,11 @@ def expanded(path: str | os.PathLike[str]) -> str:
         return str(Path(path).expanduser())
     except RuntimeError:
         return os.fspath(path)
+
+
+def absolute_path(path: str | os.PathLike[str]) -> Path:
+    """The absolute path with the home directory in place of its ``~``."""
+    return Path(expanded(path)).absolute()
 
 
 def path_problem(path: str) -> tuple[str, str]:

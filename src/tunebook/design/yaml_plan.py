@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from tunebook.core.jobs import Stage
-from tunebook.core.paths import expanded
+from tunebook.core.paths import absolute_path
 from tunebook.core.plan import Model
 from tunebook.design.check import missing_parts
 from tunebook.design.documents import Node, Place, Text, place_of, yaml_document
@@ -74,7 +74,7 @@ def read_yaml_plan(text: str, *, file: str) -> DesignInputs:
     document = yaml_document(text, file=file)
     if not document:
         raise PlanError("the file is empty", file=file, line=1)
-    draft = Draft(here=Path(expanded(file)).absolute().parent)
+    draft = Draft(here=absolute_path(file).parent)
     draft.decide(f"the plan of {file}", "imported by `tunebook import`")
     root = Node({name.replace("-", "_"): nodes[0] for name, nodes in document.items()}, Place(file, 1))
     plan = defaultdict(lambda: Section(root.place), read(draft, root, _SHAPE))

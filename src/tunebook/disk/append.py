@@ -7,8 +7,9 @@ import os
 import stat
 from pathlib import Path
 
-from tunebook.disk.atomic import named, sync_directory
+from tunebook.disk.atomic import named, open_in_folder, sync_directory
 from tunebook.disk.inside import place_inside
+from tunebook.errors import NOT_REGULAR
 
 __all__ = ["append_lines"]
 
@@ -38,11 +39,11 @@ def append_lines(path: Path, lines: bytes, *, within: Path, head: bytes = b"", d
 
 
 def _append(target: str, lines: bytes, *, head: bytes, durable: bool) -> int:
-    handle = _open(target)
+    handle = open_in_folder(target, _FLAGS, 0o666)
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
+            raise OSError(errno.EINVAL, NOT_REGULAR)
         before = b""
         is_new = status.st_size == 0
         if is_new:
@@ -57,14 +58,6 @@ def _append(target: str, lines: bytes, *, head: bytes, durable: bool) -> int:
     if durable and is_new:
         sync_directory(os.path.dirname(target))  # noqa: PTH120
     return status.st_size + len(before)
-
-
-def _open(target: str) -> int:
-    try:
-        return os.open(target, _FLAGS, 0o666)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
-        return os.open(target, _FLAGS, 0o666)
 
 
 def _write_all(handle: int, content: bytes) -> None:

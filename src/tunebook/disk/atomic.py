@@ -12,16 +12,27 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from tunebook.core.paths import PARTS
 from tunebook.disk.inside import place_inside
 from tunebook.disk.this_machine import process_space
 
-__all__ = ["named", "own_host", "part_owner", "part_path", "replaced", "sync_directory", "write_bytes", "write_text"]
+__all__ = [
+    "named",
+    "open_in_folder",
+    "own_host",
+    "part_owner",
+    "part_path",
+    "replaced",
+    "sync_directory",
+    "write_bytes",
+    "write_text",
+]
 
 _COUNTER = itertools.count()
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _PART = re.compile(r"\..*\.(\d+)-\d+@(.*)\.part", re.DOTALL)
 
 
@@ -52,12 +63,33 @@ def write_text(
         OSError: it could not be written; the error names the file.
     """
     content = text.encode("utf-8", "surrogateescape")
-    return _write(path, content, within=within, executable=executable, durable=durable, only_if=only_if)
+    return write_bytes(path, content, within=within, executable=executable, durable=durable, only_if=only_if)
 
 
-def write_bytes(path: Path, content: bytes, *, within: Path | None) -> None:
+def write_bytes(
+    path: Path,
+    content: bytes,
+    *,
+    within: Path | None,
+    executable: bool = False,
+    durable: bool = False,
+    only_if: Callable[[], bool] | None = None,
+) -> bool:
     """Does what :func:`write_text` does, with bytes."""
-    _write(path, content, within=within)
+    if within is not None:
+        target = place_inside(path, within)
+    else:
+        target = os.path.realpath(path) if os.path.islink(path) else os.fspath(path)  # noqa: PTH114
+    replace = partial(_replace, target, content, executable=executable, durable=durable, only_if=only_if)
+    try:
+        try:
+            return replace(part_path(target, within))
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return replace(part_path(target, None))  # a part of the experiment is on another file system
+    except OSError as error:
+        raise named(error, target) from error
 
 
 @contextmanager
@@ -122,32 +154,6 @@ def sync_directory(folder: str) -> None:
             os.close(handle)
 
 
-def _write(
-    path: Path,
-    content: bytes,
-    *,
-    within: Path | None,
-    executable: bool = False,
-    durable: bool = False,
-    only_if: Callable[[], bool] | None = None,
-) -> bool:
-    if within is not None:
-        target = place_inside(path, within)
-    else:
-        target = os.path.realpath(path) if os.path.islink(path) else os.fspath(path)  # noqa: PTH114
-    try:
-        try:
-            temporary = part_path(target, within)
-            return _replace(temporary, target, content, executable=executable, durable=durable, only_if=only_if)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            temporary = part_path(target, None)  # a part of the experiment is on another file system
-            return _replace(temporary, target, content, executable=executable, durable=durable, only_if=only_if)
-    except OSError as error:
-        raise named(error, target) from error
-
-
 def part_path(target: str, within: Path | None) -> str:
     """The temporary file: those of an experiment are in one directory, where a later command finds what was left."""
     folder, name = os.path.split(target)
@@ -170,9 +176,9 @@ def _parts(within: str) -> str:
 
 
 def _replace(
-    temporary: str,
     target: str,
     content: bytes,
+    temporary: str,
     *,
     executable: bool,
     durable: bool,
@@ -202,7 +208,7 @@ def _remove(temporary: str) -> None:
 
 
 def _fill(temporary: str, content: bytes, target: str, *, executable: bool, durable: bool) -> None:
-    handle = _create(temporary, 0o777 if executable else 0o666)
+    handle = open_in_folder(temporary, _FLAGS, 0o777 if executable else 0o666)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -212,10 +218,10 @@ def _fill(temporary: str, content: bytes, target: str, *, executable: bool, dura
             os.fsync(file.fileno())
 
 
-def _create(temporary: str, mode: int) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+def open_in_folder(path: str, flags: int, mode: int) -> int:
+    """Opens a file, and makes its folder where it is missing: nearly always it is there."""
     try:
-        return os.open(temporary, flags, mode)
+        return os.open(path, flags, mode)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(temporary), exist_ok=True)  # noqa: PTH103, PTH120
-        return os.open(temporary, flags, mode)
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+        return os.open(path, flags, mode)

@@ -21,7 +21,7 @@ from tunebook.disk.digests import (
     text_material,
 )
 from tunebook.disk.read import read_bytes
-from tunebook.errors import os_problem
+from tunebook.errors import in_words
 
 __all__ = ["InputReader", "ReadInputs", "texts_digest"]
 
@@ -80,14 +80,14 @@ class InputReader:
         try:
             places = self._places(job, seen)
         except OSError as error:  # the script cannot be read
-            problem, places = _problem(error), (self._root,)
+            problem, places = in_words(error), (self._root,)
         kind = f"text {digest_of(os.fsencode(chr(0).join(places)))[:16]}"
         for path in job.texts:
             try:
                 contents.append(self._text(kind, path, places, seen))
             except OSError as error:
                 contents.append(UNREADABLE)
-                problem = problem or _problem(error)
+                problem = problem or in_words(error)
         return contents, problem
 
     def save(self) -> None:
@@ -173,10 +173,6 @@ def _identity_once(path: str, seen: dict[str, FileIdentity]) -> FileIdentity:
     if path not in seen:
         seen[path] = file_identity(path)
     return seen[path]
-
-
-def _problem(error: OSError) -> str:
-    return str(os_problem(error))
 
 
 def _material(full: str, places: Sequence[str]) -> bytes:

@@ -12,23 +12,23 @@ from tunebook.disk.append import append_lines
 from tunebook.disk.read import open_regular
 from tunebook.disk.schema import head_line, is_head
 
-__all__ = ["LONGEST_LINE", "KeyedDocuments", "read_documents", "whole_lines"]
+__all__ = ["LONGEST_LINE", "KeyedDocuments", "read_documents"]
 
 LONGEST_LINE = 1 << 24
 """The bytes of a line that is read; a longer one is no document of tunebook's."""
 
 
-def whole_lines(stream: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[tuple[int, bytes]]:
+def _whole_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Yields each line with its place, without its end; lines that are longer are left out."""
     place = stream.tell()
-    while piece := stream.readline(longest):
+    while piece := stream.readline(LONGEST_LINE):
         start = place
         place += len(piece)
-        if piece.endswith(b"\n") or len(piece) < longest:
+        if piece.endswith(b"\n") or len(piece) < LONGEST_LINE:
             yield start, piece.removesuffix(b"\n")
             continue
         while piece and not piece.endswith(b"\n"):
-            piece = stream.readline(longest)
+            piece = stream.readline(LONGEST_LINE)
             place += len(piece)
 
 
@@ -41,7 +41,7 @@ def read_documents(path: Path) -> Iterator[Any]:
 def _placed_documents(path: Path) -> Iterator[tuple[int, Any]]:
     try:
         with open_regular(path) as stream:
-            for place, line in whole_lines(stream):
+            for place, line in _whole_lines(stream):
                 try:
                     document = parse_json(line)
                 except ValueError:

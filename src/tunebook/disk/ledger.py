@@ -18,7 +18,7 @@ from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import LEDGER
 from tunebook.disk.append import append_lines
 from tunebook.disk.read import open_regular
-from tunebook.disk.schema import head_line, is_head_line
+from tunebook.disk.schema import head_line, is_head
 
 __all__ = ["INTERRUPTED", "Event", "EventKind", "Ledger", "LedgerEntry", "LedgerReader", "read_ledger", "record"]
 
@@ -229,10 +229,11 @@ class LedgerReader:
             self._is_inside_line = True
 
     def _fold(self, line: bytes) -> None:
-        if is_head_line(line, _FORMAT, LEDGER):
+        document = _document(line)
+        if is_head(document, _FORMAT, LEDGER):
             return
         self._lines += 1
-        event = _event(line)
+        event = _event(document)
         if event is None:
             self._unreadable += bool(line.strip())
             return
@@ -254,9 +255,16 @@ class LedgerReader:
         self._submissions[event.tag] = LedgerEntry(self._lines, event, event.time, cancelled, interruptions)
 
 
-def _event(line: bytes) -> Event | None:
+def _document(line: bytes) -> Any:
+    """A line's document; ``None`` for a line that has none."""
     try:
-        document = parse_json(line.decode())
+        return parse_json(line.decode())
+    except ValueError:
+        return None
+
+
+def _event(document: Any) -> Event | None:
+    try:
         texts = {}
         for key, value in document.items():
             if key in _TEXTS:

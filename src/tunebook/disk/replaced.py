@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tunebook.core.paths import LAST_GOOD_PLAN, REPLACED_PLANS
 from tunebook.disk.inside import place_inside
-from tunebook.disk.read import read_text
+from tunebook.disk.read import read_bytes
 from tunebook.disk.versions import Mark, Version, copy_attributes, digest_of, look, mark_of
 
 __all__ = ["Entry", "ReplacedPlans"]
@@ -154,7 +154,7 @@ class ReplacedPlans:
 
     def save_good(self, version: Version) -> None:
         """Keeps a copy of a plan that is whole."""
-        if self.last_good.is_file() and read_text(self.last_good) == version.content.decode("utf-8", "surrogateescape"):
+        if self.last_good.is_file() and read_bytes(self.last_good) == version.content:
             return
         self._copy(version).rename(self.last_good)
 

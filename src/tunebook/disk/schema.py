@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tunebook.core.json_text import parse_json
 from tunebook.errors import NewerFormatError
 
-__all__ = ["head_line", "is_head", "is_head_line", "refuse_newer"]
+__all__ = ["head_line", "is_head", "refuse_newer"]
 
 _KEY = "format"
-_START = f'{{"{_KEY}"'.encode()
 
 
 def refuse_newer(version: Any, known: int, file: str) -> None:
@@ -40,14 +38,3 @@ def is_head(document: Any, known: int, file: str) -> bool:
         return False
     refuse_newer(document[_KEY], known, file)
     return True
-
-
-def is_head_line(line: bytes, known: int, file: str) -> bool:
-    """Does what :func:`is_head` does, with a line that was not parsed."""
-    if not line.startswith(_START):
-        return False
-    try:
-        document = parse_json(line)
-    except ValueError:
-        return False
-    return is_head(document, known, file)

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tunebook.disk.atomic import write_text
+from tunebook.disk.atomic import write_bytes
 from tunebook.disk.exchange import exchange, move_new
 from tunebook.disk.interrupts import deferred
 from tunebook.disk.versions import Mark, Version, look, mark_of
@@ -127,8 +127,9 @@ def _replace(entry: Path, target: Path, expected: Version) -> bool:
             raise
     else:
         return True
-    text = entry.read_bytes().decode("utf-8", "surrogateescape")
-    is_written = write_text(target, text, within=None, durable=True, only_if=lambda: _is(target, expected))
+    is_written = write_bytes(
+        target, entry.read_bytes(), within=None, durable=True, only_if=lambda: _is(target, expected)
+    )
     if is_written:
         entry.unlink()
     return is_written

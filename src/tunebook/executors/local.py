@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tunebook.core.jobs import LOST, RESTARTED, Job, JobState, JobStatus
 from tunebook.disk.program import start_detached
-from tunebook.errors import ExecutorError, QueueFullError, ToolError, os_problem
+from tunebook.errors import ExecutorError, QueueFullError, ToolError, in_words, os_problem
 from tunebook.executors import processes
 from tunebook.executors.base import Batch, ExecutorOptions, Intake, Submission, Submitted
 from tunebook.executors.environment import TAG, job_environment
@@ -152,10 +152,8 @@ class LocalExecutor:
         env = self._environment(job_environment(start.tag, resume=resume), gpus, output, shares_cores=shares_cores)
         try:
             child = start_detached(["bash", str(start.script)], cwd=start.directory, env=env, output=output)
-        except ToolError as error:
-            raise ExecutorError(f"{start.name} cannot be started: {error}") from error
-        except OSError as error:
-            raise ExecutorError(f"{start.name} cannot be started: {os_problem(error)}") from error
+        except (ToolError, OSError) as error:
+            raise ExecutorError(f"{start.name} cannot be started: {in_words(error)}") from error
         job_id = processes.write_id(child.pid)
         self._children[job_id] = child
         self._tags[job_id] = start.tag

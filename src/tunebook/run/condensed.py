@@ -10,16 +10,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tunebook.core.jobs import JobState, Stage
+from tunebook.core.jobs import JobState, Stage, count_states
 from tunebook.core.shortened import counted, named
 from tunebook.run.report import JobReport
 
 __all__ = [
+    "COUNTED",
     "Condensed",
     "JobGroup",
     "condense",
     "group_jobs",
-    "in_words",
     "needs_attention",
     "stage_counts",
     "state_counts",
@@ -27,7 +27,8 @@ __all__ = [
 
 _ORDER = (JobState.FAILED, JobState.UNKNOWN, JobState.RUNNING, JobState.PENDING, JobState.COMPLETED)
 """What a person should see first."""
-_COUNTED = (JobState.COMPLETED, JobState.FAILED, JobState.UNKNOWN, JobState.RUNNING, JobState.PENDING)
+COUNTED = (JobState.COMPLETED, JobState.FAILED, JobState.UNKNOWN, JobState.RUNNING, JobState.PENDING)
+"""The order of counts."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,7 @@ def state_counts(jobs: Iterable[JobReport]) -> dict[Stage, Counter[JobState]]:
 def stage_counts(jobs: Iterable[JobReport]) -> Iterator[str]:
     """Yields ``1,000 trainings: 950 completed, 3 failed, 47 pending`` for each stage."""
     for stage, counts in state_counts(jobs).items():
-        yield f"{counted(counts.total(), stage.noun)}: {in_words(counts)}"
-
-
-def in_words(counts: Counter[JobState]) -> str:
-    """``950 completed, 3 failed``."""
-    return ", ".join(f"{counts[state]:,} {state.value}" for state in _COUNTED if counts[state])
+        yield f"{counted(counts.total(), stage.noun)}: {count_states(counts.elements(), COUNTED)}"
 
 
 def needs_attention(job: JobReport) -> bool:
@@ -108,7 +104,7 @@ def condense(jobs: Sequence[JobReport], space: int) -> Condensed:
     hidden = Counter(job.state for job in urgent)
     hidden.subtract(job.state for job in rows)
     hidden.subtract(job.state for group in shown for job in group.jobs)
-    return Condensed(counts, tuple(rows), tuple(shown), in_words(+hidden))
+    return Condensed(counts, tuple(rows), tuple(shown), count_states(hidden.elements(), COUNTED))
 
 
 def group_jobs(jobs: Iterable[JobReport]) -> list[JobGroup]:

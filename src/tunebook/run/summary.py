@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tunebook.core.jobs import JobState, Stage
+from tunebook.core.jobs import JobState, Stage, count_states
 from tunebook.core.markdown import escape_cell, table_row
 from tunebook.core.paths import RUN_LOG, tool_log
 from tunebook.core.shortened import counted, first_lines
 from tunebook.core.units import spoken_duration
 from tunebook.errors import ExitCode
-from tunebook.run.condensed import group_jobs, in_words, needs_attention
+from tunebook.run.condensed import COUNTED, group_jobs, needs_attention
 from tunebook.run.failures import OUT_OF_GPU_MEMORY
 from tunebook.run.report import JobReport, RunReport
 
@@ -57,7 +56,7 @@ def _stage(stage: Stage, jobs: Sequence[JobReport], most_rows: int | None) -> It
     if most_rows is None or len(jobs) <= most_rows:
         yield from (_completed(jobs, stage.noun), "", *_table(stage, jobs), "")
         return
-    others = in_words(Counter(job.state for job in jobs if job.state is not JobState.COMPLETED))
+    others = count_states((job.state for job in jobs if job.state is not JobState.COMPLETED), COUNTED)
     yield ", ".join(filter(None, (_completed(jobs, stage.noun), others)))
     yield ""
     urgent = [job for job in jobs if needs_attention(job)]

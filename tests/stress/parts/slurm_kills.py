@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from stress.part import Outcome, Part, Setting
-from support.bash_jobs import Experiment, experiment_at, wait_until
+from support.bash_jobs import Experiment, experiment_at, states, wait_until
 from support.patience import HANG_S
 from support.slurm_cluster import Cluster, cluster_at, empty_queue, why_not
-from support.slurm_runs import run, start_slurm_monitor, states
+from support.slurm_runs import run, start_slurm_monitor
 from tunebook.core.paths import RUN_LOG
 from tunebook.disk.ledger import LedgerReader
 
