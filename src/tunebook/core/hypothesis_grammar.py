@@ -33,7 +33,6 @@ class HypothesisError(ValueError):
 
 _NAME = re.compile(r"\*\*(?P<bold>[^*]+)\*\*\s*:?\s+|(?P<plain>[^:`<>=≠≈*]{1,60}?):\s+")
 _DASH = re.compile(r"(?<!\s)\s+(?:—|–|--|-)\s+(?=\S)")
-_PARENTHESIS = re.compile(r"[()]")
 _SEPARATOR = re.compile(r",|\sand\s")
 _CODE = re.compile(r"`[^`]*`")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["number", "plain_number", "whole_number", "without_equal"]
+__all__ = ["digits", "number", "plain_number", "whole_number", "without_equal"]
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _POWER = re.compile(
@@ -41,6 +41,11 @@ def whole_number(text: str) -> int | None:
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
     return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII) else None
+
+
+def digits(text: str) -> int | None:
+    """The number of a text that is nothing but its digits; ``None`` for other texts."""
+    return whole_number(text) if text.isdecimal() else None
 
 
 def number(text: str) -> float | int | None:

@@ -194,8 +194,9 @@ class ParameterTable:
         return {parameter.short: parameter for parameter in self.rows if parameter.short}
 
     @cached_property
-    def _deciding(self) -> tuple[Parameter, ...]:
-        return tuple(parameter for parameter in self.rows if parameter.trains_adapters is not None)
+    def _deciding(self) -> tuple[tuple[Parameter, Callable[[Value], bool | None]], ...]:
+        pairs = [(parameter, parameter.trains_adapters) for parameter in self.rows]
+        return tuple((parameter, decide) for parameter, decide in pairs if decide is not None)
 
     def get(self, key: str) -> Parameter | None:
         """The parameter with this key, if there is one."""
@@ -232,11 +233,10 @@ class ParameterTable:
 
     def trains_adapters(self, values: Mapping[str, Value]) -> bool | None:
         """Whether these values train adapters; ``None`` where they leave it to whether there is a LoRA rank."""
-        for parameter in self._deciding:
-            if parameter.trains_adapters is not None:
-                decision = parameter.trains_adapters(values.get(parameter.key, parameter.default))
-                if decision is not None:
-                    return decision
+        for parameter, decide in self._deciding:
+            decision = decide(values.get(parameter.key, parameter.default))
+            if decision is not None:
+                return decision
         return None
 
     def with_rows(self, rows: Iterable[Parameter]) -> ParameterTable:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.hypothesis_grammar import HypothesisError, parse_hypothesis
-from tunebook.core.numbers import whole_number
+from tunebook.core.numbers import digits
 from tunebook.core.parameters import FLAG_WORDS, suggestion
 from tunebook.core.paths import expanded
 from tunebook.core.plan import Model
@@ -153,8 +153,8 @@ def _text(_reader: _Reader, node: Node) -> Text:
 def _number(_reader: _Reader, node: Node) -> Number:
     """A whole number."""
     text = node.one_text()
-    number = whole_number(text)
-    if number is None or not text.isdecimal():
+    number = digits(text)
+    if number is None:
         raise UsageError([node.place.problem(f"`{text}` must be a whole number of at most 18 digits")])
     return Number(number, node.place)
 

@@ -80,11 +80,12 @@ class _Session:
 def with_edited_files(context: Context, tools: Sequence[Tool], manifest: Manifest) -> Context:
     """The context with the editable files that a person has edited."""
     edited: dict[str, str] = {}
+    read = reader_of(context.experiment)
     for tool in tools:
         for run in tool.runs(context.plan):
             for name in tool.editable:
                 path = f"{context.directories[run.name]}/{name}"
-                text = read_text(f"{context.experiment}/{path}")
+                text = read(path)
                 if text is not None and is_edited(text, manifest.generated.get(path, ())):
                     edited[path] = text
     return replace(context, edited=edited)
@@ -211,7 +212,7 @@ def _finish(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
         if options.prune:
             pruned = prune(experiment, lost, generated, blueprint.paths)
             log_prune(journal, lost, pruned.removed)
-        _record(session, blueprint, reports, (*pruned.removed, *pruned.missing))
+        _record(session, blueprint, reports, pruned.gone)
     return ScaffoldReport(
         experiment=experiment,
         name=session.context.plan.name,

@@ -13,6 +13,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import VERIFIED
 from tunebook.disk.atomic import write_text
 from tunebook.disk.read import read_json
@@ -83,5 +84,5 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
             str(tool): {str(run): str(digest) for run, digest in runs.items()}
             for tool, runs in document["runs"].items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *UNFIT):
         return {}

@@ -116,11 +116,11 @@ class Pruned:
 
     Attributes:
         removed: those that pruning removed.
-        missing: those that were missing already: an interrupted pruning had removed them, or a person.
+        gone: those and the ones that were missing already: an interrupted pruning had removed them, or a person.
     """
 
     removed: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 def prune(
@@ -135,10 +135,10 @@ def prune(
         folder, name = os.path.split(f"{experiment}/{step.path}")
         os.unlink(f"{place_inside(folder, experiment)}/{name}")  # noqa: PTH108
         removed.append(step.path)
-    missing = [path for path in generated if path not in wanted and not os.path.lexists(f"{experiment}/{path}")]
-    for path in missing:
+    gone = [path for path in generated if path not in wanted and not os.path.lexists(f"{experiment}/{path}")]
+    for path in gone:
         _remove_empty(experiment, PurePosixPath(path).parent)
-    return Pruned(tuple(removed), tuple(path for path in missing if path not in removed))
+    return Pruned(tuple(removed), tuple(gone))
 
 
 def _holds_results(experiment: Path, path: str, lost: Sequence[Step], tops: set[str]) -> bool:

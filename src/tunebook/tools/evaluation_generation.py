@@ -53,6 +53,10 @@ class Generation:
 
 def planned_generation(plan: Plan) -> Generation:
     """The settings of every evaluation of a plan."""
+    return plan.memo.once("generation", lambda: _generation(plan))
+
+
+def _generation(plan: Plan) -> Generation:
     settings = evaluation_settings(plan)
     temperature = settings["eval_temperature"]
     return Generation(

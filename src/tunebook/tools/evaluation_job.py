@@ -56,8 +56,7 @@ class PlannedEvaluation:
     @property
     def task(self) -> EvaluationTask:
         """The row of the tasks table."""
-        plan = self.context.plan
-        return plan.memo.once("tasks", lambda: {task.name: task for task in reversed(plan.tasks)})[self.evaluation.task]
+        return self.context.plan.task_named(self.evaluation.task)
 
     @cached_property
     def model(self) -> EvaluatedModel:
@@ -67,8 +66,7 @@ class PlannedEvaluation:
     @cached_property
     def generation(self) -> Generation:
         """How it generates answers."""
-        plan = self.context.plan
-        return plan.memo.once("generation", lambda: planned_generation(plan))
+        return planned_generation(self.context.plan)
 
     @property
     def model_name(self) -> str:

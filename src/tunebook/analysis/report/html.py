@@ -28,6 +28,7 @@ from tunebook.analysis.destination import Destination
 from tunebook.analysis.formatting import significance_mark
 from tunebook.analysis.report.content import CODE, Block, Content, Table
 from tunebook.analysis.report.library import library
+from tunebook.core.encoding import readable
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -38,7 +39,6 @@ _SCRIPTS = ("tables.js", "samples.js", "charts.js")
 _SVG_ROWS = 3_000  # with more, a canvas is quicker
 _MOST_ROWS = 60  # of tables that cannot be filtered
 _MOST_SAMPLES = 30  # of a kind; thousands would make the page slow
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _IN_SCRIPT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
@@ -74,7 +74,7 @@ def report_html(content: Content, *, refresh_s: int | None = None, destination: 
         script=Markup(script),  # noqa: S704
         style=Markup(style),  # noqa: S704
     )
-    return _LONE_SURROGATE.sub("\ufffd", page)  # of JSON: they have no bytes in UTF-8
+    return readable(page)  # of JSON: they have no bytes in UTF-8
 
 
 @dataclass(frozen=True)

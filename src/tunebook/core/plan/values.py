@@ -222,6 +222,10 @@ class Plan:
     def _models_by_name(self) -> Mapping[str, Model]:
         return {model.name: model for model in reversed(self.models)}
 
+    @cached_property
+    def _tasks_by_name(self) -> Mapping[str, EvaluationTask]:
+        return {task.name: task for task in reversed(self.tasks)}
+
     @property
     def dataset_path(self) -> str:
         """The path of the plan's data set; empty if the plan names none."""
@@ -230,6 +234,10 @@ class Plan:
     def model_of(self, run: Run) -> Model | None:
         """The run's model; ``None`` if ``### Models`` does not list it."""
         return self._models_by_name.get(run.model)
+
+    def task_named(self, name: str) -> EvaluationTask:
+        """The row of the tasks table that an evaluation names; checking the plan refuses other names."""
+        return self._tasks_by_name[name]
 
     def tool_of(self, task: EvaluationTask) -> str:
         """The evaluation tool of a task, in lower case: the one that its row names, otherwise the plan's first."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import struct
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from tunebook.disk.read import open_regular
 
-__all__ = ["MOST_JSON_BYTES", "MOST_SAMPLE_BYTES", "check_bounds", "check_member"]
+__all__ = ["MOST_JSON_BYTES", "MOST_SAMPLE_BYTES", "check_bounds", "read_member"]
 
 MOST_JSON_BYTES = 1 << 27
 """The bytes of a log that is one JSON document, which is read whole."""
@@ -50,10 +51,10 @@ def check_bounds(log: Path) -> None:
             journal = 0
             for member in members:
                 if member.filename in _MOST_MEMBER_BYTES:
-                    check_member(archive, member, most=_MOST_MEMBER_BYTES[member.filename])
+                    _check_member(archive, member, most=_MOST_MEMBER_BYTES[member.filename])
                 elif member.filename.startswith(_JOURNAL):
                     _check_number(member.filename, len(members))
-                    journal += check_member(archive, member, most=_MOST_JOURNAL_BYTES - journal)
+                    journal += _check_member(archive, member, most=_MOST_JOURNAL_BYTES - journal)
     except (zipfile.BadZipFile, NotImplementedError):
         return  # inspect-ai says what is wrong with it
 
@@ -65,31 +66,38 @@ def _check_number(name: str, most: int) -> None:
         raise ValueError(f"its `{name:.100}` has a number that is higher than the number of its files")
 
 
-def check_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, most: int) -> int:
-    """Returns the size of a file in the archive, unpacked; the size that the archive gives may be wrong.
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, most: int) -> bytes:
+    """Returns a file in the archive, unpacked.
+
+    Raises:
+        ValueError: it is longer; the size that the archive gives may be wrong.
+    """
+    return b"".join(_pieces(archive, member, most))
+
+
+def _check_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, most: int) -> int:
+    """Returns the size of a file in the archive, unpacked.
 
     Raises:
         ValueError: it is longer.
     """
-    size = member.file_size
-    if size <= most:
-        size = _unpacked_size(archive, member, most)
-    if size > most:
-        raise ValueError(f"its `{member.filename}` has more than {most:,} bytes, and an analysis reads no more")
-    return size
+    return sum(map(len, _pieces(archive, member, most)))
 
 
-def _unpacked_size(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> int:
+def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> Iterator[bytes]:
     """Unpacks it piece by piece, as far as the bound."""
     stated, total = member.file_size, 0
     member.file_size = most + 2 * _CHUNK  # otherwise reading ends at the stated size, at which inspect-ai does not stop
     try:
-        with archive.open(member) as stream:
-            while total <= most and (chunk := stream.read(_CHUNK)):
-                total += len(chunk)
+        if stated <= most:
+            with archive.open(member) as stream:
+                while total <= most and (piece := stream.read(_CHUNK)):
+                    total += len(piece)
+                    yield piece
     finally:
         member.file_size = stated
-    return total
+    if max(stated, total) > most:
+        raise ValueError(f"its `{member.filename}` has more than {most:,} bytes, and an analysis reads no more")
 
 
 def _directory_size(log: Path) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tunebook.core.json_text import parse_json
 from tunebook.disk.read import read_json
-from tunebook.tools.inspect.log_bounds import MOST_JSON_BYTES, MOST_SAMPLE_BYTES, check_member
+from tunebook.tools.inspect.log_bounds import MOST_JSON_BYTES, MOST_SAMPLE_BYTES, read_member
 
 __all__ = ["completions"]
 
@@ -33,8 +33,7 @@ def _in_archive(log: Path) -> Iterator[Mapping[str, Any]]:
     with zipfile.ZipFile(log) as archive:
         for member in archive.infolist():
             if member.filename.startswith(_SAMPLES):
-                check_member(archive, member, most=MOST_SAMPLE_BYTES)
-                yield parse_json(archive.read(member))
+                yield parse_json(read_member(archive, member, most=MOST_SAMPLE_BYTES))
 
 
 def _in_json(log: Path) -> Iterator[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from tunebook.core.json_text import parse_json
-from tunebook.core.numbers import whole_number
+from tunebook.core.numbers import digits
 from tunebook.tools.inspect.log_completions import completions
 from tunebook.tools.inspect.log_headers import first_line, open_log, quiet_inspect
 from tunebook.tools.inspect.log_reductions import reduced_samples
@@ -197,7 +197,7 @@ def _cut(rows: Sequence[_Row], limit: int | None) -> tuple[bool, ...]:
 
 
 def _id_key(text: str) -> tuple[int, int, str]:
-    number = whole_number(text)
-    if number is not None and text.isdecimal():
+    number = digits(text)
+    if number is not None:
         return 0, number, ""
     return 1, 0, text

@@ -268,7 +268,7 @@ def served_request(context: Context, run: Run, evaluation: Evaluation) -> str:
     request: dict[str, Any] = {"seed": planned_generation(context.plan).seed}
     prepared = context.prepared.get(run.name)
     if evaluation.epoch is not None and prepared is not None:
-        task = next(task for task in context.plan.tasks if task.name == evaluation.task)
+        task = context.plan.task_named(evaluation.task)
         data = EvaluationData(context, run, task)
         system_prompt, prompt = data.prompts()
         request["training"] = {

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from tunebook.core.json_text import parse_json
-from tunebook.core.numbers import whole_number
+from tunebook.core.numbers import digits, whole_number
 from tunebook.disk.read import open_regular, read_json
 from tunebook.tools.lm_eval.log_metrics import logged_directions, logged_metrics, measure_name
 from tunebook.tools.results import LogHeader, Samples
@@ -212,7 +212,7 @@ def _number(value: Any) -> float | None:
 def _id_key(name: str) -> tuple[str, int, str]:
     """Orders by task, and by number where ids are numbers."""
     task, _, number = name.rpartition("/")
-    whole = whole_number(number)
-    if whole is not None and number.isdecimal():
+    whole = digits(number)
+    if whole is not None:
         return task, whole, ""
     return task, -1, number
