@@ -39,18 +39,24 @@ class Cost:
 
 
 def measured(command: Sequence[str | Path], cwd: Path | None = None, *, codes: frozenset[int] = frozenset({0})) -> Cost:
-    """Runs a command whose exit code must be one of these."""
+    """Runs a command whose exit code must be one of these.
+
+    Raises:
+        SystemExit: it had another one; with the last line of what it said.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(_COMPILED)
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        list(map(str, command)), cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    wall_s = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in codes:
-        raise SystemExit(f"{' '.join(map(str, command))} ended with exit code {process.returncode}")
+    words = list(map(str, command))
+    with tempfile.TemporaryFile() as said:
+        started = time.perf_counter()
+        process = subprocess.Popen(words, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in codes:
+            said.seek(0)
+            last = said.read().decode(errors="replace").strip().split("\n")[-1]
+            raise SystemExit(f"{' '.join(words)} ended with exit code {process.returncode}: {last}")
     return Cost(used.ru_utime + used.ru_stime, wall_s, used.ru_maxrss / 1024)
 
 

@@ -20,7 +20,7 @@ GRAMMAR = "`SIDE > SIDE`, `SIDE < SIDE`, `SIDE ≠ SIDE`, or `SIDE = SIDE within
 
 
 class HypothesisError(ValueError):
-    """A text is no hypothesis.
+    """A text that is not a hypothesis.
 
     Attributes:
         hint: what to write instead.

@@ -68,7 +68,7 @@ _state = _State()
 def _handle(number: int, _frame: FrameType | None) -> None:
     is_again = _state.is_ending and number == _state.first == signal.SIGHUP
     if is_again:
-        return  # a terminal is closed once, but the kernel, the shell and a failed write all tell it
+        return  # a terminal closes once, but the kernel, the shell and a failed write each report it
     _state.first = _state.first or number
     if _state.deferrals or _is_held():
         _state.waiting = number

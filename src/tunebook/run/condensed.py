@@ -84,7 +84,7 @@ def stage_counts(jobs: Iterable[JobReport]) -> Iterator[str]:
 
 
 def needs_attention(job: JobReport) -> bool:
-    """Whether it failed, runs, ended nobody knows how, or is blocked; a job in a queue, and one to come, is not."""
+    """Whether it failed, runs or is blocked, or its end is unknown; a job that waits in a queue needs none."""
     if job.state is JobState.PENDING:
         return bool(job.reason) and not job.in_flight
     return job.state is not JobState.COMPLETED

@@ -47,7 +47,7 @@ def report_html(content: Content, *, refresh_s: int | None = None, destination: 
 
     Args:
         refresh_s: after how many seconds an unfinished experiment's page loads itself again; ``None`` for never.
-        destination: its memory keeps Vega's scripts; ``None`` to make them anew.
+        destination: its memory keeps Vega's scripts; ``None`` to make them again.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup

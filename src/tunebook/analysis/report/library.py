@@ -17,7 +17,7 @@ def library(destination: Destination | None = None) -> str:
     """Vega, Vega-Lite and Vega-Embed in one script, with their names to themselves.
 
     Args:
-        destination: its memory keeps the script; ``None`` to make it anew.
+        destination: its memory keeps the script; ``None`` to make it again.
     """
     if destination is None:
         return _bundle()
