@@ -16,7 +16,6 @@ from tunebook.core.paths import PLAN_FILE, SCAFFOLD_LOG, expanded
 from tunebook.core.plan import Run
 from tunebook.disk.lock import Held, exclusive
 from tunebook.disk.log import Log
-from tunebook.disk.manifest import rescue_manifest
 from tunebook.errors import PlanError, Problem, UsageError
 from tunebook.scaffold.log import log_discovery, log_problems, log_tools
 from tunebook.scaffold.orchestrate import Options as ScaffoldOptions
@@ -56,14 +55,13 @@ def scaffold(
     journal = Log(None if options.dry_run else experiment / SCAFFOLD_LOG, clock)
     lock = nullcontext(Held()) if options.dry_run else exclusive(experiment, "scaffold")
     with lock as held:
-        notices = [held.warning]
-        if not options.dry_run:
-            notices.append(rescue_manifest(experiment))
         loaded = load(experiment)
         if options.tool is not None:
             loaded.refuse_unused(options.tool)
         report = _scaffold_loaded(experiment, loaded, options, journal, clock)
-        return replace(report, warnings=(*map(Problem, filter(None, notices)), *report.warnings))
+        if held.warning:
+            report = replace(report, warnings=(Problem(held.warning), *report.warnings))
+        return report
 
 
 def _scaffold_loaded(
@@ -78,7 +76,7 @@ def _scaffold_loaded(
     report = orchestrate(context, loaded.tools, options, clock)
     if not options.dry_run:
         write_data_record(context)
-    warnings = list(findings.warnings)
+    warnings = [*report.warnings, *findings.warnings]
     for part in report.parts:
         warnings += part.warnings
     return replace(report, warnings=tuple(warnings))

@@ -27,7 +27,7 @@ __all__ = [
     "is_edited",
     "read_manifest",
     "refuse_lost",
-    "rescue_manifest",
+    "rescued_manifest",
     "write_manifest",
 ]
 
@@ -78,23 +78,23 @@ def _damage(text: str, error: Exception) -> str:
     return "has another form than tunebook writes"
 
 
-def rescue_manifest(experiment: Path) -> str:
-    """Moves a manifest that cannot be read aside, so that scaffolding makes it again; says so, or nothing.
+def rescued_manifest(experiment: Path) -> tuple[Manifest, str]:
+    """Reads the manifest; moves one that cannot be read aside, so that scaffolding makes it again, and says so.
 
     Raises:
         NewerFormatError: a newer tunebook wrote it.
     """
     try:
-        read_manifest(experiment)
+        return read_manifest(experiment), ""
     except DamagedError:
         path = Path(place_inside(experiment / MANIFEST, experiment))
         kept = original_of(path)
         path.rename(kept)
-        return (
+        notice = (
             f"{MANIFEST} could not be read and is kept as {kept.name}; it was made again: files that are as the plan "
             "asks for count as generated, and all others as edited"
         )
-    return ""
+        return Manifest(), notice
 
 
 def refuse_lost(experiment: Path) -> None:

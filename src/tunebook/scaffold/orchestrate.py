@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from tunebook.core.jobs import Job, Stage
 from tunebook.core.paths import SCAFFOLD_LOG, evaluation_script
 from tunebook.disk.log import Log
-from tunebook.disk.manifest import Manifest, is_edited, read_manifest, write_manifest
+from tunebook.disk.manifest import Manifest, is_edited, read_manifest, rescued_manifest, write_manifest
 from tunebook.disk.read import read_text
 from tunebook.errors import Problem, TunebookError, UsageError, os_problem
 from tunebook.scaffold.blueprint import Blueprint, Part, build_blueprint
@@ -99,7 +99,10 @@ def scaffold(
     Raises:
         UsageError: no run has one of the selected names.
     """
-    manifest = read_manifest(context.experiment)
+    if options.dry_run:
+        manifest, notice = read_manifest(context.experiment), ""
+    else:
+        manifest, notice = rescued_manifest(context.experiment)
     if not options.overwrite:
         context = with_edited_files(context, tools, manifest)
     session = _Session(context, options, manifest, VerifiedRuns(context.experiment), clock)
@@ -113,6 +116,8 @@ def scaffold(
             log_part(journal, session.log(report.log), report)
             reports.append(report)
     whole = _finish(session, blueprint, reports, journal)
+    if notice:
+        whole = replace(whole, warnings=(Problem(notice),))
     if not options.dry_run:
         whole = replace(whole, validation=validate(context.experiment, reports))
         log_validation(journal, whole)
