@@ -279,7 +279,7 @@ def test_a_script_that_was_started_but_cannot_be_watched_is_ended(
     with executor() as here:
         with monkeypatch.context() as patched:
             patched.setattr(processes, "write_id", unseen)
-            with pytest.raises(ExecutorError, match="started and ended at once: .*too many open files"):
+            with pytest.raises(ExecutorError, match=r"started and ended at once: .*too many open files"):
                 start(here, experiment, experiment.training("rank8", "sleep 60"))
         assert not psutil.pid_exists(started[0])
         assert not processes.member_processes({TAG})
