@@ -18,6 +18,7 @@ from tunebook.core.site import Environment
 from tunebook.core.site_reading import parse_site
 from tunebook.errors import ExitCode
 from tunebook.site.probe import probe
+from tunebook.tools.runtime.installing import install_into
 
 TUNEBOOK = str(Path(sys.executable).with_name("tunebook"))
 SACCTMGR = """\
@@ -152,7 +153,8 @@ def test_the_environments_are_started_as_a_job_would(alone: Path, make_venv: Cal
     assert report.exit_code is ExitCode.WRONG_PLAN
     messages = [(problem.line, problem.message.partition(": ")[2], problem.hint) for problem in report.errors]
     missing = f"venv:{empty} cannot import torchtune: ModuleNotFoundError: No module named 'torchtune'"
-    assert (1, missing, "in this environment: pip install 'tunebook[torchtune]' or 'tunebook[trl]'") in messages
+    install = install_into("tunebook[torchtune]", "tunebook[trl]")
+    assert (1, missing, f"in this environment: {install}") in messages
     assert all(line == 1 for line, _, _ in messages)
     assert any(note.startswith(f"evaluation: venv:{sys.prefix} imports inspect_ai 0.") for note in report.notes)
 
