@@ -38,7 +38,7 @@ class DoctorOptions:
         timeout_s: the longest that one program, one environment or one file system may take to answer.
     """
 
-    timeout_s: float = 60.0
+    timeout_s: float = 120.0
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
         *,
         timeout_s: Annotated[
             float, typer.Option("--timeout", min=1, metavar="SECONDS", help="The longest that one answer may take.")
-        ] = 60.0,
+        ] = 120.0,
         as_json: Json = False,
     ) -> None:
         """Examine versions, scheduler, disk and the jobs' environments, and say what to do about each problem.
