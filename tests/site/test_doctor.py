@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,9 @@ from tunebook.site.doctor.scheduler import diagnose_scheduler
 from tunebook.site.doctor.shell import diagnose_shell
 from tunebook.site.environments import Use, uses_of_site
 from tunebook.site.machine import Surroundings
+from tunebook.site.probe import Probed
 from tunebook.tools.base import Package
+from tunebook.tools.fitting import Installed, fit_of
 
 OK, WARNING = Condition.OK, Condition.WARNING
 PROBLEM, NOT_CHECKED = Condition.PROBLEM, Condition.NOT_CHECKED
@@ -196,6 +199,14 @@ def test_versions_that_do_not_fit_together_are_problems(alone: Path, make_venv: 
     assert "in this environment: pip install 'torchao<0.12,>=0.9'" in hints
 
 
+def test_versions_of_an_environment_that_no_job_gets_are_warnings() -> None:
+    packages = {"no-such": Installed("1.0", ("absent>2",))}
+    probed = Probed("python", versions={"no_such": "1.0"}, packages=packages, python_version="3.11.2")
+    fit = fit_of(Package("no_such", "no-such", "tunebook[lm-eval]"), probed.packages, probed.python_version)
+    assert "torch is missing" in [error.message for error in fit.errors]
+    assert [warning.message for warning in fit.warnings] == ["no-such requires absent>2, but absent is missing"]
+
+
 def test_another_tunebook_in_the_environment_is_reported(alone: Path, make_venv: Callable[[str], Path]) -> None:
     venv = make_venv("venv")
     add_package(venv, "tunebook", "0.0.1")
@@ -283,7 +294,7 @@ def test_a_file_system_without_locks_is_seen(tmp_path: Path, monkeypatch: pytest
     ],
 )
 def test_space_files_and_locks_are_judged(
-    place: dict[str, int], condition: Condition, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: dict[str, Any], condition: Condition, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual = Place(str(tmp_path), "nfs4", "server:/home", "/home", 1000 * 2**30, 2000 * 2**30, 10**6)
     monkeypatch.setattr(disks, "_look", lambda *_: (replace(usual, **place), ""))
@@ -321,6 +332,14 @@ def test_a_quota_is_asked_for_once_per_file_system(tmp_path: Path, monkeypatch: 
     assert [message.partition(" is ")[2] for message in of(WARNING, found)] == [
         "nearly used up: 90,000 of 100,000 files"
     ]
+
+
+def test_a_quota_that_cannot_be_asked_for_is_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "quota", "echo 'quota: error while getting quota from server: timed out' >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    (message,) = of(NOT_CHECKED, diagnose_disks(tmp_path, Site(), timeout_s=60))
+    assert message.endswith(": `quota` failed: quota: error while getting quota from server: timed out")
 
 
 def test_variables_that_jobs_inherit_are_judged() -> None:

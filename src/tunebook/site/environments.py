@@ -50,6 +50,11 @@ class Use:
     is_needed: bool = False
 
     @property
+    def is_certain(self) -> bool:
+        """Whether jobs will run there: the settings name it, or a plan needs it."""
+        return self.is_needed or self.environment != Environment()
+
+    @property
     def modules(self) -> list[str]:
         """The names that Python imports."""
         own = [] if self.is_service else ["tunebook"]
@@ -129,7 +134,7 @@ def complaints_about(use: Use, probed: Probed) -> Iterator[Complaint]:
     for module in modules:
         if module in probed.errors:
             message = f"{use.label}: {name} cannot import {module}: {shortened_line(probed.errors[module])}"
-            yield Complaint(use.key, message, hint, is_error=is_named or use.is_needed)
+            yield Complaint(use.key, message, hint, is_error=use.is_certain)
 
 
 def notes_on(use: Use, probed: Probed) -> Iterator[str]:

@@ -76,8 +76,9 @@ def _of_versions(uses: Sequence[Use], probed: Probed, name: str) -> Iterator[Dia
         fit = fit_of(package, probed.packages, probed.python_version)
         errors += [replace(error, message=f"{package.module}: {error.message}") for error in fit.errors]
         warnings += fit.warnings
+    severe = Condition.PROBLEM if any(use.is_certain for use in uses) else Condition.WARNING
     for error in dict.fromkeys(errors):
-        yield of_problem(Condition.PROBLEM, error, f"{name}: ")
+        yield of_problem(severe, error, f"{name}: ")
     for warning in dict.fromkeys(warnings):
         yield of_problem(Condition.WARNING, warning, f"{name}: ")
     if there and not errors and not warnings:

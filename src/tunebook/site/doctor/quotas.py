@@ -42,7 +42,10 @@ def quota_of(place: Place, *, timeout_s: float) -> Quota | str | None:
         answer = run_program(argv, timeout_s=timeout_s)
     except ToolError as error:
         return str(error)
-    return read_quota(answer.stdout, place.mount if lustre else place.source)
+    found = read_quota(answer.stdout, place.mount if lustre else place.source)
+    if found is None and answer.returncode and answer.stderr.strip():
+        return f"`{argv[0]}` failed: {answer.stderr.strip().splitlines()[-1]}"
+    return found
 
 
 def read_quota(text: str, name: str) -> Quota | None:
