@@ -18,10 +18,10 @@ from support.plans import EXAMPLE
 from support.played_machine import program
 from tunebook import api
 from tunebook.api.loading import find_site
-from tunebook.core.site import Site
+from tunebook.core.site import Environment, Site
 from tunebook.disk.look import Place, look
 from tunebook.errors import ExitCode
-from tunebook.site.doctor import disks
+from tunebook.site.doctor import disks, environments
 from tunebook.site.doctor.diagnosis import Condition, Diagnosis
 from tunebook.site.doctor.disks import diagnose_disks
 from tunebook.site.doctor.environments import diagnose_environments
@@ -32,7 +32,7 @@ from tunebook.site.environments import Use, uses_of_site
 from tunebook.site.machine import Surroundings
 from tunebook.site.probe import Probed
 from tunebook.tools.base import Package
-from tunebook.tools.fitting import Installed, fit_of
+from tunebook.tools.fitting import Installed
 
 OK, WARNING = Condition.OK, Condition.WARNING
 PROBLEM, NOT_CHECKED = Condition.PROBLEM, Condition.NOT_CHECKED
@@ -90,19 +90,18 @@ def test_a_plan_with_errors_is_no_problem_of_the_machine(alone: Path, make_venv:
     assert (found.condition, found.hint) == (WARNING, "`tunebook check` lists them")
 
 
-def test_the_document_has_every_diagnosis(alone: Path) -> None:
+def test_the_document_has_every_diagnosis(alone: Path, make_venv: Callable[[str], Path]) -> None:
+    (alone / "claude.local.md").write_text(site_with(make_venv("empty")))
     done = tunebook(alone, "doctor", "--json", "--timeout", PATIENT)
     document = json.loads(done.stdout)
-    assert (document["exit_code"], document["ok"]) == (0, True)
-    assert document["data"]["counts"] == {
-        "ok": len(document["data"]["diagnoses"]),
-        "warning": 0,
-        "problem": 0,
-        "not checked": 0,
-    }
-    subjects = dict.fromkeys(item["subject"] for item in document["data"]["diagnoses"])
-    assert next(iter(subjects)) == "Installation"
-    assert list(subjects)[-1] == "Environments of the jobs"
+    data = document["data"]
+    assert (done.returncode, document["exit_code"], document["ok"]) == (1, 1, False)
+    conditions = [item["condition"] for item in data["diagnoses"]]
+    assert data["counts"] == {condition.value: conditions.count(condition.value) for condition in Condition}
+    assert data["counts"]["problem"] == len(document["errors"]) > 0
+    assert {error["line"] for error in document["errors"]} == {1}
+    subjects = list(dict.fromkeys(item["subject"] for item in data["diagnoses"]))
+    assert (subjects[0], subjects[-1]) == ("Installation", "Environments of the jobs")
 
 
 def test_a_directory_that_is_missing_is_wrong_usage(tmp_path: Path) -> None:
@@ -199,12 +198,21 @@ def test_versions_that_do_not_fit_together_are_problems(alone: Path, make_venv: 
     assert "in this environment: pip install 'torchao<0.12,>=0.9'" in hints
 
 
-def test_versions_of_an_environment_that_no_job_gets_are_warnings() -> None:
+@pytest.mark.parametrize(("is_needed", "condition"), [(True, PROBLEM), (False, WARNING)])
+def test_versions_count_as_problems_where_jobs_will_run(
+    monkeypatch: pytest.MonkeyPatch, *, is_needed: bool, condition: Condition
+) -> None:
+    """The Python that runs tunebook may have inspect-ai for the analysis only."""
+    versions = {"no_such": "1.0"}
     packages = {"no-such": Installed("1.0", ("absent>2",))}
-    probed = Probed("python", versions={"no_such": "1.0"}, packages=packages, python_version="3.11.2")
-    fit = fit_of(Package("no_such", "no-such", "tunebook[lm-eval]"), probed.packages, probed.python_version)
-    assert "torch is missing" in [error.message for error in fit.errors]
-    assert [warning.message for warning in fit.warnings] == ["no-such requires absent>2, but absent is missing"]
+    probed = Probed("python", versions=versions, packages=packages, python_version="3.11.2")
+    monkeypatch.setattr(environments, "start_environments", lambda *_, **__: {Environment(): probed})
+    package = Package("no_such", "no-such", "tunebook[lm-eval]")
+    uses = [Use("evaluation", "tool", Environment(), (package,), is_needed=is_needed)]
+    found = list(diagnose_environments(Site(), uses, gpus=0, is_cluster=False, timeout_s=60))
+    name = "tool: the Python that runs tunebook"
+    assert f"{name}: no_such: torch is missing" in of(condition, found)
+    assert f"{name}: no-such requires absent>2, but absent is missing" in of(WARNING, found)
 
 
 def test_another_tunebook_in_the_environment_is_reported(alone: Path, make_venv: Callable[[str], Path]) -> None:
