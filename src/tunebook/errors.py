@@ -9,6 +9,7 @@ TunebookError                 shown to a person as one message, never as a trace
 ├── ConflictError             a file that a person edited is in the way           (exit code 4)
 ├── LinkError                 a symbolic link leads out of the experiment         (exit code 1)
 ├── ToolError                 a tool is missing or refused its work               (exit code 1)
+│   └── TookTooLongError      a program did not end in time, and was ended
 ├── ExecutorError             jobs could not be started or asked for              (exit code 1)
 │   ├── QueueFullError        not now: the executor takes no more at the moment
 │   ├── RefusedError          it refused a job, in its own words
@@ -41,6 +42,7 @@ __all__ = [
     "QueueFullError",
     "RefusedError",
     "SlurmError",
+    "TookTooLongError",
     "ToolError",
     "TunebookError",
     "UnclearError",
@@ -143,6 +145,10 @@ class LinkError(TunebookError):
 
 class ToolError(TunebookError):
     """A tool is missing, or refused its work."""
+
+
+class TookTooLongError(ToolError):
+    """A program did not end in time, and was ended."""
 
 
 class ExecutorError(TunebookError):

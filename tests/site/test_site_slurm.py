@@ -13,8 +13,13 @@ import pytest
 from support.slurm_cluster import Cluster, cluster_at, why_not
 from support.terminal import Terminal
 from tunebook import api
+from tunebook.api.loading import find_site
+from tunebook.core.site import Site
 from tunebook.core.site_reading import parse_site
 from tunebook.errors import ConflictError, ExitCode, ToolError
+from tunebook.site.doctor.diagnosis import Condition
+from tunebook.site.doctor.scheduler import diagnose_scheduler
+from tunebook.site.machine import Surroundings
 
 TUNEBOOK = [str(Path(sys.executable).with_name("tunebook"))]
 LINES = (
@@ -197,3 +202,21 @@ def test_on_a_terminal_only_what_cannot_be_found_is_asked(accounted: Cluster, en
     assert terminal.ends() == 0
     site = parse_site((directory / "claude.local.md").read_text()).site
     assert (site.mail_user, site.account) == ("ada@example.org", "root")
+
+
+def test_doctor_asks_a_real_cluster_and_its_accounting(
+    accounted: Cluster, unaccounted: Cluster, enter: Callable[[Cluster], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = enter(accounted)
+    api.site_init(directory)
+    site, here = find_site(directory).site, Surroundings.here(directory)
+    found = list(diagnose_scheduler(site, here, timeout_s=60))
+    assert {item.condition for item in found} == {Condition.OK}
+    messages = " ".join(item.message for item in found)
+    for words in ("squeue answers: 0 jobs of yours", "sacct answers", "sbatch --test-only accepts a job"):
+        assert words in messages
+    monkeypatch.setenv("SLURM_CONF", unaccounted.env["SLURM_CONF"])
+    found = list(diagnose_scheduler(Site(gpus="0"), here, timeout_s=60))
+    (doubtful,) = [item for item in found if item.condition is not Condition.OK]
+    assert doubtful.message.startswith("accounting does not answer: `sacct` failed: ")
+    assert doubtful.condition is Condition.WARNING

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,53 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from support.played_machine import CONFIG, PARTITIONS, SINFO, conda_environment, program
+from support.played_machine import conda_environment, program
 from support.terminal import Terminal
 from tunebook import api
 from tunebook.core.site import Environment
 from tunebook.core.site_reading import parse_site
 from tunebook.errors import ExitCode
 from tunebook.site.probe import probe
+from tunebook.tools.runtime.installing import install_into
 
 TUNEBOOK = str(Path(sys.executable).with_name("tunebook"))
-SACCTMGR = """\
-case "$*" in
-    *user*) echo "$USER_NAME|" ;;
-esac
-case "$*" in
-    *assoc*) printf 'anycluster|physics|normal,gpu|normal\\nanycluster|lab|normal|normal\\n' ;;
-    *"show account"*) printf 'lab\\nphysics\\nroot\\n' ;;
-    *"show qos"*) printf 'normal\\ngpu\\n' ;;
-esac
-"""
-SBATCH = 'case "$*" in *--gres*) echo "sbatch: error: use --gpus here" >&2; exit 1 ;; esac\n'
-
-
-@pytest.fixture
-def login_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cluster of other people's, played back; returns an empty directory to work in."""
-    for name, text in {"config": CONFIG, "partitions": PARTITIONS, "nodes": SINFO}.items():
-        (tmp_path / name).write_text(text)
-    program(
-        tmp_path, "scontrol", f'case "$2" in config) cat "{tmp_path}/config" ;; *) cat "{tmp_path}/partitions" ;; esac'
-    )
-    program(tmp_path, "sinfo", f'cat "{tmp_path}/nodes"')
-    program(tmp_path, "sacctmgr", SACCTMGR)
-    program(tmp_path, "sbatch", SBATCH)
-    scratch = tmp_path / "scratch"
-    (scratch / "models" / "tiny").mkdir(parents=True)
-    (scratch / "models" / "tiny" / "config.json").touch()
-    (scratch / "models" / "tiny" / "model.safetensors").touch()
-    for name in [name for name in os.environ if name.startswith(("SLURM_", "WANDB_", "CONDA")) or "SCRATCH" in name]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    monkeypatch.setenv("SCRATCH", str(scratch))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    return work
 
 
 def test_a_cluster_of_many_partitions_is_described(login_node: Path) -> None:
@@ -131,19 +93,6 @@ def test_a_nearer_file_that_hides_the_users_own_is_reported(login_node: Path) ->
     assert any(str(login_node / "claude.local.md") in note for note in draft.notes)
 
 
-@pytest.fixture
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without SLURM."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name in ("bash", "cat", "uname"):
-        (programs / name).symlink_to(str(shutil.which(name)))
-    monkeypatch.setenv("PATH", str(programs))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def test_the_environments_are_started_as_a_job_would(alone: Path, make_venv: Callable[[str], Path]) -> None:
     empty = make_venv("an empty one")
     text = f"- **Training virtual environment**: `{empty}`\n- **Evaluation virtual environment**: `{sys.prefix}`\n"
@@ -152,18 +101,10 @@ def test_the_environments_are_started_as_a_job_would(alone: Path, make_venv: Cal
     assert report.exit_code is ExitCode.WRONG_PLAN
     messages = [(problem.line, problem.message.partition(": ")[2], problem.hint) for problem in report.errors]
     missing = f"venv:{empty} cannot import torchtune: ModuleNotFoundError: No module named 'torchtune'"
-    assert (1, missing, "in this environment: pip install 'tunebook[torchtune]' or 'tunebook[trl]'") in messages
+    install = install_into("tunebook[torchtune]", "tunebook[trl]")
+    assert (1, missing, f"in this environment: {install}") in messages
     assert all(line == 1 for line, _, _ in messages)
     assert any(note.startswith(f"evaluation: venv:{sys.prefix} imports inspect_ai 0.") for note in report.notes)
-
-
-@pytest.fixture
-def make_venv(tmp_path: Path) -> Callable[[str], Path]:
-    def make(name: str) -> Path:
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / name)], check=True)
-        return tmp_path / name
-
-    return make
 
 
 def test_the_environment_of_one_tool_is_started_too(alone: Path, make_venv: Callable[[str], Path]) -> None:

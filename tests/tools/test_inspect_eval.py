@@ -15,6 +15,7 @@ import pytest
 
 from support.bash_jobs import wait_until
 from support.evaluation_jobs import greedy_ids, lively_model, write_adapter
+from tunebook.tools.runtime.installing import install_here
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers, torchao and torch warn of one another
 WORDS = ("house", "table", "water", "stone")
@@ -245,4 +246,4 @@ sys.exit(main(["--record", sys.argv[1], "eval", "t.py"]))
     (line,) = done.stderr.splitlines()
     assert done.returncode == 1
     assert line.startswith("tunebook: import of transformers halted")
-    assert line.endswith("install what evaluations need (pip install 'tunebook[inspect]')")
+    assert line.endswith(f"install what evaluations need: {install_here('tunebook[inspect]')}")

@@ -19,6 +19,7 @@ from tunebook.core.quoting import sbatch_value, shell_word
 from tunebook.disk.inputs import InputReader
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import PlanError
+from tunebook.tools.runtime.installing import install_anywhere
 
 TAG = unique_tag()
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
@@ -160,7 +161,7 @@ def test_a_missing_environment_is_reported_in_one_line(experiment: Path, tmp_pat
     done = run_script(experiment / "rank8_lr1e-5" / "finetune.slurm", environment)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("tunebook: this environment lacks tunebook[torchtune]: install it there")
+    assert line == f"tunebook: this environment lacks tunebook[torchtune]: {install_anywhere('tunebook[torchtune]')}"
 
 
 def test_site_settings_reach_the_sbatch_lines(experiment: Path) -> None:

@@ -39,6 +39,10 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.designing import missing_answers as missing_answers
     from tunebook.api.designing import read_inputs as read_inputs
     from tunebook.api.designing import suggestions as suggestions
+    from tunebook.api.doctoring import DoctorOptions as DoctorOptions
+    from tunebook.api.doctoring import DoctorReport as DoctorReport
+    from tunebook.api.doctoring import Examined as Examined
+    from tunebook.api.doctoring import doctor as doctor
     from tunebook.api.importing import import_plan as import_plan
     from tunebook.api.location import find_experiment as find_experiment
     from tunebook.api.running import RunOptions as RunOptions
@@ -94,6 +98,8 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.scaffold.report import ScaffoldReport as ScaffoldReport
     from tunebook.scaffold.samples import Sample as Sample
     from tunebook.scaffold.summary import scaffold_summary as scaffold_summary
+    from tunebook.site.doctor.diagnosis import Condition as Condition
+    from tunebook.site.doctor.diagnosis import Diagnosis as Diagnosis
     from tunebook.site.machine import Candidate as Candidate
     from tunebook.site.machine import Detected as Detected
     from tunebook.tools.entry_points import tool_names as tool_names
@@ -118,6 +124,7 @@ _NAMES_IN = {
         "read_inputs",
         "suggestions",
     ),
+    "tunebook.api.doctoring": ("DoctorOptions", "DoctorReport", "Examined", "doctor"),
     "tunebook.api.importing": ("import_plan",),
     "tunebook.api.location": ("find_experiment",),
     "tunebook.api.running": ("RunOptions", "preview", "run"),
@@ -152,6 +159,7 @@ _NAMES_IN = {
     "tunebook.scaffold.samples": ("Sample",),
     "tunebook.scaffold.report": ("PartReport", "ScaffoldReport"),
     "tunebook.scaffold.summary": ("scaffold_summary",),
+    "tunebook.site.doctor.diagnosis": ("Condition", "Diagnosis"),
     "tunebook.site.machine": ("Candidate", "Detected"),
     "tunebook.tools.entry_points": ("tool_names",),
     "tunebook.tools.parameters": ("every_parameter",),

@@ -36,6 +36,7 @@ from tunebook.run.overview import job_reports
 from tunebook.run.report import JobReport, StatusReport
 from tunebook.slurm.accounting import SlurmUse, read_usage
 from tunebook.tools.parameters import installed_parameters
+from tunebook.tools.runtime.installing import install_here
 
 __all__ = ["Member", "analyze_members"]
 
@@ -157,7 +158,7 @@ def _written(
 def _require_packages() -> None:
     missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
     if missing:
-        raise ToolError(f"the analysis needs {', '.join(missing)}", hint="pip install 'tunebook[analysis]'")
+        raise ToolError(f"the analysis needs {', '.join(missing)}", hint=install_here("tunebook[analysis]"))
 
 
 def _plan(text: str) -> Plan:

@@ -27,6 +27,7 @@ from tunebook.errors import ExitCode, ToolError, UsageError
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.tools.parameters import installed_parameters
 from tunebook.tools.registry import installed_tools
+from tunebook.tools.runtime.installing import install_here
 
 __all__ = ["DemoOptions", "DemoReport", "DemoRow", "demo"]
 
@@ -159,7 +160,7 @@ def _refuse_missing_packages(names: Tools) -> None:
             needed[tool.package.module] = tool.package.distribution
     missing = [package for module, package in needed.items() if find_spec(module) is None]
     if missing:
-        raise ToolError(f"the demo needs {', '.join(missing)}", hint="pip install 'tunebook[demo]'")
+        raise ToolError(f"the demo needs {', '.join(missing)}", hint=install_here("tunebook[demo]"))
 
 
 def _write_inputs(directory: Path, model: Path, tools: Tools, ranks: int, created: datetime) -> None:

@@ -24,6 +24,7 @@ from tunebook.scaffold.rederive import Derived, edited_settings, rederive
 from tunebook.scaffold.report import ScaffoldReport
 from tunebook.tools.data_record import write_data_record
 from tunebook.tools.registry import installed_tools
+from tunebook.tools.runtime.installing import install_here
 
 __all__ = [
     "ScaffoldOptions",
@@ -88,13 +89,13 @@ class ToolInfo:
 
     Attributes:
         version: the installed version; ``None`` if it is not installed here.
-        requirement: what ``pip install`` is given to install it.
+        install: the command that installs it here.
     """
 
     name: str
     stage: Stage
     version: str | None
-    requirement: str
+    install: str
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,10 @@ class ToolsReport:
 def tools() -> ToolsReport:
     """Loads every registered tool."""
     registry = installed_tools()
-    found = [ToolInfo(tool.name, tool.stage, tool.package.version, tool.package.requirement) for tool in registry.tools]
+    found = [
+        ToolInfo(tool.name, tool.stage, tool.package.version, install_here(tool.package.requirement))
+        for tool in registry.tools
+    ]
     return ToolsReport(tuple(found), tuple(tool.as_warning() for tool in registry.broken))
 
 

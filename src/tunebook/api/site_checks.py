@@ -22,7 +22,7 @@ from tunebook.tools.model_facts import ModelFacts
 from tunebook.tools.model_inputs import model_size_b
 from tunebook.tools.plan_inputs import model_path
 
-__all__ = ["scheduler_checks", "supply_checks"]
+__all__ = ["disk_supply", "scheduler_checks", "supply_checks"]
 
 _REQUEST = "scheduler's answer"
 
@@ -89,6 +89,11 @@ def supply_checks(context: Context, blueprint: Blueprint) -> Iterator[DeepCheck]
     if work.gpus and trained:
         yield _supply("memory of the GPU", "all trainings", lambda: gpu_memory_needs(work, trained))
     yield _supply("time", "all jobs", lambda: time_needs(work, jobs))
+
+
+def disk_supply(context: Context) -> Need:
+    """The space that all checkpoints of the plan need, against what is free."""
+    return disk_need(Workloads(context.plan, _surroundings(context)))
 
 
 def _surroundings(context: Context) -> Surroundings:

@@ -66,7 +66,7 @@ def site(directory: Path = Path(), *, quick: bool = False) -> SiteReport:
     found = parsed.site
     here = Surroundings.here(directory)
     cluster, why = _cluster(here)
-    verdict = verify(found, here, cluster, no_cluster=why, start_environments=not quick)
+    verdict = verify(found, here, cluster, no_cluster=why, start=not quick)
     notes = verdict.notes
     if cluster is None and not found.file:
         notes = (f"{why}, and no {SITE_FILE}: this is a local site", *notes)

@@ -55,6 +55,9 @@ _VERBS = {
     "cancel": _Verb("status", "End the queued and running jobs."),
     "analyze": _Verb("analyze", "Compare the trained runs: write tables, statistics and reports to `analysis/`."),
     "site": _Verb("site", "Show or write the site settings: `site [DIRECTORY]`, `site init`."),
+    "doctor": _Verb(
+        "doctor", "Examine versions, scheduler, disk and the jobs' environments, and say what to do about each problem."
+    ),
     "tools": _Verb("tools", "List the tools that a plan can name, installed or not, with their versions."),
     "demo": _Verb(
         "demo", "Fine-tune and evaluate a small real model on this machine, from the plan to the comparison."

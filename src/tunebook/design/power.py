@@ -10,6 +10,7 @@ from statistics import NormalDist
 
 from tunebook.core.plan import EvaluationTask, Plan
 from tunebook.core.plan.settings import effective
+from tunebook.tools.runtime.installing import install_anywhere
 
 __all__ = ["ASSUMED_SD", "detectable_difference", "detectable_over_seeds", "power_sentences", "without_hypotheses"]
 
@@ -93,7 +94,8 @@ def _over_seeds(seeds: int, per_tail: float, at: str) -> str:
     sd = f"{100 * ASSUMED_SD:g} points"
     difference = detectable_over_seeds(seeds, per_tail)
     if difference is None:
-        return "The smallest difference that the seeds can show needs statsmodels: pip install 'tunebook[analysis]'."
+        install = install_anywhere("tunebook[analysis]")
+        return f"The smallest difference that the seeds can show needs statsmodels: {install}."
     return (
         f"{seeds} seeds per setting show a difference of about {100 * difference:.1f} points between two settings with "
         f"80 % power ({at}; over runs, so that it generalizes to retraining; a standard deviation between seeds of "

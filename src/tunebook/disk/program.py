@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from tunebook.disk.interrupts import deferred
-from tunebook.errors import ToolError
+from tunebook.errors import TookTooLongError, ToolError
 
 __all__ = ["Completed", "Conversation", "own_python_first", "run_program", "start_detached"]
 
@@ -45,14 +45,15 @@ def run_program(
     """Runs a program to its end, without a keyboard; the caller judges the program's exit code.
 
     Raises:
-        ToolError: it is missing, cannot be started, or did not end in time (it and its children are then killed).
+        ToolError: it is missing or cannot be started.
+        TookTooLongError: it did not end in time; it and its children were killed.
     """
     with _ended_if_interrupted(argv, cwd=cwd, env=env, output=subprocess.PIPE, errors=subprocess.PIPE) as process:
         try:
             stdout, stderr = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
             _kill(process)
-            raise ToolError(f"`{argv[0]}` did not end within {timeout_s:g} s") from error
+            raise TookTooLongError(f"`{argv[0]}` did not end within {timeout_s:g} s") from error
         except BaseException:
             _kill(process)
             raise

@@ -13,6 +13,7 @@ from tunebook.core.units import megabytes, spoken_duration
 from tunebook.errors import SlurmError
 from tunebook.site.machine import Surroundings
 from tunebook.slurm.cluster import Accounts, Cluster, Partition
+from tunebook.slurm.programs import ANSWER_S
 from tunebook.slurm.submission import refusal
 
 __all__ = ["Complaint", "slurm_complaints"]
@@ -28,7 +29,9 @@ class Complaint:
     is_error: bool = True
 
 
-def slurm_complaints(site: Site, here: Surroundings, cluster: Cluster) -> tuple[list[Complaint], list[str]]:
+def slurm_complaints(
+    site: Site, here: Surroundings, cluster: Cluster, *, timeout_s: float = ANSWER_S
+) -> tuple[list[Complaint], list[str]]:
     """Returns the settings that do not fit, and notes on what was verified.
 
     Finally the scheduler itself is asked whether it would take such a job; nothing is submitted.
@@ -43,7 +46,7 @@ def slurm_complaints(site: Site, here: Surroundings, cluster: Cluster) -> tuple[
     if cluster.accounts is None:
         notes.append("accounting does not answer here: the account could not be verified")
     if not any(complaint.is_error for complaint in complaints):
-        refused = _test_submission(site)
+        refused = _test_submission(site, timeout_s)
         if refused is None:
             notes.append("sbatch --test-only accepts a job with these settings")
         else:
@@ -51,9 +54,9 @@ def slurm_complaints(site: Site, here: Surroundings, cluster: Cluster) -> tuple[
     return complaints, notes
 
 
-def _test_submission(site: Site) -> Complaint | None:
+def _test_submission(site: Site, timeout_s: float) -> Complaint | None:
     try:
-        words = refusal(_request(site))
+        words = refusal(_request(site), timeout_s=timeout_s)
     except SlurmError as error:
         return Complaint("partition", f"sbatch does not answer: {error}", is_error=False)
     if not words:

@@ -15,7 +15,7 @@ from tunebook.errors import SlurmError
 from tunebook.slurm.programs import ask
 from tunebook.slurm.states import ended_because, job_state, zoned
 
-__all__ = ["Accounting", "SlurmUse", "read_usage"]
+__all__ = ["Accounting", "SlurmUse", "read_usage", "refuse_silence"]
 
 _AT_ONCE = 500  # command lines have a length
 _ANSWER_S = 30.0
@@ -42,6 +42,15 @@ def _sacct(ids: Sequence[str], fields: Sequence[str], *options: str) -> Iterator
             cells = line.split("|")
             if len(cells) == len(fields):
                 yield dict(zip(fields, cells, strict=True))
+
+
+def refuse_silence(*, timeout_s: float = _ANSWER_S) -> None:
+    """Asks accounting for jobs from now on, of which there are none.
+
+    Raises:
+        SlurmError: accounting does not answer, or keeps no records.
+    """
+    ask(["sacct", "--allocations", "--noheader", "--format=JobID", "--starttime=now"], timeout_s=timeout_s)
 
 
 class Accounting:

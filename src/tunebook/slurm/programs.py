@@ -10,9 +10,10 @@ from pathlib import Path
 from tunebook.disk.program import Completed, run_program
 from tunebook.errors import NoSlurmError, SlurmError, ToolError
 
-__all__ = ["ask", "call", "complaint", "configuration", "environment_outside_slurm", "read_settings"]
+__all__ = ["ANSWER_S", "ask", "call", "complaint", "configuration", "environment_outside_slurm", "read_settings"]
 
-_ANSWER_S = 60.0
+ANSWER_S = 60.0
+"""The longest that a program may take, where nothing else is said."""
 _FOREIGN = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SCONTROL_")
 _KEPT = {"SLURM_CONF", "SLURM_JWT"}
 _PREFIX = re.compile(r"^\w+: (error: |fatal: )?")
@@ -36,7 +37,7 @@ def environment_outside_slurm() -> dict[str, str]:
 def call(
     argv: Sequence[str],
     *,
-    timeout_s: float = _ANSWER_S,
+    timeout_s: float = ANSWER_S,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Completed:
@@ -52,7 +53,7 @@ def call(
         raise _error(str(error)) from error
 
 
-def ask(argv: Sequence[str], *, timeout_s: float = _ANSWER_S) -> str:
+def ask(argv: Sequence[str], *, timeout_s: float = ANSWER_S) -> str:
     """Returns what one of SLURM's programs prints.
 
     Raises:
@@ -78,14 +79,14 @@ def complaint(answer: Completed) -> str:
     return "; ".join(dict.fromkeys(words)) or f"exit code {answer.returncode}"
 
 
-def configuration() -> Mapping[str, str]:
+def configuration(*, timeout_s: float = ANSWER_S) -> Mapping[str, str]:
     """Returns the cluster's settings by name (``scontrol show config``).
 
     Raises:
         NoSlurmError: SLURM is not set up here.
         SlurmError: SLURM does not answer.
     """
-    return read_settings(ask(["scontrol", "show", "config"]))
+    return read_settings(ask(["scontrol", "show", "config"], timeout_s=timeout_s))
 
 
 def read_settings(text: str) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tunebook.errors import ExecutorError, RefusedError, SlurmError, UnclearError
-from tunebook.slurm.programs import call, complaint
+from tunebook.slurm.programs import ANSWER_S, call, complaint
 from tunebook.slurm.refusals import Refusal, kind_of_refusal
 
 __all__ = ["after_all", "after_each", "after_end", "output_option", "refusal", "submit"]
@@ -82,7 +82,7 @@ def output_option(directory: Path, name: str) -> str:
     return f"--output={folder.replace('%', '%%')}/{name}"
 
 
-def refusal(options: Mapping[str, str]) -> str:
+def refusal(options: Mapping[str, str], *, timeout_s: float = ANSWER_S) -> str:
     """Returns SLURM's own words on why it would not take a job with these options; empty if it would.
 
     Nothing is submitted: ``sbatch --test-only``.
@@ -91,7 +91,7 @@ def refusal(options: Mapping[str, str]) -> str:
         SlurmError: ``sbatch`` is missing or does not answer.
     """
     given = [f"--{name}={value}" for name, value in options.items() if value]
-    answer = call(["sbatch", "--test-only", *given, "--wrap=true"])
+    answer = call(["sbatch", "--test-only", *given, "--wrap=true"], timeout_s=timeout_s)
     if answer.returncode == 0:
         return ""
     words = complaint(answer)

@@ -39,7 +39,7 @@ DECAY = Parameter("decay", "Loss Decay", Kind.NUMBER, "decay", minimum=0, below=
 BODY = """
 # ---- training ----
 python -c 'import toytrainer' ||
-    fail "this environment lacks tunebook-toytrainer: install it there (pip install tunebook-toytrainer)"
+    fail "this environment lacks tunebook-toytrainer: pip install PATH (PATH is the directory of this package)"
 run python -m toytrainer.train "$settings"
 """
 

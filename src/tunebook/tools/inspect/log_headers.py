@@ -15,6 +15,7 @@ from tunebook.core.json_text import parse_json
 from tunebook.errors import ToolError
 from tunebook.tools.inspect.log_bounds import check_bounds
 from tunebook.tools.results import LoggedMetric, LogHeader, LogReadings
+from tunebook.tools.runtime.installing import install_here
 
 __all__ = ["first_line", "open_log", "quiet_inspect", "read_log_headers", "reducers_of"]
 
@@ -31,7 +32,7 @@ def read_log_headers(logs: Sequence[Path]) -> LogReadings[LogHeader]:
         ToolError: inspect-ai is not installed.
     """
     if find_spec("inspect_ai") is None:
-        hint = "pip install 'tunebook[analysis]'"
+        hint = install_here("tunebook[analysis]")
         raise ToolError("inspect-ai, which reads evaluation logs, is not installed here", hint=hint)
     opened: dict[Path, Any] = {}
     unreadable: dict[Path, str] = {}

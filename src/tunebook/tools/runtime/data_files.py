@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from tunebook.tools.runtime.installing import install_here
 from tunebook.tools.runtime.json_stream import LONGEST_VALUE, JsonStream, parse_json
 from tunebook.tools.runtime.lfs import is_lfs_pointer
 
@@ -292,7 +293,8 @@ def _parquet(file: Path) -> Iterator[_Content]:
     try:
         from pyarrow import parquet
     except ImportError:
-        raise MissingReaderError(f"{file} can be read only where pyarrow is installed: pip install pyarrow") from None
+        message = f"{file} can be read only where pyarrow is installed: {install_here('pyarrow')}"
+        raise MissingReaderError(message) from None
     try:
         with parquet.ParquetFile(file, buffer_size=_READ_BYTES) as table:
             for batch in table.iter_batches(batch_size=_rows_at_once(table.metadata)):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.evaluated_model import hide_old_torchao, load_evaluated_model, model_in_effect
+from tunebook.tools.runtime.installing import install_here
 from tunebook.tools.runtime.lean_start import start_transformers_lean
 from tunebook.tools.runtime.served_client import ServedError
 from tunebook.tools.runtime.served_model import ServedModel, answer_by_server, connect
@@ -127,7 +128,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def report_missing(error: ImportError) -> int:
     """Writes on stderr that the environment lacks a package, and returns the exit code."""
-    sys.stderr.write(f"tunebook: {error}: install what evaluations need (pip install 'tunebook[inspect]')\n")
+    sys.stderr.write(f"tunebook: {error}: install what evaluations need: {install_here('tunebook[inspect]')}\n")
     return 1
 
 

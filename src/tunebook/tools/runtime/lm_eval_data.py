@@ -1,7 +1,6 @@
 """Downloads the data of a standard benchmark of lm-evaluation-harness on a machine with internet: jobs are offline.
 
 Run by a person (``python -m tunebook.tools.runtime.lm_eval_data BENCHMARK``) in the environment of the evaluations.
-Needs nothing else of tunebook.
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ import os
 import sys
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
+
+from tunebook.tools.runtime.installing import install_here
 
 __all__ = ["datasets_cache", "main", "use_shared_cache"]
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         loaded = TaskManager().load(names)
     except ImportError as error:
-        sys.stderr.write(f"tunebook: {error}: install what evaluations need (pip install 'tunebook[lm-eval]')\n")
+        sys.stderr.write(f"tunebook: {error}: install what evaluations need: {install_here('tunebook[lm-eval]')}\n")
         return 1
     except (KeyError, OSError, ValueError) as error:
         sys.stderr.write(f"tunebook: {error}\n")

@@ -25,6 +25,7 @@ from tunebook.tools.runtime.chat import plain_text_arguments
 from tunebook.tools.runtime.checked_model import checked_model
 from tunebook.tools.runtime.evaluated_model import hide_old_torchao, load_evaluated_model, model_in_effect
 from tunebook.tools.runtime.generation import DEFAULT_MAX_TOKENS
+from tunebook.tools.runtime.installing import install_here
 from tunebook.tools.runtime.lean_start import start_transformers_lean
 from tunebook.tools.runtime.lm_eval_data import use_shared_cache
 from tunebook.tools.runtime.lm_eval_index import folder_of
@@ -263,7 +264,7 @@ def run(given: argparse.Namespace) -> int:
         )
         evaluate(loaded, asked, attempt, model=given.model)
     except ImportError as error:
-        sys.stderr.write(f"tunebook: {error}: install what evaluations need (pip install 'tunebook[lm-eval]')\n")
+        sys.stderr.write(f"tunebook: {error}: install what evaluations need: {install_here('tunebook[lm-eval]')}\n")
         return 1
     except (AssertionError, KeyError, OSError, ValueError) as error:  # lm-eval's own checks are assertions
         sys.stderr.write(f"tunebook: {str(error) or type(error).__name__}\n")

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.checkpoint_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from tunebook.tools.runtime.installing import install_here
 
 __all__ = ["adapter_values", "listed", "with_adapter"]
 
 _PREFIX = "base_model.model."
-_INSTALL = "pip install 'tunebook[inspect]'"
 _SHOWN = 3  # names in a message
 
 
@@ -61,7 +61,8 @@ def with_adapter(model: Any, directory: Path, base: Path) -> Any:
     try:
         from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
     except ImportError as error:
-        raise ValueError(f"PEFT, which loads adapters, cannot be used here ({error}): {_INSTALL}") from error
+        message = f"PEFT, which loads adapters, cannot be used here ({error}): {install_here('tunebook[inspect]')}"
+        raise ValueError(message) from error
     values = adapter_values(directory / ADAPTER_CONFIG)
     if values.get("peft_type") != "LORA":
         raise ValueError(f"{directory / ADAPTER_CONFIG}: peft_type is {values.get('peft_type')!r}; allowed: LORA")

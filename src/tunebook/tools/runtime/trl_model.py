@@ -15,6 +15,7 @@ import torch
 from tunebook.tools.runtime.checkpoint_files import ExpectedAdapter
 from tunebook.tools.runtime.evaluated_model import refuse_incomplete
 from tunebook.tools.runtime.first_adapters import first_weights
+from tunebook.tools.runtime.installing import install_here
 from tunebook.tools.runtime.job_errors import TrainingError
 from tunebook.tools.runtime.model_files import snapshot_of
 from tunebook.tools.runtime.trl_keys import FIXED
@@ -41,7 +42,7 @@ def quantization_problem(settings: Settings) -> str:
     if not torch.cuda.is_available():
         return "`load_in_4bit` needs a GPU with CUDA, but torch finds none: run the job on a GPU, or train without it"
     if importlib.util.find_spec("bitsandbytes") is None:
-        return "`load_in_4bit` needs bitsandbytes: pip install bitsandbytes"
+        return f"`load_in_4bit` needs bitsandbytes: {install_here('bitsandbytes')}"
     return ""
 
 

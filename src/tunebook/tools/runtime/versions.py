@@ -6,6 +6,7 @@ Runs inside jobs (``python -m tunebook.tools.runtime.versions --out FILE``), bef
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -15,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["environment_versions", "main"]
+__all__ = ["code_digest", "environment_versions", "main"]
 
 _PACKAGES = (
     "tunebook",
@@ -77,6 +78,14 @@ def _gpus() -> dict[str, Any]:
     rows = [line.rpartition(", ") for line in done.stdout.splitlines() if ", " in line]
     drivers = sorted({driver for _, _, driver in rows})
     return {"gpus": [name for name, _, _ in rows], "driver": ", ".join(drivers)}
+
+
+def code_digest() -> str:
+    """The SHA-256 of the modules that run inside jobs: two installations with the same digest run the same code."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(f"{file.name}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,6 +13,6 @@ run python -P -m tunebook.tools.runtime.inspect_evaluation \
     --log-dir "$log_directory" --out "$result" eval "$task" --display plain "${options[@]}" || {
     code=$?
     python -P -c 'import tunebook.tools.runtime.inspect_evaluation' ||
-        fail "this environment lacks tunebook[inspect]: install it there (pip install 'tunebook[inspect]')"
+        fail "this environment lacks tunebook[inspect]: pip install 'PATH[inspect]' (PATH is a checkout or a wheel of tunebook)"
     exit "$code"
 }

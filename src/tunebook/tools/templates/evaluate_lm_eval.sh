@@ -10,6 +10,6 @@ run python -P -m tunebook.tools.runtime.lm_eval_job \
     --log-dir "$log_directory" --out "$result" || {
     code=$?
     python -P -c 'import tunebook.tools.runtime.lm_eval_job' ||
-        fail "this environment lacks tunebook[lm-eval]: install it there (pip install 'tunebook[lm-eval]')"
+        fail "this environment lacks tunebook[lm-eval]: pip install 'PATH[lm-eval]' (PATH is a checkout or a wheel of tunebook)"
     exit "$code"
 }

@@ -1,7 +1,7 @@
 
 # ---- training ----
 python -c 'from importlib.metadata import version; import tunebook; version("torchtune"), version("torchao")' ||
-    fail "this environment lacks tunebook[torchtune]: install it there (pip install 'tunebook[torchtune]')"
+    fail "this environment lacks tunebook[torchtune]: pip install 'PATH[torchtune]' (PATH is a checkout or a wheel of tunebook)"
 run python -m tunebook.tools.runtime.torchtune_job preflight --config "$config"
 begin=(--config "$config" --inputs "$inputs_digest" --recipe "$recipe")
 if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || [ -n "${TUNEBOOK_RESUME:-}" ]; then

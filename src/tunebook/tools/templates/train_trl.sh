@@ -1,7 +1,7 @@
 
 # ---- training ----
 python -c 'from importlib.metadata import version; import tunebook; version("trl"), version("peft")' ||
-    fail "this environment lacks tunebook[trl]: install it there (pip install 'tunebook[trl]')"
+    fail "this environment lacks tunebook[trl]: pip install 'PATH[trl]' (PATH is a checkout or a wheel of tunebook)"
 # Variables of a person's shell that Accelerate would obey.
 unset "${!ACCELERATE_@}" "${!FSDP_@}" "${!PARALLELISM_CONFIG_@}"
 run python -m tunebook.tools.runtime.trl_job preflight --config "$config"
