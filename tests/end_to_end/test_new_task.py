@@ -126,9 +126,9 @@ def analyzed(experiment: Path) -> dict[str, Any]:
     done = tunebook(experiment, "run", "--jobs", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     done = tunebook(experiment, "analyze", "--json")
-    document: dict[str, Any] = json.loads(done.stdout)
-    assert (done.returncode, document["data"]["gaps"]) == (0, []), done.stdout + done.stderr
-    return document["data"]
+    data: dict[str, Any] = json.loads(done.stdout)["data"]
+    assert (done.returncode, data["gaps"]) == (0, []), done.stdout + done.stderr
+    return data
 
 
 def logged(experiment: Path, task: str, run: str = "SmolLM2-135M_base") -> Any:

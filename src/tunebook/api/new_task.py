@@ -83,6 +83,7 @@ class NewTaskReport:
     Attributes:
         reasons: why this scorer, if it was not asked for.
         samples: how many examples the test split has.
+        other_data: the data set, if the plan's is another one; as the plan should name it.
         row: lines of a table for the plan's ``### Evaluation Tasks``; empty without a plan, and if it has the task.
         has_matrix: whether the plan's evaluation matrix must name the task too.
         is_designed: whether ``tunebook design --update`` can add the task.
@@ -94,6 +95,7 @@ class NewTaskReport:
     written: bool
     samples: int
     reasons: tuple[str, ...] = ()
+    other_data: str = ""
     row: tuple[str, ...] = ()
     has_plan: bool = False
     has_matrix: bool = False
@@ -138,6 +140,7 @@ def task_new(directory: Path, options: NewTaskOptions | None = None) -> NewTaskR
         problems += option_problems(loaded.context, task.choices)
     if problems:
         raise PlanError(problems)
+    other_data = _other_data(task, plan, directory) if plan is not None and options.dataset is not None else ""
     texts = {f"{task.name}.py": writer.script(task), f"test_{task.name}.py": writer.test(task)}
     files = _files(directory, texts, options)
     for file in files if not options.dry_run else ():
@@ -149,7 +152,8 @@ def task_new(directory: Path, options: NewTaskOptions | None = None) -> NewTaskR
         written=not options.dry_run,
         samples=len(answers),
         reasons=reasons,
-        row=_row(task, plan, directory) if plan is not None else (),
+        other_data=other_data,
+        row=_row(task, other_data, plan, directory) if plan is not None else (),
         has_plan=plan is not None,
         has_matrix=plan is not None and plan.matrix is not None,
         is_designed=(directory / DESIGN).is_file(),
@@ -312,15 +316,19 @@ def _write(file: WrittenFile, within: Path | None) -> None:
     write_text(file.path, file.text, within=within)
 
 
-def _row(task: NewTask, plan: Plan, directory: Path) -> tuple[str, ...]:
+def _row(task: NewTask, other_data: str, plan: Plan, directory: Path) -> tuple[str, ...]:
     """The table that adds the task to the plan; empty if the plan has a task with this script."""
     if any((directory / expanded(known.script)) == directory / f"{task.name}.py" for known in plan.tasks):
         return ()
-    named = None
-    if not plan.dataset_path or directory / expanded(plan.dataset_path) != Path(task.dataset):
-        named = task.beside or task.dataset
     tool = ""
     if len(plan.tools.evaluation) > 1:
         tool = next(found.name for found in installed_tools().evaluation if found.task_writer is not None)
-    added = EvaluationTask(task.name, f"{task.name}.py", dataset=named, description=task.scorer.summary, tool=tool)
+    script, description = f"{task.name}.py", task.scorer.summary
+    added = EvaluationTask(task.name, script, dataset=other_data or None, description=description, tool=tool)
     return tuple(task_table([added]))
+
+
+def _other_data(task: NewTask, plan: Plan, directory: Path) -> str:
+    if plan.dataset_path and directory / expanded(plan.dataset_path) == Path(task.dataset):
+        return ""
+    return task.beside or task.dataset

@@ -141,7 +141,8 @@ def _next(report: api.NewTaskReport) -> list[str]:
     script, test = (shlex.quote(str(file.path)) for file in report.files)
     commands = [f"pytest {test}"]
     if report.is_designed and report.row:
-        commands.append(f"tunebook design {here} --update --task {report.task.name}={script}")
+        data = f" --task-dataset {report.task.name}={shlex.quote(report.task.dataset)}" if report.other_data else ""
+        commands.append(f"tunebook design {here} --update --task {report.task.name}={script}{data}")
     if report.has_plan:
         return [*commands, f"tunebook check {here} --deep"]
     data = shlex.quote(report.task.dataset)

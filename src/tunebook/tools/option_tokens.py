@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tunebook.core.plan import Run
 from tunebook.errors import Problem
 from tunebook.tools.base import Context
 from tunebook.tools.light_tokenizer import LightTokenizer, TokenizerUnavailableError
@@ -16,17 +17,19 @@ __all__ = ["option_problems"]
 def option_problems(context: Context, options: Sequence[str]) -> Iterator[Problem]:
     """One problem per model that writes the same first token for both options; models that are not here give none."""
     plan = context.plan
-    paths = {model_path(plan, context.site, run): run for run in plan.runs}
-    for path, run in paths.items():
+    firsts: dict[str, Run] = {}
+    for run in plan.runs:
+        firsts.setdefault(model_path(plan, context.site, run), run)
+    for path, run in firsts.items():
         model = whole_model(context.models.get(path))
         if model is None:
             continue
         try:
             tokenizer = LightTokenizer(model.directory)
-            firsts = [tokenizer.encode(option)[:1] for option in options]
+            tokens = [tokenizer.encode(option)[:1] for option in options]
         except (TokenizerUnavailableError, OSError, ValueError):
             continue
-        if firsts[0] == firsts[1]:
+        if tokens[0] == tokens[1]:
             message = (
                 f"{path} begins the options {' and '.join(f'`{option}`' for option in options)} with the same token"
             )
