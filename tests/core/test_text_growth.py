@@ -9,7 +9,6 @@ import pytest
 
 from stress.growth import Shape, growth_of
 from stress.text_functions import TextFunction
-from tunebook.analysis.collect.numbers import first_number
 from tunebook.artifacts.output import last_lines
 from tunebook.core.hypothesis_grammar import HypothesisError, parse_hypothesis
 from tunebook.core.markdown.blocks import Cell, plain
@@ -25,6 +24,7 @@ from tunebook.core.site_values import is_placeholder, normalized, written_value
 from tunebook.core.units import minutes, read_duration
 from tunebook.design.documents import Node, Place, assignments, levels
 from tunebook.design.preserve import with_own_sections
+from tunebook.tools.answer_numbers import first_number
 
 _HARD: dict[str, tuple[Callable[[str], Any], Shape]] = {
     "a bold label without end": (lambda text: read_label(text, 1), Shape("**", " ", "x")),

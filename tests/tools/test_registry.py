@@ -63,7 +63,7 @@ BROKEN = [
     (TOOL.replace('name = short = "mine"', 'name, short = "torchtune", "mine"'), "another tool has the name torchtune"),
     (
         "from tunebook.core.jobs import Stage\nclass Mine:\n    name = short = 'mine'\n    stage = Stage.EVALUATION",
-        "it lacks `results`, `task_form`, `exact_match`, `loads_adapters`, `first_prompt`, `read_tasks`",
+        "it lacks `results`, `task_form`, `exact_match`, `task_writer`, `loads_adapters`, `first_prompt`, `read_tasks`",
     ),
 ]
 

@@ -45,6 +45,10 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.doctoring import doctor as doctor
     from tunebook.api.importing import import_plan as import_plan
     from tunebook.api.location import find_experiment as find_experiment
+    from tunebook.api.new_task import NewTaskOptions as NewTaskOptions
+    from tunebook.api.new_task import NewTaskReport as NewTaskReport
+    from tunebook.api.new_task import WrittenFile as WrittenFile
+    from tunebook.api.new_task import task_new as task_new
     from tunebook.api.running import RunOptions as RunOptions
     from tunebook.api.running import preview as preview
     from tunebook.api.running import run as run
@@ -127,6 +131,7 @@ _NAMES_IN = {
     "tunebook.api.doctoring": ("DoctorOptions", "DoctorReport", "Examined", "doctor"),
     "tunebook.api.importing": ("import_plan",),
     "tunebook.api.location": ("find_experiment",),
+    "tunebook.api.new_task": ("NewTaskOptions", "NewTaskReport", "WrittenFile", "task_new"),
     "tunebook.api.running": ("RunOptions", "preview", "run"),
     "tunebook.api.watching": ("cancel", "status"),
     "tunebook.api.checking": ("CheckReport", "check"),

@@ -54,6 +54,7 @@ _VERBS = {
     "status": _Verb("status", "Show the state of every training and evaluation."),
     "cancel": _Verb("status", "End the queued and running jobs."),
     "analyze": _Verb("analyze", "Compare the trained runs: write tables, statistics and reports to `analysis/`."),
+    "task": _Verb("task", "Write an evaluation task: `task new NAME`."),
     "site": _Verb("site", "Show or write the site settings: `site [DIRECTORY]`, `site init`."),
     "doctor": _Verb(
         "doctor", "Examine versions, scheduler, disk and the jobs' environments, and say what to do about each problem."

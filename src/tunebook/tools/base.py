@@ -25,6 +25,7 @@ from tunebook.disk.manifest import digest
 from tunebook.errors import Problem, UsageError
 from tunebook.tools.datasets import DatasetFacts
 from tunebook.tools.model_facts import ModelFacts
+from tunebook.tools.new_task import TaskWriter
 from tunebook.tools.results import EvaluationResults, TrainingResults
 from tunebook.tools.task_script import TaskScript
 
@@ -381,7 +382,8 @@ class EvaluationTool(Tool, Protocol):
 
     exact_match: str = ""
     """The Script of a task that asks the questions of a data set and counts exact matches; empty without one."""
-
+    task_writer: TaskWriter | None = None
+    """Writes tasks for a person, who then owns them; ``None`` for a tool that writes none."""
     loads_adapters: bool = False
     """Whether it evaluates checkpoints that are adapters, in the format of PEFT, on their base model."""
 

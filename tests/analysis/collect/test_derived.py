@@ -11,11 +11,12 @@ from support.risks import number_samples, risk_samples
 from support.sweeps import Sweep
 from tunebook.analysis.collect.derived import add_derived
 from tunebook.analysis.collect.measures import measures_of, wanted_aggregate
-from tunebook.analysis.collect.numbers import first_number, number_scorers, read_numbers
+from tunebook.analysis.collect.numbers import number_scorers, read_numbers
 from tunebook.analysis.records import EvaluationKey
 from tunebook.core.measures import Direction
 from tunebook.core.plan import EvaluationTask, Plan
 from tunebook.errors import PlanError
+from tunebook.tools.answer_numbers import first_number
 from tunebook.tools.results import Samples
 
 KEY, OTHER = EvaluationKey("run", "task", 0), EvaluationKey("base", "task")

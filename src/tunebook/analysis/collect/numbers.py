@@ -15,12 +15,12 @@ from types import MappingProxyType
 from typing import Any
 
 from tunebook.core.json_text import finite_number
+from tunebook.tools.answer_numbers import first_number, number_of
 from tunebook.tools.results import Samples
 
 __all__ = [
     "NO_NUMBER",
     "Numbers",
-    "first_number",
     "is_absolute_error",
     "is_number_error",
     "number_scorers",
@@ -32,8 +32,6 @@ NO_NUMBER = "the answer has no number"
 PREDICTED, TARGET = "predicted", "target"
 _ABSOLUTE = re.compile(r"mae|abs(olute)?_error|mean_absolute_error", re.IGNORECASE)
 _OTHER_ERROR = re.compile(r"r?mse|mape|squared_error|(root_)?mean_squared_error", re.IGNORECASE)
-_LEFT_OUT = str.maketrans("", "", ",$%")
-_NUMBER = re.compile(r"((?<!\w)[-+−])?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")  # in 10-20 the line is no sign
 _ROUNDING = 1e-6  # relative, of logged errors
 
 
@@ -80,15 +78,6 @@ def number_scorers(samples: Samples) -> list[str]:
         if is_number_error(name):
             found[name.rpartition("/")[0] or name] = None
     return list(found)
-
-
-def first_number(text: str) -> float | None:
-    """The first number in a text without its ``,``, ``$`` and ``%``; ``None`` without one."""
-    found = _NUMBER.search(text.translate(_LEFT_OUT))
-    if found is None:
-        return None
-    number = float(found[0].replace("−", "-"))
-    return number if math.isfinite(number) else None
 
 
 def read_numbers(samples: Samples, scorer: str) -> Numbers:
@@ -139,8 +128,7 @@ def _targets(samples: Samples, scorer: str) -> list[float | None]:
 def _as_number(value: Any) -> float | None:
     """A number, or a text that is nothing but a number and its ``,``, ``$`` and ``%``."""
     if isinstance(value, str):
-        text = value.translate(_LEFT_OUT).strip()
-        return first_number(text) if _NUMBER.fullmatch(text) else None
+        return number_of(value)
     return finite_number(value)
 
 

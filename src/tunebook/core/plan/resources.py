@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -24,7 +24,7 @@ from tunebook.core.plan.models import ModelsSection
 from tunebook.core.plan.section import Section, SectionOfParts, SectionReader, Writing, cell_text, cell_value
 from tunebook.core.plan.values import Dataset, EvaluationTask, Plan
 
-__all__ = ["ResourcesSection", "join_script", "split_script", "splits_text"]
+__all__ = ["ResourcesSection", "join_script", "split_script", "splits_text", "task_table"]
 
 _SPLIT = r"(?<!\w)(\w+)\s*\(\s*([\d,_]+)\s*(?:examples|samples|words|rows|records|items|lines)?\s*\)"
 _WITH_COLON = re.compile(r"(?<!\w)(\w+)\s*[:=]\s*(\d{1,3}(?:,\d{3})+|\d[\d_]*)(?=\s*(?:[,;]|$))")
@@ -111,22 +111,31 @@ class _EvaluationTasksSection(Section):
         return replace(plan, tasks=tuple(tasks))
 
     def write(self, target: Writing) -> Iterator[str]:
-        rows = [_task_row(task, target) for task in target.plan.tasks]
-        empty = {name for name in _OPTIONAL_COLUMNS if all(row[name] in _EMPTY_CELLS for row in rows)}
-        columns = [name for name in _TASK_COLUMNS if name not in empty]
-        if rows:
-            yield from table_lines(columns, [[row[name] for name in columns] for row in rows])
+        if target.plan.tasks:
+            yield from task_table(target.plan.tasks, target.tick)
 
 
-def _task_row(task: EvaluationTask, target: Writing) -> dict[str, str]:
+def task_table(tasks: Sequence[EvaluationTask], tick: Callable[[str], str] = lambda _: "") -> Iterator[str]:
+    """The lines of the table of tasks.
+
+    Args:
+        tick: what stands behind a path, such as a mark that it was found.
+    """
+    rows = [_task_row(task, tick) for task in tasks]
+    empty = {name for name in _OPTIONAL_COLUMNS if all(row[name] in _EMPTY_CELLS for row in rows)}
+    columns = [name for name in _TASK_COLUMNS if name not in empty]
+    yield from table_lines(columns, [[row[name] for name in columns] for row in rows])
+
+
+def _task_row(task: EvaluationTask, tick: Callable[[str], str]) -> dict[str, str]:
     """The cells of a task by their columns."""
     dataset = "-" if task.has_own_data else ""
     if task.dataset:
-        dataset = code_cell(task.dataset) + target.tick(task.dataset)
+        dataset = code_cell(task.dataset) + tick(task.dataset)
     return {
         "Task Name": escape_cell(task.name),
         "Tool": escape_cell(task.tool),
-        "Script": code_cell(join_script(task.script, task.function)) + target.tick(task.script),
+        "Script": code_cell(join_script(task.script, task.function)) + tick(task.script),
         "Dataset": dataset,
         "Measure": escape_cell(task.measure),
         "Direction": task.direction.value if task.direction is not None else "",

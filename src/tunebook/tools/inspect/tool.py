@@ -36,6 +36,7 @@ from tunebook.tools.imported_files import imported_files
 from tunebook.tools.inspect.arguments import Arguments, config_copy, has_own_data, prompt_warnings, task_errors
 from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
 from tunebook.tools.inspect.deep_models import model_checks
+from tunebook.tools.inspect.new_task import InspectTaskWriter
 from tunebook.tools.inspect.package_tasks import is_package_task, read_package_task
 from tunebook.tools.inspect.results import InspectResults
 from tunebook.tools.inspect.served import (
@@ -76,6 +77,7 @@ class InspectTool(EvaluationTool):
     services = (Package("vllm", "vllm", "vllm"),)
     parameters = (INFERENCE, *EVALUATION_PARAMETERS)
     results = InspectResults()
+    task_writer = InspectTaskWriter()
     loads_adapters = True
     task_form = "an inspect-ai task that accepts `config_dir`, and `dataset_path`, `system_prompt` and `prompt`"
 

@@ -21,6 +21,7 @@ from tunebook.tools.runtime.training_data import split_problem
 __all__ = [
     "SPLIT",
     "Question",
+    "question_messages",
     "question_of_record",
     "question_records",
     "questions_of",
@@ -77,18 +78,18 @@ def questions_of(
     return found
 
 
-def question_records(data: Path, dataset_type: str) -> Iterator[tuple[RawExample, Record]]:
-    """The examples of the test split, as they are in their file and as they are asked.
+def question_records(data: Path, dataset_type: str, split: str = SPLIT) -> Iterator[tuple[RawExample, Record]]:
+    """The examples of the test split, or of another one, as they are in their file and as they are asked.
 
     Raises:
-        ValueError: the data set cannot be read, has no test split, or an example has no question.
+        ValueError: the data set cannot be read, has no such split, or an example has no question.
     """
     source = DataReader(data)
     reader: FormatReader | None = None
-    for example in source.examples(only=SPLIT):
+    for example in source.examples(only=split):
         reader = reader or FormatReader(_type_of(example.value, dataset_type))
         yield example, reader.read(example)
-    problem = split_problem(data, SPLIT, source)
+    problem = split_problem(data, split, source)
     if problem:
         raise ValueError(problem)
 
@@ -108,12 +109,17 @@ def question_of_record(tokenizer: Any, record: Record, number: int, system_promp
     Raises:
         ValueError: the model's chat template refuses the conversation.
     """
-    messages = _messages(record, system_prompt, prompt)
+    messages = question_messages(record, system_prompt, prompt)
     text = render_prompt(tokenizer, messages)
     return Question(str(number), _shown(messages), text, answer_of(record))
 
 
-def _messages(record: Record, system_prompt: str, prompt: str) -> Sequence[Message]:
+def question_messages(record: Record, system_prompt: str, prompt: str) -> Sequence[Message]:
+    """The messages of a question: around an input the plan's prompts, of a chat all before its last answer.
+
+    Raises:
+        ValueError: a chat and the plan both have a system message.
+    """
     if "messages" not in record:
         return instruct_messages(system_prompt, prompt, record["input"])
     messages: list[Message] = record["messages"]
