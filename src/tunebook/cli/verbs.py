@@ -56,6 +56,11 @@ _VERBS = {
     "analyze": _Verb("analyze", "Compare the trained runs: write tables, statistics and reports to `analysis/`."),
     "site": _Verb("site", "Show or write the site settings: `site [DIRECTORY]`, `site init`."),
     "tools": _Verb("tools", "List the tools that a plan can name, installed or not, with their versions."),
+    "skills": _Verb("skills", "Install skills with which agents call the verbs: `skills install`."),
+    "mcp": _Verb(
+        "mcp",
+        "Serve check, scaffold, run, status, cancel and analyze to an agent, over the Model Context Protocol (stdio).",
+    ),
     "demo": _Verb(
         "demo", "Fine-tune and evaluate a small real model on this machine, from the plan to the comparison."
     ),
