@@ -174,7 +174,7 @@ def test_a_skill_is_short_explains_every_exit_code_and_allows_only_what_writes_n
     text = next(skill.text for skill in shipped_skills() if skill.name == name)
     assert len(text.splitlines()) <= 110
     for code in CODES:
-        assert re.search(rf"(?:Exit code|exit code|[.,;:] |and ){code}\b", text), code
+        assert re.search(rf"(?:[Ee]xit code |[.,;:] |and ){code}\b", text), code
     assert "never a file that tunebook generated" in text
     assert re.search(r"[Aa]sk the user|read each to the user", text)
     allowed = re.findall(r"Bash\(tunebook (\w+):\*\)", front_matter(text)["allowed-tools"])

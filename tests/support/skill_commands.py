@@ -77,6 +77,8 @@ def command_options(verb: str) -> set[str] | None:
         if word not in group.list_commands(None):
             return None
         group = group.loaded(word) if hasattr(group, "loaded") else group.commands[word]
+    if hasattr(group, "commands"):
+        group = group.commands["show"]  # `tunebook site` is `tunebook site show`
     options: set[str] = set()
     for item in group.params:
         if item.param_type_name == "option":

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 __all__ = ["Skill", "agents_section", "shipped_skills"]
 
 _RULES = "<!-- rules -->\n"
 """A line of a skill in whose place the rules come that all skills share."""
 _FENCE = "---\n"
-_NAMES = (
-    "design-experiment",
-    "scaffold-experiment",
-    "scaffold-torchtune",
-    "scaffold-inspect",
-    "run-experiment",
-    "run-torchtune",
-    "run-inspect",
-    "analyze-experiment",
-    "create-inspect-task",
-    "move-experiment",
-)
+_FILES = files("tunebook.agents") / "files"
 
 
 @dataclass(frozen=True)
@@ -40,18 +30,19 @@ class Skill:
 
 
 def shipped_skills() -> tuple[Skill, ...]:
-    """Every skill, in the order of its work: from the plan to the analysis, then what prepares them."""
-    rules = _part("rules.md")
-    return tuple(_skill(_part("skills", f"{name}.md").replace(_RULES, rules)) for name in _NAMES)
+    """Every skill, in the order of the work; the names of the files begin with its number."""
+    rules = _text(_FILES / "rules.md")
+    paths = sorted((_FILES / "skills").iterdir(), key=lambda path: path.name)
+    return tuple(_skill(_text(path).replace(_RULES, rules)) for path in paths)
 
 
 def agents_section() -> str:
     """The section for AGENTS.md, for agents that read no skills."""
-    return _part("agents.md")
+    return _text(_FILES / "agents.md")
 
 
-def _part(*names: str) -> str:
-    return files("tunebook.agents").joinpath("files", *names).read_text(encoding="utf-8")
+def _text(path: Traversable) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _skill(text: str) -> Skill:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.analysis.records import Interval as Interval
     from tunebook.analysis.records import Score as Score
     from tunebook.analysis.values import Analysis as Analysis
+    from tunebook.api.agent_skills import SKILL_LAYOUTS as SKILL_LAYOUTS
+    from tunebook.api.agent_skills import InstalledSkills as InstalledSkills
+    from tunebook.api.agent_skills import SkillsOptions as SkillsOptions
+    from tunebook.api.agent_skills import SkillState as SkillState
+    from tunebook.api.agent_skills import skills as skills
+    from tunebook.api.agent_skills import skills_install as skills_install
     from tunebook.api.analyze_report import AnalyzeOptions as AnalyzeOptions
     from tunebook.api.analyze_report import AnalyzeReport as AnalyzeReport
     from tunebook.api.analyzing import analyze as analyze
@@ -56,12 +62,6 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.sites import SiteReport as SiteReport
     from tunebook.api.sites import site as site
     from tunebook.api.sites import site_init as site_init
-    from tunebook.api.skills import SKILL_LAYOUTS as SKILL_LAYOUTS
-    from tunebook.api.skills import InstalledSkills as InstalledSkills
-    from tunebook.api.skills import SkillsOptions as SkillsOptions
-    from tunebook.api.skills import SkillState as SkillState
-    from tunebook.api.skills import skills as skills
-    from tunebook.api.skills import skills_install as skills_install
     from tunebook.api.watching import cancel as cancel
     from tunebook.api.watching import status as status
     from tunebook.core.jobs import Job as Job
@@ -140,7 +140,7 @@ _NAMES_IN = {
         "tools",
     ),
     "tunebook.api.sites": ("SettingInEffect", "SiteDraft", "SiteInitOptions", "SiteReport", "site", "site_init"),
-    "tunebook.api.skills": (
+    "tunebook.api.agent_skills": (
         "SKILL_LAYOUTS",
         "InstalledSkills",
         "SkillState",
