@@ -23,7 +23,7 @@ from tunebook.disk.lock import exclusive
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers and torch warn of one another
 PLAN = "experiment_summary.md"
-TOOLS = ["check", "scaffold", "run", "status", "cancel", "analyze"]
+TOOLS = ["check", "check_deep", "scaffold", "run", "status", "cancel", "analyze"]
 DOCUMENT = {"ok", "exit_code", "data", "warnings", "errors", "left_out"}
 
 

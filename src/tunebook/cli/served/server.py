@@ -15,7 +15,7 @@ from mcp.types import ToolAnnotations
 from tunebook import __version__
 from tunebook.cli.served.call import ended
 from tunebook.cli.served.jobs import JobTools
-from tunebook.cli.served.tools import analyze, check, scaffold, status
+from tunebook.cli.served.tools import analyze, check, check_deep, scaffold, status
 
 __all__ = ["serve"]
 
@@ -59,6 +59,7 @@ def _add_tools(server: MCPServer[None], jobs: JobTools) -> None:
     adds = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
     changes = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
     server.add_tool(check, annotations=reads)
+    server.add_tool(check_deep, annotations=adds)
     server.add_tool(scaffold, annotations=changes)
     server.add_tool(jobs.run, annotations=changes)
     server.add_tool(status, annotations=reads)

@@ -31,6 +31,7 @@ __all__ = [
     "analyze",
     "answered",
     "check",
+    "check_deep",
     "jobs_first",
     "scaffold",
     "status",
@@ -70,18 +71,22 @@ async def check(
     context: Context[Any, Any],
     *,
     directory: Directory = ".",
-    deep: Annotated[
-        bool, Field(description="Also prove it on shrunk models; takes minutes and runs the tasks' own code.")
-    ] = False,
     settings: Annotated[bool, Field(description="Also list every setting in effect of each run.")] = False,
 ) -> CheckDocument:
     """Read the plan and the site settings and report every problem with its line. Writes nothing."""
-    return await answered(
-        CheckDocument, partial(_check, Path(directory), deep=deep, settings=settings), context, "check", directory
-    )
+    work = partial(_check, Path(directory), settings=settings)
+    return await answered(CheckDocument, work, context, "check", directory)
 
 
-def _check(directory: Path, call: Call, *, deep: bool, settings: bool) -> Any:
+async def check_deep(context: Context[Any, Any], *, directory: Directory = ".") -> CheckDocument:
+    """Check, and also prove on shrunk models that the jobs will do what the plan says. Takes minutes.
+
+    It runs the code of the experiment's tasks. Clients may call `check` without asking, so this is a tool of its own.
+    """
+    return await answered(CheckDocument, partial(_check, Path(directory), deep=True), context, "check", directory)
+
+
+def _check(directory: Path, call: Call, *, deep: bool = False, settings: bool = False) -> Any:
     proofs: list[str] = []
 
     def on_deep(outcome: api.DeepOutcome) -> None:
