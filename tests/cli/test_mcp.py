@@ -89,6 +89,18 @@ def test_settings_are_listed_on_request(experiment: Path) -> None:
     assert values["lora_rank"] == "8"
 
 
+def test_the_deep_check_reports_each_proof(experiment: Path) -> None:
+    progress = Progress()
+
+    async def conversation(session: Session) -> dict[str, Any]:
+        return await session.document("check_deep", progress=progress)
+
+    found = talk(experiment, conversation)["data"]["deep"]
+    assert {item["state"] for item in found} <= {"passed", "not checked", "doubtful"}
+    assert "time" in {item["title"] for item in found}
+    assert len(progress.texts) > len(found)
+
+
 @pytest.mark.parametrize("tool", ["check", "scaffold", "run"])
 def test_a_wrong_plan_is_a_tool_error_with_its_line_its_hint_and_exit_code_3(experiment: Path, tool: str) -> None:
     replace(experiment / PLAN, "| Learning Rate | Batch", "| Learning Rat | Batch")
