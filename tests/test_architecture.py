@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "demo": {"errors", "core", "disk"},
     "design": {"errors", "core", "disk", "artifacts", "tools"},
     "site": {"errors", "core", "disk", "slurm", "tools"},
+    "agents": {"errors", "core", "disk"},
     "api": {
         "errors",
         "core",
@@ -37,6 +38,7 @@ MAY_IMPORT = {
         "demo",
         "design",
         "site",
+        "agents",
     },
     "cli": {"errors", "core", "api"},
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.make_llms import llms_text
 from support.make_reference import DOCS, cli_reference, plan_reference
 
 ROOT = Path(__file__).parents[1]
@@ -17,6 +18,15 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 def test_the_reference_agrees_with_the_code(name: str, text: str) -> None:
     """After a change: make reference."""
     assert (DOCS / name).read_text() == text
+
+
+def test_llms_txt_lists_every_page_in_the_standard_form() -> None:
+    """After a change of a title or of a first sentence: make reference."""
+    text = (ROOT / "docs" / "llms.txt").read_text()
+    assert text == llms_text(ROOT / "docs")
+    assert re.match(r"# tunebook\n\n> ", text)
+    targets = re.findall(r"^- \[[^\]]+\]\(([^)]+)\)", text, re.MULTILINE)
+    assert set(targets) == {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -26,8 +26,11 @@ VERBS = (
     "setup_finetune",
     "site",
     "site_init",
+    "skills",
+    "skills_install",
 )
 VERB_MODULES = (
+    "agent_skills",
     "analyze_report",
     "analyzing",
     "demonstration",

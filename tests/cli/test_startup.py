@@ -44,10 +44,12 @@ VERBS = {
     "demo",
     "design",
     "import_",
+    "mcp",
     "run",
     "scaffold",
     "setup_finetune",
     "site",
+    "skills",
     "status",
     "tools",
 }
@@ -62,6 +64,8 @@ HELP = [
     ["analyze", "-h"],
     ["site", "-h"],
     ["site", "init", "-h"],
+    ["mcp", "-h"],
+    ["skills", "install", "-h"],
 ]
 
 

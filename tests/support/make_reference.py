@@ -7,6 +7,7 @@ from typing import Any
 
 import typer.main
 
+from support.make_llms import llms_text
 from tunebook.cli.main import app
 from tunebook.core.parameters import Parameter
 from tunebook.core.shared_parameters import SHARED_PARAMETERS
@@ -220,3 +221,4 @@ if __name__ == "__main__":
     DOCS.mkdir(parents=True, exist_ok=True)
     (DOCS / "plan.md").write_text(plan_reference())
     (DOCS / "cli.md").write_text(cli_reference())
+    (DOCS.parent / "llms.txt").write_text(llms_text(DOCS.parent))

@@ -19,6 +19,12 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.analysis.records import Interval as Interval
     from tunebook.analysis.records import Score as Score
     from tunebook.analysis.values import Analysis as Analysis
+    from tunebook.api.agent_skills import SKILL_LAYOUTS as SKILL_LAYOUTS
+    from tunebook.api.agent_skills import InstalledSkills as InstalledSkills
+    from tunebook.api.agent_skills import SkillsOptions as SkillsOptions
+    from tunebook.api.agent_skills import SkillState as SkillState
+    from tunebook.api.agent_skills import skills as skills
+    from tunebook.api.agent_skills import skills_install as skills_install
     from tunebook.api.analyze_report import AnalyzeOptions as AnalyzeOptions
     from tunebook.api.analyze_report import AnalyzeReport as AnalyzeReport
     from tunebook.api.analyzing import analyze as analyze
@@ -78,6 +84,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.design.values import DesignInputs as DesignInputs
     from tunebook.design.values import Factor as Factor
     from tunebook.disk.inside import link_out as link_out
+    from tunebook.disk.interrupts import interrupt_as_if as interrupt_as_if
     from tunebook.disk.interrupts import interrupt_code as interrupt_code
     from tunebook.disk.interrupts import interrupt_on_signals as interrupt_on_signals
     from tunebook.executors.registry import Choice as Choice
@@ -145,6 +152,14 @@ _NAMES_IN = {
         "tools",
     ),
     "tunebook.api.sites": ("SettingInEffect", "SiteDraft", "SiteInitOptions", "SiteReport", "site", "site_init"),
+    "tunebook.api.agent_skills": (
+        "SKILL_LAYOUTS",
+        "InstalledSkills",
+        "SkillState",
+        "SkillsOptions",
+        "skills",
+        "skills_install",
+    ),
     "tunebook.core.jobs": ("Job", "JobState", "Stage"),
     "tunebook.core.plan": ("EvaluationTask", "Model"),
     "tunebook.design.check": ("DEFAULTS",),
@@ -152,7 +167,7 @@ _NAMES_IN = {
     "tunebook.design.suggest": ("Suggestions",),
     "tunebook.design.values": ("Design", "DesignInputs", "Factor"),
     "tunebook.disk.inside": ("link_out",),
-    "tunebook.disk.interrupts": ("interrupt_code", "interrupt_on_signals"),
+    "tunebook.disk.interrupts": ("interrupt_as_if", "interrupt_code", "interrupt_on_signals"),
     "tunebook.executors.registry": ("Choice", "executor_names"),
     "tunebook.run.condensed": ("Condensed", "condense", "group_jobs", "stage_counts", "state_counts"),
     "tunebook.run.preview": ("Preview", "PreviewedJob", "preview_lines"),

@@ -86,16 +86,20 @@ def analyze_members(
     destination: Destination,
     options: AnalyzeOptions,
     clock: Callable[[], datetime],
+    *,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> AnalyzeReport:
     """Analyzes experiments, and writes the report unless nothing has changed since the last one.
 
     Args:
         compute: collects and analyzes.
         destination: in the directory that the files of the report are relative to.
+        on_step: called before each step, with what it does.
     """
     started = time.perf_counter()
     _require_packages()
     directory = destination.folder.parent
+    on_step("asking for the state of the jobs")
     if not options.write:
         members = [_member(experiment, options, clock) for experiment in experiments]
         analysis = compute(members)
@@ -103,7 +107,7 @@ def analyze_members(
         return _completed(report, members, started)
     with exclusive(destination.root, "analyze", wait_s=30.0) as held:
         members = [_member(experiment, options, clock) for experiment in experiments]
-        report = _written(members, compute, destination, options, clock)
+        report = _written(members, compute, destination, options, clock, on_step)
         report = _completed(report, members, started)
         if held.warning:
             report = replace(report, warnings=(Problem(held.warning), *report.warnings))
@@ -134,6 +138,7 @@ def _written(
     destination: Destination,
     options: AnalyzeOptions,
     clock: Callable[[], datetime],
+    on_step: Callable[[str], None],
 ) -> AnalyzeReport:
     """The last analysis if nothing has changed since it was written; otherwise a new one."""
     directory = destination.folder.parent
@@ -147,7 +152,9 @@ def _written(
         outside += places_outside(member.source)
     # Again: what was found out since then may have been written down. The plans are compared as values.
     known = look_at_inputs(experiments, values).known(outside)
+    on_step("reading results and computing statistics")
     analysis = compute(members)
+    on_step("drawing figures and writing the report")
     written = write_report(analysis, options, destination, as_of=time_text(clock().isoformat()))
     files = tuple(f"{destination.folder.name}/{name}" for name in written)
     summary = summarize(analysis)

@@ -24,9 +24,16 @@ _MOST_NAMED = 3  # experiments in the name of a directory
 
 
 def analyze(
-    directory: Path, options: AnalyzeOptions | None = None, *, clock: Callable[[], datetime] = now
+    directory: Path,
+    options: AnalyzeOptions | None = None,
+    *,
+    on_step: Callable[[str], None] = lambda _: None,
+    clock: Callable[[], datetime] = now,
 ) -> AnalyzeReport:
     """Collects and analyzes the results that exist, and writes ``analysis/``.
+
+    Args:
+        on_step: called before each step, with what it does.
 
     Raises:
         PlanError: the plan has problems, so that the run of a directory is not certain.
@@ -40,7 +47,7 @@ def analyze(
     def compute(members: Sequence[Member]) -> Analysis:
         return analyze_experiment(members[0].source)
 
-    return analyze_members([experiment], compute, destination, options, clock)
+    return analyze_members([experiment], compute, destination, options, clock, on_step=on_step)
 
 
 def analyze_together(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -53,6 +54,7 @@ def run(
     on_choice: Callable[[Choice], None] | None = None,
     approve: Callable[[Preview], bool] = lambda _: True,
     on_leave: Callable[[int], None] = lambda _: None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> RunReport:
     """Runs every job that is not completed, each evaluation after its own training, until nothing is left to do.
 
@@ -63,6 +65,8 @@ def run(
         on_choice: called once, with the chosen executor and the reason.
         approve: gets what will be run and why, before anything is submitted; ``False`` leaves everything as it is.
         on_leave: called if a signal ends the run, with the number of jobs in flight, before the executor ends them.
+        sleep: waits so many seconds between two looks at the jobs. A caller in another thread than the main one, which
+            signals do not reach, ends the run by raising :class:`KeyboardInterrupt` here.
 
     Raises:
         PlanError: the plan is wrong.
@@ -86,7 +90,15 @@ def run(
         return True
 
     hooks = Hooks(remedy=remedy, approve=freeze, settings=settings, on_leave=on_leave)
-    return run_jobs(jobs, choice.executor, experiment=experiment, options=options, on_event=on_event, hooks=hooks)
+    return run_jobs(
+        jobs,
+        choice.executor,
+        experiment=experiment,
+        options=options,
+        sleep=sleep,
+        on_event=on_event,
+        hooks=hooks,
+    )
 
 
 def preview(directory: Path, options: RunOptions | None = None) -> Preview:

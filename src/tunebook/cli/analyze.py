@@ -18,7 +18,7 @@ from tunebook.core.paths import PLAN_FILE
 from tunebook.core.shortened import counted, first_lines
 from tunebook.errors import UsageError
 
-__all__ = ["register", "show_findings"]
+__all__ = ["analyze_data", "register", "show_findings"]
 
 _WATCH_S = 30.0
 _MOST_GAPS = 5  # of one kind; the report has all
@@ -80,7 +80,7 @@ def register(app: typer.Typer) -> None:
         if watch:
             report = _watch(report, again, every_s=every_s, quiet=as_json)
         if as_json:
-            print_json("analyze", report.exit_code, _data(report), warnings=report.warnings)
+            print_json("analyze", report.exit_code, analyze_data(report), warnings=report.warnings)
         else:
             print_problems(report.warnings, kind="warning", every=every)
             show_findings(report, every=every)
@@ -139,7 +139,7 @@ def _missing(hint: str, gaps: Sequence[Any], *, every: bool) -> Iterator[str]:
         yield f"    → {hint}"
 
 
-def _data(report: api.AnalyzeReport) -> dict[str, Any]:
+def analyze_data(report: api.AnalyzeReport) -> dict[str, Any]:
     """The document's data: scores are fractions, epochs are zero-based and ``null`` for base models."""
     summary = report.summary
     kept = ("kind", "task", "significant", "text")

@@ -13,7 +13,7 @@ from tunebook.cli.options import All, Directory, Json, located
 from tunebook.cli.output import console, finish, most_lines
 from tunebook.core.shortened import counted, first_lines, shortened
 
-__all__ = ["register"]
+__all__ = ["check_data", "register"]
 
 Deep = Annotated[
     bool,
@@ -49,10 +49,11 @@ def register(app: typer.Typer) -> None:
         """
         on_deep = None if as_json else _show_deep
         report = api.check(located(directory), deep=deep, on_deep=on_deep)
-        finish("check", report, data=_data, show=partial(_show, every=every), as_json=as_json, every=every)
+        finish("check", report, data=check_data, show=partial(_show, every=every), as_json=as_json, every=every)
 
 
-def _data(report: api.CheckReport) -> dict[str, Any]:
+def check_data(report: api.CheckReport) -> dict[str, Any]:
+    """What was checked, for ``--json``."""
     plan = report.plan
     return {
         "experiment": str(report.experiment),

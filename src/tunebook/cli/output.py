@@ -23,10 +23,12 @@ __all__ = [
     "console",
     "failed",
     "finish",
+    "finite",
     "most_lines",
     "print_json",
     "print_problems",
     "print_steps",
+    "problem_data",
     "screenful",
     "steps_data",
 ]
@@ -82,8 +84,8 @@ def print_json(
         "ok": exit_code is ExitCode.DONE,
         "exit_code": int(exit_code),
         "data": dict(data),
-        "warnings": [_problem(problem) for problem in warnings],
-        "errors": [_problem(problem) for problem in errors],
+        "warnings": [problem_data(problem) for problem in warnings],
+        "errors": [problem_data(problem) for problem in errors],
     }
     sys.stdout.write(_json_text(document) + "\n")
 
@@ -93,18 +95,18 @@ def _json_text(document: Mapping[str, Any]) -> str:
     try:
         text = json.dumps(document, ensure_ascii=is_ascii, indent=2, default=str, allow_nan=False)
     except ValueError:  # JSON has no word for numbers beyond range
-        text = json.dumps(_finite(document), ensure_ascii=is_ascii, indent=2, default=str)
+        text = json.dumps(finite(document), ensure_ascii=is_ascii, indent=2, default=str)
     return visible_json(text)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The value with ``None`` for each number that is infinite or not a number."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value
 
 
@@ -153,7 +155,8 @@ def finish(
     raise typer.Exit(report.exit_code)
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def problem_data(problem: Problem) -> dict[str, Any]:
+    """A problem for ``--json``."""
     return {"message": problem.message, "file": problem.file, "line": problem.line, "hint": problem.hint}
 
 

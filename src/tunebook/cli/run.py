@@ -21,7 +21,7 @@ from tunebook.core.jobs import JobState, Stage
 from tunebook.core.shortened import counted
 from tunebook.errors import ExitCode, Problem
 
-__all__ = ["register", "register_tool"]
+__all__ = ["failed_jobs", "preview_data", "register", "register_tool", "run_data"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def _run(command: str, arguments: _Arguments, options: api.RunOptions) -> None:
 def _preview(command: str, experiment: Path, arguments: _Arguments, options: api.RunOptions) -> None:
     preview = api.preview(experiment, options)
     if arguments.as_json:
-        print_json(command, ExitCode.DONE, {"dry_run": True} | _preview_data(preview))
+        print_json(command, ExitCode.DONE, {"dry_run": True} | preview_data(preview))
     else:
         _show_preview(preview)
         console().print("nothing was submitted (--dry-run)", markup=False)
@@ -150,7 +150,9 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
         console().print("nothing was submitted", markup=False)
         raise typer.Exit(ExitCode.UNFINISHED)
     if as_json:
-        _print_data(command, report, chosen[0], previews[0])
+        data = run_data(report, chosen[0], previews[0])
+        warnings_told = list(map(Problem, report.warnings))
+        print_json(command, report.exit_code, data, warnings=warnings_told, errors=failed_jobs(report))
     else:
         warnings.tell(report.warnings)
         _show(report, experiment, every=arguments.every)
@@ -181,22 +183,25 @@ class _Warnings:
         return show_both
 
 
-def _print_data(command: str, report: api.RunReport, choice: api.Choice, preview: api.Preview) -> None:
-    """Prints how the run ended, for ``--json``."""
-    failed = [
+def failed_jobs(report: api.RunReport) -> list[Problem]:
+    """One problem for each selected job that failed, with the file of its output and what to do."""
+    return [
         Problem(f"{job.job.name}: {job.reason}", job.output or None, hint=job.advice)
         for job in report.selected
         if job.state is JobState.FAILED
     ]
-    data: dict[str, Any] = {
+
+
+def run_data(report: api.RunReport, choice: api.Choice, preview: api.Preview) -> dict[str, Any]:
+    """How the run ended, for ``--json``."""
+    return {
         "executor": choice.executor.name,
         "jobs": jobs_data(report.jobs),
         "counts_by_stage": counts_data(report.jobs),
         "submitted": list(report.submitted),
         "not_retried": list(report.not_retried),
-        "planned": _preview_data(preview),
+        "planned": preview_data(preview),
     }
-    print_json(command, report.exit_code, data, warnings=list(map(Problem, report.warnings)), errors=failed)
 
 
 def _show_preview(preview: api.Preview) -> None:
@@ -204,7 +209,8 @@ def _show_preview(preview: api.Preview) -> None:
         console().print(line, markup=False, soft_wrap=True)
 
 
-def _preview_data(preview: api.Preview) -> dict[str, Any]:
+def preview_data(preview: api.Preview) -> dict[str, Any]:
+    """What a run would do, for ``--json``."""
     return {
         "to_run": list(map(_previewed, preview.to_run)),
         "watched": list(map(_previewed, preview.watched)),

@@ -15,7 +15,7 @@ from tunebook import api
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
 from tunebook.cli.output import console, finish, most_lines, print_problems, print_steps, steps_data
 
-__all__ = ["finish_scaffold", "register", "register_tool"]
+__all__ = ["finish_scaffold", "register", "register_tool", "scaffold_data"]
 
 _QUESTION = "Fine-tuning scaffolding failed. Do you want to continue with evaluation scaffolding?"
 
@@ -102,7 +102,7 @@ def _decision(choice: OnFailure, *, as_json: bool) -> Callable[[api.PartReport],
 
 def finish_scaffold(command: str, report: api.ScaffoldReport, *, as_json: bool, every: bool = False) -> None:
     """Prints the result of scaffolding, and ends the verb with its exit code."""
-    finish(command, report, data=_data, show=partial(_show, every=every), as_json=as_json, every=every)
+    finish(command, report, data=scaffold_data, show=partial(_show, every=every), as_json=as_json, every=every)
 
 
 def _show(report: api.ScaffoldReport, *, every: bool) -> None:
@@ -113,7 +113,8 @@ def _show(report: api.ScaffoldReport, *, every: bool) -> None:
     )
 
 
-def _data(report: api.ScaffoldReport) -> dict[str, Any]:
+def scaffold_data(report: api.ScaffoldReport) -> dict[str, Any]:
+    """What was written, for ``--json``."""
     return {
         "experiment": str(report.experiment),
         "name": report.name,

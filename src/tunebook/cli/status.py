@@ -6,7 +6,7 @@ import shlex
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,7 @@ from tunebook.errors import ExitCode, Problem
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["register"]
+__all__ = ["register", "status_data"]
 
 _WATCH_S = 5.0
 Watch = Annotated[
@@ -49,10 +49,7 @@ def register(app: typer.Typer) -> None:
             report = _watch(experiment, report, every=every)
         warnings = [Problem(text) for text in report.warnings]
         if as_json:
-            counts = Counter(job.state.value for job in report.jobs)
-            by_stage = counts_data(report.jobs)
-            data = {"jobs": jobs_data(report.jobs), "counts": dict(counts), "counts_by_stage": by_stage}
-            print_json("status", report.exit_code, data, warnings=warnings)
+            print_json("status", report.exit_code, status_data(report), warnings=warnings)
         else:
             print_problems(warnings, kind="warning")
             if not watch:
@@ -69,6 +66,13 @@ def register(app: typer.Typer) -> None:
         else:
             names = first_lines([f"  {name}" for name in ended], most_lines(every=every), more="jobs")
             console().print("\n".join([f"cancelled {counted(len(ended), 'job')}", *names]), markup=False)
+
+
+def status_data(report: api.StatusReport) -> dict[str, Any]:
+    """The jobs and their numbers, for ``--json``."""
+    counts = Counter(job.state.value for job in report.jobs)
+    by_stage = counts_data(report.jobs)
+    return {"jobs": jobs_data(report.jobs), "counts": dict(counts), "counts_by_stage": by_stage}
 
 
 def _every_job(experiment: Path) -> str:

@@ -60,6 +60,11 @@ _VERBS = {
         "doctor", "Examine versions, scheduler, disk and the jobs' environments, and say what to do about each problem."
     ),
     "tools": _Verb("tools", "List the tools that a plan can name, installed or not, with their versions."),
+    "skills": _Verb("skills", "Install skills with which agents call the verbs: `skills install`."),
+    "mcp": _Verb(
+        "mcp",
+        "Serve check, scaffold, run, status, cancel and analyze to an agent, over the Model Context Protocol (stdio).",
+    ),
     "demo": _Verb(
         "demo", "Fine-tune and evaluate a small real model on this machine, from the plan to the comparison."
     ),

@@ -41,6 +41,7 @@ class Options:
         prune: whether to remove files that are no longer in the plan.
         dry_run: whether to write nothing.
         on_failure: asked with the report of a failed part whether to continue with the next part.
+        on_part: called before each tool's part, with the tool's name, how many parts are done, and how many there are.
     """
 
     stages: frozenset[Stage] = frozenset(Stage)
@@ -50,6 +51,7 @@ class Options:
     prune: bool = False
     dry_run: bool = False
     on_failure: Callable[[PartReport], bool] = field(default=lambda _: False)
+    on_part: Callable[[str, int, int], None] = field(default=lambda *_: None)
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,12 @@ def scaffold(
     _refuse_unknown_runs(session)
     journal = session.log(SCAFFOLD_LOG)
     reports: list[PartReport] = []
-    for part in blueprint.parts:
-        if part.tool.stage in options.stages and options.tool in {None, part.tool.short}:
-            report = _report_of(session, part, reports, journal)
-            log_part(journal, session.log(report.log), report)
-            reports.append(report)
+    parts = [part for part in blueprint.parts if _is_wanted(part, options)]
+    for part in parts:
+        options.on_part(part.tool.name, len(reports), len(parts))
+        report = _report_of(session, part, reports, journal)
+        log_part(journal, session.log(report.log), report)
+        reports.append(report)
     whole = _finish(session, blueprint, reports, journal)
     if notice:
         whole = replace(whole, warnings=(Problem(notice),))
@@ -123,6 +126,10 @@ def scaffold(
         log_validation(journal, whole)
     log_complete(journal, whole)
     return whole
+
+
+def _is_wanted(part: Part, options: Options) -> bool:
+    return part.tool.stage in options.stages and options.tool in {None, part.tool.short}
 
 
 def _refuse_unknown_runs(session: _Session) -> None:
