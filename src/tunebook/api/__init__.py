@@ -39,6 +39,9 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.designing import missing_answers as missing_answers
     from tunebook.api.designing import read_inputs as read_inputs
     from tunebook.api.designing import suggestions as suggestions
+    from tunebook.api.exporting import ExportOptions as ExportOptions
+    from tunebook.api.exporting import ExportReport as ExportReport
+    from tunebook.api.exporting import export as export
     from tunebook.api.importing import import_plan as import_plan
     from tunebook.api.location import find_experiment as find_experiment
     from tunebook.api.running import RunOptions as RunOptions
@@ -118,6 +121,7 @@ _NAMES_IN = {
         "read_inputs",
         "suggestions",
     ),
+    "tunebook.api.exporting": ("ExportOptions", "ExportReport", "export"),
     "tunebook.api.importing": ("import_plan",),
     "tunebook.api.location": ("find_experiment",),
     "tunebook.api.running": ("RunOptions", "preview", "run"),

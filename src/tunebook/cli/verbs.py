@@ -54,6 +54,7 @@ _VERBS = {
     "status": _Verb("status", "Show the state of every training and evaluation."),
     "cancel": _Verb("status", "End the queued and running jobs."),
     "analyze": _Verb("analyze", "Compare the trained runs: write tables, statistics and reports to `analysis/`."),
+    "export": _Verb("export", "Write the experiment with its results as an RO-Crate, for an archive."),
     "site": _Verb("site", "Show or write the site settings: `site [DIRECTORY]`, `site init`."),
     "tools": _Verb("tools", "List the tools that a plan can name, installed or not, with their versions."),
     "demo": _Verb(

@@ -173,7 +173,7 @@ class Plan:
         parameters: the parameters that the plan's tools have.
         kind: the design in words, as in ``## Overview``.
         configuration: parameters that apply to every run, unless its row in the runs table has another value.
-        authors: who made the experiment, as ``## Overview`` lists them; :mod:`tunebook.core.authorship` reads the names.
+        authors: who made the experiment, as ``## Overview`` lists them; ``core/authorship.py`` reads the names.
         license: the terms under which others may use it, as the plan names them.
         listed: values that ``## Configuration`` lists for a parameter that the runs table varies.
         matrix: ``None`` if the plan has no matrix: all runs get all tasks.
