@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -55,10 +56,10 @@ def _add_action(
         "description": _description(job, end, str(recorded.get("host") or end.host)),
         "instrument": _instrument(graph, experiment, job, recorded),
         "object": list(_references(graph, experiment, (*job.inputs, *_evaluated(job, experiment)))),
-        "startTime": end.started,
+        "startTime": _utc(end.started),
     }
     if end.ended:
-        action["endTime"] = end.ended
+        action["endTime"] = _utc(end.ended)
     result = list(_references(graph, experiment, _results(job, recorded)))
     if result:
         action["result"] = result
@@ -67,6 +68,14 @@ def _add_action(
     elif end.state is JobState.FAILED:
         action |= {"actionStatus": _STATUS.format("Failed"), "error": end.reason or "unknown"}
     graph.mention(graph.context(f"#job-{quote(job.name)}", action))
+
+
+def _utc(time: str) -> str:
+    """The same moment with the zone as an offset, which every reader of crates accepts."""
+    try:
+        return datetime.fromisoformat(time).astimezone(UTC).isoformat(timespec="seconds")
+    except ValueError:
+        return time
 
 
 def _name(job: Job) -> str:

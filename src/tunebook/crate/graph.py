@@ -23,7 +23,7 @@ __all__ = ["METADATA", "Graph"]
 METADATA = "ro-crate-metadata.json"
 _VERSION = "1.1"
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
-_TERMS = {"sha256": "https://schema.org/sha256"}  # not yet in the vocabulary of RO-Crate 1.1
+_TERMS = {"sha256": "http://schema.org/sha256"}  # not yet in the vocabulary of RO-Crate 1.1
 _CODE = frozenset({Kind.SCRIPT})
 _TYPES = {
     ".md": "text/markdown",
@@ -43,6 +43,7 @@ _TYPES = {
     ".eval": "application/zip",
     ".parquet": "application/vnd.apache.parquet",
 }
+_ANY_TYPE = "application/octet-stream"
 _PLAIN = frozenset({".log", ".out", ".err", ".txt", ".sha256"})
 _NO_LICENSE = License("no license is stated: all rights are reserved", "#no-license")
 
@@ -64,7 +65,7 @@ class Graph:
         root = self._crate.root_dataset
         root["name"], root["description"], root["datePublished"] = plan.name, description, written
         profile = {"@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
-        root["conformsTo"] = [self.context(_PROFILE, profile)]
+        root["conformsTo"] = self.context(_PROFILE, profile)
         authors = read_authors(plan.authors.text) if plan.authors else ()
         if authors:
             root["author"] = [self._author(number, author) for number, author in enumerate(authors, start=1)]
@@ -100,9 +101,7 @@ class Graph:
             "contentSize": str(copied.size),
             "sha256": copied.sha256,
         }
-        encoding = "text/plain" if suffix in _PLAIN else _TYPES.get(suffix)
-        if encoding:
-            properties["encodingFormat"] = encoding
+        properties["encodingFormat"] = "text/plain" if suffix in _PLAIN else _TYPES.get(suffix, _ANY_TYPE)
         if file.kind in _CODE:
             properties["@type"] = ["File", "SoftwareSourceCode"]
         entity = self._crate.add(File(self._crate, dest_path=file.path, properties=properties))
