@@ -19,6 +19,8 @@ from tunebook.core.paths import ARCHIVE_RECORD
 from tunebook.disk.archive_record import ArchivedJob, ArchiveRecord, LeftOut, archive_text, read_archive_record
 from tunebook.errors import DamagedError, ExitCode, NewerFormatError, UsageError
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai uses what pandas will remove
+
 TABLES = ("evaluations.csv", "runs.csv", "comparisons.csv", "effects.csv", "ranking.csv")
 
 
@@ -79,6 +81,7 @@ def test_verbs_that_would_change_an_archive_are_refused(moved: tuple[Path, Path]
 def results_of(experiment: Path) -> list[tuple[str, float | None]]:
     """The score of each evaluation, and the last loss of each training."""
     analysis = api.analyze(experiment, api.AnalyzeOptions(write=False)).analysis
+    assert not analysis.unreadable, analysis.unreadable
     found = [(one.key.run, score.value) for one in analysis.evaluations for score in one.scores]
     return found + [(run.name, run.training.final_loss if run.training else None) for run in analysis.runs]
 

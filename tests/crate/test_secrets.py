@@ -12,7 +12,10 @@ from support.eval_logs import write_log
 from support.exported import entities, files_in, finished_experiment, wrong_files
 from support.leaks import SECRETS, files_with_secrets
 from support.scaffolding import replace
+from tunebook import api
 from tunebook.errors import ExitCode
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai uses what pandas will remove
 
 HF = "hf_" + "Abcdefghijklmnopqrstuvwxyz012345"
 PASSWORD = "correct-horse-battery"  # noqa: S105
@@ -59,9 +62,11 @@ def test_the_rest_of_a_file_with_a_secret_stays_and_others_are_copied_byte_for_b
     assert (crate / "claude.local.md").read_text() == site
     assert (crate / "rank4" / "provenance.json").read_bytes() == (leaky / "rank4" / "provenance.json").read_bytes()
     assert (crate / "rank16" / "finetune.slurm").read_bytes() == (leaky / "rank16" / "finetune.slurm").read_bytes()
-    status = tunebook(crate, "status", "--json")
-    counts = json.loads(status.stdout)["data"]["counts"]
-    assert counts["completed"] >= 4  # a script without its secret is no changed script
+    before, after = (json.loads(tunebook(place, "status", "--json").stdout)["data"] for place in (leaky, crate))
+    assert after["counts"] == before["counts"]
+    found = [api.analyze(place, api.AnalyzeOptions(write=False)).summary.deviations for place in (leaky, crate)]
+    assert found[0] == found[1]
+    assert found[1][0].subject == "rank4/finetune.slurm"  # edited, in both
 
 
 def test_a_secret_in_an_evaluation_log_ends_the_export(tmp_path: Path) -> None:
