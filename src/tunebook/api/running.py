@@ -14,6 +14,7 @@ from tunebook.api.location import find_experiment
 from tunebook.api.remedies import shrink_training
 from tunebook.api.scaffolding import now
 from tunebook.core.jobs import Stage
+from tunebook.disk.archive_record import refuse_archive
 from tunebook.disk.manifest import read_manifest, refuse_lost
 from tunebook.errors import ConflictError, PlanError, UsageError
 from tunebook.executors.base import ExecutorOptions
@@ -117,6 +118,7 @@ def preview(directory: Path, options: RunOptions | None = None) -> Preview:
 def _prepared(experiment: Path, options: RunOptions | None) -> tuple[RunOptions, Loaded, Settings]:
     """The options in full, the plan, and the settings in effect, once the scaffolded files are known to be its own."""
     options = options or RunOptions()
+    refuse_archive(experiment, "run")
     refuse_lost(experiment)
     loaded = load_correct(experiment)
     if options.tool is not None:

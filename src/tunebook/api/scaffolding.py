@@ -14,6 +14,7 @@ from tunebook.api.location import find_experiment
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE, SCAFFOLD_LOG, expanded
 from tunebook.core.plan import Run
+from tunebook.disk.archive_record import refuse_archive
 from tunebook.disk.lock import Held, exclusive
 from tunebook.disk.log import Log
 from tunebook.errors import PlanError, Problem, UsageError
@@ -53,6 +54,7 @@ def scaffold(
     """
     options = options or ScaffoldOptions()
     experiment = find_experiment(directory)
+    refuse_archive(experiment, "scaffold")
     journal = Log(None if options.dry_run else experiment / SCAFFOLD_LOG, clock)
     lock = nullcontext(Held()) if options.dry_run else exclusive(experiment, "scaffold")
     with lock as held:
@@ -129,6 +131,7 @@ def setup_finetune(run_directory: Path, *, assignments: Sequence[str] = (), dry_
         PlanError: the plan or the settings are wrong.
     """
     experiment, name = _place_of_run(run_directory)
+    refuse_archive(experiment, "setup-finetune")
     try:
         derived = _derive(experiment, name, assignments, dry_run=dry_run)
     except (PlanError, UsageError) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunebook.api.location import find_experiment
+from tunebook.disk.archive_record import read_archive_record, refuse_archive
 from tunebook.disk.ledger import Ledger, read_ledger
 from tunebook.disk.manifest import read_manifest, refuse_lost
 from tunebook.errors import PlanError, Problem, TunebookError
@@ -22,8 +23,8 @@ __all__ = ["cancel", "status"]
 def status(directory: Path) -> StatusReport:
     """The state of every scaffolded job, from one query to each executor that has open jobs; writes nothing.
 
-    If an executor does not answer, or does not exist on this machine, the report has the last recorded states of its
-    jobs, and a warning.
+    An archive has the states that were recorded when it was exported. Elsewhere, if an executor does not answer, or
+    does not exist on this machine, the report has the last recorded states of its jobs, and a warning.
 
     Raises:
         PlanError: nothing was scaffolded here.
@@ -33,6 +34,11 @@ def status(directory: Path) -> StatusReport:
     if not jobs:
         refuse_lost(experiment)
         raise PlanError([Problem("nothing was scaffolded here", hint="run `tunebook scaffold` first")])
+    archive = read_archive_record(experiment)
+    if archive is not None:
+        from tunebook.api.archived_jobs import archived_job_reports
+
+        return StatusReport(tuple(archived_job_reports(experiment, jobs, archive)))
     warnings: list[str] = []
     ledger = read_ledger(experiment)
     executors = list(_executors(_open_jobs(ledger), warnings.append))
@@ -66,6 +72,7 @@ def cancel(directory: Path, *, runs: Sequence[str] = ()) -> tuple[str, ...]:
     from tunebook.run.select import LoopOptions, select
 
     experiment = find_experiment(directory)
+    refuse_archive(experiment, "cancel")
     refuse_lost(experiment)
     jobs = read_manifest(experiment).jobs
     selected = select(jobs, LoopOptions(runs=tuple(runs)))

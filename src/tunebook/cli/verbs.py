@@ -55,6 +55,7 @@ _VERBS = {
     "cancel": _Verb("status", "End the queued and running jobs."),
     "analyze": _Verb("analyze", "Compare the trained runs: write tables, statistics and reports to `analysis/`."),
     "task": _Verb("task", "Write an evaluation task: `task new NAME`."),
+    "export": _Verb("export", "Write the experiment with its results as an RO-Crate, for an archive."),
     "site": _Verb("site", "Show or write the site settings: `site [DIRECTORY]`, `site init`."),
     "doctor": _Verb(
         "doctor", "Examine versions, scheduler, disk and the jobs' environments, and say what to do about each problem."

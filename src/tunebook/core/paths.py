@@ -10,6 +10,7 @@ __all__ = [
     "ANALYSIS",
     "ANALYSIS_MEMORY",
     "ANALYZE_LOG",
+    "ARCHIVE_RECORD",
     "ARRAYS",
     "DATA_RECORD",
     "DESIGN",
@@ -56,6 +57,7 @@ MANIFEST = f"{STATE_DIRECTORY}/manifest.json"
 LEDGER = f"{STATE_DIRECTORY}/ledger.jsonl"
 DATA_RECORD = f"{STATE_DIRECTORY}/data.json"
 PASSED_CHECKS = f"{STATE_DIRECTORY}/passed_checks.json"
+ARCHIVE_RECORD = f"{STATE_DIRECTORY}/archive.json"
 ARRAYS = f"{STATE_DIRECTORY}/arrays"
 PACKS = f"{STATE_DIRECTORY}/packs"
 PARTS = f"{STATE_DIRECTORY}/parts"

@@ -11,11 +11,13 @@ __all__ = [
     "minutes",
     "read_duration",
     "sbatch_time",
+    "size_text",
     "spoken_duration",
     "spoken_minutes",
 ]
 
 _UNITS_MIN = {"s": 1 / 60, "m": 1.0, "h": 60.0, "d": 1440.0}
+_UNIT_BYTES = 1024
 _UNITS_MB = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 _SPOKEN = re.compile(
     r"(?<!\d)(\d+(?:\.\d+)?)\s*(d|h|m|s)(?:ays?|ours?|rs?|in(?:ute)?s?|ec(?:ond)?s?)?\b", re.IGNORECASE
@@ -110,3 +112,15 @@ def spoken_minutes(duration_min: float) -> str:
         hours, whole = divmod(whole, 60)
     parts = [(hours, "h"), (whole, "min"), (seconds, "s")]
     return " ".join(f"{number} {unit}" for number, unit in parts if number)
+
+
+def size_text(size: int) -> str:
+    """A number of bytes for people: ``512 bytes``, ``3.4 MiB``."""
+    if size < _UNIT_BYTES:
+        return f"{size:,} bytes"
+    number, unit = float(size), ""
+    for name in ("KiB", "MiB", "GiB", "TiB"):
+        if number < _UNIT_BYTES:
+            break
+        number, unit = number / _UNIT_BYTES, name
+    return f"{number:,.1f} {unit}"

@@ -25,6 +25,7 @@ __all__ = [
     "changed_scripts",
     "digest",
     "is_edited",
+    "manifest_text",
     "read_manifest",
     "refuse_lost",
     "rescued_manifest",
@@ -163,14 +164,19 @@ def changed_scripts(experiment: Path, jobs: Iterable[Job]) -> frozenset[str]:
     return frozenset(changed)
 
 
-def write_manifest(experiment: Path, manifest: Manifest) -> None:
-    """Writes the manifest if it has changed, and returns when it is on the disk."""
+def manifest_text(experiment: Path, manifest: Manifest) -> str:
+    """The text of the file; paths inside the experiment are relative in it."""
     document = {
         "version": _VERSION,
         "generated": {path: list(digests) for path, digests in sorted(manifest.generated.items())},
         "jobs": [job_to_json(_portable(job, experiment)) for job in manifest.jobs],
     }
     # An item a line, as with `indent=0`, which Python's fast encoder does not have.
-    text = json.dumps(document, ensure_ascii=False, separators=(",\n", ": ")) + "\n"
+    return json.dumps(document, ensure_ascii=False, separators=(",\n", ": ")) + "\n"
+
+
+def write_manifest(experiment: Path, manifest: Manifest) -> None:
+    """Writes the manifest if it has changed, and returns when it is on the disk."""
+    text = manifest_text(experiment, manifest)
     if read_text(experiment / MANIFEST) != text:
         write_text(experiment / MANIFEST, text, within=experiment, durable=True)

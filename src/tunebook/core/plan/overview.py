@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tunebook.core.markdown import escape_text, fact_line
+from tunebook.core.markdown import Cell, escape_text, fact_line
+from tunebook.core.parameters import Written
 from tunebook.core.plan.section import Section, SectionReader, Writing
 from tunebook.core.plan.values import Plan, RunType, Tools
 
 __all__ = ["OverviewSection", "ToolsSection", "tool_names"]
 
+_LINK = re.compile(r"\[([^\]]*)\]\(<?([^()<>\s]+)>?\)")
 _SEVERAL = re.compile(r",|;|\+|&|\band\b")
 
 
@@ -35,6 +37,8 @@ class OverviewSection(Section):
             question=source.text("scientific question"),
             created=source.text("created"),
             total_runs=source.count("total runs"),
+            authors=_written(source, "authors", "author"),
+            license=_written(source, "license", "licence"),
         )
 
     def write(self, target: Writing) -> Iterator[str]:
@@ -47,6 +51,30 @@ class OverviewSection(Section):
         yield fact_line("Scientific Question", escape_text(plan.question))
         if details.created:
             yield fact_line("Created", details.created)
+        if plan.authors is not None:
+            yield fact_line("Authors", escape_text(plan.authors.text))
+        if plan.license is not None:
+            yield fact_line("License", escape_text(plan.license.text))
+
+
+def _written(source: SectionReader, *keys: str) -> Written | None:
+    """A bullet's text, with the bullets below it; ``None`` for a missing bullet and for one that says nothing."""
+    bullet = source.bullet(*keys)
+    if bullet is None:
+        return None
+    texts = [bullet.value]
+    for below in source.bullets:
+        if below.depth > bullet.depth and bullet.key in below.groups:
+            source.take(below)
+            texts.append(Cell(below.raw, below.line))
+    found = [_with_addresses(cell) for cell in texts if not cell.is_empty]
+    text = "; ".join(found)
+    return Written(text, text, bullet.line) if found else None
+
+
+def _with_addresses(cell: Cell) -> str:
+    """The cell's text, in which a link keeps its address: ``[Ada](https://…)`` is ``Ada (https://…)``."""
+    return Cell(_LINK.sub(r"\1 (\2)", cell.raw), cell.line).value
 
 
 class ToolsSection(Section):

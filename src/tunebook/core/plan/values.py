@@ -173,6 +173,8 @@ class Plan:
         parameters: the parameters that the plan's tools have.
         kind: the design in words, as in ``## Overview``.
         configuration: parameters that apply to every run, unless its row in the runs table has another value.
+        authors: who made the experiment, as ``## Overview`` lists them; ``core/authorship.py`` reads the names.
+        license: the terms under which others may use it, as the plan names them.
         listed: values that ``## Configuration`` lists for a parameter that the runs table varies.
         matrix: ``None`` if the plan has no matrix: all runs get all tasks.
         unreadable: keys of parameters that the plan gives, but whose value could not be read: already a problem.
@@ -186,6 +188,8 @@ class Plan:
     kind: str = ""
     question: str = ""
     created: str = ""
+    authors: Written | None = None
+    license: Written | None = None
     hypotheses: tuple[Hypothesis, ...] = ()
     tools: Tools = field(default_factory=Tools)
     total_runs: Written | None = None

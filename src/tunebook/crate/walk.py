@@ -1,0 +1,65 @@
+"""Lists the files below a directory of an experiment, in the order of their names, without hidden ones."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from tunebook.disk.inside import place_inside
+
+__all__ = ["WEIGHTS", "files_below", "is_checkpoint", "plain_files"]
+
+_CHECKPOINT = re.compile(r"epoch_\d+|checkpoint-\d+|step_\d+|recipe_state")
+WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".onnx", ".h5", ".distcp"})
+"""Suffixes of files with weights, wherever they are."""
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a directory in the output of a training has this name because it is a checkpoint."""
+    return bool(_CHECKPOINT.fullmatch(name))
+
+
+def files_below(folder: str, *, within: str, checkpoints: bool) -> Iterator[str]:
+    """The absolute paths of regular files.
+
+    Args:
+        within: the directory that no link may lead out of.
+        checkpoints: whether directories of checkpoints, and files with weights, are among them.
+
+    Raises:
+        LinkError: a symbolic link leads out of ``within``.
+        OSError: a directory cannot be read.
+    """
+    for entry in _entries(folder):
+        if entry.is_symlink():
+            place_inside(entry.path, within)
+        if entry.is_dir(follow_symlinks=False):
+            if checkpoints or not is_checkpoint(entry.name):
+                yield from files_below(entry.path, within=within, checkpoints=checkpoints)
+        elif entry.is_file() and (checkpoints or os.path.splitext(entry.name)[1] not in WEIGHTS):  # noqa: PTH122
+            yield entry.path
+
+
+def plain_files(folder: str, *, within: str) -> Iterator[str]:
+    """The regular files directly in a directory; empty if it is missing.
+
+    Raises:
+        LinkError: a symbolic link leads out of ``within``.
+        OSError: the directory cannot be read.
+    """
+    for entry in _entries(folder):
+        if entry.is_symlink():
+            place_inside(entry.path, within)
+        if entry.is_file():
+            yield entry.path
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What a directory has but hidden names; empty if it is missing."""
+    try:
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if not entry.name.startswith(".") and entry.name != "__pycache__"]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(entries, key=lambda entry: os.fsencode(entry.name))
