@@ -28,7 +28,7 @@ from tunebook.scaffold.effects import effects_by_run
 from tunebook.scaffold.orchestrate import Options
 from tunebook.scaffold.orchestrate import scaffold as orchestrate
 
-__all__ = ["RunOptions", "preview", "run"]
+__all__ = ["RunOptions", "preview", "refuse_stale", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ def _prepared(experiment: Path, options: RunOptions | None) -> tuple[RunOptions,
         loaded.refuse_unused(options.tool)
     if options.array is None and options.stagger_s > 0:
         options = replace(options, array=False)
-    blueprint = _refuse_stale(loaded, options)
+    blueprint = refuse_stale(loaded, options)
     return options, loaded, partial(_settings_of, loaded, blueprint)
 
 
@@ -131,8 +131,13 @@ def _choose(options: RunOptions) -> Choice:
     return choice
 
 
-def _refuse_stale(loaded: Loaded, options: RunOptions) -> Blueprint:
-    """Returns what the plan asks for, or stops if scaffolding now would write a file; edited files do not count."""
+def refuse_stale(loaded: Loaded, options: LoopOptions) -> Blueprint:
+    """What the plan asks for, if scaffolding now would write no file of the selected runs; edited files do not count.
+
+    Raises:
+        PlanError: a selected run cannot be scaffolded.
+        ConflictError: scaffolding would write a file.
+    """
     stages = frozenset(Stage) if options.stage is None else frozenset({options.stage})
     dry_run = Options(stages=stages, tool=options.tool, runs=options.runs, dry_run=True, on_failure=lambda _: True)
     report = orchestrate(loaded.context, loaded.tools, dry_run, now)
