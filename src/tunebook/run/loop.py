@@ -22,6 +22,7 @@ from tunebook.run.dropped import awaits_verdict
 from tunebook.run.gather import Survey, input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
+from tunebook.run.pace import SlowTrainings, with_pace
 from tunebook.run.poll_interval import PollInterval
 from tunebook.run.preview import Preview, preview_of
 from tunebook.run.provenance import ProvenanceWriter, Settings
@@ -117,8 +118,12 @@ def run_jobs(
         for message in filter(None, (held.warning, *_warnings(surveyed))):
             monitor.warn(message)
 
+        slow = SlowTrainings()
+
         def show(*, now: bool = False) -> None:
-            reports = job_set.reports()
+            reports = tuple(with_pace(report, has_limit=executor.survives_monitor) for report in job_set.reports())
+            for message in slow.warnings(reports):
+                monitor.warn(message)
             tables.show(reports, now=now)
             if on_event is not None:
                 monitor.tell(on_event, Snapshot(reports, clock(), monitor.note, monitor.warnings))
