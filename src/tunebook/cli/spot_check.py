@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -136,7 +137,7 @@ def _row_data(row: api.SpotRow) -> dict[str, Any]:
 def _show(report: api.SpotCheckReport, *, show_prompt: bool) -> None:
     out = console()
     for line in _head(report):
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line, markup=False)
     if out.is_terminal and out.width >= _TABLE_FROM and not show_prompt:
         out.print(_table(report))
     else:
@@ -147,7 +148,7 @@ def _show(report: api.SpotCheckReport, *, show_prompt: bool) -> None:
                 out.print(line, markup=False)
     out.print()
     for line in _summary(report):
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line, markup=False)
 
 
 def _head(report: api.SpotCheckReport) -> Iterator[str]:
@@ -197,8 +198,12 @@ def _text(value: str | None, *, style: str = "") -> Text:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines of an answer, as a terminal may show them."""
-    return first_lines(visible_text(text).split("\n"), _MOST_LINES, more="lines: `--json` has them")
+    """The lines of an answer, as a terminal may show them; several empty lines are one with their number."""
+    lines: list[str] = []
+    for line, same in groupby(visible_text(text).split("\n")):
+        number = len(list(same))
+        lines += [f"({number} empty lines)"] if not line and number > 1 else [line] * number
+    return first_lines(lines, _MOST_LINES, more="lines: `--json` has them")
 
 
 def _title(report: api.SpotCheckReport, row: api.SpotRow, number: int) -> str:
