@@ -11,10 +11,10 @@ from tunebook.api.freezing import freeze_hypotheses
 from tunebook.api.loading import Loaded, load_correct
 from tunebook.api.location import find_experiment
 from tunebook.api.remedies import shrink_training
+from tunebook.api.scaffolded import refuse_stale
 from tunebook.api.scaffolding import now
-from tunebook.core.jobs import Stage
 from tunebook.disk.manifest import read_manifest, refuse_lost
-from tunebook.errors import ConflictError, PlanError, UsageError
+from tunebook.errors import UsageError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import AUTO, Choice, choose_executor
 from tunebook.run.loop import Hooks, run_jobs
@@ -25,10 +25,8 @@ from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import LoopOptions
 from tunebook.scaffold.blueprint import Blueprint
 from tunebook.scaffold.effects import effects_by_run
-from tunebook.scaffold.orchestrate import Options
-from tunebook.scaffold.orchestrate import scaffold as orchestrate
 
-__all__ = ["RunOptions", "preview", "refuse_stale", "run"]
+__all__ = ["RunOptions", "preview", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,22 +127,3 @@ def _choose(options: RunOptions) -> Choice:
         message = f"`--detach` does not work with the executor `{choice.executor.name}`: its jobs end with this command"
         raise UsageError(message, hint="omit `--detach`; `nohup` or `tmux` keep a run alive without a terminal")
     return choice
-
-
-def refuse_stale(loaded: Loaded, options: LoopOptions) -> Blueprint:
-    """What the plan asks for, if scaffolding now would write no file of the selected runs; edited files do not count.
-
-    Raises:
-        PlanError: a selected run cannot be scaffolded.
-        ConflictError: scaffolding would write a file.
-    """
-    stages = frozenset(Stage) if options.stage is None else frozenset({options.stage})
-    dry_run = Options(stages=stages, tool=options.tool, runs=options.runs, dry_run=True, on_failure=lambda _: True)
-    report = orchestrate(loaded.context, loaded.tools, dry_run, now)
-    if report.errors:
-        raise PlanError(report.errors)
-    stale = [step.path for step in report.steps if step.writes]
-    if stale:
-        message = f"{len(stale)} files differ from what the plan asks for now; the first is {stale[0]}"
-        raise ConflictError(message, hint="`tunebook scaffold` writes them, `tunebook scaffold --dry-run` shows them")
-    return report.blueprint

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from tunebook.api.loading import load_correct
 from tunebook.api.location import find_experiment
-from tunebook.api.running import refuse_stale
+from tunebook.api.scaffolded import refuse_stale
 from tunebook.api.spot_machine import ask_model, refuse_small_machine
 from tunebook.api.spot_targets import Target, choose_run, choose_target, chosen_task, training_state
 from tunebook.artifacts.answers import Answer
