@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -21,8 +23,9 @@ from support.patience import HANG_S
 from support.plans import plan_of
 from support.scaffolding import scaffolded
 from tunebook import api
+from tunebook.api.loading import load_correct
 from tunebook.api.spot_machine import ask_model, refuse_small_machine
-from tunebook.api.spot_targets import training_state
+from tunebook.api.spot_targets import Target, choose_run, choose_target, chosen_task, training_state
 from tunebook.artifacts.answers import Answer, read_answers
 from tunebook.cli import spot_check as shown
 from tunebook.core.jobs import Resources
@@ -32,9 +35,11 @@ from tunebook.errors import ConflictError, ToolError, TunebookError, UsageError
 from tunebook.executors.local import LocalExecutor
 from tunebook.run.loop import run_jobs
 from tunebook.run.select import LoopOptions
+from tunebook.scaffold.blueprint import build_blueprint
 from tunebook.tools.base import EvaluationTool
 from tunebook.tools.spot_values import Questions, SpotScript
 
+SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 RANK8 = "Llama-3.2-1B-Instruct_rank8_lr1e-5"
 ANSWER = (
     '{"answers": [{"id": "0", "input": "a", "prompt": "<a>", "calls": 1, "target": "A", "answer": "B", "cut": false}]}'
@@ -86,6 +91,60 @@ def test_a_run_that_is_not_trained_says_how_to_train_it(local: Path) -> None:
     with pytest.raises(TunebookError) as error:
         api.spot_check(local, "rank8_lr1e-5")
     assert message(error) == f"run `{RANK8}` is not trained yet (`tunebook run --run {RANK8}` trains it)"
+
+
+def target_of(experiment: Path, name: str) -> Target:
+    loaded = load_correct(experiment)
+    run = choose_run(loaded, name)
+    blueprint = build_blueprint(loaded.tools, loaded.context)
+    return choose_target(loaded, blueprint, run, chosen_task(loaded, run, ""), None)
+
+
+def test_the_last_evaluated_epoch_is_asked_beside_the_base_model(local: Path) -> None:
+    found = target_of(local, RANK8)
+    assert (found.own, found.base) == (
+        Evaluation(RANK8, found.task.name, 0, found.task.line),
+        Evaluation(RANK8, found.task.name, None, found.task.line),
+    )
+    of_control = target_of(local, "Llama-3.2-1B-Instruct_base")
+    assert of_control.own is None
+    assert of_control.base is not None
+
+
+def test_an_eval_only_run_is_asked_beside_the_model_that_the_plan_names(local: Path, page: str) -> None:
+    text = page.replace("| Type | Est. Time |", "| Type | Checkpoint |").replace("Runs:** 9", "Runs:** 10")
+    text = re.sub(r"\| ~\d+ min \|", "| - |", text).replace("| Control | N/A |", "| Control | - |")
+    control = "| Llama-3.2-1B-Instruct_base | Llama-3.2-1B-Instruct | - | - | - | Control | - |"
+    mine = "| mine | Llama-3.2-1B-Instruct | - | - | - | Eval-only | `/ck/mine` |"
+    text = text.replace(control, f"{control}\n{mine}")
+    text = text.replace("| Llama-3.2-1B-Instruct_base | ✓ |", "| mine | - | |\n| Llama-3.2-1B-Instruct_base | ✓ |")
+    (local / "experiment_summary.md").write_text(text)
+    found = target_of(local, "mine")
+    assert found.own is not None
+    assert found.own == found.base
+    folder = Path("/tmp/x")  # noqa: S108  nothing is written
+    made = [
+        found.tool.spot_check(found.context, run, found.own, Questions(("a",)), folder)
+        for run in (found.run, found.base_run)
+    ]
+    assert [one.model for one in made] == ["/ck/mine", made[1].model]
+    assert made[1].model.endswith("/Llama-3.2-1B-Instruct")
+
+
+@pytest.mark.skipif(not SHELLCHECK.exists(), reason="ShellCheck is not installed")
+@pytest.mark.parametrize("inputs", [(), ("it's $HOME; `id`",)])
+def test_the_script_is_clean_shell_and_its_values_are_quoted(
+    local: Path, tmp_path: Path, inputs: tuple[str, ...]
+) -> None:
+    found = target_of(local, RANK8)
+    assert found.own is not None
+    made = found.tool.spot_check(found.context, found.run, found.own, Questions(inputs, 2, 7), tmp_path)
+    assert ("--limit 1 " if inputs else "--limit 2 ") in made.text
+    assert "--max-tokens 7 " in made.text
+    assert bool(made.files) == bool(inputs)
+    assert json.loads(made.files.get("questions.json", "[]")) == [[{"role": "user", "content": ANY}]] * len(inputs)
+    checked = subprocess.run([SHELLCHECK, "-"], input=made.text, capture_output=True, text=True, check=False)
+    assert checked.stdout == ""
 
 
 @pytest.fixture
@@ -264,7 +323,7 @@ def test_without_a_terminal_questions_are_blocks_with_folded_prompts(capsys: pyt
         "  asked     house\n"
         "  prompt    <user>house\\n<assistant>\n"
         "  expected  House\n"
-        "  base      (4 empty lines)\n"
+        "  base      (3 line breaks)\n"
         "  run       House\n"
         "\n"
         "2 of 2, sample 7: equal\n"
@@ -272,9 +331,22 @@ def test_without_a_terminal_questions_are_blocks_with_folded_prompts(capsys: pyt
         "  base      b\n"
         "  run       b\n"
         "\n"
-        "1 of 2 answers differ from the base model's\n"
+        "answers that differ from the base model's: 1 of 2\n"
         "1 answer has as many tokens as allowed and may be cut: `--max-tokens` allows more\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "lines"),
+    [
+        ("", ["(empty)"]),
+        ("\n", ["(1 line break)"]),
+        ("a\n\nb", ["a", "", "b"]),
+        ("a\n\n\n\nb\nb", ["a", "(3 empty lines)", "b", "b"]),
+    ],
+)
+def test_what_cannot_be_seen_is_counted(answer: str, lines: list[str]) -> None:
+    assert shown._lines(answer) == lines
 
 
 def test_whole_prompts_are_shown_on_request_also_that_of_a_base_model_that_got_another(

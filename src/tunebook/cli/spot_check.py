@@ -187,18 +187,20 @@ def _columns(report: api.SpotCheckReport) -> dict[str, list[Text]]:
         "Expected": [_text(row.target) for row in rows],
         "Base model": [_text(row.base) for row in rows],
         "Run": [_text(row.run, style="bold") for row in rows],
-        "": [_text(_WORDS[row.is_equal], style=_COLOURS[row.is_equal]) for row in rows],
+        "": [_text(_WORDS[row.is_equal] or None, style=_COLOURS[row.is_equal]) for row in rows],
     }
 
 
 def _text(value: str | None, *, style: str = "") -> Text:
     from rich.text import Text
 
-    return Text("\n".join(_lines(value or "")), style=style)
+    return Text("" if value is None else "\n".join(_lines(value)), style=style)
 
 
 def _lines(text: str) -> list[str]:
     """The lines of an answer, as a terminal may show them; several empty lines are one with their number."""
+    if not text.strip("\n"):
+        return [f"({counted(len(text), 'line break')})" if text else "(empty)"]
     lines: list[str] = []
     for line, same in groupby(visible_text(text).split("\n")):
         number = len(list(same))
@@ -248,7 +250,7 @@ def _summary(report: api.SpotCheckReport) -> Iterator[str]:
     compared = [row for row in report.rows if row.is_equal is not None]
     if compared:
         different = sum(not row.is_equal for row in compared)
-        yield f"{different} of {counted(len(compared), 'answer')} differ from the base model's"
+        yield f"answers that differ from the base model's: {different} of {len(compared)}"
     cut = sum(bool(row.cut) for row in report.rows)
     if cut:
         verb = "has" if cut == 1 else "have"
