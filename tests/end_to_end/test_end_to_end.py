@@ -94,6 +94,57 @@ def test_the_trained_weights_are_evaluated(finished: Finished) -> None:
     assert answers["rank16"] != answers["SmolLM2-135M_base"]
 
 
+def test_a_spot_check_gives_the_answers_of_the_logs(finished: Finished) -> None:
+    """The run's model and its base model, with the texts that they were asked, in the order of the data."""
+    from inspect_ai.log import read_eval_log
+
+    before = {path: path.stat().st_mtime_ns for path in finished.directory.rglob("*")}
+    done = tunebook(finished.directory, "spot-check", "rank16", "--samples", "4", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path: path.stat().st_mtime_ns for path in finished.directory.rglob("*")} == before
+    data = json.loads(done.stdout)["data"]
+    logged = {}
+    for directory in ("rank16", "SmolLM2-135M_base"):
+        (path,) = (finished.directory / directory / "eval" / "logs").glob("*.eval")
+        logged[directory] = (read_eval_log(str(path)).samples or [])[:4]
+    answers = data["answers"]
+    assert [answer["id"] for answer in answers] == [str(sample.id) for sample in logged["rank16"]]
+    assert [answer["target"] for answer in answers] == [sample.target for sample in logged["rank16"]]
+    for key, directory in (("run", "rank16"), ("base", "SmolLM2-135M_base")):
+        assert [answer[key] for answer in answers] == [sample.output.completion for sample in logged[directory]]
+    assert [answer["equal"] for answer in answers] == [answer["run"] == answer["base"] for answer in answers]
+    assert not all(answer["equal"] for answer in answers)
+    word = "Capitalize the given word: house"
+    assert answers[0]["prompt"] == f"<|im_start|>user\n{word}<|im_end|>\n<|im_start|>assistant\n"
+    assert answers[0]["base_prompt"] == answers[0]["prompt"]
+    assert data["model"] == str(finished.directory / "rank16" / "artifacts" / "epoch_0")
+
+
+def test_a_spot_check_asks_a_persons_own_inputs_in_the_plans_prompt(finished: Finished) -> None:
+    done = tunebook(finished.directory, "spot-check", "rank16/", "--prompt", "house", "--prompt", 'a {x} "y"', "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    asked = json.loads(done.stdout)["data"]["answers"]
+    assert [answer["input"] for answer in asked] == [
+        f"Capitalize the given word: {text}" for text in ("house", 'a {x} "y"')
+    ]
+    assert [answer["target"] for answer in asked] == [None, None]
+    of_samples = json.loads(tunebook(finished.directory, "spot-check", "rank16", "--samples", "1", "--json").stdout)
+    (same,) = of_samples["data"]["answers"]  # the first sample of the data is this word
+    assert (asked[0]["prompt"], asked[0]["run"], asked[0]["base"]) == (same["prompt"], same["run"], same["base"])
+
+
+def test_a_spot_check_of_a_control_run_asks_the_base_model_only(finished: Finished) -> None:
+    done = tunebook(
+        finished.directory, "spot-check", f"{MODEL}_base", "--samples", "1", "--max-tokens", "2", "--show-prompt"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{MODEL}_base: the base model {MODEL}" in done.stdout
+    assert "greedy, at most 2 tokens" in done.stdout
+    assert "│ Capitalize the given word: house<|im_end|>" in done.stdout
+    assert "  base " in done.stdout
+    assert "  run " not in done.stdout
+
+
 def test_evaluation_is_greedy_seeded_and_offline(finished: Finished) -> None:
     from inspect_ai.log import read_eval_log
 

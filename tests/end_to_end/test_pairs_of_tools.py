@@ -95,3 +95,27 @@ def test_torchtune_trains_and_lm_eval_evaluates(tmp_path: Path, model: Path) -> 
     found = samples(directory, "lm-eval")
     right = [answer.strip() == target for answer, target in zip(found.answers, found.targets, strict=True)]
     assert jobs[f"{RUN}/eval/capitalization_epoch0"]["score"] == sum(right) / len(right)
+
+
+@pytest.mark.parametrize("tool", BOTH)
+def test_a_spot_check_gives_the_answers_of_the_log(trained_with_trl: tuple[Path, dict[str, Any]], tool: str) -> None:
+    directory, _ = trained_with_trl
+    task = f"capitalization_{tool}"
+    done = tunebook(directory, "spot-check", RUN, "--task", task, "--samples", "3", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    answers, logged = json.loads(done.stdout)["data"]["answers"], samples(directory, tool)
+    assert tuple(answer["id"] for answer in answers) == logged.ids[:3]
+    assert tuple(answer["target"] for answer in answers) == logged.targets[:3]
+    assert [answer["run"].strip() for answer in answers] == [text.strip() for text in logged.answers[:3]]
+    assert {answer["prompt"] for answer in answers} == {answer["base_prompt"] for answer in answers}
+    assert answers[0]["prompt"].endswith("<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_lm_eval_asks_a_persons_own_input_too(trained_with_trl: tuple[Path, dict[str, Any]]) -> None:
+    directory, _ = trained_with_trl
+    done = tunebook(directory, "spot-check", RUN, "--task", "capitalization_lm-eval", "--prompt", "house", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (answer,) = json.loads(done.stdout)["data"]["answers"]
+    assert (answer["input"], answer["target"]) == ("Capitalize the given word: house", None)
+    assert "Capitalize the given word: house<|im_end|>" in answer["prompt"]
+    assert answer["run"].strip() == samples(directory, "lm-eval").answers[0]  # the first sample is this word

@@ -73,6 +73,10 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.sites import SiteReport as SiteReport
     from tunebook.api.sites import site as site
     from tunebook.api.sites import site_init as site_init
+    from tunebook.api.spot_checking import SpotCheckOptions as SpotCheckOptions
+    from tunebook.api.spot_checking import SpotCheckReport as SpotCheckReport
+    from tunebook.api.spot_checking import SpotRow as SpotRow
+    from tunebook.api.spot_checking import spot_check as spot_check
     from tunebook.api.watching import cancel as cancel
     from tunebook.api.watching import status as status
     from tunebook.core.jobs import Job as Job
@@ -164,6 +168,7 @@ _NAMES_IN = {
         "skills",
         "skills_install",
     ),
+    "tunebook.api.spot_checking": ("SpotCheckOptions", "SpotCheckReport", "SpotRow", "spot_check"),
     "tunebook.core.jobs": ("Job", "JobState", "Stage"),
     "tunebook.core.plan": ("EvaluationTask", "Model"),
     "tunebook.design.check": ("DEFAULTS",),

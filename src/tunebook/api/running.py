@@ -12,11 +12,11 @@ from tunebook.api.freezing import freeze_hypotheses
 from tunebook.api.loading import Loaded, load_correct
 from tunebook.api.location import find_experiment
 from tunebook.api.remedies import shrink_training
+from tunebook.api.scaffolded import refuse_stale
 from tunebook.api.scaffolding import now
-from tunebook.core.jobs import Stage
 from tunebook.disk.archive_record import refuse_archive
 from tunebook.disk.manifest import read_manifest, refuse_lost
-from tunebook.errors import ConflictError, PlanError, UsageError
+from tunebook.errors import UsageError
 from tunebook.executors.base import ExecutorOptions
 from tunebook.executors.registry import AUTO, Choice, choose_executor
 from tunebook.run.loop import Hooks, run_jobs
@@ -27,8 +27,6 @@ from tunebook.run.report import RunReport, Snapshot
 from tunebook.run.select import LoopOptions
 from tunebook.scaffold.blueprint import Blueprint
 from tunebook.scaffold.effects import effects_by_run
-from tunebook.scaffold.orchestrate import Options
-from tunebook.scaffold.orchestrate import scaffold as orchestrate
 
 __all__ = ["RunOptions", "preview", "run"]
 
@@ -125,7 +123,7 @@ def _prepared(experiment: Path, options: RunOptions | None) -> tuple[RunOptions,
         loaded.refuse_unused(options.tool)
     if options.array is None and options.stagger_s > 0:
         options = replace(options, array=False)
-    blueprint = _refuse_stale(loaded, options)
+    blueprint = refuse_stale(loaded, options)
     return options, loaded, partial(_settings_of, loaded, blueprint)
 
 
@@ -143,17 +141,3 @@ def _choose(options: RunOptions) -> Choice:
         message = f"`--detach` does not work with the executor `{choice.executor.name}`: its jobs end with this command"
         raise UsageError(message, hint="omit `--detach`; `nohup` or `tmux` keep a run alive without a terminal")
     return choice
-
-
-def _refuse_stale(loaded: Loaded, options: RunOptions) -> Blueprint:
-    """Returns what the plan asks for, or stops if scaffolding now would write a file; edited files do not count."""
-    stages = frozenset(Stage) if options.stage is None else frozenset({options.stage})
-    dry_run = Options(stages=stages, tool=options.tool, runs=options.runs, dry_run=True, on_failure=lambda _: True)
-    report = orchestrate(loaded.context, loaded.tools, dry_run, now)
-    if report.errors:
-        raise PlanError(report.errors)
-    stale = [step.path for step in report.steps if step.writes]
-    if stale:
-        message = f"{len(stale)} files differ from what the plan asks for now; the first is {stale[0]}"
-        raise ConflictError(message, hint="`tunebook scaffold` writes them, `tunebook scaffold --dry-run` shows them")
-    return report.blueprint

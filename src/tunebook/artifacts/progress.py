@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.artifacts.metrics import MetricsRecord, parse_metrics, read_last_metrics
-from tunebook.artifacts.text_files import read_tail
+from tunebook.artifacts.text_files import read_lines, read_tail
 
 __all__ = ["Progress", "read_last_loss", "read_progress"]
 
@@ -25,7 +25,10 @@ class Progress:
     Attributes:
         step: optimizer steps done.
         epoch: zero-based.
-        seconds_left: at the pace of the steps in the file's tail.
+        seconds_left: at the pace of the steps in the file's tail; ``seconds_per_step`` is that pace.
+        timed_steps: how many steps the pace was measured over; steps of an earlier attempt do not count.
+        elapsed_s: from the start of the submission to the last line.
+        is_resumed: whether an earlier submission did the first steps.
     """
 
     step: int
@@ -35,14 +38,21 @@ class Progress:
     val_loss: float | None = None
     tokens_per_second: float | None = None
     seconds_left: float | None = None
+    seconds_per_step: float | None = None
+    timed_steps: int = 0
+    elapsed_s: float | None = None
+    is_resumed: bool = False
 
 
 def read_progress(path: Path, *, since: datetime | None = None) -> Progress | None:
     """Reads the end of the file only; ``None`` if it logs no step, or was not written after ``since``."""
+    begun = None if since is None else since.timestamp()
     try:
-        if since is not None and path.stat().st_mtime < math.floor(since.timestamp()):
+        written = path.stat().st_mtime
+        if begun is not None and written < math.floor(begun):
             return None
         records = read_last_metrics(path, size=_TAIL_BYTES).records
+        first = _first_record(path)
     except OSError:
         return None
     val_loss = None
@@ -50,10 +60,15 @@ def read_progress(path: Path, *, since: datetime | None = None) -> Progress | No
         if record.val_loss is not None:
             val_loss = record.val_loss
     with_loss = [record for record in records if record.loss is not None]
-    steps = _latest_attempt(with_loss or records)
+    logged = with_loss or records
+    steps = _latest_attempt(logged, begun)
     if not steps:
         return None
     last = steps[-1]
+    seconds_per_step = _seconds_per_step(steps[0], last)
+    seconds_left = None
+    if seconds_per_step is not None and last.total_steps is not None:
+        seconds_left = max(0.0, (last.total_steps - last.step) * seconds_per_step)
     return Progress(
         step=last.step,
         total_steps=last.total_steps,
@@ -61,7 +76,11 @@ def read_progress(path: Path, *, since: datetime | None = None) -> Progress | No
         loss=last.loss,
         val_loss=val_loss,
         tokens_per_second=last.tokens_per_second,
-        seconds_left=_seconds_left(steps[0], last),
+        seconds_left=seconds_left,
+        seconds_per_step=seconds_per_step,
+        timed_steps=last.step - steps[0].step,
+        elapsed_s=None if begun is None else max(0.0, written - begun),
+        is_resumed=len(steps) < len(logged) or _is_before(first, last, begun),
     )
 
 
@@ -83,20 +102,42 @@ def read_last_loss(path: str, *, since: datetime | None = None) -> float | None:
     return None
 
 
-def _latest_attempt(records: Sequence[MetricsRecord]) -> Sequence[MetricsRecord]:
-    """The records after the last place where the steps start again."""
+def _first_record(path: Path) -> MetricsRecord | None:
+    """The first line's record."""
+    line = next(read_lines(path, longest=_TAIL_BYTES), "")
+    records = parse_metrics([line]).records
+    return records[0] if records else None
+
+
+def _latest_attempt(records: Sequence[MetricsRecord], begun: float | None) -> Sequence[MetricsRecord]:
+    """The records after the last place where steps or times start again, and not before the submission began."""
     start = 0
     for index in range(1, len(records)):
-        if records[index].step < records[index - 1].step:
+        before, record = records[index - 1], records[index]
+        is_again = record.step < before.step or _is_earlier(record, before)
+        if is_again or (_is_before(before, records[-1], begun) and not _is_before(record, records[-1], begun)):
             start = index
     return records[start:]
 
 
-def _seconds_left(first: MetricsRecord, last: MetricsRecord) -> float | None:
+def _is_earlier(record: MetricsRecord, before: MetricsRecord) -> bool:
+    return record.time_s is not None and before.time_s is not None and record.time_s < before.time_s
+
+
+def _is_before(record: MetricsRecord | None, last: MetricsRecord, begun: float | None) -> bool:
+    """Whether a line was written before the submission began; ``False`` for a log with a clock of its own.
+
+    Args:
+        last: the newest record: one that this submission has written tells whether the log has the time of day.
+        begun: in seconds since the epoch.
+    """
+    if begun is None or record is None or record.time_s is None or last.time_s is None:
+        return False
+    return record.time_s < math.floor(begun) <= last.time_s
+
+
+def _seconds_per_step(first: MetricsRecord, last: MetricsRecord) -> float | None:
     steps = last.step - first.step
-    if last.total_steps is None or first.time_s is None or last.time_s is None:
+    if first.time_s is None or last.time_s is None or steps <= 0 or last.time_s < first.time_s:
         return None
-    if steps <= 0 or last.time_s < first.time_s:
-        return None
-    seconds_per_step = (last.time_s - first.time_s) / steps
-    return max(0.0, (last.total_steps - last.step) * seconds_per_step)
+    return (last.time_s - first.time_s) / steps

@@ -115,6 +115,12 @@ def _progress(job: api.JobReport) -> str:
     return ", ".join(texts)
 
 
+def _notes(job: api.JobReport) -> str:
+    """The notes of the plan's tables, and the pace of a slow training, which changes with every step."""
+    pace = "" if job.pace is None else job.pace.note
+    return "; ".join(filter(None, (job.notes, pace)))
+
+
 def _styled(*parts: tuple[str, str]) -> Text:
     """Texts, each with its style; a width that was measured is that of what is shown."""
     from rich.text import Text
@@ -128,7 +134,7 @@ _CELLS: dict[str, Callable[[api.JobReport], Text]] = {
     "State": lambda job: _styled((job.state.value, _COLOURS[job.state])),
     "Node": lambda job: _styled((job.node, "")),
     "Progress": lambda job: _styled((_bar(job), "cyan"), (_progress(job), "")),
-    "Notes": lambda job: _styled((job.notes, "")),
+    "Notes": lambda job: _styled((_notes(job), "")),
 }
 
 
@@ -237,5 +243,6 @@ def _job_data(job: api.JobReport) -> dict[str, Any]:
         "tail": list(job.tail),
         "step": step,
         "total_steps": total_steps,
+        "pace": None if job.pace is None else vars(job.pace),
         **{name: getattr(job, name) or None for name in optional},
     }

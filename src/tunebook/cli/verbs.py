@@ -52,6 +52,9 @@ _VERBS = {
     ),
     "run": _Verb("run", "Run the jobs that are not completed: trainings, and each evaluation after its own training."),
     "status": _Verb("status", "Show the state of every training and evaluation."),
+    "spot-check": _Verb(
+        "spot_check", "Ask a trained model and its base model a few questions, as the evaluations ask them."
+    ),
     "cancel": _Verb("status", "End the queued and running jobs."),
     "analyze": _Verb("analyze", "Compare the trained runs: write tables, statistics and reports to `analysis/`."),
     "task": _Verb("task", "Write an evaluation task: `task new NAME`."),

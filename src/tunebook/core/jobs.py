@@ -155,6 +155,7 @@ class Job:
         checkpoints: absolute paths of the directories that a completed training leaves.
         resources: the resources that it asks a scheduler for; the script's header is written from these values.
         pack: how it may share an allocation with other jobs; ``None`` for a job that never does.
+        estimate_min: the minutes that the plan estimates; ``None`` without an estimate.
     """
 
     name: str
@@ -175,6 +176,7 @@ class Job:
     checkpoints: tuple[str, ...] = ()
     resources: Resources = _ANY_RESOURCES
     pack: Pack | None = None
+    estimate_min: float | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ def needs_attention(job: JobReport) -> bool:
 def condense(jobs: Sequence[JobReport], space: int) -> Condensed:
     """Condenses jobs to about ``space`` lines below the counts."""
     counts = tuple(stage_counts(jobs))
-    urgent = sorted(filter(needs_attention, jobs), key=lambda job: _ORDER.index(job.state))
+    urgent = sorted(filter(needs_attention, jobs), key=lambda job: (_ORDER.index(job.state), job.pace is None))
     if len(urgent) <= space:
         return Condensed(counts, tuple(urgent))
     running = [job for job in urgent if job.state is JobState.RUNNING]

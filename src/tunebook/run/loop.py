@@ -22,6 +22,7 @@ from tunebook.run.dropped import awaits_verdict
 from tunebook.run.gather import Survey, input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
+from tunebook.run.pace import SlowTrainings, with_pace
 from tunebook.run.poll_interval import PollInterval
 from tunebook.run.preview import Preview, preview_of
 from tunebook.run.provenance import ProvenanceWriter, Settings
@@ -118,7 +119,7 @@ def run_jobs(
             monitor.warn(message)
 
         def show(*, now: bool = False) -> None:
-            reports = job_set.reports()
+            reports = monitor.paced(job_set.reports())
             tables.show(reports, now=now)
             if on_event is not None:
                 monitor.tell(on_event, Snapshot(reports, clock(), monitor.note, monitor.warnings))
@@ -160,6 +161,7 @@ class _Monitor:
         self._polled_at = time.monotonic()
         self._is_over = False
         self._shows = True
+        self._slow = SlowTrainings()
 
     @property
     def note(self) -> str:
@@ -176,6 +178,13 @@ class _Monitor:
         self._warnings.append(message)
         with suppress(OSError):  # the full disk that is warned of may be that of the log
             self._recorder.log("WARNING", message)
+
+    def paced(self, reports: Sequence[JobReport]) -> tuple[JobReport, ...]:
+        """The jobs with the pace of slow trainings, each of which is warned of once."""
+        found = tuple(with_pace(report, has_limit=self._executor.survives_monitor) for report in reports)
+        for message in self._slow.warnings(found):
+            self.warn(message)
+        return found
 
     def tell(self, on_event: Callable[[Snapshot], None], snapshot: Snapshot) -> None:
         """Shows the state of all jobs; a terminal that was closed, or a reader that is gone, interrupts the run.

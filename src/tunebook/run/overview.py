@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tunebook.executors.base import Executor
 from tunebook.run.gather import input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
+from tunebook.run.pace import with_pace
 from tunebook.run.preview import Preview, preview_of
 from tunebook.run.report import JobReport
 from tunebook.run.select import LoopOptions, select
@@ -51,7 +52,14 @@ def job_reports(
             _ask(job_set, executor)
         except ExecutorError as error:
             warn(f"{executor.name} does not answer; its jobs are shown as they were last seen: {error}")
-    return job_set.reports()
+    schedulers = {executor.name for executor in executors if executor.survives_monitor}
+    return tuple(with_pace(report, has_limit=_is_of(job_set, report, schedulers)) for report in job_set.reports())
+
+
+def _is_of(job_set: JobSet, report: JobReport, schedulers: Collection[str]) -> bool:
+    """Whether a scheduler has the job, which ends it at its time limit; a job of this machine runs to its end."""
+    entry = job_set.by_name[report.job.name].evidence.entry
+    return entry is not None and entry.last.executor in schedulers
 
 
 def preview_run(jobs: Sequence[Job], *, experiment: Path, options: LoopOptions) -> Preview:

@@ -8,9 +8,55 @@ from datetime import datetime
 from tunebook.artifacts.progress import Progress
 from tunebook.artifacts.times import elapsed_s
 from tunebook.core.jobs import Job, JobState
+from tunebook.core.units import spoken_duration
 from tunebook.errors import ExitCode
 
-__all__ = ["JobReport", "RunReport", "Snapshot", "StatusReport"]
+__all__ = ["JobReport", "Pace", "RunReport", "Snapshot", "StatusReport"]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The pace of a training that takes clearly longer than planned.
+
+    Attributes:
+        projected_s: of the whole training, at the pace of its latest steps.
+        estimate_s: the plan's estimate; ``None`` if the training is not slower than that.
+        limit_s: the time limit that will end it; ``None`` if it fits.
+        cut_at: the step at which the time limit will end it.
+    """
+
+    seconds_per_step: float
+    projected_s: float
+    total_steps: int
+    estimate_s: float | None = None
+    limit_s: float | None = None
+    cut_at: int | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the time limit will end it."""
+        return self.limit_s is not None
+
+    @property
+    def note(self) -> str:
+        """The pace in few words, for a table."""
+        parts = []
+        if self.estimate_s is not None:
+            parts.append(
+                f"slow: {spoken_duration(self.projected_s)} in all, {spoken_duration(self.estimate_s)} estimated"
+            )
+        if self.cut_at is not None:
+            parts.append(f"the time limit ends it near step {self.cut_at}")
+        return "; ".join(parts)
+
+    def __str__(self) -> str:
+        text = f"{spoken_duration(self.projected_s)} in all at {self.seconds_per_step:.3g} s per step"
+        if self.estimate_s is not None:
+            text = f"slow: {text}, {spoken_duration(self.estimate_s)} estimated"
+        if self.limit_s is not None:
+            text += f"; the time limit of {spoken_duration(self.limit_s)} ends it near step {self.cut_at}"
+            text += f" of {self.total_steps}"
+        return text
 
 
 @dataclass(frozen=True)
@@ -31,6 +77,7 @@ class JobReport:
         kind: the kind of a failure, in one word; empty for an unknown kind.
         advice: what to do about the failure.
         deviation: the plan's settings that it did not get, in words; empty if it got all.
+        pace: of a running training that takes clearly longer than planned.
     """
 
     job: Job
@@ -49,6 +96,7 @@ class JobReport:
     kind: str = ""
     advice: str = ""
     deviation: str = ""
+    pace: Pace | None = None
 
     @property
     def in_flight(self) -> bool:

@@ -24,9 +24,11 @@ from tunebook.core.site import Site
 from tunebook.disk.manifest import digest
 from tunebook.errors import Problem, UsageError
 from tunebook.tools.datasets import DatasetFacts
+from tunebook.tools.findings import PROMPTS, Effect, Findings
 from tunebook.tools.model_facts import ModelFacts
 from tunebook.tools.new_task import TaskWriter
 from tunebook.tools.results import EvaluationResults, TrainingResults
+from tunebook.tools.spot_values import Questions, SpotScript
 from tunebook.tools.task_script import TaskScript
 
 __all__ = [
@@ -75,45 +77,6 @@ class FileKind:
 
     name: str
     description: str
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Contradictions (errors), facts that a person should check (warnings), and what was read (notes for the log)."""
-
-    errors: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def __add__(self, other: Findings) -> Findings:
-        """Both, each finding once: the stages may share a model."""
-        return Findings(
-            tuple(dict.fromkeys(self.errors + other.errors)),
-            tuple(dict.fromkeys(self.warnings + other.warnings)),
-            tuple(dict.fromkeys(self.notes + other.notes)),
-        )
-
-
-PROMPTS = "prompts"
-"""The group of effects that apply to both trainings and evaluations."""
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A value that a run's jobs use, and where it comes from.
-
-    Attributes:
-        key: the parameter's key, or a name of the tool's own; within a group the last effect with a key counts.
-        name: for people.
-        source: a file with its line, ``default``, or how the value follows from others.
-        group: the heading under which ``check`` prints it.
-    """
-
-    key: str
-    name: str
-    value: str
-    source: str
-    group: str
 
 
 @dataclass(frozen=True)
@@ -397,3 +360,22 @@ class EvaluationTool(Tool, Protocol):
     def read_tasks(self, script: Path) -> TaskScript | None:
         """The tasks that a script defines, read without importing it; ``None`` for a missing file."""
         ...
+
+    def spot_check(
+        self,
+        context: Context,  # noqa: ARG002
+        run: Run,  # noqa: ARG002
+        evaluation: Evaluation,  # noqa: ARG002
+        questions: Questions,  # noqa: ARG002
+        folder: Path,  # noqa: ARG002
+    ) -> SpotScript:
+        """A script that asks one model a few questions as its evaluations do, and writes the answers into a folder.
+
+        Args:
+            evaluation: of the run, at any epoch that is trained; without an epoch that of the base model.
+            folder: an absolute path; the script's files will be in it, and it leaves ``answers.json`` there.
+
+        Raises:
+            TunebookError: the tool cannot ask them.
+        """
+        raise UsageError(f"{self.name} has no spot check: its evaluations answer no single questions")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
 
 from tunebook.core.jobs import Job, Resources, Stage
 from tunebook.core.paths import evaluation_script, evaluation_stem
@@ -28,9 +30,12 @@ from tunebook.tools.plan_inputs import (
     planned_gpus,
 )
 from tunebook.tools.runtime.data_formats import Record
+from tunebook.tools.spot_values import ANSWERS, Questions, SpotScript
 
 __all__ = ["PlannedEvaluation"]
 
+_BYTES = {"bf16": 2, "fp32": 4}  # of one weight
+_NO_FILES: Mapping[str, str] = MappingProxyType({})
 _SIZE_UNKNOWN_B = 8.0  # most models of a sweep are no larger
 
 
@@ -40,6 +45,7 @@ class PlannedEvaluation:
 
     Attributes:
         tool: the name of the tool; ``short`` is its short name.
+        questions: those of a spot check; ``None`` for the evaluation itself.
     """
 
     context: Context
@@ -47,6 +53,7 @@ class PlannedEvaluation:
     evaluation: Evaluation
     tool: str
     short: str
+    questions: Questions | None = None
 
     @property
     def directory(self) -> str:
@@ -66,7 +73,10 @@ class PlannedEvaluation:
     @cached_property
     def generation(self) -> Generation:
         """How it generates answers."""
-        return planned_generation(self.context.plan)
+        planned, questions = planned_generation(self.context.plan), self.questions
+        if questions is None:
+            return planned
+        return replace(planned, limit=questions.number, max_tokens=questions.max_tokens or planned.max_tokens)
 
     @property
     def model_name(self) -> str:
@@ -133,21 +143,22 @@ class PlannedEvaluation:
             gpus=gpus,
         )
 
-    def script(self, job: Job, variables: Mapping[str, Shell], *, body: str, before: str = "") -> PlannedFile:
+    def script(
+        self, job: Job, variables: Mapping[str, Shell], *, body: str, before: str = "", after: str = ""
+    ) -> PlannedFile:
         """The job's script.
 
         Args:
             variables: as :meth:`variables` returns them, and the tool's own.
             body: the name of the file in ``templates`` with the tool's commands.
             before: the name of a file in ``templates`` with commands that come first; empty for none.
+            after: the name of one with commands that come last.
 
         Raises:
             PlanError: a value cannot be written where it belongs.
         """
         site = self.context.site
-        commands = shell_body(body)
-        if before:
-            commands = shell_body(before) + commands
+        commands = "".join(shell_body(name) for name in (before, body, after) if name)
         try:
             start, end = script_parts(
                 job,
@@ -161,6 +172,53 @@ class PlannedEvaluation:
             message = f"run `{self.run.name}`: {error}"
             raise PlanError(message, file=self.context.plan.file, line=self.run.line) from None
         return PlannedFile(job.script, start, executable=True, end=end)
+
+    def spot_script(
+        self,
+        job: Job,
+        variables: Mapping[str, Shell],
+        folder: Path,
+        *,
+        body: str,
+        after: str,
+        before: str = "",
+        files: Mapping[str, str] = _NO_FILES,
+    ) -> SpotScript:
+        """The job's script with commands behind it that write the answers; all that it writes is in a folder.
+
+        Args:
+            variables: those of the job's script, with the tool's changes for a spot check.
+            files: those in the folder that the script reads, name to text.
+
+        Raises:
+            PlanError: a value cannot be written where it belongs.
+        """
+        places: dict[str, Shell] = {
+            "outcome": f"{folder}/spot.outcome.json",
+            "given_up": f"{folder}/given_up",
+            "log_directory": f"{folder}/logs",
+            "result": f"{folder}/result.json",
+            "answers": f"{folder}/{ANSWERS}",
+            "input_texts": [],
+            "input_data": [],
+            "input_models": [],
+        }
+        if self.questions is not None and self.questions.inputs:
+            places["directory"] = str(folder)
+        script = self.script(job, {**variables, **places}, body=body, before=before, after=after)
+        return SpotScript(
+            text=script.text,
+            model=self.model.directory,
+            base=self.model.base,
+            resources=job.resources,
+            weights_gb=self._weights_gb(),
+            files=files,
+            generation=MappingProxyType(self.generation.values()),
+        )
+
+    def _weights_gb(self) -> float | None:
+        size_b = model_size_b(self.run.model, self.whole_model()[1])
+        return None if size_b is None else size_b * _BYTES[self.model.precision]
 
     def variables(self, job: Job) -> dict[str, Shell]:
         """The variables of every evaluation's script."""

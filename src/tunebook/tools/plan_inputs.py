@@ -23,6 +23,7 @@ __all__ = [
     "model_path",
     "planned_gpus",
     "planned_precision",
+    "training_estimate_min",
     "training_time",
 ]
 
@@ -128,9 +129,14 @@ def job_resources(site: Site, *, time: str, memory_gb: int, cpus: int, gpus: int
     )
 
 
+def training_estimate_min(plan: Plan, run: Run) -> float | None:
+    """The minutes that the plan estimates for a run's training; ``None`` without an estimate."""
+    return run.estimate_min or plan.estimates.training_min.get(run.model)
+
+
 def training_time(plan: Plan, site: Site, run: Run) -> str:
     """The time limit of a run's training in SLURM's notation."""
-    return _time(run.estimate_min or plan.estimates.training_min.get(run.model), site)
+    return _time(training_estimate_min(plan, run), site)
 
 
 def evaluation_time(plan: Plan, site: Site) -> str:

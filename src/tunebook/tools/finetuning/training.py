@@ -17,7 +17,7 @@ from tunebook.tools.base import Context, PlannedFile, Prepared
 from tunebook.tools.finetuning.setup import SETUP, Setup
 from tunebook.tools.job_script import Shell, input_path, job_variables, script_parts, shell_body
 from tunebook.tools.packs import training_pack
-from tunebook.tools.plan_inputs import absolute_path
+from tunebook.tools.plan_inputs import absolute_path, training_estimate_min
 
 __all__ = ["FINETUNE_SCRIPT", "Training"]
 
@@ -92,6 +92,7 @@ class Training(Generic[S, M]):
             checkpoints=tuple(checkpoint(self.output, epoch) for epoch in range(setup.epochs)),
             resources=self._resources(),
             pack=training_pack(self.context.plan, self.context.site, setup.gpus),
+            estimate_min=training_estimate_min(self.context.plan, self.run),
         )
 
     def _resources(self) -> Resources:

@@ -51,13 +51,17 @@ from tunebook.tools.inspect.served import (
     served_warnings,
     server_of,
 )
+from tunebook.tools.inspect.spot_check import Message, spot_variables
 from tunebook.tools.inspect.task_source import read_task_script
 from tunebook.tools.inspect.warm import WARM_SCRIPT, warm_file
 from tunebook.tools.job_script import Shell, input_path, script_problems
 from tunebook.tools.model_inputs import whole_model
 from tunebook.tools.plan_inputs import absolute_path, dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_prompt
+from tunebook.tools.runtime.chat import instruct_messages
 from tunebook.tools.runtime.generation import DEFAULT_MAX_TOKENS
+from tunebook.tools.runtime.questions import SPLIT
+from tunebook.tools.spot_values import Questions, SpotScript
 from tunebook.tools.task_script import TaskScript
 from tunebook.tools.verified_values import values_digest
 
@@ -129,6 +133,19 @@ class InspectTool(EvaluationTool):
         model = whole_model(context.models.get(model_path(context.plan, context.site, run)))
         is_plain_text = dataset_type(context, run) == PLAIN_TEXT
         return first_prompt(facts, model, system_prompt=prompts[0], prompt=prompts[1], is_plain_text=is_plain_text)
+
+    def spot_check(
+        self, context: Context, run: Run, evaluation: Evaluation, questions: Questions, folder: Path
+    ) -> SpotScript:
+        """The evaluation's own script, for a few samples or for other conversations."""
+        item = _of(context, run, evaluation)
+        splits = {} if has_own_data(item.task) else item.arguments.source.splits()
+        planned = replace(item, questions=questions.at_most(splits.get(SPLIT)))
+        variables, files = spot_variables(planned.variables_of_script, planned.conversations(), folder)
+        before = "served" if planned.server is not None else ""
+        return planned.spot_script(
+            planned.planned, variables, folder, body="evaluate", before=before, after="answers", files=files
+        )
 
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The runs that the matrix evaluates."""
@@ -213,6 +230,12 @@ class _Evaluation(PlannedEvaluation):
             found["dataset"] = self.arguments.data
             found["splits"] = self.arguments.source.splits()
         return found
+
+    def conversations(self) -> list[list[Message]]:
+        """The messages of a person's own inputs, with the prompts that the run's training has."""
+        inputs = self.questions.inputs if self.questions else ()
+        system_prompt, prompt = self.arguments.source.prompts()
+        return [instruct_messages(system_prompt, prompt, text) for text in inputs]
 
     @cached_property
     def planned(self) -> Job:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -12,10 +11,11 @@ from statistics import fmean
 from typing import Any
 
 from tunebook.core.json_text import parse_json
-from tunebook.core.numbers import digits, whole_number
+from tunebook.core.numbers import digits
 from tunebook.disk.read import open_regular, read_json
 from tunebook.tools.lm_eval.log_metrics import logged_directions, logged_metrics, measure_name
 from tunebook.tools.results import LogHeader, Samples
+from tunebook.tools.runtime.lm_eval_answers import is_question, logged_answer, logged_prompt, logged_target
 from tunebook.tools.runtime.lm_eval_log import samples_file
 from tunebook.tools.sample_metadata import metadata_columns
 
@@ -119,14 +119,14 @@ class _TaskSamples:
         """Adds a line; a sample has one per filter."""
         self._filters.add(line["filter"])
         doc = line["doc"] if isinstance(line["doc"], dict) else {}
-        is_ours = {"id", "input", "prompt", "target"} == doc.keys()
+        is_ours = is_question(doc)
         name = str(doc["id"]) if is_ours else str(line["doc_id"])
         row = self._rows.get(name)
         if row is None:
             row = self._rows[name] = {
-                "prompt": (str(doc["input"]) if is_ours else _prompt(line))[:_LONGEST_TEXT],
-                "target": _target(line)[:_LONGEST_TEXT],
-                "answer": _answer(line)[:_LONGEST_TEXT],
+                "prompt": (str(doc["input"]) if is_ours else logged_prompt(line))[:_LONGEST_TEXT],
+                "target": logged_target(line)[:_LONGEST_TEXT],
+                "answer": logged_answer(line).strip()[:_LONGEST_TEXT],
                 "values": {},
                 "metadata": {} if is_ours else {str(key): _short(value) for key, value in doc.items()},
             }
@@ -164,40 +164,6 @@ def _short(value: Any) -> Any:
     if isinstance(value, str):
         return value[:_LONGEST_TEXT]
     return value if isinstance(value, _SCALARS) else None
-
-
-def _prompt(line: _Row) -> str:
-    """The text that the model continued, without what it was asked to rate."""
-    request = next(iter(line["arguments"].values()))
-    return str(request["arg_0"])
-
-
-def _target(line: _Row) -> str:
-    """The right answer; for a number among choices the choice's text, as for the answer."""
-    target = str(line["target"])
-    requests = list(line["arguments"].values())
-    place = whole_number(target)
-    if place is not None and len(requests) > 1 and 0 <= place < len(requests):
-        return str(requests[place].get("arg_1", "")).strip() or target
-    return target
-
-
-def _answer(line: _Row) -> str:
-    """The text that the model wrote, or the choice that it found most probable."""
-    answers = line["filtered_resps"]
-    if len(answers) == 1:
-        only = answers[0]
-        return (only if isinstance(only, str) else json.dumps(only, ensure_ascii=False)).strip()
-    if answers and all(isinstance(answer, list) and answer for answer in answers):
-        likelihoods = [_number(answer[0]) for answer in answers]
-        best = max(range(len(answers)), key=lambda place: _rank(likelihoods[place]))
-        request = list(line["arguments"].values())[best]
-        return str(request.get("arg_1", "")).strip()
-    return json.dumps(answers, ensure_ascii=False)
-
-
-def _rank(likelihood: float | None) -> float:
-    return -math.inf if likelihood is None else likelihood
 
 
 def _number(value: Any) -> float | None:

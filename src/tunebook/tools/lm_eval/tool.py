@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,15 @@ from tunebook.tools.model_inputs import whole_model
 from tunebook.tools.plan_inputs import dataset_path, model_path
 from tunebook.tools.rendered_inputs import first_prompt
 from tunebook.tools.runtime.generation import DEFAULT_MAX_TOKENS
+from tunebook.tools.runtime.questions import SPLIT
+from tunebook.tools.spot_values import QUESTIONS, Questions, SpotScript
 from tunebook.tools.task_script import TaskScript
 from tunebook.tools.verified_values import values_digest
 
 __all__ = ["LmEvalTool"]
 
 _PACKAGES = ("lm-eval",)
+_OF_ALL_TASKS = ("name", "task", "script", "limit", "generation")
 _QUESTIONS = "instruct"  # how data are read whose training learns plain texts
 
 
@@ -81,6 +85,19 @@ class LmEvalTool(EvaluationTool):
         is_plain_text = dataset_type(context, run) == PLAIN_TEXT
         return first_prompt(facts, model, system_prompt=system_prompt, prompt=prompt, is_plain_text=is_plain_text)
 
+    def spot_check(
+        self, context: Context, run: Run, evaluation: Evaluation, questions: Questions, folder: Path
+    ) -> SpotScript:
+        """The evaluation's own script, for the first samples or for a data set of a person's own inputs."""
+        item = _of(context, run, evaluation)
+        splits = {} if is_benchmark(item.task) else item.source.splits()
+        planned = replace(item, questions=questions.at_most(splits.get(SPLIT)))
+        variables = {**planned.variables_of_script, "asked": json.dumps(planned.asked_in(folder), ensure_ascii=False)}
+        files = {QUESTIONS: _data_of(questions.inputs)} if questions.inputs else {}
+        return planned.spot_script(
+            planned.planned, variables, folder, body="evaluate_lm_eval", after="answers_lm_eval", files=files
+        )
+
     def runs(self, plan: Plan) -> tuple[Run, ...]:
         """The runs that the matrix evaluates."""
         wanted = {evaluation.run for evaluation in evaluations(plan)}
@@ -116,6 +133,11 @@ class LmEvalTool(EvaluationTool):
         for item, job in zip(_planned(context, run), unit.jobs, strict=True):
             problems += script_problems(job, read(job.script), item.variables_of_script, context.experiment)
         return tuple(problems)
+
+
+def _data_of(inputs: Sequence[str]) -> str:
+    """A data set that asks these inputs, of which nobody knows the answers."""
+    return json.dumps({SPLIT: [{"input": text, "output": ""} for text in inputs]}, ensure_ascii=False)
 
 
 def _planned(context: Context, run: Run) -> Iterator[_Evaluation]:
@@ -178,7 +200,6 @@ class _Evaluation(PlannedEvaluation):
             "limit": self.generation.limit,
             "generation": self.generation.values(),
         }
-        system_prompt, prompt = self.source.prompts()
         if is_benchmark(self.task):
             settings = evaluation_settings(self.context.plan)
             with_template = bool(settings["benchmark_chat_template"])
@@ -186,12 +207,21 @@ class _Evaluation(PlannedEvaluation):
                 "benchmark": self.task.script,
                 "shots": settings["benchmark_shots"],
                 "chat_template": with_template,
-                "system_prompt": system_prompt if with_template else "",
+                "system_prompt": self.source.prompts()[0] if with_template else "",
             }
         trained = dataset_type(self.context, self.run)
-        questions = {
-            "dataset_type": _QUESTIONS if trained == PLAIN_TEXT else trained,
-            "system_prompt": system_prompt,
-            "prompt": prompt,
-        }
-        return asked | {"dataset": self._data(), "questions": questions}
+        kind = _QUESTIONS if trained == PLAIN_TEXT else trained
+        return asked | {"dataset": self._data(), "questions": self._how_asked(kind)}
+
+    def asked_in(self, folder: Path) -> dict[str, Any]:
+        """What a spot check asks for, whose folder has the data set of a person's own inputs."""
+        asked = self.asked()
+        if self.questions is None or not self.questions.inputs:
+            return asked
+        own = {name: asked[name] for name in _OF_ALL_TASKS}
+        return own | {"dataset": f"{folder}/{QUESTIONS}", "questions": self._how_asked(_QUESTIONS)}
+
+    def _how_asked(self, kind: str) -> dict[str, str]:
+        """How questions are made of data of this type."""
+        system_prompt, prompt = self.source.prompts()
+        return {"dataset_type": kind, "system_prompt": system_prompt, "prompt": prompt}

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.tools.runtime.evaluated_model import hide_old_torchao, load_evaluated_model, model_in_effect
+from tunebook.tools.runtime.inspect_prompts import record_prompts
 from tunebook.tools.runtime.installing import install_here
 from tunebook.tools.runtime.lean_start import start_transformers_lean
 from tunebook.tools.runtime.served_client import ServedError
@@ -95,6 +96,7 @@ def _given(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--record", type=Path, required=True)
     parser.add_argument("--service", type=Path)
     parser.add_argument("--served", type=Path)
+    parser.add_argument("--record-prompts", action="store_true")
     parser.add_argument("inspect", nargs=argparse.REMAINDER)
     return parser.parse_args(arguments)
 
@@ -102,7 +104,8 @@ def _given(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """``--record FILE eval TASK …``: the file for the settings in effect, and the arguments of ``inspect``.
 
-    ``--service`` and ``--served`` name the description of a server and what is asked of it.
+    ``--service`` and ``--served`` name the description of a server and what is asked of it; ``--record-prompts`` adds
+    each rendered prompt to its sample's log.
     """
     given = _given(arguments)
     # inspect-ai knows models by their names: answers of an earlier training of the same run would be found again.
@@ -116,6 +119,8 @@ def main(arguments: Sequence[str]) -> int:
         offer_loader(models)
         if given.service:
             answer_by_server()
+        if given.record_prompts:
+            record_prompts()
         command = _command()
     except ImportError as error:
         return report_missing(error)

@@ -48,6 +48,7 @@ def _given(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--inference", default="")
     parser.add_argument("--service", type=Path)
     parser.add_argument("--served", type=Path)
+    parser.add_argument("--record-prompts", action="store_true")
     for option in ("--task-config", "--asked", "--scratch", "--log-dir", "--out"):
         parser.add_argument(option, type=Path, required=True)
     parser.add_argument("--prepared-at", type=float, default=0, help="for a copy: when its job checked the model")
@@ -117,6 +118,8 @@ def _inspect_arguments(given: argparse.Namespace, files: Files) -> list[str]:
     for option, path in (("--service", given.service), ("--served", given.served)):
         if path is not None:
             own += [option, str(path)]
+    if given.record_prompts:
+        own.append("--record-prompts")
     verb, task, *options = given.inspect
     own += [verb, task, "--model", given.model, "--model-config", str(files.model_arguments)]
     own += ["--task-config", str(files.task_arguments), "--log-dir", str(files.logs)]

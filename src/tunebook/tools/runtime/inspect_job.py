@@ -18,7 +18,7 @@ from tunebook.tools.runtime.inspect_log import Asked, chosen_by_task, difference
 from tunebook.tools.runtime.job_errors import JobError
 from tunebook.tools.runtime.model_files import read_chat_template
 
-__all__ = ["Files", "prepare", "verify"]
+__all__ = ["Files", "newest_log", "prepare", "verify"]
 
 
 def prepare(
@@ -108,7 +108,7 @@ def verify(files: Files, out: Path, *, model: str) -> None:
     """
     from inspect_ai.log import read_eval_log, read_eval_log_sample_summaries
 
-    newest = _newest_log(files.logs, files.since)
+    newest = newest_log(files.logs, files.since)
     asked = _asked(files, model)
     log = read_eval_log(str(newest), header_only=True)
     total, completed = 0, 0
@@ -133,7 +133,12 @@ def verify(files: Files, out: Path, *, model: str) -> None:
         raise JobError(f"{newest} is not the evaluation that was asked for: {'; '.join(differing)}")
 
 
-def _newest_log(log_dir: Path, since: float) -> Path:
+def newest_log(log_dir: Path, since: float) -> Path:
+    """The log that was written last.
+
+    Raises:
+        JobError: none was written since then.
+    """
     logs = [file for file in log_dir.glob("*.eval") if file.stat().st_mtime >= since]
     if not logs:
         raise JobError(f"inspect ended without writing a log to {log_dir}")
