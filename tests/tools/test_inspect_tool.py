@@ -144,6 +144,13 @@ def test_a_base_model_gets_no_file_where_the_task_takes_everything_that_matters(
     assert not (experiment / "Llama-3.2-1B_base/eval/setup_finetune.yaml").exists()
 
 
+def test_missing_data_that_nothing_is_trained_on_are_a_warning(experiment: Path) -> None:
+    with_task(experiment, "config_dir=None, dataset_path=None, system_prompt=None, prompt=None")
+    name_data(experiment, "`other.json`")
+    (found,) = [item for item in api.check(experiment).warnings if item.message.startswith("data set other.json")]
+    assert "`other.json` | Exact match" in (experiment / PLAN).read_text().splitlines()[(found.line or 0) - 1]
+
+
 def test_a_task_that_requires_its_data_gets_them_beside_the_configuration(experiment: Path) -> None:
     with_task(experiment, "data_path, config_path=''")
     assert scaffolded(experiment).exit_code is ExitCode.DONE
