@@ -23,7 +23,7 @@ _CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 _HEAD_SIZE = 16
-_STD = 0.02
+_STD, _STD_OF_EMBEDDINGS = 0.1, 0.2  # so large that adapters can make any token probable
 _PRINTED = [  # bytes that a byte-level tokenizer writes as the character with their number
     *range(ord("!"), ord("~") + 1),
     *range(ord("¡"), ord("¬") + 1),
@@ -143,7 +143,8 @@ def _weights(config: dict[str, Any], seed: int) -> bytes:
     body = bytearray()
     for name, shape in _shapes(config).items():
         count = math.prod(shape)
-        values = [1.0] * count if len(shape) == 1 else [draw.gauss(0.0, _STD) for _ in range(count)]
+        std = _STD_OF_EMBEDDINGS if "embed" in name else _STD
+        values = [1.0] * count if len(shape) == 1 else [draw.gauss(0.0, std) for _ in range(count)]
         start = len(body)
         body += struct.pack(f"<{count}f", *values)
         header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [start, len(body)]}
