@@ -110,9 +110,17 @@ def test_the_income_prediction_ends_with_calibration(income: Moved) -> None:
     assert {row["n"] for row in income.rows("scores", run="tiny-llama_rank16", measure="risk_scorer/brier")} == {120}
 
 
+def test_a_model_whose_answers_have_no_risk_is_not_left_out(income: Moved) -> None:
+    """The options are not among the most probable tokens of the untrained model."""
+    undefined = {row["undefined"] for row in income.rows("aggregates", run="tiny-llama_base")}
+    assert undefined == {"undefined: no usable sample"}
+    report = (income.example.directory / "analysis" / "report.md").read_text()
+    assert "tiny-llama_base: 120 of 120 answers cannot be used: `risk_score` is missing (120)." in report
+
+
 def test_the_income_prediction_ends_with_scores_by_group(income: Moved) -> None:
-    groups = income.rows("groups", run="tiny-llama_rank16")
-    found = {(row["column"], row["group"]) for row in groups}
+    rows = income.rows("groups", run="tiny-llama_rank16", measure="risk_scorer")
+    found = {(row["column"], group["group"]) for row in rows for group in row["groups"]}
     assert {("sex", "women"), ("sex", "men"), ("age_group", "20-39"), ("age_group", "60-79")} <= found
 
 
