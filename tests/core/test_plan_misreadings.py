@@ -151,3 +151,10 @@ def test_any_dash_says_that_a_task_has_its_own_data(dash: str) -> None:
 def test_all_epochs_of_a_cell(cell: str) -> None:
     plan = parse_plan(PLAN.replace(ROWS, f"| rank4 | {cell} |")).plan
     assert [item.epoch for item in evaluations(plan) if item.run == "rank4"] == [0, 1]
+
+
+def test_the_name_of_the_runs_data_without_its_ending_is_the_runs_data() -> None:
+    """As an older template writes it; between backticks, and any other name, it is a path."""
+    for cell, expected in (("words", None), ("`words`", "words"), ("word", "word"), ("words.json", "words.json")):
+        (task,) = parse_plan(PLAN.replace(TASK, TASK.replace("`words.json`", cell))).plan.tasks
+        assert (task.has_own_data, task.dataset) == (False, expected)

@@ -73,14 +73,32 @@ def test_the_older_template_is_read_and_one_prompt_for_both_stages_may_be_given_
     assert value(plan, "system_prompt") == "Capitalize"
 
 
-def test_settings_that_belong_elsewhere_are_errors_that_name_the_place() -> None:
+def test_lines_of_the_older_template_without_effect_are_warnings_that_name_the_place() -> None:
     page = configured(
         "\n### Evaluation\n- **Scorer:** exact match\n"
         "\n### Output\n- **Checkpoint directory:** `/scratch/out`\n- **Naming pattern:** `ck-out-{run_name}`\n"
+        "- **Example:** `/scratch/out/ck-out-rank8`\n"
     )
-    problems = problems_of(page)
-    assert [problem.line for problem in problems] == [line_of(page, name) for name in ("**Sco", "**Check", "**Nam")]
-    assert "claude.local.md" in problems[1].hint
+    assert problems_of(page) == ()
+    warnings = parse_plan(page).warnings
+    names = ("**Sco", "**Check", "**Nam", "**Example")
+    assert [warning.line for warning in warnings] == [line_of(page, name) for name in names]
+    assert "claude.local.md" in warnings[1].hint
+
+
+@pytest.mark.parametrize("text", ["- **Example:** 5\n", "### Output\n- **Sede:** 5\n", "### Evaluation\n- Model: b\n"])
+def test_other_lines_that_are_no_settings_stay_errors(text: str) -> None:
+    page = configured(f"\n{text}")
+    assert [problem.line for problem in problems_of(page)] == [line_of(page, text.splitlines()[-1])]
+
+
+def test_the_older_templates_estimates_are_read(page: str) -> None:
+    text = page.replace("- **Per evaluation:** ~5 min", "- **Per-eval time:** ~7 minutes")
+    text = text.replace("- **Basis:**", "- **Per-run time:** ~8 minutes/epoch\n- **Basis:**")
+    assert plan_of(text).estimates.evaluation_min == 7
+    assert parse_plan(text).warnings == ()
+    (warning,) = parse_plan(text.replace("~8 min |", "- |")).warnings
+    assert "`Per-run time` is not read" in warning.message
 
 
 def test_below_evaluation_a_seed_is_the_evaluations() -> None:

@@ -18,7 +18,7 @@ from support.scaffolding import replace
 from tunebook import api
 from tunebook.core.plan import EvaluationTask, Model, Plan
 from tunebook.design.values import Design, Factor
-from tunebook.errors import ConflictError, PlanError, UsageError
+from tunebook.errors import ConflictError, ExitCode, PlanError, UsageError
 
 PLAN = "experiment_summary.md"
 BASIS: dict[str, Any] = {
@@ -207,3 +207,17 @@ def test_questions_of_an_update_are_only_asked_for_what_is_missing(plan_file: Pa
     (plan_file.parent / ".tunebook" / "design.json").unlink()
     missing = api.missing_answers(api.read_inputs(api.DesignSources(options=given, updated=plan_file.parent)))
     assert missing == ("dataset", "task", "lora_rank", "lr", "batch_size", "epochs")
+
+
+def test_a_task_with_data_of_its_own_is_designed_stored_and_updated(tmp_path: Path, plan_file: Path) -> None:
+    task = "from inspect_ai import Task, task\n\n\n@task\ndef quiz(system_prompt='', prompt=''): ...\n"
+    (tmp_path / "work" / "quiz.py").write_text(task)
+    own = {"script": "quiz.py", "dataset": "-"}
+    assert updated(task={"quiz": own}).written
+    for _ in range(2):  # the second update reads the stored design
+        quiz = next(task for task in plan_of(plan_file.read_text()).tasks if task.name == "quiz")
+        assert (quiz.dataset, quiz.has_own_data) == (None, True)
+        assert updated(set={"seed": 15}).exit_code is ExitCode.DONE
+    assert updated(task={"quiz": {"script": "cap_task.py", "dataset": "words.json"}}).written
+    quiz = next(task for task in plan_of(plan_file.read_text()).tasks if task.name == "quiz")
+    assert (Path(quiz.dataset or "").name, quiz.has_own_data) == ("words.json", False)

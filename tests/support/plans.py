@@ -1,4 +1,4 @@
-"""The example's plan, and the problems that reading and the rules find in a plan."""
+"""A plan with the paths of a cluster, which tests edit, and the problems that reading and the rules find in a plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tunebook.tools.registry import installed_tools
 
 __all__ = ["EXAMPLE", "parse_plan", "plan_of", "problems_in", "problems_of"]
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "capitalization_sweep"
+EXAMPLE = Path(__file__).parents[1] / "plans" / "capitalization_sweep"
 
 
 def parse_plan(text: str) -> ParsedPlan:

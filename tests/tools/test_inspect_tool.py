@@ -101,14 +101,61 @@ def test_a_script_that_cannot_be_used_is_refused(
     assert api.check(experiment).exit_code is ExitCode.WRONG_PLAN
 
 
-def test_a_base_model_cannot_use_a_task_that_takes_a_training_only(experiment: Path) -> None:
-    """Its run fails, and the message says what to add; the trained runs are built."""
-    with_task(experiment, "config_dir")
-    report = scaffolded(experiment)
-    (failure,) = report.parts[1].failures
-    assert failure.run == "Llama-3.2-1B-Instruct_base"
-    assert "accepts only a training's config_dir" in failure.problems[0].message
-    assert len(report.parts[1].scripts) == 8
+@pytest.mark.parametrize(
+    ("signature", "given"),
+    [
+        ("config_dir", {"config_dir": "/Llama-3.2-1B_base/eval"}),
+        ("config_path", {"config_path": "/Llama-3.2-1B_base/eval/setup_finetune.yaml"}),
+        ("config_path=''", {"config_path": "/Llama-3.2-1B_base/eval/setup_finetune.yaml"}),
+        ("data_path, config_path=''", {"config_path": "/Llama-3.2-1B_base/eval/setup_finetune.yaml", "data_path": ""}),
+    ],
+)
+def test_a_base_model_is_asked_with_the_plans_prompts_by_a_task_that_reads_them_from_a_file(
+    experiment: Path, signature: str, given: dict[str, str]
+) -> None:
+    with_task(experiment, signature)
+    assert scaffolded(experiment).exit_code is ExitCode.DONE
+    places = {name: f"{experiment}{path}" if path else DATA for name, path in given.items()}
+    assert arguments(experiment, BASE) == places
+    found = yaml.safe_load((experiment / "Llama-3.2-1B_base/eval/setup_finetune.yaml").read_text())
+    assert found == {
+        "input_dir_base": "/scratch/gpfs/LAB/data",
+        "input_formatting": "",
+        "dataset_label": "words_4L_80P_300",
+        "dataset_ext": ".json",
+        "dataset_type": "instruct",
+        "system_prompt": "Capitalize the given word",
+        "prompt": "{input}",
+    }
+
+
+def test_the_evaluation_of_a_base_model_depends_on_the_file_with_its_prompts(experiment: Path) -> None:
+    """Otherwise a new prompt would leave the old score as it is."""
+    with_task(experiment, "data_path, config_path=''")
+    jobs = {job.script: job for job in scaffolded(experiment).blueprint.jobs}
+    assert "Llama-3.2-1B_base/eval/setup_finetune.yaml" in jobs[BASE].texts
+    assert not any(text.endswith(".yaml") for text in jobs[TUNED].texts)
+
+
+def test_a_base_model_gets_no_file_where_the_task_takes_everything_that_matters(experiment: Path) -> None:
+    with_task(experiment, "config_dir=None, dataset_path=None, system_prompt=''")  # the plan's prompt is {input}
+    assert scaffolded(experiment).exit_code is ExitCode.DONE
+    assert set(arguments(experiment, BASE)) == {"dataset_path", "system_prompt"}
+    assert not (experiment / "Llama-3.2-1B_base/eval/setup_finetune.yaml").exists()
+
+
+def test_missing_data_that_nothing_is_trained_on_are_a_warning(experiment: Path) -> None:
+    with_task(experiment, "config_dir=None, dataset_path=None, system_prompt=None, prompt=None")
+    name_data(experiment, "`other.json`")
+    (found,) = [item for item in api.check(experiment).warnings if item.message.startswith("data set other.json")]
+    assert "`other.json` | Exact match" in (experiment / PLAN).read_text().splitlines()[(found.line or 0) - 1]
+
+
+def test_a_task_that_requires_its_data_gets_them_beside_the_configuration(experiment: Path) -> None:
+    with_task(experiment, "data_path, config_path=''")
+    assert scaffolded(experiment).exit_code is ExitCode.DONE
+    config = f"{experiment}/rank8_lr1e-5/eval/setup_finetune.yaml"
+    assert arguments(experiment, TUNED) == {"config_path": config, "data_path": DATA}
 
 
 def test_a_task_that_may_use_other_prompts_is_a_warning(experiment: Path) -> None:

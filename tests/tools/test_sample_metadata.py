@@ -40,6 +40,12 @@ def test_scores_keep_small_values_and_constants() -> None:
     assert "risk/grading" not in found
 
 
+def test_what_a_scorer_left_empty_for_every_sample_is_kept() -> None:
+    """A risk that no answer gives is unusable everywhere, and must be counted."""
+    found = score_metadata_columns([{"risk": {"risk_score": None, "token": "a"}}, {"risk": {"risk_score": None}}])
+    assert found == {"risk/risk_score": (None, None), "risk/token": ("a", None)}
+
+
 @pytest.mark.filterwarnings("ignore")  # inspect-ai's and pandas' own
 def test_metadata_of_a_real_log_is_read(tmp_path: Path) -> None:
     from inspect_ai.dataset import Sample
@@ -49,7 +55,8 @@ def test_metadata_of_a_real_log_is_read(tmp_path: Path) -> None:
     def risk() -> Any:
         async def score(state: Any, _: Any) -> Score:
             probability = 0.25 * state.metadata["age"]
-            return Score(value=1, metadata={"risk_score": probability, "option_probs": [1 - probability, probability]})
+            options = [1 - probability, probability]
+            return Score(value=1, metadata={"risk_score": probability, "option_probs": options, "reason": None})
 
         return score
 
@@ -62,3 +69,4 @@ def test_metadata_of_a_real_log_is_read(tmp_path: Path) -> None:
     assert found.metadata == {"band": ("young", "old", "old"), "age": ("0", "1", "2")}
     assert found.score_metadata["risk/risk_score"] == (0, 0.25, 0.5)
     assert found.score_metadata["risk/option_probs"][1] == [0.75, 0.25]
+    assert found.score_metadata["risk/reason"] == (None, None, None)

@@ -44,7 +44,9 @@ class _Arguments:
     model: Annotated[Many, Help(help="NAME=PATH, a path, or a name in the site's models directory. Repeatable.")] = None
     dataset: Annotated[One, Help(help="A JSON or JSONL file, or a directory with one file per split.")] = None
     task: Annotated[Many, Help(help="NAME=SCRIPT.py or NAME=SCRIPT.py@task. Repeatable.")] = None
-    task_dataset: Annotated[Many, Help(help="TASK=PATH: another data set for one task. Repeatable.")] = None
+    task_dataset: Annotated[
+        Many, Help(help="TASK=PATH: another data set for one task (- for one with data of its own). Repeatable.")
+    ] = None
     task_tool: Annotated[
         Many, Help(help="TASK=TOOL: the evaluation tool of the task, where the plan has several. Repeatable.")
     ] = None

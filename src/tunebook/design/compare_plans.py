@@ -16,6 +16,7 @@ from tunebook.core.plan import Evaluation, Plan, Run, RunType, parse_plan
 from tunebook.core.plan.resources import join_script
 from tunebook.core.plan.settings import evaluations
 from tunebook.design.factors import values_text
+from tunebook.design.task_inputs import OWN_DATA
 from tunebook.errors import Problem
 
 __all__ = ["lost_edits", "plan_differences"]
@@ -114,7 +115,8 @@ def _resources(plan: Plan) -> Iterator[tuple[str, _Fact]]:
         script = join_script(task.script, task.function)
         name, line = task.name, task.line
         yield f"task `{name}`", _text(script, line, "--task", name)
-        yield f"the data set of task `{name}`", _text(task.dataset or "", line, "--task-dataset", name)
+        data = OWN_DATA if task.has_own_data else task.dataset or ""
+        yield f"the data set of task `{name}`", _text(data, line, "--task-dataset", name)
         yield f"the tool of task `{name}`", _text(task.tool, line, "--task-tool", name)
         direction = task.direction.value if task.direction is not None else ""
         yield f"the measure of task `{name}`", _text(task.measure, line, "--task-measure", name)

@@ -85,7 +85,8 @@ def tasks_by_name(earlier: tuple[EvaluationTask, ...], now: tuple[EvaluationTask
         else:
             tasks[task.name] = replace(
                 known,
-                dataset=task.dataset or known.dataset,
+                dataset=None if task.has_own_data else task.dataset or known.dataset,
+                has_own_data=task.has_own_data or (known.has_own_data and not task.dataset),
                 description=task.description or known.description,
                 tool=task.tool or known.tool,
                 measure=task.measure or known.measure,

@@ -18,6 +18,7 @@ from tunebook.core.plan import EvaluationTask
 from tunebook.core.plan.resources import join_script
 from tunebook.design.documents import Json, Place, json_document
 from tunebook.design.inputs import FIELDS, parse_document
+from tunebook.design.task_inputs import OWN_DATA
 from tunebook.design.values import EVERY_MODEL, MODEL, Control, Design, ListedRun
 from tunebook.errors import PlanError
 
@@ -44,7 +45,8 @@ def design_to_json(design: Design) -> str:
 
 def _task(task: EvaluationTask) -> tuple[str, Json]:
     script = join_script(task.script, task.function)
-    stored: dict[str, Json] = {"script": script, "dataset": task.dataset or "", "description": task.description}
+    data = OWN_DATA if task.has_own_data else task.dataset or ""
+    stored: dict[str, Json] = {"script": script, "dataset": data, "description": task.description}
     direction = task.direction.value if task.direction is not None else ""
     optional = {"tool": task.tool, "measure": task.measure, "direction": direction}
     return task.name, stored | {name: text for name, text in optional.items() if text}

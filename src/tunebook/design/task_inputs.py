@@ -12,7 +12,7 @@ from tunebook.core.plan.resources import split_script
 from tunebook.design.documents import Node, Text, records
 from tunebook.errors import UsageError
 
-__all__ = ["read_about_task", "read_tasks"]
+__all__ = ["OWN_DATA", "read_about_task", "read_tasks"]
 
 
 class TaskReader(Protocol):
@@ -22,6 +22,8 @@ class TaskReader(Protocol):
         """Refuses a name that was given before."""
 
 
+OWN_DATA = "-"
+"""The data set of a task that brings its data, as in the plan's table."""
 _TASK_KEYS = ("name", "script", "dataset", "description", "tool", "measure", "direction")
 
 
@@ -33,6 +35,13 @@ def _direction(text: Text) -> Direction | None:
     if text.lower() not in names:
         raise UsageError([text.place.problem(f"direction `{text}` is unknown", f"write one of: {', '.join(names)}")])
     return Direction(text.lower())
+
+
+def _data(text: str) -> dict[str, Any]:
+    """The attributes of a task with this data set: a path, ``-`` for a task with data of its own, or nothing."""
+    if text == OWN_DATA:
+        return {"has_own_data": True}
+    return {"dataset": text or None}
 
 
 def read_tasks(reader: TaskReader, node: Node) -> tuple[EvaluationTask, ...]:
@@ -47,7 +56,7 @@ def read_tasks(reader: TaskReader, node: Node) -> tuple[EvaluationTask, ...]:
             name,
             file,
             function=function,
-            dataset=texts.get("dataset") or None,
+            **_data(texts.get("dataset", "")),
             description=texts.get("description", ""),
             tool=texts.get("tool", ""),
             measure=texts.get("measure", ""),
@@ -65,6 +74,8 @@ def read_about_task(attribute: str) -> Callable[[object, Node], tuple[Evaluation
         if not sign:
             raise UsageError([node.place.problem(f"`{node.text}` names no task", "write TASK=TEXT")])
         given: dict[str, Any] = {attribute: Text(text.strip(), node.place)}
+        if attribute == "dataset":
+            given = _data(given[attribute])
         if attribute == "direction":
             given[attribute] = _direction(given[attribute])
         return (EvaluationTask(Text(name.strip(), node.place), "", **given),)

@@ -66,9 +66,8 @@ def read_evaluation(draft: Draft, section: Section, runs: Sequence[YamlRun]) -> 
     _settings(draft, section)
     if "scorers" in section:
         names = ", ".join(_scorers(draft, section["scorers"]))
-        draft.leave(
-            section["scorers"].place, f"evaluation.scorers: {names}", "a task's script decides how it is scored"
-        )
+        why = "a task's script decides how it is scored; one that reads this list from a file needs it in the script"
+        draft.leave(section["scorers"].place, f"evaluation.scorers: {names}", why)
 
 
 def _tasks(draft: Draft, listed: Sequence[Section]) -> dict[str, Mapping[str, Text]]:

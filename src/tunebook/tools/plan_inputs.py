@@ -15,6 +15,7 @@ from tunebook.tools.base import Context
 
 __all__ = [
     "absolute_path",
+    "dataset_keys",
     "dataset_path",
     "evaluation_time",
     "job_resources",
@@ -67,6 +68,17 @@ def dataset_path(plan: Plan, run: Run) -> str:
     if written is not None:
         return str(written.value)
     return plan.dataset_path
+
+
+def dataset_keys(path: str) -> dict[str, str]:
+    """The keys of ``setup_finetune.yaml`` for a data set, from its absolute path."""
+    data = PurePosixPath(path)
+    return {
+        "input_dir_base": str(data.parent),
+        "input_formatting": "",
+        "dataset_label": data.name.removesuffix(data.suffix),
+        "dataset_ext": data.suffix,
+    }
 
 
 def planned_gpus(plan: Plan, site: Site) -> int:

@@ -40,19 +40,27 @@ def metadata_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, _Column]:
 def score_metadata_columns(rows: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, tuple[Any, ...]]:
     """The scores' metadata by ``scorer/key``: numbers, texts, and short lists and dictionaries of them.
 
+    A key that a scorer left empty for every sample is kept: a risk that no answer gives must be counted. Left out are
+    keys whose values are all of other kinds.
+
     Args:
         rows: each sample's metadata by scorer.
     """
     flat: list[dict[str, Any]] = []
+    others: set[str] = set()
     for row in rows:
         flat.append({})
         for scorer, metadata in row.items():
             for key, value in metadata.items():
-                flat[-1][f"{scorer}/{key}"] = _small(value)
+                name, small = f"{scorer}/{key}", _small(value)
+                flat[-1][name] = small
+                if value is not None and small is None:
+                    others.add(name)
     columns: dict[str, tuple[Any, ...]] = {}
     for name in _names(flat):
         column = tuple(values.get(name) for values in flat)
-        if any(value is not None for value in column) and len(columns) < _MOST_COLUMNS:
+        is_kept = name not in others or any(value is not None for value in column)
+        if is_kept and len(columns) < _MOST_COLUMNS:
             columns[name] = column
     return columns
 

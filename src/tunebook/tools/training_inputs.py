@@ -27,7 +27,7 @@ _VALIDATION = "validation"
 def survey_datasets(plan: Plan, experiment: Path) -> Mapping[str, DatasetFacts | None]:
     """Reads each data set of the runs and tasks once, as a training reads it; ``None`` for one that was not found."""
     types: dict[str, str | None] = {}
-    for run in plan.fine_tuned:
+    for run in (*plan.fine_tuned, *plan.runs):
         data, kind = dataset_path(plan, run), effective(plan, run, "dataset_type")
         if data:
             types.setdefault(data, kind if isinstance(kind, str) else None)
@@ -50,16 +50,12 @@ def input_findings(context: Context, *, ignores_windows: bool = True) -> Finding
     warnings: list[Problem] = []
     notes: list[str] = []
     for path, facts in context.datasets.items():
-        line: int | None = None
-        if plan.dataset is not None and plan.dataset.path == path:
-            line = plan.dataset.line
         runs = [run for run in plan.fine_tuned if dataset_path(plan, run) == path]
-        if not runs:
-            continue
-        if line is None:
-            line = _run_line(plan, runs)
+        line = _line(path, plan)
         if facts is None:
             warnings.append(Problem(f"data set {path} was not found", plan.file, line, MAY_BE_ELSEWHERE, path))
+            continue
+        if not runs:
             continue
         if facts.unread:
             warnings.append(Problem(_short(facts.unread, context), plan.file, line, "its examples were not checked"))
@@ -79,13 +75,14 @@ def input_findings(context: Context, *, ignores_windows: bool = True) -> Finding
     return Findings(tuple(errors), tuple(warnings), tuple(notes))
 
 
-def _run_line(plan: Plan, runs: list[Run]) -> int | None:
-    """The line that names a data set of a run's own."""
-    for run in runs:
-        written = plan.setting(run, "dataset")
-        if written is not None:
-            return written.line
-    return None
+def _line(path: str, plan: Plan) -> int | None:
+    """The line that names a data set: the plan's, one of a run's own, or one of a task."""
+    if plan.dataset is not None and plan.dataset.path == path:
+        return plan.dataset.line
+    own = [plan.setting(run, "dataset") for run in plan.runs if dataset_path(plan, run) == path]
+    lines = [written.line for written in own if written is not None]
+    lines += [task.line for task in plan.tasks if task.dataset == path]
+    return next(iter(lines), None)
 
 
 def _short(message: str, context: Context) -> str:

@@ -15,6 +15,9 @@ from tunebook.core.units import spoken_minutes
 
 __all__ = ["ComputeEstimatesSection"]
 
+# Names in an older template.
+_PER_RUN = {"per-run time", "per run time"}
+_PER_EVALUATION = ("per-eval time", "per eval time")
 # Bullets for people among the models; `Total GPU hours: 1.4 h` is no model's estimate.
 _FACTS = ("total", "basis", "memory of ")
 
@@ -28,6 +31,7 @@ class _TrainingSection(Section):
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
         source.ignore(*_FACTS)
+        self._leave_older(source, plan)
         estimates: dict[str, float] = {}
         models = {run.model for run in plan.runs} | {model.name for model in plan.models}
         for bullet in source.bullets:
@@ -38,6 +42,15 @@ class _TrainingSection(Section):
             if duration_min and estimates.setdefault(bullet.name, duration_min) != duration_min:
                 source.problem(f"`{bullet.name}` has two times", bullet.line, "keep one of them")
         return replace(plan, estimates=replace(plan.estimates, training_min=MappingProxyType(estimates)))
+
+    def _leave_older(self, source: SectionReader, plan: Plan) -> None:
+        """The time of a run, or of its epochs, in an older template: the runs table has each run's time too."""
+        older = [bullet for bullet in source.bullets if bullet.key in _PER_RUN]
+        for bullet in older:
+            source.take(bullet)
+            if any(run.estimate_min is None for run in plan.fine_tuned):
+                hint = "write each run's time in the column `Est. Time` of `## All Runs`"
+                source.warn(f"`{bullet.name}` is not read", bullet.line, hint)
 
     def write(self, target: Writing) -> Iterator[str]:
         for model, duration_min in target.plan.estimates.training_min.items():
@@ -63,7 +76,7 @@ class _EvaluationSection(Section):
 
     def read(self, source: SectionReader, plan: Plan) -> Plan:
         source.ignore(*_FACTS)
-        each = source.bullet("per evaluation")
+        each = source.bullet("per evaluation", *_PER_EVALUATION)
         if each is None:
             return plan
         each_min = source.minutes(each.value, each.name)

@@ -32,11 +32,16 @@ _STAGES = {
     "finetuning": Stage.PREPARATION,
     "fine-tuning": Stage.PREPARATION,
 }
-_ELSEWHERE = {
-    "scorer": "the task's script decides it: remove the line, or write it as `- **Notes:** …`",
+# Lines of an older template that tunebook decides elsewhere, and that change no result.
+_WITHOUT_EFFECT = {
+    "scorer": "the task's script decides how answers are scored",
+    "scorers": "the task's script decides how answers are scored",
     "checkpoint directory": "set `Output directory base` in claude.local.md instead",
     "output directory": "set `Output directory base` in claude.local.md instead",
-    "naming pattern": "tunebook names directories: move the line to `## Naming Conventions`",
+    "naming pattern": "tunebook names the directories of checkpoints",
+    "output example": "tunebook names the directories of checkpoints",
+}
+_ELSEWHERE = {
     "model": "write it in the column `Model` of `## All Runs`",
     "epochs to evaluate": "write it in `## Evaluation Plan`",
 }
@@ -102,6 +107,16 @@ class ConfigurationSection(Section):
                 yield fact_line(parameter.column, value_text(parameter, written))
 
 
+def _report_unknown(bullet: Bullet, source: SectionReader) -> None:
+    place = " ".join((*bullet.groups[-1:], bullet.key))
+    without_effect = _WITHOUT_EFFECT.get(bullet.key) or _WITHOUT_EFFECT.get(place)
+    if without_effect:
+        source.warn(f"`{bullet.name}` has no effect", bullet.line, without_effect)
+    else:
+        hint = _ELSEWHERE.get(bullet.key) or source.parameters.suggest(bullet.name)
+        source.problem(f"unknown configuration `{bullet.name}`", bullet.line, hint)
+
+
 def _stage(bullet: Bullet) -> Stage | None:
     """The stage that the nearest heading or label above names."""
     for group in reversed(bullet.groups):
@@ -129,8 +144,7 @@ def _find_parameter(bullet: Bullet, source: SectionReader) -> Parameter | None:
         source.take(bullet)
     elif parameter is None and source.parameters.is_complete:
         source.take(bullet)
-        hint = _ELSEWHERE.get(bullet.key) or source.parameters.suggest(bullet.name)
-        source.problem(f"unknown configuration `{bullet.name}`", bullet.line, hint)
+        _report_unknown(bullet, source)
     elif parameter and _is_other_stage(bullet, parameter):
         source.take(bullet)
         message = f"`{bullet.name}` is a setting of the evaluation, but is below `{bullet.groups[-1]}`"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from tunebook.core.markdown import (
@@ -107,7 +108,7 @@ class _EvaluationTasksSection(Section):
             source.take(table)
             columns = source.columns(table, _TASK_COLUMNS, required=("Task Name", "Script"), ignored=("Notes",))
             if columns is not None:
-                tasks += [_read_task(row, columns, source) for row in table.rows]
+                tasks += [_read_task(row, columns, source, plan) for row in table.rows]
         return replace(plan, tasks=tuple(tasks))
 
     def write(self, target: Writing) -> Iterator[str]:
@@ -143,7 +144,7 @@ def _task_row(task: EvaluationTask, tick: Callable[[str], str]) -> dict[str, str
     }
 
 
-def _read_task(row: Row, columns: Mapping[str, int], source: SectionReader) -> EvaluationTask:
+def _read_task(row: Row, columns: Mapping[str, int], source: SectionReader, plan: Plan) -> EvaluationTask:
     name = cell_value(row, columns, "task name")
     script, function = split_script(_path(row, columns, "script", source))
     data = row.cells[columns["dataset"]] if "dataset" in columns else Cell("", row.line)
@@ -155,13 +156,21 @@ def _read_task(row: Row, columns: Mapping[str, int], source: SectionReader) -> E
         script=script,
         line=row.line,
         function=function,
-        dataset=_path(row, columns, "dataset", source) or None,
+        dataset=None if _is_label(data, plan) else _path(row, columns, "dataset", source) or None,
         has_own_data=data.is_empty and bool(data.text),
         description=cell_text(row, columns, "description"),
         tool=cell_value(row, columns, "tool"),
         measure=cell_value(row, columns, "measure"),
         direction=_read_direction(row, columns, source),
     )
+
+
+def _is_label(data: Cell, plan: Plan) -> bool:
+    """Whether a cell has the name of the runs' data set without its ending: an older way to write "the runs' data"."""
+    if plan.dataset is None or "`" in data.raw:
+        return False
+    file = PurePosixPath(plan.dataset.path)
+    return bool(file.suffix) and data.text == file.stem
 
 
 def _read_direction(row: Row, columns: Mapping[str, int], source: SectionReader) -> Direction | None:

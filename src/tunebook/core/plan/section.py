@@ -93,6 +93,10 @@ class Reading:
         """Records a problem; reading continues."""
         self.problems.append(Problem(message, self.file, line, hint))
 
+    def warn(self, message: str, line: int | None, hint: str = "") -> None:
+        """Records what a person should look at: a line without effect."""
+        self.warnings.append(Problem(message, self.file, line, hint))
+
     def leave(self, heading: MarkdownSection, sections: Sequence[Section]) -> None:
         """Records a person's own section. One near a section of the plan is a problem, one with settings a warning."""
         self.own.append(OwnSection(heading.title, heading.line, heading.end_line))
@@ -114,7 +118,7 @@ class Reading:
             listed = ", ".join(dict.fromkeys(names))
             message = f"`{heading.title}` is a section of your own, so it does not set {listed}"
             hint = "settings are read from `## Configuration` and from the columns of `## All Runs`"
-            self.warnings.append(Problem(message, self.file, heading.line, hint))
+            self.warn(message, heading.line, hint)
 
 
 class SectionReader:
@@ -126,6 +130,7 @@ class SectionReader:
         self._reading = reading
         self.parameters = reading.parameters
         self.problem = reading.problem
+        self.warn = reading.warn
         self.line = headings[0].line if headings else 1
         self.exists = bool(headings)
         reading.readers.append(self)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 from tunebook.core.jobs import Stage
 from tunebook.core.parameters import Value
@@ -14,6 +13,7 @@ from tunebook.errors import PlanError
 from tunebook.tools.base import Context
 from tunebook.tools.plan_inputs import (
     absolute_path,
+    dataset_keys,
     dataset_path,
     memory_gb,
     model_directory,
@@ -46,7 +46,7 @@ def planned_settings(context: Context, run: Run, *, parameters_b: float, save: s
     settings = dict(run_settings(plan, run))
     settings["run_val_every_n_steps"] = settings["run_val_every_n_steps"] or None
     settings["gpus"] = planned_gpus(plan, site)
-    settings |= context.memo.once(("data", data), lambda: _data_values(PurePosixPath(absolute_path(context, data))))
+    settings |= context.memo.once(("data", data), lambda: dataset_keys(absolute_path(context, data)))
     settings |= context.memo.once("site", lambda: _site_values(context))
     settings["my_wandb_run_name"] = None
     if site.wandb_project:
@@ -59,15 +59,6 @@ def planned_settings(context: Context, run: Run, *, parameters_b: float, save: s
     settings["mem"] = site.mem or f"{memory}G"
     settings["cpus"] = int(site.cpus or _DEFAULT_CPUS * max(1, planned_gpus(plan, site)))
     return settings
-
-
-def _data_values(data: PurePosixPath) -> Mapping[str, Value]:
-    return {
-        "input_dir_base": str(data.parent),
-        "input_formatting": "",
-        "dataset_label": data.name.removesuffix(data.suffix),
-        "dataset_ext": data.suffix,
-    }
 
 
 def _site_values(context: Context) -> Mapping[str, Value]:

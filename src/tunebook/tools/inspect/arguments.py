@@ -1,7 +1,7 @@
-"""The arguments of a task: the run's training configuration if the task takes one, otherwise data and prompts.
+"""The arguments of a task: a file with the run's settings if the task takes one, otherwise data and prompts.
 
-Task scripts follow one of two conventions: ``config_dir`` is a directory that holds the run's ``setup_finetune.yaml``
-or one just below it. The directory that they get here meets both; see :func:`config_copy`.
+Task scripts follow one of three conventions: ``config_path`` is the file; ``config_dir`` is a directory that holds it,
+as ``setup_finetune.yaml``, or one just below it. The directory that they get here meets both; see :func:`config_file`.
 """
 
 from __future__ import annotations
@@ -13,32 +13,46 @@ from typing import Any
 
 from tunebook.core.parameters import suggestion
 from tunebook.core.plan import EvaluationTask, Plan, Run
+from tunebook.core.plan.settings import effective
 from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, PlannedFile, Prepared
 from tunebook.tools.evaluation_data import EvaluationData
 from tunebook.tools.inspect.package_tasks import is_package_task
+from tunebook.tools.plan_inputs import absolute_path, dataset_keys, dataset_path
 from tunebook.tools.task_script import TaskFunction, TaskScript
+from tunebook.tools.yaml_text import yaml_lines
 
-__all__ = ["Arguments", "config_copy", "has_own_data", "prompt_warnings", "task_errors"]
+__all__ = ["Arguments", "config_file", "has_own_data", "prompt_warnings", "task_errors"]
 
 _CONFIG = ("config_dir", "config_path")
 _DATA = ("dataset_path", "data_path")
 _PROMPTS = ("system_prompt", "prompt")
+_NEUTRAL = {"system_prompt": "", "prompt": "{input}"}
+_ASKED_WITH = ("dataset_type", *_PROMPTS)
 _CONFIG_FILE = "setup_finetune.yaml"
 _COPY_HEAD = """\
 # A copy of ../setup_finetune.yaml for task scripts, which look for it here or one level above.
 # Edit that file, not this one.
 """
+_UNTRAINED_HEAD = """\
+# For task scripts that read data and prompts from such a file. tunebook writes it from the plan: edit the plan.
+"""
 _NOT_TRAINED = Prepared(job="", checkpoints={}, config=None, values={})
 
 
-def config_copy(context: Context, run: Run) -> PlannedFile | None:
-    """The run's ``setup_finetune.yaml`` once more, below its directory; ``None`` if the run has none."""
-    prepared = context.prepared.get(run.name, _NOT_TRAINED)
-    if prepared.config is None:
-        return None
+def config_file(context: Context, run: Run) -> PlannedFile:
+    """The file that task scripts read, below the run's directory.
+
+    It is the run's ``setup_finetune.yaml`` once more; for a run without one it has only the data and the prompts.
+    """
     path = f"{context.directories[run.name]}/eval/{_CONFIG_FILE}"
-    return PlannedFile(path, _COPY_HEAD, end=prepared.config)
+    prepared = context.prepared.get(run.name, _NOT_TRAINED)
+    if prepared.config is not None:
+        return PlannedFile(path, _COPY_HEAD, end=prepared.config)
+    settings = {key: prepared.values.get(key, effective(context.plan, run, key)) for key in _ASKED_WITH}
+    data = str(prepared.values.get("dataset_path") or dataset_path(context.plan, run))
+    keys = dataset_keys(absolute_path(context, data)) if data else {}
+    return PlannedFile(path, _UNTRAINED_HEAD, end="\n".join(yaml_lines({**keys, **settings})) + "\n")
 
 
 def has_own_data(task: EvaluationTask) -> bool:
@@ -59,9 +73,10 @@ class Arguments:
     """The arguments of one run's evaluation by one task.
 
     The task of a fine-tuned run reads the run's own training configuration, so that training and evaluation have one
-    source. If the plan's table of tasks names another data set, the task gets that too. Where there is
-    no configuration (a model that was not trained here, or a tool that writes none) the task gets data and prompts one
-    by one, as far as it accepts them. A task with data of its own gets the prompts only.
+    source. If the plan's table of tasks names another data set, or the task requires one, the task gets that too. Where
+    there is no configuration (a model that was not trained here, or a tool that writes none) the task gets data and
+    prompts one by one; if it cannot take them so, it gets a file with them. A task with data of its own gets the
+    prompts only.
     """
 
     context: Context
@@ -80,10 +95,26 @@ class Arguments:
 
     @cached_property
     def config(self) -> str | None:
-        """The parameter for the training configuration, if the task gets that."""
-        if self._prepared.config is None or has_own_data(self.task):
+        """The parameter for the file with the run's settings, if the task gets that."""
+        if has_own_data(self.task) or not (self.has_training or self._reads_a_file_only):
             return None
         return _first(self.function, _CONFIG)
+
+    @property
+    def has_training(self) -> bool:
+        """Whether the run has a training configuration."""
+        return self._prepared.config is not None
+
+    @property
+    def _reads_a_file_only(self) -> bool:
+        """Whether the task takes data or prompts that matter from a file with settings only."""
+        function = self.function
+        if function is None or not any(map(function.accepts, _CONFIG)):
+            return False
+        if not any(map(function.accepts, _DATA)):
+            return True
+        matter = [key for key, neutral in _NEUTRAL.items() if (self.source.setting(key) or neutral) != neutral]
+        return not all(map(function.accepts, matter))
 
     @cached_property
     def source(self) -> EvaluationData:
@@ -104,7 +135,7 @@ class Arguments:
         values: dict[str, Any] = {}
         if self.config is not None:
             values[self.config] = self._config_value(self.config)
-            if self.data != self.source.absolute(self.source.of_run):
+            if self._requires_data or self.data != self.source.absolute(self.source.of_run):
                 values[self._data_parameter()] = self.data
             return values
         if not has_own_data(self.task):
@@ -113,6 +144,11 @@ class Arguments:
             if self._takes_prompt(name):
                 values[name] = self.source.setting(name)
         return {name: value for name, value in values.items() if value not in {None, ""} or name in _PROMPTS}
+
+    @property
+    def _requires_data(self) -> bool:
+        """Whether the task has a parameter for its data that it cannot do without."""
+        return self.function is not None and not set(self.function.required).isdisjoint(_DATA)
 
     def prompts(self) -> tuple[str, str] | None:
         """System prompt and prompt of the evaluation; ``None`` for a task with data of its own."""
@@ -136,12 +172,9 @@ class Arguments:
         if name is not None:
             return name
         task = f"task `{self.function.name if self.function else self.task.name}`"
-        message = f"{task} accepts only a training's {self.config or 'config_dir'}, but run `{self.run.name}` has none"
-        hint = "add `dataset_path` and `system_prompt` to its parameters, or write `-` in the matrix"
-        if self.config is not None:
-            message = f"{task} cannot read {self.data}, which the tasks table names for it: "
-            message += f"it would read the data of run `{self.run.name}`, {self.source.of_run}"
-            hint = "add a parameter `dataset_path` to the task, or name the run's own data set in the table"
+        message = f"{task} cannot read {self.data}, which the tasks table names for it: "
+        message += f"it would read the data of run `{self.run.name}`, {self.source.of_run}"
+        hint = "add a parameter `dataset_path` to the task, or name the run's own data set in the table"
         raise PlanError(message, file=self.context.plan.file, line=self.task.line, hint=hint)
 
 
@@ -201,7 +234,7 @@ def prompt_warnings(plan: Plan, task: EvaluationTask, script: TaskScript) -> Ite
         return
     if not has_own_data(task) and any(function.accepts(name) for name in _CONFIG):
         return
-    for key, neutral in (("system_prompt", ""), ("prompt", "{input}")):
+    for key, neutral in _NEUTRAL.items():
         if not function.accepts(key) and plan.value(key, neutral) != neutral:
             message = f"task `{function.name}` does not accept {key}: its prompts may differ from those of training"
             hint = f"add a parameter `{key}` on line {function.line} of its script"

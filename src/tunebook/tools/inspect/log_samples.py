@@ -119,7 +119,7 @@ def _json_values(metadata: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in metadata.items():
         if isinstance(value, str) and value.startswith(_REMOVED):
             continue
-        if isinstance(value, str | bool | int | float | list | tuple | dict):
+        if value is None or isinstance(value, str | bool | int | float | list | tuple | dict):
             values[str(name)] = value
     return values
 

@@ -33,7 +33,7 @@ from tunebook.tools.evaluation_generation import Generation, generation_effects
 from tunebook.tools.evaluation_job import PlannedEvaluation
 from tunebook.tools.evaluation_parameters import EVALUATION_PARAMETERS
 from tunebook.tools.imported_files import imported_files
-from tunebook.tools.inspect.arguments import Arguments, config_copy, has_own_data, prompt_warnings, task_errors
+from tunebook.tools.inspect.arguments import Arguments, config_file, has_own_data, prompt_warnings, task_errors
 from tunebook.tools.inspect.deep_checks import TaskUse, task_checks
 from tunebook.tools.inspect.deep_models import model_checks
 from tunebook.tools.inspect.new_task import InspectTaskWriter
@@ -162,9 +162,8 @@ class InspectTool(EvaluationTool):
             file, job = evaluation.built()
             files.append(file)
             jobs.append(job)
-        copy = config_copy(context, run)
-        if copy is not None and any(evaluation.arguments.config for evaluation in evaluations):
-            files.append(copy)
+        if any(evaluation.arguments.config for evaluation in evaluations):
+            files.append(config_file(context, run))
         servers = [evaluation.service_file() for evaluation in evaluations]
         files += dict.fromkeys(server for server in servers if server is not None)
         values = values_digest(run.name, jobs, [evaluation.variables_of_script for evaluation in evaluations])
@@ -183,11 +182,11 @@ class InspectTool(EvaluationTool):
 
     def verify(self, context: Context, run: Run, unit: Unit, read: Callable[[str], str]) -> tuple[Problem, ...]:
         """Reads each file back and compares it with the plan, the checkpoint and the files that it names."""
-        copy = config_copy(context, run)
+        copy = config_file(context, run)
         problems = []
         for file in unit.files[len(unit.jobs) :]:
             message = "it differs from what tunebook generates, but it starts what the evaluations share"
-            if copy is not None and file.path == copy.path:
+            if file.path == copy.path:
                 message = "it differs from the run's own settings, but task scripts read it"
             if read(file.path) != file.text:
                 problems.append(Problem(message, file.path))
@@ -239,7 +238,7 @@ class _Evaluation(PlannedEvaluation):
 
     @cached_property
     def planned(self) -> Job:
-        job = self.job(texts=self._task_files(), data=self._data())
+        job = self.job(texts=(*self._task_files(), *self._settings_files()), data=self._data())
         if self.server is None:
             if job.pack is None:
                 return job
@@ -253,6 +252,12 @@ class _Evaluation(PlannedEvaluation):
         if not path or self.facts is None:
             return ()
         return self.context.memo.once(("task files", path), lambda: _with_imports(self.context.experiment, path))
+
+    def _settings_files(self) -> tuple[str, ...]:
+        """The file with the prompts, where no training depends on it."""
+        if self.arguments.config is None or self.arguments.has_training:
+            return ()
+        return (config_file(self.context, self.run).path,)
 
     def _data(self) -> tuple[str, ...]:
         """The data set that the task reads, unless the task brings its own."""
@@ -315,7 +320,7 @@ class _Evaluation(PlannedEvaluation):
             spec=f"{script}@{name}" if script and name else script or self.task.script,
             arguments=self.arguments.values(),
             file=script,
-            config=config_copy(self.context, self.run) if self.arguments.config else None,
+            config=config_file(self.context, self.run) if self.arguments.config else None,
             config_directory=str(self.context.experiment / self.directory / "eval"),
             data=data,
             dataset_type=dataset_type(self.context, self.run),
