@@ -17,22 +17,28 @@ from support.patience import HANG_S
 __all__ = ["Terminal"]
 
 _LOOK_S = 2.0
-_PLAIN = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "COLUMNS": "400", "LINES": "50"}
+_PLAIN = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "LINES": "50"}
+_WIDE = 400
 
 
 class Terminal:
     """A person at a terminal, in which a program runs."""
 
     def __init__(
-        self, argv: Sequence[str | Path], *, directory: Path | None = None, env: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str | Path],
+        *,
+        directory: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        columns: int = _WIDE,
     ) -> None:
         program, *arguments = map(str, argv)
         self._process = pexpect.spawn(
             program,
             arguments,
             cwd=directory and str(directory),
-            env={**(os.environ if env is None else env), **_PLAIN},
-            dimensions=(50, 400),
+            env={**(os.environ if env is None else env), **_PLAIN, "COLUMNS": str(columns)},
+            dimensions=(50, columns),
             timeout=HANG_S,
             encoding="utf-8",
         )

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from tunebook import api
+from tunebook.cli.asking import on_terminal
 from tunebook.cli.complete import complete_executor
-from tunebook.cli.design_session import on_terminal
 from tunebook.cli.ending import left_behind
 from tunebook.cli.jobs import counts_data, jobs_data, watching
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
@@ -184,7 +184,7 @@ class _Warnings:
 def _print_data(command: str, report: api.RunReport, choice: api.Choice, preview: api.Preview) -> None:
     """Prints how the run ended, for ``--json``."""
     failed = [
-        Problem(f"{job.job.name}: {job.reason}", job.output or None, hint=job.advice)
+        Problem(f"{job.job.name}: {job.reason}", job.output or None, hint=job.advice, code=_page(job.kind))
         for job in report.selected
         if job.state is JobState.FAILED
     ]
@@ -197,6 +197,11 @@ def _print_data(command: str, report: api.RunReport, choice: api.Choice, preview
         "planned": _preview_data(preview),
     }
     print_json(command, report.exit_code, data, warnings=list(map(Problem, report.warnings)), errors=failed)
+
+
+def _page(kind: str) -> str:
+    """The page about a job's failure."""
+    return "missing-file" if kind == "MISSING_FILE" else "job-failed"
 
 
 def _show_preview(preview: api.Preview) -> None:
