@@ -64,6 +64,10 @@ class Terminal:
         """Types a line for a program that reads lines: the terminal keeps it until the program asks."""
         self._process.sendline(line)
 
+    def keys(self, keys: str) -> None:
+        """Sends keys to a program that reads lines, which the terminal itself understands: Ctrl-C, Ctrl-D."""
+        self._process.send(keys)
+
     def answers(self, question: str, keys: str) -> None:
         """Waits for a question and answers it."""
         self.sees(question)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["answered", "confirmed", "on_terminal"]
+import typer
+
+__all__ = ["agreed", "answered", "confirmed", "entered", "on_terminal"]
 
 
 def on_terminal() -> bool:
@@ -26,3 +29,20 @@ def confirmed(question: str, *, default: bool = True) -> bool:
     import questionary
 
     return bool(answered(questionary.confirm(question, default=default)))
+
+
+def entered(question: str) -> str:
+    """Asks for a line of text."""
+    return str(_interruptible(typer.prompt, question))
+
+
+def agreed(question: str) -> bool:
+    """Asks a question for yes or no; an empty answer means no."""
+    return bool(_interruptible(typer.confirm, question))
+
+
+def _interruptible(ask: Callable[[str], Any], question: str) -> Any:
+    try:
+        return ask(question)
+    except typer.Abort:
+        raise KeyboardInterrupt from None

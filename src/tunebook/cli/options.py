@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, cast, get_type_hints
 import typer
 
 from tunebook import api
-from tunebook.cli.asking import on_terminal
+from tunebook.cli.asking import entered, on_terminal
 from tunebook.cli.complete import complete_run
 from tunebook.cli.output import console
 from tunebook.core.jobs import Stage
@@ -53,7 +53,7 @@ def located(directory: Path | None) -> Path:
         return directory
     here, experiment = Path.cwd(), api.experiment_here()
     if experiment is None:
-        return Path(typer.prompt("Where is the experiment's directory?")) if on_terminal() else here
+        return Path(entered("Where is the experiment's directory?")) if on_terminal() else here
     if experiment != here:
         console(stderr=True).print(f"experiment: {experiment}", markup=False, style="dim")
     return experiment

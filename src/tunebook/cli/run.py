@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from tunebook import api
-from tunebook.cli.asking import on_terminal
+from tunebook.cli.asking import agreed, on_terminal
 from tunebook.cli.complete import complete_executor
 from tunebook.cli.ending import left_behind
 from tunebook.cli.jobs import counts_data, jobs_data, watching
@@ -134,7 +134,7 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
         if not as_json:
             _show_preview(preview)
             if preview.repeated and not arguments.yes and on_terminal():
-                answers[0] = typer.confirm("Run these jobs again?")
+                answers[0] = agreed("Run these jobs again?")
         return answers[0]
 
     def leave(jobs: int) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from tunebook import api
-from tunebook.cli.asking import on_terminal
+from tunebook.cli.asking import agreed, on_terminal
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
 from tunebook.cli.output import console, finish, most_lines, print_problems, print_steps, steps_data
 
@@ -94,7 +94,7 @@ def _decision(choice: OnFailure, *, as_json: bool) -> Callable[[api.PartReport],
     def decide(failed: api.PartReport) -> bool:
         if choice is OnFailure.ASK and can_ask:
             print_problems(failed.errors, kind="error")
-            return typer.confirm(_QUESTION)
+            return agreed(_QUESTION)
         return choice is OnFailure.CONTINUE
 
     return decide
