@@ -138,14 +138,14 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
         return answers[0]
 
     def leave(jobs: int) -> None:
+        watch.leave()
         words = left_behind(jobs, experiment, survive=chosen[0].executor.survives_monitor)
         console(stderr=True).print("\n" + words, markup=False)
 
-    warnings = _Warnings(quiet=as_json)
-    with watching(quiet=as_json, every=arguments.every) as show:
-        report = api.run(
-            experiment, options, on_event=warnings.before(show), on_choice=show_choice, approve=approve, on_leave=leave
-        )
+    warnings = _Warnings(quiet=as_json, every=arguments.every)
+    with watching(quiet=as_json, every=arguments.every) as watch:
+        on_event = warnings.before(watch.show)
+        report = api.run(experiment, options, on_event=on_event, on_choice=show_choice, approve=approve, on_leave=leave)
     if not answers[0]:
         console().print("nothing was submitted", markup=False)
         raise typer.Exit(ExitCode.UNFINISHED)
@@ -160,8 +160,9 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
 class _Warnings:
     """Prints each warning of a run when it arises, above the table of the jobs."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, every: bool) -> None:
         self._quiet = quiet
+        self._every = every
         self._told = 0
 
     def tell(self, warnings: Sequence[str]) -> None:
@@ -169,7 +170,7 @@ class _Warnings:
         new = [Problem(text) for text in warnings[self._told :]]
         self._told = len(warnings)
         if not self._quiet:
-            print_problems(new, kind="warning")
+            print_problems(new, kind="warning", every=self._every)
 
     def before(self, show: Callable[[api.Snapshot], None]) -> Callable[[api.Snapshot], None]:
         """Shows a snapshot after its warnings."""
