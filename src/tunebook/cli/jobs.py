@@ -12,6 +12,7 @@ from tunebook.cli.output import console, screenful
 from tunebook.cli.visible import visible_text
 from tunebook.core.jobs import Job, JobState
 from tunebook.core.shortened import first_lines
+from tunebook.core.times import local_iso, time_text
 from tunebook.core.units import spoken_duration
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ class _Lines:
             self._note = snapshot.note
             lines = [*lines, *filter(None, [snapshot.note])]
         for line in lines:
-            self._write(f"[{snapshot.time:%H:%M:%S}] {line}", markup=False)
+            self._write(f"[{time_text(snapshot.time)}] {line}", markup=False)
 
     def _is_new(self, job: api.JobReport, *, fifths: int) -> bool:
         before = self._shown.get(job.job.name)
@@ -251,7 +252,7 @@ def counts_data(jobs: Sequence[api.JobReport]) -> dict[str, dict[str, int]]:
 
 
 def jobs_data(jobs: Sequence[api.JobReport]) -> list[dict[str, Any]]:
-    """The jobs for ``--json``; times are ISO 8601 with the time zone."""
+    """The jobs for ``--json``; times are ISO 8601 with this machine's offset."""
     return [_job_data(job) for job in jobs]
 
 
@@ -259,7 +260,7 @@ def _job_data(job: api.JobReport) -> dict[str, Any]:
     step = total_steps = None
     if job.progress is not None:
         step, total_steps = job.progress.step, job.progress.total_steps
-    optional = ("started", "ended", "output", "kind", "advice", "deviation", "node")  # empty if unknown
+    optional = ("output", "kind", "advice", "deviation", "node")  # empty if unknown
     return {
         "name": job.job.name,
         "run": job.job.run,
@@ -272,6 +273,8 @@ def _job_data(job: api.JobReport) -> dict[str, Any]:
         "loss": job.loss,
         "score": job.score,
         "tail": list(job.tail),
+        "started": local_iso(job.started) or None,
+        "ended": local_iso(job.ended) or None,
         "step": step,
         "total_steps": total_steps,
         **{name: getattr(job, name) or None for name in optional},

@@ -9,6 +9,7 @@ from tunebook.core.jobs import Stage
 from tunebook.core.plan import Plan
 from tunebook.core.shortened import counted
 from tunebook.core.site import Site
+from tunebook.core.times import time_text
 from tunebook.core.units import spoken_duration
 from tunebook.disk.log import Log
 from tunebook.errors import Problem
@@ -83,7 +84,7 @@ def log_part_start(journal: Log, tool: Tool, now: datetime) -> None:
         f"INVOKE_SCAFFOLD_{tool.short.upper()}",
         f"Generating {_WORK[tool.stage]} configs",
         details=f"Calling scaffold-{tool.short}",
-        result=f"Started at {now:%Y-%m-%d %H:%M:%S}",
+        result=f"Started at {time_text(now)}",
     )
 
 
