@@ -82,6 +82,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.run.condensed import group_jobs as group_jobs
     from tunebook.run.condensed import stage_counts as stage_counts
     from tunebook.run.condensed import state_counts as state_counts
+    from tunebook.run.failures import MISSING_FILE as MISSING_FILE
     from tunebook.run.preview import Preview as Preview
     from tunebook.run.preview import PreviewedJob as PreviewedJob
     from tunebook.run.preview import preview_lines as preview_lines
@@ -147,6 +148,7 @@ _NAMES_IN = {
     "tunebook.disk.interrupts": ("interrupt_code", "interrupt_on_signals"),
     "tunebook.executors.registry": ("Choice", "executor_names"),
     "tunebook.run.condensed": ("Condensed", "condense", "group_jobs", "stage_counts", "state_counts"),
+    "tunebook.run.failures": ("MISSING_FILE",),
     "tunebook.run.preview": ("Preview", "PreviewedJob", "preview_lines"),
     "tunebook.run.report": ("JobReport", "RunReport", "Snapshot", "StatusReport"),
     "tunebook.run.summary": ("run_summary",),

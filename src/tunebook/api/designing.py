@@ -92,6 +92,7 @@ class DesignReport:
         decisions: choices that nobody gave, each with its reason.
         prerequisites: resources that are missing before the experiment can run.
         verified: paths that were found complete.
+        unchecked: what could not be verified on this machine, each with the reason.
         written: whether the plan was written.
         power: sentences on hypotheses, and on the smallest differences that the samples and seeds can show.
     """
@@ -105,6 +106,7 @@ class DesignReport:
     decisions: tuple[Decision, ...] = ()
     prerequisites: tuple[str, ...] = ()
     verified: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     power: tuple[str, ...] = ()
@@ -299,6 +301,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         decisions=inputs.decisions,
         prerequisites=tuple(found.prerequisites),
         verified=tuple(sorted(found.verified)),
+        unchecked=tuple(found.unchecked),
         errors=errors,
         warnings=warnings,
         power=_power(plan, found),

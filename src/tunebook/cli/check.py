@@ -10,7 +10,8 @@ import typer
 
 from tunebook import api
 from tunebook.cli.options import All, Directory, Json, located
-from tunebook.cli.output import console, finish, most_lines
+from tunebook.cli.output import console, finish, most_lines, notes_data
+from tunebook.core.notes import with_sign
 from tunebook.core.shortened import counted, first_lines, shortened
 
 __all__ = ["register"]
@@ -60,7 +61,7 @@ def _data(report: api.CheckReport) -> dict[str, Any]:
         "runs": [{"name": run.name, "type": run.type.value, "line": run.line} for run in plan.runs],
         "tools": {"preparation": plan.tools.preparation, "evaluation": list(plan.tools.evaluation)},
         "site": report.site.file,
-        "verified": list(report.notes),
+        **notes_data(report.notes),
         "settings": {run: [vars(effect) for effect in effects] for run, effects in report.effects.items()},
         "first_examples": [_sample(sample) for sample in report.examples],
         "first_prompts": [_sample(sample) for sample in report.prompts],
@@ -118,14 +119,29 @@ def _show(report: api.CheckReport, *, every: bool) -> None:
             out.print(f"  {report.plan.file}:{section.line}  {section.title}", markup=False)
     if report.notes:
         out.print()
-    for line in first_lines([f"✓ {note}" for note in report.notes], most, more=_HOW_TO_SEE_ALL):
+    for line in first_lines(list(map(with_sign, report.notes)), most, more=_HOW_TO_SEE_ALL):
         out.print(line, markup=False)
     if report.errors:
         out.print(f"\n{counted(len(report.errors), 'error')} in {report.experiment}", markup=False)
     else:
         runs = f"{counted(len(report.plan.runs), 'run')}, {len(report.plan.fine_tuned):,} of them fine-tuned"
-        warnings = counted(len(report.warnings), "warning")
-        out.print(f"✓ {shortened(report.plan.name)}: {runs}; {warnings}", markup=False)
+        out.print(f"{_sign(report)} {shortened(report.plan.name)}: {runs}; {_warnings(report)}", markup=False)
+
+
+def _sign(report: api.CheckReport) -> str:
+    """A tick if all that the plan names was checked."""
+    return _SIGNS["not checked" if _unchecked(report) else "passed"]
+
+
+def _unchecked(report: api.CheckReport) -> int:
+    """How many files were not found here, and deep checks not made."""
+    missing = {problem.missing for problem in report.warnings if problem.missing}
+    return len(missing) + sum(outcome.state == "not checked" for outcome in report.deep)
+
+
+def _warnings(report: api.CheckReport) -> str:
+    count, unchecked = counted(len(report.warnings), "warning"), _unchecked(report)
+    return f"{count}; {unchecked:,} not checked, as said above" if unchecked else count
 
 
 def _show_table(table: api.EffectTable, most: int | None) -> None:

@@ -13,6 +13,7 @@ import typer
 from tunebook import api
 from tunebook.cli.visible import is_unicode, visible_json, visible_text
 from tunebook.core.error_pages import ErrorPage, page_of
+from tunebook.core.notes import UNCHECKED, is_checked
 from tunebook.core.shortened import first_lines, shortened_values
 from tunebook.errors import ExitCode, Problem, TunebookError
 
@@ -25,6 +26,7 @@ __all__ = [
     "failed",
     "finish",
     "most_lines",
+    "notes_data",
     "print_explained",
     "print_json",
     "print_problems",
@@ -159,6 +161,14 @@ def _problem(problem: Problem, page: ErrorPage | None) -> dict[str, Any]:
     """A problem for ``--json``: ``code`` is what `tunebook explain` takes, ``page`` the same page in the repository."""
     place = {"message": problem.message, "file": problem.file, "line": problem.line, "hint": problem.hint}
     return place | {"code": page and page.code, "page": page and page.reference}
+
+
+def notes_data(notes: Iterable[str]) -> dict[str, list[str]]:
+    """The notes of a report for ``--json``: what was verified, and what could not be."""
+    of_kind: dict[bool, list[str]] = {True: [], False: []}
+    for note in notes:
+        of_kind[is_checked(note)].append(note.removeprefix(UNCHECKED))
+    return {"verified": of_kind[True], "not_checked": of_kind[False]}
 
 
 def print_explained(problems: Sequence[Problem], exit_code: ExitCode, *, every: bool = False) -> None:

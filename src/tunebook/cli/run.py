@@ -202,7 +202,7 @@ def _print_data(command: str, report: api.RunReport, choice: api.Choice, preview
 
 def _page(kind: str) -> str:
     """The page about a job's failure."""
-    return "missing-file" if kind == "MISSING_FILE" else "job-failed"
+    return "missing-file" if kind == api.MISSING_FILE else "job-failed"
 
 
 def _show_preview(preview: api.Preview) -> None:

@@ -15,7 +15,8 @@ from tunebook import api
 from tunebook.cli.asking import answered, on_terminal
 from tunebook.cli.complete import complete_site_setting
 from tunebook.cli.options import Json
-from tunebook.cli.output import console, finish, print_json
+from tunebook.cli.output import console, finish, notes_data, print_json
+from tunebook.core.notes import with_sign
 from tunebook.core.paths import SITE_FILE
 from tunebook.core.shortened import counted
 from tunebook.errors import ExitCode, PlanError
@@ -69,14 +70,14 @@ def _place(directory: Path | None) -> Path:
 
 def _report_data(report: api.SiteReport) -> dict[str, Any]:
     settings = [vars(item) for item in report.settings]
-    return {"file": report.site.file, "cluster": report.cluster, "settings": settings, "verified": report.notes}
+    return {"file": report.site.file, "cluster": report.cluster, "settings": settings, **notes_data(report.notes)}
 
 
 def _show(report: api.SiteReport) -> None:
     out = console()
     out.print(_table([(item.label, item.value, item.source) for item in report.settings]))
     for note in report.notes:
-        out.print(f"✓ {note}", markup=False)
+        out.print(with_sign(note), markup=False)
     if report.errors:
         out.print(f"\n{counted(len(report.errors), 'error')} in {report.site.file or 'the defaults'}", markup=False)
 

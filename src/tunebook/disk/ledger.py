@@ -18,13 +18,12 @@ from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import LEDGER
 from tunebook.disk.append import append_lines
 from tunebook.disk.read import open_regular
-from tunebook.disk.schema import head_line, is_head
+from tunebook.disk.schema import LineSchema
 
 __all__ = ["INTERRUPTED", "Event", "EventKind", "Ledger", "LedgerEntry", "LedgerReader", "read_ledger", "record"]
 
 _LOCK = threading.Lock()
-_FORMAT = 1
-_HEAD = head_line(_FORMAT)
+_SCHEMA = LineSchema(LEDGER, version=1)
 _LONGEST_LINE = 1 << 20
 INTERRUPTED = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "RESTART"})
 """First words of the reasons after which a job is submitted again without being asked."""
@@ -145,7 +144,7 @@ def record(experiment: Path, *events: Event) -> None:
     """
     lines = b"".join(_line(event) for event in events)
     with _LOCK:
-        append_lines(experiment / LEDGER, lines, within=experiment, head=_HEAD, durable=True)
+        append_lines(experiment / LEDGER, lines, within=experiment, head=_SCHEMA.head, durable=True)
 
 
 def _line(event: Event) -> bytes:
@@ -173,6 +172,7 @@ class LedgerReader:
         self._lines = 0
         self._unreadable = 0
         self._torn = 0
+        self._format = _SCHEMA.version
         self._is_inside_line = False
         self._submissions: dict[str, LedgerEntry] = {}
         self._tags: dict[str, list[str]] = {}
@@ -230,10 +230,12 @@ class LedgerReader:
 
     def _fold(self, line: bytes) -> None:
         document = _document(line)
-        if is_head(document, _FORMAT, LEDGER):
+        named = _SCHEMA.named_by(document)
+        if named is not None:
+            self._format = named
             return
         self._lines += 1
-        event = _event(document)
+        event = _event(document, self._format)
         if event is None:
             self._unreadable += bool(line.strip())
             return
@@ -263,8 +265,9 @@ def _document(line: bytes) -> Any:
         return None
 
 
-def _event(document: Any) -> Event | None:
+def _event(document: Any, version: int) -> Event | None:
     try:
+        document = _SCHEMA.upgraded(document, version)
         texts = {}
         for key, value in document.items():
             if key in _TEXTS:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunebook.core.notes import UNCHECKED
 from tunebook.core.paths import expanded
 from tunebook.core.site import TOOL_ENVIRONMENT, Environment, Site, environment_text, line_of, setting, values_of
 from tunebook.errors import Problem
@@ -59,6 +60,8 @@ def verify(
         found, imported = _of_environments(site)
         complaints += found
         notes += imported
+    else:
+        notes.append(f"{UNCHECKED}the Python environments, which were not started")
     errors: list[Problem] = []
     warnings = list(unknown_environments(site))
     for complaint in complaints:
