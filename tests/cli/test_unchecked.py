@@ -25,6 +25,10 @@ def document(done: subprocess.CompletedProcess[str]) -> Any:
 def test_a_plan_whose_files_are_not_here_gets_no_tick(experiment: Path) -> None:
     done = called("check", cwd=experiment)
     assert done.returncode == 0, done.stderr
+    warnings = json.loads(called("check", "--json", cwd=experiment).stdout)["warnings"]
+    missing = [warning for warning in warnings if "was not found" in warning["message"]]
+    assert len(missing) == 3
+    assert {warning["code"] for warning in missing} == {"missing-file"}
     last = done.stdout.splitlines()[-1]
     assert last.startswith("– ")
     assert last.endswith("not checked, as said above")

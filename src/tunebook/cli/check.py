@@ -11,6 +11,7 @@ import typer
 from tunebook import api
 from tunebook.cli.options import All, Directory, Json, located
 from tunebook.cli.output import console, finish, most_lines, notes_data
+from tunebook.cli.visible import visible_text
 from tunebook.core.notes import with_sign
 from tunebook.core.shortened import counted, first_lines, shortened
 
@@ -151,17 +152,38 @@ def _show_table(table: api.EffectTable, most: int | None) -> None:
     _print_columns(rows, None)
     if table.rows:
         out.print("  differ between runs:", markup=False)
-        _print_columns([("", *table.names), *((run, *map(_short, values)) for run, values in table.rows.items())], most)
+        of_runs = [(run, *map(_short, values)) for run, values in table.rows.items()]
+        _print_columns(of_runs, most, titles=("", *table.names))
 
 
-def _print_columns(rows: Sequence[tuple[str, ...]], most: int | None) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def _print_columns(rows: Sequence[tuple[str, ...]], most: int | None, *, titles: tuple[str, ...] = ()) -> None:
+    out = console()
+    shown = [titles, *rows] if titles else rows
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    if out.is_terminal and sum(widths) + 2 * len(widths) > out.width:
+        _print_below_each_other(rows, most, titles)
+        return
     lines = []
-    for row in rows:
+    for row in shown:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         lines.append(f"  {'  '.join(cells)}".rstrip())
     for line in first_lines(lines, most, more=_HOW_TO_SEE_ALL, shown=_FEW_ROWS):
-        console().print(line, markup=False, highlight=False, soft_wrap=True)
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_below_each_other(rows: Sequence[tuple[str, ...]], most: int | None, titles: tuple[str, ...]) -> None:
+    """Prints the cells of each row below each other, for a terminal that is too narrow for columns."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    lines = []
+    for first, *cells in rows:
+        lines.append(f"  {first}")
+        named = [f"{title}: {cell}" for title, cell in zip(titles[1:], cells, strict=True)] if titles else cells
+        lines += [f"      {cell}" for cell in named]
+    for line in first_lines(lines, most, more=_HOW_TO_SEE_ALL, shown=_FEW_ROWS):
+        indent = len(line) - len(line.lstrip())
+        console().print(Padding(Text(visible_text(line.lstrip()), overflow="fold"), (0, 0, 0, indent)))
 
 
 def _short(value: str) -> str:
