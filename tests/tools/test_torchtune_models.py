@@ -236,6 +236,7 @@ def config_of(name: str) -> dict[str, Any]:
 def test_every_well_known_model_is_built_with_torchtune(known: Any) -> None:
     """On the meta device, with two layers: the dimensions of the table are ones that the builders take."""
     import torch
+    import torchtune.models  # noqa: F401  on the meta device, torchao cannot be imported
 
     found = resolve_model(known.names[0], None, lora=True)
     assert len(found.checkpoint_files) == known.files

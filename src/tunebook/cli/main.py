@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from io import StringIO
@@ -22,6 +23,7 @@ from tunebook.errors import ExitCode, TunebookError, UsageError, os_problem
 __all__ = ["app", "main"]
 
 app = typer.Typer(name="tunebook", cls=Verbs, no_args_is_help=True, **SETTINGS)
+_COLLECT_AFTER = 100_000  # objects; the values of a sweep live as long as the command, and Python would look often
 _WRONG_USAGE: Any = typer.BadParameter.__mro__[2]  # of the command line itself; Typer exports only this kind of it
 
 
@@ -43,6 +45,7 @@ def tunebook(
 
 def main() -> None:
     """Runs one verb; ends the process with its exit code."""
+    gc.set_threshold(_COLLECT_AFTER)
     api.interrupt_on_signals()
     try:
         use_utf8()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from pathlib import Path
@@ -71,11 +71,6 @@ class Event:
     reason: str = ""
     started: str = ""
     ended: str = ""
-
-
-_FIELDS = tuple(item.name for item in fields(Event))
-_TEXTS = frozenset(_FIELDS) - {"event", "state"}
-_OF_FEW_VALUES = ("job", "executor", "host", "reason", "inputs")  # kept once for all submissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +169,13 @@ class LedgerReader:
         self._torn = 0
         self._format = _SCHEMA.version
         self._is_inside_line = False
-        self._submissions: dict[str, LedgerEntry] = {}
+        self._submissions: dict[str, _Submission] = {}
         self._tags: dict[str, list[str]] = {}
 
     def read(self) -> Ledger:
         """The latest submission of every job."""
         self._read_new_lines()
-        latest = {job: self._submissions[tags[-1]] for job, tags in self._tags.items() if tags}
+        latest = {job: self._submissions[tags[-1]].entry() for job, tags in self._tags.items() if tags}
         return Ledger(MappingProxyType(latest), self._unreadable + self._torn)
 
     def latest(self, job: str) -> LedgerEntry | None:
@@ -189,12 +184,12 @@ class LedgerReader:
         tags = self._tags.get(job)
         if not tags:
             return None
-        return self._submissions[tags[-1]]
+        return self._submissions[tags[-1]].entry()
 
     def every(self) -> tuple[LedgerEntry, ...]:
         """Every submission that was not refused, in the order in which they began."""
         self._read_new_lines()
-        return tuple(self._submissions.values())
+        return tuple(submission.entry() for submission in self._submissions.values())
 
     def submissions(self) -> dict[str, int]:
         """Returns how many times each job was submitted, by the job's name; refused submissions do not count."""
@@ -235,26 +230,52 @@ class LedgerReader:
             self._format = named
             return
         self._lines += 1
-        event = _event(document, self._format)
-        if event is None:
+        values = _values(document, self._format)
+        if values is None:
             self._unreadable += bool(line.strip())
             return
-        tags = self._tags.setdefault(event.job, [])
-        if event.event is EventKind.REFUSED:
-            self._submissions.pop(event.tag, None)
-            self._tags[event.job] = [tag for tag in tags if tag != event.tag]
+        job, tag = values["job"], values["tag"]
+        tags = self._tags.setdefault(job, [])
+        if values["event"] is EventKind.REFUSED:
+            self._submissions.pop(tag, None)
+            self._tags[job] = [other for other in tags if other != tag]
             return
-        if event.tag in self._submissions:
-            self._submissions[event.tag] = _continued(self._submissions[event.tag], event)
+        if tag in self._submissions:
+            self._submissions[tag].take(values)
             return
+        before = self._submissions[tags[-1]].entry() if tags else None
         interruptions = 0
-        if tags:
-            before = self._submissions[tags[-1]]
-            if before.was_interrupted:
-                interruptions = before.interruptions + 1
-        tags.append(event.tag)
-        cancelled = event.event is EventKind.CANCELLED
-        self._submissions[event.tag] = LedgerEntry(self._lines, event, event.time, cancelled, interruptions)
+        if before is not None and before.was_interrupted:
+            interruptions = before.interruptions + 1
+        tags.append(tag)
+        self._submissions[tag] = _Submission(self._lines, values, interruptions)
+
+
+class _Submission:
+    """What the lines of one submission say together; its entry is made when somebody asks for it."""
+
+    __slots__ = ("_cancelled", "_entry", "_interruptions", "_number", "_submitted", "_values")
+
+    def __init__(self, number: int, values: dict[str, Any], interruptions: int) -> None:
+        self._number = number
+        self._values = values
+        self._submitted = values["time"]
+        self._interruptions = interruptions
+        self._cancelled = values["event"] is EventKind.CANCELLED
+        self._entry: LedgerEntry | None = None
+
+    def take(self, values: Mapping[str, Any]) -> None:
+        """Takes a later line: its values replace those that are known; an empty one replaces none."""
+        self._values.update((key, value) for key, value in values.items() if value)
+        self._cancelled = self._cancelled or values["event"] is EventKind.CANCELLED
+        self._entry = None
+
+    def entry(self) -> LedgerEntry:
+        """The submission as it is known now."""
+        if self._entry is None:
+            last = Event(**self._values)
+            self._entry = LedgerEntry(self._number, last, self._submitted, self._cancelled, self._interruptions)
+        return self._entry
 
 
 def _document(line: bytes) -> Any:
@@ -265,24 +286,27 @@ def _document(line: bytes) -> Any:
         return None
 
 
-def _event(document: Any, version: int) -> Event | None:
+def _values(document: Any, version: int) -> dict[str, Any] | None:
+    """The values of an event's line, of the types that :class:`Event` has; ``None`` if it is no event."""
     try:
         document = _SCHEMA.upgraded(document, version)
-        texts = {}
-        for key, value in document.items():
-            if key in _TEXTS:
-                texts[key] = value if isinstance(value, str) else str(value)
-        for key in _OF_FEW_VALUES:
-            if key in texts:
-                texts[key] = sys.intern(texts[key])
-        state = JobState(document["state"]) if "state" in document else None
-        return Event(event=EventKind(document["event"]), state=state, **texts)
+        values = {key: _OF_FIELD[key](value) for key, value in document.items() if key in _OF_FIELD}
     except UNFIT:
         return None
+    return values if values.keys() >= _NEEDED else None
 
 
-def _continued(entry: LedgerEntry, event: Event) -> LedgerEntry:
-    before = entry.last
-    values = [getattr(event, name) or getattr(before, name) for name in _FIELDS]
-    cancelled = entry.cancelled or event.event is EventKind.CANCELLED
-    return LedgerEntry(entry.number, Event(*values), entry.submitted, cancelled, entry.interruptions)
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _shared_text(value: object) -> str:
+    """A text that many submissions have, kept once."""
+    return sys.intern(_text(value))
+
+
+_OF_FIELD: dict[str, Callable[[Any], Any]] = {item.name: _text for item in fields(Event)}
+_OF_FIELD |= dict.fromkeys(("job", "executor", "host", "reason", "inputs"), _shared_text)
+_OF_FIELD["event"] = {kind.value: kind for kind in EventKind}.__getitem__
+_OF_FIELD["state"] = {state.value: state for state in JobState}.__getitem__
+_NEEDED = frozenset({"time", "tag", "job", "event"})

@@ -37,25 +37,22 @@ class SetupParameter(Parameter):
     nullable: bool = False
     heading: str = ""
 
-    def in_config(self, training: Training[Any, Any]) -> Configured:
-        """The values of the configuration that this key decides."""
+    def configure(self, values: dict[str, Any], training: Training[Any, Any]) -> None:
+        """Adds the values of the configuration that this key decides."""
         if self.lora_only and training.setup.lora_rank is None:
-            return {}
+            return
         if self.configured is not None:
-            return self.configured(training)
-        value = training.setup.values[self.key]
-        if self.kind is Kind.NUMBER and isinstance(value, int):
-            value = float(value)
-        if not self.place:
-            return {}
-        return {self.place: value}
+            values.update(self.configured(training))
+        elif self.place:
+            value = training.setup.values[self.key]
+            values[self.place] = float(value) if self.kind is Kind.NUMBER and isinstance(value, int) else value
 
 
 def configured_values(rows: Iterable[SetupParameter], training: Training[Any, Any]) -> Configured:
     """Every value of the configuration that a key of the settings decides."""
     values: dict[str, Any] = {}
     for parameter in rows:
-        values |= parameter.in_config(training)
+        parameter.configure(values, training)
     return values
 
 

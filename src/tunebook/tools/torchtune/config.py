@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from tunebook.core.quoting import escape_interpolation
@@ -37,7 +38,7 @@ def config_values(training: Trained) -> dict[str, Any]:
     """The configuration as plain values; a text in it is meant literally, with no interpolation."""
     values = _fixed_values(training)
     for path, value in configured_values(SETUP_PARAMETERS, training).items():
-        *sections, name = path.split(".")
+        *sections, name = _parts(path)
         place = values
         for section in sections:
             place = place.setdefault(section, {})
@@ -45,6 +46,12 @@ def config_values(training: Trained) -> dict[str, Any]:
     if training.setup.is_validated:
         values["dataset_val"] = {**values["dataset"], "split": "validation", "packed": False}
     return values
+
+
+@lru_cache(maxsize=1000)
+def _parts(path: str) -> list[str]:
+    """The parts of a dotted path, of which a sweep has the same few."""
+    return path.split(".")
 
 
 def _fixed_values(training: Trained) -> dict[str, Any]:
