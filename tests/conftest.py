@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from tunebook.disk.plan_file import Patience
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C, which tests of interruption send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Times are shown in this machine's zone.
+os.environ["TZ"] = "UTC"
+time.tzset()
 
 # The variables of a person's shell must not reach the jobs and the tools under test.
 for _name in ("HF_HUB_OFFLINE", "INSPECT_LOG_DIR", "WANDB_MODE", "TUNEBOOK_TAG"):

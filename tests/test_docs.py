@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from support.make_llms import llms_text
-from support.make_reference import DOCS, cli_reference, plan_reference
+from support.make_reference import DOCS, cli_reference, error_reference, plan_reference
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize(("name", "text"), [("plan.md", plan_reference()), ("cli.md", cli_reference())])
+GENERATED = [("plan.md", plan_reference()), ("cli.md", cli_reference()), ("errors.md", error_reference())]
+
+
+@pytest.mark.parametrize(("name", "text"), GENERATED)
 def test_the_reference_agrees_with_the_code(name: str, text: str) -> None:
     """After a change: make reference."""
     assert (DOCS / name).read_text() == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from tunebook.core.log_entry import format_entry
 from tunebook.core.naming import is_one_component, run_directories, short_model_name
 from tunebook.core.parameters import Value
 from tunebook.core.quoting import escape_interpolation, shell_word
+from tunebook.core.times import local_iso, local_text, time_text
 from tunebook.core.units import clock_minutes, minutes, sbatch_time, spoken_duration
 from tunebook.errors import PlanError
 from tunebook.tools.torchtune.omegaconf_yaml import read_config
@@ -275,3 +277,18 @@ def test_unset_settings_are_read_back_unset() -> None:
 )
 def test_the_recipe_follows_from_the_settings_unless_a_person_names_one(changed: dict[str, Value], recipe: str) -> None:
     assert TorchtuneSetup({**SETUP.values, **changed}).settings["recipe"] == recipe
+
+
+def test_times_are_local_and_name_their_offset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        assert local_text("2026-11-28T12:10:05Z") == "2026-11-28 17:40:05 +05:30"
+        assert local_iso("2026-11-28T12:10:05.250+00:00") == "2026-11-28T17:40:05+05:30"
+        assert time_text(datetime.fromisoformat("2026-11-28T12:10:05+01:00")) == "2026-11-28 12:10:05 +01:00"
+        assert time_text(datetime.fromisoformat("2026-11-28T17:40:05")) == "2026-11-28 17:40:05 +05:30"
+        assert local_text("| odd |", otherwise="") == ""
+        assert [local_text(text) for text in ("", "soon", "2026-11-28T12:10:05")] == ["", "soon", "2026-11-28T12:10:05"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import string
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -258,6 +260,26 @@ def test_if_every_source_fails_the_error_names_each_and_the_way_out(tmp_path: Pa
     assert "one: out of order; two: out of order" in message
     assert "--model" in message
     assert list(tmp_path.iterdir()) == []
+
+
+def with_bars(folder: Path, progress: Progress) -> None:
+    """A source whose library shows a bar."""
+    bar = "from tqdm.auto import tqdm\nfor _ in tqdm([1, 2]): pass"
+    done = subprocess.run([sys.executable, "-c", bar], capture_output=True, text=True, check=True)
+    progress(f"bar: {'100%' in done.stderr}")
+    whole(folder, progress)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_bars_of_libraries_are_shown_on_a_terminal_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, terminal: bool
+) -> None:
+    said: list[str] = []
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    fetch_model(tmp_path, said.append, (("one", with_bars),))
+    assert said[-1] == f"bar: {terminal}"
+    assert "TQDM_DISABLE" not in os.environ
 
 
 def test_an_interrupted_download_leaves_nothing(tmp_path: Path) -> None:

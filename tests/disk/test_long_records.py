@@ -12,16 +12,17 @@ from tunebook.disk.deviations import Deviation, read_deviation, record_deviation
 from tunebook.disk.digests import place_of_script, text_material
 from tunebook.disk.json_lines import LONGEST_LINE, KeyedDocuments, read_documents
 from tunebook.disk.ledger import Event, EventKind, LedgerReader, record
+from tunebook.disk.schema import LineSchema
 
 EVENT = Event("2026-01-01T10:00:00+00:00", "tag1", "run/finetune", EventKind.SUBMITTED, job_id="7")
 OTHER = Event("2026-01-01T10:00:00+00:00", "tag2", "other/finetune", EventKind.SUBMITTED)
 
 
 def test_a_document_is_found_by_its_key_after_it_was_appended_and_by_another_reader(tmp_path: Path) -> None:
-    documents = KeyedDocuments(tmp_path, "state/x.jsonl", "tag", version=1)
+    documents = KeyedDocuments(tmp_path, LineSchema("state/x.jsonl", 1), "tag")
     documents.append([{"tag": "a", "value": 1}, {"tag": "b", "value": 2}])
     documents.append([{"tag": "a", "value": 3}])
-    for reader in (documents, KeyedDocuments(tmp_path, "state/x.jsonl", "tag", version=1)):
+    for reader in (documents, KeyedDocuments(tmp_path, LineSchema("state/x.jsonl", 1), "tag")):
         assert reader.get("a") == {"tag": "a", "value": 3}
         assert reader.get("b") == {"tag": "b", "value": 2}
         assert reader.get("c") is None
@@ -32,14 +33,14 @@ def test_a_document_is_found_by_its_key_after_it_was_appended_and_by_another_rea
 def test_a_torn_line_costs_no_document_that_is_appended_behind_it(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"tag": "a"}\n{"tag": "b", "val')
-    KeyedDocuments(tmp_path, path.name, "tag", version=1).append([{"tag": "c"}])
-    assert KeyedDocuments(tmp_path, path.name, "tag", version=1).get("c") == {"tag": "c"}
+    KeyedDocuments(tmp_path, LineSchema(path.name, 1), "tag").append([{"tag": "c"}])
+    assert KeyedDocuments(tmp_path, LineSchema(path.name, 1), "tag").get("c") == {"tag": "c"}
     assert [document for document in read_documents(path) if "tag" in document] == [{"tag": "a"}, {"tag": "c"}]
 
 
 def test_a_document_that_was_replaced_since_is_not_taken_for_another_one(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    documents = KeyedDocuments(tmp_path, path.name, "tag", version=1)
+    documents = KeyedDocuments(tmp_path, LineSchema(path.name, 1), "tag")
     documents.append([{"tag": "a"}, {"tag": "b"}])
     path.write_bytes(b'{"tag": "z"}\n{"tag": "y"}\n')
     assert documents.get("b") is None

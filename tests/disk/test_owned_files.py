@@ -25,6 +25,7 @@ from tunebook.disk.ledger import Event, EventKind, read_ledger, record
 from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
 from tunebook.disk.manifest import Manifest, read_manifest, write_manifest
+from tunebook.disk.schema import LineSchema
 from tunebook.disk.submissions import SubmissionRecord
 from tunebook.errors import DamagedError, LinkError, NewerFormatError
 
@@ -213,7 +214,7 @@ def test_a_record_of_a_newer_tunebook_is_not_read_as_if_it_were_ours(experiment:
     reads: dict[str, Callable[[], object]] = {
         LEDGER: lambda: read_ledger(experiment),
         HYPOTHESES: lambda: read_versions(experiment),
-        INPUTS: lambda: KeyedDocuments(experiment, INPUTS, "sha256", version=1).get("a"),
+        INPUTS: lambda: KeyedDocuments(experiment, LineSchema(INPUTS, 1), "sha256").get("a"),
         SUBMISSIONS: lambda: SubmissionRecord(experiment).get("a"),
     }
     with pytest.raises(NewerFormatError, match="written by a newer tunebook: it has format 2") as caught:

@@ -136,16 +136,16 @@ def test_without_a_terminal_a_large_run_prints_equal_changes_of_a_poll_as_one_li
     pending = [replace(job, state=JobState.PENDING) for job in pending]
     assert lines_of(pending) == []
     assert lines_of(pending, sweep(100, failed=2, running=98)) == [
-        "[12:00:00] 2 trainings failed: TIMEOUT (run0/finetune, run1/finetune)",
-        "[12:00:00] 98 trainings running (run2/finetune, run3/finetune and 96 more)",
+        "[2026-01-01 12:00:00 +00:00] 2 trainings failed: TIMEOUT (run0/finetune, run1/finetune)",
+        "[2026-01-01 12:00:00 +00:00] 98 trainings running (run2/finetune, run3/finetune and 96 more)",
     ]
 
 
 def test_with_all_each_change_is_a_line_and_so_it_is_for_few_jobs() -> None:
     assert len(lines_of(sweep(100, failed=0, running=0), every=True)) == 200
     assert lines_of(sweep(2, failed=1, running=1)) == [
-        "[12:00:00] run0/finetune: failed (TIMEOUT)",
-        "[12:00:00] run1/finetune: running",
+        "[2026-01-01 12:00:00 +00:00] run0/finetune: failed (TIMEOUT)",
+        "[2026-01-01 12:00:00 +00:00] run1/finetune: running",
     ]
 
 
@@ -179,4 +179,15 @@ def test_what_prevents_progress_is_a_line_when_it_changes() -> None:
     shown = _Lines(lambda line, **_: lines.append(line), 40, every=False)
     for note in ("", "the queue takes no more", "the queue takes no more", ""):
         shown.show(Snapshot((), NOW, note))
-    assert lines == ["[12:00:00] the queue takes no more"]
+    assert lines == ["[2026-01-01 12:00:00 +00:00] the queue takes no more"]
+
+
+def test_the_summary_ends_with_the_analysis_where_something_is_completed() -> None:
+    done = run_summary(
+        RunReport((report("a", JobState.COMPLETED), report("a", JobState.COMPLETED, task="quiz"))), Path("/s")
+    )
+    assert done.endswith("```bash\ntunebook analyze /s  # compares the runs and writes the report\n```\n")
+    partly = run_summary(RunReport((report("a", JobState.COMPLETED), report("b", JobState.FAILED))), Path("/s"))
+    assert partly.splitlines()[-2].startswith("tunebook analyze /s ")
+    assert "tunebook run /s --retry-failed" in partly
+    assert "tunebook analyze" not in run_summary(RunReport((report("b", JobState.FAILED),)), Path("/s"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from tunebook.analysis.records import Interval, Measure, RunRecord
 
@@ -25,7 +24,6 @@ __all__ = [
     "scale_of",
     "shortened",
     "significance_mark",
-    "time_text",
 ]
 
 MISSING = "–"
@@ -144,18 +142,6 @@ def shortened(names: Sequence[str]) -> str:
     """``a, b, c, d and 3 more``."""
     more = f" and {len(names) - FEW_RUNS} more" if len(names) > FEW_RUNS else ""
     return ", ".join(names[:FEW_RUNS]) + more
-
-
-def time_text(time: str) -> str:
-    """``2026-11-28 17:40 +00:00`` of a time in ISO 8601; the text itself if it is not one, or names no offset."""
-    try:
-        moment = datetime.fromisoformat(time)
-    except ValueError:
-        return time
-    if moment.tzinfo is None:
-        return time
-    text = moment.isoformat(" ", "minutes")
-    return f"{text[:16]} {text[16:]}"
 
 
 def capitalized(text: str) -> str:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.exporting import ExportReport as ExportReport
     from tunebook.api.exporting import export as export
     from tunebook.api.importing import import_plan as import_plan
+    from tunebook.api.location import experiment_here as experiment_here
     from tunebook.api.location import find_experiment as find_experiment
     from tunebook.api.new_task import NewTaskOptions as NewTaskOptions
     from tunebook.api.new_task import NewTaskReport as NewTaskReport
@@ -79,6 +80,8 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.spot_checking import spot_check as spot_check
     from tunebook.api.watching import cancel as cancel
     from tunebook.api.watching import status as status
+    from tunebook.core.error_pages import ErrorPage as ErrorPage
+    from tunebook.core.error_pages import explain as explain
     from tunebook.core.jobs import Job as Job
     from tunebook.core.jobs import JobState as JobState
     from tunebook.core.jobs import Stage as Stage
@@ -101,6 +104,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.run.condensed import group_jobs as group_jobs
     from tunebook.run.condensed import stage_counts as stage_counts
     from tunebook.run.condensed import state_counts as state_counts
+    from tunebook.run.failures import MISSING_FILE as MISSING_FILE
     from tunebook.run.preview import Preview as Preview
     from tunebook.run.preview import PreviewedJob as PreviewedJob
     from tunebook.run.preview import preview_lines as preview_lines
@@ -145,8 +149,8 @@ _NAMES_IN = {
     "tunebook.api.doctoring": ("DoctorOptions", "DoctorReport", "Examined", "doctor"),
     "tunebook.api.exporting": ("ExportOptions", "ExportReport", "export"),
     "tunebook.api.importing": ("import_plan",),
-    "tunebook.api.location": ("find_experiment",),
     "tunebook.api.new_task": ("NewTaskOptions", "NewTaskReport", "WrittenFile", "task_new"),
+    "tunebook.api.location": ("experiment_here", "find_experiment"),
     "tunebook.api.running": ("RunOptions", "preview", "run"),
     "tunebook.api.watching": ("cancel", "status"),
     "tunebook.api.checking": ("CheckReport", "check"),
@@ -169,6 +173,7 @@ _NAMES_IN = {
         "skills_install",
     ),
     "tunebook.api.spot_checking": ("SpotCheckOptions", "SpotCheckReport", "SpotRow", "spot_check"),
+    "tunebook.core.error_pages": ("ErrorPage", "explain"),
     "tunebook.core.jobs": ("Job", "JobState", "Stage"),
     "tunebook.core.plan": ("EvaluationTask", "Model"),
     "tunebook.design.check": ("DEFAULTS",),
@@ -179,6 +184,7 @@ _NAMES_IN = {
     "tunebook.disk.interrupts": ("interrupt_as_if", "interrupt_code", "interrupt_on_signals"),
     "tunebook.executors.registry": ("Choice", "executor_names"),
     "tunebook.run.condensed": ("Condensed", "condense", "group_jobs", "stage_counts", "state_counts"),
+    "tunebook.run.failures": ("MISSING_FILE",),
     "tunebook.run.preview": ("Preview", "PreviewedJob", "preview_lines"),
     "tunebook.run.report": ("JobReport", "RunReport", "Snapshot", "StatusReport"),
     "tunebook.run.summary": ("run_summary",),

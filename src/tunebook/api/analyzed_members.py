@@ -13,7 +13,7 @@ from pathlib import Path
 from tunebook.analysis.collect.places import places_outside
 from tunebook.analysis.collect.source import JobFacts, Source, source_of
 from tunebook.analysis.destination import Destination
-from tunebook.analysis.formatting import plural, time_text
+from tunebook.analysis.formatting import plural
 from tunebook.analysis.last_analysis import WrittenAnalysis, look_at_inputs, recall, remember
 from tunebook.analysis.report.write import write_report
 from tunebook.analysis.summary import summarize
@@ -29,6 +29,7 @@ from tunebook.core.naming import directory_problems
 from tunebook.core.paths import ANALYZE_LOG, PLAN_FILE
 from tunebook.core.plan import Plan, parse_plan, read_tools
 from tunebook.core.site import Site
+from tunebook.core.times import time_text
 from tunebook.disk.archive_record import ArchiveRecord, read_archive_record
 from tunebook.disk.ledger import LedgerReader
 from tunebook.disk.lock import exclusive
@@ -158,7 +159,7 @@ def _written(
     on_step("reading results and computing statistics")
     analysis = compute(members)
     on_step("drawing figures and writing the report")
-    written = write_report(analysis, options, destination, as_of=time_text(clock().isoformat()))
+    written = write_report(analysis, options, destination, as_of=time_text(clock()))
     files = tuple(f"{destination.folder.name}/{name}" for name in written)
     summary = summarize(analysis)
     remember(known, WrittenAnalysis(files, summary), destination)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.api.loading import file_text, find_site, load
-from tunebook.api.location import find_experiment
+from tunebook.api.location import experiment_here, find_experiment
 from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE, absolute_path
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
@@ -92,6 +92,7 @@ class DesignReport:
         decisions: choices that nobody gave, each with its reason.
         prerequisites: resources that are missing before the experiment can run.
         verified: paths that were found complete.
+        unchecked: what could not be verified on this machine, each with the reason.
         written: whether the plan was written.
         power: sentences on hypotheses, and on the smallest differences that the samples and seeds can show.
     """
@@ -105,6 +106,7 @@ class DesignReport:
     decisions: tuple[Decision, ...] = ()
     prerequisites: tuple[str, ...] = ()
     verified: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     power: tuple[str, ...] = ()
@@ -230,7 +232,7 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
         return given
     inputs = DesignInputs(design=with_absolute_paths(given, Path.cwd()))
     if update:
-        stored = _earlier_design(find_experiment(directory or Path()))
+        stored = _earlier_design(find_experiment(directory or experiment_here() or Path()))
         if stored is not None:
             return update_inputs(DesignInputs(design=stored), inputs)
     return inputs
@@ -239,7 +241,7 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
 def _experiment(value: Design, directory: Path | None, moment: datetime, *, update: bool) -> Path:
     """The experiment's directory: with a plan for an update, otherwise without."""
     if update:
-        return find_experiment(directory or Path())
+        return find_experiment(directory or experiment_here() or Path())
     experiment = absolute_path(directory or value.name or name_of(value, moment))
     if (experiment / PLAN_FILE).exists():
         hint = "`tunebook design --update` plans it again and shows what changes; or name another directory"
@@ -299,6 +301,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
         decisions=inputs.decisions,
         prerequisites=tuple(found.prerequisites),
         verified=tuple(sorted(found.verified)),
+        unchecked=tuple(found.unchecked),
         errors=errors,
         warnings=warnings,
         power=_power(plan, found),

@@ -10,7 +10,9 @@ import typer
 
 from tunebook import api
 from tunebook.cli.options import All, Directory, Json, located
-from tunebook.cli.output import console, finish, most_lines
+from tunebook.cli.output import console, finish, most_lines, notes_data
+from tunebook.cli.visible import visible_text
+from tunebook.core.notes import with_sign
 from tunebook.core.shortened import counted, first_lines, shortened
 
 __all__ = ["check_data", "register"]
@@ -61,7 +63,7 @@ def check_data(report: api.CheckReport) -> dict[str, Any]:
         "runs": [{"name": run.name, "type": run.type.value, "line": run.line} for run in plan.runs],
         "tools": {"preparation": plan.tools.preparation, "evaluation": list(plan.tools.evaluation)},
         "site": report.site.file,
-        "verified": list(report.notes),
+        **notes_data(report.notes),
         "settings": {run: [vars(effect) for effect in effects] for run, effects in report.effects.items()},
         "first_examples": [_sample(sample) for sample in report.examples],
         "first_prompts": [_sample(sample) for sample in report.prompts],
@@ -119,14 +121,29 @@ def _show(report: api.CheckReport, *, every: bool) -> None:
             out.print(f"  {report.plan.file}:{section.line}  {section.title}", markup=False)
     if report.notes:
         out.print()
-    for line in first_lines([f"✓ {note}" for note in report.notes], most, more=_HOW_TO_SEE_ALL):
+    for line in first_lines(list(map(with_sign, report.notes)), most, more=_HOW_TO_SEE_ALL):
         out.print(line, markup=False)
     if report.errors:
         out.print(f"\n{counted(len(report.errors), 'error')} in {report.experiment}", markup=False)
     else:
         runs = f"{counted(len(report.plan.runs), 'run')}, {len(report.plan.fine_tuned):,} of them fine-tuned"
-        warnings = counted(len(report.warnings), "warning")
-        out.print(f"✓ {shortened(report.plan.name)}: {runs}; {warnings}", markup=False)
+        out.print(f"{_sign(report)} {shortened(report.plan.name)}: {runs}; {_warnings(report)}", markup=False)
+
+
+def _sign(report: api.CheckReport) -> str:
+    """A tick if all that the plan names was checked."""
+    return _SIGNS["not checked" if _unchecked(report) else "passed"]
+
+
+def _unchecked(report: api.CheckReport) -> int:
+    """How many files were not found here, and deep checks not made."""
+    missing = {problem.missing for problem in report.warnings if problem.missing}
+    return len(missing) + sum(outcome.state == "not checked" for outcome in report.deep)
+
+
+def _warnings(report: api.CheckReport) -> str:
+    count, unchecked = counted(len(report.warnings), "warning"), _unchecked(report)
+    return f"{count}; {unchecked:,} not checked, as said above" if unchecked else count
 
 
 def _show_table(table: api.EffectTable, most: int | None) -> None:
@@ -136,17 +153,38 @@ def _show_table(table: api.EffectTable, most: int | None) -> None:
     _print_columns(rows, None)
     if table.rows:
         out.print("  differ between runs:", markup=False)
-        _print_columns([("", *table.names), *((run, *map(_short, values)) for run, values in table.rows.items())], most)
+        of_runs = [(run, *map(_short, values)) for run, values in table.rows.items()]
+        _print_columns(of_runs, most, titles=("", *table.names))
 
 
-def _print_columns(rows: Sequence[tuple[str, ...]], most: int | None) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def _print_columns(rows: Sequence[tuple[str, ...]], most: int | None, *, titles: tuple[str, ...] = ()) -> None:
+    out = console()
+    shown = [titles, *rows] if titles else rows
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    if out.is_terminal and sum(widths) + 2 * len(widths) > out.width:
+        _print_below_each_other(rows, most, titles)
+        return
     lines = []
-    for row in rows:
+    for row in shown:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         lines.append(f"  {'  '.join(cells)}".rstrip())
     for line in first_lines(lines, most, more=_HOW_TO_SEE_ALL, shown=_FEW_ROWS):
-        console().print(line, markup=False, highlight=False, soft_wrap=True)
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_below_each_other(rows: Sequence[tuple[str, ...]], most: int | None, titles: tuple[str, ...]) -> None:
+    """Prints the cells of each row below each other, for a terminal that is too narrow for columns."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    lines = []
+    for first, *cells in rows:
+        lines.append(f"  {first}")
+        named = [f"{title}: {cell}" for title, cell in zip(titles[1:], cells, strict=True)] if titles else cells
+        lines += [f"      {cell}" for cell in named]
+    for line in first_lines(lines, most, more=_HOW_TO_SEE_ALL, shown=_FEW_ROWS):
+        indent = len(line) - len(line.lstrip())
+        console().print(Padding(Text(visible_text(line.lstrip()), overflow="fold"), (0, 0, 0, indent)))
 
 
 def _short(value: str) -> str:

@@ -6,7 +6,8 @@ import shlex
 from typing import Any
 
 from tunebook import api
-from tunebook.cli.output import console, most_lines, print_problems
+from tunebook.cli.output import console, most_lines, print_explained, print_problems
+from tunebook.core.notes import UNCHECKED, with_sign
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.shortened import counted, first_lines
 
@@ -20,7 +21,7 @@ def show_design(report: api.DesignReport, *, dry_run: bool, every: bool = False)
         out.print(report.diff or "Nothing changes.", markup=False, emoji=False, end="" if report.diff else "\n")
     elif dry_run:
         out.print(report.text, markup=False, emoji=False, end="")
-    print_problems(report.errors, kind="error", every=every)
+    print_explained(report.errors, report.exit_code, every=every)
     print_problems(report.warnings, kind="warning", every=every)
     if dry_run and report.before is None:
         return
@@ -37,7 +38,8 @@ def show_totals(report: api.DesignReport, *, every: bool = False) -> None:
     out, totals = console(), report.totals
     decisions = [f"• {what} ({why})" for what, why in report.decisions]
     needed = [f"☐ {item}" for item in report.prerequisites]
-    for lines in (decisions, needed, [f"• {sentence}" for sentence in report.power]):
+    unchecked = [with_sign(f"{UNCHECKED}{item}") for item in report.unchecked]
+    for lines in (decisions, needed, unchecked, [f"• {sentence}" for sentence in report.power]):
         for line in first_lines(lines, most_lines(every=every), more="lines: `--all` shows them"):
             out.print(line, markup=False, emoji=False)
     free = "free space unknown here" if totals.free_gib is None else f"{totals.free_gib:,.0f} GiB free"
@@ -66,6 +68,7 @@ def design_data(report: api.DesignReport) -> dict[str, Any]:
         "decisions": [{"decision": what, "why": why} for what, why in report.decisions],
         "prerequisites": list(report.prerequisites),
         "verified": list(report.verified),
+        "not_checked": list(report.unchecked),
         "hypotheses": [hypothesis.text for hypothesis in plan.hypotheses],
         "power": list(report.power),
         "diff": report.diff,

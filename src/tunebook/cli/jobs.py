@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebook import api
@@ -11,6 +12,7 @@ from tunebook.cli.output import console, screenful
 from tunebook.cli.visible import visible_text
 from tunebook.core.jobs import Job, JobState
 from tunebook.core.shortened import first_lines
+from tunebook.core.times import local_iso, time_text
 from tunebook.core.units import spoken_duration
 
 if TYPE_CHECKING:
@@ -138,32 +140,68 @@ _CELLS: dict[str, Callable[[api.JobReport], Text]] = {
 }
 
 
+@dataclass(frozen=True)
+class Watch:
+    """How the jobs of a run are shown.
+
+    Attributes:
+        show: shows a snapshot.
+        leave: ends the showing, and what was shown last stays.
+    """
+
+    show: Callable[[api.Snapshot], None]
+    leave: Callable[[], None] = lambda: None
+
+
 @contextmanager
-def watching(*, quiet: bool, every: bool = False) -> Iterator[Callable[[api.Snapshot], None]]:
-    """A function that shows snapshots: a live table on a terminal, lines elsewhere, nothing if quiet.
+def watching(*, quiet: bool, every: bool = False) -> Iterator[Watch]:
+    """Shows snapshots: as a live table on a terminal, as lines elsewhere, not at all if quiet.
+
+    The table goes when the block ends, since a summary follows; an interrupt leaves its last frame.
 
     Args:
         every: a line for each change of each job, however many jobs there are.
     """
     if quiet:
-        yield lambda _: None
+        yield Watch(lambda _: None)
         return
     out = console()
     if not out.is_terminal:
-        yield _Lines(out.print, screenful(out), every=every).show
+        yield Watch(_Lines(out.print, screenful(out), every=every).show)
         return
-    from rich.live import Live
-
-    live = Live(console=out, refresh_per_second=4, transient=True)
-
-    def show(snapshot: api.Snapshot) -> None:
-        live.start()  # not before: until then a person may be asked something
-        live.update(jobs_shown(snapshot.selected, out, note=snapshot.note))
-
+    table = _LiveTable(out)
     try:
-        yield show
+        yield Watch(table.show, table.leave)
+    except KeyboardInterrupt:
+        table.leave()
+        raise
     finally:
-        live.stop()
+        table.stop()
+
+
+class _LiveTable:
+    """A table of the jobs that follows their states."""
+
+    def __init__(self, out: Console) -> None:
+        from rich.live import Live
+
+        self._out = out
+        self._live = Live(console=out, refresh_per_second=4, transient=True)
+        self._is_over = False
+
+    def show(self, snapshot: api.Snapshot) -> None:
+        if self._is_over:
+            return
+        self._live.start()  # not before: until then a person may be asked something
+        self._live.update(jobs_shown(snapshot.selected, self._out, note=snapshot.note))
+
+    def leave(self) -> None:
+        self._live.transient = False
+        self.stop()
+
+    def stop(self) -> None:
+        self._is_over = True
+        self._live.stop()
 
 
 class _Lines:
@@ -191,7 +229,7 @@ class _Lines:
             self._note = snapshot.note
             lines = [*lines, *filter(None, [snapshot.note])]
         for line in lines:
-            self._write(f"[{snapshot.time:%H:%M:%S}] {line}", markup=False)
+            self._write(f"[{time_text(snapshot.time)}] {line}", markup=False)
 
     def _is_new(self, job: api.JobReport, *, fifths: int) -> bool:
         before = self._shown.get(job.job.name)
@@ -220,7 +258,7 @@ def counts_data(jobs: Sequence[api.JobReport]) -> dict[str, dict[str, int]]:
 
 
 def jobs_data(jobs: Sequence[api.JobReport]) -> list[dict[str, Any]]:
-    """The jobs for ``--json``; times are ISO 8601 with the time zone."""
+    """The jobs for ``--json``; times are ISO 8601 with this machine's offset."""
     return [_job_data(job) for job in jobs]
 
 
@@ -228,7 +266,7 @@ def _job_data(job: api.JobReport) -> dict[str, Any]:
     step = total_steps = None
     if job.progress is not None:
         step, total_steps = job.progress.step, job.progress.total_steps
-    optional = ("started", "ended", "output", "kind", "advice", "deviation", "node")  # empty if unknown
+    optional = ("output", "kind", "advice", "deviation", "node")  # empty if unknown
     return {
         "name": job.job.name,
         "run": job.job.run,
@@ -241,6 +279,8 @@ def _job_data(job: api.JobReport) -> dict[str, Any]:
         "loss": job.loss,
         "score": job.score,
         "tail": list(job.tail),
+        "started": local_iso(job.started) or None,
+        "ended": local_iso(job.ended) or None,
         "step": step,
         "total_steps": total_steps,
         "pace": None if job.pace is None else vars(job.pace),

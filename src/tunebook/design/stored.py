@@ -20,11 +20,12 @@ from tunebook.design.documents import Json, Place, json_document
 from tunebook.design.inputs import FIELDS, parse_document
 from tunebook.design.task_inputs import OWN_DATA
 from tunebook.design.values import EVERY_MODEL, MODEL, Control, Design, ListedRun
+from tunebook.disk.schema import Schema
 from tunebook.errors import PlanError
 
 __all__ = ["design_from_json", "design_to_json"]
 
-_VERSION = 1
+_SCHEMA = Schema(DESIGN, version=1)
 
 
 def design_to_json(design: Design) -> str:
@@ -40,7 +41,7 @@ def design_to_json(design: Design) -> str:
             value = _controls(value)
         if key and key != "note" and value not in (None, "", {}, [], ()):
             given[key] = value
-    return json.dumps({"version": _VERSION, "design": given}, indent=2, ensure_ascii=False, default=dict) + "\n"
+    return json.dumps({"version": _SCHEMA.version, "design": given}, indent=2, ensure_ascii=False, default=dict) + "\n"
 
 
 def _task(task: EvaluationTask) -> tuple[str, Json]:
@@ -84,15 +85,10 @@ def design_from_json(text: str) -> Design:
     """
     hint = "restore it, or remove it and give the whole design again with --update"
     try:
-        document = parse_json(text)
-        version, design = document["version"], document["design"]
+        document = _SCHEMA.upgraded(parse_json(text))
+        design = {**document["design"]}
     except UNFIT as error:
         raise PlanError(f"the stored design cannot be read: {error!r}", file=DESIGN, hint=hint) from None
-    if version != _VERSION or not isinstance(design, Mapping):
-        message = f"the stored design has the version {version!r}; this tunebook reads version {_VERSION}"
-        raise PlanError(
-            message, file=DESIGN, hint="update tunebook, or remove the file and give the whole design again"
-        )
     inputs = parse_document(json_document(design, place=Place(DESIGN)), here=Path("/"))
     if inputs.problems:
         raise PlanError(inputs.problems)

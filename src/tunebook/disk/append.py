@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tunebook.disk.atomic import named, open_in_folder, sync_directory
 from tunebook.disk.inside import place_inside
+from tunebook.disk.schema import HEAD_START
 from tunebook.errors import NOT_REGULAR
 
 __all__ = ["append_lines"]
@@ -21,7 +22,7 @@ def append_lines(path: Path, lines: bytes, *, within: Path, head: bytes = b"", d
 
     Args:
         within: the experiment's directory.
-        head: the first line of a new file.
+        head: the first line of a new file; in a file of another format it comes before the lines.
         durable: whether to return only when the lines are on the disk.
 
     Returns:
@@ -48,8 +49,11 @@ def _append(target: str, lines: bytes, *, head: bytes, durable: bool) -> int:
         is_new = status.st_size == 0
         if is_new:
             before = head
-        elif os.pread(handle, 1, status.st_size - 1) != b"\n":
-            before = b"\n"
+        else:
+            if os.pread(handle, 1, status.st_size - 1) != b"\n":
+                before = b"\n"
+            if _is_of_another_format(handle, head):
+                before += head
         _write_all(handle, before + lines)
         if durable:
             os.fsync(handle)
@@ -58,6 +62,12 @@ def _append(target: str, lines: bytes, *, head: bytes, durable: bool) -> int:
     if durable and is_new:
         sync_directory(os.path.dirname(target))  # noqa: PTH120
     return status.st_size + len(before)
+
+
+def _is_of_another_format(handle: int, head: bytes) -> bool:
+    """Whether the file's first line names another format than the lines have that are appended."""
+    first = os.pread(handle, len(head), 0) if head else b""
+    return first.startswith(HEAD_START) and first != head
 
 
 def _write_all(handle: int, content: bytes) -> None:

@@ -18,12 +18,12 @@ from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import HYPOTHESES
 from tunebook.disk.atomic import write_text
 from tunebook.disk.read import read_text
-from tunebook.disk.schema import refuse_newer
+from tunebook.disk.schema import Schema
 from tunebook.errors import PlanError
 
 __all__ = ["HypothesesVersion", "Seen", "hypotheses_digest", "read_versions", "write_versions"]
 
-_VERSION = 1
+_SCHEMA = Schema(HYPOTHESES, version=1)
 
 
 class Seen(StrEnum):
@@ -69,10 +69,9 @@ def read_versions(experiment: Path) -> tuple[HypothesesVersion, ...]:
     if text is None:
         return ()
     with suppress(*UNFIT):
-        document = parse_json(text)
-        refuse_newer(document["version"], _VERSION, HYPOTHESES)
+        document = _SCHEMA.upgraded(parse_json(text))
         versions = tuple(_version(item) for item in document["versions"])
-        if document["version"] == _VERSION and all(item.sha256 == hypotheses_digest(item.texts) for item in versions):
+        if all(item.sha256 == hypotheses_digest(item.texts) for item in versions):
             return versions
     hint = "restore it from a backup; if you remove it, all hypotheses count as written after the jobs that exist"
     raise PlanError("the record of the frozen hypotheses is damaged, or was edited", file=HYPOTHESES, hint=hint)
@@ -90,6 +89,6 @@ def write_versions(experiment: Path, versions: Sequence[HypothesesVersion]) -> N
     Raises:
         OSError: the experiment's directory cannot be written.
     """
-    document = {"version": _VERSION, "versions": [asdict(item) for item in versions]}
+    document = {"version": _SCHEMA.version, "versions": [asdict(item) for item in versions]}
     text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
     write_text(experiment / HYPOTHESES, text, within=experiment, durable=True)

@@ -11,10 +11,11 @@ from tunebook.core.jobs import Job
 from tunebook.core.paths import INPUTS
 from tunebook.disk.inputs import InputReader
 from tunebook.disk.json_lines import KeyedDocuments
+from tunebook.disk.schema import LineSchema
 
 __all__ = ["InputRecord", "RecordedInput"]
 
-_FORMAT = 1
+_SCHEMA = LineSchema(INPUTS, version=1)
 _LONGEST_TEXT = 1 << 21  # bytes; nobody reads the differences of longer ones
 _SAME_IN_ALL = "\n# ---- the same in every script"
 """Below this line of a script there are commands, which no setting changes."""
@@ -37,7 +38,7 @@ class InputRecord:
     """The inputs of earlier submissions by their digests; only appended to."""
 
     def __init__(self, experiment: Path, reader: InputReader) -> None:
-        self._documents = KeyedDocuments(experiment, INPUTS, "sha256", version=_FORMAT)
+        self._documents = KeyedDocuments(experiment, _SCHEMA, "sha256")
         self._reader = reader
 
     def add(self, pairs: Sequence[tuple[Job, InputDigests]]) -> None:

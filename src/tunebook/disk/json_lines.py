@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tunebook.core.json_text import parse_json
+from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.disk.append import append_lines
 from tunebook.disk.read import open_regular
-from tunebook.disk.schema import head_line, is_head
+from tunebook.disk.schema import LineSchema
 
 __all__ = ["LONGEST_LINE", "KeyedDocuments", "read_documents"]
 
@@ -56,18 +56,16 @@ class KeyedDocuments:
 
     Args:
         experiment: its directory.
-        name: the file in it, which is only appended to; it is read when it is first needed.
+        schema: the format of the file, which is only appended to; it is read when it is first needed.
         key: the name of the value.
-        version: the format of the objects.
     """
 
-    def __init__(self, experiment: Path, name: str, key: str, *, version: int) -> None:
+    def __init__(self, experiment: Path, schema: LineSchema, key: str) -> None:
         self._experiment = experiment
-        self._name = name
-        self._path = experiment / name
+        self._schema = schema
+        self._path = experiment / schema.file
         self._key = key
-        self._version = version
-        self._known: dict[str, int] | None = None
+        self._known: dict[str, tuple[int, int]] | None = None  # the place of each line, and its format
 
     def __contains__(self, value: object) -> bool:
         """Whether there is an object with this value."""
@@ -75,14 +73,14 @@ class KeyedDocuments:
 
     def get(self, value: str) -> dict[str, Any] | None:
         """The object with this value."""
-        place = self._places().get(value)
-        if place is None:
+        place, version = self._places().get(value, (-1, 0))
+        if place < 0:
             return None
         try:
             with open_regular(self._path) as stream:
                 stream.seek(place)
-                document = parse_json(stream.readline(LONGEST_LINE))
-        except (OSError, ValueError):  # it was replaced since
+                document = self._schema.upgraded(parse_json(stream.readline(LONGEST_LINE)), version)
+        except (OSError, *UNFIT):  # it was replaced since
             return None
         return document if isinstance(document, dict) and document.get(self._key) == value else None
 
@@ -95,19 +93,22 @@ class KeyedDocuments:
         """
         places = self._places()
         lines = {str(document[self._key]): json.dumps(document).encode() + b"\n" for document in documents}
-        text, head = b"".join(lines.values()), head_line(self._version)
-        place = append_lines(self._path, text, within=self._experiment, head=head)
+        text = b"".join(lines.values())
+        place = append_lines(self._path, text, within=self._experiment, head=self._schema.head)
         for value, line in lines.items():
-            places[value] = place
+            places[value] = place, self._schema.version
             place += len(line)
 
-    def _places(self) -> dict[str, int]:
+    def _places(self) -> dict[str, tuple[int, int]]:
         if self._known is None:
             self._known = {}
+            version = self._schema.version
             for place, document in _placed_documents(self._path):
-                if is_head(document, self._version, self._name):
+                named = self._schema.named_by(document)
+                if named is not None:
+                    version = named
                     continue
                 value = document.get(self._key) if isinstance(document, dict) else None
                 if isinstance(value, str):
-                    self._known[value] = place
+                    self._known[value] = place, version
         return self._known

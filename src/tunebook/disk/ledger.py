@@ -18,13 +18,12 @@ from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import LEDGER
 from tunebook.disk.append import append_lines
 from tunebook.disk.read import open_regular
-from tunebook.disk.schema import head_line, is_head
+from tunebook.disk.schema import LineSchema
 
 __all__ = ["INTERRUPTED", "Event", "EventKind", "Ledger", "LedgerEntry", "LedgerReader", "read_ledger", "record"]
 
 _LOCK = threading.Lock()
-_FORMAT = 1
-_HEAD = head_line(_FORMAT)
+_SCHEMA = LineSchema(LEDGER, version=1)
 _LONGEST_LINE = 1 << 20
 INTERRUPTED = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "RESTART"})
 """First words of the reasons after which a job is submitted again without being asked."""
@@ -140,7 +139,7 @@ def record(experiment: Path, *events: Event) -> None:
     """
     lines = b"".join(_line(event) for event in events)
     with _LOCK:
-        append_lines(experiment / LEDGER, lines, within=experiment, head=_HEAD, durable=True)
+        append_lines(experiment / LEDGER, lines, within=experiment, head=_SCHEMA.head, durable=True)
 
 
 def _line(event: Event) -> bytes:
@@ -168,6 +167,7 @@ class LedgerReader:
         self._lines = 0
         self._unreadable = 0
         self._torn = 0
+        self._format = _SCHEMA.version
         self._is_inside_line = False
         self._submissions: dict[str, _Submission] = {}
         self._tags: dict[str, list[str]] = {}
@@ -225,10 +225,12 @@ class LedgerReader:
 
     def _fold(self, line: bytes) -> None:
         document = _document(line)
-        if is_head(document, _FORMAT, LEDGER):
+        named = _SCHEMA.named_by(document)
+        if named is not None:
+            self._format = named
             return
         self._lines += 1
-        values = _values(document)
+        values = _values(document, self._format)
         if values is None:
             self._unreadable += bool(line.strip())
             return
@@ -284,9 +286,10 @@ def _document(line: bytes) -> Any:
         return None
 
 
-def _values(document: Any) -> dict[str, Any] | None:
+def _values(document: Any, version: int) -> dict[str, Any] | None:
     """The values of an event's line, of the types that :class:`Event` has; ``None`` if it is no event."""
     try:
+        document = _SCHEMA.upgraded(document, version)
         values = {key: _OF_FIELD[key](value) for key, value in document.items() if key in _OF_FIELD}
     except UNFIT:
         return None

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import LOCK
+from tunebook.core.times import local_text
 from tunebook.disk.atomic import part_path, write_text
 from tunebook.disk.inside import place_inside, refuse_links
 from tunebook.disk.parts import remove_parts
@@ -73,7 +74,7 @@ class _Holder:
 
     @property
     def words(self) -> str:
-        return f"process {self.pid} on {self.host} since {self.since}"
+        return f"process {self.pid} on {self.host} since {local_text(self.since)}"
 
     @property
     def is_here(self) -> bool:

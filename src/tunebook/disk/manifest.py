@@ -17,7 +17,7 @@ from tunebook.disk.atomic import write_text
 from tunebook.disk.inside import place_inside
 from tunebook.disk.originals import original_of
 from tunebook.disk.read import read_text
-from tunebook.disk.schema import refuse_newer
+from tunebook.disk.schema import Schema
 from tunebook.errors import DamagedError
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
     "write_manifest",
 ]
 
-_VERSION = 1
+_SCHEMA = Schema(MANIFEST, version=1)
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ def read_manifest(experiment: Path) -> Manifest:
     if text is None:
         return Manifest()
     try:
-        document = parse_json(text)
-        refuse_newer(document["version"], _VERSION, MANIFEST)
+        document = _SCHEMA.upgraded(parse_json(text))
         generated = {str(path): tuple(map(str, digests)) for path, digests in document["generated"].items()}
         jobs = tuple(_placed(job_from_json(job), experiment) for job in document["jobs"])
         return Manifest(MappingProxyType(generated), jobs)
@@ -167,7 +166,7 @@ def changed_scripts(experiment: Path, jobs: Iterable[Job]) -> frozenset[str]:
 def manifest_text(experiment: Path, manifest: Manifest) -> str:
     """The text of the file; paths inside the experiment are relative in it."""
     document = {
-        "version": _VERSION,
+        "version": _SCHEMA.version,
         "generated": {path: list(digests) for path, digests in sorted(manifest.generated.items())},
         "jobs": [job_to_json(_portable(job, experiment)) for job in manifest.jobs],
     }

@@ -10,11 +10,12 @@ from typing import Any
 from tunebook.core.paths import SUBMISSIONS
 from tunebook.disk.git import Commit
 from tunebook.disk.json_lines import KeyedDocuments
+from tunebook.disk.schema import LineSchema
 
 __all__ = ["SubmissionFacts", "SubmissionRecord"]
 
 Setting = Mapping[str, str]
-_FORMAT = 1
+_SCHEMA = LineSchema(SUBMISSIONS, version=1)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class SubmissionRecord:
     """The facts of all submissions by their tags; only appended to."""
 
     def __init__(self, experiment: Path) -> None:
-        self._documents = KeyedDocuments(experiment, SUBMISSIONS, "tag", version=_FORMAT)
+        self._documents = KeyedDocuments(experiment, _SCHEMA, "tag")
 
     def add(self, facts: Sequence[tuple[str, SubmissionFacts]]) -> None:
         """Records submissions by their tags, before the jobs are submitted.

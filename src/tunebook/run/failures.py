@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from tunebook.artifacts.output import error_lines
 
-__all__ = ["OUT_OF_GPU_MEMORY", "Diagnosis", "diagnose", "word_for"]
+__all__ = ["MISSING_FILE", "OUT_OF_GPU_MEMORY", "Diagnosis", "diagnose", "word_for"]
 
 OUT_OF_GPU_MEMORY = "OUT_OF_GPU_MEMORY"
+MISSING_FILE = "MISSING_FILE"
 
 _LINES = 2
 
@@ -49,6 +50,7 @@ class _Rule:
 
 
 _AGAIN = "then `tunebook run --retry-failed`"
+_PROVIDE = f"`tunebook check` names the missing resource; provide it, {_AGAIN}"
 _RULES = (
     _Rule(
         OUT_OF_GPU_MEMORY,
@@ -97,10 +99,12 @@ _RULES = (
         f"install it in the environment that the site settings name, {_AGAIN}",
     ),
     _Rule(
-        "MISSING_FILE",
-        r"FileNotFoundError|No such file or directory|does not exist",
-        f"`tunebook check` names the missing resource; provide it, {_AGAIN}",
+        MISSING_FILE,
+        r"(data set|model|directory|script) .*was not found|^FileNotFoundError: ",
+        _PROVIDE,
+        in_notes=True,
     ),
+    _Rule(MISSING_FILE, r"FileNotFoundError|No such file or directory|does not exist", _PROVIDE),
 )
 
 

@@ -16,13 +16,13 @@ from tunebook.core.paths import PROOF, PROVENANCE
 from tunebook.disk.atomic import write_text
 from tunebook.disk.git import Commit, read_commit
 from tunebook.disk.ledger import LedgerEntry
-from tunebook.disk.schema import refuse_newer
+from tunebook.disk.schema import Schema
 from tunebook.disk.submissions import SubmissionFacts, SubmissionRecord
 from tunebook.run.job_state import JobInRun
 
 __all__ = ["SCHEMA", "ProvenanceWriter", "Settings"]
 
-SCHEMA = 1
+SCHEMA = Schema(PROVENANCE, version=1, key="schema")
 Settings = Callable[[Collection[str]], Mapping[str, Sequence[Mapping[str, str]]]]
 """Gets names of runs, and returns the settings in effect of each, with their sources."""
 _KINDS = ("text", "data", "model")
@@ -73,8 +73,8 @@ class ProvenanceWriter:
         """
         job = one.job
         path = self._path(job)
-        document = _read_record(path) or {"schema": SCHEMA, "run": job.run, "jobs": {}}
-        refuse_newer(document.get("schema"), SCHEMA, str(path.relative_to(self._experiment)))
+        document = _read_record(path) or {SCHEMA.key: SCHEMA.version, "run": job.run, "jobs": {}}
+        document = SCHEMA.upgraded(document, file=str(path.relative_to(self._experiment)))
         document["jobs"][job.name] = self._entry(one)
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
         write_text(path, text, within=self._experiment)
@@ -169,5 +169,5 @@ def _read(path: Path) -> Any:
 def _read_record(path: Path) -> Any:
     """The record; ``None`` if it is missing, unreadable or of another form."""
     document = _read(path)
-    is_record = isinstance(document, dict) and isinstance(document.get("jobs"), dict)
+    is_record = isinstance(document, dict) and isinstance(document.get("jobs"), dict) and SCHEMA.key in document
     return document if is_record else None

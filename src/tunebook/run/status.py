@@ -10,6 +10,7 @@ from pathlib import Path
 from tunebook.core.jobs import JobState, Stage
 from tunebook.core.paths import LAST_GOOD_PLAN, PLAN_FILE
 from tunebook.core.plan.status import EvaluationRow, TrainingRow, update_status
+from tunebook.core.times import local_text
 from tunebook.disk.lock import exclusive
 from tunebook.disk.plan_file import Outcome, Patience, PlanFile
 from tunebook.errors import LockedError, TunebookError
@@ -131,16 +132,8 @@ def _row(report: JobReport) -> TrainingRow | EvaluationRow:
     job = report.job
     # The tables have no word for an unknown end: the next run finds out, and until then the job counts as running.
     state = JobState.RUNNING if report.state is JobState.UNKNOWN else report.state
-    started = _local(report.started)
-    ended = _local(report.ended) if state in {JobState.COMPLETED, JobState.FAILED} else ""
+    started = local_text(report.started, otherwise="")
+    ended = local_text(report.ended, otherwise="") if state in {JobState.COMPLETED, JobState.FAILED} else ""
     if job.stage is Stage.PREPARATION:
         return TrainingRow(job.run, state, report.job_id, started, ended, report.notes)
     return EvaluationRow(job.run, job.task or "", job.epoch, state, report.job_id, ended, report.notes)
-
-
-def _local(time_text: str) -> str:
-    """Returns an ISO 8601 time in the time of this machine, to the second; empty for other text."""
-    try:
-        return f"{datetime.fromisoformat(time_text).astimezone():%Y-%m-%d %H:%M:%S}"
-    except ValueError:
-        return ""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunebook.core.notes import UNCHECKED
 from tunebook.core.paths import expanded
 from tunebook.core.site import Site, line_of, setting, values_of
 from tunebook.errors import Problem
@@ -57,6 +58,8 @@ def verify(
         found, imported = _of_environments(site)
         complaints += found
         notes += imported
+    else:
+        notes.append(f"{UNCHECKED}the Python environments, which were not started")
     errors: list[Problem] = []
     warnings = list(unknown_environments(site))
     for complaint in complaints:

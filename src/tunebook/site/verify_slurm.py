@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tunebook.core.notes import UNCHECKED
 from tunebook.core.parameters import suggestion
 from tunebook.core.site import Site
 from tunebook.core.units import megabytes, spoken_duration
@@ -44,7 +45,7 @@ def slurm_complaints(
         complaints += [*_sizes(site, used), *_time(site, used)]
     notes = [f"cluster {cluster.name} answers, with {len(cluster.partitions)} partition(s)"]
     if cluster.accounts is None:
-        notes.append("accounting does not answer here: the account could not be verified")
+        notes.append(f"{UNCHECKED}the account, since accounting does not answer here")
     if not any(complaint.is_error for complaint in complaints):
         refused = _test_submission(site, timeout_s)
         if refused is None:

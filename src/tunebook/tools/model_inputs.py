@@ -86,7 +86,7 @@ def _of_model(plan: Plan, path: str, facts: ModelFacts | None, runs: list[Run]) 
 
 
 def _flaw(plan: Plan, path: str, flaw: ModelFlaw, line: int | None) -> Problem:
-    return Problem(f"the model {path} {flaw.message}", plan.file, line, flaw.hint, path)
+    return Problem(f"the model {path} {flaw.message}", plan.file, line, flaw.hint, path, code="plan")
 
 
 def _line(plan: Plan, runs: list[Run]) -> int | None:

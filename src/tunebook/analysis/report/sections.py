@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tunebook.analysis.charts.figure import Figure
 from tunebook.analysis.charts.task_scores import TaskScores
-from tunebook.analysis.formatting import MISSING, plural, time_text
+from tunebook.analysis.formatting import MISSING, plural
 from tunebook.analysis.records import EvaluationRecord, Training
 from tunebook.analysis.report.answer import answer_of, answer_section
 from tunebook.analysis.report.content import Block, Content, Entries, Entry, Samples, Section, Style, Text
@@ -26,6 +26,7 @@ from tunebook.analysis.statistics.cases import MOST_CASES
 from tunebook.analysis.values import Analysis
 from tunebook.core.jobs import JobState, count_states
 from tunebook.core.plan import RunType
+from tunebook.core.times import local_text
 
 __all__ = ["content_of"]
 
@@ -214,7 +215,7 @@ def _jobs(analysis: Analysis) -> Section:
     others = []
     for each in analysis.evaluations:
         for log in each.others:
-            text = f"({log.status}, {time_text(log.created)}): {log.why}"
+            text = f"({log.status}, {local_text(log.created)}): {log.why}"
             others.append(Entry(text, analysis.labels[each.key.run], log=log.path))
     if others:
         count = plural(len(others), "log that does not count", "logs that do not count")
@@ -241,4 +242,4 @@ def _provenance(analysis: Analysis) -> Section:
 def _fact(name: str, value: str) -> str:
     """Paths and hashes as code, and times like all other times."""
     is_code = name.startswith(_CODE) and "`" not in value
-    return f"`{value}`" if is_code else time_text(value)
+    return f"`{value}`" if is_code else local_text(value)

@@ -49,8 +49,8 @@ def _document(
         "ok": exit_code is ExitCode.DONE,
         "exit_code": int(exit_code),
         "data": cut(finite(data), left_out),
-        "warnings": cut([problem_data(problem) for problem in warnings], left_out, "warnings"),
-        "errors": cut([problem_data(problem) for problem in errors], left_out, "errors"),
+        "warnings": cut([problem_data(problem, ExitCode.DONE) for problem in warnings], left_out, "warnings"),
+        "errors": cut([problem_data(problem, exit_code) for problem in errors], left_out, "errors"),
     }
     return document | {"left_out": left_out}
 
