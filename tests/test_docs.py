@@ -7,16 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from support.make_reference import DOCS, cli_reference, plan_reference
+from support.make_reference import DOCS, REFERENCE, cli_reference
+from support.reference_errors import ADVICE, error_kinds
+from support.reference_files import STATE, state_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize(("name", "text"), [("plan.md", plan_reference()), ("cli.md", cli_reference())])
-def test_the_reference_agrees_with_the_code(name: str, text: str) -> None:
+@pytest.mark.parametrize("name", REFERENCE)
+def test_the_reference_agrees_with_the_code(name: str) -> None:
     """After a change: make reference."""
-    assert (DOCS / name).read_text() == text
+    assert (DOCS / name).read_text() == REFERENCE[name]()
+
+
+def test_every_kind_of_error_and_every_file_of_the_state_is_explained() -> None:
+    assert [kind.__name__ for kind in error_kinds()] != []
+    assert {kind.__name__ for kind in error_kinds()} == set(ADVICE)
+    assert state_names() == set(STATE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import typer.main
 
+from support.reference_api import api_reference
+from support.reference_errors import errors_reference
+from support.reference_files import files_reference
 from tunebook.cli.main import app
 from tunebook.core.parameters import Parameter
 from tunebook.core.shared_parameters import SHARED_PARAMETERS
@@ -17,7 +22,7 @@ from tunebook.tools.known_models import KNOWN_MODELS
 from tunebook.tools.parameters import every_parameter
 from tunebook.tools.registry import installed_tools
 
-__all__ = ["DOCS", "cli_reference", "plan_reference"]
+__all__ = ["DOCS", "REFERENCE", "cli_reference", "plan_reference"]
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -216,7 +221,19 @@ def _commands(group: Any) -> list[tuple[str, Any]]:
     return found
 
 
+REFERENCE: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "plan.md": plan_reference,
+        "cli.md": cli_reference,
+        "api.md": api_reference,
+        "errors.md": errors_reference,
+        "files.md": files_reference,
+    }
+)
+"""File name to the function that makes its text."""
+
+
 if __name__ == "__main__":
     DOCS.mkdir(parents=True, exist_ok=True)
-    (DOCS / "plan.md").write_text(plan_reference())
-    (DOCS / "cli.md").write_text(cli_reference())
+    for name, text in REFERENCE.items():
+        (DOCS / name).write_text(text())
