@@ -17,6 +17,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 _LINK = re.compile(r"(?<!!)\[([^\]\n]*(?:\n[^\]\n]*)?)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
+_DIALOG = 'data-md-component="search" role="dialog"'
 _FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
 
 
@@ -36,7 +37,7 @@ def _root(config: MkDocsConfig) -> Path:
 
 def _navigation(uris: set[str], sections: list[dict[str, Any]]) -> list[Any]:
     """Home, the sections in their order, and what is in no section, such as the glossary."""
-    listed: list[Any] = ["index.md"]
+    listed: list[Any] = [{"Home": "index.md"}]
     rest = uris - {"index.md"}
     for section in sections:
         pages = sorted(uri for uri in rest if uri.startswith(f"{section['folder']}/"))
@@ -64,7 +65,9 @@ def _entries(section: Mapping[str, Any], pages: list[str]) -> Iterator[Any]:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Changes links that leave ``docs/``."""
+    """Changes links that leave ``docs/``. Pages outside of the sections have no neighbours to list."""
+    if "/" not in page.file.src_uri:
+        page.meta.setdefault("hide", ["navigation"])
     root, taken_up = _root(config), config.extra["taken_up"]
     documents = {uri: document for document, uri in taken_up.items()}
     here = documents.get(page.file.src_uri, f"docs/{page.file.src_uri}")
@@ -80,3 +83,9 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
     parts = _FENCE.split(markdown)
     return "".join(part if part.startswith("```") else _LINK.sub(changed, part) for part in parts)
+
+
+def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
+    """Gives the search, which the theme calls a dialog, the name that a dialog must have."""
+    del page, config
+    return output.replace(_DIALOG, f'{_DIALOG} aria-label="Search"')
