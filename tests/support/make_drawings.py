@@ -153,15 +153,15 @@ def training_equals_evaluation() -> str:
         _Box(370, 165, "checkpoint\nthe adapter, in 32 bits", _FILE, 190),
         _Box(640, 60, "loss as it was trained\nof 32 held-out answers", _VALUE, 220),
         _Box(640, 270, "loss as it is evaluated\nof the same answers", _VALUE, 220),
-        _Box(640, 165, "equal? if not, the job fails", _ACT, 220, 44),
+        _Box(640, 165, "equal?\notherwise the job fails", _ACT, 220),
         _Arrow(((120, 125), (120, 60), (280, 60))),
         _Arrow(((120, 205), (120, 270), (280, 270))),
         _Arrow(((370, 88), (370, 137))),
         _Arrow(((370, 193), (370, 242))),
         _Arrow(((460, 60), (530, 60))),
         _Arrow(((460, 270), (530, 270))),
-        _Arrow(((640, 88), (640, 143))),
-        _Arrow(((640, 242), (640, 187))),
+        _Arrow(((640, 88), (640, 137))),
+        _Arrow(((640, 242), (640, 193))),
     )
 
 
