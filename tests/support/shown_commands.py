@@ -83,9 +83,6 @@ RUN: Mapping[Place, Mapping[str, tuple[int, ...]]] = MappingProxyType(
         Place.INPUTS: {
             "tunebook design": (2,),  # without a terminal it lists what is missing
             "tunebook design --question 'Does the LoRA rank matter?' --model models/Llama-3.2-1B-Instruct "
-            "--dataset words.json --task capitalization=cap_task.py --factor lora_rank=8,16,32 --factor lr=1e-5,5e-5 "
-            "--exclude rank=32,lr=5e-5 --replicates 2 --set batch_size=4 --set epochs=1 --gpus 1": (0,),
-            "tunebook design --question 'Does the LoRA rank matter?' --model models/Llama-3.2-1B-Instruct "
             "--dataset words.json --task capitalization=cap_task.py --factor lora_rank=8,16 --factor lr=1e-5,5e-5 "
             "--set batch_size=4 --set epochs=1 --system-prompt 'Capitalize the given word'": (0,),
             "tunebook import experiment_summary.yaml --dry-run": (0,),
